@@ -1,0 +1,99 @@
+//! The configuration, valid by construction: where it comes from is `load`'s concern, nobody else reads a file or a variable.
+
+use crate::market::Symbol;
+use std::{net::SocketAddr, time::Duration};
+
+/// All that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Listeners and what they tell clients.
+    pub server: Server,
+    /// The connections to venues, in the file's order; their names differ, and no symbol has two.
+    pub feeds: Vec<Feed>,
+    /// How ticks reach streams.
+    pub fanout: Fanout,
+    /// What one gateway takes on.
+    pub limits: Limits,
+}
+
+/// `[server]`: listeners and what they tell clients.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators connect: metrics and health.
+    pub admin_listen: SocketAddr,
+    /// Names to answer to besides `localhost` and IP addresses, without port.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may read answers; `*` is all of them, without credentials.
+    pub cors_origins: Vec<String>,
+    /// How long a stream is silent before it gets a `heartbeat`.
+    pub heartbeat: Duration,
+    /// Over how long streams are ended on SIGTERM.
+    pub drain: Duration,
+}
+
+/// `[[feed]]`: one connection to a venue.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// `[a-z0-9-]{1,32}`: a label of metrics and logs.
+    pub name: String,
+    /// The venue.
+    pub venue: VenueKind,
+    /// Instead of the venue's own address.
+    pub url: Option<String>,
+    /// The symbols, each once, with the venue's own name where it cannot be derived.
+    pub symbols: Vec<FeedSymbol>,
+    /// Updates a second in all, for the simulator only.
+    pub rate: f64,
+}
+
+/// A symbol of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedSymbol {
+    /// Its canonical name.
+    pub symbol: Symbol,
+    /// What the venue calls it, where that is not derived from the canonical name.
+    pub venue_name: Option<String>,
+}
+
+/// The venues that this build knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VenueKind {
+    /// The built-in simulator.
+    Sim,
+    /// Binance spot.
+    Binance,
+}
+
+/// `[fanout]`: how ticks reach streams.
+#[derive(Debug, Clone)]
+pub struct Fanout {
+    /// Worker threads; 0 is one per core, 64 the most.
+    pub workers: usize,
+    /// How far a stream may be behind before it coalesces.
+    pub max_lag: Duration,
+    /// How many of the newest ticks are kept per symbol with readers.
+    pub ring: usize,
+    /// How old a kept tick may be, but the newest.
+    pub ring_age: Duration,
+    /// How long a stream may take no byte before it is closed.
+    pub stall_timeout: Duration,
+}
+
+/// `[limits]`: what one gateway takes on.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open streams.
+    pub streams: usize,
+    /// Connections that are not streams: heads being read and other answers.
+    pub connections: usize,
+    /// How long a client may take to send a head.
+    pub head_timeout: Duration,
+    /// How long a head may be, in bytes.
+    pub head_bytes: usize,
+    /// How many symbols one stream may ask for.
+    pub symbols_per_stream: usize,
+    /// How long a venue's message may be, in bytes.
+    pub venue_message_bytes: usize,
+}

@@ -1,0 +1,243 @@
+//! Exact decimal numbers.
+
+use std::{fmt, str::FromStr};
+
+/// An exact decimal number, `mantissa / 10^scale`, never through a float: a number leaves as the number that came.
+///
+/// It is kept without trailing zeros, so equal numbers are equal values: `1.50` is `1.5`, `-0` is `0`. It prints as plain
+/// digits without an exponent, which is a JSON number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    mantissa: i64,
+    scale: u8,
+}
+
+/// Why a text is no [`Decimal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Not a number as JSON writes it.
+    #[error("not a decimal number")]
+    Syntax,
+    /// A number, but one that the mantissa or the scale cannot hold exactly.
+    #[error("a number that does not fit: more than 18 digits or so, or an exponent beyond ±30")]
+    Range,
+}
+
+/// The longest text that is looked at: a number that fits has fewer characters.
+const TEXT_MAX: usize = 128;
+/// The largest exponent, of either sign, and the most digits behind the point.
+const EXPONENT_MAX: i32 = 30;
+
+impl Decimal {
+    /// Zero.
+    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+
+    /// `mantissa / 10^scale`, or `None` where the scale is beyond 30.
+    pub fn new(mantissa: i64, scale: u8) -> Option<Self> {
+        (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())
+    }
+
+    /// Reads a number from a venue's bytes: as JSON writes it, bare or in quotes.
+    ///
+    /// # Errors
+    /// [`DecimalError`], as said there. Nothing is rounded: a number that does not fit is refused.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecimalError> {
+        let text = match bytes {
+            [b'"', inner @ .., b'"'] => inner,
+            bare => bare,
+        };
+        if text.len() > TEXT_MAX {
+            return Err(DecimalError::Range);
+        }
+        let (negative, digits) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let (whole, rest) = split_digits(digits);
+        let (fraction, rest) = match rest {
+            [b'.', rest @ ..] => {
+                let (fraction, rest) = split_digits(rest);
+                if fraction.is_empty() {
+                    return Err(DecimalError::Syntax);
+                }
+                (fraction, rest)
+            }
+            rest => (&[][..], rest),
+        };
+        if whole.is_empty() || (whole.len() > 1 && whole[0] == b'0') {
+            return Err(DecimalError::Syntax);
+        }
+        let exponent = parse_exponent(rest)?;
+        Self::from_digits(negative, whole, fraction, exponent)
+    }
+
+    fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
+        // Trailing zeros are dropped before the digits are counted: a venue may pad beyond what a mantissa holds.
+        let fraction = &fraction[..fraction.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1)];
+        let mut mantissa: i64 = 0;
+        for &digit in whole.iter().chain(fraction) {
+            // Built below zero, where one more number fits than above.
+            mantissa = mantissa
+                .checked_mul(10)
+                .and_then(|shifted| shifted.checked_sub(i64::from(digit - b'0')))
+                .ok_or(DecimalError::Range)?;
+        }
+        if mantissa == 0 {
+            return Ok(Self::ZERO);
+        }
+        let mut scale = fraction.len() as i32 - exponent; // the text's length is bounded: no overflow
+        while scale > 0 && mantissa % 10 == 0 {
+            (mantissa, scale) = (mantissa / 10, scale - 1);
+        }
+        while scale < 0 {
+            mantissa = mantissa.checked_mul(10).ok_or(DecimalError::Range)?;
+            scale += 1;
+        }
+        if scale > EXPONENT_MAX {
+            return Err(DecimalError::Range);
+        }
+        let mantissa = if negative { mantissa } else { mantissa.checked_neg().ok_or(DecimalError::Range)? };
+        Ok(Self { mantissa, scale: scale as u8 })
+    }
+
+    fn trimmed(mut self) -> Self {
+        while self.scale > 0 && self.mantissa % 10 == 0 {
+            (self.mantissa, self.scale) = (self.mantissa / 10, self.scale - 1);
+        }
+        self
+    }
+
+    /// Appends the number as plain digits, the form in which it is a JSON number.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(self.mantissa.unsigned_abs()).as_bytes();
+        let scale = usize::from(self.scale);
+        if self.mantissa < 0 {
+            out.push(b'-');
+        }
+        if scale == 0 {
+            out.extend_from_slice(digits);
+        } else if digits.len() > scale {
+            let (whole, fraction) = digits.split_at(digits.len() - scale);
+            out.extend_from_slice(whole);
+            out.push(b'.');
+            out.extend_from_slice(fraction);
+        } else {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + scale - digits.len(), b'0');
+            out.extend_from_slice(digits);
+        }
+    }
+}
+
+fn split_digits(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len()))
+}
+
+fn parse_exponent(bytes: &[u8]) -> Result<i32, DecimalError> {
+    let [b'e' | b'E', rest @ ..] = bytes else {
+        return if bytes.is_empty() { Ok(0) } else { Err(DecimalError::Syntax) };
+    };
+    let (negative, digits) = match rest {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(DecimalError::Syntax);
+    }
+    let size = digits.iter().try_fold(0_i32, |size, &digit| {
+        let size = size * 10 + i32::from(digit - b'0');
+        (size <= EXPONENT_MAX).then_some(size).ok_or(DecimalError::Range)
+    })?;
+    Ok(if negative { -size } else { size })
+}
+
+impl FromStr for Decimal {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
+        Self::parse(text.as_bytes())
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::with_capacity(24);
+        self.write_to(&mut out);
+        f.write_str(std::str::from_utf8(&out).expect("digits, a point and a sign are ASCII"))
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rule_6_a_number_leaves_as_the_number_that_came() {
+        for (came, leaves) in [
+            ("61837.63000000", "61837.63"),
+            ("\"2683.80000000\"", "2683.8"),
+            ("0.02000000", "0.02"),
+            ("100", "100"),
+            ("1e-8", "0.00000001"),
+            ("1E+2", "100"),
+            ("1.5e1", "15"),
+            ("1.50e0", "1.5"),
+            ("120e-1", "12"),
+            ("-0", "0"),
+            ("-0.000", "0"),
+            ("0e30", "0"),
+            ("-37.63", "-37.63"),
+            ("0.1", "0.1"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("92233720368.54775807", "92233720368.54775807"),
+            ("1e-30", "0.000000000000000000000000000001"),
+            ("1000000000000.00000000000000000000000000000000000000", "1000000000000"),
+        ] {
+            assert_eq!(came.parse::<Decimal>().map(|number| number.to_string()).as_deref(), Ok(leaves), "{came}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_refused_not_rounded() {
+        for text in ["9223372036854775808", "0.12345678901234567891", "1e30", "1e31", "1e-31", "1e99999999999", "12e-31"] {
+            assert_eq!(text.parse::<Decimal>(), Err(DecimalError::Range), "{text}");
+        }
+        assert_eq!("1".repeat(1_000_000).parse::<Decimal>(), Err(DecimalError::Range));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in [
+            "", "-", "\"\"", "\"", ".", "1.", ".5", "+1", "01", "1e", "1e+", "1e1.5", "NaN", "Infinity", "0x10", "1,5", " 1", "1 ",
+            "1_000", "--1", "\"1", "null", "true", "١",
+        ] {
+            assert_eq!(text.parse::<Decimal>(), Err(DecimalError::Syntax), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_it_prints_reads_back_as_itself(mantissa in any::<i64>(), scale in 0_u8..=30) {
+            let number = Decimal::new(mantissa, scale).unwrap();
+            prop_assert_eq!(number.to_string().parse(), Ok(number));
+            prop_assert_eq!(format!("\"{number}\"").parse(), Ok(number));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,40}", digits in "-?[0-9]{0,40}(\\.[0-9]{0,40})?([eE][+-]?[0-9]{0,4})?") {
+            let _ = text.parse::<Decimal>();
+            if let Ok(number) = digits.parse::<Decimal>() {
+                prop_assert_eq!(number.to_string().parse(), Ok(number));
+            }
+        }
+    }
+}

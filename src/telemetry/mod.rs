@@ -1,0 +1,3 @@
+//! What operators see: metric names and handles, and logs.
+
+pub mod names;
