@@ -1,0 +1,166 @@
+//! The latest of every symbol: a lock-sharded map from symbol to its shared state.
+//!
+//! The map is looked up once by whoever needs a symbol for long, and its state then held. A state's one mutex guards
+//! quote, numbers, ring and interest, and is held for a merge or a copy of a few pointers, never across I/O.
+
+mod marks;
+mod ring;
+mod state;
+
+pub use marks::Marks;
+pub use ring::RingLimits;
+pub use state::{Published, SymbolState, Tick};
+
+use crate::{
+    market::{Now, Origin, Symbol},
+    wire::Epoch,
+};
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64};
+
+/// The most symbols that one gateway carries: about 1 KB each while nobody reads them.
+pub const SYMBOLS_MAX: usize = 100_000;
+
+/// All symbols of the gateway.
+pub struct Cache {
+    map: DashMap<Symbol, Arc<SymbolState>, RandomState>,
+    /// The same states by name, for listing a prefix without a walk over the map.
+    sorted: RwLock<Vec<Arc<SymbolState>>>,
+    shared: Arc<Shared>,
+}
+
+/// What the states of all symbols have in common.
+pub(crate) struct Shared {
+    pub(crate) epoch: Epoch,
+    pub(crate) ring: RingLimits,
+    /// The number of the newest tick of all.
+    pub(crate) n: AtomicU64,
+    /// How many frames were encoded.
+    pub(crate) encoded: AtomicU64,
+}
+
+/// Why a symbol cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// It is there already.
+    #[error("{0} is registered already: a symbol has one feed")]
+    Twice(Symbol),
+    /// There are [`SYMBOLS_MAX`].
+    #[error("more than {SYMBOLS_MAX} symbols")]
+    Full,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new(epoch: Epoch, ring: RingLimits) -> Self {
+        let shared = Shared { epoch, ring, n: AtomicU64::new(0), encoded: AtomicU64::new(0) };
+        Self { map: DashMap::default(), sorted: RwLock::default(), shared: Arc::new(shared) }
+    }
+
+    /// Adds a symbol that `feed` will speak of.
+    ///
+    /// # Errors
+    /// [`RegisterError`], as said there.
+    pub fn register(
+        &self,
+        symbol: Symbol,
+        feed: Arc<str>,
+        origin: Origin,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        let mut sorted = self.sorted.write().unwrap_or_else(PoisonError::into_inner);
+        let place = match sorted.binary_search_by(|state| state.symbol().cmp(&symbol)) {
+            Ok(_) => return Err(RegisterError::Twice(symbol)),
+            Err(place) => place,
+        };
+        if sorted.len() == SYMBOLS_MAX {
+            return Err(RegisterError::Full);
+        }
+        let state = Arc::new(SymbolState::new(sorted.len(), symbol.clone(), feed, origin, self.shared.clone(), now));
+        sorted.insert(place, state.clone());
+        self.map.insert(symbol, state.clone());
+        Ok(state)
+    }
+
+    /// A symbol's state.
+    pub fn get(&self, symbol: &Symbol) -> Option<Arc<SymbolState>> {
+        self.map.get(symbol).map(|state| state.clone())
+    }
+
+    /// The first `limit` symbols that start with `prefix`, by name, and whether there are more.
+    pub fn list(&self, prefix: &str, limit: usize) -> (Vec<Arc<SymbolState>>, bool) {
+        let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
+        let start = sorted.partition_point(|state| state.symbol().as_str() < prefix);
+        let mut matching = sorted[start..].iter().take_while(|state| state.symbol().as_str().starts_with(prefix));
+        let listed = matching.by_ref().take(limit).cloned().collect();
+        (listed, matching.next().is_some())
+    }
+
+    /// How many symbols there are.
+    pub fn len(&self) -> usize {
+        self.sorted.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The life of the sequence numbers.
+    pub fn epoch(&self) -> Epoch {
+        self.shared.epoch
+    }
+
+    /// How many frames were encoded so far: at most one per tick, whatever the number of streams.
+    pub fn frames_encoded(&self) -> u64 {
+        self.shared.encoded.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn cache(symbols: &[&str]) -> Cache {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
+        for symbol in symbols {
+            cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
+        }
+        cache
+    }
+
+    #[test]
+    fn a_symbol_has_one_feed() {
+        let cache = cache(&["AAPL"]);
+        let again = cache.register("AAPL".parse().unwrap(), "other".into(), Origin::Market, Now::read());
+        assert_eq!(again.err(), Some(RegisterError::Twice("AAPL".parse().unwrap())));
+        assert_eq!(&*cache.get(&"AAPL".parse().unwrap()).unwrap().feed(), "sim");
+        assert!(cache.get(&"MSFT".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn symbols_are_listed_by_prefix_in_order() {
+        let cache = cache(&["MSFT", "AAPL", "AA", "AMZN", "BRK.B"]);
+        let names = |prefix, limit| {
+            let (listed, more) = cache.list(prefix, limit);
+            (listed.iter().map(|state| state.symbol().to_string()).collect::<Vec<_>>().join(" "), more)
+        };
+        assert_eq!(names("", 10), ("AA AAPL AMZN BRK.B MSFT".into(), false));
+        assert_eq!(names("A", 2), ("AA AAPL".into(), true));
+        assert_eq!(names("A", 3), ("AA AAPL AMZN".into(), false));
+        assert_eq!(names("Z", 3), (String::new(), false));
+        assert_eq!(names("", 0), (String::new(), true));
+    }
+
+    #[test]
+    fn rule_10_the_map_has_a_limit() {
+        let cache = cache(&[]);
+        for number in 0..SYMBOLS_MAX {
+            cache.register(format!("S{number:06}").parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
+        }
+        let one_more = cache.register("X".parse().unwrap(), "sim".into(), Origin::Sim, Now::read());
+        assert_eq!(one_more.err(), Some(RegisterError::Full));
+    }
+}

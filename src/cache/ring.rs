@@ -1,0 +1,61 @@
+//! The newest ticks of a symbol.
+
+use super::Tick;
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How much a ring keeps beside the newest tick, which it always does.
+#[derive(Debug, Clone, Copy)]
+pub struct RingLimits {
+    /// The most ticks.
+    pub count: usize,
+    /// The oldest tick.
+    pub age: Duration,
+}
+
+/// The newest ticks of a symbol, oldest first and without a hole in `seq`; never empty.
+pub(super) struct Ring(VecDeque<Arc<Tick>>);
+
+impl Ring {
+    pub(super) fn new(first: Arc<Tick>) -> Self {
+        Self(VecDeque::from([first]))
+    }
+
+    pub(super) fn newest(&self) -> &Arc<Tick> {
+        self.0.back().expect("a ring is never empty")
+    }
+
+    /// Adds the newest tick and drops what is beyond the limits by then.
+    pub(super) fn push(&mut self, tick: Arc<Tick>, limits: RingLimits) {
+        let now = tick.published;
+        self.0.push_back(tick);
+        while self.0.len() > limits.count.max(1) || (self.0.len() > 1 && self.is_outdated(now, limits.age)) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Replaces all that it holds: nobody reads this symbol.
+    pub(super) fn keep_only(&mut self, tick: Arc<Tick>) {
+        self.0.clear();
+        self.0.push_back(tick);
+        self.0.shrink_to(1);
+    }
+
+    /// The ticks from `seq` on, or all where some of those are gone.
+    pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
+        let oldest = self.0.front().expect("a ring is never empty").seq;
+        let skipped = usize::try_from(seq.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
+        self.0.range(skipped..)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_outdated(&self, now: Instant, age: Duration) -> bool {
+        self.0.front().is_some_and(|oldest| now.saturating_duration_since(oldest.published) > age)
+    }
+}

@@ -1,0 +1,300 @@
+//! One symbol's shared state.
+
+use super::{Marks, Shared, ring::Ring};
+use crate::{
+    market::{Guards, Now, Origin, Parts, Quote, Symbol, Update},
+    wire::{EventId, TickFields, tick_frame},
+};
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
+    time::Instant,
+};
+
+/// A quote's new version.
+#[derive(Debug)]
+pub struct Tick {
+    /// The whole latest state.
+    pub quote: Quote,
+    /// Its number among the symbol's ticks. 0 is the symbol before its first: no tick yet, but sent like one.
+    pub seq: u64,
+    /// Its number among all ticks of the gateway; 0 for `seq` 0.
+    pub n: u64,
+    /// What it changed.
+    pub changed: Parts,
+    /// When it was received from the venue, or made by the gateway.
+    pub published: Instant,
+    frame: OnceLock<Bytes>,
+}
+
+/// A symbol's state, shared by its feed and by all workers with streams that want it.
+pub struct SymbolState {
+    index: usize,
+    symbol: Symbol,
+    feed: Arc<str>,
+    shared: Arc<Shared>,
+    marks: Marks,
+    /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    quote: Quote,
+    guards: Guards,
+    ring: Ring,
+    /// The workers with streams that want it, a bit each.
+    interest: u64,
+    /// Since when no worker is interested.
+    unwanted_since: Instant,
+}
+
+/// What came of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// A tick, which these workers want to know of.
+    Tick {
+        /// A bit per worker.
+        interest: u64,
+    },
+    /// Nothing is new: the venue lives, no more.
+    Unchanged,
+    /// It is older than what is known.
+    Late,
+}
+
+impl SymbolState {
+    pub(super) fn new(
+        index: usize,
+        symbol: Symbol,
+        feed: Arc<str>,
+        origin: Origin,
+        shared: Arc<Shared>,
+        now: Now,
+    ) -> Self {
+        let quote = Quote::waiting(origin, now.unix);
+        let first = Tick { quote, seq: 0, n: 0, changed: Parts::NONE, published: now.instant, frame: OnceLock::new() };
+        let inner = Inner {
+            quote,
+            guards: Guards::default(),
+            ring: Ring::new(Arc::new(first)),
+            interest: 0,
+            unwanted_since: now.instant,
+        };
+        Self { index, symbol, feed, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+    }
+
+    /// Its place in the order of registration: dense, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its name.
+    pub fn symbol(&self) -> &Symbol {
+        &self.symbol
+    }
+
+    /// The feed that speaks of it.
+    pub fn feed(&self) -> Arc<str> {
+        self.feed.clone()
+    }
+
+    /// Which workers already know that it has changed.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Merges an update that was received `now`; if that changes anything, it is the symbol's next tick.
+    pub fn publish(&self, update: &Update, now: Now) -> Published {
+        let mut inner = self.lock();
+        let Inner { quote, guards, .. } = &mut *inner;
+        let applied = quote.apply(update, guards, now);
+        if !applied.changed.is_empty() {
+            self.push_tick(&mut inner, applied.changed, now)
+        } else if applied.late.is_empty() {
+            Published::Unchanged
+        } else {
+            Published::Late
+        }
+    }
+
+    /// The connection to its venue is lost: what is known is stale from `now` on.
+    pub fn connection_lost(&self, now: Now) -> Published {
+        let mut inner = self.lock();
+        let Inner { quote, guards, .. } = &mut *inner;
+        let changed = quote.connection_lost(guards, now);
+        if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
+    }
+
+    /// Adds a worker's interest and appends the newest tick to `window`, from which a new stream of that worker starts.
+    ///
+    /// Both happen under one lock: no tick can fall between the two. `window` holds what the worker already has.
+    pub fn join(&self, worker: u64, window: &mut VecDeque<Arc<Tick>>) {
+        let mut inner = self.lock();
+        inner.interest |= worker;
+        let next = window.back().map_or(inner.ring.newest().seq, |newest| newest.seq + 1);
+        append(&inner.ring, next, window);
+    }
+
+    /// Takes a worker's interest back.
+    pub fn leave(&self, worker: u64, now: Now) {
+        let mut inner = self.lock();
+        inner.interest &= !worker;
+        if inner.interest == 0 {
+            inner.unwanted_since = now.instant;
+        }
+    }
+
+    /// Appends to `window` the ticks that are newer than its newest. Where the ring no longer holds all of them, the
+    /// window starts over with what it holds: a window has no holes.
+    pub fn read_new(&self, window: &mut VecDeque<Arc<Tick>>) {
+        let next = window.back().map_or(0, |newest| newest.seq + 1);
+        append(&self.lock().ring, next, window);
+    }
+
+    /// The newest tick.
+    pub fn newest(&self) -> Arc<Tick> {
+        self.lock().ring.newest().clone()
+    }
+
+    /// A tick's frame, encoded by the first that asks for it, outside the lock.
+    pub fn frame<'a>(&self, tick: &'a Tick) -> &'a Bytes {
+        tick.frame.get_or_init(|| {
+            self.shared.encoded.fetch_add(1, Ordering::Relaxed);
+            let id = (tick.n > 0).then_some(EventId { epoch: self.shared.epoch, n: tick.n });
+            tick_frame(self.fields(tick), id)
+        })
+    }
+
+    /// What a tick says.
+    pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
+        TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, quote: &tick.quote }
+    }
+
+    /// How many ticks the ring holds.
+    pub fn ring_len(&self) -> usize {
+        self.lock().ring.len()
+    }
+
+    fn push_tick(&self, inner: &mut Inner, changed: Parts, now: Now) -> Published {
+        // Drawn under the lock: within a symbol `n` rises with `seq`.
+        let n = self.shared.n.fetch_add(1, Ordering::Relaxed) + 1;
+        let seq = inner.ring.newest().seq + 1;
+        let tick =
+            Arc::new(Tick { quote: inner.quote, seq, n, changed, published: now.instant, frame: OnceLock::new() });
+        let limits = self.shared.ring;
+        let unwanted = now.instant.saturating_duration_since(inner.unwanted_since) > limits.age;
+        if inner.interest == 0 && unwanted {
+            inner.ring.keep_only(tick);
+        } else {
+            inner.ring.push(tick, limits);
+        }
+        Published::Tick { interest: inner.interest }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn append(ring: &Ring, next: u64, window: &mut VecDeque<Arc<Tick>>) {
+    let mut ticks = ring.from(next).peekable();
+    if ticks.peek().is_some_and(|first| first.seq > next) {
+        window.clear();
+    }
+    window.extend(ticks.cloned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cache, RingLimits};
+    use super::*;
+    use crate::{
+        market::{Field, TradeUpdate},
+        wire::Epoch,
+    };
+    use std::time::Duration;
+
+    const WORKER: u64 = 1 << 3;
+
+    fn state(count: usize, now: Now) -> Arc<SymbolState> {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count, age: Duration::from_secs(10) });
+        cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap()
+    }
+
+    fn trade() -> Update {
+        let trade = TradeUpdate { price: Field::Set("1.5".parse().unwrap()), ..TradeUpdate::default() };
+        Update { trade: Some(trade), ..Update::default() }
+    }
+
+    fn seqs(window: &VecDeque<Arc<Tick>>) -> Vec<u64> {
+        window.iter().map(|tick| tick.seq).collect()
+    }
+
+    #[test]
+    fn a_join_starts_at_the_newest_and_misses_nothing_after_it() {
+        let now = Now::read();
+        let (state, mut window) = (state(8, now), VecDeque::new());
+        assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
+        state.join(WORKER, &mut window);
+        assert_eq!(seqs(&window), [1]);
+        assert_eq!(state.publish(&trade(), now), Published::Tick { interest: WORKER });
+        state.read_new(&mut window);
+        assert_eq!(seqs(&window), [1, 2]);
+        state.publish(&trade(), now);
+        state.join(WORKER, &mut window);
+        assert_eq!(seqs(&window), [1, 2, 3], "a second stream of the worker finds a whole window");
+        state.leave(WORKER, now);
+        assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
+    }
+
+    #[test]
+    fn before_the_first_tick_a_join_finds_seq_0() {
+        let now = Now::read();
+        let (state, mut window) = (state(8, now), VecDeque::new());
+        state.join(WORKER, &mut window);
+        assert_eq!((seqs(&window), window[0].n), (vec![0], 0));
+    }
+
+    #[test]
+    fn rule_10_a_ring_is_bounded_by_count_and_age_and_always_has_the_newest() {
+        let now = Now::read();
+        let (state, mut window) = (state(4, now), VecDeque::new());
+        state.join(WORKER, &mut window);
+        for _ in 0..9 {
+            state.publish(&trade(), now);
+        }
+        state.read_new(&mut window);
+        assert_eq!(seqs(&window), [6, 7, 8, 9], "what the ring lost is a hole, and the window starts over");
+        state.publish(&trade(), now.after(Duration::from_secs(11)));
+        assert_eq!(state.ring_len(), 1);
+        assert_eq!(state.newest().seq, 10);
+    }
+
+    #[test]
+    fn a_symbol_that_nobody_wants_for_long_keeps_only_its_newest_tick() {
+        let now = Now::read();
+        let state = state(100, now);
+        for millis in 0..50 {
+            state.publish(&trade(), now.after(Duration::from_millis(millis)));
+        }
+        assert_eq!(state.ring_len(), 51, "somebody may come back soon");
+        for millis in 0..50 {
+            state.publish(&trade(), now.after(Duration::from_millis(10_001 + millis)));
+            assert_eq!(state.ring_len(), 1);
+        }
+    }
+
+    #[test]
+    fn rule_11_a_frame_is_encoded_once_and_only_if_wanted() {
+        let now = Now::read();
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(10) });
+        let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
+        state.publish(&trade(), now);
+        assert_eq!(cache.frames_encoded(), 0);
+        let tick = state.newest();
+        let first = state.frame(&tick).clone();
+        assert_eq!(first.as_ptr(), state.frame(&tick).as_ptr());
+        assert_eq!(cache.frames_encoded(), 1);
+    }
+}

@@ -1,0 +1,119 @@
+//! The named events: `hello`, `heartbeat`, `bye`.
+
+use super::Epoch;
+use crate::market::{Symbol, UnixMicros};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// The first event of a stream: what it is, and what it will carry.
+#[derive(Debug)]
+pub struct Hello<'a> {
+    /// How long a client waits before it comes back.
+    pub retry: Duration,
+    /// The stream's name in logs and on the admin listener, `[0-9a-z]`.
+    pub stream: &'a str,
+    /// The life of the sequence numbers.
+    pub epoch: Epoch,
+    /// The gateway's clock.
+    pub now: UnixMicros,
+    /// What the stream carries.
+    pub symbols: &'a [Symbol],
+    /// What was asked for and no feed has.
+    pub unknown: &'a [Symbol],
+}
+
+/// Why the server ends a stream that can still read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bye {
+    /// The gateway stops.
+    Shutdown,
+    /// The gateway has all the streams that it takes.
+    Busy,
+}
+
+/// The block of a `hello`, with its `retry:`.
+pub fn hello(hello: &Hello<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(160 + 16 * (hello.symbols.len() + hello.unknown.len()));
+    write_retry(&mut out, hello.retry);
+    out.extend_from_slice(b"event: hello\ndata: {\"stream\":\"");
+    out.extend_from_slice(hello.stream.as_bytes());
+    out.extend_from_slice(b"\",\"epoch\":\"");
+    hello.epoch.write_to(&mut out);
+    out.extend_from_slice(b"\",\"now\":");
+    write_integer(&mut out, hello.now.0);
+    out.extend_from_slice(b",\"symbols\":");
+    write_symbols(&mut out, hello.symbols);
+    out.extend_from_slice(b",\"unknown\":");
+    write_symbols(&mut out, hello.unknown);
+    out.extend_from_slice(b"}\n\n");
+    out.into()
+}
+
+/// The block of a `heartbeat`: sent after silence, so that a page notices a dead connection.
+pub fn heartbeat(now: UnixMicros) -> Bytes {
+    let mut out = Vec::with_capacity(56);
+    out.extend_from_slice(b"event: heartbeat\ndata: {\"now\":");
+    write_integer(&mut out, now.0);
+    out.extend_from_slice(b"}\n\n");
+    out.into()
+}
+
+/// The block of a `bye`, with the `retry:` that spreads the clients' return.
+pub fn bye(reason: Bye, retry: Duration) -> Bytes {
+    let mut out = Vec::with_capacity(56);
+    write_retry(&mut out, retry);
+    out.extend_from_slice(match reason {
+        Bye::Shutdown => b"event: bye\ndata: {\"reason\":\"shutdown\"}\n\n",
+        Bye::Busy => b"event: bye\ndata: {\"reason\":\"busy\"}\n\n",
+    });
+    out.into()
+}
+
+fn write_retry(out: &mut Vec<u8>, retry: Duration) {
+    out.extend_from_slice(b"retry: ");
+    write_integer(out, i64::try_from(retry.as_millis()).unwrap_or(i64::MAX));
+    out.push(b'\n');
+}
+
+fn write_symbols(out: &mut Vec<u8>, symbols: &[Symbol]) {
+    out.push(b'[');
+    for (index, symbol) in symbols.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
+        out.extend_from_slice(symbol.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.push(b']');
+}
+
+fn write_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_as_the_wire_says() {
+        let symbols: Vec<Symbol> = ["AAPL", "BRK.B"].map(|text| text.parse().unwrap()).into();
+        let block = hello(&Hello {
+            retry: Duration::from_millis(2500),
+            stream: "k3v9",
+            epoch: Epoch::new(1 << 16),
+            now: UnixMicros(1_732_283_045_124_040),
+            symbols: &symbols,
+            unknown: &symbols[..1],
+        });
+        assert_eq!(
+            std::str::from_utf8(&block).unwrap(),
+            "retry: 2500\nevent: hello\ndata: {\"stream\":\"k3v9\",\"epoch\":\"1\",\"now\":1732283045124040,\
+             \"symbols\":[\"AAPL\",\"BRK.B\"],\"unknown\":[\"AAPL\"]}\n\n"
+        );
+        assert_eq!(heartbeat(UnixMicros(7)), "event: heartbeat\ndata: {\"now\":7}\n\n");
+        assert_eq!(bye(Bye::Busy, Duration::from_secs(5)), "retry: 5000\nevent: bye\ndata: {\"reason\":\"busy\"}\n\n");
+        assert_eq!(
+            bye(Bye::Shutdown, Duration::from_secs(1)),
+            "retry: 1000\nevent: bye\ndata: {\"reason\":\"shutdown\"}\n\n"
+        );
+    }
+}
