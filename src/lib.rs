@@ -5,14 +5,14 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's socket options");
 
-pub mod cache;
-pub mod fanout;
-pub mod feed;
 pub mod market;
 pub mod venue;
+pub mod feed;
+pub mod ingest;
+pub mod cache;
 pub mod wire;
-
-mod sync;
+pub mod fanout;
 
 pub mod config;
 pub mod telemetry;
+mod sync;

@@ -1,8 +1,28 @@
 //! The workers seen from outside: where streams are opened and changed symbols are announced.
 
-use crate::{cache::SymbolState, config, market::Now};
+use super::{
+    counts::Counts,
+    socket::Socket,
+    thread::{self, SharedCounts, WAKE},
+    worker::{Command, Worker, WorkerInbox, WorkerLimits},
+};
+use crate::{cache::SymbolState, config};
 use bytes::Bytes;
-use std::{io, net::TcpStream, sync::Arc, time::Duration};
+use mio::{Poll, Registry, Waker};
+use std::{
+    io,
+    net::TcpStream,
+    num::NonZero,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{JoinHandle, available_parallelism},
+    time::Duration,
+};
+
+/// The most workers: a symbol's marks and interest have a bit for each.
+pub const WORKERS_MAX: usize = 64;
 
 /// A stream to be opened.
 pub struct Opening {
@@ -16,26 +36,156 @@ pub struct Opening {
     pub permit: Box<dyn Send>,
 }
 
-/// The worker threads.
-pub struct Engine {}
+/// The worker threads, for those who open streams and announce changes.
+pub struct Engine {
+    handles: Box<[Handle]>,
+    stall_timeout: Duration,
+}
+
+/// One worker, from outside.
+struct Handle {
+    inbox: Arc<WorkerInbox<Socket>>,
+    waker: Waker,
+    registry: Arc<Registry>,
+    counts: SharedCounts,
+    streams: Arc<AtomicUsize>,
+}
+
+/// The worker threads, for whoever waits for their end.
+pub struct Workers(Vec<JoinHandle<io::Result<()>>>);
+
+/// Held by a stream: its permit, and its place among its worker's streams.
+struct Placed {
+    streams: Arc<AtomicUsize>,
+    _permit: Box<dyn Send>,
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Engine {
     /// Starts the workers.
     ///
     /// # Errors
     /// What the system says where it has no thread or descriptor to give.
-    pub fn start(_config: &config::Fanout) -> io::Result<Self> {
-        Ok(Self {})
+    pub fn start(config: &config::Fanout) -> io::Result<(Arc<Self>, Workers)> {
+        let count = match config.workers {
+            0 => available_parallelism().map_or(1, NonZero::get),
+            count => count,
+        };
+        let limits = WorkerLimits { max_lag: config.max_lag, ring: config.ring, stall_timeout: config.stall_timeout };
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..count.min(WORKERS_MAX) {
+            let poll = Poll::new()?;
+            let handle = Handle {
+                inbox: Arc::default(),
+                waker: Waker::new(poll.registry(), WAKE)?,
+                registry: Arc::new(poll.registry().try_clone()?),
+                counts: SharedCounts::default(),
+                streams: Arc::default(),
+            };
+            let (inbox, counts) = (handle.inbox.clone(), handle.counts.clone());
+            let run = move || {
+                let worker = Worker::new(index as u32, inbox.clone(), limits, rand::random());
+                thread::run(poll, &inbox, worker, &counts)
+            };
+            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
+            handles.push(handle);
+        }
+        let engine = Self { handles: handles.into(), stall_timeout: config.stall_timeout };
+        Ok((Arc::new(engine), Workers(threads)))
     }
 
     /// Hands a client's socket to the worker with the fewest streams, which writes to it until it closes.
     ///
     /// # Errors
-    /// What the system says where it cannot watch the socket; the socket is closed then.
-    pub fn open(&self, _socket: TcpStream, _opening: Opening) -> io::Result<()> {
+    /// What the system says where it refuses an option of the socket; the socket is closed then.
+    pub fn open(&self, socket: TcpStream, mut opening: Opening) -> io::Result<()> {
+        let fewest = self.handles.iter().min_by_key(|handle| handle.streams.load(Ordering::Relaxed));
+        let handle = fewest.expect("there is at least one worker");
+        let socket = Socket::new(socket, handle.registry.clone(), self.stall_timeout)?;
+        handle.streams.fetch_add(1, Ordering::Relaxed);
+        opening.permit = Box::new(Placed { streams: handle.streams.clone(), _permit: opening.permit });
+        handle.send(Command::Open(socket, opening));
         Ok(())
     }
 
-    /// Begins to end all streams, each at a random moment within `window`. New streams end at once.
-    pub fn drain(&self, _window: Duration, _now: Now) {}
+    /// Begins to end all streams, each at a random moment within `window`. New ones end at once.
+    pub fn drain(&self, window: Duration) {
+        self.handles.iter().for_each(|handle| handle.send(Command::Drain(window)));
+    }
+
+    /// What all workers have done, as of a second ago at most.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for handle in &self.handles {
+            sum.add(&handle.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+}
+
+impl Handle {
+    fn send(&self, command: Command<Socket>) {
+        if self.inbox.send(command) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // An eventfd write fails only if the descriptor is broken: the worker would sleep through every change.
+        self.waker.wake().expect("a worker can be woken as long as the process lives");
+    }
+}
+
+impl Workers {
+    /// Waits until all streams have ended after [`Engine::drain`].
+    ///
+    /// # Errors
+    /// What a worker died of.
+    pub fn join(self) -> io::Result<()> {
+        for thread in self.0 {
+            thread.join().map_err(|_| io::Error::other("a worker panicked"))??;
+        }
+        Ok(())
+    }
+}
+
+/// Collects the changed symbols of a batch of updates, and enters each into the inboxes of those workers that want it.
+pub struct Announcer {
+    engine: Arc<Engine>,
+    /// Per worker, what goes into its inbox next.
+    lists: Box<[Vec<Arc<SymbolState>>]>,
+}
+
+impl Announcer {
+    /// Nothing collected yet.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        let lists = engine.handles.iter().map(|_| Vec::new()).collect();
+        Self { engine, lists }
+    }
+
+    /// Notes that a symbol has a new tick, which the workers of `interest` want.
+    pub fn add(&mut self, state: &Arc<SymbolState>, interest: u64) {
+        if interest == 0 {
+            return;
+        }
+        let mut unmarked = state.marks().set(interest);
+        while unmarked != 0 {
+            self.lists[unmarked.trailing_zeros() as usize].push(state.clone());
+            unmarked &= unmarked - 1;
+        }
+    }
+
+    /// Tells the workers. Until then the marked symbols stand in no inbox: nothing may come between that waits.
+    pub fn flush(&mut self) {
+        for (handle, list) in self.engine.handles.iter().zip(&mut self.lists) {
+            if !list.is_empty() && handle.inbox.announce(list) {
+                handle.wake();
+            }
+        }
+    }
 }

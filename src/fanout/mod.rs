@@ -4,5 +4,21 @@
 //! worker finds in the symbol's ring what each of its streams still lacks, and writes that.
 
 mod engine;
+mod inbox;
+mod thread;
+mod worker;
+mod symbols;
+mod window;
+mod stream;
+mod schedule;
+mod transport;
+mod socket;
+mod counts;
 
-pub use engine::{Engine, Opening};
+pub use counts::Counts;
+pub use engine::{Announcer, Engine, Opening, WORKERS_MAX, Workers};
+pub use inbox::Inbox;
+pub use socket::Socket;
+pub use stream::Missed;
+pub use transport::{Close, Closed, Gone, Ready, Transport};
+pub use worker::{Command, Wait, Worker, WorkerInbox, WorkerLimits};

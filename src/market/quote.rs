@@ -358,8 +358,11 @@ mod tests {
         Update { quote: Some(quote), ..Update::default() }
     }
 
-    /// Applies trades in turn; returns the price after each.
-    fn prices(trades: &[(Option<u64>, Option<UnixMicros>)]) -> Vec<usize> {
+    /// A trade's id and time.
+    type Place = (Option<u64>, Option<UnixMicros>);
+
+    /// Applies trades in turn; returns which of them were not late.
+    fn admitted(trades: &[Place]) -> Vec<usize> {
         let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
         let mut admitted = Vec::new();
         for (index, &(id, time)) in trades.iter().enumerate() {
@@ -374,7 +377,7 @@ mod tests {
 
     #[test]
     fn rule_8_only_newer_moves_a_part() {
-        let cases: [(&str, &[(Option<u64>, Option<UnixMicros>)], &[usize]); 9] = [
+        let cases: [(&str, &[Place], &[usize]); 9] = [
             ("ids rise", &[(Some(1), at(0)), (Some(2), at(0)), (Some(3), at(0))], &[0, 1, 2]),
             ("a repeat is late", &[(Some(7), at(0)), (Some(7), at(0)), (Some(6), at(0))], &[0]),
             ("a higher id may have an older time", &[(Some(1), at(0)), (Some(2), at(-9)), (Some(2), at(-9))], &[0, 1]),
@@ -397,8 +400,8 @@ mod tests {
             ("a time over a minute ahead is none", &[(None, at(61)), (None, at(0)), (None, at(-1))], &[0, 1]),
             ("a time before 1990 is none", &[(None, Some(UnixMicros(0))), (None, at(-100)), (None, at(-101))], &[0, 1]),
         ];
-        for (name, trades, admitted) in cases {
-            assert_eq!(prices(trades), admitted, "{name}");
+        for (name, trades, expected) in cases {
+            assert_eq!(admitted(trades), expected, "{name}");
         }
     }
 

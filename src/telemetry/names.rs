@@ -42,6 +42,8 @@ pub const STREAM_TICKS_MISSED: &str = "tickfan_stream_ticks_missed_total";
 pub const STREAM_SENT_BYTES: &str = "tickfan_stream_sent_bytes_total";
 /// Writes to streams.
 pub const STREAM_WRITES: &str = "tickfan_stream_writes_total";
+/// From a tick's receipt to the turn that wrote it into a transport.
+pub const TICK_DELIVERY: &str = "tickfan_tick_delivery_seconds";
 /// Requests. Labels `route`, `code`.
 pub const HTTP_REQUESTS: &str = "tickfan_http_requests_total";
 /// Connections that are not streams: heads being read and other answers.
@@ -50,10 +52,6 @@ pub const HTTP_CONNECTIONS: &str = "tickfan_http_connections";
 pub const HTTP_ACCEPT_ERRORS: &str = "tickfan_http_accept_errors_total";
 /// Always 1. Label `version`.
 pub const BUILD_INFO: &str = "tickfan_build_info";
-
-/// The buckets of [`FEED_LAG`], in seconds.
-pub const SECONDS_BUCKETS: &[f64] =
-    &[50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 /// Tells the installed recorder what each metric means; without that `promtool check metrics` complains.
 pub fn describe() {

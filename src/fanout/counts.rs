@@ -1,0 +1,54 @@
+//! What a worker has done: plain integers, read by others once a second.
+
+use super::{stream::Missed, transport::Closed};
+use crate::telemetry::Histogram;
+use std::time::Duration;
+
+/// A worker's counts since its start, and two gauges.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Open streams.
+    pub streams: u64,
+    /// Streams whose transport is full.
+    pub full: u64,
+    /// Streams opened.
+    pub opened: u64,
+    /// Streams ended, by [`Closed`].
+    pub closed: [u64; Closed::ALL.len()],
+    /// Ticks written, at least their first byte.
+    pub ticks: u64,
+    /// Ticks that streams did not get.
+    pub missed: Missed,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Writes of which something was taken.
+    pub writes: u64,
+    /// From a tick's receipt to the turn that wrote it.
+    pub delivery: Histogram,
+}
+
+impl Counts {
+    pub(super) fn count_write(&mut self, bytes: usize, missed: Missed) {
+        self.bytes += bytes as u64;
+        self.writes += u64::from(bytes > 0);
+        self.missed.add(missed);
+    }
+
+    pub(super) fn count_tick(&mut self, age: Duration) {
+        self.ticks += 1;
+        self.delivery.record(age);
+    }
+
+    /// Adds another worker's.
+    pub fn add(&mut self, other: &Self) {
+        self.streams += other.streams;
+        self.full += other.full;
+        self.opened += other.opened;
+        self.closed.iter_mut().zip(other.closed).for_each(|(sum, count)| *sum += count);
+        self.ticks += other.ticks;
+        self.missed.add(other.missed);
+        self.bytes += other.bytes;
+        self.writes += other.writes;
+        self.delivery.add(&other.delivery);
+    }
+}

@@ -1,0 +1,67 @@
+//! The one place where other threads reach a worker.
+//!
+//! Together with [`Marks`](crate::cache::Marks) it makes the hand-over that no change of a symbol may fall through;
+//! `tests/inbox_loom.rs` compiles this file against loom and tries all interleavings.
+
+use crate::sync::{Mutex, PoisonError};
+use std::mem;
+
+/// A worker's inbox: changed symbols and commands.
+///
+/// It is bounded by what goes in: a symbol enters once until its mark is cleared, and a command stands for a stream that
+/// holds a permit, or is one of the few that the gateway itself gives.
+pub struct Inbox<Symbol, Command> {
+    inner: Mutex<Inner<Symbol, Command>>,
+}
+
+struct Inner<Symbol, Command> {
+    changed: Vec<Symbol>,
+    commands: Vec<Command>,
+    /// The worker waits, or is about to: whoever adds something must wake it, and no one else.
+    asleep: bool,
+}
+
+impl<Symbol, Command> Default for Inbox<Symbol, Command> {
+    /// An empty inbox of a worker that is awake.
+    fn default() -> Self {
+        Self { inner: Mutex::new(Inner { changed: Vec::new(), commands: Vec::new(), asleep: false }) }
+    }
+}
+
+impl<Symbol, Command> Inbox<Symbol, Command> {
+    /// Moves changed symbols in; `true`: the caller must wake the worker.
+    #[must_use]
+    pub fn announce(&self, changed: &mut Vec<Symbol>) -> bool {
+        let mut inner = self.lock();
+        inner.changed.append(changed);
+        mem::take(&mut inner.asleep)
+    }
+
+    /// Adds a command; `true`: the caller must wake the worker.
+    #[must_use]
+    pub fn send(&self, command: Command) -> bool {
+        let mut inner = self.lock();
+        inner.commands.push(command);
+        mem::take(&mut inner.asleep)
+    }
+
+    /// Takes all there is, into lists that are empty. The worker is awake.
+    pub fn take(&self, changed: &mut Vec<Symbol>, commands: &mut Vec<Command>) {
+        let mut inner = self.lock();
+        inner.asleep = false;
+        mem::swap(&mut inner.changed, changed);
+        mem::swap(&mut inner.commands, commands);
+    }
+
+    /// The worker is about to wait; `false`: something came, so it must not.
+    #[must_use]
+    pub fn sleep(&self) -> bool {
+        let mut inner = self.lock();
+        inner.asleep = inner.changed.is_empty() && inner.commands.is_empty();
+        inner.asleep
+    }
+
+    fn lock(&self) -> impl std::ops::DerefMut<Target = Inner<Symbol, Command>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

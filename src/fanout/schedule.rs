@@ -1,0 +1,134 @@
+//! Deadlines: what is due when, one live entry per stream.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
+
+/// The deadlines of a worker's streams, earliest first.
+///
+/// An entry whose stream has moved on is not searched for: it pops in its time, is compared with what the stream is
+/// armed for, and dropped. A stream re-arms when its entry pops, so activity costs nothing here.
+pub(super) struct Schedule<Key> {
+    entries: BinaryHeap<Reverse<(Instant, Key)>>,
+}
+
+impl<Key: Ord + Copy> Schedule<Key> {
+    pub(super) fn new() -> Self {
+        Self { entries: BinaryHeap::new() }
+    }
+
+    pub(super) fn add(&mut self, at: Instant, key: Key) {
+        self.entries.push(Reverse((at, key)));
+    }
+
+    /// The next entry that is due by `now`.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Instant, Key)> {
+        let Reverse((at, key)) = *self.entries.peek()?;
+        if at > now {
+            return None;
+        }
+        self.entries.pop();
+        Some((at, key))
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.entries.peek().map(|Reverse((at, _))| *at)
+    }
+}
+
+/// When a stream wants attention, whatever happens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// Since when the transport takes nothing.
+    pub(super) full_since: Option<Instant>,
+    pub(super) last_write: Instant,
+    /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
+    pub(super) phase: Duration,
+    /// When it is to be ended.
+    pub(super) end: Option<Instant>,
+}
+
+/// What is to be done about a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    Heartbeat,
+    Stalled,
+    End,
+}
+
+impl Deadlines {
+    /// The earliest of them.
+    pub(super) fn next(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
+        let silence = self.silence(heartbeat, stall_timeout);
+        self.end.map_or(silence, |end| end.min(silence))
+    }
+
+    /// What `now` asks for; the end comes before all else.
+    pub(super) fn due(&self, now: Instant, heartbeat: Duration, stall_timeout: Duration) -> Due {
+        if self.end.is_some_and(|end| end <= now) {
+            return Due::End;
+        }
+        match self.full_since {
+            _ if now < self.silence(heartbeat, stall_timeout) => Due::Nothing,
+            Some(_) => Due::Stalled,
+            None => Due::Heartbeat,
+        }
+    }
+
+    /// Until when it may go on as it does: full, or without a word.
+    fn silence(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
+        match self.full_since {
+            Some(since) => since + stall_timeout,
+            None => self.last_write + heartbeat.saturating_sub(self.phase),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_pop_in_order_and_only_when_due() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut schedule = Schedule::new();
+        for (seconds, key) in [(3, 'c'), (1, 'a'), (2, 'b')] {
+            schedule.add(at(seconds), key);
+        }
+        assert_eq!(schedule.next(), Some(at(1)));
+        assert_eq!(schedule.pop(at(0)), None);
+        assert_eq!(schedule.pop(at(2)), Some((at(1), 'a')));
+        assert_eq!(schedule.pop(at(2)), Some((at(2), 'b')));
+        assert_eq!(schedule.pop(at(2)), None);
+    }
+
+    #[test]
+    fn a_full_stream_has_no_heartbeat_and_a_silent_one_does_not_stall() {
+        let start = Instant::now();
+        let (heartbeat, stall) = (Duration::from_secs(15), Duration::from_secs(30));
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let open = Deadlines { full_since: None, last_write: start, phase: Duration::ZERO, end: None };
+        let full = Deadlines { full_since: Some(start), ..open };
+        let early = Deadlines { phase: Duration::from_secs(4), ..open };
+        let ending = Deadlines { end: Some(after(5)), ..full };
+        for (deadlines, seconds, due) in [
+            (open, 14, Due::Nothing),
+            (open, 15, Due::Heartbeat),
+            (early, 10, Due::Nothing),
+            (early, 11, Due::Heartbeat),
+            (full, 15, Due::Nothing),
+            (full, 30, Due::Stalled),
+            (ending, 4, Due::Nothing),
+            (ending, 30, Due::End),
+        ] {
+            assert_eq!(deadlines.due(after(seconds), heartbeat, stall), due, "{deadlines:?} after {seconds} s");
+        }
+        assert_eq!(open.next(heartbeat, stall), after(15));
+        assert_eq!(full.next(heartbeat, stall), after(30));
+        assert_eq!(ending.next(heartbeat, stall), after(5));
+    }
+}

@@ -1,0 +1,114 @@
+//! A client's socket as a transport.
+
+use super::transport::{Close, Gone, Transport};
+use bytes::Bytes;
+use mio::{Interest, Registry, Token, net::TcpStream};
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+};
+use socket2::SockRef;
+use std::{
+    io::{self, ErrorKind, IoSlice, Read},
+    net::Shutdown,
+    sync::Arc,
+    time::Duration,
+};
+
+/// A send ends after so many bytes, so that the kernel looks at its limits again.
+const SEND_BYTES_MAX: usize = 16 * 1024;
+/// Unsent bytes from which the kernel takes no more. It is checked only where a new buffer begins: hence `MSG_EOR` on
+/// every send, which ends the buffer. Without it small sends join the unsent tail and the limit does not hold.
+const UNSENT_BYTES_MAX: u32 = 2 * 1024;
+/// Bytes that the kernel holds for the client in all, sent and not acknowledged ones with them; the kernel doubles it
+/// for its own use, and counts some 900 bytes for each small send. Less would coalesce healthy clients that are far away.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
+/// What a client may send behind its request: it has nothing to say, but some send keep-alive bytes.
+const INPUT_BYTES_MAX: usize = 16 * 1024;
+
+/// A plain TCP connection, watched by a worker's poll.
+pub struct Socket {
+    stream: TcpStream,
+    registry: Arc<Registry>,
+    input_bytes: usize,
+}
+
+impl Socket {
+    /// Takes over a connected socket that `registry`'s poll is to watch.
+    ///
+    /// # Errors
+    /// What the system says where it refuses one of the options that bound what a slow client costs.
+    pub fn new(stream: std::net::TcpStream, registry: Arc<Registry>, user_timeout: Duration) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_tcp_user_timeout(Some(user_timeout))?;
+        Ok(Self { stream: TcpStream::from_std(stream), registry, input_bytes: 0 })
+    }
+}
+
+impl Transport for Socket {
+    fn attach(&mut self, key: u64) -> io::Result<()> {
+        // A key is 64 bits, as a token is on every platform that this runs on.
+        let token = Token(usize::try_from(key).map_err(io::Error::other)?);
+        self.registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn try_write(&mut self, mut blocks: &[&Bytes]) -> io::Result<usize> {
+        let mut taken = 0;
+        let mut slices = Vec::with_capacity(blocks.len());
+        while !blocks.is_empty() {
+            slices.clear();
+            let mut offered = 0;
+            while let [block, rest @ ..] = blocks
+                && (offered == 0 || offered + block.len() <= SEND_BYTES_MAX)
+            {
+                slices.push(IoSlice::new(block));
+                offered += block.len();
+                blocks = rest;
+            }
+            let sent = send(&self.stream, &slices)?;
+            taken += sent;
+            if sent < offered {
+                break; // the kernel has noted that there was no room, and will report when there is
+            }
+        }
+        Ok(taken)
+    }
+
+    fn drain_input(&mut self) -> Result<(), Gone> {
+        let mut dropped = [0; 2048];
+        loop {
+            match self.stream.read(&mut dropped) {
+                Ok(0) => return Err(Gone::Left),
+                Ok(bytes) => self.input_bytes += bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.input_bytes > INPUT_BYTES_MAX {
+                return Err(Gone::TooMuchInput);
+            }
+        }
+    }
+
+    fn close(&mut self, how: Close) {
+        // A socket that is gone already refuses both: there is nothing left to end then.
+        let _ = match how {
+            Close::Finish => self.stream.shutdown(Shutdown::Write),
+            // Zero linger: what the client never took is thrown away with a reset, not kept for it as an orphan.
+            Close::Abort => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
+        };
+    }
+}
+
+/// Sends what the kernel takes without waiting.
+fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let flags = SendFlags::EOR | SendFlags::NOSIGNAL;
+    match retry_on_intr(|| sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)) {
+        Err(Errno::AGAIN) => Ok(0),
+        sent => Ok(sent?),
+    }
+}

@@ -1,0 +1,69 @@
+//! The thin loop around a worker: epoll, the clocks, and the counts that others read.
+
+use super::{
+    counts::Counts,
+    socket::Socket,
+    transport::Ready,
+    worker::{Wait, Worker, WorkerInbox},
+};
+use crate::market::Now;
+use mio::{Events, Poll, Token};
+use std::{
+    io::{self, ErrorKind},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The token of the waker: no stream's key, which is never all ones.
+pub(super) const WAKE: Token = Token(usize::MAX);
+/// How many transports one look may report.
+const EVENTS_PER_POLL: usize = 1024;
+/// How old the counts that others read may be.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// Where a worker leaves its counts for others.
+pub(super) type SharedCounts = Arc<Mutex<Counts>>;
+
+/// Runs a worker until its work is over.
+///
+/// # Errors
+/// What the system says if it no longer lets the thread wait: the worker cannot go on then.
+pub(super) fn run(
+    mut poll: Poll,
+    inbox: &WorkerInbox<Socket>,
+    mut worker: Worker<Socket>,
+    counts: &SharedCounts,
+) -> io::Result<()> {
+    let mut events = Events::with_capacity(EVENTS_PER_POLL);
+    let mut ready = Vec::with_capacity(EVENTS_PER_POLL);
+    let mut publish_at = Instant::now();
+    let mut timeout = Some(Duration::ZERO);
+    loop {
+        match poll.poll(&mut events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
+        ready.clear();
+        ready.extend(events.iter().filter(|event| event.token() != WAKE).map(|event| Ready {
+            key: event.token().0 as u64,
+            readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+            writable: event.is_writable(),
+        }));
+        let now = Now::read();
+        let wait = worker.turn(now, &ready);
+        if now.instant >= publish_at || worker.is_done() {
+            counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
+            publish_at = now.instant + PUBLISH_EVERY;
+        }
+        if worker.is_done() {
+            return Ok(());
+        }
+        let until = match wait {
+            Wait::No => now.instant,
+            Wait::Until(at) => at.min(publish_at),
+            Wait::Forever => publish_at,
+        };
+        let rests = until > now.instant && inbox.sleep();
+        timeout = Some(if rests { until.saturating_duration_since(now.instant) } else { Duration::ZERO });
+    }
+}

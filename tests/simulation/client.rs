@@ -1,0 +1,146 @@
+//! A scripted client: how much it takes, and what it saw.
+
+use bytes::Bytes;
+use std::{cell::RefCell, collections::HashMap, io, rc::Rc};
+use tickfan::fanout::{Close, Gone, Ready, Transport};
+
+/// Readiness that a worker has not heard of yet.
+pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
+
+/// A client and all that it saw.
+pub(crate) struct Client {
+    pub(crate) worker: usize,
+    pub(crate) key: u64,
+    /// Bytes that it takes before it is full.
+    pub(crate) room: usize,
+    pub(crate) full: bool,
+    pub(crate) left: bool,
+    pub(crate) closed: Option<Close>,
+    pub(crate) writes: usize,
+    /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
+    pub(crate) log: Vec<Seen>,
+    /// What must come first in the next write.
+    cut: Option<Bytes>,
+    /// What of it each symbol has seen.
+    pub(crate) symbols: HashMap<usize, Progress>,
+    events: Events,
+}
+
+pub(crate) enum Seen {
+    Block(Bytes),
+    Full,
+}
+
+/// Where a client stands in one symbol.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(crate) last: Option<u64>,
+    pub(crate) full_since_last: bool,
+    /// The newest tick, by what was published.
+    pub(crate) published: u64,
+    /// Frames of other symbols that went out while this one was lacking.
+    pub(crate) waited: usize,
+    pub(crate) longest_wait: usize,
+}
+
+impl Client {
+    pub(crate) fn new(worker: usize, room: usize, events: Events) -> Self {
+        Self {
+            worker,
+            key: 0,
+            room,
+            full: false,
+            left: false,
+            closed: None,
+            writes: 0,
+            log: Vec::new(),
+            cut: None,
+            symbols: HashMap::new(),
+            events,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed.is_none() && !self.left
+    }
+
+    /// The client reads: there is room again.
+    pub(crate) fn give_room(&mut self, bytes: usize) {
+        self.room = self.room.saturating_add(bytes);
+        if std::mem::take(&mut self.full) {
+            self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
+        }
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.left = true;
+        self.events.borrow_mut().push(Ready { key: self.key, readable: true, writable: true });
+    }
+
+    pub(crate) fn lacks(&self) -> usize {
+        self.symbols.values().filter(|progress| progress.last != Some(progress.published)).count()
+    }
+
+    pub(crate) fn longest_wait(&self) -> usize {
+        self.symbols.values().map(|progress| progress.longest_wait).max().unwrap_or(0)
+    }
+}
+
+/// The client's end that a worker holds.
+pub(crate) struct Scripted(pub(crate) Rc<RefCell<Client>>);
+
+impl Transport for Scripted {
+    fn attach(&mut self, key: u64) -> io::Result<()> {
+        self.0.borrow_mut().key = key;
+        Ok(())
+    }
+
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
+        let mut client = self.0.borrow_mut();
+        assert!(!client.full, "rule 4: a full transport is left alone until it has room");
+        assert!(client.closed.is_none(), "nothing is written after the end");
+        assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is no block");
+        if client.left {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        client.writes += 1;
+        let mut begun = false;
+        if let Some(rest) = client.cut.take() {
+            assert_eq!(*blocks[0], rest, "what was begun goes on where it was cut");
+            begun = true;
+        }
+        let offered: usize = blocks.iter().map(|block| block.len()).sum();
+        let taken = offered.min(client.room);
+        let mut left = taken;
+        for block in blocks {
+            if left == 0 {
+                if begun {
+                    client.cut = Some((*block).clone());
+                }
+                break;
+            }
+            if !begun {
+                client.log.push(Seen::Block((*block).clone()));
+            }
+            begun = false;
+            if left < block.len() {
+                client.cut = Some(block.slice(left..));
+            }
+            left -= left.min(block.len());
+        }
+        client.room -= taken;
+        if taken < offered {
+            client.full = true;
+            client.log.push(Seen::Full);
+        }
+        Ok(taken)
+    }
+
+    fn drain_input(&mut self) -> Result<(), Gone> {
+        if self.0.borrow().left { Err(Gone::Left) } else { Ok(()) }
+    }
+
+    fn close(&mut self, how: Close) {
+        self.0.borrow_mut().closed = Some(how);
+    }
+}

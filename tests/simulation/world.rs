@@ -1,0 +1,387 @@
+//! The world of a simulation: a cache, workers and clients, and what must be true of them after each step.
+
+use crate::client::{Client, Events, Progress, Scripted, Seen};
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::{
+    cell::{RefCell, RefMut},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tickfan::{
+    cache::{Cache, Published, RingLimits, SymbolState, Tick},
+    fanout::{Close, Command, Missed, Opening, Wait, Worker, WorkerInbox, WorkerLimits},
+    market::{BookUpdate, Decimal, Field, Now, Origin, TradeUpdate, UnixMicros, Update},
+    wire::{Epoch, EventId, tick_frame},
+};
+
+const MAX_LAG: Duration = Duration::from_millis(50);
+const HEARTBEAT: Duration = Duration::from_millis(1_500);
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
+const RING: RingLimits = RingLimits { count: 16, age: Duration::from_secs(1) };
+const EPOCH_SEED: u64 = 1 << 40;
+
+pub(crate) struct Settings {
+    pub(crate) symbols: usize,
+    pub(crate) workers: usize,
+    pub(crate) clients_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { symbols: 5, workers: 2, clients_max: 12 }
+    }
+}
+
+pub(crate) struct World {
+    seed: u64,
+    random: SmallRng,
+    settings: Settings,
+    now: Now,
+    cache: Cache,
+    symbols: Vec<Arc<SymbolState>>,
+    workers: Vec<Simulated>,
+    clients: Vec<Rc<RefCell<Client>>>,
+    /// What each client's symbols know beyond what it saw, by client.
+    joined: Vec<Instant>,
+    /// Since when a client that lacks something took no byte, by client.
+    stuck_since: Vec<Option<Instant>>,
+    last_heard: Vec<Instant>,
+    missed: Vec<Missed>,
+    history: Vec<Vec<Arc<Tick>>>,
+    /// The one frame that was offered for a tick, by symbol and `seq`.
+    frames: HashMap<(usize, u64), Bytes>,
+}
+
+struct Simulated {
+    worker: Worker<Scripted>,
+    inbox: Arc<WorkerInbox<Scripted>>,
+    events: Events,
+    /// It waits, and nobody woke it.
+    sleeps_until: Option<Wait>,
+    /// By symbol, the newest tick that was announced before its last turn.
+    announced: Vec<u64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, settings: Settings) -> Self {
+        let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_000_000) };
+        let cache = Cache::new(Epoch::new(EPOCH_SEED), RING);
+        let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
+        let symbols: Vec<_> = (0..settings.symbols).map(register).collect();
+        let worker = |index| {
+            let inbox = Arc::new(WorkerInbox::default());
+            let limits = WorkerLimits { max_lag: MAX_LAG, ring: RING.count, stall_timeout: STALL_TIMEOUT };
+            let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
+            let announced = vec![0; settings.symbols];
+            Simulated { worker, inbox, events: Events::default(), sleeps_until: None, announced }
+        };
+        Self {
+            seed,
+            random: SmallRng::seed_from_u64(seed),
+            now,
+            history: symbols.iter().map(|state| vec![state.newest()]).collect(),
+            symbols,
+            cache,
+            workers: (0..settings.workers).map(worker).collect(),
+            clients: Vec::new(),
+            joined: Vec::new(),
+            stuck_since: Vec::new(),
+            last_heard: Vec::new(),
+            missed: Vec::new(),
+            frames: HashMap::new(),
+            settings,
+        }
+    }
+
+    pub(crate) fn client(&self, client: usize) -> RefMut<'_, Client> {
+        self.clients[client].borrow_mut()
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.now = self.now.after(by);
+    }
+
+    /// Something happens.
+    pub(crate) fn step(&mut self) {
+        let worker = self.random.random_range(0..self.workers.len());
+        let client = (!self.clients.is_empty()).then(|| self.random.random_range(0..self.clients.len()));
+        match (self.random.random_range(0..100), client) {
+            (0..30, _) => {
+                for _ in 0..self.random.random_range(1..12) {
+                    let symbol = self.random.random_range(0..self.symbols.len());
+                    self.publish(symbol);
+                }
+            }
+            (30..36, _) if self.clients.len() < self.settings.clients_max => self.join_some(worker),
+            (36..50, Some(client)) => {
+                let bytes = self.random.random_range(1..2_000);
+                self.give_room(client, bytes);
+            }
+            (50..52, Some(client)) if self.random.random_bool(0.3) => self.client(client).leave(),
+            (52..60, _) => self.advance_some(),
+            _ => {
+                self.turn(worker);
+            }
+        }
+        // Nobody oversleeps: a worker that was woken, or whose time has come, takes its turn before long.
+        for worker in 0..self.workers.len() {
+            if self.random.random_bool(0.3) {
+                self.turn_if_awake(worker);
+            }
+        }
+    }
+
+    fn advance_some(&mut self) {
+        let millis = match self.random.random_range(0..20) {
+            0 => self.random.random_range(100..1_200),
+            1..4 => self.random.random_range(20..100),
+            _ => self.random.random_range(0..10),
+        };
+        self.advance(Duration::from_millis(millis));
+    }
+
+    fn join_some(&mut self, worker: usize) {
+        let wanted: Vec<usize> = (0..self.symbols.len()).filter(|_| self.random.random_bool(0.5)).collect();
+        let room = match self.random.random_range(0..3) {
+            0 => usize::MAX,
+            1 => self.random.random_range(0..4_000),
+            _ => self.random.random_range(0..100_000),
+        };
+        if !wanted.is_empty() {
+            self.join(worker, &wanted, room);
+        }
+    }
+
+    pub(crate) fn join_all(&mut self, worker: usize, room: usize) -> usize {
+        self.join(worker, &(0..self.symbols.len()).collect::<Vec<_>>(), room)
+    }
+
+    pub(crate) fn join(&mut self, worker: usize, wanted: &[usize], room: usize) -> usize {
+        let simulated = &mut self.workers[worker];
+        let client = Rc::new(RefCell::new(Client::new(worker, room, simulated.events.clone())));
+        for &symbol in wanted {
+            let published = self.symbols[symbol].newest().seq;
+            client.borrow_mut().symbols.insert(symbol, Progress { published, ..Progress::default() });
+        }
+        let opening = Opening {
+            head: Bytes::from_static(b"HEAD\n\n"),
+            symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            heartbeat: HEARTBEAT,
+            permit: Box::new(()),
+        };
+        if simulated.inbox.send(Command::Open(Scripted(client.clone()), opening)) {
+            simulated.sleeps_until = None;
+        }
+        self.clients.push(client);
+        self.joined.push(self.now.instant);
+        self.stuck_since.push(None);
+        self.last_heard.push(self.now.instant);
+        self.missed.push(Missed::default());
+        self.clients.len() - 1
+    }
+
+    pub(crate) fn give_room(&mut self, client: usize, bytes: usize) {
+        self.client(client).give_room(bytes);
+    }
+
+    /// A venue's update becomes a tick, and is announced: to be interrupted by any worker's turn between each two steps.
+    pub(crate) fn publish(&mut self, symbol: usize) {
+        let state = self.symbols[symbol].clone();
+        let update = self.some_update();
+        let Published::Tick { interest } = state.publish(&update, self.now) else { return };
+        self.history[symbol].push(state.newest());
+        for client in &self.clients {
+            if let Some(progress) = client.borrow_mut().symbols.get_mut(&symbol) {
+                progress.published = state.newest().seq;
+            }
+        }
+        let unmarked = state.marks().set(interest);
+        if self.random.random_bool(0.05) {
+            let worker = self.random.random_range(0..self.workers.len());
+            self.turn(worker);
+        }
+        for (index, simulated) in self.workers.iter_mut().enumerate() {
+            if unmarked & (1 << index) != 0 && simulated.inbox.announce(&mut vec![state.clone()]) {
+                simulated.sleeps_until = None;
+            }
+        }
+        // A worker that was marked already finds this tick too, as its mark is cleared before the ring is read.
+        for simulated in &mut self.workers {
+            simulated.announced[symbol] = state.newest().seq;
+        }
+    }
+
+    fn some_update(&mut self) -> Update {
+        let price = Field::Set(Decimal::new(self.random.random_range(1..1_000_000), 2).unwrap());
+        match self.random.random_bool(0.5) {
+            true => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
+            false => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+        }
+    }
+
+    fn turn_if_awake(&mut self, worker: usize) {
+        let simulated = &self.workers[worker];
+        let sleeps = match simulated.sleeps_until {
+            None | Some(Wait::No) => false,
+            Some(Wait::Until(at)) => at > self.now.instant,
+            Some(Wait::Forever) => true,
+        };
+        if !sleeps || !simulated.events.borrow().is_empty() {
+            self.turn(worker);
+        }
+    }
+
+    /// One turn of a worker, and all checks; returns whether it wants another one at once.
+    pub(crate) fn turn(&mut self, worker: usize) -> bool {
+        let simulated = &mut self.workers[worker];
+        let ready = std::mem::take(&mut *simulated.events.borrow_mut());
+        let announced = simulated.announced.clone();
+        let wait = simulated.worker.turn(self.now, &ready);
+        simulated.sleeps_until = match wait {
+            Wait::No => None,
+            wait => simulated.inbox.sleep().then_some(wait),
+        };
+        for client in 0..self.clients.len() {
+            if self.client(client).worker == worker {
+                self.check_client(client, &announced, wait);
+            }
+        }
+        self.check_counts(worker);
+        wait == Wait::No
+    }
+
+    fn check_client(&mut self, client: usize, announced: &[u64], wait: Wait) {
+        let log = std::mem::take(&mut self.client(client).log);
+        if !log.is_empty() {
+            self.stuck_since[client] = None;
+        }
+        for seen in &log {
+            match seen {
+                Seen::Full => {
+                    self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
+                }
+                Seen::Block(block) => {
+                    self.last_heard[client] = self.now.instant;
+                    if block.starts_with(b"id: ") || block.starts_with(b"data: ") {
+                        self.check_tick(client, block, announced);
+                    }
+                }
+            }
+        }
+        self.check_silence(client, wait);
+    }
+
+    /// Rules 1, 2 and 11, and that a frame says what was published.
+    fn check_tick(&mut self, client: usize, block: &Bytes, announced: &[u64]) {
+        let seed = self.seed;
+        let (symbol, tick) = self.find(block);
+        let state = &self.symbols[symbol];
+        let id = (tick.n > 0).then_some(EventId { epoch: self.cache.epoch(), n: tick.n });
+        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame says what was published");
+        let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
+        assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
+        let joined = self.joined[client];
+        let mut borrowed = self.clients[client].borrow_mut();
+        let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
+        if let Some(last) = progress.last {
+            assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
+            let skipped = tick.seq - last - 1;
+            if skipped > 0 {
+                let oldest = &self.history[symbol][last as usize + 1];
+                let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
+                let newest = self.history[symbol].len() as u64 - 1;
+                let lost = newest - oldest.seq >= RING.count as u64;
+                assert!(age > MAX_LAG || lost, "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks");
+                assert!(tick.seq >= announced[symbol], "seed {seed}: rule 2: it coalesces to the newest");
+                let missed = &mut self.missed[client];
+                if progress.full_since_last { missed.lag += skipped } else { missed.ring += skipped }
+            }
+        }
+        progress.last = Some(tick.seq);
+        progress.full_since_last = false;
+        progress.waited = 0;
+        for (&other, progress) in &mut borrowed.symbols {
+            if other != symbol && progress.last != Some(progress.published) {
+                progress.waited += 1;
+                progress.longest_wait = progress.longest_wait.max(progress.waited);
+            }
+        }
+    }
+
+    /// Rule 5 and heartbeats: nobody is left alone for longer than promised, nor closed before.
+    fn check_silence(&mut self, client: usize, wait: Wait) {
+        let (seed, now) = (self.seed, self.now.instant);
+        let (full, closed, left) = {
+            let client = self.client(client);
+            (client.full, client.closed, client.left)
+        };
+        let stuck = &mut self.stuck_since[client];
+        if full {
+            let since = *stuck.get_or_insert(now);
+            let stalled = now.saturating_duration_since(since) >= STALL_TIMEOUT;
+            let aborted = closed == Some(Close::Abort);
+            assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
+        } else if closed.is_none() && !left && wait != Wait::No {
+            let silence = now.saturating_duration_since(self.last_heard[client]);
+            assert!(silence < HEARTBEAT, "seed {seed}: no word for {silence:?}");
+        } else if closed.is_some() && !left {
+            assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
+        }
+    }
+
+    /// What a worker counted as missed is what its clients saw as holes.
+    fn check_counts(&self, worker: usize) {
+        let counted: HashMap<u64, Missed> = self.workers[worker].worker.missed().collect();
+        for (client, seen) in self.clients.iter().zip(&self.missed) {
+            let client = client.borrow();
+            if client.worker == worker
+                && let Some(counted) = counted.get(&client.key)
+            {
+                assert_eq!(counted, seen, "seed {}: holes are counted, by cause", self.seed);
+            }
+        }
+        let wanted: usize = self.history.iter().map(Vec::len).sum();
+        assert!(self.cache.frames_encoded() <= wanted as u64, "seed {}: rule 11", self.seed);
+    }
+
+    fn find(&self, block: &Bytes) -> (usize, Arc<Tick>) {
+        let text = std::str::from_utf8(block).unwrap();
+        let field = |name: &str| {
+            let start = text.find(name).unwrap() + name.len();
+            text[start..].split(['"', ',']).next().unwrap()
+        };
+        let symbol: usize = field("\"symbol\":\"S").parse().unwrap();
+        let seq: usize = field("\"seq\":").parse().unwrap();
+        (symbol, self.history[symbol][seq].clone())
+    }
+
+    /// Rule 3: once everybody reads and the workers rest, every client has the newest of each of its symbols.
+    pub(crate) fn come_to_rest(&mut self) {
+        for client in 0..self.clients.len() {
+            self.give_room(client, usize::MAX);
+        }
+        for worker in 0..self.workers.len() {
+            // Only a worker that is awake takes a turn: a lost wake-up must show.
+            for _ in 0..10_000 {
+                self.turn_if_awake(worker);
+            }
+        }
+        for client in &self.clients {
+            let client = client.borrow();
+            if !client.is_open() {
+                continue;
+            }
+            for (symbol, progress) in &client.symbols {
+                let newest = self.symbols[*symbol].newest().seq;
+                assert_eq!(progress.last, Some(newest), "seed {}: rule 3: S{symbol} ends on the newest", self.seed);
+            }
+        }
+    }
+}
+
+fn name(index: usize) -> tickfan::market::Symbol {
+    format!("S{index}").parse().unwrap()
+}
