@@ -11,6 +11,8 @@ pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 pub(crate) struct Client {
     pub(crate) worker: usize,
     pub(crate) key: u64,
+    /// Its worker has had no turn since it came.
+    pub(crate) is_new: bool,
     /// Bytes that it takes before it is full.
     pub(crate) room: usize,
     pub(crate) full: bool,
@@ -48,6 +50,7 @@ impl Client {
         Self {
             worker,
             key: 0,
+            is_new: true,
             room,
             full: false,
             left: false,
