@@ -1,5 +1,12 @@
 //! Feeds: one connection to a venue each, kept up for ever.
 
+mod backoff;
+mod session;
+mod timing;
+
+pub use crate::telemetry::feed::Loss;
+pub use timing::Timing;
+
 use crate::market::{Now, Update};
 
 /// Where a feed's updates go. It never waits: nothing behind it can slow the reading of a venue.
