@@ -1,5 +1,7 @@
 //! A feed against venues over real sockets: what they send, and how they fail.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
+
 use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{future::Future, time::Duration};

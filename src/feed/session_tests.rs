@@ -109,12 +109,14 @@ fn an_unanswered_request_is_a_loss_even_while_data_flow() {
 #[test]
 fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     let mut course = Course::connected(RULES, 2);
-    (course.next(), course.next());
+    course.next();
+    course.next();
     assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
     assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 1 });
 
     let mut course = Course::connected(RULES, 2);
-    (course.next(), course.next());
+    course.next();
+    course.next();
     assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
     assert_eq!(loss(course.message(Message::Refused(None))), Some(Loss::Refused));
 }

@@ -12,7 +12,7 @@
 use super::{
     Batch, DecodeError, Message, Request, Rules, Venue, VenueError, address,
     names::Names,
-    raw::{self, Raw, required},
+    raw::{self, Exact, Plain, Value, required},
 };
 use crate::{
     config::Feed,
@@ -55,7 +55,23 @@ impl Binance {
         Ok(Self { url, names: Names::new(&feed.symbols, derive)? })
     }
 
-    fn event(&self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
+    fn frame<'a>(&self, frame: &Frame<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
+        if let Some(event) = &frame.data {
+            return self.event(event, batch);
+        }
+        if frame.e.text().is_some_and(|name| name == "serverShutdown") {
+            return Ok(Message::Closing);
+        }
+        let id = frame.id.id(&mut batch.errors);
+        if frame.code.is_there() || frame.error.is_there() {
+            return Ok(Message::Refused(id));
+        }
+        Ok(match id {
+            Some(id) if frame.result.is_there() => Message::Acknowledged(id),
+            _ => Message::Other,
+        })
+    }
+    fn event<'a>(&self, event: &Event<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
         if !event.e.is_there() {
             // A quote is the one event without a name of its own.
             return if event.u.is_there() { self.quote(event, batch) } else { Ok(Message::Other) };
@@ -68,7 +84,7 @@ impl Binance {
         }
     }
 
-    fn trade(&self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
+    fn trade<'a>(&self, event: &Event<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
@@ -81,7 +97,7 @@ impl Binance {
         Ok(Message::Data)
     }
 
-    fn quote(&self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
+    fn quote<'a>(&self, event: &Event<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_book(event.b, event.B, errors);
@@ -92,7 +108,7 @@ impl Binance {
         Ok(Message::Data)
     }
 
-    fn symbol(&self, event: &Event<'_>) -> Result<u32, DecodeError> {
+    fn symbol<'a>(&self, event: &Event<impl Value<'a>>) -> Result<u32, DecodeError> {
         let name = event.s.text().ok_or(DecodeError::Shape)?;
         self.names.index(&name).ok_or(DecodeError::UnknownSymbol)
     }
@@ -113,21 +129,10 @@ impl Venue for Binance {
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let frame: Frame<'_> = raw::message(frame)?;
-        if let Some(event) = &frame.data {
-            return self.event(event, batch);
+        match raw::plain::<Frame<Plain<'_>>>(frame) {
+            Some(frame) => self.frame(&frame, batch),
+            None => self.frame(&raw::exact::<Frame<Exact<'_>>>(frame)?, batch),
         }
-        if frame.e.text().is_some_and(|name| name == "serverShutdown") {
-            return Ok(Message::Closing);
-        }
-        let id = frame.id.id(&mut batch.errors);
-        if frame.code.is_there() || frame.error.is_there() {
-            return Ok(Message::Refused(id));
-        }
-        Ok(match id {
-            Some(id) if frame.result.is_there() => Message::Acknowledged(id),
-            _ => Message::Other,
-        })
     }
 }
 
@@ -155,7 +160,11 @@ fn taker(buyer_is_maker: &str) -> Option<Side> {
 }
 
 /// A price and a size of zero are how the venue says that nobody bids.
-fn side_of_book(price: Raw<'_>, size: Raw<'_>, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
+fn side_of_book<'a>(
+    price: impl Value<'a>,
+    size: impl Value<'a>,
+    errors: &mut Tally<DecodeError>,
+) -> (Field<Decimal>, Field<Decimal>) {
     let (price, size) = (required(price.decimal(errors), errors), required(size.decimal(errors), errors));
     let nobody = Field::Set(Decimal::ZERO);
     if (price, size) == (nobody, nobody) { (Field::Clear, Field::Clear) } else { (price, size) }
@@ -163,49 +172,51 @@ fn side_of_book(price: Raw<'_>, size: Raw<'_>, errors: &mut Tally<DecodeError>) 
 
 /// Any message: an event in its envelope, or an answer without one.
 #[derive(Deserialize)]
-struct Frame<'a> {
-    #[serde(borrow, default)]
-    data: Option<Event<'a>>,
-    #[serde(borrow, default)]
-    e: Raw<'a>,
-    #[serde(borrow, default)]
-    id: Raw<'a>,
-    #[serde(borrow, default)]
-    result: Raw<'a>,
-    #[serde(borrow, default)]
-    code: Raw<'a>,
-    #[serde(borrow, default)]
-    error: Raw<'a>,
+#[serde(bound(deserialize = "V: Deserialize<'de> + Default"))]
+struct Frame<V> {
+    #[serde(default)]
+    data: Option<Event<V>>,
+    #[serde(default)]
+    e: V,
+    #[serde(default)]
+    id: V,
+    #[serde(default)]
+    result: V,
+    #[serde(default)]
+    code: V,
+    #[serde(default)]
+    error: V,
 }
 
 /// The fields of all events that are used, under the venue's own names, so that one pass over the bytes is enough.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "V: Deserialize<'de> + Default"))]
 #[expect(non_snake_case, reason = "the venue's keys, which differ by case alone")]
-struct Event<'a> {
-    #[serde(borrow, default)]
-    e: Raw<'a>,
-    #[serde(borrow, default)]
-    s: Raw<'a>,
-    #[serde(borrow, default)]
-    t: Raw<'a>,
-    #[serde(borrow, default)]
-    T: Raw<'a>,
-    #[serde(borrow, default)]
-    p: Raw<'a>,
-    #[serde(borrow, default)]
-    q: Raw<'a>,
-    #[serde(borrow, default)]
-    m: Raw<'a>,
-    #[serde(borrow, default)]
-    u: Raw<'a>,
-    #[serde(borrow, default)]
-    b: Raw<'a>,
-    #[serde(borrow, default)]
-    B: Raw<'a>,
-    #[serde(borrow, default)]
-    a: Raw<'a>,
-    #[serde(borrow, default)]
-    A: Raw<'a>,
+struct Event<V> {
+    #[serde(default)]
+    e: V,
+    #[serde(default)]
+    s: V,
+    #[serde(default)]
+    t: V,
+    #[serde(default)]
+    T: V,
+    #[serde(default)]
+    p: V,
+    #[serde(default)]
+    q: V,
+    #[serde(default)]
+    m: V,
+    #[serde(default)]
+    u: V,
+    #[serde(default)]
+    b: V,
+    #[serde(default)]
+    B: V,
+    #[serde(default)]
+    a: V,
+    #[serde(default)]
+    A: V,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 use super::{
     Batch, DecodeError, Message, Request, Rules, Venue, VenueError, address,
     names::Names,
-    raw::{self, Raw},
+    raw::{self, Exact, Plain, Value},
 };
 use crate::{
     config::Feed,
@@ -46,28 +46,8 @@ impl Sim {
         let url = address::join(feed.url.as_deref().unwrap_or("ws://127.0.0.1:9"), "/")?;
         Ok(Self { url, names: Names::new(&feed.symbols, |symbol| Ok(symbol.as_str().to_owned()))? })
     }
-}
 
-impl Venue for Sim {
-    fn url(&self) -> &str {
-        &self.url
-    }
-
-    fn rules(&self) -> Rules {
-        // Its rate can be set as low as one likes: silence is no outage.
-        Rules { between_requests: BETWEEN_REQUESTS, lifetime: None, mute_after: None }
-    }
-
-    fn subscribe(&mut self) -> Vec<Request> {
-        let text = |id: u64, names: &[Box<str>]| {
-            serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
-        };
-        let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: text(id, names) }).collect()
-    }
-
-    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let frame: Frame<'_> = raw::message(frame)?;
+    fn frame<'a>(&self, frame: &Frame<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
         if let Some(operation) = frame.op.text() {
             let id = frame.id.id(&mut batch.errors);
             return Ok(match (operation.as_ref(), id) {
@@ -89,48 +69,75 @@ impl Venue for Sim {
     }
 }
 
-/// Any message of the simulator.
-#[derive(Deserialize)]
-struct Frame<'a> {
-    #[serde(borrow, default)]
-    op: Raw<'a>,
-    #[serde(borrow, default, rename = "type")]
-    kind: Raw<'a>,
-    #[serde(borrow, default)]
-    symbol: Raw<'a>,
-    #[serde(borrow, default)]
-    id: Raw<'a>,
-    #[serde(borrow, default)]
-    time: Raw<'a>,
-    #[serde(borrow, default)]
-    price: Raw<'a>,
-    #[serde(borrow, default)]
-    size: Raw<'a>,
-    #[serde(borrow, default)]
-    side: Raw<'a>,
-    #[serde(borrow, default)]
-    bid: Raw<'a>,
-    #[serde(borrow, default)]
-    bid_size: Raw<'a>,
-    #[serde(borrow, default)]
-    ask: Raw<'a>,
-    #[serde(borrow, default)]
-    ask_size: Raw<'a>,
-    #[serde(borrow, default)]
-    window: Raw<'a>,
-    #[serde(borrow, default)]
-    open: Raw<'a>,
-    #[serde(borrow, default)]
-    high: Raw<'a>,
-    #[serde(borrow, default)]
-    low: Raw<'a>,
-    #[serde(borrow, default)]
-    volume: Raw<'a>,
-    #[serde(borrow, default)]
-    prev_close: Raw<'a>,
+impl Venue for Sim {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn rules(&self) -> Rules {
+        // Its rate can be set as low as one likes: silence is no outage.
+        Rules { between_requests: BETWEEN_REQUESTS, lifetime: None, mute_after: None }
+    }
+
+    fn subscribe(&mut self) -> Vec<Request> {
+        let text = |id: u64, names: &[Box<str>]| {
+            serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
+        };
+        let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
+        (1..).zip(batches).map(|(id, names)| Request { id, text: text(id, names) }).collect()
+    }
+
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        match raw::plain::<Frame<Plain<'_>>>(frame) {
+            Some(frame) => self.frame(&frame, batch),
+            None => self.frame(&raw::exact::<Frame<Exact<'_>>>(frame)?, batch),
+        }
+    }
 }
 
-impl Frame<'_> {
+/// Any message of the simulator.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "V: Deserialize<'de> + Default"))]
+struct Frame<V> {
+    #[serde(default)]
+    op: V,
+    #[serde(default, rename = "type")]
+    kind: V,
+    #[serde(default)]
+    symbol: V,
+    #[serde(default)]
+    id: V,
+    #[serde(default)]
+    time: V,
+    #[serde(default)]
+    price: V,
+    #[serde(default)]
+    size: V,
+    #[serde(default)]
+    side: V,
+    #[serde(default)]
+    bid: V,
+    #[serde(default)]
+    bid_size: V,
+    #[serde(default)]
+    ask: V,
+    #[serde(default)]
+    ask_size: V,
+    #[serde(default)]
+    window: V,
+    #[serde(default)]
+    open: V,
+    #[serde(default)]
+    high: V,
+    #[serde(default)]
+    low: V,
+    #[serde(default)]
+    volume: V,
+    #[serde(default)]
+    prev_close: V,
+}
+
+impl<'a, V: Value<'a>> Frame<V> {
     fn update(&self, kind: &str, symbol: u32, batch: &mut Batch) -> Update {
         let update = Update { symbol, ..Update::default() };
         match kind {
