@@ -375,6 +375,21 @@ async fn a_handshake_without_an_answer_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
+    let venue = Venue::bind().await;
+    let url = venue.url.replace("ws://", "wss://");
+    let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
+    let mut stream = venue.tcp().await;
+    let mut hello = [0; 64];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!(hello[0], 22, "a TLS handshake");
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    rig.reached(FeedState::Failed).await;
+    rig.counted("losses_total{feed=\"test\",reason=\"tls\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_port_that_nobody_listens_on_is_tried_again() {
     let url = Venue::bind().await.url;
     let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());

@@ -3,7 +3,10 @@
 //! It listens on the loopback alone and speaks the protocol of `venue::Sim`. Each connection has a market of its own.
 
 use super::walk::Walk;
-use crate::market::{Now, Symbol};
+use crate::{
+    market::{Now, Symbol},
+    venue::sim::SYMBOLS_MAX,
+};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use std::{
@@ -25,8 +28,6 @@ use tracing::debug;
 
 /// One feed is one connection; a few more for those who look at it by hand.
 const CONNECTIONS_MAX: usize = 16;
-/// Symbols of one connection: more than any market has.
-const SYMBOLS_MAX: usize = 20_000;
 /// A request for five hundred of the longest symbols is 18 KB.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// For a client to finish its handshake, or to take what was sent: it is on the same machine.
@@ -37,6 +38,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BURST_MAX: u64 = 1_000;
 /// Rates that make sense; anything else is brought into them.
 const RATES: std::ops::RangeInclusive<f64> = 0.001..=5_000_000.0;
+/// Nanoseconds in a thousand seconds.
+const NANOS_OF_MILLI_RATE: u128 = 1_000_000_000_000;
 /// A machine that slept, or a reader that cannot follow, does not get all that it missed.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -98,7 +101,8 @@ impl Simulator {
 /// What one connection is told, and when.
 struct Client {
     walk: Walk,
-    rate: f64,
+    /// Updates in a thousand seconds: whole, so that what is due and when it is due never disagree.
+    rate_milli: u128,
     /// From when on updates are counted, and how many were sent since.
     started: Instant,
     sent: u64,
@@ -114,7 +118,7 @@ struct Subscribe<'a> {
 
 impl Client {
     fn new(rate: f64, seed: u64) -> Self {
-        Self { walk: Walk::new(seed), rate, started: Instant::now(), sent: 0 }
+        Self { walk: Walk::new(seed), rate_milli: (rate * 1e3).max(1.0) as u128, started: Instant::now(), sent: 0 }
     }
 
     /// The answer to a request, and the first messages of what it asked for. All or nothing: a refused one adds no symbol.
@@ -140,7 +144,7 @@ impl Client {
 
     /// The updates that are due, a burst at most.
     fn due(&mut self, now: Now) -> Vec<String> {
-        let owed = |since: Duration| (since.as_secs_f64() * self.rate) as u64;
+        let owed = |since: Duration| (since.as_nanos() * self.rate_milli / NANOS_OF_MILLI_RATE) as u64;
         let due = owed(now.instant - self.started);
         self.sent = self.sent.max(due.saturating_sub(owed(CATCH_UP).max(1)));
         let count = due.saturating_sub(self.sent).min(BURST_MAX);
@@ -150,7 +154,8 @@ impl Client {
 
     /// When the next update is due; `None` where nothing was asked for.
     fn next_due(&self) -> Option<Instant> {
-        let wait = Duration::try_from_secs_f64((self.sent + 1) as f64 / self.rate).unwrap_or(Duration::MAX);
+        let nanos = (u128::from(self.sent + 1) * NANOS_OF_MILLI_RATE).div_ceil(self.rate_milli);
+        let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         if self.walk.is_empty() { None } else { self.started.checked_add(wait) }
     }
 }
@@ -196,4 +201,55 @@ async fn send_all(socket: &mut WebSocketStream<TcpStream>, messages: Vec<String>
 
 async fn in_time<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(CLIENT_TIMEOUT, step).await.map_err(|_| Error::Io(io::ErrorKind::TimedOut.into()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Now {
+        Now::read()
+    }
+
+    fn asked(rate: f64) -> (Client, Now) {
+        let (mut client, now) = (Client::new(rate, 1), now());
+        let answer = client.answer(r#"{"op":"subscribe","id":4,"symbols":["AAPL","V"]}"#, now);
+        assert_eq!((answer.len(), answer[0].as_str()), (7, r#"{"op":"ack","id":4}"#));
+        (client, now)
+    }
+
+    #[test]
+    fn updates_come_at_their_rate_once_something_was_asked_for() {
+        assert_eq!(Client::new(100.0, 1).next_due(), None);
+        let (mut client, start) = asked(100.0);
+        let mut sent = 0;
+        for millis in (0..=3_000).step_by(7) {
+            let now = start.after(Duration::from_millis(millis));
+            sent += client.due(now).len() as u64;
+            assert_eq!(sent, millis / 10, "after {millis} ms");
+            assert!(client.next_due().unwrap() > now.instant);
+        }
+    }
+
+    #[test]
+    fn rule_10_a_machine_that_slept_does_not_get_all_that_it_missed() {
+        let (mut client, start) = asked(100.0);
+        let now = start.after(Duration::from_secs(3_600));
+        assert_eq!((client.due(now).len(), client.due(now).len()), (100, 0));
+        let (mut client, start) = asked(1_000_000.0);
+        let now = start.after(Duration::from_secs(3_600));
+        assert_eq!(client.due(now).len() as u64, BURST_MAX);
+        assert!(client.next_due().unwrap() <= now.instant, "the rest of the second is still owed");
+        let (mut client, start) = asked(0.01);
+        assert_eq!(client.due(start.after(Duration::from_secs(100))).len(), 1);
+    }
+
+    #[test]
+    fn rule_10_a_request_for_too_much_adds_nothing() {
+        let (mut client, now) = asked(1.0);
+        let names: Vec<String> = (0..SYMBOLS_MAX - 1).map(|number| format!("S{number}")).collect();
+        let request = serde_json::json!({ "op": "subscribe", "id": 9, "symbols": names }).to_string();
+        assert_eq!(client.answer(&request, now), [r#"{"op":"refuse","id":9}"#]);
+        assert_eq!(client.walk.len(), 2);
+    }
 }

@@ -84,3 +84,47 @@ pub(super) fn retry_after(error: &Error) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use tokio_tungstenite::tungstenite::{Message, http::Response};
+
+    fn refused(status: u16, retry_after: Option<&str>) -> Error {
+        let mut response = Response::builder().status(status);
+        if let Some(value) = retry_after {
+            response = response.header(RETRY_AFTER, value);
+        }
+        Error::Http(Box::new(response.body(None).unwrap()))
+    }
+
+    #[test]
+    fn rule_9_each_error_has_its_reason() {
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        for (error, reason) in [
+            (Error::ConnectionClosed, Loss::Closed),
+            (Error::Io(io::ErrorKind::ConnectionRefused.into()), Loss::Io),
+            (Error::Io(io::Error::new(io::ErrorKind::InvalidData, untrusted)), Loss::Tls),
+            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), Loss::Io),
+            (Error::Protocol(ProtocolError::NonZeroReservedBits), Loss::Protocol),
+            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), Loss::Oversize),
+            (Error::Capacity(CapacityError::TooManyHeaders), Loss::Protocol),
+            (Error::WriteBufferFull(Box::new(Message::text(""))), Loss::Stuck),
+            (Error::Utf8(String::new()), Loss::Protocol),
+            (refused(503, None), Loss::Http),
+        ] {
+            assert_eq!(loss(&error), reason, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_say_for_how_long() {
+        for (value, seconds) in
+            [(Some("120"), Some(120)), (Some(" 5 "), Some(5)), (Some("soon"), None), (Some("-1"), None), (None, None)]
+        {
+            assert_eq!(retry_after(&refused(429, value)), seconds.map(Duration::from_secs), "{value:?}");
+        }
+        assert_eq!(retry_after(&Error::ConnectionClosed), None);
+    }
+}

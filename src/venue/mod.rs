@@ -6,7 +6,7 @@ mod address;
 mod binance;
 mod names;
 mod raw;
-mod sim;
+pub(crate) mod sim;
 
 pub use crate::telemetry::feed::DecodeError;
 pub use binance::Binance;

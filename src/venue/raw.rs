@@ -1,7 +1,7 @@
 //! Readers that venues share: from a field as it came to numbers, times and words, each drop counted by its reason.
 //!
 //! A message is read twice at most. [`Plain`] fields are what venues send nearly always: strings, whole numbers, flags, at
-//! half the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain is read again as exact.
+//! three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain is read again as exact.
 
 use super::DecodeError;
 use crate::{

@@ -24,6 +24,8 @@ use crate::{
 use serde::Deserialize;
 use std::time::Duration;
 
+/// Symbols of one connection to the simulator: more than any market has.
+pub(crate) const SYMBOLS_MAX: usize = 20_000;
 /// Symbols in one request: well below the simulator's limit on a message.
 const SYMBOLS_PER_REQUEST: usize = 500;
 /// The simulator does not count requests; a little air all the same, as for any venue.
@@ -42,6 +44,9 @@ impl Sim {
     /// # Errors
     /// [`VenueError`], as [`super::new`].
     pub fn new(feed: &Feed) -> Result<Self, VenueError> {
+        if feed.symbols.len() > SYMBOLS_MAX {
+            return Err(VenueError::TooManySymbols { count: feed.symbols.len(), max: SYMBOLS_MAX, venue: "sim" });
+        }
         // The discard port: a feed that was given no simulator finds nothing there.
         let url = address::join(feed.url.as_deref().unwrap_or("ws://127.0.0.1:9"), "/")?;
         Ok(Self { url, names: Names::new(&feed.symbols, |symbol| Ok(symbol.as_str().to_owned()))? })
@@ -291,6 +296,19 @@ mod tests {
     fn it_asks_for_its_symbols_in_batches() {
         let text = r#"{"id":1,"op":"subscribe","symbols":["MSFT","AAPL"]}"#.to_owned();
         assert_eq!(venue().subscribe(), [Request { id: 1, text }]);
+    }
+
+    #[test]
+    fn rule_10_more_symbols_than_a_simulator_takes_are_an_error() {
+        let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("S{number}")).collect();
+        let entries: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+        let sim = |count: usize| {
+            let symbols = symbols(&entries[..count]);
+            Sim::new(&Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: 1.0 })
+        };
+        let requests = sim(SYMBOLS_MAX).unwrap().subscribe();
+        assert_eq!(requests.len(), SYMBOLS_MAX / SYMBOLS_PER_REQUEST);
+        assert!(matches!(sim(SYMBOLS_MAX + 1), Err(VenueError::TooManySymbols { .. })));
     }
 
     proptest! {
