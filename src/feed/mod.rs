@@ -12,7 +12,7 @@ pub mod simulator;
 mod socket;
 mod status;
 mod timing;
-pub mod walk;
+mod walk;
 
 pub use crate::telemetry::feed::Loss;
 pub use status::{FeedState, FeedStatus};

@@ -2,6 +2,8 @@
 //!
 //! It listens on the loopback alone and speaks the protocol of `venue::Sim`. Each connection has a market of its own.
 
+pub use super::walk::{LISTINGS, Listing};
+
 use super::walk::Walk;
 use crate::{
     market::{Now, Symbol},

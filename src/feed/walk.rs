@@ -60,7 +60,7 @@ const STEP_PARTS: i64 = 10_000;
 
 /// The symbols of one connection on their random walks. The same seed and steps give the same bytes but for the times.
 #[derive(Debug)]
-pub struct Walk {
+pub(super) struct Walk {
     random: SmallRng,
     instruments: Vec<Instrument>,
 }
@@ -85,22 +85,22 @@ struct Instrument {
 
 impl Walk {
     /// No symbols yet.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new() }
     }
 
     /// How many symbols walk.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.instruments.len()
     }
 
     /// Whether none does.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.instruments.is_empty()
     }
 
     /// Adds a symbol, known or not; returns all that can be said of it: three messages.
-    pub fn add(&mut self, symbol: Symbol, time: UnixMicros) -> [String; 3] {
+    pub(super) fn add(&mut self, symbol: Symbol, time: UnixMicros) -> [String; 3] {
         let mut instrument = Instrument::new(symbol, &mut self.random);
         instrument.requote(&mut self.random);
         let first = [instrument.stats(time), instrument.quote(time), instrument.trade(&mut self.random, time)];
@@ -110,7 +110,7 @@ impl Walk {
 
     /// One step of one symbol, and the message that tells of it: mostly trades and quotes, statistics now and then. `None`
     /// where no symbol walks.
-    pub fn step(&mut self, time: UnixMicros) -> Option<String> {
+    pub(super) fn step(&mut self, time: UnixMicros) -> Option<String> {
         if self.instruments.is_empty() {
             return None;
         }
