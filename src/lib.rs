@@ -5,9 +5,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's socket options");
 
-pub mod feed;
 pub mod market;
 pub mod venue;
+pub mod feed;
 
 pub mod config;
 pub mod telemetry;
