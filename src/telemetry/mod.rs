@@ -1,7 +1,9 @@
 //! What operators see: metric names and handles, and logs.
 
 mod cache;
+pub mod feed;
 mod histogram;
+pub mod labels;
 pub mod names;
 
 pub use cache::CacheMetrics;
