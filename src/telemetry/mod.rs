@@ -2,6 +2,7 @@
 
 mod cache;
 mod histogram;
+pub mod logs;
 pub mod names;
 
 pub use cache::CacheMetrics;
