@@ -29,7 +29,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// What is wrong, before it is known in which text; its place is a range of bytes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     what: String,
     at: Option<Range<usize>>,

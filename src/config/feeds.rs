@@ -179,9 +179,9 @@ fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
 fn read_mapped(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
     let name = text(&shown(key.get_ref()), value, "XBT/USD")?;
     let symbol = read_symbol(key.get_ref(), key.span()).map_err(|wrong| match name.parse::<Symbol>() {
-        Ok(symbol) => {
-            wrong.help(format!("the canonical name comes first: \"{symbol}\" = \"{}\"", shown(key.get_ref())))
-        }
+        Ok(symbol) => Wrong::new(format!("`{}` is no symbol", shown(key.get_ref())))
+            .help(format!("the canonical name comes first: \"{symbol}\" = \"{}\"", shown(key.get_ref())))
+            .at(key.span()),
         Err(_) => wrong,
     })?;
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');

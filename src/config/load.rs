@@ -39,23 +39,30 @@ pub fn load(
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    if let Some(path) = file {
-        let name = path.display().to_string();
-        let text = read_file(path, &name)?;
-        read_toml(&mut config, &text).map_err(|wrong| Source::File(&name, &text).error(wrong))?;
-    }
+    let name = file.map(|path| shown(&path.display().to_string())).unwrap_or_default();
+    let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
+    let source = Source::File(&name, &text);
+    let places = read_toml(&mut config, &text).map_err(|wrong| source.error(wrong))?;
+    let of_file = check_together(&config).err();
     variables::apply(&mut config, variables)?;
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
         config.feeds.push(feeds::simulated());
     }
-    check_together(&config)?;
-    Ok(config)
+    let Err((wrong, keys)) = check_together(&config) else { return Ok(config) };
+    // The same contradiction of the same values as in the file alone: then the file is the place to change.
+    let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
+    match keys.iter().find_map(|name| places.iter().find(|(placed, _)| placed == name)).filter(|_| in_file) {
+        Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
+        None => Err(wrong.nowhere()),
+    }
 }
 
+/// The keys that the file sets, with the places of their values.
+type Places = Vec<(&'static str, Range<usize>)>;
+
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
-    let name = shown(name);
     let failed = |error: std::io::Error| Wrong::new(format!("cannot read {name}: {error}")).nowhere();
     let mut bytes = Vec::new();
     // Read up to the limit rather than asked for its length: a device or a pipe has none.
@@ -71,26 +78,28 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
         let text = String::from_utf8_lossy(error.as_bytes());
         // What comes before is valid, so the place is the same in the repaired text.
         let wrong = Wrong::new("the file is not UTF-8").help("save it as UTF-8").at(valid..valid + 1);
-        Source::File(&name, &text).error(wrong)
+        Source::File(name, &text).error(wrong)
     })
 }
 
-fn read_toml(config: &mut Config, text: &str) -> Result<(), Wrong> {
+fn read_toml(config: &mut Config, text: &str) -> Result<Places, Wrong> {
+    let mut places = Places::new();
     let document = DeTable::parse(text).map_err(|error| {
         let wrong = Wrong::new(format!("this is not TOML: {}", error.message().trim().replace('\n', "; ")));
-        wrong.at(error.span().unwrap_or(0..0))
+        wrong.at(error.span().unwrap_or(0..0)).help("a text stands in quotes, and a table has each key once")
     })?;
     for (name, value) in in_order(document.get_ref()) {
         match name.get_ref().as_ref() {
             "feed" => config.feeds = feeds::read(value)?,
-            section if SECTIONS.contains(&section) => read_section(config, section, value)?,
+            section if SECTIONS.contains(&section) => places.extend(read_section(config, section, value)?),
             other => return Err(unknown_section(other, name.span(), value.get_ref())),
         }
     }
-    Ok(())
+    Ok(places)
 }
 
-fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>) -> Result<Places, Wrong> {
+    let mut places = Places::new();
     let table = value.get_ref().as_table().ok_or_else(|| {
         Wrong::new(format!("`{section}` is one table, not {}", kind(value.get_ref())))
             .help(format!("write [{section}]"))
@@ -100,8 +109,9 @@ fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>
         let key = KEYS.iter().find(|key| key.section == section && key.name == name.get_ref());
         let key = key.ok_or_else(|| unknown_key(section, name))?;
         value::set(key, config, Raw::Toml(value.get_ref())).map_err(|wrong| wrong.at(value.span()))?;
+        places.push((key.name, value.span()));
     }
-    Ok(())
+    Ok(places)
 }
 
 /// A table's entries as the file has them, so that the first mistake of the file is the one that is shown.
@@ -132,20 +142,20 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
 }
 
-/// What no value shows alone. The values may come from different sources, so there is no place to point to.
-fn check_together(config: &Config) -> Result<(), ConfigError> {
+/// What no value shows alone: the contradiction, and the keys that have to do with it.
+fn check_together(config: &Config) -> Result<(), (Wrong, [&'static str; 2])> {
     let server = &config.server;
     if server.listen == server.admin_listen && server.listen.port() != 0 {
-        return Err(Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
-            .help("clients and operators have different listeners: give one another port")
-            .nowhere());
+        let wrong = Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
+            .help("clients and operators have different listeners: give one another port");
+        return Err((wrong, ["admin_listen", "listen"]));
     }
     let fanout = &config.fanout;
     if fanout.ring_age < fanout.max_lag {
         let (age, lag) = (super::show_duration(fanout.ring_age), super::show_duration(fanout.max_lag));
-        return Err(Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
-            .help("a stream may be max_lag behind: until then its ticks must be kept")
-            .nowhere());
+        let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
+            .help("a stream may be max_lag behind: until then its ticks must be kept");
+        return Err((wrong, ["ring_age", "max_lag"]));
     }
     Ok(())
 }
