@@ -43,14 +43,14 @@ pub fn load(
     let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
     let source = Source::File(&name, &text);
     let places = read_toml(&mut config, &text).map_err(|wrong| source.error(wrong))?;
-    let of_file = check_together(&config).err();
+    let of_file = contradiction(&config);
     variables::apply(&mut config, variables)?;
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
         config.feeds.push(feeds::simulated());
     }
-    let Err((wrong, keys)) = check_together(&config) else { return Ok(config) };
+    let Some((wrong, keys)) = contradiction(&config) else { return Ok(config) };
     // The same contradiction of the same values as in the file alone: then the file is the place to change.
     let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
     match keys.iter().find_map(|name| places.iter().find(|(placed, _)| placed == name)).filter(|_| in_file) {
@@ -142,20 +142,20 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
 }
 
-/// What no value shows alone: the contradiction, and the keys that have to do with it.
-fn check_together(config: &Config) -> Result<(), (Wrong, [&'static str; 2])> {
+/// What no value shows alone: two that contradict each other, and their keys.
+fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
     let server = &config.server;
     if server.listen == server.admin_listen && server.listen.port() != 0 {
         let wrong = Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
             .help("clients and operators have different listeners: give one another port");
-        return Err((wrong, ["admin_listen", "listen"]));
+        return Some((wrong, ["admin_listen", "listen"]));
     }
     let fanout = &config.fanout;
     if fanout.ring_age < fanout.max_lag {
         let (age, lag) = (super::show_duration(fanout.ring_age), super::show_duration(fanout.max_lag));
         let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
             .help("a stream may be max_lag behind: until then its ticks must be kept");
-        return Err((wrong, ["ring_age", "max_lag"]));
+        return Some((wrong, ["ring_age", "max_lag"]));
     }
-    Ok(())
+    None
 }
