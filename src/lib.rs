@@ -15,4 +15,6 @@ pub mod fanout;
 
 pub mod config;
 pub mod telemetry;
+pub mod limits;
+pub mod cli;
 mod sync;

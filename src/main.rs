@@ -1,1 +1,66 @@
-fn main() {}
+//! The gateway's process: arguments, configuration, logs, exit codes. Everything else is the library's.
+
+use clap::Parser as _;
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+use tickfan::{
+    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE},
+    config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
+    telemetry::logs,
+};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(asked_or_wrong) => {
+            // `--help` and `--version` come this way too, and are no mistakes. Nobody is left to tell if it cannot be printed.
+            let _ = asked_or_wrong.print();
+            return ExitCode::from(if asked_or_wrong.use_stderr() { EXIT_USAGE } else { EXIT_OK });
+        }
+    };
+    // Before any port is bound: a wrong configuration never becomes a half-started gateway.
+    let config = match prepare(&args) {
+        Ok(config) => config,
+        Err(error) => return fail(EXIT_USAGE, &error),
+    };
+    if args.command == Some(Command::Check) {
+        return report_ok(&config);
+    }
+    match run(config) {
+        Ok(()) => ExitCode::from(EXIT_OK),
+        Err(error) => fail(EXIT_FAILED, &error),
+    }
+}
+
+/// Loads the configuration, then starts the logs.
+fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
+    let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
+    let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
+    logs::init(variable(LOG_VARIABLE).as_deref(), format)?;
+    Ok(config)
+}
+
+/// `tickfan check`: one line that names what would run.
+fn report_ok(config: &Config) -> ExitCode {
+    let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+    // Not `println`, which panics on a closed pipe.
+    let line = writeln!(io::stdout(), "ok: {} feed(s), {symbols} symbols", config.feeds.len());
+    ExitCode::from(if line.is_ok() { EXIT_OK } else { EXIT_FAILED })
+}
+
+fn fail(code: u8, error: &dyn Display) -> ExitCode {
+    // The exit code tells it all the same where standard error is closed.
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(code)
+}
+
+/// TEMPORARY, until there is `tickfan::gateway::run`.
+fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    tracing::info!(listen = %config.server.listen, "the gateway is not there yet");
+    Err("the gateway is not there yet".into())
+}

@@ -1,5 +1,21 @@
 //! The configuration, valid by construction: where it comes from is `load`'s concern, nobody else reads a file or a variable.
 
+mod error;
+mod feeds;
+mod keys;
+mod load;
+mod names;
+mod units;
+mod value;
+mod variables;
+
+pub use error::ConfigError;
+pub use feeds::{FEEDS_MAX, RATE_DEFAULT, RATE_MAX, RATE_MIN, SIM_SYMBOLS, SYMBOLS_MAX};
+pub use keys::{KEYS, Key, Setting};
+pub use load::{FILE_BYTES_MAX, Overrides, load};
+pub use units::{parse_address, show_bytes, show_duration};
+pub use variables::{LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
+
 use crate::market::Symbol;
 use std::{net::SocketAddr, time::Duration};
 
@@ -64,6 +80,19 @@ pub enum VenueKind {
     Sim,
     /// Binance spot.
     Binance,
+}
+
+impl VenueKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sim, Self::Binance];
+
+    /// Its name in the configuration, in metrics and in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Binance => "binance",
+        }
+    }
 }
 
 /// `[fanout]`: how ticks reach streams.

@@ -4,6 +4,7 @@ mod cache;
 pub mod feed;
 mod histogram;
 pub mod labels;
+pub mod logs;
 pub mod names;
 
 pub use cache::CacheMetrics;

@@ -1,0 +1,229 @@
+//! What is wrong with a configuration, shown at its place: the line, a caret, and what would be right.
+
+use std::{fmt, fmt::Write as _, ops::Range};
+
+/// The most characters of a line that are shown, around the caret.
+const LINE_SHOWN_MAX: usize = 100;
+/// The most characters of a name or a value that are repeated in a message.
+const WORD_SHOWN_MAX: usize = 64;
+
+/// Why there is no configuration: a message of several lines for the person who wrote it.
+///
+/// ```text
+/// unknown key `max_lgg` in [fanout]
+///   --> tickfan.toml:2:1
+///    |
+///  2 | max_lgg = "250ms"
+///    | ^^^^^^^
+///    = did you mean `max_lag`?
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What is wrong, before it is known in which text; its place is a range of bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    what: String,
+    at: Option<Range<usize>>,
+    help: Vec<String>,
+    also: Option<(String, Range<usize>)>,
+}
+
+impl Wrong {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), at: None, help: Vec::new(), also: None }
+    }
+
+    /// Adds a line that says what would be right.
+    pub(super) fn help(mut self, line: impl Into<String>) -> Self {
+        self.help.push(line.into());
+        self
+    }
+
+    /// Adds the word that was probably meant, if there is one.
+    pub(super) fn did_you_mean(self, word: Option<&str>) -> Self {
+        match word {
+            Some(word) => self.help(format!("did you mean `{word}`?")),
+            None => self,
+        }
+    }
+
+    /// Gives it a place, unless it has a closer one.
+    pub(super) fn at(mut self, range: Range<usize>) -> Self {
+        self.at.get_or_insert(range);
+        self
+    }
+
+    /// Names a second place that has to do with it.
+    pub(super) fn also(mut self, what: impl Into<String>, range: Range<usize>) -> Self {
+        self.also = Some((what.into(), range));
+        self
+    }
+
+    /// Without any text to point into.
+    pub(super) fn nowhere(self) -> ConfigError {
+        let mut text = self.what;
+        for line in self.help {
+            let _ = write!(text, "\n   = {line}");
+        }
+        ConfigError(text)
+    }
+}
+
+/// A text that can be wrong: the file, or the value of a variable.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// The file's name and all of its text.
+    File(&'a str, &'a str),
+    /// The variable's name and its value.
+    Variable(&'a str, &'a str),
+}
+
+impl Source<'_> {
+    /// Shows what is wrong at its place in this text.
+    pub(super) fn error(self, wrong: Wrong) -> ConfigError {
+        let (Self::File(name, text) | Self::Variable(name, text)) = self;
+        let name = shown(name);
+        let range = wrong.at.clone().unwrap_or(0..text.len());
+        let place = Place::find(text, range);
+        let (where_, number) = match self {
+            Self::File(..) => (format!("{name}:{}:{}", place.line, place.column), place.line.to_string()),
+            Self::Variable(..) => (name.clone(), String::new()),
+        };
+        let margin = " ".repeat(number.len());
+        let mut report = wrong.what;
+        // Writing into a String cannot fail.
+        let _ = write!(report, "\n {margin}--> {where_}\n {margin} |\n {number} | {}", place.shown);
+        let _ = write!(report, "\n {margin} | {}{}", " ".repeat(place.before), "^".repeat(place.width));
+        for line in wrong.help {
+            let _ = write!(report, "\n {margin} = {line}");
+        }
+        if let Some((what, range)) = wrong.also {
+            let also = Place::find(text, range);
+            let _ = write!(report, "\n {margin} = {what}: {name}:{}:{}", also.line, also.column);
+        }
+        ConfigError(report)
+    }
+}
+
+/// A range of a text, ready to be shown. Lines and columns count from 1, columns in characters.
+struct Place {
+    line: usize,
+    column: usize,
+    shown: String,
+    before: usize,
+    width: usize,
+}
+
+impl Place {
+    fn find(text: &str, range: Range<usize>) -> Self {
+        let start = text.floor_char_boundary(range.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let end = text.ceil_char_boundary(range.end).clamp(start, line_end);
+        let before = text[line_start..start].chars().count();
+        let width = text[start..end].chars().count();
+        // A line of a megabyte is cut: some characters before the caret, and what fits behind it.
+        let skipped =
+            if before + width.min(LINE_SHOWN_MAX / 2) > LINE_SHOWN_MAX { before - LINE_SHOWN_MAX / 4 } else { 0 };
+        let line = text[line_start..line_end].trim_end_matches('\r').chars().skip(skipped).take(LINE_SHOWN_MAX);
+        let before_shown = before - skipped;
+        Self {
+            line: 1 + text[..line_start].matches('\n').count(),
+            column: before + 1,
+            shown: line.map(harmless).collect(),
+            before: before_shown,
+            width: width.clamp(1, (LINE_SHOWN_MAX - before_shown).max(1)),
+        }
+    }
+}
+
+/// A word of the user's, cut to a sane length and without characters that would act on a terminal.
+pub(super) fn shown(word: &str) -> String {
+    let mut text: String = word.chars().take(WORD_SHOWN_MAX).map(harmless).collect();
+    if word.chars().nth(WORD_SHOWN_MAX).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Every character stays one character, so that the caret stays under what it points to.
+fn harmless(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        character if character.is_control() => '\u{fffd}',
+        // Marks that turn the direction of what follows could show another text than the one that was read.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        character => character,
+    }
+}
+
+/// The word of `known` that `word` is most like, if it is like one at all.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word: String =
+        word.chars().take(WORD_SHOWN_MAX).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
+    let distance = |candidate: &str| strsim::osa_distance(&word, &candidate.replace('-', "_").to_ascii_lowercase());
+    let best = known.into_iter().map(|candidate| (distance(candidate), candidate)).min()?;
+    // A third of the word wrong is still a slip; more is another word.
+    (best.0 <= (best.1.len() / 3).max(1)).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, range: Range<usize>, expected: &str) {
+        let error = Source::File("f.toml", text).error(Wrong::new("wrong").at(range));
+        assert_eq!(error.to_string(), format!("wrong\n{expected}"));
+    }
+
+    #[test]
+    fn the_caret_is_under_its_characters() {
+        check("a = 1\nbé = 2\r\n", 6..9, "  --> f.toml:2:1\n   |\n 2 | bé = 2\n   | ^^");
+        check("a\té\x1b = 1", 4..5, "  --> f.toml:1:4\n   |\n 1 | a é\u{fffd} = 1\n   |    ^");
+    }
+
+    #[test]
+    fn a_place_at_the_end_or_past_it_has_a_caret_too() {
+        check("a =", 3..3, "  --> f.toml:1:4\n   |\n 1 | a =\n   |    ^");
+        check("", 9..12, "  --> f.toml:1:1\n   |\n 1 | \n   | ^");
+    }
+
+    #[test]
+    fn a_range_over_several_lines_ends_with_its_first() {
+        check("a = [\n1]", 4..8, "  --> f.toml:1:5\n   |\n 1 | a = [\n   |     ^");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let text = format!("{}BAD{}", "é".repeat(10_000), "x".repeat(10_000));
+        let shown = Source::File("f", &text).error(Wrong::new("w").at(20_000..20_003)).to_string();
+        assert!(shown.contains("--> f:1:10001") && shown.chars().count() < 300, "{shown}");
+        let lines: Vec<&str> = shown.lines().collect();
+        let column = lines[4].find('^').unwrap();
+        assert_eq!(lines[3].chars().skip(column).take(3).collect::<String>(), "BAD");
+    }
+
+    #[test]
+    fn a_slip_finds_its_word_and_another_word_does_not() {
+        let known = ["max_lag", "ring", "ring_age", "workers"];
+        for (word, expected) in [
+            ("max_lgg", Some("max_lag")),
+            ("max-lag", Some("max_lag")),
+            ("RING", Some("ring")),
+            ("wrokers", Some("workers")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), expected, "{word}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. What reads, checks, documents or
+//! tests a setting goes through this table.
+
+use super::{Config, error::Wrong, names};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+/// One key of the file.
+#[derive(Debug)]
+pub struct Key {
+    /// Its table: `server`, `fanout` or `limits`.
+    pub section: &'static str,
+    /// Its name in the table.
+    pub name: &'static str,
+    /// Its kind, default, range and field.
+    pub setting: Setting,
+    /// Why the default, or the range, is what it is.
+    pub reason: &'static str,
+}
+
+/// What a key holds. `field` is the place in a [`Config`] that it sets.
+#[derive(Debug)]
+pub enum Setting {
+    /// An IP address and a port.
+    Address {
+        /// Without the key.
+        default: SocketAddr,
+        /// The field.
+        field: fn(&mut Config) -> &mut SocketAddr,
+    },
+    /// A list of texts.
+    Texts {
+        /// Without the key.
+        default: &'static [&'static str],
+        /// The most entries.
+        max: usize,
+        /// Reads one entry.
+        #[doc(hidden)]
+        read: Read,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<String>,
+    },
+    /// A time, written with its unit.
+    Time {
+        /// Without the key.
+        default: Duration,
+        /// What is accepted.
+        range: RangeInclusive<Duration>,
+        /// The field.
+        field: fn(&mut Config) -> &mut Duration,
+    },
+    /// A whole number.
+    Count {
+        /// Without the key.
+        default: usize,
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field.
+        field: fn(&mut Config) -> &mut usize,
+    },
+    /// A size in bytes, as a number or with its unit.
+    Bytes {
+        /// Without the key.
+        default: usize,
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field.
+        field: fn(&mut Config) -> &mut usize,
+    },
+}
+
+/// Reads one entry of a list of texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
+
+impl Setting {
+    /// Whether it is one value: only such a key can be set by a variable.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Texts { .. })
+    }
+
+    /// Sets its field to the default.
+    pub(super) fn reset(&self, config: &mut Config) {
+        match self {
+            Self::Address { default, field } => *field(config) = *default,
+            Self::Texts { default, field, .. } => {
+                *field(config) = default.iter().map(|&text| text.to_owned()).collect()
+            }
+            Self::Time { default, field, .. } => *field(config) = *default,
+            Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
+        }
+    }
+}
+
+/// All keys, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        section: "server",
+        name: "listen",
+        setting: Setting::Address { default: loopback(8080), field: |config| &mut config.server.listen },
+        reason: "loopback: prices leave the machine only when someone asks for it",
+    },
+    Key {
+        section: "server",
+        name: "admin_listen",
+        setting: Setting::Address { default: loopback(8081), field: |config| &mut config.server.admin_listen },
+        reason: "a port of its own, so that clients cannot lock operators out, and loopback, since it tells who reads what",
+    },
+    Key {
+        section: "server",
+        name: "hosts",
+        setting: Setting::Texts {
+            default: &[],
+            max: 256,
+            read: Read(names::host),
+            field: |config| &mut config.server.hosts,
+        },
+        reason: "localhost and IP addresses always pass: only a name can be rebound by DNS",
+    },
+    Key {
+        section: "server",
+        name: "cors_origins",
+        setting: Setting::Texts {
+            default: &["*"],
+            max: 256,
+            read: Read(names::origin),
+            field: |config| &mut config.server.cors_origins,
+        },
+        reason: "market data carry no credentials, so any page may read them",
+    },
+    Key {
+        section: "server",
+        name: "heartbeat",
+        setting: time(secs(15), secs(5)..=secs(60), |config| &mut config.server.heartbeat),
+        reason: "proxies close what is silent for 30 to 60 s; below 5 s the heartbeats are a load of their own",
+    },
+    Key {
+        section: "server",
+        name: "drain",
+        setting: time(secs(10), secs(0)..=secs(600), |config| &mut config.server.drain),
+        reason: "well within the 30 s after which a supervisor kills; 0s ends all streams at once",
+    },
+    Key {
+        section: "fanout",
+        name: "workers",
+        setting: count(0, 0..=64, |config| &mut config.fanout.workers),
+        reason: "0 is one per core; 64 because a symbol's marks are one bit per worker in one word",
+    },
+    Key {
+        section: "fanout",
+        name: "max_lag",
+        setting: time(millis(250), millis(10)..=secs(60), |config| &mut config.fanout.max_lag),
+        reason: "bursts pass whole, while what a slow client reads is still of this moment; below 10ms a busy round alone would be lag",
+    },
+    Key {
+        section: "fanout",
+        name: "ring",
+        setting: count(1024, 16..=65_536, |config| &mut config.fanout.ring),
+        reason: "max_lag at 4,000 ticks a second of one symbol; at about 0.6 KB each, 65,536 are 40 MB a symbol",
+    },
+    Key {
+        section: "fanout",
+        name: "ring_age",
+        setting: time(secs(10), millis(10)..=secs(600), |config| &mut config.fanout.ring_age),
+        reason: "what a client can still resume after a change of network; older ticks would only cost memory",
+    },
+    Key {
+        section: "fanout",
+        name: "stall_timeout",
+        setting: time(secs(30), secs(1)..=secs(600), |config| &mut config.fanout.stall_timeout),
+        reason: "longer than a phone's change of network, shorter than a dead client is worth its memory",
+    },
+    Key {
+        section: "limits",
+        name: "streams",
+        setting: count(100_000, 1..=1_000_000, |config| &mut config.limits.streams),
+        reason: "the descriptor limit caps it at the start; a million is what Linux allows one process by default",
+    },
+    Key {
+        section: "limits",
+        name: "connections",
+        setting: count(4096, 1..=65_536, |config| &mut config.limits.connections),
+        reason: "the backlog of the listener: a storm of connects is read at once, and heads are short",
+    },
+    Key {
+        section: "limits",
+        name: "head_timeout",
+        setting: time(secs(10), millis(100)..=secs(60), |config| &mut config.limits.head_timeout),
+        reason: "a far phone sends a head within some seconds; a client that drips holds a connection no longer",
+    },
+    Key {
+        section: "limits",
+        name: "head_bytes",
+        setting: bytes(16 << 10, 8 << 10..=64 << 10, |config| &mut config.limits.head_bytes),
+        reason: "room for 500 symbols in the query and for a browser's cookies; the HTTP parser needs 8KiB",
+    },
+    Key {
+        section: "limits",
+        name: "symbols_per_stream",
+        setting: count(500, 1..=5_000, |config| &mut config.limits.symbols_per_stream),
+        reason: "a large watchlist; a query of 12 KiB, the longest that is read, holds no more than about 5,000",
+    },
+    Key {
+        section: "limits",
+        name: "venue_message_bytes",
+        setting: bytes(256 << 10, 4 << 10..=16 << 20, |config| &mut config.limits.venue_message_bytes),
+        reason: "no message of ticks comes near it; the largest snapshot that a venue is known to send has 5 MB",
+    },
+];
+
+impl Default for Config {
+    /// Every key's default, and no feed.
+    fn default() -> Self {
+        let nowhere = loopback(0);
+        let mut config = Self {
+            server: super::Server {
+                listen: nowhere,
+                admin_listen: nowhere,
+                hosts: Vec::new(),
+                cors_origins: Vec::new(),
+                heartbeat: Duration::ZERO,
+                drain: Duration::ZERO,
+            },
+            feeds: Vec::new(),
+            fanout: super::Fanout {
+                workers: 0,
+                max_lag: Duration::ZERO,
+                ring: 0,
+                ring_age: Duration::ZERO,
+                stall_timeout: Duration::ZERO,
+            },
+            limits: super::Limits {
+                streams: 0,
+                connections: 0,
+                head_timeout: Duration::ZERO,
+                head_bytes: 0,
+                symbols_per_stream: 0,
+                venue_message_bytes: 0,
+            },
+        };
+        KEYS.iter().for_each(|key| key.setting.reset(&mut config));
+        config
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const fn time(default: Duration, range: RangeInclusive<Duration>, field: fn(&mut Config) -> &mut Duration) -> Setting {
+    Setting::Time { default, range, field }
+}
+
+const fn count(default: usize, range: RangeInclusive<usize>, field: fn(&mut Config) -> &mut usize) -> Setting {
+    Setting::Count { default, range, field }
+}
+
+const fn bytes(default: usize, range: RangeInclusive<usize>, field: fn(&mut Config) -> &mut usize) -> Setting {
+    Setting::Bytes { default, range, field }
+}

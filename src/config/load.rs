@@ -1,0 +1,161 @@
+//! From a file, variables and flags to a valid [`Config`], or to an error that shows its place. Called once, by `main`.
+
+use super::{
+    Config, ConfigError, KEYS, Key,
+    error::{Source, Wrong, nearest, shown},
+    feeds,
+    value::{self, Raw, kind},
+    variables,
+};
+use std::{ffi::OsString, fs::File, io::Read as _, net::SocketAddr, ops::Range, path::Path};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// The longest file, in bytes: room for 100,000 symbols with their venues' names.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// The tables of the file.
+const SECTIONS: [&str; 4] = ["server", "feed", "fanout", "limits"];
+
+/// What flags set, over the file and the variables.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Instead of `[server] listen`.
+    pub listen: Option<SocketAddr>,
+    /// Instead of `[server] admin_listen`.
+    pub admin_listen: Option<SocketAddr>,
+}
+
+/// Reads the configuration: the defaults, over them the file, if one is named, over it the `variables` whose names begin with
+/// `TICKFAN_`, over them the flags. Without any `[[feed]]` there is one simulated feed.
+///
+/// # Errors
+/// [`ConfigError`], to be shown to the person who wrote the file, if it cannot be read, or a key, a value or a variable is wrong.
+pub fn load(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    overrides: &Overrides,
+) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    let name = file.map(|path| shown(&path.display().to_string())).unwrap_or_default();
+    let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
+    let source = Source::File(&name, &text);
+    let places = read_toml(&mut config, &text).map_err(|wrong| source.error(wrong))?;
+    let of_file = contradiction(&config);
+    variables::apply(&mut config, variables)?;
+    config.server.listen = overrides.listen.unwrap_or(config.server.listen);
+    config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
+    if config.feeds.is_empty() {
+        config.feeds.push(feeds::simulated());
+    }
+    let Some((wrong, keys)) = contradiction(&config) else { return Ok(config) };
+    // The same contradiction of the same values as in the file alone: then the file is the place to change.
+    let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
+    match keys.iter().find_map(|name| places.iter().find(|(placed, _)| placed == name)).filter(|_| in_file) {
+        Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
+        None => Err(wrong.nowhere()),
+    }
+}
+
+/// The keys that the file sets, with the places of their values.
+type Places = Vec<(&'static str, Range<usize>)>;
+
+fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
+    let failed = |error: std::io::Error| Wrong::new(format!("cannot read {name}: {error}")).nowhere();
+    let mut bytes = Vec::new();
+    // Read up to the limit rather than asked for its length: a device or a pipe has none.
+    File::open(path).and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        let limit = super::show_bytes(FILE_BYTES_MAX as u64);
+        return Err(Wrong::new(format!("{name} is too long for a configuration"))
+            .help(format!("at most {limit}"))
+            .nowhere());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        // What comes before is valid, so the place is the same in the repaired text.
+        let wrong = Wrong::new("the file is not UTF-8").help("save it as UTF-8").at(valid..valid + 1);
+        Source::File(name, &text).error(wrong)
+    })
+}
+
+fn read_toml(config: &mut Config, text: &str) -> Result<Places, Wrong> {
+    let mut places = Places::new();
+    let document = DeTable::parse(text).map_err(|error| {
+        let wrong = Wrong::new(format!("this is not TOML: {}", error.message().trim().replace('\n', "; ")));
+        wrong.at(error.span().unwrap_or(0..0)).help("a text stands in quotes, and a table has each key once")
+    })?;
+    for (name, value) in in_order(document.get_ref()) {
+        match name.get_ref().as_ref() {
+            "feed" => config.feeds = feeds::read(value)?,
+            section if SECTIONS.contains(&section) => places.extend(read_section(config, section, value)?),
+            other => return Err(unknown_section(other, name.span(), value.get_ref())),
+        }
+    }
+    Ok(places)
+}
+
+fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>) -> Result<Places, Wrong> {
+    let mut places = Places::new();
+    let table = value.get_ref().as_table().ok_or_else(|| {
+        Wrong::new(format!("`{section}` is one table, not {}", kind(value.get_ref())))
+            .help(format!("write [{section}]"))
+            .at(value.span())
+    })?;
+    for (name, value) in in_order(table) {
+        let key = KEYS.iter().find(|key| key.section == section && key.name == name.get_ref());
+        let key = key.ok_or_else(|| unknown_key(section, name))?;
+        value::set(key, config, Raw::Toml(value.get_ref())).map_err(|wrong| wrong.at(value.span()))?;
+        places.push((key.name, value.span()));
+    }
+    Ok(places)
+}
+
+/// A table's entries as the file has them, so that the first mistake of the file is the one that is shown.
+fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<(&'a Spanned<std::borrow::Cow<'b, str>>, &'a Spanned<DeValue<'b>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+fn unknown_key(section: &str, name: &Spanned<std::borrow::Cow<'_, str>>) -> Wrong {
+    let word = name.get_ref();
+    let wrong = Wrong::new(format!("unknown key `{}` in [{section}]", shown(word))).at(name.span());
+    if let Some(elsewhere) = KEYS.iter().find(|key| key.name == word) {
+        return wrong.help(format!("`{word}` belongs to [{}]", elsewhere.section));
+    }
+    let known: Vec<&str> = KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+    wrong.did_you_mean(nearest(word, known.iter().copied())).help(format!("[{section}] has {}", known.join(", ")))
+}
+
+fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
+    let is_section = value.is_table() || value.is_array();
+    let what = if is_section { "table" } else { "key" };
+    let wrong = Wrong::new(format!("unknown {what} `{}`", shown(name))).at(at);
+    let key = |key: &&Key| key.name == name;
+    if let Some(key) = KEYS.iter().find(key) {
+        return wrong.help(format!("`{name}` belongs to [{}]", key.section));
+    }
+    wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
+}
+
+/// What no value shows alone: two that contradict each other, and their keys.
+fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
+    let server = &config.server;
+    if server.listen == server.admin_listen && server.listen.port() != 0 {
+        let wrong = Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
+            .help("clients and operators have different listeners: give one another port");
+        return Some((wrong, ["admin_listen", "listen"]));
+    }
+    let fanout = &config.fanout;
+    if fanout.ring_age < fanout.max_lag {
+        let (age, lag) = (super::show_duration(fanout.ring_age), super::show_duration(fanout.max_lag));
+        let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
+            .help("a stream may be max_lag behind: until then its ticks must be kept");
+        return Some((wrong, ["ring_age", "max_lag"]));
+    }
+    None
+}

@@ -1,0 +1,153 @@
+//! The texts in `[server]` and `[[feed]]` that have a form: hosts, origins, feed names, addresses of venues.
+
+use super::error::{Wrong, shown};
+use http::Uri;
+
+/// The longest name of a host, by DNS.
+const HOST_LENGTH_MAX: usize = 253;
+/// The longest name of a feed: it is a label of metrics.
+const FEED_NAME_LENGTH_MAX: usize = 32;
+/// The longest address of a venue.
+const URL_LENGTH_MAX: usize = 2048;
+
+/// A host as a client names it, without port, in lower case.
+pub(super) fn host(text: &str) -> Result<String, Wrong> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !text.is_empty() && text.len() <= HOST_LENGTH_MAX && text.bytes().all(plain) && !text.starts_with('.') {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let wrong = Wrong::new(format!("`{}` is no host name", shown(text)));
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split(['/', ':']).next().unwrap_or_default();
+    if bare != text && host(bare).is_ok() {
+        return Err(wrong.help(format!("write the name alone, without scheme, port and path: \"{bare}\"")));
+    }
+    Err(wrong.help("write a name as it stands in a URL, such as \"ticks.example.com\"; each name is listed on its own"))
+}
+
+/// An origin as a browser sends it, in lower case, or `*`.
+pub(super) fn origin(text: &str) -> Result<String, Wrong> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let lower = text.to_ascii_lowercase();
+    let wrong = |help: String| Wrong::new(format!("`{}` is no origin", shown(text))).help(help);
+    let example =
+        || wrong("write a scheme and a host, such as \"https://app.example.com\", or \"*\" for all".to_owned());
+    let (scheme, authority) = lower.split_once("://").ok_or_else(example)?;
+    let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let (name, port) = split_port(authority);
+    // A browser compares texts: what it never sends would never match, and nobody would know why.
+    if let Some(bare) = authority.strip_suffix('/').filter(|bare| scheme_ok && host(bare).is_ok()) {
+        return Err(wrong(format!("an origin has no path: write \"{scheme}://{bare}\"")));
+    }
+    if matches!((scheme, port), ("https", Some("443")) | ("http", Some("80"))) {
+        return Err(wrong(format!("a browser leaves out the default port: write \"{scheme}://{name}\"")));
+    }
+    let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
+    let name_ok = host(name).is_ok() || name.parse::<std::net::Ipv6Addr>().is_ok() || is_bracketed_v6(name);
+    if scheme_ok && port_ok && name_ok { Ok(lower) } else { Err(example()) }
+}
+
+/// A feed's name, `[a-z0-9-]{1,32}`.
+pub(super) fn feed(text: &str) -> Result<String, Wrong> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=FEED_NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new(format!("`{}` is no name for a feed", shown(text))).help(format!(
+        "a name has 1 to {FEED_NAME_LENGTH_MAX} characters of a-z, 0-9 and '-': it is a label in metrics"
+    )))
+}
+
+/// The address of a venue, `ws://` or `wss://`.
+pub(super) fn url(text: &str) -> Result<String, Wrong> {
+    let wrong = |help: &str| Err(Wrong::new("this is no address of a websocket".to_owned()).help(help));
+    if text.len() > URL_LENGTH_MAX {
+        return wrong(&format!("an address has at most {URL_LENGTH_MAX} characters"));
+    }
+    let Ok(uri) = text.parse::<Uri>() else {
+        return wrong("write it as \"wss://stream.example.com/path\"");
+    };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("ws" | "wss"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+        (Some("http" | "https"), _) => wrong("a websocket's address starts with \"wss://\", or \"ws://\" without TLS"),
+        _ => wrong("write it with its scheme, as \"wss://stream.example.com/path\""),
+    }
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+fn is_bracketed_v6(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_without_port() {
+        assert_eq!(host("Ticks.Example.com").ok().as_deref(), Some("ticks.example.com"));
+        for bad in ["", "a:80", "https://a", "a/b", "a b", "*", ".a", "é", &"a".repeat(254)] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_what_a_browser_sends() {
+        for good in [
+            "*",
+            "https://a.example",
+            "http://localhost:3000",
+            "capacitor://localhost",
+            "http://[::1]:8080",
+            "http://127.0.0.1",
+        ] {
+            assert_eq!(origin(good).ok().as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "a.example",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://a:443",
+            "http://a:80",
+            "http://a:080",
+            "http://a:x",
+            "null",
+            "http://a\r\nx: y",
+            "http://*.a",
+            "http://u@a",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn venues_are_reached_by_websocket() {
+        for good in ["ws://127.0.0.1:9000", "wss://stream.example.com/a?b=c", "ws://[::1]:9000/"] {
+            assert!(url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "stream.example.com",
+            "https://a",
+            "wss://",
+            "/path",
+            "wss://a b",
+            "ftp://a",
+            &format!("wss://{}", "a".repeat(2048)),
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+}

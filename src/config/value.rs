@@ -1,0 +1,153 @@
+//! Sets one key from the file or from a variable, checked against its kind and its range.
+
+use super::{
+    Config,
+    error::{Wrong, shown},
+    keys::{Key, Read, Setting},
+    units,
+};
+use std::{fmt::Display, ops::RangeInclusive};
+use toml::{Spanned, de::DeValue};
+
+/// Where a value comes from: the file knows texts from numbers, a variable does not.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Raw<'a> {
+    /// The file's.
+    Toml(&'a DeValue<'a>),
+    /// A variable's.
+    Variable(&'a str),
+}
+
+/// Sets `key` in `config`.
+pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wrong> {
+    match &key.setting {
+        Setting::Address { default, field } => {
+            let text = text_of(key, raw, "an address, written as a text", &format!("\"{default}\""))?;
+            *field(config) = units::parse_address(text).map_err(Wrong::new)?;
+        }
+        Setting::Texts { max, read, field, .. } => *field(config) = texts(key, raw, *max, *read)?,
+        Setting::Time { default, range, field } => {
+            let example = format!("\"{}\"", units::show_duration(*default));
+            let text = text_of(key, raw, "a time, written as a text with its unit", &example)?;
+            let value = units::parse_duration(text)?;
+            *field(config) = within(key, value, range, |value| units::show_duration(*value))?;
+        }
+        Setting::Count { default, range, field } => {
+            let number = match raw {
+                Raw::Variable(text) => units::parse_count(text)?,
+                Raw::Toml(value) => integer(value).ok_or_else(|| no_count(key, value, *default))?,
+            };
+            let value = usize::try_from(number).unwrap_or(usize::MAX);
+            *field(config) = within(key, value, range, usize::to_string)?;
+        }
+        Setting::Bytes { default, range, field } => {
+            let number = match raw {
+                Raw::Toml(value) => integer(value),
+                Raw::Variable(_) => None,
+            };
+            let example = format!("\"{}\"", units::show_bytes(*default as u64));
+            let wanted = "a size: a number of bytes, or a text with its unit";
+            let number = match number {
+                Some(number) => number,
+                None => units::parse_bytes(text_of(key, raw, wanted, &example)?)?,
+            };
+            let value = usize::try_from(number).unwrap_or(usize::MAX);
+            *field(config) = within(key, value, range, |value| units::show_bytes(*value as u64))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a value of the file is, as a person would say it.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time of day",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The text that a key of the file, or of a feed, must have.
+pub(super) fn text<'a>(name: &str, value: &'a Spanned<DeValue<'_>>, example: &str) -> Result<&'a str, Wrong> {
+    value.get_ref().as_str().ok_or_else(|| {
+        Wrong::new(format!("`{name}` is a text, not {}", kind(value.get_ref())))
+            .help(format!("write it in quotes, such as {name} = \"{example}\""))
+            .at(value.span())
+    })
+}
+
+fn text_of<'a>(key: &Key, raw: Raw<'a>, wanted: &str, example: &str) -> Result<&'a str, Wrong> {
+    match raw {
+        Raw::Variable(text) => Ok(text),
+        Raw::Toml(value) => value.as_str().ok_or_else(|| {
+            Wrong::new(format!("`{}` is {wanted}, not {}", key.name, kind(value)))
+                .help(format!("such as {} = {example}", key.name))
+        }),
+    }
+}
+
+/// The whole number of a value; nothing if it is of another kind.
+///
+/// One below zero or beyond 64 bits comes as the largest: it is outside every range, which is what its writer wants to be told.
+fn integer(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    let digits = integer.as_str().trim_start_matches('+');
+    Some(u64::from_str_radix(digits, integer.radix()).unwrap_or(u64::MAX))
+}
+
+fn no_count(key: &Key, value: &DeValue<'_>, default: usize) -> Wrong {
+    let wrong = Wrong::new(format!("`{}` is a whole number, not {}", key.name, kind(value)));
+    match value {
+        DeValue::String(text) if units::parse_count(text).is_ok() => {
+            wrong.help(format!("write it without quotes: {} = {text}", key.name))
+        }
+        DeValue::Float(_) => Wrong::new(format!("`{}` is a whole number", key.name))
+            .help(format!("write it without a point, such as {} = {default}", key.name)),
+        _ => wrong.help(format!("such as {} = {default}", key.name)),
+    }
+}
+
+fn within<T: PartialOrd + Copy>(
+    key: &Key,
+    value: T,
+    range: &RangeInclusive<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<T, Wrong> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(out_of_range(key.name, show(range.start()), show(range.end()))
+        .help(format!("the reason of its default and its range: {}", key.reason)))
+}
+
+/// A value outside its range, which is said.
+pub(super) fn out_of_range(name: &str, min: impl Display, max: impl Display) -> Wrong {
+    Wrong::new(format!("`{name}` is out of its range")).help(format!("write a value from {min} to {max}"))
+}
+
+fn texts(key: &Key, raw: Raw<'_>, max: usize, read: Read) -> Result<Vec<String>, Wrong> {
+    let Raw::Toml(value) = raw else {
+        return Err(Wrong::new(format!("`{}` is a list, which only the file can set", key.name)));
+    };
+    let Some(array) = value.as_array() else {
+        let wrong = Wrong::new(format!("`{}` is a list of texts, not {}", key.name, kind(value)));
+        return Err(match value.as_str() {
+            Some(text) => wrong.help(format!("write it in brackets: {} = [\"{}\"]", key.name, shown(text))),
+            None => wrong.help(format!("such as {} = [\"...\"]", key.name)),
+        });
+    };
+    if array.len() > max {
+        return Err(Wrong::new(format!("`{}` has {} entries", key.name, array.len())).help(format!("at most {max}")));
+    }
+    let entry = |item: &Spanned<DeValue<'_>>| {
+        let text = item.get_ref().as_str().ok_or_else(|| {
+            Wrong::new(format!("`{}` is a list of texts, and this is {}", key.name, kind(item.get_ref())))
+                .help("write each entry in quotes")
+        });
+        text.and_then(read.0).map_err(|wrong| wrong.at(item.span()))
+    };
+    array.iter().map(entry).collect()
+}

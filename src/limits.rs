@@ -1,0 +1,311 @@
+//! What one gateway takes on: permits for connections and streams, and the descriptors that both need.
+//!
+//! A permit is held as long as its descriptor: whoever owns a socket owns its permit and drops it after the socket. It knows
+//! nothing of what a client is told when there is none left.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections of operators at a time. Their own, so that clients cannot lock them out; a scraper or two and a person need few.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+
+/// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few files of
+/// the resolver and of logs, and some to spare.
+const RESERVED_FIXED: u64 = 32;
+/// A feed has a socket, for a while a second one when it reconnects, and, simulated, both ends of each.
+const RESERVED_PER_FEED: u64 = 4;
+/// A worker has an epoll and a waker.
+const RESERVED_PER_WORKER: u64 = 2;
+/// With fewer descriptors left for clients it is a mistake in how the gateway was started, not a small machine.
+const CLIENTS_MIN: u64 = 8;
+
+/// All permits of a gateway. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Permits {
+    /// Of clients' connections that are not streams: heads being read and other answers.
+    pub connections: Gate<Connection>,
+    /// Of open streams.
+    pub streams: Gate<Stream>,
+    /// Of operators' connections.
+    pub admin: Gate<Admin>,
+}
+
+impl Permits {
+    /// As many permits as fit; [`ADMIN_CONNECTIONS_MAX`] for operators.
+    pub fn new(fitted: Fitted) -> Self {
+        Self {
+            connections: Gate::new(fitted.connections),
+            streams: Gate::new(fitted.streams),
+            admin: Gate::new(ADMIN_CONNECTIONS_MAX),
+        }
+    }
+}
+
+/// Marks permits of connections that are not streams.
+#[derive(Debug, Clone, Copy)]
+pub enum Connection {}
+/// Marks permits of streams.
+#[derive(Debug, Clone, Copy)]
+pub enum Stream {}
+/// Marks permits of operators' connections.
+#[derive(Debug, Clone, Copy)]
+pub enum Admin {}
+
+/// A number of permits of one kind.
+#[derive(Debug)]
+pub struct Gate<Kind> {
+    free: Arc<Semaphore>,
+    limit: usize,
+    kind: std::marker::PhantomData<fn() -> Kind>,
+}
+
+/// One of a gate's permits; dropping it gives it back.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped is given back at once"]
+pub struct Permit<Kind> {
+    _held: OwnedSemaphorePermit,
+    kind: std::marker::PhantomData<fn() -> Kind>,
+}
+
+impl<Kind> Gate<Kind> {
+    /// A gate with `limit` permits.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            limit,
+            kind: std::marker::PhantomData,
+        }
+    }
+
+    /// A permit, if one is free.
+    pub fn try_acquire(&self) -> Option<Permit<Kind>> {
+        self.free.clone().try_acquire_owned().ok().map(Permit::new)
+    }
+
+    /// A permit, as soon as one is free; the longest waiter is served first.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it takes nothing and loses its place in the line.
+    pub async fn acquire(&self) -> Permit<Kind> {
+        let held = self.free.clone().acquire_owned().await;
+        Permit::new(held.expect("the gate never closes its semaphore"))
+    }
+
+    /// How many permits are out: a gauge, already past when it is read.
+    pub fn in_use(&self) -> usize {
+        self.limit.saturating_sub(self.free.available_permits())
+    }
+
+    /// How many permits there are.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+impl<Kind> Clone for Gate<Kind> {
+    fn clone(&self) -> Self {
+        Self { free: self.free.clone(), limit: self.limit, kind: self.kind }
+    }
+}
+
+impl<Kind> Permit<Kind> {
+    fn new(held: OwnedSemaphorePermit) -> Self {
+        Self { _held: held, kind: std::marker::PhantomData }
+    }
+}
+
+impl Permit<Connection> {
+    /// Makes a connection a stream: takes a permit of a stream and gives this one back.
+    ///
+    /// For a moment the descriptor counts twice, never not at all: the sum of both gates is never below the descriptors in use.
+    ///
+    /// # Errors
+    /// The connection's own permit, if no stream is free: its refusal still has to be written.
+    pub fn into_stream(self, streams: &Gate<Stream>) -> Result<Permit<Stream>, Self> {
+        streams.try_acquire().ok_or(self)
+    }
+}
+
+/// How many descriptors the process may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors {
+    /// When it started.
+    pub before: u64,
+    /// Now.
+    pub now: u64,
+}
+
+/// Raises the soft limit of descriptors to the hard one. A system that refuses leaves the limit as it was.
+pub fn raise_descriptors() -> Descriptors {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // No limit is told as none.
+    let before = limit.current.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum.unwrap_or(u64::MAX) } else { before };
+    Descriptors { before, now }
+}
+
+/// How many descriptors are not for clients.
+pub fn reserved(feeds: usize, workers: usize) -> u64 {
+    RESERVED_FIXED
+        + ADMIN_CONNECTIONS_MAX as u64
+        + RESERVED_PER_FEED * feeds as u64
+        + RESERVED_PER_WORKER * workers as u64
+}
+
+/// What of the configured limits the descriptors allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fitted {
+    /// Open streams.
+    pub streams: usize,
+    /// Connections that are not streams.
+    pub connections: usize,
+}
+
+/// There are not even descriptors for a few clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limit of {nofile} open files is too low: at least {needed} are needed (`ulimit -n`, or LimitNOFILE= of the service)"
+)]
+pub struct TooFewDescriptors {
+    /// The limit.
+    pub nofile: u64,
+    /// The least that would do.
+    pub needed: u64,
+}
+
+/// Fits `streams` and `connections` into what `reserved` leaves of `nofile`.
+///
+/// Where it is too little for both, connections get a quarter, or what streams leave over if that is more: heads and short
+/// answers come and go, while a stream stays.
+///
+/// # Errors
+/// [`TooFewDescriptors`] if hardly anything is left.
+pub fn fit(nofile: u64, reserved: u64, streams: usize, connections: usize) -> Result<Fitted, TooFewDescriptors> {
+    let needed = reserved.saturating_add(CLIENTS_MIN);
+    if nofile < needed {
+        return Err(TooFewDescriptors { nofile, needed });
+    }
+    let left = usize::try_from(nofile - reserved).unwrap_or(usize::MAX);
+    let connections = connections.min((left / 4).max(left.saturating_sub(streams)));
+    Ok(Fitted { streams: streams.min(left - connections), connections })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(nofile: u64, wanted: (usize, usize), fitted: Option<(usize, usize)>) {
+        let result = fit(nofile, reserved(1, 2), wanted.0, wanted.1);
+        assert_eq!(result.ok(), fitted.map(|(streams, connections)| Fitted { streams, connections }), "{nofile}");
+    }
+
+    #[test]
+    fn limits_fit_the_descriptors() {
+        let reserved = reserved(1, 2);
+        assert_eq!(reserved, 56);
+        let wanted = (100_000, 4096);
+        check(1_048_576, wanted, Some(wanted));
+        check(104_096 + reserved, wanted, Some(wanted));
+        check(104_095 + reserved, wanted, Some((99_999, 4096)));
+        check(65_536, wanted, Some((61_384, 4096)));
+        check(1024, wanted, Some((726, 242)));
+        check(256, wanted, Some((150, 50)));
+        check(reserved + 8, wanted, Some((6, 2)));
+        check(reserved + 7, wanted, None);
+        check(0, wanted, None);
+        check(u64::MAX, (usize::MAX, 4096), Some((usize::MAX - reserved as usize - 4096, 4096)));
+    }
+
+    #[test]
+    fn connections_get_what_few_streams_leave() {
+        check(256, (10, 4096), Some((10, 190)));
+        check(256, (10, 5), Some((10, 5)));
+        check(256, (100_000, 1), Some((199, 1)));
+    }
+
+    #[test]
+    fn what_fits_never_passes_the_limit() {
+        for nofile in (64..2048).step_by(7) {
+            for (streams, connections) in [(1, 1), (1, 9999), (9999, 1), (300, 300), (9999, 9999)] {
+                let Ok(fitted) = fit(nofile, 56, streams, connections) else { continue };
+                assert!((fitted.streams + fitted.connections) as u64 + 56 <= nofile);
+                assert!((1..=streams).contains(&fitted.streams) && (1..=connections).contains(&fitted.connections));
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_gives_out_its_limit_and_takes_back() {
+        let gate = Gate::<Admin>::new(2);
+        let first = gate.try_acquire().unwrap();
+        let _second = gate.try_acquire().unwrap();
+        assert!(gate.try_acquire().is_none());
+        assert_eq!((gate.in_use(), gate.limit()), (2, 2));
+        drop(first);
+        assert_eq!(gate.in_use(), 1);
+        assert!(gate.try_acquire().is_some());
+        assert_eq!(gate.in_use(), 1);
+    }
+
+    #[test]
+    fn a_connection_that_becomes_a_stream_frees_its_place() {
+        let permits = Permits::new(Fitted { streams: 1, connections: 2 });
+        let stream = permits.connections.try_acquire().unwrap().into_stream(&permits.streams).unwrap();
+        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (0, 1));
+
+        let refused = permits.connections.try_acquire().unwrap().into_stream(&permits.streams).unwrap_err();
+        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (1, 1), "its answer still needs a permit");
+        drop((stream, refused));
+        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (0, 0));
+    }
+
+    #[test]
+    fn operators_have_permits_when_clients_have_none() {
+        let permits = Permits::new(Fitted { streams: 1, connections: 1 });
+        let _taken = permits.connections.try_acquire().unwrap();
+        assert!(permits.connections.try_acquire().is_none());
+        assert!(permits.admin.try_acquire().is_some());
+    }
+
+    #[test]
+    fn threads_never_get_more_than_the_limit() {
+        let permits = Permits::new(Fitted { streams: 3, connections: 5 });
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        let Some(connection) = permits.connections.try_acquire() else { continue };
+                        let held = connection.into_stream(&permits.streams);
+                        assert!(permits.streams.in_use() <= 3 && permits.connections.in_use() <= 5);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_waiter_gets_the_permit_that_comes_back() {
+        let gate = Gate::<Connection>::new(1);
+        let held = gate.acquire().await;
+        let waiter = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.acquire().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        drop(held);
+        let _permit = waiter.await.unwrap();
+        assert_eq!(gate.in_use(), 1);
+    }
+
+    #[test]
+    fn the_soft_limit_becomes_the_hard_one() {
+        let descriptors = raise_descriptors();
+        assert!(descriptors.now >= descriptors.before);
+        assert_eq!(raise_descriptors(), Descriptors { before: descriptors.now, now: descriptors.now });
+    }
+}
