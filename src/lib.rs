@@ -8,6 +8,7 @@ compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's soc
 pub mod cache;
 pub mod fanout;
 pub mod feed;
+pub mod http;
 pub mod market;
 pub mod venue;
 pub mod wire;
