@@ -5,6 +5,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's socket options");
 
+pub mod admin;
 pub mod cache;
 pub mod fanout;
 pub mod feed;
