@@ -75,3 +75,53 @@ impl AsyncWrite for WriteDeadline {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// More than the kernel takes for a client that does not read.
+    const MUCH: usize = 64 << 20;
+
+    async fn pair(timeout: Duration) -> (WriteDeadline, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (WriteDeadline::new(listener.accept().await.unwrap().0, timeout), client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_or_little_is_given_up() {
+        for drips in [false, true] {
+            let (mut server, mut client) = pair(Duration::from_millis(100)).await;
+            let reader = tokio::spawn(async move {
+                // Each read frees some room; so slowly, all of it would take ten seconds.
+                let mut interval = tokio::time::interval(Duration::from_millis(10));
+                let mut scratch = vec![0; 64 * 1024];
+                loop {
+                    interval.tick().await;
+                    if drips && client.read(&mut scratch).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let error = server.write_all(&vec![0; MUCH]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            reader.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn each_flushed_answer_has_the_whole_time() {
+        let (mut server, mut client) = pair(Duration::from_secs(60)).await;
+        let reader = tokio::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
+        server.write_all(&vec![0; MUCH]).await.unwrap();
+        server.flush().await.unwrap();
+        assert!(server.running.is_none());
+        drop(server);
+        assert_eq!(reader.await.unwrap().unwrap(), MUCH as u64);
+    }
+}
