@@ -1,5 +1,7 @@
 //! A gateway that has no descriptor left waits for one and goes on. Alone in its process, whose descriptors it uses up.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod support;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

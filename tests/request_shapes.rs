@@ -2,6 +2,8 @@
 //! it whole, or the engine gets the socket before a byte of its answer is written. An upgrade of hyper that changes
 //! this must fail here.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod support;
 
 use socket2::{Domain, Socket, Type};
@@ -114,8 +116,7 @@ fn a_pipelined_stream_waits_until_all_before_it_is_sent() {
 
 #[test]
 fn three_megabytes_before_a_stream_reach_a_slow_client_whole() {
-    let mut setup = Setup::default();
-    setup.symbols = (0..2_400).map(|number| format!("{number:04}")).collect();
+    let mut setup = Setup { symbols: (0..2_400).map(|number| format!("{number:04}")).collect(), ..Setup::default() };
     setup.limits.symbols_per_stream = 3_000;
     let gateway = Gateway::start(setup.clone());
     for symbol in &setup.symbols {

@@ -1,5 +1,6 @@
 //! A real server on a port of its own, a stand-in for the engine, and a client that sends exactly the bytes it is told.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
 #![allow(
     dead_code,
     missing_docs,
