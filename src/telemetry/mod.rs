@@ -6,6 +6,8 @@ mod histogram;
 pub mod labels;
 pub mod logs;
 pub mod names;
+mod recorder;
 
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use recorder::{Metrics, install};

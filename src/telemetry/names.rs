@@ -46,6 +46,9 @@ pub const STREAM_SENT_BYTES: &str = "tickfan_stream_sent_bytes_total";
 pub const STREAM_WRITES: &str = "tickfan_stream_writes_total";
 /// From a tick's receipt to the turn that wrote it into a transport.
 pub const TICK_DELIVERY: &str = "tickfan_tick_delivery_seconds";
+/// What [`TICK_DELIVERY`] means: no handle describes it.
+pub const TICK_DELIVERY_HELP: &str =
+    "From a tick's receipt, or the stream's opening if later, to the turn that wrote it into the transport.";
 /// Requests. Labels `route`, `code`.
 pub const HTTP_REQUESTS: &str = "tickfan_http_requests_total";
 /// Connections that are not streams: heads being read and other answers.
