@@ -309,9 +309,11 @@ fn a_stop_ends_what_is_open_and_frees_the_address() {
     half.send("GET /v1/quotes/AAPL HT");
     assert_eq!(gateway.client().get("/v1/quotes/AAPL").status, 200, "both before are accepted");
     let begun = Instant::now();
+    gateway.begin_to_stop();
+    assert_eq!(idle.rest(), "");
+    assert!(begun.elapsed() < Duration::from_secs(1), "what is idle ends at once");
     gateway.stop();
     assert!(begun.elapsed() < Duration::from_secs(4), "a client that sends half a head holds nothing up");
-    assert_eq!(idle.rest(), "");
     TcpListener::bind(address).unwrap();
 }
 

@@ -62,7 +62,7 @@ fn head(headers: &HeaderMap, now: UnixMicros) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"HTTP/1.1 200 OK\r\ndate: ");
     out.extend_from_slice(httpdate::fmt_http_date(now).as_bytes());
-    for (name, value) in headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
+    for (name, value) in headers {
         for bytes in [b"\r\n", name.as_str().as_bytes(), b": ", value.as_bytes()] {
             out.extend_from_slice(bytes);
         }
