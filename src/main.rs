@@ -10,7 +10,12 @@ use std::{
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE},
     config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
-    telemetry::logs,
+    gateway::Gateway,
+    telemetry::{self, logs},
+};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
 };
 
 fn main() -> ExitCode {
@@ -30,7 +35,7 @@ fn main() -> ExitCode {
     if args.command == Some(Command::Check) {
         return report_ok(&config);
     }
-    match run(config) {
+    match run(&config) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
@@ -59,8 +64,17 @@ fn fail(code: u8, error: &dyn Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// TEMPORARY, until there is `tickfan::gateway::run`.
-fn run(config: Config) -> Result<(), Box<dyn Error>> {
-    tracing::info!(listen = %config.server.listen, "the gateway is not there yet");
-    Err("the gateway is not there yet".into())
+fn run(config: &Config) -> Result<(), Box<dyn Error>> {
+    let gateway = Gateway::start(config, telemetry::install()?)?;
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let stop = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        Ok(gateway.run(stop).await?)
+    })
 }

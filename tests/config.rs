@@ -1,5 +1,7 @@
 //! The configuration as a person meets it: each broken file beside its exact message, and what the binary makes of it.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 use std::{
     ffi::OsString,
     fs,

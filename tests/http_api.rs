@@ -326,7 +326,7 @@ fn an_address_in_use_is_said_so() {
     let services = http::Services {
         cache: gateway.cache.clone(),
         open_stream: Arc::new(|_, _| Ok(())),
-        stream_permits: Arc::new(|| None),
+        permits: gateway.permits.clone(),
         draining: Arc::default(),
     };
     let error = http::Server::bind(&setup.server, &setup.limits, services).err().unwrap();

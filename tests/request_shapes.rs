@@ -85,9 +85,9 @@ fn the_socket_is_handed_over_ready_for_the_engine() {
     let symbols: Vec<_> = opening.symbols.iter().map(|state| state.symbol().as_str()).collect();
     assert_eq!(symbols, ["MSFT", "AAPL"]);
     assert_eq!(opening.heartbeat, Duration::from_secs(15));
-    assert_eq!(gateway.streams_open.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(gateway.permits.streams.in_use(), 1);
     drop(opening);
-    assert_eq!(gateway.streams_open.load(std::sync::atomic::Ordering::SeqCst), 0, "the permit goes with it");
+    assert_eq!(gateway.permits.streams.in_use(), 0, "the permit goes with it");
 }
 
 #[test]

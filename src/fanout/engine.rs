@@ -72,13 +72,9 @@ impl Engine {
     /// # Errors
     /// What the system says where it has no thread or descriptor to give.
     pub fn start(config: &config::Fanout) -> io::Result<(Arc<Self>, Workers)> {
-        let count = match config.workers {
-            0 => available_parallelism().map_or(1, NonZero::get),
-            count => count,
-        };
         let limits = WorkerLimits { max_lag: config.max_lag, ring: config.ring, stall_timeout: config.stall_timeout };
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for index in 0..count.min(WORKERS_MAX) {
+        for index in 0..Self::worker_count(config) {
             let poll = Poll::new()?;
             let handle = Handle {
                 inbox: Arc::default(),
@@ -97,6 +93,15 @@ impl Engine {
         }
         let engine = Self { handles: handles.into(), stall_timeout: config.stall_timeout };
         Ok((Arc::new(engine), Workers(threads)))
+    }
+
+    /// How many workers there are with this configuration.
+    pub fn worker_count(config: &config::Fanout) -> usize {
+        let count = match config.workers {
+            0 => available_parallelism().map_or(1, NonZero::get),
+            count => count,
+        };
+        count.min(WORKERS_MAX)
     }
 
     /// Hands a client's socket to the worker with the fewest streams, which writes to it until it closes.

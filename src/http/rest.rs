@@ -4,11 +4,7 @@ use super::{
     problem::{Problem, Quoted},
     stream_request::{Query, Selection},
 };
-use crate::{
-    cache::Cache,
-    market::UnixMicros,
-    wire::{state_name, write_tick},
-};
+use crate::{cache::Cache, market::UnixMicros, wire::write_tick};
 use http::{HeaderValue, header};
 use warp::reply::Response;
 
@@ -53,7 +49,7 @@ pub(crate) fn symbols(query: &Query, cache: &Cache) -> Result<Response, Problem>
     let lines: Vec<_> = listed
         .iter()
         .map(|state| {
-            let quote_state = state_name(state.newest().quote.state());
+            let quote_state = state.newest().quote.state().name();
             serde_json::json!({"symbol": state.symbol().as_str(), "feed": &*state.feed(), "state": quote_state})
         })
         .collect();

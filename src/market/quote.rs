@@ -84,6 +84,17 @@ pub enum State {
     Stale,
 }
 
+impl State {
+    /// All of them, by the names that the wire and the metrics give them.
+    pub const NAMES: [(Self, &'static str); 3] =
+        [(Self::Waiting, "waiting"), (Self::Live, "live"), (Self::Stale, "stale")];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+}
+
 /// Why a quote is not live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

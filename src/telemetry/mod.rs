@@ -10,4 +10,4 @@ mod recorder;
 
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
-pub use recorder::{Metrics, install};
+pub use recorder::{Metrics, Source, install};

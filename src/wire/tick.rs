@@ -1,7 +1,7 @@
 //! A tick as JSON, and as the frame that carries it.
 
 use super::EventId;
-use crate::market::{Decimal, Kind, Origin, Part, Parts, Quote, Reason, Side, State, Symbol, UnixMicros, Window};
+use crate::market::{Decimal, Kind, Origin, Part, Parts, Quote, Reason, Side, Symbol, UnixMicros, Window};
 use bytes::Bytes;
 
 /// What a tick says.
@@ -56,7 +56,7 @@ pub fn write_tick(out: &mut Vec<u8>, tick: TickFields<'_>) {
 }
 
 fn write_state(out: &mut Vec<u8>, quote: &Quote) {
-    text(out, "state", state_name(quote.state()));
+    text(out, "state", quote.state().name());
     if let Some((since, reason)) = quote.not_live_since() {
         time(out, "since", Some(since));
         text(out, "reason", reason_name(reason));
@@ -112,15 +112,6 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Quote => "quote",
         Kind::Stats => "stats",
         Kind::Status => "status",
-    }
-}
-
-/// How the wire and the REST answers name a state.
-pub(crate) fn state_name(state: State) -> &'static str {
-    match state {
-        State::Waiting => "waiting",
-        State::Live => "live",
-        State::Stale => "stale",
     }
 }
 

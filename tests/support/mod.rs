@@ -11,11 +11,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{
-        Arc, OnceLock,
-        atomic::AtomicBool,
-        mpsc,
-    },
+    sync::{Arc, OnceLock, atomic::AtomicBool, mpsc},
     time::Duration,
 };
 use tickfan::{
