@@ -12,9 +12,13 @@ pub mod ingest;
 pub mod cache;
 pub mod wire;
 pub mod fanout;
+pub mod http;
+pub mod admin;
+
+pub mod gateway;
 
 pub mod config;
-pub mod telemetry;
 pub mod limits;
+pub mod telemetry;
 pub mod cli;
 mod sync;

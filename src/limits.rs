@@ -1,6 +1,7 @@
 //! What one gateway takes on: permits for connections and streams, and the descriptors that both need.
 //!
-//! A permit is held as long as its descriptor: whoever owns a socket owns its permit and drops it after the socket. It knows
+//! A permit is held as long as its descriptor: whoever owns a socket owns its permit and drops it after the socket. A connection
+//! that becomes a stream holds both for a moment: the sum is never below the descriptors in use. This module knows
 //! nothing of what a client is told when there is none left.
 
 use std::sync::Arc;
@@ -111,18 +112,6 @@ impl<Kind> Clone for Gate<Kind> {
 impl<Kind> Permit<Kind> {
     fn new(held: OwnedSemaphorePermit) -> Self {
         Self { _held: held, kind: std::marker::PhantomData }
-    }
-}
-
-impl Permit<Connection> {
-    /// Makes a connection a stream: takes a permit of a stream and gives this one back.
-    ///
-    /// For a moment the descriptor counts twice, never not at all: the sum of both gates is never below the descriptors in use.
-    ///
-    /// # Errors
-    /// The connection's own permit, if no stream is free: its refusal still has to be written.
-    pub fn into_stream(self, streams: &Gate<Stream>) -> Result<Permit<Stream>, Self> {
-        streams.try_acquire().ok_or(self)
     }
 }
 
@@ -250,18 +239,6 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_becomes_a_stream_frees_its_place() {
-        let permits = Permits::new(Fitted { streams: 1, connections: 2 });
-        let stream = permits.connections.try_acquire().unwrap().into_stream(&permits.streams).unwrap();
-        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (0, 1));
-
-        let refused = permits.connections.try_acquire().unwrap().into_stream(&permits.streams).unwrap_err();
-        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (1, 1), "its answer still needs a permit");
-        drop((stream, refused));
-        assert_eq!((permits.connections.in_use(), permits.streams.in_use()), (0, 0));
-    }
-
-    #[test]
     fn operators_have_permits_when_clients_have_none() {
         let permits = Permits::new(Fitted { streams: 1, connections: 1 });
         let _taken = permits.connections.try_acquire().unwrap();
@@ -276,8 +253,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..5_000 {
-                        let Some(connection) = permits.connections.try_acquire() else { continue };
-                        let held = connection.into_stream(&permits.streams);
+                        let held = (permits.connections.try_acquire(), permits.streams.try_acquire());
                         assert!(permits.streams.in_use() <= 3 && permits.connections.in_use() <= 5);
                         drop(held);
                     }

@@ -14,10 +14,12 @@ mod schedule;
 mod transport;
 mod socket;
 mod counts;
+mod report;
 
 pub use counts::Counts;
 pub use engine::{Announcer, Engine, Opening, WORKERS_MAX, Workers};
 pub use inbox::Inbox;
+pub use report::StreamMetrics;
 pub use socket::Socket;
 pub use stream::Missed;
 pub use transport::{Close, Closed, Gone, Ready, Transport};

@@ -1,6 +1,33 @@
 //! Feeds: one connection to a venue each, kept up for ever.
+//!
+//! [`Feed::run`] is the task. What it does next is decided by a pure session, what bytes mean by the venue; where the
+//! updates go is the [`Sink`]'s concern.
 
-use crate::market::{Now, Update};
+mod backoff;
+mod connection;
+mod log;
+mod meter;
+mod session;
+pub mod simulator;
+mod socket;
+mod status;
+mod timing;
+mod walk;
+
+pub use crate::telemetry::feed::Loss;
+pub use status::{FeedState, FeedStatus};
+pub use timing::Timing;
+
+use crate::{
+    config::{self, VenueKind},
+    market::{Now, Update},
+    telemetry::feed::FeedMetrics,
+    venue::{self, VenueError},
+};
+use connection::Connection;
+use simulator::Simulator;
+use std::io;
+use tokio::sync::watch;
 
 /// Where a feed's updates go. It never waits: nothing behind it can slow the reading of a venue.
 pub trait Sink: Send {
@@ -9,4 +36,66 @@ pub trait Sink: Send {
 
     /// Takes note that the connection is lost: all of the feed's symbols are stale until their own next updates.
     fn connection_lost(&mut self, now: Now);
+}
+
+/// A feed whose configuration was found to fit its venue, and that does not run yet.
+#[derive(Debug)]
+pub struct Feed {
+    config: config::Feed,
+    message_bytes_max: usize,
+    timing: Timing,
+    state_tx: watch::Sender<FeedState>,
+    status: FeedStatus,
+}
+
+impl Feed {
+    /// Checks a feed's configuration against its venue. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`VenueError`] says what does not fit.
+    pub fn new(config: &config::Feed, limits: &config::Limits) -> Result<Self, VenueError> {
+        venue::new(config)?;
+        let (state_tx, status) = FeedStatus::new();
+        let message_bytes_max = limits.venue_message_bytes;
+        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), state_tx, status })
+    }
+
+    /// The same feed with other waits.
+    pub fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
+    }
+
+    /// How it is doing, from now on and while it runs.
+    pub fn status(&self) -> FeedStatus {
+        self.status.clone()
+    }
+
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. A simulated venue without an address runs inside.
+    ///
+    /// # Errors
+    /// Only the built-in simulator's: no socket of the loopback could be had. An outage of a venue is none.
+    pub async fn run(
+        mut self,
+        sink: impl Sink,
+        metrics: FeedMetrics,
+        shutdown: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let mut simulator = None;
+        if self.config.venue == VenueKind::Sim && self.config.url.is_none() {
+            let bound = Simulator::bind(self.config.rate, rand::random()).await?;
+            self.config.url = Some(format!("ws://{}", bound.address()?));
+            simulator = Some(bound.run(shutdown.clone()));
+        }
+        let venue =
+            venue::new(&self.config).expect("it was checked when the feed was made, and the loopback is an address");
+        let (name, state_tx) = (self.config.name, self.state_tx);
+        let connection = Connection::new(name, venue, sink, self.timing, self.message_bytes_max, metrics, state_tx);
+        match simulator {
+            Some(simulator) => {
+                tokio::join!(simulator, connection.run(shutdown));
+            }
+            None => connection.run(shutdown).await,
+        }
+        Ok(())
+    }
 }

@@ -1,8 +1,6 @@
 //! The latest known state of a symbol, and the order guard that keeps it from going back.
 
-use super::{
-    BookUpdate, Decimal, Now, Order, Part, Parts, Side, StatsUpdate, TradeUpdate, UnixMicros, Update, Window,
-};
+use super::{BookUpdate, Decimal, Now, Order, Part, Parts, Side, StatsUpdate, TradeUpdate, UnixMicros, Update, Window};
 
 /// The latest known state of a symbol, merged from its updates. What is unknown is `None`, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +207,11 @@ impl Quote {
         let mut judge = |part: Part, guard: &mut Guard, order: Order| {
             let order = Order { time: order.time.and_then(|time| time.plausible(now.unix)), ..order };
             let admitted = guard.admits(order);
-            if admitted { renewed.insert(part) } else { applied.late.insert(part) }
+            if admitted {
+                renewed.insert(part)
+            } else {
+                applied.late.insert(part)
+            }
             admitted.then_some(order.time)
         };
         if let Some(trade) = &update.trade
@@ -379,10 +381,22 @@ mod tests {
             ("ids rise", &[(Some(1), at(0)), (Some(2), at(0)), (Some(3), at(0))], &[0, 1, 2]),
             ("a repeat is late", &[(Some(7), at(0)), (Some(7), at(0)), (Some(6), at(0))], &[0]),
             ("a higher id may have an older time", &[(Some(1), at(0)), (Some(2), at(-9)), (Some(2), at(-9))], &[0, 1]),
-            ("ids restart under a newer time", &[(Some(900), at(0)), (Some(1), at(1)), (Some(2), at(1)), (Some(1), at(1))], &[0, 1, 2]),
-            ("times alone: equal ones pass", &[(None, at(0)), (None, at(0)), (None, at(-1)), (None, at(1))], &[0, 1, 3]),
+            (
+                "ids restart under a newer time",
+                &[(Some(900), at(0)), (Some(1), at(1)), (Some(2), at(1)), (Some(1), at(1))],
+                &[0, 1, 2],
+            ),
+            (
+                "times alone: equal ones pass",
+                &[(None, at(0)), (None, at(0)), (None, at(-1)), (None, at(1))],
+                &[0, 1, 3],
+            ),
             ("neither: arrival is the order", &[(None, None), (None, None)], &[0, 1]),
-            ("a wild id does not shut the part", &[(Some(u64::MAX), at(0)), (Some(5), at(0)), (Some(5), at(1)), (Some(6), at(1))], &[0, 2, 3]),
+            (
+                "a wild id does not shut the part",
+                &[(Some(u64::MAX), at(0)), (Some(5), at(0)), (Some(5), at(1)), (Some(6), at(1))],
+                &[0, 2, 3],
+            ),
             ("a time over a minute ahead is none", &[(None, at(61)), (None, at(0)), (None, at(-1))], &[0, 1]),
             ("a time before 1990 is none", &[(None, Some(UnixMicros(0))), (None, at(-100)), (None, at(-101))], &[0, 1]),
         ];

@@ -1,9 +1,13 @@
 //! What operators see: metric names and handles, and logs.
 
 mod cache;
+pub mod feed;
 mod histogram;
+pub mod labels;
 pub mod logs;
 pub mod names;
+mod recorder;
 
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use recorder::{Metrics, install};

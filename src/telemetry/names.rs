@@ -6,6 +6,8 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub const FEED_UP: &str = "tickfan_feed_up";
 /// Connection attempts. Labels `feed`, `result`.
 pub const FEED_CONNECTS: &str = "tickfan_feed_connects_total";
+/// Connections, and attempts at one, that ended. Labels `feed`, `reason`.
+pub const FEED_LOSSES: &str = "tickfan_feed_losses_total";
 /// When the last message came. Label `feed`.
 pub const FEED_LAST_MESSAGE: &str = "tickfan_feed_last_message_timestamp_seconds";
 /// Updates by kind. Labels `feed`, `kind`.
@@ -44,6 +46,9 @@ pub const STREAM_SENT_BYTES: &str = "tickfan_stream_sent_bytes_total";
 pub const STREAM_WRITES: &str = "tickfan_stream_writes_total";
 /// From a tick's receipt to the turn that wrote it into a transport.
 pub const TICK_DELIVERY: &str = "tickfan_tick_delivery_seconds";
+/// What [`TICK_DELIVERY`] means: no handle describes it.
+pub const TICK_DELIVERY_HELP: &str =
+    "From a tick's receipt, or the stream's opening if later, to the turn that wrote it into the transport.";
 /// Requests. Labels `route`, `code`.
 pub const HTTP_REQUESTS: &str = "tickfan_http_requests_total";
 /// Connections that are not streams: heads being read and other answers.
@@ -57,6 +62,7 @@ pub const BUILD_INFO: &str = "tickfan_build_info";
 pub fn describe() {
     describe_gauge!(FEED_UP, "1 while the feed's connection is up and subscribed, else 0.");
     describe_counter!(FEED_CONNECTS, "Attempts to connect to the venue, by result.");
+    describe_counter!(FEED_LOSSES, "Connections to the venue, and attempts at one, that ended, by reason.");
     describe_gauge!(FEED_LAST_MESSAGE, Unit::Seconds, "When the venue's last message came, in seconds since 1970.");
     describe_counter!(FEED_MESSAGES, "Updates from the venue, by kind.");
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");

@@ -9,4 +9,5 @@ mod tick;
 
 pub use event::{Bye, Hello, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
+pub(crate) use tick::state_name;
 pub use tick::{TickFields, tick_frame, write_tick};

@@ -1,0 +1,124 @@
+//! Whether the gateway should get clients: a pure judgement of what it knows of itself.
+
+use crate::feed::FeedState;
+use std::{sync::Arc, time::Duration};
+
+/// How long a feed may go without a first verdict: after that the gateway takes clients, whose symbols say `waiting`.
+pub const FIRST_VERDICTS_MAX: Duration = Duration::from_secs(30);
+/// From this share of its streams on, in percent, a gateway asks for no more clients.
+const STREAMS_FULL_PERCENT: usize = 95;
+
+/// A feed and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedVerdict {
+    /// The feed's name.
+    pub feed: Arc<str>,
+    /// What is known of it.
+    pub verdict: FeedState,
+}
+
+/// What readiness depends on.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// Since when it runs.
+    pub uptime: Duration,
+    /// Whether it is ending its streams.
+    pub draining: bool,
+    /// Its feeds.
+    pub feeds: Vec<FeedVerdict>,
+    /// How many streams are open.
+    pub streams: usize,
+    /// How many may be.
+    pub streams_limit: usize,
+}
+
+/// Why a gateway is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// It stops.
+    #[error("draining: the gateway ends its streams and stops")]
+    Draining,
+    /// There is hardly room for more streams.
+    #[error("{streams} of {limit} streams are open: send clients elsewhere, or raise [limits] streams")]
+    Full {
+        /// How many are open.
+        streams: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// It has just started.
+    #[error("waiting for a first verdict of: {0}")]
+    Starting(String),
+    /// No feed works.
+    #[error("every feed has failed: {0}")]
+    Failed(String),
+}
+
+impl Situation {
+    /// Whether clients should be sent here.
+    ///
+    /// # Errors
+    /// Why not: the first that holds, in the order of [`NotReady`].
+    pub fn judge(&self) -> Result<(), NotReady> {
+        if self.draining {
+            return Err(NotReady::Draining);
+        }
+        if self.streams * 100 >= self.streams_limit * STREAMS_FULL_PERCENT {
+            return Err(NotReady::Full { streams: self.streams, limit: self.streams_limit });
+        }
+        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.verdict == FeedState::Connecting) {
+            return Err(NotReady::Starting(self.names(FeedState::Connecting)));
+        }
+        if self.feeds.iter().all(|feed| feed.verdict == FeedState::Failed) {
+            return Err(NotReady::Failed(self.names(FeedState::Failed)));
+        }
+        Ok(())
+    }
+
+    fn names(&self, verdict: FeedState) -> String {
+        let names = self.feeds.iter().filter(|feed| feed.verdict == verdict).map(|feed| &*feed.feed);
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FeedState::{Connecting as Pending, Failed, Live};
+
+    fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
+        let feeds = feeds.iter().zip(["a", "b", "c"]);
+        let feeds = feeds.map(|(&verdict, name)| FeedVerdict { feed: name.into(), verdict }).collect();
+        Situation { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
+    }
+
+    #[test]
+    fn it_is_ready_once_every_feed_has_a_verdict_and_one_has_not_failed() {
+        let starting = |names: &str| Err(NotReady::Starting(names.into()));
+        let failed = |names: &str| Err(NotReady::Failed(names.into()));
+        for (uptime, feeds, outcome) in [
+            (0, &[Pending][..], starting("a")),
+            (29, &[Live, Pending, Pending], starting("b, c")),
+            (29, &[Failed, Pending], starting("b")),
+            (30, &[Live, Pending], Ok(())),
+            (30, &[Pending], Ok(())),
+            (30, &[Failed, Failed], failed("a, b")),
+            (0, &[Live], Ok(())),
+            (0, &[Failed, Live, Failed], Ok(())),
+            (0, &[Failed], failed("a")),
+            (0, &[], failed("")),
+        ] {
+            assert_eq!(judge(uptime, feeds, false, 0), outcome, "{uptime} s, {feeds:?}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_stops_or_is_nearly_full_asks_for_no_clients() {
+        assert_eq!(judge(60, &[Live], true, 0), Err(NotReady::Draining));
+        assert_eq!(judge(60, &[Live], true, 1_000), Err(NotReady::Draining));
+        assert_eq!(judge(60, &[Live], false, 949), Ok(()));
+        for streams in [950, 1_000, 1_001] {
+            assert_eq!(judge(60, &[Live], false, streams), Err(NotReady::Full { streams, limit: 1_000 }));
+        }
+    }
+}

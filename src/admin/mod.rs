@@ -1,0 +1,111 @@
+//! HTTP for operators, on a listener of its own: is it alive, should it get clients, what does it measure.
+//!
+//! The same accept loop and host check as for clients; no streams, no CORS.
+
+mod health;
+
+pub use health::{FIRST_VERDICTS_MAX, FeedVerdict, NotReady, Situation};
+
+use crate::{
+    config,
+    http::{
+        Acceptor, BindError, Connections, Cors, Front, Hosts, Route, Routes, Serving, Stopping, WRITE_TIMEOUT,
+        into_routes, json, listen,
+    },
+    limits::{Admin, Gate},
+    telemetry::Metrics,
+};
+use http::{HeaderValue, StatusCode, header};
+use std::{io, net::SocketAddr, sync::Arc};
+use tokio::sync::watch;
+use warp::{Filter, reply::Response};
+
+/// Tells what readiness depends on, as of now. It is asked per probe and must not block.
+pub type Situations = Arc<dyn Fn() -> Situation + Send + Sync>;
+
+/// The operators' listener, bound.
+pub struct Server {
+    acceptor: Acceptor<Admin>,
+    address: SocketAddr,
+    metrics: Metrics,
+}
+
+impl Server {
+    /// Binds the listener. It needs no runtime.
+    ///
+    /// # Errors
+    /// [`BindError`], such as an address in use.
+    pub fn bind(
+        server: &config::Server,
+        limits: &config::Limits,
+        gate: Gate<Admin>,
+        metrics: Metrics,
+        situations: Situations,
+    ) -> Result<Self, BindError> {
+        let listener = listen(server.admin_listen)?;
+        let address = listener.local_addr().map_err(|source| BindError { address: server.admin_listen, source })?;
+        let front = Front {
+            routes: routes(metrics.clone(), situations),
+            hosts: Hosts::new(&server.hosts),
+            cors: Cors::new(&[]),
+            streams: None,
+        };
+        let connections = Connections {
+            front: Arc::new(front),
+            head_timeout: limits.head_timeout,
+            head_bytes: limits.head_bytes,
+            write_timeout: WRITE_TIMEOUT,
+        };
+        let serving = Serving {
+            connections: Arc::new(connections),
+            open_stream: Arc::new(|_, _| Err(io::ErrorKind::Unsupported.into())),
+        };
+        let acceptor = Acceptor { listener, gate, serving };
+        Ok(Self { acceptor, address, metrics })
+    }
+
+    /// Where it listens: the port is known also where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is true or its sender is gone, and keeps the metrics small meanwhile.
+    ///
+    /// # Errors
+    /// What the system says where the listener cannot be watched.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
+        tokio::select! {
+            ended = self.acceptor.run(Stopping::new(shutdown)) => ended,
+            never = self.metrics.keep_up() => match never {},
+        }
+    }
+}
+
+fn routes(metrics: Metrics, situations: Situations) -> Routes {
+    let live = warp::path!("livez")
+        .and(warp::get())
+        .map(|| Route::Live.answer(Ok(json(serde_json::json!({"live": true}).to_string()))));
+    let ready =
+        warp::path!("readyz").and(warp::get()).map(move || Route::Ready.answer(Ok(readiness(situations().judge()))));
+    let metrics =
+        warp::path!("metrics").and(warp::get()).map(move || Route::Metrics.answer(Ok(exposition(metrics.render()))));
+    into_routes(live.or(ready).unify().or(metrics).unify())
+}
+
+fn readiness(judged: Result<(), NotReady>) -> Response {
+    match judged {
+        Ok(()) => json(serde_json::json!({"ready": true}).to_string()),
+        Err(why) => {
+            let mut response = json(serde_json::json!({"ready": false, "reason": why.to_string()}).to_string());
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+    }
+}
+
+fn exposition(text: String) -> Response {
+    let mut response = Response::new(text.into());
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}

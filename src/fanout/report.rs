@@ -1,0 +1,47 @@
+//! The workers' counts as metrics.
+
+use super::{counts::Counts, transport::Closed};
+use crate::telemetry::names;
+use metrics::{Counter, Gauge, counter, gauge};
+
+/// Handles of all metrics that the workers count in plain integers.
+pub struct StreamMetrics {
+    streams: Gauge,
+    stalled: Gauge,
+    opened: Counter,
+    closed: [Counter; Closed::ALL.len()],
+    ticks: Counter,
+    missed: [Counter; 3],
+    bytes: Counter,
+    writes: Counter,
+}
+
+impl StreamMetrics {
+    /// Registers them with the installed recorder.
+    pub fn register() -> Self {
+        Self {
+            streams: gauge!(names::STREAMS),
+            stalled: gauge!(names::STREAMS_STALLED),
+            opened: counter!(names::STREAMS_OPENED),
+            closed: Closed::ALL.map(|why| counter!(names::STREAMS_CLOSED, "reason" => why.name())),
+            ticks: counter!(names::STREAM_TICKS_SENT),
+            missed: ["lag", "options", "ring"].map(|cause| counter!(names::STREAM_TICKS_MISSED, "cause" => cause)),
+            bytes: counter!(names::STREAM_SENT_BYTES),
+            writes: counter!(names::STREAM_WRITES),
+        }
+    }
+
+    /// Sets them to what was counted, and appends to `out` what no handle holds: the histograms.
+    pub fn publish(&self, counts: &Counts, out: &mut String) {
+        self.streams.set(counts.streams as f64);
+        self.stalled.set(counts.full as f64);
+        self.opened.absolute(counts.opened);
+        self.closed.iter().zip(counts.closed).for_each(|(counter, count)| counter.absolute(count));
+        self.ticks.absolute(counts.ticks);
+        let missed = [counts.missed.lag, counts.missed.options, counts.missed.ring];
+        self.missed.iter().zip(missed).for_each(|(counter, count)| counter.absolute(count));
+        self.bytes.absolute(counts.bytes);
+        self.writes.absolute(counts.writes);
+        counts.delivery.render(names::TICK_DELIVERY, names::TICK_DELIVERY_HELP, out);
+    }
+}

@@ -1,0 +1,278 @@
+//! The task of a feed: it does the I/O that its session asks for, and hands what it reads to the venue and on to the sink.
+//!
+//! It waits for nothing but its socket and its clock, and polls the socket all the time, so that pongs leave.
+
+use super::{
+    Loss, Sink, Timing,
+    log::{Excerpt, LogLimit},
+    meter::Meter,
+    session::{Action, Event, Session},
+    socket::{self, Dialer, Socket},
+    status::FeedState,
+};
+use crate::{
+    market::Now,
+    telemetry::{
+        feed::{ConnectResult, FeedMetrics, MessageKind},
+        labels::Label,
+    },
+    venue::{Batch, Message, Venue},
+};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use std::time::{Duration, Instant};
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
+};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+use tracing::{info, warn};
+
+/// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for none.
+const MESSAGES_PER_BATCH: usize = 64;
+/// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
+const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// What a feed's task is made of.
+pub(super) struct Connection<S> {
+    name: String,
+    venue: Box<dyn Venue>,
+    session: Session,
+    sink: S,
+    timing: Timing,
+    dialer: Dialer,
+    socket: Option<Socket>,
+    /// Reused from batch to batch.
+    batch: Batch,
+    meter: Meter,
+    publish: Interval,
+    message_log: LogLimit,
+    /// What is known of the failure that is about to be logged, fit for a log.
+    detail: Option<String>,
+    state_tx: watch::Sender<FeedState>,
+}
+
+/// What a feed's task waits for.
+enum Input {
+    Due,
+    Publish,
+    Frame(Option<Result<Frame, Error>>),
+}
+
+impl<S: Sink> Connection<S> {
+    /// To be called within a tokio runtime.
+    pub(super) fn new(
+        name: String,
+        venue: Box<dyn Venue>,
+        sink: S,
+        timing: Timing,
+        message_bytes_max: usize,
+        metrics: FeedMetrics,
+        state_tx: watch::Sender<FeedState>,
+    ) -> Self {
+        let mut publish = interval(timing.publish_every);
+        publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            session: Session::new(timing, venue.rules(), rand::random(), Instant::now()),
+            dialer: Dialer::new(message_bytes_max),
+            socket: None,
+            batch: Batch::default(),
+            meter: Meter::new(metrics),
+            publish,
+            message_log: LogLimit::new(MESSAGE_LOG_EVERY),
+            detail: None,
+            name,
+            venue,
+            sink,
+            timing,
+            state_tx,
+        }
+    }
+
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => {}
+            () = self.keep_up() => {}
+        }
+        // The end of the gateway is no outage of the market: the sink is told nothing.
+        self.close().await;
+        self.meter.metrics.up.set(0.0);
+        self.meter.publish(&mut self.batch.errors);
+        info!(feed = self.name, "feed stopped");
+    }
+
+    /// Never ends by itself. It may be dropped at any await: all state is in `self`.
+    async fn keep_up(&mut self) {
+        loop {
+            let mut action = match self.input().await {
+                Input::Due => self.session.on(Event::Due, Instant::now()),
+                Input::Publish => {
+                    self.meter.publish(&mut self.batch.errors);
+                    continue;
+                }
+                Input::Frame(frame) => self.take_ready(frame),
+            };
+            while let Some(event) = self.perform(action).await {
+                action = self.session.on(event, Instant::now());
+            }
+        }
+    }
+
+    async fn input(&mut self) -> Input {
+        let due = sleep_until(self.session.deadline().into());
+        let frame = async {
+            match &mut self.socket {
+                Some(socket) => socket.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        // The clock comes first: a flood of frames must not put off a deadline.
+        tokio::select! {
+            biased;
+            () = due => Input::Due,
+            _ = self.publish.tick() => Input::Publish,
+            frame = frame => Input::Frame(frame),
+        }
+    }
+
+    /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
+    fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
+        let now = Now::read();
+        let mut action = self.take(first, now);
+        for _ in 1..MESSAGES_PER_BATCH {
+            let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
+            // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
+            let Some(frame) = socket.next().now_or_never() else { break };
+            action = self.take(frame, now);
+        }
+        self.meter.batch(&self.batch.updates, now);
+        if !self.batch.updates.is_empty() {
+            self.sink.updates(&self.batch.updates, now);
+            self.batch.updates.clear();
+        }
+        action
+    }
+
+    fn take(&mut self, frame: Option<Result<Frame, Error>>, now: Now) -> Action {
+        let event = match frame {
+            Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
+            Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Heard,
+            Some(Ok(Frame::Close(why))) => {
+                self.detail = why.map(|why| format!("{} {}", u16::from(why.code), Excerpt(why.reason.as_bytes())));
+                Event::Lost { loss: Loss::Closed, retry_after: None }
+            }
+            Some(Err(error)) => self.failed(&error),
+            None => Event::Lost { loss: Loss::Closed, retry_after: None },
+        };
+        self.session.on(event, now.instant)
+    }
+
+    fn read(&mut self, frame: &[u8], now: Now) -> Event {
+        let dropped_before = self.batch.errors.total();
+        let read = self.venue.read(frame, &mut self.batch);
+        if let Err(reason) = read {
+            self.batch.errors.count(reason);
+            self.log_limited(reason.label(), frame, now.instant);
+        } else if self.batch.errors.total() > dropped_before {
+            self.log_limited("fields were dropped", frame, now.instant);
+        }
+        let Ok(message) = read else { return Event::Heard };
+        match message {
+            Message::Data => {}
+            Message::Other => self.meter.message(MessageKind::Other),
+            Message::Refused(_) => {
+                self.meter.message(MessageKind::Control);
+                self.log_limited("a request was refused", frame, now.instant);
+            }
+            Message::Acknowledged(_) | Message::Closing => self.meter.message(MessageKind::Control),
+        }
+        Event::Message(message)
+    }
+
+    fn log_limited(&mut self, what: &str, frame: &[u8], now: Instant) {
+        if let Some(held_back) = self.message_log.admit(now) {
+            warn!(feed = self.name, what, frame = %Excerpt(frame), held_back, "something is wrong with a message");
+        }
+    }
+
+    fn failed(&mut self, error: &Error) -> Event {
+        self.detail = Some(Excerpt(error.to_string().as_bytes()).to_string());
+        Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
+    }
+
+    /// Does what the session asks for; returns what came of it, where that is known at once.
+    async fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Nothing => None,
+            Action::Connect => Some(self.connect().await),
+            Action::Send(text) => self.send(Frame::text(text)).await,
+            Action::Ping => self.send(Frame::Ping(Default::default())).await,
+            Action::Live { refused } => {
+                self.meter.metrics.up.set(1.0);
+                self.state_tx.send_replace(FeedState::Live);
+                info!(feed = self.name, refused_requests = refused, "subscribed");
+                None
+            }
+            Action::Leave { loss, retry_in } => {
+                self.leave(loss, retry_in).await;
+                None
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Event {
+        let opened = timeout_at(self.session.deadline().into(), self.dialer.open(self.venue.url())).await;
+        let result = if matches!(opened, Ok(Ok(_))) { ConnectResult::Connected } else { ConnectResult::Failed };
+        self.meter.metrics.connects.count(result);
+        match opened {
+            Ok(Ok(socket)) => {
+                // Without its query, where some venues want a key.
+                let url = self.venue.url().split('?').next().unwrap_or_default();
+                info!(feed = self.name, url, "connected");
+                self.detail = None;
+                self.socket = Some(socket);
+                Event::Connected(self.venue.subscribe())
+            }
+            Ok(Err(error)) => self.failed(&error),
+            Err(_) => Event::Due,
+        }
+    }
+
+    async fn send(&mut self, frame: Frame) -> Option<Event> {
+        let socket = self.socket.as_mut()?;
+        match timeout(self.timing.send, socket.send(frame)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(self.failed(&error)),
+            Err(_) => Some(Event::Lost { loss: Loss::Stuck, retry_after: None }),
+        }
+    }
+
+    async fn leave(&mut self, loss: Loss, retry_in: Duration) {
+        self.meter.metrics.losses.count(loss);
+        self.meter.metrics.up.set(0.0);
+        if self.socket.is_some() {
+            // Before all else: from now on an old price would be shown as live.
+            self.sink.connection_lost(Now::read());
+        }
+        let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
+        let detail = self.detail.take().unwrap_or_default();
+        if planned {
+            info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
+        } else {
+            self.state_tx.send_replace(FeedState::Failed);
+            warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
+        }
+        self.meter.publish(&mut self.batch.errors);
+        self.close().await;
+    }
+
+    /// Takes leave of the venue, as far as it listens.
+    async fn close(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            // Whether it could be told is of no interest any more.
+            let _ = timeout(self.timing.close, socket.close(None)).await;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the hot loop counts, in plain integers, and its publishing now and then.
+
+use crate::{
+    market::{Now, UnixMicros, Update},
+    telemetry::{
+        feed::{FeedMetrics, MessageKind},
+        labels::Tally,
+    },
+    venue::DecodeError,
+};
+use std::time::{Duration, Instant};
+
+/// A histogram keeps each sample until it is drained: a hundred a second tell the distribution as well as all would.
+const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
+
+/// Counts for one feed.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) metrics: FeedMetrics,
+    kinds: Tally<MessageKind>,
+    last_message: Option<UnixMicros>,
+    skew_micros: Option<i64>,
+    sampled: Option<Instant>,
+}
+
+impl Meter {
+    pub(super) fn new(metrics: FeedMetrics) -> Self {
+        metrics.up.set(0.0);
+        Self { metrics, kinds: Tally::default(), last_message: None, skew_micros: None, sampled: None }
+    }
+
+    /// Counts a message that holds no data.
+    pub(super) fn message(&mut self, kind: MessageKind) {
+        self.kinds.count(kind);
+    }
+
+    /// Counts what was taken at once.
+    pub(super) fn batch(&mut self, updates: &[Update], now: Now) {
+        self.last_message = Some(now.unix);
+        for update in updates {
+            let parts = [
+                (MessageKind::Trade, update.trade.is_some()),
+                (MessageKind::Quote, update.quote.is_some()),
+                (MessageKind::Stats, update.stats.is_some()),
+            ];
+            parts.into_iter().filter(|(_, is_there)| *is_there).for_each(|(kind, _)| self.kinds.count(kind));
+        }
+        if let Some(time) = updates.iter().rev().find_map(event_time).and_then(|time| time.plausible(now.unix)) {
+            self.lag(now.unix.0 - time.0, now.instant);
+        }
+    }
+
+    fn lag(&mut self, micros: i64, now: Instant) {
+        self.skew_micros = Some(micros);
+        if self.sampled.is_none_or(|sampled| now - sampled >= LAG_SAMPLE_EVERY) {
+            self.sampled = Some(now);
+            self.metrics.lag.record(micros.max(0) as f64 / 1e6);
+        }
+    }
+
+    /// Moves all that was counted into the registered handles.
+    pub(super) fn publish(&mut self, errors: &mut Tally<DecodeError>) {
+        self.metrics.messages.publish(&mut self.kinds);
+        self.metrics.decode_errors.publish(errors);
+        if let Some(micros) = self.skew_micros.take() {
+            self.metrics.clock_skew.set(micros as f64 / 1e6);
+        }
+        if let Some(received) = self.last_message.take() {
+            self.metrics.last_message.set(received.0 as f64 / 1e6);
+        }
+    }
+}
+
+/// When the venue says that it happened: of a trade or quote, for statistics may be told at any time.
+fn event_time(update: &Update) -> Option<UnixMicros> {
+    let trade = update.trade.and_then(|trade| trade.order.time);
+    trade.or_else(|| update.quote.and_then(|quote| quote.order.time))
+}

@@ -1,0 +1,302 @@
+//! What a feed does next: a pure machine of events and actions. `connection` does the I/O around it.
+//!
+//! connect → ask for all symbols, at the venue's pace → know for each request whether it was granted → live, as long as the
+//! venue answers, data flow and the connection is young enough → leave → wait → connect.
+
+use super::{backoff::Backoff, timing::Timing};
+use crate::{
+    telemetry::feed::Loss,
+    venue::{Message, Request, Rules},
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The moment of [`Session::deadline`] has come.
+    Due,
+    /// A websocket is open; these requests ask for all symbols.
+    Connected(Vec<Request>),
+    /// A frame came that is no message: a ping, a pong, or bytes that cannot be read. It proves that somebody is there.
+    Heard,
+    /// A message was read.
+    Message(Message),
+    /// The connection, or the attempt at one, has ended.
+    Lost {
+        /// Why.
+        loss: Loss,
+        /// How long the venue asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Nothing; wait for the next event, [`Event::Due`] among them.
+    Nothing,
+    /// Open a websocket.
+    Connect,
+    /// Send this text.
+    Send(String),
+    /// Send a ping.
+    Ping,
+    /// All requests are answered, and something was granted: the feed is live.
+    Live {
+        /// How many requests were refused.
+        refused: usize,
+    },
+    /// Drop the connection, if there is one. The session waits by itself before it connects again.
+    Leave {
+        /// Why.
+        loss: Loss,
+        /// How long it will wait.
+        retry_in: Duration,
+    },
+}
+
+/// The longest that a venue may ask to be left alone: Binance bans for minutes first, and a header must not stop a feed for a day.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// One feed's course through its connections.
+#[derive(Debug)]
+pub(super) struct Session {
+    timing: Timing,
+    rules: Rules,
+    backoff: Backoff,
+    random: SmallRng,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Until the next attempt.
+    Waiting { until: Instant },
+    /// The attempt runs until then.
+    Connecting { until: Instant },
+    /// There is a connection.
+    Connected(Link),
+}
+
+/// What is known of the connection that there is.
+#[derive(Debug)]
+struct Link {
+    since: Instant,
+    /// Not sent yet.
+    queue: VecDeque<Request>,
+    send_not_before: Instant,
+    /// Sent, and not answered yet: the id, and until when to wait. Oldest first.
+    unanswered: VecDeque<(u64, Instant)>,
+    granted: usize,
+    refused: usize,
+    live: bool,
+    /// When the last frame came.
+    heard: Instant,
+    /// When a ping was sent that nothing came after.
+    pinged: Option<Instant>,
+    /// When the first and the last data came.
+    data: Option<(Instant, Instant)>,
+}
+
+impl Session {
+    /// A session that connects at once. The seed spreads its waits.
+    pub(super) fn new(timing: Timing, rules: Rules, seed: u64, now: Instant) -> Self {
+        Self {
+            timing,
+            rules,
+            backoff: Backoff::new(timing.backoff_first, timing.backoff_max),
+            random: SmallRng::seed_from_u64(seed),
+            stage: Stage::Waiting { until: now },
+        }
+    }
+
+    /// Takes an event; says what to do. Several things may be due at once: each [`Event::Due`] gives one of them.
+    pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
+        match (event, &mut self.stage) {
+            (Event::Due, Stage::Waiting { until }) if *until <= now => {
+                self.stage = Stage::Connecting { until: now + self.timing.connect };
+                Action::Connect
+            }
+            (Event::Due, Stage::Connecting { until }) if *until <= now => self.leave(Loss::ConnectTimeout, None, now),
+            (Event::Connected(requests), Stage::Connecting { .. }) => {
+                self.stage = Stage::Connected(Link::new(requests, now));
+                Action::Nothing
+            }
+            (Event::Lost { loss, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
+                self.leave(loss, retry_after, now)
+            }
+            (event, Stage::Connected(link)) => match link.on(event, &self.timing, &self.rules, now) {
+                Ok(action) => {
+                    if link.is_stable(&self.timing) {
+                        self.backoff.reset();
+                    }
+                    action
+                }
+                Err(loss) => self.leave(loss, None, now),
+            },
+            _ => Action::Nothing,
+        }
+    }
+
+    /// When [`Event::Due`] is due.
+    pub(super) fn deadline(&self) -> Instant {
+        match &self.stage {
+            Stage::Waiting { until } | Stage::Connecting { until } => *until,
+            Stage::Connected(link) => link.deadline(&self.timing, &self.rules),
+        }
+    }
+
+    fn leave(&mut self, loss: Loss, retry_after: Option<Duration>, now: Instant) -> Action {
+        let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
+        // A replacement that was planned is no failure, but one that a venue asks for again and again is.
+        let planned = stable && matches!(loss, Loss::Lifetime | Loss::Closing);
+        let wait = if planned { Duration::ZERO } else { self.backoff.fail(self.random.random()) };
+        let retry_in = wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+        self.stage = Stage::Waiting { until: now + retry_in };
+        Action::Leave { loss, retry_in }
+    }
+}
+
+impl Link {
+    fn new(requests: Vec<Request>, now: Instant) -> Self {
+        Self {
+            since: now,
+            queue: requests.into(),
+            send_not_before: now,
+            unanswered: VecDeque::new(),
+            granted: 0,
+            refused: 0,
+            live: false,
+            heard: now,
+            pinged: None,
+            data: None,
+        }
+    }
+
+    fn on(&mut self, event: Event, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Loss> {
+        if let Event::Heard | Event::Message(_) = event {
+            (self.heard, self.pinged) = (now, None);
+        }
+        match event {
+            Event::Due => self.due(timing, rules, now),
+            Event::Message(message) => self.message(message, now),
+            Event::Heard | Event::Connected(_) | Event::Lost { .. } => Ok(Action::Nothing),
+        }
+    }
+
+    fn message(&mut self, message: Message, now: Instant) -> Result<Action, Loss> {
+        match message {
+            Message::Data => {
+                self.data = Some((self.data.map_or(now, |(first, _)| first), now));
+                return Ok(Action::Nothing);
+            }
+            Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id))),
+            Message::Refused(id) => self.refused += usize::from(self.answered(id)),
+            Message::Closing => return Err(Loss::Closing),
+            Message::Other => return Ok(Action::Nothing),
+        }
+        self.judge()
+    }
+
+    /// Strikes a request off the list; an answer to what was never asked, or was answered before, is none.
+    fn answered(&mut self, id: Option<u64>) -> bool {
+        let place = match id {
+            Some(id) => self.unanswered.iter().position(|(asked, _)| *asked == id),
+            None => Some(0),
+        };
+        place.and_then(|place| self.unanswered.remove(place)).is_some()
+    }
+
+    fn all_answered(&self) -> bool {
+        self.queue.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
+    fn judge(&mut self) -> Result<Action, Loss> {
+        if self.live || !self.all_answered() {
+            return Ok(Action::Nothing);
+        }
+        if self.granted == 0 && self.refused > 0 {
+            return Err(Loss::Refused);
+        }
+        self.live = true;
+        Ok(Action::Live { refused: self.refused })
+    }
+
+    fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Loss> {
+        let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+        if passed(self.replace_at(rules)) {
+            return Err(Loss::Lifetime);
+        }
+        if passed(self.unanswered.front().map(|(_, until)| *until)) {
+            return Err(Loss::Unacknowledged);
+        }
+        if passed(self.silent_at(timing)) {
+            return Err(Loss::Silent);
+        }
+        if passed(self.mute_at(rules)) {
+            return Err(Loss::Mute);
+        }
+        if passed(self.send_at())
+            && let Some(request) = self.queue.pop_front()
+        {
+            self.send_not_before = now + rules.between_requests;
+            self.unanswered.push_back((request.id, now + timing.acknowledgement));
+            return Ok(Action::Send(request.text));
+        }
+        if passed(self.ping_at(timing)) {
+            self.pinged = Some(now);
+            self.send_not_before = now + rules.between_requests;
+            return Ok(Action::Ping);
+        }
+        self.judge()
+    }
+
+    fn deadline(&self, timing: &Timing, rules: &Rules) -> Instant {
+        let moments = [
+            self.replace_at(rules),
+            self.unanswered.front().map(|(_, until)| *until),
+            self.silent_at(timing),
+            self.mute_at(rules),
+            self.send_at(),
+            self.ping_at(timing),
+            // Nothing was to be asked for: live at once.
+            (!self.live && self.all_answered()).then_some(self.since),
+        ];
+        moments.into_iter().flatten().min().expect("either a ping or its answer is always due at some time")
+    }
+
+    fn replace_at(&self, rules: &Rules) -> Option<Instant> {
+        rules.lifetime.map(|lifetime| self.since + lifetime)
+    }
+
+    fn silent_at(&self, timing: &Timing) -> Option<Instant> {
+        self.pinged.map(|pinged| pinged + timing.pong)
+    }
+
+    fn mute_at(&self, rules: &Rules) -> Option<Instant> {
+        let last = self.data.map_or(self.since, |(_, last)| last);
+        rules.mute_after.map(|mute_after| last + mute_after)
+    }
+
+    fn send_at(&self) -> Option<Instant> {
+        (!self.queue.is_empty()).then_some(self.send_not_before)
+    }
+
+    fn ping_at(&self, timing: &Timing) -> Option<Instant> {
+        self.pinged.is_none().then(|| self.heard + timing.ping_after)
+    }
+
+    /// Whether data have flowed for long enough to call it a success.
+    fn is_stable(&self, timing: &Timing) -> bool {
+        self.data.is_some_and(|(first, last)| last - first >= timing.stable_after)
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

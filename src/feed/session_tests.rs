@@ -1,0 +1,250 @@
+//! The session in simulated time: no socket, no clock.
+
+use super::*;
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const RULES: Rules = Rules {
+    between_requests: Duration::from_millis(300),
+    lifetime: Some(Duration::from_secs(1_000)),
+    mute_after: Some(Duration::from_secs(30)),
+};
+
+/// A session, its simulated clock and what it did so far.
+struct Course {
+    session: Session,
+    now: Instant,
+}
+
+impl Course {
+    fn new(rules: Rules) -> Self {
+        let now = Instant::now();
+        Self { session: Session::new(Timing::default(), rules, 7, now), now }
+    }
+
+    /// A session with an open connection on which `requests` are to be sent.
+    fn connected(rules: Rules, requests: u64) -> Self {
+        let mut course = Self::new(rules);
+        assert_eq!(course.next().1, Action::Connect);
+        assert_eq!(course.on(Event::Connected(self::requests(requests))), Action::Nothing);
+        course
+    }
+
+    /// The same, granted.
+    fn live(rules: Rules) -> Self {
+        let mut course = Self::connected(rules, 1);
+        assert_eq!(course.next().1, Action::Send("1".to_owned()));
+        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: 0 });
+        course
+    }
+
+    fn on(&mut self, event: Event) -> Action {
+        self.session.on(event, self.now)
+    }
+
+    fn message(&mut self, message: Message) -> Action {
+        self.on(Event::Message(message))
+    }
+
+    fn lost(&mut self, loss: Loss) -> Action {
+        self.on(Event::Lost { loss, retry_after: None })
+    }
+
+    /// Lets time pass to the next deadline; returns how long that was and what was done.
+    fn next(&mut self) -> (Duration, Action) {
+        let wait = self.session.deadline().saturating_duration_since(self.now);
+        self.now += wait;
+        (wait, self.on(Event::Due))
+    }
+
+    /// Lets time pass with data each second.
+    fn data_for(&mut self, span: Duration) {
+        for _ in 0..=span.as_secs() {
+            assert_eq!(self.message(Message::Data), Action::Nothing);
+            self.now += SECOND;
+        }
+    }
+}
+
+fn requests(count: u64) -> Vec<Request> {
+    (1..=count).map(|id| Request { id, text: id.to_string() }).collect()
+}
+
+fn loss(action: Action) -> Option<Loss> {
+    match action {
+        Action::Leave { loss, .. } => Some(loss),
+        _ => None,
+    }
+}
+
+#[test]
+fn requests_are_paced_and_the_feed_is_live_when_all_are_granted() {
+    let mut course = Course::connected(RULES, 3);
+    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
+    assert_eq!(course.message(Message::Acknowledged(1)), Action::Nothing);
+    assert_eq!(course.next(), (RULES.between_requests, Action::Send("2".to_owned())));
+    assert_eq!(course.next(), (RULES.between_requests, Action::Send("3".to_owned())));
+    assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing);
+    assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing, "the same answer twice is one");
+    assert_eq!(course.message(Message::Acknowledged(99)), Action::Nothing);
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 0 });
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
+}
+
+#[test]
+fn a_connection_without_requests_is_live_at_once() {
+    let mut course = Course::connected(RULES, 0);
+    assert_eq!(course.next(), (Duration::ZERO, Action::Live { refused: 0 }));
+    assert!(course.next().0 > Duration::ZERO, "and does not spin");
+}
+
+#[test]
+fn an_unanswered_request_is_a_loss_even_while_data_flow() {
+    let mut course = Course::connected(RULES, 1);
+    course.next();
+    course.data_for(Timing::default().acknowledgement - SECOND);
+    assert_eq!(loss(course.next().1), Some(Loss::Unacknowledged));
+}
+
+#[test]
+fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
+    let mut course = Course::connected(RULES, 2);
+    course.next();
+    course.next();
+    assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 1 });
+
+    let mut course = Course::connected(RULES, 2);
+    course.next();
+    course.next();
+    assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
+    assert_eq!(loss(course.message(Message::Refused(None))), Some(Loss::Refused));
+}
+
+#[test]
+fn a_silent_venue_is_asked_once_and_left() {
+    let timing = Timing::default();
+    let mut course = Course::live(Rules { mute_after: None, ..RULES });
+    assert_eq!(course.next(), (timing.ping_after, Action::Ping));
+    course.now += SECOND;
+    assert_eq!(course.on(Event::Heard), Action::Nothing, "a pong");
+    assert_eq!(course.next(), (timing.ping_after, Action::Ping));
+    let (wait, action) = course.next();
+    assert_eq!((wait, loss(action)), (timing.pong, Some(Loss::Silent)));
+}
+
+#[test]
+fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
+    let mut course = Course::live(RULES);
+    course.data_for(SECOND);
+    let started = course.now;
+    let lost = loop {
+        match course.next().1 {
+            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+            action => break loss(action),
+        }
+    };
+    assert_eq!(lost, Some(Loss::Mute));
+    assert_eq!(course.now - started, RULES.mute_after.unwrap() - SECOND, "counted from the last data");
+}
+
+#[test]
+fn a_connection_is_replaced_at_its_age_and_at_the_venues_wish_without_a_wait() {
+    let mut course = Course::live(RULES);
+    course.data_for(RULES.lifetime.unwrap());
+    assert_eq!(course.next(), (Duration::ZERO, Action::Leave { loss: Loss::Lifetime, retry_in: Duration::ZERO }));
+    assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
+
+    let mut course = Course::live(RULES);
+    course.data_for(Timing::default().stable_after);
+    let left = course.message(Message::Closing);
+    assert_eq!(left, Action::Leave { loss: Loss::Closing, retry_in: Duration::ZERO });
+}
+
+#[test]
+fn a_venue_that_asks_for_a_new_connection_again_and_again_is_given_time() {
+    let mut course = Course::live(RULES);
+    let mut longest = Duration::ZERO;
+    for _ in 0..20 {
+        let Action::Leave { retry_in, .. } = course.message(Message::Closing) else { panic!("it is left") };
+        longest = longest.max(retry_in);
+        assert_eq!(course.next().1, Action::Connect);
+        course.on(Event::Connected(requests(1)));
+        course.next();
+    }
+    assert!(longest > 10 * SECOND, "{longest:?}");
+}
+
+#[test]
+fn waits_grow_until_data_were_stable() {
+    let mut course = Course::new(RULES);
+    let fail = |course: &mut Course, times: u32| {
+        let mut longest = Duration::ZERO;
+        for _ in 0..times {
+            assert_eq!(course.next().1, Action::Connect);
+            let Action::Leave { retry_in, .. } = course.lost(Loss::Io) else { panic!("it is left") };
+            longest = longest.max(retry_in);
+        }
+        longest
+    };
+    assert!(fail(&mut course, 20) > 10 * SECOND);
+    for (span, starts_anew) in [(SECOND, false), (Timing::default().stable_after, true)] {
+        assert_eq!(course.next().1, Action::Connect);
+        course.on(Event::Connected(requests(1)));
+        course.next();
+        course.message(Message::Acknowledged(1));
+        course.data_for(span);
+        course.lost(Loss::Closed);
+        let longest = fail(&mut course, 3);
+        assert_eq!(longest <= 8 * SECOND, starts_anew, "{longest:?} after {span:?} of data");
+    }
+}
+
+#[test]
+fn the_venues_own_retry_after_is_kept_within_reason() {
+    for (asked, waits) in [(120, 120 * SECOND), (1_000_000, RETRY_AFTER_MAX)] {
+        let mut course = Course::new(RULES);
+        course.next();
+        let left = course.on(Event::Lost { loss: Loss::Http, retry_after: Some(asked * SECOND) });
+        assert_eq!(left, Action::Leave { loss: Loss::Http, retry_in: waits });
+    }
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_is_given_up() {
+    let mut course = Course::new(RULES);
+    assert_eq!(course.next().1, Action::Connect);
+    let (wait, action) = course.next();
+    assert_eq!((wait, loss(action)), (Timing::default().connect, Some(Loss::ConnectTimeout)));
+    assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing, "too late is never");
+}
+
+proptest! {
+    /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
+    #[test]
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..10, 0_u64..40_000), 1..200)) {
+        let mut course = Course::new(RULES);
+        for (step, millis) in steps {
+            let action = match step {
+                0 => course.message(Message::Data),
+                1 => course.message(Message::Acknowledged(millis % 4)),
+                2 => course.message(Message::Refused((millis % 2 == 0).then_some(millis % 4))),
+                3 => course.message(Message::Closing),
+                4 => course.lost(Loss::Protocol),
+                5 => course.on(Event::Connected(requests(millis % 4))),
+                6 => course.on(Event::Heard),
+                7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
+                _ => course.next().1,
+            };
+            if action == Action::Connect && millis % 2 == 0 {
+                course.on(Event::Connected(requests(3)));
+            }
+            let mut turns = 0;
+            while course.session.deadline() <= course.now {
+                course.on(Event::Due);
+                turns += 1;
+                prop_assert!(turns < 50, "it spins");
+            }
+        }
+    }
+}

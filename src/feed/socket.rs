@@ -1,0 +1,130 @@
+//! The websocket to a venue: how it is opened, and how its errors are told.
+
+use super::Loss;
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use std::{sync::Arc, time::Duration};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{
+        Error,
+        error::{CapacityError, ProtocolError},
+        http::header::RETRY_AFTER,
+        protocol::WebSocketConfig,
+    },
+};
+
+/// A websocket to a venue.
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Filled with zeros before each read, so a larger one costs more than the reads that it saves.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// Requests are a few KB and leave at once: only one at a time is ever in it.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// Room for the longest request. A venue that takes nothing cannot make it grow beyond.
+const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Opens websockets.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    connector: Connector,
+    websocket: WebSocketConfig,
+}
+
+impl Dialer {
+    /// Messages, and frames, longer than `message_bytes_max` end a connection.
+    pub(super) fn new(message_bytes_max: usize) -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        // The provider is named here: the process may have none that is its default.
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring knows TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let websocket = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+            .max_message_size(Some(message_bytes_max))
+            .max_frame_size(Some(message_bytes_max));
+        Self { connector: Connector::Rustls(Arc::new(tls)), websocket }
+    }
+
+    /// Opens a websocket; over TLS for `wss://`.
+    ///
+    /// # Errors
+    /// Whatever kept it from opening.
+    pub(super) async fn open(&self, url: &str) -> Result<Socket, Error> {
+        let disable_nagle = true;
+        let connector = Some(self.connector.clone());
+        let (socket, _) = connect_async_tls_with_config(url, Some(self.websocket), disable_nagle, connector).await?;
+        Ok(socket)
+    }
+}
+
+/// The reason that is counted for an error.
+pub(super) fn loss(error: &Error) -> Loss {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => Loss::Closed,
+        Error::Io(cause) if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Loss::Tls,
+        Error::Io(_) | Error::Url(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Loss::Io,
+        Error::Tls(_) => Loss::Tls,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Loss::Oversize,
+        Error::Http(_) => Loss::Http,
+        Error::WriteBufferFull(_) => Loss::Stuck,
+        Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt | Error::HttpFormat(_) => {
+            Loss::Protocol
+        }
+    }
+}
+
+/// How long a refusal of the handshake asks to be left alone. A date in place of seconds is taken as nothing.
+pub(super) fn retry_after(error: &Error) -> Option<Duration> {
+    let Error::Http(response) = error else { return None };
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use tokio_tungstenite::tungstenite::{Message, http::Response};
+
+    fn refused(status: u16, retry_after: Option<&str>) -> Error {
+        let mut response = Response::builder().status(status);
+        if let Some(value) = retry_after {
+            response = response.header(RETRY_AFTER, value);
+        }
+        Error::Http(Box::new(response.body(None).unwrap()))
+    }
+
+    #[test]
+    fn rule_9_each_error_has_its_reason() {
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        for (error, reason) in [
+            (Error::ConnectionClosed, Loss::Closed),
+            (Error::Io(io::ErrorKind::ConnectionRefused.into()), Loss::Io),
+            (Error::Io(io::Error::new(io::ErrorKind::InvalidData, untrusted)), Loss::Tls),
+            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), Loss::Io),
+            (Error::Protocol(ProtocolError::NonZeroReservedBits), Loss::Protocol),
+            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), Loss::Oversize),
+            (Error::Capacity(CapacityError::TooManyHeaders), Loss::Protocol),
+            (Error::WriteBufferFull(Box::new(Message::text(""))), Loss::Stuck),
+            (Error::Utf8(String::new()), Loss::Protocol),
+            (refused(503, None), Loss::Http),
+        ] {
+            assert_eq!(loss(&error), reason, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_say_for_how_long() {
+        for (value, seconds) in
+            [(Some("120"), Some(120)), (Some(" 5 "), Some(5)), (Some("soon"), None), (Some("-1"), None), (None, None)]
+        {
+            assert_eq!(retry_after(&refused(429, value)), seconds.map(Duration::from_secs), "{value:?}");
+        }
+        assert_eq!(retry_after(&Error::ConnectionClosed), None);
+    }
+}

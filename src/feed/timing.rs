@@ -1,0 +1,47 @@
+//! The waits and limits of a feed, with their reasons. No user could choose them better; tests choose shorter ones.
+
+use std::time::Duration;
+
+/// How long a feed waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// For a websocket to open, name look-up and TLS among it: venues answer within a second, from far away within three.
+    pub connect: Duration,
+    /// For the answer to a request. Venues answer at once; one that does not has lost it.
+    pub acknowledgement: Duration,
+    /// For a message to be taken by the socket: ours are few and small, so one that does not leave has met a dead end.
+    pub send: Duration,
+    /// Without any frame, before a ping asks whether somebody is there. Half of what load balancers call idle.
+    pub ping_after: Duration,
+    /// For anything to come after a ping.
+    pub pong: Duration,
+    /// For the other side's close frame when we leave: a courtesy, not worth a second more.
+    pub close: Duration,
+    /// Data must have flowed for so long on a connection before the next failure counts as the first.
+    pub stable_after: Duration,
+    /// The longest first wait after a failure.
+    pub backoff_first: Duration,
+    /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is far from
+    /// any limit on attempts (Binance: 300 in five minutes).
+    pub backoff_max: Duration,
+    /// Between two publishings of what the hot loop counted.
+    pub publish_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(10),
+            acknowledgement: seconds(10),
+            send: seconds(5),
+            ping_after: seconds(15),
+            pong: seconds(10),
+            close: seconds(1),
+            stable_after: seconds(60),
+            backoff_first: seconds(1),
+            backoff_max: seconds(60),
+            publish_every: seconds(1),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.

@@ -1,0 +1,183 @@
+//! The accept loop: it takes connections only while it has room for them, outlives a shortage of descriptors, and ends
+//! every connection that it began.
+
+use super::{handoff::Connections, stopping::Stopping};
+use crate::{
+    fanout::Opening,
+    limits::{Gate, Permit},
+    telemetry::names::{HTTP_ACCEPT_ERRORS, STREAMS_REJECTED},
+};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`): a storm that finds
+/// the queue full loses its SYNs and waits a second to send them again.
+const BACKLOG: i32 = 4096;
+/// The waits after a failure to accept, the first and the longest: until a descriptor is free, the next fails too.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long answers under way may take at the end. Streams are not among them: they end by themselves, earlier.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Takes an accepted stream: its non-blocking socket, on which nothing of the answer is written yet.
+pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, Opening) -> io::Result<()> + Send + Sync>;
+
+/// Why a listener cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// What was asked for.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Makes a listener, needing no runtime.
+///
+/// # Errors
+/// [`BindError`], such as an address in use.
+pub(crate) fn listen(address: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+    let listen = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the connections of the process before it.
+        socket.set_reuse_address(true)?;
+        // Accepted sockets inherit it; a tick must not wait for the acknowledgement of the one before.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|source| BindError { address, source })
+}
+
+/// A listener with what serves its connections.
+pub(crate) struct Acceptor<Kind> {
+    pub(crate) listener: std::net::TcpListener,
+    /// How many connections may be open at a time, streams apart.
+    pub(crate) gate: Gate<Kind>,
+    pub(crate) serving: Serving,
+}
+
+/// What serves each connection.
+pub(crate) struct Serving {
+    pub(crate) connections: Arc<Connections>,
+    /// Where streams go.
+    pub(crate) open_stream: OpenStream,
+}
+
+impl<Kind: Send + 'static> Acceptor<Kind> {
+    /// Accepts connections until it is to stop, then ends those that are open, each when its answer is sent.
+    ///
+    /// # Errors
+    /// What the system says where the listener cannot be watched.
+    pub(crate) async fn run(self, mut stopping: Stopping) -> io::Result<()> {
+        let listener = TcpListener::from_std(self.listener)?;
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                (socket, permit) = next_connection(&listener, &self.gate) => {
+                    tasks.spawn(self.serving.serve(socket, permit, stopping.clone()));
+                }
+                Some(_) = tasks.join_next() => {}
+                () = stopping.wait() => break,
+            }
+        }
+        // Nobody else may still connect to a gateway that is leaving.
+        drop(listener);
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all_ended).await.is_err() {
+            tracing::info!(connections = tasks.len(), "cut off connections that took too long to end");
+            tasks.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+impl Serving {
+    /// One connection. The permit ends with it, or when it becomes a stream.
+    fn serve<Kind>(
+        &self,
+        socket: TcpStream,
+        permit: Permit<Kind>,
+        stopping: Stopping,
+    ) -> impl Future<Output = ()> + use<Kind> {
+        let (connections, open_stream) = (self.connections.clone(), self.open_stream.clone());
+        async move {
+            let _held = permit;
+            match connections.serve(socket, stopping).await {
+                Ok(None) => {}
+                Ok(Some(stream)) => {
+                    if let Err(error) = open_stream(stream.socket, stream.opening) {
+                        metrics::counter!(STREAMS_REJECTED, "reason" => "error").increment(1);
+                        tracing::warn!(%error, "could not open an accepted stream");
+                    }
+                }
+                // A client's doing, and common on the open net: timeouts, resets, bad heads.
+                Err(error) => tracing::debug!(%error, "a connection ended badly"),
+            }
+        }
+    }
+}
+
+/// The next connection, with the permit that was there for it first: what there is no room for waits in the kernel.
+///
+/// # Cancel safety
+/// Dropped, it has taken no connection: one that is accepted is returned in the same poll.
+async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, Permit<Kind>) {
+    let permit = gate.acquire().await;
+    let mut pause = PAUSE_MIN;
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => return (socket, permit),
+            Err(error) => {
+                let failure = AcceptFailure::of(&error);
+                metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(1);
+                if failure == AcceptFailure::Client {
+                    continue;
+                }
+                tracing::warn!(%error, ?pause, "cannot accept connections for now");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+}
+
+/// Why a connection could not be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AcceptFailure {
+    /// The client left before: the next may come at once.
+    Client,
+    /// No descriptor is free.
+    Descriptors,
+    /// No memory for the socket.
+    Memory,
+    /// Anything else, which may well fail again.
+    Other,
+}
+
+impl AcceptFailure {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::PROTO | Errno::INTR) => Self::Client,
+            Some(Errno::MFILE | Errno::NFILE) => Self::Descriptors,
+            Some(Errno::NOBUFS | Errno::NOMEM) => Self::Memory,
+            _ => Self::Other,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Descriptors => "descriptors",
+            Self::Memory => "memory",
+            Self::Other => "other",
+        }
+    }
+}

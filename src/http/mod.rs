@@ -1,0 +1,110 @@
+//! HTTP for clients: routes, answers, and the hand-over of streams to the engine.
+//!
+//! warp's filters route; hyper speaks HTTP; the accept loop is our own, for its limits. A request that asks for a
+//! stream takes its socket out of hyper, and the engine writes all of its answer.
+
+mod accept;
+mod cors;
+mod front;
+mod handoff;
+mod host;
+mod page;
+mod problem;
+mod rest;
+mod routes;
+mod stopping;
+mod stream_head;
+mod stream_request;
+mod write_deadline;
+
+pub use accept::{BindError, OpenStream};
+
+pub(crate) use accept::{Acceptor, Serving, listen};
+pub(crate) use cors::Cors;
+pub(crate) use front::Front;
+pub(crate) use handoff::Connections;
+pub(crate) use host::Hosts;
+pub(crate) use rest::json;
+pub(crate) use routes::{Route, Routes, into_routes};
+pub(crate) use stopping::Stopping;
+
+use crate::{
+    cache::Cache,
+    config,
+    limits::{Connection, Permits},
+};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long a client may take for an answer that is no stream.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the server stands on.
+#[derive(Clone)]
+pub struct Services {
+    /// Where symbols and quotes are read.
+    pub cache: Arc<Cache>,
+    /// Where accepted streams go.
+    pub open_stream: OpenStream,
+    /// Who decides whether there is room.
+    pub permits: Permits,
+    /// Set while the gateway ends its streams: new ones are answered with `bye`.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// The clients' listener, bound.
+pub struct Server(Acceptor<Connection>, SocketAddr);
+
+impl Server {
+    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime.
+    ///
+    /// # Errors
+    /// [`BindError`], such as an address in use.
+    pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
+        let listener = listen(server.listen)?;
+        let address = listener.local_addr().map_err(|source| BindError { address: server.listen, source })?;
+        let streams = front::Streams {
+            gate: services.permits.streams,
+            draining: services.draining,
+            epoch: services.cache.epoch(),
+            heartbeat: server.heartbeat,
+        };
+        let front = Front {
+            routes: routes::client_routes(services.cache, limits.symbols_per_stream),
+            hosts: Hosts::new(&server.hosts),
+            cors: Cors::new(&server.cors_origins),
+            streams: Some(streams),
+        };
+        let connections = Connections {
+            front: Arc::new(front),
+            head_timeout: limits.head_timeout,
+            head_bytes: limits.head_bytes,
+            write_timeout: WRITE_TIMEOUT,
+        };
+        let acceptor = Acceptor {
+            listener,
+            gate: services.permits.connections,
+            serving: Serving { connections: Arc::new(connections), open_stream: services.open_stream },
+        };
+        Ok(Self(acceptor, address))
+    }
+
+    /// Where it listens: the port is known also where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.1
+    }
+
+    /// Serves until `shutdown` is true or its sender is gone, then ends what is open: within two seconds all is closed
+    /// but the streams, which are the engine's.
+    ///
+    /// # Errors
+    /// What the system says where the listener cannot be watched.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
+        self.0.run(Stopping::new(shutdown)).await
+    }
+}

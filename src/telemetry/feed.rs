@@ -1,0 +1,131 @@
+//! What is measured of a feed: its label values and its handles.
+
+use super::{
+    labels::{Counters, labels},
+    names,
+};
+use metrics::{Gauge, Histogram, counter, gauge, histogram};
+
+labels! {
+    /// Label `kind` of [`names::FEED_MESSAGES`]: what came of a venue's message.
+    pub enum MessageKind {
+        /// An update with a trade.
+        Trade = "trade",
+        /// An update with a bid or ask.
+        Quote = "quote",
+        /// An update with statistics.
+        Stats = "stats",
+        /// An answer to a request, or a notice about the connection.
+        Control = "control",
+        /// JSON that says nothing that this gateway uses.
+        Other = "other",
+    }
+}
+
+labels! {
+    /// Label `reason` of [`names::FEED_DECODE_ERRORS`]: why a venue's message, or a field of it, was dropped.
+    pub enum DecodeError {
+        /// The message is not JSON, or cut off.
+        Json = "json",
+        /// The message is JSON, but not built as the protocol says.
+        Shape = "shape",
+        /// The message is of a symbol that was not asked for.
+        UnknownSymbol = "unknown_symbol",
+        /// A field that such a message always has is not there.
+        Missing = "missing",
+        /// A field is no number.
+        Number = "number",
+        /// A field is a number that does not fit exactly.
+        Range = "range",
+        /// A field is no time.
+        Time = "time",
+        /// A field is none of the words that it can be.
+        Word = "word",
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+labels! {
+    /// Label `reason` of [`names::FEED_LOSSES`]: why a connection to a venue, or an attempt at one, ended.
+    pub enum Loss {
+        /// The venue's address cannot be reached, or the connection broke.
+        Io = "io",
+        /// No connection within the time for it.
+        ConnectTimeout = "connect_timeout",
+        /// No trust in the venue's certificate, or no TLS at all.
+        Tls = "tls",
+        /// The venue answered the handshake with another status than 101.
+        Http = "http",
+        /// The venue broke the websocket protocol.
+        Protocol = "protocol",
+        /// A message longer than the limit.
+        Oversize = "oversize",
+        /// The venue closed the connection.
+        Closed = "closed",
+        /// The venue said that it will close the connection soon.
+        Closing = "closing",
+        /// The venue refused all that was asked for.
+        Refused = "refused",
+        /// The venue did not answer a request in time.
+        Unacknowledged = "unacknowledged",
+        /// The venue sent nothing, not even an answer to a ping.
+        Silent = "silent",
+        /// The venue answers pings, but sent no data.
+        Mute = "mute",
+        /// The venue takes nothing: what was to be sent did not leave in time.
+        Stuck = "stuck",
+        /// The connection has lived for as long as it should.
+        Lifetime = "lifetime",
+    }
+}
+
+labels! {
+    /// Label `result` of [`names::FEED_CONNECTS`].
+    pub enum ConnectResult {
+        /// A websocket is open.
+        Connected = "connected",
+        /// It did not come to one; the reason is in the log, and in [`names::FEED_LOSSES`].
+        Failed = "failed",
+    }
+}
+
+/// The registered handles of one feed.
+#[derive(Debug, Clone)]
+pub struct FeedMetrics {
+    /// 1 while connected and subscribed, else 0.
+    pub up: Gauge,
+    /// Attempts to connect.
+    pub connects: Counters<ConnectResult>,
+    /// Why connections, or attempts, ended.
+    pub losses: Counters<Loss>,
+    /// When the last message came, in seconds since 1970.
+    pub last_message: Gauge,
+    /// Updates and messages by kind.
+    pub messages: Counters<MessageKind>,
+    /// What could not be read.
+    pub decode_errors: Counters<DecodeError>,
+    /// From the venue's event time to our receive time, in seconds, not below zero.
+    pub lag: Histogram,
+    /// The same, signed, of the last message.
+    pub clock_skew: Gauge,
+}
+
+impl FeedMetrics {
+    /// Registers the handles of the feed of this name with the recorder that is installed.
+    pub fn register(feed: &str) -> Self {
+        let name = || feed.to_owned();
+        Self {
+            up: gauge!(names::FEED_UP, "feed" => name()),
+            connects: Counters::register(|value| counter!(names::FEED_CONNECTS, "feed" => name(), "result" => value)),
+            losses: Counters::register(|value| counter!(names::FEED_LOSSES, "feed" => name(), "reason" => value)),
+            last_message: gauge!(names::FEED_LAST_MESSAGE, "feed" => name()),
+            messages: Counters::register(|value| counter!(names::FEED_MESSAGES, "feed" => name(), "kind" => value)),
+            decode_errors: Counters::register(
+                |value| counter!(names::FEED_DECODE_ERRORS, "feed" => name(), "reason" => value),
+            ),
+            lag: histogram!(names::FEED_LAG, "feed" => name()),
+            clock_skew: gauge!(names::FEED_CLOCK_SKEW, "feed" => name()),
+        }
+    }
+}

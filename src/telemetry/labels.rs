@@ -1,0 +1,102 @@
+//! Counters with one label from a closed set: counted in plain integers where it is hot, published now and then.
+
+use metrics::Counter;
+use std::marker::PhantomData;
+
+/// A label's closed set of values. Nothing that came from outside can become a label.
+pub trait Label: Copy + 'static {
+    /// All values, each at its own [`Label::index`].
+    const ALL: &'static [Self];
+
+    /// The value as metrics and logs show it.
+    fn label(self) -> &'static str;
+
+    /// Its place in [`Label::ALL`].
+    fn index(self) -> usize;
+}
+
+/// Writes an enum and its [`Label`] from one list, so that neither can miss a value.
+macro_rules! labels {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $value:ident = $label:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $value,)+ }
+
+        impl $crate::telemetry::labels::Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn label(self) -> &'static str {
+                match self { $(Self::$value => $label,)+ }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($crate::telemetry::labels::Label::label(*self))
+            }
+        }
+    };
+}
+pub(super) use labels;
+
+/// What was counted since the last publishing: plain integers of one owner, for hot loops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally<L> {
+    counts: Box<[u64]>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> Default for Tally<L> {
+    fn default() -> Self {
+        Self { counts: vec![0; L::ALL.len()].into(), label: PhantomData }
+    }
+}
+
+impl<L: Label> Tally<L> {
+    /// Counts one.
+    pub fn count(&mut self, label: L) {
+        self.counts[label.index()] += 1;
+    }
+
+    /// How many were counted since the last publishing.
+    pub fn of(&self, label: L) -> u64 {
+        self.counts[label.index()]
+    }
+
+    /// How many were counted since the last publishing, of all values.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// The registered counters of one label, one per value. All are there from the start, at zero, so that a rate is defined.
+#[derive(Debug, Clone)]
+pub struct Counters<L> {
+    handles: Box<[Counter]>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> Counters<L> {
+    /// Registers one counter per value: `register` is given the value's label.
+    pub(super) fn register(register: impl Fn(&'static str) -> Counter) -> Self {
+        Self { handles: L::ALL.iter().map(|value| register(value.label())).collect(), label: PhantomData }
+    }
+
+    /// Counts one at once: for what is rare.
+    pub fn count(&self, label: L) {
+        self.handles[label.index()].increment(1);
+    }
+
+    /// Moves what was tallied into the counters.
+    pub fn publish(&self, tally: &mut Tally<L>) {
+        for (handle, count) in self.handles.iter().zip(&mut tally.counts) {
+            if *count != 0 {
+                handle.increment(std::mem::take(count));
+            }
+        }
+    }
+}

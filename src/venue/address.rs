@@ -1,0 +1,35 @@
+//! A venue's address, from the config or its own.
+
+use super::VenueError;
+use http::Uri;
+
+/// `base` with `path` where it has none of its own.
+pub(super) fn join(base: &str, path: &str) -> Result<String, VenueError> {
+    let bad = || VenueError::BadUrl { url: base.to_owned() };
+    let uri: Uri = base.parse().map_err(|_| bad())?;
+    let websocket = matches!(uri.scheme_str(), Some("ws" | "wss"));
+    if !websocket || uri.host().is_none_or(str::is_empty) {
+        return Err(bad());
+    }
+    let own_path = uri.path_and_query().is_some_and(|given| !matches!(given.as_str(), "" | "/"));
+    Ok(if own_path { base.to_owned() } else { format!("{}{path}", base.trim_end_matches('/')) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_gets_the_venues_path_and_a_full_address_keeps_its_own() {
+        for (base, joined) in [
+            ("wss://venue.example:9443", "wss://venue.example:9443/stream?a=b"),
+            ("ws://127.0.0.1:1/", "ws://127.0.0.1:1/stream?a=b"),
+            ("wss://venue.example/ws", "wss://venue.example/ws"),
+        ] {
+            assert_eq!(join(base, "/stream?a=b").as_deref(), Ok(joined));
+        }
+        for bad in ["", "venue.example", "https://venue.example", "wss://", "wss:///x", "wss://a b", "ws://\u{0}"] {
+            assert_eq!(join(bad, "/"), Err(VenueError::BadUrl { url: bad.to_owned() }));
+        }
+    }
+}

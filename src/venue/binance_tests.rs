@@ -1,0 +1,223 @@
+//! Frames as the venue sends them, written after its documentation, and what else may come in their place.
+
+use super::*;
+use crate::{
+    config::{FeedSymbol, VenueKind},
+    market::UnixMicros,
+    telemetry::labels::Label,
+    venue::names::symbols,
+};
+use proptest::prelude::*;
+
+const TRADE: &str = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343001,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342001,"m":true,"M":true}}"#;
+const QUOTE: &str = r#"{"stream":"ethusdt@bookTicker","data":{"u":35346513501,"s":"ETHUSDT","b":"2683.80000000","B":"3.02920000","a":"2683.81000000","A":"31.43950000"}}"#;
+
+fn feed(symbols: Vec<FeedSymbol>) -> Feed {
+    Feed { name: "test".to_owned(), venue: VenueKind::Binance, url: None, symbols, rate: 0.0 }
+}
+
+fn venue() -> Binance {
+    Binance::new(&feed(symbols(&[("BTC-USDT", None), ("ETH-USDT", None)]))).unwrap()
+}
+
+fn number(text: &str) -> Field<Decimal> {
+    Field::Set(text.parse().unwrap())
+}
+
+/// What comes of one frame: message, updates and the reasons that were counted.
+fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, Vec<DecodeError>) {
+    let mut batch = Batch::default();
+    let message = venue().read(frame.as_ref(), &mut batch);
+    let counted = DecodeError::ALL.iter().copied().filter(|&reason| batch.errors.of(reason) > 0).collect();
+    (message, batch.updates, counted)
+}
+
+#[test]
+fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
+    let trade = TradeUpdate {
+        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)) },
+        price: number("61837.63"),
+        size: number("0.02"),
+        side: Field::Set(Side::Sell),
+    };
+    let update = Update { symbol: 0, trade: Some(trade), ..Update::default() };
+    assert_eq!(read(TRADE), (Ok(Message::Data), vec![update], vec![]));
+    let (_, bought, _) = read(TRADE.replace(r#""m":true"#, r#""m":false"#));
+    assert_eq!(bought[0].trade.unwrap().side, Field::Set(Side::Buy));
+}
+
+#[test]
+fn a_time_in_milliseconds_is_taken_as_such() {
+    let (_, updates, _) = read(TRADE.replace("1723161255342001", "1723161255342"));
+    assert_eq!(updates[0].trade.unwrap().order.time, Some(UnixMicros(1_723_161_255_342_000)));
+}
+
+#[test]
+fn a_quote_has_an_id_and_no_time() {
+    let quote = BookUpdate {
+        order: Order { id: Some(35_346_513_501), time: None },
+        bid: number("2683.8"),
+        bid_size: number("3.0292"),
+        ask: number("2683.81"),
+        ask_size: number("31.4395"),
+    };
+    let update = Update { symbol: 1, quote: Some(quote), ..Update::default() };
+    assert_eq!(read(QUOTE), (Ok(Message::Data), vec![update], vec![]));
+}
+
+#[test]
+fn an_empty_side_of_the_book_is_cleared() {
+    let empty = QUOTE.replace("2683.80000000", "0.00000000").replace("3.02920000", "0.00000000");
+    let quote = read(empty).1[0].quote.unwrap();
+    assert_eq!((quote.bid, quote.bid_size, quote.ask), (Field::Clear, Field::Clear, number("2683.81")));
+}
+
+#[test]
+fn answers_and_notices_are_told_apart() {
+    for (frame, message) in [
+        (r#"{"result":null,"id":1}"#, Message::Acknowledged(1)),
+        (r#"{"id":7,"result":null,"new":1}"#, Message::Acknowledged(7)),
+        (r#"{"code":2,"msg":"Invalid request: property name must be a string","id":3}"#, Message::Refused(Some(3))),
+        (r#"{"code":3,"msg":"Invalid JSON","id":null}"#, Message::Refused(None)),
+        (r#"{"error":{"code":2,"msg":"Invalid request"},"id":4}"#, Message::Refused(Some(4))),
+        (r#"{"e":"serverShutdown","E":1770123456789}"#, Message::Closing),
+        (r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}"#, Message::Closing),
+        (r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline","s":"BTCUSDT","k":{"t":1}}}"#, Message::Other),
+        (r#"{"stream":"x","data":{"lastUpdateId":160,"bids":[["0.1","1"]]}}"#, Message::Other),
+        (r#"{"result":["btcusdt@trade"]}"#, Message::Other),
+        ("{}", Message::Other),
+    ] {
+        assert_eq!(read(frame), (Ok(message), vec![], vec![]), "{frame}");
+    }
+}
+
+#[test]
+fn rule_9_bad_bytes_are_dropped_and_counted_by_a_closed_set_of_reasons() {
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep_field = TRADE.replace("\"61837.63000000\"", &deep);
+    for (frame, reason) in [
+        (&b""[..], DecodeError::Json),
+        (b"\x00\x01\x02\xff", DecodeError::Json),
+        (&TRADE.as_bytes()[..100], DecodeError::Json),
+        (b"{\"stream\":\"btcusdt@trade\",\"data\":", DecodeError::Json),
+        (b"hello", DecodeError::Json),
+        (b"\"text\"", DecodeError::Shape),
+        (b"17", DecodeError::Shape),
+        (b"{\"data\":5}", DecodeError::Shape),
+        (b"{\"data\":\"trade\"}", DecodeError::Shape),
+        (b"{\"data\":{\"e\":5}}", DecodeError::Shape),
+        (b"{\"data\":{\"e\":\"trade\"}}", DecodeError::Shape),
+        (b"{\"data\":{\"e\":\"trade\",\"s\":7}}", DecodeError::Shape),
+        (b"{\"data\":{\"e\":\"trade\",\"s\":\"DOGEUSDT\"}}", DecodeError::UnknownSymbol),
+        (b"{\"data\":{\"e\":\"trade\",\"s\":\"btcusdt\"}}", DecodeError::UnknownSymbol),
+        (b"{\"data\":{\"u\":1,\"s\":\"\"}}", DecodeError::UnknownSymbol),
+    ] {
+        assert_eq!(read(frame), (Err(reason), vec![], vec![]), "{}", frame.escape_ascii());
+    }
+    assert_eq!(read(&deep).0, Err(DecodeError::Shape));
+    assert_eq!(
+        read(deep_field).2,
+        [DecodeError::Range],
+        "a deep field is a bad field, too long for a number, not a deep stack"
+    );
+}
+
+#[test]
+fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
+    for (from, to, reason) in [
+        ("\"61837.63000000\"", "\"1e99\"", DecodeError::Range),
+        ("\"61837.63000000\"", "\"NaN\"", DecodeError::Number),
+        ("\"p\":\"61837.63000000\",", "", DecodeError::Missing),
+    ] {
+        let (message, updates, counted) = read(TRADE.replace(from, to));
+        let trade = updates[0].trade.unwrap();
+        assert_eq!((message, trade.price, trade.size), (Ok(Message::Data), Field::Clear, number("0.02")), "{to}");
+        assert_eq!(counted, [reason], "{to}");
+    }
+    let (_, updates, counted) = read(TRADE.replace(r#""m":true"#, r#""m":"yes""#));
+    assert_eq!((updates[0].trade.unwrap().side, counted), (Field::Clear, vec![DecodeError::Word]));
+    let (_, updates, counted) = read(TRADE.replace("1723161255342001", "\"soon\"").replace("3735683259", "-1"));
+    assert_eq!(updates[0].trade.unwrap().order, Order::default());
+    assert_eq!(counted, [DecodeError::Number, DecodeError::Time]);
+    let (_, updates, counted) = read(QUOTE.replace("\"3.02920000\"", "{}"));
+    let quote = updates[0].quote.unwrap();
+    assert_eq!((quote.bid, quote.bid_size, counted), (number("2683.8"), Field::Clear, vec![DecodeError::Number]));
+}
+
+#[test]
+fn subscriptions_are_batches_of_lower_case_streams() {
+    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))]))).unwrap().subscribe();
+    assert_eq!(
+        one,
+        [Request {
+            id: 1,
+            text: r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
+                .to_owned()
+        }]
+    );
+    let many: Vec<_> = (0..250).map(|number| format!("A{number}-USDT")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), None)).collect();
+    let requests = Binance::new(&feed(symbols(&many))).unwrap().subscribe();
+    assert_eq!(requests.iter().map(|request| request.id).collect::<Vec<_>>(), [1, 2, 3]);
+    let streams = |request: &Request| request.text.matches('@').count();
+    assert_eq!(requests.iter().map(streams).collect::<Vec<_>>(), [200, 200, 100]);
+}
+
+#[test]
+fn what_no_connection_can_carry_is_an_error() {
+    let error = |entries: &[(&str, Option<&str>)]| Binance::new(&feed(symbols(entries))).unwrap_err();
+    assert!(matches!(error(&[("A-USDT", None), ("AUSD-T", None)]), VenueError::NamesMeet { .. }));
+    for no_pair in ["BTC-USDT-PERP", "BRK.B", "A_B"] {
+        assert!(matches!(error(&[(no_pair, None)]), VenueError::NotDerivable { .. }), "{no_pair}");
+    }
+    let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
+    let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+    assert!(Binance::new(&feed(symbols(&names[..SYMBOLS_MAX]))).is_ok());
+    assert!(matches!(error(&names), VenueError::TooManySymbols { count: 513, max: 512, .. }));
+    const { assert!(SYMBOLS_MAX * 2 <= 1_024, "the venue's limit of streams") };
+    let url = Some("https://stream.example".to_owned());
+    let wrong = Feed { url, ..feed(vec![]) };
+    assert!(matches!(Binance::new(&wrong), Err(VenueError::BadUrl { .. })));
+}
+
+#[test]
+fn the_address_asks_for_microseconds() {
+    assert_eq!(venue().url(), "wss://stream.binance.com:9443/stream?timeUnit=MICROSECOND");
+    let local = Feed { url: Some("ws://127.0.0.1:9".to_owned()), ..feed(vec![]) };
+    assert_eq!(Binance::new(&local).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
+}
+
+/// Every recorded frame is read whole, where the recordings are there.
+#[test]
+fn a_recorded_session_is_read_without_a_loss() {
+    let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
+    let path = std::path::Path::new(&folder).join("binance.txt.gz");
+    let mut text = String::new();
+    let mut file = flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap());
+    std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+    let (mut venue, mut batch) = (venue(), Batch::default());
+    for line in text.lines() {
+        let (_, frame) = line.split_once(' ').unwrap();
+        assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data), "{frame}");
+    }
+    assert_eq!((batch.updates.len(), batch.errors.total()), (text.lines().count(), 0));
+}
+
+proptest! {
+    #[test]
+    fn rule_9_no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(bytes);
+    }
+
+    #[test]
+    fn rule_9_no_damage_to_a_frame_panics(
+        quote in any::<bool>(), at in 0_usize..200, byte in any::<u8>(), cut in 0_usize..250,
+    ) {
+        let mut frame = if quote { QUOTE } else { TRADE }.as_bytes().to_vec();
+        let at = at % frame.len();
+        frame[at] = byte;
+        frame.truncate(cut);
+        let (message, updates, _) = read(frame);
+        prop_assert!(updates.is_empty() || message == Ok(Message::Data));
+    }
+}

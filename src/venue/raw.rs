@@ -1,0 +1,324 @@
+//! Readers that venues share: from a field as it came to numbers, times and words, each drop counted by its reason.
+//!
+//! A message is read twice at most. [`Plain`] fields are what venues send nearly always: strings, whole numbers, flags, at
+//! three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain is read again as exact.
+
+use super::DecodeError;
+use crate::{
+    market::{Decimal, DecimalError, Field, UnixMicros},
+    telemetry::labels::Tally,
+};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// A field as it came, or its absence. `null` is not absence: it says that there is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Raw<'a> {
+    #[default]
+    Absent,
+    Null,
+    /// A string without escapes.
+    Text(&'a str),
+    Whole(u64),
+    Flag(bool),
+    /// Anything else.
+    Json(&'a str),
+}
+
+/// A field of a message that holds nothing but strings without escapes, whole numbers, flags and nulls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Plain<'a>(Raw<'a>);
+
+/// A field that may be any JSON.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Exact<'a>(Raw<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        // A fraction has no visit here, so it is refused: as an f64 it would have lost its digits.
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Raw<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plain value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Raw<'de>, E> {
+                Ok(Raw::Text(text))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Raw<'de>, E> {
+                Ok(Raw::Whole(number))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Raw<'de>, E> {
+                Ok(Raw::Flag(flag))
+            }
+
+            fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
+                Ok(Raw::Null)
+            }
+        }
+        deserializer.deserialize_any(Visitor).map(Self)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Exact<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(match json {
+            "null" => Raw::Null,
+            "true" => Raw::Flag(true),
+            "false" => Raw::Flag(false),
+            _ if json.contains('\\') => Raw::Json(json),
+            _ => json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map_or(Raw::Json(json), Raw::Text),
+        }))
+    }
+}
+
+/// From here on an integer means µs since 1970, below it ms: in ms it is the year 5138, in µs 1973.
+const MICROS_FROM: i64 = 100_000_000_000_000;
+
+/// A field that can be read.
+pub(super) trait Value<'a>: Copy {
+    /// The field as it came.
+    fn raw(self) -> Raw<'a>;
+
+    /// Whether the field is there.
+    fn is_there(self) -> bool {
+        !matches!(self.raw(), Raw::Absent)
+    }
+
+    /// A number, quoted or bare. Absent keeps; `null` and an empty string clear. What is no number, or does not fit, clears too:
+    /// an old size beside a new price would be a lie.
+    fn decimal(self, errors: &mut Tally<DecodeError>) -> Field<Decimal> {
+        let number = match self.raw() {
+            Raw::Absent => return Field::Keep,
+            Raw::Null | Raw::Text("") => return Field::Clear,
+            Raw::Text(text) | Raw::Json(text) => Decimal::parse(text.as_bytes()),
+            Raw::Whole(whole) => {
+                i64::try_from(whole).ok().and_then(|whole| Decimal::new(whole, 0)).ok_or(DecimalError::Range)
+            }
+            Raw::Flag(_) => Err(DecimalError::Syntax),
+        };
+        number.map_or_else(
+            |reason| {
+                errors.count(match reason {
+                    DecimalError::Syntax => DecodeError::Number,
+                    DecimalError::Range => DecodeError::Range,
+                });
+                Field::Clear
+            },
+            Field::Set,
+        )
+    }
+
+    /// The venue's rising number of an event: a whole number, quoted or bare.
+    fn id(self, errors: &mut Tally<DecodeError>) -> Option<u64> {
+        self.raw().whole(DecodeError::Number, errors)
+    }
+
+    /// A time, as whole ms or µs since 1970, told apart by their size.
+    fn time(self, errors: &mut Tally<DecodeError>) -> Option<UnixMicros> {
+        let number = self.raw().whole(DecodeError::Time, errors)?;
+        let Ok(number) = i64::try_from(number) else {
+            errors.count(DecodeError::Time);
+            return None;
+        };
+        Some(UnixMicros(if number < MICROS_FROM { number * 1_000 } else { number }))
+    }
+
+    /// One of a few words, told by `value`; a flag is the word `true` or `false`. Absent keeps; any other word clears.
+    fn word<T>(self, errors: &mut Tally<DecodeError>, value: impl Fn(&str) -> Option<T>) -> Field<T> {
+        let word = match self.raw() {
+            Raw::Absent => return Field::Keep,
+            Raw::Null | Raw::Text("") => return Field::Clear,
+            Raw::Text(text) => value(text),
+            Raw::Flag(flag) => value(if flag { "true" } else { "false" }),
+            Raw::Whole(_) | Raw::Json(_) => None,
+        };
+        if word.is_none() {
+            errors.count(DecodeError::Word);
+        }
+        word.map_or(Field::Clear, Field::Set)
+    }
+
+    /// A string, with its escapes undone. `None` for anything else.
+    fn text(self) -> Option<Cow<'a, str>> {
+        match self.raw() {
+            Raw::Text(text) => Some(Cow::Borrowed(text)),
+            Raw::Json(json) if json.starts_with('"') => serde_json::from_str(json).ok().map(Cow::Owned),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Value<'a> for Plain<'a> {
+    fn raw(self) -> Raw<'a> {
+        self.0
+    }
+}
+
+impl<'a> Value<'a> for Exact<'a> {
+    fn raw(self) -> Raw<'a> {
+        self.0
+    }
+}
+
+impl Raw<'_> {
+    fn whole(self, reason: DecodeError, errors: &mut Tally<DecodeError>) -> Option<u64> {
+        let number = match self {
+            Raw::Absent | Raw::Null | Raw::Text("") => return None,
+            Raw::Whole(number) => Some(number),
+            // Checked by hand: `parse` alone would take a plus sign.
+            Raw::Text(text) | Raw::Json(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            Raw::Text(_) | Raw::Json(_) | Raw::Flag(_) => None,
+        };
+        if number.is_none() {
+            errors.count(reason);
+        }
+        number
+    }
+}
+
+/// A field of a message that always has it: its absence is counted, and clears.
+pub(super) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeError>) -> Field<T> {
+    if matches!(field, Field::Keep) {
+        errors.count(DecodeError::Missing);
+        return Field::Clear;
+    }
+    field
+}
+
+/// A message of plain fields, or `None` if it holds anything else, or is no such message at all.
+pub(super) fn plain<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Option<T> {
+    // Checked as a whole it is cheaper than string by string.
+    serde_json::from_str(std::str::from_utf8(frame).ok()?).ok()
+}
+
+/// A message of exact fields; what does not fit is told apart: [`DecodeError::Shape`] if it is JSON at all.
+pub(super) fn exact<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, DecodeError> {
+    serde_json::from_slice(frame).map_err(|_| {
+        let is_json = serde_json::from_slice::<&RawValue>(frame).is_ok();
+        if is_json { DecodeError::Shape } else { DecodeError::Json }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::labels::Label;
+
+    /// Reads `json` as a field, and says which reasons were counted. A field that is plain reads the same both ways.
+    fn read<T: PartialEq + fmt::Debug>(
+        json: &str,
+        read: impl Fn(Exact<'_>, &mut Tally<DecodeError>) -> T,
+    ) -> (T, Vec<DecodeError>) {
+        let exact = if json.is_empty() { Exact::default() } else { serde_json::from_str(json).unwrap() };
+        let mut errors = Tally::default();
+        let value = read(exact, &mut errors);
+        if let Ok(Plain(raw)) = serde_json::from_str(json) {
+            let mut errors_of_plain = Tally::default();
+            assert_eq!(
+                (read(Exact(raw), &mut errors_of_plain), &errors_of_plain),
+                (read(exact, &mut Tally::default()), &errors)
+            );
+        }
+        (value, DecodeError::ALL.iter().copied().filter(|&reason| errors.of(reason) > 0).collect())
+    }
+
+    #[test]
+    fn rule_6_no_number_with_a_fraction_passes_through_a_float() {
+        for json in ["1.5", "1e2", "-1", "18446744073709551616", "[]", "{}", "\"a\\u0041\""] {
+            assert!(serde_json::from_str::<Plain<'_>>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn rule_6_a_number_is_set_kept_cleared_or_dropped_and_counted() {
+        let set = |text: &str| Field::Set(text.parse::<Decimal>().unwrap());
+        for (json, field, counted) in [
+            ("", Field::Keep, vec![]),
+            ("null", Field::Clear, vec![]),
+            ("\"\"", Field::Clear, vec![]),
+            ("0", set("0"), vec![]),
+            ("\"61837.63000000\"", set("61837.63"), vec![]),
+            ("1e-8", set("0.00000001"), vec![]),
+            ("\"a\"", Field::Clear, vec![DecodeError::Number]),
+            ("true", Field::Clear, vec![DecodeError::Number]),
+            ("[1]", Field::Clear, vec![DecodeError::Number]),
+            ("{\"a\":1}", Field::Clear, vec![DecodeError::Number]),
+            ("9223372036854775808", Field::Clear, vec![DecodeError::Range]),
+            ("1e31", Field::Clear, vec![DecodeError::Range]),
+        ] {
+            assert_eq!(read(json, |raw, errors| raw.decimal(errors)), (field, counted), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_ms_or_us_by_its_size() {
+        for (json, micros, counted) in [
+            ("", None, vec![]),
+            ("null", None, vec![]),
+            ("1723161255342", Some(1_723_161_255_342_000), vec![]),
+            ("1723161255342123", Some(1_723_161_255_342_123), vec![]),
+            ("\"1723161255342\"", Some(1_723_161_255_342_000), vec![]),
+            ("0", Some(0), vec![]),
+            ("99999999999999", Some(99_999_999_999_999_000), vec![]),
+            ("100000000000000", Some(100_000_000_000_000), vec![]),
+            ("-1", None, vec![DecodeError::Time]),
+            ("1.5", None, vec![DecodeError::Time]),
+            ("\"2024-08-08T00:00:00Z\"", None, vec![DecodeError::Time]),
+            ("18446744073709551615", None, vec![DecodeError::Time]),
+            ("99999999999999999999", None, vec![DecodeError::Time]),
+        ] {
+            assert_eq!(read(json, |raw, errors| raw.time(errors)), (micros.map(UnixMicros), counted), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_whole_number() {
+        for (json, id, counted) in [
+            ("", None, vec![]),
+            ("18446744073709551615", Some(u64::MAX), vec![]),
+            ("\"7\"", Some(7), vec![]),
+            ("18446744073709551616", None, vec![DecodeError::Number]),
+            ("\"+7\"", None, vec![DecodeError::Number]),
+            ("7.0", None, vec![DecodeError::Number]),
+            ("{}", None, vec![DecodeError::Number]),
+        ] {
+            assert_eq!(read(json, |raw, errors| raw.id(errors)), (id, counted), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_be_escaped() {
+        let text = |json: &str| read(json, |raw, _| raw.text().map(Cow::into_owned)).0;
+        assert_eq!(text("\"BTC\\u0055SDT\"").as_deref(), Some("BTCUSDT"));
+        assert_eq!(text("\"\"").as_deref(), Some(""));
+        assert_eq!([text("5"), text("null"), text(""), text("\"\\ud800\"")], [None, None, None, None]);
+    }
+
+    #[test]
+    fn json_of_another_form_is_told_from_what_is_no_json() {
+        #[derive(Debug, Deserialize)]
+        struct Form {
+            #[expect(dead_code, reason = "only its type matters")]
+            a: u8,
+        }
+        for (frame, reason) in [
+            (&b"[1,2]"[..], DecodeError::Shape),
+            (b"{\"a\":\"x\"}", DecodeError::Shape),
+            (b"{\"a\":1,\"a\":1}", DecodeError::Shape),
+            (b"null", DecodeError::Shape),
+            (b"", DecodeError::Json),
+            (b"{\"a\":1", DecodeError::Json),
+            (b"{\"a\":1}}", DecodeError::Json),
+            (b"\xff\xfe", DecodeError::Json),
+        ] {
+            assert_eq!(exact::<Form>(frame).unwrap_err(), reason, "{}", frame.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! A real server on a port of its own, a stand-in for the engine, and a client that sends exactly the bytes it is told.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "a module of each test binary, which uses its own part of it"
+)]
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc, OnceLock,
+        atomic::AtomicBool,
+        mpsc,
+    },
+    time::Duration,
+};
+use tickfan::{
+    admin,
+    cache::{Cache, RingLimits},
+    config,
+    fanout::Opening,
+    http,
+    limits::{Fitted, Gate, Permits},
+    market::{BookUpdate, Field, Now, Origin, StatsUpdate, TradeUpdate, Update},
+    telemetry,
+    wire::Epoch,
+};
+use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
+
+/// Only a broken test waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a test may set.
+#[derive(Clone)]
+pub struct Setup {
+    pub server: config::Server,
+    pub limits: config::Limits,
+    pub symbols: Vec<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            server: config::Server {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                admin_listen: "127.0.0.1:0".parse().unwrap(),
+                hosts: vec!["ticks.example".into()],
+                cors_origins: vec!["*".into()],
+                heartbeat: Duration::from_secs(15),
+                drain: Duration::from_secs(1),
+            },
+            limits: config::Limits {
+                streams: 1_000,
+                connections: 100,
+                head_timeout: PATIENCE,
+                head_bytes: 16 * 1024,
+                symbols_per_stream: 3,
+                venue_message_bytes: 1024,
+            },
+            symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
+        }
+    }
+}
+
+/// A running server whose streams end up in the test's hands.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub cache: Arc<Cache>,
+    pub draining: Arc<AtomicBool>,
+    pub permits: Permits,
+    streams: mpsc::Receiver<(TcpStream, Opening)>,
+    shutdown: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+    runtime: Runtime,
+}
+
+impl Gateway {
+    pub fn start(setup: Setup) -> Self {
+        let runtime = runtime();
+        let cache = cache(&setup.symbols);
+        let (streams_tx, streams) = mpsc::channel();
+        let draining = Arc::new(AtomicBool::new(false));
+        let permits = permits(&setup.limits);
+        let services = http::Services {
+            cache: cache.clone(),
+            open_stream: Arc::new(move |socket, opening| {
+                streams_tx.send((socket, opening)).map_err(|_| ErrorKind::BrokenPipe.into())
+            }),
+            permits: permits.clone(),
+            draining: draining.clone(),
+        };
+        let server = http::Server::bind(&setup.server, &setup.limits, services).unwrap();
+        let address = server.local_addr();
+        let (shutdown, shutdown_rx) = watch::channel(false);
+        let server = runtime.spawn(server.run(shutdown_rx));
+        Self { address, cache, draining, permits, streams, shutdown, server, runtime }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Waits for the next stream that was handed over.
+    pub fn stream(&self) -> (TcpStream, Opening) {
+        self.streams.recv_timeout(PATIENCE).expect("a stream is handed over")
+    }
+
+    /// Plays the engine for the next stream: sends its first bytes and one frame, then ends it.
+    pub fn serve_stream(&self) {
+        let (mut socket, opening) = self.stream();
+        // As the engine: what the client sent behind its request is read and dropped, or closing would reset.
+        let mut scratch = [0; 1024];
+        while matches!(socket.read(&mut scratch), Ok(1..)) {}
+        socket.write_all(&opening.head).unwrap();
+        socket.write_all(b"data: the end\n\n").unwrap();
+    }
+
+    pub fn was_handed_a_stream(&self) -> bool {
+        self.streams.try_recv().is_ok()
+    }
+
+    /// Stops the server and waits for its end.
+    pub fn stop(self) {
+        self.shutdown.send_replace(true);
+        self.runtime.block_on(self.server).unwrap().unwrap();
+    }
+
+    pub fn begin_to_stop(&self) {
+        self.shutdown.send_replace(true);
+    }
+}
+
+/// A running admin listener.
+pub struct Admin {
+    pub address: SocketAddr,
+    _shutdown: watch::Sender<bool>,
+    _runtime: Runtime,
+}
+
+impl Admin {
+    pub fn start(situations: admin::Situations) -> Self {
+        let setup = Setup::default();
+        let server = admin::Server::bind(&setup.server, &setup.limits, Gate::new(8), metrics(), situations).unwrap();
+        let (address, runtime) = (server.local_addr(), runtime());
+        let (shutdown, shutdown_rx) = watch::channel(false);
+        runtime.spawn(server.run(shutdown_rx));
+        Self { address, _shutdown: shutdown, _runtime: runtime }
+    }
+}
+
+/// The process's metrics: it has one recorder, whatever the number of tests in it.
+pub fn metrics() -> telemetry::Metrics {
+    static METRICS: OnceLock<telemetry::Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| telemetry::install().unwrap()).clone()
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+fn cache(symbols: &[String]) -> Arc<Cache> {
+    let cache = Cache::new(Epoch::new(u64::MAX), RingLimits { count: 8, age: Duration::from_secs(1) });
+    for symbol in symbols {
+        cache.register(symbol.parse().unwrap(), "test-feed".into(), Origin::Sim, Now::read()).unwrap();
+    }
+    Arc::new(cache)
+}
+
+fn permits(limits: &config::Limits) -> Permits {
+    Permits::new(Fitted { streams: limits.streams, connections: limits.connections })
+}
+
+/// An update that sets many fields.
+pub fn update() -> Update {
+    let number = |text: &str| Field::Set(text.parse().unwrap());
+    Update {
+        symbol: 0,
+        trade: Some(TradeUpdate { price: number("182.34"), size: number("100"), ..TradeUpdate::default() }),
+        quote: Some(BookUpdate {
+            bid: number("182.33"),
+            bid_size: number("300"),
+            ask: number("182.35"),
+            ask_size: number("200"),
+            ..BookUpdate::default()
+        }),
+        stats: Some(StatsUpdate { open: number("180"), prev_close: number("181.5"), ..StatsUpdate::default() }),
+    }
+}
+
+/// A connection on which bytes are sent as they are.
+pub struct Client {
+    pub socket: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// An answer, as read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// A header's value, if it is there; it must not be there twice.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.head.lines().skip(1).filter_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then_some(value.trim())
+        });
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} comes twice in {}", self.head);
+        value
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::from_socket(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn from_socket(socket: TcpStream) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, buffer: Vec::new() }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends a plain GET; the connection stays open.
+    pub fn get(&mut self, target: &str) -> Answer {
+        self.request("GET", target, "")
+    }
+
+    /// Sends a request with more header lines, each ended by CR LF.
+    pub fn request(&mut self, method: &str, target: &str, headers: &str) -> Answer {
+        self.send(format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
+        self.answer(method != "HEAD")
+    }
+
+    /// Reads the next answer, whose body's length is told.
+    pub fn answer(&mut self, with_body: bool) -> Answer {
+        let head_end = loop {
+            match self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                Some(position) => break position + 4,
+                None => assert!(self.read_more(), "ended in a head: {:?}", String::from_utf8_lossy(&self.buffer)),
+            }
+        };
+        let head = String::from_utf8(self.buffer.drain(..head_end).collect()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut answer = Answer { status, head, body: String::new() };
+        let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+        if with_body {
+            while self.buffer.len() < length {
+                assert!(self.read_more(), "ended in a body");
+            }
+            answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
+        }
+        answer
+    }
+
+    /// Reads all that comes until the server ends the connection.
+    pub fn rest(&mut self) -> String {
+        while self.read_more() {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
+    }
+
+    /// Whether nothing comes for a moment.
+    pub fn is_quiet(&mut self) -> bool {
+        self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let quiet = matches!(self.socket.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        quiet
+    }
+
+    fn read_more(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        match self.socket.read(&mut bytes) {
+            Ok(count) => {
+                self.buffer.extend_from_slice(&bytes[..count]);
+                count > 0
+            }
+            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.buffer)),
+        }
+    }
+}
