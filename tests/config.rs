@@ -1,6 +1,6 @@
 //! The configuration as a person meets it: each broken file beside its exact message, and what the binary makes of it.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     ffi::OsString,
@@ -69,6 +69,12 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     assert_eq!((feed.name.as_str(), feed.venue, feed.rate), ("sim", VenueKind::Sim, RATE_DEFAULT));
     assert_eq!(feed.symbols.len(), SIM_SYMBOLS.len());
     assert!(feed.url.is_none() && feed.symbols.iter().all(|symbol| symbol.venue_name.is_none()));
+}
+
+#[test]
+fn the_simulators_symbols_are_its_listings() {
+    let listed: Vec<&str> = tickfan::feed::simulator::LISTINGS.iter().map(|listing| listing.symbol).collect();
+    assert_eq!(listed, SIM_SYMBOLS);
 }
 
 #[test]

@@ -23,14 +23,41 @@ pub const RATE_DEFAULT: f64 = 100.0;
 pub const RATE_MIN: f64 = 0.1;
 /// The highest rate of the simulator: what one core can take in.
 pub const RATE_MAX: f64 = 1_000_000.0;
-/// What the simulator trades when the file does not say.
+/// What the simulator trades when the file does not say: its own listings, in their order.
 pub const SIM_SYMBOLS: [&str; 30] = [
-    "AAPL", "ADBE", "AMD", "AMZN", "AVGO", "BAC", "BRK.B", "COST", "CRM", "CSCO", "DIS", "GOOGL", "HD", "INTC", "JNJ",
-    "JPM", "KO", "META", "MSFT", "NFLX", "NVDA", "ORCL", "PEP", "TSLA", "V", "WMT", "BTC-USDT", "ETH-USDT", "SOL-USDT",
+    "AAPL",
+    "MSFT",
+    "NVDA",
+    "AMZN",
+    "GOOGL",
+    "META",
+    "TSLA",
+    "BRK.B",
+    "JPM",
+    "V",
+    "WMT",
+    "XOM",
+    "KO",
+    "DIS",
+    "NFLX",
+    "AMD",
+    "INTC",
+    "BA",
+    "GE",
+    "F",
+    "SPY",
+    "QQQ",
+    "IWM",
+    "BTC-USDT",
+    "ETH-USDT",
+    "SOL-USDT",
     "XRP-USDT",
+    "DOGE-USDT",
+    "ADA-USDT",
+    "BTC-EUR",
 ];
 
-/// The longest name that a venue may have for a symbol.
+/// The longest name that a venue may have for a symbol, in bytes.
 const VENUE_NAME_LENGTH_MAX: usize = 64;
 const KEYS: [&str; 5] = ["name", "venue", "url", "symbols", "rate"];
 
@@ -184,11 +211,11 @@ fn read_mapped(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue
             .at(key.span()),
         Err(_) => wrong,
     })?;
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    if !(1..=VENUE_NAME_LENGTH_MAX).contains(&name.len()) || !name.bytes().all(plain) {
+    let breaks_out = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '@' | ',' | '"' | '\\');
+    if !(1..=VENUE_NAME_LENGTH_MAX).contains(&name.len()) || name.contains(breaks_out) {
         return Err(Wrong::new(format!("`{}` is no venue's name of a symbol", shown(name)))
             .help(format!(
-                "it has 1 to {VENUE_NAME_LENGTH_MAX} visible ASCII characters, without quotes and backslashes"
+                "it has 1 to {VENUE_NAME_LENGTH_MAX} bytes, without blanks, quotes, backslashes, '@' and ','"
             ))
             .at(value.span()));
     }
@@ -218,6 +245,7 @@ impl Known {
                 let wrong = Wrong::new(what);
                 let wrong = place.clone().into_iter().fold(wrong, Wrong::at);
                 match first {
+                    Some(first) if place.as_ref() == Some(&first) => wrong,
                     Some(first) => wrong.also("the first one", first),
                     None => wrong.help("a simulated feed without `symbols` has it in its own list"),
                 }
@@ -230,7 +258,10 @@ impl Known {
                 return Err(wrong(format!("`{symbol}` stands twice"), first)
                     .help("a symbol has one feed, and stands there once"));
             }
-            let name = feed_symbol.venue_name.clone().unwrap_or_else(|| derived_name(venue, symbol));
+            let Some(name) = feed_symbol.venue_name.clone().or_else(|| derived_name(venue, symbol)) else {
+                return Err(wrong(format!("what {} calls `{symbol}` cannot be derived", venue.name()), place.clone())
+                    .help(format!("say it: symbols = {{ \"{symbol}\" = \"...\" }}, and the feed's others like it")));
+            };
             if let Some((other, first)) = at_venue.insert(name.clone(), (symbol.clone(), place.clone())) {
                 return Err(wrong(format!("`{other}` and `{symbol}` are both `{name}` at the venue"), first));
             }
@@ -240,10 +271,13 @@ impl Known {
     }
 }
 
-/// What the venue calls a symbol that the file does not map; two symbols that meet there could not be told apart.
-fn derived_name(venue: VenueKind, symbol: &Symbol) -> String {
+/// What the venue calls a symbol that the file does not map, if that can be said. The venue itself derives it in the same way, but
+/// knows no place in the file.
+fn derived_name(venue: VenueKind, symbol: &Symbol) -> Option<String> {
+    let text = symbol.as_str();
     match venue {
-        VenueKind::Sim => symbol.as_str().to_owned(),
-        VenueKind::Binance => symbol.as_str().replace('-', ""),
+        VenueKind::Sim => Some(text.to_owned()),
+        VenueKind::Binance if text.contains(['.', '_']) || text.matches('-').count() > 1 => None,
+        VenueKind::Binance => Some(text.replace('-', "")),
     }
 }

@@ -23,6 +23,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RING: RingLimits = RingLimits { count: 16, age: Duration::from_secs(1) };
 const EPOCH_SEED: u64 = 1 << 40;
 
+#[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) symbols: usize,
     pub(crate) workers: usize,
