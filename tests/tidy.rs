@@ -194,7 +194,7 @@ fn documents_name_what_is_there() {
     for document in documents.chain(files("docs", "md")) {
         let text = fs::read_to_string(&document).unwrap();
         for quoted in text.split('`').skip(1).step_by(2) {
-            let place = quoted.split("::").next().unwrap();
+            let place = quoted.split([':', ' ']).next().unwrap();
             if ["src/", "tests/", "scripts/", "benches/", "docs/"].iter().any(|folder| place.starts_with(folder)) {
                 assert!(root().join(place).exists(), "{} names {place}", relative(&document));
             }
