@@ -13,7 +13,7 @@ use std::{
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
-    fanout::{Announcer, Closed, Counts, Engine, Opening, Workers},
+    fanout::{Announcer, Closed, Counts, Engine, Opening, Options, Workers},
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::Epoch,
 };
@@ -69,7 +69,8 @@ impl Gateway {
         let opening = Opening {
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: Box::new([self.state.clone()]),
-            heartbeat,
+            options: Options::new(heartbeat),
+            resume: None,
             permit: Box::new(Permit(ended_tx)),
         };
         self.engine.open(self.listener.accept().unwrap().0, opening).unwrap();

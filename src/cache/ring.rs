@@ -51,6 +51,11 @@ impl Ring {
         self.0.range(skipped..)
     }
 
+    /// The `seq` of the first tick after `n`, if it holds one.
+    pub(super) fn first_after(&self, n: u64) -> Option<u64> {
+        self.0.get(self.0.partition_point(|tick| tick.n <= n)).map(|tick| tick.seq)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -2,7 +2,7 @@
 
 use super::{Marks, Shared, ring::Ring};
 use crate::{
-    market::{Guards, Now, Origin, Parts, Quote, Symbol, Update},
+    market::{Guards, Now, Origin, Part, Parts, Quote, Symbol, Update},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
@@ -23,9 +23,23 @@ pub struct Tick {
     pub n: u64,
     /// What it changed.
     pub changed: Parts,
+    /// The `seq` before this one that last changed each part, by [`Part`].
+    pub prior: [u64; Part::ALL.len()],
     /// When it was received from the venue, or made by the gateway.
     pub published: Instant,
     frame: OnceLock<Bytes>,
+}
+
+impl Tick {
+    /// The `seq` that last changed one of these parts: whether they are news to somebody who has an older tick.
+    pub fn last_change(&self, parts: Parts) -> u64 {
+        if self.changed.intersects(parts) { self.seq } else { self.last_change_before(parts) }
+    }
+
+    /// The `seq` before this one that last changed one of these parts.
+    pub fn last_change_before(&self, parts: Parts) -> u64 {
+        parts.iter().map(|part| self.prior[part as usize]).max().unwrap_or(0)
+    }
 }
 
 /// A symbol's state, shared by its feed and by all workers with streams that want it.
@@ -43,8 +57,8 @@ struct Inner {
     quote: Quote,
     guards: Guards,
     ring: Ring,
-    /// The workers with streams that want it, a bit each.
-    interest: u64,
+    /// The workers with streams that want a part of it, a bit each, by [`Part`].
+    interest: [u64; Part::ALL.len()],
     /// Since when no worker is interested.
     unwanted_since: Instant,
 }
@@ -73,12 +87,20 @@ impl SymbolState {
         now: Now,
     ) -> Self {
         let quote = Quote::waiting(origin, now.unix);
-        let first = Tick { quote, seq: 0, n: 0, changed: Parts::NONE, published: now.instant, frame: OnceLock::new() };
+        let first = Tick {
+            quote,
+            seq: 0,
+            n: 0,
+            changed: Parts::NONE,
+            prior: [0; Part::ALL.len()],
+            published: now.instant,
+            frame: OnceLock::new(),
+        };
         let inner = Inner {
             quote,
             guards: Guards::default(),
             ring: Ring::new(Arc::new(first)),
-            interest: 0,
+            interest: [0; Part::ALL.len()],
             unwanted_since: now.instant,
         };
         Self { index, symbol, feed, shared, marks: Marks::default(), inner: Mutex::new(inner) }
@@ -126,21 +148,31 @@ impl SymbolState {
         if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
     }
 
-    /// Adds a worker's interest and appends the newest tick to `window`, from which a new stream of that worker starts.
+    /// Adds a worker's interest in some parts, and brings `window`, what the worker already has, up to the newest tick and
+    /// back to where a new stream of that worker starts: before the first tick after `after`, the last that its client
+    /// has, as far as the ring goes, else before the newest. Returns the `seq` of that tick.
     ///
-    /// Both happen under one lock: no tick can fall between the two. `window` holds what the worker already has.
-    pub fn join(&self, worker: u64, window: &mut VecDeque<Arc<Tick>>) {
+    /// All under one lock: no tick can fall between snapshot, replay and what comes next.
+    pub fn join(&self, worker: u64, parts: Parts, after: Option<u64>, window: &mut VecDeque<Arc<Tick>>) -> u64 {
         let mut inner = self.lock();
-        inner.interest |= worker;
-        let next = window.back().map_or(inner.ring.newest().seq, |newest| newest.seq + 1);
-        append(&inner.ring, next, window);
+        parts.iter().for_each(|part| inner.interest[part as usize] |= worker);
+        let newest = inner.ring.newest().seq;
+        let start = after.and_then(|after| inner.ring.first_after(after)).unwrap_or(newest);
+        match window.back().map(|newest| newest.seq + 1) {
+            Some(next) => append(&inner.ring, next, window),
+            None => append(&inner.ring, start, window),
+        }
+        let oldest = window.front().map_or(start, |oldest| oldest.seq);
+        let older: Vec<_> = inner.ring.from(start).take_while(|tick| tick.seq < oldest).cloned().collect();
+        older.into_iter().rev().for_each(|tick| window.push_front(tick));
+        start
     }
 
-    /// Takes a worker's interest back.
-    pub fn leave(&self, worker: u64, now: Now) {
+    /// Takes a worker's interest in some parts back.
+    pub fn leave(&self, worker: u64, parts: Parts, now: Now) {
         let mut inner = self.lock();
-        inner.interest &= !worker;
-        if inner.interest == 0 {
+        parts.iter().for_each(|part| inner.interest[part as usize] &= !worker);
+        if inner.interest == [0; Part::ALL.len()] {
             inner.unwanted_since = now.instant;
         }
     }
@@ -180,16 +212,18 @@ impl SymbolState {
         // Drawn under the lock: within a symbol `n` rises with `seq`.
         let n = self.shared.n.fetch_add(1, Ordering::Relaxed) + 1;
         let seq = inner.ring.newest().seq + 1;
-        let tick =
-            Arc::new(Tick { quote: inner.quote, seq, n, changed, published: now.instant, frame: OnceLock::new() });
+        let prior = Part::ALL.map(|part| inner.ring.newest().last_change(Parts::from_iter([part])));
+        let (quote, published) = (inner.quote, now.instant);
+        let tick = Arc::new(Tick { quote, seq, n, changed, prior, published, frame: OnceLock::new() });
         let limits = self.shared.ring;
         let unwanted = now.instant.saturating_duration_since(inner.unwanted_since) > limits.age;
-        if inner.interest == 0 && unwanted {
+        if inner.interest == [0; Part::ALL.len()] && unwanted {
             inner.ring.keep_only(tick);
         } else {
             inner.ring.push(tick, limits);
         }
-        Published::Tick { interest: inner.interest }
+        let interest = changed.iter().fold(0, |workers, part| workers | inner.interest[part as usize]);
+        Published::Tick { interest }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -210,7 +244,7 @@ mod tests {
     use super::super::{Cache, RingLimits};
     use super::*;
     use crate::{
-        market::{Field, TradeUpdate},
+        market::{BookUpdate, Field, TradeUpdate},
         wire::Epoch,
     };
     use std::time::Duration;
@@ -236,23 +270,67 @@ mod tests {
         let now = Now::read();
         let (state, mut window) = (state(8, now), VecDeque::new());
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
-        state.join(WORKER, &mut window);
+        assert_eq!(state.join(WORKER, Parts::ALL, None, &mut window), 1);
         assert_eq!(seqs(&window), [1]);
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: WORKER });
         state.read_new(&mut window);
         assert_eq!(seqs(&window), [1, 2]);
         state.publish(&trade(), now);
-        state.join(WORKER, &mut window);
+        assert_eq!(state.join(WORKER, Parts::ALL, None, &mut window), 3);
         assert_eq!(seqs(&window), [1, 2, 3], "a second stream of the worker finds a whole window");
-        state.leave(WORKER, now);
+        state.leave(WORKER, Parts::ALL, now);
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
+    }
+
+    #[test]
+    fn a_join_goes_back_to_the_clients_last_tick_as_far_as_the_ring_does() {
+        let now = Now::read();
+        let state = state(4, now);
+        for _ in 0..6 {
+            state.publish(&trade(), now); // n is seq here; the ring holds 3 to 6
+        }
+        for (after, start, seqs_then) in [
+            (None, 6, vec![6]),
+            (Some(4), 5, vec![5, 6]),
+            (Some(3), 4, vec![4, 5, 6]),
+            (Some(1), 3, vec![3, 4, 5, 6]),
+            (Some(6), 6, vec![6]),
+            (Some(u64::MAX), 6, vec![6]),
+        ] {
+            let mut window = VecDeque::new();
+            assert_eq!(state.join(WORKER, Parts::ALL, after, &mut window), start, "after {after:?}");
+            assert_eq!(seqs(&window), seqs_then, "after {after:?}");
+        }
+        let mut window = VecDeque::new();
+        state.join(WORKER, Parts::ALL, None, &mut window);
+        state.publish(&trade(), now);
+        assert_eq!(state.join(WORKER, Parts::ALL, Some(4), &mut window), 5);
+        assert_eq!(seqs(&window), [5, 6, 7], "a window grows at both ends");
+    }
+
+    #[test]
+    fn only_workers_that_want_a_changed_part_are_told() {
+        let now = Now::read();
+        let (state, mut window) = (state(8, now), VecDeque::new());
+        let trades = Parts::from_iter([Part::Trade, Part::Status]);
+        state.join(1, trades, None, &mut window);
+        state.join(2, Parts::ALL, None, &mut window);
+        let quote = BookUpdate { bid: Field::Set("1".parse().unwrap()), ..BookUpdate::default() };
+        let quote = Update { quote: Some(quote), ..Update::default() };
+        assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0b11 });
+        assert_eq!(state.publish(&quote, now), Published::Tick { interest: 0b10 });
+        let newest = state.newest();
+        assert_eq!(Part::ALL.map(|part| newest.last_change(Parts::from_iter([part]))), [1, 2, 0, 1]);
+        assert_eq!((newest.last_change(trades), newest.last_change_before(Parts::ALL)), (1, 1));
+        state.leave(2, Parts::ALL, now);
+        assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0b01 });
     }
 
     #[test]
     fn before_the_first_tick_a_join_finds_seq_0() {
         let now = Now::read();
         let (state, mut window) = (state(8, now), VecDeque::new());
-        state.join(WORKER, &mut window);
+        state.join(WORKER, Parts::ALL, None, &mut window);
         assert_eq!((seqs(&window), window[0].n), (vec![0], 0));
     }
 
@@ -260,7 +338,7 @@ mod tests {
     fn rule_10_a_ring_is_bounded_by_count_and_age_and_always_has_the_newest() {
         let now = Now::read();
         let (state, mut window) = (state(4, now), VecDeque::new());
-        state.join(WORKER, &mut window);
+        state.join(WORKER, Parts::ALL, None, &mut window);
         for _ in 0..9 {
             state.publish(&trade(), now);
         }

@@ -2,6 +2,7 @@
 
 use super::{
     counts::Counts,
+    options::Options,
     socket::Socket,
     thread::{self, SharedCounts, WAKE},
     worker::{Command, Worker, WorkerInbox, WorkerLimits},
@@ -30,10 +31,21 @@ pub struct Opening {
     pub head: Bytes,
     /// What it carries: each symbol once, at least one.
     pub symbols: Box<[Arc<SymbolState>]>,
-    /// How long it is silent before it gets a `heartbeat`.
-    pub heartbeat: Duration,
+    /// What its client asked for beside the symbols.
+    pub options: Options,
+    /// Where it resumes, if its client has been here before.
+    pub resume: Option<Resume>,
     /// Held as long as the stream lives: its permit.
     pub permit: Box<dyn Send>,
+}
+
+/// Where a stream goes on that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// The `n` of the last tick that the client has.
+    pub after: u64,
+    /// How many bytes of older ticks may come before each symbol's newest.
+    pub bytes: usize,
 }
 
 /// The worker threads, for those who open streams and announce changes.

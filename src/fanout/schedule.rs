@@ -46,6 +46,8 @@ pub(super) struct Deadlines {
     pub(super) last_write: Instant,
     /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
     pub(super) phase: Duration,
+    /// When its `max_rate` allows what was marked meanwhile to be written.
+    pub(super) write: Option<Instant>,
     /// When it is to be ended.
     pub(super) end: Option<Instant>,
 }
@@ -54,16 +56,22 @@ pub(super) struct Deadlines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
+    Write,
     Heartbeat,
     Stalled,
     End,
 }
 
 impl Deadlines {
+    /// Those of a stream that was just opened.
+    pub(super) fn new(now: Instant, phase: Duration) -> Self {
+        Self { full_since: None, last_write: now, phase, write: None, end: None }
+    }
+
     /// The earliest of them.
     pub(super) fn next(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
         let silence = self.silence(heartbeat, stall_timeout);
-        self.end.map_or(silence, |end| end.min(silence))
+        [self.end, self.write].into_iter().flatten().fold(silence, Instant::min)
     }
 
     /// What `now` asks for; the end comes before all else.
@@ -72,6 +80,7 @@ impl Deadlines {
             return Due::End;
         }
         match self.full_since {
+            _ if self.write.is_some_and(|write| write <= now) => Due::Write,
             _ if now < self.silence(heartbeat, stall_timeout) => Due::Nothing,
             Some(_) => Due::Stalled,
             None => Due::Heartbeat,
@@ -111,15 +120,18 @@ mod tests {
         let start = Instant::now();
         let (heartbeat, stall) = (Duration::from_secs(15), Duration::from_secs(30));
         let after = |seconds| start + Duration::from_secs(seconds);
-        let open = Deadlines { full_since: None, last_write: start, phase: Duration::ZERO, end: None };
+        let open = Deadlines::new(start, Duration::ZERO);
         let full = Deadlines { full_since: Some(start), ..open };
         let early = Deadlines { phase: Duration::from_secs(4), ..open };
+        let paced = Deadlines { write: Some(after(2)), ..open };
         let ending = Deadlines { end: Some(after(5)), ..full };
         for (deadlines, seconds, due) in [
             (open, 14, Due::Nothing),
             (open, 15, Due::Heartbeat),
             (early, 10, Due::Nothing),
             (early, 11, Due::Heartbeat),
+            (paced, 1, Due::Nothing),
+            (paced, 2, Due::Write),
             (full, 15, Due::Nothing),
             (full, 30, Due::Stalled),
             (ending, 4, Due::Nothing),
@@ -130,5 +142,6 @@ mod tests {
         assert_eq!(open.next(heartbeat, stall), after(15));
         assert_eq!(full.next(heartbeat, stall), after(30));
         assert_eq!(ending.next(heartbeat, stall), after(5));
+        assert_eq!(paced.next(heartbeat, stall), after(2));
     }
 }

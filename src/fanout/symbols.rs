@@ -4,7 +4,10 @@ use super::{
     stream::StreamKey,
     window::{Window, WindowLimits},
 };
-use crate::{cache::SymbolState, market::Now};
+use crate::{
+    cache::SymbolState,
+    market::{Now, Part, Parts},
+};
 use std::sync::Arc;
 
 /// A symbol with more subscribers than this is large: its streams are written in rounds of their own, between which
@@ -16,6 +19,8 @@ pub(super) const SMALL_MAX: usize = 256;
 pub(super) struct Subscriber {
     pub(super) stream: StreamKey,
     pub(super) slot: u32,
+    /// The parts whose change makes the symbol due for it.
+    pub(super) parts: Parts,
 }
 
 /// A symbol that some stream of this worker wants.
@@ -23,8 +28,10 @@ pub(super) struct Subscribed {
     pub(super) state: Arc<SymbolState>,
     pub(super) window: Window,
     pub(super) subscribers: Vec<Subscriber>,
-    /// It has changed, and waits for the running round to end.
-    pub(super) waits_for_round: bool,
+    /// How many of them want each part.
+    wanted: [u32; Part::ALL.len()],
+    /// What of it has changed and waits for the running round to end.
+    pub(super) waits_for_round: Parts,
 }
 
 impl Subscribed {
@@ -60,36 +67,65 @@ impl Symbols {
         self.by_index.get_mut(index)?.as_deref_mut()
     }
 
-    /// Takes in a changed symbol: its mark is cleared before its ring is read, never after.
-    pub(super) fn refresh(&mut self, state: &SymbolState, now: Now) -> Option<&mut Subscribed> {
+    /// Takes in a changed symbol, and says what of it has changed: its mark is cleared before its ring is read, never
+    /// after.
+    pub(super) fn refresh(&mut self, state: &SymbolState, now: Now) -> Option<(&mut Subscribed, Parts)> {
         state.marks().clear(self.worker);
         let (limits, index) = (self.limits, state.index());
         let symbol = self.find(index)?;
-        symbol.window.refresh(state, now.instant, limits);
-        Some(symbol)
+        let changed = symbol.window.refresh(state, now.instant, limits);
+        Some((symbol, changed))
     }
 
-    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Start {
+    /// Brings in what this worker was not told of, as none of its streams wants it: a tick that goes alone is still to be
+    /// the newest.
+    pub(super) fn catch_up(&mut self, indexes: impl Iterator<Item = u32>, now: Now) {
+        let limits = self.limits;
+        for index in indexes {
+            if let Some(symbol) = self.find(index as usize).filter(|symbol| symbol.wanted.contains(&0)) {
+                symbol.window.catch_up(&symbol.state, now.instant, limits);
+            }
+        }
+    }
+
+    /// Adds a subscriber, whose client has all ticks up to `after`, if that is known.
+    pub(super) fn subscribe(
+        &mut self,
+        state: &Arc<SymbolState>,
+        subscriber: Subscriber,
+        after: Option<u64>,
+        now: Now,
+    ) -> Start {
         let (index, limits, worker) = (state.index(), self.limits, self.worker);
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
         }
         let symbol = self.by_index[index].get_or_insert_with(|| {
-            let window = Window::open(state, worker, now.instant, limits);
-            Box::new(Subscribed { state: state.clone(), window, subscribers: Vec::new(), waits_for_round: false })
+            Box::new(Subscribed {
+                state: state.clone(),
+                window: Window::new(now.instant),
+                subscribers: Vec::new(),
+                wanted: [0; Part::ALL.len()],
+                waits_for_round: Parts::NONE,
+            })
         });
-        let next = symbol.window.join(state, worker, now.instant, limits);
+        let next = symbol.window.join(state, worker, subscriber.parts, after, now.instant, limits);
         symbol.subscribers.push(subscriber);
+        subscriber.parts.iter().for_each(|part| symbol.wanted[part as usize] += 1);
         Start { subscriber: symbol.subscribers.len() as u32 - 1, next }
     }
 
     /// Takes a subscriber out; returns the one that has its place now, if any.
     pub(super) fn unsubscribe(&mut self, index: u32, subscriber: u32, now: Now) -> Option<Subscriber> {
         let symbol = self.by_index[index as usize].as_mut().expect("a stream unsubscribes each of its symbols once");
-        symbol.subscribers.swap_remove(subscriber as usize);
+        let gone = symbol.subscribers.swap_remove(subscriber as usize);
+        gone.parts.iter().for_each(|part| symbol.wanted[part as usize] -= 1);
+        let unwanted: Parts = gone.parts.iter().filter(|&part| symbol.wanted[part as usize] == 0).collect();
+        if !unwanted.is_empty() {
+            symbol.state.leave(self.worker, unwanted, now);
+        }
         let moved = symbol.subscribers.get(subscriber as usize).copied();
         if symbol.subscribers.is_empty() {
-            symbol.state.leave(self.worker, now);
             self.by_index[index as usize] = None;
         }
         moved

@@ -1,6 +1,9 @@
 //! What of a symbol a stream that keeps up may still lack.
 
-use crate::cache::{SymbolState, Tick};
+use crate::{
+    cache::{SymbolState, Tick},
+    market::{Part, Parts},
+};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -13,6 +16,9 @@ use std::{
 /// `max_lag`: a stream further behind gets the newest anyway.
 pub(super) struct Window {
     ticks: VecDeque<Arc<Tick>>,
+    /// The `seq` up to which [`Window::refresh`] has told what changed. A join may have brought newer ticks, whose change
+    /// the other streams have yet to hear of.
+    told: u64,
     /// A stream has joined: until then its starting point must not be dropped, however old it is.
     keep_until: Instant,
 }
@@ -24,60 +30,105 @@ pub(super) struct WindowLimits {
     pub(super) count: usize,
 }
 
+/// How a stream looks at a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) now: Instant,
+    pub(super) max_lag: Duration,
+    /// When the stream was opened.
+    pub(super) joined: Instant,
+    /// The parts whose change makes the symbol due.
+    pub(super) parts: Parts,
+    /// Only the newest is ever wanted.
+    pub(super) newest_only: bool,
+}
+
 impl Window {
-    /// A worker's first stream joins a symbol: its interest is known from now on.
-    pub(super) fn open(state: &SymbolState, worker: u64, now: Instant, limits: WindowLimits) -> Self {
-        let mut window = Self { ticks: VecDeque::new(), keep_until: now };
-        window.join(state, worker, now, limits);
-        window
+    /// No tick yet: the first stream is about to join.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { ticks: VecDeque::new(), told: 0, keep_until: now }
     }
 
-    /// Another stream joins; it starts at what is the newest now. Returns its `seq`.
-    pub(super) fn join(&mut self, state: &SymbolState, worker: u64, now: Instant, limits: WindowLimits) -> u64 {
-        state.join(worker, &mut self.ticks);
+    /// A stream joins; it wants all after its client's last tick, if that is known. Returns the `seq` at which it starts.
+    pub(super) fn join(
+        &mut self,
+        state: &SymbolState,
+        worker: u64,
+        parts: Parts,
+        after: Option<u64>,
+        now: Instant,
+        limits: WindowLimits,
+    ) -> u64 {
+        let is_first = self.ticks.is_empty();
+        let start = state.join(worker, parts, after, &mut self.ticks);
+        if is_first {
+            self.told = self.newest().seq;
+        }
         self.keep_until = now + limits.max_lag;
         self.trim(now, limits);
-        self.newest().seq
+        start
     }
 
-    /// Reads what is new. The symbol's mark must be cleared before.
-    pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) {
+    /// Reads what is new; returns the parts that have changed since the last time. The symbol's mark must be cleared before.
+    pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) -> Parts {
+        self.catch_up(state, now, limits);
+        let newest = self.newest();
+        let is_news = |&part: &Part| newest.last_change(Parts::from_iter([part])) > self.told;
+        let changed = Part::ALL.into_iter().filter(is_news).collect();
+        self.told = newest.seq;
+        changed
+    }
+
+    /// Reads what is new, and tells nobody.
+    pub(super) fn catch_up(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) {
         state.read_new(&mut self.ticks);
         self.trim(now, limits);
     }
 
     pub(super) fn newest(&self) -> &Arc<Tick> {
-        self.ticks.back().expect("a window is never empty")
+        self.ticks.back().expect("a window is never empty once a stream has joined")
     }
 
-    /// What a stream that `joined` then and wants `next` still lacks, oldest first: every tick while the oldest of them
-    /// is here and younger than `max_lag`, counted from its publishing or the stream's join; else the newest alone.
-    pub(super) fn pending(
-        &self,
-        next: u64,
-        joined: Instant,
-        now: Instant,
-        max_lag: Duration,
-    ) -> impl Iterator<Item = &Arc<Tick>> {
-        let newest = self.newest().seq;
-        let oldest = newest + 1 - self.ticks.len() as u64;
-        let skipped = if next > newest {
-            self.ticks.len()
-        } else if next >= oldest && self.is_young(next - oldest, joined, now, max_lag) {
-            (next - oldest) as usize // below the window's length
-        } else {
-            self.ticks.len() - 1
+    /// The ticks before the newest, newest first, down to a `seq`.
+    pub(super) fn older_down_to(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
+        self.ticks.iter().rev().skip(1).take_while(move |tick| tick.seq >= seq)
+    }
+
+    /// What a stream that wants `next` still lacks, oldest first: every tick that it wants while the oldest of them is
+    /// here and younger than `max_lag`, counted from its publishing or the stream's join; else the newest alone, whatever
+    /// it changed. A stream that has begun nothing of the symbol wants the newest in any case.
+    pub(super) fn pending(&self, next: u64, begun: bool, view: View) -> impl Iterator<Item = &Arc<Tick>> {
+        let newest = self.newest();
+        let is_due = newest.seq >= next && (!begun || newest.last_change(view.parts) >= next);
+        let first = if is_due { self.first_in_order(next, begun, view) } else { None };
+        let skipped = match (is_due, first) {
+            (false, _) => self.ticks.len(),
+            (true, None) => self.ticks.len() - 1,
+            (true, Some(first)) => first,
         };
-        self.ticks.range(skipped..)
+        let alone = first.is_none();
+        self.ticks.range(skipped..).filter(move |tick| alone || self.is_wanted(tick, begun, view))
     }
 
-    fn is_young(&self, place: u64, joined: Instant, now: Instant, max_lag: Duration) -> bool {
-        let published = self.ticks[place as usize].published; // below the window's length
-        now.saturating_duration_since(published.max(joined)) <= max_lag
+    /// Where the ticks that the stream wants begin, if it keeps up: none of them is lost, and the oldest is young.
+    fn first_in_order(&self, next: u64, begun: bool, view: View) -> Option<usize> {
+        let oldest = &self.ticks[0];
+        if view.newest_only || (next < oldest.seq && oldest.last_change_before(view.parts) >= next) {
+            return None;
+        }
+        let place = usize::try_from(next.saturating_sub(oldest.seq)).ok()?;
+        let mut wanted =
+            self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| self.is_wanted(tick, begun, view));
+        let (first, tick) = wanted.next()?;
+        (view.now.saturating_duration_since(tick.published.max(view.joined)) <= view.max_lag).then_some(first)
+    }
+
+    fn is_wanted(&self, tick: &Tick, begun: bool, view: View) -> bool {
+        tick.changed.intersects(view.parts) || (!begun && tick.seq == self.newest().seq)
     }
 
     fn trim(&mut self, now: Instant, limits: WindowLimits) {
-        let hold = now < self.keep_until;
+        let hold = now <= self.keep_until; // as long as what joined then counts as young
         while self.ticks.len() > 1 {
             let lag = now.saturating_duration_since(self.ticks[0].published);
             if self.ticks.len() <= limits.count.max(1) && (hold || lag <= limits.max_lag) {
@@ -93,69 +144,149 @@ mod tests {
     use super::*;
     use crate::{
         cache::{Cache, RingLimits},
-        market::{Field, Now, Origin, TradeUpdate, Update},
+        market::{BookUpdate, Decimal, Field, Now, Origin, TradeUpdate, Update},
         wire::Epoch,
     };
 
     const LIMITS: WindowLimits = WindowLimits { max_lag: Duration::from_millis(250), count: 16 };
     const WORKER: u64 = 1;
 
-    fn trade() -> Update {
-        let trade = TradeUpdate { price: Field::Set("1.5".parse().unwrap()), ..TradeUpdate::default() };
-        Update { trade: Some(trade), ..Update::default() }
+    /// A symbol with a window, and a stream that joined it at the start.
+    struct Fixture {
+        start: Now,
+        state: Arc<SymbolState>,
+        window: Window,
+        view: View,
+        price: i64,
     }
 
-    fn state(now: Now) -> Arc<SymbolState> {
-        let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age: Duration::from_secs(10) });
-        cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap()
-    }
+    impl Fixture {
+        fn new() -> Self {
+            let start = Now::read();
+            let cache = Cache::new(Epoch::new(1), RingLimits { count: 32, age: Duration::from_secs(10) });
+            let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, start).unwrap();
+            let (now, max_lag) = (start.instant, LIMITS.max_lag);
+            let mut window = Window::new(now);
+            window.join(&state, WORKER, Parts::ALL, None, now, LIMITS);
+            let view = View { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
+            Self { start, state, window, view, price: 0 }
+        }
 
-    fn pending(window: &Window, next: u64, joined: Now, now: Now) -> Vec<u64> {
-        window.pending(next, joined.instant, now.instant, LIMITS.max_lag).map(|tick| tick.seq).collect()
+        fn publish(&mut self, millis: u64, part: Part) {
+            self.price += 1;
+            let price = Field::Set(Decimal::new(self.price, 0).unwrap());
+            let update = match part {
+                Part::Trade => {
+                    Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() }
+                }
+                _ => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+            };
+            self.state.publish(&update, self.start.after(Duration::from_millis(millis)));
+        }
+
+        fn refresh(&mut self, millis: u64) -> Parts {
+            let now = self.start.after(Duration::from_millis(millis)).instant;
+            self.window.refresh(&self.state, now, LIMITS)
+        }
+
+        fn pending(&self, next: u64, millis: u64, view: View) -> Vec<u64> {
+            let now = self.start.after(Duration::from_millis(millis)).instant;
+            self.window.pending(next, true, View { now, ..view }).map(|tick| tick.seq).collect()
+        }
+
+        fn trades(&self) -> View {
+            View { parts: Parts::from_iter([Part::Trade, Part::Status]), ..self.view }
+        }
     }
 
     #[test]
     fn rule_2_a_stream_keeps_up_until_its_oldest_unsent_tick_is_max_lag_old() {
-        let start = Now::read();
-        let state = state(start);
-        let mut window = Window::open(&state, WORKER, start.instant, LIMITS);
-        let later = |millis| start.after(Duration::from_millis(millis));
+        let mut fixture = Fixture::new();
         for millis in [300, 400, 500] {
-            state.publish(&trade(), later(millis)); // seq 1, 2, 3
-            window.refresh(&state, later(millis).instant, LIMITS);
+            fixture.publish(millis, Part::Trade); // seq 1, 2, 3
+            fixture.refresh(millis);
         }
-        assert_eq!(pending(&window, 1, start, later(550)), [1, 2, 3]);
-        assert_eq!(pending(&window, 1, start, later(551)), [3], "tick 1 is 251 ms old");
-        assert_eq!(pending(&window, 2, start, later(551)), [2, 3]);
-        assert_eq!(pending(&window, 3, start, later(9_999)), [3], "the newest always comes");
-        assert_eq!(pending(&window, 4, start, later(550)), Vec::<u64>::new());
-        assert_eq!(pending(&window, 1, later(540), later(790)), [1, 2, 3], "counted from the join if that is later");
+        let view = fixture.view;
+        assert_eq!(fixture.pending(1, 550, view), [1, 2, 3]);
+        assert_eq!(fixture.pending(1, 551, view), [3], "tick 1 is 251 ms old");
+        assert_eq!(fixture.pending(2, 551, view), [2, 3]);
+        assert_eq!(fixture.pending(3, 9_999, view), [3], "the newest always comes");
+        assert_eq!(fixture.pending(4, 550, view), [0; 0]);
+        let joined = fixture.start.after(Duration::from_millis(540)).instant;
+        let late = View { joined, ..view };
+        assert_eq!(fixture.pending(1, 790, late), [1, 2, 3], "counted from the join if that is later");
     }
 
     #[test]
     fn a_stream_that_joins_an_old_tick_does_not_lose_it_to_the_next() {
-        let start = Now::read();
-        let state = state(start);
-        state.publish(&trade(), start);
-        let joined = start.after(Duration::from_secs(5));
-        let mut window = Window::open(&state, WORKER, joined.instant, LIMITS);
-        let now = joined.after(Duration::from_millis(1));
-        state.publish(&trade(), now);
-        window.refresh(&state, now.instant, LIMITS);
-        assert_eq!(pending(&window, 1, joined, now), [1, 2]);
+        let mut fixture = Fixture::new();
+        fixture.publish(0, Part::Trade);
+        let joined = fixture.start.after(Duration::from_secs(5)).instant;
+        fixture.window = Window::new(joined);
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, joined, LIMITS);
+        fixture.publish(5_001, Part::Trade);
+        fixture.refresh(5_001);
+        assert_eq!(fixture.pending(1, 5_001, View { joined, ..fixture.view }), [1, 2]);
     }
 
     #[test]
     fn rule_10_a_window_has_a_limit() {
-        let start = Now::read();
-        let state = state(start);
-        let mut window = Window::open(&state, WORKER, start.instant, LIMITS);
+        let mut fixture = Fixture::new();
         for _ in 0..100 {
-            state.publish(&trade(), start);
-            window.refresh(&state, start.instant, LIMITS);
+            fixture.publish(0, Part::Trade);
+            fixture.refresh(0);
         }
-        assert_eq!(window.ticks.len(), LIMITS.count);
-        assert_eq!(pending(&window, 90, start, start), (90..=100).collect::<Vec<u64>>());
-        assert_eq!(pending(&window, 80, start, start), [100]);
+        assert_eq!(fixture.window.ticks.len(), LIMITS.count);
+        assert_eq!(fixture.pending(90, 0, fixture.view), (90..=100).collect::<Vec<u64>>());
+        assert_eq!(fixture.pending(80, 0, fixture.view), [100]);
+    }
+
+    #[test]
+    fn a_join_does_not_hide_a_change_from_the_streams_before_it() {
+        let mut fixture = Fixture::new();
+        fixture.publish(0, Part::Trade);
+        fixture.refresh(0);
+        fixture.publish(1, Part::Trade);
+        let now = fixture.start.instant;
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, now, LIMITS);
+        assert_eq!(fixture.refresh(1), Parts::from_iter([Part::Trade]));
+        assert_eq!(fixture.refresh(1), Parts::NONE);
+    }
+
+    #[test]
+    fn a_stream_of_trades_gets_trades_and_is_not_due_for_quotes() {
+        let mut fixture = Fixture::new();
+        let trades = fixture.trades();
+        fixture.publish(0, Part::Trade); // the first tick changes the status too
+        assert_eq!(fixture.refresh(0), Parts::from_iter([Part::Trade, Part::Status]));
+        for part in [Part::Quote, Part::Trade, Part::Quote, Part::Trade, Part::Quote] {
+            fixture.publish(10, part); // seq 2 to 6
+        }
+        assert_eq!(fixture.refresh(10), Parts::from_iter([Part::Trade, Part::Quote]));
+        assert_eq!(fixture.pending(2, 10, trades), [3, 5]);
+        assert_eq!(fixture.pending(6, 10, trades), [0; 0], "a quote makes nothing due");
+        assert_eq!(fixture.pending(2, 500, trades), [6], "after a lag the newest goes, whatever its kind");
+        assert_eq!(fixture.pending(2, 10, View { newest_only: true, ..trades }), [6]);
+        assert_eq!(fixture.pending(6, 10, View { newest_only: true, ..trades }), [0; 0]);
+    }
+
+    #[test]
+    fn a_trade_behind_quotes_that_raced_past_the_window_is_not_lost() {
+        let mut fixture = Fixture::new();
+        let trades = fixture.trades();
+        fixture.publish(0, Part::Trade);
+        for _ in 0..40 {
+            fixture.publish(0, Part::Quote); // seq 2 to 41, none of them wanted
+        }
+        fixture.publish(0, Part::Trade);
+        fixture.publish(0, Part::Quote);
+        fixture.refresh(0);
+        assert_eq!(fixture.pending(2, 0, trades), [42], "what was lost was not wanted: it keeps up");
+        for _ in 0..40 {
+            fixture.publish(0, Part::Quote);
+        }
+        fixture.refresh(0);
+        assert_eq!(fixture.pending(2, 0, trades), [83], "the ring no longer holds the trade: the newest goes");
+        assert_eq!(fixture.pending(43, 0, trades), [0; 0]);
     }
 }

@@ -2,29 +2,33 @@
 
 use super::{
     counts::Counts,
+    cursors::{Cursors, Slot},
     engine::Opening,
     inbox::Inbox,
-    schedule::{Due, Schedule},
-    stream::{Cursors, First, Lane, Missed, Slot, Stream, StreamKey},
+    roster::Roster,
+    schedule::Due,
+    stream::{First, Lane, Missed, Stream, StreamKey},
     symbols::{Subscriber, Symbols},
     transport::{Close, Closed, Ready, Transport},
     window::WindowLimits,
 };
 use crate::{
     cache::SymbolState,
-    market::Now,
+    market::{Now, Parts},
     wire::{self, Bye},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use slotmap::{Key, KeyData, SlotMap};
+use slotmap::{Key, KeyData};
 use std::{
-    collections::VecDeque,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 /// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
 const WRITES_PER_TURN: usize = 256;
+/// How long the write of what a stream lacks may take before its goodbye is tried again.
+const LAST_WRITE: Duration = Duration::from_millis(1);
 /// How long a client may take to close its side after the last byte.
 const LINGER: Duration = Duration::from_secs(1);
 /// When a client of a stopping gateway comes back, in milliseconds: spread, so that the next one sees no storm.
@@ -69,26 +73,16 @@ pub struct Worker<T> {
     inbox: Arc<WorkerInbox<T>>,
     limits: WorkerLimits,
     symbols: Symbols,
-    streams: SlotMap<StreamKey, Stream<T>>,
-    queues: Queues,
-    schedule: Schedule<StreamKey>,
+    roster: Roster<T>,
+    /// Large symbols that have changed since the running round began: they are marked when it ends, once for all their
+    /// ticks.
+    next_round: Vec<usize>,
     counts: Counts,
     random: SmallRng,
     drains: bool,
+    /// Lists that the inbox's are swapped with.
     changed: Vec<Arc<SymbolState>>,
     commands: Vec<Command<T>>,
-}
-
-/// Who waits to be written.
-#[derive(Default)]
-struct Queues {
-    /// Streams that were marked by a symbol with few subscribers, or have room again.
-    small: VecDeque<StreamKey>,
-    /// The running round: streams that were marked by symbols with many.
-    large: VecDeque<StreamKey>,
-    /// Large symbols that have changed since the round began: they are marked when it ends, once for all their ticks.
-    next_round: Vec<usize>,
-    large_is_next: bool,
 }
 
 impl<T: Transport> Worker<T> {
@@ -99,9 +93,8 @@ impl<T: Transport> Worker<T> {
             inbox,
             limits,
             symbols: Symbols::new(1 << index, window),
-            streams: SlotMap::with_key(),
-            queues: Queues::default(),
-            schedule: Schedule::new(),
+            roster: Roster::new(limits.stall_timeout),
+            next_round: Vec::new(),
             counts: Counts::default(),
             random: SmallRng::seed_from_u64(seed),
             drains: false,
@@ -119,8 +112,12 @@ impl<T: Transport> Worker<T> {
         }
         self.write_batch(now);
         self.keep_deadlines(now);
-        self.counts.streams = self.streams.len() as u64;
-        if self.queues.are_empty() { self.schedule.next().map_or(Wait::Forever, Wait::Until) } else { Wait::No }
+        self.counts.streams = self.roster.streams.len() as u64;
+        if self.roster.rests() && self.next_round.is_empty() {
+            self.roster.next_deadline().map_or(Wait::Forever, Wait::Until)
+        } else {
+            Wait::No
+        }
     }
 
     /// What it has done so far.
@@ -130,16 +127,16 @@ impl<T: Transport> Worker<T> {
 
     /// Whether its work is over: it drains, and no stream is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.streams.is_empty()
+        self.drains && self.roster.streams.is_empty()
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
     pub fn missed(&self) -> impl Iterator<Item = (u64, Missed)> {
-        self.streams.iter().map(|(key, stream)| (key.data().as_ffi(), stream.missed))
+        self.roster.streams.iter().map(|(key, stream)| (key.data().as_ffi(), stream.missed))
     }
 
     fn take_inbox(&mut self, now: Now) {
-        let (mut changed, mut commands) = (std::mem::take(&mut self.changed), std::mem::take(&mut self.commands));
+        let (mut changed, mut commands) = (mem::take(&mut self.changed), mem::take(&mut self.commands));
         self.inbox.take(&mut changed, &mut commands);
         for state in changed.drain(..) {
             self.take_change(&state, now);
@@ -155,53 +152,57 @@ impl<T: Transport> Worker<T> {
 
     /// Marks the streams of a changed symbol; those of a large one wait for the running round to end.
     fn take_change(&mut self, state: &SymbolState, now: Now) {
-        let Some(symbol) = self.symbols.refresh(state, now) else { return };
+        let Some((symbol, changed)) = self.symbols.refresh(state, now) else { return };
         if !symbol.is_large() {
-            mark_all(&symbol.subscribers, Lane::Small, &mut self.streams, &mut self.queues);
-        } else if !symbol.waits_for_round {
-            symbol.waits_for_round = true;
-            self.queues.next_round.push(state.index());
+            return self.roster.mark_all(symbol, changed, Lane::Small, now);
         }
+        if symbol.waits_for_round.is_empty() && !changed.is_empty() {
+            self.next_round.push(state.index());
+        }
+        symbol.waits_for_round = symbol.waits_for_round.union(changed);
     }
 
-    fn begin_round(&mut self) {
-        for index in std::mem::take(&mut self.queues.next_round) {
+    fn begin_round(&mut self, now: Now) {
+        for index in mem::take(&mut self.next_round) {
             let Some(symbol) = self.symbols.find(index) else { continue };
-            symbol.waits_for_round = false;
-            mark_all(&symbol.subscribers, Lane::Large, &mut self.streams, &mut self.queues);
+            let changed = mem::replace(&mut symbol.waits_for_round, Parts::NONE);
+            self.roster.mark_all(symbol, changed, Lane::Large, now);
         }
     }
 
     fn open(&mut self, transport: T, opening: Opening, now: Now) {
-        let Opening { head, symbols, heartbeat, permit } = opening;
-        let phase = heartbeat.mul_f64(self.random.random_range(0.0..1.0));
+        let Opening { head, symbols, options, resume, permit } = opening;
+        let phase = options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
         let slots = &mut self.symbols;
-        let key = self.streams.insert_with_key(|key| {
+        let key = self.roster.streams.insert_with_key(|key| {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
-                let start = slots.subscribe(state, Subscriber { stream: key, slot: slot as u32 }, now);
+                let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
+                let start = slots.subscribe(state, subscriber, resume.map(|resume| resume.after), now);
                 Slot::new(state.index() as u32, start.subscriber, start.next)
             };
-            let cursors = Cursors::new(symbols.iter().enumerate().map(slot).collect());
-            Stream::new(transport, cursors, First { head, heartbeat, phase, permit }, now)
+            let mut cursors = Cursors::new(symbols.iter().enumerate().map(slot).collect());
+            if let Some(resume) = resume {
+                cursors.cut_replay(slots, &options, resume.bytes);
+            }
+            Stream::new(transport, cursors, First { head, options, phase, permit }, now)
         });
         self.counts.opened += 1;
-        let stream = &mut self.streams[key];
+        let stream = &mut self.roster.streams[key];
         if stream.transport.attach(key.data().as_ffi()).is_err() {
             return self.end(key, Closed::Error, now);
         }
         if self.drains {
             stream.deadlines.end = Some(now.instant);
         }
-        stream.armed = stream.deadlines.next(heartbeat, self.limits.stall_timeout);
-        self.schedule.add(stream.armed, key);
-        self.queues.add(key, stream, Lane::Small);
+        self.roster.arm(key);
+        self.roster.queue(key, Lane::Small, now);
         // It may have become ready before it was attached under a key that anybody knows.
         self.hear(Ready { key: key.data().as_ffi(), readable: true, writable: false }, now);
     }
 
     fn hear(&mut self, ready: Ready, now: Now) {
         let key = StreamKey::from(KeyData::from_ffi(ready.key));
-        let Some(stream) = self.streams.get_mut(key) else { return };
+        let Some(stream) = self.roster.streams.get_mut(key) else { return };
         if ready.readable
             && let Err(gone) = stream.transport.drain_input()
         {
@@ -211,57 +212,64 @@ impl<T: Transport> Worker<T> {
         if ready.writable && stream.blocked {
             stream.blocked = false;
             self.counts.full -= 1;
-            self.queues.add(key, stream, stream.lane);
+            let lane = stream.lane;
+            self.roster.queue(key, lane, now);
         }
     }
 
     fn write_batch(&mut self, now: Now) {
-        if self.queues.large.is_empty() {
-            self.begin_round();
+        if self.roster.round_is_over() {
+            self.begin_round(now);
         }
         let mut ended = Vec::new();
-        let mut plan = Vec::new();
         for _ in 0..WRITES_PER_TURN {
-            let Some((key, stream)) = self.queues.next(&mut self.streams) else { break };
+            let Some(key) = self.roster.next() else { break };
+            let stream = &mut self.roster.streams[key];
+            if stream.options.leave_out() {
+                self.symbols.catch_up(stream.cursors.slots().iter().map(|slot| slot.symbol), now);
+            }
             let counts = &mut self.counts;
             let sent = |since| counts.count_tick(now.instant.saturating_duration_since(since));
-            match stream.write(&self.symbols, &mut plan, now, self.limits.max_lag, sent) {
+            match stream.write(&self.symbols, now, self.limits.max_lag, sent) {
                 Ok(written) => {
-                    self.counts.count_write(written.bytes, written.missed);
+                    counts.count_write(written.bytes, written.missed);
+                    counts.full += u64::from(stream.blocked);
+                    let lane = stream.lane;
                     if written.more {
-                        self.queues.add(key, stream, stream.lane);
+                        self.roster.queue(key, lane, now);
                     }
-                    settle(key, stream, &mut self.counts, &mut self.schedule, self.limits.stall_timeout);
+                    self.roster.rearm_if_earlier(key);
                 }
                 Err(why) => ended.push((key, why)),
             }
         }
-        drop(plan);
         for (key, why) in ended {
             self.end(key, why, now);
         }
     }
 
     fn keep_deadlines(&mut self, now: Now) {
-        while let Some((at, key)) = self.schedule.pop(now.instant) {
-            let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.armed == at) else { continue };
-            match stream.deadlines.due(now.instant, stream.heartbeat, self.limits.stall_timeout) {
+        while let Some(key) = self.roster.next_due(now) {
+            let stream = &mut self.roster.streams[key];
+            match stream.deadlines.due(now.instant, stream.options.heartbeat, self.limits.stall_timeout) {
                 Due::Nothing => {}
+                Due::Write => {
+                    stream.deadlines.write = None;
+                    let lane = stream.lane;
+                    self.roster.queue(key, lane, now);
+                }
                 Due::Heartbeat => self.write_heartbeat(key, now),
                 Due::Stalled => self.end(key, Closed::Stalled, now),
                 Due::End => self.say_goodbye(key, now),
             }
-            if let Some(stream) = self.streams.get_mut(key) {
-                stream.armed = stream.deadlines.next(stream.heartbeat, self.limits.stall_timeout);
-                self.schedule.add(stream.armed, key);
-            }
+            self.roster.arm(key);
         }
     }
 
     fn write_heartbeat(&mut self, key: StreamKey, now: Now) {
-        let stream = &mut self.streams[key];
-        if stream.queued.is_some() || stream.lingers {
-            stream.deadlines.last_write = now.instant; // what waits to be written says the same
+        let stream = &mut self.roster.streams[key];
+        if stream.has_rest() || stream.lingers {
+            stream.deadlines.last_write = now.instant; // the rest of a block is about to say the same
             return;
         }
         stream.deadlines.phase = Duration::ZERO;
@@ -276,9 +284,15 @@ impl<T: Transport> Worker<T> {
 
     /// Ends a stream that can still read with a `bye`, and any other without.
     fn say_goodbye(&mut self, key: StreamKey, now: Now) {
-        let stream = &mut self.streams[key];
-        if stream.blocked || stream.queued.is_some() || stream.lingers {
+        let stream = &mut self.roster.streams[key];
+        if stream.blocked || stream.lingers {
             return self.end(key, Closed::Shutdown, now);
+        }
+        if stream.queued.is_some() || stream.deadlines.write.take().is_some() {
+            // What it lacks comes first, whatever its `max_rate`.
+            stream.hurry();
+            stream.deadlines.end = Some(now.instant + LAST_WRITE);
+            return self.roster.queue(key, Lane::Small, now);
         }
         let retry = Duration::from_millis(self.random.random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
         let taken = stream.write_block(&wire::bye(Bye::Shutdown, retry), now);
@@ -295,97 +309,26 @@ impl<T: Transport> Worker<T> {
 
     fn drain(&mut self, window: Duration, now: Now) {
         self.drains = true;
-        for (key, stream) in &mut self.streams {
+        let keys: Vec<StreamKey> = self.roster.streams.keys().collect();
+        for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
-            stream.deadlines.end = Some(end);
-            stream.armed = stream.deadlines.next(stream.heartbeat, self.limits.stall_timeout);
-            self.schedule.add(stream.armed, key);
+            self.roster.streams[key].deadlines.end = Some(end);
+            self.roster.rearm_if_earlier(key);
         }
     }
 
     fn end(&mut self, key: StreamKey, why: Closed, now: Now) {
-        let Some(mut stream) = self.streams.remove(key) else { return };
+        let Some(mut stream) = self.roster.streams.remove(key) else { return };
         // What lingers has said all; of any other, nothing may stay in the kernel.
         stream.transport.close(if stream.lingers { Close::Finish } else { Close::Abort });
         self.counts.full -= u64::from(stream.blocked);
         self.counts.closed[why as usize] += 1;
         for slot in stream.cursors.slots() {
             if let Some(moved) = self.symbols.unsubscribe(slot.symbol, slot.subscriber, now)
-                && let Some(neighbour) = self.streams.get_mut(moved.stream)
+                && let Some(neighbour) = self.roster.streams.get_mut(moved.stream)
             {
                 neighbour.cursors.moved(moved.slot, slot.subscriber);
             }
         }
-    }
-}
-
-/// Marks a changed symbol in each of its streams, and queues those that can be written to.
-fn mark_all<T>(
-    subscribers: &[Subscriber],
-    lane: Lane,
-    streams: &mut SlotMap<StreamKey, Stream<T>>,
-    queues: &mut Queues,
-) {
-    for subscriber in subscribers {
-        let stream = &mut streams[subscriber.stream];
-        stream.cursors.mark(subscriber.slot);
-        if !stream.blocked && !stream.lingers {
-            queues.add(subscriber.stream, stream, lane);
-        }
-    }
-}
-
-/// After a write: counts a stream that became full, and moves its entry in the schedule if something is due earlier now.
-fn settle<T>(
-    key: StreamKey,
-    stream: &mut Stream<T>,
-    counts: &mut Counts,
-    schedule: &mut Schedule<StreamKey>,
-    stall_timeout: Duration,
-) {
-    counts.full += u64::from(stream.blocked);
-    let next = stream.deadlines.next(stream.heartbeat, stall_timeout);
-    if next < stream.armed {
-        stream.armed = next;
-        schedule.add(next, key);
-    }
-}
-
-impl Queues {
-    fn are_empty(&self) -> bool {
-        self.small.is_empty() && self.large.is_empty() && self.next_round.is_empty()
-    }
-
-    /// Queues a stream. One that waits in the round and is marked by a small symbol passes it.
-    fn add<T>(&mut self, key: StreamKey, stream: &mut Stream<T>, lane: Lane) {
-        match (stream.queued, lane) {
-            (None, Lane::Large) => self.large.push_back(key),
-            (None | Some(Lane::Large), Lane::Small) => self.small.push_back(key),
-            (Some(_), Lane::Large) | (Some(Lane::Small), Lane::Small) => return,
-        }
-        stream.queued = Some(lane);
-        stream.lane = lane;
-    }
-
-    /// The next stream to write, from both queues in turn.
-    fn next<'a, T>(
-        &mut self,
-        streams: &'a mut SlotMap<StreamKey, Stream<T>>,
-    ) -> Option<(StreamKey, &'a mut Stream<T>)> {
-        let key = loop {
-            self.large_is_next = !self.large_is_next;
-            let (key, lane) = match (self.large_is_next, self.small.is_empty(), self.large.is_empty()) {
-                (_, true, true) => return None,
-                (true, _, false) | (false, true, false) => (self.large.pop_front()?, Lane::Large),
-                (true, false, true) | (false, false, _) => (self.small.pop_front()?, Lane::Small),
-            };
-            // An entry of a stream that is gone, or has passed to the other queue, is void.
-            if streams.get(key).is_some_and(|stream| stream.queued == Some(lane)) {
-                break key;
-            }
-        };
-        let stream = streams.get_mut(key)?;
-        stream.queued = None;
-        Some((key, stream))
     }
 }

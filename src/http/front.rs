@@ -10,7 +10,7 @@ use super::{
     stream_request::StreamRequest,
 };
 use crate::{
-    fanout::Opening,
+    fanout::{Opening, Options},
     limits::{Gate, Stream},
     market::Now,
     telemetry::names::{HTTP_REQUESTS, STREAMS_REJECTED},
@@ -94,7 +94,13 @@ impl Front {
                 let selection = request.into_selection();
                 let head = opening_bytes(response.headers(), &selection, streams.epoch, Now::read());
                 let symbols = selection.known.into_boxed_slice();
-                Answer::Stream(Opening { head, symbols, heartbeat: streams.heartbeat, permit: Box::new(permit) })
+                Answer::Stream(Opening {
+                    head,
+                    symbols,
+                    options: Options::new(streams.heartbeat),
+                    resume: None,
+                    permit: Box::new(permit),
+                })
             }
             Err(reason) => {
                 metrics::counter!(STREAMS_REJECTED, "reason" => reason).increment(1);

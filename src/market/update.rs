@@ -143,6 +143,8 @@ impl Parts {
     pub const NONE: Self = Self(0);
     /// All of them.
     pub const ALL: Self = Self(0b1111);
+    /// The status alone.
+    pub const STATUS: Self = Self(1 << Part::Status as u8);
 
     /// Adds one.
     pub fn insert(&mut self, part: Part) {
@@ -169,6 +171,12 @@ impl Parts {
     /// Whether some part is in both.
     pub fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Those that are in one or the other.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Those that are in, in the order of [`Part::ALL`].

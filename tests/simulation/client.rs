@@ -1,8 +1,8 @@
 //! A scripted client: how much it takes, and what it saw.
 
 use bytes::Bytes;
-use std::{cell::RefCell, collections::HashMap, io, rc::Rc};
-use tickfan::fanout::{Close, Gone, Ready, Transport};
+use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
+use tickfan::fanout::{Close, Gone, Options, Ready, Transport};
 
 /// Readiness that a worker has not heard of yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
@@ -18,6 +18,7 @@ pub(crate) struct Client {
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<Close>,
+    /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
     pub(crate) log: Vec<Seen>,
@@ -25,10 +26,19 @@ pub(crate) struct Client {
     cut: Option<Bytes>,
     /// What of it each symbol has seen.
     pub(crate) symbols: HashMap<usize, Progress>,
+    pub(crate) options: Options,
+    /// When it was last written ticks at a moment of its own choice.
+    pub(crate) paced_at: Option<Instant>,
+    /// The highest `n` that it saw: where it would resume.
+    pub(crate) last_n: u64,
     events: Events,
 }
 
 pub(crate) enum Seen {
+    /// A write began; whether with the rest of a block that was cut.
+    Write {
+        with_rest: bool,
+    },
     Block(Bytes),
     Full,
 }
@@ -46,7 +56,7 @@ pub(crate) struct Progress {
 }
 
 impl Client {
-    pub(crate) fn new(worker: usize, room: usize, events: Events) -> Self {
+    pub(crate) fn new(worker: usize, room: usize, options: Options, events: Events) -> Self {
         Self {
             worker,
             key: 0,
@@ -59,6 +69,9 @@ impl Client {
             log: Vec::new(),
             cut: None,
             symbols: HashMap::new(),
+            options,
+            paced_at: None,
+            last_n: 0,
             events,
         }
     }
@@ -106,7 +119,9 @@ impl Transport for Scripted {
         if client.left {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        client.writes += 1;
+        client.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
+        let with_rest = client.cut.is_some();
+        client.log.push(Seen::Write { with_rest });
         let mut begun = false;
         if let Some(rest) = client.cut.take() {
             assert_eq!(*blocks[0], rest, "what was begun goes on where it was cut");

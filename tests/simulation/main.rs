@@ -36,22 +36,27 @@ fn rule_1_within_a_stream_a_symbols_seq_only_rises() {
 
 #[test]
 fn rule_2_a_stream_that_keeps_up_misses_none_and_any_other_gets_the_newest() {
-    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8 });
+    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8, choosy: false });
 }
 
 #[test]
 fn rule_3_every_stream_ends_on_the_newest_of_each_of_its_symbols() {
-    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20 });
+    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20, choosy: false });
 }
 
 #[test]
 fn rule_5_a_stream_that_takes_nothing_is_closed_and_no_other() {
-    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30 });
+    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30, choosy: false });
 }
 
 #[test]
 fn rule_11_a_frame_is_encoded_once_for_all_and_only_if_some_stream_wants_it() {
-    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16 });
+    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16, choosy: false });
+}
+
+#[test]
+fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resume() {
+    simulate(1_000..1_400, Settings { choosy: true, ..Settings::default() });
 }
 
 /// Symbols of a slow stream take turns, however hot some of them are.

@@ -12,8 +12,8 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick},
-    fanout::{Close, Command, Missed, Opening, Wait, Worker, WorkerInbox, WorkerLimits},
-    market::{BookUpdate, Decimal, Field, Now, Origin, TradeUpdate, UnixMicros, Update},
+    fanout::{Close, Command, Missed, Opening, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    market::{BookUpdate, Decimal, Field, Now, Origin, Part, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, EventId, tick_frame},
 };
 
@@ -28,11 +28,13 @@ pub(crate) struct Settings {
     pub(crate) symbols: usize,
     pub(crate) workers: usize,
     pub(crate) clients_max: usize,
+    /// Clients choose parts and rates, and resume where another left.
+    pub(crate) choosy: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { symbols: 5, workers: 2, clients_max: 12 }
+        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false }
     }
 }
 
@@ -156,8 +158,26 @@ impl World {
             _ => self.random.random_range(0..100_000),
         };
         if !wanted.is_empty() {
-            self.join(worker, &wanted, room);
+            let (options, resume) = if self.settings.choosy { self.choose() } else { (Options::new(HEARTBEAT), None) };
+            self.join_with(worker, &wanted, room, options, resume);
         }
+    }
+
+    /// Some options, and where somebody was cut off.
+    fn choose(&mut self) -> (Options, Option<Resume>) {
+        let mut options = Options::new(HEARTBEAT);
+        if self.random.random_bool(0.5) {
+            options = options.on([Part::Trade, Part::Quote].into_iter().filter(|_| self.random.random()).collect());
+        }
+        if self.random.random_bool(0.3) {
+            options = options.every(Duration::from_millis(self.random.random_range(5..400)));
+        }
+        let cut_off = self.clients.iter().map(|client| client.borrow().last_n).max().unwrap_or(0);
+        let resume = self.random.random_bool(0.4).then(|| Resume {
+            after: self.random.random_range(0..=cut_off + 1),
+            bytes: self.random.random_range(0..8_000),
+        });
+        (options, resume)
     }
 
     pub(crate) fn join_all(&mut self, worker: usize, room: usize) -> usize {
@@ -165,17 +185,31 @@ impl World {
     }
 
     pub(crate) fn join(&mut self, worker: usize, wanted: &[usize], room: usize) -> usize {
+        self.join_with(worker, wanted, room, Options::new(HEARTBEAT), None)
+    }
+
+    pub(crate) fn join_with(
+        &mut self,
+        worker: usize,
+        wanted: &[usize],
+        room: usize,
+        options: Options,
+        resume: Option<Resume>,
+    ) -> usize {
         let simulated = &mut self.workers[worker];
-        let client = Rc::new(RefCell::new(Client::new(worker, room, simulated.events.clone())));
+        let client = Rc::new(RefCell::new(Client::new(worker, room, options, simulated.events.clone())));
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
-            self.wanted.insert((symbol, published));
+            // A resume may bring what nobody wanted when it was published.
+            let oldest = if resume.is_some() { published.saturating_sub(RING.count as u64) } else { published };
+            self.wanted.extend((oldest..=published).map(|seq| (symbol, seq)));
             client.borrow_mut().symbols.insert(symbol, Progress { published, ..Progress::default() });
         }
         let opening = Opening {
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
-            heartbeat: HEARTBEAT,
+            options,
+            resume,
             permit: Box::new(()),
         };
         if simulated.inbox.send(Command::Open(Scripted(client.clone()), opening)) {
@@ -271,14 +305,20 @@ impl World {
         if !log.is_empty() {
             self.stuck_since[client] = None;
         }
-        for seen in &log {
+        for (place, seen) in log.iter().enumerate() {
             match seen {
+                Seen::Write { with_rest } => {
+                    if *with_rest {
+                        self.last_heard[client] = self.now.instant;
+                    }
+                    self.check_rate(client, &log[place + 1..], *with_rest);
+                }
                 Seen::Full => {
                     self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
                 }
                 Seen::Block(block) => {
                     self.last_heard[client] = self.now.instant;
-                    if block.starts_with(b"id: ") || block.starts_with(b"data: ") {
+                    if is_tick(block) {
                         self.check_tick(client, block, announced);
                     }
                 }
@@ -298,6 +338,8 @@ impl World {
         assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
         let joined = self.joined[client];
         let mut borrowed = self.clients[client].borrow_mut();
+        borrowed.last_n = borrowed.last_n.max(tick.n);
+        let options = borrowed.options;
         let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
         let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
         let newest = tick.seq >= announced[symbol];
@@ -305,14 +347,22 @@ impl World {
         if let Some(last) = progress.last {
             assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
             let skipped = tick.seq - last - 1;
-            if skipped > 0 {
-                let oldest = &self.history[symbol][last as usize + 1];
+            let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
+            if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
                 let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
                 let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= RING.count as u64;
-                assert!(age > MAX_LAG || lost, "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks");
+                let chosen = options.interval.is_some();
+                assert!(
+                    age > MAX_LAG || lost || chosen,
+                    "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks"
+                );
                 assert!(newest, "seed {seed}: rule 2: it coalesces to the newest");
-                let missed = &mut self.missed[client];
-                if progress.full_since_last { missed.lag += skipped } else { missed.ring += skipped }
+            }
+            let missed = &mut self.missed[client];
+            match (progress.full_since_last, options == Options::new(HEARTBEAT)) {
+                (true, _) => missed.lag += skipped,
+                (false, true) => missed.ring += skipped,
+                (false, false) => missed.options += skipped,
             }
         }
         progress.last = Some(tick.seq);
@@ -323,6 +373,34 @@ impl World {
                 progress.waited += 1;
                 progress.longest_wait = progress.longest_wait.max(progress.waited);
             }
+        }
+    }
+
+    /// A stream with a `max_rate` is written no more often, but for a status, and each time with the newest.
+    fn check_rate(&mut self, client: usize, after: &[Seen], with_rest: bool) {
+        let Some(interval) = self.client(client).options.interval else { return };
+        let blocks = after.iter().map_while(|seen| match seen {
+            Seen::Block(block) => Some(block),
+            _ => None,
+        });
+        // Of a write that was cut, the urgent part may not have come through.
+        let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
+        let ticks: Vec<_> = blocks.filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
+        if ticks.is_empty() {
+            return;
+        }
+        // A status that changed and was skipped for a newer tick is as urgent.
+        let is_urgent = ticks.iter().any(|(symbol, tick)| {
+            let last = self.client(client).symbols[symbol].last.unwrap_or(0);
+            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
+            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
+        });
+        let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
+        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_rest) {
+            assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
+        }
+        if !with_rest {
+            self.client(client).paced_at = Some(self.now.instant);
         }
     }
 
@@ -379,8 +457,12 @@ impl World {
             self.give_room(client, usize::MAX);
         }
         for worker in 0..self.workers.len() {
-            // Only a worker that is awake takes a turn: a lost wake-up must show.
-            for _ in 0..10_000 {
+            // Only a worker that is awake takes a turn: a lost wake-up must show. The slowest rate has its time.
+            for _ in 0..2_000 {
+                self.turn_if_awake(worker);
+            }
+            self.advance(Duration::from_millis(400));
+            for _ in 0..2_000 {
                 self.turn_if_awake(worker);
             }
         }
@@ -390,11 +472,16 @@ impl World {
                 continue;
             }
             for (symbol, progress) in &client.symbols {
-                let newest = self.symbols[*symbol].newest().seq;
-                assert_eq!(progress.last, Some(newest), "seed {}: rule 3: S{symbol} ends on the newest", self.seed);
+                let newest = self.symbols[*symbol].newest().last_change(client.options.parts());
+                let last = progress.last;
+                assert!(last >= Some(newest), "seed {}: rule 3: S{symbol} ends at {last:?} of {newest}", self.seed);
             }
         }
     }
+}
+
+fn is_tick(block: &Bytes) -> bool {
+    block.starts_with(b"id: ") || block.starts_with(b"data: ")
 }
 
 fn name(index: usize) -> tickfan::market::Symbol {

@@ -1,0 +1,142 @@
+//! A worker's streams, and who of them waits for what: to be written, or for a moment.
+
+use super::{
+    schedule::Schedule,
+    stream::{Lane, Stream, StreamKey},
+    symbols::Subscribed,
+    transport::Transport,
+};
+use crate::market::{Now, Part, Parts};
+use slotmap::SlotMap;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// All streams of a worker.
+pub(super) struct Roster<T> {
+    pub(super) streams: SlotMap<StreamKey, Stream<T>>,
+    queues: Queues,
+    schedule: Schedule<StreamKey>,
+    stall_timeout: Duration,
+}
+
+/// Who waits to be written.
+#[derive(Default)]
+struct Queues {
+    /// Streams that were marked by a symbol with few subscribers, or have room again.
+    small: VecDeque<StreamKey>,
+    /// The running round: streams that were marked by symbols with many.
+    large: VecDeque<StreamKey>,
+    large_is_next: bool,
+}
+
+impl<T: Transport> Roster<T> {
+    pub(super) fn new(stall_timeout: Duration) -> Self {
+        Self { streams: SlotMap::with_key(), queues: Queues::default(), schedule: Schedule::new(), stall_timeout }
+    }
+
+    /// Whether the round of streams that large symbols have marked is written.
+    pub(super) fn round_is_over(&self) -> bool {
+        self.queues.large.is_empty()
+    }
+
+    /// Whether nobody waits to be written.
+    pub(super) fn rests(&self) -> bool {
+        self.queues.small.is_empty() && self.queues.large.is_empty()
+    }
+
+    /// When the next deadline is due.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    /// Marks a changed symbol in each stream that wants what changed, and queues those that may be written.
+    pub(super) fn mark_all(&mut self, symbol: &Subscribed, changed: Parts, lane: Lane, now: Now) {
+        let status = changed.contains(Part::Status).then(|| symbol.window.newest().last_change(Parts::STATUS));
+        for subscriber in symbol.subscribers.iter().filter(|subscriber| subscriber.parts.intersects(changed)) {
+            let stream = &mut self.streams[subscriber.stream];
+            stream.cursors.mark(subscriber.slot);
+            if status.is_some_and(|seq| stream.cursors.lacks(subscriber.slot, seq)) {
+                stream.hurry();
+            }
+            self.queue(subscriber.stream, lane, now);
+        }
+    }
+
+    /// Queues a stream that lacks something, unless it is full, or has to wait for its `max_rate`.
+    pub(super) fn queue(&mut self, key: StreamKey, lane: Lane, now: Now) {
+        let stream = &mut self.streams[key];
+        if stream.blocked || stream.lingers {
+            return;
+        }
+        if let Some(at) = stream.must_wait(now) {
+            stream.deadlines.write = Some(at);
+            stream.deadlines.full_since = None; // it has room, and waits by its own choice
+            self.rearm_if_earlier(key);
+        } else {
+            self.queues.add(key, stream, lane);
+        }
+    }
+
+    /// The next stream to write, from both queues in turn.
+    pub(super) fn next(&mut self) -> Option<StreamKey> {
+        loop {
+            let (key, lane) = self.queues.next()?;
+            // An entry of a stream that is gone, or has passed to the other queue, is void.
+            if let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.queued == Some(lane)) {
+                stream.queued = None;
+                stream.deadlines.write = None;
+                if !stream.blocked {
+                    return Some(key); // else a heartbeat has filled it meanwhile: it is queued again when it has room
+                }
+            }
+        }
+    }
+
+    /// The next stream whose deadline is due.
+    pub(super) fn next_due(&mut self, now: Now) -> Option<StreamKey> {
+        loop {
+            let (at, key) = self.schedule.pop(now.instant)?;
+            if self.streams.get(key).is_some_and(|stream| stream.armed == at) {
+                return Some(key);
+            }
+        }
+    }
+
+    /// Puts a stream's earliest deadline into the schedule; an older entry is void.
+    pub(super) fn arm(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.armed = stream.deadlines.next(stream.options.heartbeat, self.stall_timeout);
+            self.schedule.add(stream.armed, key);
+        }
+    }
+
+    /// The same, where the entry that there is would come too late. One that comes too early only looks in vain.
+    pub(super) fn rearm_if_earlier(&mut self, key: StreamKey) {
+        let stream = &self.streams[key];
+        if stream.deadlines.next(stream.options.heartbeat, self.stall_timeout) < stream.armed {
+            self.arm(key);
+        }
+    }
+}
+
+impl Queues {
+    /// One that waits in the round and is marked by a small symbol passes it.
+    fn add<T>(&mut self, key: StreamKey, stream: &mut Stream<T>, lane: Lane) {
+        match (stream.queued, lane) {
+            (None, Lane::Large) => self.large.push_back(key),
+            (None | Some(Lane::Large), Lane::Small) => self.small.push_back(key),
+            (Some(_), Lane::Large) | (Some(Lane::Small), Lane::Small) => return,
+        }
+        stream.queued = Some(lane);
+        stream.lane = lane;
+    }
+
+    fn next(&mut self) -> Option<(StreamKey, Lane)> {
+        self.large_is_next = !self.large_is_next;
+        let large = |queues: &mut Self| Some((queues.large.pop_front()?, Lane::Large));
+        let small = |queues: &mut Self| Some((queues.small.pop_front()?, Lane::Small));
+        if self.large_is_next { large(self).or_else(|| small(self)) } else { small(self).or_else(|| large(self)) }
+    }
+}
