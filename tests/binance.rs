@@ -57,20 +57,20 @@ fn assert_waiting(stream: &mut Stream, symbols: usize) {
     }
 }
 
-/// Reads until all that is expected has come: every tick, in order, digit by digit.
+/// Reads until all that is expected has come: of each symbol every tick, in order, digit by digit. Between symbols there is
+/// no order.
 fn follow(stream: &mut Stream, expected: &Expected) {
-    let mut next: BTreeMap<&str, usize> = expected.keys().map(|&symbol| (symbol, 0)).collect();
-    let mut received = 0;
-    while next.iter().any(|(symbol, &next)| next < expected[symbol].len()) {
+    // Of each symbol how many ticks came, and when the gateway had received the last.
+    let mut seen: BTreeMap<&str, (usize, u64)> = expected.keys().map(|&symbol| (symbol, (0, 0))).collect();
+    while seen.iter().any(|(symbol, &(count, _))| count < expected[symbol].len()) {
         let mut tick = stream.tick();
         assert!(tick.id.is_some(), "{tick:?} has no id");
-        let recv = tick.number("recv");
-        assert!(recv >= received, "it came before the tick before it");
-        received = recv;
+        let received = tick.number("recv");
         tick.fields.remove("recv");
-        let next = next.get_mut(tick.text("symbol")).unwrap();
-        assert_eq!(tick.fields, expected[tick.text("symbol")][*next]);
-        *next += 1;
+        let (count, received_before) = seen.get_mut(tick.text("symbol")).unwrap();
+        assert_eq!(tick.fields, expected[tick.text("symbol")][*count]);
+        assert!(received >= *received_before, "it was received before the tick before it");
+        (*count, *received_before) = (*count + 1, received);
     }
 }
 
