@@ -78,25 +78,25 @@ impl Stream {
         stream
     }
 
-    /// The next block; `None` at the stream's end.
+    /// The next block; `None` at the stream's end. Heartbeats, the first of which comes at a random moment, are passed over.
     pub fn next(&mut self) -> Option<Event> {
-        let block = self.block()?;
-        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let data = field("data").unwrap_or_else(|| panic!("no data in {block:?}"));
-        Some(match field("event") {
-            Some(name) => Event::Named(name.to_owned(), serde_json::from_str(data).unwrap()),
-            None => Event::Tick(Tick { id: field("id").map(str::to_owned), fields: fields(data) }),
-        })
+        loop {
+            let block = self.block()?;
+            let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            let data = field("data").unwrap_or_else(|| panic!("no data in {block:?}"));
+            match field("event") {
+                Some("heartbeat") => {}
+                Some(name) => return Some(Event::Named(name.to_owned(), serde_json::from_str(data).unwrap())),
+                None => return Some(Event::Tick(Tick { id: field("id").map(str::to_owned), fields: fields(data) })),
+            }
+        }
     }
 
-    /// The next tick; heartbeats are passed over.
+    /// The next event, which must be a tick.
     pub fn tick(&mut self) -> Tick {
-        loop {
-            match self.next() {
-                Some(Event::Tick(tick)) => return tick,
-                Some(Event::Named(name, _)) if name == "heartbeat" => {}
-                other => panic!("{other:?} in place of a tick, after {:?}", self.last),
-            }
+        match self.next() {
+            Some(Event::Tick(tick)) => tick,
+            other => panic!("{other:?} in place of a tick, after {:?}", self.last),
         }
     }
 
