@@ -35,7 +35,7 @@ fn play(recording: &Recording, speed: f64) {
     thread::scope(|scope| {
         for (target, expected) in [(BOTH, &all), (BOTH, &all), ("/v1/stream/ETH-USDT", &only)] {
             let mut stream = open(gateway.address, target, expected.len());
-            scope.spawn(move || follow(&mut stream, expected));
+            scope.spawn(move || follow(&mut stream, expected, &recording.name));
         }
         connection.play(recording, speed);
     });
@@ -59,7 +59,7 @@ fn assert_waiting(stream: &mut Stream, symbols: usize) {
 
 /// Reads until all that is expected has come: of each symbol every tick, in order, digit by digit. Between symbols there is
 /// no order.
-fn follow(stream: &mut Stream, expected: &Expected) {
+fn follow(stream: &mut Stream, expected: &Expected, session: &str) {
     // Of each symbol how many ticks came, and when the gateway had received the last.
     let mut seen: BTreeMap<&str, (usize, u64)> = expected.keys().map(|&symbol| (symbol, (0, 0))).collect();
     while seen.iter().any(|(symbol, &(count, _))| count < expected[symbol].len()) {
@@ -68,7 +68,7 @@ fn follow(stream: &mut Stream, expected: &Expected) {
         let received = tick.number("recv");
         tick.fields.remove("recv");
         let (count, received_before) = seen.get_mut(tick.text("symbol")).unwrap();
-        assert_eq!(tick.fields, expected[tick.text("symbol")][*count]);
+        assert_eq!(tick.fields, expected[tick.text("symbol")][*count], "in {session}");
         assert!(received >= *received_before, "it was received before the tick before it");
         (*count, *received_before) = (*count + 1, received);
     }
@@ -128,6 +128,7 @@ fn rule_2_a_reader_of_20_kb_a_second_ends_on_the_newest_and_what_it_did_not_get_
         connection.play(&recording, 10.0);
         (fast.join().unwrap(), slow.join().unwrap())
     });
+    println!("{}: missed {} of the fast one, {} of the slow one", recording.name, fast.missed, slow.missed);
     for symbol in SYMBOLS {
         assert_eq!(slow.last[symbol].fields, fast.last[symbol].fields, "both end on the same bytes");
         assert_eq!(slow.last[symbol].id, fast.last[symbol].id);

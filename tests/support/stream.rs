@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use socket2::{Domain, Socket, Type};
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
@@ -119,6 +119,9 @@ impl Stream {
                     return None;
                 }
                 Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    panic!("nothing comes for {PATIENCE:?}, after {:?} and {block:?}", self.last)
+                }
                 Err(error) => panic!("{error}, after {:?} and {block:?}", self.last),
             }
         }
