@@ -8,6 +8,14 @@
     reason = "a module of each test binary, which uses its own part of it"
 )]
 
+pub mod crowd;
+pub mod process;
+pub mod recording;
+pub mod reference;
+pub mod running;
+pub mod stream;
+pub mod venue;
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},

@@ -1,0 +1,109 @@
+//! A gateway in a process of its own: the built program.
+
+use super::{Client, PATIENCE};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// A running process; dropping it ends it.
+pub struct Process {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    child: Child,
+    config: PathBuf,
+}
+
+impl Process {
+    /// Starts it with a configuration, which says nothing of `[server]`, and waits until it serves.
+    pub fn start(name: &str, config: &str) -> Self {
+        Self::launch(name, config, Command::new(env!("CARGO_BIN_EXE_tickfan")))
+    }
+
+    /// The same, under a limit of descriptors.
+    pub fn start_limited(name: &str, config: &str, descriptors: u32) -> Self {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tickfan")]);
+        Self::launch(name, config, command)
+    }
+
+    fn launch(name: &str, config: &str, mut command: Command) -> Self {
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
+        std::fs::write(&file, config).unwrap();
+        let free = "127.0.0.1:0";
+        command.arg("--config").arg(&file).args(["--listen", free, "--admin-listen", free]);
+        command.env("TICKFAN_LOG_FORMAT", "json").env_remove("TICKFAN_LOG").stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (line_tx, line_rx) = mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Reads on to the end: a full pipe would stop the process.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(line_tx.send(line))));
+        let mut seen = Vec::new();
+        let serving = loop {
+            let Ok(line) = line_rx.recv_timeout(PATIENCE) else { panic!("it does not serve: {seen:#?}") };
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["message"] == "serving" {
+                break event;
+            }
+            seen.push(line);
+        };
+        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
+        Self { address: address("listen"), admin: address("admin"), child, config: file }
+    }
+
+    /// The sum of a metric over the series that have this text among their labels.
+    pub fn metric(&self, name: &str, label: &str) -> u64 {
+        sum(&Client::connect(self.admin).get("/metrics").body, name, label)
+    }
+
+    /// Waits until a metric has a value that will do; returns it.
+    pub fn metric_when(&self, name: &str, label: &str, will_do: impl Fn(u64) -> bool) -> u64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.metric(name, label);
+            if will_do(value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "{name}{{{label}}} stays at {value}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end on SIGTERM");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.config);
+    }
+}
+
+fn sum(text: &str, name: &str, label: &str) -> u64 {
+    let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+    let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
+    of_name.filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value.parse::<f64>().unwrap() as u64).sum()
+}
