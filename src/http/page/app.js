@@ -8,6 +8,7 @@ const AGES_EVERY_MILLIS = 500;
 const DECIMALS_MAX = 12;
 
 const pill = document.getElementById("pill");
+const origin = document.getElementById("origin");
 const notice = document.getElementById("notice");
 const table = document.getElementById("watchlist");
 const body = table.tBodies[0];
@@ -26,8 +27,18 @@ const clock = {
 };
 
 function show(link, text = link) {
-  pill.dataset.link = table.dataset.link = link;
-  if (pill.textContent !== text) pill.textContent = text;
+  pill.dataset.link = link;
+  write(pill, text);
+  if (link !== "live") cutOff();
+}
+
+/** Nothing that is shown counts as live any more: each row does again with its own next tick. */
+function cutOff() {
+  for (const row of rows.values()) {
+    row.cut = true;
+    changed.add(row);
+  }
+  askForFrame();
 }
 
 function tell(text) {
@@ -97,6 +108,7 @@ function take(tick) {
   if (row === undefined) return;
   if (tick.recv !== undefined) clock.observe(tick.recv);
   row.tick = tick;
+  row.cut = false;
   changed.add(row);
   askForFrame();
 }
@@ -122,7 +134,7 @@ function layOut(symbols) {
       cells[column] = line.insertCell();
       cells[column].className = column === "state" ? "state text" : column;
     }
-    rows.set(symbol, { line, badge, cells, tick: null, price: undefined, decimals: 2, beat: 0 });
+    rows.set(symbol, { line, badge, cells, tick: null, cut: false, price: undefined, decimals: 2, beat: 0 });
     return line;
   }));
 }
@@ -132,7 +144,8 @@ function askForFrame() {
   frameAsked = true;
   requestAnimationFrame(() => {
     frameAsked = false;
-    for (const row of changed) draw(row);
+    for (const row of changed) if (row.tick !== null) draw(row);
+    if (changed.size > 0) drawOrigin();
     changed.clear();
   });
 }
@@ -143,16 +156,14 @@ function write(cell, text) {
 
 function draw(row) {
   const { tick, cells } = row;
-  row.line.dataset.state = tick.state;
-  const origins = { sim: "simulated" };
-  row.badge.hidden = tick.origin === undefined;
-  write(row.badge, origins[tick.origin] ?? tick.origin ?? "");
+  row.line.dataset.state = row.cut ? "cut" : tick.state;
+  write(row.badge, named(tick.origin));
   row.decimals = Math.max(row.decimals, ...[tick.price, tick.bid, tick.ask].map(decimals));
   write(cells.last, price(tick.price, row.decimals));
   write(cells.bid, price(tick.bid, row.decimals));
   write(cells.ask, price(tick.ask, row.decimals));
   write(cells.volume, tick.volume === undefined ? "–" : compact.format(tick.volume));
-  write(cells.state, state(tick));
+  write(cells.state, row.cut ? "not connected" : state(tick));
   drawChange(cells.change, tick);
   if (tick.price !== undefined && row.price !== undefined && tick.price !== row.price) {
     row.beat = 1 - row.beat;
@@ -161,6 +172,20 @@ function draw(row) {
   }
   row.price = tick.price;
   drawAge(row);
+}
+
+/** What all rows have in common is said once, above them; else each row says its own. */
+function drawOrigin() {
+  const found = new Set([...rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));
+  const [only] = found;
+  const common = found.size === 1 && only !== undefined;
+  origin.hidden = !common;
+  write(origin, common ? `${named(only)} prices` : "");
+  for (const { badge, tick } of rows.values()) badge.hidden = common || tick?.origin === undefined;
+}
+
+function named(origin = "") {
+  return origin === "sim" ? "simulated" : origin;
 }
 
 function drawChange(cell, { price, prev_close }) {
@@ -188,7 +213,9 @@ function state(tick) {
 
 // ---- numbers
 
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
+const compact = new Intl.NumberFormat("en", {
+  notation: "compact", minimumSignificantDigits: 3, maximumSignificantDigits: 3,
+});
 const signed = new Intl.NumberFormat("en", {
   signDisplay: "exceptZero", minimumFractionDigits: 2, maximumFractionDigits: 2,
 });
@@ -229,7 +256,7 @@ async function start() {
     connect(symbols);
     setInterval(() => {
       watchSilence(symbols);
-      for (const row of rows.values()) if (row.tick !== null) changed.add(row);
+      for (const row of rows.values()) changed.add(row);
       askForFrame();
     }, AGES_EVERY_MILLIS);
   } catch {
