@@ -44,7 +44,9 @@ fn limits() -> config::Limits {
         connections: 1,
         head_timeout: Duration::from_secs(1),
         head_bytes: 1_024,
+        write_timeout: Duration::from_secs(10),
         symbols_per_stream: 1,
+        replay_bytes: 1024,
         venue_message_bytes: MESSAGE_BYTES_MAX,
     }
 }

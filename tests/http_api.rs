@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{Answer, Gateway, Setup, metrics, update};
-use tickfan::{http, market::Now};
+use tickfan::{
+    fanout::{Options, Resume},
+    http,
+    market::Now,
+    market::{Part, Parts},
+};
 
 fn gateway() -> Gateway {
     Gateway::start(Setup::default())
@@ -352,5 +357,27 @@ fn the_page_is_served_under_a_policy_that_lets_nothing_else_in() {
     let page = client.get("/").body;
     for forbidden in ["style=\"", "onclick=", "<style", "<script>"] {
         assert!(!page.contains(forbidden), "the policy blocks {forbidden}");
+    }
+}
+
+#[test]
+fn a_stream_has_the_options_and_the_place_that_its_request_says() {
+    let gateway = gateway();
+    let epoch = gateway.cache.epoch();
+    let target = format!("/v1/stream/AAPL?max_rate=4&on=trade&heartbeat=7&last_event_id={epoch}-9");
+    gateway.client().send(&format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    let (_socket, opening) = gateway.stream();
+    let options = Options::new(Duration::from_secs(7)).on(Parts::from_iter([Part::Trade]));
+    assert_eq!(opening.options, options.every(Duration::from_millis(250)));
+    assert_eq!(opening.resume, Some(Resume { after: 9, bytes: 64 * 1024 }));
+    gateway.client().send("GET /v1/stream?symbols=AAPL HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 0-9\r\n\r\n");
+    let (_socket, opening) = gateway.stream();
+    assert_eq!((opening.options, opening.resume), (Options::new(Duration::from_secs(15)), None));
+    for (query, takes) in
+        [("max_rate=1000", "0.1 to 100"), ("on=candles", "trade, quote and stats"), ("heartbeat=1", "5 to 60")]
+    {
+        let answer = gateway.client().get(&format!("/v1/stream/AAPL?{query}"));
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(takes), "{}", answer.body);
     }
 }

@@ -9,8 +9,8 @@ pub use health::{FIRST_VERDICTS_MAX, FeedVerdict, NotReady, Situation};
 use crate::{
     config,
     http::{
-        Acceptor, BindError, Connections, Cors, Front, Hosts, Route, Routes, Serving, Stopping, WRITE_TIMEOUT,
-        into_routes, json, listen,
+        Acceptor, BindError, Connections, Cors, Front, Hosts, Route, Routes, Serving, Stopping, into_routes, json,
+        listen,
     },
     limits::{Admin, Gate},
     telemetry::Metrics,
@@ -54,7 +54,7 @@ impl Server {
             front: Arc::new(front),
             head_timeout: limits.head_timeout,
             head_bytes: limits.head_bytes,
-            write_timeout: WRITE_TIMEOUT,
+            write_timeout: limits.write_timeout,
         };
         let serving = Serving {
             connections: Arc::new(connections),

@@ -193,6 +193,12 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "limits",
+        name: "write_timeout",
+        setting: time(secs(10), millis(100)..=secs(600), |config| &mut config.limits.write_timeout),
+        reason: "an answer that is no stream is short: a client that has not taken it by then does not read",
+    },
+    Key {
+        section: "limits",
         name: "head_bytes",
         setting: bytes(16 << 10, 8 << 10..=64 << 10, |config| &mut config.limits.head_bytes),
         reason: "room for 500 symbols in the query and for a browser's cookies; the HTTP parser needs 8KiB",
@@ -202,6 +208,12 @@ pub const KEYS: &[Key] = &[
         name: "symbols_per_stream",
         setting: count(500, 1..=5_000, |config| &mut config.limits.symbols_per_stream),
         reason: "a large watchlist; a query of 12 KiB, the longest that is read, holds no more than about 5,000",
+    },
+    Key {
+        section: "limits",
+        name: "replay_bytes",
+        setting: bytes(64 << 10, 0..=16 << 20, |config| &mut config.limits.replay_bytes),
+        reason: "some 150 older ticks for a client that comes back: more than that it reads no faster than it falls behind",
     },
     Key {
         section: "limits",
@@ -236,8 +248,10 @@ impl Default for Config {
                 streams: 0,
                 connections: 0,
                 head_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
                 head_bytes: 0,
                 symbols_per_stream: 0,
+                replay_bytes: 0,
                 venue_message_bytes: 0,
             },
         };

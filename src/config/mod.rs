@@ -119,10 +119,14 @@ pub struct Limits {
     pub connections: usize,
     /// How long a client may take to send a head.
     pub head_timeout: Duration,
+    /// How long a client may take to read an answer that is no stream.
+    pub write_timeout: Duration,
     /// How long a head may be, in bytes.
     pub head_bytes: usize,
     /// How many symbols one stream may ask for.
     pub symbols_per_stream: usize,
+    /// How many bytes of older ticks a stream that resumes may get.
+    pub replay_bytes: usize,
     /// How long a venue's message may be, in bytes.
     pub venue_message_bytes: usize,
 }

@@ -64,7 +64,7 @@ struct Handle {
 }
 
 /// The worker threads, for whoever waits for their end.
-pub struct Workers(Vec<JoinHandle<io::Result<()>>>);
+pub struct Workers(Vec<JoinHandle<()>>);
 
 /// Held by a stream: its permit, and its place among its worker's streams.
 struct Placed {
@@ -98,7 +98,8 @@ impl Engine {
             let (inbox, counts) = (handle.inbox.clone(), handle.counts.clone());
             let run = move || {
                 let worker = Worker::new(index as u32, inbox.clone(), limits, rand::random());
-                thread::run(poll, &inbox, worker, &counts)
+                // A dead worker must never look like a quiet market: a panic ends the process.
+                thread::run(poll, &inbox, worker, &counts).expect("a worker can wait as long as the process lives");
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
             handles.push(handle);
@@ -165,7 +166,7 @@ impl Workers {
     /// What a worker died of.
     pub fn join(self) -> io::Result<()> {
         for thread in self.0 {
-            thread.join().map_err(|_| io::Error::other("a worker panicked"))??;
+            thread.join().map_err(|_| io::Error::other("a worker panicked"))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::{
     stream_request::StreamRequest,
 };
 use crate::{
-    fanout::{Opening, Options},
+    fanout::{Opening, Resume},
     limits::{Gate, Stream},
     market::Now,
     telemetry::names::{HTTP_REQUESTS, STREAMS_REJECTED},
@@ -47,6 +47,7 @@ pub(crate) struct Streams {
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) epoch: Epoch,
     pub(crate) heartbeat: Duration,
+    pub(crate) replay_bytes: usize,
 }
 
 /// How a request is answered.
@@ -91,14 +92,13 @@ impl Front {
         let permit = if draining { Err("draining") } else { streams.gate.try_acquire().ok_or("limit") };
         match permit {
             Ok(permit) => {
-                let selection = request.into_selection();
+                let StreamRequest { selection, choices } = request;
                 let head = opening_bytes(response.headers(), &selection, streams.epoch, Now::read());
-                let symbols = selection.known.into_boxed_slice();
                 Answer::Stream(Opening {
                     head,
-                    symbols,
-                    options: Options::new(streams.heartbeat),
-                    resume: None,
+                    symbols: selection.known.into_boxed_slice(),
+                    options: choices.options(streams.heartbeat),
+                    resume: choices.after(streams.epoch).map(|after| Resume { after, bytes: streams.replay_bytes }),
                     permit: Box::new(permit),
                 })
             }

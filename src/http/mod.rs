@@ -4,6 +4,7 @@
 //! stream takes its socket out of hyper, and the engine writes all of its answer.
 
 mod accept;
+mod choices;
 mod cors;
 mod front;
 mod handoff;
@@ -37,12 +38,8 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 use tokio::sync::watch;
-
-/// How long a client may take for an answer that is no stream.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server stands on.
 #[derive(Clone)]
@@ -73,6 +70,7 @@ impl Server {
             draining: services.draining,
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
+            replay_bytes: limits.replay_bytes,
         };
         let front = Front {
             routes: routes::client_routes(services.cache, limits.symbols_per_stream),
@@ -84,7 +82,7 @@ impl Server {
             front: Arc::new(front),
             head_timeout: limits.head_timeout,
             head_bytes: limits.head_bytes,
-            write_timeout: WRITE_TIMEOUT,
+            write_timeout: limits.write_timeout,
         };
         let acceptor = Acceptor {
             listener,

@@ -24,6 +24,8 @@ pub(crate) enum Problem {
     NoneKnown,
     #[error("limit={text} is not a number from 1 to {max}.")]
     BadLimit { text: Quoted, max: usize },
+    #[error("{name}={text} is not what it takes: {takes}.")]
+    BadOption { name: &'static str, text: Quoted, takes: &'static str },
     #[error("Send no body: no route takes one.")]
     Body,
     #[error("Send exactly one Host header, with the name that this gateway is reached by.")]
@@ -47,6 +49,7 @@ impl Problem {
             Self::NoSymbols => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             Self::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             Self::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),
+            Self::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
             Self::BadLimit { .. } => (StatusCode::BAD_REQUEST, "bad-limit", "Bad limit"),
             Self::Body => (StatusCode::BAD_REQUEST, "body", "A body where none is taken"),
             Self::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),

@@ -93,17 +93,15 @@ pub(crate) fn client_routes(cache: Arc<Cache>, symbols_max: usize) -> Routes {
     let query = warp::query::<Query>;
     let headers = warp::header::headers_cloned;
 
-    let stream = warp::path!("v1" / "stream")
-        .and(warp::get())
-        .and(context.clone())
-        .and(query())
-        .and(headers())
-        .map(|context: Arc<Context>, query, headers| Route::Stream.answer(open(context.listed(&query), &headers)));
-    let stream_of_one = warp::path!("v1" / "stream" / Segment)
-        .and(warp::get())
-        .and(context.clone())
-        .and(headers())
-        .map(|symbol, context: Arc<Context>, headers| Route::Stream.answer(open(context.one(&symbol), &headers)));
+    let stream = warp::path!("v1" / "stream").and(warp::get()).and(context.clone()).and(query()).and(headers()).map(
+        |context: Arc<Context>, query, headers| Route::Stream.answer(open(context.listed(&query), &query, &headers)),
+    );
+    let stream_of_one =
+        warp::path!("v1" / "stream" / Segment).and(warp::get()).and(context.clone()).and(query()).and(headers()).map(
+            |symbol, context: Arc<Context>, query, headers| {
+                Route::Stream.answer(open(context.one(&symbol), &query, &headers))
+            },
+        );
     let quotes = warp::path!("v1" / "quotes")
         .and(warp::get())
         .and(context.clone())
@@ -137,8 +135,8 @@ impl Context {
 }
 
 /// The answer that becomes a stream.
-fn open(selection: Result<Selection, Problem>, headers: &HeaderMap) -> Result<Response, Problem> {
-    let request = StreamRequest::new(selection?, headers)?;
+fn open(selection: Result<Selection, Problem>, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    let request = StreamRequest::new(selection?, query, headers)?;
     let mut response = stream_response();
     response.extensions_mut().insert(Arc::new(request));
     Ok(response)

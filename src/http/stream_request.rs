@@ -1,6 +1,9 @@
 //! What a client asks for, valid by construction.
 
-use super::problem::{Problem, Quoted};
+use super::{
+    choices::Choices,
+    problem::{Problem, Quoted},
+};
 use crate::{
     cache::{Cache, SymbolState},
     market::Symbol,
@@ -61,21 +64,22 @@ impl Selection {
 /// A stream that may be opened as far as its request goes.
 #[derive(Clone)]
 pub(crate) struct StreamRequest {
-    selection: Selection,
+    /// What it carries.
+    pub(crate) selection: Selection,
+    /// What else was asked for.
+    pub(crate) choices: Choices,
 }
 
 impl StreamRequest {
     /// Makes one of the symbols and of what the client says of itself.
     ///
     /// # Errors
-    /// [`Problem::NotAcceptable`] if the client cannot take a stream.
-    pub(crate) fn new(selection: Selection, headers: &HeaderMap) -> Result<Self, Problem> {
-        if accepts_stream(headers) { Ok(Self { selection }) } else { Err(Problem::NotAcceptable) }
-    }
-
-    /// What it carries.
-    pub(crate) fn into_selection(self) -> Selection {
-        self.selection
+    /// [`Problem::NotAcceptable`] if the client cannot take a stream, and as [`Choices::new`].
+    pub(crate) fn new(selection: Selection, query: &Query, headers: &HeaderMap) -> Result<Self, Problem> {
+        if !accepts_stream(headers) {
+            return Err(Problem::NotAcceptable);
+        }
+        Ok(Self { selection, choices: Choices::new(query, headers)? })
     }
 }
 

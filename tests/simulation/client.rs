@@ -46,6 +46,8 @@ pub(crate) enum Seen {
 /// Where a client stands in one symbol.
 #[derive(Default)]
 pub(crate) struct Progress {
+    /// Every `seq` that was begun, in order.
+    pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
     /// The newest tick, by what was published.
@@ -86,6 +88,11 @@ impl Client {
         if std::mem::take(&mut self.full) {
             self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
         }
+    }
+
+    /// Whether the last tick was cut, so that the client never saw it.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.is_some()
     }
 
     pub(crate) fn leave(&mut self) {

@@ -9,6 +9,7 @@ mod client;
 mod world;
 
 use std::{ops::Range, time::Duration};
+use tickfan::fanout::{Options, Resume};
 use world::{Settings, World};
 
 const STEPS: usize = 300;
@@ -57,6 +58,67 @@ fn rule_11_a_frame_is_encoded_once_for_all_and_only_if_some_stream_wants_it() {
 #[test]
 fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resume() {
     simulate(1_000..1_400, Settings { choosy: true, ..Settings::default() });
+}
+
+/// A stream of one symbol that is cut anywhere, and resumed with the last id that its client saw, goes on without a hole
+/// while the ring holds what it missed.
+#[test]
+fn a_resumed_stream_of_one_symbol_gets_all_that_the_ring_holds() {
+    let options = Options::new(Duration::from_secs(15));
+    for cut_at in 0..1_000 {
+        let mut world = World::new(cut_at as u64, Settings { symbols: 1, workers: 1, ..Settings::default() });
+        world.publish(0);
+        let first = world.join(0, &[0], 7 + cut_at);
+        world.turn(0);
+        for _ in 0..6 {
+            world.publish(0);
+            world.turn(0);
+        }
+        world.client(first).leave();
+        world.turn(0);
+        let mut seen = world.client(first).symbols[&0].seqs.clone();
+        if world.client(first).is_cut() {
+            seen.pop();
+        }
+        for _ in 0..cut_at % 4 {
+            world.publish(0);
+        }
+        let resume = seen.last().map(|&seq| Resume { after: world.n(0, seq), bytes: 64 * 1024 });
+        let second = world.join_with(0, &[0], usize::MAX, options, resume);
+        world.turn(0);
+        let more = world.client(second).symbols[&0].seqs.clone();
+        let newest = 7 + cut_at as u64 % 4;
+        assert_eq!(more.last(), Some(&newest), "cut at {cut_at}: the newest comes in any case");
+        if seen.last().is_some_and(|&last| last < newest) {
+            seen.extend(&more);
+            assert_eq!(seen, (1..=newest).collect::<Vec<_>>(), "cut at {cut_at}");
+        } else {
+            assert_eq!(more, [newest], "cut at {cut_at}");
+        }
+        let none = world.join_with(0, &[0], usize::MAX, options, Some(Resume { after: u64::MAX, bytes: 64 * 1024 }));
+        world.turn(0);
+        assert_eq!(world.client(none).symbols[&0].seqs, [newest], "an id of the future is a snapshot");
+    }
+}
+
+/// What is replayed before the newest is the newest that fits.
+#[test]
+fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
+    let mut world = World::new(5, Settings { symbols: 2, workers: 1, ..Settings::default() });
+    for _ in 0..5 {
+        world.publish(0);
+        world.publish(1);
+    }
+    for (bytes, replayed) in [(0, 2), (200, 3), (400, 4), (64 * 1024, 10)] {
+        let resume = Some(Resume { after: 0, bytes });
+        let client = world.join_with(0, &[0, 1], usize::MAX, Options::new(Duration::from_secs(15)), resume);
+        world.turn(0);
+        let client = world.client(client);
+        let mut seqs: Vec<u64> = client.symbols.values().flat_map(|progress| progress.seqs.clone()).collect();
+        seqs.sort_unstable();
+        assert_eq!(seqs.len(), replayed, "{bytes} bytes: {seqs:?}");
+        assert!(seqs.iter().rev().zip([5, 5, 4, 4, 3, 3, 2, 2, 1, 1]).all(|(seq, newest)| *seq == newest), "{seqs:?}");
+    }
 }
 
 /// Symbols of a slow stream take turns, however hot some of them are.

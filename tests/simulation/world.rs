@@ -107,6 +107,11 @@ impl World {
         self.clients[client].borrow_mut()
     }
 
+    /// The `n` of a symbol's tick.
+    pub(crate) fn n(&self, symbol: usize, seq: u64) -> u64 {
+        self.history[symbol][seq as usize].n
+    }
+
     pub(crate) fn advance(&mut self, by: Duration) {
         self.now = self.now.after(by);
     }
@@ -366,6 +371,7 @@ impl World {
             }
         }
         progress.last = Some(tick.seq);
+        progress.seqs.push(tick.seq);
         progress.full_since_last = false;
         progress.waited = 0;
         for (&other, progress) in &mut borrowed.symbols {
