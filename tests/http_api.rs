@@ -365,7 +365,7 @@ fn a_stream_has_the_options_and_the_place_that_its_request_says() {
     let gateway = gateway();
     let epoch = gateway.cache.epoch();
     let target = format!("/v1/stream/AAPL?max_rate=4&on=trade&heartbeat=7&last_event_id={epoch}-9");
-    gateway.client().send(&format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    gateway.client().send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
     let (_socket, opening) = gateway.stream();
     let options = Options::new(Duration::from_secs(7)).on(Parts::from_iter([Part::Trade]));
     assert_eq!(opening.options, options.every(Duration::from_millis(250)));
