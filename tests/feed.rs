@@ -8,7 +8,7 @@ use std::{future::Future, time::Duration};
 use tickfan::{
     config::{self, FeedSymbol, VenueKind},
     feed::{Feed, FeedState, FeedStatus, Sink, Timing},
-    market::{Field, Now, Update},
+    market::{Field, Now, Reason, Update},
     telemetry::feed::FeedMetrics,
 };
 use tokio::{
@@ -52,7 +52,9 @@ fn limits() -> config::Limits {
 #[derive(Debug)]
 enum Seen {
     Updates(Vec<Update>),
-    Lost,
+    Lost(Reason),
+    Closed(bool),
+    Refused(Vec<(u32, Reason)>),
 }
 
 struct Collector(mpsc::UnboundedSender<Seen>);
@@ -62,8 +64,16 @@ impl Sink for Collector {
         let _ = self.0.send(Seen::Updates(updates.to_vec()));
     }
 
-    fn connection_lost(&mut self, _: Now) {
-        let _ = self.0.send(Seen::Lost);
+    fn outage(&mut self, reason: Reason, _: Now) {
+        let _ = self.0.send(Seen::Lost(reason));
+    }
+
+    fn closed(&mut self, closed: bool, _: Now) {
+        let _ = self.0.send(Seen::Closed(closed));
+    }
+
+    fn refused(&mut self, refused: &[(u32, Reason)], _: Now) {
+        let _ = self.0.send(Seen::Refused(refused.to_vec()));
     }
 }
 
@@ -111,7 +121,7 @@ impl Rig {
     }
 
     async fn lost(&mut self) {
-        while !matches!(within("the loss", self.seen_rx.recv()).await.unwrap(), Seen::Lost) {}
+        while !matches!(within("the loss", self.seen_rx.recv()).await.unwrap(), Seen::Lost(_)) {}
     }
 
     async fn reached(&mut self, state: FeedState) {

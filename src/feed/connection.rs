@@ -11,7 +11,7 @@ use super::{
     status::FeedState,
 };
 use crate::{
-    market::Now,
+    market::{Now, Reason},
     telemetry::{
         feed::{ConnectResult, FeedMetrics, MessageKind},
         labels::Label,
@@ -254,7 +254,8 @@ impl<S: Sink> Connection<S> {
         self.meter.metrics.up.set(0.0);
         if self.socket.is_some() {
             // Before all else: from now on an old price would be shown as live.
-            self.sink.connection_lost(Now::read());
+            let reason = if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost };
+            self.sink.outage(reason, Now::read());
         }
         let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
         let detail = self.detail.take().unwrap_or_default();

@@ -88,10 +88,11 @@ impl Binance {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
-            order: Order { id: event.t.id(errors), time: event.T.time(errors) },
+            order: Order { id: event.t.id(errors), time: event.T.time(errors), by_arrival: false },
             price: required(event.p.decimal(errors), errors),
             size: required(event.q.decimal(errors), errors),
             side: required(event.m.word(errors, taker), errors),
+            ..TradeUpdate::default()
         };
         batch.updates.push(Update { symbol, trade: Some(trade), ..Update::default() });
         Ok(Message::Data)
@@ -102,7 +103,7 @@ impl Binance {
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_book(event.b, event.B, errors);
         let (ask, ask_size) = side_of_book(event.a, event.A, errors);
-        let order = Order { id: event.u.id(errors), time: None };
+        let order = Order { id: event.u.id(errors), ..Order::default() };
         let quote = BookUpdate { order, bid, bid_size, ask, ask_size };
         batch.updates.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)

@@ -35,10 +35,11 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, 
 #[test]
 fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
     let trade = TradeUpdate {
-        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)) },
+        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)), by_arrival: false },
         price: number("61837.63"),
         size: number("0.02"),
         side: Field::Set(Side::Sell),
+        ..TradeUpdate::default()
     };
     let update = Update { symbol: 0, trade: Some(trade), ..Update::default() };
     assert_eq!(read(TRADE), (Ok(Message::Data), vec![update], vec![]));
@@ -55,7 +56,7 @@ fn a_time_in_milliseconds_is_taken_as_such() {
 #[test]
 fn a_quote_has_an_id_and_no_time() {
     let quote = BookUpdate {
-        order: Order { id: Some(35_346_513_501), time: None },
+        order: Order { id: Some(35_346_513_501), ..Order::default() },
         bid: number("2683.8"),
         bid_size: number("3.0292"),
         ask: number("2683.81"),

@@ -153,7 +153,7 @@ impl<'a, V: Value<'a>> Frame<V> {
     }
 
     fn order(&self, batch: &mut Batch) -> Order {
-        Order { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors) }
+        Order { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors), by_arrival: false }
     }
 
     fn trade(&self, batch: &mut Batch) -> TradeUpdate {
@@ -169,6 +169,7 @@ impl<'a, V: Value<'a>> Frame<V> {
             price: self.price.decimal(errors),
             size: self.size.decimal(errors),
             side: self.side.word(errors, side),
+            ..TradeUpdate::default()
         }
     }
 
@@ -230,11 +231,12 @@ mod tests {
 
     #[test]
     fn every_field_of_a_tick_can_be_said() {
-        let order = Order { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)) };
+        let order = Order { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)), by_arrival: false };
         let (_, batch) = read(
             r#"{"type":"trade","symbol":"AAPL","id":7,"time":1732283045123456,"price":"182.34","size":100,"side":"buy"}"#,
         );
-        let trade = TradeUpdate { order, price: number("182.34"), size: number("100"), side: Field::Set(Side::Buy) };
+        let side = Field::Set(Side::Buy);
+        let trade = TradeUpdate { order, price: number("182.34"), size: number("100"), side, ..TradeUpdate::default() };
         assert_eq!(batch.updates, [Update { symbol: 1, trade: Some(trade), ..Update::default() }]);
 
         let (_, batch) = read(
