@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connection;
+mod hours;
 mod log;
 mod meter;
 mod session;
@@ -94,8 +95,8 @@ impl Feed {
         }
         let venue =
             venue::new(&self.config).expect("it was checked when the feed was made, and the loopback is an address");
-        let (name, state_tx) = (self.config.name, self.state_tx);
-        let connection = Connection::new(name, venue, sink, self.timing, self.message_bytes_max, metrics, state_tx);
+        let (timing, message_bytes_max, state_tx) = (self.timing, self.message_bytes_max, self.state_tx);
+        let connection = Connection::new(self.config, venue, sink, timing, message_bytes_max, metrics, state_tx);
         match simulator {
             Some(simulator) => {
                 tokio::join!(simulator, connection.run(shutdown));

@@ -340,7 +340,7 @@ fn said(what: u8, place: u64) -> Update {
         3 => {
             Update { stats: Some(StatsUpdate { order, volume: value, ..StatsUpdate::default() }), ..Update::default() }
         }
-        4 => status(if place % 2 == 0 { Field::Clear } else { Field::Set(Halt::News) }, order.time),
+        4 => status(if place.is_multiple_of(2) { Field::Clear } else { Field::Set(Halt::News) }, order.time),
         // A correction to the same price: what is shown must still be the same trade.
         _ => correction(place, Some((place as i64, Session::Regular))),
     }

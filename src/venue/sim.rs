@@ -84,12 +84,12 @@ impl Venue for Sim {
         Rules { between_requests: BETWEEN_REQUESTS, lifetime: None, mute_after: None }
     }
 
-    fn subscribe(&mut self) -> Vec<Request> {
+    fn open(&mut self) -> Vec<Request> {
         let text = |id: u64, names: &[Box<str>]| {
             serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
         };
         let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: text(id, names) }).collect()
+        (1..).zip(batches).map(|(id, names)| Request { id, text: Some(text(id, names)) }).collect()
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -217,7 +217,7 @@ mod tests {
 
     fn venue() -> Sim {
         let symbols = symbols(&[("MSFT", None), ("AAPL", None)]);
-        Sim::new(&Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: 1.0 }).unwrap()
+        Sim::new(&Feed::new(VenueKind::Sim, symbols)).unwrap()
     }
 
     fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn it_asks_for_its_symbols_in_batches() {
         let text = r#"{"id":1,"op":"subscribe","symbols":["MSFT","AAPL"]}"#.to_owned();
-        assert_eq!(venue().subscribe(), [Request { id: 1, text }]);
+        assert_eq!(venue().open(), [Request { id: 1, text: Some(text) }]);
     }
 
     #[test]
@@ -306,9 +306,9 @@ mod tests {
         let entries: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
         let sim = |count: usize| {
             let symbols = symbols(&entries[..count]);
-            Sim::new(&Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: 1.0 })
+            Sim::new(&Feed::new(VenueKind::Sim, symbols))
         };
-        let requests = sim(SYMBOLS_MAX).unwrap().subscribe();
+        let requests = sim(SYMBOLS_MAX).unwrap().open();
         assert_eq!(requests.len(), SYMBOLS_MAX / SYMBOLS_PER_REQUEST);
         assert!(matches!(sim(SYMBOLS_MAX + 1), Err(VenueError::TooManySymbols { .. })));
     }
