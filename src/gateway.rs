@@ -3,15 +3,15 @@
 use crate::{
     admin::{self, FeedVerdict, Situation},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
-    config::{self, Config, VenueKind},
+    config::{self, Config},
     fanout::{Announcer, Engine, StreamMetrics, Workers},
     feed::{Feed, FeedStatus},
     http::{self, BindError},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
-    market::{Now, Origin, State},
+    market::{Now, State},
     telemetry::{CacheMetrics, Metrics, Source, feed::FeedMetrics, names},
-    venue::VenueError,
+    venue::{self, VenueError},
     wire::Epoch,
 };
 use std::{
@@ -191,10 +191,7 @@ fn wire_feed(
     engine: &Arc<Engine>,
 ) -> Result<(Wired, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
-    let origin = match feed.venue {
-        VenueKind::Sim => Origin::Sim,
-        VenueKind::Binance => Origin::Market,
-    };
+    let origin = venue::origin(feed);
     let now = Now::read();
     let register = |wanted: &config::FeedSymbol| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
     let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;

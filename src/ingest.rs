@@ -4,10 +4,10 @@ use crate::{
     cache::{Published, SymbolState},
     fanout::Announcer,
     feed::Sink,
-    market::{Now, Update},
+    market::{Now, Reason, Update},
     telemetry::CacheMetrics,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// One feed's way into the cache. It holds the states of the feed's symbols: the map is not looked up per update.
 pub struct Ingest {
@@ -21,6 +21,18 @@ impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
         Self { symbols, announcer, metrics }
+    }
+}
+
+impl Ingest {
+    /// Sets what holds of each symbol, and announces those that it changed.
+    fn set_each(&mut self, set: impl Fn(u32, &SymbolState) -> Published) {
+        for (index, state) in (0..).zip(&self.symbols) {
+            if let Published::Tick { interest } = set(index, state) {
+                self.announcer.add(state, interest);
+            }
+        }
+        self.announcer.flush();
     }
 }
 
@@ -42,12 +54,16 @@ impl Sink for Ingest {
         self.metrics.count(ticks, unchanged, late);
     }
 
-    fn connection_lost(&mut self, now: Now) {
-        for state in &self.symbols {
-            if let Published::Tick { interest } = state.connection_lost(now) {
-                self.announcer.add(state, interest);
-            }
-        }
-        self.announcer.flush();
+    fn outage(&mut self, reason: Reason, now: Now) {
+        self.set_each(|_, state| state.outage(reason, now));
+    }
+
+    fn closed(&mut self, closed: bool, now: Now) {
+        self.set_each(|_, state| state.set_closed(closed, now));
+    }
+
+    fn refused(&mut self, refused: &[(u32, Reason)], now: Now) {
+        let reasons: HashMap<u32, Reason> = refused.iter().copied().collect();
+        self.set_each(|index, state| state.set_refused(reasons.get(&index).copied(), now));
     }
 }

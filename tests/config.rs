@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    Config, FEEDS_MAX, FILE_BYTES_MAX, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS, SYMBOLS_MAX, Setting, VenueKind,
-    load, show_bytes, show_duration, variable_name,
+    CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS, SYMBOLS_MAX,
+    Setting, VenueKind, load, show_bytes, show_duration, variable_name,
 };
+use tickfan::market::{Hours, Schedule};
 
 fn load_file(path: &Path) -> Result<Config, String> {
     load(Some(path), Vec::new(), &Overrides::default()).map_err(|error| error.to_string())
@@ -110,6 +111,59 @@ fn a_full_file_is_read() {
     assert_eq!((config.fanout.ring, config.limits.streams), (16, 1000));
     assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (5 << 20, 8192));
     assert_eq!(config.limits.connections, 4096, "what the file leaves out keeps its default");
+}
+
+#[test]
+fn a_feed_of_stocks_has_a_key_and_hours() {
+    let text = r#"
+        [[feed]]
+        name = "us-stocks"
+        venue = "alpaca"
+        key_env = "ALPACA_KEY"
+        secret_env = "ALPACA_SECRET"
+        symbols = ["AAPL", "BRK.B"]
+        closed_days = ["2025-01-09"]
+        mute_after = "1m"
+        [[feed]]
+        venue = "alpaca"
+        key_env = "ALPACA_KEY"
+        secret_env = "ALPACA_SECRET"
+        symbols = ["FAKEPACA"]
+        hours = "always"
+    "#;
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("stocks.toml");
+    fs::write(&path, text).unwrap();
+    let with = |key: &str, secret: &str| {
+        let variables = [("ALPACA_KEY", key), ("ALPACA_SECRET", secret)];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
+    };
+    let config = with("PKTEST", "s3cr3t/+\n").unwrap();
+    let [stocks, test] = config.feeds.as_slice() else { panic!("two feeds") };
+    let credentials = stocks.credentials.as_ref().unwrap();
+    assert_eq!((credentials.key.expose(), credentials.secret.expose()), ("PKTEST", "s3cr3t/+"));
+    let closed_days = vec!["2025-01-09".parse().unwrap()];
+    assert_eq!(stocks.schedule, Schedule::new(Hours::UsEquities, closed_days));
+    assert_eq!((stocks.mute_after, test.mute_after), (Some(Duration::from_secs(60)), None));
+    assert_eq!(test.schedule, Schedule::always());
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains("PKTEST") && !shown.contains("s3cr3t"), "{shown}");
+    for no_key in ["", " ", "two words", "sécret", &"x".repeat(513)] {
+        let error = with("PKTEST", no_key).unwrap_err();
+        assert!(error.starts_with("the variable ALPACA_SECRET, named by `secret_env`, holds no key\n"), "{error}");
+        assert!(no_key.trim().is_empty() || !error.contains(no_key), "{error}");
+    }
+}
+
+#[test]
+fn too_many_closed_days_are_refused() {
+    let text = |count: usize| {
+        let days = vec!["\"2025-01-09\""; count].join(",");
+        format!("[[feed]]\nhours = \"us-equities\"\nclosed_days = [{days}]")
+    };
+    assert!(load_text("closed_days", text(CLOSED_DAYS_MAX)).is_ok());
+    let error = load_text("closed_days", text(CLOSED_DAYS_MAX + 1)).unwrap_err();
+    assert!(error.starts_with("too many closed days\n") && error.contains("at most 366"), "{error}");
 }
 
 /// The bounds of a key as texts, with what lies just outside: (minimum, maximum, below, above).

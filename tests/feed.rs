@@ -6,9 +6,9 @@ use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{future::Future, time::Duration};
 use tickfan::{
-    config::{self, FeedSymbol, VenueKind},
+    config::{self, Credentials, FeedSymbol, Secret, VenueKind},
     feed::{Feed, FeedState, FeedStatus, Sink, Timing},
-    market::{Field, Now, Update},
+    market::{Date, Field, Hours, Now, Reason, Schedule, Update},
     telemetry::feed::FeedMetrics,
 };
 use tokio::{
@@ -54,7 +54,9 @@ fn limits() -> config::Limits {
 #[derive(Debug)]
 enum Seen {
     Updates(Vec<Update>),
-    Lost,
+    Lost(Reason),
+    Closed(bool),
+    Refused(Vec<(u32, Reason)>),
 }
 
 struct Collector(mpsc::UnboundedSender<Seen>);
@@ -64,8 +66,16 @@ impl Sink for Collector {
         let _ = self.0.send(Seen::Updates(updates.to_vec()));
     }
 
-    fn connection_lost(&mut self, _: Now) {
-        let _ = self.0.send(Seen::Lost);
+    fn outage(&mut self, reason: Reason, _: Now) {
+        let _ = self.0.send(Seen::Lost(reason));
+    }
+
+    fn closed(&mut self, closed: bool, _: Now) {
+        let _ = self.0.send(Seen::Closed(closed));
+    }
+
+    fn refused(&mut self, refused: &[(u32, Reason)], _: Now) {
+        let _ = self.0.send(Seen::Refused(refused.to_vec()));
     }
 }
 
@@ -82,8 +92,13 @@ impl Rig {
     fn start(venue: VenueKind, url: Option<String>, symbols: &[&str], timing: Timing) -> Self {
         let entry = |symbol: &&str| FeedSymbol { symbol: symbol.parse().unwrap(), venue_name: None };
         let symbols = symbols.iter().map(entry).collect();
-        let config = config::Feed { name: "test".to_owned(), venue, url, symbols, rate: 2_000.0 };
-        let feed = Feed::new(&config, &limits()).unwrap().with_timing(timing);
+        let config =
+            config::Feed { url, rate: 2_000.0, schedule: Schedule::always(), ..config::Feed::new(venue, symbols) };
+        Self::run(&config, timing)
+    }
+
+    fn run(config: &config::Feed, timing: Timing) -> Self {
+        let feed = Feed::new(config, &limits()).unwrap().with_timing(timing);
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
@@ -106,14 +121,39 @@ impl Rig {
         while prices.len() < count {
             match within("an update", self.seen_rx.recv()).await {
                 Some(Seen::Updates(updates)) => prices.extend(updates.iter().filter_map(price)),
+                Some(Seen::Refused(refused)) if refused.is_empty() => {}
                 other => panic!("{other:?} in place of an update"),
             }
         }
         prices
     }
 
-    async fn lost(&mut self) {
-        while !matches!(within("the loss", self.seen_rx.recv()).await.unwrap(), Seen::Lost) {}
+    /// The next updates; what is said of the symbols' standing is skipped.
+    async fn updates(&mut self) -> Vec<Update> {
+        loop {
+            match within("updates", self.seen_rx.recv()).await {
+                Some(Seen::Updates(updates)) => return updates,
+                Some(Seen::Refused(_) | Seen::Closed(_)) => {}
+                lost => panic!("{lost:?}"),
+            }
+        }
+    }
+
+    /// The next refusals, empty ones too.
+    async fn refused(&mut self) -> Vec<(u32, Reason)> {
+        loop {
+            if let Seen::Refused(refused) = within("refusals", self.seen_rx.recv()).await.unwrap() {
+                return refused;
+            }
+        }
+    }
+
+    async fn lost(&mut self) -> Reason {
+        loop {
+            if let Seen::Lost(reason) = within("the loss", self.seen_rx.recv()).await.unwrap() {
+                return reason;
+            }
+        }
     }
 
     async fn reached(&mut self, state: FeedState) {
@@ -134,7 +174,8 @@ impl Rig {
     }
 
     async fn lost_by(&mut self, reason: &str) {
-        self.lost().await;
+        let told = self.lost().await;
+        assert_eq!(told, if reason == "mute" { Reason::Mute } else { Reason::ConnectionLost });
         self.counted(&format!("losses_total{{feed=\"test\",reason=\"{reason}\"}}"), "1").await;
     }
 
@@ -226,7 +267,7 @@ async fn updates_arrive_in_order_and_many_at_once() {
     peer.0.flush().await.unwrap();
     let (mut prices, mut calls) = (Vec::new(), 0);
     while prices.len() < 1_000 {
-        let Some(Seen::Updates(updates)) = within("updates", rig.seen_rx.recv()).await else { panic!("lost") };
+        let updates = rig.updates().await;
         assert!(updates.len() <= 64 && updates.iter().all(|update| update.symbol == 1));
         prices.extend(updates.iter().filter_map(price));
         calls += 1;
@@ -317,7 +358,7 @@ async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
     };
     tokio::select! {
         () = flood => {}
-        () = rig.lost() => {}
+        _ = rig.lost() => {}
     }
     rig.counted("losses_total{feed=\"test\",reason=\"oversize\"}", "1").await;
     rig.stop().await;
@@ -450,7 +491,9 @@ async fn a_feed_that_is_stopped_takes_leave_of_its_venue() {
     assert!(matches!(within("a close", peer.0.next()).await, Some(Ok(Message::Close(_)))));
     drop(peer);
     within("the end", rig.task).await.unwrap().unwrap();
-    assert!(rig.seen_rx.recv().await.is_none(), "the end of the gateway is no outage of the market");
+    while let Some(seen) = rig.seen_rx.recv().await {
+        assert!(matches!(seen, Seen::Refused(refused) if refused.is_empty()), "the end of the gateway is no outage");
+    }
 }
 
 #[tokio::test]
@@ -473,13 +516,131 @@ async fn binance_is_asked_for_its_streams_and_read() {
     rig.stop().await;
 }
 
+/// A feed of Alpaca's protocol, for two stocks, that trades at all hours.
+fn stocks(venue: &Venue) -> config::Feed {
+    let entry = |symbol: &str| FeedSymbol { symbol: symbol.parse().unwrap(), venue_name: None };
+    config::Feed {
+        name: "test".to_owned(),
+        url: Some(venue.url.clone()),
+        schedule: Schedule::always(),
+        credentials: Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") }),
+        ..config::Feed::new(VenueKind::Alpaca, ["AAPL", "IBM"].map(entry).into())
+    }
+}
+
+impl Venue {
+    /// Accepts a feed of Alpaca's protocol, up to its login.
+    async fn log_in(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.send(r#"[{"T":"success","msg":"connected"}]"#).await;
+        assert_eq!(peer.text().await, r#"{"action":"auth","key":"PKTEST","secret":"hush"}"#);
+        peer
+    }
+
+    /// The same, with what it asks for: two requests, of which the first, for prices, grants these.
+    async fn subscribe(&self, granted: &[&str]) -> Peer {
+        let mut peer = self.log_in().await;
+        peer.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
+        let prices = peer.text().await;
+        assert_eq!(prices, r#"{"action":"subscribe","quotes":["AAPL","IBM"],"trades":["AAPL","IBM"]}"#);
+        peer.acknowledge(granted).await;
+        assert!(peer.text().await.contains("statuses"));
+        peer.acknowledge(granted).await;
+        peer
+    }
+}
+
+impl Peer {
+    async fn acknowledge(&mut self, granted: &[&str]) {
+        let answer = serde_json::json!([{ "T": "subscription", "trades": granted, "quotes": granted }]);
+        self.send(&answer.to_string()).await;
+    }
+}
+
+const STOCK_TRADE: &str =
+    r#"[{"T":"t","S":"AAPL","i":1,"x":"V","p":171.24,"s":100,"c":["@"],"z":"C","t":"2024-03-28T16:59:00.114612043Z"}]"#;
+
+#[tokio::test]
+async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
+    let venue = Venue::bind().await;
+    let denied = Duration::from_millis(40);
+    let mut rig = Rig::run(&stocks(&venue), Timing { denied, ..timing() });
+    let mut peer = venue.log_in().await;
+    peer.send(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#).await;
+    assert_eq!(rig.refused().await, [(0, Reason::Unauthorized), (1, Reason::Unauthorized)]);
+    rig.lost_by("denied").await;
+    rig.reached(FeedState::Failed).await;
+    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.reached(FeedState::Live).await;
+    assert_eq!(rig.refused().await, []);
+    peer.send(STOCK_TRADE).await;
+    assert_eq!(rig.prices(1).await, ["171.24"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_in_part_is_asked_for_again() {
+    let venue = Venue::bind().await;
+    let mut rig = Rig::run(&stocks(&venue), timing());
+    let mut peer = venue.subscribe(&["AAPL"]).await;
+    assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
+    assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
+    peer.acknowledge(&["AAPL"]).await;
+    assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
+    peer.acknowledge(&["AAPL"]).await;
+    assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
+    rig.reached(FeedState::Live).await;
+    peer.send(STOCK_TRADE).await;
+    peer.send(&STOCK_TRADE.replace("\"@\"", "\"I\"")).await;
+    assert_eq!(rig.prices(1).await, ["171.24"]);
+    rig.counted("messages_total{feed=\"test\",kind=\"unshown\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_venue_that_holds_on_to_an_old_session_is_left_alone_for_a_while() {
+    let venue = Venue::bind().await;
+    let mut rig = Rig::run(&stocks(&venue), timing());
+    let mut peer = venue.log_in().await;
+    peer.send(r#"[{"T":"error","code":406,"msg":"connection limit exceeded"}]"#).await;
+    rig.lost_by("failed").await;
+    let again = tokio::time::timeout(Duration::from_millis(200), venue.listener.accept()).await;
+    assert!(again.is_err(), "ten times the longest wait of other failures");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
+    let venue = Venue::bind().await;
+    let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
+    let mut rig = Rig::run(&config, timing());
+    let _mute = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.lost_by("mute").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
+    let venue = Venue::bind().await;
+    let today = Date::of(Now::read().unix);
+    let closed_days = (-2..=2).map(|days| today.plus(days)).collect();
+    let schedule = Schedule::new(Hours::UsEquities, closed_days);
+    let mute_after = Some(Duration::from_millis(50));
+    let mut rig = Rig::run(&config::Feed { schedule, mute_after, ..stocks(&venue) }, timing());
+    assert!(matches!(within("the hours", rig.seen_rx.recv()).await, Some(Seen::Closed(true))));
+    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    peer.send(STOCK_TRADE).await;
+    assert_eq!(rig.prices(1).await, ["171.24"], "silence was no outage, and what comes is taken");
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn the_built_in_simulator_fills_every_field() {
     let mut rig = Rig::start(VenueKind::Sim, None, &["AAPL", "BTC-USDT"], timing());
     let (mut trades, mut quotes, mut stats) = (0, 0, 0);
     while trades < 200 || quotes < 200 || stats < 5 {
-        let Some(Seen::Updates(updates)) = within("updates", rig.seen_rx.recv()).await else { panic!("lost") };
-        for update in updates {
+        for update in rig.updates().await {
             trades += usize::from(update.trade.is_some_and(|trade| matches!(trade.size, Field::Set(_))));
             quotes += usize::from(update.quote.is_some_and(|quote| matches!(quote.ask_size, Field::Set(_))));
             stats += usize::from(update.stats.is_some_and(|stats| matches!(stats.prev_close, Field::Set(_))));

@@ -2,7 +2,7 @@
 
 use super::{Marks, Shared, ring::Ring};
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Quote, Symbol, Update},
+    market::{Guards, Now, Origin, Part, Parts, Quote, Reason, Symbol, Update},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
@@ -140,12 +140,19 @@ impl SymbolState {
         }
     }
 
-    /// The connection to its venue is lost: what is known is stale from `now` on.
-    pub fn connection_lost(&self, now: Now) -> Published {
-        let mut inner = self.lock();
-        let Inner { quote, guards, .. } = &mut *inner;
-        let changed = quote.connection_lost(guards, now);
-        if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
+    /// An outage of its feed: what is known is stale from `now` on.
+    pub fn outage(&self, reason: Reason, now: Now) -> Published {
+        self.set(now, |quote, guards| quote.outage(reason, guards, now))
+    }
+
+    /// Its feed's hours have ended, or begun.
+    pub fn set_closed(&self, closed: bool, now: Now) -> Published {
+        self.set(now, |quote, _| quote.set_closed(closed, now))
+    }
+
+    /// The venue refuses it, or, with `None`, grants it.
+    pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
+        self.set(now, |quote, _| quote.set_refused(refused, now))
     }
 
     /// Adds a worker's interest in some parts, and brings `window`, what the worker already has, up to the newest tick and
@@ -206,6 +213,13 @@ impl SymbolState {
     /// How many ticks the ring holds.
     pub fn ring_len(&self) -> usize {
         self.lock().ring.len()
+    }
+
+    fn set(&self, now: Now, set: impl FnOnce(&mut Quote, &mut Guards) -> Parts) -> Published {
+        let mut inner = self.lock();
+        let Inner { quote, guards, .. } = &mut *inner;
+        let changed = set(quote, guards);
+        if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
     }
 
     fn push_tick(&self, inner: &mut Inner, changed: Parts, now: Now) -> Published {

@@ -35,11 +35,12 @@ pub(super) struct Wrong {
     at: Option<Range<usize>>,
     help: Vec<String>,
     also: Option<(String, Range<usize>)>,
+    line_hidden: bool,
 }
 
 impl Wrong {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: None, help: Vec::new(), also: None }
+        Self { what: what.into(), at: None, help: Vec::new(), also: None, line_hidden: false }
     }
 
     /// Adds a line that says what would be right.
@@ -59,6 +60,12 @@ impl Wrong {
     /// Gives it a place, unless it has a closer one.
     pub(super) fn at(mut self, range: Range<usize>) -> Self {
         self.at.get_or_insert(range);
+        self
+    }
+
+    /// Keeps its line to itself, which may hold a secret.
+    pub(super) fn without_line(mut self) -> Self {
+        self.line_hidden = true;
         self
     }
 
@@ -101,8 +108,11 @@ impl Source<'_> {
         let margin = " ".repeat(number.len());
         let mut report = wrong.what;
         // Writing into a String cannot fail.
-        let _ = write!(report, "\n {margin}--> {where_}\n {margin} |\n {number} | {}", place.shown);
-        let _ = write!(report, "\n {margin} | {}{}", " ".repeat(place.before), "^".repeat(place.width));
+        let _ = write!(report, "\n {margin}--> {where_}");
+        if !wrong.line_hidden {
+            let _ = write!(report, "\n {margin} |\n {number} | {}", place.shown);
+            let _ = write!(report, "\n {margin} | {}{}", " ".repeat(place.before), "^".repeat(place.width));
+        }
         for line in wrong.help {
             let _ = write!(report, "\n {margin} = {line}");
         }

@@ -2,8 +2,9 @@
 
 use super::{
     Feed, FeedSymbol, VenueKind,
+    access::{self, Variables},
     error::{Wrong, nearest, shown},
-    names,
+    names, times,
     value::{kind, out_of_range, text},
 };
 use crate::market::Symbol;
@@ -59,19 +60,19 @@ pub const SIM_SYMBOLS: [&str; 30] = [
 
 /// The longest name that a venue may have for a symbol, in bytes.
 const VENUE_NAME_LENGTH_MAX: usize = 64;
-const KEYS: [&str; 5] = ["name", "venue", "url", "symbols", "rate"];
+const KEYS: [&str; 10] =
+    ["name", "venue", "url", "key_env", "secret_env", "symbols", "hours", "closed_days", "mute_after", "rate"];
 
 /// A symbol with its place in the file; none for the simulator's own list.
 type Placed = (FeedSymbol, Option<Range<usize>>);
 
 /// The feeds without any `[[feed]]`: the simulator.
 pub(super) fn simulated() -> Feed {
-    let symbols = sim_symbols().map(|(symbol, _)| symbol).collect();
-    Feed { name: VenueKind::Sim.name().to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: RATE_DEFAULT }
+    Feed::new(VenueKind::Sim, sim_symbols().map(|(symbol, _)| symbol).collect())
 }
 
-/// Reads all `[[feed]]` tables.
-pub(super) fn read(value: &Spanned<DeValue<'_>>) -> Result<Vec<Feed>, Wrong> {
+/// Reads all `[[feed]]` tables. The variables hold the keys that feeds name.
+pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Result<Vec<Feed>, Wrong> {
     let tables = value.get_ref().as_array().ok_or_else(|| {
         Wrong::new("feeds are written as [[feed]], with two brackets")
             .help("so that there can be several")
@@ -88,7 +89,7 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>) -> Result<Vec<Feed>, Wrong> {
                 .help("write [[feed]]")
                 .at(table.span())
         })?;
-        feeds.push(read_feed(fields, table.span(), &mut known)?);
+        feeds.push(read_feed(fields, table.span(), &mut known, variables)?);
     }
     Ok(feeds)
 }
@@ -100,7 +101,12 @@ struct Known {
     symbols: HashMap<Symbol, Option<Range<usize>>>,
 }
 
-fn read_feed(fields: &DeTable<'_>, table: Range<usize>, known: &mut Known) -> Result<Feed, Wrong> {
+fn read_feed(
+    fields: &DeTable<'_>,
+    table: Range<usize>,
+    known: &mut Known,
+    variables: &Variables,
+) -> Result<Feed, Wrong> {
     if let Some((key, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.get_ref().as_ref())) {
         return Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
             .did_you_mean(nearest(key.get_ref(), KEYS))
@@ -126,8 +132,13 @@ fn read_feed(fields: &DeTable<'_>, table: Range<usize>, known: &mut Known) -> Re
         text("url", value, "wss://stream.example.com").and_then(|url| names::url(url).map_err(|w| w.at(value.span())))
     });
     let rate = field("rate").map_or(Ok(RATE_DEFAULT), |value| read_rate(value, venue))?;
-    let symbols = read_symbols(field("symbols"), venue, table)?;
-    Ok(Feed { name, venue, url: url.transpose()?, symbols: known.take(symbols, venue)?, rate })
+    let schedule = times::read_schedule(fields, venue)?;
+    let mute_after = times::read_mute_after(fields)?;
+    let symbols = read_symbols(field("symbols"), venue, table.clone())?;
+    let symbols = known.take(symbols, venue)?;
+    // Last: a file that is wrong is shown as such also where its keys are not at hand.
+    let credentials = access::read(fields, venue, table, variables)?;
+    Ok(Feed { name, venue, url: url.transpose()?, symbols, rate, schedule, mute_after, credentials })
 }
 
 fn read_venue(value: &Spanned<DeValue<'_>>) -> Result<VenueKind, Wrong> {
@@ -279,5 +290,7 @@ fn derived_name(venue: VenueKind, symbol: &Symbol) -> Option<String> {
         VenueKind::Sim => Some(text.to_owned()),
         VenueKind::Binance if text.contains(['.', '_']) || text.matches('-').count() > 1 => None,
         VenueKind::Binance => Some(text.replace('-', "")),
+        VenueKind::Alpaca if text.contains(['-', '_']) => None,
+        VenueKind::Alpaca => Some(text.to_owned()),
     }
 }

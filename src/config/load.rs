@@ -1,7 +1,7 @@
 //! From a file, variables and flags to a valid [`Config`], or to an error that shows its place. Called once, by `main`.
 
 use super::{
-    Config, ConfigError, KEYS, Key,
+    Config, ConfigError, KEYS, Key, access,
     error::{Source, Wrong, nearest, shown},
     feeds,
     value::{self, Raw, kind},
@@ -29,7 +29,8 @@ pub struct Overrides {
 }
 
 /// Reads the configuration: the defaults, over them the file, if one is named, over it the `variables` whose names begin with
-/// `TICKFAN_`, over them the flags. Without any `[[feed]]` there is one simulated feed.
+/// `TICKFAN_`, over them the flags. Feeds name the variables that hold their keys. Without any `[[feed]]` there is one simulated
+/// feed.
 ///
 /// # Errors
 /// [`ConfigError`], to be shown to the person who wrote the file, if it cannot be read, or a key, a value or a variable is wrong.
@@ -42,7 +43,8 @@ pub fn load(
     let name = file.map(|path| shown(&path.display().to_string())).unwrap_or_default();
     let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
     let source = Source::File(&name, &text);
-    let places = read_toml(&mut config, &text).map_err(|wrong| source.error(wrong))?;
+    let variables: Vec<_> = variables.into_iter().collect();
+    let places = read_toml(&mut config, &text, &variables).map_err(|wrong| source.error(wrong))?;
     let of_file = contradiction(&config);
     variables::apply(&mut config, variables)?;
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
@@ -82,7 +84,7 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
     })
 }
 
-fn read_toml(config: &mut Config, text: &str) -> Result<Places, Wrong> {
+fn read_toml(config: &mut Config, text: &str, variables: &access::Variables) -> Result<Places, Wrong> {
     let mut places = Places::new();
     let document = DeTable::parse(text).map_err(|error| {
         let wrong = Wrong::new(format!("this is not TOML: {}", error.message().trim().replace('\n', "; ")));
@@ -90,7 +92,7 @@ fn read_toml(config: &mut Config, text: &str) -> Result<Places, Wrong> {
     })?;
     for (name, value) in in_order(document.get_ref()) {
         match name.get_ref().as_ref() {
-            "feed" => config.feeds = feeds::read(value)?,
+            "feed" => config.feeds = feeds::read(value, variables)?,
             section if SECTIONS.contains(&section) => places.extend(read_section(config, section, value)?),
             other => return Err(unknown_section(other, name.span(), value.get_ref())),
         }

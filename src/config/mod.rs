@@ -1,22 +1,26 @@
 //! The configuration, valid by construction: where it comes from is `load`'s concern, nobody else reads a file or a variable.
 
+mod access;
 mod error;
 mod feeds;
 mod keys;
 mod load;
 mod names;
+mod times;
 mod units;
 mod value;
 mod variables;
 
+pub use access::{Credentials, Secret};
 pub use error::ConfigError;
 pub use feeds::{FEEDS_MAX, RATE_DEFAULT, RATE_MAX, RATE_MIN, SIM_SYMBOLS, SYMBOLS_MAX};
 pub use keys::{KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
+pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
-use crate::market::Symbol;
+use crate::market::{Hours, Schedule, Symbol};
 use std::{net::SocketAddr, time::Duration};
 
 /// All that can be set.
@@ -62,6 +66,28 @@ pub struct Feed {
     pub symbols: Vec<FeedSymbol>,
     /// Updates a second in all, for the simulator only.
     pub rate: f64,
+    /// When it trades.
+    pub schedule: Schedule,
+    /// How long it may be silent within its hours, instead of the venue's own limit.
+    pub mute_after: Option<Duration>,
+    /// What the venue knows us by, where it asks for that.
+    pub credentials: Option<Credentials>,
+}
+
+impl Feed {
+    /// A feed of these symbols that leaves all else at its default.
+    pub fn new(venue: VenueKind, symbols: Vec<FeedSymbol>) -> Self {
+        Self {
+            name: venue.name().to_owned(),
+            venue,
+            url: None,
+            symbols,
+            rate: RATE_DEFAULT,
+            schedule: Schedule::new(venue.hours(), Vec::new()),
+            mute_after: None,
+            credentials: None,
+        }
+    }
 }
 
 /// A symbol of a feed.
@@ -80,17 +106,36 @@ pub enum VenueKind {
     Sim,
     /// Binance spot.
     Binance,
+    /// Alpaca's stocks of the United States.
+    Alpaca,
 }
 
 impl VenueKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sim, Self::Binance];
+    pub const ALL: [Self; 3] = [Self::Sim, Self::Binance, Self::Alpaca];
 
     /// Its name in the configuration, in metrics and in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
             Self::Binance => "binance",
+            Self::Alpaca => "alpaca",
+        }
+    }
+
+    /// When it trades, where the configuration does not say.
+    pub fn hours(self) -> Hours {
+        match self {
+            Self::Sim | Self::Binance => Hours::Always,
+            Self::Alpaca => Hours::UsEquities,
+        }
+    }
+
+    /// Whether it asks for a key.
+    pub fn needs_key(self) -> bool {
+        match self {
+            Self::Sim | Self::Binance => false,
+            Self::Alpaca => true,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::{
     Loss, Sink, Timing,
+    hours::HoursWatch,
     log::{Excerpt, LogLimit},
     meter::Meter,
     session::{Action, Event, Session},
@@ -11,12 +12,13 @@ use super::{
     status::FeedState,
 };
 use crate::{
-    market::Now,
+    config,
+    market::{Now, Phase, Reason},
     telemetry::{
         feed::{ConnectResult, FeedMetrics, MessageKind},
         labels::Label,
     },
-    venue::{Batch, Message, Venue},
+    venue::{Batch, Failure, Message, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::time::{Duration, Instant};
@@ -25,7 +27,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for none.
 const MESSAGES_PER_BATCH: usize = 64;
@@ -45,6 +47,13 @@ pub(super) struct Connection<S> {
     batch: Batch,
     meter: Meter,
     publish: Interval,
+    hours: HoursWatch,
+    /// What the sink was told: it takes a feed for open until then.
+    closed: bool,
+    /// Why the venue does not let us in, if that is what was just read.
+    denied: Option<Reason>,
+    /// How many symbols the feed has.
+    symbols: u32,
     message_log: LogLimit,
     /// What is known of the failure that is about to be logged, fit for a log.
     detail: Option<String>,
@@ -54,6 +63,7 @@ pub(super) struct Connection<S> {
 /// What a feed's task waits for.
 enum Input {
     Due,
+    Hours,
     Publish,
     Frame(Option<Result<Frame, Error>>),
 }
@@ -61,7 +71,7 @@ enum Input {
 impl<S: Sink> Connection<S> {
     /// To be called within a tokio runtime.
     pub(super) fn new(
-        name: String,
+        config: config::Feed,
         venue: Box<dyn Venue>,
         sink: S,
         timing: Timing,
@@ -69,10 +79,17 @@ impl<S: Sink> Connection<S> {
         metrics: FeedMetrics,
         state_tx: watch::Sender<FeedState>,
     ) -> Self {
+        let now = Instant::now();
+        let rules = venue.rules();
+        let rules = Rules { mute_after: config.mute_after.or(rules.mute_after), ..rules };
         let mut publish = interval(timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            session: Session::new(timing, venue.rules(), rand::random(), Instant::now()),
+            session: Session::new(timing, rules, rand::random(), now),
+            hours: HoursWatch::new(config.schedule, now),
+            closed: false,
+            denied: None,
+            symbols: config.symbols.len() as u32,
             dialer: Dialer::new(message_bytes_max),
             socket: None,
             batch: Batch::default(),
@@ -80,7 +97,7 @@ impl<S: Sink> Connection<S> {
             publish,
             message_log: LogLimit::new(MESSAGE_LOG_EVERY),
             detail: None,
-            name,
+            name: config.name,
             venue,
             sink,
             timing,
@@ -107,6 +124,10 @@ impl<S: Sink> Connection<S> {
         loop {
             let mut action = match self.input().await {
                 Input::Due => self.session.on(Event::Due, Instant::now()),
+                Input::Hours => {
+                    self.look_at_hours();
+                    continue;
+                }
                 Input::Publish => {
                     self.meter.publish(&mut self.batch.errors);
                     continue;
@@ -121,6 +142,7 @@ impl<S: Sink> Connection<S> {
 
     async fn input(&mut self) -> Input {
         let due = sleep_until(self.session.deadline().into());
+        let hours = sleep_until(self.hours.deadline().into());
         let frame = async {
             match &mut self.socket {
                 Some(socket) => socket.next().await,
@@ -130,10 +152,23 @@ impl<S: Sink> Connection<S> {
         // The clock comes first: a flood of frames must not put off a deadline.
         tokio::select! {
             biased;
+            () = hours => Input::Hours,
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
             frame = frame => Input::Frame(frame),
         }
+    }
+
+    fn look_at_hours(&mut self) {
+        let now = Now::read();
+        let Some(phase) = self.hours.look(now) else { return };
+        let closed = phase == Phase::Closed;
+        if std::mem::replace(&mut self.closed, closed) != closed {
+            info!(feed = self.name, closed, "the feed's hours");
+            self.sink.closed(closed, now);
+        }
+        // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
+        self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
     }
 
     /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
@@ -146,7 +181,7 @@ impl<S: Sink> Connection<S> {
             let Some(frame) = socket.next().now_or_never() else { break };
             action = self.take(frame, now);
         }
-        self.meter.batch(&self.batch.updates, now);
+        self.meter.batch(&self.batch.updates, std::mem::take(&mut self.batch.unshown), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
             self.batch.updates.clear();
@@ -178,6 +213,10 @@ impl<S: Sink> Connection<S> {
         } else if self.batch.errors.total() > dropped_before {
             self.log_limited("fields were dropped", frame, now.instant);
         }
+        if !self.batch.requests.is_empty() {
+            let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
+            debug_assert_eq!(asked, Action::Nothing, "what is asked for waits for its turn");
+        }
         let Ok(message) = read else { return Event::Heard };
         match message {
             Message::Data => {}
@@ -185,6 +224,14 @@ impl<S: Sink> Connection<S> {
             Message::Refused(_) => {
                 self.meter.message(MessageKind::Control);
                 self.log_limited("a request was refused", frame, now.instant);
+            }
+            Message::Failed(failure) => {
+                self.meter.message(MessageKind::Control);
+                self.detail = Some(Excerpt(frame).to_string());
+                self.denied = match failure {
+                    Failure::Fatal(reason) => Some(reason),
+                    Failure::Passing { .. } => None,
+                };
             }
             Message::Acknowledged(_) | Message::Closing => self.meter.message(MessageKind::Control),
         }
@@ -211,8 +258,7 @@ impl<S: Sink> Connection<S> {
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
                 self.meter.metrics.up.set(1.0);
-                self.state_tx.send_replace(FeedState::Live);
-                info!(feed = self.name, refused_requests = refused, "subscribed");
+                self.live(refused);
                 None
             }
             Action::Leave { loss, retry_in } => {
@@ -233,7 +279,7 @@ impl<S: Sink> Connection<S> {
                 info!(feed = self.name, url, "connected");
                 self.detail = None;
                 self.socket = Some(socket);
-                Event::Connected(self.venue.subscribe())
+                Event::Connected(self.venue.open())
             }
             Ok(Err(error)) => self.failed(&error),
             Err(_) => Event::Due,
@@ -249,17 +295,46 @@ impl<S: Sink> Connection<S> {
         }
     }
 
+    fn live(&mut self, refused_requests: usize) {
+        let refused = self.venue.refused();
+        self.sink.refused(&refused, Now::read());
+        self.state_tx.send_replace(FeedState::Live);
+        let refused_symbols = refused.len();
+        if refused_requests + refused_symbols == 0 {
+            info!(feed = self.name, "subscribed");
+        } else {
+            warn!(feed = self.name, refused_requests, refused_symbols, "subscribed, but not to all");
+        }
+    }
+
+    /// Tells the sink before all else: from now on an old price would be shown as live.
+    fn tell_outage(&mut self, loss: Loss) {
+        let now = Now::read();
+        if let Some(reason) = self.denied.take() {
+            let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
+            self.sink.refused(&refused, now);
+        }
+        self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+    }
+
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
         self.meter.metrics.losses.count(loss);
         self.meter.metrics.up.set(0.0);
         if self.socket.is_some() {
-            // Before all else: from now on an old price would be shown as live.
-            self.sink.connection_lost(Now::read());
+            self.tell_outage(loss);
         }
         let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
         let detail = self.detail.take().unwrap_or_default();
         if planned {
             info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
+        } else if loss == Loss::Denied {
+            self.state_tx.send_replace(FeedState::Failed);
+            error!(
+                feed = self.name,
+                detail,
+                ?retry_in,
+                "the venue does not let us in: look at the key and the account"
+            );
         } else {
             self.state_tx.send_replace(FeedState::Failed);
             warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");

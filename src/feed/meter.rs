@@ -34,14 +34,16 @@ impl Meter {
         self.kinds.count(kind);
     }
 
-    /// Counts what was taken at once.
-    pub(super) fn batch(&mut self, updates: &[Update], now: Now) {
+    /// Counts what was taken at once, `unshown` trades beside it.
+    pub(super) fn batch(&mut self, updates: &[Update], unshown: u64, now: Now) {
+        self.kinds.add(MessageKind::Unshown, unshown);
         self.last_message = Some(now.unix);
         for update in updates {
             let parts = [
                 (MessageKind::Trade, update.trade.is_some()),
                 (MessageKind::Quote, update.quote.is_some()),
                 (MessageKind::Stats, update.stats.is_some()),
+                (MessageKind::Status, update.status.is_some() || update.correction.is_some()),
             ];
             parts.into_iter().filter(|(_, is_there)| *is_there).for_each(|(kind, _)| self.kinds.count(kind));
         }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connection;
+mod hours;
 mod log;
 mod meter;
 mod session;
@@ -20,7 +21,7 @@ pub use timing::Timing;
 
 use crate::{
     config::{self, VenueKind},
-    market::{Now, Update},
+    market::{Now, Reason, Update},
     telemetry::feed::FeedMetrics,
     venue::{self, VenueError},
 };
@@ -34,8 +35,14 @@ pub trait Sink: Send {
     /// Takes the updates of all messages that were ready, in the venue's order, received `now`.
     fn updates(&mut self, updates: &[Update], now: Now);
 
-    /// Takes note that the connection is lost: all of the feed's symbols are stale until their own next updates.
-    fn connection_lost(&mut self, now: Now);
+    /// Takes note of an outage: all of the feed's symbols are stale until their own next updates.
+    fn outage(&mut self, reason: Reason, now: Now);
+
+    /// Takes note that the feed's hours have ended, or, where `closed` is false, begun.
+    fn closed(&mut self, closed: bool, now: Now);
+
+    /// Takes note of which symbols the venue refuses, by index, and why. All others are granted.
+    fn refused(&mut self, refused: &[(u32, Reason)], now: Now);
 }
 
 /// A feed whose configuration was found to fit its venue, and that does not run yet.
@@ -88,8 +95,8 @@ impl Feed {
         }
         let venue =
             venue::new(&self.config).expect("it was checked when the feed was made, and the loopback is an address");
-        let (name, state_tx) = (self.config.name, self.state_tx);
-        let connection = Connection::new(name, venue, sink, self.timing, self.message_bytes_max, metrics, state_tx);
+        let (timing, message_bytes_max, state_tx) = (self.timing, self.message_bytes_max, self.state_tx);
+        let connection = Connection::new(self.config, venue, sink, timing, message_bytes_max, metrics, state_tx);
         match simulator {
             Some(simulator) => {
                 tokio::join!(simulator, connection.run(shutdown));

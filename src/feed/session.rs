@@ -1,12 +1,12 @@
 //! What a feed does next: a pure machine of events and actions. `connection` does the I/O around it.
 //!
-//! connect → ask for all symbols, at the venue's pace → know for each request whether it was granted → live, as long as the
+//! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted → live, as long as the
 //! venue answers, data flow and the connection is young enough → leave → wait → connect.
 
 use super::{backoff::Backoff, timing::Timing};
 use crate::{
     telemetry::feed::Loss,
-    venue::{Message, Request, Rules},
+    venue::{Failure, Message, Request, Rules},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -19,8 +19,12 @@ use std::{
 pub(super) enum Event {
     /// The moment of [`Session::deadline`] has come.
     Due,
-    /// A websocket is open; these requests ask for all symbols.
+    /// A websocket is open; this is asked for first.
     Connected(Vec<Request>),
+    /// This is to be asked for next, in answer to the message that is told after it.
+    Ask(Vec<Request>),
+    /// From now on silence is an outage, or, with `false`, normal.
+    Watch(bool),
     /// A frame came that is no message: a ping, a pong, or bytes that cannot be read. It proves that somebody is there.
     Heard,
     /// A message was read.
@@ -59,6 +63,18 @@ pub(super) enum Action {
     },
 }
 
+/// Why a connection is left, and what is known of when to come back.
+struct Ending {
+    loss: Loss,
+    retry_after: Option<Duration>,
+}
+
+impl From<Loss> for Ending {
+    fn from(loss: Loss) -> Self {
+        Self { loss, retry_after: None }
+    }
+}
+
 /// The longest that a venue may ask to be left alone: Binance bans for minutes first, and a header must not stop a feed for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
@@ -69,6 +85,8 @@ pub(super) struct Session {
     rules: Rules,
     backoff: Backoff,
     random: SmallRng,
+    /// Since when silence is an outage; `None` while it is normal.
+    watched_since: Option<Instant>,
     stage: Stage,
 }
 
@@ -110,6 +128,7 @@ impl Session {
             rules,
             backoff: Backoff::new(timing.backoff_first, timing.backoff_max),
             random: SmallRng::seed_from_u64(seed),
+            watched_since: Some(now),
             stage: Stage::Waiting { until: now },
         }
     }
@@ -123,20 +142,25 @@ impl Session {
             }
             (Event::Due, Stage::Connecting { until }) if *until <= now => self.leave(Loss::ConnectTimeout, None, now),
             (Event::Connected(requests), Stage::Connecting { .. }) => {
-                self.stage = Stage::Connected(Link::new(requests, now));
+                self.stage = Stage::Connected(Link::new(requests, &self.timing, now));
                 Action::Nothing
             }
             (Event::Lost { loss, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
                 self.leave(loss, retry_after, now)
             }
-            (event, Stage::Connected(link)) => match link.on(event, &self.timing, &self.rules, now) {
+            (Event::Watch(watch), _) => {
+                self.watched_since = watch.then_some(self.watched_since.unwrap_or(now));
+                Action::Nothing
+            }
+            (event, Stage::Connected(link)) => match link.on(event, &self.timing, &self.rules, self.watched_since, now)
+            {
                 Ok(action) => {
                     if link.is_stable(&self.timing) {
                         self.backoff.reset();
                     }
                     action
                 }
-                Err(loss) => self.leave(loss, None, now),
+                Err(Ending { loss, retry_after }) => self.leave(loss, retry_after, now),
             },
             _ => Action::Nothing,
         }
@@ -146,7 +170,7 @@ impl Session {
     pub(super) fn deadline(&self) -> Instant {
         match &self.stage {
             Stage::Waiting { until } | Stage::Connecting { until } => *until,
-            Stage::Connected(link) => link.deadline(&self.timing, &self.rules),
+            Stage::Connected(link) => link.deadline(&self.timing, &self.rules, self.watched_since),
         }
     }
 
@@ -154,7 +178,13 @@ impl Session {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
         // A replacement that was planned is no failure, but one that a venue asks for again and again is.
         let planned = stable && matches!(loss, Loss::Lifetime | Loss::Closing);
-        let wait = if planned { Duration::ZERO } else { self.backoff.fail(self.random.random()) };
+        let random = self.random.random();
+        let wait = match loss {
+            _ if planned => Duration::ZERO,
+            // Half of it is kept, for a wait of nothing would be the one that must not be.
+            Loss::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
+            _ => self.backoff.fail(random),
+        };
         let retry_in = wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
         self.stage = Stage::Waiting { until: now + retry_in };
         Action::Leave { loss, retry_in }
@@ -162,8 +192,8 @@ impl Session {
 }
 
 impl Link {
-    fn new(requests: Vec<Request>, now: Instant) -> Self {
-        Self {
+    fn new(requests: Vec<Request>, timing: &Timing, now: Instant) -> Self {
+        let mut link = Self {
             since: now,
             queue: requests.into(),
             send_not_before: now,
@@ -174,21 +204,42 @@ impl Link {
             heard: now,
             pinged: None,
             data: None,
+        };
+        link.await_the_venue(timing, now);
+        link
+    }
+
+    /// Begins to wait for what the venue says first. At once, not when something would be sent: its word may be here already.
+    fn await_the_venue(&mut self, timing: &Timing, now: Instant) {
+        while let Some(request) = self.queue.pop_front_if(|request| request.text.is_none()) {
+            self.unanswered.push_back((request.id, now + timing.acknowledgement));
         }
     }
 
-    fn on(&mut self, event: Event, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Loss> {
+    fn on(
+        &mut self,
+        event: Event,
+        timing: &Timing,
+        rules: &Rules,
+        watched_since: Option<Instant>,
+        now: Instant,
+    ) -> Result<Action, Ending> {
         if let Event::Heard | Event::Message(_) = event {
             (self.heard, self.pinged) = (now, None);
         }
         match event {
-            Event::Due => self.due(timing, rules, now),
+            Event::Due => Ok(self.due(timing, rules, watched_since, now)?),
             Event::Message(message) => self.message(message, now),
-            Event::Heard | Event::Connected(_) | Event::Lost { .. } => Ok(Action::Nothing),
+            Event::Ask(requests) => {
+                self.queue.extend(requests);
+                self.await_the_venue(timing, now);
+                Ok(Action::Nothing)
+            }
+            Event::Heard | Event::Watch(_) | Event::Connected(_) | Event::Lost { .. } => Ok(Action::Nothing),
         }
     }
 
-    fn message(&mut self, message: Message, now: Instant) -> Result<Action, Loss> {
+    fn message(&mut self, message: Message, now: Instant) -> Result<Action, Ending> {
         match message {
             Message::Data => {
                 self.data = Some((self.data.map_or(now, |(first, _)| first), now));
@@ -196,10 +247,14 @@ impl Link {
             }
             Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id))),
             Message::Refused(id) => self.refused += usize::from(self.answered(id)),
-            Message::Closing => return Err(Loss::Closing),
+            Message::Failed(Failure::Fatal(_)) => return Err(Loss::Denied.into()),
+            Message::Failed(Failure::Passing { retry_after }) => {
+                return Err(Ending { loss: Loss::Failed, retry_after });
+            }
+            Message::Closing => return Err(Loss::Closing.into()),
             Message::Other => return Ok(Action::Nothing),
         }
-        self.judge()
+        Ok(self.judge()?)
     }
 
     /// Strikes a request off the list; an answer to what was never asked, or was answered before, is none.
@@ -227,7 +282,13 @@ impl Link {
         Ok(Action::Live { refused: self.refused })
     }
 
-    fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Loss> {
+    fn due(
+        &mut self,
+        timing: &Timing,
+        rules: &Rules,
+        watched_since: Option<Instant>,
+        now: Instant,
+    ) -> Result<Action, Loss> {
         let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if passed(self.replace_at(rules)) {
             return Err(Loss::Lifetime);
@@ -238,7 +299,7 @@ impl Link {
         if passed(self.silent_at(timing)) {
             return Err(Loss::Silent);
         }
-        if passed(self.mute_at(rules)) {
+        if passed(self.mute_at(rules, watched_since)) {
             return Err(Loss::Mute);
         }
         if passed(self.send_at())
@@ -246,7 +307,8 @@ impl Link {
         {
             self.send_not_before = now + rules.between_requests;
             self.unanswered.push_back((request.id, now + timing.acknowledgement));
-            return Ok(Action::Send(request.text));
+            self.await_the_venue(timing, now);
+            return Ok(request.text.map_or(Action::Nothing, Action::Send));
         }
         if passed(self.ping_at(timing)) {
             self.pinged = Some(now);
@@ -256,12 +318,12 @@ impl Link {
         self.judge()
     }
 
-    fn deadline(&self, timing: &Timing, rules: &Rules) -> Instant {
+    fn deadline(&self, timing: &Timing, rules: &Rules, watched_since: Option<Instant>) -> Instant {
         let moments = [
             self.replace_at(rules),
             self.unanswered.front().map(|(_, until)| *until),
             self.silent_at(timing),
-            self.mute_at(rules),
+            self.mute_at(rules, watched_since),
             self.send_at(),
             self.ping_at(timing),
             // Nothing was to be asked for: live at once.
@@ -278,9 +340,10 @@ impl Link {
         self.pinged.map(|pinged| pinged + timing.pong)
     }
 
-    fn mute_at(&self, rules: &Rules) -> Option<Instant> {
+    /// Silence counts from the last data, but not from before it was watched.
+    fn mute_at(&self, rules: &Rules, watched_since: Option<Instant>) -> Option<Instant> {
         let last = self.data.map_or(self.since, |(_, last)| last);
-        rules.mute_after.map(|mute_after| last + mute_after)
+        Some(last.max(watched_since?) + rules.mute_after?)
     }
 
     fn send_at(&self) -> Option<Instant> {

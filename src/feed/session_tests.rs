@@ -1,6 +1,7 @@
 //! The session in simulated time: no socket, no clock.
 
 use super::*;
+use crate::market::Reason;
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,7 +68,7 @@ impl Course {
 }
 
 fn requests(count: u64) -> Vec<Request> {
-    (1..=count).map(|id| Request { id, text: id.to_string() }).collect()
+    (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
 }
 
 fn loss(action: Action) -> Option<Loss> {
@@ -219,10 +220,94 @@ fn an_attempt_that_takes_too_long_is_given_up() {
     assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing, "too late is never");
 }
 
+#[test]
+fn what_follows_an_answer_is_asked_before_the_feed_is_live() {
+    // The venue speaks first, and perhaps before anything was due.
+    let mut course = Course::new(RULES);
+    course.next();
+    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    course.on(Event::Ask(requests(2)));
+    assert_eq!(course.message(Message::Acknowledged(0)), Action::Nothing);
+    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
+    assert_eq!(course.message(Message::Acknowledged(1)), Action::Nothing);
+    assert_eq!(course.next().1, Action::Send("2".to_owned()));
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 0 });
+}
+
+#[test]
+fn a_venue_that_never_speaks_first_is_left() {
+    let mut course = Course::new(RULES);
+    course.next();
+    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    assert_eq!(loss(course.next().1), Some(Loss::Unacknowledged));
+}
+
+#[test]
+fn what_only_a_person_can_change_is_tried_again_slowly_and_what_passes_when_it_has() {
+    let mut course = Course::connected(RULES, 1);
+    for _ in 0..20 {
+        let left = course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized)));
+        let Action::Leave { loss: Loss::Denied, retry_in } = left else { panic!("{left:?}") };
+        let denied = Timing::default().denied;
+        assert!((denied / 2..=denied).contains(&retry_in), "{retry_in:?}");
+        assert_eq!(course.next().1, Action::Connect);
+        course.on(Event::Connected(requests(1)));
+    }
+    let left = course.message(Message::Failed(Failure::Passing { retry_after: Some(90 * SECOND) }));
+    assert_eq!(left, Action::Leave { loss: Loss::Failed, retry_in: 90 * SECOND });
+}
+
+#[test]
+fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
+    let mute_after = RULES.mute_after.unwrap();
+    let mut course = Course::live(Rules { lifetime: None, ..RULES });
+    course.data_for(SECOND);
+    course.on(Event::Watch(false));
+    let until = course.now + 10 * mute_after;
+    while course.now < until {
+        match course.next().1 {
+            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+            action => panic!("{action:?}"),
+        }
+    }
+    course.on(Event::Watch(true));
+    let started = course.now;
+    course.on(Event::Watch(true));
+    let lost = loop {
+        match course.next().1 {
+            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+            action => break loss(action),
+        }
+    };
+    assert_eq!((lost, course.now - started), (Some(Loss::Mute), mute_after), "counted from the start of the watch");
+}
+
+#[test]
+fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
+    let mut course = Course::live(RULES);
+    course.data_for(Timing::default().stable_after);
+    let mut waits = Vec::new();
+    for _ in 0..30 {
+        let wait = loop {
+            match course.next().1 {
+                Action::Leave { loss: Loss::Mute, retry_in } => break retry_in,
+                Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+                action => assert_eq!(action, Action::Send("1".to_owned())),
+            }
+        };
+        waits.push(wait);
+        assert_eq!(course.next().1, Action::Connect);
+        course.on(Event::Connected(requests(1)));
+        course.next();
+        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: 0 });
+    }
+    assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
+}
+
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
-    fn any_course_goes_on(steps in prop::collection::vec((0_u8..10, 0_u64..40_000), 1..200)) {
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..15, 0_u64..40_000), 1..200)) {
         let mut course = Course::new(RULES);
         for (step, millis) in steps {
             let action = match step {
@@ -233,6 +318,10 @@ proptest! {
                 4 => course.lost(Loss::Protocol),
                 5 => course.on(Event::Connected(requests(millis % 4))),
                 6 => course.on(Event::Heard),
+                8 => course.on(Event::Ask(requests(millis % 3))),
+                9 => course.on(Event::Watch(millis % 2 == 0)),
+                10 => course.message(Message::Failed(Failure::Passing { retry_after: None })),
+                11 => course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized))),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,
             };

@@ -24,6 +24,9 @@ pub struct Timing {
     /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is far from
     /// any limit on attempts (Binance: 300 in five minutes).
     pub backoff_max: Duration,
+    /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue that is asked
+    /// again and again with a wrong key may lock the account.
+    pub denied: Duration,
     /// Between two publishings of what the hot loop counted.
     pub publish_every: Duration,
 }
@@ -41,6 +44,7 @@ impl Default for Timing {
             stable_after: seconds(60),
             backoff_first: seconds(1),
             backoff_max: seconds(60),
+            denied: seconds(300),
             publish_every: seconds(1),
         }
     }

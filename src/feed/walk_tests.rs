@@ -10,7 +10,7 @@ fn walked(symbols: &[&str], seed: u64) -> Vec<Update> {
     let symbols: Vec<Symbol> = symbols.iter().map(|symbol| symbol.parse().unwrap()).collect();
     let entry = |symbol: &Symbol| FeedSymbol { symbol: symbol.clone(), venue_name: None };
     let symbols_of_feed = symbols.iter().map(entry).collect();
-    let feed = Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols: symbols_of_feed, rate: 1.0 };
+    let feed = Feed::new(VenueKind::Sim, symbols_of_feed);
     let (mut venue, mut batch, mut walk) = (Sim::new(&feed).unwrap(), Batch::default(), Walk::new(seed));
     let time = |step: i64| UnixMicros(1_732_283_045_000_000 + step);
     let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0))).collect();

@@ -15,6 +15,10 @@ pub struct Update {
     pub quote: Option<BookUpdate>,
     /// The venue's own figures over a window.
     pub stats: Option<StatsUpdate>,
+    /// Whether the symbol may be traded.
+    pub status: Option<StatusUpdate>,
+    /// What became of a trade that was told before.
+    pub correction: Option<Correction>,
 }
 
 /// What an update does to one field. Missing is not zero, and not gone either.
@@ -49,6 +53,9 @@ pub struct Order {
     pub id: Option<u64>,
     /// The venue's time of the event.
     pub time: Option<UnixMicros>,
+    /// The venue's order is that of arrival: a consolidated feed, whose late prints are told by their conditions, and where
+    /// neither ids nor times compare from one exchange to another. Nothing is late then.
+    pub by_arrival: bool,
 }
 
 /// A trade: it always makes a tick, even at the price and size of the one before.
@@ -62,6 +69,75 @@ pub struct TradeUpdate {
     pub size: Field<Decimal>,
     /// The taker's side.
     pub side: Field<Side>,
+    /// In which session it counts.
+    pub session: Session,
+    /// What a correction will call it.
+    pub key: Option<TradeKey>,
+}
+
+/// In which session a trade counts: the last of each is kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Session {
+    /// The regular one, or the only one.
+    #[default]
+    Regular,
+    /// Before or after it.
+    Extended,
+}
+
+/// What a venue calls a trade when it corrects or cancels it: its exchanges number their trades on their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TradeKey {
+    /// The exchange's letter.
+    pub exchange: u8,
+    /// The exchange's number of the trade.
+    pub id: u64,
+}
+
+/// What became of a trade that was told before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correction {
+    /// The trade as it was told.
+    pub of: TradeKey,
+    /// What it is now; `None` where it was cancelled, or may not be shown any more.
+    pub now: Option<Corrected>,
+}
+
+/// A trade after its correction. It happened when it happened, so it has no time of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corrected {
+    /// What the next correction will call it.
+    pub key: Option<TradeKey>,
+    /// The price of one unit.
+    pub price: Field<Decimal>,
+    /// Shares, or the venue's units.
+    pub size: Field<Decimal>,
+    /// In which session it counts.
+    pub session: Session,
+}
+
+/// Whether the symbol may be traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusUpdate {
+    /// Its place among the symbol's statuses.
+    pub order: Order,
+    /// Set: trading is halted, and why. Cleared: it goes on.
+    pub halted: Field<Halt>,
+}
+
+/// Why trading is halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// News are pending, or were just told.
+    News,
+    /// The price moved too far or too fast.
+    Volatility,
+    /// The whole market moved too far.
+    MarketWide,
+    /// The exchange or the regulator looks into the company.
+    Regulatory,
+    /// Any other reason, or none that was told.
+    Other,
 }
 
 /// The best bid and ask.
@@ -145,6 +221,7 @@ impl Parts {
     pub const ALL: Self = Self(0b1111);
     /// The status alone.
     pub const STATUS: Self = Self(1 << Part::Status as u8);
+    const CORRECTION: u8 = 1 << 7;
 
     /// Adds one.
     pub fn insert(&mut self, part: Part) {
@@ -163,6 +240,17 @@ impl Parts {
         self.0 & (1 << part as u8) != 0
     }
 
+    /// Adds the mark that the trade was corrected, and did not happen anew. It is no part: whoever wants trades wants it too.
+    pub(super) fn mark_correction(&mut self) {
+        self.insert(Part::Trade);
+        self.0 |= Self::CORRECTION;
+    }
+
+    /// Whether the trade was corrected.
+    pub fn has_correction(self) -> bool {
+        self.0 & Self::CORRECTION != 0
+    }
+
     /// Whether none is in.
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -170,7 +258,7 @@ impl Parts {
 
     /// Whether some part is in both.
     pub fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+        self.0 & other.0 & Self::ALL.0 != 0
     }
 
     /// Those that are in one or the other.

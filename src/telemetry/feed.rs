@@ -15,6 +15,10 @@ labels! {
         Quote = "quote",
         /// An update with statistics.
         Stats = "stats",
+        /// A trading status, a correction or a cancel.
+        Status = "status",
+        /// A trade that may not be shown as the last one, by its conditions.
+        Unshown = "unshown",
         /// An answer to a request, or a notice about the connection.
         Control = "control",
         /// JSON that says nothing that this gateway uses.
@@ -67,6 +71,10 @@ labels! {
         Closing = "closing",
         /// The venue refused all that was asked for.
         Refused = "refused",
+        /// The venue does not let us in: a wrong key, or an account without these data.
+        Denied = "denied",
+        /// The venue reported a failure that will pass.
+        Failed = "failed",
         /// The venue did not answer a request in time.
         Unacknowledged = "unacknowledged",
         /// The venue sent nothing, not even an answer to a ping.

@@ -62,6 +62,11 @@ impl<L: Label> Tally<L> {
         self.counts[label.index()] += 1;
     }
 
+    /// Counts several.
+    pub fn add(&mut self, label: L, count: u64) {
+        self.counts[label.index()] += count;
+    }
+
     /// How many were counted since the last publishing.
     pub fn of(&self, label: L) -> u64 {
         self.counts[label.index()]

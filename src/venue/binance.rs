@@ -12,12 +12,11 @@
 use super::{
     Batch, DecodeError, Message, Request, Rules, Venue, VenueError, address,
     names::Names,
-    raw::{self, Exact, Plain, Value, required},
+    raw::{self, Exact, Plain, Value, required, side_of_book},
 };
 use crate::{
     config::Feed,
-    market::{BookUpdate, Decimal, Field, Order, Side, Symbol, TradeUpdate, Update},
-    telemetry::labels::Tally,
+    market::{BookUpdate, Order, Side, Symbol, TradeUpdate, Update},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -88,10 +87,11 @@ impl Binance {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
-            order: Order { id: event.t.id(errors), time: event.T.time(errors) },
+            order: Order { id: event.t.id(errors), time: event.T.time(errors), by_arrival: false },
             price: required(event.p.decimal(errors), errors),
             size: required(event.q.decimal(errors), errors),
             side: required(event.m.word(errors, taker), errors),
+            ..TradeUpdate::default()
         };
         batch.updates.push(Update { symbol, trade: Some(trade), ..Update::default() });
         Ok(Message::Data)
@@ -102,7 +102,7 @@ impl Binance {
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_book(event.b, event.B, errors);
         let (ask, ask_size) = side_of_book(event.a, event.A, errors);
-        let order = Order { id: event.u.id(errors), time: None };
+        let order = Order { id: event.u.id(errors), ..Order::default() };
         let quote = BookUpdate { order, bid, bid_size, ask, ask_size };
         batch.updates.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)
@@ -123,9 +123,9 @@ impl Venue for Binance {
         Rules { between_requests: BETWEEN_REQUESTS, lifetime: Some(LIFETIME), mute_after: Some(MUTE_AFTER) }
     }
 
-    fn subscribe(&mut self) -> Vec<Request> {
+    fn open(&mut self) -> Vec<Request> {
         let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: subscription(id, names) }).collect()
+        (1..).zip(batches).map(|(id, names)| Request { id, text: Some(subscription(id, names)) }).collect()
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -157,17 +157,6 @@ fn taker(buyer_is_maker: &str) -> Option<Side> {
         "false" => Some(Side::Buy),
         _ => None,
     }
-}
-
-/// A price and a size of zero are how the venue says that nobody bids.
-fn side_of_book<'a>(
-    price: impl Value<'a>,
-    size: impl Value<'a>,
-    errors: &mut Tally<DecodeError>,
-) -> (Field<Decimal>, Field<Decimal>) {
-    let (price, size) = (required(price.decimal(errors), errors), required(size.decimal(errors), errors));
-    let nobody = Field::Set(Decimal::ZERO);
-    if (price, size) == (nobody, nobody) { (Field::Clear, Field::Clear) } else { (price, size) }
 }
 
 /// Any message: an event in its envelope, or an answer without one.

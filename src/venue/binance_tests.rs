@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config::{FeedSymbol, VenueKind},
-    market::UnixMicros,
+    market::{Decimal, Field, UnixMicros},
     telemetry::labels::Label,
     venue::names::symbols,
 };
@@ -13,7 +13,7 @@ const TRADE: &str = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161
 const QUOTE: &str = r#"{"stream":"ethusdt@bookTicker","data":{"u":35346513501,"s":"ETHUSDT","b":"2683.80000000","B":"3.02920000","a":"2683.81000000","A":"31.43950000"}}"#;
 
 fn feed(symbols: Vec<FeedSymbol>) -> Feed {
-    Feed { name: "test".to_owned(), venue: VenueKind::Binance, url: None, symbols, rate: 0.0 }
+    Feed::new(VenueKind::Binance, symbols)
 }
 
 fn venue() -> Binance {
@@ -35,10 +35,11 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, 
 #[test]
 fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
     let trade = TradeUpdate {
-        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)) },
+        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)), by_arrival: false },
         price: number("61837.63"),
         size: number("0.02"),
         side: Field::Set(Side::Sell),
+        ..TradeUpdate::default()
     };
     let update = Update { symbol: 0, trade: Some(trade), ..Update::default() };
     assert_eq!(read(TRADE), (Ok(Message::Data), vec![update], vec![]));
@@ -55,7 +56,7 @@ fn a_time_in_milliseconds_is_taken_as_such() {
 #[test]
 fn a_quote_has_an_id_and_no_time() {
     let quote = BookUpdate {
-        order: Order { id: Some(35_346_513_501), time: None },
+        order: Order { id: Some(35_346_513_501), ..Order::default() },
         bid: number("2683.8"),
         bid_size: number("3.0292"),
         ask: number("2683.81"),
@@ -146,20 +147,22 @@ fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
 
 #[test]
 fn subscriptions_are_batches_of_lower_case_streams() {
-    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))]))).unwrap().subscribe();
+    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))]))).unwrap().open();
     assert_eq!(
         one,
         [Request {
             id: 1,
-            text: r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
-                .to_owned()
+            text: Some(
+                r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
+                    .to_owned()
+            )
         }]
     );
     let many: Vec<_> = (0..250).map(|number| format!("A{number}-USDT")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), None)).collect();
-    let requests = Binance::new(&feed(symbols(&many))).unwrap().subscribe();
+    let requests = Binance::new(&feed(symbols(&many))).unwrap().open();
     assert_eq!(requests.iter().map(|request| request.id).collect::<Vec<_>>(), [1, 2, 3]);
-    let streams = |request: &Request| request.text.matches('@').count();
+    let streams = |request: &Request| request.text.as_ref().unwrap().matches('@').count();
     assert_eq!(requests.iter().map(streams).collect::<Vec<_>>(), [200, 200, 100]);
 }
 

@@ -1,23 +1,26 @@
-//! The venues' protocols: one per file, no I/O, no clock. A venue says what to send and turns frames into updates.
+//! The venues' protocols: one per file or folder, no I/O, no clock. A venue says what to send and turns frames into updates.
 //!
 //! `feed` calls them. Nothing here can fail for good: bytes that make no sense are a counted [`DecodeError`], whatever they are.
 
 mod address;
+mod alpaca;
 mod binance;
 mod names;
 mod raw;
+mod rfc3339;
 pub(crate) mod sim;
 
 pub use crate::telemetry::feed::DecodeError;
+pub use alpaca::Alpaca;
 pub use binance::Binance;
 pub use sim::Sim;
 
 use crate::{
     config::{Feed, VenueKind},
-    market::{Symbol, Update},
+    market::{Origin, Reason, Symbol, Update},
     telemetry::labels::Tally,
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// One feed's side of a venue's protocol, for one connection after another.
 pub trait Venue: Send {
@@ -27,8 +30,9 @@ pub trait Venue: Send {
     /// What the venue's rules ask of a connection.
     fn rules(&self) -> Rules;
 
-    /// Begins a connection: the messages that subscribe to all symbols, in the order and in the batches that the venue wants.
-    fn subscribe(&mut self) -> Vec<Request>;
+    /// Begins a connection: what is to be sent and answered first, in the order and in the batches that the venue wants. What
+    /// can only be asked for after an answer, such as symbols after a login, follows in [`Batch::requests`].
+    fn open(&mut self) -> Vec<Request>;
 
     /// Reads one text or binary frame. Its updates are appended to the batch, in the order in which they hold; a field that
     /// cannot be read is left out and counted there.
@@ -36,6 +40,11 @@ pub trait Venue: Send {
     /// # Errors
     /// [`DecodeError`] for a frame that is dropped as a whole. It is not counted yet. What was appended before stands.
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
+
+    /// The symbols that the venue refuses on this connection, by index, once all requests are answered; all others are granted.
+    fn refused(&self) -> Vec<(u32, Reason)> {
+        Vec::new()
+    }
 }
 
 /// What comes out of frames.
@@ -43,17 +52,29 @@ pub trait Venue: Send {
 pub struct Batch {
     /// The updates, oldest first.
     pub updates: Vec<Update>,
+    /// What is to be sent next, in answer to what came.
+    pub requests: Vec<Request>,
+    /// How many trades may not be shown as the last one, by their conditions.
+    pub unshown: u64,
     /// What was dropped, by reason.
     pub errors: Tally<DecodeError>,
 }
 
 /// A message to the venue, and the id under which it will be acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// Found again in [`Message::Acknowledged`].
     pub id: u64,
-    /// What to send, as a text frame.
-    pub text: String,
+    /// What to send, as a text frame. `None` where the venue speaks first: then nothing is sent, and its word is waited for.
+    pub text: Option<String>,
+}
+
+/// Without its text, which may hold a secret.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.text.as_ref().map(String::len);
+        f.debug_struct("Request").field("id", &self.id).field("bytes", &bytes).finish()
+    }
 }
 
 /// What the venue's rules ask of a connection.
@@ -76,10 +97,24 @@ pub enum Message {
     Acknowledged(u64),
     /// The request with this id is refused; without an id it is the oldest that nothing answered yet.
     Refused(Option<u64>),
+    /// The venue will not go on with this connection.
+    Failed(Failure),
     /// The venue will close the connection soon: a new one is due now.
     Closing,
     /// JSON that says nothing that is used here.
     Other,
+}
+
+/// Why a venue will not go on with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Somebody has to do something about it: a wrong key, or an account without these data. Trying again soon would not help.
+    Fatal(Reason),
+    /// It will pass.
+    Passing {
+        /// Not before then.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Why a feed's configuration fits no connection to its venue.
@@ -126,6 +161,12 @@ pub enum VenueError {
         /// The venue.
         venue: &'static str,
     },
+    /// The venue asks for a key, and the feed has none.
+    #[error("{venue} asks for a key; name the variables that hold it and its secret with key_env and secret_env")]
+    NoCredentials {
+        /// The venue.
+        venue: &'static str,
+    },
     /// An address that no websocket can be opened to.
     #[error("{url:?} is no address of a websocket; it looks like wss://host:port/path")]
     BadUrl {
@@ -142,5 +183,15 @@ pub fn new(feed: &Feed) -> Result<Box<dyn Venue>, VenueError> {
     Ok(match feed.venue {
         VenueKind::Sim => Box::new(Sim::new(feed)?),
         VenueKind::Binance => Box::new(Binance::new(feed)?),
+        VenueKind::Alpaca => Box::new(Alpaca::new(feed)?),
     })
+}
+
+/// Where a feed's data come from.
+pub fn origin(feed: &Feed) -> Origin {
+    match feed.venue {
+        VenueKind::Sim => Origin::Sim,
+        VenueKind::Binance => Origin::Market,
+        VenueKind::Alpaca => alpaca::origin(feed),
+    }
 }

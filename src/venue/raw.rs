@@ -3,7 +3,7 @@
 //! A message is read twice at most. [`Plain`] fields are what venues send nearly always: strings, whole numbers, flags, at
 //! three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain is read again as exact.
 
-use super::DecodeError;
+use super::{DecodeError, rfc3339};
 use crate::{
     market::{Decimal, DecimalError, Field, UnixMicros},
     telemetry::labels::Tally,
@@ -130,6 +130,19 @@ pub(super) trait Value<'a>: Copy {
         Some(UnixMicros(if number < MICROS_FROM { number * 1_000 } else { number }))
     }
 
+    /// A time, as RFC 3339 writes it; what is finer than a µs is cut off.
+    fn rfc3339(self, errors: &mut Tally<DecodeError>) -> Option<UnixMicros> {
+        let time = match self.raw() {
+            Raw::Absent | Raw::Null | Raw::Text("") => return None,
+            Raw::Text(text) => rfc3339::parse(text),
+            Raw::Whole(_) | Raw::Flag(_) | Raw::Json(_) => None,
+        };
+        if time.is_none() {
+            errors.count(DecodeError::Time);
+        }
+        time
+    }
+
     /// One of a few words, told by `value`; a flag is the word `true` or `false`. Absent keeps; any other word clears.
     fn word<T>(self, errors: &mut Tally<DecodeError>, value: impl Fn(&str) -> Option<T>) -> Field<T> {
         let word = match self.raw() {
@@ -150,6 +163,22 @@ pub(super) trait Value<'a>: Copy {
         match self.raw() {
             Raw::Text(text) => Some(Cow::Borrowed(text)),
             Raw::Json(json) if json.starts_with('"') => serde_json::from_str(json).ok().map(Cow::Owned),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Exact<'a> {
+    /// A list of strings. `None` for anything else.
+    pub(super) fn texts(self) -> Option<Vec<Cow<'a, str>>> {
+        /// A string, borrowed where it has no escapes.
+        #[derive(Deserialize)]
+        struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+        match self.0 {
+            Raw::Json(json) => {
+                let texts: Vec<Text<'a>> = serde_json::from_str(json).ok()?;
+                Some(texts.into_iter().map(|text| text.0).collect())
+            }
             _ => None,
         }
     }
@@ -190,6 +219,17 @@ pub(super) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeError>) -> F
         return Field::Clear;
     }
     field
+}
+
+/// A price and a size of zero are how venues say that nobody bids.
+pub(super) fn side_of_book<'a>(
+    price: impl Value<'a>,
+    size: impl Value<'a>,
+    errors: &mut Tally<DecodeError>,
+) -> (Field<Decimal>, Field<Decimal>) {
+    let (price, size) = (required(price.decimal(errors), errors), required(size.decimal(errors), errors));
+    let nobody = Field::Set(Decimal::ZERO);
+    if (price, size) == (nobody, nobody) { (Field::Clear, Field::Clear) } else { (price, size) }
 }
 
 /// A message of plain fields, or `None` if it holds anything else, or is no such message at all.

@@ -84,12 +84,12 @@ impl Venue for Sim {
         Rules { between_requests: BETWEEN_REQUESTS, lifetime: None, mute_after: None }
     }
 
-    fn subscribe(&mut self) -> Vec<Request> {
+    fn open(&mut self) -> Vec<Request> {
         let text = |id: u64, names: &[Box<str>]| {
             serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
         };
         let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: text(id, names) }).collect()
+        (1..).zip(batches).map(|(id, names)| Request { id, text: Some(text(id, names)) }).collect()
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -153,7 +153,7 @@ impl<'a, V: Value<'a>> Frame<V> {
     }
 
     fn order(&self, batch: &mut Batch) -> Order {
-        Order { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors) }
+        Order { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors), by_arrival: false }
     }
 
     fn trade(&self, batch: &mut Batch) -> TradeUpdate {
@@ -169,6 +169,7 @@ impl<'a, V: Value<'a>> Frame<V> {
             price: self.price.decimal(errors),
             size: self.size.decimal(errors),
             side: self.side.word(errors, side),
+            ..TradeUpdate::default()
         }
     }
 
@@ -216,7 +217,7 @@ mod tests {
 
     fn venue() -> Sim {
         let symbols = symbols(&[("MSFT", None), ("AAPL", None)]);
-        Sim::new(&Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: 1.0 }).unwrap()
+        Sim::new(&Feed::new(VenueKind::Sim, symbols)).unwrap()
     }
 
     fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
@@ -230,11 +231,12 @@ mod tests {
 
     #[test]
     fn every_field_of_a_tick_can_be_said() {
-        let order = Order { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)) };
+        let order = Order { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)), by_arrival: false };
         let (_, batch) = read(
             r#"{"type":"trade","symbol":"AAPL","id":7,"time":1732283045123456,"price":"182.34","size":100,"side":"buy"}"#,
         );
-        let trade = TradeUpdate { order, price: number("182.34"), size: number("100"), side: Field::Set(Side::Buy) };
+        let side = Field::Set(Side::Buy);
+        let trade = TradeUpdate { order, price: number("182.34"), size: number("100"), side, ..TradeUpdate::default() };
         assert_eq!(batch.updates, [Update { symbol: 1, trade: Some(trade), ..Update::default() }]);
 
         let (_, batch) = read(
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn it_asks_for_its_symbols_in_batches() {
         let text = r#"{"id":1,"op":"subscribe","symbols":["MSFT","AAPL"]}"#.to_owned();
-        assert_eq!(venue().subscribe(), [Request { id: 1, text }]);
+        assert_eq!(venue().open(), [Request { id: 1, text: Some(text) }]);
     }
 
     #[test]
@@ -304,9 +306,9 @@ mod tests {
         let entries: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
         let sim = |count: usize| {
             let symbols = symbols(&entries[..count]);
-            Sim::new(&Feed { name: "sim".to_owned(), venue: VenueKind::Sim, url: None, symbols, rate: 1.0 })
+            Sim::new(&Feed::new(VenueKind::Sim, symbols))
         };
-        let requests = sim(SYMBOLS_MAX).unwrap().subscribe();
+        let requests = sim(SYMBOLS_MAX).unwrap().open();
         assert_eq!(requests.len(), SYMBOLS_MAX / SYMBOLS_PER_REQUEST);
         assert!(matches!(sim(SYMBOLS_MAX + 1), Err(VenueError::TooManySymbols { .. })));
     }

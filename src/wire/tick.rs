@@ -1,7 +1,7 @@
 //! A tick as JSON, and as the frame that carries it.
 
 use super::EventId;
-use crate::market::{Decimal, Kind, Origin, Part, Parts, Quote, Reason, Side, Symbol, UnixMicros, Window};
+use crate::market::{Decimal, Kind, Origin, Part, Parts, Quote, Side, Symbol, UnixMicros, Window};
 use bytes::Bytes;
 
 /// What a tick says.
@@ -59,11 +59,11 @@ fn write_state(out: &mut Vec<u8>, quote: &Quote) {
     text(out, "state", quote.state().name());
     if let Some((since, reason)) = quote.not_live_since() {
         time(out, "since", Some(since));
-        text(out, "reason", reason_name(reason));
+        text(out, "reason", reason.name());
     }
-    if !quote.stale.is_empty() {
+    if !quote.stale().is_empty() {
         out.extend_from_slice(b",\"stale\":[");
-        for (index, part) in quote.stale.iter().enumerate() {
+        for (index, part) in quote.stale().iter().enumerate() {
             out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
             out.extend_from_slice(part_name(part).as_bytes());
             out.push(b'"');
@@ -73,6 +73,7 @@ fn write_state(out: &mut Vec<u8>, quote: &Quote) {
     match quote.origin {
         Origin::Market => {}
         Origin::Sim => text(out, "origin", "sim"),
+        Origin::Delayed => text(out, "origin", "delayed"),
     }
 }
 
@@ -85,6 +86,9 @@ fn write_trade(out: &mut Vec<u8>, quote: &Quote) {
         None => {}
     }
     time(out, "trade_ts", quote.trade.time);
+    number(out, "ext_price", quote.ext.price);
+    number(out, "ext_size", quote.ext.size);
+    time(out, "ext_ts", quote.ext.time);
     if quote.trades > 0 {
         key(out, "trades");
         out.extend_from_slice(itoa::Buffer::new().format(quote.trades).as_bytes());
@@ -108,17 +112,11 @@ fn write_stats(out: &mut Vec<u8>, quote: &Quote) {
 
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
+        Kind::Correction => "correction",
         Kind::Trade => "trade",
         Kind::Quote => "quote",
         Kind::Stats => "stats",
         Kind::Status => "status",
-    }
-}
-
-fn reason_name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NoData => "no_data",
-        Reason::ConnectionLost => "connection_lost",
     }
 }
 
@@ -162,7 +160,10 @@ fn time(out: &mut Vec<u8>, name: &str, value: Option<UnixMicros>) {
 mod tests {
     use super::*;
     use crate::{
-        market::{BookUpdate, Field, Guards, Now, Order, StatsUpdate, TradeUpdate, Update},
+        market::{
+            BookUpdate, Correction, Field, Guards, Halt, Now, Order, Reason, Session, StatsUpdate, StatusUpdate,
+            TradeKey, TradeUpdate, Update,
+        },
         wire::Epoch,
     };
     use std::time::Instant;
@@ -187,7 +188,7 @@ mod tests {
             "data: {\"symbol\":\"AAPL\",\"seq\":0,\"kind\":\"status\",\"state\":\"waiting\",\"since\":5,\
              \"reason\":\"no_data\",\"origin\":\"sim\"}\n\n"
         );
-        let order = |micros| Order { id: None, time: Some(UnixMicros(micros)) };
+        let order = |micros| Order { time: Some(UnixMicros(micros)), ..Order::default() };
         let update = Update {
             symbol: 0,
             trade: Some(TradeUpdate {
@@ -195,6 +196,7 @@ mod tests {
                 price: set("182.340"),
                 size: set("100"),
                 side: Field::Set(Side::Buy),
+                ..TradeUpdate::default()
             }),
             quote: Some(BookUpdate {
                 order: order(1_732_283_045_119_000),
@@ -212,6 +214,7 @@ mod tests {
                 volume: set("1200300"),
                 prev_close: set("-1e-8"),
             }),
+            ..Update::default()
         };
         let applied = quote.apply(&update, &mut guards, now);
         assert_eq!(
@@ -223,11 +226,39 @@ mod tests {
              \"volume\":1200300,\"prev_close\":-0.00000001,\"window\":\"day\",\"stats_ts\":1732283045000000}\n\n"
                 .replace("7prmxcikf3", &Epoch::new(u64::MAX).to_string())
         );
-        let lost = quote.connection_lost(&mut guards, now);
+        let lost = quote.outage(Reason::ConnectionLost, &mut guards, now);
         let stale = frame(&quote, 412, lost);
         assert!(stale.contains(
             "\"kind\":\"status\",\"state\":\"stale\",\"since\":1732283045124001,\"reason\":\"connection_lost\",\
              \"stale\":[\"trade\",\"quote\",\"stats\"],\"origin\":\"sim\""
         ));
+    }
+
+    #[test]
+    fn a_trade_outside_the_session_a_halt_and_a_correction_are_told() {
+        let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_124_001) };
+        let (mut quote, mut guards) = (Quote::waiting(Origin::Delayed, UnixMicros(5)), Guards::default());
+        let key = TradeKey { exchange: b'K', id: 7 };
+        let trade = |session, price: &str| TradeUpdate {
+            order: Order { time: Some(UnixMicros(1_732_283_045_123_456)), ..Order::default() },
+            price: set(price),
+            size: set("3"),
+            session,
+            key: Some(key),
+            ..TradeUpdate::default()
+        };
+        quote.apply(&Update { trade: Some(trade(Session::Regular, "10")), ..Update::default() }, &mut guards, now);
+        let trade = Some(trade(Session::Extended, "10.5"));
+        let status = Some(StatusUpdate { halted: Field::Set(Halt::News), ..StatusUpdate::default() });
+        let applied = quote.apply(&Update { trade, status, ..Update::default() }, &mut guards, now);
+        assert!(frame(&quote, 1, applied.changed).contains(
+            "\"kind\":\"trade\",\"state\":\"halted\",\"since\":1732283045124001,\"reason\":\"news\",\"origin\":\"delayed\",\
+             \"recv\":1732283045124001,\"price\":10,\"size\":3,\"trade_ts\":1732283045123456,\"ext_price\":10.5,\
+             \"ext_size\":3,\"ext_ts\":1732283045123456,\"trades\":2"
+        ));
+        let cancel = Update { correction: Some(Correction { of: key, now: None }), ..Update::default() };
+        let cancelled = quote.apply(&cancel, &mut guards, now);
+        let cancelled = frame(&quote, 2, cancelled.changed);
+        assert!(cancelled.contains("\"kind\":\"correction\"") && !cancelled.contains("\"price\""), "{cancelled}");
     }
 }

@@ -194,6 +194,7 @@ pub fn update() -> Update {
             ..BookUpdate::default()
         }),
         stats: Some(StatsUpdate { open: number("180"), prev_close: number("181.5"), ..StatsUpdate::default() }),
+        ..Update::default()
     }
 }
 

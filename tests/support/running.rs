@@ -35,10 +35,8 @@ pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
     let symbol = |name: &&str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
     Feed {
         name: name.to_owned(),
-        venue: VenueKind::Binance,
         url: Some(url.to_owned()),
-        symbols: symbols.iter().map(symbol).collect(),
-        rate: 0.0,
+        ..Feed::new(VenueKind::Binance, symbols.iter().map(symbol).collect())
     }
 }
 

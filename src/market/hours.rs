@@ -1,0 +1,176 @@
+//! When a feed trades, and when its silence is an outage.
+
+use super::{
+    Date, UnixMicros,
+    new_york::{self, Day},
+};
+
+/// When a feed trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hours {
+    /// Day and night.
+    Always,
+    /// As the stock exchanges of the United States: from 4:00 to 20:00 in New York, on a half day to 17:00, with the regular
+    /// session from 9:30 to 16:00, on a half day to 13:00. Not on weekends and the exchanges' holidays.
+    UsEquities,
+}
+
+impl Hours {
+    /// All of them, by the names that the configuration gives them.
+    pub const NAMES: [(Self, &'static str); 2] = [(Self::Always, "always"), (Self::UsEquities, "us-equities")];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+}
+
+/// What a moment is for a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Outside its hours.
+    Closed,
+    /// Within its hours, but silence is normal.
+    Quiet,
+    /// Data must flow: silence is an outage.
+    Busy,
+}
+
+/// A feed's hours, with the days that no rule knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    hours: Hours,
+    closed_days: Vec<Date>,
+}
+
+/// The moments of a day, in minutes after midnight.
+const OPENING: u32 = 4 * 60;
+const REGULAR_OPENING: u32 = 9 * 60 + 30;
+const REGULAR_CLOSE: u32 = 16 * 60;
+const CLOSE: u32 = 20 * 60;
+const REGULAR_CLOSE_OF_HALF_DAY: u32 = 13 * 60;
+/// The late session of a half day is as much shorter: exchanges and venues end it then.
+const CLOSE_OF_HALF_DAY: u32 = 17 * 60;
+
+/// Without a day that is closed by configuration, no two trading days are further apart: a weekend and a holiday on each side.
+const DAYS_APART_MAX: usize = 6;
+
+impl Schedule {
+    /// The hours, without the days on which nothing trades though no rule says so.
+    pub fn new(hours: Hours, closed_days: Vec<Date>) -> Self {
+        Self { hours, closed_days }
+    }
+
+    /// Day and night, every day.
+    pub fn always() -> Self {
+        Self::new(Hours::Always, Vec::new())
+    }
+
+    /// What this moment is.
+    pub fn phase(&self, now: UnixMicros) -> Phase {
+        if self.hours == Hours::Always {
+            return Phase::Busy;
+        }
+        let of_today = self.changes(new_york::date(now));
+        let last = of_today.into_iter().flatten().take_while(|(moment, _)| *moment <= now).last();
+        last.map_or(Phase::Closed, |(_, phase)| phase)
+    }
+
+    /// The next moment at which the phase is another one; `None` where it never is.
+    pub fn next_change(&self, now: UnixMicros) -> Option<UnixMicros> {
+        if self.hours == Hours::Always {
+            return None;
+        }
+        let today = new_york::date(now);
+        (0..).take(DAYS_APART_MAX + self.closed_days.len()).find_map(|days| {
+            let mut changes = self.changes(today.plus(days)).into_iter().flatten();
+            changes.find_map(|(moment, _)| (moment > now).then_some(moment))
+        })
+    }
+
+    /// When a day's phases begin; none on a closed day.
+    fn changes(&self, date: Date) -> Option<[(UnixMicros, Phase); 4]> {
+        let (regular_close, close) = match new_york::day(date) {
+            _ if self.closed_days.contains(&date) => return None,
+            Day::Closed => return None,
+            Day::Half => (REGULAR_CLOSE_OF_HALF_DAY, CLOSE_OF_HALF_DAY),
+            Day::Full => (REGULAR_CLOSE, CLOSE),
+        };
+        let at = |minute, phase| (new_york::moment(date, minute), phase);
+        Some([
+            at(OPENING, Phase::Quiet),
+            at(REGULAR_OPENING, Phase::Busy),
+            at(regular_close, Phase::Quiet),
+            at(close, Phase::Closed),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All changes of a schedule from the start of a day on, until it closes for the night or longer, in New York's time.
+    fn check(closed_days: &[&str], from: &str, expected: &[(&str, u32, Phase)]) {
+        let closed_days = closed_days.iter().map(|day| day.parse().unwrap()).collect();
+        let schedule = Schedule::new(Hours::UsEquities, closed_days);
+        let mut now = new_york::moment(from.parse().unwrap(), 0);
+        assert_eq!(schedule.phase(now), Phase::Closed);
+        for &(date, minute, phase) in expected {
+            let change = schedule.next_change(now).unwrap();
+            assert_eq!(change, new_york::moment(date.parse().unwrap(), minute), "{date} {minute}");
+            assert_eq!(schedule.phase(change), phase, "{date} {minute}");
+            assert_ne!(schedule.phase(UnixMicros(change.0 - 1)), phase, "{date} {minute}");
+            now = change;
+        }
+    }
+
+    #[test]
+    fn a_day_opens_is_busy_and_closes() {
+        use Phase::{Busy, Closed, Quiet};
+        let whole = |date| [(date, 240, Quiet), (date, 570, Busy), (date, 960, Quiet), (date, 1_200, Closed)];
+        let half = |date| [(date, 240, Quiet), (date, 570, Busy), (date, 780, Quiet), (date, 1_020, Closed)];
+        check(&[], "2026-01-05", &[whole("2026-01-05"), whole("2026-01-06")].concat());
+        check(&[], "2026-01-16", &[whole("2026-01-16"), whole("2026-01-20")].concat());
+        check(&[], "2026-11-26", &[half("2026-11-27"), whole("2026-11-30")].concat());
+        check(&[], "2025-01-08", &[whole("2025-01-08"), whole("2025-01-09")].concat());
+        check(&["2025-01-09"], "2025-01-08", &[whole("2025-01-08"), whole("2025-01-10")].concat());
+        check(&["2012-10-29", "2012-10-30"], "2012-10-26", &[whole("2012-10-26"), whole("2012-10-31")].concat());
+        // Over both changes of the clock.
+        check(&[], "2024-03-08", &[whole("2024-03-08"), whole("2024-03-11")].concat());
+        check(&[], "2024-11-01", &[whole("2024-11-01"), whole("2024-11-04")].concat());
+        // The last minutes of a summer day are the next day's in UTC.
+        check(&[], "2025-07-02", &[whole("2025-07-02"), half("2025-07-03"), whole("2025-07-07")].concat());
+    }
+
+    #[test]
+    fn what_trades_always_never_changes() {
+        let schedule = Schedule::always();
+        for micros in [0, i64::MIN, i64::MAX] {
+            let now = UnixMicros(micros);
+            assert_eq!((schedule.phase(now), schedule.next_change(now)), (Phase::Busy, None));
+        }
+    }
+
+    #[test]
+    fn hours_have_their_names() {
+        for (hours, name) in Hours::NAMES {
+            assert_eq!(hours.name(), name);
+        }
+    }
+
+    proptest! {
+        /// From any moment there is a next change within days, the phase is the same until then, and another one there.
+        #[test]
+        fn a_phase_lasts_until_the_next_change(second in 1_200_000_000_i64..4_000_000_000, part in 0.0..1.0_f64) {
+            let schedule = Schedule::new(Hours::UsEquities, Vec::new());
+            let now = UnixMicros(second * 1_000_000);
+            let change = schedule.next_change(now).unwrap();
+            prop_assert!(change > now && change.0 - now.0 < 6 * 86_400_000_000);
+            let between = UnixMicros(now.0 + ((change.0 - 1 - now.0) as f64 * part) as i64);
+            prop_assert_eq!(schedule.phase(between), schedule.phase(now));
+            prop_assert_ne!(schedule.phase(change), schedule.phase(now));
+        }
+    }
+}

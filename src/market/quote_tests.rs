@@ -1,0 +1,381 @@
+//! What an update does to a quote: tables, and any disorder.
+
+use super::*;
+use crate::market::{Corrected, Halt, TradeKey};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const NOW_MICROS: i64 = 1_732_283_045_000_000;
+
+fn now() -> Now {
+    Now { unix: UnixMicros(NOW_MICROS), instant: std::time::Instant::now() }
+}
+
+fn at(seconds: i64) -> Option<UnixMicros> {
+    Some(UnixMicros(NOW_MICROS + seconds * 1_000_000))
+}
+
+fn number(value: i64) -> Field<Decimal> {
+    Field::Set(Decimal::new(value, 0).unwrap())
+}
+
+fn trade(id: Option<u64>, time: Option<UnixMicros>, price: i64) -> Update {
+    let trade =
+        TradeUpdate { order: Order { id, time, by_arrival: false }, price: number(price), ..TradeUpdate::default() };
+    Update { trade: Some(trade), ..Update::default() }
+}
+
+fn book(id: Option<u64>, bid: Field<Decimal>) -> Update {
+    let quote = BookUpdate { order: Order { id, ..Order::default() }, bid, ..BookUpdate::default() };
+    Update { quote: Some(quote), ..Update::default() }
+}
+
+/// A trade's id and time.
+type Place = (Option<u64>, Option<UnixMicros>);
+
+/// Applies trades in turn; returns which of them were not late.
+fn admitted(trades: &[Place]) -> Vec<usize> {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    let mut admitted = Vec::new();
+    for (index, &(id, time)) in trades.iter().enumerate() {
+        let applied = quote.apply(&trade(id, time, index as i64), &mut guards, now());
+        assert_ne!(applied.late.is_empty(), applied.changed.is_empty(), "a trade is a tick or late");
+        if applied.late.is_empty() {
+            admitted.push(index);
+        }
+    }
+    admitted
+}
+
+#[test]
+fn rule_8_only_newer_moves_a_part() {
+    let cases: [(&str, &[Place], &[usize]); 9] = [
+        ("ids rise", &[(Some(1), at(0)), (Some(2), at(0)), (Some(3), at(0))], &[0, 1, 2]),
+        ("a repeat is late", &[(Some(7), at(0)), (Some(7), at(0)), (Some(6), at(0))], &[0]),
+        ("a higher id may have an older time", &[(Some(1), at(0)), (Some(2), at(-9)), (Some(2), at(-9))], &[0, 1]),
+        (
+            "ids restart under a newer time",
+            &[(Some(900), at(0)), (Some(1), at(1)), (Some(2), at(1)), (Some(1), at(1))],
+            &[0, 1, 2],
+        ),
+        ("times alone: equal ones pass", &[(None, at(0)), (None, at(0)), (None, at(-1)), (None, at(1))], &[0, 1, 3]),
+        ("neither: arrival is the order", &[(None, None), (None, None)], &[0, 1]),
+        (
+            "a wild id does not shut the part",
+            &[(Some(u64::MAX), at(0)), (Some(5), at(0)), (Some(5), at(1)), (Some(6), at(1))],
+            &[0, 2, 3],
+        ),
+        ("a time over a minute ahead is none", &[(None, at(61)), (None, at(0)), (None, at(-1))], &[0, 1]),
+        ("a time before 1990 is none", &[(None, Some(UnixMicros(0))), (None, at(-100)), (None, at(-101))], &[0, 1]),
+    ];
+    for (name, trades, expected) in cases {
+        assert_eq!(admitted(trades), expected, "{name}");
+    }
+}
+
+#[test]
+fn rule_8_ids_alone_start_anew_with_each_connection() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    assert!(quote.apply(&book(Some(50), number(1)), &mut guards, now()).late.is_empty());
+    assert!(!quote.apply(&book(Some(49), number(2)), &mut guards, now()).late.is_empty());
+    quote.apply(&trade(Some(50), at(0), 1), &mut guards, now());
+    quote.outage(Reason::ConnectionLost, &mut guards, now());
+    assert!(quote.apply(&book(Some(3), number(2)), &mut guards, now()).late.is_empty());
+    assert!(!quote.apply(&trade(Some(3), at(0), 1), &mut guards, now()).late.is_empty(), "a trade has times too");
+}
+
+proptest! {
+    /// Any interleaving and repetition of a venue's trades never moves the price back in the venue's order.
+    #[test]
+    fn rule_8_no_disorder_moves_the_price_back(ids in prop::collection::vec(1_u64..40, 1..80)) {
+        let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+        let mut highest = 0;
+        for id in ids {
+            // The venue's time rises with its ids, as coarse as milliseconds can be.
+            quote.apply(&trade(Some(id), at(id as i64 / 10 - 60), id as i64), &mut guards, now());
+            highest = highest.max(id);
+            prop_assert_eq!(quote.trade.price, Decimal::new(highest as i64, 0));
+        }
+    }
+}
+
+#[test]
+fn a_field_is_set_kept_or_cleared() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    quote.apply(&book(None, number(5)), &mut guards, now());
+    assert_eq!(quote.apply(&book(None, Field::Keep), &mut guards, now()), Applied::default());
+    assert_eq!(quote.book.bid, Decimal::new(5, 0));
+    assert!(quote.apply(&book(None, Field::Clear), &mut guards, now()).changed.contains(Part::Quote));
+    assert_eq!(quote.book.bid, None);
+}
+
+#[test]
+fn an_update_that_changes_nothing_is_no_tick_but_a_trade_always_is() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    quote.apply(&book(None, number(5)), &mut guards, now());
+    let recv = quote.recv;
+    let later = now().after(Duration::from_secs(1));
+    assert!(quote.apply(&book(None, number(5)), &mut guards, later).changed.is_empty());
+    assert_eq!(quote.recv, recv);
+    for trades in 1..=3 {
+        assert!(quote.apply(&trade(None, at(0), 1), &mut guards, now()).changed.contains(Part::Trade));
+        assert_eq!(quote.trades, trades);
+    }
+}
+
+#[test]
+fn rule_7_a_lost_connection_makes_stale_until_the_symbols_own_next_update() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(7)), Guards::default());
+    assert_eq!(quote.not_live_since(), Some((UnixMicros(7), Reason::NoData)));
+    assert!(quote.outage(Reason::ConnectionLost, &mut guards, now()).is_empty(), "what waits has nothing to lose");
+    assert_eq!(quote.state(), State::Waiting);
+
+    let first = quote.apply(&trade(None, at(0), 1), &mut guards, now());
+    assert_eq!(Kind::of(first.changed), Kind::Trade);
+    quote.apply(&book(None, number(5)), &mut guards, now());
+    assert_eq!((quote.state(), quote.stale()), (State::Live, Parts::NONE));
+
+    assert_eq!(Kind::of(quote.outage(Reason::ConnectionLost, &mut guards, now())), Kind::Status);
+    assert_eq!(quote.state(), State::Stale);
+    assert_eq!(quote.not_live_since(), Some((now().unix, Reason::ConnectionLost)));
+    assert!(quote.outage(Reason::ConnectionLost, &mut guards, now().after(Duration::from_secs(9))).is_empty());
+    assert_eq!(quote.not_live_since(), Some((now().unix, Reason::ConnectionLost)), "the first loss counts");
+
+    let renewed = quote.apply(&book(None, number(5)), &mut guards, now());
+    assert_eq!(Kind::of(renewed.changed), Kind::Status, "the same bid again proves life");
+    assert_eq!((quote.state(), quote.stale()), (State::Live, Parts::from_iter([Part::Trade])));
+    let traded = quote.apply(&trade(None, at(0), 1), &mut guards, now());
+    assert!(traded.changed.contains(Part::Status));
+    assert_eq!((quote.state(), quote.stale()), (State::Live, Parts::NONE));
+}
+
+#[test]
+fn rule_7_a_late_repeat_renews_nothing() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    quote.apply(&trade(Some(5), at(0), 1), &mut guards, now());
+    quote.outage(Reason::ConnectionLost, &mut guards, now());
+    assert!(quote.apply(&trade(Some(5), at(0), 1), &mut guards, now()).changed.is_empty());
+    assert_eq!(quote.state(), State::Stale);
+}
+
+const KEY: TradeKey = TradeKey { exchange: b'K', id: 7 };
+
+/// A trade of a consolidated feed.
+fn print(session: Session, time: Option<UnixMicros>, price: i64, id: u64) -> Update {
+    let order = Order { time, by_arrival: true, ..Order::default() };
+    let key = Some(TradeKey { id, ..KEY });
+    let trade = TradeUpdate { order, price: number(price), session, key, ..TradeUpdate::default() };
+    Update { trade: Some(trade), ..Update::default() }
+}
+
+fn correction(id: u64, now: Option<(i64, Session)>) -> Update {
+    let corrected = |(price, session)| {
+        let key = Some(TradeKey { id: id + 100, ..KEY });
+        Corrected { key, price: number(price), size: Field::Keep, session }
+    };
+    let correction = Correction { of: TradeKey { id, ..KEY }, now: now.map(corrected) };
+    Update { correction: Some(correction), ..Update::default() }
+}
+
+fn status(halted: Field<Halt>, time: Option<UnixMicros>) -> Update {
+    let order = Order { time, ..Order::default() };
+    Update { status: Some(StatusUpdate { order, halted }), ..Update::default() }
+}
+
+/// What is shown of the trades in and outside the regular session.
+fn shown(quote: &Quote) -> (Option<i64>, Option<i64>) {
+    let whole = |price: Option<Decimal>| price.map(|price| price.to_string().parse().unwrap());
+    (whole(quote.trade.price), whole(quote.ext.price))
+}
+
+#[test]
+fn rule_8_a_venue_may_declare_arrival_as_its_order() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    for (id, second, price) in [(628, 0, 1), (75, -3, 2), (75, -3, 3), (1_465, -9, 4)] {
+        let applied = quote.apply(&print(Session::Regular, at(second), price, id), &mut guards, now());
+        assert!(applied.changed.contains(Part::Trade) && applied.late.is_empty());
+        assert_eq!((shown(&quote).0, quote.trade.time), (Some(price), at(second)));
+    }
+}
+
+#[test]
+fn a_trade_outside_the_regular_session_stands_beside_its_last_until_a_newer_one() {
+    use Session::{Extended, Regular};
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    for (name, session, second, price, is_tick, after) in [
+        ("before the open", Extended, -100, 1, true, (None, Some(1))),
+        ("the open", Regular, -90, 2, true, (Some(2), None)),
+        ("older than the last", Extended, -91, 3, false, (Some(2), None)),
+        ("after the close", Extended, -80, 4, true, (Some(2), Some(4))),
+        ("a closing print that is told late", Regular, -85, 5, true, (Some(5), Some(4))),
+        ("the next day", Regular, -70, 6, true, (Some(6), None)),
+    ] {
+        let applied = quote.apply(&print(session, at(second), price, 1), &mut guards, now());
+        assert_eq!((applied.changed.contains(Part::Trade), shown(&quote)), (is_tick, after), "{name}");
+    }
+    assert_eq!(quote.trades, 5);
+}
+
+#[test]
+fn a_correction_of_the_shown_trade_replaces_it_and_a_cancel_clears_it() {
+    use Session::{Extended, Regular};
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    let mut check = |name, update: Update, is_tick, after| {
+        let applied = quote.apply(&update, &mut guards, now());
+        assert_eq!((!applied.changed.is_empty(), shown(&quote)), (is_tick, after), "{name}");
+        Kind::of(applied.changed)
+    };
+    check("nothing is shown", correction(1, None), false, (None, None));
+    check("the first", print(Regular, at(-9), 10, 1), true, (Some(10), None));
+    check("the second", print(Regular, at(-8), 11, 2), true, (Some(11), None));
+    check("a cancel of an older one", correction(1, None), false, (Some(11), None));
+    check("another exchange's", correction(3, Some((9, Regular))), false, (Some(11), None));
+    let kind = check("a correction", correction(2, Some((12, Regular))), true, (Some(12), None));
+    assert_eq!(kind, Kind::Correction);
+    check("of what it was", correction(2, Some((13, Regular))), false, (Some(12), None));
+    check("of what it is", correction(102, Some((14, Regular))), true, (Some(14), None));
+    check("after the close", print(Extended, at(-7), 15, 5), true, (Some(14), Some(15)));
+    check("a correction there", correction(5, Some((16, Extended))), true, (Some(14), Some(16)));
+    check("into another session", correction(105, Some((16, Regular))), true, (Some(14), None));
+    check("a cancel", correction(202, None), true, (None, None));
+    check("again", correction(202, None), false, (None, None));
+    check("the next", print(Regular, at(-6), 17, 6), true, (Some(17), None));
+}
+
+#[test]
+fn a_correction_is_told_to_those_who_want_trades_and_counts_no_trade() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    quote.apply(&print(Session::Regular, at(-9), 10, 1), &mut guards, now());
+    let applied = quote.apply(&correction(1, Some((11, Session::Regular))), &mut guards, now());
+    assert!(applied.changed.intersects(Parts::from_iter([Part::Trade])));
+    assert!(!applied.changed.intersects(Parts::from_iter([Part::Quote, Part::Stats, Part::Status])));
+    assert_eq!((quote.trades, quote.trade.time), (1, at(-9)));
+}
+
+#[test]
+fn a_halt_ends_with_the_venues_resume_or_the_next_trade() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    let mut state = |update: Update| {
+        let applied = quote.apply(&update, &mut guards, now());
+        (quote.state(), quote.not_live_since().map(|(_, reason)| reason), applied.changed.contains(Part::Status))
+    };
+    let halted = |halt, news| (State::Halted, Some(Reason::Halt(halt)), news);
+    let live = |news| (State::Live, None, news);
+    assert_eq!(state(status(Field::Set(Halt::News), at(-90))), halted(Halt::News, true), "the first that is said");
+    assert_eq!(state(book(None, number(1))), halted(Halt::News, false), "a quote ends no halt");
+    assert_eq!(state(print(Session::Regular, at(-91), 1, 1)), halted(Halt::News, false), "a trade from before it");
+    assert_eq!(state(print(Session::Regular, at(-89), 1, 1)), live(true), "a trade after it");
+    assert_eq!(state(status(Field::Set(Halt::Volatility), at(-80))), halted(Halt::Volatility, true));
+    assert_eq!(
+        state(status(Field::Clear, at(-85))),
+        halted(Halt::Volatility, false),
+        "a late resume is of another halt"
+    );
+    assert_eq!(state(status(Field::Keep, at(-79))), halted(Halt::Volatility, false));
+    assert_eq!(state(status(Field::Set(Halt::Other), at(-78))), halted(Halt::Other, true));
+    assert_eq!(state(status(Field::Clear, at(-70))), live(true), "resumed");
+    let since = now().after(Duration::ZERO).unix;
+    let mut quote = Quote::waiting(Origin::Market, UnixMicros(0));
+    quote.apply(&status(Field::Set(Halt::News), None), &mut Guards::default(), now());
+    assert_eq!(
+        quote.not_live_since(),
+        Some((since, Reason::Halt(Halt::News))),
+        "without a time it is that of its coming"
+    );
+}
+
+#[test]
+fn rule_7_outside_its_hours_a_symbol_is_closed_whatever_arrives_and_stale_at_their_start() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    assert!(quote.set_closed(true, now()).is_empty(), "what waits, waits");
+    quote.apply(&trade(None, at(0), 1), &mut guards, now());
+    assert_eq!(quote.not_live_since(), Some((now().unix, Reason::OutsideHours)));
+    let recv = quote.recv;
+    assert!(quote.outage(Reason::Mute, &mut guards, now()).contains(Part::Status), "a part is stale");
+    quote.apply(&trade(None, at(0), 2), &mut guards, now());
+    assert_eq!((quote.state(), quote.stale()), (State::Closed, Parts::NONE));
+    let later = now().after(Duration::from_secs(60));
+    assert!(!quote.set_closed(false, later).is_empty());
+    assert_eq!(quote.not_live_since(), Some((later.unix, Reason::Opening)));
+    assert_eq!((quote.state(), quote.recv), (State::Stale, recv), "a state that the gateway sets keeps `recv`");
+    assert!(quote.set_closed(false, later).is_empty());
+    quote.apply(&book(None, number(5)), &mut guards, later);
+    assert_eq!((quote.state(), quote.stale()), (State::Live, Parts::from_iter([Part::Trade])));
+    assert!(quote.set_closed(false, later).is_empty(), "hours that go on begin nothing");
+}
+
+#[test]
+fn rule_7_a_refusal_lasts_until_it_is_taken_back() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    assert!(!quote.set_refused(Some(Reason::NotEntitled), now()).is_empty());
+    assert!(quote.set_refused(Some(Reason::NotEntitled), now().after(Duration::from_secs(9))).is_empty());
+    quote.apply(&trade(None, at(0), 1), &mut guards, now());
+    assert_eq!(quote.not_live_since(), Some((now().unix, Reason::NotEntitled)));
+    assert!(!quote.set_refused(None, now()).is_empty());
+    assert_eq!(quote.state(), State::Live);
+}
+
+#[test]
+fn rule_8_after_a_gap_the_same_connections_ids_go_on() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    quote.apply(&book(Some(50), number(1)), &mut guards, now());
+    quote.outage(Reason::Gap, &mut guards, now());
+    assert!(!quote.apply(&book(Some(49), number(2)), &mut guards, now()).late.is_empty());
+    quote.outage(Reason::Mute, &mut guards, now());
+    assert!(quote.apply(&book(Some(3), number(2)), &mut guards, now()).late.is_empty());
+}
+
+/// Something that a venue says at its `place`: trades, quotes, statistics, statuses and corrections of earlier trades.
+fn said(what: u8, place: u64) -> Update {
+    let order = Order { id: Some(place), time: at(place as i64 / 4 - 60), by_arrival: false };
+    let value = number(place as i64);
+    match what {
+        0 | 1 => {
+            let session = if what == 0 { Session::Regular } else { Session::Extended };
+            let key = Some(TradeKey { id: place, ..KEY });
+            let trade = TradeUpdate { order, price: value, session, key, ..TradeUpdate::default() };
+            Update { trade: Some(trade), ..Update::default() }
+        }
+        2 => Update { quote: Some(BookUpdate { order, bid: value, ..BookUpdate::default() }), ..Update::default() },
+        3 => {
+            Update { stats: Some(StatsUpdate { order, volume: value, ..StatsUpdate::default() }), ..Update::default() }
+        }
+        4 => status(if place.is_multiple_of(2) { Field::Clear } else { Field::Set(Halt::News) }, order.time),
+        // A correction to the same price: what is shown must still be the same trade.
+        _ => correction(place, Some((place as i64, Session::Regular))),
+    }
+}
+
+proptest! {
+    /// Any interleaving and repetition of what a venue says never moves a part back; cancels apart, which clear.
+    #[test]
+    fn rule_8_no_disorder_moves_any_part_back(
+        told in prop::collection::vec((0_u8..6, 1_u64..40, 0_u8..8), 1..120),
+    ) {
+        let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+        for (what, place, outage) in told {
+            let before = quote;
+            let applied = quote.apply(&said(what, place), &mut guards, now());
+            let unmoved = applied.changed.is_empty();
+            prop_assert!(quote.trade.price.is_none() || before.trade.price.map(whole) <= quote.trade.price.map(whole));
+            prop_assert!(quote.book.bid.is_none() || before.book.bid.map(whole) <= quote.book.bid.map(whole));
+            prop_assert!(quote.stats.volume.is_none() || before.stats.volume.map(whole) <= quote.stats.volume.map(whole));
+            prop_assert!(before.trade.time <= quote.trade.time && before.trades <= quote.trades);
+            prop_assert!(quote.ext.time.is_none() || quote.ext.time >= quote.trade.time);
+            prop_assert!(!unmoved || seen(&before) == seen(&quote), "no tick, no change");
+            if outage == 0 {
+                quote.outage(Reason::ConnectionLost, &mut guards, now());
+            }
+        }
+    }
+}
+
+/// All that a client sees.
+fn seen(quote: &Quote) -> impl PartialEq + use<> {
+    let Quote { trade, ext, trades, book, stats, recv, .. } = *quote;
+    (trade, ext, trades, book, stats, recv, quote.stale(), quote.not_live_since())
+}
+
+fn whole(price: Decimal) -> i64 {
+    price.to_string().parse().unwrap()
+}

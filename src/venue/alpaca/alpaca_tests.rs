@@ -1,0 +1,396 @@
+//! Frames as the venue sends them, written after its documentation, and what else may come in their place.
+
+use super::*;
+use crate::{
+    config::{Secret, VenueKind},
+    market::{
+        BookUpdate, Correction, Decimal, Field, Halt, Order, Session, StatsUpdate, StatusUpdate, TradeKey, TradeUpdate,
+        UnixMicros, Update, Window,
+    },
+    telemetry::labels::Label,
+    venue::names::symbols,
+};
+use proptest::prelude::*;
+
+const TRADE: &str = r#"[{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.550,"s":100,"t":"2021-02-22T15:51:44.208123999Z","c":["@"],"z":"C"}]"#;
+const QUOTE: &str = r#"[{"T":"q","S":"BRK.B","bx":"K","bp":91.95,"bs":200,"ax":"Q","ap":91.98,"as":100,"c":["R"],"z":"A","t":"2021-02-22T15:51:45Z"}]"#;
+const BAR: &str = r#"[{"T":"d","S":"AAPL","o":125.1,"h":127.32,"l":124.9,"c":126.55,"v":68847136,"n":512,"vw":126.1,"t":"2021-02-22T05:00:00Z"}]"#;
+const STATUS: &str = r#"[{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"Trading Halted; For information requested by NASDAQ","t":"2021-02-22T19:15:00Z","z":"C"}]"#;
+const CORRECTION: &str = r#"[{"T":"c","S":"BRK.B","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"ci":52983525034326,"cp":39.1809,"cs":440000,"cc":[" "],"z":"B","t":"2021-02-22T14:25:06.542305024Z"}]"#;
+const CANCEL: &str =
+    r#"[{"T":"x","S":"AAPL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2021-02-22T13:15:42.83540958Z"}]"#;
+const FRAMES: [&str; 6] = [TRADE, QUOTE, BAR, STATUS, CORRECTION, CANCEL];
+
+fn feed(names: &[&str]) -> Feed {
+    let credentials = Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") });
+    let names: Vec<_> = names.iter().map(|name| (*name, None)).collect();
+    Feed { credentials, ..Feed::new(VenueKind::Alpaca, symbols(&names)) }
+}
+
+fn venue() -> Alpaca {
+    Alpaca::new(&feed(&["AAPL", "BRK.B"])).unwrap()
+}
+
+fn number(text: &str) -> Field<Decimal> {
+    Field::Set(text.parse().unwrap())
+}
+
+/// What comes of one frame: message, updates and the reasons that were counted.
+fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, Vec<DecodeError>) {
+    let mut batch = Batch::default();
+    let message = venue().read(frame.as_ref(), &mut batch);
+    let counted = DecodeError::ALL.iter().copied().filter(|&reason| batch.errors.of(reason) > 0).collect();
+    (message, batch.updates, counted)
+}
+
+fn data(update: Update) -> (Result<Message, DecodeError>, Vec<Update>, Vec<DecodeError>) {
+    (Ok(Message::Data), vec![update], vec![])
+}
+
+fn time(micros: i64) -> Option<UnixMicros> {
+    Some(UnixMicros(micros))
+}
+
+#[test]
+fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
+    let trade = TradeUpdate {
+        order: Order { id: None, time: time(1_614_009_104_208_123), by_arrival: true },
+        price: number("126.55"),
+        size: number("100"),
+        side: Field::Clear,
+        session: Session::Regular,
+        key: Some(TradeKey { exchange: b'D', id: 96_921 }),
+    };
+    assert_eq!(read(TRADE), data(Update { symbol: 0, trade: Some(trade), ..Update::default() }));
+}
+
+#[test]
+fn conditions_decide_what_a_trade_moves() {
+    for (conditions, session) in [
+        (r#"["@"]"#, Some(Session::Regular)),
+        ("[]", Some(Session::Regular)),
+        ("null", Some(Session::Regular)),
+        (r#"["@","F","T"]"#, Some(Session::Extended)),
+        (r#"["@","F","T","I"]"#, None),
+        (r#"["\u0049"]"#, None),
+        (r#"["@","?"]"#, Some(Session::Regular)),
+    ] {
+        let mut batch = Batch::default();
+        let frame = TRADE.replace(r#"["@"]"#, conditions);
+        assert_eq!(venue().read(frame.as_bytes(), &mut batch), Ok(Message::Data), "{conditions}");
+        let shown = batch.updates.first().map(|update| update.trade.unwrap().session);
+        assert_eq!((shown, batch.unshown), (session, u64::from(session.is_none())), "{conditions}");
+    }
+    let without_tape = TRADE.replace(r#","z":"C""#, "").replace("@", "B");
+    assert_eq!(read(without_tape).1.len(), 1, "what only one tape hides is shown where the tape is not known");
+}
+
+#[test]
+fn a_quote_has_sizes_in_shares_and_an_empty_side_is_cleared() {
+    let quote = BookUpdate {
+        order: Order { id: None, time: time(1_614_009_105_000_000), by_arrival: true },
+        bid: number("91.95"),
+        bid_size: number("200"),
+        ask: number("91.98"),
+        ask_size: number("100"),
+    };
+    assert_eq!(read(QUOTE), data(Update { symbol: 1, quote: Some(quote), ..Update::default() }));
+    let halted = QUOTE.replace(r#""bp":91.95,"bs":200"#, r#""bp":0,"bs":0"#);
+    let empty = BookUpdate { bid: Field::Clear, bid_size: Field::Clear, ..quote };
+    assert_eq!(read(halted), data(Update { symbol: 1, quote: Some(empty), ..Update::default() }));
+}
+
+#[test]
+fn a_daily_bar_fills_the_days_figures() {
+    let stats = StatsUpdate {
+        order: Order { time: time(1_613_970_000_000_000), ..Order::default() },
+        window: Field::Set(Window::Day),
+        open: number("125.1"),
+        high: number("127.32"),
+        low: number("124.9"),
+        volume: number("68847136"),
+        prev_close: Field::Keep,
+    };
+    assert_eq!(read(BAR), data(Update { symbol: 0, stats: Some(stats), ..Update::default() }));
+}
+
+#[test]
+fn a_status_halts_and_resumes() {
+    let order = Order { time: time(1_614_021_300_000_000), ..Order::default() };
+    let status = |halted| Some(StatusUpdate { order, halted });
+    let halted = status(Field::Set(Halt::Regulatory));
+    assert_eq!(read(STATUS), data(Update { symbol: 0, status: halted, ..Update::default() }));
+    let resumed = STATUS.replace(r#""sc":"H""#, r#""sc":"T""#);
+    assert_eq!(read(resumed), data(Update { symbol: 0, status: status(Field::Clear), ..Update::default() }));
+}
+
+#[test]
+fn corrections_and_cancels_name_their_trade() {
+    let key = |exchange, id| TradeKey { exchange, id };
+    let (_, updates, counted) = read(CORRECTION);
+    let correction = updates[0].correction.unwrap();
+    let now = correction.now.unwrap();
+    assert_eq!((updates[0].symbol, correction.of, counted), (1, key(b'M', 52_983_525_033_527), vec![]));
+    assert_eq!(
+        (now.key, now.price, now.size),
+        (Some(key(b'M', 52_983_525_034_326)), number("39.1809"), number("440000"))
+    );
+    let hidden = CORRECTION.replace(r#""cc":[" "]"#, r#""cc":[" ","7"]"#);
+    assert_eq!(read(hidden).1[0].correction.unwrap().now, None, "what it is now may not be shown");
+    let cancel = Correction { of: key(b'D', 465), now: None };
+    assert_eq!(read(CANCEL), data(Update { symbol: 0, correction: Some(cancel), ..Update::default() }));
+}
+
+#[test]
+fn a_frame_may_hold_all_kinds_and_a_bad_one_does_not_take_the_others_with_it() {
+    let inner = |frame: &'static str| frame.trim_matches(['[', ']']);
+    let bar = r#"{"T":"b","S":"MSFT","o":419.86,"h":419.86,"l":419.86,"c":419.86,"v":131,"t":"2021-02-22T16:58:00Z"}"#;
+    let limits = r#"{"T":"l","S":"AAPL","u":3.24,"d":2.65,"i":"B","t":"2021-02-22T13:34:45.565004401Z","z":"C"}"#;
+    let unknown = inner(TRADE).replace("AAPL", "IBM");
+    let frame = ["[", bar, ",", inner(TRADE), ",", &unknown, ",", limits, ",{\"S\":1},", inner(QUOTE), "]"].concat();
+    let (message, updates, counted) = read(frame);
+    assert_eq!((message, updates.len()), (Ok(Message::Data), 2));
+    assert_eq!(counted, [DecodeError::Shape, DecodeError::UnknownSymbol]);
+    assert_eq!(read("[]"), (Ok(Message::Other), vec![], vec![]));
+}
+
+/// A venue on a connection, and what it asked for so far.
+struct Dialogue {
+    venue: Alpaca,
+    batch: Batch,
+}
+
+impl Dialogue {
+    fn begin(names: &[&str]) -> Self {
+        let mut venue = Alpaca::new(&feed(names)).unwrap();
+        assert_eq!(venue.open(), [Request { id: WELCOME, text: None }]);
+        Self { venue, batch: Batch::default() }
+    }
+
+    fn subscribed(names: &[&str]) -> (Self, Vec<String>) {
+        let mut dialogue = Self::begin(names);
+        dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
+        let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"authenticated"}]"#);
+        assert_eq!(message, Message::Acknowledged(LOGIN));
+        (dialogue, asked)
+    }
+
+    /// The venue says this; what it was, and what is asked in answer.
+    fn says(&mut self, frame: &str) -> (Message, Vec<String>) {
+        let message = self.venue.read(frame.as_bytes(), &mut self.batch).unwrap();
+        assert_eq!(self.batch.errors.total(), 0, "{frame}");
+        (message, self.batch.requests.drain(..).map(|request| request.text.unwrap()).collect())
+    }
+
+    fn grants(&mut self, trades: &[&str], quotes: &[&str]) -> (Message, Vec<String>) {
+        let lists = serde_json::json!([{ "T": "subscription", "trades": trades, "quotes": quotes, "bars": ["*"],
+            "updatedBars": [], "dailyBars": [], "corrections": trades, "cancelErrors": trades }]);
+        self.says(&lists.to_string())
+    }
+
+    fn fails(&mut self, code: u64) -> (Message, Vec<String>) {
+        self.says(&format!(r#"[{{"T":"error","code":{code},"msg":"as it says"}}]"#))
+    }
+}
+
+#[test]
+fn it_logs_in_when_the_venue_has_spoken_and_then_subscribes() {
+    let mut dialogue = Dialogue::begin(&["AAPL", "BRK.B"]);
+    let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
+    assert_eq!(message, Message::Acknowledged(WELCOME));
+    assert_eq!(asked, [r#"{"action":"auth","key":"PKTEST","secret":"hush"}"#]);
+    let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"authenticated"}]"#);
+    assert_eq!(message, Message::Acknowledged(LOGIN));
+    assert_eq!(
+        asked,
+        [
+            r#"{"action":"subscribe","quotes":["AAPL","BRK.B"],"trades":["AAPL","BRK.B"]}"#,
+            r#"{"action":"subscribe","dailyBars":["AAPL","BRK.B"],"lulds":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#,
+        ]
+    );
+    let all = ["BRK.B", "AAPL"];
+    assert_eq!(dialogue.grants(&all, &all), (Message::Acknowledged(2), vec![]));
+    assert_eq!(dialogue.grants(&all, &all), (Message::Acknowledged(3), vec![]));
+    assert_eq!(dialogue.venue.refused(), []);
+    assert_eq!(dialogue.grants(&all, &all), (Message::Other, vec![]), "an answer to nothing");
+    assert_eq!(dialogue.says(r#"[{"T":"success","msg":"connected"}]"#), (Message::Other, vec![]));
+}
+
+#[test]
+fn what_is_missing_from_an_answer_is_asked_for_again_and_then_given_up() {
+    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL", "AMD", "IBM"]);
+    assert_eq!(dialogue.grants(&["AAPL", "AMD"], &["AAPL"]), (Message::Acknowledged(2), vec![]));
+    let (message, asked) = dialogue.grants(&["AAPL", "AMD"], &["AAPL"]);
+    assert_eq!(message, Message::Acknowledged(3));
+    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["AMD","IBM"],"trades":["AMD","IBM"]}"#]);
+    let (message, asked) = dialogue.grants(&["AAPL", "AMD"], &["AAPL", "AMD"]);
+    assert_eq!(message, Message::Acknowledged(4));
+    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#]);
+    assert_eq!(dialogue.grants(&["AAPL", "AMD"], &["AAPL", "AMD"]), (Message::Acknowledged(5), vec![]));
+    assert_eq!(dialogue.venue.refused(), [(2, Reason::NotGranted)]);
+    dialogue.venue.open();
+    assert_eq!(dialogue.venue.refused(), [], "each connection has its own verdict");
+}
+
+#[test]
+fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() {
+    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
+    assert_eq!(dialogue.fails(405), (Message::Refused(Some(2)), vec![]));
+    assert_eq!(dialogue.grants(&[], &[]).0, Message::Failed(Failure::Fatal(Reason::SymbolLimit)));
+
+    // Two requests for prices, for their length.
+    let names: Vec<String> = (0..1_500).map(|number| format!("S{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut dialogue, asked) = Dialogue::subscribed(&names);
+    let prices = asked.iter().filter(|request| request.contains("trades")).count();
+    assert!(prices == 2 && asked.iter().all(|request| request.len() < 13_000), "{prices}");
+    let first = asked[0].matches('"').count() / 4 - 2;
+    assert_eq!(dialogue.grants(&names[..first], &names[..first]).0, Message::Acknowledged(2));
+    assert_eq!(dialogue.fails(405).0, Message::Refused(Some(3)));
+    for _ in 2..asked.len() {
+        dialogue.grants(&names[..first], &names[..first]);
+    }
+    let refused = dialogue.venue.refused();
+    assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(1_499, Reason::SymbolLimit))));
+}
+
+#[test]
+fn a_feed_without_statuses_is_still_one_with_prices() {
+    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
+    dialogue.grants(&["AAPL"], &["AAPL"]);
+    assert_eq!(dialogue.fails(410), (Message::Refused(Some(3)), vec![]));
+    assert_eq!(dialogue.venue.refused(), []);
+}
+
+#[test]
+fn errors_are_fatal_passing_or_none() {
+    let passing = |seconds: Option<u64>| Failure::Passing { retry_after: seconds.map(Duration::from_secs) };
+    for (code, failure) in [
+        (400, passing(None)),
+        (401, passing(None)),
+        (402, Failure::Fatal(Reason::Unauthorized)),
+        (404, passing(None)),
+        (405, passing(None)),
+        (406, passing(Some(90))),
+        (407, passing(None)),
+        (409, Failure::Fatal(Reason::NotEntitled)),
+        (410, Failure::Fatal(Reason::NotEntitled)),
+        (411, Failure::Fatal(Reason::NotEntitled)),
+        (500, passing(None)),
+        (999, passing(None)),
+    ] {
+        let mut dialogue = Dialogue::begin(&["AAPL"]);
+        dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
+        assert_eq!(dialogue.fails(code), (Message::Failed(failure), vec![]), "{code}");
+    }
+    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
+    assert_eq!(dialogue.fails(403).0, Message::Other, "logged in already");
+    assert_eq!(
+        dialogue.fails(409).0,
+        Message::Failed(Failure::Fatal(Reason::NotEntitled)),
+        "without prices it is nothing"
+    );
+}
+
+#[test]
+fn no_secret_is_shown_by_what_holds_it() {
+    let mut dialogue = Dialogue::begin(&["AAPL"]);
+    dialogue.venue.read(br#"[{"T":"success","msg":"connected"}]"#, &mut dialogue.batch).unwrap();
+    assert!(dialogue.batch.requests[0].text.as_ref().unwrap().contains("hush"));
+    let shown = format!("{:?} {:?} {:?}", dialogue.venue, dialogue.batch, feed(&["AAPL"]));
+    assert!(!shown.contains("hush") && !shown.contains("PKTEST"), "{shown}");
+}
+
+#[test]
+fn what_no_connection_can_carry_is_an_error() {
+    let error = |feed: &Feed| Alpaca::new(feed).unwrap_err();
+    assert!(matches!(error(&feed(&["BTC-USD"])), VenueError::NotDerivable { .. }));
+    let without_key = Feed { credentials: None, ..feed(&["AAPL"]) };
+    assert_eq!(error(&without_key), VenueError::NoCredentials { venue: NAME });
+    let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(Alpaca::new(&feed(&names[..SYMBOLS_MAX])).is_ok());
+    assert!(matches!(error(&feed(&names)), VenueError::TooManySymbols { count: 20_001, .. }));
+}
+
+#[test]
+fn the_address_says_what_the_data_are() {
+    for (url, joined, origin) in [
+        (None, "wss://stream.data.alpaca.markets/v2/iex", Origin::Market),
+        (Some("ws://127.0.0.1:9"), "ws://127.0.0.1:9/v2/iex", Origin::Market),
+        (Some("wss://a.example/v2/sip"), "wss://a.example/v2/sip", Origin::Market),
+        (Some("wss://a.example/v2/delayed_sip/"), "wss://a.example/v2/delayed_sip/", Origin::Delayed),
+        (Some("wss://a.example/v2/test"), "wss://a.example/v2/test", Origin::Sim),
+    ] {
+        let feed = Feed { url: url.map(str::to_owned), ..feed(&["AAPL"]) };
+        assert_eq!((Alpaca::new(&feed).unwrap().url(), super::origin(&feed)), (joined, origin));
+    }
+}
+
+#[test]
+fn rule_9_bad_bytes_are_dropped_and_counted_by_a_closed_set_of_reasons() {
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    for (frame, reason) in [
+        (&b""[..], DecodeError::Json),
+        (&TRADE.as_bytes()[..100], DecodeError::Json),
+        (b"{}", DecodeError::Shape),
+        (b"[1]", DecodeError::Shape),
+        (b"null", DecodeError::Shape),
+    ] {
+        assert_eq!(read(frame), (Err(reason), vec![], vec![]));
+    }
+    for (frame, reason) in [
+        (deep, DecodeError::Shape),
+        ("[{}]".to_owned(), DecodeError::Shape),
+        (r#"[{"T":"success"}]"#.to_owned(), DecodeError::Shape),
+        (TRADE.replace("\"AAPL\"", "7"), DecodeError::Shape),
+        (TRADE.replace("AAPL", "aapl"), DecodeError::UnknownSymbol),
+    ] {
+        assert_eq!(read(&frame), (Ok(Message::Other), vec![], vec![reason]), "{frame}");
+    }
+    for (from, to, reason) in [
+        ("126.550", "\"NaN\"", DecodeError::Number),
+        ("126.550", "1e99", DecodeError::Range),
+        (r#""p":126.550,"#, "", DecodeError::Missing),
+        ("2021-02-22T15:51:44.208123999Z", "soon", DecodeError::Time),
+        (r#""x":"D""#, r#""x":"DD""#, DecodeError::Missing),
+        ("96921", "-1", DecodeError::Number),
+    ] {
+        let (message, updates, counted) = read(TRADE.replace(from, to));
+        assert_eq!((message, updates.len()), (Ok(Message::Data), 1), "{to}");
+        assert!(counted.contains(&reason), "{to}: {counted:?}");
+    }
+}
+
+/// Every recorded frame is read whole, where the recordings are there.
+#[test]
+fn recorded_frames_are_read_without_a_loss() {
+    let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
+    let path = std::path::Path::new(&folder).join("samples/alpaca.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut venue = Alpaca::new(&feed(&["AAPL", "AMD", "EEM", "GOOGL", "IONM"])).unwrap();
+    let mut batch = Batch::default();
+    for line in text.lines() {
+        venue.read(line.as_bytes(), &mut batch).unwrap();
+    }
+    assert_eq!((batch.updates.len(), batch.unshown, batch.errors.total()), (7, 3, 0));
+}
+
+proptest! {
+    #[test]
+    fn rule_9_no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(bytes);
+    }
+
+    #[test]
+    fn rule_9_no_damage_to_a_frame_panics(
+        which in 0_usize..6, at in 0_usize..250, byte in any::<u8>(), cut in 0_usize..300,
+    ) {
+        let mut frame = FRAMES[which].as_bytes().to_vec();
+        let at = at % frame.len();
+        frame[at] = byte;
+        frame.truncate(cut);
+        let (message, updates, _) = read(frame);
+        prop_assert!(updates.is_empty() || message == Ok(Message::Data));
+    }
+}

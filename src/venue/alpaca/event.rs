@@ -1,0 +1,168 @@
+//! One element of a frame's array.
+
+use super::{
+    super::{
+        Batch, DecodeError, Message,
+        names::Names,
+        raw::{Exact, Value, required, side_of_book},
+    },
+    conditions::{self, Tape},
+    status,
+};
+use crate::market::{
+    BookUpdate, Corrected, Correction, Field, Order, Session, StatsUpdate, StatusUpdate, TradeKey, TradeUpdate, Update,
+    Window,
+};
+use serde::Deserialize;
+
+/// The fields of all elements that are used, under the venue's own names, so that one pass over the bytes is enough.
+/// Prices have fractions, so none is plain.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"), default)]
+#[expect(non_snake_case, reason = "the venue's keys, which differ by case alone")]
+#[derive(Default)]
+pub(super) struct Event<'a> {
+    pub(super) T: Exact<'a>,
+    pub(super) msg: Exact<'a>,
+    pub(super) code: Exact<'a>,
+    pub(super) trades: Exact<'a>,
+    pub(super) quotes: Exact<'a>,
+    S: Exact<'a>,
+    t: Exact<'a>,
+    z: Exact<'a>,
+    // Trades and cancels; in a bar `c` is its close.
+    i: Exact<'a>,
+    x: Exact<'a>,
+    p: Exact<'a>,
+    s: Exact<'a>,
+    c: Exact<'a>,
+    // Quotes.
+    bp: Exact<'a>,
+    bs: Exact<'a>,
+    ap: Exact<'a>,
+    #[serde(rename = "as")]
+    ask_size: Exact<'a>,
+    // Bars.
+    o: Exact<'a>,
+    h: Exact<'a>,
+    l: Exact<'a>,
+    v: Exact<'a>,
+    // Corrections: the original's id, and the corrected trade.
+    oi: Exact<'a>,
+    ci: Exact<'a>,
+    cp: Exact<'a>,
+    cs: Exact<'a>,
+    cc: Exact<'a>,
+    // Statuses: the code, and the reason's.
+    sc: Exact<'a>,
+    rc: Exact<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads an element of market data of this kind.
+    pub(super) fn read(&self, kind: &str, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
+        if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {
+            return Ok(Message::Other);
+        }
+        let name = self.S.text().ok_or(DecodeError::Shape)?;
+        let symbol = names.index(&name).ok_or(DecodeError::UnknownSymbol)?;
+        let update = Update { symbol, ..Update::default() };
+        let update = match kind {
+            "t" => match self.trade(batch) {
+                Some(trade) => Update { trade: Some(trade), ..update },
+                None => {
+                    batch.unshown += 1;
+                    return Ok(Message::Data);
+                }
+            },
+            "q" => Update { quote: Some(self.quote(batch)), ..update },
+            "d" => Update { stats: Some(self.bar(batch)), ..update },
+            "s" => Update { status: Some(self.status(batch)), ..update },
+            "c" => Update { correction: self.correction(batch), ..update },
+            "x" => {
+                let of = key(self.x, self.i, batch);
+                Update { correction: of.map(|of| Correction { of, now: None }), ..update }
+            }
+            // The limits of the price: nothing here shows them, but they prove that data flow.
+            _ => return Ok(Message::Data),
+        };
+        batch.updates.push(update);
+        Ok(Message::Data)
+    }
+
+    fn trade(&self, batch: &mut Batch) -> Option<TradeUpdate> {
+        let session = self.session(self.c)?;
+        let key = key(self.x, self.i, batch);
+        let errors = &mut batch.errors;
+        Some(TradeUpdate {
+            order: Order { id: None, time: self.t.rfc3339(errors), by_arrival: true },
+            price: required(self.p.decimal(errors), errors),
+            size: required(self.s.decimal(errors), errors),
+            side: Field::Clear,
+            session,
+            key,
+        })
+    }
+
+    fn quote(&self, batch: &mut Batch) -> BookUpdate {
+        let errors = &mut batch.errors;
+        let (bid, bid_size) = side_of_book(self.bp, self.bs, errors);
+        let (ask, ask_size) = side_of_book(self.ap, self.ask_size, errors);
+        let order = Order { id: None, time: self.t.rfc3339(errors), by_arrival: true };
+        BookUpdate { order, bid, bid_size, ask, ask_size }
+    }
+
+    /// A bar of the day so far. Its time is the day's beginning: the venue gives no other.
+    fn bar(&self, batch: &mut Batch) -> StatsUpdate {
+        let errors = &mut batch.errors;
+        StatsUpdate {
+            order: Order { time: self.t.rfc3339(errors), ..Order::default() },
+            window: Field::Set(Window::Day),
+            open: required(self.o.decimal(errors), errors),
+            high: required(self.h.decimal(errors), errors),
+            low: required(self.l.decimal(errors), errors),
+            volume: required(self.v.decimal(errors), errors),
+            prev_close: Field::Keep,
+        }
+    }
+
+    fn status(&self, batch: &mut Batch) -> StatusUpdate {
+        let (code, reason) = (self.sc.text().unwrap_or_default(), self.rc.text().unwrap_or_default());
+        let order = Order { time: self.t.rfc3339(&mut batch.errors), ..Order::default() };
+        StatusUpdate { order, halted: status::halted(&code, &reason, self.tape()) }
+    }
+
+    fn correction(&self, batch: &mut Batch) -> Option<Correction> {
+        let of = key(self.x, self.oi, batch)?;
+        let new_key = key(self.x, self.ci, batch);
+        let errors = &mut batch.errors;
+        let corrected = |session: Session| Corrected {
+            key: new_key,
+            price: required(self.cp.decimal(errors), errors),
+            size: required(self.cs.decimal(errors), errors),
+            session,
+        };
+        Some(Correction { of, now: self.session(self.cc).map(corrected) })
+    }
+
+    /// In which session a trade with these conditions is shown. Conditions that cannot be read hide nothing.
+    fn session(&self, conditions: Exact<'a>) -> Option<Session> {
+        let conditions = conditions.texts().unwrap_or_default();
+        conditions::session(conditions.iter().map(|condition| &**condition), self.tape())
+    }
+
+    fn tape(&self) -> Option<Tape> {
+        Tape::parse(&self.z.text()?)
+    }
+}
+
+/// What corrections call a trade. Without it none can find it, which is counted.
+fn key<'a>(exchange: Exact<'a>, id: Exact<'a>, batch: &mut Batch) -> Option<TradeKey> {
+    let letter = exchange.text().and_then(|text| <[u8; 1]>::try_from(text.as_bytes()).ok());
+    let id = id.id(&mut batch.errors);
+    let (Some([exchange]), Some(id)) = (letter, id) else {
+        batch.errors.count(DecodeError::Missing);
+        return None;
+    };
+    Some(TradeKey { exchange, id })
+}
