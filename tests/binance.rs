@@ -87,7 +87,10 @@ fn the_session_has_the_bursts_that_it_is_played_for() {
 
 #[test]
 fn rule_2_a_client_that_keeps_up_gets_every_tick_at_the_venues_own_pace() {
-    play(&Recording::open().worst_parts(), 1.0);
+    let recording = Recording::open();
+    // The whole takes 104 s: every change passes it, a developer's own run has the worst bursts alone.
+    let whole = std::env::var_os("CI").is_some();
+    play(&if whole { recording } else { recording.worst_parts() }, 1.0);
 }
 
 #[test]

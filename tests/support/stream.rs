@@ -11,7 +11,7 @@ use std::{
 };
 
 /// No stream of a test lasts as long.
-const ALL_PATIENCE: Duration = Duration::from_secs(60);
+const ALL_PATIENCE: Duration = Duration::from_secs(180);
 /// What a slow reader's socket holds: set before it connects, for later the window is open already.
 const SLOW_RECEIVE_BUFFER: usize = 4_096;
 
