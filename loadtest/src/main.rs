@@ -1,0 +1,3 @@
+//! `tickfan-loadtest`: loads a gateway and tells what it did.
+
+fn main() {}

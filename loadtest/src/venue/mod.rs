@@ -1,0 +1,1 @@
+//! A venue over a real websocket, which does as it is told.
