@@ -122,7 +122,11 @@ impl Shown {
         }
         self.holes += u64::from(seq > self.seq + 1 && self.seq > 0);
         self.seq = seq;
-        let ordinals = ["size", "bid_size"].map(|name| ordinal(tick.text(name)));
+        // A trade that could not be read leaves nothing to show, rather than an older one.
+        let known = |index: usize, name: &str| {
+            Some(ordinal(tick.text(name))).filter(|&n| n > 0).unwrap_or(self.ordinals[index])
+        };
+        let ordinals = [known(0, "size"), known(1, "bid_size")];
         if ordinals.iter().zip(self.ordinals).any(|(new, old)| *new < old) {
             return Err("a part went back".to_owned());
         }
