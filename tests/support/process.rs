@@ -22,21 +22,26 @@ pub struct Process {
 impl Process {
     /// Starts it with a configuration, which says nothing of `[server]`, and waits until it serves.
     pub fn start(name: &str, config: &str) -> Self {
-        Self::launch(name, config, Command::new(env!("CARGO_BIN_EXE_tickfan")))
+        Self::start_on(name, config, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same, on this address.
+    pub fn start_on(name: &str, config: &str, listen: SocketAddr) -> Self {
+        Self::launch(name, config, listen, Command::new(env!("CARGO_BIN_EXE_tickfan")))
     }
 
     /// The same, under a limit of descriptors.
     pub fn start_limited(name: &str, config: &str, descriptors: u32) -> Self {
         let mut command = Command::new("bash");
         command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tickfan")]);
-        Self::launch(name, config, command)
+        Self::launch(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command)
     }
 
-    fn launch(name: &str, config: &str, mut command: Command) -> Self {
+    fn launch(name: &str, config: &str, listen: SocketAddr, mut command: Command) -> Self {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
         std::fs::write(&file, config).unwrap();
-        let free = "127.0.0.1:0";
-        command.arg("--config").arg(&file).args(["--listen", free, "--admin-listen", free]);
+        let listen = listen.to_string();
+        command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
         command.env("TICKFAN_LOG_FORMAT", "json").env_remove("TICKFAN_LOG").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
@@ -77,6 +82,12 @@ impl Process {
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends SIGTERM and waits for its end.
