@@ -24,10 +24,13 @@ pub(super) struct Roster<T> {
 /// Who waits to be written.
 #[derive(Default)]
 struct Queues {
-    /// Streams that were marked by a symbol with few subscribers, or have room again.
+    /// Streams that were marked by a symbol with few subscribers.
     small: VecDeque<StreamKey>,
-    /// The running round: streams that were marked by symbols with many.
+    /// Streams that were marked by symbols with many: the running round, and behind it who of them has room again.
     large: VecDeque<StreamKey>,
+    /// How many of `large` are the running round. Who comes meanwhile is not of it: a round that streams could join would
+    /// never end, and the next one is what all others wait for.
+    round: usize,
     large_is_next: bool,
 }
 
@@ -38,7 +41,12 @@ impl<T: Transport> Roster<T> {
 
     /// Whether the round of streams that large symbols have marked is written.
     pub(super) fn round_is_over(&self) -> bool {
-        self.queues.large.is_empty()
+        self.queues.round == 0
+    }
+
+    /// Makes a round of all who wait by now because of a large symbol.
+    pub(super) fn begin_round(&mut self) {
+        self.queues.round = self.queues.large.len();
     }
 
     /// Whether nobody waits to be written.
@@ -135,7 +143,11 @@ impl Queues {
 
     fn next(&mut self) -> Option<(StreamKey, Lane)> {
         self.large_is_next = !self.large_is_next;
-        let large = |queues: &mut Self| Some((queues.large.pop_front()?, Lane::Large));
+        let large = |queues: &mut Self| {
+            let key = queues.large.pop_front()?;
+            queues.round = queues.round.saturating_sub(1);
+            Some((key, Lane::Large))
+        };
         let small = |queues: &mut Self| Some((queues.small.pop_front()?, Lane::Small));
         if self.large_is_next { large(self).or_else(|| small(self)) } else { small(self).or_else(|| large(self)) }
     }

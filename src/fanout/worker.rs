@@ -168,6 +168,7 @@ impl<T: Transport> Worker<T> {
             let changed = mem::replace(&mut symbol.waits_for_round, Parts::NONE);
             self.roster.mark_all(symbol, changed, Lane::Large, now);
         }
+        self.roster.begin_round();
     }
 
     fn open(&mut self, transport: T, opening: Opening, now: Now) {

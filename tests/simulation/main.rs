@@ -166,3 +166,26 @@ fn rule_3_no_stream_starves_in_a_round_and_small_symbols_pass_it() {
     }
     world.come_to_rest();
 }
+
+/// A full stream of a large symbol that has room again, turn after turn, holds up no round of the others.
+#[test]
+fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_large_symbol() {
+    const CROWD: usize = 300;
+    const TURNS: usize = 200;
+    let mut world = World::new(6, Settings { symbols: 1, workers: 1, ..Settings::default() });
+    let crowd: Vec<usize> = (0..CROWD).map(|_| world.join(0, &[0], usize::MAX)).collect();
+    let drips = world.join(0, &[0], usize::MAX);
+    while world.turn(0) {}
+    world.publish(0); // it takes its place in the round
+    while world.turn(0) {}
+    world.client(drips).room = 0;
+    for turn in 0..TURNS {
+        world.publish(0);
+        world.advance(Duration::from_millis(1));
+        world.give_room(drips, 50); // less than a frame: it is full again at once
+        world.turn(0);
+        let least = crowd.iter().map(|&client| world.client(client).writes).min().unwrap();
+        assert!(least >= turn / 3, "rule 3: in turn {turn} a stream that has room was written {least} times");
+    }
+    world.come_to_rest();
+}
