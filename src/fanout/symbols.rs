@@ -67,14 +67,15 @@ impl Symbols {
         self.by_index.get_mut(index)?.as_deref_mut()
     }
 
-    /// Takes in a changed symbol, and says what of it has changed: its mark is cleared before its ring is read, never
-    /// after.
+    /// Takes in a changed symbol, and says what of it has changed. Its mark is taken back even if nobody wants it any more,
+    /// or who comes next would never hear of it.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Now) -> Option<(&mut Subscribed, Parts)> {
-        state.marks().clear(self.worker);
-        let (limits, index) = (self.limits, state.index());
-        let symbol = self.find(index)?;
-        let changed = symbol.window.refresh(state, now.instant, limits);
-        Some((symbol, changed))
+        let (worker, limits) = (self.worker, self.limits);
+        state.marks().take(worker, move || {
+            let symbol = self.find(state.index())?;
+            let changed = symbol.window.refresh(state, now.instant, limits);
+            Some((symbol, changed))
+        })
     }
 
     /// Brings in what this worker was not told of, as none of its streams wants it: a tick that goes alone is still to be

@@ -69,7 +69,7 @@ impl Window {
         start
     }
 
-    /// Reads what is new; returns the parts that have changed since the last time. The symbol's mark must be cleared before.
+    /// Reads what is new; returns the parts that have changed since the last time.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
