@@ -1,6 +1,11 @@
 //! Where a stream stands in each of its symbols, and so what to send next: pure.
 
-use super::{options::Options, stream::Missed, symbols::Symbols, window::View};
+use super::{
+    options::Options,
+    stream::Missed,
+    symbols::Symbols,
+    window::{Cursor, View},
+};
 use crate::cache::Tick;
 use bytes::Bytes;
 use std::{collections::BinaryHeap, mem};
@@ -33,8 +38,7 @@ pub(super) struct Cursors {
 
 /// One symbol of a stream.
 pub(super) struct Slot {
-    /// The `seq` of the first tick that was not sent.
-    next: u64,
+    cursor: Cursor,
     /// [`SymbolState::index`](crate::cache::SymbolState::index).
     pub(super) symbol: u32,
     /// Its place among the symbol's subscribers.
@@ -60,8 +64,8 @@ enum Look {
 }
 
 impl Slot {
-    pub(super) fn new(symbol: u32, subscriber: u32, next: u64) -> Self {
-        Self { next, symbol, subscriber, link: UNMARKED, begun: false, lagged: false }
+    pub(super) fn new(symbol: u32, subscriber: u32, cursor: Cursor) -> Self {
+        Self { cursor, symbol, subscriber, link: UNMARKED, begun: false, lagged: false }
     }
 }
 
@@ -82,7 +86,7 @@ impl Cursors {
 
     /// Whether a tick was not sent yet.
     pub(super) fn lacks(&self, slot: u32, seq: u64) -> bool {
-        self.slots[slot as usize].next <= seq
+        self.slots[slot as usize].cursor.next <= seq
     }
 
     /// A symbol has changed.
@@ -98,8 +102,11 @@ impl Cursors {
     ///
     /// The ticks of all symbols are merged from their newest ends, so only what is replayed is looked at.
     pub(super) fn cut_replay(&mut self, symbols: &Symbols, options: &Options, bytes: usize) {
-        let mut older: Vec<_> =
-            self.slots.iter().map(|slot| symbols.get(slot.symbol).window.older_down_to(slot.next).peekable()).collect();
+        let mut older: Vec<_> = self
+            .slots
+            .iter()
+            .map(|slot| symbols.get(slot.symbol).window.older_down_to(slot.cursor.next).peekable())
+            .collect();
         let mut newest_first = BinaryHeap::new();
         for (slot, ticks) in older.iter_mut().enumerate() {
             newest_first.extend(ticks.peek().map(|tick| (tick.n, slot)));
@@ -110,11 +117,11 @@ impl Cursors {
             if tick.changed.intersects(options.parts()) {
                 let state = &symbols.get(self.slots[slot].symbol).state;
                 let Some(rest) = left.checked_sub(state.frame(tick).len()) else {
-                    self.slots[slot].next = tick.seq + 1;
+                    self.slots[slot].cursor.next = tick.seq + 1;
                     // It does not fit, so nothing older may come: ticks of other symbols end here too.
                     for (other, ticks) in older.iter_mut().enumerate().filter(|(other, _)| *other != slot) {
                         if let Some(tick) = ticks.peek() {
-                            self.slots[other].next = tick.seq + 1;
+                            self.slots[other].cursor.next = tick.seq + 1;
                         }
                     }
                     return;
@@ -155,16 +162,16 @@ impl Cursors {
 
     /// Lists what one slot lacks.
     fn plan_slot<'a>(&self, slot: u32, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) {
-        let Slot { next, symbol, begun, .. } = self.slots[slot as usize];
+        let Slot { cursor, symbol, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
-        let pending = symbol.window.pending(next, begun, view);
+        let pending = symbol.window.pending(cursor, view);
         plan.extend(pending.map(|tick| Planned { slot, tick, frame: symbol.state.frame(tick) }));
     }
 
     /// A tick was sent, at least its first byte; returns what was skipped before it, by cause.
     pub(super) fn sent(&mut self, planned: &Planned<'_>, options: &Options) -> Missed {
         let slot = &mut self.slots[planned.slot as usize];
-        let skipped = planned.tick.seq - slot.next;
+        let skipped = planned.tick.seq - slot.cursor.next;
         let mut missed = Missed::default();
         match (slot.begun, slot.lagged) {
             (false, _) => {}
@@ -172,7 +179,7 @@ impl Cursors {
             (true, false) if options.leave_out() => missed.options = skipped,
             (true, false) => missed.ring = skipped,
         }
-        slot.next = planned.tick.seq + 1;
+        slot.cursor.next = planned.tick.seq + 1;
         (slot.begun, slot.lagged) = (true, false);
         self.last = planned.slot;
         missed

@@ -2,7 +2,7 @@
 
 use super::{
     stream::StreamKey,
-    window::{Window, WindowLimits},
+    window::{Cursor, Window, WindowLimits},
 };
 use crate::{
     cache::SymbolState,
@@ -47,10 +47,10 @@ pub(super) struct Symbols {
     by_index: Vec<Option<Box<Subscribed>>>,
 }
 
-/// A subscriber's place, and the cursor from which it starts.
+/// A subscriber's place, and where it starts.
 pub(super) struct Start {
     pub(super) subscriber: u32,
-    pub(super) next: u64,
+    pub(super) cursor: Cursor,
 }
 
 impl Symbols {
@@ -110,10 +110,10 @@ impl Symbols {
                 waits_for_round: Parts::NONE,
             })
         });
-        let next = symbol.window.join(state, worker, subscriber.parts, after, now.instant, limits);
+        let cursor = symbol.window.join(state, worker, subscriber.parts, after, now.instant, limits);
         symbol.subscribers.push(subscriber);
         subscriber.parts.iter().for_each(|part| symbol.wanted[part as usize] += 1);
-        Start { subscriber: symbol.subscribers.len() as u32 - 1, next }
+        Start { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
     }
 
     /// Takes a subscriber out; returns the one that has its place now, if any.

@@ -179,7 +179,7 @@ impl<T: Transport> Worker<T> {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
                 let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
                 let start = slots.subscribe(state, subscriber, resume.map(|resume| resume.after), now);
-                Slot::new(state.index() as u32, start.subscriber, start.next)
+                Slot::new(state.index() as u32, start.subscriber, start.cursor)
             };
             let mut cursors = Cursors::new(symbols.iter().enumerate().map(slot).collect());
             if let Some(resume) = resume {

@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
+    /// The newest tick when it came: it is to get that one or a newer one, whatever parts it wants.
+    pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
     /// Frames of other symbols that went out while this one was lacking.

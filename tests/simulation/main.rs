@@ -9,7 +9,10 @@ mod client;
 mod world;
 
 use std::{ops::Range, time::Duration};
-use tickfan::fanout::{Options, Resume};
+use tickfan::{
+    fanout::{Options, Resume},
+    market::Part,
+};
 use world::{Settings, World};
 
 const STEPS: usize = 300;
@@ -98,6 +101,25 @@ fn a_resumed_stream_of_one_symbol_gets_all_that_the_ring_holds() {
         let none = world.join_with(0, &[0], usize::MAX, options, Some(Resume { after: u64::MAX, bytes: 64 * 1024 }));
         world.turn(0);
         assert_eq!(world.client(none).symbols[&0].seqs, [newest], "an id of the future is a snapshot");
+    }
+}
+
+/// The newest tick comes even if its part is not wanted, and even if the replay before it is cut by a full transport.
+#[test]
+fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
+    let trades = Options::new(Duration::from_secs(15)).on([Part::Trade].into_iter().collect());
+    for room in (0..3_000).step_by(50) {
+        let mut world = World::new(7, Settings { symbols: 1, workers: 1, ..Settings::default() });
+        world.join(0, &[0], usize::MAX); // somebody wants all parts
+        for _ in 0..10 {
+            world.publish_part(0, Part::Trade);
+        }
+        world.publish_part(0, Part::Quote);
+        let client = world.join_with(0, &[0], room, trades, Some(Resume { after: 0, bytes: 64 * 1024 }));
+        world.turn(0);
+        world.give_room(client, usize::MAX);
+        while world.turn(0) {}
+        assert_eq!(world.client(client).symbols[&0].last, Some(11), "rule 3: room for {room} bytes at first");
     }
 }
 

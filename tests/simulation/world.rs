@@ -208,7 +208,10 @@ impl World {
             // A resume may bring what nobody wanted when it was published.
             let oldest = if resume.is_some() { published.saturating_sub(RING.count as u64) } else { published };
             self.wanted.extend((oldest..=published).map(|seq| (symbol, seq)));
-            client.borrow_mut().symbols.insert(symbol, Progress { published, ..Progress::default() });
+            client
+                .borrow_mut()
+                .symbols
+                .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
         let opening = Opening {
             head: Bytes::from_static(b"HEAD\n\n"),
@@ -234,8 +237,13 @@ impl World {
 
     /// A venue's update becomes a tick, and is announced: to be interrupted by any worker's turn between each two steps.
     pub(crate) fn publish(&mut self, symbol: usize) {
+        let part = if self.random.random_bool(0.5) { Part::Trade } else { Part::Quote };
+        self.publish_part(symbol, part);
+    }
+
+    pub(crate) fn publish_part(&mut self, symbol: usize, part: Part) {
         let state = self.symbols[symbol].clone();
-        let update = self.some_update();
+        let update = self.some_update(part);
         let Published::Tick { interest } = state.publish(&update, self.now) else { return };
         self.history[symbol].push(state.newest());
         if interest != 0 || self.clients.iter().any(|client| client.borrow().symbols.contains_key(&symbol)) {
@@ -262,11 +270,11 @@ impl World {
         }
     }
 
-    fn some_update(&mut self) -> Update {
+    fn some_update(&mut self, part: Part) -> Update {
         let price = Field::Set(Decimal::new(self.random.random_range(1..1_000_000), 2).unwrap());
-        match self.random.random_bool(0.5) {
-            true => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
-            false => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+        match part {
+            Part::Trade => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
+            _ => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
         }
     }
 
@@ -478,7 +486,7 @@ impl World {
                 continue;
             }
             for (symbol, progress) in &client.symbols {
-                let newest = self.symbols[*symbol].newest().last_change(client.options.parts());
+                let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);
                 let last = progress.last;
                 assert!(last >= Some(newest), "seed {}: rule 3: S{symbol} ends at {last:?} of {newest}", self.seed);
             }
