@@ -10,9 +10,7 @@ use crate::cache::Tick;
 use bytes::Bytes;
 use std::{collections::BinaryHeap, mem};
 
-/// The most blocks of one write, with the rest of the one before: what one system call takes.
-const BLOCKS_MAX: usize = 1024;
-/// A write offers no more bytes than this, and goes on in the next one: what a stream may take while others wait.
+/// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Not in the list of marked slots.
 const UNMARKED: u32 = u32::MAX;
@@ -203,7 +201,7 @@ impl Cursors {
 /// Cuts a plan to what one write carries, at least one block; returns whether something was cut off.
 fn cut_to_one_write(plan: &mut Vec<Planned<'_>>) -> bool {
     let mut bytes = 0;
-    let fits = plan.iter().take(BLOCKS_MAX - 1).take_while(|planned| {
+    let fits = plan.iter().take_while(|planned| {
         let fits = bytes == 0 || bytes + planned.frame.len() <= WRITE_BYTES_MAX;
         bytes += planned.frame.len();
         fits

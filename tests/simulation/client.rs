@@ -4,6 +4,9 @@ use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
 use tickfan::fanout::{Close, Gone, Options, Ready, Transport};
 
+/// What one write may offer beside the rest of the one before.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
 /// Readiness that a worker has not heard of yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
@@ -137,6 +140,7 @@ impl Transport for Scripted {
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
+        assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
         let taken = offered.min(client.room);
         let mut left = taken;
         for block in blocks {

@@ -40,22 +40,22 @@ fn rule_1_within_a_stream_a_symbols_seq_only_rises() {
 
 #[test]
 fn rule_2_a_stream_that_keeps_up_misses_none_and_any_other_gets_the_newest() {
-    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8, choosy: false });
+    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8, ..Settings::default() });
 }
 
 #[test]
 fn rule_3_every_stream_ends_on_the_newest_of_each_of_its_symbols() {
-    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20, choosy: false });
+    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20, ..Settings::default() });
 }
 
 #[test]
 fn rule_5_a_stream_that_takes_nothing_is_closed_and_no_other() {
-    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30, choosy: false });
+    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30, ..Settings::default() });
 }
 
 #[test]
 fn rule_11_a_frame_is_encoded_once_for_all_and_only_if_some_stream_wants_it() {
-    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16, choosy: false });
+    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16, ..Settings::default() });
 }
 
 #[test]
@@ -141,6 +141,27 @@ fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
         assert_eq!(seqs.len(), replayed, "{bytes} bytes: {seqs:?}");
         assert!(seqs.iter().rev().zip([5, 5, 4, 4, 3, 3, 2, 2, 1, 1]).all(|(seq, newest)| *seq == newest), "{seqs:?}");
     }
+}
+
+/// What one write does not carry comes with the next ones, though nothing marks it again.
+#[test]
+fn rule_3_what_does_not_fit_one_write_is_not_lost() {
+    const SYMBOLS: usize = 700;
+    let at_once = Settings { workers: 1, interrupts: 0.0, ..Settings::default() };
+    let mut world = World::new(8, Settings { symbols: SYMBOLS, ..at_once });
+    let many = world.join_all(0, usize::MAX);
+    for round in 0..3 {
+        while world.turn(0) {}
+        assert_eq!(world.client(many).lacks(), 0, "rule 3: a stream of {SYMBOLS} lacks some of round {round}");
+        (0..SYMBOLS).for_each(|symbol| world.publish(symbol));
+    }
+    assert!(world.client(many).writes >= 4, "two rounds of ticks are more than two writes");
+    let mut world = World::new(9, Settings { symbols: 1, ring: 1_024, ..at_once });
+    let deep = world.join(0, &[0], usize::MAX);
+    while world.turn(0) {}
+    (0..1_000).for_each(|_| world.publish(0));
+    while world.turn(0) {}
+    assert_eq!(world.client(deep).symbols[&0].seqs, (0..=1_000).collect::<Vec<_>>(), "rule 2: every tick, in order");
 }
 
 /// Symbols of a slow stream take turns, however hot some of them are.

@@ -20,7 +20,7 @@ use tickfan::{
 const MAX_LAG: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_millis(1_500);
 const STALL_TIMEOUT: Duration = Duration::from_secs(3);
-const RING: RingLimits = RingLimits { count: 16, age: Duration::from_secs(1) };
+const RING_AGE: Duration = Duration::from_secs(1);
 const EPOCH_SEED: u64 = 1 << 40;
 
 #[derive(Clone, Copy)]
@@ -30,11 +30,15 @@ pub(crate) struct Settings {
     pub(crate) clients_max: usize,
     /// Clients choose parts and rates, and resume where another left.
     pub(crate) choosy: bool,
+    /// The most ticks of a symbol that are kept.
+    pub(crate) ring: usize,
+    /// How often a worker takes its turn in the middle of a publish.
+    pub(crate) interrupts: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false }
+        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false, ring: 16, interrupts: 0.05 }
     }
 }
 
@@ -73,13 +77,13 @@ struct Simulated {
 impl World {
     pub(crate) fn new(seed: u64, settings: Settings) -> Self {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_000_000) };
-        let cache = Cache::new(Epoch::new(EPOCH_SEED), RING);
+        let cache = Cache::new(Epoch::new(EPOCH_SEED), RingLimits { count: settings.ring, age: RING_AGE });
         let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
         let symbols: Vec<_> = (0..settings.symbols).map(register).collect();
         let worker = |index| {
             #[expect(clippy::arc_with_non_send_sync, reason = "one thread; a worker's inbox is shared by an Arc")]
             let inbox = Arc::new(WorkerInbox::default());
-            let limits = WorkerLimits { max_lag: MAX_LAG, ring: RING.count, stall_timeout: STALL_TIMEOUT };
+            let limits = WorkerLimits { max_lag: MAX_LAG, ring: settings.ring, stall_timeout: STALL_TIMEOUT };
             let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
             let announced = vec![0; settings.symbols];
             Simulated { worker, inbox, events: Events::default(), sleeps_until: None, announced }
@@ -206,7 +210,7 @@ impl World {
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             // A resume may bring what nobody wanted when it was published.
-            let oldest = if resume.is_some() { published.saturating_sub(RING.count as u64) } else { published };
+            let oldest = if resume.is_some() { published.saturating_sub(self.settings.ring as u64) } else { published };
             self.wanted.extend((oldest..=published).map(|seq| (symbol, seq)));
             client
                 .borrow_mut()
@@ -255,7 +259,7 @@ impl World {
             }
         }
         let unmarked = state.marks().set(interest);
-        if self.random.random_bool(0.05) {
+        if self.random.random_bool(self.settings.interrupts) {
             let worker = self.random.random_range(0..self.workers.len());
             self.turn(worker);
         }
@@ -363,7 +367,7 @@ impl World {
             let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
             if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
                 let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
-                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= RING.count as u64;
+                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
                 let chosen = options.interval.is_some();
                 assert!(
                     age > MAX_LAG || lost || chosen,
