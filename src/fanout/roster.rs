@@ -81,7 +81,7 @@ impl<T: Transport> Roster<T> {
         if let Some(at) = stream.must_wait(now) {
             stream.deadlines.write = Some(at);
             stream.deadlines.full_since = None; // it has room, and waits by its own choice
-            self.rearm_if_earlier(key);
+            self.arm(key);
         } else {
             self.queues.add(key, stream, lane);
         }
@@ -102,29 +102,22 @@ impl<T: Transport> Roster<T> {
         }
     }
 
-    /// The next stream whose deadline is due.
+    /// The next stream whose deadline is due. It is to be armed again.
     pub(super) fn next_due(&mut self, now: Now) -> Option<StreamKey> {
         loop {
             let (at, key) = self.schedule.pop(now.instant)?;
-            if self.streams.get(key).is_some_and(|stream| stream.armed == at) {
+            if self.streams.get_mut(key).is_some_and(|stream| stream.armed.popped(at)) {
                 return Some(key);
             }
         }
     }
 
-    /// Puts a stream's earliest deadline into the schedule; an older entry is void.
+    /// Sees that the schedule has an entry for a stream's earliest deadline, or for an earlier moment.
     pub(super) fn arm(&mut self, key: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(key) {
-            stream.armed = stream.deadlines.next(stream.options.heartbeat, self.stall_timeout);
-            self.schedule.add(stream.armed, key);
-        }
-    }
-
-    /// The same, where the entry that there is would come too late. One that comes too early only looks in vain.
-    pub(super) fn rearm_if_earlier(&mut self, key: StreamKey) {
-        let stream = &self.streams[key];
-        if stream.deadlines.next(stream.options.heartbeat, self.stall_timeout) < stream.armed {
-            self.arm(key);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let at = stream.deadlines.next(stream.options.heartbeat, self.stall_timeout);
+        if stream.armed.wants(at) {
+            self.schedule.add(at, key);
         }
     }
 }

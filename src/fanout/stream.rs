@@ -3,7 +3,7 @@
 use super::{
     cursors::{Cursors, Planned},
     options::Options,
-    schedule::Deadlines,
+    schedule::{Armed, Deadlines},
     symbols::Symbols,
     transport::{Closed, Transport},
     window::View,
@@ -23,8 +23,8 @@ pub(super) struct Stream<T> {
     pub(super) cursors: Cursors,
     pub(super) options: Options,
     pub(super) deadlines: Deadlines,
-    /// What the schedule holds its live entry for.
-    pub(super) armed: Instant,
+    /// What the schedule holds of it.
+    pub(super) armed: Armed,
     /// In which queue it waits to be written.
     pub(super) queued: Option<Lane>,
     /// In which queue it waited last.
@@ -101,7 +101,7 @@ impl<T: Transport> Stream<T> {
             cursors,
             options: first.options,
             deadlines: Deadlines::new(now.instant, first.phase),
-            armed: now.instant,
+            armed: Armed::default(),
             queued: None,
             lane: Lane::Small,
             blocked: false,

@@ -239,7 +239,7 @@ impl<T: Transport> Worker<T> {
                     if written.more {
                         self.roster.queue(key, lane, now);
                     }
-                    self.roster.rearm_if_earlier(key);
+                    self.roster.arm(key);
                 }
                 Err(why) => ended.push((key, why)),
             }
@@ -314,7 +314,7 @@ impl<T: Transport> Worker<T> {
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
             self.roster.streams[key].deadlines.end = Some(end);
-            self.roster.rearm_if_earlier(key);
+            self.roster.arm(key);
         }
     }
 
