@@ -152,20 +152,25 @@ mod tests {
         let (heartbeat, stall) = (Duration::from_secs(60), Duration::from_secs(30));
         let (mut schedule, mut armed) = (Schedule::new(), Armed::default());
         let mut deadlines = Deadlines::new(start, Duration::ZERO);
+        let arm = |schedule: &mut Schedule<()>, armed: &mut Armed, deadlines: Deadlines| {
+            let at = deadlines.next(heartbeat, stall);
+            if armed.wants(at) {
+                schedule.add(at, ());
+            }
+            assert!(schedule.entries.len() <= 2, "{} entries", schedule.entries.len());
+        };
+        arm(&mut schedule, &mut armed, deadlines);
         for cycle in 1..=10_000 {
-            deadlines.write = Some(start + cycle * Duration::from_millis(10));
+            let write = start + cycle * Duration::from_millis(10);
+            deadlines.write = Some(write); // a symbol has changed
+            arm(&mut schedule, &mut armed, deadlines);
             while deadlines.write.is_some() {
-                let at = deadlines.next(heartbeat, stall);
-                if armed.wants(at) {
-                    schedule.add(at, ());
+                let (at, ()) = schedule.pop(write).expect("no deadline is overslept");
+                assert!(armed.popped(at), "each of the two serves");
+                if deadlines.due(at, heartbeat, stall) == Due::Write {
+                    (deadlines.write, deadlines.last_write) = (None, at);
                 }
-                assert!(schedule.entries.len() <= 2, "{} entries in cycle {cycle}", schedule.entries.len());
-                let (now, ()) = schedule.pop(at).expect("no deadline is overslept");
-                assert!(armed.popped(now), "each of the two serves");
-                if deadlines.due(now, heartbeat, stall) == Due::Write {
-                    deadlines.write = None;
-                    deadlines.last_write = now;
-                }
+                arm(&mut schedule, &mut armed, deadlines);
             }
         }
     }
