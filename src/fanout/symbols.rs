@@ -89,14 +89,8 @@ impl Symbols {
         }
     }
 
-    /// Adds a subscriber, whose client has all ticks up to `after`, if that is known.
-    pub(super) fn subscribe(
-        &mut self,
-        state: &Arc<SymbolState>,
-        subscriber: Subscriber,
-        after: Option<u64>,
-        now: Now,
-    ) -> Start {
+    /// Adds a subscriber.
+    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Start {
         let (index, limits, worker) = (state.index(), self.limits, self.worker);
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -110,7 +104,7 @@ impl Symbols {
                 waits_for_round: Parts::NONE,
             })
         });
-        let cursor = symbol.window.join(state, worker, subscriber.parts, after, now.instant, limits);
+        let cursor = symbol.window.join(state, worker, subscriber.parts, now.instant, limits);
         symbol.subscribers.push(subscriber);
         subscriber.parts.iter().for_each(|part| symbol.wanted[part as usize] += 1);
         Start { subscriber: symbol.subscribers.len() as u32 - 1, cursor }

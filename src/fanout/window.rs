@@ -10,6 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How many ticks are read at once for a stream that resumes: of hundreds of symbols, most bring few.
+pub(super) const OLDER_AT_A_TIME: usize = 16;
+
 /// A worker's copy of the young end of a symbol's ring: pointers to its newest ticks, without a hole in `seq`.
 ///
 /// It saves a lock per stream and write. It holds at least the newest tick, and beyond that what is younger than
@@ -58,24 +61,33 @@ impl Window {
         Self { ticks: VecDeque::new(), told: 0, keep_until: now }
     }
 
-    /// A stream joins; it wants all after its client's last tick, if that is known. Returns where it starts.
+    /// A stream joins; returns where it starts.
     pub(super) fn join(
         &mut self,
         state: &SymbolState,
         worker: u64,
         parts: Parts,
-        after: Option<u64>,
         now: Instant,
         limits: WindowLimits,
     ) -> Cursor {
         let is_first = self.ticks.is_empty();
-        let next = state.join(worker, parts, after, &mut self.ticks);
+        state.join(worker, parts, &mut self.ticks);
+        let newest = self.newest().seq;
         if is_first {
-            self.told = self.newest().seq;
+            self.told = newest;
         }
         self.keep_until = now + limits.max_lag;
         self.trim(now, limits);
-        Cursor { next, owes: self.newest().seq }
+        Cursor { next: newest, owes: newest }
+    }
+
+    /// The tick before `seq`, if it is after `after` and not too old to come again. The ring is asked for some at a time.
+    pub(super) fn replayed(&mut self, state: &SymbolState, seq: u64, after: u64, now: Instant) -> Option<&Arc<Tick>> {
+        if self.ticks[0].seq == seq && self.ticks[0].n > after {
+            state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
+        }
+        let place = usize::try_from(seq.checked_sub(self.ticks[0].seq + 1)?).ok()?;
+        self.ticks.get(place).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
     }
 
     /// Reads what is new; returns the parts that have changed since the last time.
@@ -96,11 +108,6 @@ impl Window {
 
     pub(super) fn newest(&self) -> &Arc<Tick> {
         self.ticks.back().expect("a window is never empty once a stream has joined")
-    }
-
-    /// The ticks before the newest, newest first, down to a `seq`.
-    pub(super) fn older_down_to(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
-        self.ticks.iter().rev().skip(1).take_while(move |tick| tick.seq >= seq)
     }
 
     /// What a stream still lacks, oldest first: every tick that it wants while the oldest of them is here and younger than
@@ -128,6 +135,12 @@ impl Window {
         let mut wanted = self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| cursor.wants(tick, view));
         let (first, tick) = wanted.next()?;
         (view.now.saturating_duration_since(tick.published.max(view.joined)) <= view.max_lag).then_some(first)
+    }
+
+    /// How many ticks it holds.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ticks.len()
     }
 
     fn trim(&mut self, now: Instant, limits: WindowLimits) {
@@ -182,7 +195,7 @@ mod tests {
             let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, start).unwrap();
             let (now, max_lag) = (start.instant, LIMITS.max_lag);
             let mut window = Window::new(now);
-            window.join(&state, WORKER, Parts::ALL, None, now, LIMITS);
+            window.join(&state, WORKER, Parts::ALL, now, LIMITS);
             let view = View { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
             Self { start, state, window, view, price: 0 }
         }
@@ -238,7 +251,7 @@ mod tests {
         fixture.publish(0, Part::Trade);
         let joined = fixture.start.after(Duration::from_secs(5)).instant;
         fixture.window = Window::new(joined);
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, joined, LIMITS);
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, joined, LIMITS);
         fixture.publish(5_001, Part::Trade);
         fixture.refresh(5_001);
         assert_eq!(fixture.pending(1, 5_001, View { joined, ..fixture.view }), [1, 2]);
@@ -263,7 +276,7 @@ mod tests {
         fixture.refresh(0);
         fixture.publish(1, Part::Trade);
         let now = fixture.start.instant;
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, now, LIMITS);
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, now, LIMITS);
         assert_eq!(fixture.refresh(1), Parts::from_iter([Part::Trade]));
         assert_eq!(fixture.refresh(1), Parts::NONE);
     }

@@ -20,6 +20,7 @@ use crate::{
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use slotmap::{Key, KeyData};
 use std::{
+    collections::VecDeque,
     mem,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,6 +28,10 @@ use std::{
 
 /// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
 const WRITES_PER_TURN: usize = 256;
+/// Symbols that new streams may join between two of these looks: as long again.
+const JOINS_PER_TURN: usize = 1_024;
+/// A stream of fewer symbols costs as much as one of so many.
+const JOINS_PER_STREAM_MIN: usize = 16;
 /// How long the write of what a stream lacks may take before its goodbye is tried again.
 const LAST_WRITE: Duration = Duration::from_millis(1);
 /// How long a client may take to close its side after the last byte.
@@ -83,6 +88,8 @@ pub struct Worker<T> {
     /// Lists that the inbox's are swapped with.
     changed: Vec<Arc<SymbolState>>,
     commands: Vec<Command<T>>,
+    /// What was asked for and not done yet, in that order.
+    asked: VecDeque<Command<T>>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -100,20 +107,22 @@ impl<T: Transport> Worker<T> {
             drains: false,
             changed: Vec::new(),
             commands: Vec::new(),
+            asked: VecDeque::new(),
         }
     }
 
-    /// One step: takes the inbox, marks the streams of changed symbols, hears what happened to transports, writes a batch
+    /// One step: takes the inbox, marks the streams of changed symbols, opens new ones, hears what happened to transports, writes a batch
     /// of marked streams, keeps deadlines.
     pub fn turn(&mut self, now: Now, ready: &[Ready]) -> Wait {
         self.take_inbox(now);
+        self.obey(now);
         for &ready in ready {
             self.hear(ready, now);
         }
         self.write_batch(now);
         self.keep_deadlines(now);
         self.counts.streams = self.roster.streams.len() as u64;
-        if self.roster.rests() && self.next_round.is_empty() {
+        if self.roster.rests() && self.next_round.is_empty() && self.asked.is_empty() {
             self.roster.next_deadline().map_or(Wait::Forever, Wait::Until)
         } else {
             Wait::No
@@ -127,7 +136,7 @@ impl<T: Transport> Worker<T> {
 
     /// Whether its work is over: it drains, and no stream is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.roster.streams.is_empty()
+        self.drains && self.asked.is_empty() && self.roster.streams.is_empty()
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
@@ -141,13 +150,24 @@ impl<T: Transport> Worker<T> {
         for state in changed.drain(..) {
             self.take_change(&state, now);
         }
-        for command in commands.drain(..) {
+        self.asked.extend(commands.drain(..));
+        (self.changed, self.commands) = (changed, commands);
+    }
+
+    /// Does what was asked for, as far as one turn goes: a storm of connects must not keep those who are here waiting.
+    fn obey(&mut self, now: Now) {
+        let mut joins_left = JOINS_PER_TURN;
+        while joins_left > 0
+            && let Some(command) = self.asked.pop_front()
+        {
             match command {
-                Command::Open(transport, opening) => self.open(transport, opening, now),
+                Command::Open(transport, opening) => {
+                    joins_left = joins_left.saturating_sub(opening.symbols.len().max(JOINS_PER_STREAM_MIN));
+                    self.open(transport, opening, now);
+                }
                 Command::Drain(window) => self.drain(window, now),
             }
         }
-        (self.changed, self.commands) = (changed, commands);
     }
 
     /// Marks the streams of a changed symbol; those of a large one wait for the running round to end.
@@ -178,12 +198,12 @@ impl<T: Transport> Worker<T> {
         let key = self.roster.streams.insert_with_key(|key| {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
                 let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
-                let start = slots.subscribe(state, subscriber, resume.map(|resume| resume.after), now);
+                let start = slots.subscribe(state, subscriber, now);
                 Slot::new(state.index() as u32, start.subscriber, start.cursor)
             };
             let mut cursors = Cursors::new(symbols.iter().enumerate().map(slot).collect());
             if let Some(resume) = resume {
-                cursors.cut_replay(slots, &options, resume.bytes);
+                cursors.replay(slots, options.parts(), resume, now);
             }
             Stream::new(transport, cursors, First { head, options, phase, permit }, now)
         });

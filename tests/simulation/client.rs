@@ -13,8 +13,9 @@ pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 /// A client and all that it saw.
 pub(crate) struct Client {
     pub(crate) worker: usize,
+    /// 0 until its worker has taken it over.
     pub(crate) key: u64,
-    /// Its worker has had no turn since it came.
+    /// Its worker has not yet taken it over.
     pub(crate) is_new: bool,
     /// Bytes that it takes before it is full.
     pub(crate) room: usize,

@@ -123,6 +123,25 @@ fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
     }
 }
 
+/// Those who are here wait no longer for a storm of connects than for one turn's share of it.
+#[test]
+fn rule_10_a_turn_opens_only_so_many_streams() {
+    for (symbols, per_turn) in [(1, 64), (500, 3)] {
+        let mut world = World::new(11, Settings { symbols, workers: 1, ..Settings::default() });
+        let here = world.join_all(0, usize::MAX);
+        while world.turn(0) {}
+        let storm: Vec<usize> = (0..200).map(|_| world.join_all(0, usize::MAX)).collect();
+        world.publish(0);
+        for turn in 1..=200_usize.div_ceil(per_turn) {
+            world.turn(0);
+            let opened = storm.iter().filter(|&&client| world.client(client).key != 0).count();
+            assert_eq!(opened, 200.min(turn * per_turn), "rule 10: in turn {turn}");
+            assert_eq!(world.client(here).lacks(), 0, "rule 4: who is here waits for the storm");
+        }
+        world.come_to_rest();
+    }
+}
+
 /// What is replayed before the newest is the newest that fits.
 #[test]
 fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
@@ -141,6 +160,24 @@ fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
         assert_eq!(seqs.len(), replayed, "{bytes} bytes: {seqs:?}");
         assert!(seqs.iter().rev().zip([5, 5, 4, 4, 3, 3, 2, 2, 1, 1]).all(|(seq, newest)| *seq == newest), "{seqs:?}");
     }
+}
+
+/// A tick that a ring should have dropped by its age does not come again, however long the symbol has been quiet.
+#[test]
+fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
+    let mut world = World::new(10, Settings { symbols: 1, workers: 1, ..Settings::default() });
+    let options = Options::new(Duration::from_secs(15));
+    let resumed_after = |world: &mut World, quiet| {
+        world.advance(Duration::from_millis(quiet));
+        let client = world.join_with(0, &[0], usize::MAX, options, Some(Resume { after: 0, bytes: 64 * 1024 }));
+        world.turn(0);
+        world.client(client).symbols[&0].seqs.clone()
+    };
+    (0..5).for_each(|_| world.publish(0));
+    assert_eq!(resumed_after(&mut world, 900), [1, 2, 3, 4, 5]);
+    assert_eq!(resumed_after(&mut world, 200), [5]);
+    world.publish(0);
+    assert_eq!(resumed_after(&mut world, 0), [6], "the one before it was only kept as the newest");
 }
 
 /// What one write does not carry comes with the next ones, though nothing marks it again.

@@ -306,7 +306,8 @@ impl World {
         };
         for client in 0..self.clients.len() {
             if self.client(client).worker == worker {
-                if self.client(client).is_new {
+                let is_open = self.client(client).key != 0;
+                if is_open && self.client(client).is_new {
                     self.client(client).is_new = false;
                     self.joined[client] = self.now.instant;
                 }
