@@ -50,6 +50,9 @@ impl Ring {
         while self.0.len() > 1 && limits.is_outdated(&self.0[0], now) {
             self.0.pop_front();
         }
+        if self.0.len() == 1 {
+            self.0.shrink_to(1); // a symbol that is quiet keeps no room for a burst
+        }
     }
 
     /// Replaces all that it holds: nobody reads this symbol.

@@ -186,6 +186,11 @@ impl SymbolState {
         }
     }
 
+    /// Lets go of what is too old to come again. A publish does the same, but a quiet symbol has none.
+    pub(super) fn sweep(&self, now: Now) {
+        self.lock().ring.drop_outdated(now.instant, self.shared.ring);
+    }
+
     /// Appends to `window` the ticks that are newer than its newest. Where the ring no longer holds all of them, the
     /// window starts over with what it holds: a window has no holes.
     pub fn read_new(&self, window: &mut VecDeque<Arc<Tick>>) {
