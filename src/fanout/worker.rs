@@ -34,7 +34,7 @@ const JOINS_PER_TURN: usize = 1_024;
 const JOINS_PER_STREAM_MIN: usize = 16;
 /// How long the write of what a stream lacks may take before its goodbye is tried again.
 const LAST_WRITE: Duration = Duration::from_millis(1);
-/// How long a client may take to close its side after the last byte.
+/// How long a client may take to make room for the last bytes, and then to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 /// When a client of a stopping gateway comes back, in milliseconds: spread, so that the next one sees no storm.
 const RETRY_AFTER_SHUTDOWN_MILLIS: std::ops::Range<u64> = 1_000..10_000;
@@ -233,6 +233,9 @@ impl<T: Transport> Worker<T> {
         if ready.writable && stream.blocked {
             stream.blocked = false;
             self.counts.full -= 1;
+            if stream.leaves_by.is_some() {
+                return self.write_goodbye(key, now);
+            }
             let lane = stream.lane;
             self.roster.queue(key, lane, now);
         }
@@ -303,29 +306,43 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Ends a stream that can still read with a `bye`, and any other without.
+    /// Ends a stream: what it lacks is written if there is room, then its goodbye, as soon as there is. Only who takes
+    /// neither in time is cut off.
     fn say_goodbye(&mut self, key: StreamKey, now: Now) {
         let stream = &mut self.roster.streams[key];
-        if stream.blocked || stream.lingers {
+        let leaves_by = *stream.leaves_by.get_or_insert(now.instant + LINGER);
+        let is_over = leaves_by <= now.instant;
+        if is_over && (stream.blocked || stream.lingers) {
             return self.end(key, Closed::Shutdown, now);
         }
-        if stream.queued.is_some() || stream.deadlines.write.take().is_some() {
+        stream.deadlines.end = Some(leaves_by);
+        if stream.blocked {
+            return; // the next room is for the goodbye
+        }
+        if !is_over && (stream.queued.is_some() || stream.deadlines.write.take().is_some()) {
             // What it lacks comes first, whatever its `max_rate`.
             stream.hurry();
             stream.deadlines.end = Some(now.instant + LAST_WRITE);
             return self.roster.queue(key, Lane::Small, now);
         }
+        self.write_goodbye(key, now);
+    }
+
+    fn write_goodbye(&mut self, key: StreamKey, now: Now) {
         let retry = Duration::from_millis(self.random.random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
-        let taken = stream.write_block(&wire::bye(Bye::Shutdown, retry), now);
-        self.counts.full += u64::from(stream.blocked);
-        match taken {
-            Ok(bytes) if !stream.blocked => self.counts.count_write(bytes, Missed::default()),
-            Ok(_) => return self.end(key, Closed::Shutdown, now),
+        let stream = &mut self.roster.streams[key];
+        stream.queued = None; // whatever it still lacks, this is its last word
+        match stream.write_goodbye(&wire::bye(Bye::Shutdown, retry), now) {
+            Ok(bytes) => self.counts.count_write(bytes, Missed::default()),
             Err(why) => return self.end(key, why, now),
         }
-        stream.transport.close(Close::Finish);
-        stream.lingers = true;
-        stream.deadlines.end = Some(now.instant + LINGER);
+        self.counts.full += u64::from(stream.blocked);
+        if !stream.blocked {
+            stream.transport.close(Close::Finish);
+            stream.lingers = true;
+            stream.leaves_by = Some(now.instant + LINGER);
+        }
+        stream.deadlines.end = stream.leaves_by;
     }
 
     fn drain(&mut self, window: Duration, now: Now) {

@@ -22,6 +22,8 @@ pub(crate) struct Client {
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<Close>,
+    /// How often it was told that the stream ends.
+    pub(crate) goodbyes: usize,
     /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
@@ -73,6 +75,7 @@ impl Client {
             full: false,
             left: false,
             closed: None,
+            goodbyes: 0,
             writes: 0,
             log: Vec::new(),
             cut: None,

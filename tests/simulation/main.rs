@@ -10,7 +10,7 @@ mod world;
 
 use std::{ops::Range, time::Duration};
 use tickfan::{
-    fanout::{Options, Resume},
+    fanout::{Close, Options, Resume},
     market::Part,
 };
 use world::{Settings, World};
@@ -268,4 +268,32 @@ fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_large_symbol() {
         assert!(least >= turn / 3, "rule 3: in turn {turn} a stream that has room was written {least} times");
     }
     world.come_to_rest();
+}
+
+/// A slow reader is nearly always full, also at the moment that a drain has chosen for it: it is told all the same, and
+/// only who reads nothing at all is cut off.
+#[test]
+fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
+    const PER_KIND: usize = 20;
+    let mut world = World::new(12, Settings { symbols: 3, workers: 1, ..Settings::default() });
+    let mut join = |room: usize| -> Vec<usize> { (0..PER_KIND).map(|_| world.join_all(0, room)).collect() };
+    let (fast, slow, stalled) = (join(usize::MAX), join(700), join(700));
+    let step = |world: &mut World| {
+        (0..3).for_each(|symbol| world.publish(symbol));
+        world.advance(Duration::from_millis(10));
+        slow.iter().for_each(|&client| world.give_room(client, 60));
+        while world.turn(0) {}
+    };
+    (0..20).for_each(|_| step(&mut world));
+    assert!(slow.iter().all(|&client| world.client(client).full), "who takes 60 bytes at a time is full");
+    world.drain(Duration::from_millis(500));
+    (0..200).for_each(|_| step(&mut world));
+    for (clients, goodbyes, closed) in [(fast, 1, Close::Finish), (slow, 1, Close::Finish), (stalled, 0, Close::Abort)]
+    {
+        for client in clients {
+            let client = world.client(client);
+            assert_eq!((client.goodbyes, client.closed), (goodbyes, Some(closed)), "rule 12");
+            assert!(!client.is_cut() || goodbyes == 0, "the goodbye comes whole");
+        }
+    }
 }

@@ -57,6 +57,8 @@ pub(crate) struct World {
     stuck_since: Vec<Option<Instant>>,
     last_heard: Vec<Instant>,
     missed: Vec<Missed>,
+    /// The streams are being ended.
+    drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
     /// The ticks that some stream wanted, by symbol and `seq`.
     wanted: HashSet<(usize, u64)>,
@@ -101,6 +103,7 @@ impl World {
             stuck_since: Vec::new(),
             last_heard: Vec::new(),
             missed: Vec::new(),
+            drains: false,
             wanted: HashSet::new(),
             frames: HashMap::new(),
             settings,
@@ -235,6 +238,16 @@ impl World {
         self.clients.len() - 1
     }
 
+    /// All streams are to end within this time.
+    pub(crate) fn drain(&mut self, window: Duration) {
+        self.drains = true;
+        for simulated in &mut self.workers {
+            if simulated.inbox.send(Command::Drain(window)) {
+                simulated.sleeps_until = None;
+            }
+        }
+    }
+
     pub(crate) fn give_room(&mut self, client: usize, bytes: usize) {
         self.client(client).give_room(bytes);
     }
@@ -338,11 +351,15 @@ impl World {
                     self.last_heard[client] = self.now.instant;
                     if is_tick(block) {
                         self.check_tick(client, block, announced);
+                    } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
+                        self.client(client).goodbyes += 1;
                     }
                 }
             }
         }
-        self.check_silence(client, wait);
+        if !self.drains {
+            self.check_silence(client, wait);
+        }
     }
 
     /// Rules 1, 2 and 11, and that a frame says what was published.
