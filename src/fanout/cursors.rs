@@ -1,9 +1,9 @@
 //! Where a stream stands in each of its symbols, and so what to send next: pure.
 
 use super::{options::Options, stream::Missed, symbols::Symbols, window::View};
-use crate::cache::Tick;
+use crate::{cache::Tick, market::Parts};
 use bytes::Bytes;
-use std::{collections::BinaryHeap, mem};
+use std::{collections::BinaryHeap, mem, time::Instant};
 
 /// The most blocks of one write, with the rest of the one before: what one system call takes.
 const BLOCKS_MAX: usize = 1024;
@@ -83,6 +83,11 @@ impl Cursors {
     /// Whether a tick was not sent yet.
     pub(super) fn lacks(&self, slot: u32, seq: u64) -> bool {
         self.slots[slot as usize].next <= seq
+    }
+
+    /// For each slot that lacks a tick of these parts, when the oldest of them was published that its ring still holds.
+    pub(super) fn unsent(&self, symbols: &Symbols, parts: Parts) -> impl Iterator<Item = Instant> {
+        self.slots.iter().filter_map(move |slot| symbols.get(slot.symbol).state.oldest_from(slot.next, parts))
     }
 
     /// A symbol has changed.
