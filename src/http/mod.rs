@@ -25,9 +25,10 @@ pub(crate) use cors::Cors;
 pub(crate) use front::Front;
 pub(crate) use handoff::Connections;
 pub(crate) use host::Hosts;
-pub(crate) use rest::json;
+pub(crate) use rest::{json, limit};
 pub(crate) use routes::{Route, Routes, into_routes};
 pub(crate) use stopping::Stopping;
+pub(crate) use stream_request::Query;
 
 use crate::{
     cache::Cache,

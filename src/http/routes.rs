@@ -25,6 +25,7 @@ pub(crate) enum Route {
     Live,
     Ready,
     Metrics,
+    Debug,
     Preflight,
     /// No route, or refused before it was known.
     Other,
@@ -42,6 +43,7 @@ impl Route {
             Self::Live => "livez",
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
+            Self::Debug => "debug",
             Self::Preflight => "preflight",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
