@@ -19,7 +19,7 @@ const HEAD: &str = "\
 ";
 
 const FEED_HEAD: &str = "
-# A connection to a venue; there may be several. Without any, the built-in simulator is the one feed.
+# A connection to a venue; there may be several. Without any, the simulator is the one.
 #[[feed]]
 ";
 
