@@ -9,6 +9,7 @@ mod cors;
 mod front;
 mod handoff;
 mod host;
+mod openapi;
 mod page;
 mod problem;
 mod rest;
@@ -19,6 +20,7 @@ mod stream_request;
 mod write_deadline;
 
 pub use accept::{BindError, OpenStream};
+pub use openapi::OPENAPI;
 
 pub(crate) use accept::{Acceptor, Serving, listen};
 pub(crate) use cors::Cors;
