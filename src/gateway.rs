@@ -1,11 +1,11 @@
 //! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.
 
 use crate::{
-    admin::{self, FeedVerdict, Situation},
+    admin::{self, FeedVerdict, Inside, InsideFeed, Situation},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
     fanout::{Announcer, Engine, StreamMetrics, Workers},
-    feed::{Feed, FeedStatus},
+    feed::Feed,
     http::{self, BindError},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
@@ -94,11 +94,13 @@ impl Gateway {
         let (mut feeds, mut watched) = (Vec::new(), Vec::new());
         for feed in &config.feeds {
             let (wired, symbols) = wire_feed(feed, &config.limits, &cache, &engine)?;
-            watched.push(Watched { name: feed.name.as_str().into(), status: wired.feed.status(), symbols });
+            let (name, venue) = (feed.name.as_str().into(), feed.venue.name());
+            watched.push(InsideFeed { name, venue, status: wired.feed.status(), symbols });
             feeds.push(wired);
         }
-        let watched: Arc<[Watched]> = watched.into();
+        let watched: Arc<[InsideFeed]> = watched.into();
         let draining = Arc::new(AtomicBool::new(false));
+        let inside = inside(cache.clone(), watched.clone(), engine.clone());
         let services = http::Services {
             cache: cache.clone(),
             open_stream: Arc::new({
@@ -111,7 +113,7 @@ impl Gateway {
         let http = http::Server::bind(&config.server, &config.limits, services)?;
         let metrics = metrics.with_source(metrics_source(engine.clone(), permits.clone(), watched.clone()));
         let situations = situations(permits.clone(), watched, draining.clone(), Instant::now());
-        let admin = admin::Server::bind(&config.server, &config.limits, permits.admin, metrics, situations)?;
+        let admin = admin::Server::bind(&config.server, &config.limits, permits.admin, metrics, situations, inside)?;
         Ok(Self { http, admin, cache, feeds, engine, workers, draining, drain: config.server.drain })
     }
 
@@ -216,20 +218,24 @@ fn wire_feed(
     let register = |wanted: &config::FeedSymbol| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
     let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;
     let sink = Ingest::new(symbols.clone(), Announcer::new(engine.clone()), CacheMetrics::register());
-    let feed_or = Feed::new(feed, limits);
+    let feed_or = Feed::new(feed, limits, now);
     let wired = feed_or.map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     Ok((Wired { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
 }
 
-/// What operators are told of a feed.
-struct Watched {
-    name: Arc<str>,
-    status: FeedStatus,
-    symbols: Vec<Arc<SymbolState>>,
+/// What operators may look into.
+fn inside(cache: Arc<Cache>, feeds: Arc<[InsideFeed]>, engine: Arc<Engine>) -> Inside {
+    let asked = engine.clone();
+    Inside {
+        cache,
+        feeds,
+        ask_workers: Arc::new(move |limit, until| asked.review(limit, until)),
+        counts: Arc::new(move || engine.counts()),
+    }
 }
 
 /// Brings what is counted in plain integers into the metrics, whenever they are read.
-fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[Watched]>) -> Source {
+fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]>) -> Source {
     let streams = StreamMetrics::register();
     Arc::new(move |out| {
         metrics::gauge!(names::STREAMS_LIMIT).set(permits.streams.limit() as f64);
@@ -249,7 +255,7 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[Watched]>) 
 /// What readiness depends on, as of the moment it is asked.
 fn situations(
     permits: Permits,
-    feeds: Arc<[Watched]>,
+    feeds: Arc<[InsideFeed]>,
     draining: Arc<AtomicBool>,
     started: Instant,
 ) -> admin::Situations {

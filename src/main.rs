@@ -27,6 +27,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if asked_or_wrong.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
+    if args.print_config {
+        return print(&config::print_defaults());
+    }
     // Before any port is bound: a wrong configuration never becomes a half-started gateway.
     let config = match prepare(&args) {
         Ok(config) => config,
@@ -53,9 +56,13 @@ fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
 /// `tickfan check`: one line that names what would run.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
-    // Not `println`, which panics on a closed pipe.
-    let line = writeln!(io::stdout(), "ok: {} feed(s), {symbols} symbols", config.feeds.len());
-    ExitCode::from(if line.is_ok() { EXIT_OK } else { EXIT_FAILED })
+    print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
+}
+
+/// Not `print!`, which panics on a closed pipe.
+fn print(text: &str) -> ExitCode {
+    let written = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(if written.is_ok() { EXIT_OK } else { EXIT_FAILED })
 }
 
 fn fail(code: u8, error: &dyn Display) -> ExitCode {

@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS, SYMBOLS_MAX,
-    Setting, VenueKind, load, show_bytes, show_duration, variable_name,
+    CLOSED_DAYS_MAX, Config, FEED_KEYS, FEEDS_MAX, FILE_BYTES_MAX, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS,
+    SYMBOLS_MAX, Setting, VenueKind, load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
 
@@ -308,6 +308,45 @@ fn check_exit(output: &Output, code: i32, out: &str, err: &str) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), out);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(if err.is_empty() { stderr.is_empty() } else { stderr.contains(err) }, "{stderr}");
+}
+
+#[test]
+fn the_printed_configuration_is_the_defaults() {
+    let printed = tickfan(&["--print-config"], &[]);
+    check_exit(&printed, 0, &print_defaults(), "");
+    let defaults = format!("{:?}", load(None, Vec::new(), &Overrides::default()).unwrap());
+    assert_eq!(format!("{:?}", load_text("printed", print_defaults()).unwrap()), defaults);
+    for key in KEYS {
+        assert!(print_defaults().contains(&format!("\n{} = ", key.name)), "{} is not printed", key.name);
+    }
+    assert!(print_defaults().lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn the_printed_example_of_a_feed_is_one() {
+    let used = |line: &str| match line.strip_prefix('#') {
+        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") => code.to_owned() + "\n",
+        _ => String::new(),
+    };
+    let text: String = print_defaults().lines().map(used).collect();
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("example.toml");
+    fs::write(&path, &text).unwrap();
+    let keys = ["ALPACA_KEY", "ALPACA_SECRET"].map(|name| (name.into(), "x".into()));
+    let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
+    assert!(FEED_KEYS.iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
+}
+
+#[test]
+fn each_broken_file_ends_the_start_with_64_and_its_message() {
+    for entry in fs::read_dir("tests/config").unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            let message = fs::read_to_string(file.with_extension("txt")).unwrap();
+            let output = tickfan(&["--config", file.to_str().unwrap()], &[]);
+            check_exit(&output, 64, "", &format!("error: {message}"));
+        }
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tickfan::{
     config,
     fanout::{Announcer, Closed, Counts, Engine, Opening, Options, Workers},
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
-    wire::Epoch,
+    wire::{Epoch, StreamName},
 };
 
 /// Far beyond what any of these tests needs: a hang ends as a failure.
@@ -67,6 +67,7 @@ impl Gateway {
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         let (ended_tx, ended_rx) = mpsc::channel();
         let opening = Opening {
+            name: StreamName::new(0),
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: Box::new([self.state.clone()]),
             options: Options::new(heartbeat),

@@ -98,7 +98,7 @@ impl Rig {
     }
 
     fn run(config: &config::Feed, timing: Timing) -> Self {
-        let feed = Feed::new(config, &limits()).unwrap().with_timing(timing);
+        let feed = Feed::new(config, &limits(), Now::read()).unwrap().with_timing(timing);
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));

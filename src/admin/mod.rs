@@ -2,23 +2,25 @@
 //!
 //! The same accept loop and host check as for clients; no streams, no CORS.
 
+mod debug;
 mod health;
 
+pub use debug::{AskWorkers, Inside, InsideFeed};
 pub use health::{FIRST_VERDICTS_MAX, FeedVerdict, NotReady, Situation};
 
 use crate::{
     config,
     http::{
-        Acceptor, BindError, Connections, Cors, Front, Hosts, Route, Routes, Serving, Stopping, into_routes, json,
-        listen,
+        Acceptor, BindError, Connections, Cors, Front, Hosts, Query, Route, Routes, Serving, Stopping, into_routes,
+        json, limit, listen,
     },
     limits::{Admin, Gate},
     telemetry::Metrics,
 };
 use http::{HeaderValue, StatusCode, header};
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, str::FromStr, sync::Arc};
 use tokio::sync::watch;
-use warp::{Filter, reply::Response};
+use warp::{Filter, Rejection, reply::Response};
 
 /// Tells what readiness depends on, as of now. It is asked per probe and must not block.
 pub type Situations = Arc<dyn Fn() -> Situation + Send + Sync>;
@@ -41,11 +43,12 @@ impl Server {
         gate: Gate<Admin>,
         metrics: Metrics,
         situations: Situations,
+        inside: Inside,
     ) -> Result<Self, BindError> {
         let listener = listen(server.admin_listen)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.admin_listen, source })?;
         let front = Front {
-            routes: routes(metrics.clone(), situations),
+            routes: routes(metrics.clone(), situations, inside),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&[]),
             streams: None,
@@ -81,7 +84,7 @@ impl Server {
     }
 }
 
-fn routes(metrics: Metrics, situations: Situations) -> Routes {
+fn routes(metrics: Metrics, situations: Situations, inside: Inside) -> Routes {
     let live = warp::path!("livez")
         .and(warp::get())
         .map(|| Route::Live.answer(Ok(json(serde_json::json!({"live": true}).to_string()))));
@@ -89,7 +92,55 @@ fn routes(metrics: Metrics, situations: Situations) -> Routes {
         warp::path!("readyz").and(warp::get()).map(move || Route::Ready.answer(Ok(readiness(situations().judge()))));
     let metrics =
         warp::path!("metrics").and(warp::get()).map(move || Route::Metrics.answer(Ok(exposition(metrics.render()))));
-    into_routes(live.or(ready).unify().or(metrics).unify())
+    into_routes(live.or(ready).unify().or(metrics).unify().or(debug_routes(inside)).unify())
+}
+
+fn debug_routes(
+    inside: Inside,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let subject = warp::path!("debug" / Subject).and(warp::get()).and(warp::query::<Query>());
+    subject.then(move |subject, query: Query| {
+        let inside = inside.clone();
+        async move {
+            let answer = match limit(&query, debug::LISTED, debug::LISTED_MAX) {
+                Ok(limit) => Ok(json(look(subject, inside, limit).await.to_string())),
+                Err(problem) => Err(problem),
+            };
+            Route::Debug.answer(answer)
+        }
+    })
+}
+
+/// What of the inside is asked for: the last part of the path.
+#[derive(Debug, Clone, Copy)]
+enum Subject {
+    Streams,
+    Symbols,
+    Feeds,
+}
+
+impl FromStr for Subject {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "streams" => Ok(Self::Streams),
+            "symbols" => Ok(Self::Symbols),
+            "feeds" => Ok(Self::Feeds),
+            _ => Err(()),
+        }
+    }
+}
+
+async fn look(subject: Subject, inside: Inside, limit: usize) -> serde_json::Value {
+    match subject {
+        Subject::Feeds => debug::feeds(&inside, limit),
+        Subject::Symbols => debug::symbols(&inside, limit).await,
+        // It waits for threads, so it may not hold up one of the runtime's.
+        Subject::Streams => tokio::task::spawn_blocking(move || debug::streams(&inside, limit))
+            .await
+            .unwrap_or_else(|error| serde_json::json!({"error": error.to_string()})),
+    }
 }
 
 fn readiness(judged: Result<(), NotReady>) -> Response {

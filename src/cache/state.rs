@@ -198,6 +198,12 @@ impl SymbolState {
         append(&self.lock().ring, next, window);
     }
 
+    /// When the oldest tick from `seq` on was published that changed one of these parts, as far as the ring holds it.
+    pub fn oldest_from(&self, seq: u64, parts: Parts) -> Option<Instant> {
+        let inner = self.lock();
+        inner.ring.from(seq).find(|tick| tick.changed.intersects(parts)).map(|tick| tick.published)
+    }
+
     /// The newest tick.
     pub fn newest(&self) -> Arc<Tick> {
         self.lock().ring.newest().clone()

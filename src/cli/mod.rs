@@ -24,6 +24,9 @@ pub struct Args {
     /// Where operators connect: metrics and health
     #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
     pub admin_listen: Option<SocketAddr>,
+    /// Print every key with its default, unit and reason, as a file, and end
+    #[arg(long)]
+    pub print_config: bool,
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,

@@ -4,6 +4,7 @@ use super::{
     Feed, FeedSymbol, VenueKind,
     access::{self, Variables},
     error::{Wrong, nearest, shown},
+    keys::FEED_KEYS,
     names, times,
     value::{kind, out_of_range, text},
 };
@@ -60,8 +61,6 @@ pub const SIM_SYMBOLS: [&str; 30] = [
 
 /// The longest name that a venue may have for a symbol, in bytes.
 const VENUE_NAME_LENGTH_MAX: usize = 64;
-const KEYS: [&str; 10] =
-    ["name", "venue", "url", "key_env", "secret_env", "symbols", "hours", "closed_days", "mute_after", "rate"];
 
 /// A symbol with its place in the file; none for the simulator's own list.
 type Placed = (FeedSymbol, Option<Range<usize>>);
@@ -107,10 +106,11 @@ fn read_feed(
     known: &mut Known,
     variables: &Variables,
 ) -> Result<Feed, Wrong> {
-    if let Some((key, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.get_ref().as_ref())) {
+    let names: Vec<_> = FEED_KEYS.iter().map(|key| key.name).collect();
+    if let Some((key, _)) = fields.iter().find(|(key, _)| !names.contains(&key.get_ref().as_ref())) {
         return Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
-            .did_you_mean(nearest(key.get_ref(), KEYS))
-            .help(format!("a feed has {}", KEYS.join(", ")))
+            .did_you_mean(nearest(key.get_ref(), names.iter().copied()))
+            .help(format!("a feed has {}", names.join(", ")))
             .at(key.span()));
     }
     let field = |name: &str| fields.get(name);

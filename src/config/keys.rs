@@ -223,6 +223,74 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// One key of `[[feed]]`.
+#[derive(Debug)]
+pub struct FeedKey {
+    /// Its name.
+    pub name: &'static str,
+    /// A value, as it stands in a file.
+    pub example: &'static str,
+    /// What it is, and what is the case without it.
+    pub about: &'static str,
+}
+
+/// All keys of `[[feed]]`, in the order of the documentation.
+pub const FEED_KEYS: &[FeedKey] = &[
+    FeedKey {
+        name: "name",
+        example: r#""us-stocks""#,
+        about: "A label of metrics and logs, of a-z, 0-9 and '-', at most 32 long. Without it, the venue's name.",
+    },
+    FeedKey {
+        name: "venue",
+        example: r#""alpaca""#,
+        about: "Where the data come from: sim, binance or alpaca. Without it, sim.",
+    },
+    FeedKey {
+        name: "url",
+        example: r#""wss://stream.example.com/path""#,
+        about: "Only to override the venue's own address.",
+    },
+    FeedKey {
+        name: "key_env",
+        example: r#""ALPACA_KEY""#,
+        about: "The variable that holds the key; only for a venue that asks for one.",
+    },
+    FeedKey {
+        name: "secret_env",
+        example: r#""ALPACA_SECRET""#,
+        about: "The variable that holds the key's secret. A file is read by too many to hold it.",
+    },
+    FeedKey {
+        name: "symbols",
+        example: r#"["AAPL", "MSFT", "BRK.B"]"#,
+        about: "Canonical names, each in one feed only; where the venue's name cannot be derived, \
+                { \"BTC-USD\" = \"XBT/USD\" }. The simulator has its own without it.",
+    },
+    FeedKey {
+        name: "hours",
+        example: r#""us-equities""#,
+        about: "When it trades: always, or us-equities (04:00 to 20:00 New York, without the exchange's holidays). \
+                Outside it, symbols are closed, and silence is no outage. Without it, the venue's.",
+    },
+    FeedKey {
+        name: "closed_days",
+        example: r#"["2027-01-20"]"#,
+        about: "Days on which it does not trade and that the rule of its hours does not know.",
+    },
+    FeedKey {
+        name: "mute_after",
+        example: r#""30s""#,
+        about: "A time from 1s to 1day. So long without data, within its hours, is an outage, however well the \
+                connection answers. Without it, the venue's.",
+    },
+    FeedKey {
+        name: "rate",
+        example: "100",
+        about: "Updates a second in all, from 0.1 to 1000000; only for the simulator.",
+    },
+];
+
 impl Default for Config {
     /// Every key's default, and no feed.
     fn default() -> Self {

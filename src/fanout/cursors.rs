@@ -12,7 +12,7 @@ use crate::{
     market::{Now, Parts},
 };
 use bytes::Bytes;
-use std::{collections::BinaryHeap, mem, sync::Arc};
+use std::{collections::BinaryHeap, mem, sync::Arc, time::Instant};
 
 /// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -91,6 +91,11 @@ impl Cursors {
     /// Whether a tick was not sent yet.
     pub(super) fn lacks(&self, slot: u32, seq: u64) -> bool {
         self.slots[slot as usize].cursor.next <= seq
+    }
+
+    /// For each slot that lacks a tick of these parts, when the oldest of them was published that its ring still holds.
+    pub(super) fn unsent(&self, symbols: &Symbols, parts: Parts) -> impl Iterator<Item = Instant> {
+        self.slots.iter().filter_map(move |slot| symbols.get(slot.symbol).state.oldest_from(slot.cursor.next, parts))
     }
 
     /// A symbol has changed.

@@ -3,11 +3,12 @@
 use super::{
     counts::Counts,
     options::Options,
+    review::{Review, Reviewed},
     socket::Socket,
     thread::{self, SharedCounts, WAKE},
     worker::{Command, Worker, WorkerInbox, WorkerLimits},
 };
-use crate::{cache::SymbolState, config};
+use crate::{cache::SymbolState, config, wire::StreamName};
 use bytes::Bytes;
 use mio::{Poll, Registry, Waker};
 use std::{
@@ -17,9 +18,10 @@ use std::{
     sync::{
         Arc, PoisonError,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread::{JoinHandle, available_parallelism},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The most workers: a symbol's marks and interest have a bit for each.
@@ -27,6 +29,8 @@ pub const WORKERS_MAX: usize = 64;
 
 /// A stream to be opened.
 pub struct Opening {
+    /// What it is called in its `hello` and on the admin listener.
+    pub name: StreamName,
     /// The first bytes to go out, ahead of all frames: the head of the answer and the `hello` block.
     pub head: Bytes,
     /// What it carries: each symbol once, at least one.
@@ -134,6 +138,16 @@ impl Engine {
     /// Begins to end all streams, each at a random moment within `window`. New ones end at once.
     pub fn drain(&self, window: Duration) {
         self.handles.iter().for_each(|handle| handle.send(Command::Drain(window)));
+    }
+
+    /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`; returns where the
+    /// answers come, and how many workers were asked. One that is stuck does not answer.
+    pub fn review(&self, limit: usize, until: Instant) -> (mpsc::Receiver<Reviewed>, usize) {
+        let (reply_tx, reply_rx) = mpsc::channel();
+        for (worker, handle) in self.handles.iter().enumerate() {
+            handle.send(Command::Review(Review::new(worker, limit, until, reply_tx.clone())));
+        }
+        (reply_rx, self.handles.len())
     }
 
     /// What all workers have done, as of a second ago at most.

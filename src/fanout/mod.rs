@@ -18,12 +18,14 @@ mod transport;
 mod socket;
 mod counts;
 mod report;
+mod review;
 
 pub use counts::Counts;
 pub use engine::{Announcer, Engine, Opening, Resume, WORKERS_MAX, Workers};
 pub use inbox::Inbox;
 pub use options::Options;
 pub use report::StreamMetrics;
+pub use review::{Review, Reviewed, StreamReport};
 pub use socket::Socket;
 pub use stream::Missed;
 pub use transport::{Close, Closed, Gone, Ready, Transport};

@@ -16,6 +16,8 @@ use std::{
 /// All streams of a worker.
 pub(super) struct Roster<T> {
     pub(super) streams: SlotMap<StreamKey, Stream<T>>,
+    /// The same, so that a walk over all can rest and go on.
+    order: Vec<StreamKey>,
     queues: Queues,
     schedule: Schedule<StreamKey>,
     stall_timeout: Duration,
@@ -36,7 +38,42 @@ struct Queues {
 
 impl<T: Transport> Roster<T> {
     pub(super) fn new(stall_timeout: Duration) -> Self {
-        Self { streams: SlotMap::with_key(), queues: Queues::default(), schedule: Schedule::new(), stall_timeout }
+        Self {
+            streams: SlotMap::with_key(),
+            order: Vec::new(),
+            queues: Queues::default(),
+            schedule: Schedule::new(),
+            stall_timeout,
+        }
+    }
+
+    /// Adds a stream, which is made with its key.
+    pub(super) fn insert(&mut self, make: impl FnOnce(StreamKey) -> Stream<T>) -> StreamKey {
+        let key = self.streams.insert_with_key(make);
+        self.streams[key].place = self.order.len() as u32;
+        self.order.push(key);
+        key
+    }
+
+    /// Takes a stream out; the last in order takes its place.
+    pub(super) fn remove(&mut self, key: StreamKey) -> Option<Stream<T>> {
+        let stream = self.streams.remove(key)?;
+        self.order.swap_remove(stream.place as usize);
+        if let Some(&moved) = self.order.get(stream.place as usize) {
+            self.streams[moved].place = stream.place;
+        }
+        Some(stream)
+    }
+
+    /// How many streams there are.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The stream at a place.
+    pub(super) fn at(&self, place: usize) -> (StreamKey, &Stream<T>) {
+        let key = self.order[place];
+        (key, &self.streams[key])
     }
 
     /// Whether the round of streams that large symbols have marked is written.

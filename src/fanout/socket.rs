@@ -10,7 +10,7 @@ use rustix::{
 use socket2::SockRef;
 use std::{
     io::{self, ErrorKind, IoSlice, Read},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -102,6 +102,11 @@ impl Transport for Socket {
             // Zero linger: what the client never took is thrown away with a reset, not kept for it as an orphan.
             Close::Abort => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
         };
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        // Asked of the kernel when an operator wants it, rather than kept per stream.
+        self.stream.peer_addr().ok()
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     transport::{Closed, Transport},
     window::View,
 };
-use crate::market::Now;
+use crate::{market::Now, wire::StreamName};
 use bytes::{Buf, Bytes};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ slotmap::new_key_type! {
 
 /// One client's open stream.
 pub(super) struct Stream<T> {
+    pub(super) name: StreamName,
     pub(super) transport: T,
     pub(super) cursors: Cursors,
     pub(super) options: Options,
@@ -38,11 +39,15 @@ pub(super) struct Stream<T> {
     /// Its last bytes are out: only the client's leaving is awaited.
     pub(super) lingers: bool,
     pub(super) missed: Missed,
+    /// Bytes that its transport took.
+    pub(super) bytes: u64,
+    /// Its place in the roster's order.
+    pub(super) place: u32,
     /// Before this moment its own `max_rate` allows no write, but for a change of a status.
     not_before: Instant,
     /// A status has changed.
     is_urgent: bool,
-    joined: Instant,
+    pub(super) joined: Instant,
     /// What is left of the block that was begun last.
     rest: Bytes,
     _permit: Box<dyn Send>,
@@ -91,6 +96,7 @@ pub(super) struct Written {
 
 /// What a new stream brings beside its transport and cursors.
 pub(super) struct First {
+    pub(super) name: StreamName,
     pub(super) head: Bytes,
     pub(super) options: Options,
     /// By how much its first heartbeat comes early.
@@ -101,6 +107,7 @@ pub(super) struct First {
 impl<T: Transport> Stream<T> {
     pub(super) fn new(transport: T, cursors: Cursors, first: First, now: Now) -> Self {
         Self {
+            name: first.name,
             transport,
             cursors,
             options: first.options,
@@ -113,6 +120,8 @@ impl<T: Transport> Stream<T> {
             says_goodbye: false,
             lingers: false,
             missed: Missed::default(),
+            bytes: 0,
+            place: 0,
             not_before: now.instant,
             is_urgent: false,
             joined: now.instant,
@@ -231,6 +240,7 @@ impl<T: Transport> Stream<T> {
 
     /// Less than all was taken: the transport is full, and since when is what the stall timeout counts from.
     fn note_write(&mut self, taken: usize, offered: usize, now: Now) {
+        self.bytes += taken as u64;
         if taken > 0 {
             self.deadlines.last_write = now.instant;
             self.deadlines.full_since = None;

@@ -1,7 +1,7 @@
 //! The place bytes go: all that a worker knows of a client.
 
 use bytes::Bytes;
-use std::io;
+use std::{io, net::SocketAddr};
 
 /// A client's end of a stream. Nothing in it blocks.
 pub trait Transport {
@@ -27,6 +27,11 @@ pub trait Transport {
 
     /// Ends it. After [`Close::Finish`] its input is still drained until the client is gone too.
     fn close(&mut self, how: Close);
+
+    /// Who is at the other end, where that can be told.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// How a transport ends.

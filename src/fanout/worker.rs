@@ -5,6 +5,7 @@ use super::{
     cursors::{Cursors, Slot},
     engine::Opening,
     inbox::Inbox,
+    review::Review,
     roster::Roster,
     schedule::Due,
     stream::{First, Lane, Missed, Stream, StreamKey},
@@ -48,6 +49,8 @@ pub enum Command<T> {
     Open(T, Opening),
     /// End all streams, each at a random moment within this time; new ones at once.
     Drain(Duration),
+    /// Say which streams are slowest.
+    Review(Review),
 }
 
 /// What a worker is bounded by.
@@ -85,6 +88,8 @@ pub struct Worker<T> {
     counts: Counts,
     random: SmallRng,
     drains: bool,
+    /// What operators asked, the oldest first: as many as there are operators.
+    reviews: VecDeque<Review>,
     /// Lists that the inbox's are swapped with.
     changed: Vec<Arc<SymbolState>>,
     commands: Vec<Command<T>>,
@@ -105,6 +110,7 @@ impl<T: Transport> Worker<T> {
             counts: Counts::default(),
             random: SmallRng::seed_from_u64(seed),
             drains: false,
+            reviews: VecDeque::new(),
             changed: Vec::new(),
             commands: Vec::new(),
             asked: VecDeque::new(),
@@ -121,8 +127,10 @@ impl<T: Transport> Worker<T> {
         }
         self.write_batch(now);
         self.keep_deadlines(now);
-        self.counts.streams = self.roster.streams.len() as u64;
-        if self.roster.rests() && self.next_round.is_empty() && self.asked.is_empty() {
+        self.review(now);
+        self.counts.streams = self.roster.len() as u64;
+        let owes_nothing = self.asked.is_empty() && self.reviews.is_empty();
+        if self.roster.rests() && self.next_round.is_empty() && owes_nothing {
             self.roster.next_deadline().map_or(Wait::Forever, Wait::Until)
         } else {
             Wait::No
@@ -136,7 +144,7 @@ impl<T: Transport> Worker<T> {
 
     /// Whether its work is over: it drains, and no stream is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.asked.is_empty() && self.roster.streams.is_empty()
+        self.drains && self.asked.is_empty() && self.roster.len() == 0
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
@@ -166,6 +174,7 @@ impl<T: Transport> Worker<T> {
                     self.open(transport, opening, now);
                 }
                 Command::Drain(window) => self.drain(window, now),
+                Command::Review(review) => self.reviews.push_back(review),
             }
         }
     }
@@ -192,10 +201,10 @@ impl<T: Transport> Worker<T> {
     }
 
     fn open(&mut self, transport: T, opening: Opening, now: Now) {
-        let Opening { head, symbols, options, resume, permit } = opening;
+        let Opening { name, head, symbols, options, resume, permit } = opening;
         let phase = options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
         let slots = &mut self.symbols;
-        let key = self.roster.streams.insert_with_key(|key| {
+        let key = self.roster.insert(|key| {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
                 let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
                 let start = slots.subscribe(state, subscriber, now);
@@ -205,7 +214,7 @@ impl<T: Transport> Worker<T> {
             if let Some(resume) = resume {
                 cursors.replay(slots, options.parts(), resume, now);
             }
-            Stream::new(transport, cursors, First { head, options, phase, permit }, now)
+            Stream::new(transport, cursors, First { name, head, options, phase, permit }, now)
         });
         self.counts.opened += 1;
         let stream = &mut self.roster.streams[key];
@@ -355,8 +364,18 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// Goes on with what an operator asked, by one slice.
+    fn review(&mut self, now: Now) {
+        if let Some(review) = self.reviews.front_mut()
+            && review.go_on(&self.roster, &self.symbols, now)
+            && let Some(review) = self.reviews.pop_front()
+        {
+            review.answer(&self.roster, &self.symbols, now);
+        }
+    }
+
     fn end(&mut self, key: StreamKey, why: Closed, now: Now) {
-        let Some(mut stream) = self.roster.streams.remove(key) else { return };
+        let Some(mut stream) = self.roster.remove(key) else { return };
         // What lingers has said all; of any other, nothing may stay in the kernel.
         stream.transport.close(if stream.lingers { Close::Finish } else { Close::Abort });
         self.counts.full -= u64::from(stream.blocked);

@@ -9,7 +9,7 @@ use super::{
     meter::Meter,
     session::{Action, Event, Session},
     socket::{self, Dialer, Socket},
-    status::FeedState,
+    status::{FeedState, StatusWriter},
 };
 use crate::{
     config,
@@ -57,7 +57,7 @@ pub(super) struct Connection<S> {
     message_log: LogLimit,
     /// What is known of the failure that is about to be logged, fit for a log.
     detail: Option<String>,
-    state_tx: watch::Sender<FeedState>,
+    status: StatusWriter,
 }
 
 /// What a feed's task waits for.
@@ -77,7 +77,7 @@ impl<S: Sink> Connection<S> {
         timing: Timing,
         message_bytes_max: usize,
         metrics: FeedMetrics,
-        state_tx: watch::Sender<FeedState>,
+        status: StatusWriter,
     ) -> Self {
         let now = Instant::now();
         let rules = venue.rules();
@@ -101,7 +101,7 @@ impl<S: Sink> Connection<S> {
             venue,
             sink,
             timing,
-            state_tx,
+            status,
         }
     }
 
@@ -115,7 +115,7 @@ impl<S: Sink> Connection<S> {
         // The end of the gateway is no outage of the market: the sink is told nothing.
         self.close().await;
         self.meter.metrics.up.set(0.0);
-        self.meter.publish(&mut self.batch.errors);
+        self.publish();
         info!(feed = self.name, "feed stopped");
     }
 
@@ -129,7 +129,7 @@ impl<S: Sink> Connection<S> {
                     continue;
                 }
                 Input::Publish => {
-                    self.meter.publish(&mut self.batch.errors);
+                    self.publish();
                     continue;
                 }
                 Input::Frame(frame) => self.take_ready(frame),
@@ -174,6 +174,9 @@ impl<S: Sink> Connection<S> {
     /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
     fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
         let now = Now::read();
+        if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
+            self.status.message(bytes_of(frame), now.unix);
+        }
         let mut action = self.take(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
             let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
@@ -209,9 +212,9 @@ impl<S: Sink> Connection<S> {
         let read = self.venue.read(frame, &mut self.batch);
         if let Err(reason) = read {
             self.batch.errors.count(reason);
-            self.log_limited(reason.label(), frame, now.instant);
+            self.trouble(reason.label(), frame, now);
         } else if self.batch.errors.total() > dropped_before {
-            self.log_limited("fields were dropped", frame, now.instant);
+            self.trouble("fields were dropped", frame, now);
         }
         if !self.batch.requests.is_empty() {
             let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
@@ -223,10 +226,11 @@ impl<S: Sink> Connection<S> {
             Message::Other => self.meter.message(MessageKind::Other),
             Message::Refused(_) => {
                 self.meter.message(MessageKind::Control);
-                self.log_limited("a request was refused", frame, now.instant);
+                self.trouble("a request was refused", frame, now);
             }
             Message::Failed(failure) => {
                 self.meter.message(MessageKind::Control);
+                self.status.trouble("the venue reports a failure", frame, now.unix);
                 self.detail = Some(Excerpt(frame).to_string());
                 self.denied = match failure {
                     Failure::Fatal(reason) => Some(reason),
@@ -238,8 +242,10 @@ impl<S: Sink> Connection<S> {
         Event::Message(message)
     }
 
-    fn log_limited(&mut self, what: &str, frame: &[u8], now: Instant) {
-        if let Some(held_back) = self.message_log.admit(now) {
+    /// Keeps it for operators, and logs it at a limited rate.
+    fn trouble(&mut self, what: &'static str, frame: &[u8], now: Now) {
+        self.status.trouble(what, frame, now.unix);
+        if let Some(held_back) = self.message_log.admit(now.instant) {
             warn!(feed = self.name, what, frame = %Excerpt(frame), held_back, "something is wrong with a message");
         }
     }
@@ -271,12 +277,13 @@ impl<S: Sink> Connection<S> {
     async fn connect(&mut self) -> Event {
         let opened = timeout_at(self.session.deadline().into(), self.dialer.open(self.venue.url())).await;
         let result = if matches!(opened, Ok(Ok(_))) { ConnectResult::Connected } else { ConnectResult::Failed };
-        self.meter.metrics.connects.count(result);
+        self.meter.connect(result);
         match opened {
             Ok(Ok(socket)) => {
                 // Without its query, where some venues want a key.
                 let url = self.venue.url().split('?').next().unwrap_or_default();
                 info!(feed = self.name, url, "connected");
+                self.status.connected(url);
                 self.detail = None;
                 self.socket = Some(socket);
                 Event::Connected(self.venue.open())
@@ -298,7 +305,7 @@ impl<S: Sink> Connection<S> {
     fn live(&mut self, refused_requests: usize) {
         let refused = self.venue.refused();
         self.sink.refused(&refused, Now::read());
-        self.state_tx.send_replace(FeedState::Live);
+        self.status.set(FeedState::Live, None, Now::read().unix);
         let refused_symbols = refused.len();
         if refused_requests + refused_symbols == 0 {
             info!(feed = self.name, "subscribed");
@@ -318,7 +325,7 @@ impl<S: Sink> Connection<S> {
     }
 
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
-        self.meter.metrics.losses.count(loss);
+        self.meter.loss(loss);
         self.meter.metrics.up.set(0.0);
         if self.socket.is_some() {
             self.tell_outage(loss);
@@ -327,20 +334,29 @@ impl<S: Sink> Connection<S> {
         let detail = self.detail.take().unwrap_or_default();
         if planned {
             info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
-        } else if loss == Loss::Denied {
-            self.state_tx.send_replace(FeedState::Failed);
-            error!(
-                feed = self.name,
-                detail,
-                ?retry_in,
-                "the venue does not let us in: look at the key and the account"
-            );
         } else {
-            self.state_tx.send_replace(FeedState::Failed);
-            warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
+            self.status.set(
+                FeedState::Failed,
+                Some(format!("{loss} {detail}").trim_end().to_owned()),
+                Now::read().unix,
+            );
+            if loss == Loss::Denied {
+                error!(
+                    feed = self.name,
+                    detail,
+                    ?retry_in,
+                    "the venue does not let us in: look at the key and the account"
+                );
+            } else {
+                warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
+            }
         }
-        self.meter.publish(&mut self.batch.errors);
+        self.publish();
         self.close().await;
+    }
+
+    fn publish(&mut self) {
+        self.status.count(self.meter.publish(&mut self.batch.errors));
     }
 
     /// Takes leave of the venue, as far as it listens.
@@ -349,5 +365,14 @@ impl<S: Sink> Connection<S> {
             // Whether it could be told is of no interest any more.
             let _ = timeout(self.timing.close, socket.close(None)).await;
         }
+    }
+}
+
+/// The bytes of a message.
+fn bytes_of(frame: &Frame) -> &[u8] {
+    match frame {
+        Frame::Text(text) => text.as_bytes(),
+        Frame::Binary(bytes) => bytes,
+        _ => &[],
     }
 }

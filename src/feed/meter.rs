@@ -1,9 +1,10 @@
 //! What the hot loop counts, in plain integers, and its publishing now and then.
 
+use super::status::FeedCounts;
 use crate::{
     market::{Now, UnixMicros, Update},
     telemetry::{
-        feed::{FeedMetrics, MessageKind},
+        feed::{ConnectResult, FeedMetrics, Loss, MessageKind},
         labels::Tally,
     },
     venue::DecodeError,
@@ -18,6 +19,8 @@ const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 pub(super) struct Meter {
     pub(super) metrics: FeedMetrics,
     kinds: Tally<MessageKind>,
+    /// All since the start, as of the last publishing.
+    counts: FeedCounts,
     last_message: Option<UnixMicros>,
     skew_micros: Option<i64>,
     sampled: Option<Instant>,
@@ -26,7 +29,14 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(metrics: FeedMetrics) -> Self {
         metrics.up.set(0.0);
-        Self { metrics, kinds: Tally::default(), last_message: None, skew_micros: None, sampled: None }
+        Self {
+            metrics,
+            kinds: Tally::default(),
+            counts: FeedCounts::default(),
+            last_message: None,
+            skew_micros: None,
+            sampled: None,
+        }
     }
 
     /// Counts a message that holds no data.
@@ -60,8 +70,22 @@ impl Meter {
         }
     }
 
-    /// Moves all that was counted into the registered handles.
-    pub(super) fn publish(&mut self, errors: &mut Tally<DecodeError>) {
+    /// Counts an attempt to connect.
+    pub(super) fn connect(&mut self, result: ConnectResult) {
+        self.metrics.connects.count(result);
+        self.counts.connects.count(result);
+    }
+
+    /// Counts the end of a connection, or of an attempt at one.
+    pub(super) fn loss(&mut self, loss: Loss) {
+        self.metrics.losses.count(loss);
+        self.counts.losses.count(loss);
+    }
+
+    /// Moves all that was counted into the registered handles; returns what was counted since the start.
+    pub(super) fn publish(&mut self, errors: &mut Tally<DecodeError>) -> &FeedCounts {
+        self.counts.messages.merge(&self.kinds);
+        self.counts.decode_errors.merge(errors);
         self.metrics.messages.publish(&mut self.kinds);
         self.metrics.decode_errors.publish(errors);
         if let Some(micros) = self.skew_micros.take() {
@@ -70,6 +94,7 @@ impl Meter {
         if let Some(received) = self.last_message.take() {
             self.metrics.last_message.set(received.0 as f64 / 1e6);
         }
+        &self.counts
     }
 }
 

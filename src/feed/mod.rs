@@ -16,7 +16,7 @@ mod timing;
 mod walk;
 
 pub use crate::telemetry::feed::Loss;
-pub use status::{FeedState, FeedStatus};
+pub use status::{FeedCounts, FeedReport, FeedState, FeedStatus, Note};
 pub use timing::Timing;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
 };
 use connection::Connection;
 use simulator::Simulator;
+use status::StatusWriter;
 use std::io;
 use tokio::sync::watch;
 
@@ -51,7 +52,7 @@ pub struct Feed {
     config: config::Feed,
     message_bytes_max: usize,
     timing: Timing,
-    state_tx: watch::Sender<FeedState>,
+    writer: StatusWriter,
     status: FeedStatus,
 }
 
@@ -60,11 +61,11 @@ impl Feed {
     ///
     /// # Errors
     /// [`VenueError`] says what does not fit.
-    pub fn new(config: &config::Feed, limits: &config::Limits) -> Result<Self, VenueError> {
+    pub fn new(config: &config::Feed, limits: &config::Limits, now: Now) -> Result<Self, VenueError> {
         venue::new(config)?;
-        let (state_tx, status) = FeedStatus::new();
+        let (writer, status) = FeedStatus::new(config.credentials.as_ref(), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
-        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), state_tx, status })
+        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), writer, status })
     }
 
     /// The same feed with other waits.
@@ -95,8 +96,8 @@ impl Feed {
         }
         let venue =
             venue::new(&self.config).expect("it was checked when the feed was made, and the loopback is an address");
-        let (timing, message_bytes_max, state_tx) = (self.timing, self.message_bytes_max, self.state_tx);
-        let connection = Connection::new(self.config, venue, sink, timing, message_bytes_max, metrics, state_tx);
+        let (timing, message_bytes_max, writer) = (self.timing, self.message_bytes_max, self.writer);
+        let connection = Connection::new(self.config, venue, sink, timing, message_bytes_max, metrics, writer);
         match simulator {
             Some(simulator) => {
                 tokio::join!(simulator, connection.run(shutdown));

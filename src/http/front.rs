@@ -14,7 +14,7 @@ use crate::{
     limits::{Gate, Stream},
     market::Now,
     telemetry::names::{HTTP_REQUESTS, STREAMS_REJECTED},
-    wire::Epoch,
+    wire::{Epoch, StreamName},
 };
 use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use http_body::Body;
@@ -93,8 +93,10 @@ impl Front {
         match permit {
             Ok(permit) => {
                 let StreamRequest { selection, choices } = request;
-                let head = opening_bytes(response.headers(), &selection, streams.epoch, Now::read());
+                let name = StreamName::new(rand::random());
+                let head = opening_bytes(response.headers(), name, &selection, streams.epoch, Now::read());
                 Answer::Stream(Opening {
+                    name,
                     head,
                     symbols: selection.known.into_boxed_slice(),
                     options: choices.options(streams.heartbeat),

@@ -9,6 +9,7 @@ mod cors;
 mod front;
 mod handoff;
 mod host;
+mod openapi;
 mod page;
 mod problem;
 mod rest;
@@ -19,15 +20,17 @@ mod stream_request;
 mod write_deadline;
 
 pub use accept::{BindError, OpenStream};
+pub use openapi::OPENAPI;
 
 pub(crate) use accept::{Acceptor, Serving, listen};
 pub(crate) use cors::Cors;
 pub(crate) use front::Front;
 pub(crate) use handoff::Connections;
 pub(crate) use host::Hosts;
-pub(crate) use rest::json;
+pub(crate) use rest::{json, limit};
 pub(crate) use routes::{Route, Routes, into_routes};
 pub(crate) use stopping::Stopping;
+pub(crate) use stream_request::Query;
 
 use crate::{
     cache::Cache,

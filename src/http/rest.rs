@@ -40,12 +40,8 @@ pub(crate) fn quotes(selection: &Selection, cache: &Cache, now: UnixMicros) -> R
 /// # Errors
 /// [`Problem::BadLimit`].
 pub(crate) fn symbols(query: &Query, cache: &Cache) -> Result<Response, Problem> {
-    let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-    let limit = parameter("limit").map_or(Ok(SYMBOLS_LISTED), |text| {
-        let limit = text.parse().ok().filter(|limit| (1..=SYMBOLS_LISTED_MAX).contains(limit));
-        limit.ok_or_else(|| Problem::BadLimit { text: Quoted::new(text), max: SYMBOLS_LISTED_MAX })
-    })?;
-    let (listed, more) = cache.list(&parameter("prefix").unwrap_or_default().to_ascii_uppercase(), limit);
+    let limit = limit(query, SYMBOLS_LISTED, SYMBOLS_LISTED_MAX)?;
+    let (listed, more) = cache.list(&parameter(query, "prefix").unwrap_or_default().to_ascii_uppercase(), limit);
     let lines: Vec<_> = listed
         .iter()
         .map(|state| {
@@ -54,6 +50,21 @@ pub(crate) fn symbols(query: &Query, cache: &Cache) -> Result<Response, Problem>
         })
         .collect();
     Ok(json(serde_json::json!({"symbols": lines, "more": more}).to_string()))
+}
+
+/// How many entries a list is to have, by `limit=`.
+///
+/// # Errors
+/// [`Problem::BadLimit`].
+pub(crate) fn limit(query: &Query, default: usize, max: usize) -> Result<usize, Problem> {
+    parameter(query, "limit").map_or(Ok(default), |text| {
+        let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+        limit.ok_or_else(|| Problem::BadLimit { text: Quoted::new(text), max })
+    })
+}
+
+fn parameter<'a>(query: &'a Query, wanted: &str) -> Option<&'a str> {
+    query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
 /// An answer of JSON.

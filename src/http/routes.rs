@@ -1,7 +1,7 @@
 //! The routes, as warp filters: each reads its part of a request into something valid and answers it.
 
 use super::{
-    page,
+    openapi, page,
     problem::Problem,
     rest,
     stream_head::stream_response,
@@ -22,9 +22,11 @@ pub(crate) enum Route {
     Quotes,
     Symbols,
     Page,
+    OpenApi,
     Live,
     Ready,
     Metrics,
+    Debug,
     Preflight,
     /// No route, or refused before it was known.
     Other,
@@ -39,9 +41,11 @@ impl Route {
             Self::Quotes => "quotes",
             Self::Symbols => "symbols",
             Self::Page => "page",
+            Self::OpenApi => "openapi",
             Self::Live => "livez",
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
+            Self::Debug => "debug",
             Self::Preflight => "preflight",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
@@ -117,7 +121,19 @@ pub(crate) fn client_routes(cache: Arc<Cache>, symbols_max: usize) -> Routes {
         .and(query())
         .map(|context: Arc<Context>, query| Route::Symbols.answer(rest::symbols(&query, &context.cache)));
     let streams = stream.or(stream_of_one).unify();
-    into_routes(streams.or(quotes).unify().or(quote_of_one).unify().or(symbols).unify().or(page::routes()).unify())
+    into_routes(
+        streams
+            .or(quotes)
+            .unify()
+            .or(quote_of_one)
+            .unify()
+            .or(symbols)
+            .unify()
+            .or(openapi::routes())
+            .unify()
+            .or(page::routes())
+            .unify(),
+    )
 }
 
 impl Context {

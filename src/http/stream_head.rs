@@ -3,7 +3,7 @@
 use super::stream_request::Selection;
 use crate::{
     market::{Now, Symbol, UnixMicros},
-    wire::{Bye, Epoch, Hello, bye, hello},
+    wire::{Bye, Epoch, Hello, StreamName, bye, hello},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -17,8 +17,6 @@ use warp::reply::Response;
 const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
 /// The same where there was no room, in ms.
 const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
-/// How long a stream's name is: 62 bits in base 36.
-const NAME_CHARACTERS: usize = 12;
 
 /// The answer that becomes a stream, without its body: what HEAD gets, and whose headers a stream's head repeats.
 pub(crate) fn stream_response() -> Response {
@@ -36,11 +34,17 @@ pub(crate) fn stream_response() -> Response {
 }
 
 /// The first bytes of a stream. `headers` are those of its answer.
-pub(crate) fn opening_bytes(headers: &HeaderMap, selection: &Selection, epoch: Epoch, now: Now) -> Bytes {
+pub(crate) fn opening_bytes(
+    headers: &HeaderMap,
+    name: StreamName,
+    selection: &Selection,
+    epoch: Epoch,
+    now: Now,
+) -> Bytes {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
     let hello = hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
-        stream: &random_name(),
+        stream: name,
         epoch,
         now: now.unix,
         symbols: &symbols,
@@ -69,11 +73,4 @@ fn head(headers: &HeaderMap, now: UnixMicros) -> Vec<u8> {
     }
     out.extend_from_slice(b"\r\n\r\n");
     out
-}
-
-/// What a stream is called in logs and on the admin listener, `[0-9a-z]`.
-fn random_name() -> String {
-    (0..NAME_CHARACTERS)
-        .map(|_| char::from_digit(rand::random_range(0..36), 36).expect("a digit below 36 is one in base 36"))
-        .collect()
 }

@@ -67,6 +67,11 @@ impl<L: Label> Tally<L> {
         self.counts[label.index()] += count;
     }
 
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
+    }
+
     /// How many were counted since the last publishing.
     pub fn of(&self, label: L) -> u64 {
         self.counts[label.index()]

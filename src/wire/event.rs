@@ -1,6 +1,6 @@
 //! The named events: `hello`, `heartbeat`, `bye`.
 
-use super::Epoch;
+use super::{Epoch, StreamName};
 use crate::market::{Symbol, UnixMicros};
 use bytes::Bytes;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Hello<'a> {
     /// How long a client waits before it comes back.
     pub retry: Duration,
-    /// The stream's name in logs and on the admin listener, `[0-9a-z]`.
-    pub stream: &'a str,
+    /// The stream's name on the admin listener.
+    pub stream: StreamName,
     /// The life of the sequence numbers.
     pub epoch: Epoch,
     /// The gateway's clock.
@@ -36,7 +36,7 @@ pub fn hello(hello: &Hello<'_>) -> Bytes {
     let mut out = Vec::with_capacity(160 + 16 * (hello.symbols.len() + hello.unknown.len()));
     write_retry(&mut out, hello.retry);
     out.extend_from_slice(b"event: hello\ndata: {\"stream\":\"");
-    out.extend_from_slice(hello.stream.as_bytes());
+    out.extend_from_slice(hello.stream.as_str().as_bytes());
     out.extend_from_slice(b"\",\"epoch\":\"");
     hello.epoch.write_to(&mut out);
     out.extend_from_slice(b"\",\"now\":");
@@ -98,7 +98,7 @@ mod tests {
         let symbols: Vec<Symbol> = ["AAPL", "BRK.B"].map(|text| text.parse().unwrap()).into();
         let block = hello(&Hello {
             retry: Duration::from_millis(2500),
-            stream: "k3v9",
+            stream: StreamName::new(20),
             epoch: Epoch::new(1 << 16),
             now: UnixMicros(1_732_283_045_124_040),
             symbols: &symbols,
@@ -106,7 +106,7 @@ mod tests {
         });
         assert_eq!(
             std::str::from_utf8(&block).unwrap(),
-            "retry: 2500\nevent: hello\ndata: {\"stream\":\"k3v9\",\"epoch\":\"1\",\"now\":1732283045124040,\
+            "retry: 2500\nevent: hello\ndata: {\"stream\":\"00000000000k\",\"epoch\":\"1\",\"now\":1732283045124040,\
              \"symbols\":[\"AAPL\",\"BRK.B\"],\"unknown\":[\"AAPL\"]}\n\n"
         );
         assert_eq!(heartbeat(UnixMicros(7)), "event: heartbeat\ndata: {\"now\":7}\n\n");

@@ -5,9 +5,10 @@
 
 mod event;
 mod event_id;
+mod stream_name;
 mod tick;
 
 pub use event::{Bye, Hello, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
-
+pub use stream_name::StreamName;
 pub use tick::{TickFields, tick_frame, write_tick};

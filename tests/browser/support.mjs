@@ -120,6 +120,7 @@ export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env
   return {
     address: serving.listen,
     url: `http://${serving.listen}`,
+    admin: serving.admin,
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");

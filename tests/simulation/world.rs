@@ -14,7 +14,7 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick},
     fanout::{Close, Command, Missed, Opening, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
     market::{BookUpdate, Decimal, Field, Now, Origin, Part, TradeUpdate, UnixMicros, Update},
-    wire::{Epoch, EventId, tick_frame},
+    wire::{Epoch, EventId, StreamName, tick_frame},
 };
 
 const MAX_LAG: Duration = Duration::from_millis(50);
@@ -221,6 +221,7 @@ impl World {
                 .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
         let opening = Opening {
+            name: StreamName::new(0),
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options,

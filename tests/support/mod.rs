@@ -26,7 +26,7 @@ use tickfan::{
     admin,
     cache::{Cache, RingLimits},
     config,
-    fanout::Opening,
+    fanout::{Counts, Opening},
     http,
     limits::{Fitted, Gate, Permits},
     market::{BookUpdate, Field, Now, Origin, StatsUpdate, TradeUpdate, Update},
@@ -150,7 +150,14 @@ pub struct Admin {
 impl Admin {
     pub fn start(situations: admin::Situations) -> Self {
         let setup = Setup::default();
-        let server = admin::Server::bind(&setup.server, &setup.limits, Gate::new(8), metrics(), situations).unwrap();
+        let inside = admin::Inside {
+            cache: cache(&[]),
+            feeds: Arc::new([]),
+            ask_workers: Arc::new(|_, _| (mpsc::channel().1, 0)),
+            counts: Arc::new(Counts::default),
+        };
+        let gate = Gate::new(8);
+        let server = admin::Server::bind(&setup.server, &setup.limits, gate, metrics(), situations, inside).unwrap();
         let (address, runtime) = (server.local_addr(), runtime());
         let (shutdown, shutdown_rx) = watch::channel(false);
         runtime.spawn(server.run(shutdown_rx));
@@ -273,6 +280,18 @@ impl Client {
             answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
         }
         answer
+    }
+
+    /// Reads up to a whole line that begins so; returns what follows there.
+    pub fn line(&mut self, begin: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.buffer).into_owned();
+            let found = text.split_inclusive('\n').find_map(|line| line.strip_prefix(begin)?.strip_suffix('\n'));
+            match found {
+                Some(rest) => return rest.to_owned(),
+                None => assert!(self.read_more(), "ended before {begin}: {text}"),
+            }
+        }
     }
 
     /// Reads all that comes until the server ends the connection.

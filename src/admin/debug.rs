@@ -1,0 +1,270 @@
+//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`: what is slow, hot or stale right now, as JSON for people and
+//! `tickfan top`. Sorted, the worst first, and cut to `?limit=`.
+
+use crate::{
+    cache::{Cache, SymbolState},
+    fanout::{Closed, Counts, Missed, Reviewed, StreamReport},
+    feed::{FeedCounts, FeedReport, FeedStatus, Note},
+    market::{Now, State, UnixMicros},
+    telemetry::labels::{Label, Tally},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    cmp::Reverse,
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+/// How many entries a list has unless the operator says.
+pub(super) const LISTED: usize = 20;
+/// How many at most: a page that a person can still search.
+pub(super) const LISTED_MAX: usize = 1_000;
+/// How long a worker may look at its streams; then it answers with what it has seen.
+const LOOK: Duration = Duration::from_millis(500);
+/// How much later an answer is still taken. A worker that is silent until then is named: its turns take far too long.
+const ANSWER: Duration = Duration::from_millis(500);
+/// Over how long the ticks of each symbol are counted for its rate.
+const RATE_SPAN: Duration = Duration::from_millis(500);
+
+/// Asks the workers for so many of their slowest streams, as far as they have looked by then; returns where the answers
+/// come, and how many workers were asked.
+pub type AskWorkers = Arc<dyn Fn(usize, Instant) -> (Receiver<Reviewed>, usize) + Send + Sync>;
+
+/// What operators may look into.
+#[derive(Clone)]
+pub struct Inside {
+    /// All symbols.
+    pub cache: Arc<Cache>,
+    /// The feeds, in the order of the configuration, with their venues and symbols.
+    pub feeds: Arc<[InsideFeed]>,
+    /// The workers' streams.
+    pub ask_workers: AskWorkers,
+    /// What the workers have counted, a second ago at most.
+    pub counts: Arc<dyn Fn() -> Counts + Send + Sync>,
+}
+
+/// A feed that operators may look into.
+pub struct InsideFeed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The name of its venue.
+    pub venue: &'static str,
+    /// How it is doing.
+    pub status: FeedStatus,
+    /// Its symbols.
+    pub symbols: Vec<Arc<SymbolState>>,
+}
+
+/// The slowest streams. It blocks until the workers have answered, or their time is over.
+pub(super) fn streams(inside: &Inside, limit: usize) -> Value {
+    let start = Instant::now();
+    let (answers, workers) = (inside.ask_workers)(limit, start + LOOK);
+    let (slowest, looked_at, silent) = collect(&answers, workers, limit, start + LOOK + ANSWER);
+    let counts = (inside.counts)();
+    let closed = Closed::ALL.into_iter().zip(counts.closed).map(|(why, count)| (why.name().to_owned(), count.into()));
+    json!({
+        "now": Now::read().unix.0,
+        "totals": {
+            "streams": counts.streams,
+            "full": counts.full,
+            "looked_at": looked_at,
+            "workers": workers,
+            "workers_without_answer": silent,
+            "opened": counts.opened,
+            "closed": closed.collect::<Map<_, _>>(),
+            "ticks": counts.ticks,
+            "missed": missed(counts.missed),
+            "bytes": counts.bytes,
+        },
+        "streams": slowest.iter().map(stream).collect::<Vec<_>>(),
+    })
+}
+
+/// Takes the workers' answers until all are there or the deadline has passed; returns the slowest of all, how many
+/// streams were looked at, and which workers did not answer.
+fn collect(
+    answers: &Receiver<Reviewed>,
+    workers: usize,
+    limit: usize,
+    deadline: Instant,
+) -> (Vec<StreamReport>, usize, Vec<usize>) {
+    let (mut slowest, mut looked_at, mut silent) = (Vec::new(), 0, (0..workers).collect::<Vec<_>>());
+    while !silent.is_empty()
+        && let Ok(answer) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
+        silent.retain(|worker| *worker != answer.worker);
+        looked_at += answer.looked_at;
+        slowest.extend(answer.slowest);
+    }
+    slowest.sort_by_key(|stream| Reverse((stream.oldest_unsent, stream.missed.lag + stream.missed.ring)));
+    slowest.truncate(limit);
+    (slowest, looked_at, silent)
+}
+
+fn stream(stream: &StreamReport) -> Value {
+    json!({
+        "stream": stream.name.as_str(),
+        "peer": stream.peer.map(|peer| peer.to_string()),
+        "open_seconds": stream.open_for.as_secs_f64(),
+        "oldest_unsent_seconds": stream.oldest_unsent.map(|age| age.as_secs_f64()),
+        "full_seconds": stream.full_for.map(|span| span.as_secs_f64()),
+        "missed": missed(stream.missed),
+        "bytes": stream.bytes,
+        "symbols_total": stream.symbols_total,
+        "symbols": stream.symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+fn missed(missed: Missed) -> Value {
+    json!({"lag": missed.lag, "options": missed.options, "ring": missed.ring})
+}
+
+/// The symbols with the most ticks a second, and those whose last update is the oldest.
+pub(super) async fn symbols(inside: &Inside, limit: usize) -> Value {
+    let states: Vec<_> = inside.feeds.iter().flat_map(|feed| &feed.symbols).collect();
+    let before: Vec<u64> = states.iter().map(|state| state.newest().seq).collect();
+    let start = Instant::now();
+    tokio::time::sleep(RATE_SPAN).await;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut looks: Vec<_> = states.iter().zip(before).map(|(state, before)| Look::new(state, before)).collect();
+    let ticks: u64 = looks.iter().map(|look| look.ticks).sum();
+    looks.sort_by_key(|look| Reverse(look.ticks));
+    let hottest: Vec<_> = looks.iter().take(limit).map(|look| look.show(seconds)).collect();
+    // One that never had an update is waiting, not stale: the totals count it.
+    looks.retain(|look| look.recv.is_some());
+    looks.sort_by_key(|look| look.recv);
+    let stalest: Vec<_> = looks.iter().take(limit).map(|look| look.show(seconds)).collect();
+    json!({
+        "now": Now::read().unix.0,
+        "totals": {
+            "symbols": states.len(),
+            "states": by_state(states.into_iter()),
+            "ticks_per_second": ticks as f64 / seconds,
+            "frames_encoded": inside.cache.frames_encoded(),
+        },
+        "hottest": hottest,
+        "stalest": stalest,
+    })
+}
+
+/// A symbol at two moments.
+struct Look<'a> {
+    state: &'a SymbolState,
+    seq: u64,
+    ticks: u64,
+    recv: Option<UnixMicros>,
+    is: State,
+}
+
+impl<'a> Look<'a> {
+    fn new(state: &'a SymbolState, before: u64) -> Self {
+        let newest = state.newest();
+        let quote = &newest.quote;
+        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: quote.recv, is: quote.state() }
+    }
+
+    fn show(&self, seconds: f64) -> Value {
+        json!({
+            "symbol": self.state.symbol().as_str(),
+            "feed": &*self.state.feed(),
+            "state": self.is.name(),
+            "seq": self.seq,
+            "ticks_per_second": self.ticks as f64 / seconds,
+            "recv": self.recv.map(|recv| recv.0),
+            "ring": self.state.ring_len(),
+        })
+    }
+}
+
+/// The feeds in the order of the configuration: those that do not work first.
+pub(super) fn feeds(inside: &Inside, limit: usize) -> Value {
+    let mut reports: Vec<_> = inside.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
+    let live = reports.iter().filter(|(_, report)| is_live(report)).count();
+    reports.sort_by_key(|(_, report)| is_live(report));
+    json!({
+        "now": Now::read().unix.0,
+        "totals": {"feeds": inside.feeds.len(), "live": live},
+        "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
+    })
+}
+
+fn is_live(report: &FeedReport) -> bool {
+    report.state == crate::feed::FeedState::Live
+}
+
+fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {
+    let FeedCounts { connects, losses, messages, decode_errors } = &report.counts;
+    json!({
+        "feed": &*feed.name,
+        "venue": feed.venue,
+        "url": report.url,
+        "state": report.state.name(),
+        "since": report.since.0,
+        "reason": report.reason,
+        "last_message": report.last_message.map(|at| at.0),
+        "symbols": feed.symbols.len(),
+        "symbol_states": by_state(feed.symbols.iter()),
+        "counters": {
+            "connects": tallied(connects),
+            "losses": tallied(losses),
+            "messages": tallied(messages),
+            "decode_errors": tallied(decode_errors),
+        },
+        "last_messages": report.messages.iter().map(note).collect::<Vec<_>>(),
+        "last_troubles": report.troubles.iter().map(note).collect::<Vec<_>>(),
+    })
+}
+
+fn note(note: &Note) -> Value {
+    let shown = json!({"at": note.at.0, "text": note.text});
+    if note.what.is_empty() { shown } else { json!({"at": note.at.0, "what": note.what, "text": note.text}) }
+}
+
+/// What was counted, without zeros.
+fn tallied<L: Label>(tally: &Tally<L>) -> Value {
+    let counted = L::ALL.iter().map(|label| (label.label().to_owned(), tally.of(*label)));
+    Value::Object(counted.filter(|(_, count)| *count > 0).map(|(label, count)| (label, count.into())).collect())
+}
+
+fn by_state<'a>(symbols: impl Iterator<Item = &'a Arc<SymbolState>>) -> Value {
+    let mut counts = [0_u64; State::NAMES.len()];
+    symbols.for_each(|symbol| counts[symbol.newest().quote.state() as usize] += 1);
+    let counted = State::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+    Value::Object(counted.map(|((_, name), count)| (name.to_owned(), count.into())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::StreamName;
+    use std::sync::mpsc;
+
+    fn report(number: u64, oldest_unsent: Option<u64>, lag: u64) -> StreamReport {
+        StreamReport {
+            name: StreamName::new(number),
+            peer: None,
+            open_for: Duration::ZERO,
+            full_for: None,
+            oldest_unsent: oldest_unsent.map(Duration::from_secs),
+            missed: Missed { lag, ..Missed::default() },
+            bytes: 0,
+            symbols_total: 1,
+            symbols: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_worker_without_an_answer_is_named_and_the_others_are_merged() {
+        let (answers_tx, answers) = mpsc::channel();
+        let slowest =
+            [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
+        for (worker, slowest) in [0, 2].into_iter().zip(slowest) {
+            answers_tx.send(Reviewed { worker, looked_at: 7, slowest }).unwrap();
+        }
+        // The sender lives on, as that of a stuck worker does: only the deadline ends it.
+        let (slowest, looked_at, silent) = collect(&answers, 3, 3, Instant::now() + Duration::from_millis(10));
+        let names: Vec<_> = slowest.iter().map(|stream| stream.name).collect();
+        assert_eq!(names, [3, 1, 4].map(StreamName::new));
+        assert_eq!((looked_at, silent), (14, vec![1]));
+    }
+}

@@ -1,0 +1,124 @@
+// Each example runs as it stands, but for the gateway's address.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { Child, TEST, launchBrowser, newPage, root, startGateway, targetDir, temporaryFolder } from "../browser/support.mjs";
+
+const ADDRESS = "127.0.0.1:8080";
+const examples = join(root, "examples");
+const here = (...path) => join(root, "tests/clients", ...path);
+const skipped = (process.env.SKIP_CLIENTS ?? "").split(" ");
+
+/** The examples with a gateway's address in place of theirs. */
+function copied(t, gateway) {
+  const folder = temporaryFolder(t);
+  cpSync(examples, folder, { recursive: true });
+  let found = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath ?? entry.path, entry.name);
+    const text = readFileSync(file, "utf8");
+    found += text.includes(ADDRESS);
+    writeFileSync(file, text.replaceAll(ADDRESS, gateway.address));
+  }
+  assert.ok(found > 7, "the examples have another address");
+  return folder;
+}
+
+/** What runs an example, by its place in the folder. */
+const RUNS = {
+  "curl.sh": (file) => ["sh", file],
+  "node/ticks.mjs": (file, folder) => {
+    symlinkSync(here("node/node_modules"), join(folder, "node/node_modules"));
+    return ["node", file];
+  },
+  "python/ticks.py": (file) => [join(targetDir, "clients/python/bin/python"), file],
+  "rust/ticks.rs": (file, folder) => {
+    // A package like the client test's, with its dependencies as they are built already.
+    const packaged = join(folder, "rust/package");
+    mkdirSync(join(packaged, "src"), { recursive: true });
+    for (const name of ["Cargo.toml", "Cargo.lock"]) {
+      writeFileSync(join(packaged, name), readFileSync(here("rust", name), "utf8").replaceAll("tickfan-client-test", "tickfan-example"));
+    }
+    cpSync(file, join(packaged, "src/main.rs"));
+    const target = join(targetDir, "clients/rust");
+    execFileSync("cargo", ["build", "--quiet", "--locked", "--manifest-path", join(packaged, "Cargo.toml"), "--target-dir", target], { stdio: "pipe" });
+    return [join(target, "debug/tickfan-example")];
+  },
+  "go/ticks.go": (file, folder) => {
+    execFileSync("go", ["build", "-o", join(folder, "go/ticks"), file], { cwd: here("go"), stdio: "pipe" });
+    return [join(folder, "go/ticks")];
+  },
+};
+
+let browser;
+before(async () => { browser = await launchBrowser(); });
+after(() => browser?.close());
+
+for (const [name, prepare] of Object.entries(RUNS)) {
+  const skip = skipped.includes(name.split("/")[0]) && "it cannot be built here";
+  test(`examples/${name} prints prices`, { ...TEST, skip }, async (t) => {
+    const gateway = await startGateway(t, {});
+    const folder = copied(t, gateway);
+    const [command, ...args] = prepare(join(folder, name), folder);
+    const shows = (lines, symbol) => lines.filter(({ from, text }) => from === "stdout" && text.includes(symbol) && text.includes("live") && /\d\.\d/.test(text)).length > 2;
+    await new Child(t, command, args).until("prices", (lines) => shows(lines, "AAPL") && shows(lines, "BTC-USDT"));
+  });
+}
+
+/** Serves a folder on a port of its own. */
+async function served(t, folder) {
+  const types = { ".html": "text/html", ".js": "text/javascript" };
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", types[extname(request.url)] ?? "text/plain");
+    response.end(readFileSync(join(folder, request.url)));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => { server.close(); server.closeAllConnections(); });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** A page of the examples; an error on it fails the test. */
+async function opened(t, url, page) {
+  page ??= await newPage(t, browser);
+  page.on("pageerror", (error) => assert.fail(error));
+  page.on("console", (message) => assert.notEqual(message.type(), "error", message.text()));
+  await page.goto(url);
+  return page;
+}
+
+test("examples/browser/prices.html, opened as a file, shows prices that move", TEST, async (t) => {
+  const folder = copied(t, await startGateway(t, {}));
+  const page = await opened(t, `file://${folder}/browser/prices.html`);
+  await page.waitForFunction(() => document.querySelectorAll("tr[data-state=live]").length === 3);
+  const before = await page.locator("#prices").innerText();
+  assert.match(before, /AAPL\s+[\d.]+/);
+  await page.waitForFunction((before) => document.querySelector("#prices").innerText !== before, before);
+});
+
+test("examples/browser/candles.html draws candles", TEST, async (t) => {
+  const folder = copied(t, await startGateway(t, {}));
+  const page = await opened(t, `${await served(t, folder)}/browser/candles.html`);
+  await page.waitForFunction(() => {
+    const canvas = document.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return candles.length > 1 && data.some((value) => value !== 0);
+  });
+});
+
+test("examples/browser/shared.html: two tabs, one stream", TEST, async (t) => {
+  const gateway = await startGateway(t, {});
+  const url = `${await served(t, copied(t, gateway))}/browser/shared.html`;
+  const first = await opened(t, url);
+  const second = await opened(t, url, await first.context().newPage());
+  for (const page of [first, second]) {
+    await page.waitForFunction(() => /AAPL [\d.]+ live\n?.*BTC-USDT [\d.]+ live|BTC-USDT [\d.]+ live\n?.*AAPL [\d.]+ live/.test(document.querySelector("#ticks").textContent));
+  }
+  const { totals } = await (await fetch(`http://${gateway.admin}/debug/streams`)).json();
+  assert.equal(totals.looked_at, 1);
+});
