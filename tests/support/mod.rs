@@ -54,11 +54,13 @@ impl Default for Setup {
                 admin_listen: "127.0.0.1:0".parse().unwrap(),
                 hosts: vec!["ticks.example".into()],
                 cors_origins: vec!["*".into()],
+                trusted_proxies: Vec::new(),
                 heartbeat: Duration::from_secs(15),
                 drain: Duration::from_secs(1),
             },
             limits: config::Limits {
                 streams: 1_000,
+                streams_per_address: 0,
                 connections: 100,
                 head_timeout: PATIENCE,
                 head_bytes: 16 * 1024,
