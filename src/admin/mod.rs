@@ -48,6 +48,7 @@ impl Server {
             routes: routes(metrics.clone(), situations),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&[]),
+            trusted_proxies: Vec::new(),
             streams: None,
         };
         let connections = Connections {

@@ -60,8 +60,11 @@ pub(super) fn net(text: &str) -> Result<IpNet, Wrong> {
         wrong().help("write an address, such as \"10.0.0.7\" or \"fd00::7\", or a net, such as \"10.0.0.0/8\"")
     })?;
     if net.trunc() != net {
-        return Err(Wrong::new(format!("`{}` is an address within its net", shown(text)))
-            .help(format!("write the net, \"{}\", or the address alone, \"{}\"", net.trunc(), net.addr())));
+        return Err(Wrong::new(format!("`{}` is an address within its net", shown(text))).help(format!(
+            "write the net, \"{}\", or the address alone, \"{}\"",
+            net.trunc(),
+            net.addr()
+        )));
     }
     // An IPv4 client of a listener on all interfaces comes as such an address, and is taken for what it is.
     if let IpAddr::V6(v6) = net.addr()

@@ -9,7 +9,12 @@ use crate::{
 };
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -81,8 +86,8 @@ impl<Kind: Send + 'static> Acceptor<Kind> {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
-                (socket, permit) = next_connection(&listener, &self.gate) => {
-                    tasks.spawn(self.serving.serve(socket, permit, stopping.clone()));
+                (socket, peer, permit) = next_connection(&listener, &self.gate) => {
+                    tasks.spawn(self.serving.serve(socket, peer, permit, stopping.clone()));
                 }
                 Some(_) = tasks.join_next() => {}
                 () = stopping.wait() => break,
@@ -104,13 +109,14 @@ impl Serving {
     fn serve<Kind>(
         &self,
         socket: TcpStream,
+        peer: IpAddr,
         permit: Permit<Kind>,
         stopping: Stopping,
     ) -> impl Future<Output = ()> + use<Kind> {
         let (connections, open_stream) = (self.connections.clone(), self.open_stream.clone());
         async move {
             let _held = permit;
-            match connections.serve(socket, stopping).await {
+            match connections.serve(socket, peer, stopping).await {
                 Ok(None) => {}
                 Ok(Some(stream)) => {
                     if let Err(error) = open_stream(stream.socket, stream.opening) {
@@ -129,12 +135,12 @@ impl Serving {
 ///
 /// # Cancel safety
 /// Dropped, it has taken no connection: one that is accepted is returned in the same poll.
-async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, Permit<Kind>) {
+async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, IpAddr, Permit<Kind>) {
     let permit = gate.acquire().await;
     let mut pause = PAUSE_MIN;
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => return (socket, permit),
+            Ok((socket, peer)) => return (socket, peer.ip(), permit),
             Err(error) => {
                 let failure = AcceptFailure::of(&error);
                 metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(1);

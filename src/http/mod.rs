@@ -6,6 +6,7 @@
 mod accept;
 mod choices;
 mod cors;
+mod forwarded;
 mod front;
 mod handoff;
 mod host;
@@ -32,7 +33,7 @@ pub(crate) use stopping::Stopping;
 use crate::{
     cache::Cache,
     config,
-    limits::{Connection, Permits},
+    limits::{Addresses, Connection, Permits},
 };
 use std::{
     io,
@@ -65,8 +66,15 @@ impl Server {
     pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
         let listener = listen(server.listen)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.listen, source })?;
+        if limits.streams_per_address > 0 && address.ip().is_loopback() && server.trusted_proxies.is_empty() {
+            tracing::warn!(
+                streams_per_address = limits.streams_per_address,
+                "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
+            );
+        }
         let streams = front::Streams {
             gate: services.permits.streams,
+            addresses: Addresses::new(limits.streams_per_address),
             draining: services.draining,
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
@@ -76,6 +84,7 @@ impl Server {
             routes: routes::client_routes(services.cache, limits.symbols_per_stream),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&server.cors_origins),
+            trusted_proxies: server.trusted_proxies.clone(),
             streams: Some(streams),
         };
         let connections = Connections {
