@@ -42,7 +42,7 @@ impl Server {
         metrics: Metrics,
         situations: Situations,
     ) -> Result<Self, BindError> {
-        let listener = listen(server.admin_listen)?;
+        let listener = listen(server.admin_listen, limits.write_timeout)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.admin_listen, source })?;
         let front = Front {
             routes: routes(metrics.clone(), situations),

@@ -1,5 +1,6 @@
 //! A socket on which a client that does not take its answer cannot hold a connection for ever.
 
+use socket2::SockRef;
 use std::{
     io,
     pin::Pin,
@@ -36,7 +37,13 @@ impl WriteDeadline {
             self.running = Some(Box::pin(sleep_until(Instant::now() + self.timeout)));
         }
         let over_time = self.running.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if over_time { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { written }
+        if !over_time {
+            return written;
+        }
+        // What was never taken is thrown away with a reset when the socket closes, not kept for the client by the kernel. A
+        // socket that refuses is gone already.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

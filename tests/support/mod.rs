@@ -16,6 +16,7 @@ pub mod running;
 pub mod stream;
 pub mod venue;
 
+use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -200,6 +201,17 @@ pub fn update() -> Update {
     }
 }
 
+/// What the socket of a client that does not read holds: set before it connects, for later the window is open already.
+const NARROW_BYTES: usize = 4_096;
+
+/// A connection whose client takes next to nothing that it does not read.
+pub fn connect_narrow(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.into()
+}
+
 /// A connection on which bytes are sent as they are.
 pub struct Client {
     pub socket: TcpStream,
@@ -275,6 +287,14 @@ impl Client {
             answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
         }
         answer
+    }
+
+    /// Reads on until all that came since the last answer will do; returns it.
+    pub fn until(&mut self, will_do: impl Fn(&str) -> bool) -> String {
+        while !std::str::from_utf8(&self.buffer).is_ok_and(&will_do) {
+            assert!(self.read_more(), "ended after {:?}", String::from_utf8_lossy(&self.buffer));
+        }
+        String::from_utf8(self.buffer.clone()).unwrap()
     }
 
     /// Reads all that comes until the server ends the connection.
