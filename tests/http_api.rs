@@ -224,27 +224,6 @@ fn a_page_may_ask_first_whether_it_may_send_the_last_event_id() {
     assert!(!gateway.was_handed_a_stream());
 }
 
-#[test]
-fn only_the_gateways_own_names_are_answered() {
-    let gateway = gateway();
-    for (host, status) in [
-        ("localhost:8080", 200),
-        ("127.0.0.1", 200),
-        ("[::1]:80", 200),
-        ("Ticks.Example:443", 200),
-        ("evil.example", 421),
-        ("localhost.evil.example", 421),
-    ] {
-        let mut client = gateway.client();
-        client.send(format!("GET /v1/quotes/AAPL HTTP/1.1\r\nhost: {host}\r\n\r\n"));
-        assert_eq!(client.answer(true).status, status, "{host}");
-    }
-    let mut client = gateway.client();
-    client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: evil.example\r\n\r\n");
-    assert_eq!(problem(&client.answer(true)), (421, "unknown-host".into()));
-    assert!(!gateway.was_handed_a_stream());
-}
-
 /// Checks that a client is sent away in the only way after which an EventSource comes back.
 fn assert_busy(gateway: &Gateway, headers: &str) {
     let mut client = gateway.client();

@@ -9,6 +9,7 @@
 )]
 
 pub mod crowd;
+pub mod kernel;
 pub mod process;
 pub mod recording;
 pub mod reference;
@@ -141,6 +142,20 @@ impl Gateway {
     pub fn begin_to_stop(&self) {
         self.shutdown.send_replace(true);
     }
+}
+
+/// Checks that what was read is one stream, as [`Gateway::serve_stream`] sends it, from its first byte to its last.
+#[track_caller]
+pub fn assert_is_stream(read: &str) {
+    let (head, body) = read.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {read:?}"));
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("content-length"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    assert!(body.starts_with("retry: "), "{body}");
+    assert!(body.ends_with("}\n\ndata: the end\n\n"), "{body}");
+    assert_eq!(body.matches("event: hello").count(), 1, "{body}");
+    assert!(!body.contains("HTTP/1.1"), "a second answer: {body}");
 }
 
 /// A running admin listener.
