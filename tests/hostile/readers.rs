@@ -3,7 +3,7 @@
 use super::{STREAM, gateway};
 use crate::support::{
     Client, PATIENCE, connect_narrow,
-    kernel::{sockets, vanish, wait_until_nothing_is_left},
+    kernel::{sockets, unacknowledged, vanish, wait_until_nothing_is_left},
     process::Process,
     stream::Stream,
     venue::trade,
@@ -84,9 +84,13 @@ fn a_slow_rest_reader() {
     let requests = "GET /app.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(REQUESTS);
     let slow: Vec<TcpStream> = (0..4).map(|_| connect_narrow(gateway.address)).collect();
     slow.iter().for_each(|mut socket| socket.write_all(requests.as_bytes()).unwrap());
-    while slow.iter().any(|socket| !sockets(gateway.address, socket.local_addr().unwrap()).is_empty()) {
+    let left = || slow.iter().flat_map(|socket| sockets(gateway.address, socket.local_addr().unwrap()));
+    let mut most = 0;
+    while let Some(unacknowledged) = left().map(|line| unacknowledged(&line)).max() {
+        most = most.max(unacknowledged);
         assert_eq!(Client::connect(gateway.address).get("/v1/quotes/AAPL").status, 200, "others are served meanwhile");
     }
+    assert!((1..300_000).contains(&most), "the kernel held {most} bytes for one of them");
     let answered = gateway.metric("tickfan_http_requests_total", "route=\"page\"");
     assert!(answered < 4 * REQUESTS as u64 / 2, "{answered} answers were made for clients that read none");
 }

@@ -20,6 +20,12 @@ pub fn sockets(gateway: SocketAddr, client: SocketAddr) -> Vec<String> {
     table.lines().filter(|line| line.contains(&ends)).map(str::to_owned).collect()
 }
 
+/// The bytes that wait to be sent, or to be acknowledged, as such a line says.
+pub fn unacknowledged(line: &str) -> u64 {
+    let queues = line.split_whitespace().nth(4).unwrap();
+    u64::from_str_radix(queues.split_once(':').unwrap().0, 16).unwrap()
+}
+
 /// Waits until the kernel has nothing left of the gateway's end of a client's connection, no byte that waits to be sent either.
 pub fn wait_until_nothing_is_left(client: &TcpStream) {
     let (gateway, client) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
