@@ -224,34 +224,10 @@ fn a_page_may_ask_first_whether_it_may_send_the_last_event_id() {
     assert!(!gateway.was_handed_a_stream());
 }
 
-#[test]
-fn only_the_gateways_own_names_are_answered() {
-    let gateway = gateway();
-    for (host, status) in [
-        ("localhost:8080", 200),
-        ("127.0.0.1", 200),
-        ("[::1]:80", 200),
-        ("Ticks.Example:443", 200),
-        ("evil.example", 421),
-        ("localhost.evil.example", 421),
-    ] {
-        let mut client = gateway.client();
-        client.send(format!("GET /v1/quotes/AAPL HTTP/1.1\r\nhost: {host}\r\n\r\n"));
-        assert_eq!(client.answer(true).status, status, "{host}");
-    }
-    let mut client = gateway.client();
-    client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: evil.example\r\n\r\n");
-    assert_eq!(problem(&client.answer(true)), (421, "unknown-host".into()));
-    assert!(!gateway.was_handed_a_stream());
-}
-
 /// Checks that a client is sent away in the only way after which an EventSource comes back.
-fn assert_busy(gateway: &Gateway) {
+fn assert_busy(gateway: &Gateway, headers: &str) {
     let mut client = gateway.client();
-    let answer = {
-        client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\norigin: https://app.example\r\n\r\n");
-        client.answer(true)
-    };
+    let answer = client.request("GET", "/v1/stream/AAPL", &format!("origin: https://app.example\r\n{headers}"));
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     assert_eq!(answer.header("connection"), Some("close"));
@@ -272,7 +248,7 @@ fn a_stream_over_the_limit_is_asked_to_come_back() {
     let mut first = gateway.client();
     first.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let (_socket, opening) = gateway.stream();
-    assert_busy(&gateway);
+    assert_busy(&gateway, "");
     assert!(metrics.render().contains("tickfan_streams_rejected_total{reason=\"limit\"}"));
     assert_eq!(gateway.client().get("/v1/quotes/AAPL").status, 200, "only streams are full");
     drop(opening);
@@ -281,11 +257,49 @@ fn a_stream_over_the_limit_is_asked_to_come_back() {
 }
 
 #[test]
+fn a_stream_over_its_addresss_limit_is_asked_to_come_back_and_others_are_not() {
+    let metrics = metrics();
+    let mut setup = Setup::default();
+    setup.limits.streams_per_address = 2;
+    setup.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let gateway = Gateway::start(setup);
+    let open = |forwarded: &str| {
+        let headers = format!("x-forwarded-for: {forwarded}\r\n");
+        gateway.client().send(format!("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
+        gateway.stream().1
+    };
+    let (first, _second) = (open("192.0.2.1"), open("::ffff:192.0.2.1"));
+    assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
+    assert_busy(&gateway, "x-forwarded-for: 198.51.100.7, 192.0.2.1\r\n");
+    assert!(metrics.render().contains("tickfan_streams_rejected_total{reason=\"address\"}"));
+    assert_eq!(gateway.permits.streams.in_use(), 2, "who is refused takes no room of all");
+    let _other = open("192.0.2.2");
+    drop(first);
+    let _third = open("192.0.2.1");
+    assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
+    assert_eq!(
+        gateway.client().request("GET", "/v1/quotes/AAPL", "x-forwarded-for: 192.0.2.1\r\n").status,
+        200,
+        "only streams are counted"
+    );
+}
+
+#[test]
+fn a_client_that_no_trusted_proxy_speaks_for_is_its_own_address() {
+    let mut setup = Setup::default();
+    setup.limits.streams_per_address = 1;
+    let gateway = Gateway::start(setup);
+    gateway.client().send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let _open = gateway.stream();
+    assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
+}
+
+#[test]
 fn a_gateway_that_drains_opens_no_stream() {
     let metrics = metrics();
     let gateway = gateway();
     gateway.draining.store(true, Ordering::Relaxed);
-    assert_busy(&gateway);
+    assert_busy(&gateway, "");
     assert!(metrics.render().contains("tickfan_streams_rejected_total{reason=\"draining\"}"));
 }
 

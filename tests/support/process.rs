@@ -17,6 +17,8 @@ pub struct Process {
     pub admin: SocketAddr,
     child: Child,
     config: PathBuf,
+    /// The lines that it logs after the first.
+    log: mpsc::Receiver<String>,
 }
 
 impl Process {
@@ -42,23 +44,31 @@ impl Process {
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
-        command.env("TICKFAN_LOG_FORMAT", "json").env_remove("TICKFAN_LOG").stderr(Stdio::piped());
+        // For people: that is the form in which a line could be forged.
+        command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "debug").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         // Reads on to the end: a full pipe would stop the process.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(line_tx.send(line))));
         let mut seen = Vec::new();
-        let serving = loop {
+        while !seen.last().is_some_and(|line: &String| line.contains("serving")) {
             let Ok(line) = line_rx.recv_timeout(PATIENCE) else { panic!("it does not serve: {seen:#?}") };
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if event["message"] == "serving" {
-                break event;
-            }
             seen.push(line);
+        }
+        let address = |key: &str| {
+            let (_, value) = seen.last()?.split_once(key)?;
+            value.split(' ').next()?.parse().ok()
         };
-        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        Self { address: address("listen"), admin: address("admin"), child, config: file }
+        let (address, admin) = (address("listen=").unwrap(), address("admin=").unwrap());
+        Self { address, admin, child, config: file, log: line_rx }
+    }
+
+    /// Ends it; returns what it has logged since it serves.
+    pub fn log(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.iter().collect()
     }
 
     /// The sum of a metric over the series that have this text among their labels.
@@ -88,6 +98,14 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name =
+            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
     /// Sends SIGTERM and waits for its end.
