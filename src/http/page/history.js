@@ -11,6 +11,11 @@ export class History {
   #next = 0;
   length = 0;
 
+  /** The time of the first point that is kept. */
+  get oldest() {
+    return this.#times[(this.#next + POINTS - this.length) % POINTS];
+  }
+
   add(time, value) {
     if (this.length > 0) {
       const newest = (this.#next + POINTS - 1) % POINTS;

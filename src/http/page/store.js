@@ -6,7 +6,7 @@ import { History } from "./history.js";
 
 /** How many lines of its tape a symbol keeps. */
 const TAPE_LINES = 60;
-const DECIMALS_MIN = 2;
+export const DECIMALS_MIN = 2;
 
 export class Store {
   #epoch = null;

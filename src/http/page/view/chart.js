@@ -27,6 +27,7 @@ export class Chart {
       times.push(now / 1000);
       values.push(values.at(-1));
     }
+    if (this.#decimals !== row.decimals) this.restyle();
     this.#decimals = row.decimals;
     this.#plot ??= this.#create();
     this.#plot.setData([times, values]);
@@ -35,7 +36,7 @@ export class Chart {
       : `Chart of the last prices of ${row.symbol} over the last ${Math.max(Math.round((times.at(-1) - times[0]) / 60), 1)} minutes`;
   }
 
-  /** After a change between dark and light: it is made anew, in the new colours. */
+  /** Other colours, or prices of another fineness: it is made anew. */
   restyle() {
     this.#plot?.destroy();
     this.#plot = null;
@@ -54,7 +55,7 @@ export class Chart {
       scales: { y: { range: (_, low, high) => padded(low, high) } },
       axes: [
         { ...axis, size: 26, space: 70, values: "{HH}:{mm}:{ss}" },
-        { ...axis, side: 1, size: (_, labels) => 16 + 6.6 * Math.max(...(labels ?? [""]).map(({ length }) => length)),
+        { ...axis, side: 1, incrs: steps(this.#decimals), size: (_, labels) => 16 + 6.6 * Math.max(...(labels ?? [""]).map(({ length }) => length)),
           values: (_, ticks) => ticks.map((value) => this.#price(value)) },
       ],
       series: [{}, {
@@ -81,6 +82,12 @@ export class Chart {
     const width = this.#holder.clientWidth;
     if (width > 0) this.#plot?.setSize({ width, height: HEIGHT });
   }
+}
+
+/** Round distances between lines, none finer than a price is. */
+function steps(decimals) {
+  const powers = Array.from({ length: decimals + 9 }, (_, index) => 10 ** (index - decimals));
+  return powers.flatMap((power) => [power, 2 * power, 5 * power]);
 }
 
 /** Room above and below, and a scale also where there is one price alone. */

@@ -7,7 +7,7 @@ import { drawSparkline } from "./sparkline.js";
 
 const NONE = "–";
 /** The widest difference in decimals for which the column still lines up at the point. */
-const PAD_MAX = 8;
+export const PAD_MAX = 8;
 const KEYS = "ArrowUp ArrowDown Alt+ArrowUp Alt+ArrowDown Delete";
 
 /** Half a second in full, then fading: two steps of Web Animations, which a strict policy lets through. */

@@ -1,8 +1,10 @@
-// A line of the last two minutes in a cell: drawn on a canvas, which costs no change of the document.
+// A line of up to the last two minutes in a cell: drawn on a canvas, which costs no change of the document.
 
 import { colour } from "./dom.js";
 
 const SPAN_MILLIS = 120_000;
+/** A page that was just opened shows less, stretched, but not seconds as if they were minutes. */
+const SPAN_MIN_MILLIS = 20_000;
 const PADDING = 2;
 
 /** Draws a row's prices up to `now`, in the colour of their direction, or a faint one. */
@@ -15,7 +17,8 @@ export function drawSparkline(canvas, row, now, live) {
   context.clearRect(0, 0, width, height);
   if (row.history === null || row.history.length === 0 || Number.isNaN(now)) return;
 
-  const since = now - SPAN_MILLIS;
+  const span = Math.min(Math.max(now - row.history.oldest, SPAN_MIN_MILLIS), SPAN_MILLIS);
+  const since = now - span;
   let [low, high, first, last] = [Infinity, -Infinity, NaN, NaN];
   row.history.each(since, (_, value) => {
     if (Number.isNaN(value)) return;
@@ -25,7 +28,7 @@ export function drawSparkline(canvas, row, now, live) {
     high = Math.max(high, value);
   });
   const room = { width: width - 2 * PADDING * ratio, height: height - 2 * PADDING * ratio };
-  const x = (time) => PADDING * ratio + (Math.max(time - since, 0) / SPAN_MILLIS) * room.width;
+  const x = (time) => PADDING * ratio + (Math.max(time - since, 0) / span) * room.width;
   const y = (value) => PADDING * ratio + (high === low ? 0.5 : (high - value) / (high - low)) * room.height;
 
   context.beginPath();

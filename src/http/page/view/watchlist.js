@@ -1,14 +1,16 @@
 // The table: rows in their order, the one that has the focus, and what keys and mouse do to them.
 
-import { Text } from "./dom.js";
+import { DECIMALS_MIN } from "../store.js";
+import { Text, mark } from "./dom.js";
 import { dragRows } from "./drag.js";
-import { RowView } from "./row.js";
+import { PAD_MAX, RowView } from "./row.js";
 
 /** How the column of changes is headed, by what all of them are counted from. */
 const BASES = { close: "vs close", open: "vs open", "24h": "in 24 h", mixed: "vs base" };
 
 export class Watchlist {
   #body = document.querySelector("#watchlist tbody");
+  #headings = document.getElementById("headings");
   #empty = document.getElementById("empty");
   #base = new Text(document.getElementById("base"));
   /** By symbol, in the order of the list. */
@@ -70,6 +72,8 @@ export class Watchlist {
   draw(store, now) {
     let most = 0;
     for (const row of store.rows.values()) most = Math.max(most, row.decimals);
+    // The headings stand over the prices that are most.
+    mark(this.#headings, "pad", String(Math.min(most - DECIMALS_MIN, PAD_MAX)));
     const rows = most === this.#decimalsMax ? store.changed : store.rows.values();
     this.#decimalsMax = most;
     const turns = [];
@@ -93,7 +97,6 @@ export class Watchlist {
       if (view?.line.dataset.base) bases.add(view.line.dataset.base);
     }
     this.#base.write(BASES[bases.size > 1 ? "mixed" : [...bases][0]] ?? "");
-    this.#body.dataset.bases === String(bases.size) || (this.#body.dataset.bases = String(bases.size));
   }
 
   /** Marks the row whose details are shown. */
