@@ -90,6 +90,7 @@ symbols = ["AAPL"]
   await inState(page, "ETH-USDT", "live");
   await says(page, "BTC-USDT", "last", "98,976.02");
   assert.deepEqual(await texts(page, "#watchlist .badge"), ["", "", "sim"]);
+  await page.waitForFunction(() => document.getElementById("origin").textContent === "some prices simulated");
 
   await venue.kill();
   await inState(page, "BTC-USDT", "stale");

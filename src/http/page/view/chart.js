@@ -3,6 +3,9 @@
 import { colour } from "./dom.js";
 
 const HEIGHT = 220;
+/** In seconds: the shortest time that is shown, and the distances between its lines. */
+const SPAN_MIN = 10;
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 const FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
 export class Chart {
@@ -52,9 +55,9 @@ export class Chart {
       padding: [10, 8, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => padded(low, high) } },
+      scales: { x: { range: (_, from, to) => (from == null ? [0, SPAN_MIN] : [Math.min(from, to - SPAN_MIN), to]) }, y: { range: (_, low, high) => padded(low, high) } },
       axes: [
-        { ...axis, size: 26, space: 70, values: "{HH}:{mm}:{ss}" },
+        { ...axis, size: 26, space: 70, incrs: TIME_STEPS, values: "{HH}:{mm}:{ss}" },
         { ...axis, side: 1, incrs: steps(this.#decimals), size: (_, labels) => 16 + 6.6 * Math.max(...(labels ?? [""]).map(({ length }) => length)),
           values: (_, ticks) => ticks.map((value) => this.#price(value)) },
       ],

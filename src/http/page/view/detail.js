@@ -10,7 +10,7 @@ const NONE = "–";
 /** What is listed, as [id, heading]. */
 const FACTS = [
   ["bid", "Bid"], ["ask", "Ask"], ["size", "Last size"], ["volume", "Volume"], ["open", "Open"], ["prev", "Previous close"],
-  ["high", "High"], ["low", "Low"], ["ext", "Extended hours"], ["trades", "Trades seen"], ["since", "State"], ["time", "Venue time"],
+  ["high", "High"], ["low", "Low"], ["ext", "Extended hours"], ["trades", "Trades seen"], ["time", "Venue time"], ["window", "Statistics over"], ["state", "State"],
 ];
 
 export class Detail {
@@ -28,7 +28,7 @@ export class Detail {
     const list = document.getElementById("facts");
     for (const [id, heading] of FACTS) {
       const value = element("dd");
-      list.append(element("div", {}, element("dt", {}, heading), value));
+      list.append(element("div", { className: id }, element("dt", {}, heading), value));
       this.#facts.set(id, new Text(value));
     }
     document.getElementById("detail-close").addEventListener("click", close);
@@ -64,8 +64,9 @@ export class Detail {
     write("ext", withSize(tick.ext_price, tick.ext_size));
     write("trades", tick.trades === undefined ? NONE : grouped(tick.trades));
     const since = row.cut === null && tick.since !== undefined && word !== "unknown" ? ` since ${timeOfDay(Number(tick.since) / 1000)}` : "";
-    write("since", `${text}${since}${tick.origin === undefined ? "" : `, ${origin(tick.origin)}`}`);
+    write("state", `${text}${since}${tick.origin === undefined ? "" : `, ${origin(tick.origin)}`}`);
     const venueTime = tick.trade_ts ?? tick.quote_ts;
+    write("window", tick.window ?? NONE);
     write("time", venueTime === undefined ? NONE : timeOfDay(Number(venueTime) / 1000, true));
     this.#tape.draw(row);
   }

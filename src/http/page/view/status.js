@@ -25,9 +25,10 @@ export class Status {
     mark(this.#pill, "link", link.name === "live" && allStale ? "stale" : link.name);
     this.#pillText.write(this.#text(link, stale, allStale, now));
 
-    const origins = new Set([...store.rows.values()].map(({ tick }) => tick?.origin).filter(Boolean));
-    this.#origin.hidden = origins.size === 0;
-    this.#originText.write([...origins].map((name) => `${origin(name)} prices`).join(", "));
+    const origins = new Set([...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));
+    const named = [...origins].filter((name) => name !== undefined).map(origin);
+    this.#origin.hidden = named.length === 0;
+    this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices`);
   }
 
   #text({ name, at, why = "", since }, stale, allStale, now) {
