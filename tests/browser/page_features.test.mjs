@@ -127,7 +127,7 @@ test("details show chart and tape of a row, and are closed again", TEST, async (
   const { x, y, width, height } = await page.locator("#chart .u-over").boundingBox();
   await page.mouse.move(x + width - 3, y + height / 2);
   await page.waitForFunction(() => /^\d\d:\d\d:\d\d {2}[\d,.]+$/.test(document.getElementById("reading").textContent));
-  for (const text of await texts(page, "#facts :is(.bid, .ask, .open, .high, .low, .volume) dd")) assert.match(text, /\d/);
+  for (const text of await texts(page, "#facts :is(.fact-bid, .fact-ask, .fact-open, .fact-high, .fact-low, .fact-volume) dd")) assert.match(text, /\d/);
   await page.click("#detail-close");
   await page.waitForSelector("#detail", { state: "hidden" });
   assert.equal(await focused(page), "MSFT");

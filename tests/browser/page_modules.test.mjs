@@ -223,7 +223,7 @@ test("a lost stream comes back after a wait that it tells, from where it was", (
   event("hello");
   event("bye", { reason: "busy" });
   event("error");
-  assert.deepEqual([link().why, link().at - world.time], ["the gateway is busy", 5_000]);
+  assert.deepEqual([link().why, link().at - world.time], ["gateway busy", 5_000]);
   stream.close();
   pass(60_000);
   assert.equal(world.sources.length, 3, "a closed stream stays closed");

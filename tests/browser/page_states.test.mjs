@@ -42,7 +42,7 @@ test("each state has words and a look of its own", TEST, async (t) => {
   }
   await says(page, "NONE", "state", "no feed has it");
   await row(page, "REFUSED").locator("button.symbol").click();
-  await page.waitForFunction(() => document.querySelector("#facts .state dd").textContent.startsWith("refused: not entitled since"));
+  await page.waitForFunction(() => document.querySelector("#facts .fact-state dd").textContent.startsWith("refused: not entitled since"));
   await keepScreenshot(page, "states");
 
   const looks = await page.locator("#watchlist tbody tr").evaluateAll((lines) => lines.map((line) => {
@@ -80,7 +80,7 @@ test("prices are shown digit by digit, and a change says what it is counted from
   await row(page, "DAY").locator("button.symbol").click();
   await page.waitForFunction(() => /since 24 hours ago$/.test(document.getElementById("detail-change").textContent));
   await row(page, "BIG").locator("button.symbol").click();
-  await page.waitForFunction(() => document.querySelector("#facts .volume dd").textContent === "98,765,432,109,876,543,210.5");
+  await page.waitForFunction(() => document.querySelector("#facts .fact-volume dd").textContent === "98,765,432,109,876,543,210.5");
 });
 
 test("the tape shows where trades are missing, and what was corrected", TEST, async (t) => {
@@ -102,7 +102,7 @@ test("a bye is told, and the wait after it; a click does not wait", TEST, async 
   await inState(page, "AAPL", "live");
   stream.event("bye", { reason: "busy" });
   stream.end();
-  await page.waitForFunction(() => /^reconnecting in \d+ s: the gateway is busy$/.test(document.getElementById("pill-text").textContent));
+  await page.waitForFunction(() => /^reconnecting in \d+ s: gateway busy$/.test(document.getElementById("pill-text").textContent));
   await inState(page, "AAPL", "cut");
   await keepScreenshot(page, "busy");
   await page.click("#pill");
@@ -115,7 +115,7 @@ test("a bye is told, and the wait after it; a click does not wait", TEST, async 
   await inState(page, "AAPL", "live");
   second.event("bye", { reason: "shutdown" });
   second.end();
-  await page.waitForFunction(() => /^reconnecting in \d+ s: the gateway restarts$/.test(document.getElementById("pill-text").textContent));
+  await page.waitForFunction(() => /^reconnecting in \d+ s: gateway restarts$/.test(document.getElementById("pill-text").textContent));
   await gateway.stream(2);
 });
 

@@ -18,7 +18,7 @@ const BUSY_MAX = 30_000;
 /** A wait doubles with each failure, so many times. */
 const DOUBLINGS = 3;
 
-const BYE = { busy: "the gateway is busy", shutdown: "the gateway restarts" };
+const BYE = { busy: "gateway busy", shutdown: "gateway restarts" };
 
 export class Stream {
   #source = null;

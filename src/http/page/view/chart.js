@@ -34,6 +34,7 @@ export class Chart {
     this.#decimals = row.decimals;
     this.#plot ??= this.#create();
     this.#plot.setData([times, values]);
+    this.#holder.toggleAttribute("data-empty", values.length === 0);
     this.#holder.ariaLabel = values.length === 0
       ? `No price of ${row.symbol} yet`
       : `Chart of the last prices of ${row.symbol} over the last ${Math.max(Math.round((times.at(-1) - times[0]) / 60), 1)} minutes`;

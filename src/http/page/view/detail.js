@@ -28,7 +28,7 @@ export class Detail {
     const list = document.getElementById("facts");
     for (const [id, heading] of FACTS) {
       const value = element("dd");
-      list.append(element("div", { className: id }, element("dt", {}, heading), value));
+      list.append(element("div", { className: `fact-${id}` }, element("dt", {}, heading), value));
       this.#facts.set(id, new Text(value));
     }
     document.getElementById("detail-close").addEventListener("click", close);
