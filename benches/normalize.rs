@@ -1,0 +1,34 @@
+//! From a frame's bytes to updates: the venue's reader, against a parse to a tree.
+
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::Value;
+use std::hint::black_box;
+use support::{Session, recording::Recording};
+
+/// What one writes first: a tree, and numbers as floats.
+fn naive(frame: &str) -> (String, f64, f64) {
+    let tree: Value = serde_json::from_str(frame).unwrap_or_default();
+    let data = &tree["data"];
+    let number = |key: &str| data[key].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let (price, size) = if data["e"] == "trade" { ("p", "q") } else { ("b", "B") };
+    (data["s"].as_str().unwrap_or_default().to_owned(), number(price), number(size))
+}
+
+fn normalize(criterion: &mut Criterion) {
+    let mut session = Session::new(&Recording::open());
+    let frames = session.frames.clone();
+    let mut group = criterion.benchmark_group("normalize");
+    group.throughput(Throughput::Elements(frames.len() as u64));
+    group.bench_function("venue", |bencher| {
+        bencher.iter(|| (0..frames.len()).map(|frame| session.read(frame).len()).sum::<usize>());
+    });
+    group.bench_function("tree", |bencher| {
+        bencher.iter(|| frames.iter().for_each(|frame| drop(black_box(naive(frame)))));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, normalize);
+criterion_main!(benches);

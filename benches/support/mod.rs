@@ -1,0 +1,140 @@
+//! What the benches measure: each stage of a tick's path, fed with what a real session looks like.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a module of each bench, which uses its part of it"
+)]
+
+#[path = "../../tests/support/recording.rs"]
+pub mod recording;
+
+use bytes::Bytes;
+use recording::Recording;
+use std::{cell::Cell, io, rc::Rc, sync::Arc, time::Duration};
+use tickfan::{
+    cache::{Cache, Published, RingLimits, SymbolState},
+    config::{Feed, FeedSymbol, VenueKind},
+    fanout::{Close, Command, Gone, Opening, Options, Transport, Worker, WorkerInbox, WorkerLimits},
+    market::{Now, Origin, Update},
+    venue::{self, Batch, Venue},
+    wire::{Epoch, StreamName},
+};
+
+/// Frames of a session, and Binance's side of the protocol that reads them.
+pub struct Session {
+    pub frames: Vec<String>,
+    venue: Box<dyn Venue>,
+    batch: Batch,
+}
+
+impl Session {
+    pub fn new(recording: &Recording) -> Self {
+        let symbol = |name: &str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
+        let feed = Feed::new(VenueKind::Binance, vec![symbol("BTC-USDT"), symbol("ETH-USDT")]);
+        let frames = recording.frames.iter().map(|frame| frame.text.clone()).collect();
+        Self { frames, venue: venue::new(&feed).unwrap(), batch: Batch::default() }
+    }
+
+    /// A frame's updates.
+    pub fn read(&mut self, frame: usize) -> &[Update] {
+        self.batch.updates.clear();
+        self.venue.read(self.frames[frame].as_bytes(), &mut self.batch).unwrap();
+        &self.batch.updates
+    }
+
+    /// The updates of all frames.
+    pub fn updates(&mut self) -> Vec<Update> {
+        (0..self.frames.len()).flat_map(|frame| self.read(frame).to_vec()).collect()
+    }
+}
+
+/// A cache with so many symbols.
+pub fn cache(symbols: usize) -> (Cache, Vec<Arc<SymbolState>>) {
+    let cache = Cache::new(Epoch::new(1 << 40), RingLimits { count: 1_024, age: Duration::from_secs(10) });
+    let register = |index| {
+        let symbol = format!("SYM{index}").parse().unwrap();
+        cache.register(symbol, "bench".into(), Origin::Market, Now::read()).unwrap()
+    };
+    let states = (0..symbols).map(register).collect();
+    (cache, states)
+}
+
+/// Takes all that it is offered.
+pub struct Sink(Rc<Cell<usize>>);
+
+impl Transport for Sink {
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
+        let bytes = blocks.iter().map(|block| block.len()).sum();
+        self.0.set(self.0.get() + bytes);
+        Ok(bytes)
+    }
+
+    fn attach(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn drain_input(&mut self) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: Close) {}
+}
+
+/// One worker with streams that all want the same symbols and keep up.
+pub struct Fanout {
+    pub states: Vec<Arc<SymbolState>>,
+    /// What the streams have taken.
+    pub bytes: Rc<Cell<usize>>,
+    worker: Worker<Sink>,
+    inbox: Arc<WorkerInbox<Sink>>,
+    now: Now,
+    _cache: Cache,
+}
+
+impl Fanout {
+    pub fn new(symbols: usize, streams: usize) -> Self {
+        let (cache, states) = cache(symbols);
+        let now = Now::read();
+        #[expect(clippy::arc_with_non_send_sync, reason = "one thread")]
+        let inbox = Arc::new(WorkerInbox::default());
+        let limits =
+            WorkerLimits { max_lag: Duration::from_millis(250), ring: 1_024, stall_timeout: Duration::from_secs(30) };
+        let bytes = Rc::new(Cell::new(0));
+        for index in 0..streams {
+            let opening = Opening {
+                name: StreamName::new(index as u64),
+                head: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
+                symbols: states.clone().into(),
+                options: Options::new(Duration::from_secs(15)),
+                resume: None,
+                permit: Box::new(()),
+            };
+            let _ = inbox.send(Command::Open(Sink(bytes.clone()), opening));
+        }
+        let worker = Worker::new(0, inbox.clone(), limits, 1);
+        let mut fanout = Self { states, bytes, worker, inbox, now, _cache: cache };
+        fanout.turns();
+        fanout
+    }
+
+    /// Publishes updates of a symbol, and lets the worker deliver them to all.
+    pub fn ticks(&mut self, symbol: usize, updates: &[&Update]) {
+        let state = &self.states[symbol];
+        for update in updates {
+            if let Published::Tick { interest } = state.publish(update, self.now)
+                && state.marks().set(interest) != 0
+            {
+                let _ = self.inbox.announce(&mut vec![state.clone()]);
+            }
+        }
+        self.turns();
+    }
+
+    /// As many turns as it wants at this moment.
+    fn turns(&mut self) {
+        while self.worker.turn(self.now, &[]) == tickfan::fanout::Wait::No {}
+    }
+}
