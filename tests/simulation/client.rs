@@ -173,7 +173,7 @@ impl Transport for Scripted {
         Ok(taken)
     }
 
-    fn drain_input(&mut self) -> Result<(), Gone> {
+    fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
         if self.0.borrow().left { Err(Gone::Left) } else { Ok(()) }
     }
 
