@@ -16,7 +16,7 @@ use support::kernel::sockets;
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
-    fanout::{Announcer, Closed, Counts, Engine, Opening, Options, Workers},
+    fanout::{Announcer, Closed, Counts, Engine, Opening, Options, WORKERS_MAX, Workers},
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
@@ -204,6 +204,13 @@ fn rule_10_what_a_client_sends_behind_its_request_is_dropped_up_to_a_limit() {
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(closed(&gateway.end(), Closed::Input), 1);
+}
+
+#[test]
+fn rule_10_there_are_no_more_workers_than_a_symbol_has_marks_for() {
+    let workers = |workers| Engine::worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
+    assert_eq!([1, WORKERS_MAX, WORKERS_MAX + 1, 1_000].map(workers), [1, 64, 64, 64]);
+    assert!((1..=WORKERS_MAX).contains(&workers(0)), "one per core");
 }
 
 #[test]

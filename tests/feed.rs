@@ -415,6 +415,7 @@ async fn a_handshake_without_an_answer_is_given_up() {
     let _held = venue.tcp().await;
     rig.reached(FeedState::Failed).await;
     rig.counted("losses_total{feed=\"test\",reason=\"connect_timeout\"}", "1").await;
+    rig.counted("connects_total{feed=\"test\",result=\"failed\"}", "1").await;
     rig.stop().await;
 }
 

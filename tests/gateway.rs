@@ -194,3 +194,43 @@ fn ticks_until_goodbye(mut stream: Stream) -> u32 {
         }
     }
 }
+
+/// A kept connection without a request ends at once; one whose head is on its way is still answered, and told to go.
+#[test]
+fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
+    let venue = Venue::bind();
+    let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
+    config.server.drain = Duration::from_secs(3);
+    let gateway = Running::start(&config);
+    let _connection = venue.grant(&["btcusdt"]);
+    let mut stream = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
+    let begin = |target: &str| {
+        let mut client = Client::connect(gateway.address);
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n"));
+        client
+    };
+    let (mut late_stream, mut late_quote) = (begin("/v1/stream/BTC-USDT"), begin("/v1/quotes/BTC-USDT"));
+    // It is accepted after them, so they are accepted once it is answered.
+    let mut idle = Client::connect(gateway.address);
+    assert_eq!(idle.get("/v1/symbols").status, 200);
+    let admin = gateway.admin;
+    let stopping = std::thread::spawn(move || gateway.stop());
+    assert_eq!(idle.rest(), "", "the end of an idle connection shows that the stop has begun");
+    assert_eq!(Client::connect(admin).get("/readyz").status, 503, "operators are served to the end");
+    for client in [&mut late_stream, &mut late_quote] {
+        client.send("\r\n");
+    }
+    let answer = late_stream.answer(true);
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert!(answer.body.starts_with("retry: "), "{answer:?}");
+    assert!(answer.body.ends_with("event: bye\ndata: {\"reason\":\"busy\"}\n\n"), "{answer:?}");
+    let answer = late_quote.answer(true);
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    for mut client in [late_stream, late_quote] {
+        assert_eq!(client.rest(), "");
+    }
+    while !matches!(stream.next(), Some(Event::Named(name, _)) if name == "bye") {}
+    drop(stream);
+    stopping.join().unwrap().unwrap();
+}

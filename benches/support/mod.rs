@@ -13,7 +13,13 @@ pub mod recording;
 
 use bytes::Bytes;
 use recording::Recording;
-use std::{cell::Cell, io, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    io,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config::{Feed, FeedSymbol, VenueKind},
@@ -76,7 +82,7 @@ impl Transport for Sink {
         Ok(())
     }
 
-    fn drain_input(&mut self) -> Result<(), Gone> {
+    fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
         Ok(())
     }
 

@@ -31,6 +31,11 @@ pub struct Tick {
 }
 
 impl Tick {
+    /// Whether somebody has needed its frame.
+    pub fn is_encoded(&self) -> bool {
+        self.frame.get().is_some()
+    }
+
     /// The `seq` that last changed one of these parts: whether they are news to somebody who has an older tick.
     pub fn last_change(&self, parts: Parts) -> u64 {
         if self.changed.intersects(parts) { self.seq } else { self.last_change_before(parts) }

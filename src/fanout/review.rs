@@ -183,7 +183,7 @@ mod tests {
             Ok(taken)
         }
 
-        fn drain_input(&mut self) -> Result<(), Gone> {
+        fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
             Ok(())
         }
 

@@ -12,7 +12,7 @@ use std::{
     io::{self, ErrorKind, IoSlice, Read},
     net::{Shutdown, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A send ends after so many bytes, so that the kernel looks at its limits again. No block is so small that these were
@@ -24,14 +24,34 @@ const UNSENT_BYTES_MAX: u32 = 2 * 1024;
 /// Bytes that the kernel holds for the client in all, sent and not acknowledged ones with them; the kernel doubles it
 /// for its own use, and counts some 900 bytes for each small send. Less would coalesce healthy clients that are far away.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
-/// What a client may send behind its request: it has nothing to say, but some send keep-alive bytes.
+/// What a client may send behind its request, and in what time: it has nothing to say, but some send keep-alive bytes, for
+/// as long as the stream lives.
 const INPUT_BYTES_MAX: usize = 16 * 1024;
+const INPUT_SPAN: Duration = Duration::from_secs(60);
 
 /// A plain TCP connection, watched by a worker's poll.
 pub struct Socket {
     stream: TcpStream,
     registry: Arc<Registry>,
-    input_bytes: usize,
+    input: Input,
+}
+
+/// How much a client has sent of late.
+#[derive(Default)]
+struct Input {
+    bytes: usize,
+    /// When the span that is counted began, if anything came at all.
+    since: Option<Instant>,
+}
+
+impl Input {
+    /// Counts what came; returns whether that is too much.
+    fn is_too_much(&mut self, bytes: usize, now: Instant) -> bool {
+        let since = self.since.filter(|&since| now.saturating_duration_since(since) < INPUT_SPAN);
+        self.bytes = bytes + since.map_or(0, |_| self.bytes);
+        self.since = since.or(Some(now));
+        self.bytes > INPUT_BYTES_MAX
+    }
 }
 
 impl Socket {
@@ -46,7 +66,7 @@ impl Socket {
         socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         socket.set_tcp_user_timeout(Some(user_timeout))?;
-        Ok(Self { stream: TcpStream::from_std(stream), registry, input_bytes: 0 })
+        Ok(Self { stream: TcpStream::from_std(stream), registry, input: Input::default() })
     }
 }
 
@@ -79,18 +99,16 @@ impl Transport for Socket {
         Ok(taken)
     }
 
-    fn drain_input(&mut self) -> Result<(), Gone> {
+    fn drain_input(&mut self, now: Instant) -> Result<(), Gone> {
         let mut dropped = [0; 2048];
         loop {
             match self.stream.read(&mut dropped) {
                 Ok(0) => return Err(Gone::Left),
-                Ok(bytes) => self.input_bytes += bytes,
+                Ok(bytes) if self.input.is_too_much(bytes, now) => return Err(Gone::TooMuchInput),
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
-            }
-            if self.input_bytes > INPUT_BYTES_MAX {
-                return Err(Gone::TooMuchInput);
             }
         }
     }
@@ -116,5 +134,21 @@ fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match retry_on_intr(|| sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)) {
         Err(Errno::AGAIN) => Ok(0),
         sent => Ok(sent?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_10_a_client_may_say_a_little_for_ever_but_not_much_at_once() {
+        let (start, mut input) = (Instant::now(), Input::default());
+        let mut at = |seconds, bytes| input.is_too_much(bytes, start + Duration::from_secs(seconds));
+        assert!((0..100_000).all(|second| !at(second, 200)), "200 bytes a second, for a day");
+        assert!(!at(200_000, INPUT_BYTES_MAX));
+        assert!(at(200_059, 1));
+        assert!(!at(200_060, INPUT_BYTES_MAX));
+        assert!(at(200_060, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! The place bytes go: all that a worker knows of a client.
 
 use bytes::Bytes;
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Instant};
 
 /// A client's end of a stream. Nothing in it blocks.
 pub trait Transport {
@@ -23,7 +23,7 @@ pub trait Transport {
     ///
     /// # Errors
     /// [`Gone`]: it left, or it sent too much.
-    fn drain_input(&mut self) -> Result<(), Gone>;
+    fn drain_input(&mut self, now: Instant) -> Result<(), Gone>;
 
     /// Ends it. After [`Close::Finish`] its input is still drained until the client is gone too.
     fn close(&mut self, how: Close);

@@ -234,7 +234,7 @@ impl<T: Transport> Worker<T> {
         let key = StreamKey::from(KeyData::from_ffi(ready.key));
         let Some(stream) = self.roster.streams.get_mut(key) else { return };
         if ready.readable
-            && let Err(gone) = stream.transport.drain_input()
+            && let Err(gone) = stream.transport.drain_input(now.instant)
         {
             let why = if stream.lingers { Closed::Shutdown } else { Closed::from(&gone) };
             return self.end(key, why, now);

@@ -1,6 +1,8 @@
 //! The task of a feed: it does the I/O that its session asks for, and hands what it reads to the venue and on to the sink.
 //!
-//! It waits for nothing but its socket and its clock, and polls the socket all the time, so that pongs leave.
+//! It waits for nothing but its socket and its clock, and polls the socket all the time, so that pongs leave. Only while a
+//! frame of its own is being sent or a connection is being closed does it look at nothing else: [`Timing::send`] and
+//! [`Timing::close`] at most.
 
 use super::{
     Loss, Sink, Timing,
@@ -21,10 +23,13 @@ use crate::{
     venue::{Batch, Failure, Message, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::watch,
-    time::{Interval, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
+    time::{Interval, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::{error, info, warn};
@@ -34,6 +39,9 @@ const MESSAGES_PER_BATCH: usize = 64;
 /// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Opens a socket. The session's deadline bounds it.
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
+
 /// What a feed's task is made of.
 pub(super) struct Connection<S> {
     name: String,
@@ -42,6 +50,8 @@ pub(super) struct Connection<S> {
     sink: S,
     timing: Timing,
     dialer: Dialer,
+    /// A connection that is being opened.
+    attempt: Option<Attempt>,
     socket: Option<Socket>,
     /// Reused from batch to batch.
     batch: Batch,
@@ -65,6 +75,7 @@ enum Input {
     Due,
     Hours,
     Publish,
+    Opened(Box<Result<Socket, Error>>),
     Frame(Option<Result<Frame, Error>>),
 }
 
@@ -91,6 +102,7 @@ impl<S: Sink> Connection<S> {
             denied: None,
             symbols: config.symbols.len() as u32,
             dialer: Dialer::new(message_bytes_max),
+            attempt: None,
             socket: None,
             batch: Batch::default(),
             meter: Meter::new(metrics),
@@ -132,6 +144,10 @@ impl<S: Sink> Connection<S> {
                     self.publish();
                     continue;
                 }
+                Input::Opened(opened) => {
+                    let event = self.opened(*opened);
+                    self.session.on(event, Instant::now())
+                }
                 Input::Frame(frame) => self.take_ready(frame),
             };
             while let Some(event) = self.perform(action).await {
@@ -143,6 +159,12 @@ impl<S: Sink> Connection<S> {
     async fn input(&mut self) -> Input {
         let due = sleep_until(self.session.deadline().into());
         let hours = sleep_until(self.hours.deadline().into());
+        let opened = async {
+            match &mut self.attempt {
+                Some(attempt) => attempt.await,
+                None => std::future::pending().await,
+            }
+        };
         let frame = async {
             match &mut self.socket {
                 Some(socket) => socket.next().await,
@@ -155,6 +177,7 @@ impl<S: Sink> Connection<S> {
             () = hours => Input::Hours,
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
+            opened = opened => Input::Opened(Box::new(opened)),
             frame = frame => Input::Frame(frame),
         }
     }
@@ -259,7 +282,10 @@ impl<S: Sink> Connection<S> {
     async fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Nothing => None,
-            Action::Connect => Some(self.connect().await),
+            Action::Connect => {
+                self.connect();
+                None
+            }
             Action::Send(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
@@ -274,12 +300,17 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    async fn connect(&mut self) -> Event {
-        let opened = timeout_at(self.session.deadline().into(), self.dialer.open(self.venue.url())).await;
-        let result = if matches!(opened, Ok(Ok(_))) { ConnectResult::Connected } else { ConnectResult::Failed };
+    fn connect(&mut self) {
+        let (dialer, url) = (self.dialer.clone(), self.venue.url().to_owned());
+        self.attempt = Some(Box::pin(async move { dialer.open(&url).await }));
+    }
+
+    fn opened(&mut self, opened: Result<Socket, Error>) -> Event {
+        self.attempt = None;
+        let result = if opened.is_ok() { ConnectResult::Connected } else { ConnectResult::Failed };
         self.meter.connect(result);
         match opened {
-            Ok(Ok(socket)) => {
+            Ok(socket) => {
                 // Without its query, where some venues want a key.
                 let url = self.venue.url().split('?').next().unwrap_or_default();
                 info!(feed = self.name, url, "connected");
@@ -288,8 +319,7 @@ impl<S: Sink> Connection<S> {
                 self.socket = Some(socket);
                 Event::Connected(self.venue.open())
             }
-            Ok(Err(error)) => self.failed(&error),
-            Err(_) => Event::Due,
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -327,6 +357,9 @@ impl<S: Sink> Connection<S> {
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
         self.meter.loss(loss);
         self.meter.metrics.up.set(0.0);
+        if self.attempt.take().is_some() {
+            self.meter.connect(ConnectResult::Failed); // it took too long
+        }
         if self.socket.is_some() {
             self.tell_outage(loss);
         }

@@ -89,7 +89,44 @@ pub(super) fn retry_after(error: &Error) -> Option<Duration> {
 mod tests {
     use super::*;
     use std::io;
-    use tokio_tungstenite::tungstenite::{Message, http::Response};
+    use tokio_tungstenite::tungstenite::{Message, WebSocket, http::Response, protocol::Role};
+
+    /// A venue that takes nothing and says nothing.
+    struct Stuck;
+
+    impl io::Read for Stuck {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl io::Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rule_10_what_a_venue_does_not_take_is_kept_up_to_a_limit() {
+        const MESSAGE_BYTES: usize = 1_000;
+        let config = Dialer::new(MESSAGE_BYTES).websocket;
+        let mut socket = WebSocket::from_raw_socket(Stuck, Role::Client, Some(config));
+        let mut kept = 0;
+        let error = loop {
+            match socket.write(Message::text("x".repeat(MESSAGE_BYTES))) {
+                Ok(()) => kept += MESSAGE_BYTES,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => kept += MESSAGE_BYTES,
+                Err(error) => break error,
+            }
+            assert!(kept <= WRITE_BUFFER_BYTES_MAX, "{kept} bytes wait for a venue that takes nothing");
+        };
+        assert_eq!(loss(&error), Loss::Stuck);
+        assert!(kept + 2 * MESSAGE_BYTES > WRITE_BUFFER_BYTES_MAX, "the limit leaves room for {kept} bytes only");
+    }
 
     fn refused(status: u16, retry_after: Option<&str>) -> Error {
         let mut response = Response::builder().status(status);

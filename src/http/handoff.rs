@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use warp::reply::Response;
@@ -133,7 +133,7 @@ fn count_unreadable(error: &hyper::Error) {
 }
 
 /// Closes a socket so that the client can read what was written.
-async fn linger(mut socket: TcpStream) {
+async fn linger(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     if socket.shutdown().await.is_err() {
         return;
     }
@@ -149,4 +149,44 @@ async fn linger(mut socket: TcpStream) {
     };
     // Over time or not, the socket is closed.
     let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Poll};
+    use tokio::io::ReadBuf;
+
+    /// A client that never ends, nor pauses: no wait ever comes to its end beside it.
+    struct Endless(Arc<Mutex<usize>>);
+
+    impl AsyncRead for Endless {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            *self.0.lock().unwrap() += buffer.remaining();
+            buffer.initialize_unfilled();
+            buffer.set_filled(buffer.capacity());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_client_that_sends_on_behind_its_answer_is_read_up_to_a_limit() {
+        let read = Arc::new(Mutex::new(0));
+        linger(Endless(read.clone())).await;
+        assert_eq!(*read.lock().unwrap(), LINGER_BYTES_MAX);
+    }
 }

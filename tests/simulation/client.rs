@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
-use tickfan::fanout::{Close, Gone, Options, Ready, Transport};
+use tickfan::fanout::{Close, Gone, Options, Ready, Resume, Transport};
 
 /// What one write may offer beside the rest of the one before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -33,6 +33,7 @@ pub(crate) struct Client {
     /// What of it each symbol has seen.
     pub(crate) symbols: HashMap<usize, Progress>,
     pub(crate) options: Options,
+    pub(crate) resume: Option<Resume>,
     /// When it was last written ticks at a moment of its own choice.
     pub(crate) paced_at: Option<Instant>,
     /// The highest `n` that it saw: where it would resume.
@@ -66,7 +67,7 @@ pub(crate) struct Progress {
 }
 
 impl Client {
-    pub(crate) fn new(worker: usize, room: usize, options: Options, events: Events) -> Self {
+    pub(crate) fn new(worker: usize, room: usize, options: Options, resume: Option<Resume>, events: Events) -> Self {
         Self {
             worker,
             key: 0,
@@ -81,6 +82,7 @@ impl Client {
             cut: None,
             symbols: HashMap::new(),
             options,
+            resume,
             paced_at: None,
             last_n: 0,
             events,
@@ -171,7 +173,7 @@ impl Transport for Scripted {
         Ok(taken)
     }
 
-    fn drain_input(&mut self) -> Result<(), Gone> {
+    fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
         if self.0.borrow().left { Err(Gone::Left) } else { Ok(()) }
     }
 

@@ -175,9 +175,9 @@ fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
     };
     (0..5).for_each(|_| world.publish(0));
     assert_eq!(resumed_after(&mut world, 900), [1, 2, 3, 4, 5]);
-    assert_eq!(resumed_after(&mut world, 200), [5]);
+    assert_eq!(resumed_after(&mut world, 200), [5], "the others are too old");
     world.publish(0);
-    assert_eq!(resumed_after(&mut world, 0), [6], "the one before it was only kept as the newest");
+    assert_eq!(resumed_after(&mut world, 0), [6], "the one before it is too old, and was only kept as the newest");
 }
 
 /// What one write does not carry comes with the next ones, though nothing marks it again.

@@ -1,6 +1,8 @@
 //! The world of a simulation: a cache, workers and clients, and what must be true of them after each step.
 
-use crate::client::{Client, Events, Progress, Scripted, Seen};
+mod checks;
+
+use crate::client::{Client, Events, Progress, Scripted};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -12,9 +14,9 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick},
-    fanout::{Close, Command, Missed, Opening, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    fanout::{Command, Missed, Opening, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
     market::{BookUpdate, Decimal, Field, Now, Origin, Part, TradeUpdate, UnixMicros, Update},
-    wire::{Epoch, EventId, StreamName, tick_frame},
+    wire::{Epoch, StreamName},
 };
 
 const MAX_LAG: Duration = Duration::from_millis(50);
@@ -60,8 +62,8 @@ pub(crate) struct World {
     /// The streams are being ended.
     drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
-    /// The ticks that some stream wanted, by symbol and `seq`.
-    wanted: HashSet<(usize, u64)>,
+    /// The ticks that were encoded so far, by symbol and `seq`.
+    encoded: HashSet<(usize, u64)>,
     /// The one frame that was offered for a tick, by symbol and `seq`.
     frames: HashMap<(usize, u64), Bytes>,
 }
@@ -104,7 +106,7 @@ impl World {
             last_heard: Vec::new(),
             missed: Vec::new(),
             drains: false,
-            wanted: HashSet::new(),
+            encoded: HashSet::new(),
             frames: HashMap::new(),
             settings,
         }
@@ -209,12 +211,9 @@ impl World {
         resume: Option<Resume>,
     ) -> usize {
         let simulated = &mut self.workers[worker];
-        let client = Rc::new(RefCell::new(Client::new(worker, room, options, simulated.events.clone())));
+        let client = Rc::new(RefCell::new(Client::new(worker, room, options, resume, simulated.events.clone())));
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
-            // A resume may bring what nobody wanted when it was published.
-            let oldest = if resume.is_some() { published.saturating_sub(self.settings.ring as u64) } else { published };
-            self.wanted.extend((oldest..=published).map(|seq| (symbol, seq)));
             client
                 .borrow_mut()
                 .symbols
@@ -264,9 +263,6 @@ impl World {
         let update = self.some_update(part);
         let Published::Tick { interest } = state.publish(&update, self.now) else { return };
         self.history[symbol].push(state.newest());
-        if interest != 0 || self.clients.iter().any(|client| client.borrow().symbols.contains_key(&symbol)) {
-            self.wanted.insert((symbol, state.newest().seq));
-        }
         for client in &self.clients {
             if let Some(progress) = client.borrow_mut().symbols.get_mut(&symbol) {
                 progress.published = state.newest().seq;
@@ -313,6 +309,8 @@ impl World {
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
         let announced = simulated.announced.clone();
+        let wishes = self.wishes(worker);
+        let simulated = &mut self.workers[worker];
         let wait = simulated.worker.turn(self.now, &ready);
         simulated.sleeps_until = match wait {
             Wait::No => None,
@@ -324,168 +322,16 @@ impl World {
                 if is_open && self.client(client).is_new {
                     self.client(client).is_new = false;
                     self.joined[client] = self.now.instant;
+                    for (&symbol, progress) in &mut self.clients[client].borrow_mut().symbols {
+                        progress.at_join = self.symbols[symbol].newest().seq;
+                    }
                 }
                 self.check_client(client, &announced, wait);
             }
         }
         self.check_counts(worker);
+        self.check_encoded(&wishes);
         wait == Wait::No
-    }
-
-    fn check_client(&mut self, client: usize, announced: &[u64], wait: Wait) {
-        let log = std::mem::take(&mut self.client(client).log);
-        if !log.is_empty() {
-            self.stuck_since[client] = None;
-        }
-        for (place, seen) in log.iter().enumerate() {
-            match seen {
-                Seen::Write { with_rest } => {
-                    if *with_rest {
-                        self.last_heard[client] = self.now.instant;
-                    }
-                    self.check_rate(client, &log[place + 1..], *with_rest);
-                }
-                Seen::Full => {
-                    self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
-                }
-                Seen::Block(block) => {
-                    self.last_heard[client] = self.now.instant;
-                    if is_tick(block) {
-                        self.check_tick(client, block, announced);
-                    } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
-                        self.client(client).goodbyes += 1;
-                    }
-                }
-            }
-        }
-        if !self.drains {
-            self.check_silence(client, wait);
-        }
-    }
-
-    /// Rules 1, 2 and 11, and that a frame says what was published.
-    fn check_tick(&mut self, client: usize, block: &Bytes, announced: &[u64]) {
-        let seed = self.seed;
-        let (symbol, tick) = self.find(block);
-        let state = &self.symbols[symbol];
-        let id = (tick.n > 0).then_some(EventId { epoch: self.cache.epoch(), n: tick.n });
-        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame says what was published");
-        let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
-        assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
-        let joined = self.joined[client];
-        let mut borrowed = self.clients[client].borrow_mut();
-        borrowed.last_n = borrowed.last_n.max(tick.n);
-        let options = borrowed.options;
-        let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
-        let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
-        let newest = tick.seq >= announced[symbol];
-        assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
-        if let Some(last) = progress.last {
-            assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
-            let skipped = tick.seq - last - 1;
-            let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
-            if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
-                let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
-                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
-                let chosen = options.interval.is_some();
-                assert!(
-                    age > MAX_LAG || lost || chosen,
-                    "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks"
-                );
-                assert!(newest, "seed {seed}: rule 2: it coalesces to the newest");
-            }
-            let missed = &mut self.missed[client];
-            match (progress.full_since_last, options == Options::new(HEARTBEAT)) {
-                (true, _) => missed.lag += skipped,
-                (false, true) => missed.ring += skipped,
-                (false, false) => missed.options += skipped,
-            }
-        }
-        progress.last = Some(tick.seq);
-        progress.seqs.push(tick.seq);
-        progress.full_since_last = false;
-        progress.waited = 0;
-        for (&other, progress) in &mut borrowed.symbols {
-            if other != symbol && progress.last != Some(progress.published) {
-                progress.waited += 1;
-                progress.longest_wait = progress.longest_wait.max(progress.waited);
-            }
-        }
-    }
-
-    /// A stream with a `max_rate` is written no more often, but for a status, and each time with the newest.
-    fn check_rate(&mut self, client: usize, after: &[Seen], with_rest: bool) {
-        let Some(interval) = self.client(client).options.interval else { return };
-        let blocks = after.iter().map_while(|seen| match seen {
-            Seen::Block(block) => Some(block),
-            _ => None,
-        });
-        // Of a write that was cut, the urgent part may not have come through.
-        let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
-        let ticks: Vec<_> = blocks.filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
-        if ticks.is_empty() {
-            return;
-        }
-        // A status that changed and was skipped for a newer tick is as urgent.
-        let is_urgent = ticks.iter().any(|(symbol, tick)| {
-            let last = self.client(client).symbols[symbol].last.unwrap_or(0);
-            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
-            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
-        });
-        let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
-        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_rest) {
-            assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
-        }
-        if !with_rest {
-            self.client(client).paced_at = Some(self.now.instant);
-        }
-    }
-
-    /// Rule 5 and heartbeats: nobody is left alone for longer than promised, nor closed before.
-    fn check_silence(&mut self, client: usize, wait: Wait) {
-        let (seed, now) = (self.seed, self.now.instant);
-        let (full, closed, left) = {
-            let client = self.client(client);
-            (client.full, client.closed, client.left)
-        };
-        let stuck = &mut self.stuck_since[client];
-        if full {
-            let since = *stuck.get_or_insert(now);
-            let stalled = now.saturating_duration_since(since) >= STALL_TIMEOUT;
-            let aborted = closed == Some(Close::Abort);
-            assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
-        } else if closed.is_none() && !left && wait != Wait::No {
-            let silence = now.saturating_duration_since(self.last_heard[client]);
-            assert!(silence < HEARTBEAT, "seed {seed}: no word for {silence:?}");
-        } else if closed.is_some() && !left {
-            assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
-        }
-    }
-
-    /// What a worker counted as missed is what its clients saw as holes.
-    fn check_counts(&self, worker: usize) {
-        let counted: HashMap<u64, Missed> = self.workers[worker].worker.missed().collect();
-        for (client, seen) in self.clients.iter().zip(&self.missed) {
-            let client = client.borrow();
-            if client.worker == worker
-                && let Some(counted) = counted.get(&client.key)
-            {
-                assert_eq!(counted, seen, "seed {}: holes are counted, by cause", self.seed);
-            }
-        }
-        let encoded = self.cache.frames_encoded();
-        assert!(encoded <= self.wanted.len() as u64, "seed {}: rule 11: {encoded} frames", self.seed);
-    }
-
-    fn find(&self, block: &Bytes) -> (usize, Arc<Tick>) {
-        let text = std::str::from_utf8(block).unwrap();
-        let field = |name: &str| {
-            let start = text.find(name).unwrap() + name.len();
-            text[start..].split(['"', ',']).next().unwrap()
-        };
-        let symbol: usize = field("\"symbol\":\"S").parse().unwrap();
-        let seq: usize = field("\"seq\":").parse().unwrap();
-        (symbol, self.history[symbol][seq].clone())
     }
 
     /// Rule 3: once everybody reads and the workers rest, every client has the newest of each of its symbols.
@@ -515,10 +361,6 @@ impl World {
             }
         }
     }
-}
-
-fn is_tick(block: &Bytes) -> bool {
-    block.starts_with(b"id: ") || block.starts_with(b"data: ")
 }
 
 fn name(index: usize) -> tickfan::market::Symbol {

@@ -1,0 +1,236 @@
+//! What must be true after each turn.
+
+use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World};
+use crate::client::Seen;
+use bytes::Bytes;
+use std::{collections::HashMap, sync::Arc};
+use tickfan::{
+    cache::Tick,
+    fanout::{Close, Missed, Options, Wait},
+    market::{Part, Parts},
+    wire::{EventId, tick_frame},
+};
+
+/// What a client may be sent of one of its symbols.
+pub(super) struct Wish {
+    symbol: usize,
+    /// The first `seq` that it was not sent.
+    from: u64,
+    /// The last `n` that it has, if it resumes and was sent nothing yet.
+    after: Option<u64>,
+    parts: Parts,
+    /// The newest when it joined.
+    owes: u64,
+    /// Where the newest tick begins, if it lacks something: it may be too late for that, and then gets the newest alone,
+    /// whatever its kind. What was not announced yet, a worker may not know.
+    alone_from: Option<u64>,
+}
+
+impl Wish {
+    fn is_for(&self, tick: &Tick) -> bool {
+        let is_missed = tick.seq >= self.from && self.after.is_none_or(|after| tick.n > after);
+        (is_missed && tick.changed.intersects(self.parts))
+            || tick.seq == self.owes
+            || self.alone_from.is_some_and(|from| tick.seq >= from)
+    }
+}
+
+impl World {
+    pub(super) fn check_client(&mut self, client: usize, announced: &[u64], wait: Wait) {
+        let log = std::mem::take(&mut self.client(client).log);
+        if !log.is_empty() {
+            self.stuck_since[client] = None;
+        }
+        for (place, seen) in log.iter().enumerate() {
+            match seen {
+                Seen::Write { with_rest } => {
+                    if *with_rest {
+                        self.last_heard[client] = self.now.instant;
+                    }
+                    self.check_rate(client, &log[place + 1..], *with_rest);
+                }
+                Seen::Full => {
+                    self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
+                }
+                Seen::Block(block) => {
+                    self.last_heard[client] = self.now.instant;
+                    if is_tick(block) {
+                        self.check_tick(client, block, announced);
+                    } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
+                        self.client(client).goodbyes += 1;
+                    }
+                }
+            }
+        }
+        if !self.drains {
+            self.check_silence(client, wait);
+        }
+    }
+
+    /// Rules 1, 2 and 11, and that a frame says what was published.
+    fn check_tick(&mut self, client: usize, block: &Bytes, announced: &[u64]) {
+        let seed = self.seed;
+        let (symbol, tick) = self.find(block);
+        let state = &self.symbols[symbol];
+        let id = (tick.n > 0).then_some(EventId { epoch: self.cache.epoch(), n: tick.n });
+        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame says what was published");
+        let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
+        assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
+        let joined = self.joined[client];
+        let mut borrowed = self.clients[client].borrow_mut();
+        borrowed.last_n = borrowed.last_n.max(tick.n);
+        let options = borrowed.options;
+        let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
+        let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
+        let newest = tick.seq >= announced[symbol];
+        assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
+        if let Some(last) = progress.last {
+            assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
+            let skipped = tick.seq - last - 1;
+            let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
+            if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
+                let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
+                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
+                let chosen = options.interval.is_some();
+                assert!(
+                    age > MAX_LAG || lost || chosen,
+                    "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks"
+                );
+                assert!(newest, "seed {seed}: rule 2: it coalesces to the newest");
+            }
+            let missed = &mut self.missed[client];
+            match (progress.full_since_last, options == Options::new(HEARTBEAT)) {
+                (true, _) => missed.lag += skipped,
+                (false, true) => missed.ring += skipped,
+                (false, false) => missed.options += skipped,
+            }
+        }
+        progress.last = Some(tick.seq);
+        progress.seqs.push(tick.seq);
+        progress.full_since_last = false;
+        progress.waited = 0;
+        for (&other, progress) in &mut borrowed.symbols {
+            if other != symbol && progress.last != Some(progress.published) {
+                progress.waited += 1;
+                progress.longest_wait = progress.longest_wait.max(progress.waited);
+            }
+        }
+    }
+
+    /// A stream with a `max_rate` is written no more often, but for a status, and each time with the newest.
+    fn check_rate(&mut self, client: usize, after: &[Seen], with_rest: bool) {
+        let Some(interval) = self.client(client).options.interval else { return };
+        let blocks = after.iter().map_while(|seen| match seen {
+            Seen::Block(block) => Some(block),
+            _ => None,
+        });
+        // Of a write that was cut, the urgent part may not have come through.
+        let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
+        let ticks: Vec<_> = blocks.filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
+        if ticks.is_empty() {
+            return;
+        }
+        // A status that changed and was skipped for a newer tick is as urgent.
+        let is_urgent = ticks.iter().any(|(symbol, tick)| {
+            let last = self.client(client).symbols[symbol].last.unwrap_or(0);
+            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
+            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
+        });
+        let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
+        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_rest) {
+            assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
+        }
+        if !with_rest {
+            self.client(client).paced_at = Some(self.now.instant);
+        }
+    }
+
+    /// Rule 5 and heartbeats: nobody is left alone for longer than promised, nor closed before.
+    fn check_silence(&mut self, client: usize, wait: Wait) {
+        let (seed, now) = (self.seed, self.now.instant);
+        let (full, closed, left) = {
+            let client = self.client(client);
+            (client.full, client.closed, client.left)
+        };
+        let stuck = &mut self.stuck_since[client];
+        if full {
+            let since = *stuck.get_or_insert(now);
+            let stalled = now.saturating_duration_since(since) >= STALL_TIMEOUT;
+            let aborted = closed == Some(Close::Abort);
+            assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
+        } else if closed.is_none() && !left && wait != Wait::No {
+            let silence = now.saturating_duration_since(self.last_heard[client]);
+            assert!(silence < HEARTBEAT, "seed {seed}: no word for {silence:?}");
+        } else if closed.is_some() && !left {
+            assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
+        }
+    }
+
+    /// What a worker counted as missed is what its clients saw as holes.
+    pub(super) fn check_counts(&self, worker: usize) {
+        let counted: HashMap<u64, Missed> = self.workers[worker].worker.missed().collect();
+        for (client, seen) in self.clients.iter().zip(&self.missed) {
+            let client = client.borrow();
+            if client.worker == worker
+                && let Some(counted) = counted.get(&client.key)
+            {
+                assert_eq!(counted, seen, "seed {}: holes are counted, by cause", self.seed);
+            }
+        }
+    }
+
+    /// What the open clients of a worker may be sent in its next turn.
+    pub(super) fn wishes(&self, worker: usize) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for client in self.clients.iter().map(|client| client.borrow()) {
+            // Of one that is new, the worker learns only when it opens the stream that it has left already.
+            if client.worker != worker || !(client.is_open() || client.is_new) {
+                continue;
+            }
+            for (&symbol, progress) in &client.symbols {
+                let newest = self.symbols[symbol].newest();
+                let parts = client.options.parts();
+                let owes = if client.is_new { newest.seq } else { progress.at_join };
+                let after = client.resume.filter(|_| progress.last.is_none()).map(|resume| resume.after);
+                let from = match (progress.last, after) {
+                    (Some(last), _) => last + 1,
+                    (None, Some(_)) => 0,
+                    (None, None) => owes,
+                };
+                let lacks = newest.last_change(parts).max(owes) >= from;
+                let alone_from = lacks.then_some(self.workers[worker].announced[symbol]);
+                wishes.push(Wish { symbol, from, after, parts, owes, alone_from });
+            }
+        }
+        wishes
+    }
+
+    /// Rule 11: what a turn has encoded, some stream of its worker wanted at that moment.
+    pub(super) fn check_encoded(&mut self, wishes: &[Wish]) {
+        for (symbol, history) in self.history.iter().enumerate() {
+            for tick in history.iter().rev().take(self.settings.ring) {
+                if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {
+                    let wanted = wishes.iter().any(|wish| wish.symbol == symbol && wish.is_for(tick));
+                    assert!(wanted, "seed {}: rule 11: S{symbol} {} is encoded for nobody", self.seed, tick.seq);
+                }
+            }
+        }
+        let once = self.cache.frames_encoded() == self.encoded.len() as u64;
+        assert!(once, "seed {}: rule 11: a frame is encoded once", self.seed);
+    }
+
+    fn find(&self, block: &Bytes) -> (usize, Arc<Tick>) {
+        let text = std::str::from_utf8(block).unwrap();
+        let field = |name: &str| {
+            let start = text.find(name).unwrap() + name.len();
+            text[start..].split(['"', ',']).next().unwrap()
+        };
+        let symbol: usize = field("\"symbol\":\"S").parse().unwrap();
+        let seq: usize = field("\"seq\":").parse().unwrap();
+        (symbol, self.history[symbol][seq].clone())
+    }
+}
+
+fn is_tick(block: &Bytes) -> bool {
+    block.starts_with(b"id: ") || block.starts_with(b"data: ")
+}
