@@ -26,16 +26,22 @@ use std::{
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
+    time::MissedTickBehavior,
 };
 use tracing::info;
 
 /// How much longer than the drain window the streams' last bytes may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
+/// How often, and from how many symbols, what is too old to come again is taken: from a hundred thousand in ten seconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_SYMBOLS: usize = 10_000;
+
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
     http: http::Server,
     admin: admin::Server,
+    cache: Arc<Cache>,
     feeds: Vec<Wired>,
     engine: Arc<Engine>,
     workers: Workers,
@@ -96,7 +102,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let inside = inside(cache.clone(), watched.clone(), engine.clone());
         let services = http::Services {
-            cache,
+            cache: cache.clone(),
             open_stream: Arc::new({
                 let engine = engine.clone();
                 move |socket, opening| engine.open(socket, opening)
@@ -108,7 +114,7 @@ impl Gateway {
         let metrics = metrics.with_source(metrics_source(engine.clone(), permits.clone(), watched.clone()));
         let situations = situations(permits.clone(), watched, draining.clone(), Instant::now());
         let admin = admin::Server::bind(&config.server, &config.limits, permits.admin, metrics, situations, inside)?;
-        Ok(Self { http, admin, feeds, engine, workers, draining, drain: config.server.drain })
+        Ok(Self { http, admin, cache, feeds, engine, workers, draining, drain: config.server.drain })
     }
 
     /// Where clients connect.
@@ -135,6 +141,7 @@ impl Gateway {
         for Wired { feed, sink, metrics } in self.feeds {
             tasks.spawn(feed.run(sink, metrics, feeds_stop_rx.clone()));
         }
+        tasks.spawn(sweep(self.cache, feeds_stop_rx));
         tasks.spawn(self.http.run(http_stop_rx));
         tasks.spawn(self.admin.run(admin_stop_rx));
         tokio::select! {
@@ -157,6 +164,19 @@ impl Gateway {
         }
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Keeps the rings of quiet symbols small until it is to stop.
+async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut from = 0;
+    loop {
+        tokio::select! {
+            _ = every.tick() => from = cache.sweep(from, SWEEP_SYMBOLS, Now::read()),
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
     }
 }
 

@@ -75,16 +75,6 @@ fn requests_are_counted_by_a_closed_list_of_routes() {
 }
 
 #[test]
-fn only_the_gateways_own_names_are_answered() {
-    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
-    for (host, status) in [("localhost:8081", 200), ("127.0.0.1", 200), ("ticks.example", 200), ("evil.example", 421)] {
-        let mut client = Client::connect(admin.address);
-        client.send(format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\n\r\n"));
-        assert_eq!(client.answer(true).status, status, "{host}");
-    }
-}
-
-#[test]
 fn no_page_of_another_origin_reads_them() {
     let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
     let answer = Client::connect(admin.address).request("GET", "/metrics", "origin: https://app.example\r\n");

@@ -185,7 +185,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         }
         Setting::Count { range, .. } => Some(plain(range, &|value| value.to_string())),
         Setting::Bytes { range, .. } => Some(plain(range, &|value| show_bytes(value as u64))),
-        Setting::Address { .. } | Setting::Texts { .. } => None,
+        Setting::Address { .. } | Setting::Texts { .. } | Setting::Nets { .. } => None,
     }
 }
 
@@ -210,11 +210,14 @@ fn each_key_keeps_its_range_and_says_it() {
 #[test]
 fn each_list_has_its_limit() {
     for key in KEYS {
-        let Setting::Texts { max, .. } = key.setting else { continue };
+        let (Setting::Texts { max, .. } | Setting::Nets { max, .. }) = key.setting else { continue };
         let entries = |count: usize| {
-            let entries: Vec<String> = (0..count).map(|n| format!("\"http://h{n}\"")).collect();
-            let entries = entries.join(",");
-            let entries = if key.name == "hosts" { entries.replace("http://", "") } else { entries };
+            let entry = |n: usize| match key.name {
+                "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
+                "hosts" => format!("\"h{n}\""),
+                _ => format!("\"http://h{n}\""),
+            };
+            let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
             load_text(key.name, format!("[{}]\n{} = [{entries}]", key.section, key.name))
         };
         assert!(entries(max).is_ok());
@@ -229,7 +232,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
         let fits = match &key.setting {
             Setting::Time { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } => true,
+            Setting::Address { .. } | Setting::Nets { .. } => true,
             Setting::Texts { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);

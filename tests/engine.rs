@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use bytes::Bytes;
 use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
+use support::kernel::sockets;
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
@@ -116,13 +119,6 @@ fn closed(counts: &Counts, why: Closed) -> u64 {
     counts.closed[why as usize]
 }
 
-/// Lines of the kernel's table of connections that have this address as the gateway's end.
-fn kernel_sockets(gateway: SocketAddr, client: SocketAddr) -> usize {
-    let hex = |address: SocketAddr| format!("0100007F:{:04X}", address.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    table.lines().filter(|line| line.contains(&format!(": {} {} ", hex(gateway), hex(client)))).count()
-}
-
 #[test]
 fn a_client_that_keeps_up_gets_head_newest_and_every_tick() {
     let mut gateway = Gateway::start(PATIENCE);
@@ -178,7 +174,7 @@ fn rule_5_a_stalled_stream_is_aborted_and_leaves_nothing_in_the_kernel() {
         std::thread::yield_now();
     }
     assert!(started.elapsed() >= Duration::from_millis(300));
-    assert_eq!(kernel_sockets(ours, theirs), 0, "an orphan of it is left");
+    assert_eq!(sockets(ours, theirs), [""; 0], "an orphan of it is left");
     let mut rest = Vec::new();
     assert_eq!(client.read_to_end(&mut rest).unwrap_err().kind(), ErrorKind::ConnectionReset);
     let counts = gateway.end();

@@ -41,6 +41,7 @@ fn timing() -> Timing {
 fn limits() -> config::Limits {
     config::Limits {
         streams: 1,
+        streams_per_address: 0,
         connections: 1,
         head_timeout: Duration::from_secs(1),
         head_bytes: 1_024,

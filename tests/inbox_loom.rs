@@ -54,8 +54,7 @@ impl Shared {
             self.inbox.take(&mut changed, &mut sent);
             assert!(changed.len() <= 1, "a symbol enters the inbox once until its mark is cleared");
             for () in changed {
-                self.marks.clear(WORKER);
-                seen = *self.newest.lock().unwrap();
+                seen = self.marks.take(WORKER, || *self.newest.lock().unwrap());
             }
             got.append(&mut sent);
             if (seen < last || got.len() < commands) && self.inbox.sleep() {

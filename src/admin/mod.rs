@@ -45,12 +45,13 @@ impl Server {
         situations: Situations,
         inside: Inside,
     ) -> Result<Self, BindError> {
-        let listener = listen(server.admin_listen)?;
+        let listener = listen(server.admin_listen, limits.write_timeout)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.admin_listen, source })?;
         let front = Front {
             routes: routes(metrics.clone(), situations, inside),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&[]),
+            trusted_proxies: Vec::new(),
             streams: None,
         };
         let connections = Connections {

@@ -10,13 +10,16 @@ pub struct Marks(AtomicU64);
 impl Marks {
     /// Marks the symbol for some workers; returns those for which it was not yet, whose inboxes it must now enter.
     ///
-    /// Called after the ring holds the new tick, so that whoever takes the mark finds the tick.
+    /// Which workers those are is what publishing returns, so the ring holds the new tick by then, and whoever takes the
+    /// mark finds it.
     pub fn set(&self, workers: u64) -> u64 {
         workers & !self.0.fetch_or(workers, Ordering::AcqRel)
     }
 
-    /// Takes a worker's mark back, before it reads the ring, never after: a tick that comes in between is marked anew.
-    pub fn clear(&self, worker: u64) {
+    /// Reads what is new for a worker. Its mark is taken back before `read` looks at the ring, never after: a tick that
+    /// comes in between is marked anew.
+    pub fn take<R>(&self, worker: u64, read: impl FnOnce() -> R) -> R {
         self.0.fetch_and(!worker, Ordering::AcqRel);
+        read()
     }
 }

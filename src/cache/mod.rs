@@ -97,6 +97,14 @@ impl Cache {
         (listed, matching.next().is_some())
     }
 
+    /// Takes what is too old to come again from the rings of `count` symbols, by name from the `from`th on; returns where the
+    /// next sweep goes on.
+    pub fn sweep(&self, from: usize, count: usize, now: Now) -> usize {
+        let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
+        sorted.iter().skip(from).take(count).for_each(|state| state.sweep(now));
+        if from + count < sorted.len() { from + count } else { 0 }
+    }
+
     /// How many symbols there are.
     pub fn len(&self) -> usize {
         self.sorted.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -121,6 +129,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::{TradeUpdate, Update};
     use std::time::Duration;
 
     fn cache(symbols: &[&str]) -> Cache {
@@ -152,6 +161,24 @@ mod tests {
         assert_eq!(names("A", 3), ("AA AAPL AMZN".into(), false));
         assert_eq!(names("Z", 3), (String::new(), false));
         assert_eq!(names("", 0), (String::new(), true));
+    }
+
+    #[test]
+    fn rule_10_a_sweep_takes_from_quiet_symbols_what_is_too_old_some_at_a_time() {
+        let (now, age) = (Now::read(), Duration::from_secs(1));
+        let cache = cache(&["A", "B", "C", "D", "E"]);
+        let states = cache.list("", 5).0;
+        let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
+        states.iter().for_each(|state| (0..4).for_each(|_| _ = state.publish(&trade, now)));
+        let lens = || states.iter().map(|state| state.ring_len()).collect::<Vec<_>>();
+        assert_eq!(cache.sweep(0, 9, now.after(age / 2)), 0);
+        assert_eq!(lens(), [5; 5]);
+        let later = now.after(age * 2);
+        assert_eq!(cache.sweep(0, 2, later), 2);
+        assert_eq!(lens(), [1, 1, 5, 5, 5]);
+        assert_eq!(cache.sweep(2, 2, later), 4);
+        assert_eq!(cache.sweep(4, 2, later), 0, "and from the first again");
+        assert_eq!((lens(), states[4].newest().seq), (vec![1; 5], 4));
     }
 
     #[test]

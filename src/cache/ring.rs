@@ -19,6 +19,13 @@ pub struct RingLimits {
 /// The newest ticks of a symbol, oldest first and without a hole in `seq`; never empty.
 pub(super) struct Ring(VecDeque<Arc<Tick>>);
 
+impl RingLimits {
+    /// Whether a tick is too old by now, unless it is the newest.
+    pub(super) fn is_outdated(self, tick: &Tick, now: Instant) -> bool {
+        now.saturating_duration_since(tick.published) > self.age
+    }
+}
+
 impl Ring {
     pub(super) fn new(first: Arc<Tick>) -> Self {
         Self(VecDeque::from([first]))
@@ -32,8 +39,19 @@ impl Ring {
     pub(super) fn push(&mut self, tick: Arc<Tick>, limits: RingLimits) {
         let now = tick.published;
         self.0.push_back(tick);
-        while self.0.len() > limits.count.max(1) || (self.0.len() > 1 && self.is_outdated(now, limits.age)) {
+        while self.0.len() > limits.count.max(1) {
             self.0.pop_front();
+        }
+        self.drop_outdated(now, limits);
+    }
+
+    /// Drops what is too old by now.
+    pub(super) fn drop_outdated(&mut self, now: Instant, limits: RingLimits) {
+        while self.0.len() > 1 && limits.is_outdated(&self.0[0], now) {
+            self.0.pop_front();
+        }
+        if self.0.len() == 1 {
+            self.0.shrink_to(1); // a symbol that is quiet keeps no room for a burst
         }
     }
 
@@ -51,16 +69,14 @@ impl Ring {
         self.0.range(skipped..)
     }
 
-    /// The `seq` of the first tick after `n`, if it holds one.
-    pub(super) fn first_after(&self, n: u64) -> Option<u64> {
-        self.0.get(self.0.partition_point(|tick| tick.n <= n)).map(|tick| tick.seq)
+    /// The ticks before `seq`, newest first.
+    pub(super) fn before(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
+        let oldest = self.0.front().expect("a ring is never empty").seq;
+        let count = usize::try_from(seq.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
+        self.0.range(..count).rev()
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    fn is_outdated(&self, now: Instant, age: Duration) -> bool {
-        self.0.front().is_some_and(|oldest| now.saturating_duration_since(oldest.published) > age)
     }
 }

@@ -155,24 +155,26 @@ impl SymbolState {
         self.set(now, |quote, _| quote.set_refused(refused, now))
     }
 
-    /// Adds a worker's interest in some parts, and brings `window`, what the worker already has, up to the newest tick and
-    /// back to where a new stream of that worker starts: before the first tick after `after`, the last that its client
-    /// has, as far as the ring goes, else before the newest. Returns the `seq` of that tick.
+    /// Adds a worker's interest in some parts, and brings `window`, what the worker already has, up to the newest tick,
+    /// before which a new stream of that worker starts.
     ///
-    /// All under one lock: no tick can fall between snapshot, replay and what comes next.
-    pub fn join(&self, worker: u64, parts: Parts, after: Option<u64>, window: &mut VecDeque<Arc<Tick>>) -> u64 {
+    /// Both under one lock: no tick can fall between snapshot and what comes next.
+    pub fn join(&self, worker: u64, parts: Parts, window: &mut VecDeque<Arc<Tick>>) {
         let mut inner = self.lock();
         parts.iter().for_each(|part| inner.interest[part as usize] |= worker);
-        let newest = inner.ring.newest().seq;
-        let start = after.and_then(|after| inner.ring.first_after(after)).unwrap_or(newest);
-        match window.back().map(|newest| newest.seq + 1) {
-            Some(next) => append(&inner.ring, next, window),
-            None => append(&inner.ring, start, window),
-        }
-        let oldest = window.front().map_or(start, |oldest| oldest.seq);
-        let older: Vec<_> = inner.ring.from(start).take_while(|tick| tick.seq < oldest).cloned().collect();
-        older.into_iter().rev().for_each(|tick| window.push_front(tick));
-        start
+        let next = window.back().map_or(inner.ring.newest().seq, |newest| newest.seq + 1);
+        append(&inner.ring, next, window);
+    }
+
+    /// Puts up to `count` ticks before the oldest of `window`, as far as the ring goes: a window has no holes.
+    pub fn read_older(&self, count: usize, window: &mut VecDeque<Arc<Tick>>) {
+        let Some(oldest) = window.front().map(|oldest| oldest.seq) else { return };
+        self.lock().ring.before(oldest).take(count).for_each(|tick| window.push_front(tick.clone()));
+    }
+
+    /// Whether a tick is too old for those who come back, unless it is the newest, whether the ring has dropped it or not.
+    pub fn is_outdated(&self, tick: &Tick, now: Instant) -> bool {
+        self.shared.ring.is_outdated(tick, now)
     }
 
     /// Takes a worker's interest in some parts back.
@@ -182,6 +184,11 @@ impl SymbolState {
         if inner.interest == [0; Part::ALL.len()] {
             inner.unwanted_since = now.instant;
         }
+    }
+
+    /// Lets go of what is too old to come again. A publish does the same, but a quiet symbol has none.
+    pub(super) fn sweep(&self, now: Now) {
+        self.lock().ring.drop_outdated(now.instant, self.shared.ring);
     }
 
     /// Appends to `window` the ticks that are newer than its newest. Where the ring no longer holds all of them, the
@@ -290,42 +297,34 @@ mod tests {
         let now = Now::read();
         let (state, mut window) = (state(8, now), VecDeque::new());
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
-        assert_eq!(state.join(WORKER, Parts::ALL, None, &mut window), 1);
+        state.join(WORKER, Parts::ALL, &mut window);
         assert_eq!(seqs(&window), [1]);
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: WORKER });
         state.read_new(&mut window);
         assert_eq!(seqs(&window), [1, 2]);
         state.publish(&trade(), now);
-        assert_eq!(state.join(WORKER, Parts::ALL, None, &mut window), 3);
+        state.join(WORKER, Parts::ALL, &mut window);
         assert_eq!(seqs(&window), [1, 2, 3], "a second stream of the worker finds a whole window");
         state.leave(WORKER, Parts::ALL, now);
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0 });
     }
 
     #[test]
-    fn a_join_goes_back_to_the_clients_last_tick_as_far_as_the_ring_does() {
+    fn a_window_goes_back_as_far_as_the_ring_does() {
         let now = Now::read();
-        let state = state(4, now);
-        for _ in 0..6 {
-            state.publish(&trade(), now); // n is seq here; the ring holds 3 to 6
-        }
-        for (after, start, seqs_then) in [
-            (None, 6, vec![6]),
-            (Some(4), 5, vec![5, 6]),
-            (Some(3), 4, vec![4, 5, 6]),
-            (Some(1), 3, vec![3, 4, 5, 6]),
-            (Some(6), 6, vec![6]),
-            (Some(u64::MAX), 6, vec![6]),
-        ] {
-            let mut window = VecDeque::new();
-            assert_eq!(state.join(WORKER, Parts::ALL, after, &mut window), start, "after {after:?}");
-            assert_eq!(seqs(&window), seqs_then, "after {after:?}");
-        }
-        let mut window = VecDeque::new();
-        state.join(WORKER, Parts::ALL, None, &mut window);
+        let (state, mut window) = (state(4, now), VecDeque::new());
+        (0..6).for_each(|_| _ = state.publish(&trade(), now)); // the ring holds 3 to 6
+        state.join(WORKER, Parts::ALL, &mut window);
+        state.read_older(2, &mut window);
+        assert_eq!(seqs(&window), [4, 5, 6]);
         state.publish(&trade(), now);
-        assert_eq!(state.join(WORKER, Parts::ALL, Some(4), &mut window), 5);
-        assert_eq!(seqs(&window), [5, 6, 7], "a window grows at both ends");
+        state.join(WORKER, Parts::ALL, &mut window);
+        state.read_older(9, &mut window);
+        assert_eq!(seqs(&window), [4, 5, 6, 7], "4 is the oldest that there is");
+        window.truncate(1);
+        (0..6).for_each(|_| _ = state.publish(&trade(), now));
+        state.read_older(9, &mut window);
+        assert_eq!(seqs(&window), [4], "no hole, however old the window is");
     }
 
     #[test]
@@ -333,8 +332,8 @@ mod tests {
         let now = Now::read();
         let (state, mut window) = (state(8, now), VecDeque::new());
         let trades = Parts::from_iter([Part::Trade, Part::Status]);
-        state.join(1, trades, None, &mut window);
-        state.join(2, Parts::ALL, None, &mut window);
+        state.join(1, trades, &mut window);
+        state.join(2, Parts::ALL, &mut window);
         let quote = BookUpdate { bid: Field::Set("1".parse().unwrap()), ..BookUpdate::default() };
         let quote = Update { quote: Some(quote), ..Update::default() };
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0b11 });
@@ -350,7 +349,7 @@ mod tests {
     fn before_the_first_tick_a_join_finds_seq_0() {
         let now = Now::read();
         let (state, mut window) = (state(8, now), VecDeque::new());
-        state.join(WORKER, Parts::ALL, None, &mut window);
+        state.join(WORKER, Parts::ALL, &mut window);
         assert_eq!((seqs(&window), window[0].n), (vec![0], 0));
     }
 
@@ -358,7 +357,7 @@ mod tests {
     fn rule_10_a_ring_is_bounded_by_count_and_age_and_always_has_the_newest() {
         let now = Now::read();
         let (state, mut window) = (state(4, now), VecDeque::new());
-        state.join(WORKER, Parts::ALL, None, &mut window);
+        state.join(WORKER, Parts::ALL, &mut window);
         for _ in 0..9 {
             state.publish(&trade(), now);
         }

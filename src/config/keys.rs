@@ -2,6 +2,7 @@
 //! tests a setting goes through this table.
 
 use super::{Config, error::Wrong, names};
+use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
@@ -43,6 +44,13 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut Vec<String>,
     },
+    /// A list of IP addresses and nets of them. Without the key it is empty.
+    Nets {
+        /// The most entries.
+        max: usize,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<IpNet>,
+    },
     /// A time, written with its unit.
     Time {
         /// Without the key.
@@ -79,7 +87,7 @@ pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
 impl Setting {
     /// Whether it is one value: only such a key can be set by a variable.
     pub fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Texts { .. })
+        !matches!(self, Self::Texts { .. } | Self::Nets { .. })
     }
 
     /// Sets its field to the default.
@@ -89,6 +97,7 @@ impl Setting {
             Self::Texts { default, field, .. } => {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
+            Self::Nets { field, .. } => field(config).clear(),
             Self::Time { default, field, .. } => *field(config) = *default,
             Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
         }
@@ -130,6 +139,12 @@ pub const KEYS: &[Key] = &[
             field: |config| &mut config.server.cors_origins,
         },
         reason: "market data carry no credentials, so any page may read them",
+    },
+    Key {
+        section: "server",
+        name: "trusted_proxies",
+        setting: Setting::Nets { max: 256, field: |config| &mut config.server.trusted_proxies },
+        reason: "none: whoever is trusted says who its clients are, and X-Forwarded-For can be written by anybody",
     },
     Key {
         section: "server",
@@ -178,6 +193,12 @@ pub const KEYS: &[Key] = &[
         name: "streams",
         setting: count(100_000, 1..=1_000_000, |config| &mut config.limits.streams),
         reason: "the descriptor limit caps it at the start; a million is what Linux allows one process by default",
+    },
+    Key {
+        section: "limits",
+        name: "streams_per_address",
+        setting: count(0, 0..=1_000_000, |config| &mut config.limits.streams_per_address),
+        reason: "0 is none: behind a proxy that is not in trusted_proxies all clients have one address",
     },
     Key {
         section: "limits",
@@ -301,6 +322,7 @@ impl Default for Config {
                 admin_listen: nowhere,
                 hosts: Vec::new(),
                 cors_origins: Vec::new(),
+                trusted_proxies: Vec::new(),
                 heartbeat: Duration::ZERO,
                 drain: Duration::ZERO,
             },
@@ -314,6 +336,7 @@ impl Default for Config {
             },
             limits: super::Limits {
                 streams: 0,
+                streams_per_address: 0,
                 connections: 0,
                 head_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,

@@ -23,6 +23,7 @@ pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
 use crate::market::{Hours, Schedule, Symbol};
+use ipnet::IpNet;
 use std::{net::SocketAddr, time::Duration};
 
 /// All that can be set.
@@ -49,6 +50,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Origins whose pages may read answers; `*` is all of them, without credentials.
     pub cors_origins: Vec<String>,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
     /// Over how long streams are ended on SIGTERM.
@@ -162,6 +165,8 @@ pub struct Fanout {
 pub struct Limits {
     /// Open streams.
     pub streams: usize,
+    /// Open streams of one address; 0 is no limit.
+    pub streams_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
     /// How long a client may take to send a head.

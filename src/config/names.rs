@@ -1,7 +1,9 @@
-//! The texts in `[server]` and `[[feed]]` that have a form: hosts, origins, feed names, addresses of venues.
+//! The texts in `[server]` and `[[feed]]` that have a form: hosts, origins, nets, feed names, addresses of venues.
 
 use super::error::{Wrong, shown};
 use http::Uri;
+use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// The longest name of a host, by DNS.
 const HOST_LENGTH_MAX: usize = 253;
@@ -48,6 +50,29 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
     let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
     let name_ok = host(name).is_ok() || name.parse::<std::net::Ipv6Addr>().is_ok() || is_bracketed_v6(name);
     if scheme_ok && port_ok && name_ok { Ok(lower) } else { Err(example()) }
+}
+
+/// An IP address, or a net of them.
+pub(super) fn net(text: &str) -> Result<IpNet, Wrong> {
+    let wrong = || Wrong::new(format!("`{}` is no IP address and no net", shown(text)));
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    let net = address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
+        wrong().help("write an address, such as \"10.0.0.7\" or \"fd00::7\", or a net, such as \"10.0.0.0/8\"")
+    })?;
+    if net.trunc() != net {
+        return Err(Wrong::new(format!("`{}` is an address within its net", shown(text))).help(format!(
+            "write the net, \"{}\", or the address alone, \"{}\"",
+            net.trunc(),
+            net.addr()
+        )));
+    }
+    // An IPv4 client of a listener on all interfaces comes as such an address, and is taken for what it is.
+    if let IpAddr::V6(v6) = net.addr()
+        && let Some(v4) = v6.to_ipv4_mapped()
+    {
+        return Err(wrong().help(format!("write it as IPv4, such as \"{v4}\"")));
+    }
+    Ok(net)
 }
 
 /// A feed's name, `[a-z0-9-]{1,32}`.
@@ -129,6 +154,24 @@ mod tests {
             "http://u@a",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nets_are_addresses_or_begin_with_their_first() {
+        for (text, read) in [
+            ("10.0.0.7", "10.0.0.7/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("fd00::7", "fd00::7/128"),
+            ("FD00::/8", "fd00::/8"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(net(text).ok().map(|net| net.to_string()).as_deref(), Some(read), "{text}");
+        }
+        for bad in
+            ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.7:80", "[::1]", "::ffff:10.0.0.7", "10.0.0.0/8 "]
+        {
+            assert!(net(bad).is_err(), "{bad}");
         }
     }
 

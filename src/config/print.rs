@@ -58,6 +58,9 @@ fn what(setting: &Setting) -> String {
     match setting {
         Setting::Address { .. } => "An IP address and a port".to_owned(),
         Setting::Texts { max, .. } => format!("A list of at most {max} texts"),
+        Setting::Nets { max, .. } => {
+            format!("A list of at most {max} IP addresses and nets of them, as \"10.0.0.0/8\"")
+        }
         Setting::Time { range, .. } => {
             format!("A time from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
@@ -72,6 +75,7 @@ fn default(setting: &Setting) -> String {
     match setting {
         Setting::Address { default, .. } => format!("\"{default}\""),
         Setting::Texts { default, .. } => format!("{default:?}"),
+        Setting::Nets { .. } => "[]".to_owned(),
         Setting::Time { default, .. } => format!("\"{}\"", show_duration(*default)),
         Setting::Count { default, .. } => default.to_string(),
         Setting::Bytes { default, .. } => format!("\"{}\"", show_bytes(*default as u64)),

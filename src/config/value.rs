@@ -3,8 +3,8 @@
 use super::{
     Config,
     error::{Wrong, shown},
-    keys::{Key, Read, Setting},
-    units,
+    keys::{Key, Setting},
+    names, units,
 };
 use std::{fmt::Display, ops::RangeInclusive};
 use toml::{Spanned, de::DeValue};
@@ -25,7 +25,8 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
             let text = text_of(key, raw, "an address, written as a text", &format!("\"{default}\""))?;
             *field(config) = units::parse_address(text).map_err(Wrong::new)?;
         }
-        Setting::Texts { max, read, field, .. } => *field(config) = texts(key, raw, *max, *read)?,
+        Setting::Texts { max, read, field, .. } => *field(config) = list(key, raw, *max, read.0)?,
+        Setting::Nets { max, field } => *field(config) = list(key, raw, *max, names::net)?,
         Setting::Time { default, range, field } => {
             let example = format!("\"{}\"", units::show_duration(*default));
             let text = text_of(key, raw, "a time, written as a text with its unit", &example)?;
@@ -128,7 +129,7 @@ pub(super) fn out_of_range(name: &str, min: impl Display, max: impl Display) -> 
     Wrong::new(format!("`{name}` is out of its range")).help(format!("write a value from {min} to {max}"))
 }
 
-fn texts(key: &Key, raw: Raw<'_>, max: usize, read: Read) -> Result<Vec<String>, Wrong> {
+fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
     let Raw::Toml(value) = raw else {
         return Err(Wrong::new(format!("`{}` is a list, which only the file can set", key.name)));
     };
@@ -147,7 +148,7 @@ fn texts(key: &Key, raw: Raw<'_>, max: usize, read: Read) -> Result<Vec<String>,
             Wrong::new(format!("`{}` is a list of texts, and this is {}", key.name, kind(item.get_ref())))
                 .help("write each entry in quotes")
         });
-        text.and_then(read.0).map_err(|wrong| wrong.at(item.span()))
+        text.and_then(read).map_err(|wrong| wrong.at(item.span()))
     };
     array.iter().map(entry).collect()
 }

@@ -1,14 +1,23 @@
 //! Where a stream stands in each of its symbols, and so what to send next: pure.
 
-use super::{options::Options, stream::Missed, symbols::Symbols, window::View};
-use crate::{cache::Tick, market::Parts};
+use super::{
+    engine::Resume,
+    options::Options,
+    stream::Missed,
+    symbols::{Subscribed, Symbols},
+    window::{Cursor, View},
+};
+use crate::{
+    cache::Tick,
+    market::{Now, Parts},
+};
 use bytes::Bytes;
-use std::{collections::BinaryHeap, mem, time::Instant};
+use std::{collections::BinaryHeap, mem, sync::Arc, time::Instant};
 
-/// The most blocks of one write, with the rest of the one before: what one system call takes.
-const BLOCKS_MAX: usize = 1024;
-/// A write offers no more bytes than this, and goes on in the next one: what a stream may take while others wait.
+/// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// A replay looks at no more ticks than this of parts that the stream does not want, which cost no bytes.
+const REPLAY_UNWANTED_MAX: usize = 4_096;
 /// Not in the list of marked slots.
 const UNMARKED: u32 = u32::MAX;
 /// The end of that list.
@@ -33,8 +42,7 @@ pub(super) struct Cursors {
 
 /// One symbol of a stream.
 pub(super) struct Slot {
-    /// The `seq` of the first tick that was not sent.
-    next: u64,
+    cursor: Cursor,
     /// [`SymbolState::index`](crate::cache::SymbolState::index).
     pub(super) symbol: u32,
     /// Its place among the symbol's subscribers.
@@ -60,8 +68,8 @@ enum Look {
 }
 
 impl Slot {
-    pub(super) fn new(symbol: u32, subscriber: u32, next: u64) -> Self {
-        Self { next, symbol, subscriber, link: UNMARKED, begun: false, lagged: false }
+    pub(super) fn new(symbol: u32, subscriber: u32, cursor: Cursor) -> Self {
+        Self { cursor, symbol, subscriber, link: UNMARKED, begun: false, lagged: false }
     }
 }
 
@@ -82,12 +90,12 @@ impl Cursors {
 
     /// Whether a tick was not sent yet.
     pub(super) fn lacks(&self, slot: u32, seq: u64) -> bool {
-        self.slots[slot as usize].next <= seq
+        self.slots[slot as usize].cursor.next <= seq
     }
 
     /// For each slot that lacks a tick of these parts, when the oldest of them was published that its ring still holds.
     pub(super) fn unsent(&self, symbols: &Symbols, parts: Parts) -> impl Iterator<Item = Instant> {
-        self.slots.iter().filter_map(move |slot| symbols.get(slot.symbol).state.oldest_from(slot.next, parts))
+        self.slots.iter().filter_map(move |slot| symbols.get(slot.symbol).state.oldest_from(slot.cursor.next, parts))
     }
 
     /// A symbol has changed.
@@ -99,35 +107,37 @@ impl Cursors {
         }
     }
 
-    /// Of a new stream, cuts what is older than the newest tick of each symbol to the newest that fit `bytes`.
+    /// Moves the cursors of a new stream back over the ticks that its client has missed: of all symbols together, the
+    /// newest that fit its bytes.
     ///
-    /// The ticks of all symbols are merged from their newest ends, so only what is replayed is looked at.
-    pub(super) fn cut_replay(&mut self, symbols: &Symbols, options: &Options, bytes: usize) {
-        let mut older: Vec<_> =
-            self.slots.iter().map(|slot| symbols.get(slot.symbol).window.older_down_to(slot.next).peekable()).collect();
+    /// The symbols' ticks are merged from their newest ends, so that only what is replayed is looked at.
+    pub(super) fn replay(&mut self, symbols: &mut Symbols, parts: Parts, resume: Resume, now: Now) {
         let mut newest_first = BinaryHeap::new();
-        for (slot, ticks) in older.iter_mut().enumerate() {
-            newest_first.extend(ticks.peek().map(|tick| (tick.n, slot)));
+        for slot in 0..self.slots.len() {
+            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.n, slot)));
         }
-        let mut left = bytes;
+        let (mut bytes_left, mut unwanted_left) = (resume.bytes, REPLAY_UNWANTED_MAX);
         while let Some((_, slot)) = newest_first.pop() {
-            let Some(tick) = older[slot].next() else { continue };
-            if tick.changed.intersects(options.parts()) {
+            let Some(tick) = self.replayed(slot, symbols, resume, now).cloned() else { continue };
+            let (left, cost) = if tick.changed.intersects(parts) {
                 let state = &symbols.get(self.slots[slot].symbol).state;
-                let Some(rest) = left.checked_sub(state.frame(tick).len()) else {
-                    self.slots[slot].next = tick.seq + 1;
-                    // It does not fit, so nothing older may come: ticks of other symbols end here too.
-                    for (other, ticks) in older.iter_mut().enumerate().filter(|(other, _)| *other != slot) {
-                        if let Some(tick) = ticks.peek() {
-                            self.slots[other].next = tick.seq + 1;
-                        }
-                    }
-                    return;
-                };
-                left = rest;
-            }
-            newest_first.extend(older[slot].peek().map(|tick| (tick.n, slot)));
+                (&mut bytes_left, state.frame(&tick).len())
+            } else {
+                (&mut unwanted_left, 1)
+            };
+            // Where one does not fit, nothing older may come, of any symbol.
+            let Some(rest) = left.checked_sub(cost) else { return };
+            *left = rest;
+            self.slots[slot].cursor.next = tick.seq;
+            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.n, slot)));
         }
+    }
+
+    /// The tick before a slot's cursor, if its client has missed it.
+    fn replayed<'a>(&self, slot: usize, symbols: &'a mut Symbols, resume: Resume, now: Now) -> Option<&'a Arc<Tick>> {
+        let Slot { cursor, symbol, .. } = self.slots[slot];
+        let Subscribed { state, window, .. } = symbols.find(symbol as usize)?;
+        window.replayed(state, cursor.next, resume.after, now.instant)
     }
 
     /// Lists what the stream lacks, in the order in which it is to be sent; returns whether there is more than listed.
@@ -160,16 +170,16 @@ impl Cursors {
 
     /// Lists what one slot lacks.
     fn plan_slot<'a>(&self, slot: u32, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) {
-        let Slot { next, symbol, begun, .. } = self.slots[slot as usize];
+        let Slot { cursor, symbol, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
-        let pending = symbol.window.pending(next, begun, view);
+        let pending = symbol.window.pending(cursor, view);
         plan.extend(pending.map(|tick| Planned { slot, tick, frame: symbol.state.frame(tick) }));
     }
 
     /// A tick was sent, at least its first byte; returns what was skipped before it, by cause.
     pub(super) fn sent(&mut self, planned: &Planned<'_>, options: &Options) -> Missed {
         let slot = &mut self.slots[planned.slot as usize];
-        let skipped = planned.tick.seq - slot.next;
+        let skipped = planned.tick.seq - slot.cursor.next;
         let mut missed = Missed::default();
         match (slot.begun, slot.lagged) {
             (false, _) => {}
@@ -177,7 +187,7 @@ impl Cursors {
             (true, false) if options.leave_out() => missed.options = skipped,
             (true, false) => missed.ring = skipped,
         }
-        slot.next = planned.tick.seq + 1;
+        slot.cursor.next = planned.tick.seq + 1;
         (slot.begun, slot.lagged) = (true, false);
         self.last = planned.slot;
         missed
@@ -201,7 +211,7 @@ impl Cursors {
 /// Cuts a plan to what one write carries, at least one block; returns whether something was cut off.
 fn cut_to_one_write(plan: &mut Vec<Planned<'_>>) -> bool {
     let mut bytes = 0;
-    let fits = plan.iter().take(BLOCKS_MAX - 1).take_while(|planned| {
+    let fits = plan.iter().take_while(|planned| {
         let fits = bytes == 0 || bytes + planned.frame.len() <= WRITE_BYTES_MAX;
         bytes += planned.frame.len();
         fits
@@ -210,4 +220,51 @@ fn cut_to_one_write(plan: &mut Vec<Planned<'_>>) -> bool {
     let more = count < plan.len();
     plan.truncate(count);
     more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        stream::StreamKey,
+        symbols::Subscriber,
+        window::{OLDER_AT_A_TIME, WindowLimits},
+    };
+    use super::*;
+    use crate::{
+        cache::{Cache, RingLimits},
+        market::{Origin, Part, TradeUpdate, Update},
+        wire::Epoch,
+    };
+    use std::time::Duration;
+
+    /// How many ticks the windows of 100 symbols with 200 trades each hold once a stream has resumed before them all.
+    fn looked_at(parts: Parts, bytes: usize) -> usize {
+        const SYMBOLS: usize = 100;
+        let (now, age) = (Now::read(), Duration::from_secs(10));
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 256, age });
+        let mut symbols = Symbols::new(1, WindowLimits { max_lag: age, count: 256 });
+        let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
+        let mut slots = Vec::new();
+        for slot in 0..SYMBOLS {
+            let state = cache.register(format!("S{slot}").parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
+            (0..200).for_each(|_| _ = state.publish(&trade, now));
+            let subscriber = Subscriber { stream: StreamKey::default(), slot: slot as u32, parts };
+            slots.push(Slot::new(slot as u32, 0, symbols.subscribe(&state, subscriber, now).cursor));
+        }
+        Cursors::new(slots.into()).replay(&mut symbols, parts, Resume { after: 0, bytes }, now);
+        (0..SYMBOLS).map(|slot| symbols.get(slot as u32).window.len()).sum()
+    }
+
+    #[test]
+    fn rule_10_a_replay_looks_at_few_ticks_whatever_rings_hold_and_parts_are_wanted() {
+        let at_least = 100 * (1 + OLDER_AT_A_TIME);
+        assert_eq!(looked_at(Parts::ALL, 0), at_least);
+        for (parts, bytes, more) in [
+            (Parts::ALL, 64 * 1024, 64 * 1024 / 100),
+            (Parts::from_iter([Part::Stats, Part::Status]), 64 * 1024, REPLAY_UNWANTED_MAX),
+        ] {
+            let looked_at = looked_at(parts, bytes);
+            assert!((at_least..=at_least + more + OLDER_AT_A_TIME).contains(&looked_at), "{looked_at} ticks");
+        }
+    }
 }

@@ -26,10 +26,13 @@ pub(super) struct Roster<T> {
 /// Who waits to be written.
 #[derive(Default)]
 struct Queues {
-    /// Streams that were marked by a symbol with few subscribers, or have room again.
+    /// Streams that were marked by a symbol with few subscribers.
     small: VecDeque<StreamKey>,
-    /// The running round: streams that were marked by symbols with many.
+    /// Streams that were marked by symbols with many: the running round, and behind it who of them has room again.
     large: VecDeque<StreamKey>,
+    /// How many of `large` are the running round. Who comes meanwhile is not of it: a round that streams could join would
+    /// never end, and the next one is what all others wait for.
+    round: usize,
     large_is_next: bool,
 }
 
@@ -75,7 +78,12 @@ impl<T: Transport> Roster<T> {
 
     /// Whether the round of streams that large symbols have marked is written.
     pub(super) fn round_is_over(&self) -> bool {
-        self.queues.large.is_empty()
+        self.queues.round == 0
+    }
+
+    /// Makes a round of all who wait by now because of a large symbol.
+    pub(super) fn begin_round(&mut self) {
+        self.queues.round = self.queues.large.len();
     }
 
     /// Whether nobody waits to be written.
@@ -110,7 +118,7 @@ impl<T: Transport> Roster<T> {
         if let Some(at) = stream.must_wait(now) {
             stream.deadlines.write = Some(at);
             stream.deadlines.full_since = None; // it has room, and waits by its own choice
-            self.rearm_if_earlier(key);
+            self.arm(key);
         } else {
             self.queues.add(key, stream, lane);
         }
@@ -131,29 +139,22 @@ impl<T: Transport> Roster<T> {
         }
     }
 
-    /// The next stream whose deadline is due.
+    /// The next stream whose deadline is due. It is to be armed again.
     pub(super) fn next_due(&mut self, now: Now) -> Option<StreamKey> {
         loop {
             let (at, key) = self.schedule.pop(now.instant)?;
-            if self.streams.get(key).is_some_and(|stream| stream.armed == at) {
+            if self.streams.get_mut(key).is_some_and(|stream| stream.armed.popped(at)) {
                 return Some(key);
             }
         }
     }
 
-    /// Puts a stream's earliest deadline into the schedule; an older entry is void.
+    /// Sees that the schedule has an entry for a stream's earliest deadline, or for an earlier moment.
     pub(super) fn arm(&mut self, key: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(key) {
-            stream.armed = stream.deadlines.next(stream.options.heartbeat, self.stall_timeout);
-            self.schedule.add(stream.armed, key);
-        }
-    }
-
-    /// The same, where the entry that there is would come too late. One that comes too early only looks in vain.
-    pub(super) fn rearm_if_earlier(&mut self, key: StreamKey) {
-        let stream = &self.streams[key];
-        if stream.deadlines.next(stream.options.heartbeat, self.stall_timeout) < stream.armed {
-            self.arm(key);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let at = stream.deadlines.next(stream.options.heartbeat, self.stall_timeout);
+        if stream.armed.wants(at) {
+            self.schedule.add(at, key);
         }
     }
 }
@@ -172,7 +173,11 @@ impl Queues {
 
     fn next(&mut self) -> Option<(StreamKey, Lane)> {
         self.large_is_next = !self.large_is_next;
-        let large = |queues: &mut Self| Some((queues.large.pop_front()?, Lane::Large));
+        let large = |queues: &mut Self| {
+            let key = queues.large.pop_front()?;
+            queues.round = queues.round.saturating_sub(1);
+            Some((key, Lane::Large))
+        };
         let small = |queues: &mut Self| Some((queues.small.pop_front()?, Lane::Small));
         if self.large_is_next { large(self).or_else(|| small(self)) } else { small(self).or_else(|| large(self)) }
     }

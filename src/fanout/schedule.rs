@@ -1,4 +1,4 @@
-//! Deadlines: what is due when, one live entry per stream.
+//! Deadlines: what is due when.
 
 use std::{
     cmp::Reverse,
@@ -8,8 +8,8 @@ use std::{
 
 /// The deadlines of a worker's streams, earliest first.
 ///
-/// An entry whose stream has moved on is not searched for: it pops in its time, is compared with what the stream is
-/// armed for, and dropped. A stream re-arms when its entry pops, so activity costs nothing here.
+/// An entry whose stream has moved on is not searched for: it pops in its time, and is dropped or looks in vain. A stream
+/// re-arms when its entry pops, so activity costs nothing here.
 pub(super) struct Schedule<Key> {
     entries: BinaryHeap<Reverse<(Instant, Key)>>,
 }
@@ -33,8 +33,39 @@ impl<Key: Ord + Copy> Schedule<Key> {
         Some((at, key))
     }
 
+    /// When the next entry is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.entries.peek().map(|Reverse((at, _))| *at)
+    }
+}
+
+/// The entries that a schedule holds for one stream: the next, and one behind it, which serves again once the next has
+/// popped. Were that one forgotten, a stream with a `max_rate` would leave an entry behind with each of its writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Armed {
+    next: Option<Instant>,
+    behind: Option<Instant>,
+}
+
+impl Armed {
+    /// An entry has popped; returns whether it was the next one. Any other is void.
+    pub(super) fn popped(&mut self, at: Instant) -> bool {
+        let was_next = self.next == Some(at);
+        if was_next {
+            self.next = self.behind.take();
+        }
+        was_next
+    }
+
+    /// The stream wants attention at `at`; returns whether the schedule needs an entry for that. One that comes earlier
+    /// will do: it only looks in vain.
+    pub(super) fn wants(&mut self, at: Instant) -> bool {
+        let needs_entry = self.next.is_none_or(|next| at < next);
+        if needs_entry {
+            self.behind = self.behind.or(self.next);
+            self.next = Some(at);
+        }
+        needs_entry
     }
 }
 
@@ -113,6 +144,45 @@ mod tests {
         assert_eq!(schedule.pop(at(2)), Some((at(1), 'a')));
         assert_eq!(schedule.pop(at(2)), Some((at(2), 'b')));
         assert_eq!(schedule.pop(at(2)), None);
+    }
+
+    #[test]
+    fn rule_10_a_stream_that_is_written_at_its_own_rate_has_two_entries_at_most() {
+        let start = Instant::now();
+        let (heartbeat, stall) = (Duration::from_secs(60), Duration::from_secs(30));
+        let (mut schedule, mut armed) = (Schedule::new(), Armed::default());
+        let mut deadlines = Deadlines::new(start, Duration::ZERO);
+        let arm = |schedule: &mut Schedule<()>, armed: &mut Armed, deadlines: Deadlines| {
+            let at = deadlines.next(heartbeat, stall);
+            if armed.wants(at) {
+                schedule.add(at, ());
+            }
+            assert!(schedule.entries.len() <= 2, "{} entries", schedule.entries.len());
+        };
+        arm(&mut schedule, &mut armed, deadlines);
+        for cycle in 1..=10_000 {
+            let write = start + cycle * Duration::from_millis(10);
+            deadlines.write = Some(write); // a symbol has changed
+            arm(&mut schedule, &mut armed, deadlines);
+            while deadlines.write.is_some() {
+                let (at, ()) = schedule.pop(write).expect("no deadline is overslept");
+                assert!(armed.popped(at), "each of the two serves");
+                if deadlines.due(at, heartbeat, stall) == Due::Write {
+                    (deadlines.write, deadlines.last_write) = (None, at);
+                }
+                arm(&mut schedule, &mut armed, deadlines);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_that_two_earlier_ones_have_made_void_is_dropped() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut armed = Armed::default();
+        assert_eq!([9, 6, 7, 3].map(|seconds| armed.wants(at(seconds))), [true, true, false, true]);
+        assert_eq!([3, 6, 9].map(|seconds| armed.popped(at(seconds))), [true, false, true]);
+        assert!(armed.wants(at(12)));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-/// A send ends after so many bytes, so that the kernel looks at its limits again.
+/// A send ends after so many bytes, so that the kernel looks at its limits again. No block is so small that these were
+/// more than the 1,024 blocks which one send takes.
 const SEND_BYTES_MAX: usize = 16 * 1024;
 /// Unsent bytes from which the kernel takes no more. It is checked only where a new buffer begins: hence `MSG_EOR` on
 /// every send, which ends the buffer. Without it small sends join the unsent tail and the limit does not hold.

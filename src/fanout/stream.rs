@@ -3,7 +3,7 @@
 use super::{
     cursors::{Cursors, Planned},
     options::Options,
-    schedule::Deadlines,
+    schedule::{Armed, Deadlines},
     symbols::Symbols,
     transport::{Closed, Transport},
     window::View,
@@ -24,14 +24,18 @@ pub(super) struct Stream<T> {
     pub(super) cursors: Cursors,
     pub(super) options: Options,
     pub(super) deadlines: Deadlines,
-    /// What the schedule holds its live entry for.
-    pub(super) armed: Instant,
+    /// What the schedule holds of it.
+    pub(super) armed: Armed,
     /// In which queue it waits to be written.
     pub(super) queued: Option<Lane>,
     /// In which queue it waited last.
     pub(super) lane: Lane,
     /// The transport is full: nothing is written until it says that there is room.
     pub(super) blocked: bool,
+    /// By when it must have taken its last bytes, once it is to end.
+    pub(super) leaves_by: Option<Instant>,
+    /// Its goodbye is begun: nothing comes after it.
+    pub(super) says_goodbye: bool,
     /// Its last bytes are out: only the client's leaving is awaited.
     pub(super) lingers: bool,
     pub(super) missed: Missed,
@@ -108,10 +112,12 @@ impl<T: Transport> Stream<T> {
             cursors,
             options: first.options,
             deadlines: Deadlines::new(now.instant, first.phase),
-            armed: now.instant,
+            armed: Armed::default(),
             queued: None,
             lane: Lane::Small,
             blocked: false,
+            leaves_by: None,
+            says_goodbye: false,
             lingers: false,
             missed: Missed::default(),
             bytes: 0,
@@ -177,16 +183,29 @@ impl<T: Transport> Stream<T> {
         Ok(Written { bytes: taken, missed, more: more && !self.blocked })
     }
 
-    /// Offers a block of the stream's own, a heartbeat or a goodbye; returns how many bytes were taken.
-    ///
-    /// Only to a stream without the rest of another block. If none of it is taken it is dropped: it is news of this moment only.
+    /// Offers a block of the stream's own, a heartbeat or a goodbye, behind what is left of the one before; returns how
+    /// many bytes were taken. Of a block that is not begun, nothing is kept: it is news of this moment only.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, Closed> {
-        debug_assert!(!self.has_rest(), "a block is never put into another one");
-        let taken = self.transport.try_write(&[block]).map_err(|error| Closed::from(&error))?;
-        if taken > 0 {
-            self.rest = block.slice(taken..);
+        let of_rest = self.rest.len();
+        let blocks: Vec<&Bytes> = [&self.rest, block].into_iter().filter(|block| !block.is_empty()).collect();
+        let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
+        if taken > of_rest {
+            self.rest = block.slice(taken - of_rest..);
+        } else {
+            self.rest.advance(taken);
         }
-        self.note_write(taken, block.len(), now);
+        self.note_write(taken, of_rest + block.len(), now);
+        Ok(taken)
+    }
+
+    /// Offers the goodbye, or what is left of it; returns how many bytes were taken.
+    pub(super) fn write_goodbye(&mut self, goodbye: &Bytes, now: Now) -> Result<usize, Closed> {
+        if self.says_goodbye {
+            return self.write_block(&Bytes::new(), now);
+        }
+        let of_rest = self.rest.len();
+        let taken = self.write_block(goodbye, now)?;
+        self.says_goodbye = taken > of_rest;
         Ok(taken)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     stream::StreamKey,
-    window::{Window, WindowLimits},
+    window::{Cursor, Window, WindowLimits},
 };
 use crate::{
     cache::SymbolState,
@@ -47,10 +47,10 @@ pub(super) struct Symbols {
     by_index: Vec<Option<Box<Subscribed>>>,
 }
 
-/// A subscriber's place, and the cursor from which it starts.
+/// A subscriber's place, and where it starts.
 pub(super) struct Start {
     pub(super) subscriber: u32,
-    pub(super) next: u64,
+    pub(super) cursor: Cursor,
 }
 
 impl Symbols {
@@ -67,14 +67,15 @@ impl Symbols {
         self.by_index.get_mut(index)?.as_deref_mut()
     }
 
-    /// Takes in a changed symbol, and says what of it has changed: its mark is cleared before its ring is read, never
-    /// after.
+    /// Takes in a changed symbol, and says what of it has changed. Its mark is taken back even if nobody wants it any more,
+    /// or who comes next would never hear of it.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Now) -> Option<(&mut Subscribed, Parts)> {
-        state.marks().clear(self.worker);
-        let (limits, index) = (self.limits, state.index());
-        let symbol = self.find(index)?;
-        let changed = symbol.window.refresh(state, now.instant, limits);
-        Some((symbol, changed))
+        let (worker, limits) = (self.worker, self.limits);
+        state.marks().take(worker, move || {
+            let symbol = self.find(state.index())?;
+            let changed = symbol.window.refresh(state, now.instant, limits);
+            Some((symbol, changed))
+        })
     }
 
     /// Brings in what this worker was not told of, as none of its streams wants it: a tick that goes alone is still to be
@@ -88,14 +89,8 @@ impl Symbols {
         }
     }
 
-    /// Adds a subscriber, whose client has all ticks up to `after`, if that is known.
-    pub(super) fn subscribe(
-        &mut self,
-        state: &Arc<SymbolState>,
-        subscriber: Subscriber,
-        after: Option<u64>,
-        now: Now,
-    ) -> Start {
+    /// Adds a subscriber.
+    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Start {
         let (index, limits, worker) = (state.index(), self.limits, self.worker);
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -109,10 +104,10 @@ impl Symbols {
                 waits_for_round: Parts::NONE,
             })
         });
-        let next = symbol.window.join(state, worker, subscriber.parts, after, now.instant, limits);
+        let cursor = symbol.window.join(state, worker, subscriber.parts, now.instant, limits);
         symbol.subscribers.push(subscriber);
         subscriber.parts.iter().for_each(|part| symbol.wanted[part as usize] += 1);
-        Start { subscriber: symbol.subscribers.len() as u32 - 1, next }
+        Start { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
     }
 
     /// Takes a subscriber out; returns the one that has its place now, if any.

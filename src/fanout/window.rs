@@ -10,6 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How many ticks are read at once for a stream that resumes: of hundreds of symbols, most bring few.
+pub(super) const OLDER_AT_A_TIME: usize = 16;
+
 /// A worker's copy of the young end of a symbol's ring: pointers to its newest ticks, without a hole in `seq`.
 ///
 /// It saves a lock per stream and write. It holds at least the newest tick, and beyond that what is younger than
@@ -28,6 +31,15 @@ pub(super) struct Window {
 pub(super) struct WindowLimits {
     pub(super) max_lag: Duration,
     pub(super) count: usize,
+}
+
+/// Where a stream stands in a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The `seq` of the first tick that was not sent.
+    pub(super) next: u64,
+    /// The newest tick when the stream joined: it gets that one, or a newer one, whatever parts it wants.
+    pub(super) owes: u64,
 }
 
 /// How a stream looks at a window.
@@ -49,27 +61,36 @@ impl Window {
         Self { ticks: VecDeque::new(), told: 0, keep_until: now }
     }
 
-    /// A stream joins; it wants all after its client's last tick, if that is known. Returns the `seq` at which it starts.
+    /// A stream joins; returns where it starts.
     pub(super) fn join(
         &mut self,
         state: &SymbolState,
         worker: u64,
         parts: Parts,
-        after: Option<u64>,
         now: Instant,
         limits: WindowLimits,
-    ) -> u64 {
+    ) -> Cursor {
         let is_first = self.ticks.is_empty();
-        let start = state.join(worker, parts, after, &mut self.ticks);
+        state.join(worker, parts, &mut self.ticks);
+        let newest = self.newest().seq;
         if is_first {
-            self.told = self.newest().seq;
+            self.told = newest;
         }
         self.keep_until = now + limits.max_lag;
         self.trim(now, limits);
-        start
+        Cursor { next: newest, owes: newest }
     }
 
-    /// Reads what is new; returns the parts that have changed since the last time. The symbol's mark must be cleared before.
+    /// The tick before `seq`, if it is after `after` and not too old to come again. The ring is asked for some at a time.
+    pub(super) fn replayed(&mut self, state: &SymbolState, seq: u64, after: u64, now: Instant) -> Option<&Arc<Tick>> {
+        if self.ticks[0].seq == seq && self.ticks[0].n > after {
+            state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
+        }
+        let place = usize::try_from(seq.checked_sub(self.ticks[0].seq + 1)?).ok()?;
+        self.ticks.get(place).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
+    }
+
+    /// Reads what is new; returns the parts that have changed since the last time.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
@@ -89,42 +110,37 @@ impl Window {
         self.ticks.back().expect("a window is never empty once a stream has joined")
     }
 
-    /// The ticks before the newest, newest first, down to a `seq`.
-    pub(super) fn older_down_to(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
-        self.ticks.iter().rev().skip(1).take_while(move |tick| tick.seq >= seq)
-    }
-
-    /// What a stream that wants `next` still lacks, oldest first: every tick that it wants while the oldest of them is
-    /// here and younger than `max_lag`, counted from its publishing or the stream's join; else the newest alone, whatever
-    /// it changed. A stream that has begun nothing of the symbol wants the newest in any case.
-    pub(super) fn pending(&self, next: u64, begun: bool, view: View) -> impl Iterator<Item = &Arc<Tick>> {
-        let newest = self.newest();
-        let is_due = newest.seq >= next && (!begun || newest.last_change(view.parts) >= next);
-        let first = if is_due { self.first_in_order(next, begun, view) } else { None };
+    /// What a stream still lacks, oldest first: every tick that it wants while the oldest of them is here and younger than
+    /// `max_lag`, counted from its publishing or the stream's join; else the newest alone, whatever it changed.
+    pub(super) fn pending(&self, cursor: Cursor, view: View) -> impl Iterator<Item = &Arc<Tick>> {
+        let is_due = self.newest().last_change(view.parts).max(cursor.owes) >= cursor.next;
+        let first = if is_due { self.first_in_order(cursor, view) } else { None };
         let skipped = match (is_due, first) {
             (false, _) => self.ticks.len(),
             (true, None) => self.ticks.len() - 1,
             (true, Some(first)) => first,
         };
         let alone = first.is_none();
-        self.ticks.range(skipped..).filter(move |tick| alone || self.is_wanted(tick, begun, view))
+        self.ticks.range(skipped..).filter(move |tick| alone || cursor.wants(tick, view))
     }
 
     /// Where the ticks that the stream wants begin, if it keeps up: none of them is lost, and the oldest is young.
-    fn first_in_order(&self, next: u64, begun: bool, view: View) -> Option<usize> {
+    fn first_in_order(&self, cursor: Cursor, view: View) -> Option<usize> {
         let oldest = &self.ticks[0];
-        if view.newest_only || (next < oldest.seq && oldest.last_change_before(view.parts) >= next) {
+        let is_lost = cursor.next < oldest.seq && cursor.last_wanted_before(oldest, view) >= cursor.next;
+        if view.newest_only || is_lost {
             return None;
         }
-        let place = usize::try_from(next.saturating_sub(oldest.seq)).ok()?;
-        let mut wanted =
-            self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| self.is_wanted(tick, begun, view));
+        let place = usize::try_from(cursor.next.saturating_sub(oldest.seq)).ok()?;
+        let mut wanted = self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| cursor.wants(tick, view));
         let (first, tick) = wanted.next()?;
         (view.now.saturating_duration_since(tick.published.max(view.joined)) <= view.max_lag).then_some(first)
     }
 
-    fn is_wanted(&self, tick: &Tick, begun: bool, view: View) -> bool {
-        tick.changed.intersects(view.parts) || (!begun && tick.seq == self.newest().seq)
+    /// How many ticks it holds.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ticks.len()
     }
 
     fn trim(&mut self, now: Instant, limits: WindowLimits) {
@@ -136,6 +152,18 @@ impl Window {
             }
             self.ticks.pop_front();
         }
+    }
+}
+
+impl Cursor {
+    fn wants(self, tick: &Tick, view: View) -> bool {
+        tick.changed.intersects(view.parts) || tick.seq == self.owes
+    }
+
+    /// The last tick before this one that the stream wants, or has got.
+    fn last_wanted_before(self, tick: &Tick, view: View) -> u64 {
+        let owed = if self.owes < tick.seq { self.owes } else { 0 };
+        tick.last_change_before(view.parts).max(owed)
     }
 }
 
@@ -167,7 +195,7 @@ mod tests {
             let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, start).unwrap();
             let (now, max_lag) = (start.instant, LIMITS.max_lag);
             let mut window = Window::new(now);
-            window.join(&state, WORKER, Parts::ALL, None, now, LIMITS);
+            window.join(&state, WORKER, Parts::ALL, now, LIMITS);
             let view = View { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
             Self { start, state, window, view, price: 0 }
         }
@@ -191,7 +219,7 @@ mod tests {
 
         fn pending(&self, next: u64, millis: u64, view: View) -> Vec<u64> {
             let now = self.start.after(Duration::from_millis(millis)).instant;
-            self.window.pending(next, true, View { now, ..view }).map(|tick| tick.seq).collect()
+            self.window.pending(Cursor { next, owes: 0 }, View { now, ..view }).map(|tick| tick.seq).collect()
         }
 
         fn trades(&self) -> View {
@@ -223,7 +251,7 @@ mod tests {
         fixture.publish(0, Part::Trade);
         let joined = fixture.start.after(Duration::from_secs(5)).instant;
         fixture.window = Window::new(joined);
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, joined, LIMITS);
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, joined, LIMITS);
         fixture.publish(5_001, Part::Trade);
         fixture.refresh(5_001);
         assert_eq!(fixture.pending(1, 5_001, View { joined, ..fixture.view }), [1, 2]);
@@ -248,7 +276,7 @@ mod tests {
         fixture.refresh(0);
         fixture.publish(1, Part::Trade);
         let now = fixture.start.instant;
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, None, now, LIMITS);
+        fixture.window.join(&fixture.state, WORKER, Parts::ALL, now, LIMITS);
         assert_eq!(fixture.refresh(1), Parts::from_iter([Part::Trade]));
         assert_eq!(fixture.refresh(1), Parts::NONE);
     }
@@ -288,5 +316,27 @@ mod tests {
         fixture.refresh(0);
         assert_eq!(fixture.pending(2, 0, trades), [83], "the ring no longer holds the trade: the newest goes");
         assert_eq!(fixture.pending(43, 0, trades), [0; 0]);
+    }
+
+    #[test]
+    fn rule_3_the_newest_tick_of_the_join_is_owed_whatever_its_kind() {
+        let mut fixture = Fixture::new();
+        for part in [Part::Trade, Part::Trade, Part::Quote, Part::Quote] {
+            fixture.publish(10, part); // seq 1 to 4
+        }
+        fixture.refresh(10);
+        let joined = fixture.start.after(Duration::from_millis(10)).instant;
+        let view = View { now: joined, joined, ..fixture.trades() };
+        let pending = |fixture: &Fixture, next, view: View| -> Vec<u64> {
+            fixture.window.pending(Cursor { next, owes: 3 }, view).map(|tick| tick.seq).collect()
+        };
+        assert_eq!(pending(&fixture, 1, view), [1, 2, 3]);
+        assert_eq!(pending(&fixture, 2, view), [2, 3], "a part of the replay is out");
+        assert_eq!(pending(&fixture, 3, view), [3], "and then all of it");
+        assert_eq!(pending(&fixture, 4, view), [0; 0]);
+        let late = View { now: joined + 2 * view.max_lag, ..view };
+        assert_eq!(pending(&fixture, 3, late), [4], "what is owed has become old: the newest is what it gets");
+        fixture.window.ticks.drain(..4);
+        assert_eq!(pending(&fixture, 3, view), [4], "or it is gone");
     }
 }

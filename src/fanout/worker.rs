@@ -29,9 +29,13 @@ use std::{
 
 /// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
 const WRITES_PER_TURN: usize = 256;
+/// Symbols that new streams may join between two of these looks: as long again.
+const JOINS_PER_TURN: usize = 1_024;
+/// A stream of fewer symbols costs as much as one of so many.
+const JOINS_PER_STREAM_MIN: usize = 16;
 /// How long the write of what a stream lacks may take before its goodbye is tried again.
 const LAST_WRITE: Duration = Duration::from_millis(1);
-/// How long a client may take to close its side after the last byte.
+/// How long a client may take to make room for the last bytes, and then to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 /// When a client of a stopping gateway comes back, in milliseconds: spread, so that the next one sees no storm.
 const RETRY_AFTER_SHUTDOWN_MILLIS: std::ops::Range<u64> = 1_000..10_000;
@@ -89,6 +93,8 @@ pub struct Worker<T> {
     /// Lists that the inbox's are swapped with.
     changed: Vec<Arc<SymbolState>>,
     commands: Vec<Command<T>>,
+    /// What was asked for and not done yet, in that order.
+    asked: VecDeque<Command<T>>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -107,13 +113,15 @@ impl<T: Transport> Worker<T> {
             reviews: VecDeque::new(),
             changed: Vec::new(),
             commands: Vec::new(),
+            asked: VecDeque::new(),
         }
     }
 
-    /// One step: takes the inbox, marks the streams of changed symbols, hears what happened to transports, writes a batch
+    /// One step: takes the inbox, marks the streams of changed symbols, opens new ones, hears what happened to transports, writes a batch
     /// of marked streams, keeps deadlines.
     pub fn turn(&mut self, now: Now, ready: &[Ready]) -> Wait {
         self.take_inbox(now);
+        self.obey(now);
         for &ready in ready {
             self.hear(ready, now);
         }
@@ -121,7 +129,8 @@ impl<T: Transport> Worker<T> {
         self.keep_deadlines(now);
         self.review(now);
         self.counts.streams = self.roster.len() as u64;
-        if self.roster.rests() && self.next_round.is_empty() && self.reviews.is_empty() {
+        let owes_nothing = self.asked.is_empty() && self.reviews.is_empty();
+        if self.roster.rests() && self.next_round.is_empty() && owes_nothing {
             self.roster.next_deadline().map_or(Wait::Forever, Wait::Until)
         } else {
             Wait::No
@@ -135,7 +144,7 @@ impl<T: Transport> Worker<T> {
 
     /// Whether its work is over: it drains, and no stream is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.roster.len() == 0
+        self.drains && self.asked.is_empty() && self.roster.len() == 0
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
@@ -149,14 +158,25 @@ impl<T: Transport> Worker<T> {
         for state in changed.drain(..) {
             self.take_change(&state, now);
         }
-        for command in commands.drain(..) {
+        self.asked.extend(commands.drain(..));
+        (self.changed, self.commands) = (changed, commands);
+    }
+
+    /// Does what was asked for, as far as one turn goes: a storm of connects must not keep those who are here waiting.
+    fn obey(&mut self, now: Now) {
+        let mut joins_left = JOINS_PER_TURN;
+        while joins_left > 0
+            && let Some(command) = self.asked.pop_front()
+        {
             match command {
-                Command::Open(transport, opening) => self.open(transport, opening, now),
+                Command::Open(transport, opening) => {
+                    joins_left = joins_left.saturating_sub(opening.symbols.len().max(JOINS_PER_STREAM_MIN));
+                    self.open(transport, opening, now);
+                }
                 Command::Drain(window) => self.drain(window, now),
                 Command::Review(review) => self.reviews.push_back(review),
             }
         }
-        (self.changed, self.commands) = (changed, commands);
     }
 
     /// Marks the streams of a changed symbol; those of a large one wait for the running round to end.
@@ -177,6 +197,7 @@ impl<T: Transport> Worker<T> {
             let changed = mem::replace(&mut symbol.waits_for_round, Parts::NONE);
             self.roster.mark_all(symbol, changed, Lane::Large, now);
         }
+        self.roster.begin_round();
     }
 
     fn open(&mut self, transport: T, opening: Opening, now: Now) {
@@ -186,12 +207,12 @@ impl<T: Transport> Worker<T> {
         let key = self.roster.insert(|key| {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
                 let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
-                let start = slots.subscribe(state, subscriber, resume.map(|resume| resume.after), now);
-                Slot::new(state.index() as u32, start.subscriber, start.next)
+                let start = slots.subscribe(state, subscriber, now);
+                Slot::new(state.index() as u32, start.subscriber, start.cursor)
             };
             let mut cursors = Cursors::new(symbols.iter().enumerate().map(slot).collect());
             if let Some(resume) = resume {
-                cursors.cut_replay(slots, &options, resume.bytes);
+                cursors.replay(slots, options.parts(), resume, now);
             }
             Stream::new(transport, cursors, First { name, head, options, phase, permit }, now)
         });
@@ -221,6 +242,9 @@ impl<T: Transport> Worker<T> {
         if ready.writable && stream.blocked {
             stream.blocked = false;
             self.counts.full -= 1;
+            if stream.leaves_by.is_some() {
+                return self.write_goodbye(key, now);
+            }
             let lane = stream.lane;
             self.roster.queue(key, lane, now);
         }
@@ -247,7 +271,7 @@ impl<T: Transport> Worker<T> {
                     if written.more {
                         self.roster.queue(key, lane, now);
                     }
-                    self.roster.rearm_if_earlier(key);
+                    self.roster.arm(key);
                 }
                 Err(why) => ended.push((key, why)),
             }
@@ -291,29 +315,43 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Ends a stream that can still read with a `bye`, and any other without.
+    /// Ends a stream: what it lacks is written if there is room, then its goodbye, as soon as there is. Only who takes
+    /// neither in time is cut off.
     fn say_goodbye(&mut self, key: StreamKey, now: Now) {
         let stream = &mut self.roster.streams[key];
-        if stream.blocked || stream.lingers {
+        let leaves_by = *stream.leaves_by.get_or_insert(now.instant + LINGER);
+        let is_over = leaves_by <= now.instant;
+        if is_over && (stream.blocked || stream.lingers) {
             return self.end(key, Closed::Shutdown, now);
         }
-        if stream.queued.is_some() || stream.deadlines.write.take().is_some() {
+        stream.deadlines.end = Some(leaves_by);
+        if stream.blocked {
+            return; // the next room is for the goodbye
+        }
+        if !is_over && (stream.queued.is_some() || stream.deadlines.write.take().is_some()) {
             // What it lacks comes first, whatever its `max_rate`.
             stream.hurry();
             stream.deadlines.end = Some(now.instant + LAST_WRITE);
             return self.roster.queue(key, Lane::Small, now);
         }
+        self.write_goodbye(key, now);
+    }
+
+    fn write_goodbye(&mut self, key: StreamKey, now: Now) {
         let retry = Duration::from_millis(self.random.random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
-        let taken = stream.write_block(&wire::bye(Bye::Shutdown, retry), now);
-        self.counts.full += u64::from(stream.blocked);
-        match taken {
-            Ok(bytes) if !stream.blocked => self.counts.count_write(bytes, Missed::default()),
-            Ok(_) => return self.end(key, Closed::Shutdown, now),
+        let stream = &mut self.roster.streams[key];
+        stream.queued = None; // whatever it still lacks, this is its last word
+        match stream.write_goodbye(&wire::bye(Bye::Shutdown, retry), now) {
+            Ok(bytes) => self.counts.count_write(bytes, Missed::default()),
             Err(why) => return self.end(key, why, now),
         }
-        stream.transport.close(Close::Finish);
-        stream.lingers = true;
-        stream.deadlines.end = Some(now.instant + LINGER);
+        self.counts.full += u64::from(stream.blocked);
+        if !stream.blocked {
+            stream.transport.close(Close::Finish);
+            stream.lingers = true;
+            stream.leaves_by = Some(now.instant + LINGER);
+        }
+        stream.deadlines.end = stream.leaves_by;
     }
 
     fn drain(&mut self, window: Duration, now: Now) {
@@ -322,7 +360,7 @@ impl<T: Transport> Worker<T> {
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
             self.roster.streams[key].deadlines.end = Some(end);
-            self.roster.rearm_if_earlier(key);
+            self.roster.arm(key);
         }
     }
 

@@ -9,7 +9,12 @@ use crate::{
 };
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -18,6 +23,9 @@ use tokio::{
 /// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`): a storm that finds
 /// the queue full loses its SYNs and waits a second to send them again.
 const BACKLOG: i32 = 4096;
+/// Bytes of answers that the kernel holds for one client, doubled for its own use: left to itself it takes megabytes for each
+/// that asks for much and reads nothing. A client 100 ms away still gets over a megabyte a second.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// The waits after a failure to accept, the first and the longest: until a descriptor is free, the next fails too.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -37,17 +45,20 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Makes a listener, needing no runtime.
+/// Makes a listener, needing no runtime. A client that acknowledges nothing for `write_timeout` is given up by the kernel, also
+/// after its connection was closed.
 ///
 /// # Errors
 /// [`BindError`], such as an address in use.
-pub(crate) fn listen(address: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+pub(crate) fn listen(address: SocketAddr, write_timeout: Duration) -> Result<std::net::TcpListener, BindError> {
     let listen = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for the connections of the process before it.
         socket.set_reuse_address(true)?;
-        // Accepted sockets inherit it; a tick must not wait for the acknowledgement of the one before.
+        // Accepted sockets inherit these; a tick must not wait for the acknowledgement of the one before.
         socket.set_tcp_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_tcp_user_timeout(Some(write_timeout))?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -81,8 +92,8 @@ impl<Kind: Send + 'static> Acceptor<Kind> {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
-                (socket, permit) = next_connection(&listener, &self.gate) => {
-                    tasks.spawn(self.serving.serve(socket, permit, stopping.clone()));
+                (socket, peer, permit) = next_connection(&listener, &self.gate) => {
+                    tasks.spawn(self.serving.serve(socket, peer, permit, stopping.clone()));
                 }
                 Some(_) = tasks.join_next() => {}
                 () = stopping.wait() => break,
@@ -104,13 +115,14 @@ impl Serving {
     fn serve<Kind>(
         &self,
         socket: TcpStream,
+        peer: IpAddr,
         permit: Permit<Kind>,
         stopping: Stopping,
     ) -> impl Future<Output = ()> + use<Kind> {
         let (connections, open_stream) = (self.connections.clone(), self.open_stream.clone());
         async move {
             let _held = permit;
-            match connections.serve(socket, stopping).await {
+            match connections.serve(socket, peer, stopping).await {
                 Ok(None) => {}
                 Ok(Some(stream)) => {
                     if let Err(error) = open_stream(stream.socket, stream.opening) {
@@ -129,12 +141,12 @@ impl Serving {
 ///
 /// # Cancel safety
 /// Dropped, it has taken no connection: one that is accepted is returned in the same poll.
-async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, Permit<Kind>) {
+async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, IpAddr, Permit<Kind>) {
     let permit = gate.acquire().await;
     let mut pause = PAUSE_MIN;
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => return (socket, permit),
+            Ok((socket, peer)) => return (socket, peer.ip(), permit),
             Err(error) => {
                 let failure = AcceptFailure::of(&error);
                 metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(1);

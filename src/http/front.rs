@@ -3,6 +3,7 @@
 
 use super::{
     cors::Cors,
+    forwarded,
     host::Hosts,
     problem::Problem,
     routes::{Route, Routes},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     fanout::{Opening, Resume},
-    limits::{Gate, Stream},
+    limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
     telemetry::names::{HTTP_REQUESTS, STREAMS_REJECTED},
     wire::{Epoch, StreamName},
@@ -19,7 +20,9 @@ use crate::{
 use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming;
+use ipnet::IpNet;
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -36,6 +39,8 @@ pub(crate) struct Front {
     pub(crate) routes: Routes,
     pub(crate) hosts: Hosts,
     pub(crate) cors: Cors,
+    /// Whose word counts on where a request comes from.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// `None` on a listener without streams.
     pub(crate) streams: Option<Streams>,
 }
@@ -43,6 +48,8 @@ pub(crate) struct Front {
 /// What a stream needs to be opened.
 pub(crate) struct Streams {
     pub(crate) gate: Gate<Stream>,
+    /// `None` where an address may have as many as there are.
+    pub(crate) addresses: Option<Addresses>,
     /// Set while the gateway ends its streams: it takes no new ones.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) epoch: Epoch,
@@ -59,10 +66,11 @@ pub(crate) enum Answer {
 }
 
 impl Front {
-    /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    /// Answers a request that came from `peer`.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let (mut parts, body) = request.into_parts();
         let method = parts.method.clone();
+        let client = forwarded::client(peer, &parts.headers, &self.trusted_proxies);
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let mut response = match check(&self.hosts, &parts, &body) {
             Err(problem) => problem.into_response(),
@@ -78,7 +86,7 @@ impl Front {
         self.cors.permit(origin.as_ref(), response.headers_mut());
         add_common_headers(&mut response);
         let answer = match response.extensions_mut().remove::<Arc<StreamRequest>>() {
-            Some(request) if method == Method::GET => self.open(Arc::unwrap_or_clone(request), response),
+            Some(request) if method == Method::GET => self.open(Arc::unwrap_or_clone(request), client, response),
             _ => Answer::Whole(response),
         };
         count(&method, &answer);
@@ -86,11 +94,9 @@ impl Front {
     }
 
     /// Opens a stream if there is room; else it ends as soon as it has begun.
-    fn open(&self, request: StreamRequest, mut response: Response) -> Answer {
+    fn open(&self, request: StreamRequest, client: ClientAddress, mut response: Response) -> Answer {
         let Some(streams) = &self.streams else { return Answer::Whole(response) };
-        let draining = streams.draining.load(Ordering::Relaxed);
-        let permit = if draining { Err("draining") } else { streams.gate.try_acquire().ok_or("limit") };
-        match permit {
+        match streams.admit(client) {
             Ok(permit) => {
                 let StreamRequest { selection, choices } = request;
                 let name = StreamName::new(rand::random());
@@ -101,7 +107,7 @@ impl Front {
                     symbols: selection.known.into_boxed_slice(),
                     options: choices.options(streams.heartbeat),
                     resume: choices.after(streams.epoch).map(|after| Resume { after, bytes: streams.replay_bytes }),
-                    permit: Box::new(permit),
+                    permit,
                 })
             }
             Err(reason) => {
@@ -110,6 +116,22 @@ impl Front {
                 Answer::Whole(response)
             }
         }
+    }
+}
+
+impl Streams {
+    /// What a stream holds as long as it lives.
+    ///
+    /// # Errors
+    /// Why there is no room for it: the label of its count.
+    fn admit(&self, client: ClientAddress) -> Result<Box<dyn Send>, &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining");
+        }
+        let of_all = self.gate.try_acquire().ok_or("limit")?;
+        let Some(addresses) = &self.addresses else { return Ok(Box::new(of_all)) };
+        let of_address = addresses.try_acquire(client).ok_or("address")?;
+        Ok(Box::new((of_all, of_address)))
     }
 }
 

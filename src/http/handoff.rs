@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     future::poll_fn,
     io,
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -57,6 +58,7 @@ type Slot = Arc<Mutex<Option<Opening>>>;
 
 struct Declining {
     front: Arc<Front>,
+    peer: IpAddr,
     slot: Slot,
 }
 
@@ -70,9 +72,9 @@ impl Service<Request<Incoming>> for Declining {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Declined>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (front, slot) = (self.front.clone(), self.slot.clone());
+        let (front, peer, slot) = (self.front.clone(), self.peer, self.slot.clone());
         Box::pin(async move {
-            match front.answer(request).await {
+            match front.answer(request, peer).await {
                 Answer::Whole(response) => Ok(response),
                 Answer::Stream(opening) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
@@ -88,14 +90,20 @@ impl Connections {
     ///
     /// # Errors
     /// The socket's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's.
-    pub(crate) async fn serve(&self, socket: TcpStream, mut stopping: Stopping) -> io::Result<Option<Handoff>> {
+    pub(crate) async fn serve(
+        &self,
+        socket: TcpStream,
+        peer: IpAddr,
+        mut stopping: Stopping,
+    ) -> io::Result<Option<Handoff>> {
         let slot = Slot::default();
+        let declining = Declining { front: self.front.clone(), peer, slot: slot.clone() };
         let io = TokioIo::new(WriteDeadline::new(socket, self.write_timeout));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(self.head_bytes.max(BUFFER_BYTES_MIN))
-            .serve_connection(io, Declining { front: self.front.clone(), slot: slot.clone() });
+            .serve_connection(io, declining);
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
             () = stopping.wait() => {

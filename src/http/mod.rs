@@ -6,6 +6,7 @@
 mod accept;
 mod choices;
 mod cors;
+mod forwarded;
 mod front;
 mod handoff;
 mod host;
@@ -35,7 +36,7 @@ pub(crate) use stream_request::Query;
 use crate::{
     cache::Cache,
     config,
-    limits::{Connection, Permits},
+    limits::{Addresses, Connection, Permits},
 };
 use std::{
     io,
@@ -66,10 +67,17 @@ impl Server {
     /// # Errors
     /// [`BindError`], such as an address in use.
     pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
-        let listener = listen(server.listen)?;
+        let listener = listen(server.listen, limits.write_timeout)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.listen, source })?;
+        if limits.streams_per_address > 0 && address.ip().is_loopback() && server.trusted_proxies.is_empty() {
+            tracing::warn!(
+                streams_per_address = limits.streams_per_address,
+                "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
+            );
+        }
         let streams = front::Streams {
             gate: services.permits.streams,
+            addresses: Addresses::new(limits.streams_per_address),
             draining: services.draining,
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
@@ -79,6 +87,7 @@ impl Server {
             routes: routes::client_routes(services.cache, limits.symbols_per_stream),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&server.cors_origins),
+            trusted_proxies: server.trusted_proxies.clone(),
             streams: Some(streams),
         };
         let connections = Connections {

@@ -1,5 +1,6 @@
 //! A socket on which a client that does not take its answer cannot hold a connection for ever.
 
+use socket2::SockRef;
 use std::{
     io,
     pin::Pin,
@@ -36,7 +37,13 @@ impl WriteDeadline {
             self.running = Some(Box::pin(sleep_until(Instant::now() + self.timeout)));
         }
         let over_time = self.running.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if over_time { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { written }
+        if !over_time {
+            return written;
+        }
+        // What was never taken is thrown away with a reset when the socket closes, not kept for the client by the kernel. A
+        // socket that refuses is gone already.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -97,20 +104,24 @@ mod tests {
     async fn a_client_that_takes_nothing_or_little_is_given_up() {
         for drips in [false, true] {
             let (mut server, mut client) = pair(Duration::from_millis(100)).await;
+            let (given_up_tx, mut given_up_rx) = tokio::sync::watch::channel(false);
             let reader = tokio::spawn(async move {
                 // Each read frees some room; so slowly, all of it would take ten seconds.
                 let mut interval = tokio::time::interval(Duration::from_millis(10));
                 let mut scratch = vec![0; 64 * 1024];
-                loop {
+                while !*given_up_rx.borrow_and_update() {
                     interval.tick().await;
-                    if drips && client.read(&mut scratch).await.is_err() {
-                        return;
+                    if drips && let Err(error) = client.read(&mut scratch).await {
+                        return error.kind();
                     }
                 }
+                client.read_to_end(&mut scratch).await.unwrap_err().kind()
             });
             let error = server.write_all(&vec![0; MUCH]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            reader.abort();
+            drop(server);
+            given_up_tx.send_replace(true);
+            assert_eq!(reader.await.unwrap(), io::ErrorKind::ConnectionReset, "the kernel keeps nothing for it");
         }
     }
 

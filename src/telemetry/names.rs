@@ -51,7 +51,7 @@ pub const TICK_DELIVERY_HELP: &str =
     "From a tick's receipt, or the stream's opening if later, to the turn that wrote it into the transport.";
 /// Requests. Labels `route`, `code`.
 pub const HTTP_REQUESTS: &str = "tickfan_http_requests_total";
-/// Connections that are not streams: heads being read and other answers.
+/// Connections that are not streams: heads being read and other answers, and the place kept for the next.
 pub const HTTP_CONNECTIONS: &str = "tickfan_http_connections";
 /// Failures to accept a connection. Label `reason`.
 pub const HTTP_ACCEPT_ERRORS: &str = "tickfan_http_accept_errors_total";
@@ -82,7 +82,10 @@ pub fn describe() {
     describe_counter!(STREAM_SENT_BYTES, Unit::Bytes, "Bytes written to streams.");
     describe_counter!(STREAM_WRITES, "Writes to streams, one for all that a stream lacked.");
     describe_counter!(HTTP_REQUESTS, "Requests, by route and status code.");
-    describe_gauge!(HTTP_CONNECTIONS, "Connections that are not streams: heads being read and other answers.");
+    describe_gauge!(
+        HTTP_CONNECTIONS,
+        "Connections that are not streams: heads being read and other answers, and the place kept for the next."
+    );
     describe_counter!(HTTP_ACCEPT_ERRORS, "Failures to accept a connection, by reason.");
     describe_gauge!(BUILD_INFO, "Always 1; the version is the label.");
 }

@@ -4,20 +4,26 @@ use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
 use tickfan::fanout::{Close, Gone, Options, Ready, Transport};
 
+/// What one write may offer beside the rest of the one before.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
 /// Readiness that a worker has not heard of yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
 /// A client and all that it saw.
 pub(crate) struct Client {
     pub(crate) worker: usize,
+    /// 0 until its worker has taken it over.
     pub(crate) key: u64,
-    /// Its worker has had no turn since it came.
+    /// Its worker has not yet taken it over.
     pub(crate) is_new: bool,
     /// Bytes that it takes before it is full.
     pub(crate) room: usize,
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<Close>,
+    /// How often it was told that the stream ends.
+    pub(crate) goodbyes: usize,
     /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
@@ -50,6 +56,8 @@ pub(crate) struct Progress {
     pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
+    /// The newest tick when it came: it is to get that one or a newer one, whatever parts it wants.
+    pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
     /// Frames of other symbols that went out while this one was lacking.
@@ -67,6 +75,7 @@ impl Client {
             full: false,
             left: false,
             closed: None,
+            goodbyes: 0,
             writes: 0,
             log: Vec::new(),
             cut: None,
@@ -135,6 +144,7 @@ impl Transport for Scripted {
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
+        assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
         let taken = offered.min(client.room);
         let mut left = taken;
         for block in blocks {

@@ -9,7 +9,10 @@ mod client;
 mod world;
 
 use std::{ops::Range, time::Duration};
-use tickfan::fanout::{Options, Resume};
+use tickfan::{
+    fanout::{Close, Options, Resume},
+    market::Part,
+};
 use world::{Settings, World};
 
 const STEPS: usize = 300;
@@ -37,22 +40,22 @@ fn rule_1_within_a_stream_a_symbols_seq_only_rises() {
 
 #[test]
 fn rule_2_a_stream_that_keeps_up_misses_none_and_any_other_gets_the_newest() {
-    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8, choosy: false });
+    simulate(250..500, Settings { symbols: 2, workers: 1, clients_max: 8, ..Settings::default() });
 }
 
 #[test]
 fn rule_3_every_stream_ends_on_the_newest_of_each_of_its_symbols() {
-    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20, choosy: false });
+    simulate(500..700, Settings { symbols: 9, workers: 3, clients_max: 20, ..Settings::default() });
 }
 
 #[test]
 fn rule_5_a_stream_that_takes_nothing_is_closed_and_no_other() {
-    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30, choosy: false });
+    simulate(700..850, Settings { symbols: 3, workers: 1, clients_max: 30, ..Settings::default() });
 }
 
 #[test]
 fn rule_11_a_frame_is_encoded_once_for_all_and_only_if_some_stream_wants_it() {
-    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16, choosy: false });
+    simulate(850..1_000, Settings { symbols: 20, workers: 4, clients_max: 16, ..Settings::default() });
 }
 
 #[test]
@@ -101,6 +104,44 @@ fn a_resumed_stream_of_one_symbol_gets_all_that_the_ring_holds() {
     }
 }
 
+/// The newest tick comes even if its part is not wanted, and even if the replay before it is cut by a full transport.
+#[test]
+fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
+    let trades = Options::new(Duration::from_secs(15)).on([Part::Trade].into_iter().collect());
+    for room in (0..3_000).step_by(50) {
+        let mut world = World::new(7, Settings { symbols: 1, workers: 1, ..Settings::default() });
+        world.join(0, &[0], usize::MAX); // somebody wants all parts
+        for _ in 0..10 {
+            world.publish_part(0, Part::Trade);
+        }
+        world.publish_part(0, Part::Quote);
+        let client = world.join_with(0, &[0], room, trades, Some(Resume { after: 0, bytes: 64 * 1024 }));
+        world.turn(0);
+        world.give_room(client, usize::MAX);
+        while world.turn(0) {}
+        assert_eq!(world.client(client).symbols[&0].last, Some(11), "rule 3: room for {room} bytes at first");
+    }
+}
+
+/// Those who are here wait no longer for a storm of connects than for one turn's share of it.
+#[test]
+fn rule_10_a_turn_opens_only_so_many_streams() {
+    for (symbols, per_turn) in [(1, 64), (500, 3)] {
+        let mut world = World::new(11, Settings { symbols, workers: 1, ..Settings::default() });
+        let here = world.join_all(0, usize::MAX);
+        while world.turn(0) {}
+        let storm: Vec<usize> = (0..200).map(|_| world.join_all(0, usize::MAX)).collect();
+        world.publish(0);
+        for turn in 1..=200_usize.div_ceil(per_turn) {
+            world.turn(0);
+            let opened = storm.iter().filter(|&&client| world.client(client).key != 0).count();
+            assert_eq!(opened, 200.min(turn * per_turn), "rule 10: in turn {turn}");
+            assert_eq!(world.client(here).lacks(), 0, "rule 4: who is here waits for the storm");
+        }
+        world.come_to_rest();
+    }
+}
+
 /// What is replayed before the newest is the newest that fits.
 #[test]
 fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
@@ -119,6 +160,45 @@ fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
         assert_eq!(seqs.len(), replayed, "{bytes} bytes: {seqs:?}");
         assert!(seqs.iter().rev().zip([5, 5, 4, 4, 3, 3, 2, 2, 1, 1]).all(|(seq, newest)| *seq == newest), "{seqs:?}");
     }
+}
+
+/// A tick that a ring should have dropped by its age does not come again, however long the symbol has been quiet.
+#[test]
+fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
+    let mut world = World::new(10, Settings { symbols: 1, workers: 1, ..Settings::default() });
+    let options = Options::new(Duration::from_secs(15));
+    let resumed_after = |world: &mut World, quiet| {
+        world.advance(Duration::from_millis(quiet));
+        let client = world.join_with(0, &[0], usize::MAX, options, Some(Resume { after: 0, bytes: 64 * 1024 }));
+        world.turn(0);
+        world.client(client).symbols[&0].seqs.clone()
+    };
+    (0..5).for_each(|_| world.publish(0));
+    assert_eq!(resumed_after(&mut world, 900), [1, 2, 3, 4, 5]);
+    assert_eq!(resumed_after(&mut world, 200), [5]);
+    world.publish(0);
+    assert_eq!(resumed_after(&mut world, 0), [6], "the one before it was only kept as the newest");
+}
+
+/// What one write does not carry comes with the next ones, though nothing marks it again.
+#[test]
+fn rule_3_what_does_not_fit_one_write_is_not_lost() {
+    const SYMBOLS: usize = 700;
+    let at_once = Settings { workers: 1, interrupts: 0.0, ..Settings::default() };
+    let mut world = World::new(8, Settings { symbols: SYMBOLS, ..at_once });
+    let many = world.join_all(0, usize::MAX);
+    for round in 0..3 {
+        while world.turn(0) {}
+        assert_eq!(world.client(many).lacks(), 0, "rule 3: a stream of {SYMBOLS} lacks some of round {round}");
+        (0..SYMBOLS).for_each(|symbol| world.publish(symbol));
+    }
+    assert!(world.client(many).writes >= 4, "two rounds of ticks are more than two writes");
+    let mut world = World::new(9, Settings { symbols: 1, ring: 1_024, ..at_once });
+    let deep = world.join(0, &[0], usize::MAX);
+    while world.turn(0) {}
+    (0..1_000).for_each(|_| world.publish(0));
+    while world.turn(0) {}
+    assert_eq!(world.client(deep).symbols[&0].seqs, (0..=1_000).collect::<Vec<_>>(), "rule 2: every tick, in order");
 }
 
 /// Symbols of a slow stream take turns, however hot some of them are.
@@ -165,4 +245,55 @@ fn rule_3_no_stream_starves_in_a_round_and_small_symbols_pass_it() {
         assert!(most - least <= 1, "in turn {round} a stream was written {most} times, another {least}");
     }
     world.come_to_rest();
+}
+
+/// A full stream of a large symbol that has room again, turn after turn, holds up no round of the others.
+#[test]
+fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_large_symbol() {
+    const CROWD: usize = 300;
+    const TURNS: usize = 200;
+    let mut world = World::new(6, Settings { symbols: 1, workers: 1, ..Settings::default() });
+    let crowd: Vec<usize> = (0..CROWD).map(|_| world.join(0, &[0], usize::MAX)).collect();
+    let drips = world.join(0, &[0], usize::MAX);
+    while world.turn(0) {}
+    world.publish(0); // it takes its place in the round
+    while world.turn(0) {}
+    world.client(drips).room = 0;
+    for turn in 0..TURNS {
+        world.publish(0);
+        world.advance(Duration::from_millis(1));
+        world.give_room(drips, 50); // less than a frame: it is full again at once
+        world.turn(0);
+        let least = crowd.iter().map(|&client| world.client(client).writes).min().unwrap();
+        assert!(least >= turn / 3, "rule 3: in turn {turn} a stream that has room was written {least} times");
+    }
+    world.come_to_rest();
+}
+
+/// A slow reader is nearly always full, also at the moment that a drain has chosen for it: it is told all the same, and
+/// only who reads nothing at all is cut off.
+#[test]
+fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
+    const PER_KIND: usize = 20;
+    let mut world = World::new(12, Settings { symbols: 3, workers: 1, ..Settings::default() });
+    let mut join = |room: usize| -> Vec<usize> { (0..PER_KIND).map(|_| world.join_all(0, room)).collect() };
+    let (fast, slow, stalled) = (join(usize::MAX), join(700), join(700));
+    let step = |world: &mut World| {
+        (0..3).for_each(|symbol| world.publish(symbol));
+        world.advance(Duration::from_millis(10));
+        slow.iter().for_each(|&client| world.give_room(client, 60));
+        while world.turn(0) {}
+    };
+    (0..20).for_each(|_| step(&mut world));
+    assert!(slow.iter().all(|&client| world.client(client).full), "who takes 60 bytes at a time is full");
+    world.drain(Duration::from_millis(500));
+    (0..200).for_each(|_| step(&mut world));
+    for (clients, goodbyes, closed) in [(fast, 1, Close::Finish), (slow, 1, Close::Finish), (stalled, 0, Close::Abort)]
+    {
+        for client in clients {
+            let client = world.client(client);
+            assert_eq!((client.goodbyes, client.closed), (goodbyes, Some(closed)), "rule 12");
+            assert!(!client.is_cut() || goodbyes == 0, "the goodbye comes whole");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use tickfan::{
 const MAX_LAG: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_millis(1_500);
 const STALL_TIMEOUT: Duration = Duration::from_secs(3);
-const RING: RingLimits = RingLimits { count: 16, age: Duration::from_secs(1) };
+const RING_AGE: Duration = Duration::from_secs(1);
 const EPOCH_SEED: u64 = 1 << 40;
 
 #[derive(Clone, Copy)]
@@ -30,11 +30,15 @@ pub(crate) struct Settings {
     pub(crate) clients_max: usize,
     /// Clients choose parts and rates, and resume where another left.
     pub(crate) choosy: bool,
+    /// The most ticks of a symbol that are kept.
+    pub(crate) ring: usize,
+    /// How often a worker takes its turn in the middle of a publish.
+    pub(crate) interrupts: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false }
+        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false, ring: 16, interrupts: 0.05 }
     }
 }
 
@@ -53,6 +57,8 @@ pub(crate) struct World {
     stuck_since: Vec<Option<Instant>>,
     last_heard: Vec<Instant>,
     missed: Vec<Missed>,
+    /// The streams are being ended.
+    drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
     /// The ticks that some stream wanted, by symbol and `seq`.
     wanted: HashSet<(usize, u64)>,
@@ -73,13 +79,13 @@ struct Simulated {
 impl World {
     pub(crate) fn new(seed: u64, settings: Settings) -> Self {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_000_000) };
-        let cache = Cache::new(Epoch::new(EPOCH_SEED), RING);
+        let cache = Cache::new(Epoch::new(EPOCH_SEED), RingLimits { count: settings.ring, age: RING_AGE });
         let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
         let symbols: Vec<_> = (0..settings.symbols).map(register).collect();
         let worker = |index| {
             #[expect(clippy::arc_with_non_send_sync, reason = "one thread; a worker's inbox is shared by an Arc")]
             let inbox = Arc::new(WorkerInbox::default());
-            let limits = WorkerLimits { max_lag: MAX_LAG, ring: RING.count, stall_timeout: STALL_TIMEOUT };
+            let limits = WorkerLimits { max_lag: MAX_LAG, ring: settings.ring, stall_timeout: STALL_TIMEOUT };
             let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
             let announced = vec![0; settings.symbols];
             Simulated { worker, inbox, events: Events::default(), sleeps_until: None, announced }
@@ -97,6 +103,7 @@ impl World {
             stuck_since: Vec::new(),
             last_heard: Vec::new(),
             missed: Vec::new(),
+            drains: false,
             wanted: HashSet::new(),
             frames: HashMap::new(),
             settings,
@@ -206,9 +213,12 @@ impl World {
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             // A resume may bring what nobody wanted when it was published.
-            let oldest = if resume.is_some() { published.saturating_sub(RING.count as u64) } else { published };
+            let oldest = if resume.is_some() { published.saturating_sub(self.settings.ring as u64) } else { published };
             self.wanted.extend((oldest..=published).map(|seq| (symbol, seq)));
-            client.borrow_mut().symbols.insert(symbol, Progress { published, ..Progress::default() });
+            client
+                .borrow_mut()
+                .symbols
+                .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
         let opening = Opening {
             name: StreamName::new(0),
@@ -229,14 +239,29 @@ impl World {
         self.clients.len() - 1
     }
 
+    /// All streams are to end within this time.
+    pub(crate) fn drain(&mut self, window: Duration) {
+        self.drains = true;
+        for simulated in &mut self.workers {
+            if simulated.inbox.send(Command::Drain(window)) {
+                simulated.sleeps_until = None;
+            }
+        }
+    }
+
     pub(crate) fn give_room(&mut self, client: usize, bytes: usize) {
         self.client(client).give_room(bytes);
     }
 
     /// A venue's update becomes a tick, and is announced: to be interrupted by any worker's turn between each two steps.
     pub(crate) fn publish(&mut self, symbol: usize) {
+        let part = if self.random.random_bool(0.5) { Part::Trade } else { Part::Quote };
+        self.publish_part(symbol, part);
+    }
+
+    pub(crate) fn publish_part(&mut self, symbol: usize, part: Part) {
         let state = self.symbols[symbol].clone();
-        let update = self.some_update();
+        let update = self.some_update(part);
         let Published::Tick { interest } = state.publish(&update, self.now) else { return };
         self.history[symbol].push(state.newest());
         if interest != 0 || self.clients.iter().any(|client| client.borrow().symbols.contains_key(&symbol)) {
@@ -248,7 +273,7 @@ impl World {
             }
         }
         let unmarked = state.marks().set(interest);
-        if self.random.random_bool(0.05) {
+        if self.random.random_bool(self.settings.interrupts) {
             let worker = self.random.random_range(0..self.workers.len());
             self.turn(worker);
         }
@@ -263,11 +288,11 @@ impl World {
         }
     }
 
-    fn some_update(&mut self) -> Update {
+    fn some_update(&mut self, part: Part) -> Update {
         let price = Field::Set(Decimal::new(self.random.random_range(1..1_000_000), 2).unwrap());
-        match self.random.random_bool(0.5) {
-            true => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
-            false => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+        match part {
+            Part::Trade => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
+            _ => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
         }
     }
 
@@ -295,7 +320,8 @@ impl World {
         };
         for client in 0..self.clients.len() {
             if self.client(client).worker == worker {
-                if self.client(client).is_new {
+                let is_open = self.client(client).key != 0;
+                if is_open && self.client(client).is_new {
                     self.client(client).is_new = false;
                     self.joined[client] = self.now.instant;
                 }
@@ -326,11 +352,15 @@ impl World {
                     self.last_heard[client] = self.now.instant;
                     if is_tick(block) {
                         self.check_tick(client, block, announced);
+                    } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
+                        self.client(client).goodbyes += 1;
                     }
                 }
             }
         }
-        self.check_silence(client, wait);
+        if !self.drains {
+            self.check_silence(client, wait);
+        }
     }
 
     /// Rules 1, 2 and 11, and that a frame says what was published.
@@ -356,7 +386,7 @@ impl World {
             let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
             if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
                 let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
-                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= RING.count as u64;
+                let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
                 let chosen = options.interval.is_some();
                 assert!(
                     age > MAX_LAG || lost || chosen,
@@ -479,7 +509,7 @@ impl World {
                 continue;
             }
             for (symbol, progress) in &client.symbols {
-                let newest = self.symbols[*symbol].newest().last_change(client.options.parts());
+                let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);
                 let last = progress.last;
                 assert!(last >= Some(newest), "seed {}: rule 3: S{symbol} ends at {last:?} of {newest}", self.seed);
             }

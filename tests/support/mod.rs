@@ -9,6 +9,7 @@
 )]
 
 pub mod crowd;
+pub mod kernel;
 pub mod process;
 pub mod recording;
 pub mod reference;
@@ -16,6 +17,7 @@ pub mod running;
 pub mod stream;
 pub mod venue;
 
+use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -54,11 +56,13 @@ impl Default for Setup {
                 admin_listen: "127.0.0.1:0".parse().unwrap(),
                 hosts: vec!["ticks.example".into()],
                 cors_origins: vec!["*".into()],
+                trusted_proxies: Vec::new(),
                 heartbeat: Duration::from_secs(15),
                 drain: Duration::from_secs(1),
             },
             limits: config::Limits {
                 streams: 1_000,
+                streams_per_address: 0,
                 connections: 100,
                 head_timeout: PATIENCE,
                 head_bytes: 16 * 1024,
@@ -140,6 +144,20 @@ impl Gateway {
     }
 }
 
+/// Checks that what was read is one stream, as [`Gateway::serve_stream`] sends it, from its first byte to its last.
+#[track_caller]
+pub fn assert_is_stream(read: &str) {
+    let (head, body) = read.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {read:?}"));
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("content-length"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    assert!(body.starts_with("retry: "), "{body}");
+    assert!(body.ends_with("}\n\ndata: the end\n\n"), "{body}");
+    assert_eq!(body.matches("event: hello").count(), 1, "{body}");
+    assert!(!body.contains("HTTP/1.1"), "a second answer: {body}");
+}
+
 /// A running admin listener.
 pub struct Admin {
     pub address: SocketAddr,
@@ -203,6 +221,17 @@ pub fn update() -> Update {
         stats: Some(StatsUpdate { open: number("180"), prev_close: number("181.5"), ..StatsUpdate::default() }),
         ..Update::default()
     }
+}
+
+/// What the socket of a client that does not read holds: set before it connects, for later the window is open already.
+const NARROW_BYTES: usize = 4_096;
+
+/// A connection whose client takes next to nothing that it does not read.
+pub fn connect_narrow(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.into()
 }
 
 /// A connection on which bytes are sent as they are.
@@ -292,6 +321,14 @@ impl Client {
                 None => assert!(self.read_more(), "ended before {begin}: {text}"),
             }
         }
+    }
+
+    /// Reads on until all that came since the last answer will do; returns it.
+    pub fn until(&mut self, will_do: impl Fn(&str) -> bool) -> String {
+        while !std::str::from_utf8(&self.buffer).is_ok_and(&will_do) {
+            assert!(self.read_more(), "ended after {:?}", String::from_utf8_lossy(&self.buffer));
+        }
+        String::from_utf8(self.buffer.clone()).unwrap()
     }
 
     /// Reads all that comes until the server ends the connection.

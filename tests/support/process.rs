@@ -17,43 +17,58 @@ pub struct Process {
     pub admin: SocketAddr,
     child: Child,
     config: PathBuf,
+    /// The lines that it logs after the first.
+    log: mpsc::Receiver<String>,
 }
 
 impl Process {
     /// Starts it with a configuration, which says nothing of `[server]`, and waits until it serves.
     pub fn start(name: &str, config: &str) -> Self {
-        Self::launch(name, config, Command::new(env!("CARGO_BIN_EXE_tickfan")))
+        Self::start_on(name, config, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same, on this address.
+    pub fn start_on(name: &str, config: &str, listen: SocketAddr) -> Self {
+        Self::launch(name, config, listen, Command::new(env!("CARGO_BIN_EXE_tickfan")))
     }
 
     /// The same, under a limit of descriptors.
     pub fn start_limited(name: &str, config: &str, descriptors: u32) -> Self {
         let mut command = Command::new("bash");
         command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tickfan")]);
-        Self::launch(name, config, command)
+        Self::launch(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command)
     }
 
-    fn launch(name: &str, config: &str, mut command: Command) -> Self {
+    fn launch(name: &str, config: &str, listen: SocketAddr, mut command: Command) -> Self {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
         std::fs::write(&file, config).unwrap();
-        let free = "127.0.0.1:0";
-        command.arg("--config").arg(&file).args(["--listen", free, "--admin-listen", free]);
-        command.env("TICKFAN_LOG_FORMAT", "json").env_remove("TICKFAN_LOG").stderr(Stdio::piped());
+        let listen = listen.to_string();
+        command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
+        // For people: that is the form in which a line could be forged.
+        command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "debug").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         // Reads on to the end: a full pipe would stop the process.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(line_tx.send(line))));
         let mut seen = Vec::new();
-        let serving = loop {
+        while !seen.last().is_some_and(|line: &String| line.contains("serving")) {
             let Ok(line) = line_rx.recv_timeout(PATIENCE) else { panic!("it does not serve: {seen:#?}") };
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if event["message"] == "serving" {
-                break event;
-            }
             seen.push(line);
+        }
+        let address = |key: &str| {
+            let (_, value) = seen.last()?.split_once(key)?;
+            value.split(' ').next()?.parse().ok()
         };
-        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        Self { address: address("listen"), admin: address("admin"), child, config: file }
+        let (address, admin) = (address("listen=").unwrap(), address("admin=").unwrap());
+        Self { address, admin, child, config: file, log: line_rx }
+    }
+
+    /// Ends it; returns what it has logged since it serves.
+    pub fn log(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.iter().collect()
     }
 
     /// The sum of a metric over the series that have this text among their labels.
@@ -79,6 +94,20 @@ impl Process {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name =
+            |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
+    }
+
     /// Sends SIGTERM and waits for its end.
     pub fn terminate(mut self) -> ExitStatus {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
@@ -102,7 +131,8 @@ impl Drop for Process {
     }
 }
 
-fn sum(text: &str, name: &str, label: &str) -> u64 {
+/// The sum of a metric over the series that have this text among their labels.
+pub fn sum(text: &str, name: &str, label: &str) -> u64 {
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
     let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
     of_name.filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value.parse::<f64>().unwrap() as u64).sum()

@@ -1,8 +1,7 @@
 //! A client of a stream, over a real socket.
 
-use super::{PATIENCE, reference::Fields};
+use super::{PATIENCE, connect_narrow, reference::Fields};
 use serde_json::value::RawValue;
-use socket2::{Domain, Socket, Type};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
@@ -12,8 +11,6 @@ use std::{
 
 /// No stream of a test lasts as long.
 const ALL_PATIENCE: Duration = Duration::from_secs(180);
-/// What a slow reader's socket holds: set before it connects, for later the window is open already.
-const SLOW_RECEIVE_BUFFER: usize = 4_096;
 
 /// An open stream.
 pub struct Stream {
@@ -57,10 +54,7 @@ impl Stream {
 
     /// Opens a stream with a small receive buffer, and reads so many bytes a second.
     pub fn open_slow(address: SocketAddr, target: &str, bytes_per_second: usize) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER).unwrap();
-        socket.connect(&address.into()).unwrap();
-        Self::new(socket.into(), target, Some(bytes_per_second))
+        Self::new(connect_narrow(address), target, Some(bytes_per_second))
     }
 
     fn new(mut socket: TcpStream, target: &str, bytes_per_second: Option<usize>) -> Self {

@@ -1,268 +1,270 @@
-// A watchlist over one stream. Ticks are whole states: a row is replaced by its newest, at most once per frame.
+// Ties the page together: what is chosen, the stream, the store, the views. State that more than one of them needs lives here.
 
+import { RATES, load, save, symbolsOf } from "./choices.js";
+import { Clock } from "./clock.js";
+import { Meter } from "./meter.js";
+import { parseExact } from "./numbers.js";
+import { Store } from "./store.js";
+import { Stream } from "./stream.js";
+import { Announcer } from "./view/announcer.js";
+import { Detail } from "./view/detail.js";
+import { Frame, element, forgetColours } from "./view/dom.js";
+import { Search } from "./view/search.js";
+import { Status } from "./view/status.js";
+import { Watchlist } from "./view/watchlist.js";
+
+/** How many symbols a page shows that was not told which. */
 const SYMBOLS_SHOWN = 20;
-/** Heartbeats come after at most 60 s of silence: a connection that is silent for longer is dead. */
-const SILENCE_MAX_MILLIS = 75_000;
-/** How often ages are written anew. */
-const AGES_EVERY_MILLIS = 500;
-const DECIMALS_MAX = 12;
+/** Ages, lines, rates: what changes by time alone. */
+const SECOND = 1_000;
+/** From this width on there is room for details beside the list. */
+const roomy = matchMedia("(min-width: 75rem)");
+const byId = (id) => document.getElementById(id);
 
-const pill = document.getElementById("pill");
-const origin = document.getElementById("origin");
-const notice = document.getElementById("notice");
-const table = document.getElementById("watchlist");
-const body = table.tBodies[0];
+const choices = load();
+const clock = new Clock();
+const meter = new Meter();
+const store = new Store();
+const announcer = new Announcer();
+const status = new Status();
+const stream = new Stream({ hello, tick, heartbeat: ({ now }) => clock.observe(now), link: linked });
 
-/** By symbol: the newest tick, the row's cells, and what was last shown. */
-const rows = new Map();
-const changed = new Set();
-let frameAsked = false;
+let link = { name: "connecting" };
+let paused = null;
+/** When the stream began, by the gateway's clock, in µs: what it received before says nothing of the way here. */
+let begun = 0;
+let secondDue = true;
+let timer = 0;
 
-// The gateway's clock, in ms, seen from the page's own. What came fastest is nearest to the truth.
-const clock = {
-  ahead: -Infinity,
-  restart(micros) { this.ahead = micros / 1000 - performance.now(); },
-  observe(micros) { this.ahead = Math.max(this.ahead, micros / 1000 - performance.now()); },
-  now() { return performance.now() + this.ahead; },
-};
+// ---- what arrives
 
-function show(link, text = link) {
-  pill.dataset.link = link;
-  write(pill, text);
-  if (link !== "live") cutOff();
+function hello(told) {
+  clock.restart(told.now);
+  begun = told.now;
+  meter.restart();
+  store.hello(told);
+  if (told.unknown.length > 0) status.tell("stream", `No feed has ${told.unknown.join(", ")}.`);
+  else status.hush("stream");
+  frame.ask();
 }
 
-/** Nothing that is shown counts as live any more: each row does again with its own next tick. */
-function cutOff() {
-  for (const row of rows.values()) {
-    row.cut = true;
-    changed.add(row);
+function tick(text) {
+  const taken = parseExact(text);
+  const recv = Number(taken.recv);
+  const fresh = recv > begun;
+  if (fresh) clock.observe(recv);
+  store.take(taken);
+  meter.tick(fresh ? clock.now() - recv / 1000 : NaN);
+  frame.ask();
+}
+
+function linked(next) {
+  if (next.name === link.name && next.name !== "reconnecting") return;
+  link = next;
+  if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
+  if (next.name === "ended") {
+    status.tell("stream", next.why);
+    if (next.unknown) store.unknown();
   }
-  askForFrame();
+  announcer.link({
+    live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
+    ended: `Connection ended: ${next.why}`, paused: "Paused",
+  }[next.name]);
+  secondDue = true;
+  frame.ask();
 }
 
-function tell(text) {
-  notice.textContent = text;
-  notice.hidden = text === "";
-}
+// ---- what is drawn
 
-// ---- the connection
-
-let source = null;
-let lastHeard = 0;
-let goodbye = "";
-
-function connect(symbols) {
-  source?.close();
-  lastHeard = performance.now();
-  source = new EventSource(`/v1/stream?symbols=${symbols.map(encodeURIComponent).join(",")}`);
-  const on = (name, take) => source.addEventListener(name, (event) => {
-    lastHeard = performance.now();
-    take(JSON.parse(event.data));
-  });
-  on("hello", (hello) => {
-    goodbye = "";
-    clock.restart(hello.now);
-    layOut(hello.symbols);
-    tell(hello.unknown.length > 0 ? `No feed has ${hello.unknown.join(", ")}.` : "");
-    show("live");
-  });
-  on("heartbeat", (heartbeat) => clock.observe(heartbeat.now));
-  on("bye", (bye) => { goodbye = bye.reason === "busy" ? " (the gateway is busy)" : " (the gateway restarts)"; });
-  on("message", take);
-  source.addEventListener("error", (event) => lost(event.target, symbols));
-}
-
-function lost(failed, symbols) {
-  if (failed !== source) return;
-  show("reconnecting", `reconnecting${goodbye}`);
-  // Where the browser gives up, because of a status that is not 200, the reason decides.
-  if (failed.readyState === EventSource.CLOSED) explainOrRetry(symbols);
-}
-
-async function explainOrRetry(symbols) {
-  try {
-    const answer = await fetch(`/v1/quotes?symbols=${symbols.map(encodeURIComponent).join(",")}`);
-    if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
-      const problem = await answer.json();
-      tell(problem.detail);
-      show("ended");
-      return;
-    }
-  } catch {
-    // Not reachable, or something in between answered: it may be back later.
-  }
-  setTimeout(() => connect(symbols), 2_000 + 3_000 * Math.random());
-}
-
-function watchSilence(symbols) {
-  const open = source !== null && source.readyState === EventSource.OPEN;
-  if (open && performance.now() - lastHeard > SILENCE_MAX_MILLIS) {
-    show("reconnecting");
-    connect(symbols);
-  }
-}
-
-function take(tick) {
-  const row = rows.get(tick.symbol);
-  if (row === undefined) return;
-  if (tick.recv !== undefined) clock.observe(tick.recv);
-  row.tick = tick;
-  row.cut = false;
-  changed.add(row);
-  askForFrame();
-}
-
-// ---- the table
-
-function layOut(symbols) {
-  if (symbols.length === rows.size && symbols.every((symbol) => rows.has(symbol))) return;
-  rows.clear();
-  changed.clear();
-  body.replaceChildren(...symbols.map((symbol) => {
-    const line = document.createElement("tr");
-    const name = document.createElement("th");
-    name.scope = "row";
-    name.textContent = symbol;
-    const badge = document.createElement("span");
-    badge.className = "badge";
-    badge.hidden = true;
-    name.append(badge);
-    line.append(name);
-    const cells = {};
-    for (const column of ["last", "change", "bid", "ask", "volume", "age", "state"]) {
-      cells[column] = line.insertCell();
-      cells[column].className = column === "state" ? "state text" : column;
-    }
-    rows.set(symbol, { line, badge, cells, tick: null, cut: false, price: undefined, decimals: 2, beat: 0 });
-    return line;
-  }));
-}
-
-function askForFrame() {
-  if (frameAsked) return;
-  frameAsked = true;
-  requestAnimationFrame(() => {
-    frameAsked = false;
-    for (const row of changed) if (row.tick !== null) draw(row);
-    if (changed.size > 0) drawOrigin();
-    changed.clear();
-  });
-}
-
-function write(cell, text) {
-  if (cell.textContent !== text) cell.textContent = text;
-}
-
-function draw(row) {
-  const { tick, cells } = row;
-  row.line.dataset.state = row.cut ? "cut" : tick.state;
-  write(row.badge, named(tick.origin));
-  row.decimals = Math.max(row.decimals, ...[tick.price, tick.bid, tick.ask].map(decimals));
-  write(cells.last, price(tick.price, row.decimals));
-  write(cells.bid, price(tick.bid, row.decimals));
-  write(cells.ask, price(tick.ask, row.decimals));
-  write(cells.volume, tick.volume === undefined ? "–" : compact.format(tick.volume));
-  write(cells.state, row.cut ? "not connected" : state(tick));
-  drawChange(cells.change, tick);
-  if (tick.price !== undefined && row.price !== undefined && tick.price !== row.price) {
-    row.beat = 1 - row.beat;
-    cells.last.dataset.move = tick.price > row.price ? "up" : "down";
-    cells.last.dataset.beat = row.beat;
-  }
-  row.price = tick.price;
-  drawAge(row);
-}
-
-/** What all rows have in common is said once, above them; else each row says its own. */
-function drawOrigin() {
-  const found = new Set([...rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));
-  const [only] = found;
-  const common = found.size === 1 && only !== undefined;
-  origin.hidden = !common;
-  write(origin, common ? `${named(only)} prices` : "");
-  for (const { badge, tick } of rows.values()) badge.hidden = common || tick?.origin === undefined;
-}
-
-function named(origin = "") {
-  return origin === "sim" ? "simulated" : origin;
-}
-
-function drawChange(cell, { price, prev_close }) {
-  const known = price !== undefined && prev_close !== undefined && prev_close !== 0;
-  const percent = known ? (price / prev_close - 1) * 100 : 0;
-  cell.dataset.sign = percent > 0 ? "up" : percent < 0 ? "down" : "none";
-  write(cell, known ? `${signed.format(percent)} %` : "–");
-}
-
-function drawAge(row) {
-  write(row.cells.age, row.tick?.recv === undefined ? "–" : age(clock.now() - row.tick.recv / 1000));
-}
-
-function age(millis) {
-  if (millis < 1_000) return "now";
-  const seconds = Math.floor(millis / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
-}
-
-function state(tick) {
-  if (tick.reason === undefined) return tick.state;
-  return `${tick.state}: ${tick.reason.replaceAll("_", " ")}`;
-}
-
-// ---- numbers
-
-const compact = new Intl.NumberFormat("en", {
-  notation: "compact", minimumSignificantDigits: 3, maximumSignificantDigits: 3,
+const frame = new Frame(() => {
+  const now = clock.now();
+  for (const turn of watchlist.draw(store, now)) announcer.turn(turn);
+  if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
+  store.changed.clear();
+  status.draw(link, store, performance.now());
+  if (!secondDue) return;
+  secondDue = false;
+  watchlist.drawTimes(store, now);
+  if (detail.row !== null) detail.drawChart(now);
+  status.drawMeter(meter.read(performance.now()));
 });
-const signed = new Intl.NumberFormat("en", {
-  signDisplay: "exceptZero", minimumFractionDigits: 2, maximumFractionDigits: 2,
+
+function everySecond() {
+  stream.look();
+  if (paused !== null) return;
+  secondDue = true;
+  frame.ask();
+}
+
+// ---- what is chosen
+
+/** Opens the stream that fits: none while paused or hidden, or without symbols. */
+function follow() {
+  clearInterval(timer);
+  const symbols = choices.symbols ?? [];
+  if (document.hidden || paused !== null || symbols.length === 0) {
+    stream.close();
+    if (paused !== null) linked({ name: "paused", since: paused });
+    else if (symbols.length === 0) linked({ name: "idle" });
+    else linked({ name: "connecting" });
+    return;
+  }
+  timer = setInterval(everySecond, SECOND);
+  if (link.name !== "live") linked({ name: "connecting" });
+  stream.open(symbols, choices.maxRate);
+}
+
+function list(symbols) {
+  choices.symbols = symbols;
+  store.list(symbols);
+  watchlist.list(symbols);
+  if (detail.row !== null && store.rows.get(detail.row.symbol) !== detail.row) select("");
+  else watchlist.select(detail.row?.symbol);
+  frame.ask();
+}
+
+function add(text) {
+  const [symbol] = symbolsOf(text);
+  if (symbol === undefined) {
+    status.tell("list", `${text.trim()} is no symbol: one has letters, digits, points, dashes and underscores.`);
+    return;
+  }
+  status.hush("list");
+  if (!store.rows.has(symbol)) {
+    list([...(choices.symbols ?? []), symbol]);
+    save(choices);
+    follow();
+  }
+  watchlist.focus(symbol);
+}
+
+function remove(symbol) {
+  const place = choices.symbols.indexOf(symbol);
+  list(choices.symbols.filter((other) => other !== symbol));
+  save(choices);
+  offerBack(symbol, place);
+  follow();
+}
+
+function offerBack(symbol, place) {
+  const back = element("button", { type: "button" }, "Put it back");
+  back.addEventListener("click", () => {
+    list(choices.symbols.toSpliced(place, 0, symbol));
+    save(choices);
+    status.hush();
+    watchlist.focus(symbol);
+    follow();
+  });
+  status.tell("list", `${symbol} is off the list.`, back);
+}
+
+function order(symbols) {
+  list(symbols);
+  save(choices);
+}
+
+function select(symbol) {
+  const row = symbol === detail.row?.symbol ? null : store.rows.get(symbol) ?? null;
+  choices.detail = row?.symbol ?? "";
+  save(choices);
+  watchlist.select(row?.symbol);
+  detail.show(row, clock.now());
+}
+
+const watchlist = new Watchlist({ select, remove, order });
+const detail = new Detail(() => {
+  const { symbol } = detail.row;
+  select(symbol);
+  watchlist.focus(symbol);
 });
-const prices = Array.from({ length: DECIMALS_MAX + 1 }, (_, count) =>
-  new Intl.NumberFormat("en", { minimumFractionDigits: count, maximumFractionDigits: count }));
+new Search({ add, listed: (symbol) => store.rows.has(symbol) });
 
-/** How many decimals a number has: a column keeps the most that it has shown, so that it does not jitter. */
-function decimals(number) {
-  if (number === undefined) return 0;
-  const [digits, exponent = "0"] = String(number).split("e");
-  const count = (digits.split(".")[1] ?? "").length - Number(exponent);
-  return Math.min(Math.max(count, 0), DECIMALS_MAX);
+// ---- the controls
+
+function controlRate() {
+  const [slider, shown] = [byId("max-rate"), byId("max-rate-text")];
+  slider.max = RATES.length - 1;
+  slider.value = RATES.indexOf(choices.maxRate);
+  const text = () => {
+    const rate = RATES[slider.value];
+    shown.textContent = slider.ariaValueText = rate === null ? "every tick" : `${rate} a second`;
+    return rate;
+  };
+  text();
+  slider.addEventListener("input", text);
+  slider.addEventListener("change", () => {
+    choices.maxRate = text();
+    save(choices);
+    follow();
+  });
 }
 
-function price(number, count) {
-  return number === undefined ? "–" : prices[count].format(number);
+function controlPause() {
+  const button = byId("pause");
+  button.addEventListener("click", () => {
+    paused = paused === null ? Date.now() : null;
+    button.ariaPressed = String(paused !== null);
+    follow();
+  });
 }
+
+function controlTheme() {
+  const button = byId("theme");
+  const root = document.documentElement;
+  const themes = ["system", "dark", "light"];
+  const show = () => {
+    const theme = root.dataset.theme ?? "system";
+    button.querySelector("span").textContent = theme;
+    button.ariaLabel = `Colours: ${theme}`;
+    forgetColours();
+    detail.restyle(clock.now());
+    secondDue = true;
+    frame.ask();
+  };
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "system") + 1) % themes.length];
+    if (next === "system") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      localStorage.setItem("tickfan.theme", next);
+    } catch {
+      // It lasts as long as the page.
+    }
+    show();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  show();
+}
+
+byId("notice-close").addEventListener("click", () => status.hush());
+addEventListener("online", () => stream.hurry());
+byId("pill").addEventListener("click", () => stream.hurry());
+document.addEventListener("visibilitychange", follow);
 
 // ---- the start
 
-async function chosenSymbols() {
-  const chosen = new URLSearchParams(location.search).getAll("symbols").join(",").split(",");
-  const named = chosen.map((symbol) => symbol.trim()).filter((symbol) => symbol !== "");
-  if (named.length > 0) return named;
-  const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
-  if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
-  return (await answer.json()).symbols.map(({ symbol }) => symbol);
-}
-
 async function start() {
-  try {
-    const symbols = await chosenSymbols();
-    if (symbols.length === 0) {
-      tell("The gateway has no symbols.");
-      show("ended");
+  if (choices.symbols === null) {
+    try {
+      const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
+      if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
+      list((await answer.json()).symbols.map(({ symbol }) => symbol));
+    } catch {
+      const wait = 2_000 + 2_000 * Math.random();
+      linked({ name: "reconnecting", at: performance.now() + wait, why: "" });
+      setTimeout(start, wait);
       return;
     }
-    connect(symbols);
-    setInterval(() => {
-      watchSilence(symbols);
-      for (const row of rows.values()) changed.add(row);
-      askForFrame();
-    }, AGES_EVERY_MILLIS);
-  } catch {
-    show("reconnecting");
-    setTimeout(start, 2_000 + 3_000 * Math.random());
+    if (choices.symbols.length === 0) status.tell("list", "The gateway has no symbols.");
+  } else {
+    list(choices.symbols);
   }
+  const wanted = choices.detail ?? (roomy.matches ? choices.symbols[0] : "");
+  if (store.rows.has(wanted)) select(wanted);
+  follow();
 }
 
+controlRate();
+controlPause();
+controlTheme();
 start();

@@ -1,28 +1,166 @@
-//! The page for people: three files, served as they are.
+//! The page for people: files that stand beside this one, served as they are.
+//!
+//! There is no build step: the browser loads the same modules that are tested in node. What a file holds is what its tag is
+//! made of, so that a browser asks for it again only where a newer gateway has another.
 
 use super::routes::Route;
-use http::{HeaderValue, header};
-use warp::{Filter, Rejection, reply::Response};
+use foldhash::quality::FixedState;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::{future::ready, hash::BuildHasher, sync::LazyLock};
+use warp::{Filter, Rejection, path::FullPath, reject::not_found, reply::Response};
 
 /// Nothing but what the gateway itself serves may run, be shown or be spoken to.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+/// Kept, but asked about each time: the modules of two versions must never meet in one page.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const IMAGE: &str = "image/svg+xml";
+
+/// Where a file is served, as what, and its text.
+struct File {
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+    tag: HeaderValue,
+}
+
+macro_rules! files {
+    ($($path:literal $content_type:ident $name:literal)*) => {
+        [$(($path, $content_type, include_str!($name))),*]
+    };
+}
+
+/// All of them, with their tags.
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let files = files![
+        "/" HTML "index.html"
+        "/icon.svg" IMAGE "icon.svg"
+        "/style.css" STYLE "style.css"
+        "/detail.css" STYLE "detail.css"
+        "/theme.js" SCRIPT "theme.js"
+        "/app.js" SCRIPT "app.js"
+        "/choices.js" SCRIPT "choices.js"
+        "/clock.js" SCRIPT "clock.js"
+        "/history.js" SCRIPT "history.js"
+        "/meter.js" SCRIPT "meter.js"
+        "/numbers.js" SCRIPT "numbers.js"
+        "/store.js" SCRIPT "store.js"
+        "/stream.js" SCRIPT "stream.js"
+        "/words.js" SCRIPT "words.js"
+        "/view/announcer.js" SCRIPT "view/announcer.js"
+        "/view/chart.js" SCRIPT "view/chart.js"
+        "/view/detail.js" SCRIPT "view/detail.js"
+        "/view/dom.js" SCRIPT "view/dom.js"
+        "/view/drag.js" SCRIPT "view/drag.js"
+        "/view/row.js" SCRIPT "view/row.js"
+        "/view/search.js" SCRIPT "view/search.js"
+        "/view/sparkline.js" SCRIPT "view/sparkline.js"
+        "/view/status.js" SCRIPT "view/status.js"
+        "/view/tape.js" SCRIPT "view/tape.js"
+        "/view/watchlist.js" SCRIPT "view/watchlist.js"
+        "/vendor/uplot.js" SCRIPT "vendor/uplot.js"
+        "/vendor/uplot.css" STYLE "vendor/uplot.css"
+        "/vendor/uplot-LICENSE.txt" TEXT "vendor/uplot-LICENSE.txt"
+    ];
+    files.map(|(path, content_type, text)| File { path, content_type, text, tag: tag(text) }).into()
+});
+
+/// The same text has the same tag in each process and on each machine.
+fn tag(text: &str) -> HeaderValue {
+    let hash = FixedState::with_seed(0).hash_one(text);
+    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits in quotes")
+}
 
 /// `/` and the files that it names.
 pub(super) fn routes() -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let index = warp::path::end().map(|| file("text/html; charset=utf-8", include_str!("index.html")));
-    let script = warp::path!("app.js").map(|| file("text/javascript; charset=utf-8", include_str!("app.js")));
-    let style = warp::path!("style.css").map(|| file("text/css; charset=utf-8", include_str!("style.css")));
-    index.or(script).unify().or(style).unify().and(warp::get())
+    let file = warp::path::full()
+        .and_then(|path: FullPath| ready(FILES.iter().find(|file| file.path == path.as_str()).ok_or_else(not_found)));
+    file.and(warp::get())
+        .and(warp::header::headers_cloned())
+        .map(|file: &'static File, headers: HeaderMap| Route::Page.answer(Ok(answer(file, &headers))))
 }
 
-fn file(content_type: &'static str, text: &'static str) -> Response {
-    let mut response = Response::new(text.into());
+fn answer(file: &File, request: &HeaderMap) -> Response {
+    let known = has(request, &file.tag);
+    let mut response = Response::new(if known { "" } else { file.text }.into());
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if !known {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    }
+    headers.insert(header::CACHE_CONTROL, REVALIDATE);
+    headers.insert(header::ETAG, file.tag.clone());
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    Route::Page.answer(Ok(response))
+    response
+}
+
+/// Whether the browser has the file with this tag: a proxy may have made the tag a weak one.
+fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    #[test]
+    fn every_file_is_served_and_every_file_that_is_named_is_there() {
+        let served: BTreeSet<&str> = FILES.iter().map(|file| file.path).collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page");
+        for name in ["", "view", "vendor"] {
+            for entry in
+                fs::read_dir(folder.join(name)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
+            {
+                let file = entry.file_name().into_string().unwrap();
+                let path = if name.is_empty() { format!("/{file}") } else { format!("/{name}/{file}") };
+                let not_the_browsers = ["/mod.rs", "/package.json", "/index.html"].contains(&path.as_str());
+                assert!(not_the_browsers || served.contains(path.as_str()), "{path} is not served");
+            }
+        }
+        for file in FILES.iter().filter(|file| file.content_type == HTML) {
+            for (place, _) in file.text.match_indices("=\"/") {
+                let path = file.text[place + 2..].split('"').next().unwrap();
+                let ours = !path.starts_with("/v1/");
+                assert!(!ours || served.contains(path), "{} names {path}", file.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_browser_that_has_a_file_does_not_get_it_again() {
+        let file = &FILES[0];
+        let tag = file.tag.to_str().unwrap();
+        for (known, status) in [
+            (tag.to_owned(), 304),
+            (format!("W/{tag}"), 304),
+            (format!("\"1\", {tag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"1\"".to_owned(), 200),
+            (String::new(), 200),
+        ] {
+            let mut request = HeaderMap::new();
+            request.insert(header::IF_NONE_MATCH, known.parse().unwrap());
+            let response = answer(file, &request);
+            assert_eq!(response.status(), status, "{known}");
+            assert_eq!(response.headers()[header::ETAG], file.tag);
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+            assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+        }
+        let tags: BTreeSet<_> = FILES.iter().map(|file| file.tag.as_bytes()).collect();
+        assert_eq!(tags.len(), FILES.len(), "each has a tag of its own");
+    }
 }

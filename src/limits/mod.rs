@@ -1,8 +1,12 @@
-//! What one gateway takes on: permits for connections and streams, and the descriptors that both need.
+//! What one gateway takes on: permits for connections and streams, in all and per address, and the descriptors that both need.
 //!
 //! A permit is held as long as its descriptor: whoever owns a socket owns its permit and drops it after the socket. A connection
 //! that becomes a stream holds both for a moment: the sum is never below the descriptors in use. This module knows
 //! nothing of what a client is told when there is none left.
+
+mod addresses;
+
+pub use addresses::{AddressPermit, Addresses, ClientAddress};
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

@@ -1,0 +1,133 @@
+//! How many streams each client address has open, under a limit.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What of an IPv6 address a provider assigns; the rest a client chooses anew as often as it likes.
+const V6_NETWORK_BITS: u128 = u128::MAX << 64;
+
+/// Who a client is taken for: an IPv4 address, also where it comes mapped into IPv6, or the /64 of an IPv6 one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientAddress(IpAddr);
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & V6_NETWORK_BITS).into(),
+            v4 => v4,
+        })
+    }
+}
+
+/// The open streams of each address that has any: the map is bounded by the streams, not by who ever came.
+type Open = Mutex<HashMap<ClientAddress, usize>>;
+
+/// Gives each address as many permits as the limit says.
+#[derive(Debug)]
+pub struct Addresses {
+    open: Arc<Open>,
+    limit: usize,
+}
+
+/// One of an address's permits; dropping it gives it back.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped is given back at once"]
+pub struct AddressPermit {
+    open: Arc<Open>,
+    address: ClientAddress,
+}
+
+impl Addresses {
+    /// At most `limit` permits for each address; `None` where it is 0, which is no limit.
+    pub fn new(limit: usize) -> Option<Self> {
+        (limit > 0).then(|| Self { open: Arc::default(), limit })
+    }
+
+    /// A permit, if the address has one left.
+    pub fn try_acquire(&self, address: ClientAddress) -> Option<AddressPermit> {
+        let mut open = lock(&self.open);
+        let count = open.entry(address).or_default();
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        Some(AddressPermit { open: self.open.clone(), address })
+    }
+}
+
+impl Drop for AddressPermit {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = lock(&self.open).entry(self.address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Held for a look-up; a panic ends the process, so nobody meets a half-done count.
+fn lock(open: &Open) -> MutexGuard<'_, HashMap<ClientAddress, usize>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> ClientAddress {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network_and_a_mapped_one_is_ipv4() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+        ] {
+            assert_eq!(address(one) == address(other), same, "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn rule_10_each_address_gets_its_limit_and_the_map_forgets_who_has_left() {
+        let addresses = Addresses::new(2).unwrap();
+        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let first = addresses.try_acquire(one).unwrap();
+        let second = addresses.try_acquire(one).unwrap();
+        assert!(addresses.try_acquire(one).is_none());
+        let third = addresses.try_acquire(other).unwrap();
+        drop(first);
+        let fourth = addresses.try_acquire(one).unwrap();
+        assert!(addresses.try_acquire(one).is_none());
+        assert_eq!(lock(&addresses.open).len(), 2);
+        drop((second, third, fourth));
+        assert_eq!(lock(&addresses.open).len(), 0);
+        assert!(Addresses::new(0).is_none(), "0 is no limit");
+    }
+
+    #[test]
+    fn threads_never_get_more_than_the_limit() {
+        let addresses = Addresses::new(3).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for number in 0..5_000 {
+                        let client = IpAddr::from([192, 0, 2, (number % 3) as u8]).into();
+                        let held = (addresses.try_acquire(client), addresses.try_acquire(client));
+                        assert!(lock(&addresses.open).values().all(|count| (1..=3).contains(count)));
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert!(lock(&addresses.open).is_empty());
+    }
+}

@@ -1,0 +1,48 @@
+//! What the kernel still has of a connection, and how a client looks that is gone without a word.
+
+use socket2::{SockFilter, SockRef};
+use std::{
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::PATIENCE;
+
+/// Lines of the kernel's table of connections that have this IPv4 address as the gateway's end, and this as the client's.
+pub fn sockets(gateway: SocketAddr, client: SocketAddr) -> Vec<String> {
+    let hex = |address: SocketAddr| match address {
+        SocketAddr::V4(v4) => format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port()),
+        SocketAddr::V6(_) => panic!("{address} stands in another table"),
+    };
+    let ends = format!(": {} {} ", hex(gateway), hex(client));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().filter(|line| line.contains(&ends)).map(str::to_owned).collect()
+}
+
+/// The bytes that wait to be sent, or to be acknowledged, as such a line says.
+pub fn unacknowledged(line: &str) -> u64 {
+    let queues = line.split_whitespace().nth(4).unwrap();
+    u64::from_str_radix(queues.split_once(':').unwrap().0, 16).unwrap()
+}
+
+/// Waits until the kernel has nothing left of the gateway's end of a client's connection, no byte that waits to be sent either.
+pub fn wait_until_nothing_is_left(client: &TcpStream) {
+    let (gateway, client) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = sockets(gateway, client);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{left:?} are left");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Lets a client vanish as one does whose line is cut: from now on its kernel throws away all that comes for it, so that it
+/// acknowledges nothing, answers no probe, and sends no reset. It needs no privilege.
+pub fn vanish(client: &TcpStream) {
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K: of each segment keep so many bytes
+    SockRef::from(client).attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();
+}
