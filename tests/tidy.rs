@@ -189,12 +189,17 @@ fn each_rule_has_a_test_that_is_named_after_it() {
 
 #[test]
 fn documents_name_what_is_there() {
-    let documents = ["README.md", "ARCHITECTURE.md"].map(|name| root().join(name)).into_iter();
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"]
+        .map(|name| root().join(name))
+        .into_iter();
     for document in documents.chain(files("docs", "md")) {
         let text = fs::read_to_string(&document).unwrap();
         for quoted in text.split('`').skip(1).step_by(2) {
             let place = quoted.split([':', ' ']).next().unwrap();
-            if ["src/", "tests/", "scripts/", "benches/", "docs/"].iter().any(|folder| place.starts_with(folder)) {
+            if ["src/", "tests/", "scripts/", "benches/", "docs/", "examples/", "deploy/"]
+                .iter()
+                .any(|folder| place.starts_with(folder))
+            {
                 assert!(root().join(place).exists(), "{} names {place}", relative(&document));
             }
         }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Child, startGateway, targetDir, within } from "../browser/support.mjs";
+import { Child, startGateway, targetDir, temporaryFolder, within } from "../browser/support.mjs";
 
 const PATIENCE = 300_000;
 
@@ -13,6 +13,6 @@ test("what the gateway answers is what its document says, each event of a stream
     "run", `${gateway.url}/openapi.json`,
     // A stream does not end by itself: it is read for so long, and what came is checked. Few and always the same examples.
     "--request-timeout", "1", "--max-examples", "10", "--seed", "1", "--workers", "8", "--no-color",
-  ]);
+  ], { cwd: temporaryFolder(t) }); // It keeps notes where it runs.
   assert.equal(await within(() => child.text(), child.exited, PATIENCE), 0, child.text());
 });
