@@ -8,7 +8,7 @@ mod support;
 
 use socket2::{Domain, Socket, Type};
 use std::time::Duration;
-use support::{Client, Gateway, PATIENCE, Setup, update};
+use support::{Client, Gateway, Setup, assert_is_stream, update};
 
 const QUOTE: &str = "GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const STREAM: &str = "GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";
