@@ -128,3 +128,7 @@ mod tests {
         assert_eq!(retry_after(&Error::ConnectionClosed), None);
     }
 }
+
+#[cfg(test)]
+#[path = "conformance_tests.rs"]
+mod conformance;
