@@ -86,7 +86,7 @@ async fn a_feeds_websocket_fails_none_of_autobahns_cases() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let mut command = Command::new(tool);
     command.args(["-m", "fuzzingserver", "-o"]).arg(&reports);
-    SECTIONS.iter().for_each(|section| drop(command.args(["-i", section])));
+    command.args(SECTIONS.iter().flat_map(|section| ["-i", section]));
     let mut fuzzer = Fuzzer(command.arg(free.to_string()).spawn().unwrap());
 
     let mut dialer = Dialer::new(MESSAGE_BYTES_MAX);

@@ -166,6 +166,7 @@ impl<S: Sink> Connection<S> {
         if std::mem::replace(&mut self.closed, closed) != closed {
             info!(feed = self.name, closed, "the feed's hours");
             self.sink.closed(closed, now);
+            self.state_tx.send_if_modified(|state| state.set_closed(closed));
         }
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
@@ -246,6 +247,7 @@ impl<S: Sink> Connection<S> {
 
     fn failed(&mut self, error: &Error) -> Event {
         self.detail = Some(Excerpt(error.to_string().as_bytes()).to_string());
+        self.denied = socket::denied(error);
         Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
     }
 
@@ -298,7 +300,7 @@ impl<S: Sink> Connection<S> {
     fn live(&mut self, refused_requests: usize) {
         let refused = self.venue.refused();
         self.sink.refused(&refused, Now::read());
-        self.state_tx.send_replace(FeedState::Live);
+        self.state_tx.send_replace(FeedState::granted(self.closed));
         let refused_symbols = refused.len();
         if refused_requests + refused_symbols == 0 {
             info!(feed = self.name, "subscribed");
@@ -307,22 +309,23 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    /// Tells the sink before all else: from now on an old price would be shown as live.
-    fn tell_outage(&mut self, loss: Loss) {
+    /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
+    /// makes nothing older than it is, but may have been refused.
+    fn tell_sink(&mut self, loss: Loss) {
         let now = Now::read();
         if let Some(reason) = self.denied.take() {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }
-        self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+        if self.socket.is_some() {
+            self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+        }
     }
 
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
         self.meter.metrics.losses.count(loss);
         self.meter.metrics.up.set(0.0);
-        if self.socket.is_some() {
-            self.tell_outage(loss);
-        }
+        self.tell_sink(loss);
         let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
         let detail = self.detail.take().unwrap_or_default();
         if planned {

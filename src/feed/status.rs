@@ -9,8 +9,26 @@ pub enum FeedState {
     Connecting,
     /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
     Live,
+    /// The same outside the feed's hours, when nothing is expected to come.
+    Quiet,
     /// The last attempt or connection failed; the next one will come.
     Failed,
+}
+
+impl FeedState {
+    /// Of a feed that the venue has granted what it asked for.
+    pub(super) fn granted(closed: bool) -> Self {
+        if closed { Self::Quiet } else { Self::Live }
+    }
+
+    /// The feed's hours have ended, or begun; returns whether that changes anything.
+    pub(super) fn set_closed(&mut self, closed: bool) -> bool {
+        let before = *self;
+        if matches!(before, Self::Live | Self::Quiet) {
+            *self = Self::granted(closed);
+        }
+        *self != before
+    }
 }
 
 /// A handle to a feed's state, for any number of readers.
