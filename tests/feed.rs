@@ -410,6 +410,24 @@ async fn a_handshake_that_is_refused_is_a_failure_without_a_loss_of_data() {
 }
 
 #[tokio::test]
+async fn rule_7_a_handshake_that_is_refused_refuses_every_symbol_until_one_is_not() {
+    for (status, reason) in [("401 Unauthorized", Reason::Unauthorized), ("403 Forbidden", Reason::NotEntitled)] {
+        let (mut rig, venue) = Rig::against(Timing { denied: Duration::from_millis(40), ..timing() }).await;
+        let mut stream = venue.tcp().await;
+        assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+        stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        assert_eq!(rig.refused().await, [(0, reason), (1, reason)]);
+        rig.reached(FeedState::Failed).await;
+        rig.counted("losses_total{feed=\"test\",reason=\"denied\"}", "1").await;
+        let mut peer = venue.grant().await;
+        assert_eq!(rig.refused().await, []);
+        peer.trade(1).await;
+        assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_without_an_answer_is_given_up() {
     let (mut rig, venue) = Rig::against(Timing { connect: Duration::from_millis(50), ..timing() }).await;
     let _held = venue.tcp().await;
@@ -631,6 +649,7 @@ async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
     let mut rig = Rig::run(&config::Feed { schedule, mute_after, ..stocks(&venue) }, timing());
     assert!(matches!(within("the hours", rig.seen_rx.recv()).await, Some(Seen::Closed(true))));
     let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.reached(FeedState::Quiet).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     peer.send(STOCK_TRADE).await;
     assert_eq!(rig.prices(1).await, ["171.24"], "silence was no outage, and what comes is taken");

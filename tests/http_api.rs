@@ -261,9 +261,7 @@ fn a_stream_over_the_limit_is_asked_to_come_back() {
     assert!(metrics.render().contains("tickfan_streams_rejected_total{reason=\"limit\"}"));
     assert_eq!(gateway.client().get("/v1/quotes/AAPL").status, 200, "only streams are full");
     drop(opening);
-    let mut client = gateway.client();
-    client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    gateway.stream();
+    gateway.open("/v1/stream/AAPL", "");
 }
 
 #[test]
@@ -273,12 +271,7 @@ fn a_stream_over_its_addresss_limit_is_asked_to_come_back_and_others_are_not() {
     setup.limits.streams_per_address = 2;
     setup.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let gateway = Gateway::start(setup);
-    let open = |forwarded: &str| {
-        let headers = format!("x-forwarded-for: {forwarded}\r\n");
-        let mut client = gateway.client();
-        client.send(format!("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
-        gateway.stream().1
-    };
+    let open = |forwarded: &str| gateway.open("/v1/stream/AAPL", &format!("x-forwarded-for: {forwarded}\r\n"));
     let (first, _second) = (open("192.0.2.1"), open("::ffff:192.0.2.1"));
     assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
     assert_busy(&gateway, "x-forwarded-for: 198.51.100.7, 192.0.2.1\r\n");
@@ -300,9 +293,7 @@ fn a_client_that_no_trusted_proxy_speaks_for_is_its_own_address() {
     let mut setup = Setup::default();
     setup.limits.streams_per_address = 1;
     let gateway = Gateway::start(setup);
-    let mut client = gateway.client();
-    client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    let _open = gateway.stream();
+    let _open = gateway.open("/v1/stream/AAPL", "");
     assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
 }
 
@@ -391,16 +382,11 @@ fn a_stream_has_the_options_and_the_place_that_its_request_says() {
     let gateway = gateway();
     let epoch = gateway.cache.epoch();
     let target = format!("/v1/stream/AAPL?max_rate=4&on=trade&heartbeat=7&last_event_id={epoch}-9");
-    // Who leaves before it is answered may get no stream at all.
-    let mut client = gateway.client();
-    client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
-    let (_socket, opening) = gateway.stream();
+    let (_client, opening) = gateway.open(&target, "");
     let options = Options::new(Duration::from_secs(7)).on(Parts::from_iter([Part::Trade]));
     assert_eq!(opening.options, options.every(Duration::from_millis(250)));
     assert_eq!(opening.resume, Some(Resume { after: 9, bytes: 64 * 1024 }));
-    let mut client = gateway.client();
-    client.send("GET /v1/stream?symbols=AAPL HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 0-9\r\n\r\n");
-    let (_socket, opening) = gateway.stream();
+    let (_client, opening) = gateway.open("/v1/stream?symbols=AAPL", "last-event-id: 0-9\r\n");
     assert_eq!((opening.options, opening.resume), (Options::new(Duration::from_secs(15)), None));
     for (query, takes) in
         [("max_rate=1000", "0.1 to 100"), ("on=candles", "trade, quote and stats"), ("heartbeat=1", "5 to 60")]

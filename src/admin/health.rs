@@ -84,7 +84,7 @@ impl Situation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use FeedState::{Connecting as Pending, Failed, Live};
+    use FeedState::{Connecting as Pending, Failed, Live, Quiet};
 
     fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
         let feeds = feeds.iter().zip(["a", "b", "c"]);
@@ -104,6 +104,8 @@ mod tests {
             (30, &[Pending], Ok(())),
             (30, &[Failed, Failed], failed("a, b")),
             (0, &[Live], Ok(())),
+            (0, &[Quiet], Ok(())),
+            (0, &[Quiet, Failed], Ok(())),
             (0, &[Failed, Live, Failed], Ok(())),
             (0, &[Failed], failed("a")),
             (0, &[], failed("")),

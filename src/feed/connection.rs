@@ -189,6 +189,7 @@ impl<S: Sink> Connection<S> {
         if std::mem::replace(&mut self.closed, closed) != closed {
             info!(feed = self.name, closed, "the feed's hours");
             self.sink.closed(closed, now);
+            self.status.set_closed(closed, now.unix);
         }
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
@@ -275,6 +276,7 @@ impl<S: Sink> Connection<S> {
 
     fn failed(&mut self, error: &Error) -> Event {
         self.detail = Some(Excerpt(error.to_string().as_bytes()).to_string());
+        self.denied = socket::denied(error);
         Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
     }
 
@@ -335,7 +337,7 @@ impl<S: Sink> Connection<S> {
     fn live(&mut self, refused_requests: usize) {
         let refused = self.venue.refused();
         self.sink.refused(&refused, Now::read());
-        self.status.set(FeedState::Live, None, Now::read().unix);
+        self.status.set(FeedState::granted(self.closed), None, Now::read().unix);
         let refused_symbols = refused.len();
         if refused_requests + refused_symbols == 0 {
             info!(feed = self.name, "subscribed");
@@ -344,14 +346,17 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    /// Tells the sink before all else: from now on an old price would be shown as live.
-    fn tell_outage(&mut self, loss: Loss) {
+    /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
+    /// makes nothing older than it is, but may have been refused.
+    fn tell_sink(&mut self, loss: Loss) {
         let now = Now::read();
         if let Some(reason) = self.denied.take() {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }
-        self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+        if self.socket.is_some() {
+            self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+        }
     }
 
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
@@ -360,9 +365,7 @@ impl<S: Sink> Connection<S> {
         if self.attempt.take().is_some() {
             self.meter.connect(ConnectResult::Failed); // it took too long
         }
-        if self.socket.is_some() {
-            self.tell_outage(loss);
-        }
+        self.tell_sink(loss);
         let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
         let detail = self.detail.take().unwrap_or_default();
         if planned {

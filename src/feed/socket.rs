@@ -1,6 +1,7 @@
 //! The websocket to a venue: how it is opened, and how its errors are told.
 
 use super::Loss;
+use crate::market::Reason;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpStream;
@@ -9,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Error,
         error::{CapacityError, ProtocolError},
-        http::header::RETRY_AFTER,
+        http::{StatusCode, header::RETRY_AFTER},
         protocol::WebSocketConfig,
     },
 };
@@ -70,11 +71,22 @@ pub(super) fn loss(error: &Error) -> Loss {
         Error::Io(_) | Error::Url(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Loss::Io,
         Error::Tls(_) => Loss::Tls,
         Error::Capacity(CapacityError::MessageTooLong { .. }) => Loss::Oversize,
+        Error::Http(_) if denied(error).is_some() => Loss::Denied,
         Error::Http(_) => Loss::Http,
         Error::WriteBufferFull(_) => Loss::Stuck,
         Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt | Error::HttpFormat(_) => {
             Loss::Protocol
         }
+    }
+}
+
+/// Why the venue does not let us in, if that is what its answer to the handshake says.
+pub(super) fn denied(error: &Error) -> Option<Reason> {
+    let Error::Http(response) = error else { return None };
+    match response.status() {
+        StatusCode::UNAUTHORIZED => Some(Reason::Unauthorized),
+        StatusCode::FORBIDDEN => Some(Reason::NotEntitled),
+        _ => None,
     }
 }
 
@@ -150,6 +162,8 @@ mod tests {
             (Error::WriteBufferFull(Box::new(Message::text(""))), Loss::Stuck),
             (Error::Utf8(String::new()), Loss::Protocol),
             (refused(503, None), Loss::Http),
+            (refused(401, None), Loss::Denied),
+            (refused(403, None), Loss::Denied),
         ] {
             assert_eq!(loss(&error), reason, "{error}");
         }
@@ -165,3 +179,7 @@ mod tests {
         assert_eq!(retry_after(&Error::ConnectionClosed), None);
     }
 }
+
+#[cfg(test)]
+#[path = "conformance_tests.rs"]
+mod conformance;

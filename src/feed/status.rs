@@ -28,6 +28,8 @@ pub enum FeedState {
     Connecting,
     /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
     Live,
+    /// The same outside the feed's hours, when nothing is expected to come.
+    Quiet,
     /// The last attempt or connection failed; the next one will come.
     Failed,
 }
@@ -38,8 +40,14 @@ impl FeedState {
         match self {
             Self::Connecting => "connecting",
             Self::Live => "live",
+            Self::Quiet => "quiet",
             Self::Failed => "failed",
         }
+    }
+
+    /// Of a feed that the venue has granted what it asked for.
+    pub(super) fn granted(closed: bool) -> Self {
+        if closed { Self::Quiet } else { Self::Live }
     }
 }
 
@@ -183,6 +191,14 @@ impl StatusWriter {
         }
         drop(journal);
         self.state_tx.send_replace(state);
+    }
+
+    /// The feed's hours have ended, or begun: that changes only what it is while connected.
+    pub(super) fn set_closed(&self, closed: bool, now: UnixMicros) {
+        let state = *self.state_tx.borrow();
+        if matches!(state, FeedState::Live | FeedState::Quiet) {
+            self.set(FeedState::granted(closed), None, now);
+        }
     }
 
     /// A message came: one per batch, so that a flood costs a copy now and then.

@@ -89,6 +89,7 @@ fn a_slow_rest_reader() {
     while let Some(unacknowledged) = left().map(|line| unacknowledged(&line)).max() {
         most = most.max(unacknowledged);
         assert_eq!(Client::connect(gateway.address).get("/v1/quotes/AAPL").status, 200, "others are served meanwhile");
+        thread::sleep(Duration::from_millis(5)); // each keeps a port of this machine busy for a minute
     }
     assert!((1..300_000).contains(&most), "the kernel held {most} bytes for one of them");
     let answered = gateway.metric("tickfan_http_requests_total", "route=\"page\"");

@@ -114,6 +114,13 @@ impl Gateway {
         Client::connect(self.address)
     }
 
+    /// Opens a stream. Its client waits for it: one that leaves at once may be gone before its request is looked at.
+    pub fn open(&self, target: &str, headers: &str) -> (Client, Opening) {
+        let mut client = self.client();
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
+        (client, self.stream().1)
+    }
+
     /// Waits for the next stream that was handed over.
     pub fn stream(&self) -> (TcpStream, Opening) {
         self.streams.recv_timeout(PATIENCE).expect("a stream is handed over")
