@@ -80,12 +80,11 @@ fn tag(text: &str) -> HeaderValue {
 
 /// `/` and the files that it names.
 pub(super) fn routes() -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let file = warp::path::full().and_then(|path: FullPath| {
-        ready(FILES.iter().find(|file| file.path == path.as_str()).ok_or_else(not_found))
-    });
-    file.and(warp::get()).and(warp::header::headers_cloned()).map(|file: &'static File, headers: HeaderMap| {
-        Route::Page.answer(Ok(answer(file, &headers)))
-    })
+    let file = warp::path::full()
+        .and_then(|path: FullPath| ready(FILES.iter().find(|file| file.path == path.as_str()).ok_or_else(not_found)));
+    file.and(warp::get())
+        .and(warp::header::headers_cloned())
+        .map(|file: &'static File, headers: HeaderMap| Route::Page.answer(Ok(answer(file, &headers))))
 }
 
 fn answer(file: &File, request: &HeaderMap) -> Response {
@@ -108,9 +107,9 @@ fn answer(file: &File, request: &HeaderMap) -> Response {
 /// Whether the browser has the file with this tag: a proxy may have made the tag a weak one.
 fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
     let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|value| value.split(',')).map(str::trim).any(|known| {
-        known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes()
-    })
+    tags.flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
 }
 
 #[cfg(test)]
@@ -123,7 +122,9 @@ mod tests {
         let served: BTreeSet<&str> = FILES.iter().map(|file| file.path).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page");
         for name in ["", "view", "vendor"] {
-            for entry in fs::read_dir(folder.join(name)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            for entry in
+                fs::read_dir(folder.join(name)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
+            {
                 let file = entry.file_name().into_string().unwrap();
                 let path = if name.is_empty() { format!("/{file}") } else { format!("/{name}/{file}") };
                 let not_the_browsers = ["/mod.rs", "/package.json", "/index.html"].contains(&path.as_str());
