@@ -368,6 +368,12 @@ fn the_page_is_served_under_a_policy_that_lets_nothing_else_in() {
     ] {
         let answer = client.get(target);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{target}");
+        // Kept, and asked about each time: what a browser already has is not sent again.
+        assert_eq!(answer.header("cache-control"), Some("no-cache"), "{target}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{target}");
+        let tag = answer.header("etag").unwrap();
+        let known = client.request("GET", target, &format!("if-none-match: {tag}\r\n"));
+        assert_eq!((known.status, known.header("etag"), known.body.as_str()), (304, Some(tag), ""), "{target}");
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
     }

@@ -13,9 +13,10 @@ after(() => browser?.close());
 async function three(t, options = {}) {
   const gateway = await startGateway(t);
   const opened = await openIn(t, browser, `${gateway.url}/?symbols=AAPL,MSFT,KO`, options);
-  const streams = countStreams(opened.page);
   await listed(opened.page, ["AAPL", "MSFT", "KO"]);
   await pricesMove(opened.page, 1);
+  // From here on: the first one is there.
+  const streams = countStreams(opened.page);
   return { gateway, streams, ...opened };
 }
 

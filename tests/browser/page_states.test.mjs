@@ -59,6 +59,26 @@ test("each state has words and a look of its own", TEST, async (t) => {
   assert.deepEqual(complaints, []);
 });
 
+test("no width cuts a row off", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["BTC-USDT", "DOGE-USDT", "AAPL"]);
+  const fields = { ...QUOTE, origin: "sim", since: Date.now() * 1000 };
+  stream.tick(tickOf("BTC-USDT", 1, { ...fields, price: 98976.02, bid: 98959.23, ask: 98976.02, prev_close: 97001.5 }));
+  stream.tick(tickOf("DOGE-USDT", 1, { ...fields, price: 0.42412, bid: 0.42411, ask: 0.42412, prev_close: 0.42, state: "stale", reason: "connection_lost" }));
+  stream.tick(tickOf("AAPL", 1, { ...fields, state: "refused", reason: "not_entitled" }));
+  await inState(page, "AAPL", "refused");
+  for (const width of [1920, 1440, 1280, 1279, 1100, 960, 850, 800, 700, 420, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    const cut = await page.evaluate(() => {
+      const room = document.getElementById("list").getBoundingClientRect().right;
+      const shown = [...document.querySelectorAll("#watchlist tbody :is(td, th)")].filter(({ offsetWidth }) => offsetWidth > 0);
+      return shown.filter((cell) => cell.getBoundingClientRect().right > room + 0.5).map(({ className }) => className);
+    });
+    assert.deepEqual(cut, [], `at ${width} px`);
+    assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth <= document.documentElement.clientWidth), `at ${width} px the page is too wide`);
+    for (const column of ["last", "percent", "bid", "ask", "age"]) assert.ok(await page.locator(`td.${column}`).first().isVisible(), `${column} at ${width} px`);
+  }
+});
+
 test("prices are shown digit by digit, and a change says what it is counted from", TEST, async (t) => {
   const { page, stream } = await follow(t, ["BIG", "TINY", "OPEN", "DAY"]);
   const long = (symbol, rest) => `{"symbol":"${symbol}","seq":1,"kind":"trade","state":"live","recv":${Date.now()}000,${rest}}`;

@@ -18,7 +18,7 @@ const SYMBOLS_SHOWN = 20;
 /** Ages, lines, rates: what changes by time alone. */
 const SECOND = 1_000;
 /** From this width on there is room for details beside the list. */
-const roomy = matchMedia("(min-width: 75rem)");
+const roomy = matchMedia("(min-width: 80rem)");
 const byId = (id) => document.getElementById(id);
 
 const choices = load();

@@ -21,7 +21,7 @@ export function origin(name) {
 /** What a change is counted from: the previous close, else the open. `undefined` where the venue gives neither. */
 export function base(tick) {
   const usable = (text) => text !== undefined && Number(text) !== 0;
-  if (usable(tick.prev_close)) return { name: "close", short: "c", text: "since the previous close", value: tick.prev_close };
+  if (usable(tick.prev_close)) return { name: "close", short: "c", text: "since last close", value: tick.prev_close };
   if (!usable(tick.open)) return undefined;
   if (tick.window === "24h") return { name: "24h", short: "24h", text: "since 24 hours ago", value: tick.open };
   return { name: "open", short: "o", text: "since the open", value: tick.open };
