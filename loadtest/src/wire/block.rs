@@ -85,8 +85,7 @@ mod tests {
 
     fn split(text: &str) -> (Vec<String>, usize) {
         let mut blocks = Vec::new();
-        let consumed =
-            split_blocks(text.as_bytes(), |block| blocks.push(String::from_utf8(block.to_vec()).unwrap()));
+        let consumed = split_blocks(text.as_bytes(), |block| blocks.push(String::from_utf8(block.to_vec()).unwrap()));
         (blocks, consumed)
     }
 

@@ -184,12 +184,17 @@ impl Values {
     }
 }
 
-/// The symbol and `seq` of a tick's data, where they stand first, as they do on tickfan's wire. It is enough to find a tick
-/// that was read in full before, whose bytes the whole is then compared with.
-pub fn peek(data: &str) -> Option<(&str, u64)> {
-    let (symbol, rest) = data.strip_prefix("{\"symbol\":\"")?.split_once("\",\"seq\":")?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    Some((symbol, rest[..digits].parse().ok()?))
+/// The symbol and `seq` of a tick's block, where they stand first, as they do on tickfan's wire. It is enough to find a
+/// tick that was read in full before, whose bytes the whole is then compared with.
+pub fn peek(block: &[u8]) -> Option<(&[u8], u64)> {
+    let line = block.strip_prefix(b"id: ")?;
+    let data = &line[memchr::memchr(b'\n', line)? + 1..];
+    let symbol = data.strip_prefix(b"data: {\"symbol\":\"")?;
+    let end = memchr::memchr(b'"', symbol)?;
+    let rest = symbol[end..].strip_prefix(b"\",\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    let seq = digits.fold(0_u64, |seq, digit| seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    Some((&symbol[..end], seq))
 }
 
 /// A venue's digits as the wire writes them: without trailing zeros.
@@ -214,10 +219,10 @@ mod tests {
     #[test]
     fn a_tick_is_read_with_its_numbers_as_they_stand() {
         let (tick, symbol) = Tick::read(DATA).unwrap();
-        let expected =
-            Tick { seq: 41, kind: Kind::Trade, state: State::Live, recv: 5, trade_ts: Some(3), trades: 7 };
+        let expected = Tick { seq: 41, kind: Kind::Trade, state: State::Live, recv: 5, trade_ts: Some(3), trades: 7 };
         assert_eq!((tick, symbol.as_ref()), (expected, "BTC-USDT"));
-        assert_eq!(peek(DATA), Some(("BTC-USDT", 41)));
+        let block = format!("id: 1-9\ndata: {DATA}");
+        assert_eq!(peek(block.as_bytes()), Some((&b"BTC-USDT"[..], 41)));
         let values = Values::read(DATA).unwrap();
         assert_eq!((values.price.as_deref(), values.bid), (Some("61837.6"), None));
     }
@@ -241,9 +246,14 @@ mod tests {
 
     #[test]
     fn digits_lose_their_trailing_zeros_alone() {
-        for (text, plain) in
-            [("61837.63000000", "61837.63"), ("100", "100"), ("100.00", "100"), ("0.50", "0.5"), ("0.00", "0"), ("0", "0")]
-        {
+        for (text, plain) in [
+            ("61837.63000000", "61837.63"),
+            ("100", "100"),
+            ("100.00", "100"),
+            ("0.50", "0.5"),
+            ("0.00", "0"),
+            ("0", "0"),
+        ] {
             assert_eq!(plain_digits(text), plain);
         }
     }
