@@ -3,5 +3,6 @@
 //! It knows nothing of the gateway's code, so that it cannot share its mistakes: the wire is read anew here.
 
 pub mod check;
+pub mod measure;
 pub mod venue;
 pub mod wire;

@@ -1,8 +1,8 @@
 //! Where a stream stands in each of its symbols.
 
-use super::{Rule, Violations, Witness};
+use super::{Known, Rule, Violations, Witness};
 use crate::wire::{Hello, State, Tick};
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 /// One symbol of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +37,10 @@ pub struct Reading {
 }
 
 /// A tick as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Read {
     /// The tick.
-    pub tick: Tick,
+    pub known: Rc<Known>,
     /// How many of the symbol's ticks were left out before it.
     pub missed: u64,
 }
@@ -110,7 +110,7 @@ impl Slots {
             );
             violations.note(Rule::Old, Some(stream), now, what, block);
         }
-        Some(Read { tick, missed })
+        Some(Read { known, missed })
     }
 
     /// The epoch, once the stream has begun.

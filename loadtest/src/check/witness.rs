@@ -23,6 +23,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// What a client that comes back names as its last.
+    pub fn id(&self) -> Option<&str> {
+        Block::read(&self.block).ok()?.id
+    }
+
     /// Its JSON.
     pub fn data(&self) -> &str {
         Block::read(&self.block).ok().and_then(|block| block.data).unwrap_or_default()
