@@ -4,5 +4,6 @@
 
 pub mod check;
 pub mod measure;
+pub mod streams;
 pub mod venue;
 pub mod wire;
