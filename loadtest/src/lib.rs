@@ -2,8 +2,10 @@
 //!
 //! It knows nothing of the gateway's code, so that it cannot share its mistakes: the wire is read anew here.
 
+pub mod venue;
+pub mod wire;
 pub mod check;
 pub mod measure;
 pub mod streams;
-pub mod venue;
-pub mod wire;
+pub mod scenario;
+pub mod report;
