@@ -9,3 +9,5 @@ pub mod measure;
 pub mod streams;
 pub mod scenario;
 pub mod report;
+pub mod run;
+pub mod cli;

@@ -27,7 +27,7 @@ pub fn page(summary: &Summary) -> String {
     plots(summary).iter().for_each(|plot| out.push_str(&plot.figure()));
     out.push_str("</div>");
     let _ = evidence(summary, &mut out);
-    let _ = write!(out, "<h2>As text</h2><pre>{}</pre></html>\n", escaped(&text(summary)));
+    let _ = writeln!(out, "<h2>As text</h2><pre>{}</pre></html>", escaped(&text(summary)));
     out
 }
 

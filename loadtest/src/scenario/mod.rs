@@ -42,7 +42,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    fn old_after() -> Span {
+    /// Without the key: longer than a gateway keeps anything back, and than a busy machine keeps a thread waiting.
+    pub fn old_after() -> Span {
         Span(std::time::Duration::from_secs(2))
     }
 
@@ -75,7 +76,7 @@ impl VenueSetup {
 }
 
 /// The protocol of the mock venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaks {
     /// Binance's.

@@ -138,6 +138,11 @@ impl Crowd {
         let _ = self.control.send(command);
     }
 
+    /// Whether they still run; if not, [`Crowd::finish`] tells why.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Ends the streams.
     ///
     /// # Errors
