@@ -102,7 +102,8 @@ impl Drop for Process {
     }
 }
 
-fn sum(text: &str, name: &str, label: &str) -> u64 {
+/// The sum of a metric over the series that have this text among their labels.
+pub fn sum(text: &str, name: &str, label: &str) -> u64 {
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
     let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
     of_name.filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value.parse::<f64>().unwrap() as u64).sum()

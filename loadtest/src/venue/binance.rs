@@ -1,0 +1,54 @@
+//! Binance's spot streams, as its documentation describes them: `<symbol>@trade` and `<symbol>@bookTicker`, combined.
+
+use super::{
+    market::Market,
+    protocol::{Answer, Kind, Terms, Update},
+    recording::Change,
+};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+const KINDS: [(&str, Kind); 2] = [("trade", Kind::Trade), ("bookTicker", Kind::Quote)];
+
+/// Every subscription is accepted, those to what does not exist too: nothing ever comes of them.
+pub(super) fn answer(request: &str, terms: Terms, market: &Market) -> Answer {
+    let request: Value = serde_json::from_str(request).unwrap_or_default();
+    let id = &request["id"];
+    if request["method"] != "SUBSCRIBE" {
+        let error = json!({ "error": { "code": 2, "msg": "Invalid request: unknown method" }, "id": id });
+        return Answer { messages: vec![error.to_string()], subscribed: Vec::new() };
+    }
+    let streams = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let subscribed = streams.filter_map(|stream| find(stream, market)).filter(|(symbol, _)| terms.grant(*symbol));
+    Answer { subscribed: subscribed.collect(), messages: vec![json!({ "result": null, "id": id }).to_string()] }
+}
+
+fn find(stream: &str, market: &Market) -> Option<(u32, Kind)> {
+    let (name, kind) = stream.split_once('@')?;
+    let (_, kind) = KINDS.into_iter().find(|(text, _)| *text == kind)?;
+    Some((market.find(&name.to_uppercase())?, kind))
+}
+
+pub(super) fn write(update: &Update<'_>, text: &mut String) {
+    let Update { name, change, id, micros } = update;
+    text.push_str(r#"{"stream":""#);
+    text.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+    // Writing to a string cannot fail.
+    let _ = match change {
+        Change::Trade { price, size, buyer_is_maker } => write!(
+            text,
+            r#"@trade","data":{{"e":"trade","E":{micros},"s":"{name}","t":{id},"p":"{price}","q":"{size}","T":{micros},"m":{buyer_is_maker},"M":true}}}}"#
+        ),
+        Change::Quote { book: [bid, bid_size, ask, ask_size] } => write!(
+            text,
+            r#"@bookTicker","data":{{"u":{id},"s":"{name}","b":"{bid}","B":"{bid_size}","a":"{ask}","A":"{ask_size}"}}}}"#
+        ),
+    };
+}
+
+pub(super) fn wrong_type(name: &str) -> String {
+    let stream = name.to_lowercase();
+    format!(
+        r#"{{"stream":"{stream}@trade","data":{{"e":"trade","E":1,"s":"{name}","t":{{}},"p":{{"is":"no price"}},"q":[],"T":"soon","m":7,"M":true}}}}"#
+    )
+}

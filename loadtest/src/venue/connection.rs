@@ -1,0 +1,250 @@
+//! The venue's side of its sockets: who is let in, what each is told.
+
+use super::{
+    Bad, Behaviour, Door, Flow, Shared,
+    faucet::Faucet,
+    protocol::{Batch, Entry, Kind, Terms},
+};
+use futures_util::{SinkExt, StreamExt};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    task::JoinSet,
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async,
+    tungstenite::{
+        self, Message,
+        handshake::server::{ErrorResponse, Request, Response},
+        http::StatusCode,
+    },
+};
+
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 64;
+/// Connections that wait to be accepted.
+const WAITING_MAX: i32 = 64;
+/// For a client to say what it wants, and for a port to be free again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// More than any gateway takes of a venue's message.
+const OVERSIZE: usize = 300 * 1_024;
+
+type Websocket = WebSocketStream<Faucet>;
+
+/// What connections are told, in this order.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    Send(Arc<Batch>),
+    Bad(Bad),
+    Break,
+}
+
+/// The port, which lets in whom it is told to.
+pub(super) struct Doors {
+    pub(super) address: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    pub(super) behaviour: watch::Receiver<Behaviour>,
+    pub(super) orders: broadcast::WeakSender<Order>,
+}
+
+/// A port that is free again at once after its venue's end.
+pub(super) fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(WAITING_MAX)?;
+    Ok(socket.into())
+}
+
+impl Doors {
+    /// Serves until the venue is dropped; then the connections end with it.
+    pub(super) async fn serve(mut self, listener: std::net::TcpListener) {
+        let mut listener = TcpListener::from_std(listener).ok();
+        let mut connections = JoinSet::new();
+        loop {
+            let wanted = self.behaviour.borrow_and_update().door;
+            match (wanted, &listener) {
+                (Door::Shut, Some(_)) => listener = None,
+                (Door::Shut, None) | (_, Some(_)) => {}
+                // Somebody else may have it for a moment.
+                (_, None) => listener = listen(self.address).and_then(TcpListener::from_std).ok(),
+            }
+            let has_room = connections.len() < CONNECTIONS_MAX;
+            tokio::select! {
+                changed = self.behaviour.changed() => if changed.is_err() { return },
+                accepted = accept(listener.as_ref()), if has_room && listener.is_some() => {
+                    if let (Ok(socket), Some(orders)) = (accepted, self.orders.upgrade()) {
+                        let behaviour = self.behaviour.clone();
+                        connections.spawn(attend(socket, self.shared.clone(), behaviour, orders.subscribe()));
+                    }
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (socket, _) = listener.accept().await?;
+    socket.set_nodelay(true)?;
+    // Whatever ends it ends it at once, as a venue that dies does.
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    Ok(socket)
+}
+
+#[expect(clippy::result_large_err, reason = "the websocket library's own answer to a handshake")]
+async fn attend(
+    socket: TcpStream,
+    shared: Arc<Shared>,
+    behaviour: watch::Receiver<Behaviour>,
+    orders: broadcast::Receiver<Order>,
+) {
+    let door = behaviour.borrow().door;
+    let drips = Arc::new(AtomicBool::new(false));
+    let faucet = Faucet { socket, drips: drips.clone() };
+    let is_let_in = |_: &Request, response: Response| match refusal(door, &shared) {
+        Some(status) => Err(error_response(status)),
+        None => Ok(response),
+    };
+    let Ok(Ok(websocket)) = tokio::time::timeout(PATIENCE, accept_hdr_async(faucet, is_let_in)).await else { return };
+    let terms = Terms { key: door != Door::KeyRefused, half: door == Door::Half };
+    let mut connection =
+        Connection { websocket, drips, shared, behaviour, orders, terms, subscribed: Vec::new(), wants: Vec::new() };
+    // Why it ended is the gateway's to tell.
+    let _ = connection.run().await;
+    connection.shared.market().unsubscribe(&connection.subscribed);
+}
+
+fn refusal(door: Door, shared: &Shared) -> Option<StatusCode> {
+    match door {
+        Door::Forbidden => Some(StatusCode::FORBIDDEN),
+        Door::KeyRefused if !shared.protocol.has_keys() => Some(StatusCode::UNAUTHORIZED),
+        _ => None,
+    }
+}
+
+fn error_response(status: StatusCode) -> ErrorResponse {
+    let mut response = ErrorResponse::new(None);
+    *response.status_mut() = status;
+    response
+}
+
+struct Connection {
+    websocket: Websocket,
+    drips: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    behaviour: watch::Receiver<Behaviour>,
+    orders: broadcast::Receiver<Order>,
+    terms: Terms,
+    subscribed: Vec<(u32, Kind)>,
+    /// The same by symbol and kind.
+    wants: Vec<[bool; 2]>,
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<(), tungstenite::Error> {
+        if let Some(welcome) = self.shared.protocol.welcome() {
+            self.websocket.send(Message::text(welcome)).await?;
+        }
+        loop {
+            let flow = self.behaviour.borrow_and_update().flow;
+            self.drips.store(flow == Flow::Drip, Ordering::Relaxed);
+            let is_half_open = flow == Flow::HalfOpen;
+            tokio::select! {
+                changed = self.behaviour.changed() => if changed.is_err() { return Ok(()) },
+                message = self.websocket.next(), if !is_half_open => match message {
+                    Some(message) => self.hear(&message?).await?,
+                    None => return Ok(()),
+                },
+                order = self.orders.recv() => match order {
+                    Ok(Order::Break) | Err(RecvError::Closed) => return Ok(()),
+                    Ok(_) if is_half_open => {}
+                    Ok(Order::Send(batch)) => self.send(&batch, flow).await?,
+                    Ok(Order::Bad(bad)) => self.send_bad(bad).await?,
+                    Err(RecvError::Lagged(batches)) => {
+                        self.shared.counts.lost.fetch_add(batches, Ordering::Relaxed);
+                    }
+                },
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: &Message) -> Result<(), tungstenite::Error> {
+        let Message::Text(request) = message else { return Ok(()) };
+        let shared = self.shared.clone();
+        let answer = shared.protocol.answer(request, self.terms, &self.subscribed, &shared.market());
+        for message in answer.messages {
+            self.websocket.send(Message::text(message)).await?;
+        }
+        if !answer.subscribed.is_empty() {
+            shared.counts.subscriptions.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut market = shared.market();
+        for (symbol, kind) in answer.subscribed {
+            market.subscribe(symbol, kind);
+            self.subscribed.push((symbol, kind));
+            let index = symbol as usize;
+            self.wants.resize(self.wants.len().max(index + 1), [false; 2]);
+            self.wants[index][kind as usize] = true;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, batch: &Arc<Batch>, flow: Flow) -> Result<(), tungstenite::Error> {
+        let wants =
+            |entry: &Entry| self.wants.get(entry.symbol as usize).is_some_and(|kinds| kinds[entry.kind as usize]);
+        let mut messages = self.shared.protocol.messages(batch, wants);
+        if flow == Flow::Reorder {
+            messages.reverse();
+        }
+        let rounds = if flow == Flow::Repeat { 2 } else { 1 };
+        for message in messages.into_iter().flat_map(|message| std::iter::repeat_n(message, rounds)) {
+            self.websocket.feed(Message::text(message)).await?;
+        }
+        self.websocket.flush().await
+    }
+
+    async fn send_bad(&mut self, bad: Bad) -> Result<(), tungstenite::Error> {
+        let protocol = self.shared.protocol;
+        let name = self.subscribed.first().map(|&(symbol, _)| self.shared.market().name(symbol).to_owned());
+        let whole = protocol.wrong_type(&name.unwrap_or_default());
+        let message = match bad {
+            Bad::Oversize => Message::text("0".repeat(OVERSIZE)),
+            Bad::Binary => Message::binary((0..=u8::MAX).collect::<Vec<u8>>()),
+            Bad::Unknown => Message::text(protocol.unknown()),
+            Bad::Truncated => Message::text(&whole[..whole.len() / 2]),
+            Bad::WrongType => Message::text(whole),
+            // A reserved opcode with reserved bits.
+            Bad::NotAFrame => return self.send_raw(&[0xFF; 16]).await,
+            Bad::CutFrame => {
+                // A text frame of 100 bytes, of which two come.
+                self.send_raw(&[0x81, 100, b'{', b'"']).await?;
+                let socket = &mut self.websocket.get_mut().socket;
+                SockRef::from(&*socket).set_linger(None)?;
+                socket.shutdown().await?;
+                return Err(tungstenite::Error::ConnectionClosed);
+            }
+        };
+        self.websocket.send(message).await
+    }
+
+    async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), tungstenite::Error> {
+        self.websocket.flush().await?;
+        Ok(self.websocket.get_mut().write_all(bytes).await?)
+    }
+}

@@ -1,0 +1,97 @@
+//! The thread that makes updates when they are due.
+
+use super::{Counts, Load, Shared, connection::Order, protocol::Batch};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::broadcast;
+
+/// Between two batches at least: what is due meanwhile goes together, so that a high rate costs no wake per update.
+const BETWEEN_BATCHES: Duration = Duration::from_micros(200);
+/// In a batch, at most.
+const BATCH_MAX: usize = 2_000;
+/// How long it sleeps at most, to see in time that it is to stop.
+const SLEEP_MAX: Duration = Duration::from_millis(50);
+
+pub(super) fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(super) struct Generator {
+    shared: Arc<Shared>,
+    load: Load,
+    orders: broadcast::Sender<Order>,
+    /// When the load began, by both clocks; `None` until somebody wants something.
+    begun: Option<(Instant, u64)>,
+    next: u64,
+}
+
+impl Generator {
+    pub(super) fn new(shared: Arc<Shared>, load: Load, orders: broadcast::Sender<Order>) -> Self {
+        Self { shared, load, orders, begun: None, next: 0 }
+    }
+
+    pub(super) fn run(mut self) {
+        while !self.shared.stopping.load(Ordering::Relaxed) {
+            let wait = self.turn();
+            thread::sleep(wait.clamp(BETWEEN_BATCHES, SLEEP_MAX));
+        }
+    }
+
+    /// Sends what is due; how long until the next is.
+    fn turn(&mut self) -> Duration {
+        let Some((begin, begin_micros)) = self.begin() else { return Duration::from_millis(1) };
+        let mut batch = Batch::default();
+        let mut unwanted = 0;
+        let mut market = self.shared.market();
+        let elapsed = begin.elapsed();
+        let wait = loop {
+            let Some(due) = self.load.due(self.next) else { break SLEEP_MAX };
+            if due > elapsed {
+                break due - elapsed;
+            }
+            if batch.len() == BATCH_MAX {
+                break Duration::ZERO;
+            }
+            if batch.is_empty() {
+                self.shared.counts.note_lateness(elapsed - due);
+            }
+            let due_micros = begin_micros + due.as_micros() as u64;
+            let is_wanted = match &self.load {
+                Load::Recording { recording, .. } => {
+                    let at = (self.next % recording.updates.len() as u64) as usize;
+                    let update = &recording.updates[at];
+                    market.replay(&update.name, &update.change, due_micros, &mut batch)
+                }
+                _ => market.walk(due_micros, &mut batch),
+            };
+            unwanted += u64::from(!is_wanted);
+            self.next += 1;
+        };
+        self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.shared.counts.unwanted.fetch_add(unwanted, Ordering::Relaxed);
+        if !batch.is_empty() {
+            // Still under the market's lock, so that batches leave in the order in which they were made.
+            let _ = self.orders.send(Order::Send(Arc::new(batch)));
+        }
+        drop(market);
+        wait
+    }
+
+    /// The load begins when somebody first wants something.
+    fn begin(&mut self) -> Option<(Instant, u64)> {
+        if self.begun.is_none() && self.shared.market().wanted() > 0 {
+            self.begun = Some((Instant::now(), unix_micros()));
+        }
+        self.begun
+    }
+}
+
+impl Counts {
+    fn note_lateness(&self, late: Duration) {
+        self.latest_micros.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,137 @@
+//! When updates are due.
+
+use super::Recording;
+use std::{sync::Arc, time::Duration};
+
+/// What a venue sends, and when. Rates are updates a second, of all symbols together.
+#[derive(Debug, Clone)]
+pub enum Load {
+    /// Nothing.
+    Quiet,
+    /// As many in every second.
+    Steady {
+        /// Updates a second.
+        rate: f64,
+    },
+    /// More and more, then steady.
+    Ramp {
+        /// Updates a second at first.
+        from: f64,
+        /// Updates a second in the end.
+        to: f64,
+        /// How long it takes to get there.
+        over: Duration,
+    },
+    /// Steady, and now and then much more, as when a market opens.
+    Bursts {
+        /// Updates a second between the bursts.
+        rate: f64,
+        /// How many times as many during one.
+        factor: f64,
+        /// From the beginning of one to that of the next; the first begins at once.
+        every: Duration,
+        /// How long one lasts, at most as long as `every`.
+        lasts: Duration,
+    },
+    /// What a market really did.
+    Recording {
+        /// What is played.
+        recording: Arc<Recording>,
+        /// How many times its own speed; `None`: as fast as it can be sent.
+        speed: Option<f64>,
+        /// Whether it begins anew at its end.
+        looped: bool,
+    },
+}
+
+impl Load {
+    /// When the `n`-th update is due, counted from 0 and from the load's begin; `None` if there is none.
+    pub(super) fn due(&self, n: u64) -> Option<Duration> {
+        let count = n as f64;
+        let seconds = match self {
+            Self::Quiet => return None,
+            Self::Steady { rate } => count / rate,
+            Self::Ramp { from, to, over } => ramp(count, *from, *to, over.as_secs_f64()),
+            Self::Bursts { rate, factor, every, lasts } => {
+                let (every, lasts) = (every.as_secs_f64(), lasts.as_secs_f64());
+                bursts(count, *rate, *factor, every, lasts.min(every))
+            }
+            Self::Recording { recording, speed, looped } => {
+                let (round, frame) = recording.place(n, *looped)?;
+                let own = recording.length.as_secs_f64() * round as f64 + recording.updates[frame].at.as_secs_f64();
+                speed.map_or(0.0, |speed| own / speed)
+            }
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+/// The count grows as `from t + (to - from) t² / 2 over`, then in a straight line.
+fn ramp(count: f64, from: f64, to: f64, over: f64) -> f64 {
+    let in_ramp = (from + to) / 2.0 * over;
+    if count >= in_ramp {
+        return over + (count - in_ramp) / to;
+    }
+    let slope = (to - from) / over;
+    // The root of slope/2 t² + from t - count that stays exact where the slope is nothing.
+    2.0 * count / (from + (from * from + 2.0 * slope * count).sqrt()).max(f64::MIN_POSITIVE)
+}
+
+fn bursts(count: f64, rate: f64, factor: f64, every: f64, lasts: f64) -> f64 {
+    let in_burst = rate * factor * lasts;
+    let in_cycle = in_burst + rate * (every - lasts);
+    let cycles = (count / in_cycle).floor();
+    let rest = count - cycles * in_cycle;
+    let within = if rest < in_burst { rest / (rate * factor) } else { lasts + (rest - in_burst) / rate };
+    cycles * every + within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(load: &Load, n: u64) -> f64 {
+        load.due(n).map_or(f64::NAN, |due| due.as_secs_f64())
+    }
+
+    #[test]
+    fn updates_are_due_as_the_rate_says() {
+        let s = Duration::from_secs;
+        let steady = Load::Steady { rate: 100.0 };
+        let ramp = Load::Ramp { from: 0.0, to: 100.0, over: s(10) };
+        let flat = Load::Ramp { from: 100.0, to: 100.0, over: s(10) };
+        let bursts = Load::Bursts { rate: 10.0, factor: 10.0, every: s(5), lasts: s(1) };
+        // 100 in the burst, 40 in the rest of its cycle.
+        let table = [
+            (&steady, 0, 0.0),
+            (&steady, 250, 2.5),
+            (&ramp, 0, 0.0),
+            (&ramp, 125, 5.0),
+            (&ramp, 500, 10.0),
+            (&ramp, 700, 12.0),
+            (&flat, 250, 2.5),
+            (&bursts, 50, 0.5),
+            (&bursts, 100, 1.0),
+            (&bursts, 120, 3.0),
+            (&bursts, 140, 5.0),
+            (&bursts, 190, 5.5),
+        ];
+        for (load, n, wanted) in table {
+            assert!((seconds(load, n) - wanted).abs() < 1e-6, "{load:?} {n}: {}", seconds(load, n));
+        }
+        assert_eq!(Load::Quiet.due(0), None);
+    }
+
+    #[test]
+    fn what_is_due_never_goes_back() {
+        let s = Duration::from_secs;
+        for load in [
+            Load::Ramp { from: 1.0, to: 1_000.0, over: s(3) },
+            Load::Ramp { from: 1_000.0, to: 1.0, over: s(3) },
+            Load::Bursts { rate: 33.0, factor: 7.0, every: s(2), lasts: s(1) },
+        ] {
+            let dues: Vec<_> = (0..5_000).map(|n| load.due(n)).collect();
+            assert!(dues.is_sorted(), "{load:?}");
+        }
+    }
+}

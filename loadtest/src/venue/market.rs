@@ -1,0 +1,224 @@
+//! What the venue trades: a random walk per symbol, and the newest that was sent of each. A part's size is its ordinal, so that
+//! whoever sees a tick knows which trade and which quote it shows.
+
+use super::{
+    Protocol,
+    protocol::{Batch, Kind, Update},
+    recording::Change,
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::collections::HashMap;
+
+/// The lowest price in a walk, in cents.
+const CENTS_MIN: i64 = 100;
+
+/// The newest state of a symbol, as a gateway must show it: numbers in plain digits without trailing zeros.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// Trades that were sent. With a random walk it is the last one's size as well, in units of the protocol's smallest size.
+    pub trades: u64,
+    /// Quotes that were sent; with a random walk both sizes of the last one.
+    pub quotes: u64,
+    /// The last trade's price.
+    pub price: String,
+    /// The last trade's size.
+    pub size: String,
+    /// The last trade's venue time, in µs since 1970.
+    pub trade_ts: u64,
+    /// The last quote's bid.
+    pub bid: String,
+    /// The size of that.
+    pub bid_size: String,
+    /// The last quote's ask.
+    pub ask: String,
+    /// The size of that.
+    pub ask_size: String,
+}
+
+struct Listing {
+    symbol: String,
+    /// The venue's own name.
+    name: String,
+    cents: i64,
+    /// Kinds that connections want, and how many do.
+    wanted: [u32; 2],
+    newest: Newest,
+}
+
+impl Listing {
+    fn wants(&self, kind: Kind) -> bool {
+        self.wanted[kind as usize] > 0
+    }
+}
+
+/// All that is traded.
+pub(super) struct Market {
+    protocol: Protocol,
+    listings: Vec<Listing>,
+    by_name: HashMap<String, u32>,
+    /// Indices of the symbols that somebody wants.
+    active: Vec<u32>,
+    /// Before the first trade and the first quote.
+    ids_after: u64,
+    random: SmallRng,
+    /// Nothing is sent, however much is due.
+    pub(super) paused: bool,
+    /// The load has ended for good.
+    pub(super) closed: bool,
+    /// What the venue's clock is off by, in µs.
+    pub(super) clock_offset: i64,
+}
+
+impl Market {
+    pub(super) fn new(protocol: Protocol, symbols: &[String], seed: u64, ids_after: u64) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let listing = |symbol: &String| Listing {
+            symbol: symbol.clone(),
+            name: protocol.name(symbol),
+            cents: random.random_range(1_000..50_000),
+            wanted: [0; 2],
+            newest: Newest::default(),
+        };
+        let listings: Vec<Listing> = symbols.iter().map(listing).collect();
+        let by_name = (0..).zip(&listings).map(|(index, listing)| (listing.name.clone(), index)).collect();
+        let (active, paused, closed) = (Vec::new(), false, false);
+        Self { protocol, listings, by_name, active, ids_after, random, paused, closed, clock_offset: 0 }
+    }
+
+    /// The index of the venue's own name.
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The venue's own name.
+    pub(super) fn name(&self, symbol: u32) -> &str {
+        &self.listings[symbol as usize].name
+    }
+
+    pub(super) fn newest(&self, symbol: &str) -> Option<Newest> {
+        Some(self.listings.iter().find(|listing| listing.symbol == symbol)?.newest.clone())
+    }
+
+    pub(super) fn wanted(&self) -> usize {
+        self.active.len()
+    }
+
+    /// A connection wants a kind of update of a symbol from now on.
+    pub(super) fn subscribe(&mut self, symbol: u32, kind: Kind) {
+        self.listings[symbol as usize].wanted[kind as usize] += 1;
+        self.find_active();
+    }
+
+    /// It has gone.
+    pub(super) fn unsubscribe(&mut self, subscriptions: &[(u32, Kind)]) {
+        for &(symbol, kind) in subscriptions {
+            self.listings[symbol as usize].wanted[kind as usize] -= 1;
+        }
+        self.find_active();
+    }
+
+    fn find_active(&mut self) {
+        let wanted = |(index, listing): (u32, &Listing)| (listing.wanted != [0; 2]).then_some(index);
+        self.active = (0..).zip(&self.listings).filter_map(wanted).collect();
+    }
+
+    /// Appends an update of a symbol that somebody wants, due at this time; `false` if nobody wants any.
+    pub(super) fn walk(&mut self, due_micros: u64, batch: &mut Batch) -> bool {
+        if self.is_silent() || self.active.is_empty() {
+            return false;
+        }
+        let symbol = self.active[self.random.random_range(0..self.active.len())];
+        let listing = &self.listings[symbol as usize];
+        let kind = match (listing.wants(Kind::Trade), listing.wants(Kind::Quote)) {
+            (true, true) => Kind::from_coin(self.random.random()),
+            (true, false) => Kind::Trade,
+            _ => Kind::Quote,
+        };
+        self.step(symbol, kind, due_micros, batch);
+        true
+    }
+
+    /// Appends an update of a recording; `false` if nobody wants it.
+    pub(super) fn replay(&mut self, name: &str, change: &Change, due_micros: u64, batch: &mut Batch) -> bool {
+        let Some(symbol) = self.find(name).filter(|_| !self.is_silent()) else { return false };
+        let kind = match change {
+            Change::Trade { .. } => Kind::Trade,
+            Change::Quote { .. } => Kind::Quote,
+        };
+        if !self.listings[symbol as usize].wants(kind) {
+            return false;
+        }
+        self.push(symbol, change, due_micros, batch);
+        true
+    }
+
+    /// The last updates of all: one of each kind that somebody wants.
+    pub(super) fn close_of_business(&mut self, now_micros: u64) -> Batch {
+        let mut batch = Batch::default();
+        for symbol in self.active.clone() {
+            for kind in [Kind::Trade, Kind::Quote] {
+                if self.listings[symbol as usize].wants(kind) {
+                    self.step(symbol, kind, now_micros, &mut batch);
+                }
+            }
+        }
+        self.closed = true;
+        batch
+    }
+
+    fn is_silent(&self) -> bool {
+        self.paused || self.closed
+    }
+
+    fn step(&mut self, symbol: u32, kind: Kind, due_micros: u64, batch: &mut Batch) {
+        let listing = &mut self.listings[symbol as usize];
+        listing.cents = (listing.cents + self.random.random_range(-2..=2)).max(CENTS_MIN);
+        let price = |cents: i64| format!("{}.{:02}", cents / 100, cents % 100);
+        let change = match kind {
+            Kind::Trade => Change::Trade {
+                price: price(listing.cents),
+                size: self.protocol.size(listing.newest.trades + 1),
+                buyer_is_maker: self.random.random(),
+            },
+            Kind::Quote => {
+                let size = self.protocol.size(listing.newest.quotes + 1);
+                Change::Quote { book: [price(listing.cents), size.clone(), price(listing.cents + 1), size] }
+            }
+        };
+        self.push(symbol, &change, due_micros, batch);
+    }
+
+    fn push(&mut self, symbol: u32, change: &Change, due_micros: u64, batch: &mut Batch) {
+        let Listing { name, newest, .. } = &mut self.listings[symbol as usize];
+        let micros = due_micros.saturating_add_signed(self.clock_offset);
+        let (kind, ordinal) = match change {
+            Change::Trade { price, size, .. } => {
+                newest.trades += 1;
+                newest.trade_ts = micros;
+                set(&mut newest.price, price);
+                set(&mut newest.size, size);
+                (Kind::Trade, newest.trades)
+            }
+            Change::Quote { book: [bid, bid_size, ask, ask_size] } => {
+                newest.quotes += 1;
+                set(&mut newest.bid, bid);
+                set(&mut newest.bid_size, bid_size);
+                set(&mut newest.ask, ask);
+                set(&mut newest.ask_size, ask_size);
+                (Kind::Quote, newest.quotes)
+            }
+        };
+        let update = Update { name, change, id: self.ids_after + ordinal, micros };
+        batch.push(symbol, kind, |text| self.protocol.write(&update, text));
+    }
+}
+
+/// Sets a number in plain digits.
+fn set(field: &mut String, number: &str) {
+    let plain = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    field.clear();
+    field.push_str(plain);
+}
