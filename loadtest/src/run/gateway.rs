@@ -11,7 +11,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -25,6 +29,9 @@ const STOP_MAX: Duration = Duration::from_secs(15);
 const LINES_KEPT: usize = 20;
 /// Binance carries 512 symbols on a connection.
 const SYMBOLS_PER_FEED: usize = 500;
+
+/// Gateways that this process has started: each has a configuration of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// A running gateway; dropping it ends it.
 #[derive(Debug)]
@@ -81,7 +88,8 @@ impl Gateway {
             return Err(GatewayError::Missing { path });
         }
         let start = |source| GatewayError::Start { path: path.clone(), source };
-        let file = std::env::temp_dir().join(format!("tickfan-loadtest-{}.toml", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let file = std::env::temp_dir().join(format!("tickfan-loadtest-{}-{number}.toml", std::process::id()));
         std::fs::write(&file, config).map_err(start)?;
         let free = "127.0.0.1:0";
         let mut command = Command::new(program);

@@ -15,7 +15,7 @@ use crate::{
     report::Summary,
     scenario::{Outage, Span, Threshold},
     streams::{Control, Crowd, Progress, Setup},
-    venue::Venue,
+    venue::{Command, Door, Venue},
 };
 use assess::{Seen, assess};
 use sampler::Sampler;
@@ -162,7 +162,9 @@ fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<
         std::thread::sleep(LOOK_INTERVAL.min(run.duration.saturating_sub(elapsed)));
     }
     // An outage that should outlast the load ends with it: else nothing could be said of the last states.
-    steps.into_iter().for_each(|step| take(step.what, run.venue, crowd));
+    if let Some(venue) = run.venue {
+        venue.command(Command::Door(Door::Open));
+    }
 }
 
 fn take(what: venue::What, venue: Option<&Venue>, crowd: &Crowd) {
