@@ -1,5 +1,7 @@
 //! What is asked for wrongly is answered with what would be right, and the exit code that says so.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 use std::process::{Command, Output};

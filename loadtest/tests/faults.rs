@@ -1,5 +1,7 @@
 //! The checks find what is wrong: a proxy between gateway and streams breaks one rule, once, for one of all the streams of `smoke`.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 #[path = "support/proxy.rs"]

@@ -1,5 +1,6 @@
 //! What all streams share: what they testify to, and what is counted.
 
+use super::{Group, Reads};
 use crate::{
     check::{Violations, Wanted, Witness},
     measure::{Ended, Histogram, StreamMeasures},
@@ -45,9 +46,20 @@ pub(super) struct Judge {
 pub(super) struct Kin {
     pub(super) query: String,
     pub(super) wanted: Wanted,
-    pub(super) reads: super::Reads,
+    pub(super) reads: Reads,
     /// The mean time that a stream stays.
     pub(super) stay: Option<Duration>,
+}
+
+impl Kin {
+    pub(super) fn new(group: &Group) -> Self {
+        Self {
+            query: group.query.clone(),
+            wanted: Wanted::of_query(&group.query),
+            reads: group.reads,
+            stay: (group.churn > 0.0).then(|| Duration::from_secs_f64(60.0 * 100.0 / group.churn)),
+        }
+    }
 }
 
 impl Judge {

@@ -9,7 +9,9 @@ mod judge;
 mod plan;
 mod probe;
 mod stream;
+mod tally;
 mod timers;
+mod turns;
 
 pub use crowd::{Control, Crowd, Outcome, Progress, Setup};
 pub use descriptors::{TooFewDescriptors, need_descriptors};
