@@ -21,13 +21,11 @@ pub(super) fn source(target: IpAddr, stream: u32) -> Option<IpAddr> {
 ///
 /// # Errors
 /// What the system says where it refuses at once; it may refuse later too.
-pub(super) fn dial(target: SocketAddr, source: Option<IpAddr>, receive_buffer: Option<usize>) -> io::Result<TcpStream> {
+pub(super) fn dial(target: SocketAddr, source: Option<IpAddr>, receive_buffer: usize) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    if let Some(bytes) = receive_buffer {
-        // Before the connection: the window that it offers is agreed on with it.
-        socket.set_recv_buffer_size(bytes)?;
-    }
+    // Before the connection: the window that it offers is agreed on with it.
+    socket.set_recv_buffer_size(receive_buffer)?;
     if let Some(source) = source {
         socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
     }

@@ -57,9 +57,14 @@ pub enum Reads {
 }
 
 impl Reads {
-    /// The receive buffer that it needs. The kernel's own would take a slow reader's ticks for seconds, and hide that it is one.
-    pub(super) fn receive_buffer(self) -> Option<usize> {
-        (self != Self::AtOnce).then_some(4 * 1024)
+    /// The receive buffer that it is given, in bytes. By itself the kernel lets one grow to 6 MB on loopback: it would hold ticks
+    /// for a minute that nobody has read, and hide from the gateway that its clients are slow.
+    pub(super) fn receive_buffer(self) -> usize {
+        match self {
+            // As much as a far client's window holds; at a usual rate that is a second.
+            Self::AtOnce => 32 * 1024,
+            Self::BytesPerSecond(_) | Self::Never => 4 * 1024,
+        }
     }
 }
 

@@ -21,10 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What one read takes at most: more than a socket's buffer mostly holds.
-const READ_BYTES: usize = 128 * 1024;
-/// Reads of one stream before others have their turn.
-const READS_PER_TURN: usize = 4;
+/// What one read takes at most: about what a stream's receive buffer holds.
+const READ_BYTES: usize = 64 * 1024;
+/// Sockets that are looked at in one turn: with a full read each, a turn stays below a tenth of a second.
+const EVENTS_PER_TURN: usize = 256;
 /// Planned tasks of one turn: a storm of connections must not hold up the reading.
 const TASKS_PER_TURN: usize = 128;
 /// How often a slow reader reads.
@@ -44,8 +44,8 @@ pub(super) struct Turns {
     kins: Vec<Kin>,
     pub(super) judge: Judge,
     timers: Timers,
-    /// Streams that had more to read than one turn allows.
-    again: Vec<u32>,
+    /// Streams that had more to read than one turn allows, and whether the server has ended them.
+    again: Vec<(u32, bool)>,
     buffer: Box<[u8]>,
     random: SmallRng,
     old_after: Duration,
@@ -119,15 +119,15 @@ impl Turns {
     }
 
     pub(super) fn run(mut self) -> io::Result<Outcome> {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
             match self.poll.poll(&mut events, Some(self.idle())) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             let start = Instant::now();
-            for stream in std::mem::take(&mut self.again) {
-                self.readable(stream, false);
+            for (stream, is_over) in std::mem::take(&mut self.again) {
+                self.readable(stream, is_over);
             }
             for event in &events {
                 self.event(event);
@@ -229,17 +229,12 @@ impl Turns {
         }
     }
 
-    /// Reads what there is. `is_over`: the server has ended the connection behind it.
+    /// Reads what there is, or as much as one turn allows. `is_over`: the server has ended the connection behind it.
     fn readable(&mut self, index: u32, is_over: bool) {
-        for _ in 0..READS_PER_TURN {
-            match self.read(index, READ_BYTES) {
-                // Less than there was room for: all is read, and what comes later is told anew.
-                Some(count) if count < READ_BYTES && !is_over => return,
-                Some(_) => {}
-                None => return,
-            }
+        // Less than there was room for: all is read, and what comes later is told anew.
+        if self.read(index, READ_BYTES).is_some_and(|count| count == READ_BYTES || is_over) {
+            self.again.push((index, is_over));
         }
-        self.again.push(index);
     }
 
     fn read_slowly(&mut self, index: u32, now: Instant) {
@@ -325,7 +320,7 @@ impl Turns {
             Ok(Control::CatchUp) => {
                 self.is_catching_up = true;
                 let slow = |stream: &&Stream| matches!(self.kins[stream.kin].reads, Reads::BytesPerSecond(_));
-                self.again.extend(self.streams.iter().filter(slow).map(|stream| stream.index));
+                self.again.extend(self.streams.iter().filter(slow).map(|stream| (stream.index, false)));
             }
             Ok(Control::Finish(truth)) => return Some(truth),
             Err(mpsc::TryRecvError::Empty) => {}
