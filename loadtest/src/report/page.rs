@@ -95,12 +95,14 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
     let over_time = |title, value, is_logarithmic, lines| Plot {
         title,
         x: "seconds since the start",
+        x_step_min: 1.0,
         place: |seconds| format!("{seconds:.0}"),
         value,
         is_logarithmic,
         lines,
     };
     let count: fn(f64) -> String = |value| if value < 10.0 { format!("{value:.1}") } else { number(value as u64) };
+    let megabytes: fn(f64) -> String = |bytes| format!("{:.1} MB", bytes / 1e6);
     let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
     vec![
         over_time(
@@ -116,6 +118,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         Plot {
             title: "Latency by percentile",
             x: "percentile",
+            x_step_min: 1.0,
             place: |nines| format!("{}", (100.0 - 100.0 * 10_f64.powf(-nines)) as f32),
             value: time,
             is_logarithmic: true,
@@ -132,7 +135,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         ),
         over_time(
             "Bytes read a second",
-            size,
+            megabytes,
             false,
             vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64)) }],
         ),
@@ -163,7 +166,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         ),
         over_time(
             "The gateway's memory",
-            size,
+            megabytes,
             false,
             vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64)) }],
         ),
@@ -178,7 +181,8 @@ fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
     for evidence in &of.violations.evidence {
         let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
         let (what, bytes) = (escaped(&evidence.what), escaped(&evidence.bytes));
-        write!(out, "<p class=\"bad\"><b>{}</b> {stream}{what}</p><pre>{bytes}</pre>", evidence.rule.name())?;
+        let rule = evidence.rule.name();
+        write!(out, "<details><summary><b>{rule}</b> {stream}{what}</summary><pre>{bytes}</pre></details>")?;
     }
     Ok(())
 }

@@ -8,8 +8,10 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 40.0;
-/// Lines across the plot.
-const TICKS: u32 = 5;
+/// Lines across a plot whose axis is not in powers of ten.
+const LINES: u32 = 5;
+/// Places that are named on the x axis, at most.
+const PLACES_MAX: f64 = 10.0;
 
 /// One line of a plot.
 pub(super) struct Line<'a> {
@@ -21,6 +23,8 @@ pub(super) struct Line<'a> {
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
     pub(super) x: &'a str,
+    /// How far apart two places that are named are at least.
+    pub(super) x_step_min: f64,
     pub(super) place: fn(f64) -> String,
     pub(super) value: fn(f64) -> String,
     /// The y axis in powers of ten: for times, whose tail would press the rest to the ground.
@@ -55,13 +59,14 @@ impl Plot<'_> {
     }
 
     fn axes(&self, out: &mut String, x_max: f64, scale: &Scale) -> std::fmt::Result {
-        for step in 0..=TICKS {
-            let share = f64::from(step) / f64::from(TICKS);
-            let (x, y) = (x_at(share), y_at(share));
+        for share in scale.marks() {
+            let (y, value) = (y_at(share), (self.value)(scale.value(share)));
             write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT)?;
-            let value = (self.value)(scale.value(share));
             write!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", LEFT - 8.0, y + 4.0)?;
-            let place = (self.place)(share * x_max);
+        }
+        let step = rounded_up(x_max / PLACES_MAX).max(self.x_step_min);
+        for number in (0..).map(|number| f64::from(number) * step).take_while(|place| *place <= x_max) {
+            let (x, place) = (x_at(number / x_max), (self.place)(number));
             write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 18.0)?;
         }
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;
@@ -113,6 +118,12 @@ impl Scale {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
+    /// Where there are lines across: at each power of ten, or at equal steps.
+    fn marks(&self) -> impl Iterator<Item = f64> {
+        let count = if self.is_logarithmic { (self.high - self.low) as u32 } else { LINES };
+        (0..=count).map(move |step| f64::from(step) / f64::from(count))
+    }
+
     fn value(&self, share: f64) -> f64 {
         let value = self.low + share * (self.high - self.low);
         if self.is_logarithmic { 10_f64.powf(value) } else { value }
@@ -132,7 +143,7 @@ mod tests {
     fn plot(points: Vec<(f64, f64)>, is_logarithmic: bool) -> String {
         let lines = vec![Line { name: "p50", points }];
         let show = |value: f64| format!("{value:.0}");
-        Plot { title: "t", x: "s", place: show, value: show, is_logarithmic, lines }.figure()
+        Plot { title: "t", x: "s", x_step_min: 1.0, place: show, value: show, is_logarithmic, lines }.figure()
     }
 
     #[test]
