@@ -32,7 +32,7 @@ pub fn judge_last(
     slots: &Slots,
     stream: u32,
     wanted: Wanted,
-    truth: Option<&Truth>,
+    truth: &Truth,
     now: i64,
     witness: &Witness,
     violations: &mut Violations,
@@ -50,7 +50,7 @@ pub fn judge_last(
             wrong(format!("it ends on {seq}, others are at {}", newest.tick.seq), &newest.block);
             continue;
         }
-        let Some(expected) = truth.and_then(|truth| truth.get(name)) else { continue };
+        let Some(expected) = truth.get(name) else { continue };
         // Where its bytes are gone, others have moved far beyond, which only a stream that leaves parts out may lack.
         let Some(known) = witness.tick(epoch, symbol, seq) else {
             if seq == 0 {

@@ -45,7 +45,7 @@ pub enum Control {
     NothingIsLive,
     /// The load has ended: slow readers read at once, nobody leaves any more.
     CatchUp,
-    /// All has come: judge the last states, by the venue's if they are known, and end.
+    /// End. If all has come, the last states are judged by what the venue sent last.
     Finish(Option<Truth>),
 }
 

@@ -351,7 +351,10 @@ impl Turns {
                 continue;
             }
             let (witness, violations) = (&judge.witness, &mut judge.violations);
-            judge_last(&stream.slots, stream.index, kin.wanted, truth, now, witness, violations);
+            // A load that goes on has no last state.
+            if let Some(truth) = truth {
+                judge_last(&stream.slots, stream.index, kin.wanted, truth, now, witness, violations);
+            }
         }
         Outcome {
             measures: self.judge.measures,
