@@ -63,6 +63,22 @@ impl Kin {
 }
 
 impl Judge {
+    pub(super) fn new(wire: Wire, host: String, old_after: Option<Duration>) -> Self {
+        Self {
+            wire,
+            host,
+            witness: Witness::default(),
+            violations: Violations::default(),
+            measures: StreamMeasures::default(),
+            latency: Histogram::default(),
+            age: Histogram::default(),
+            is_measuring: false,
+            old_after,
+            refusal: None,
+            last_tick: 0,
+        }
+    }
+
     /// Measures a tick that was read at a time by a stream that opened at another.
     pub(super) fn measure(&mut self, tick: Tick, missed: u64, at: i64, opened: i64, reads_at_once: bool) {
         self.measures.ticks += 1;

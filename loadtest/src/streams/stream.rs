@@ -237,3 +237,85 @@ impl Stream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::StreamMeasures,
+        streams::{Group, Popularity, Reads},
+    };
+
+    const BYTES: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nretry: 7\nevent: hello\ndata: \
+        {\"epoch\":\"e\",\"symbols\":[\"A\"],\"unknown\":[]}\n\nid: e-1\ndata: {\"symbol\":\"A\",\"seq\":1,\"kind\":\"trade\",\
+        \"state\":\"live\",\"recv\":60,\"trade_ts\":55,\"trades\":1}\n\nid: e-4\ndata: {\"symbol\":\"A\",\"seq\":3,\"kind\":\"quote\",\
+        \"state\":\"live\",\"recv\":70,\"trade_ts\":55,\"trades\":1}\n\nevent: bye\ndata: {\"reason\":\"shutdown\"}\n\n";
+
+    fn fixture() -> (Stream, Judge, Kin) {
+        let mut judge = Judge::new(Wire::Tickfan, "h".to_owned(), None);
+        let symbols = [judge.witness.symbol("A")].into();
+        let group = Group {
+            name: "g".into(),
+            count: 1,
+            symbols: 1,
+            popularity: Popularity::Uniform,
+            query: "max_rate=4".into(),
+            reads: Reads::AtOnce,
+            churn: 0.0,
+        };
+        let mut stream = Stream::new(0, 0, symbols);
+        stream.phase = Phase::Asked;
+        (stream, judge, Kin::new(&group))
+    }
+
+    fn told(measures: &StreamMeasures) -> (u64, u64, u64, u64) {
+        (measures.opened, measures.ticks, measures.named, measures.holes)
+    }
+
+    #[test]
+    fn a_stream_is_the_same_wherever_its_bytes_are_cut() {
+        for cut in 1..BYTES.len() {
+            let (mut stream, mut judge, kin) = fixture();
+            for part in [&BYTES[..cut], &BYTES[cut..]] {
+                stream.take(part.as_bytes(), 50, &mut judge, &kin).unwrap();
+            }
+            assert_eq!(told(&judge.measures), (1, 2, 2, 1), "cut at {cut}");
+            assert_eq!((judge.violations.total(), stream.how_it_ends()), (0, Ended::Shutdown));
+            assert_eq!(stream.retry, Duration::from_millis(7));
+        }
+    }
+
+    #[test]
+    fn latency_is_of_trades_alone_and_age_of_all_ticks() {
+        let (mut stream, mut judge, kin) = fixture();
+        judge.is_measuring = true;
+        stream.take(BYTES.as_bytes(), 50, &mut judge, &kin).unwrap();
+        assert_eq!(judge.measures.latency.percentiles().unwrap().count, 1);
+        assert_eq!(judge.measures.age.percentiles().unwrap().count, 2);
+    }
+
+    #[test]
+    fn whoever_comes_back_names_its_last_tick() {
+        let (mut stream, mut judge, kin) = fixture();
+        let first = stream.request(&mut judge, &kin);
+        assert!(
+            first.starts_with("GET /v1/stream?symbols=A&max_rate=4 HTTP/1.1\r\n") && !first.contains("last-event-id")
+        );
+        stream.take(BYTES.as_bytes(), 50, &mut judge, &kin).unwrap();
+        stream.drop_connection();
+        assert!(stream.request(&mut judge, &kin).contains("\r\nlast-event-id: e-4\r\n"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_stream_is_told_in_its_own_words() {
+        for (answer, told) in [
+            ("HTTP/1.1 404 Not Found\r\n\r\nno such symbol", "the server answers 404: no such symbol"),
+            ("HTTP/1.1 200 OK\r\n\r\n", "no text/event-stream"),
+            ("SMTP", "not HTTP"),
+        ] {
+            let (mut stream, mut judge, kin) = fixture();
+            assert_eq!(stream.take(answer.as_bytes(), 0, &mut judge, &kin), Err(Ended::NoStream));
+            assert!(judge.refusal.unwrap().contains(told));
+        }
+    }
+}

@@ -9,8 +9,8 @@ use super::{
     timers::{Task, Timers},
 };
 use crate::{
-    check::{Rule, Truth, Violations, Witness, judge_last},
-    measure::{Ended, Histogram, Second, StreamMeasures, unix_micros},
+    check::{Rule, Truth, judge_last},
+    measure::{Ended, Second, unix_micros},
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -64,8 +64,8 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
-        let mut witness = Witness::default();
-        let numbers: Vec<u32> = setup.symbols.iter().map(|name| witness.symbol(name)).collect();
+        let mut judge = Judge::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        let numbers: Vec<u32> = setup.symbols.iter().map(|name| judge.witness.symbol(name)).collect();
         let (mut streams, mut kins) = (Vec::new(), Vec::new());
         for (place, group) in setup.groups.iter().enumerate() {
             kins.push(Kin::new(group));
@@ -81,19 +81,6 @@ impl Turns {
             let at = begun + Duration::from_secs_f64(between * f64::from(stream.index));
             timers.add(at, stream.index, 0, Task::Connect);
         }
-        let judge = Judge {
-            wire: setup.wire.clone(),
-            host: setup.host.clone(),
-            witness,
-            violations: Violations::default(),
-            measures: StreamMeasures::default(),
-            latency: Histogram::default(),
-            age: Histogram::default(),
-            is_measuring: false,
-            old_after: Some(setup.old_after),
-            refusal: None,
-            last_tick: 0,
-        };
         Ok(Self {
             target: setup.target,
             poll: Poll::new()?,
