@@ -205,7 +205,10 @@ fn limits(seen: &Seen<'_>, generator: GeneratorTold, venue: Option<VenueTold>) -
         ));
     }
     if seen.outcome.late_turns > 0 {
-        warnings.push(format!("the load tester read late {} times, by its own fault", seen.outcome.late_turns));
+        warnings.push(format!(
+            "the load tester was behind in {} turns: what it read then came late by its own fault",
+            seen.outcome.late_turns
+        ));
     }
     if generator.machine_busy.is_some_and(|busy| busy >= MACHINE_BUSY) {
         warnings.push("all processors are busy: gateway and load tester take them from each other".to_owned());

@@ -75,7 +75,7 @@ pub struct Outcome {
     pub violations: Violations,
     /// Second by second.
     pub seconds: Vec<Second>,
-    /// Turns of the loop that took so long that what was read in them was late by our own fault.
+    /// Turns of the loop in which what was read may have waited for us.
     pub late_turns: u64,
     /// What the first server said that did not open a stream.
     pub refusal: Option<String>,

@@ -31,8 +31,8 @@ const TASKS_PER_TURN: usize = 128;
 const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
 /// How often commands and seconds are looked at where nothing else happens.
 const IDLE_MAX: Duration = Duration::from_millis(20);
-/// A turn longer than this makes what is read in it late by our own fault.
-const LATE_TURN: Duration = Duration::from_millis(200);
+/// What was there to be read for longer than this is read late by our own fault.
+const LATE_MAX: Duration = Duration::from_millis(200);
 /// How long a stream that left as planned stays away, in ms.
 const AWAY_MILLIS: std::ops::Range<u64> = 100..2_000;
 
@@ -58,6 +58,8 @@ pub(super) struct Turns {
     /// Of the last full second.
     pub(super) before: (Duration, u64, u64, u64),
     late_turns: u64,
+    /// In µs since 1970: all that had come by then is read.
+    caught_up: i64,
     is_catching_up: bool,
     is_complete: bool,
 }
@@ -100,6 +102,7 @@ impl Turns {
             seconds: Vec::new(),
             before: (Duration::ZERO, 0, 0, 0),
             late_turns: 0,
+            caught_up: unix_micros(),
             is_catching_up: false,
             is_complete: true,
         })
@@ -112,7 +115,9 @@ impl Turns {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let start = Instant::now();
+            let is_all = events.iter().count() < EVENTS_PER_TURN;
+            let start = unix_micros();
+            self.late_turns += u64::from(is_late(self.caught_up, start));
             for (stream, is_over) in std::mem::take(&mut self.again) {
                 self.readable(stream, is_over);
             }
@@ -124,9 +129,9 @@ impl Turns {
                 return Ok(self.finish(truth.as_ref()));
             }
             self.second(false);
-            let is_late = start.elapsed() > LATE_TURN;
-            self.late_turns += u64::from(is_late);
-            self.judge.old_after = (!is_late).then_some(self.old_after);
+            if is_all && self.again.is_empty() {
+                self.caught_up = start; // what is left has come since
+            }
             self.publish();
         }
     }
@@ -255,7 +260,9 @@ impl Turns {
                 return None;
             }
         };
-        match stream.take(&self.buffer[..count], unix_micros(), &mut self.judge, kin) {
+        let at = unix_micros();
+        self.judge.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
+        match stream.take(&self.buffer[..count], at, &mut self.judge, kin) {
             Ok(()) if phase != Phase::Open && stream.phase == Phase::Open => self.opened(index),
             Ok(()) => {}
             Err(how) => {
@@ -352,4 +359,9 @@ impl Turns {
             is_complete: self.is_complete,
         }
     }
+}
+
+/// Whether what is read now may have waited too long for us.
+fn is_late(caught_up: i64, now: i64) -> bool {
+    u128::try_from(now - caught_up).is_ok_and(|since| since > LATE_MAX.as_micros())
 }
