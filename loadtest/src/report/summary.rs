@@ -147,7 +147,7 @@ pub struct VenueTold {
 pub struct FloorTold {
     /// Ticks that it sent.
     pub ticks: u64,
-    /// Sends that took less than all.
+    /// Streams that were given up, as they fell too far behind.
     pub cut: u64,
     /// Its processor time per tick, in µs.
     pub cpu_micros_per_tick: f64,

@@ -24,6 +24,8 @@ const BACKLOG: i32 = 4_096;
 const REQUEST_MAX: Duration = Duration::from_secs(5);
 /// How often the loop looks whether it is to stop while it waits for clients.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// What waits for a client at most: some seconds of a busy list.
+const PENDING_MAX: usize = 1024 * 1024;
 /// What is known of a quote beside the trade: so that a frame is as long as a gateway's.
 const QUOTE: &str = "\"bid\":182.33,\"bid_size\":300,\"ask\":182.35,\"ask_size\":200";
 
@@ -151,7 +153,10 @@ impl<'a> Sending<'a> {
                 let trade_ts = start_micros + i64::try_from(due(count).as_micros()).unwrap_or(i64::MAX);
                 write_frame(&mut frame, &self.setup.symbols, count, trade_ts);
                 for &client in &self.lists[(count % self.setup.symbols.len() as u64) as usize] {
-                    let pending = &mut self.clients[client].pending;
+                    let Client { pending, is_gone, .. } = &mut self.clients[client];
+                    if *is_gone {
+                        continue;
+                    }
                     if pending.is_empty() {
                         touched.push(client);
                     }
@@ -159,7 +164,7 @@ impl<'a> Sending<'a> {
                     self.told.ticks += 1;
                 }
             }
-            touched.drain(..).for_each(|client| self.clients[client].send(&mut self.told));
+            touched.retain(|&client| self.clients[client].send(&mut self.told));
         }
         let cpu = thread.usage()?.cpu.saturating_sub(cpu);
         self.told.cpu_micros_per_tick = cpu.as_secs_f64() * 1e6 / self.told.ticks.max(1) as f64;
@@ -168,13 +173,22 @@ impl<'a> Sending<'a> {
 }
 
 impl Client {
-    /// A send that takes less than all would need what the floor has not: the client is given up.
-    fn send(&mut self, told: &mut FloorTold) {
-        if !self.is_gone && self.socket.write(&self.pending).ok() != Some(self.pending.len()) {
-            told.cut += 1;
+    /// Sends what is pending; returns whether some is left for the next round. A client that is far behind is given up: the
+    /// floor leaves nothing out.
+    fn send(&mut self, told: &mut FloorTold) -> bool {
+        match self.socket.write(&self.pending) {
+            Ok(count) => drop(self.pending.drain(..count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.is_gone = true,
+        }
+        if self.pending.len() > PENDING_MAX {
             self.is_gone = true;
         }
-        self.pending.clear();
+        if self.is_gone {
+            told.cut += 1;
+            self.pending.clear();
+        }
+        !self.pending.is_empty()
     }
 }
 
