@@ -101,7 +101,11 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         is_logarithmic,
         lines,
     };
-    let count: fn(f64) -> String = |value| if value < 10.0 { format!("{value:.1}") } else { number(value as u64) };
+    let count: fn(f64) -> String = |value| match value {
+        value if value < 10.0 => format!("{value:.1}"),
+        value if value < 1e6 => number(value as u64),
+        value => format!("{:.1} M", value / 1e6),
+    };
     let megabytes: fn(f64) -> String = |bytes| format!("{:.1} MB", bytes / 1e6);
     let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
     vec![

@@ -183,9 +183,9 @@ impl Client {
         }
         if self.pending.len() > PENDING_MAX {
             self.is_gone = true;
+            told.cut += 1;
         }
         if self.is_gone {
-            told.cut += 1;
             self.pending.clear();
         }
         !self.pending.is_empty()
