@@ -52,7 +52,7 @@ pub struct Evidence {
     pub at: i64,
     /// What is wrong.
     pub what: String,
-    /// The bytes that show it, as text, cut to [`TEXT_MAX`].
+    /// The bytes that show it, as text, cut to 2,000 characters.
     pub bytes: String,
 }
 

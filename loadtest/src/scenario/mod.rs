@@ -4,7 +4,7 @@ mod shipped;
 mod thresholds;
 mod units;
 
-pub use shipped::{SHIPPED, load};
+pub use shipped::{LoadError, SHIPPED, load};
 pub use thresholds::{Bound, Crossed, MEASURES, Measure, Threshold, ThresholdError, Unit};
 pub use units::Span;
 
