@@ -1,0 +1,14 @@
+//! Whether what the streams get is true. Pure: times are passed in.
+//!
+//! All streams testify to one [`Witness`]: the first copy of a tick is read in full, every other one must have the same bytes.
+//! So a changed digit is found in any copy, and a copy costs a look-up and a comparison.
+
+mod last;
+mod slots;
+mod violation;
+mod witness;
+
+pub use last::{Truth, Wanted, judge_last};
+pub use slots::{Read, Reading, Slots};
+pub use violation::{Evidence, Rule, Violations};
+pub use witness::{Known, Witness};

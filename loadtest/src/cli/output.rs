@@ -1,0 +1,69 @@
+//! What is shown while a run lasts, and after it.
+
+use super::{EXIT_CROSSED, EXIT_OK, args::OutputArgs};
+use crate::{
+    report::{Summary, page, text},
+    run::Now,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::Ordering,
+    time::Instant,
+};
+
+/// Steps of the bar.
+const STEPS: u64 = 1_000;
+
+/// A bar on standard error, if that is a terminal.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    last: (Instant, u64),
+    rate: f64,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new(STEPS);
+        let style = ProgressStyle::with_template("{elapsed_precise} {bar:30} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, last: (Instant::now(), 0), rate: 0.0 }
+    }
+
+    pub(super) fn show(&mut self, now: Now<'_>) {
+        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        let (streams, ticks) = (now.streams, read(&now.streams.ticks));
+        let since = self.last.0.elapsed().as_secs_f64();
+        if since >= 1.0 {
+            self.rate = ticks.saturating_sub(self.last.1) as f64 / since;
+            self.last = (Instant::now(), ticks);
+        }
+        self.bar.set_position((now.share * STEPS as f64) as u64);
+        self.bar.set_message(format!(
+            "{}: {} open, {ticks} ticks, {:.0}/s, {} violations",
+            now.phase,
+            read(&streams.open),
+            self.rate,
+            read(&streams.violations)
+        ));
+    }
+
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Tells the results; returns the exit code that they mean.
+pub(super) fn tell(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
+    if let Some(path) = &output.html {
+        std::fs::write(path, page(summary))
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    }
+    let told = if output.json {
+        serde_json::to_string_pretty(summary).map_err(io::Error::other)? + "\n"
+    } else {
+        text(summary)
+    };
+    io::stdout().write_all(told.as_bytes())?;
+    Ok(if summary.is_kept() { EXIT_OK } else { EXIT_CROSSED })
+}

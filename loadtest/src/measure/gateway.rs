@@ -1,0 +1,128 @@
+//! What the gateway tells of itself on its admin listener.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// How long an answer may take: a gateway under load is slow, not silent.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// The longest answer that is read; all metrics of a gateway are some 30 KB.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The admin listener of a gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Admin {
+    address: SocketAddr,
+}
+
+/// Why the admin listener told nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// It cannot be reached.
+    #[error("the admin listener {address} does not answer: {source}")]
+    Io {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It answers something else.
+    #[error("{address}{path} answers {status}")]
+    Status {
+        /// Where.
+        address: SocketAddr,
+        /// What was asked.
+        path: &'static str,
+        /// Its answer.
+        status: u16,
+    },
+}
+
+/// What the gateway has counted, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    text: String,
+}
+
+impl Admin {
+    /// The listener at an address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Whether the gateway is ready for clients; if not, what it says of it.
+    ///
+    /// # Errors
+    /// [`AdminError::Io`].
+    pub fn readiness(&self) -> Result<Result<(), String>, AdminError> {
+        let (status, body) = self.get("/readyz")?;
+        Ok(if status == 200 { Ok(()) } else { Err(body) })
+    }
+
+    /// All that it has counted.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn counters(&self) -> Result<Counters, AdminError> {
+        const PATH: &str = "/metrics";
+        match self.get(PATH)? {
+            (200, text) => Ok(Counters { text }),
+            (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<(u16, String), AdminError> {
+        self.try_get(path).map_err(|source| AdminError::Io { address: self.address, source })
+    }
+
+    /// HTTP/1.0: the answer ends with the connection and is never chunked.
+    fn try_get(&self, path: &str) -> io::Result<(u16, String)> {
+        let mut socket = TcpStream::connect_timeout(&self.address, ANSWER_TIME_MAX)?;
+        socket.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+        socket.set_write_timeout(Some(ANSWER_TIME_MAX))?;
+        socket.write_all(format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        socket.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok((status, body.to_owned()))
+    }
+}
+
+impl Counters {
+    /// The sum of a metric's series whose labels contain a text; `None` if there is no such series.
+    pub fn sum(&self, name: &str, label: &str) -> Option<f64> {
+        let series = self.text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
+        let mut values =
+            of_name.filter(|(labels, _)| labels.contains(label)).filter_map(|(_, value)| value.parse::<f64>().ok());
+        values.next().map(|first| first + values.sum::<f64>())
+    }
+
+    /// A metric's series by the value of its one label.
+    pub fn by_label(&self, name: &str) -> Vec<(String, u64)> {
+        let series = self.text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        let value = |(labels, value): (&str, &str)| {
+            Some((labels.split('"').nth(1)?.to_owned(), value.parse::<f64>().ok()? as u64))
+        };
+        series.filter_map(value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_summed_by_name_and_label() {
+        let text = "# HELP a x\na 3\na_total{cause=\"lag\"} 4\na_total{cause=\"ring\"} 5\nab 7\n".to_owned();
+        let counters = Counters { text };
+        assert_eq!(counters.sum("a", ""), Some(3.0));
+        assert_eq!(counters.sum("a_total", ""), Some(9.0));
+        assert_eq!(counters.sum("a_total", "ring"), Some(5.0));
+        assert_eq!(counters.sum("b", ""), None);
+        assert_eq!(counters.by_label("a_total"), [("lag".to_owned(), 4), ("ring".to_owned(), 5)]);
+    }
+}

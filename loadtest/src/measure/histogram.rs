@@ -1,0 +1,94 @@
+//! Times in µs, to three digits.
+
+use serde::Serialize;
+
+/// The longest time that is told apart: a minute.
+const MICROS_MAX: u64 = 60_000_000;
+const DIGITS: u8 = 3;
+
+/// A histogram of times.
+#[derive(Debug, Clone)]
+pub struct Histogram(hdrhistogram::Histogram<u64>);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self(hdrhistogram::Histogram::new_with_bounds(1, MICROS_MAX, DIGITS).expect("the bounds are valid"))
+    }
+}
+
+/// What a histogram tells, in µs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Percentiles {
+    /// How many times were recorded.
+    pub count: u64,
+    /// The lowest.
+    pub min: u64,
+    /// Half of them are not above.
+    pub p50: u64,
+    /// Nine of ten.
+    pub p90: u64,
+    /// 99 of 100.
+    pub p99: u64,
+    /// 999 of 1,000.
+    pub p999: u64,
+    /// The highest.
+    pub max: u64,
+}
+
+impl Histogram {
+    /// Records a time in µs. One below zero, of clocks that differ, counts as the lowest; one above a minute as a minute.
+    pub fn record(&mut self, micros: i64) {
+        self.0.saturating_record(u64::try_from(micros).unwrap_or(0));
+    }
+
+    /// Adds all of another.
+    pub fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    /// Forgets all.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    /// What it tells; `None` if nothing was recorded.
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        let at = |quantile| self.0.value_at_quantile(quantile);
+        (!self.0.is_empty()).then(|| Percentiles {
+            count: self.0.len(),
+            min: self.0.min(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.0.max(),
+        })
+    }
+
+    /// Points of the curve of percentiles: how many nines, and the time in µs.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        let nines_max = (self.0.len().max(1) as f64).log10();
+        let points = (0..=40).map(|step| f64::from(step) / 10.0).take_while(|nines| *nines <= nines_max);
+        points.map(|nines| (nines, self.0.value_at_quantile(1.0 - 10_f64.powf(-nines)) as f64)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_what_was_recorded() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.percentiles(), None);
+        (1..=1_000).for_each(|micros| histogram.record(micros));
+        let told = histogram.percentiles().unwrap();
+        assert_eq!((told.count, told.min, told.p50, told.p99, told.max), (1_000, 1, 500, 990, 1_000));
+        histogram.record(-5);
+        histogram.record(i64::MAX);
+        let told = histogram.percentiles().unwrap();
+        assert_eq!(told.count, 1_002);
+        assert!(told.max >= MICROS_MAX);
+        assert_eq!(histogram.curve().len(), 31);
+    }
+}

@@ -1,0 +1,19 @@
+//! What is measured: times in histograms, what happened in each second, the processor and memory of processes.
+
+mod gateway;
+mod histogram;
+mod process;
+mod streams;
+
+pub use gateway::{Admin, AdminError, Counters};
+pub use histogram::{Histogram, Percentiles};
+pub use process::{Machine, Process, Usage};
+pub use streams::{Ended, Second, StreamMeasures};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, in µs since 1970.
+pub fn unix_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

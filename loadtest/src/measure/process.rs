@@ -1,0 +1,102 @@
+//! Processor time and memory, as Linux tells them.
+
+use serde::Serialize;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A process, or the calling thread, that is measured.
+#[derive(Debug, Clone)]
+pub struct Process {
+    folder: PathBuf,
+}
+
+/// What it has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Usage {
+    /// Processor time.
+    pub cpu: Duration,
+    /// Memory that it holds, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Process {
+    /// A process by its number.
+    ///
+    /// # Errors
+    /// There is none of that number, or it may not be seen.
+    pub fn new(pid: u32) -> io::Result<Self> {
+        let process = Self { folder: Path::new("/proc").join(pid.to_string()) };
+        process.usage().map(|_| process)
+    }
+
+    /// This process.
+    pub fn own() -> Self {
+        Self { folder: "/proc/self".into() }
+    }
+
+    /// The thread that asks, whichever that is.
+    pub fn own_thread() -> Self {
+        Self { folder: "/proc/thread-self".into() }
+    }
+
+    /// What it has used so far, processor time to 10 ms.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn usage(&self) -> io::Result<Usage> {
+        let stat = fs::read_to_string(self.folder.join("stat"))?;
+        let ticks = cpu_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
+        let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+        let memory = fs::read_to_string(self.folder.join("statm"))?;
+        let pages: u64 =
+            memory.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Usage { cpu, memory_bytes: pages * rustix::param::page_size() as u64 })
+    }
+}
+
+/// User and system time. The name, which comes before, may hold blanks and brackets.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// How busy the whole machine was since the last time, from 0 to 1.
+#[derive(Debug, Default)]
+pub struct Machine {
+    last: Option<(u64, u64)>,
+}
+
+impl Machine {
+    /// How busy it was since the last call; `None` the first time.
+    pub fn busy(&mut self) -> Option<f64> {
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let (busy, all) = machine_ticks(&stat)?;
+        let (busy_before, all_before) = self.last.replace((busy, all))?;
+        (all > all_before).then(|| busy.saturating_sub(busy_before) as f64 / (all - all_before) as f64)
+    }
+}
+
+fn machine_ticks(stat: &str) -> Option<(u64, u64)> {
+    let numbers = stat.lines().next()?.split_whitespace().skip(1).take(8).map(str::parse);
+    let ticks: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    let all: u64 = ticks.iter().sum();
+    Some((all - ticks.get(3)? - ticks.get(4)?, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linux_is_read_as_it_writes() {
+        let stat = "42 (a) b) S 1 1 1 0 -1 0 0 0 0 0 250 50 0 0 20 0 9 0";
+        assert_eq!(cpu_ticks(stat), Some(300));
+        assert_eq!(machine_ticks("cpu  10 1 20 100 5 0 4 0 0 0\ncpu0 1"), Some((35, 140)));
+        assert!(Process::own().usage().unwrap().memory_bytes > 0);
+        assert!(Process::own_thread().usage().is_ok());
+        assert!(Process::new(u32::MAX).is_err());
+    }
+}

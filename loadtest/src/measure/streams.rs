@@ -1,0 +1,91 @@
+//! What is measured of the streams.
+
+use super::{Histogram, Percentiles};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How a stream, or an attempt at one, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// We left, as planned.
+    Left,
+    /// The gateway said `bye`: it had no room.
+    Busy,
+    /// The gateway said `bye`: it stops.
+    Shutdown,
+    /// The connection was ended without a word.
+    Ended,
+    /// The connection was reset, as a stalled client's is.
+    Reset,
+    /// No connection could be made.
+    Refused,
+    /// The answer was no stream.
+    NoStream,
+}
+
+/// What all streams together have got.
+#[derive(Debug, Clone, Default)]
+pub struct StreamMeasures {
+    /// From the start of a connection until it is made.
+    pub connect: Histogram,
+    /// From the start of a connection to the first tick that has data.
+    pub first_tick: Histogram,
+    /// From the venue's time of a trade, which is the schedule's, to its reading: of streams that read at once.
+    pub latency: Histogram,
+    /// From the gateway's receipt to the reading: of streams that read at once.
+    pub age: Histogram,
+    /// The same of slow readers.
+    pub slow_age: Histogram,
+    /// Streams that opened.
+    pub opened: u64,
+    /// Of them, those that came back with `Last-Event-ID`.
+    pub resumed: u64,
+    /// Ticks, or events of another server.
+    pub ticks: u64,
+    /// Ticks since the last stream was there.
+    pub ticks_measured: u64,
+    /// Events with a name.
+    pub named: u64,
+    /// Bytes, heads among them.
+    pub bytes: u64,
+    /// Holes in `seq`: ticks that were left out.
+    pub holes: u64,
+    /// How streams ended.
+    pub ended: BTreeMap<Ended, u64>,
+    /// Trades whose venue time is more exact than a millisecond.
+    pub exact_times: u64,
+}
+
+/// What happened in one second.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Second {
+    /// Seconds since the start.
+    pub at: f64,
+    /// Open streams at its end.
+    pub open: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Ticks that were left out.
+    pub holes: u64,
+    /// Latency, in µs.
+    pub latency: Option<Percentiles>,
+    /// Age at reading, in µs, of streams that read at once.
+    pub age: Option<Percentiles>,
+    /// Processor time of the thread that reads the streams, as a share of the second.
+    pub own_cpu: f64,
+}
+
+impl StreamMeasures {
+    /// Counts an end.
+    pub fn end(&mut self, how: Ended) {
+        *self.ended.entry(how).or_default() += 1;
+    }
+
+    /// How many ended so.
+    pub fn ended(&self, how: Ended) -> u64 {
+        self.ended.get(&how).copied().unwrap_or(0)
+    }
+}

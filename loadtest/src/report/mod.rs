@@ -1,0 +1,12 @@
+//! What a run has shown: for machines, for a terminal, and as a page for people.
+
+mod page;
+mod plot;
+mod summary;
+mod text;
+mod units;
+
+pub use page::page;
+pub use summary::{FloorTold, GatewayTold, GeneratorTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold};
+pub use text::text;
+pub use units::{number, size, time};

@@ -1,0 +1,216 @@
+//! The report as one HTML file that needs nothing else: no script, no network.
+
+use super::{
+    Summary, number,
+    plot::{Line, Plot},
+    size, text, time,
+};
+use crate::measure::{Percentiles, Second};
+use std::fmt::Write as _;
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page.
+pub fn page(summary: &Summary) -> String {
+    let name = escaped(&summary.name);
+    let verdict = if summary.crossed.is_empty() && summary.violations.total == 0 { "kept" } else { "crossed" };
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{name}: thresholds {verdict}</title><style>{STYLE}</style>\
+         <h1>{name} <span class=\"{verdict}\">thresholds {verdict}</span></h1><p>{}</p>",
+        escaped(&summary.about)
+    );
+    // Writing to a text cannot fail.
+    let _ = findings(summary, &mut out);
+    let _ = times(summary, &mut out);
+    out.push_str("<div class=\"plots\">");
+    plots(summary).iter().for_each(|plot| out.push_str(&plot.figure()));
+    out.push_str("</div>");
+    let _ = evidence(summary, &mut out);
+    let _ = writeln!(out, "<h2>As text</h2><pre>{}</pre></html>", escaped(&text(summary)));
+    out
+}
+
+fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
+    let gateway = of.gateway.as_ref();
+    let known = |value: Option<String>| value.unwrap_or_else(|| "not measured".to_owned());
+    let cells = [
+        ("streams opened", number(of.streams.opened)),
+        ("ticks read", number(of.streams.ticks)),
+        ("ticks a second", number(of.ticks_per_second as u64)),
+        ("violations", number(of.violations.total)),
+        ("latency p99", known(of.latency.map(|of| time(of.p99 as f64)))),
+        ("gateway", known(gateway.and_then(|of| of.cpu_cores).map(|cores| format!("{cores:.2} cores")))),
+        ("per tick", known(gateway.and_then(|of| of.cpu_micros_per_tick).map(time))),
+        ("memory, at most", known(gateway.and_then(|of| of.memory_max).map(|bytes| size(bytes as f64)))),
+    ];
+    out.push_str("<dl>");
+    for (name, value) in cells {
+        write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
+    }
+    out.push_str("</dl>");
+    for crossed in &of.crossed {
+        let (was, allowed) = (escaped(&crossed.was), escaped(&crossed.allowed));
+        write!(out, "<p class=\"bad\"><b>{}</b> is {was}; allowed is {allowed}.</p>", crossed.measure)?;
+    }
+    if !of.kept.is_empty() {
+        write!(out, "<p>Kept: {}.</p>", of.kept.join(", "))?;
+    }
+    for warning in &of.warnings {
+        write!(out, "<p class=\"warning\">{}</p>", escaped(warning))?;
+    }
+    Ok(())
+}
+
+fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
+    out.push_str("<table><tr><th>time<th>count<th>min<th>p50<th>p90<th>p99<th>p99.9<th>max</tr>");
+    for (name, row) in [
+        ("connect", of.connect),
+        ("first tick", of.first_tick),
+        ("latency, from the venue's schedule", of.latency),
+        ("age at reading, from the gateway's receipt", of.age),
+        ("age at reading, slow readers", of.slow_age),
+    ] {
+        write!(out, "<tr><th>{name}")?;
+        match row {
+            None => write!(out, "<td colspan=\"7\">not measured")?,
+            Some(Percentiles { count, min, p50, p90, p99, p999, max }) => {
+                write!(out, "<td>{}", number(count))?;
+                for micros in [min, p50, p90, p99, p999, max] {
+                    write!(out, "<td>{}", time(micros as f64))?;
+                }
+            }
+        }
+    }
+    write!(out, "</table>")
+}
+
+fn plots(of: &Summary) -> Vec<Plot<'static>> {
+    let seconds = |value: fn(&Second) -> Option<f64>| -> Vec<(f64, f64)> {
+        of.timeline.iter().filter_map(|second| Some((second.at, value(second)?))).collect()
+    };
+    let samples = |value: fn(&super::Sample) -> Option<f64>| -> Vec<(f64, f64)> {
+        of.samples.iter().filter_map(|sample| Some((sample.at, value(sample)?))).collect()
+    };
+    let over_time = |title, value, is_logarithmic, lines| Plot {
+        title,
+        x: "seconds since the start",
+        x_step_min: 1.0,
+        place: |seconds| format!("{seconds:.0}"),
+        value,
+        is_logarithmic,
+        lines,
+    };
+    let count: fn(f64) -> String = |value| match value {
+        value if value < 10.0 => format!("{value:.1}"),
+        value if value < 1e6 => number(value as u64),
+        value => format!("{:.1} M", value / 1e6),
+    };
+    let megabytes: fn(f64) -> String = |bytes| format!("{:.1} MB", bytes / 1e6);
+    let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
+    vec![
+        over_time(
+            "Latency, from the venue's schedule to the reading",
+            time,
+            true,
+            vec![
+                Line { name: "p50", points: seconds(|of| Some(of.latency?.p50 as f64)) },
+                Line { name: "p99", points: seconds(|of| Some(of.latency?.p99 as f64)) },
+                Line { name: "max", points: seconds(|of| Some(of.latency?.max as f64)) },
+            ],
+        ),
+        Plot {
+            title: "Latency by percentile",
+            x: "percentile",
+            x_step_min: 1.0,
+            place: |nines| format!("{}", (100.0 - 100.0 * 10_f64.powf(-nines)) as f32),
+            value: time,
+            is_logarithmic: true,
+            lines: vec![Line { name: "latency", points: of.latency_curve.clone() }],
+        },
+        over_time(
+            "Ticks read a second",
+            count,
+            false,
+            vec![
+                Line { name: "read", points: seconds(|of| Some(of.ticks as f64)) },
+                Line { name: "left out", points: seconds(|of| Some(of.holes as f64)) },
+            ],
+        ),
+        over_time(
+            "Bytes read a second",
+            megabytes,
+            false,
+            vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64)) }],
+        ),
+        over_time(
+            "Age at reading, from the gateway's receipt",
+            time,
+            true,
+            vec![
+                Line { name: "p50", points: seconds(|of| Some(of.age?.p50 as f64)) },
+                Line { name: "p99", points: seconds(|of| Some(of.age?.p99 as f64)) },
+            ],
+        ),
+        over_time(
+            "Open streams",
+            count,
+            false,
+            vec![Line { name: "open", points: seconds(|of| Some(of.open as f64)) }],
+        ),
+        over_time(
+            "Processor, of one core",
+            percent,
+            false,
+            vec![
+                Line { name: "gateway", points: samples(|of| of.gateway_cpu) },
+                Line { name: "streams' thread", points: seconds(|of| Some(of.own_cpu)) },
+                Line { name: "load tester in all", points: samples(|of| Some(of.own_cpu)) },
+            ],
+        ),
+        over_time(
+            "The gateway's memory",
+            megabytes,
+            false,
+            vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64)) }],
+        ),
+    ]
+}
+
+fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
+    if of.violations.total == 0 {
+        return Ok(());
+    }
+    write!(out, "<h2>What was broken</h2>")?;
+    for evidence in &of.violations.evidence {
+        let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
+        let (what, bytes) = (escaped(&evidence.what), escaped(&evidence.bytes));
+        let rule = evidence.rule.name();
+        write!(out, "<details><summary><b>{rule}</b> {stream}{what}</summary><pre>{bytes}</pre></details>")?;
+    }
+    Ok(())
+}
+
+/// What came from elsewhere is text, never markup.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Evidence, Rule};
+
+    #[test]
+    fn what_a_server_sent_is_no_markup_and_nothing_is_loaded() {
+        let mut summary = Summary { name: "<x>".into(), ..Summary::default() };
+        let (what, bytes) = ("<script>".to_owned(), "data: <img src=x>".to_owned());
+        summary.violations.total = 1;
+        summary.violations.evidence.push(Evidence { rule: Rule::Order, stream: Some(1), at: 0, what, bytes });
+        let page = page(&summary);
+        assert!(page.contains("&lt;script&gt;") && page.contains("&lt;img"));
+        for markup in ["<script", "<img", "<x>", "http:", "https:", "url(", "@import"] {
+            assert!(!page.contains(markup), "{markup}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! All that a run has shown.
+
+use crate::{
+    check::Evidence,
+    measure::{Ended, Percentiles, Second},
+    scenario::Crossed,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// All that a run has shown. Times are in µs, sizes in bytes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// What was run.
+    pub name: String,
+    /// What it is for.
+    pub about: String,
+    /// When it began, in µs since 1970.
+    pub began: i64,
+    /// How long the load lasted once all streams were there, in seconds.
+    pub seconds_measured: f64,
+    /// What the streams got.
+    pub streams: StreamsTold,
+    /// Ticks read in a second, while all streams were there.
+    pub ticks_per_second: f64,
+    /// Bytes read in a second, while all streams were there.
+    pub bytes_per_second: f64,
+    /// From the start of a connection until it is made.
+    pub connect: Option<Percentiles>,
+    /// From the start of a connection to its first tick.
+    pub first_tick: Option<Percentiles>,
+    /// From the venue's schedule to the reading, of streams that read at once. `None`: not measured.
+    pub latency: Option<Percentiles>,
+    /// The curve of that: how many nines, and the time.
+    pub latency_curve: Vec<(f64, f64)>,
+    /// From the gateway's receipt to the reading, of streams that read at once.
+    pub age: Option<Percentiles>,
+    /// The same of slow readers.
+    pub slow_age: Option<Percentiles>,
+    /// What was broken.
+    pub violations: ViolationsTold,
+    /// What the gateway told and cost, where it is known.
+    pub gateway: Option<GatewayTold>,
+    /// What the load tester itself cost.
+    pub generator: GeneratorTold,
+    /// What the venue did, where it is ours.
+    pub venue: Option<VenueTold>,
+    /// What the bare loop did with the same streams, if it was run.
+    pub floor: Option<FloorTold>,
+    /// The gateway's processor time per tick, divided by the bare loop's.
+    pub cpu_to_floor: Option<f64>,
+    /// Why the numbers may not be what they seem.
+    pub warnings: Vec<String>,
+    /// Thresholds that were crossed.
+    pub crossed: Vec<Crossed>,
+    /// Thresholds that were kept.
+    pub kept: Vec<&'static str>,
+    /// Second by second, as the streams saw it.
+    pub timeline: Vec<Second>,
+    /// Second by second, what was used.
+    pub samples: Vec<Sample>,
+}
+
+/// What the streams got.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct StreamsTold {
+    /// How many there were to be.
+    pub asked: u64,
+    /// How many opened, again and again if they came back.
+    pub opened: u64,
+    /// How many of them came back with `Last-Event-ID`.
+    pub resumed: u64,
+    /// Attempts that did not become streams.
+    pub failed: u64,
+    /// Streams that ended and were not asked to, stalled ones aside.
+    pub lost: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Events with a name.
+    pub named: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Ticks that were left out, by the holes in `seq`.
+    pub holes: u64,
+    /// How they ended.
+    pub ended: BTreeMap<Ended, u64>,
+    /// What the first server said that did not open a stream.
+    pub refusal: Option<String>,
+}
+
+/// What was broken.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ViolationsTold {
+    /// How often, of any kind.
+    pub total: u64,
+    /// How often, by rule.
+    pub by_rule: BTreeMap<&'static str, u64>,
+    /// The first of each rule.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What the gateway told and cost.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GatewayTold {
+    /// Processor time while all streams were there, in cores.
+    pub cpu_cores: Option<f64>,
+    /// The same per tick that was read.
+    pub cpu_micros_per_tick: Option<f64>,
+    /// Its most memory.
+    pub memory_max: Option<u64>,
+    /// How much of it came after the first third of the load.
+    pub memory_growth: Option<u64>,
+    /// Ticks that it wrote.
+    pub ticks_sent: Option<u64>,
+    /// Ticks that it left out, by cause.
+    pub missed: BTreeMap<String, u64>,
+    /// Streams that it ended, by reason.
+    pub closed: BTreeMap<String, u64>,
+}
+
+/// What the load tester cost.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct GeneratorTold {
+    /// The most that the streams' thread used in a second, of one core.
+    pub thread_cpu_max: f64,
+    /// What it used on average, of one core.
+    pub thread_cpu: f64,
+    /// How often the thread was so slow that it made what it read late.
+    pub late_turns: u64,
+    /// How busy the whole machine was, from 0 to 1.
+    pub machine_busy: Option<f64>,
+}
+
+/// What the venue did.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct VenueTold {
+    /// Updates that it sent.
+    pub updates: u64,
+    /// Updates that the gateway's connection was too slow for.
+    pub lost: u64,
+    /// The most that it was behind its schedule, in µs.
+    pub latest: u64,
+}
+
+/// What the bare loop did.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct FloorTold {
+    /// Ticks that it sent.
+    pub ticks: u64,
+    /// Streams that were given up, as they fell too far behind.
+    pub cut: u64,
+    /// Its processor time per tick, in µs.
+    pub cpu_micros_per_tick: f64,
+}
+
+/// What was used at one moment.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Sample {
+    /// Seconds since the start.
+    pub at: f64,
+    /// What the gateway used since the last sample, in cores.
+    pub gateway_cpu: Option<f64>,
+    /// Its memory.
+    pub gateway_memory: Option<u64>,
+    /// What the load tester used, in cores, its venue with it.
+    pub own_cpu: f64,
+    /// How busy the machine was, from 0 to 1.
+    pub machine_busy: Option<f64>,
+}
+
+impl GatewayTold {
+    /// How many ticks it left out by a cause.
+    pub fn missed(&self, cause: &str) -> Option<f64> {
+        self.missed.get(cause).map(|count| *count as f64)
+    }
+}

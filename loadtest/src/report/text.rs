@@ -1,0 +1,100 @@
+//! The report for a terminal.
+
+use super::{Summary, number, size, time};
+use crate::measure::Percentiles;
+use std::fmt::Write as _;
+
+/// The report, in lines.
+pub fn text(summary: &Summary) -> String {
+    let mut out = String::new();
+    // Writing to a text cannot fail.
+    let _ = write(summary, &mut out);
+    out
+}
+
+fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
+    let streams = &of.streams;
+    writeln!(out, "{}: {}", of.name, of.about)?;
+    writeln!(
+        out,
+        "  streams     {} opened of {}, {} failed, {} lost, {} resumed",
+        number(streams.opened),
+        number(streams.asked),
+        number(streams.failed),
+        number(streams.lost),
+        number(streams.resumed)
+    )?;
+    writeln!(
+        out,
+        "  read        {} ticks, {}; {} ticks/s and {}/s over {:.1} s",
+        number(streams.ticks),
+        size(streams.bytes as f64),
+        number(of.ticks_per_second as u64),
+        size(of.bytes_per_second),
+        of.seconds_measured
+    )?;
+    line(out, "connect", of.connect)?;
+    line(out, "first tick", of.first_tick)?;
+    line(out, "latency", of.latency)?;
+    line(out, "age", of.age)?;
+    if of.slow_age.is_some() {
+        line(out, "age, slow", of.slow_age)?;
+    }
+    write_gateway(of, out)?;
+    if let Some(venue) = of.venue {
+        let latest = time(venue.latest as f64);
+        writeln!(out, "  venue       {} updates, at most {latest} behind its schedule", number(venue.updates))?;
+    }
+    writeln!(
+        out,
+        "  generator   {:.0} % of a core on average, {:.0} % at most",
+        of.generator.thread_cpu * 100.0,
+        of.generator.thread_cpu_max * 100.0
+    )?;
+    for warning in &of.warnings {
+        writeln!(out, "  warning     {warning}")?;
+    }
+    writeln!(out, "  violations  {}", number(of.violations.total))?;
+    for evidence in &of.violations.evidence {
+        let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
+        writeln!(out, "    {}: {stream}{}", evidence.rule.name(), evidence.what)?;
+    }
+    for crossed in &of.crossed {
+        writeln!(out, "  CROSSED     {}: {}, but {} is allowed", crossed.measure, crossed.was, crossed.allowed)?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
+    let Some(of) = percentiles else { return writeln!(out, "  {name:<11} not measured") };
+    let [p50, p90, p99, p999, max] = [of.p50, of.p90, of.p99, of.p999, of.max].map(|micros| time(micros as f64));
+    writeln!(out, "  {name:<11} p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
+}
+
+fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
+    let Some(gateway) = &of.gateway else { return writeln!(out, "  gateway     not measured: give --pid or --admin") };
+    let cpu = gateway.cpu_cores.map_or("processor not measured".to_owned(), |cores| format!("{cores:.2} cores"));
+    let per_tick = gateway.cpu_micros_per_tick.map_or(String::new(), |micros| format!(", {} per tick", time(micros)));
+    let memory = gateway.memory_max.map_or(String::new(), |bytes| format!(", {} at most", size(bytes as f64)));
+    writeln!(out, "  gateway     {cpu}{per_tick}{memory}")?;
+    let listed = |counts: &std::collections::BTreeMap<String, u64>| {
+        let all: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(name, count)| format!("{name} {}", number(*count)))
+            .collect();
+        if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+    };
+    writeln!(out, "  missed      {}; {} by the holes in seq", listed(&gateway.missed), number(of.streams.holes))?;
+    writeln!(out, "  closed      {}", listed(&gateway.closed))?;
+    if let Some(floor) = of.floor {
+        let ratio = of.cpu_to_floor.map_or(String::new(), |ratio| format!(": the gateway's is {ratio:.2} times that"));
+        writeln!(
+            out,
+            "  floor       {} ticks, {} per tick{ratio}",
+            number(floor.ticks),
+            time(floor.cpu_micros_per_tick)
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Runs a load: server, venue and streams together, and what came of it.
+
+mod assess;
+mod floor;
+mod gateway;
+mod sampler;
+mod venue;
+
+pub use floor::{Floor, FloorSetup};
+pub use gateway::{Gateway, GatewayError, gateway_config};
+pub use venue::{RecordingUnreadable, start_venue};
+
+use crate::{
+    measure::{Admin, Process, unix_micros},
+    report::Summary,
+    scenario::{Outage, Span, Threshold},
+    streams::{Control, Crowd, Progress, Setup},
+    venue::{Command, Door, Venue},
+};
+use assess::{Seen, assess};
+use sampler::Sampler;
+use std::{
+    io,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+/// How often a run looks at itself.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the streams may take to open, beyond the time of their ramp.
+const OPENING_MAX: Duration = Duration::from_secs(30);
+/// All has come once nothing came for so long: longer than the gateway keeps anything back.
+const QUIET: Duration = Duration::from_secs(2);
+/// How long that may take.
+const QUIET_MAX: Duration = Duration::from_secs(20);
+/// A gateway's workers tell what they counted about once a second.
+const COUNTS_LATE_MAX: Duration = Duration::from_millis(1_200);
+/// How long a feed may take to come back after an outage: its backoff grows.
+const RETURN_MAX: Duration = Duration::from_secs(60);
+
+/// A server that is loaded, and what is known of it.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// Its process, if it is on this machine.
+    pub process: Option<Process>,
+    /// Its admin listener.
+    pub admin: Option<Admin>,
+}
+
+/// One run.
+pub struct Run<'a> {
+    /// Its name in reports.
+    pub name: &'a str,
+    /// What it is for.
+    pub about: &'a str,
+    /// The streams.
+    pub streams: Setup,
+    /// How long the load lasts, once all streams are there.
+    pub duration: Duration,
+    /// What happens to the venue meanwhile.
+    pub outages: &'a [Outage],
+    /// What is loaded.
+    pub server: Server,
+    /// The venue behind it, if it is ours.
+    pub venue: Option<&'a Venue>,
+    /// What must come of it.
+    pub thresholds: &'a [Threshold],
+}
+
+/// What a run says of itself while it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'a> {
+    /// What it is doing.
+    pub phase: &'static str,
+    /// How much of the load's time is over, from 0 to 1.
+    pub share: f64,
+    /// How far the streams are.
+    pub streams: &'a Progress,
+}
+
+/// Why a run came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The system refuses something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The admin listener tells nothing.
+    #[error(transparent)]
+    Admin(#[from] crate::measure::AdminError),
+    /// No stream opened.
+    #[error("no stream opened: {0}")]
+    NoStream(String),
+}
+
+/// Runs it, and tells `watch` now and then how far it is.
+///
+/// # Errors
+/// [`RunError`]: it came to nothing. What a server does wrong is no error, but stands in the summary.
+pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, RunError> {
+    let before = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    let (began, begun) = (unix_micros(), Instant::now());
+    let sampler = Sampler::start(run.server.clone())?;
+    let crowd = Crowd::start(run.streams.clone())?;
+    open(run, &crowd, watch);
+    let start = Moment::now(run, &crowd);
+    load(run, &crowd, start.at, watch);
+    let end = Moment::now(run, &crowd);
+    let mut warnings = settle(run, &crowd, watch);
+    let after = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    let truth = run.venue.map(|of| venue::truth(of, &run.streams.symbols));
+    let outcome = crowd.finish(truth)?;
+    if outcome.measures.opened == 0 {
+        return Err(RunError::NoStream(outcome.refusal.unwrap_or_else(|| "nothing answered".to_owned())));
+    }
+    let samples = sampler.finish();
+    let counters = before.zip(after);
+    let seen = Seen { run, began, begun, start, end, outcome, samples, counters };
+    Ok(assess(seen, &mut warnings))
+}
+
+/// What was used and read up to a moment.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: Instant,
+    cpu: Option<Duration>,
+    ticks: u64,
+    bytes: u64,
+}
+
+impl Moment {
+    fn now(run: &Run<'_>, crowd: &Crowd) -> Self {
+        Self {
+            at: Instant::now(),
+            cpu: sampler::usage(&run.server).map(|usage| usage.cpu),
+            ticks: crowd.progress.ticks.load(Ordering::Relaxed),
+            bytes: crowd.progress.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Waits until each stream's first attempt is over.
+fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
+    let count: u64 = run.streams.groups.iter().map(|group| u64::from(group.count)).sum();
+    let ramp = run.streams.connect_rate.map_or(0.0, |rate| count as f64 / rate);
+    let deadline = Instant::now() + Duration::from_secs_f64(ramp) + OPENING_MAX;
+    while crowd.progress.tried.load(Ordering::Relaxed) < count && Instant::now() < deadline && crowd.is_running() {
+        watch(Now { phase: "connecting", share: 0.0, streams: &crowd.progress });
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<'_>)) {
+    let mut steps = run.venue.map_or(Vec::new(), |_| venue::steps(run.outages));
+    while start.elapsed() < run.duration && crowd.is_running() {
+        let elapsed = start.elapsed();
+        while let Some(step) = steps.first().copied().filter(|step| step.at <= elapsed) {
+            steps.remove(0);
+            take(step.what, run.venue, crowd);
+        }
+        let share = elapsed.as_secs_f64() / run.duration.as_secs_f64();
+        watch(Now { phase: "loading", share, streams: &crowd.progress });
+        std::thread::sleep(LOOK_INTERVAL.min(run.duration.saturating_sub(elapsed)));
+    }
+    // An outage that should outlast the load ends with it: else nothing could be said of the last states.
+    if let Some(venue) = run.venue {
+        venue.command(Command::Door(Door::Open));
+    }
+}
+
+fn take(what: venue::What, venue: Option<&Venue>, crowd: &Crowd) {
+    match (what, venue) {
+        (venue::What::Tell(command), Some(venue)) => venue.command(command),
+        (venue::What::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
+        _ => {}
+    }
+}
+
+/// Ends the load and waits until all has come; returns why the last states may not be judged well.
+fn settle(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut wait = |phase, limit: Duration, is_over: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + limit;
+        while !is_over() && Instant::now() < deadline && crowd.is_running() {
+            watch(Now { phase, share: 1.0, streams: &crowd.progress });
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        is_over()
+    };
+    if let Some(venue) = run.venue {
+        if !wait("waiting for the feed", RETURN_MAX, &|| venue.wanted() >= run.streams.symbols.len()) {
+            let limit = Span(RETURN_MAX);
+            warnings.push(format!("the gateway has not asked the venue for all symbols again within {limit}"));
+        }
+        venue.finish();
+    }
+    crowd.tell(Control::CatchUp);
+    let asked = unix_micros();
+    let is_quiet = || {
+        let last = crowd.progress.last_tick.load(Ordering::Relaxed).max(asked);
+        u128::try_from(unix_micros() - last).is_ok_and(|since| since >= QUIET.as_micros())
+    };
+    // A server whose load is not ours does not end with us.
+    if run.venue.is_some() && !wait("catching up", QUIET_MAX, &is_quiet) {
+        warnings.push(format!("ticks still came {} after the load had ended", Span(QUIET_MAX)));
+    }
+    std::thread::sleep(COUNTS_LATE_MAX);
+    warnings
+}

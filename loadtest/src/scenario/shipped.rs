@@ -1,0 +1,131 @@
+//! The scenarios that come with the program, and those of files.
+
+use super::{Scenario, Threshold, ThresholdError};
+use std::{io, path::Path};
+
+/// The shipped scenarios by their names.
+pub const SHIPPED: [(&str, &str); 10] = [
+    ("smoke", include_str!("../../scenarios/smoke.toml")),
+    ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
+    ("watchlists", include_str!("../../scenarios/watchlists.toml")),
+    ("many-symbols", include_str!("../../scenarios/many-symbols.toml")),
+    ("slow-consumers", include_str!("../../scenarios/slow-consumers.toml")),
+    ("overload", include_str!("../../scenarios/overload.toml")),
+    ("storm", include_str!("../../scenarios/storm.toml")),
+    ("churn", include_str!("../../scenarios/churn.toml")),
+    ("soak", include_str!("../../scenarios/soak.toml")),
+    ("opening-bell", include_str!("../../scenarios/opening-bell.toml")),
+];
+
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is neither shipped nor a file.
+    #[error("`{name}` is no scenario and no file; the scenarios are {}", names())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not written as a scenario is.
+    #[error("scenario {name}: {source}")]
+    Toml {
+        /// Which.
+        name: String,
+        /// Where, and what is wrong.
+        source: toml::de::Error,
+    },
+    /// It has no stream, or asks for what cannot be.
+    #[error("scenario {name}: {what}")]
+    Wrong {
+        /// Which.
+        name: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A threshold is none.
+    #[error("scenario {name}: {source}")]
+    Threshold {
+        /// Which.
+        name: String,
+        /// What is wrong.
+        source: ThresholdError,
+    },
+}
+
+fn names() -> String {
+    SHIPPED.map(|(name, _)| name).join(", ")
+}
+
+/// Loads a shipped scenario by its name, or one from a file, with its thresholds.
+///
+/// # Errors
+/// [`LoadError`], which says where and what would be right.
+pub fn load(name: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
+    let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| (*text).to_owned());
+    let text = match shipped {
+        Some(text) => text,
+        None if Path::new(name).exists() => {
+            std::fs::read_to_string(name).map_err(|source| LoadError::Io { path: name.to_owned(), source })?
+        }
+        None => return Err(LoadError::Unknown { name: name.to_owned() }),
+    };
+    read(name, &text)
+}
+
+fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
+    let name = || name.to_owned();
+    let scenario: Scenario = toml::from_str(text).map_err(|source| LoadError::Toml { name: name(), source })?;
+    let wrong = |what| LoadError::Wrong { name: name(), what };
+    if scenario.streams() == 0 {
+        return Err(wrong("it has no stream"));
+    }
+    if scenario.venue.symbols == 0 || scenario.groups.iter().any(|group| group.symbols == 0) {
+        return Err(wrong("there is at least one symbol, and each stream asks for one or more"));
+    }
+    if scenario.connect_rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
+        return Err(wrong("connect_rate is above zero"));
+    }
+    let thresholds = scenario.thresholds.iter().map(|(measure, value)| Threshold::from_toml(measure, value));
+    let thresholds =
+        thresholds.collect::<Result<_, _>>().map_err(|source| LoadError::Threshold { name: name(), source })?;
+    Ok((scenario, thresholds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_scenario_is_one() {
+        for (name, _) in SHIPPED {
+            let (scenario, thresholds) = load(name).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!scenario.about.is_empty() && !thresholds.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let smoke = SHIPPED[0].1;
+        for (from, to, told) in [
+            ("duration = \"10s\"", "duration = 10", "line"),
+            ("duration = \"10s\"", "duration = \"soon\"", "`soon` is no time"),
+            ("about", "abuot", "unknown field `abuot`"),
+            ("violations = 0", "violations = \"few\"", "`few` is no number"),
+            ("violations = 0", "virtues = 0", "`virtues` is not measured"),
+        ] {
+            assert!(smoke.contains(from), "{from}");
+            let error = read("x", &smoke.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        let error = load("smoek").unwrap_err().to_string();
+        assert!(error.contains("`smoek` is no scenario and no file; the scenarios are smoke, "), "{error}");
+    }
+}

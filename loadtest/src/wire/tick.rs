@@ -1,0 +1,260 @@
+//! Ticks and the `hello`, as the wire of tickfan has them.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What a tick changed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The shown trade was corrected.
+    Correction,
+    /// A trade.
+    Trade,
+    /// The best bid or ask.
+    Quote,
+    /// The venue's figures.
+    Stats,
+    /// What the others are worth.
+    Status,
+    /// A kind that this version does not know: the wire grows by adding.
+    #[serde(other)]
+    Other,
+}
+
+/// What a quote is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Nothing has come yet.
+    Waiting,
+    /// As new as the venue makes it.
+    Live,
+    /// Cut off by an outage.
+    Stale,
+    /// Trading is halted.
+    Halted,
+    /// Outside the hours.
+    Closed,
+    /// The venue does not give it.
+    Refused,
+    /// A state that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// What is judged and measured of a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// Its number among the symbol's ticks.
+    pub seq: u64,
+    /// What it changed.
+    pub kind: Kind,
+    /// What the quote is worth.
+    pub state: State,
+    /// When the gateway received the last update, in µs since 1970; 0 where nothing came yet.
+    pub recv: i64,
+    /// The venue's time of the last trade, in µs since 1970.
+    pub trade_ts: Option<i64>,
+    /// How many trades there were.
+    pub trades: u64,
+}
+
+/// The numbers of a tick that a venue gave, digit by digit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Values {
+    /// The last trade's price.
+    pub price: Option<String>,
+    /// The last trade's size.
+    pub size: Option<String>,
+    /// The best bid and how much of it.
+    pub bid: Option<String>,
+    /// How much is bid.
+    pub bid_size: Option<String>,
+    /// The best ask.
+    pub ask: Option<String>,
+    /// How much is asked.
+    pub ask_size: Option<String>,
+    /// The venue's time of the last trade.
+    pub trade_ts: Option<i64>,
+}
+
+/// What in a tick is against the wire.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// Not the JSON that it should be.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A number that is not written in plain digits.
+    #[error("`{field}` is {text}, no plain number")]
+    Number {
+        /// The field's name.
+        field: &'static str,
+        /// What it is.
+        text: String,
+    },
+    /// A tick without `recv`: only one with `seq` 0 has none.
+    #[error("tick {0} has no recv")]
+    NoRecv(u64),
+}
+
+/// The first event of a stream.
+#[derive(Debug, Deserialize)]
+pub struct Hello<'a> {
+    /// The life of the sequence numbers.
+    #[serde(borrow)]
+    pub epoch: Cow<'a, str>,
+    /// What the stream carries.
+    #[serde(borrow)]
+    pub symbols: Vec<Cow<'a, str>>,
+    /// What was asked for and is not there.
+    #[serde(borrow)]
+    pub unknown: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    seq: u64,
+    kind: Kind,
+    state: State,
+    recv: Option<i64>,
+    trade_ts: Option<i64>,
+    #[serde(default)]
+    trades: u64,
+    #[serde(borrow)]
+    price: Option<&'a RawValue>,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
+    #[serde(borrow)]
+    bid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    bid_size: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ask: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ask_size: Option<&'a RawValue>,
+}
+
+impl Fields<'_> {
+    fn numbers(&self) -> [(&'static str, Option<&RawValue>); 6] {
+        [
+            ("price", self.price),
+            ("size", self.size),
+            ("bid", self.bid),
+            ("bid_size", self.bid_size),
+            ("ask", self.ask),
+            ("ask_size", self.ask_size),
+        ]
+    }
+}
+
+impl Tick {
+    /// Reads a tick's data in full; returns it with its symbol.
+    ///
+    /// # Errors
+    /// [`TickError`]: what of it is against the wire.
+    pub fn read(data: &str) -> Result<(Self, Cow<'_, str>), TickError> {
+        let fields: Fields<'_> = serde_json::from_str(data)?;
+        for (field, number) in fields.numbers() {
+            if let Some(number) = number.filter(|number| !is_plain(number.get())) {
+                return Err(TickError::Number { field, text: number.get().chars().take(64).collect() });
+            }
+        }
+        if fields.seq > 0 && fields.recv.is_none() {
+            return Err(TickError::NoRecv(fields.seq));
+        }
+        let Fields { symbol, seq, kind, state, recv, trade_ts, trades, .. } = fields;
+        Ok((Self { seq, kind, state, recv: recv.unwrap_or(0), trade_ts, trades }, symbol))
+    }
+}
+
+impl Values {
+    /// Reads the numbers of a tick's data.
+    ///
+    /// # Errors
+    /// Those of [`Tick::read`].
+    pub fn read(data: &str) -> Result<Self, TickError> {
+        let fields: Fields<'_> = serde_json::from_str(data)?;
+        let [price, size, bid, bid_size, ask, ask_size] =
+            fields.numbers().map(|(_, number)| number.map(|number| number.get().to_owned()));
+        Ok(Self { price, size, bid, bid_size, ask, ask_size, trade_ts: fields.trade_ts })
+    }
+}
+
+/// The symbol and `seq` of a tick's block, where they stand first, as they do on tickfan's wire. It is enough to find a
+/// tick that was read in full before, whose bytes the whole is then compared with.
+pub fn peek(block: &[u8]) -> Option<(&[u8], u64)> {
+    let line = block.strip_prefix(b"id: ")?;
+    let data = &line[memchr::memchr(b'\n', line)? + 1..];
+    let symbol = data.strip_prefix(b"data: {\"symbol\":\"")?;
+    let end = memchr::memchr(b'"', symbol)?;
+    let rest = symbol[end..].strip_prefix(b"\",\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    let seq = digits.fold(0_u64, |seq, digit| seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    Some((&symbol[..end], seq))
+}
+
+/// A venue's digits as the wire writes them: without trailing zeros.
+pub fn plain_digits(text: &str) -> String {
+    let text = text.trim_start_matches('0');
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+    if text.is_empty() || text.starts_with('.') { format!("0{text}") } else { text.to_owned() }
+}
+
+/// Whether a text is a number in plain digits, without an exponent, a leading zero or a trailing one.
+fn is_plain(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && plain_digits(digits) == digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATA: &str = r#"{"symbol":"BTC-USDT","seq":41,"kind":"trade","state":"live","recv":5,"price":61837.6,"size":0.02,"trade_ts":3,"trades":7,"later":[1]}"#;
+
+    #[test]
+    fn a_tick_is_read_with_its_numbers_as_they_stand() {
+        let (tick, symbol) = Tick::read(DATA).unwrap();
+        let expected = Tick { seq: 41, kind: Kind::Trade, state: State::Live, recv: 5, trade_ts: Some(3), trades: 7 };
+        assert_eq!((tick, symbol.as_ref()), (expected, "BTC-USDT"));
+        let block = format!("id: 1-9\ndata: {DATA}");
+        assert_eq!(peek(block.as_bytes()), Some((&b"BTC-USDT"[..], 41)));
+        let values = Values::read(DATA).unwrap();
+        assert_eq!((values.price.as_deref(), values.bid), (Some("61837.6"), None));
+    }
+
+    #[test]
+    fn what_is_no_tick_is_an_error() {
+        for (from, to) in [
+            ("61837.6", "61837.60"),
+            ("61837.6", "6.18376e4"),
+            ("61837.6", "061837.6"),
+            ("61837.6", "\"61837.6\""),
+            ("\"recv\":5,", ""),
+            ("41", "-41"),
+            ("41", "41.0"),
+            ("\"live\"", "7"),
+            ("[1]}", "[1]"),
+        ] {
+            assert!(DATA.contains(from) && Tick::read(&DATA.replace(from, to)).is_err(), "{from} → {to}");
+        }
+    }
+
+    #[test]
+    fn digits_lose_their_trailing_zeros_alone() {
+        for (text, plain) in [
+            ("61837.63000000", "61837.63"),
+            ("100", "100"),
+            ("100.00", "100"),
+            ("0.50", "0.5"),
+            ("0.00", "0"),
+            ("0", "0"),
+        ] {
+            assert_eq!(plain_digits(text), plain);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The checks find what is wrong: a proxy between gateway and streams breaks one rule, once, for one of all the streams of `smoke`.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+#[path = "support/proxy.rs"]
+mod proxy;
+
+use proxy::{Fault, Proxy};
+use std::time::Duration;
+use support::gateway_program;
+use tickfan_loadtest::{
+    measure::Process,
+    report::Summary,
+    run::{Gateway, Run, Server, gateway_config, run, start_venue},
+    scenario,
+    streams::{Setup, Wire},
+};
+
+/// Long enough for the hit and what follows; what takes longer is waited for.
+const LOAD: Duration = Duration::from_secs(4);
+/// Below what the proxy delays a tick by, and far above what a busy machine does.
+const OLD_AFTER: Duration = Duration::from_millis(300);
+
+fn smoke(fault: Fault) -> Summary {
+    let (scenario, _) = scenario::load("smoke").unwrap();
+    let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
+    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
+    let proxy = Proxy::start(gateway.address, fault);
+    let server = Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) };
+    let streams = Setup {
+        target: proxy.address,
+        host: gateway.address.to_string(),
+        wire: Wire::Tickfan,
+        symbols,
+        groups: scenario.groups.clone(),
+        connect_rate: scenario.connect_rate,
+        old_after: if fault == Fault::Delay { OLD_AFTER } else { scenario.old_after.0 },
+        seed: 1,
+    };
+    let (name, about) = ("smoke", scenario.about.as_str());
+    let wanted =
+        Run { name, about, streams, duration: LOAD, outages: &[], server, venue: Some(&venue), thresholds: &[] };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
+    assert_eq!(summary.streams.opened, summary.streams.asked);
+    summary
+}
+
+/// The fault is found by this rule, once, and with evidence.
+fn check(fault: Fault, rule: &str) {
+    let summary = smoke(fault);
+    let violations = &summary.violations;
+    assert!(violations.by_rule.get(rule).is_some_and(|count| *count > 0), "{violations:#?}");
+    assert!(violations.evidence.iter().any(|evidence| evidence.rule.name() == rule && !evidence.what.is_empty()));
+    assert!(!summary.is_kept());
+}
+
+#[test]
+fn a_proxy_that_changes_nothing_breaks_nothing() {
+    let summary = smoke(Fault::None);
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    assert!(summary.is_kept() && summary.streams.ticks > 1_000);
+}
+
+#[test]
+fn a_tick_that_is_dropped_is_found() {
+    check(Fault::Drop, "holes");
+}
+
+#[test]
+fn two_ticks_that_change_places_are_found() {
+    check(Fault::Reorder, "order");
+}
+
+#[test]
+fn a_tick_that_comes_twice_is_found() {
+    check(Fault::Repeat, "order");
+}
+
+#[test]
+fn a_tick_that_comes_late_is_found() {
+    check(Fault::Delay, "old");
+}
+
+#[test]
+fn a_digit_that_is_changed_is_found() {
+    check(Fault::Digit, "conflict");
+}

@@ -1,0 +1,138 @@
+//! Clients of every kind at a real gateway: what they do, and that nothing of it is taken for a fault.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    time::Duration,
+};
+use support::gateway_program;
+use tickfan_loadtest::{
+    measure::{Ended, Process},
+    report::{Summary, page},
+    run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
+    scenario::{self, Scenario},
+    streams::{Group, Popularity, Reads, Setup, Wire},
+};
+
+const LOAD: Duration = Duration::from_secs(3);
+
+fn group(count: u32, reads: Reads, churn: f64) -> Group {
+    Group {
+        name: "clients".to_owned(),
+        count,
+        symbols: 5,
+        popularity: Popularity::Zipf,
+        query: String::new(),
+        reads,
+        churn,
+    }
+}
+
+/// The venue and the gateway of `smoke`, with other streams.
+fn load(gateway: &str, groups: Vec<Group>) -> Summary {
+    let (mut scenario, _) = scenario::load("smoke").unwrap();
+    scenario.gateway = toml::from_str(gateway).unwrap();
+    let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
+    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
+    let wanted = Run {
+        name: "clients",
+        about: "",
+        streams: setup(gateway.address, Wire::Tickfan, symbols, groups),
+        duration: LOAD,
+        outages: &[],
+        server: Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) },
+        venue: Some(&venue),
+        thresholds: &[],
+    };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    assert!(gateway.stop(), "the gateway ends well");
+    summary
+}
+
+fn setup(target: std::net::SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
+    let (host, old_after) = (target.to_string(), Scenario::old_after().0);
+    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1 }
+}
+
+#[test]
+fn those_that_leave_come_back_with_the_id_of_their_last_tick() {
+    // Each stays a second on average.
+    let summary = load("", vec![group(20, Reads::AtOnce, 6_000.0), group(20, Reads::AtOnce, 0.0)]);
+    assert!(summary.streams.resumed >= 10, "{:?}", summary.streams);
+    assert!(summary.streams.ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
+}
+
+#[test]
+fn slow_readers_miss_what_the_gateway_says_they_miss_and_end_on_the_newest() {
+    let summary = load("", vec![group(5, Reads::BytesPerSecond(5_000), 0.0), group(5, Reads::AtOnce, 0.0)]);
+    assert!(summary.streams.holes > 0, "they are slow: {:?}", summary.streams);
+    assert_eq!(summary.gateway.unwrap().missed.values().sum::<u64>(), summary.streams.holes);
+    assert!(summary.slow_age.unwrap().max > summary.age.unwrap().p50);
+}
+
+#[test]
+fn those_that_never_read_are_closed_by_the_gateway_and_are_no_loss() {
+    let stalled = Group { symbols: 20, ..group(5, Reads::Never, 0.0) };
+    let summary = load("fanout = { stall_timeout = \"1s\" }", vec![stalled, group(5, Reads::AtOnce, 0.0)]);
+    assert_eq!(summary.streams.lost, 0, "{:?}", summary.streams);
+    assert!(summary.gateway.unwrap().closed["stalled"] > 0);
+}
+
+#[test]
+fn the_floor_sends_each_tick_to_those_that_want_it() {
+    let symbols = vec!["A".to_owned(), "B".to_owned()];
+    let of = FloorSetup { streams: 10, symbols: symbols.clone(), rate: 100.0, flush_interval: Duration::ZERO };
+    let floor = Floor::start(of).unwrap();
+    let groups = vec![Group { symbols: 2, ..group(10, Reads::AtOnce, 0.0) }];
+    let wanted = Run {
+        name: "floor",
+        about: "",
+        streams: setup(floor.address, Wire::Tickfan, symbols, groups),
+        duration: LOAD,
+        outages: &[],
+        server: Server::default(),
+        venue: None,
+        thresholds: &[],
+    };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    let told = floor.finish().unwrap();
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    assert!(summary.streams.holes == 0 && summary.streams.ticks > 0 && summary.streams.ticks <= told.ticks);
+    assert_eq!(told.cut, 0);
+    assert!(page(&summary).contains("<svg"));
+}
+
+#[test]
+fn events_of_another_server_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 1_024];
+            let length = client.read(&mut request).unwrap();
+            assert!(request[..length].starts_with(b"GET /events HTTP/1.0\r\n"));
+            let events = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
+            let _ = write!(client, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
+            // The connection stays open as long as the client does.
+            std::thread::spawn(move || client.read(&mut [0]));
+        }
+    });
+    let wanted = Run {
+        name: "other",
+        about: "",
+        streams: setup(address, Wire::Plain { path: "/events".to_owned() }, vec![], vec![group(7, Reads::AtOnce, 0.0)]),
+        duration: Duration::from_millis(500),
+        outages: &[],
+        server: Server::default(),
+        venue: None,
+        thresholds: &[],
+    };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    assert_eq!((summary.streams.opened, summary.streams.ticks), (7, 14));
+    assert!(summary.latency.is_none() && summary.gateway.is_none());
+}

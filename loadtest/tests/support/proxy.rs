@@ -1,0 +1,136 @@
+//! A proxy between gateway and clients that breaks one rule, once.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+use tickfan_loadtest::wire::split_blocks;
+
+/// What the proxy does to one tick of one stream with one symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    Drop,
+    Reorder,
+    Repeat,
+    Delay,
+    Digit,
+}
+
+/// The tick of a stream that is hit: the streams are all open by then.
+const TICK: u64 = 20;
+/// A delayed tick waits until the other streams have had so many.
+const DELAY_TICKS: u64 = 4_000;
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_done: bool,
+    ticks: u64,
+    is_over: bool,
+}
+
+/// A running proxy.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    pub(crate) fn start(upstream: SocketAddr, fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let proxy = Self { address, shared: shared.clone() };
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let shared = shared.clone();
+                thread::spawn(move || forward(client, upstream, fault, &shared));
+            }
+        });
+        proxy
+    }
+
+    /// Whether it has done what it was to do.
+    pub(crate) fn has_hit(&self) -> bool {
+        self.shared.state.lock().unwrap().is_done
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.state.lock().unwrap().is_over = true;
+        self.shared.moved.notify_all();
+    }
+}
+
+/// Ends when either side does.
+fn forward(mut client: TcpStream, upstream: SocketAddr, fault: Fault, shared: &Shared) -> Option<()> {
+    let mut server = TcpStream::connect(upstream).ok()?;
+    client.set_nodelay(true).ok()?;
+    let request = read_head(&mut client)?;
+    server.write_all(&request).ok()?;
+    let head = read_head(&mut server)?;
+    client.write_all(&head).ok()?;
+    let may_hit = fault != Fault::None && !request.contains(&b',');
+    let (mut bytes, mut chunk, mut ticks, mut held) = (Vec::new(), vec![0; 64 * 1024], 0, Vec::new());
+    loop {
+        let count = server.read(&mut chunk).ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&chunk[..count]);
+        let mut out = Vec::new();
+        let taken = split_blocks(&bytes, |block| {
+            let mut block = [block, b"\n\n"].concat();
+            ticks += u64::from(block.starts_with(b"id:"));
+            shared.state.lock().unwrap().ticks += 1;
+            shared.moved.notify_all();
+            if may_hit && ticks >= TICK && block.starts_with(b"id:") && begin(shared) {
+                hit(fault, &mut block, &mut held, shared);
+            } else if !held.is_empty() {
+                block.append(&mut held); // the one before comes after this one
+            }
+            out.extend_from_slice(&block);
+        });
+        bytes.drain(..taken);
+        client.write_all(&out).ok()?;
+    }
+}
+
+/// Whether this is the one tick that is hit.
+fn begin(shared: &Shared) -> bool {
+    !std::mem::replace(&mut shared.state.lock().unwrap().is_done, true)
+}
+
+fn hit(fault: Fault, block: &mut Vec<u8>, held: &mut Vec<u8>, shared: &Shared) {
+    match fault {
+        Fault::None => {}
+        Fault::Drop => block.clear(),
+        Fault::Reorder => held.append(block),
+        Fault::Repeat => block.extend_from_within(..),
+        Fault::Delay => {
+            let state = shared.state.lock().unwrap();
+            let until = state.ticks + DELAY_TICKS;
+            drop(shared.moved.wait_while(state, |state| state.ticks < until && !state.is_over).unwrap());
+        }
+        Fault::Digit => {
+            let price = block.windows(8).position(|window| window == b"\"price\":").unwrap() + 8;
+            block[price] = if block[price] == b'9' { b'8' } else { block[price] + 1 };
+        }
+    }
+}
+
+/// Reads up to the end of a head, and no byte more.
+fn read_head(socket: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        socket.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    Some(head)
+}
