@@ -321,6 +321,7 @@ impl<S: Sink> Connection<S> {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }
+        self.meter.metrics.gaps.increment(1);
         self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
     }
 
