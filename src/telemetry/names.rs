@@ -79,7 +79,10 @@ pub fn describe() {
     describe_gauge!(FEED_LAST_MESSAGE, Unit::Seconds, "When the venue's last message came, in seconds since 1970.");
     describe_counter!(FEED_MESSAGES, "Updates from the venue, by kind.");
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");
-    describe_counter!(FEED_GAPS, "Times after which updates of the feed may be missing: its live data was interrupted.");
+    describe_counter!(
+        FEED_GAPS,
+        "Times after which updates of the feed may be missing: its live data was interrupted."
+    );
     describe_histogram!(FEED_LAG, Unit::Seconds, "From the venue's event time to our receive time, not below zero.");
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");
     describe_gauge!(FEED_SYMBOLS, "Symbols of the feed, by state.");
