@@ -240,6 +240,7 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]
     Arc::new(move |out| {
         metrics::gauge!(names::STREAMS_LIMIT).set(permits.streams.limit() as f64);
         metrics::gauge!(names::HTTP_CONNECTIONS).set(permits.connections.in_use() as f64);
+        metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(permits.connections.limit() as f64);
         metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
         for feed in feeds.iter() {
             let mut counts = [0_u32; State::NAMES.len()];

@@ -21,4 +21,5 @@ pub mod config;
 pub mod limits;
 pub mod telemetry;
 pub mod cli;
+pub mod top;
 mod sync;

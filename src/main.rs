@@ -12,6 +12,7 @@ use tickfan::{
     config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
     gateway::Gateway,
     telemetry::{self, logs},
+    top,
 };
 use tokio::{
     runtime::Builder,
@@ -29,6 +30,12 @@ fn main() -> ExitCode {
     };
     if args.print_config {
         return print(&config::print_defaults());
+    }
+    if let Some(Command::Top { admin, once }) = args.command {
+        return match top::run(admin, once) {
+            Ok(()) => ExitCode::from(EXIT_OK),
+            Err(error) => fail(EXIT_FAILED, &error),
+        };
     }
     // Before any port is bound: a wrong configuration never becomes a half-started gateway.
     let config = match prepare(&args) {

@@ -25,6 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("sync", &[]),
     ("cli", &["config"]),
+    ("top", &[]),
 ];
 
 /// Stages that must run without a runtime and a web framework.
@@ -143,6 +144,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         "gateway.rs",
         "main.rs",
         "cli/",
+        "top/",
     ];
     for path in files("src", "rs") {
         let name = relative(&path);

@@ -37,6 +37,15 @@ pub struct Args {
 pub enum Command {
     /// Read the configuration, say whether it is right, and end
     Check,
+    /// Show what a running gateway does, refreshed each second; q quits
+    Top {
+        /// The gateway's admin listener
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = parse_address)]
+        admin: SocketAddr,
+        /// Print one look as plain text and end
+        #[arg(long)]
+        once: bool,
+    },
 }
 
 impl Args {

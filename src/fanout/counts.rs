@@ -25,6 +25,10 @@ pub struct Counts {
     pub writes: u64,
     /// From a tick's receipt to the turn that wrote it.
     pub delivery: Histogram,
+    /// From a stream's opening to the turn that wrote its first tick.
+    pub first_tick: Histogram,
+    /// How long each turn took.
+    pub turns: Histogram,
 }
 
 impl Counts {
@@ -50,5 +54,7 @@ impl Counts {
         self.bytes += other.bytes;
         self.writes += other.writes;
         self.delivery.add(&other.delivery);
+        self.first_tick.add(&other.first_tick);
+        self.turns.add(&other.turns);
     }
 }

@@ -43,5 +43,7 @@ impl StreamMetrics {
         self.bytes.absolute(counts.bytes);
         self.writes.absolute(counts.writes);
         counts.delivery.render(names::TICK_DELIVERY, names::TICK_DELIVERY_HELP, out);
+        counts.first_tick.render(names::STREAM_FIRST_TICK, names::STREAM_FIRST_TICK_HELP, out);
+        counts.turns.render(names::WORKER_TURN, names::WORKER_TURN_HELP, out);
     }
 }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{market::Now, wire::StreamName};
 use bytes::{Buf, Bytes};
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 slotmap::new_key_type! {
     /// A stream within its worker; never used again for another one.
@@ -45,6 +48,8 @@ pub(super) struct Stream<T> {
     pub(super) place: u32,
     /// Before this moment its own `max_rate` allows no write, but for a change of a status.
     not_before: Instant,
+    /// A tick was written.
+    has_ticked: bool,
     /// A status has changed.
     is_urgent: bool,
     pub(super) joined: Instant,
@@ -90,6 +95,8 @@ impl Missed {
 pub(super) struct Written {
     pub(super) bytes: usize,
     pub(super) missed: Missed,
+    /// How long the stream waited for its first tick, if this write brought it.
+    pub(super) first_tick: Option<Duration>,
     /// There is more, which this write had no room for.
     pub(super) more: bool,
 }
@@ -123,6 +130,7 @@ impl<T: Transport> Stream<T> {
             bytes: 0,
             place: 0,
             not_before: now.instant,
+            has_ticked: false,
             is_urgent: false,
             joined: now.instant,
             rest: first.head,
@@ -169,10 +177,12 @@ impl<T: Transport> Stream<T> {
             }
             return Ok(Written { more, ..Written::default() });
         }
+        let rest_before = self.rest.len();
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
         let missed = self.advance(taken, &plan, &mut sent);
         self.missed.add(missed);
+        let is_first = !plan.is_empty() && taken > rest_before && !mem::replace(&mut self.has_ticked, true);
         self.note_write(taken, offered, now);
         if !only_rest && !more {
             self.keep_rate(now);
@@ -180,7 +190,8 @@ impl<T: Transport> Stream<T> {
                 self.cursors.caught_up();
             }
         }
-        Ok(Written { bytes: taken, missed, more: more && !self.blocked })
+        let first_tick = is_first.then(|| now.instant.saturating_duration_since(self.joined));
+        Ok(Written { bytes: taken, missed, first_tick, more: more && !self.blocked })
     }
 
     /// Offers a block of the stream's own, a heartbeat or a goodbye, behind what is left of the one before; returns how

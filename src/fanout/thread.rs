@@ -51,6 +51,7 @@ pub(super) fn run(
         }));
         let now = Now::read();
         let wait = worker.turn(now, &ready);
+        worker.took(now.instant.elapsed());
         if now.instant >= publish_at || worker.is_done() {
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;

@@ -137,6 +137,11 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// Counts how long a turn took; a worker reads no clock.
+    pub fn took(&mut self, duration: Duration) {
+        self.counts.turns.record(duration);
+    }
+
     /// What it has done so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -266,6 +271,7 @@ impl<T: Transport> Worker<T> {
             match stream.write(&self.symbols, now, self.limits.max_lag, sent) {
                 Ok(written) => {
                     counts.count_write(written.bytes, written.missed);
+                    written.first_tick.into_iter().for_each(|wait| counts.first_tick.record(wait));
                     counts.full += u64::from(stream.blocked);
                     let lane = stream.lane;
                     if written.more {

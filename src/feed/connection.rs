@@ -355,6 +355,7 @@ impl<S: Sink> Connection<S> {
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
+            self.meter.metrics.gaps.increment(1);
             self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
         }
     }

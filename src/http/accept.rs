@@ -161,6 +161,16 @@ async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (Tc
     }
 }
 
+/// All that is counted by reason is there from the start, at zero, so that the first one shows in a rate.
+pub(super) fn register_counts() {
+    for reason in ["limit", "address", "draining", "error"] {
+        metrics::counter!(STREAMS_REJECTED, "reason" => reason).increment(0);
+    }
+    for failure in [AcceptFailure::Client, AcceptFailure::Descriptors, AcceptFailure::Memory, AcceptFailure::Other] {
+        metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(0);
+    }
+}
+
 /// Why a connection could not be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AcceptFailure {

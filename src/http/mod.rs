@@ -69,6 +69,7 @@ impl Server {
     pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
         let listener = listen(server.listen, limits.write_timeout)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.listen, source })?;
+        accept::register_counts();
         if limits.streams_per_address > 0 && address.ip().is_loopback() && server.trusted_proxies.is_empty() {
             tracing::warn!(
                 streams_per_address = limits.streams_per_address,

@@ -4,7 +4,7 @@ use super::{
     labels::{Counters, labels},
     names,
 };
-use metrics::{Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 labels! {
     /// Label `kind` of [`names::FEED_MESSAGES`]: what came of a venue's message.
@@ -113,6 +113,8 @@ pub struct FeedMetrics {
     pub messages: Counters<MessageKind>,
     /// What could not be read.
     pub decode_errors: Counters<DecodeError>,
+    /// Times that live data was interrupted.
+    pub gaps: Counter,
     /// From the venue's event time to our receive time, in seconds, not below zero.
     pub lag: Histogram,
     /// The same, signed, of the last message.
@@ -132,6 +134,7 @@ impl FeedMetrics {
             decode_errors: Counters::register(
                 |value| counter!(names::FEED_DECODE_ERRORS, "feed" => name(), "reason" => value),
             ),
+            gaps: counter!(names::FEED_GAPS, "feed" => name()),
             lag: histogram!(names::FEED_LAG, "feed" => name()),
             clock_skew: gauge!(names::FEED_CLOCK_SKEW, "feed" => name()),
         }

@@ -14,6 +14,8 @@ pub const FEED_LAST_MESSAGE: &str = "tickfan_feed_last_message_timestamp_seconds
 pub const FEED_MESSAGES: &str = "tickfan_feed_messages_total";
 /// What could not be read. Labels `feed`, `reason`.
 pub const FEED_DECODE_ERRORS: &str = "tickfan_feed_decode_errors_total";
+/// Times after which updates may be missing: live data was interrupted. Label `feed`.
+pub const FEED_GAPS: &str = "tickfan_feed_gaps_total";
 /// From the venue's event time to our receive time, not below zero. Label `feed`.
 pub const FEED_LAG: &str = "tickfan_feed_lag_seconds";
 /// The same, signed, of the last message: a venue's clock may run ahead. Label `feed`.
@@ -49,10 +51,21 @@ pub const TICK_DELIVERY: &str = "tickfan_tick_delivery_seconds";
 /// What [`TICK_DELIVERY`] means: no handle describes it.
 pub const TICK_DELIVERY_HELP: &str =
     "From a tick's receipt, or the stream's opening if later, to the turn that wrote it into the transport.";
+/// From a stream's opening to its first tick.
+pub const STREAM_FIRST_TICK: &str = "tickfan_stream_first_tick_seconds";
+/// What [`STREAM_FIRST_TICK`] means: no handle describes it.
+pub const STREAM_FIRST_TICK_HELP: &str =
+    "From a worker's taking over of a stream to the turn that wrote its first tick, a waiting one included.";
+/// How long a worker's turns take.
+pub const WORKER_TURN: &str = "tickfan_worker_turn_seconds";
+/// What [`WORKER_TURN`] means: no handle describes it.
+pub const WORKER_TURN_HELP: &str = "How long a worker's turn took: whatever comes meanwhile waits as long.";
 /// Requests. Labels `route`, `code`.
 pub const HTTP_REQUESTS: &str = "tickfan_http_requests_total";
 /// Connections that are not streams: heads being read and other answers, and the place kept for the next.
 pub const HTTP_CONNECTIONS: &str = "tickfan_http_connections";
+/// The most connections that are not streams.
+pub const HTTP_CONNECTIONS_LIMIT: &str = "tickfan_http_connections_limit";
 /// Failures to accept a connection. Label `reason`.
 pub const HTTP_ACCEPT_ERRORS: &str = "tickfan_http_accept_errors_total";
 /// Always 1. Label `version`.
@@ -66,6 +79,10 @@ pub fn describe() {
     describe_gauge!(FEED_LAST_MESSAGE, Unit::Seconds, "When the venue's last message came, in seconds since 1970.");
     describe_counter!(FEED_MESSAGES, "Updates from the venue, by kind.");
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");
+    describe_counter!(
+        FEED_GAPS,
+        "Times after which updates of the feed may be missing: its live data was interrupted."
+    );
     describe_histogram!(FEED_LAG, Unit::Seconds, "From the venue's event time to our receive time, not below zero.");
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");
     describe_gauge!(FEED_SYMBOLS, "Symbols of the feed, by state.");
@@ -86,6 +103,7 @@ pub fn describe() {
         HTTP_CONNECTIONS,
         "Connections that are not streams: heads being read and other answers, and the place kept for the next."
     );
+    describe_gauge!(HTTP_CONNECTIONS_LIMIT, "The most connections that are not streams.");
     describe_counter!(HTTP_ACCEPT_ERRORS, "Failures to accept a connection, by reason.");
     describe_gauge!(BUILD_INFO, "Always 1; the version is the label.");
 }

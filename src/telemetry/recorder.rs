@@ -2,6 +2,7 @@
 
 use super::{SECONDS_BUCKETS, names};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 /// How often samples of histograms, which pile up one by one, are folded into their buckets.
@@ -15,6 +16,8 @@ pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
+    /// What the system knows of this process: processor time, memory, descriptors.
+    process: Collector,
     source: Source,
 }
 
@@ -25,8 +28,10 @@ pub struct Metrics {
 pub fn install() -> Result<Metrics, BuildError> {
     let recorder = PrometheusBuilder::new().set_buckets(&SECONDS_BUCKETS)?.install_recorder()?;
     names::describe();
+    let process = Collector::default();
+    process.describe();
     metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    Ok(Metrics { recorder, source: Arc::new(|_| {}) })
+    Ok(Metrics { recorder, process, source: Arc::new(|_| {}) })
 }
 
 impl Metrics {
@@ -39,6 +44,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut own = String::new();
         (self.source)(&mut own);
+        self.process.collect();
         self.recorder.render() + &own
     }
 

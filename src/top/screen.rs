@@ -1,0 +1,123 @@
+//! Where a view is shown: a terminal, again each second, or plain text, once.
+
+use super::{
+    TopError, ask,
+    look::Look,
+    view::{Table, View, view},
+};
+use ratatui::{
+    Frame,
+    crossterm::event::{self, Event, KeyCode, KeyModifiers},
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::Line,
+    widgets::{Block, Paragraph, Row},
+};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Shows what a gateway does until `q`; with `once`, prints it and ends.
+///
+/// # Errors
+/// [`TopError`]: the gateway does not answer, or there is no terminal.
+pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
+    if once {
+        return print_once(address);
+    }
+    if !io::stdout().is_terminal() {
+        return Err(TopError::NoTerminal);
+    }
+    let first = ask(address)?;
+    let mut terminal = ratatui::try_init()?;
+    let ended = watch(&mut terminal, address, first);
+    ratatui::try_restore()?;
+    ended
+}
+
+fn print_once(address: SocketAddr) -> Result<(), TopError> {
+    let before = ask(address)?;
+    std::thread::sleep(EVERY);
+    let now = ask(address)?;
+    Ok(io::stdout().write_all(plain(&view(&before, &now)).as_bytes())?)
+}
+
+fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Look) -> Result<(), TopError> {
+    let (mut before, mut shown) = (first, None);
+    loop {
+        let title = format!(" tickfan top  {address}  q quits ");
+        terminal.draw(|frame| draw(frame, &title, shown.as_ref()))?;
+        if wants_to_quit(Instant::now() + EVERY)? {
+            return Ok(());
+        }
+        // A gateway that restarts is asked again; until then the last look stands under what is wrong.
+        match ask(address) {
+            Ok(now) => {
+                shown = Some(view(&before, &now));
+                before = now;
+            }
+            Err(error) => {
+                let shown = shown.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
+                shown.summary = vec![error.to_string()];
+            }
+        }
+    }
+}
+
+/// Waits until the deadline, or for a key that quits.
+fn wants_to_quit(deadline: Instant) -> io::Result<bool> {
+    while event::poll(deadline.saturating_duration_since(Instant::now()))? {
+        if let Event::Key(key) = event::read()? {
+            let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+            if interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn draw(frame: &mut Frame<'_>, title: &str, shown: Option<&View>) {
+    let Some(View { summary, tables }) = shown else {
+        return frame.render_widget(Paragraph::new("looking …").block(Block::bordered().title(title)), frame.area());
+    };
+    let heights = tables.iter().map(|table| Constraint::Length(table.rows.len() as u16 + 2));
+    let summary_height = Constraint::Length(summary.len() as u16 + 2);
+    let areas = Layout::vertical(std::iter::once(summary_height).chain(heights)).split(frame.area());
+    let lines: Vec<_> = summary.iter().map(|line| Line::from(line.as_str())).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), areas[0]);
+    for (table, area) in tables.iter().zip(areas.iter().skip(1)) {
+        draw_table(frame, table, *area);
+    }
+}
+
+fn draw_table(frame: &mut Frame<'_>, table: &Table, area: Rect) {
+    let widths: Vec<_> = widths(table).into_iter().map(|width| Constraint::Length(width as u16)).collect();
+    let mut rows = table.rows.iter().map(|row| Row::new(row.iter().map(String::as_str)));
+    let head = rows.next().unwrap_or_default().style(Style::new().add_modifier(Modifier::BOLD));
+    let widget = ratatui::widgets::Table::new(rows, widths).header(head).column_spacing(2);
+    frame.render_widget(widget.block(Block::bordered().title(table.title)), area);
+}
+
+fn widths(table: &Table) -> Vec<usize> {
+    let columns = table.rows.first().map_or(0, Vec::len);
+    (0..columns).map(|column| table.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect()
+}
+
+fn plain(view: &View) -> String {
+    let mut text = view.summary.join("\n") + "\n";
+    for table in &view.tables {
+        text += &format!("\n{}\n", table.title);
+        let widths = widths(table);
+        for row in &table.rows {
+            let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            text += &format!("  {}\n", cells.join("  ").trim_end());
+        }
+    }
+    text
+}
