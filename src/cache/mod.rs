@@ -6,10 +6,12 @@
 mod marks;
 mod ring;
 mod state;
+mod tick;
 
 pub use marks::Marks;
 pub use ring::RingLimits;
-pub use state::{Published, SymbolState, Tick};
+pub use state::{Published, SymbolState};
+pub use tick::Tick;
 
 use crate::{
     market::{Now, Origin, Symbol},

@@ -1,6 +1,6 @@
 //! One symbol's shared state.
 
-use super::{Marks, Shared, ring::Ring};
+use super::{Marks, Shared, Tick, ring::Ring};
 use crate::{
     market::{Guards, Now, Origin, Part, Parts, Quote, Reason, Symbol, Update},
     wire::{EventId, TickFields, tick_frame},
@@ -11,41 +11,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
     time::Instant,
 };
-
-/// A quote's new version.
-#[derive(Debug)]
-pub struct Tick {
-    /// The whole latest state.
-    pub quote: Quote,
-    /// Its number among the symbol's ticks. 0 is the symbol before its first: no tick yet, but sent like one.
-    pub seq: u64,
-    /// Its number among all ticks of the gateway; 0 for `seq` 0.
-    pub n: u64,
-    /// What it changed.
-    pub changed: Parts,
-    /// The `seq` before this one that last changed each part, by [`Part`].
-    pub prior: [u64; Part::ALL.len()],
-    /// When it was received from the venue, or made by the gateway.
-    pub published: Instant,
-    frame: OnceLock<Bytes>,
-}
-
-impl Tick {
-    /// Whether somebody has needed its frame.
-    pub fn is_encoded(&self) -> bool {
-        self.frame.get().is_some()
-    }
-
-    /// The `seq` that last changed one of these parts: whether they are news to somebody who has an older tick.
-    pub fn last_change(&self, parts: Parts) -> u64 {
-        if self.changed.intersects(parts) { self.seq } else { self.last_change_before(parts) }
-    }
-
-    /// The `seq` before this one that last changed one of these parts.
-    pub fn last_change_before(&self, parts: Parts) -> u64 {
-        parts.iter().map(|part| self.prior[part as usize]).max().unwrap_or(0)
-    }
-}
 
 /// A symbol's state, shared by its feed and by all workers with streams that want it.
 pub struct SymbolState {
