@@ -7,11 +7,11 @@
 use super::{
     Loss, Sink, Timing,
     hours::HoursWatch,
-    log::{Excerpt, LogLimit},
     meter::Meter,
+    notices::Notices,
     session::{Action, Event, Session},
     socket::{self, Dialer, Socket},
-    status::{FeedState, StatusWriter},
+    status::StatusWriter,
 };
 use crate::{
     config,
@@ -32,19 +32,15 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
-use tracing::{error, info, warn};
 
 /// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for none.
 const MESSAGES_PER_BATCH: usize = 64;
-/// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
-const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
 
 /// What a feed's task is made of.
 pub(super) struct Connection<S> {
-    name: String,
     venue: Box<dyn Venue>,
     session: Session,
     sink: S,
@@ -64,10 +60,7 @@ pub(super) struct Connection<S> {
     denied: Option<Reason>,
     /// How many symbols the feed has.
     symbols: u32,
-    message_log: LogLimit,
-    /// What is known of the failure that is about to be logged, fit for a log.
-    detail: Option<String>,
-    status: StatusWriter,
+    notices: Notices,
 }
 
 /// What a feed's task waits for.
@@ -107,13 +100,10 @@ impl<S: Sink> Connection<S> {
             batch: Batch::default(),
             meter: Meter::new(metrics),
             publish,
-            message_log: LogLimit::new(MESSAGE_LOG_EVERY),
-            detail: None,
-            name: config.name,
+            notices: Notices::new(config.name, status),
             venue,
             sink,
             timing,
-            status,
         }
     }
 
@@ -128,7 +118,7 @@ impl<S: Sink> Connection<S> {
         self.close().await;
         self.meter.metrics.up.set(0.0);
         self.publish();
-        info!(feed = self.name, "feed stopped");
+        self.notices.stopped();
     }
 
     /// Never ends by itself. It may be dropped at any await: all state is in `self`.
@@ -187,9 +177,8 @@ impl<S: Sink> Connection<S> {
         let Some(phase) = self.hours.look(now) else { return };
         let closed = phase == Phase::Closed;
         if std::mem::replace(&mut self.closed, closed) != closed {
-            info!(feed = self.name, closed, "the feed's hours");
             self.sink.closed(closed, now);
-            self.status.set_closed(closed, now.unix);
+            self.notices.hours(closed, now);
         }
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
@@ -199,7 +188,7 @@ impl<S: Sink> Connection<S> {
     fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
         let now = Now::read();
         if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
-            self.status.message(bytes_of(frame), now.unix);
+            self.notices.message(bytes_of(frame), now);
         }
         let mut action = self.take(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
@@ -222,7 +211,9 @@ impl<S: Sink> Connection<S> {
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Heard,
             Some(Ok(Frame::Close(why))) => {
-                self.detail = why.map(|why| format!("{} {}", u16::from(why.code), Excerpt(why.reason.as_bytes())));
+                if let Some(why) = why {
+                    self.notices.explain(&format!("{} {}", u16::from(why.code), why.reason));
+                }
                 Event::Lost { loss: Loss::Closed, retry_after: None }
             }
             Some(Err(error)) => self.failed(&error),
@@ -236,9 +227,9 @@ impl<S: Sink> Connection<S> {
         let read = self.venue.read(frame, &mut self.batch);
         if let Err(reason) = read {
             self.batch.errors.count(reason);
-            self.trouble(reason.label(), frame, now);
+            self.notices.trouble(reason.label(), frame, now);
         } else if self.batch.errors.total() > dropped_before {
-            self.trouble("fields were dropped", frame, now);
+            self.notices.trouble("fields were dropped", frame, now);
         }
         if !self.batch.requests.is_empty() {
             let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
@@ -250,12 +241,11 @@ impl<S: Sink> Connection<S> {
             Message::Other => self.meter.message(MessageKind::Other),
             Message::Refused(_) => {
                 self.meter.message(MessageKind::Control);
-                self.trouble("a request was refused", frame, now);
+                self.notices.trouble("a request was refused", frame, now);
             }
             Message::Failed(failure) => {
                 self.meter.message(MessageKind::Control);
-                self.status.trouble("the venue reports a failure", frame, now.unix);
-                self.detail = Some(Excerpt(frame).to_string());
+                self.notices.failure(frame, now);
                 self.denied = match failure {
                     Failure::Fatal(reason) => Some(reason),
                     Failure::Passing { .. } => None,
@@ -266,16 +256,8 @@ impl<S: Sink> Connection<S> {
         Event::Message(message)
     }
 
-    /// Keeps it for operators, and logs it at a limited rate.
-    fn trouble(&mut self, what: &'static str, frame: &[u8], now: Now) {
-        self.status.trouble(what, frame, now.unix);
-        if let Some(held_back) = self.message_log.admit(now.instant) {
-            warn!(feed = self.name, what, frame = %Excerpt(frame), held_back, "something is wrong with a message");
-        }
-    }
-
     fn failed(&mut self, error: &Error) -> Event {
-        self.detail = Some(Excerpt(error.to_string().as_bytes()).to_string());
+        self.notices.explain(&error.to_string());
         self.denied = socket::denied(error);
         Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
     }
@@ -313,11 +295,7 @@ impl<S: Sink> Connection<S> {
         self.meter.connect(result);
         match opened {
             Ok(socket) => {
-                // Without its query, where some venues want a key.
-                let url = self.venue.url().split('?').next().unwrap_or_default();
-                info!(feed = self.name, url, "connected");
-                self.status.connected(url);
-                self.detail = None;
+                self.notices.connected(self.venue.url());
                 self.socket = Some(socket);
                 Event::Connected(self.venue.open())
             }
@@ -335,21 +313,14 @@ impl<S: Sink> Connection<S> {
     }
 
     fn live(&mut self, refused_requests: usize) {
-        let refused = self.venue.refused();
-        self.sink.refused(&refused, Now::read());
-        self.status.set(FeedState::granted(self.closed), None, Now::read().unix);
-        let refused_symbols = refused.len();
-        if refused_requests + refused_symbols == 0 {
-            info!(feed = self.name, "subscribed");
-        } else {
-            warn!(feed = self.name, refused_requests, refused_symbols, "subscribed, but not to all");
-        }
+        let (refused, now) = (self.venue.refused(), Now::read());
+        self.sink.refused(&refused, now);
+        self.notices.subscribed(self.closed, refused_requests, refused.len(), now);
     }
 
     /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
     /// makes nothing older than it is, but may have been refused.
-    fn tell_sink(&mut self, loss: Loss) {
-        let now = Now::read();
+    fn tell_sink(&mut self, loss: Loss, now: Now) {
         if let Some(reason) = self.denied.take() {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
@@ -361,39 +332,20 @@ impl<S: Sink> Connection<S> {
     }
 
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
+        let now = Now::read();
         self.meter.loss(loss);
         self.meter.metrics.up.set(0.0);
         if self.attempt.take().is_some() {
             self.meter.connect(ConnectResult::Failed); // it took too long
         }
-        self.tell_sink(loss);
-        let planned = matches!(loss, Loss::Lifetime | Loss::Closing);
-        let detail = self.detail.take().unwrap_or_default();
-        if planned {
-            info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
-        } else {
-            self.status.set(
-                FeedState::Failed,
-                Some(format!("{loss} {detail}").trim_end().to_owned()),
-                Now::read().unix,
-            );
-            if loss == Loss::Denied {
-                error!(
-                    feed = self.name,
-                    detail,
-                    ?retry_in,
-                    "the venue does not let us in: look at the key and the account"
-                );
-            } else {
-                warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
-            }
-        }
+        self.tell_sink(loss, now);
+        self.notices.left(loss, retry_in, now);
         self.publish();
         self.close().await;
     }
 
     fn publish(&mut self) {
-        self.status.count(self.meter.publish(&mut self.batch.errors));
+        self.notices.count(self.meter.publish(&mut self.batch.errors));
     }
 
     /// Takes leave of the venue, as far as it listens.

@@ -8,6 +8,7 @@ mod connection;
 mod hours;
 mod log;
 mod meter;
+mod notices;
 mod session;
 pub mod simulator;
 mod socket;

@@ -1,0 +1,103 @@
+//! What operators are told of a feed: a line in the log for each event of its life, and its status on the admin listener.
+
+use super::{
+    Loss,
+    log::{Excerpt, LogLimit},
+    status::{FeedCounts, FeedState, StatusWriter},
+};
+use crate::market::Now;
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
+const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// A feed's log lines and status. What a venue says goes into either only escaped and cut.
+pub(super) struct Notices {
+    name: String,
+    status: StatusWriter,
+    messages: LogLimit,
+    /// What is known of the failure that is about to be logged.
+    detail: Option<String>,
+}
+
+impl Notices {
+    pub(super) fn new(name: String, status: StatusWriter) -> Self {
+        Self { name, status, messages: LogLimit::new(MESSAGE_LOG_EVERY), detail: None }
+    }
+
+    pub(super) fn connected(&mut self, url: &str) {
+        // Without its query, where some venues want a key.
+        let url = url.split('?').next().unwrap_or_default();
+        info!(feed = self.name, url, "connected");
+        self.status.connected(url);
+        self.detail = None;
+    }
+
+    pub(super) fn subscribed(&mut self, closed: bool, refused_requests: usize, refused_symbols: usize, now: Now) {
+        self.status.set(FeedState::granted(closed), None, now.unix);
+        if refused_requests + refused_symbols == 0 {
+            info!(feed = self.name, "subscribed");
+        } else {
+            warn!(feed = self.name, refused_requests, refused_symbols, "subscribed, but not to all");
+        }
+    }
+
+    pub(super) fn hours(&mut self, closed: bool, now: Now) {
+        info!(feed = self.name, closed, "the feed's hours");
+        self.status.set_closed(closed, now.unix);
+    }
+
+    /// The last message that came.
+    pub(super) fn message(&mut self, bytes: &[u8], now: Now) {
+        self.status.message(bytes, now.unix);
+    }
+
+    /// What the venue's messages were, since the last time.
+    pub(super) fn count(&mut self, counts: &FeedCounts) {
+        self.status.count(counts);
+    }
+
+    /// Something is wrong with a message: it is kept for operators, and logged at a limited rate.
+    pub(super) fn trouble(&mut self, what: &'static str, frame: &[u8], now: Now) {
+        self.status.trouble(what, frame, now.unix);
+        if let Some(held_back) = self.messages.admit(now.instant) {
+            warn!(feed = self.name, what, frame = %Excerpt(frame), held_back, "something is wrong with a message");
+        }
+    }
+
+    /// The venue says why it does not go on.
+    pub(super) fn failure(&mut self, frame: &[u8], now: Now) {
+        self.status.trouble("the venue reports a failure", frame, now.unix);
+        self.detail = Some(Excerpt(frame).to_string());
+    }
+
+    /// Why the connection is about to be left.
+    pub(super) fn explain(&mut self, why: &str) {
+        self.detail = Some(Excerpt(why.as_bytes()).to_string());
+    }
+
+    pub(super) fn left(&mut self, loss: Loss, retry_in: Duration, now: Now) {
+        let detail = self.detail.take().unwrap_or_default();
+        if matches!(loss, Loss::Lifetime | Loss::Closing) {
+            info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
+            return;
+        }
+        let why = format!("{loss} {detail}").trim_end().to_owned();
+        self.status.set(FeedState::Failed, Some(why), now.unix);
+        if loss == Loss::Denied {
+            error!(
+                feed = self.name,
+                detail,
+                ?retry_in,
+                "the venue does not let us in: look at the key and the account"
+            );
+        } else {
+            warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
+        }
+    }
+
+    pub(super) fn stopped(&self) {
+        info!(feed = self.name, "feed stopped");
+    }
+}
