@@ -1,4 +1,4 @@
-//! A quote's version.
+//! What a ring holds and a stream sends: a quote's version, its numbers, and its frame once somebody needs it.
 
 use crate::market::{Part, Parts, Quote};
 use bytes::Bytes;

@@ -211,9 +211,8 @@ impl<S: Sink> Connection<S> {
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Heard,
             Some(Ok(Frame::Close(why))) => {
-                if let Some(why) = why {
-                    self.notices.explain(&format!("{} {}", u16::from(why.code), why.reason));
-                }
+                let why = why.map(|why| format!("{} {}", u16::from(why.code), why.reason));
+                self.notices.explain(why.as_deref());
                 Event::Lost { loss: Loss::Closed, retry_after: None }
             }
             Some(Err(error)) => self.failed(&error),
@@ -257,7 +256,7 @@ impl<S: Sink> Connection<S> {
     }
 
     fn failed(&mut self, error: &Error) -> Event {
-        self.notices.explain(&error.to_string());
+        self.notices.explain(Some(&error.to_string()));
         self.denied = socket::denied(error);
         Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
     }

@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 /// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// A feed's log lines and status. What a venue says goes into either only escaped and cut.
+/// A feed's log lines and status. What a venue says goes into a line only escaped and cut; the status does the same when
+/// it is asked.
 pub(super) struct Notices {
     name: String,
     status: StatusWriter,
@@ -53,7 +54,7 @@ impl Notices {
         self.status.message(bytes, now.unix);
     }
 
-    /// What the venue's messages were, since the last time.
+    /// What the venue's messages were, since the start.
     pub(super) fn count(&mut self, counts: &FeedCounts) {
         self.status.count(counts);
     }
@@ -72,9 +73,9 @@ impl Notices {
         self.detail = Some(Excerpt(frame).to_string());
     }
 
-    /// Why the connection is about to be left.
-    pub(super) fn explain(&mut self, why: &str) {
-        self.detail = Some(Excerpt(why.as_bytes()).to_string());
+    /// Why the connection is about to be left, if that is known.
+    pub(super) fn explain(&mut self, why: Option<&str>) {
+        self.detail = why.map(|why| Excerpt(why.as_bytes()).to_string());
     }
 
     pub(super) fn left(&mut self, loss: Loss, retry_in: Duration, now: Now) {
