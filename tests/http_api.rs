@@ -27,6 +27,7 @@ fn problem(answer: &Answer) -> (u16, String) {
     assert_eq!(document["status"], answer.status, "{document}");
     assert!(document["title"].as_str().is_some_and(|title| !title.is_empty()), "{document}");
     assert!(document["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{document}");
+    assert_eq!(answer.header("x-request-id"), document["request_id"].as_str(), "{document}");
     let kind = document["type"].as_str().unwrap().strip_prefix("urn:tickfan:problem:").unwrap().to_owned();
     (answer.status, kind)
 }

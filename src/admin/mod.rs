@@ -12,7 +12,7 @@ use crate::{
     config,
     http::{
         Acceptor, BindError, Connections, Cors, Front, Hosts, Query, Route, Routes, Serving, Stopping, into_routes,
-        json, limit, listen,
+        json, limit, listen, problem_lines,
     },
     limits::{Admin, Gate},
     telemetry::Metrics,
@@ -53,6 +53,7 @@ impl Server {
             cors: Cors::new(&[]),
             trusted_proxies: Vec::new(),
             streams: None,
+            problems: problem_lines(),
         };
         let connections = Connections {
             front: Arc::new(front),

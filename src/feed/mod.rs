@@ -5,8 +5,8 @@
 
 mod backoff;
 mod connection;
+mod excerpt;
 mod hours;
-mod log;
 mod meter;
 mod notices;
 mod session;

@@ -2,10 +2,10 @@
 
 use super::{
     Loss,
-    log::{Excerpt, LogLimit},
+    excerpt::Excerpt,
     status::{FeedCounts, FeedState, StatusWriter},
 };
-use crate::market::Now;
+use crate::{market::Now, telemetry::LogLimit};
 use std::time::Duration;
 use tracing::{error, info, warn};
 

@@ -5,7 +5,10 @@ use super::{handoff::Connections, stopping::Stopping};
 use crate::{
     fanout::Opening,
     limits::{Gate, Permit},
-    telemetry::names::{HTTP_ACCEPT_ERRORS, STREAMS_REJECTED},
+    telemetry::{
+        SharedLogLimit,
+        names::{HTTP_ACCEPT_ERRORS, STREAMS_REJECTED},
+    },
 };
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -13,7 +16,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -31,6 +34,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long answers under way may take at the end. Streams are not among them: they end by themselves, earlier.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a line is written about sockets that the system refuses: a shortage comes and goes with every connection.
+const FAILURE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Takes an accepted stream: its non-blocking socket, on which nothing of the answer is written yet.
 pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, Opening) -> io::Result<()> + Send + Sync>;
@@ -90,9 +96,10 @@ impl<Kind: Send + 'static> Acceptor<Kind> {
     pub(crate) async fn run(self, mut stopping: Stopping) -> io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
         let mut tasks = JoinSet::new();
+        let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
         loop {
             tokio::select! {
-                (socket, peer, permit) = next_connection(&listener, &self.gate) => {
+                (socket, peer, permit) = next_connection(&listener, &self.gate, &failures) => {
                     tasks.spawn(self.serving.serve(socket, peer, permit, stopping.clone()));
                 }
                 Some(_) = tasks.join_next() => {}
@@ -141,7 +148,11 @@ impl Serving {
 ///
 /// # Cancel safety
 /// Dropped, it has taken no connection: one that is accepted is returned in the same poll.
-async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (TcpStream, IpAddr, Permit<Kind>) {
+async fn next_connection<Kind>(
+    listener: &TcpListener,
+    gate: &Gate<Kind>,
+    failures: &SharedLogLimit,
+) -> (TcpStream, IpAddr, Permit<Kind>) {
     let permit = gate.acquire().await;
     let mut pause = PAUSE_MIN;
     loop {
@@ -153,7 +164,9 @@ async fn next_connection<Kind>(listener: &TcpListener, gate: &Gate<Kind>) -> (Tc
                 if failure == AcceptFailure::Client {
                     continue;
                 }
-                tracing::warn!(%error, ?pause, "cannot accept connections for now");
+                if let Some(held_back) = failures.admit(Instant::now()) {
+                    tracing::warn!(%error, held_back, "cannot accept connections for now");
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }

@@ -6,6 +6,7 @@ use super::{
     forwarded,
     host::Hosts,
     problem::Problem,
+    request_id::RequestId,
     routes::{Route, Routes},
     stream_head::{busy_bytes, opening_bytes},
     stream_request::StreamRequest,
@@ -14,7 +15,10 @@ use crate::{
     fanout::{Opening, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
-    telemetry::names::{HTTP_REQUESTS, STREAMS_REJECTED},
+    telemetry::{
+        SharedLogLimit,
+        names::{HTTP_REQUESTS, STREAMS_REJECTED},
+    },
     wire::{Epoch, StreamName},
 };
 use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
@@ -27,7 +31,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use warp::reply::Response;
 
@@ -43,6 +47,8 @@ pub(crate) struct Front {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// `None` on a listener without streams.
     pub(crate) streams: Option<Streams>,
+    /// Lets through the lines about problems.
+    pub(crate) problems: SharedLogLimit,
 }
 
 /// What a stream needs to be opened.
@@ -55,6 +61,50 @@ pub(crate) struct Streams {
     pub(crate) epoch: Epoch,
     pub(crate) heartbeat: Duration,
     pub(crate) replay_bytes: usize,
+    pub(crate) refusals: Refusals,
+}
+
+/// How often a line is written about requests that got a problem, and about streams that found no room.
+const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
+const REFUSAL_LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// A limit of the lines about a listener's problems: of more than one a second the rest is for `debug`.
+pub(crate) fn problem_lines() -> SharedLogLimit {
+    SharedLogLimit::new(PROBLEM_LOG_EVERY)
+}
+
+/// Why a stream finds no room.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refusal {
+    Limit,
+    Address,
+    Draining,
+}
+
+impl Refusal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Address => "address",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// The lines about streams that find no room: limited by reason, so that no reason hides another.
+pub(crate) struct Refusals([SharedLogLimit; 3]);
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| SharedLogLimit::new(REFUSAL_LOG_EVERY)))
+    }
+
+    fn note(&self, reason: Refusal, client: ClientAddress) {
+        metrics::counter!(STREAMS_REJECTED, "reason" => reason.name()).increment(1);
+        if let Some(held_back) = self.0[reason as usize].admit(Instant::now()) {
+            tracing::warn!(reason = reason.name(), %client, held_back, "a stream finds no room");
+        }
+    }
 }
 
 /// How a request is answered.
@@ -83,6 +133,9 @@ impl Front {
                 (self.routes)(Request::from_parts(parts, body)).await
             }
         };
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            self.tell(&problem, &mut response, client);
+        }
         self.cors.permit(origin.as_ref(), response.headers_mut());
         add_common_headers(&mut response);
         let answer = match response.extensions_mut().remove::<Arc<StreamRequest>>() {
@@ -91,6 +144,20 @@ impl Front {
         };
         count(&method, &answer);
         answer
+    }
+
+    /// Writes the problem into the answer, and a line with the same id into the log.
+    fn tell(&self, problem: &Problem, response: &mut Response, client: ClientAddress) {
+        let id = RequestId::next();
+        problem.write_to(response, id);
+        let (status, kind) = (response.status().as_u16(), problem.kind());
+        // Of the client's own words nothing: the answer repeats them.
+        match self.problems.admit(Instant::now()) {
+            Some(held_back) => {
+                tracing::info!(request_id = %id, %client, status, kind, held_back, "refused a request");
+            }
+            None => tracing::debug!(request_id = %id, %client, status, kind, "refused a request"),
+        }
     }
 
     /// Opens a stream if there is room; else it ends as soon as it has begun.
@@ -111,7 +178,7 @@ impl Front {
                 })
             }
             Err(reason) => {
-                metrics::counter!(STREAMS_REJECTED, "reason" => reason).increment(1);
+                streams.refusals.note(reason, client);
                 *response.body_mut() = busy_bytes().into();
                 Answer::Whole(response)
             }
@@ -123,14 +190,14 @@ impl Streams {
     /// What a stream holds as long as it lives.
     ///
     /// # Errors
-    /// Why there is no room for it: the label of its count.
-    fn admit(&self, client: ClientAddress) -> Result<Box<dyn Send>, &'static str> {
+    /// Why there is no room for it.
+    fn admit(&self, client: ClientAddress) -> Result<Box<dyn Send>, Refusal> {
         if self.draining.load(Ordering::Relaxed) {
-            return Err("draining");
+            return Err(Refusal::Draining);
         }
-        let of_all = self.gate.try_acquire().ok_or("limit")?;
+        let of_all = self.gate.try_acquire().ok_or(Refusal::Limit)?;
         let Some(addresses) = &self.addresses else { return Ok(Box::new(of_all)) };
-        let of_address = addresses.try_acquire(client).ok_or("address")?;
+        let of_address = addresses.try_acquire(client).ok_or(Refusal::Address)?;
         Ok(Box::new((of_all, of_address)))
     }
 }

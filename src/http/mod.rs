@@ -13,6 +13,7 @@ mod host;
 mod openapi;
 mod page;
 mod problem;
+mod request_id;
 mod rest;
 mod routes;
 mod stopping;
@@ -25,7 +26,7 @@ pub use openapi::OPENAPI;
 
 pub(crate) use accept::{Acceptor, Serving, listen};
 pub(crate) use cors::Cors;
-pub(crate) use front::Front;
+pub(crate) use front::{Front, problem_lines};
 pub(crate) use handoff::Connections;
 pub(crate) use host::Hosts;
 pub(crate) use rest::{json, limit};
@@ -83,6 +84,7 @@ impl Server {
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
             replay_bytes: limits.replay_bytes,
+            refusals: front::Refusals::new(),
         };
         let front = Front {
             routes: routes::client_routes(services.cache, limits.symbols_per_stream),
@@ -90,6 +92,7 @@ impl Server {
             cors: Cors::new(&server.cors_origins),
             trusted_proxies: server.trusted_proxies.clone(),
             streams: Some(streams),
+            problems: problem_lines(),
         };
         let connections = Connections {
             front: Arc::new(front),

@@ -1,5 +1,6 @@
 //! What is wrong with a request, as a problem document (RFC 9457) that says what to change.
 
+use super::request_id::{self, RequestId};
 use crate::market::SymbolError;
 use http::{HeaderValue, StatusCode, header};
 use std::fmt;
@@ -62,26 +63,41 @@ impl Problem {
         }
     }
 
-    /// The answer that tells it.
+    /// The last part of the document's `type`.
+    pub(super) fn kind(&self) -> &'static str {
+        self.class().1
+    }
+
+    /// The answer that tells it, but for the document: that holds the request's id, and whoever knows it
+    /// [writes](Self::write_to) it.
     pub(crate) fn into_response(self) -> Response {
-        let (status, kind, title) = self.class();
-        let document = serde_json::json!({
-            "type": format!("urn:tickfan:problem:{kind}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-        });
-        let mut response = Response::new(document.to_string().into());
-        *response.status_mut() = status;
+        let mut response = Response::default();
+        *response.status_mut() = self.class().0;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
             Self::MethodNotAllowed => drop(headers.insert(header::ALLOW, METHODS)),
             // Where a body of unknown length follows, the next request cannot be told from it.
             Self::Body => drop(headers.insert(header::CONNECTION, HeaderValue::from_static("close"))),
             _ => {}
         }
+        response.extensions_mut().insert(self);
         response
+    }
+
+    /// Writes the document into the answer.
+    pub(super) fn write_to(&self, response: &mut Response, id: RequestId) {
+        let (status, kind, title) = self.class();
+        let document = serde_json::json!({
+            "type": format!("urn:tickfan:problem:{kind}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "request_id": id.to_string(),
+        });
+        *response.body_mut() = document.to_string().into();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(request_id::HEADER, id.header());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,6 +20,12 @@ impl From<IpAddr> for ClientAddress {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & V6_NETWORK_BITS).into(),
             v4 => v4,
         })
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

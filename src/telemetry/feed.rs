@@ -113,7 +113,7 @@ pub struct FeedMetrics {
     pub messages: Counters<MessageKind>,
     /// What could not be read.
     pub decode_errors: Counters<DecodeError>,
-    /// Times that live data was interrupted.
+    /// Connections that ended after they were up.
     pub gaps: Counter,
     /// From the venue's event time to our receive time, in seconds, not below zero.
     pub lag: Histogram,

@@ -4,6 +4,7 @@ mod cache;
 pub mod feed;
 mod histogram;
 pub mod labels;
+mod log_limit;
 pub mod logs;
 pub mod names;
 mod recorder;
@@ -11,3 +12,5 @@ mod recorder;
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use recorder::{Metrics, Source, install};
+
+pub(crate) use log_limit::{LogLimit, SharedLogLimit};

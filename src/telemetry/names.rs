@@ -14,7 +14,7 @@ pub const FEED_LAST_MESSAGE: &str = "tickfan_feed_last_message_timestamp_seconds
 pub const FEED_MESSAGES: &str = "tickfan_feed_messages_total";
 /// What could not be read. Labels `feed`, `reason`.
 pub const FEED_DECODE_ERRORS: &str = "tickfan_feed_decode_errors_total";
-/// Times after which updates may be missing: live data was interrupted. Label `feed`.
+/// Connections that ended after they were up: what the venue said until the next one is missing. Label `feed`.
 pub const FEED_GAPS: &str = "tickfan_feed_gaps_total";
 /// From the venue's event time to our receive time, not below zero. Label `feed`.
 pub const FEED_LAG: &str = "tickfan_feed_lag_seconds";
@@ -81,7 +81,7 @@ pub fn describe() {
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");
     describe_counter!(
         FEED_GAPS,
-        "Times after which updates of the feed may be missing: its live data was interrupted."
+        "Connections to the venue that ended, planned ones too: what it said until the next one is missing."
     );
     describe_histogram!(FEED_LAG, Unit::Seconds, "From the venue's event time to our receive time, not below zero.");
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");

@@ -108,8 +108,18 @@ impl Process {
         tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
+    /// Sends SIGTERM and waits for its end; returns what it has logged since it serves.
+    pub fn drained_log(mut self) -> Vec<String> {
+        assert!(self.end().success());
+        self.log.iter().collect()
+    }
+
     /// Sends SIGTERM and waits for its end.
     pub fn terminate(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    fn end(&mut self) -> ExitStatus {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;

@@ -1,42 +1,25 @@
-//! What may be logged of what came from outside, and how often.
+//! How often the same may be logged: what a venue or a client can cause at will must not fill a disk.
 
 use std::{
-    fmt,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Bytes from outside as a log line may show them: escaped, so that they forge no line and no colour, and cut.
-pub(super) struct Excerpt<'a>(pub(super) &'a [u8]);
-
-/// Enough to recognise a message by.
-const EXCERPT_BYTES_MAX: usize = 160;
-
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(EXCERPT_BYTES_MAX)];
-        write!(f, "{}", shown.escape_ascii())?;
-        if shown.len() < self.0.len() {
-            write!(f, "… ({} bytes)", self.0.len())?;
-        }
-        Ok(())
-    }
-}
-
 /// Lets one line through per span, and counts those that it holds back.
 #[derive(Debug)]
-pub(super) struct LogLimit {
+pub(crate) struct LogLimit {
     every: Duration,
     last: Option<Instant>,
     held_back: u64,
 }
 
 impl LogLimit {
-    pub(super) fn new(every: Duration) -> Self {
+    pub(crate) fn new(every: Duration) -> Self {
         Self { every, last: None, held_back: 0 }
     }
 
     /// Whether a line may be written: if so, how many were held back since the last.
-    pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now - last < self.every) {
             self.held_back += 1;
             return None;
@@ -46,16 +29,24 @@ impl LogLimit {
     }
 }
 
+/// The same for a line that many tasks write. A std mutex: held for a comparison.
+#[derive(Debug)]
+pub(crate) struct SharedLogLimit(Mutex<LogLimit>);
+
+impl SharedLogLimit {
+    pub(crate) fn new(every: Duration) -> Self {
+        Self(Mutex::new(LogLimit::new(every)))
+    }
+
+    /// As [`LogLimit::admit`].
+    pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_outside_can_forge_no_line() {
-        assert_eq!(Excerpt(b"a\r\n\x1b[31m\"\xff").to_string(), "a\\r\\n\\x1b[31m\\\"\\xff");
-        let long = Excerpt(&[b'x'; 1_000]).to_string();
-        assert_eq!(long, format!("{}… (1000 bytes)", "x".repeat(EXCERPT_BYTES_MAX)));
-    }
 
     #[test]
     fn rule_9_lines_are_limited_and_those_held_back_are_told() {
