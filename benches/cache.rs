@@ -4,6 +4,7 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::{
+    cell::RefCell,
     collections::HashMap,
     hint::black_box,
     sync::{
@@ -12,25 +13,23 @@ use std::{
     },
     thread,
 };
-use support::{Session, cache, recording::Recording};
-use tickfan::{
-    market::{Guards, Now, Origin, Quote, Update},
-    wire::tick_frame,
-};
+use support::{Updates, cache, recording::Recording};
+use tickfan::market::{Guards, Now, Origin, Quote, Update};
 
 const SYMBOLS: usize = 200;
 
 fn publish(criterion: &mut Criterion) {
-    let updates = Session::new(&Recording::open()).updates();
+    const UPDATES: usize = 10_000;
+    let updates = RefCell::new(Updates::new(&Recording::open()));
     let (cache, states) = cache(SYMBOLS);
     let names: Vec<String> = (0..SYMBOLS).map(|index| format!("SYM{index}")).collect();
     let mut group = criterion.benchmark_group("cache");
-    group.throughput(Throughput::Elements(updates.len() as u64));
+    group.throughput(Throughput::Elements(UPDATES as u64));
 
     let publish_all = || {
-        let now = Now::read();
-        for (index, update) in updates.iter().enumerate() {
-            black_box(states[index % SYMBOLS].publish(update, now));
+        let (mut updates, now) = (updates.borrow_mut(), Now::read());
+        for index in 0..UPDATES {
+            black_box(states[index % SYMBOLS].publish(&updates.next(), now));
         }
     };
     group.bench_function("publish", |bencher| bencher.iter(publish_all));
@@ -46,9 +45,9 @@ fn publish(criterion: &mut Criterion) {
 
     let map: Mutex<HashMap<String, (Quote, Guards)>> = Mutex::default();
     let merge_all = || {
-        let now = Now::read();
-        for (index, update) in updates.iter().enumerate() {
-            merge(&map, &names[index % SYMBOLS], update, now);
+        let (mut updates, now) = (updates.borrow_mut(), Now::read());
+        for index in 0..UPDATES {
+            merge(&map, &names[index % SYMBOLS], &updates.next(), now);
         }
     };
     group.bench_function("one mutex", |bencher| bencher.iter(merge_all));
@@ -86,28 +85,5 @@ fn beside(again: impl Fn() + Sync, measured: impl FnOnce()) {
     });
 }
 
-fn encode(criterion: &mut Criterion) {
-    const CLIENTS: u64 = 1_000;
-    let updates = Session::new(&Recording::open()).updates();
-    let (_cache, states) = cache(1);
-    updates.iter().take(2).for_each(|update| {
-        states[0].publish(update, Now::read());
-    });
-    let tick = states[0].newest();
-    let mut group = criterion.benchmark_group("encode");
-    group.throughput(Throughput::Elements(CLIENTS));
-    group.bench_function("once for all clients", |bencher| {
-        bencher.iter(|| {
-            // As if nobody had asked for this tick before.
-            let frame = tick_frame(states[0].fields(&tick), None);
-            (0..CLIENTS).for_each(|_| drop(black_box(frame.clone())));
-        });
-    });
-    group.bench_function("once per client", |bencher| {
-        bencher.iter(|| (0..CLIENTS).for_each(|_| drop(black_box(tick_frame(states[0].fields(&tick), None)))));
-    });
-    group.finish();
-}
-
-criterion_group!(benches, publish, encode);
+criterion_group!(benches, publish);
 criterion_main!(benches);

@@ -5,7 +5,7 @@ mod support;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::{cell::Cell, rc::Rc};
-use support::{Fanout, Session, recording::Recording};
+use support::{Fanout, Updates, recording::Recording};
 use tickfan::{market::Now, wire::tick_frame};
 use tokio::{
     runtime::Builder,
@@ -18,15 +18,14 @@ const STREAMS: usize = 1_000;
 const BURSTS: [usize; 2] = [1, 16];
 
 fn fanout(criterion: &mut Criterion) {
-    let updates = Session::new(&Recording::open()).updates();
-    let mut next = updates.iter().cycle();
+    let mut updates = Updates::new(&Recording::open());
     let mut group = criterion.benchmark_group("fanout");
     for burst in BURSTS {
         group.throughput(Throughput::Elements((STREAMS * burst) as u64));
         let mut fanout = Fanout::new(1, STREAMS);
         group.bench_function(format!("worker, bursts of {burst}"), |bencher| {
             bencher.iter(|| {
-                let burst: Vec<_> = next.by_ref().take(burst).collect();
+                let burst: Vec<_> = (0..burst).map(|_| updates.next()).collect();
                 fanout.ticks(0, &burst);
             });
         });
@@ -48,8 +47,8 @@ fn fanout(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let goal = taken.get();
                 let mut sent = 0;
-                for update in next.by_ref().take(burst) {
-                    state.publish(update, Now::read());
+                for _ in 0..burst {
+                    state.publish(&updates.next(), Now::read());
                     let frame = tick_frame(state.fields(&state.newest()), None);
                     sent += frame.len() * STREAMS;
                     let _ = ticks.send(frame);

@@ -22,7 +22,7 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
-    config::{Feed, FeedSymbol, VenueKind},
+    config::{Credentials, Feed, FeedSymbol, Secret, VenueKind},
     fanout::{Close, Command, Gone, Opening, Options, Transport, Worker, WorkerInbox, WorkerLimits},
     market::{Now, Origin, Update},
     venue::{self, Batch, Venue},
@@ -52,8 +52,30 @@ impl Session {
     }
 
     /// The updates of all frames.
-    pub fn updates(&mut self) -> Vec<Update> {
+    fn updates(&mut self) -> Vec<Update> {
         (0..self.frames.len()).flat_map(|frame| self.read(frame).to_vec()).collect()
+    }
+}
+
+/// The updates of a session, again and again: each is newer than all before it, whichever symbol it is given to. Those of
+/// a session that is merely repeated would be late, and change nothing.
+pub struct Updates {
+    updates: Vec<Update>,
+    count: u64,
+}
+
+impl Updates {
+    pub fn new(recording: &Recording) -> Self {
+        Self { updates: Session::new(recording).updates(), count: 0 }
+    }
+
+    pub fn next(&mut self) -> Update {
+        let mut update = self.updates[self.count as usize % self.updates.len()];
+        self.count += 1;
+        let orders =
+            [update.trade.as_mut().map(|part| &mut part.order), update.quote.as_mut().map(|part| &mut part.order)];
+        orders.into_iter().flatten().for_each(|order| order.id = Some(self.count));
+        update
     }
 }
 
@@ -66,6 +88,25 @@ pub fn cache(symbols: usize) -> (Cache, Vec<Arc<SymbolState>>) {
     };
     let states = (0..symbols).map(register).collect();
     (cache, states)
+}
+
+/// Alpaca's side, and a frame as it sends them.
+pub mod alpaca {
+    use super::*;
+
+    pub const UPDATES: usize = 3;
+    pub const FRAME: &str = concat!(
+        r#"[{"T":"q","S":"AAPL","bx":"V","bp":182.31,"bs":300,"ax":"V","ap":182.35,"as":200,"c":["R"],"z":"C","t":"2024-08-08T14:31:07.208123999Z"},"#,
+        r#"{"T":"t","S":"AAPL","i":52983525029461,"x":"V","p":182.34,"s":100,"c":["@"],"z":"C","t":"2024-08-08T14:31:07.208391741Z"},"#,
+        r#"{"T":"q","S":"MSFT","bx":"V","bp":402.17,"bs":100,"ax":"V","ap":402.24,"as":400,"c":["R"],"z":"C","t":"2024-08-08T14:31:07.209001Z"}]"#,
+    );
+
+    pub fn venue() -> Box<dyn Venue> {
+        let symbol = |name: &str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
+        let credentials = Some(Credentials { key: Secret::new("key"), secret: Secret::new("secret") });
+        let feed = Feed::new(VenueKind::Alpaca, vec![symbol("AAPL"), symbol("MSFT")]);
+        venue::new(&Feed { credentials, ..feed }).unwrap()
+    }
 }
 
 /// Takes all that it is offered.
@@ -127,7 +168,7 @@ impl Fanout {
     }
 
     /// Publishes updates of a symbol, and lets the worker deliver them to all.
-    pub fn ticks(&mut self, symbol: usize, updates: &[&Update]) {
+    pub fn ticks(&mut self, symbol: usize, updates: &[Update]) {
         let state = &self.states[symbol];
         for update in updates {
             if let Published::Tick { interest } = state.publish(update, self.now)

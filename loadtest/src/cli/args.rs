@@ -60,6 +60,10 @@ pub struct RunArgs {
     /// A gateway that runs already, whose feed is the venue at --venue-listen.
     #[arg(long, value_name = "URL", requires = "venue_listen")]
     pub url: Option<String>,
+    /// That one is no tickfan: the path that streams ask for, in which {symbols} stands for a stream's list. Events are counted
+    /// and trades that tell `trade_ts` are measured; nothing is judged.
+    #[arg(long, requires = "url")]
+    pub path: Option<String>,
     /// Where the venue listens.
     #[arg(long, value_name = "ADDRESS")]
     pub venue_listen: Option<SocketAddr>,
@@ -80,7 +84,7 @@ pub struct WatchedArgs {
     /// The admin listener of a gateway that runs already.
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<SocketAddr>,
-    /// The process of a server that runs on this machine.
+    /// The process of a server that runs on this machine; its children are counted with it.
     #[arg(long)]
     pub pid: Option<u32>,
 }
@@ -94,7 +98,8 @@ pub struct StreamsArgs {
     /// The symbols that streams ask for, the most popular first.
     #[arg(long, value_delimiter = ',', required_unless_present = "path", conflicts_with = "path")]
     pub symbols: Vec<String>,
-    /// Of a server that is no tickfan: the path that all streams ask for. Events are counted, not judged.
+    /// Of a server that is no tickfan: the path that all streams ask for. Events are counted, trades that tell `trade_ts`
+    /// are measured; nothing is judged.
     #[arg(long)]
     pub path: Option<String>,
     /// How many streams.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     measure::{Admin, Process},
-    report::Summary,
+    report::{FloorTold, Summary},
     run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
     scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
@@ -107,8 +107,9 @@ fn load_own(
 fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Threshold]) -> Result<Summary, Failure> {
     let (target, host) = resolve(url).map_err(usage)?;
     let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port()))?;
-    probe(target, &host, &format!("/v1/stream?symbols={}", symbols[0]))?;
-    let streams = setup(scenario, symbols, target, host);
+    let wire = wire(args.path.as_ref());
+    probe(target, &host, &wire.path(&symbols[0]))?;
+    let streams = Setup { wire, ..setup(scenario, symbols, target, host) };
     let wanted = Run {
         name: &args.scenario,
         about: &scenario.about,
@@ -125,12 +126,8 @@ fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Thre
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
     let (target, host) = resolve(&args.url).map_err(usage)?;
     need_descriptors(args.count.into())?;
-    let wire = match &args.path {
-        Some(path) => Wire::Plain { path: path.clone() },
-        None => Wire::Tickfan,
-    };
-    let first = args.symbols.first().map(|symbol| format!("/v1/stream?symbols={symbol}"));
-    probe(target, &host, args.path.as_deref().or(first.as_deref()).unwrap_or("/"))?;
+    let wire = wire(args.path.as_ref());
+    probe(target, &host, &wire.path(args.symbols.first().map_or("", |symbol| symbol)))?;
     let streams = Setup {
         target,
         host,
@@ -206,8 +203,8 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         venue: None,
         thresholds: &[],
     };
-    watched(&wanted)?;
-    let told = floor.finish()?;
+    let seen = watched(&wanted)?;
+    let told = FloorTold { latency: seen.latency, ..floor.finish()? };
     let own = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
     summary.cpu_to_floor = own.filter(|_| told.ticks > 0).map(|own| own / told.cpu_micros_per_tick);
     summary.floor = Some(told);
@@ -223,6 +220,10 @@ fn print_config(args: &ConfigArgs) -> Result<u8, Failure> {
     let symbols = symbol_names(scenario.venue.symbols, scenario.venue.protocol);
     io::stdout().write_all(gateway_config(&scenario, &symbols, &args.venue).as_bytes())?;
     Ok(EXIT_OK)
+}
+
+fn wire(path: Option<&String>) -> Wire {
+    path.map_or(Wire::Tickfan, |path| Wire::Plain { path: path.clone() })
 }
 
 fn watched(wanted: &Run<'_>) -> Result<Summary, Failure> {

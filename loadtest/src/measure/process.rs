@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-/// A process, or the calling thread, that is measured.
+/// A process with its children, or the calling thread, that is measured.
 #[derive(Debug, Clone)]
 pub struct Process {
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
 }
 
 /// What it has used so far.
@@ -23,23 +23,28 @@ pub struct Usage {
 }
 
 impl Process {
-    /// A process by its number.
+    /// A process by its number, and the children that it has by now, as a server with workers has them.
     ///
     /// # Errors
     /// There is none of that number, or it may not be seen.
     pub fn new(pid: u32) -> io::Result<Self> {
-        let process = Self { folder: Path::new("/proc").join(pid.to_string()) };
+        let folder = |pid: &str| Path::new("/proc").join(pid);
+        let pid = pid.to_string();
+        let mut process = Self { folders: vec![folder(&pid)] };
+        // A kernel may not tell them.
+        let children = fs::read_to_string(process.folders[0].join(format!("task/{pid}/children"))).unwrap_or_default();
+        process.folders.extend(children.split_whitespace().map(folder));
         process.usage().map(|_| process)
     }
 
     /// This process.
     pub fn own() -> Self {
-        Self { folder: "/proc/self".into() }
+        Self { folders: vec!["/proc/self".into()] }
     }
 
     /// The thread that asks, whichever that is.
     pub fn own_thread() -> Self {
-        Self { folder: "/proc/thread-self".into() }
+        Self { folders: vec!["/proc/thread-self".into()] }
     }
 
     /// What it has used so far, processor time to 10 ms.
@@ -47,14 +52,20 @@ impl Process {
     /// # Errors
     /// It is gone.
     pub fn usage(&self) -> io::Result<Usage> {
-        let stat = fs::read_to_string(self.folder.join("stat"))?;
-        let ticks = cpu_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
-        let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
-        let memory = fs::read_to_string(self.folder.join("statm"))?;
-        let pages: u64 =
-            memory.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Usage { cpu, memory_bytes: pages * rustix::param::page_size() as u64 })
+        self.folders.iter().try_fold(Usage::default(), |sum, folder| {
+            let one = usage(folder)?;
+            Ok(Usage { cpu: sum.cpu + one.cpu, memory_bytes: sum.memory_bytes + one.memory_bytes })
+        })
     }
+}
+
+fn usage(folder: &Path) -> io::Result<Usage> {
+    let stat = fs::read_to_string(folder.join("stat"))?;
+    let ticks = cpu_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
+    let cpu = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+    let memory = fs::read_to_string(folder.join("statm"))?;
+    let pages: u64 = memory.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Usage { cpu, memory_bytes: pages * rustix::param::page_size() as u64 })
 }
 
 /// User and system time. The name, which comes before, may hold blanks and brackets.
@@ -89,6 +100,10 @@ fn machine_ticks(stat: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        io::Read as _,
+        process::{Command, Stdio},
+    };
 
     #[test]
     fn linux_is_read_as_it_writes() {
@@ -98,5 +113,19 @@ mod tests {
         assert!(Process::own().usage().unwrap().memory_bytes > 0);
         assert!(Process::own_thread().usage().is_ok());
         assert!(Process::new(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_server_is_measured_with_its_workers() {
+        // A shell that stays for the children of its own, of which the kernel tells.
+        let shell = ["-c", "sleep 60 & echo started; wait"];
+        let mut parent = Command::new("sh").args(shell).stdout(Stdio::piped()).spawn().unwrap();
+        let mut started = [0; 8];
+        parent.stdout.as_mut().unwrap().read_exact(&mut started).unwrap();
+        let process = Process::new(parent.id()).unwrap();
+        let worker = process.folders.last().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(process.folders.len(), 2);
+        assert!(Command::new("kill").arg(worker).status().unwrap().success());
+        assert!(parent.wait().is_ok() && process.usage().is_err());
     }
 }

@@ -151,6 +151,8 @@ pub struct FloorTold {
     pub cut: u64,
     /// Its processor time per tick, in µs.
     pub cpu_micros_per_tick: f64,
+    /// From its schedule to the reading.
+    pub latency: Option<Percentiles>,
 }
 
 /// What was used at one moment.

@@ -14,7 +14,7 @@ use crate::{
     measure::{Admin, Process, unix_micros},
     report::Summary,
     scenario::{Outage, Span, Threshold},
-    streams::{Control, Crowd, Progress, Setup},
+    streams::{Control, Crowd, Progress, Setup, Wire},
     venue::{Command, Door, Venue},
 };
 use assess::{Seen, assess};
@@ -107,7 +107,9 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     let end = Moment::now(run, &crowd);
     let mut warnings = settle(run, &crowd, watch);
     let after = run.server.admin.map(|admin| admin.counters()).transpose()?;
-    let truth = run.venue.map(|of| venue::truth(of, &run.streams.symbols));
+    // Another server's events are counted, not judged.
+    let judged = run.venue.filter(|_| run.streams.wire == Wire::Tickfan);
+    let truth = judged.map(|of| venue::truth(of, &run.streams.symbols));
     let outcome = crowd.finish(truth)?;
     if outcome.measures.opened == 0 {
         return Err(RunError::NoStream(outcome.refusal.unwrap_or_else(|| "nothing answered".to_owned())));

@@ -6,6 +6,7 @@ use crate::{
     measure::{Ended, Histogram, StreamMeasures},
     wire::{Kind, Tick},
 };
+use memchr::memmem;
 use std::time::Duration;
 
 /// What a server speaks.
@@ -13,11 +14,21 @@ use std::time::Duration;
 pub enum Wire {
     /// tickfan's wire: all is checked.
     Tickfan,
-    /// Any Server-Sent Events under a path: they are counted.
+    /// Any Server-Sent Events under a path: they are counted, and trades that tell their venue time are measured.
     Plain {
-        /// The path and query that all streams ask for.
+        /// The path and query that streams ask for; `{symbols}` in it stands for each stream's own list.
         path: String,
     },
+}
+
+impl Wire {
+    /// The path and query of a stream with these symbols, joined by commas.
+    pub(crate) fn path(&self, symbols: &str) -> String {
+        match self {
+            Self::Tickfan => format!("/v1/stream?symbols={symbols}"),
+            Self::Plain { path } => path.replace("{symbols}", symbols),
+        }
+    }
 }
 
 /// What all streams share.
@@ -98,7 +109,27 @@ impl Judge {
             self.measures.ticks_measured += 1;
             self.measures.age.record(age);
         }
-        let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) else { return };
+        if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
+            self.measure_trade(trade_ts, at);
+        }
+    }
+
+    /// Counts what another server sent to a stream that opened at a time; what has no data is no event. A trade's event with
+    /// `"kind":"trade"` and `"trade_ts"`, as tickfan's have, is measured too.
+    pub(super) fn count(&mut self, block: &[u8], at: i64, opened: i64, reads_at_once: bool) {
+        if !block.starts_with(b"data:") && memmem::find(block, b"\ndata:").is_none() {
+            return;
+        }
+        self.measures.ticks += 1;
+        self.last_tick = at;
+        self.measures.ticks_measured += u64::from(self.is_measuring && reads_at_once);
+        let is_trade = reads_at_once && memmem::find(block, b"\"kind\":\"trade\"").is_some();
+        if let Some(trade_ts) = trade_ts(block).filter(|&trade_ts| is_trade && trade_ts >= opened) {
+            self.measure_trade(trade_ts, at);
+        }
+    }
+
+    fn measure_trade(&mut self, trade_ts: i64, at: i64) {
         self.measures.exact_times += u64::from(trade_ts % 1_000 != 0);
         self.latency.record(at - trade_ts);
         if self.is_measuring {
@@ -110,5 +141,44 @@ impl Judge {
     pub(super) fn refuse(&mut self, what: String) -> Ended {
         self.refusal.get_or_insert(what);
         Ended::NoStream
+    }
+}
+
+/// The digits behind the name, in any JSON.
+fn trade_ts(block: &[u8]) -> Option<i64> {
+    const NAME: &[u8] = b"\"trade_ts\":";
+    let digits = &block[memmem::find(block, NAME)? + NAME.len()..];
+    let length = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    std::str::from_utf8(&digits[..length]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_another_server_are_counted_and_its_new_trades_measured() {
+        let mut judge = Judge::new(Wire::Plain { path: String::new() }, String::new(), None);
+        judge.is_measuring = true;
+        for (block, ticks, measured) in [
+            (": a comment", 0, 0),
+            ("retry: 5", 0, 0),
+            ("id: 1\ndata: anything", 1, 0),
+            (r#"data: {"kind":"trade","trade_ts":1000001}"#, 2, 1),
+            (r#"data: {"kind":"quote","trade_ts":1000001}"#, 3, 1),
+            (r#"data: {"kind":"trade","trade_ts":999999}"#, 4, 1),
+            (r#"data: {"kind":"trade","trade_ts":null}"#, 5, 1),
+        ] {
+            judge.count(block.as_bytes(), 1_000_100, 1_000_000, true);
+            let measured_now = judge.measures.latency.percentiles().map_or(0, |latency| latency.count);
+            assert_eq!((judge.measures.ticks, measured_now), (ticks, measured), "{block}");
+        }
+        assert_eq!(judge.measures.latency.percentiles().map(|latency| latency.max), Some(99));
+    }
+
+    #[test]
+    fn a_path_names_each_streams_symbols() {
+        let plain = Wire::Plain { path: "/sub?id={symbols}".to_owned() };
+        assert_eq!((plain.path("A,B"), Wire::Tickfan.path("A")), ("/sub?id=A,B".into(), "/v1/stream?symbols=A".into()));
     }
 }

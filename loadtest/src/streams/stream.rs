@@ -93,15 +93,13 @@ impl Stream {
 
     /// The request, once the connection is made.
     pub(super) fn request(&self, judge: &mut Judge, kin: &Kin) -> String {
-        if let Wire::Plain { path } = &judge.wire {
+        let names: Vec<&str> = self.symbols.iter().map(|&symbol| judge.witness.name(symbol)).collect();
+        let path = judge.wire.path(&names.join(","));
+        if judge.wire != Wire::Tickfan {
             // By HTTP/1.0, so that no server chunks.
             return format!("GET {path} HTTP/1.0\r\nhost: {}\r\naccept: text/event-stream\r\n\r\n", judge.host);
         }
-        let mut text = String::from("GET /v1/stream?symbols=");
-        for (place, &symbol) in self.symbols.iter().enumerate() {
-            text.push_str(if place == 0 { "" } else { "," });
-            text.push_str(judge.witness.name(symbol));
-        }
+        let mut text = format!("GET {path}");
         if !kin.query.is_empty() {
             text.push('&');
             text.push_str(&kin.query);
@@ -182,12 +180,10 @@ impl Stream {
     }
 
     fn block(&mut self, block: &[u8], at: i64, judge: &mut Judge, kin: &Kin) {
-        if judge.wire != Wire::Tickfan {
-            judge.measures.ticks += 1;
-            judge.last_tick = at;
-            return;
-        }
         let reads_at_once = kin.reads == super::Reads::AtOnce;
+        if judge.wire != Wire::Tickfan {
+            return judge.count(block, at, self.opened, reads_at_once);
+        }
         let old_after = judge.old_after.filter(|_| reads_at_once);
         let reading = Reading { stream: self.index, now: at, opened: self.opened, old_after };
         if !(block.starts_with(b"id:") || block.starts_with(b"data:")) {

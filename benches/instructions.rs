@@ -1,0 +1,180 @@
+//! How many instructions each step of a tick's path takes, counted by valgrind, against the figures in `instructions.toml`.
+//! Seconds say nothing on a shared machine; counts are the same on every one with this compiler.
+//!
+//! Each step is run N and 2N times in processes of their own: what begins and ends them is in both, and the difference is
+//! N times the step. A step whose count rose by more than a tenth fails the run; `TICKFAN_BLESS=1` writes new figures.
+
+#![expect(clippy::print_stdout, reason = "a program of its own")]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    hint::black_box,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+use support::{Fanout, Session, Updates, alpaca, cache, recording::Recording};
+use tickfan::{market::Now, venue::Batch, wire::tick_frame};
+
+/// More than a ring holds, so that the ring is full and steady where a step uses one.
+const TIMES: usize = 2_000;
+/// Of the recording that is made up from this seed: a recorded one would be another on each machine.
+const SEED: u64 = 1;
+const STREAMS: usize = 100;
+/// What a count may be of its figure.
+const RATIO_MAX: f64 = 1.1;
+const FIGURES: &str = "benches/instructions.toml";
+/// Set in the processes that are counted: the step, and how often.
+const STEP: &str = "TICKFAN_COUNTED_STEP";
+const COUNT: &str = "TICKFAN_COUNTED_TIMES";
+
+/// A step, done so often; and how many operations one time is.
+struct Step {
+    name: &'static str,
+    operations: usize,
+    run: fn(usize),
+}
+
+const STEPS: [Step; 7] = [
+    Step { name: "read a quote of Binance", operations: 1, run: |times| read("@bookTicker", times) },
+    Step { name: "read a trade of Binance", operations: 1, run: |times| read("@trade", times) },
+    Step { name: "read an update of Alpaca", operations: alpaca::UPDATES, run: read_alpaca },
+    Step { name: "publish", operations: 1, run: publish },
+    Step { name: "encode", operations: 1, run: encode },
+    Step { name: "publish, encode, deliver to one stream", operations: 1, run: |times| deliver(1, times) },
+    Step { name: "deliver to each of a hundred", operations: STREAMS, run: |times| deliver(STREAMS, times) },
+];
+
+fn read(kind: &str, times: usize) {
+    let mut recording = Recording::generate(SEED);
+    recording.frames.retain(|frame| frame.text.contains(kind));
+    let mut session = Session::new(&recording);
+    for time in 0..times {
+        black_box(session.read(time % recording.frames.len()));
+    }
+}
+
+fn read_alpaca(times: usize) {
+    let (mut venue, mut batch) = (alpaca::venue(), Batch::default());
+    for _ in 0..times {
+        batch.updates.clear();
+        black_box(venue.read(black_box(alpaca::FRAME.as_bytes()), &mut batch)).ok();
+        assert_eq!(batch.updates.len(), alpaca::UPDATES);
+    }
+}
+
+fn publish(times: usize) {
+    let (_cache, states) = cache(1);
+    let (mut updates, now) = (Updates::new(&Recording::generate(SEED)), Now::read());
+    for _ in 0..times {
+        black_box(states[0].publish(&updates.next(), now));
+    }
+}
+
+fn encode(times: usize) {
+    let (_cache, states) = cache(1);
+    let (mut updates, now) = (Updates::new(&Recording::generate(SEED)), Now::read());
+    for _ in 0..10 {
+        states[0].publish(&updates.next(), now);
+    }
+    let tick = states[0].newest();
+    for _ in 0..times {
+        black_box(tick_frame(black_box(states[0].fields(&tick)), None));
+    }
+}
+
+fn deliver(streams: usize, times: usize) {
+    let mut updates = Updates::new(&Recording::generate(SEED));
+    let mut fanout = Fanout::new(1, streams);
+    let empty = fanout.bytes.get();
+    for _ in 0..times {
+        fanout.ticks(0, &[updates.next()]);
+    }
+    assert!(fanout.bytes.get() > empty, "nothing was delivered");
+}
+
+fn main() -> ExitCode {
+    if let (Ok(name), Ok(times)) = (env::var(STEP), env::var(COUNT)) {
+        let step = STEPS.iter().find(|step| step.name == name).expect("a step of ours");
+        (step.run)(times.parse().expect("a count of ours"));
+        return ExitCode::SUCCESS;
+    }
+    match guard() {
+        Ok(code) => code,
+        Err(error) => {
+            println!("instructions: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn guard() -> Result<ExitCode, Box<dyn Error>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FIGURES);
+    let figures: BTreeMap<String, f64> = toml::from_str(&fs::read_to_string(&file)?)?;
+    let is_blessing = env::var_os("TICKFAN_BLESS").is_some();
+    let mut counted = String::new();
+    let mut risen = Vec::new();
+    println!("{:42} {:>8} {:>8}  of it", "instructions", "now", "figure");
+    for step in &STEPS {
+        let difference = count(step, 2 * TIMES)?.saturating_sub(count(step, TIMES)?);
+        let now = difference as f64 / (TIMES * step.operations) as f64;
+        writeln!(counted, "\"{}\" = {now:.0}", step.name)?;
+        let figure = figures.get(step.name).copied();
+        let ratio = figure.map(|figure| now / figure);
+        let of_it = ratio.map_or("none".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
+        println!("{:42} {now:>8.0} {:>8.0}  {of_it}", step.name, figure.unwrap_or(f64::NAN));
+        if ratio.is_none_or(|ratio| ratio > RATIO_MAX) {
+            risen.push(step.name);
+        }
+    }
+    if is_blessing {
+        let head = "# Instructions of each step, counted by benches/instructions.rs on x86-64 with the pinned compiler.\n\
+                    # TICKFAN_BLESS=1 cargo bench --bench instructions writes them anew.\n";
+        fs::write(&file, format!("{head}{counted}"))?;
+        println!("written to {FIGURES}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if risen.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "\nMore than {:.0} % of its figure, or without one: {}.\nThe profile of each is in {}: read it with \
+         callgrind_annotate. If what it buys is worth it, say so where it is\ncommitted, with new figures: \
+         TICKFAN_BLESS=1 cargo bench --bench instructions",
+        RATIO_MAX * 100.0,
+        risen.join("; "),
+        profiles()?.display()
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// The instructions of a process that does a step so often.
+fn count(step: &Step, times: usize) -> Result<u64, Box<dyn Error>> {
+    let profile = profiles()?.join(format!("{}.callgrind", step.name.replace([' ', ','], "-")));
+    let mut option = std::ffi::OsString::from("--callgrind-out-file=");
+    option.push(&profile);
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind".into(), option])
+        .arg(env::current_exe()?)
+        .env(STEP, step.name)
+        .env(COUNT, times.to_string())
+        .output()
+        .map_err(|error| format!("valgrind cannot be run ({error}): apt-get install valgrind"))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let collected = told.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    collected.filter(|_| output.status.success()).ok_or_else(|| {
+        format!("{} was not counted:\n{told}{}", step.name, String::from_utf8_lossy(&output.stdout)).into()
+    })
+}
+
+fn profiles() -> Result<PathBuf, Box<dyn Error>> {
+    // Beside the program, which is in the folder of built things.
+    let folder = env::current_exe()?.with_file_name("instructions");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
