@@ -13,6 +13,7 @@ mod window;
 mod stream;
 mod cursors;
 mod options;
+mod pace;
 mod schedule;
 mod transport;
 mod socket;

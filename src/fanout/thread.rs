@@ -2,6 +2,7 @@
 
 use super::{
     counts::Counts,
+    pace::Pace,
     socket::Socket,
     transport::Ready,
     worker::{Wait, Worker, WorkerInbox},
@@ -32,6 +33,7 @@ pub(super) fn run(
     mut poll: Poll,
     inbox: &WorkerInbox<Socket>,
     mut worker: Worker<Socket>,
+    mut pace: Pace,
     counts: &SharedCounts,
 ) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
@@ -51,13 +53,18 @@ pub(super) fn run(
         }));
         let now = Now::read();
         let wait = worker.turn(now, &ready);
-        worker.took(now.instant.elapsed());
+        let took = now.instant.elapsed();
+        worker.took(took);
         if now.instant >= publish_at || worker.is_done() {
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;
         }
         if worker.is_done() {
             return Ok(());
+        }
+        let rest = pace.turn_took(took, wait != Wait::No);
+        if !rest.is_zero() {
+            std::thread::sleep(rest);
         }
         let until = match wait {
             Wait::No => now.instant,

@@ -39,6 +39,8 @@ pub struct Reading {
 /// A tick as it was read.
 #[derive(Debug, Clone)]
 pub struct Read {
+    /// Its symbol's number.
+    pub symbol: u32,
     /// The tick.
     pub known: Rc<Known>,
     /// How many of the symbol's ticks were left out before it.
@@ -110,7 +112,7 @@ impl Slots {
             );
             violations.note(Rule::Old, Some(stream), now, what, block);
         }
-        Some(Read { known, missed })
+        Some(Read { symbol, known, missed })
     }
 
     /// The epoch, once the stream has begun.

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 all kept, 99 a threshold crossed or a rule broken, 64 a wrong argument or scenario, \
 1 anything else.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
-opening-bell, or a file.";
+opening-bell, light, idle, shared-rounds, ingest, stalled, or a file.";
 
 /// Loads a tickfan gateway, or any server of Server-Sent Events, and tells what its clients get.
 #[derive(Debug, Parser)]

@@ -203,8 +203,8 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         venue: None,
         thresholds: &[],
     };
-    let seen = watched(&wanted)?;
-    let told = FloorTold { latency: seen.latency, ..floor.finish()? };
+    let read = watched(&wanted)?;
+    let told = FloorTold { latency: read.latency.or(read.age), ..floor.finish()? };
     let own = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
     summary.cpu_to_floor = own.filter(|_| told.ticks > 0).map(|own| own / told.cpu_micros_per_tick);
     summary.floor = Some(told);

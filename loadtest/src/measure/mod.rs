@@ -3,11 +3,13 @@
 mod gateway;
 mod histogram;
 mod process;
+mod spread;
 mod streams;
 
 pub use gateway::{Admin, AdminError, Counters};
 pub use histogram::{Histogram, Percentiles};
 pub use process::{Machine, Process, Usage};
+pub use spread::{Ages, spread};
 pub use streams::{Ended, Second, StreamMeasures};
 
 use std::time::{SystemTime, UNIX_EPOCH};

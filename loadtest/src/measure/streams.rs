@@ -43,6 +43,10 @@ pub struct StreamMeasures {
     pub resumed: u64,
     /// Ticks, or events of another server.
     pub ticks: u64,
+    /// How much older than the mean the ticks of the worst-served stream were that reads at once; 1 is even.
+    pub age_spread: Option<f64>,
+    /// The same of the worst-served symbol.
+    pub symbol_age_spread: Option<f64>,
     /// Ticks since the last stream was there.
     pub ticks_measured: u64,
     /// Events with a name.

@@ -35,6 +35,10 @@ pub struct Summary {
     pub latency_curve: Vec<(f64, f64)>,
     /// From the gateway's receipt to the reading, of streams that read at once.
     pub age: Option<Percentiles>,
+    /// How many times the mean age the worst-served stream's is, of those that read at once.
+    pub age_spread: Option<f64>,
+    /// The same of the worst-served symbol.
+    pub symbol_age_spread: Option<f64>,
     /// The same of slow readers.
     pub slow_age: Option<Percentiles>,
     /// What was broken.
@@ -106,6 +110,10 @@ pub struct GatewayTold {
     pub cpu_cores: Option<f64>,
     /// The same per tick that was read.
     pub cpu_micros_per_tick: Option<f64>,
+    /// The same per update that the venue sent.
+    pub cpu_micros_per_update: Option<f64>,
+    /// What its memory grew by while streams opened, per stream.
+    pub memory_per_stream: Option<u64>,
     /// Its most memory.
     pub memory_max: Option<u64>,
     /// How much of it came after the first third of the load.
@@ -151,7 +159,7 @@ pub struct FloorTold {
     pub cut: u64,
     /// Its processor time per tick, in µs.
     pub cpu_micros_per_tick: f64,
-    /// From its schedule to the reading.
+    /// From its schedule to the reading, of streams that read at once.
     pub latency: Option<Percentiles>,
 }
 

@@ -37,6 +37,12 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
     line(out, "age", of.age)?;
+    if let Some((stream, symbol)) = of.age_spread.zip(of.symbol_age_spread) {
+        writeln!(
+            out,
+            "  evenness    the worst stream's mean age is {stream:.2} times that of all, a symbol's {symbol:.2} times"
+        )?;
+    }
     if of.slow_age.is_some() {
         line(out, "age, slow", of.slow_age)?;
     }
@@ -75,8 +81,11 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     let Some(gateway) = &of.gateway else { return writeln!(out, "  gateway     not measured: give --pid or --admin") };
     let cpu = gateway.cpu_cores.map_or("processor not measured".to_owned(), |cores| format!("{cores:.2} cores"));
     let per_tick = gateway.cpu_micros_per_tick.map_or(String::new(), |micros| format!(", {} per tick", time(micros)));
+    let per_update =
+        gateway.cpu_micros_per_update.map_or(String::new(), |micros| format!(", {} per update", time(micros)));
     let memory = gateway.memory_max.map_or(String::new(), |bytes| format!(", {} at most", size(bytes as f64)));
-    writeln!(out, "  gateway     {cpu}{per_tick}{memory}")?;
+    let each = gateway.memory_per_stream.map_or(String::new(), |bytes| format!(", {} per stream", size(bytes as f64)));
+    writeln!(out, "  gateway     {cpu}{per_tick}{per_update}{memory}{each}")?;
     let listed = |counts: &std::collections::BTreeMap<String, u64>| {
         let all: Vec<String> = counts
             .iter()
@@ -95,6 +104,7 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
             number(floor.ticks),
             time(floor.cpu_micros_per_tick)
         )?;
+        line(out, "its latency", floor.latency)?;
     }
     Ok(())
 }

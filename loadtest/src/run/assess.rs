@@ -24,6 +24,8 @@ pub(super) struct Seen<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) began: i64,
     pub(super) begun: Instant,
+    /// The gateway's memory before any stream was there.
+    pub(super) before: Option<u64>,
     pub(super) start: Moment,
     pub(super) end: Moment,
     pub(super) outcome: Outcome,
@@ -66,6 +68,8 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         latency: measures.latency.percentiles().filter(|_| has_exact_times),
         latency_curve: if has_exact_times { measures.latency.curve() } else { Vec::new() },
         age: measures.age.percentiles(),
+        age_spread: measures.age_spread,
+        symbol_age_spread: measures.symbol_age_spread,
         slow_age: measures.slow_age.percentiles(),
         violations: told(&seen.outcome.violations),
         gateway,
@@ -134,6 +138,7 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start).as_secs_f64());
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
     let ticks = (seen.end.ticks - seen.start.ticks) as f64;
+    let updates = (seen.end.updates - seen.start.updates) as f64;
     let memory = |sample: &Sample| sample.gateway_memory;
     let memory_max = seen.samples.iter().filter_map(memory).max();
     let load_begin = (seen.start.at - seen.begun).as_secs_f64();
@@ -154,6 +159,12 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     Some(GatewayTold {
         cpu_cores: cpu.map(|cpu| cpu / seconds),
         cpu_micros_per_tick: cpu.filter(|_| ticks > 0.0).map(|cpu| cpu * 1e6 / ticks),
+        cpu_micros_per_update: cpu.filter(|_| updates > 0.0).map(|cpu| cpu * 1e6 / updates),
+        memory_per_stream: seen
+            .start
+            .memory
+            .zip(seen.before)
+            .map(|(open, before)| open.saturating_sub(before) / seen.outcome.measures.opened.max(1)),
         memory_max,
         memory_growth: memory_max.zip(at_third).map(|(max, third)| max.saturating_sub(third)),
         ticks_sent: difference("tickfan_stream_ticks_sent_total"),

@@ -143,11 +143,13 @@ impl<'a> Sending<'a> {
         let (thread, begun) = (Process::own_thread(), Instant::now());
         let (start_micros, cpu) = (unix_micros(), thread.usage()?.cpu);
         let (mut count, mut frame, mut touched) = (0_u64, String::new(), Vec::new());
+        let mut sent_at = Duration::ZERO;
         let due = |count: u64| Duration::from_secs_f64(count as f64 / self.setup.rate);
         while !stop.load(Ordering::Relaxed) {
-            let next = due(count + 1).max(begun.elapsed() + self.setup.flush_interval);
+            let next = due(count + 1).max(sent_at + self.setup.flush_interval);
             std::thread::sleep(next.saturating_sub(begun.elapsed()));
             let now = begun.elapsed();
+            sent_at = now;
             while due(count + 1) <= now {
                 count += 1;
                 let trade_ts = start_micros + i64::try_from(due(count).as_micros()).unwrap_or(i64::MAX);

@@ -99,6 +99,7 @@ pub enum RunError {
 pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, RunError> {
     let before = run.server.admin.map(|admin| admin.counters()).transpose()?;
     let (began, begun) = (unix_micros(), Instant::now());
+    let memory_before = sampler::usage(&run.server).map(|usage| usage.memory_bytes);
     let sampler = Sampler::start(run.server.clone())?;
     let crowd = Crowd::start(run.streams.clone())?;
     open(run, &crowd, watch);
@@ -116,7 +117,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen = Seen { run, began, begun, start, end, outcome, samples, counters };
+    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters };
     Ok(assess(seen, &mut warnings))
 }
 
@@ -125,15 +126,20 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
 struct Moment {
     at: Instant,
     cpu: Option<Duration>,
+    memory: Option<u64>,
+    updates: u64,
     ticks: u64,
     bytes: u64,
 }
 
 impl Moment {
     fn now(run: &Run<'_>, crowd: &Crowd) -> Self {
+        let usage = sampler::usage(&run.server);
         Self {
             at: Instant::now(),
-            cpu: sampler::usage(&run.server).map(|usage| usage.cpu),
+            cpu: usage.map(|usage| usage.cpu),
+            memory: usage.map(|usage| usage.memory_bytes),
+            updates: run.venue.map_or(0, |venue| venue.sent().updates),
             ticks: crowd.progress.ticks.load(Ordering::Relaxed),
             bytes: crowd.progress.bytes.load(Ordering::Relaxed),
         }

@@ -4,7 +4,7 @@ use super::{Scenario, Threshold, ThresholdError};
 use std::{io, path::Path};
 
 /// The shipped scenarios by their names.
-pub const SHIPPED: [(&str, &str); 10] = [
+pub const SHIPPED: [(&str, &str); 15] = [
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
     ("watchlists", include_str!("../../scenarios/watchlists.toml")),
@@ -15,6 +15,11 @@ pub const SHIPPED: [(&str, &str); 10] = [
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
     ("opening-bell", include_str!("../../scenarios/opening-bell.toml")),
+    ("light", include_str!("../../scenarios/light.toml")),
+    ("idle", include_str!("../../scenarios/idle.toml")),
+    ("shared-rounds", include_str!("../../scenarios/shared-rounds.toml")),
+    ("ingest", include_str!("../../scenarios/ingest.toml")),
+    ("stalled", include_str!("../../scenarios/stalled.toml")),
 ];
 
 /// Why there is no scenario.

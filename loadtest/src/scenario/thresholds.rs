@@ -97,7 +97,7 @@ macro_rules! measures {
 }
 
 /// All that a threshold can be set on.
-pub const MEASURES: [Measure; 19] = measures! {
+pub const MEASURES: [Measure; 24] = measures! {
     "violations", "broken rules, of any kind", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read in a second, while all streams were there", Count, AtLeast, |of| Some(of.ticks_per_second);
@@ -112,9 +112,14 @@ pub const MEASURES: [Measure; 19] = measures! {
     "latency_p50", "from the venue's schedule to the reading", Time, AtMost, |of| Some(of.latency?.p50 as f64);
     "latency_p99", "from the venue's schedule to the reading", Time, AtMost, |of| Some(of.latency?.p99 as f64);
     "age_p99", "from the gateway's receipt to the reading", Time, AtMost, |of| Some(of.age?.p99 as f64);
+    "age_spread", "how many times the mean age the worst-served stream's is", Count, AtMost, |of| of.age_spread;
+    "symbol_age_spread", "how many times the mean age the worst-served symbol's is", Count, AtMost, |of| of.symbol_age_spread;
     "slow_age_p99", "the same, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
+    "cpu_per_update", "the gateway's processor time per update that the venue sent", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
+    "venue_lost", "updates that the gateway did not take from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
     "cpu_to_floor", "the same, divided by that of the bare loop", Count, AtMost, |of| of.cpu_to_floor;
+    "memory_per_stream", "what the gateway's memory grew by while streams opened, per stream", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_per_stream? as f64);
     "memory", "the gateway's memory, at most", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_max? as f64);
     "memory_growth", "how much of it came after the first third of the load", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_growth? as f64);
 };

@@ -3,7 +3,7 @@
 use super::{Group, Reads};
 use crate::{
     check::{Violations, Wanted, Witness},
-    measure::{Ended, Histogram, StreamMeasures},
+    measure::{Ages, Ended, Histogram, StreamMeasures},
     wire::{Kind, Tick},
 };
 use memchr::memmem;
@@ -43,6 +43,8 @@ pub(super) struct Judge {
     pub(super) latency: Histogram,
     /// Of this second.
     pub(super) age: Histogram,
+    /// Of each symbol, by its number: of what counts.
+    pub(super) symbol_ages: Vec<Ages>,
     /// All streams have had their first attempt: from now on, what is measured counts.
     pub(super) is_measuring: bool,
     /// How late a tick may be that others have replaced; `None` while the reading itself is late.
@@ -83,6 +85,7 @@ impl Judge {
             measures: StreamMeasures::default(),
             latency: Histogram::default(),
             age: Histogram::default(),
+            symbol_ages: Vec::new(),
             is_measuring: false,
             old_after,
             refusal: None,
@@ -90,28 +93,37 @@ impl Judge {
         }
     }
 
-    /// Measures a tick that was read at a time by a stream that opened at another.
-    pub(super) fn measure(&mut self, tick: Tick, missed: u64, at: i64, opened: i64, reads_at_once: bool) {
+    /// Measures a tick that was read at a time by a stream that opened at another; returns its age where that counts.
+    pub(super) fn measure(
+        &mut self,
+        (symbol, tick): (u32, Tick),
+        missed: u64,
+        at: i64,
+        opened: i64,
+        reads_at_once: bool,
+    ) -> Option<i64> {
         self.measures.ticks += 1;
         self.measures.holes += missed;
         self.last_tick = at;
         // What came to the gateway before is history to this stream, not news.
         if tick.recv < opened {
-            return;
+            return None;
         }
         let age = at - tick.recv;
         if !reads_at_once {
             self.measures.slow_age.record(age);
-            return;
+            return None;
         }
         self.age.record(age);
         if self.is_measuring {
             self.measures.ticks_measured += 1;
             self.measures.age.record(age);
+            self.age_of_symbol(symbol).add(age);
         }
         if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
             self.measure_trade(trade_ts, at);
         }
+        self.is_measuring.then_some(age)
     }
 
     /// Counts what another server sent to a stream that opened at a time; what has no data is no event. A trade's event with
@@ -135,6 +147,14 @@ impl Judge {
         if self.is_measuring {
             self.measures.latency.record(at - trade_ts);
         }
+    }
+
+    fn age_of_symbol(&mut self, symbol: u32) -> &mut Ages {
+        let place = symbol as usize;
+        if self.symbol_ages.len() <= place {
+            self.symbol_ages.resize(place + 1, Ages::default());
+        }
+        &mut self.symbol_ages[place]
     }
 
     /// A server did not open a stream.

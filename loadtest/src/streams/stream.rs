@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     check::{Known, Reading, Rule, Slots},
-    measure::Ended,
+    measure::{Ages, Ended},
     wire::{Block, Head, Hello, State, split_blocks},
 };
 use mio::net::TcpStream;
@@ -37,6 +37,8 @@ pub(super) struct Stream {
     rest: Vec<u8>,
     last: Option<Rc<Known>>,
     pub(super) retry: Duration,
+    /// Of what it has read while all streams were there.
+    pub(super) ages: Ages,
     bye: Option<Ended>,
 }
 
@@ -69,6 +71,7 @@ impl Stream {
             rest: Vec::new(),
             last: None,
             retry: RETRY,
+            ages: Ages::default(),
             bye: None,
         }
     }
@@ -191,7 +194,8 @@ impl Stream {
         }
         let Some(read) = self.slots.read(block, reading, &mut judge.witness, &mut judge.violations) else { return };
         let tick = read.known.tick;
-        judge.measure(tick, read.missed, at, self.opened, reads_at_once);
+        let measured = judge.measure((read.symbol, tick), read.missed, at, self.opened, reads_at_once);
+        measured.into_iter().for_each(|age| self.ages.add(age));
         if tick.seq == 0 {
             return;
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     check::{Rule, Truth, judge_last},
-    measure::{Ended, Second, unix_micros},
+    measure::{Ended, Second, spread, unix_micros},
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -336,6 +336,8 @@ impl Turns {
 
     fn finish(mut self, truth: Option<&Truth>) -> Outcome {
         self.second(true);
+        self.judge.measures.age_spread = spread(self.streams.iter().map(|stream| &stream.ages));
+        self.judge.measures.symbol_age_spread = spread(self.judge.symbol_ages.iter());
         let now = unix_micros();
         let judge = &mut self.judge;
         for stream in self.streams.iter().filter(|stream| stream.phase == Phase::Open) {
