@@ -206,7 +206,7 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
     let read = watched(&wanted)?;
     let told = FloorTold { latency: read.latency.or(read.age), ..floor.finish()? };
     let own = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
-    summary.cpu_to_floor = own.filter(|_| told.ticks > 0).map(|own| own / told.cpu_micros_per_tick);
+    summary.cpu_to_floor = own.zip(told.cpu_micros_per_tick).map(|(own, floor)| own / floor);
     summary.floor = Some(told);
     if told.cut > 0 {
         summary.warnings.push(format!("{} streams were too slow for the bare loop, and were given up", told.cut));

@@ -158,7 +158,7 @@ pub struct FloorTold {
     /// Streams that were given up, as they fell too far behind.
     pub cut: u64,
     /// Its processor time per tick, in µs.
-    pub cpu_micros_per_tick: f64,
+    pub cpu_micros_per_tick: Option<f64>,
     /// From its schedule to the reading, of streams that read at once.
     pub latency: Option<Percentiles>,
 }

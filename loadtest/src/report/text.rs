@@ -80,12 +80,13 @@ fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::
 fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     let Some(gateway) = &of.gateway else { return writeln!(out, "  gateway     not measured: give --pid or --admin") };
     let cpu = gateway.cpu_cores.map_or("processor not measured".to_owned(), |cores| format!("{cores:.2} cores"));
-    let per_tick = gateway.cpu_micros_per_tick.map_or(String::new(), |micros| format!(", {} per tick", time(micros)));
+    let per_tick = |micros: Option<f64>| micros.map_or("not measured".to_owned(), time) + " per tick";
+    let own = per_tick(gateway.cpu_micros_per_tick);
     let per_update =
         gateway.cpu_micros_per_update.map_or(String::new(), |micros| format!(", {} per update", time(micros)));
     let memory = gateway.memory_max.map_or(String::new(), |bytes| format!(", {} at most", size(bytes as f64)));
     let each = gateway.memory_per_stream.map_or(String::new(), |bytes| format!(", {} per stream", size(bytes as f64)));
-    writeln!(out, "  gateway     {cpu}{per_tick}{per_update}{memory}{each}")?;
+    writeln!(out, "  gateway     {cpu}, {own}{per_update}{memory}{each}")?;
     let listed = |counts: &std::collections::BTreeMap<String, u64>| {
         let all: Vec<String> = counts
             .iter()
@@ -98,12 +99,7 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     writeln!(out, "  closed      {}", listed(&gateway.closed))?;
     if let Some(floor) = of.floor {
         let ratio = of.cpu_to_floor.map_or(String::new(), |ratio| format!(": the gateway's is {ratio:.2} times that"));
-        writeln!(
-            out,
-            "  floor       {} ticks, {} per tick{ratio}",
-            number(floor.ticks),
-            time(floor.cpu_micros_per_tick)
-        )?;
+        writeln!(out, "  floor       {} ticks, {}{ratio}", number(floor.ticks), per_tick(floor.cpu_micros_per_tick))?;
         line(out, "its latency", floor.latency)?;
     }
     Ok(())

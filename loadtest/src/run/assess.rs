@@ -3,7 +3,7 @@
 use super::{Moment, Run};
 use crate::{
     check::{Rule, Violations},
-    measure::{Counters, Ended, unix_micros},
+    measure::{Counters, Ended, micros_per, unix_micros},
     report::{GatewayTold, GeneratorTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold},
     streams::{Outcome, Reads},
 };
@@ -135,10 +135,10 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     if server.admin.is_none() && server.process.is_none() {
         return None;
     }
-    let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start).as_secs_f64());
+    let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start));
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
-    let ticks = (seen.end.ticks - seen.start.ticks) as f64;
-    let updates = (seen.end.updates - seen.start.updates) as f64;
+    let ticks = seen.end.ticks - seen.start.ticks;
+    let updates = seen.end.updates - seen.start.updates;
     let memory = |sample: &Sample| sample.gateway_memory;
     let memory_max = seen.samples.iter().filter_map(memory).max();
     let load_begin = (seen.start.at - seen.begun).as_secs_f64();
@@ -157,9 +157,9 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
         after.by_label(name).into_iter().map(since).collect()
     };
     Some(GatewayTold {
-        cpu_cores: cpu.map(|cpu| cpu / seconds),
-        cpu_micros_per_tick: cpu.filter(|_| ticks > 0.0).map(|cpu| cpu * 1e6 / ticks),
-        cpu_micros_per_update: cpu.filter(|_| updates > 0.0).map(|cpu| cpu * 1e6 / updates),
+        cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / seconds),
+        cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
+        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, updates)),
         memory_per_stream: seen
             .start
             .memory

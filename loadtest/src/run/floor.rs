@@ -1,7 +1,7 @@
 //! The floor: a bare loop that sends ready bytes to the same streams, with nothing that a gateway does around it.
 
 use crate::{
-    measure::{Process, unix_micros},
+    measure::{Process, micros_per, unix_micros},
     report::FloorTold,
 };
 use socket2::{Domain, Socket, Type};
@@ -169,7 +169,7 @@ impl<'a> Sending<'a> {
             touched.retain(|&client| self.clients[client].send(&mut self.told));
         }
         let cpu = thread.usage()?.cpu.saturating_sub(cpu);
-        self.told.cpu_micros_per_tick = cpu.as_secs_f64() * 1e6 / self.told.ticks.max(1) as f64;
+        self.told.cpu_micros_per_tick = micros_per(cpu, self.told.ticks);
         Ok(self.told)
     }
 }
