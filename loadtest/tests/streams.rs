@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 use support::gateway_program;
@@ -54,7 +54,7 @@ fn load(gateway: &str, groups: Vec<Group>) -> Summary {
     summary
 }
 
-fn setup(target: std::net::SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
+fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
     let (host, old_after) = (target.to_string(), Scenario::old_after().0);
     Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1 }
 }
@@ -64,7 +64,7 @@ fn those_that_leave_come_back_with_the_id_of_their_last_tick() {
     // Each stays a second on average.
     let summary = load("", vec![group(20, Reads::AtOnce, 6_000.0), group(20, Reads::AtOnce, 0.0)]);
     assert!(summary.streams.resumed >= 10, "{:?}", summary.streams);
-    assert!(summary.streams.ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
+    assert!(summary.streams.groups[0].ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
 }
 
 #[test]
@@ -107,32 +107,52 @@ fn the_floor_sends_each_tick_to_those_that_want_it() {
     assert!(page(&summary).contains("<svg"));
 }
 
-#[test]
-fn events_of_another_server_are_counted() {
+/// A server of two events; it ends its streams of two symbols and more.
+fn other_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             let mut request = [0; 1_024];
             let length = client.read(&mut request).unwrap();
-            assert!(request[..length].starts_with(b"GET /events HTTP/1.0\r\n"));
+            assert!(request[..length].starts_with(b"GET /events?of="));
             let events = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
             let _ = write!(client, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
-            // The connection stays open as long as the client does.
-            std::thread::spawn(move || client.read(&mut [0]));
+            if !request.contains(&b',') {
+                // The connection stays open as long as the client does.
+                std::thread::spawn(move || client.read(&mut [0]));
+            }
         }
     });
+    address
+}
+
+fn load_other(groups: Vec<Group>) -> Summary {
+    let wire = Wire::Plain { path: "/events?of={symbols}".to_owned() };
     let wanted = Run {
         name: "other",
         about: "",
-        streams: setup(address, Wire::Plain { path: "/events".to_owned() }, vec![], vec![group(7, Reads::AtOnce, 0.0)]),
+        streams: setup(other_server(), wire, vec!["A".to_owned(), "B".to_owned()], groups),
         duration: Duration::from_millis(500),
         outages: &[],
         server: Server::default(),
         venue: None,
         thresholds: &[],
     };
-    let summary = run(&wanted, &mut |_| {}).unwrap();
+    run(&wanted, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn events_of_another_server_are_counted() {
+    let summary = load_other(vec![Group { symbols: 1, ..group(7, Reads::AtOnce, 0.0) }]);
     assert_eq!((summary.streams.opened, summary.streams.ticks), (7, 14));
     assert!(summary.latency.is_none() && summary.gateway.is_none());
+}
+
+#[test]
+fn a_stream_that_is_lost_is_not_hidden_by_those_that_never_read() {
+    let stalled = Group { symbols: 1, ..group(5, Reads::Never, 0.0) };
+    let summary = load_other(vec![stalled, Group { symbols: 2, ..group(3, Reads::AtOnce, 0.0) }]);
+    let lost: Vec<u64> = summary.streams.groups.iter().map(|group| group.lost).collect();
+    assert_eq!((summary.streams.lost, lost), (3, vec![0, 3]), "{:?}", summary.streams);
 }

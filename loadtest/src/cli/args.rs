@@ -44,7 +44,8 @@ pub struct OutputArgs {
     /// Write a report with plots, one file that needs nothing else.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// What must be kept to, beside the scenario's own; repeat it for more. It replaces the scenario's on the same measure.
+    /// What must be kept to, beside the scenario's own, or, of `streams`, beside failed=0 and lost=0; repeat it for more. It
+    /// replaces theirs on the same measure.
     #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
     pub thresholds: Vec<Threshold>,
 }

@@ -21,6 +21,9 @@ use std::{
     time::Duration,
 };
 
+/// What streams to any server must keep to, unless it is said otherwise: a server that dies is no success.
+const STREAMS_THRESHOLDS: [&str; 2] = ["failed=0", "lost=0"];
+
 /// Why a command came to nothing.
 #[derive(Debug)]
 pub struct Failure {
@@ -125,6 +128,8 @@ fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Thre
 
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
     let (target, host) = resolve(&args.url).map_err(usage)?;
+    let thresholds: Result<_, _> = STREAMS_THRESHOLDS.iter().map(|text| Threshold::from_argument(text)).collect();
+    let thresholds = merged(thresholds?, &args.output.thresholds);
     need_descriptors(args.count.into())?;
     let wire = wire(args.path.as_ref());
     probe(target, &host, &wire.path(args.symbols.first().map_or("", |symbol| symbol)))?;
@@ -146,7 +151,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         outages: &[],
         server: server(&args.watched)?,
         venue: None,
-        thresholds: &args.output.thresholds,
+        thresholds: &thresholds,
     };
     Ok(tell(&watched(&wanted)?, &args.output)?)
 }

@@ -4,8 +4,8 @@ use super::{Moment, Run};
 use crate::{
     check::{Rule, Violations},
     measure::{Counters, Ended, micros_per, unix_micros},
-    report::{GatewayTold, GeneratorTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold},
-    streams::{Outcome, Reads},
+    report::{GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold},
+    streams::{Group, Outcome, Reads},
 };
 use std::{
     collections::BTreeMap,
@@ -103,22 +103,28 @@ impl Summary {
 
 fn streams(seen: &Seen<'_>) -> StreamsTold {
     let measures = &seen.outcome.measures;
-    let stalled = seen.run.streams.groups.iter().filter(|group| group.reads == Reads::Never);
-    let stalled: u64 = stalled.map(|group| u64::from(group.count)).sum();
-    let lost = measures.ended(Ended::Ended) + measures.ended(Ended::Reset) + measures.ended(Ended::Shutdown);
+    let groups: Vec<GroupTold> =
+        seen.run.streams.groups.iter().enumerate().map(|(place, of)| group(of, measures.ended.get(place))).collect();
+    let failed = groups.iter().flat_map(|group| &group.ended).filter(|(how, _)| how.has_failed());
     StreamsTold {
-        asked: seen.run.streams.groups.iter().map(|group| u64::from(group.count)).sum(),
+        asked: groups.iter().map(|group| group.asked).sum(),
         opened: measures.opened,
         resumed: measures.resumed,
-        failed: measures.ended(Ended::Refused) + measures.ended(Ended::NoStream) + measures.ended(Ended::Busy),
-        lost: lost.saturating_sub(stalled),
+        failed: failed.map(|(_, count)| count).sum(),
+        lost: groups.iter().map(|group| group.lost).sum(),
         ticks: measures.ticks,
         named: measures.named,
         bytes: measures.bytes,
         holes: measures.holes,
-        ended: measures.ended.clone(),
+        groups,
         refusal: seen.outcome.refusal.clone(),
     }
+}
+
+fn group(of: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupTold {
+    let ended = ended.cloned().unwrap_or_default();
+    let lost = ended.iter().filter(|(how, _)| how.is_lost() && of.reads != Reads::Never).map(|(_, count)| count).sum();
+    GroupTold { name: of.name.clone(), asked: u64::from(of.count), lost, ended }
 }
 
 fn told(violations: &Violations) -> ViolationsTold {

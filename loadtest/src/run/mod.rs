@@ -107,7 +107,9 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     load(run, &crowd, start.at, watch);
     let end = Moment::now(run, &crowd);
     let mut warnings = settle(run, &crowd, watch);
-    let after = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    // A gateway that has died meanwhile is no error of the run, but what it has found.
+    let after =
+        run.server.admin.and_then(|admin| admin.counters().map_err(|error| warnings.push(error.to_string())).ok());
     // Another server's events are counted, not judged.
     let judged = run.venue.filter(|_| run.streams.wire == Wire::Tickfan);
     let truth = judged.map(|of| venue::truth(of, &run.streams.symbols));

@@ -295,7 +295,7 @@ impl Turns {
         self.open -= u64::from(was_open);
         self.tried += u64::from(!was_open && stream.life == 0);
         self.is_complete &= !was_open;
-        self.judge.measures.end(how);
+        self.judge.measures.end(stream.kin, how);
         stream.drop_connection();
         if self.kins[stream.kin].reads == Reads::Never {
             return; // nobody looks at a page that has hung itself up
