@@ -185,9 +185,7 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
 fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
-    let LoadSetup::Steady { rate } = scenario.venue.load else {
-        return Err(usage(format!("the load of {} is not steady: the bare loop has no other", args.scenario)));
-    };
+    let rate = Floor::rate(&scenario).map_err(|what| usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let program = args.gateway.clone().unwrap_or_else(beside);
     let mut summary = load_own(&args.scenario, &scenario, &program, None, &[])?;
@@ -209,13 +207,19 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         thresholds: &[],
     };
     let read = watched(&wanted)?;
-    let told = FloorTold { latency: read.latency.or(read.age), ..floor.finish()? };
+    let told = FloorTold {
+        latency: read.latency.or(read.age),
+        failed: read.streams.failed,
+        lost: read.streams.lost,
+        violations: read.violations,
+        ..floor.finish()?
+    };
     let own = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
     summary.cpu_to_floor = own.zip(told.cpu_micros_per_tick).map(|(own, floor)| own / floor);
-    summary.floor = Some(told);
     if told.cut > 0 {
         summary.warnings.push(format!("{} streams were too slow for the bare loop, and were given up", told.cut));
     }
+    summary.floor = Some(told);
     summary.judge(&merged(thresholds, &args.output.thresholds));
     Ok(tell(&summary, &args.output)?)
 }

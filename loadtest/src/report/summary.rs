@@ -164,7 +164,7 @@ pub struct VenueTold {
 }
 
 /// What the bare loop did.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct FloorTold {
     /// Ticks that it sent.
     pub ticks: u64,
@@ -174,6 +174,12 @@ pub struct FloorTold {
     pub cpu_micros_per_tick: Option<f64>,
     /// From its schedule to the reading, of streams that read at once.
     pub latency: Option<Percentiles>,
+    /// Attempts that did not become streams of its.
+    pub failed: u64,
+    /// Its streams that ended and were not asked to.
+    pub lost: u64,
+    /// What it has broken: it is not to be compared with then.
+    pub violations: ViolationsTold,
 }
 
 /// What was used at one moment.
@@ -189,6 +195,13 @@ pub struct Sample {
     pub own_cpu: f64,
     /// How busy the machine was, from 0 to 1.
     pub machine_busy: Option<f64>,
+}
+
+impl FloorTold {
+    /// Whether it did what it was to do.
+    pub fn is_sound(&self) -> bool {
+        self.violations.total + self.failed + self.lost == 0
+    }
 }
 
 impl GatewayTold {

@@ -4,7 +4,9 @@ use super::{Moment, Run};
 use crate::{
     check::{Rule, Violations},
     measure::{Counters, Ended, micros_per, unix_micros},
-    report::{GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold},
+    report::{
+        FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+    },
     streams::{Group, Outcome, Reads},
 };
 use std::{
@@ -95,9 +97,9 @@ impl Summary {
         self.kept = thresholds.iter().map(|threshold| threshold.name()).filter(|name| !is_crossed(name)).collect();
     }
 
-    /// Whether nothing was broken and no threshold crossed.
+    /// Whether nothing was broken, by the bare loop neither, and no threshold crossed.
     pub fn is_kept(&self) -> bool {
-        self.violations.total == 0 && self.crossed.is_empty()
+        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorTold::is_sound)
     }
 }
 
