@@ -8,7 +8,7 @@ use super::{
 use crate::{
     measure::{Admin, Process},
     report::{FloorTold, Summary},
-    run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
+    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, gateway_config, run, start_venue},
     scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
 };
@@ -18,11 +18,14 @@ use std::{
     io::{self, Write as _},
     net::{SocketAddr, ToSocketAddrs as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What streams to any server must keep to, unless it is said otherwise: a server that dies is no success.
 const STREAMS_THRESHOLDS: [&str; 2] = ["failed=0", "lost=0"];
+
+/// How often a venue tells what it has sent.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a command came to nothing.
 #[derive(Debug)]
@@ -171,14 +174,25 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     let (venue, symbols) = start_venue(&setup, args.listen)?;
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;
-    let mut before = venue.sent().updates;
+    let (begun, mut steps) = (Instant::now(), Steps::of(&args.outages));
+    let (mut told, mut before) = (Duration::ZERO, venue.sent().updates);
     // Until it is stopped, or nobody reads what it says.
     loop {
-        std::thread::sleep(Duration::from_secs(1));
-        let sent = venue.sent();
-        let latest = crate::report::time(sent.latest.as_micros() as f64);
-        writeln!(out, "{} updates/s, {} in all, at most {latest} late", sent.updates - before, sent.updates)?;
-        before = sent.updates;
+        let next = steps.next().map_or(told + TELL_INTERVAL, |step| step.min(told + TELL_INTERVAL));
+        std::thread::sleep(next.saturating_sub(begun.elapsed()));
+        while let Some(step) = steps.take(begun.elapsed()) {
+            if let Step::Tell(command) = step {
+                venue.command(command);
+                writeln!(out, "{command}")?;
+            }
+        }
+        if begun.elapsed() >= told + TELL_INTERVAL {
+            told = begun.elapsed();
+            let sent = venue.sent();
+            let latest = crate::report::time(sent.latest.as_micros() as f64);
+            writeln!(out, "{} updates/s, {} in all, at most {latest} late", sent.updates - before, sent.updates)?;
+            before = sent.updates;
+        }
     }
 }
 

@@ -8,14 +8,14 @@ mod venue;
 
 pub use floor::{Floor, FloorSetup};
 pub use gateway::{Gateway, GatewayError, gateway_config};
-pub use venue::{RecordingUnreadable, start_venue};
+pub use venue::{RecordingUnreadable, Step, Steps, start_venue};
 
 use crate::{
     measure::{Admin, Process, unix_micros},
     report::Summary,
     scenario::{Outage, Span, Threshold},
     streams::{Control, Crowd, Progress, Setup, Wire},
-    venue::{Command, Door, Venue},
+    venue::{Command, Door, Flow, Venue},
 };
 use assess::{Seen, assess};
 use sampler::Sampler;
@@ -160,12 +160,11 @@ fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
 }
 
 fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<'_>)) {
-    let mut steps = run.venue.map_or(Vec::new(), |_| venue::steps(run.outages));
+    let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
     while start.elapsed() < run.duration && crowd.is_running() {
         let elapsed = start.elapsed();
-        while let Some(step) = steps.first().copied().filter(|step| step.at <= elapsed) {
-            steps.remove(0);
-            take(step.what, run.venue, crowd);
+        while let Some(step) = steps.take(elapsed) {
+            take(step, run.venue, crowd);
         }
         let share = elapsed.as_secs_f64() / run.duration.as_secs_f64();
         watch(Now { phase: "loading", share, streams: &crowd.progress });
@@ -174,13 +173,14 @@ fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<
     // An outage that should outlast the load ends with it: else nothing could be said of the last states.
     if let Some(venue) = run.venue {
         venue.command(Command::Door(Door::Open));
+        venue.command(Command::Flow(Flow::Steady));
     }
 }
 
-fn take(what: venue::What, venue: Option<&Venue>, crowd: &Crowd) {
-    match (what, venue) {
-        (venue::What::Tell(command), Some(venue)) => venue.command(command),
-        (venue::What::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
+fn take(step: Step, venue: Option<&Venue>, crowd: &Crowd) {
+    match (step, venue) {
+        (Step::Tell(command), Some(venue)) => venue.command(command),
+        (Step::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
         _ => {}
     }
 }

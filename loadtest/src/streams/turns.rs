@@ -326,7 +326,8 @@ impl Turns {
     fn nothing_is_live(&mut self) {
         let now = unix_micros();
         let judge = &mut self.judge;
-        for stream in self.streams.iter().filter(|stream| self.kins[stream.kin].reads == Reads::AtOnce) {
+        let reads = |stream: &&Stream| stream.phase == Phase::Open && self.kins[stream.kin].reads == Reads::AtOnce;
+        for stream in self.streams.iter().filter(reads) {
             for symbol in stream.live() {
                 let what = format!("{} is shown as live though the venue is cut off", judge.witness.name(symbol));
                 judge.violations.note(Rule::StaleAsLive, Some(stream.index), now, what, b"");
