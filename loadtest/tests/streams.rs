@@ -11,10 +11,10 @@ use std::{
 };
 use support::gateway_program;
 use tickfan_loadtest::{
-    measure::{Ended, Process},
+    measure::{Counters, Ended, Process},
     report::{Summary, page},
     run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
-    scenario::{self, Scenario},
+    scenario::{self, Outage, Scenario},
     streams::{Group, Popularity, Reads, Setup, Wire},
 };
 
@@ -32,26 +32,37 @@ fn group(count: u32, reads: Reads, churn: f64) -> Group {
     }
 }
 
-/// The venue and the gateway of `smoke`, with other streams.
+/// The venue and the gateway of `smoke`, with other streams; what they get is right.
 fn load(gateway: &str, groups: Vec<Group>) -> Summary {
+    let (summary, _) = load_through(gateway, groups, &[], true);
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    summary
+}
+
+/// The same through outages, and what the gateway had counted in the end, if it is asked.
+fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched: bool) -> (Summary, Counters) {
     let (mut scenario, _) = scenario::load("smoke").unwrap();
     scenario.gateway = toml::from_str(gateway).unwrap();
+    let outages: Vec<Outage> = outages.iter().map(|text| text.parse().unwrap()).collect();
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
     let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
     let wanted = Run {
         name: "clients",
         about: "",
         streams: setup(gateway.address, Wire::Tickfan, symbols, groups),
-        duration: LOAD,
-        outages: &[],
-        server: Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) },
+        duration: outages.iter().map(|outage| outage.at.0 + outage.lasts.0).max().unwrap_or_default().max(LOAD),
+        outages: &outages,
+        server: Server {
+            process: Some(Process::new(gateway.pid()).unwrap()),
+            admin: Some(gateway.admin).filter(|_| is_watched),
+        },
         venue: Some(&venue),
         thresholds: &[],
     };
     let summary = run(&wanted, &mut |_| {}).unwrap();
-    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    let counters = gateway.admin.counters().unwrap();
     assert!(gateway.stop(), "the gateway ends well");
-    summary
+    (summary, counters)
 }
 
 fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
@@ -81,6 +92,29 @@ fn those_that_never_read_are_closed_by_the_gateway_and_are_no_loss() {
     let summary = load("fanout = { stall_timeout = \"1s\" }", vec![stalled, group(5, Reads::AtOnce, 0.0)]);
     assert_eq!(summary.streams.lost, 0, "{:?}", summary.streams);
     assert!(summary.gateway.unwrap().closed["stalled"] > 0);
+}
+
+#[test]
+fn a_venue_that_breaks_off_and_falls_silent_leaves_nothing_old_shown_as_live() {
+    let gateway = "feed = { mute_after = \"1s\" }";
+    let outages = ["break:500ms:0s", "break:1500ms:1s", "mute:4s:4s"];
+    let (summary, counters) = load_through(gateway, vec![group(20, Reads::AtOnce, 0.0)], &outages, true);
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    let losses = |reason: &str| counters.sum("tickfan_feed_losses_total", &format!("reason=\"{reason}\""));
+    assert!(losses("io") >= Some(2.0) && losses("mute") >= Some(1.0), "{:?} {:?}", losses("io"), losses("mute"));
+}
+
+#[test]
+fn a_gateway_that_does_not_notice_a_silent_venue_shows_old_prices_as_live() {
+    // By its own default it waits half a minute.
+    let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &["mute:1s:2s"], true);
+    assert!(summary.violations.by_rule.contains_key("stale_as_live"), "{:#?}", summary.violations);
+}
+
+#[test]
+fn holes_that_cannot_be_judged_are_told() {
+    let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &[], false);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("holes are not judged")), "{:?}", summary.warnings);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::Value;
 use std::{
+    io::{BufRead as _, BufReader},
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -43,4 +44,19 @@ fn a_server_that_dies_is_no_success() {
     let told = json(&output);
     assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
     assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+}
+
+#[test]
+fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
+    let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
+    let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told: Vec<String> =
+        lines.take_while(|line| !line.contains("is open")).filter(|line| !line.contains("updates/s")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(told[1..], ["mute", "no longer mute", "the door is shut", "all connections are reset"]);
+    let wrong = Command::new(PROGRAM).args(["venue", "--outage", "deaf:1s:2s"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("write break or mute"));
 }

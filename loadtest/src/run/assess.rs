@@ -7,10 +7,10 @@ use crate::{
     report::{
         FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
     },
-    streams::{Group, Outcome, Reads},
+    streams::{Group, Outcome, Reads, Stayed, Wire},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -34,14 +34,22 @@ pub(super) struct Seen<'a> {
     pub(super) samples: Vec<Sample>,
     /// What the gateway had counted before and after.
     pub(super) counters: Option<(Counters, Counters)>,
+    /// What the gateway has left out of each stream, by its own name of it.
+    pub(super) missed: Option<HashMap<String, u64>>,
 }
 
 pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary {
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
     let gateway = gateway(&seen);
     // Where the load goes on, both counts do, and are never of the same moment.
-    if let Some(gateway) = gateway.as_ref().filter(|_| seen.run.venue.is_some()) {
-        judge_holes(&mut seen.outcome, gateway);
+    if seen.run.venue.is_some() && seen.run.streams.wire == Wire::Tickfan {
+        match gateway.as_ref().filter(|gateway| !gateway.missed.is_empty()) {
+            Some(gateway) => judge_holes(&mut seen.outcome, gateway.missed.values().sum()),
+            None => {
+                warnings.push("the gateway does not tell how many ticks it missed: holes are not judged".to_owned())
+            }
+        }
+        judge_stayed(&mut seen.outcome, &seen.missed.take().unwrap_or_default());
     }
     let generator = generator(&seen);
     let venue = seen.run.venue.map(|venue| venue.sent()).map(|sent| VenueTold {
@@ -189,15 +197,22 @@ fn third(samples: &[Sample], load_begin: f64, seconds: f64) -> Option<u64> {
 
 /// Holes must be what the gateway says that it left out. Of streams that ended before they had read all, some holes
 /// were never seen.
-fn judge_holes(outcome: &mut Outcome, gateway: &GatewayTold) {
-    if gateway.missed.is_empty() {
-        return;
-    }
-    let (holes, missed) = (outcome.measures.holes, gateway.missed.values().sum::<u64>());
+fn judge_holes(outcome: &mut Outcome, missed: u64) {
+    let holes = outcome.measures.holes;
     let is_right = if outcome.is_complete { holes == missed } else { holes <= missed };
     if !is_right {
         let what = format!("the streams see {holes} ticks left out, the gateway says {missed}");
         outcome.violations.note(Rule::Holes, None, unix_micros(), what, b"");
+    }
+}
+
+/// Of each stream that stayed, and of which the gateway tells, they are exactly that.
+fn judge_stayed(outcome: &mut Outcome, missed: &HashMap<String, u64>) {
+    for Stayed { stream, name, holes } in &outcome.stayed {
+        if let Some(missed) = missed.get(&**name).filter(|missed| *missed != holes) {
+            let what = format!("it sees {holes} ticks left out, the gateway says {missed} of its stream {name}");
+            outcome.violations.note(Rule::Holes, Some(*stream), unix_micros(), what, b"");
+        }
     }
 }
 

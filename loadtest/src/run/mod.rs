@@ -110,6 +110,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     // A gateway that has died meanwhile is no error of the run, but what it has found.
     let after =
         run.server.admin.and_then(|admin| admin.counters().map_err(|error| warnings.push(error.to_string())).ok());
+    let missed = run.server.admin.and_then(|admin| admin.missed().ok());
     // Another server's events are counted, not judged.
     let judged = run.venue.filter(|_| run.streams.wire == Wire::Tickfan);
     let truth = judged.map(|of| venue::truth(of, &run.streams.symbols));
@@ -119,7 +120,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters };
+    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters, missed };
     Ok(assess(seen, &mut warnings))
 }
 

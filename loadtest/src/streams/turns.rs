@@ -1,7 +1,7 @@
 //! The thread that all streams live on: what is ready is read, what is due is done, in turns.
 
 use super::{
-    Control, Outcome, Progress, Reads, Setup,
+    Control, Outcome, Progress, Reads, Setup, Stayed,
     dial::{dial, source},
     judge::{Judge, Kin},
     plan::plan,
@@ -341,11 +341,15 @@ impl Turns {
         self.judge.measures.symbol_age_spread = spread(self.judge.symbol_ages.iter());
         let now = unix_micros();
         let judge = &mut self.judge;
+        let mut stayed = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.phase == Phase::Open) {
             let kin = &self.kins[stream.kin];
             if kin.reads == Reads::Never {
                 self.is_complete = false;
                 continue;
+            }
+            if stream.life == 0 {
+                stayed.push(Stayed { stream: stream.index, name: stream.name.clone(), holes: stream.holes });
             }
             let (witness, violations) = (&judge.witness, &mut judge.violations);
             // A load that goes on has no last state.
@@ -359,6 +363,7 @@ impl Turns {
             seconds: self.seconds,
             late_turns: self.late_turns,
             refusal: self.judge.refusal,
+            stayed,
             is_complete: self.is_complete,
         }
     }
