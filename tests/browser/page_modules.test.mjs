@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { queryOf, readChoices, symbolsOf } from "../../src/http/page/choices.js";
+import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/http/page/choices.js";
 import { Clock } from "../../src/http/page/clock.js";
 import { History } from "../../src/http/page/history.js";
 import { Meter } from "../../src/http/page/meter.js";
@@ -172,6 +172,14 @@ test("choices come from the address, then from what was kept", () => {
   }
   assert.equal(queryOf({ symbols: ["A", "BRK.B"], maxRate: 4 }), "?symbols=A,BRK.B&max_rate=4");
   assert.equal(queryOf({ symbols: null, maxRate: null }), "");
+
+  // Of a link's choices only the one that is made anew is kept.
+  const link = readChoices("?symbols=c,d&max_rate=10", kept);
+  const later = (name) => readChoices("", keptWith(kept, link, name));
+  assert.deepEqual(later("detail"), { symbols: ["A", "B"], maxRate: 4, detail: "A" });
+  assert.deepEqual(later("maxRate"), { symbols: ["A", "B"], maxRate: 10, detail: "A" });
+  assert.deepEqual(later("symbols"), { symbols: ["C", "D"], maxRate: 4, detail: "A" });
+  assert.deepEqual(readChoices("", keptWith("{", { ...link, symbols: null }, "detail")), { symbols: null, maxRate: null, detail: "A" });
 });
 
 /** A stream in a world of its own: what it opened, and what it said. */

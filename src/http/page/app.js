@@ -101,7 +101,7 @@ function everySecond() {
 /** Opens the stream that fits: none while paused or hidden, or without symbols. */
 function follow() {
   clearInterval(timer);
-  const symbols = choices.symbols ?? [];
+  const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
     stream.close();
     if (paused !== null) linked({ name: "paused", since: paused });
@@ -114,13 +114,21 @@ function follow() {
   stream.open(symbols, choices.maxRate);
 }
 
+const listed = () => [...store.rows.keys()];
+
+/** Shows these symbols. */
 function list(symbols) {
-  choices.symbols = symbols;
   store.list(symbols);
   watchlist.list(symbols);
-  if (detail.row !== null && store.rows.get(detail.row.symbol) !== detail.row) select("");
-  else watchlist.select(detail.row?.symbol);
+  show(store.rows.get(detail.row?.symbol) ?? null);
   frame.ask();
+}
+
+/** Shows these symbols, since the person wants them. */
+function choose(symbols) {
+  list(symbols);
+  choices.symbols = symbols;
+  save(choices, "symbols");
 }
 
 function add(text) {
@@ -131,17 +139,15 @@ function add(text) {
   }
   status.hush("list");
   if (!store.rows.has(symbol)) {
-    list([...(choices.symbols ?? []), symbol]);
-    save(choices);
+    choose([...listed(), symbol]);
     follow();
   }
   watchlist.focus(symbol);
 }
 
 function remove(symbol) {
-  const place = choices.symbols.indexOf(symbol);
-  list(choices.symbols.filter((other) => other !== symbol));
-  save(choices);
+  const place = listed().indexOf(symbol);
+  choose(listed().filter((other) => other !== symbol));
   offerBack(symbol, place);
   follow();
 }
@@ -149,8 +155,7 @@ function remove(symbol) {
 function offerBack(symbol, place) {
   const back = element("button", { type: "button" }, "Put it back");
   back.addEventListener("click", () => {
-    list(choices.symbols.toSpliced(place, 0, symbol));
-    save(choices);
+    choose(listed().toSpliced(place, 0, symbol));
     status.hush();
     watchlist.focus(symbol);
     follow();
@@ -158,20 +163,20 @@ function offerBack(symbol, place) {
   status.tell("list", `${symbol} is off the list.`, back);
 }
 
-function order(symbols) {
-  list(symbols);
-  save(choices);
-}
-
-function select(symbol) {
-  const row = symbol === detail.row?.symbol ? null : store.rows.get(symbol) ?? null;
-  choices.detail = row?.symbol ?? "";
-  save(choices);
+/** Shows the details of a row, or of none. */
+function show(row) {
   watchlist.select(row?.symbol);
-  detail.show(row, clock.now());
+  if (row !== detail.row) detail.show(row, clock.now());
 }
 
-const watchlist = new Watchlist({ select, remove, order });
+/** The person wants the details of this symbol; where they are shown, not any more. */
+function select(symbol) {
+  show(symbol === detail.row?.symbol ? null : store.rows.get(symbol));
+  choices.detail = detail.row?.symbol ?? "";
+  save(choices, "detail");
+}
+
+const watchlist = new Watchlist({ select, remove, order: choose });
 const detail = new Detail(() => {
   const { symbol } = detail.row;
   select(symbol);
@@ -194,7 +199,7 @@ function controlRate() {
   slider.addEventListener("input", text);
   slider.addEventListener("change", () => {
     choices.maxRate = text();
-    save(choices);
+    save(choices, "maxRate");
     follow();
   });
 }
@@ -255,12 +260,13 @@ async function start() {
       setTimeout(start, wait);
       return;
     }
-    if (choices.symbols.length === 0) status.tell("list", "The gateway has no symbols.");
+    if (store.rows.size === 0) status.tell("list", "The gateway has no symbols.");
   } else {
     list(choices.symbols);
   }
-  const wanted = choices.detail ?? (roomy.matches ? choices.symbols[0] : "");
-  if (store.rows.has(wanted)) select(wanted);
+  // What was chosen before may not be on this list.
+  const shown = store.rows.get(choices.detail) ?? (roomy.matches && choices.detail !== "" ? store.rows.values().next().value : null);
+  show(shown ?? null);
   follow();
 }
 
