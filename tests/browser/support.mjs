@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const targetDir = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
-const binary = resolve(root, process.env.TICKFAN_BINARY ?? join(targetDir, "debug/tickfan"));
+const binary = resolve(root, process.env.TEST_BINARY ?? join(targetDir, "debug/tickfan"));
 const browserBinary = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** How long anything that a test waits for may take on a busy machine. */
