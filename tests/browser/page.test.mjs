@@ -132,6 +132,22 @@ test("a page that is opened before the gateway has answered fills up by itself",
   assert.equal(refused, 2);
 });
 
+test("what is added before the gateway has answered is not lost", TEST, async (t) => {
+  const gateway = await startGateway(t);
+  const page = await newPage(t, browser);
+  const held = new Promise((resolve) => page.route("**/v1/symbols?limit=20", resolve));
+  await page.goto(gateway.url);
+  const asked = await held;
+  await page.fill("#search", "XRP-USDT");
+  await page.keyboard.press("Enter");
+  await listed(page, ["XRP-USDT"]);
+  await asked.continue();
+  await page.waitForFunction(() => document.querySelectorAll("#watchlist tbody tr").length === 21);
+  assert.equal((await symbols(page)).at(-1), "XRP-USDT");
+  await pricesMove(page);
+  assert.match(page.url(), /,XRP-USDT$/);
+});
+
 test("the address chooses the symbols and their order", TEST, async (t) => {
   const gateway = await startGateway(t);
   const { page, complaints } = await open(t, `${gateway.url}/?symbols=msft,BTC-USDT,NONE.SUCH`);

@@ -248,25 +248,36 @@ document.addEventListener("visibilitychange", follow);
 
 // ---- the start
 
-async function start() {
-  if (choices.symbols === null) {
+/** The gateway's own list, asked for until it comes. */
+async function offered() {
+  for (;;) {
     try {
       const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
       if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
-      list((await answer.json()).symbols.map(({ symbol }) => symbol));
+      return (await answer.json()).symbols.map(({ symbol }) => symbol);
     } catch {
       const wait = 2_000 + 2_000 * Math.random();
       linked({ name: "reconnecting", at: performance.now() + wait, why: "" });
-      setTimeout(start, wait);
-      return;
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
-    if (store.rows.size === 0) status.tell("list", "The gateway has no symbols.");
+  }
+}
+
+async function start() {
+  if (choices.symbols === null) {
+    const symbols = await offered();
+    // What was added meanwhile stands behind them.
+    const added = listed();
+    const all = [...new Set([...symbols, ...added])];
+    if (added.length > 0) choose(all);
+    else list(all);
+    if (all.length === 0) status.tell("list", "The gateway has no symbols.");
   } else {
     list(choices.symbols);
   }
   // What was chosen before may not be on this list.
-  const shown = store.rows.get(choices.detail) ?? (roomy.matches && choices.detail !== "" ? store.rows.values().next().value : null);
-  show(shown ?? null);
+  const first = roomy.matches && choices.detail !== "" ? listed()[0] : "";
+  show(detail.row ?? store.rows.get(choices.detail) ?? store.rows.get(first) ?? null);
   follow();
 }
 
