@@ -121,6 +121,8 @@ export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env
     address: serving.listen,
     url: `http://${serving.listen}`,
     admin: serving.admin,
+    /** What a kernel or a debugger does to it: SIGKILL, SIGSTOP, SIGCONT. */
+    signal: (name) => child.process.kill(name),
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");
