@@ -141,6 +141,27 @@ test("a history is bounded, keeps the newest of each half second, and its interr
   assert.deepEqual([history.length, points().length, points().at(-1)[1], history.oldest], [1_024, 1_024, 4_999, points()[0][0]]);
 });
 
+test("a history's times only rise, also where a clock is set back", () => {
+  const points = (...added) => {
+    const history = new History();
+    for (const [time, value] of added) {
+      if (value === undefined) history.interrupt();
+      else history.add(time, value);
+    }
+    const found = [];
+    history.each(0, (time, value) => found.push([time, value]));
+    return found;
+  };
+  const [first, second, third] = [[1_000, 1], [2_000, 2], [3_000, 3]];
+  for (const [added, kept] of [
+    [[first, second, [2_700, 3], [2_600, 4]], [first, second, [2_600, 4]]],
+    [[first, second, third, [1_700, 4], [2_500, 5]], [first, [1_700, 4], [2_500, 5]]],
+    [[first, second, [], [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, [], second, [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, second, [], [900, 3]], [[900, 3]]],
+  ]) assert.deepEqual(points(...added), kept);
+});
+
 test("the clock believes what came fastest, for some minutes", () => {
   let here = 0;
   const clock = new Clock(() => here);
