@@ -272,7 +272,12 @@ fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let error = load_file(Path::new("tests/config/nowhere")).unwrap_err();
-    assert_eq!(error, "cannot read tests/config/nowhere: No such file or directory (os error 2)");
+    assert_eq!(
+        error,
+        "cannot read tests/config/nowhere: No such file or directory (os error 2)\n   \
+         = `tickfan --print-config > tests/config/nowhere` writes one, with every default\n   \
+         = without --config tickfan serves a simulated market"
+    );
     assert!(load_file(Path::new("tests")).unwrap_err().starts_with("cannot read tests: "));
 }
 
