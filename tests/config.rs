@@ -374,3 +374,18 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "no format of logs");
     check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
 }
+
+#[test]
+fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
+    let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
+    let set = |name: &str| -> Vec<&str> {
+        unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+    };
+    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    assert_eq!(unit.matches("\nExec").count(), 1);
+    let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
+    let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
+    let output = tickfan(&words[1..], &[]);
+    check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
+    assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
+}
