@@ -272,7 +272,12 @@ fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let error = load_file(Path::new("tests/config/nowhere")).unwrap_err();
-    assert_eq!(error, "cannot read tests/config/nowhere: No such file or directory (os error 2)");
+    assert_eq!(
+        error,
+        "cannot read tests/config/nowhere: No such file or directory (os error 2)\n   \
+         = `tickfan --print-config > tests/config/nowhere` writes one, with every default\n   \
+         = without --config tickfan serves a simulated market"
+    );
     assert!(load_file(Path::new("tests")).unwrap_err().starts_with("cannot read tests: "));
 }
 
@@ -379,4 +384,19 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "no filter of logs");
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "no format of logs");
     check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
+}
+
+#[test]
+fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
+    let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
+    let set = |name: &str| -> Vec<&str> {
+        unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+    };
+    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    assert_eq!(unit.matches("\nExec").count(), 1);
+    let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
+    let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
+    let output = tickfan(&words[1..], &[]);
+    check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
+    assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
 }

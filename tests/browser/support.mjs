@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const targetDir = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
-const binary = resolve(root, process.env.TICKFAN_BINARY ?? join(targetDir, "debug/tickfan"));
+const binary = resolve(root, process.env.TEST_BINARY ?? join(targetDir, "debug/tickfan"));
 const browserBinary = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** How long anything that a test waits for may take on a busy machine. */
@@ -104,6 +104,9 @@ export class Child {
 
 // ---- the gateway
 
+/** Nobody counts as lagging: how fast a busy machine's browser reads is not what is tested. */
+export const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
+
 /**
  * Starts the built gateway and waits until it serves. `listen` is an address; a free port without it. `config` is TOML;
  * the simulator without it.
@@ -121,6 +124,8 @@ export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env
     address: serving.listen,
     url: `http://${serving.listen}`,
     admin: serving.admin,
+    /** What a kernel or a debugger does to it: SIGKILL, SIGSTOP, SIGCONT. */
+    signal: (name) => child.process.kill(name),
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");
