@@ -58,7 +58,7 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     assert_eq!(config.server.cors_origins, ["*"]);
     assert_eq!((config.server.heartbeat, config.server.drain), (Duration::from_secs(15), Duration::from_secs(10)));
     assert_eq!((config.fanout.workers, config.fanout.ring), (0, 1024));
-    assert_eq!(config.fanout.max_lag, Duration::from_millis(250));
+    assert_eq!((config.fanout.max_lag, config.fanout.flush_interval), (Duration::from_millis(250), None));
     assert_eq!(
         (config.fanout.ring_age, config.fanout.stall_timeout),
         (Duration::from_secs(10), Duration::from_secs(30))
@@ -173,7 +173,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         (show(*range.start()), show(*range.end()), below, show(range.end() + 1))
     };
     match setting {
-        Setting::Time { range, .. } => {
+        Setting::Time { range, .. } | Setting::TimeOrAuto { range, .. } => {
             let step = Duration::from_nanos(1);
             let below = range.start().checked_sub(step).map(show_duration);
             Some((
@@ -195,7 +195,7 @@ fn each_key_keeps_its_range_and_says_it() {
         let Some((min, max, below, above)) = bounds(&key.setting) else { continue };
         let name = variable_name(key);
         for good in [&min, &max] {
-            // A bound of max_lag or ring_age may contradict the other: then it is not the range that is wrong.
+            // A bound of max_lag, ring_age or flush_interval may contradict the other: then it is not the range that is wrong.
             let result = set_variable(name.clone(), good);
             let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of its range"), |_| true);
             assert!(range_is_fine, "{name}={good}: {result:?}");
@@ -232,7 +232,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
         let fits = match &key.setting {
             Setting::Time { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } | Setting::Nets { .. } => true,
+            Setting::Address { .. } | Setting::Nets { .. } | Setting::TimeOrAuto { .. } => true,
             Setting::Texts { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
@@ -297,6 +297,17 @@ fn a_contradiction_is_the_files_only_while_nothing_else_has_changed_it() {
     assert!(error.contains("same_listeners.toml:3:16"), "{error}");
     let error = set_variable("TICKFAN_FANOUT_MAX_LAG".into(), "20s").unwrap_err();
     assert!(error.starts_with("`ring_age` (10s) is shorter than `max_lag` (20s)\n   = "), "{error}");
+}
+
+#[test]
+fn a_flush_interval_is_a_time_or_auto() {
+    for (text, interval) in [("auto", None), ("0s", Some(Duration::ZERO)), ("20ms", Some(Duration::from_millis(20)))] {
+        let of_variable = set_variable("TICKFAN_FANOUT_FLUSH_INTERVAL".into(), text).unwrap();
+        let of_file = load_text("flush_interval", format!("[fanout]\nflush_interval = \"{text}\"")).unwrap();
+        assert_eq!([of_variable.fanout.flush_interval, of_file.fanout.flush_interval], [interval; 2]);
+    }
+    let error = load_text("flush_interval", "[fanout]\nflush_interval = 20").unwrap_err();
+    assert!(error.contains("is \"auto\", or a time, written as a text with its unit, not a number"), "{error}");
 }
 
 fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
