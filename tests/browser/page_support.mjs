@@ -85,6 +85,8 @@ export class Venue {
   #server;
   #port;
   #ids = 0;
+  /** How far its clock is behind, in seconds. */
+  behind = 0;
   /** How many clients have subscribed in all. */
   subscribed = 0;
   /** How many pings were answered. */
@@ -123,7 +125,7 @@ export class Venue {
   /** Sends a trade and a quote of a symbol. */
   trade(symbol, price, size = "1") {
     this.#ids += 1;
-    const [s, time] = [symbol.replace("-", ""), Date.now() * 1000];
+    const [s, time] = [symbol.replace("-", ""), (Date.now() - this.behind * 1000) * 1000];
     const lower = s.toLowerCase();
     this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
     this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
@@ -135,7 +137,12 @@ export class Venue {
   }
 
   #send(message) {
-    for (const socket of this.#server.clients) socket.send(JSON.stringify(message));
+    this.say(JSON.stringify(message));
+  }
+
+  /** Sends this text, whatever it is. */
+  say(text) {
+    for (const socket of this.#server.clients) socket.send(text);
   }
 
   /** Is gone, like a machine that lost its power. */

@@ -109,14 +109,15 @@ export const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE:
 
 /**
  * Starts the built gateway and waits until it serves. `listen` is an address; a free port without it. `config` is TOML;
- * the simulator without it.
+ * the simulator without it. `descriptors` is how many it may have.
  */
-export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env = {} } = {}) {
+export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
   if (!existsSync(binary)) throw new Error(`${binary} is not built: run cargo build`);
   const file = join(temporaryFolder(t), "tickfan.toml");
   writeFileSync(file, config);
   const args = ["--config", file, "--listen", listen, "--admin-listen", "127.0.0.1:0"];
-  const child = new Child(t, binary, args, {
+  const limited = ["-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, binary, ...args];
+  const child = new Child(t, descriptors ? "bash" : binary, descriptors ? limited : args, {
     env: { ...process.env, TICKFAN_LOG: "info", TICKFAN_LOG_FORMAT: "json", TICKFAN_SERVER_DRAIN: "200ms", ...env },
   });
   const serving = await child.until("serving", (lines) => parsed(lines).find(({ message }) => message === "serving"));
