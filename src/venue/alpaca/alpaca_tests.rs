@@ -320,6 +320,7 @@ fn the_address_says_what_the_data_are() {
         (Some("ws://127.0.0.1:9"), "ws://127.0.0.1:9/v2/iex", Origin::Market),
         (Some("wss://a.example/v2/sip"), "wss://a.example/v2/sip", Origin::Market),
         (Some("wss://a.example/v2/delayed_sip/"), "wss://a.example/v2/delayed_sip/", Origin::Delayed),
+        (Some("wss://a.example/v2/delayed_sip?x=/v2/sip"), "wss://a.example/v2/delayed_sip?x=/v2/sip", Origin::Delayed),
         (Some("wss://a.example/v2/test"), "wss://a.example/v2/test", Origin::Sim),
     ] {
         let feed = Feed { url: url.map(str::to_owned), ..feed(&["AAPL"]) };

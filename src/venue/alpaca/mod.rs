@@ -66,8 +66,8 @@ enum Stage {
 
 /// What a feed's data are, by its address.
 pub(super) fn origin(feed: &Feed) -> Origin {
-    let path = feed.url.as_deref().unwrap_or(PATH).trim_end_matches('/');
-    match path.rsplit('/').next() {
+    let address = feed.url.as_deref().map_or(PATH, address::without_query);
+    match address.trim_end_matches('/').rsplit('/').next() {
         Some("delayed_sip") => Origin::Delayed,
         // The venue's own simulator, for its users to test with.
         Some("test") => Origin::Sim,
