@@ -557,15 +557,16 @@ impl Venue {
         peer
     }
 
-    /// The same, with what it asks for: two requests, of which the first, for prices, grants these.
+    /// The same, with what it asks for: first prices, of which these are granted, and once that is all, the rest.
     async fn subscribe(&self, granted: &[&str]) -> Peer {
         let mut peer = self.log_in().await;
         peer.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
         let prices = peer.text().await;
         assert_eq!(prices, r#"{"action":"subscribe","quotes":["AAPL","IBM"],"trades":["AAPL","IBM"]}"#);
         peer.acknowledge(granted).await;
-        assert!(peer.text().await.contains("statuses"));
-        peer.acknowledge(granted).await;
+        if granted.len() == 2 {
+            peer.grant_extras(granted).await;
+        }
         peer
     }
 }
@@ -573,6 +574,16 @@ impl Venue {
 impl Peer {
     async fn acknowledge(&mut self, granted: &[&str]) {
         let answer = serde_json::json!([{ "T": "subscription", "trades": granted, "quotes": granted }]);
+        self.send(&answer.to_string()).await;
+    }
+
+    async fn grant_extras(&mut self, granted: &[&str]) {
+        let extras =
+            serde_json::json!({ "action": "subscribe", "dailyBars": granted, "statuses": granted, "lulds": granted });
+        let asked: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
+        assert_eq!(asked, extras);
+        let answer =
+            serde_json::json!([{ "T": "subscription", "dailyBars": granted, "statuses": granted, "lulds": granted }]);
         self.send(&answer.to_string()).await;
     }
 }
@@ -608,6 +619,7 @@ async fn what_is_acknowledged_in_part_is_asked_for_again() {
     peer.acknowledge(&["AAPL"]).await;
     assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
     peer.acknowledge(&["AAPL"]).await;
+    peer.grant_extras(&["AAPL"]).await;
     assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
     rig.reached(FeedState::Live).await;
     peer.send(STOCK_TRADE).await;

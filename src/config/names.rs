@@ -86,15 +86,21 @@ pub(super) fn feed(text: &str) -> Result<String, Wrong> {
     )))
 }
 
-/// The address of a venue, `ws://` or `wss://`.
+/// The address of a venue, `ws://` or `wss://`. Its query may be a key for the venue, so a wrong one is not shown again.
 pub(super) fn url(text: &str) -> Result<String, Wrong> {
-    let wrong = |help: &str| Err(Wrong::new("this is no address of a websocket".to_owned()).help(help));
+    let wrong = |help: &str| {
+        let wrong = Wrong::new("this is no address of a websocket".to_owned()).help(help);
+        Err(if text.contains(['?', '@']) { wrong.without_line() } else { wrong })
+    };
     if text.len() > URL_LENGTH_MAX {
         return wrong(&format!("an address has at most {URL_LENGTH_MAX} characters"));
     }
     let Ok(uri) = text.parse::<Uri>() else {
         return wrong("write it as \"wss://stream.example.com/path\"");
     };
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return wrong("leave out what stands before the @: a websocket logs in with its first messages");
+    }
     match (uri.scheme_str(), uri.host()) {
         (Some("ws" | "wss"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
         (Some("http" | "https"), _) => wrong("a websocket's address starts with \"wss://\", or \"ws://\" without TLS"),
