@@ -98,6 +98,8 @@ pub enum RunError {
 /// [`RunError`]: it came to nothing. What a server does wrong is no error, but stands in the summary.
 pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, RunError> {
     let before = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    // A stream's first tick is the gateway's to send, not the venue's to make.
+    run.venue.into_iter().for_each(Venue::send_one_of_each);
     let (began, begun) = (unix_micros(), Instant::now());
     let memory_before = sampler::usage(&run.server).map(|usage| usage.memory_bytes);
     let sampler = Sampler::start(run.server.clone())?;

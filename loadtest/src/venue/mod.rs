@@ -26,6 +26,7 @@ pub use recording::{Change, Recorded, Recording, RecordingError};
 use connection::{Doors, Order};
 use generator::Generator;
 use market::Market;
+use protocol::Batch;
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -264,10 +265,19 @@ impl Venue {
 
     /// Ends the load with one more trade and quote of each symbol that somebody wants, so that what is newest is well known.
     pub fn finish(&self) {
+        self.send_now(Market::close_of_business);
+    }
+
+    /// Sends a trade and a quote of each symbol that somebody wants: so none is without data that happens to trade late.
+    pub fn send_one_of_each(&self) {
+        self.send_now(Market::one_of_each);
+    }
+
+    fn send_now(&self, what: fn(&mut Market, u64) -> Batch) {
         let mut market = self.shared.market();
-        let batch = market.close_of_business(generator::unix_micros());
+        let batch = what(&mut market, generator::unix_micros());
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        // Under the market's lock: nothing of the generator can come behind it.
+        // Under the market's lock: nothing of the generator can come in between.
         self.order(Order::Send(Arc::new(batch)));
     }
 
