@@ -181,7 +181,7 @@ fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
         (vec!["ticks".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1000000"), "{page}");
+    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");
     let figures: Vec<&str> = page.split("<figure>").skip(1).filter_map(|text| text.split("</figure>").next()).collect();
     assert_eq!(figures.len(), 8);
     for figure in figures {

@@ -198,7 +198,7 @@ fn bytes(text: &str) -> Option<f64> {
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count if value.fract() != 0.0 => format!("{value:.2}"),
-        Unit::Count => format!("{value}"),
+        Unit::Count => crate::report::number(value as u64),
         Unit::Time => crate::report::time(value),
         Unit::Bytes => crate::report::size(value),
     }
