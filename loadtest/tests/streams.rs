@@ -12,7 +12,7 @@ use std::{
 use support::gateway_program;
 use tickfan_loadtest::{
     measure::{Counters, Ended, Process},
-    report::{Summary, page},
+    report::{Summary, page, text},
     run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
     scenario::{self, Outage, Scenario},
     streams::{Group, Popularity, Reads, Setup, Wire},
@@ -141,8 +141,8 @@ fn the_floor_sends_each_tick_to_those_that_want_it() {
     assert!(page(&summary).contains("<svg"));
 }
 
-/// A server of two events; it ends its streams of two symbols and more.
-fn other_server() -> SocketAddr {
+/// A server of these events, trades again and again; it ends its streams of two symbols and more.
+fn other_server(events: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -150,23 +150,25 @@ fn other_server() -> SocketAddr {
             let mut request = [0; 1_024];
             let length = client.read(&mut request).unwrap();
             assert!(request[..length].starts_with(b"GET /events?of="));
-            let events = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
             let _ = write!(client, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
             if !request.contains(&b',') {
                 // The connection stays open as long as the client does.
-                std::thread::spawn(move || client.read(&mut [0]));
+                std::thread::spawn(move || match events.contains("trade") {
+                    true => while client.write_all(events.as_bytes()).is_ok() {},
+                    false => drop(client.read(&mut [0])),
+                });
             }
         }
     });
     address
 }
 
-fn load_other(groups: Vec<Group>) -> Summary {
+fn load_other(events: &'static str, groups: Vec<Group>) -> Summary {
     let wire = Wire::Plain { path: "/events?of={symbols}".to_owned() };
     let wanted = Run {
         name: "other",
         about: "",
-        streams: setup(other_server(), wire, vec!["A".to_owned(), "B".to_owned()], groups),
+        streams: setup(other_server(events), wire, vec!["A".to_owned(), "B".to_owned()], groups),
         duration: Duration::from_millis(500),
         outages: &[],
         server: Server::default(),
@@ -176,9 +178,23 @@ fn load_other(groups: Vec<Group>) -> Summary {
     run(&wanted, &mut |_| {}).unwrap()
 }
 
+const TWO_EVENTS: &str = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
+
+#[test]
+fn times_in_whole_milliseconds_are_shown_as_not_measured() {
+    // Of the year 2100, and so later than any stream has opened.
+    let millis = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123000}\r\n\r\n";
+    let micros = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
+    let one = || vec![Group { symbols: 1, ..group(1, Reads::AtOnce, 0.0) }];
+    let summary = load_other(millis, one());
+    assert!(summary.latency.is_none() && text(&summary).contains("latency     not measured"), "{}", text(&summary));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("whole milliseconds")), "{:?}", summary.warnings);
+    assert!(load_other(micros, one()).latency.is_some());
+}
+
 #[test]
 fn events_of_another_server_are_counted() {
-    let summary = load_other(vec![Group { symbols: 1, ..group(7, Reads::AtOnce, 0.0) }]);
+    let summary = load_other(TWO_EVENTS, vec![Group { symbols: 1, ..group(7, Reads::AtOnce, 0.0) }]);
     assert_eq!((summary.streams.opened, summary.streams.ticks), (7, 14));
     assert!(summary.latency.is_none() && summary.gateway.is_none());
 }
@@ -186,7 +202,7 @@ fn events_of_another_server_are_counted() {
 #[test]
 fn a_stream_that_is_lost_is_not_hidden_by_those_that_never_read() {
     let stalled = Group { symbols: 1, ..group(5, Reads::Never, 0.0) };
-    let summary = load_other(vec![stalled, Group { symbols: 2, ..group(3, Reads::AtOnce, 0.0) }]);
+    let summary = load_other(TWO_EVENTS, vec![stalled, Group { symbols: 2, ..group(3, Reads::AtOnce, 0.0) }]);
     let lost: Vec<u64> = summary.streams.groups.iter().map(|group| group.lost).collect();
     assert_eq!((summary.streams.lost, lost), (3, vec![0, 3]), "{:?}", summary.streams);
 }
