@@ -108,6 +108,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     let start = Moment::now(run, &crowd);
     load(run, &crowd, start.at, watch);
     let end = Moment::now(run, &crowd);
+    crowd.progress.load_ended.store(unix_micros(), Ordering::Relaxed);
     let mut warnings = settle(run, &crowd, watch);
     // A gateway that has died meanwhile is no error of the run, but what it has found.
     let after =

@@ -64,6 +64,8 @@ pub struct Progress {
     pub violations: AtomicU64,
     /// When the last tick was read, in µs since 1970.
     pub last_tick: AtomicI64,
+    /// When the load ended, in µs since 1970, or 0: what the server receives later is checked, but not measured.
+    pub load_ended: AtomicI64,
 }
 
 /// What came of it.

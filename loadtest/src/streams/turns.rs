@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
@@ -261,6 +261,7 @@ impl Turns {
             }
         };
         let at = unix_micros();
+        self.judge.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
         self.judge.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
         match stream.take(&self.buffer[..count], at, &mut self.judge, kin) {
             Ok(()) if phase != Phase::Open && stream.phase == Phase::Open => self.opened(index),
