@@ -10,6 +10,8 @@ import { test } from "node:test";
 import { Child, eventBlocks, launchBrowser, newPage, otherOrigin, root, targetDir, within } from "./support.mjs";
 
 const HEADING = "## See prices move";
+/** What a newcomer replaces. */
+const ADDRESS = '"<address of this repository>"';
 /** The README names them. */
 const PORTS = [8080, 8081];
 /** All packages may have to be compiled. */
@@ -63,8 +65,8 @@ test("the README's commands and its page of your own show prices", { timeout: CO
   const [start, watch, script] = blocks();
   for (const port of PORTS) await assertFree(port);
 
-  assert.ok(start.startsWith("git clone … tickfan && cd tickfan\n"), start);
-  const shell = new Child(t, "bash", ["-e", "-c", start.replace("…", '"$SOURCE"')], {
+  assert.ok(start.startsWith(`git clone ${ADDRESS} tickfan && cd tickfan\n`), start);
+  const shell = new Child(t, "bash", ["-e", "-c", start.replace(ADDRESS, '"$SOURCE"')], {
     cwd: emptyFolder(t),
     env: withoutSettings({ SOURCE: root, CARGO_TARGET_DIR: targetDir, NO_COLOR: "1" }),
   });
