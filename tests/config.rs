@@ -400,3 +400,18 @@ fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
     check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
     assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
 }
+
+#[test]
+fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
+    let dockerfile = fs::read_to_string("deploy/Dockerfile").unwrap();
+    let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();
+    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
+    let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(
+        images,
+        [
+            &format!("rust:{channel}-slim-bookworm AS build"),
+            "gcr.io/distroless/cc-debian12:nonroot" // Debian 12 is bookworm.
+        ]
+    );
+}
