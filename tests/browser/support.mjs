@@ -12,7 +12,8 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const targetDir = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
-const binary = resolve(root, process.env.TICKFAN_BINARY ?? join(targetDir, "debug/tickfan"));
+export const gatewayBinary = resolve(root, process.env.TICKFAN_BINARY ?? join(targetDir, "debug/tickfan"));
+delete process.env.TICKFAN_BINARY; // The gateway takes every variable of this beginning for one of its own.
 const browserBinary = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** How long anything that a test waits for may take on a busy machine. */
@@ -105,16 +106,16 @@ export class Child {
 // ---- the gateway
 
 /**
- * Starts the built gateway and waits until it serves. `listen` is an address; a free port without it. `config` is TOML;
- * the simulator without it. `descriptors` is how many it may have.
+ * Starts the built gateway and waits until it serves. `listen` and `adminListen` are addresses; free ports without them. `config`
+ * is TOML; the simulator without it. `descriptors` is how many it may have.
  */
-export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
-  if (!existsSync(binary)) throw new Error(`${binary} is not built: run cargo build`);
+export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
+  if (!existsSync(gatewayBinary)) throw new Error(`${gatewayBinary} is not built: run cargo build`);
   const file = join(temporaryFolder(t), "tickfan.toml");
   writeFileSync(file, config);
-  const args = ["--config", file, "--listen", listen, "--admin-listen", "127.0.0.1:0"];
-  const limited = ["-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, binary, ...args];
-  const child = new Child(t, descriptors ? "bash" : binary, descriptors ? limited : args, {
+  const args = ["--config", file, "--listen", listen, "--admin-listen", adminListen];
+  const limited = ["-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, gatewayBinary, ...args];
+  const child = new Child(t, descriptors ? "bash" : gatewayBinary, descriptors ? limited : args, {
     env: { ...process.env, TICKFAN_LOG: "info", TICKFAN_LOG_FORMAT: "json", TICKFAN_SERVER_DRAIN: "200ms", ...env },
   });
   const serving = await child.until("serving", (lines) => parsed(lines).find(({ message }) => message === "serving"));
@@ -122,6 +123,7 @@ export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env
     address: serving.listen,
     url: `http://${serving.listen}`,
     admin: serving.admin,
+    pid: child.process.pid,
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");
