@@ -20,6 +20,7 @@ if (wanted.only && !(wanted.only in FAULTS)) fail(`--only ${wanted.only} is none
 /** How long an alert may take to come, and to go: as shipped, rates are over five minutes. */
 const PATIENCE = asShipped ? 900_000 : 60_000;
 const CONNECTIONS = 900;
+const STALL_SECONDS = asShipped ? 30 : 5;
 const tell = console.log;
 
 function fail(why) {
@@ -53,7 +54,7 @@ connections = ${CONNECTIONS}
 head_timeout = "1m"
 [fanout]
 workers = 2
-stall_timeout = "${asShipped ? "30s" : "5s"}"
+stall_timeout = "${STALL_SECONDS}s"
 [[feed]]
 name = "market"
 venue = "sim"
@@ -71,7 +72,7 @@ ${venueConfig(crypto.url, ["BTC-USDT", "ETH-USDT"])}mute_after = "${asShipped ? 
 `;
   const env = { DRILL_KEY: "key", DRILL_SECRET: "secret" };
   const start = (more) => startGateway(t, { config, env, descriptors: 1_024, ...more });
-  const world = { crypto, stocks, connections: CONNECTIONS, gateway: await start() };
+  const world = { crypto, stocks, connections: CONNECTIONS, stallSeconds: STALL_SECONDS, gateway: await start() };
   world.restart = async () => {
     const { address: listen, admin: adminListen } = world.gateway;
     await world.gateway.stop();

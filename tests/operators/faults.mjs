@@ -52,10 +52,10 @@ export const FAULTS = {
     cause: line(/stocks.*(denied|auth failed)/),
   },
   "stalled-clients": {
-    what: "clients that stop reading, four more each second",
-    begin({ gateway }) {
+    what: "clients that stop reading, some twenty at a time",
+    begin({ gateway, stallSeconds }) {
       const part = scope();
-      const timer = setInterval(() => openStream(part, gateway.address, "AAPL,MSFT,NVDA", { isRead: false }).catch(() => {}), 250);
+      const timer = setInterval(() => openStream(part, gateway.address, "AAPL,MSFT,NVDA", { isRead: false }).catch(() => {}), stallSeconds * 50);
       part.after(() => clearInterval(timer));
       return part.end;
     },

@@ -9,7 +9,7 @@ import { Child, temporaryFolder, within } from "../browser/support.mjs";
 import { read } from "./files.mjs";
 
 /** A port that was free a moment ago: neither program can be told to take any and say which. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
