@@ -186,7 +186,7 @@ impl Venue for Alpaca {
         Ok(most)
     }
 
-    fn refused(&self) -> Vec<(u32, Reason)> {
+    fn refused(&self, _: &[u64]) -> Vec<(u32, Reason)> {
         match &self.stage {
             Stage::Subscribed(subscription) => subscription.refusals(),
             Stage::Connected | Stage::LogIn => Vec::new(),
