@@ -58,7 +58,7 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     assert_eq!(config.server.cors_origins, ["*"]);
     assert_eq!((config.server.heartbeat, config.server.drain), (Duration::from_secs(15), Duration::from_secs(10)));
     assert_eq!((config.fanout.workers, config.fanout.ring), (0, 1024));
-    assert_eq!(config.fanout.max_lag, Duration::from_millis(250));
+    assert_eq!((config.fanout.max_lag, config.fanout.flush_interval), (Duration::from_millis(250), None));
     assert_eq!(
         (config.fanout.ring_age, config.fanout.stall_timeout),
         (Duration::from_secs(10), Duration::from_secs(30))
@@ -162,7 +162,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         (show(*range.start()), show(*range.end()), below, show(range.end() + 1))
     };
     match setting {
-        Setting::Time { range, .. } => {
+        Setting::Time { range, .. } | Setting::TimeOrAuto { range, .. } => {
             let step = Duration::from_nanos(1);
             let below = range.start().checked_sub(step).map(show_duration);
             Some((
@@ -184,7 +184,7 @@ fn each_key_keeps_its_range_and_says_it() {
         let Some((min, max, below, above)) = bounds(&key.setting) else { continue };
         let name = variable_name(key);
         for good in [&min, &max] {
-            // A bound of max_lag or ring_age may contradict the other: then it is not the range that is wrong.
+            // A bound of max_lag, ring_age or flush_interval may contradict the other: then it is not the range that is wrong.
             let result = set_variable(name.clone(), good);
             let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of its range"), |_| true);
             assert!(range_is_fine, "{name}={good}: {result:?}");
@@ -221,7 +221,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
         let fits = match &key.setting {
             Setting::Time { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } | Setting::Nets { .. } => true,
+            Setting::Address { .. } | Setting::Nets { .. } | Setting::TimeOrAuto { .. } => true,
             Setting::Texts { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
@@ -309,7 +309,12 @@ fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let error = load_file(Path::new("tests/config/nowhere")).unwrap_err();
-    assert_eq!(error, "cannot read tests/config/nowhere: No such file or directory (os error 2)");
+    assert_eq!(
+        error,
+        "cannot read tests/config/nowhere: No such file or directory (os error 2)\n   \
+         = `tickfan --print-config > tests/config/nowhere` writes one, with every default\n   \
+         = without --config tickfan serves a simulated market"
+    );
     assert!(load_file(Path::new("tests")).unwrap_err().starts_with("cannot read tests: "));
 }
 
@@ -334,6 +339,17 @@ fn a_contradiction_is_the_files_only_while_nothing_else_has_changed_it() {
     assert!(error.contains("same_listeners.toml:3:16"), "{error}");
     let error = set_variable("TICKFAN_FANOUT_MAX_LAG".into(), "20s").unwrap_err();
     assert!(error.starts_with("`ring_age` (10s) is shorter than `max_lag` (20s)\n   = "), "{error}");
+}
+
+#[test]
+fn a_flush_interval_is_a_time_or_auto() {
+    for (text, interval) in [("auto", None), ("0s", Some(Duration::ZERO)), ("20ms", Some(Duration::from_millis(20)))] {
+        let of_variable = set_variable("TICKFAN_FANOUT_FLUSH_INTERVAL".into(), text).unwrap();
+        let of_file = load_text("flush_interval", format!("[fanout]\nflush_interval = \"{text}\"")).unwrap();
+        assert_eq!([of_variable.fanout.flush_interval, of_file.fanout.flush_interval], [interval; 2]);
+    }
+    let error = load_text("flush_interval", "[fanout]\nflush_interval = 20").unwrap_err();
+    assert!(error.contains("is \"auto\", or a time, written as a text with its unit, not a number"), "{error}");
 }
 
 fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -405,4 +421,19 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "no filter of logs");
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "no format of logs");
     check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
+}
+
+#[test]
+fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
+    let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
+    let set = |name: &str| -> Vec<&str> {
+        unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+    };
+    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    assert_eq!(unit.matches("\nExec").count(), 1);
+    let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
+    let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
+    let output = tickfan(&words[1..], &[]);
+    check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
+    assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
 }

@@ -10,6 +10,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 use support::kernel::sockets;
@@ -44,8 +45,13 @@ impl Drop for Permit {
 
 impl Gateway {
     fn start(stall_timeout: Duration) -> Self {
+        Self::with(stall_timeout, None)
+    }
+
+    fn with(stall_timeout: Duration, flush_interval: Option<Duration>) -> Self {
         let fanout = config::Fanout {
             workers: 1,
+            flush_interval,
             max_lag: Duration::from_millis(250),
             ring: 1024,
             ring_age: Duration::from_secs(10),
@@ -135,6 +141,25 @@ fn a_client_that_keeps_up_gets_head_newest_and_every_tick() {
     }
     drop(client);
     assert_eq!(gateway.end().missed.total(), 0);
+}
+
+#[test]
+fn ticks_wait_for_the_next_round_where_an_interval_is_set() {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    const TICKS: i64 = 40;
+    let mut gateway = Gateway::with(PATIENCE, Some(INTERVAL));
+    let begun = Instant::now();
+    let (mut client, _ended) = gateway.client(None, PATIENCE);
+    read_until_text(&mut client, "waiting");
+    for _ in 0..TICKS {
+        gateway.publish();
+        thread::yield_now();
+    }
+    read_until(&mut client, TICKS);
+    let writes = u128::from(gateway.end().writes);
+    // One more for the goodbye, which may go with the rest of its round.
+    let rounds = begun.elapsed().as_millis() / INTERVAL.as_millis() + 2;
+    assert!(writes <= rounds, "{writes} writes in {rounds} rounds");
 }
 
 #[test]

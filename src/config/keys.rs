@@ -60,6 +60,13 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut Duration,
     },
+    /// A time, or `"auto"`, which is the default.
+    TimeOrAuto {
+        /// What is accepted.
+        range: RangeInclusive<Duration>,
+        /// The field; `None` is `"auto"`.
+        field: fn(&mut Config) -> &mut Option<Duration>,
+    },
     /// A whole number.
     Count {
         /// Without the key.
@@ -99,6 +106,7 @@ impl Setting {
             }
             Self::Nets { field, .. } => field(config).clear(),
             Self::Time { default, field, .. } => *field(config) = *default,
+            Self::TimeOrAuto { field, .. } => *field(config) = None,
             Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
         }
     }
@@ -163,6 +171,15 @@ pub const KEYS: &[Key] = &[
         name: "workers",
         setting: count(0, 0..=64, |config| &mut config.fanout.workers),
         reason: "0 is one per core; 64 because a symbol's marks are one bit per worker in one word",
+    },
+    Key {
+        section: "fanout",
+        name: "flush_interval",
+        setting: Setting::TimeOrAuto {
+            range: Duration::ZERO..=millis(100),
+            field: |config| &mut config.fanout.flush_interval,
+        },
+        reason: "between two rounds of writes; auto is none while the load is light, and as it grows fewer and larger writes",
     },
     Key {
         section: "fanout",
@@ -329,6 +346,7 @@ impl Default for Config {
             feeds: Vec::new(),
             fanout: super::Fanout {
                 workers: 0,
+                flush_interval: None,
                 max_lag: Duration::ZERO,
                 ring: 0,
                 ring_age: Duration::ZERO,

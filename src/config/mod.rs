@@ -150,6 +150,8 @@ impl VenueKind {
 pub struct Fanout {
     /// Worker threads; 0 is one per core, 64 the most.
     pub workers: usize,
+    /// The least time between the beginnings of two rounds of a worker; `None`: as its load has it.
+    pub flush_interval: Option<Duration>,
     /// How far a stream may be behind before it coalesces.
     pub max_lag: Duration,
     /// How many of the newest ticks are kept per symbol with readers.

@@ -64,6 +64,9 @@ fn what(setting: &Setting) -> String {
         Setting::Time { range, .. } => {
             format!("A time from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
+        Setting::TimeOrAuto { range, .. } => {
+            format!("\"auto\", or a time from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
+        }
         Setting::Count { range, .. } => format!("A number from {} to {}", range.start(), range.end()),
         Setting::Bytes { range, .. } => {
             format!("A size from {} to {}", show_bytes(*range.start() as u64), show_bytes(*range.end() as u64))
@@ -77,6 +80,7 @@ fn default(setting: &Setting) -> String {
         Setting::Texts { default, .. } => format!("{default:?}"),
         Setting::Nets { .. } => "[]".to_owned(),
         Setting::Time { default, .. } => format!("\"{}\"", show_duration(*default)),
+        Setting::TimeOrAuto { .. } => "\"auto\"".to_owned(),
         Setting::Count { default, .. } => default.to_string(),
         Setting::Bytes { default, .. } => format!("\"{}\"", show_bytes(*default as u64)),
     }

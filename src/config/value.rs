@@ -33,6 +33,13 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
             let value = units::parse_duration(text)?;
             *field(config) = within(key, value, range, |value| units::show_duration(*value))?;
         }
+        Setting::TimeOrAuto { range, field } => {
+            let text = text_of(key, raw, "\"auto\", or a time, written as a text with its unit", "\"auto\"")?;
+            *field(config) = match text {
+                "auto" => None,
+                time => Some(within(key, units::parse_duration(time)?, range, |value| units::show_duration(*value))?),
+            };
+        }
         Setting::Count { default, range, field } => {
             let number = match raw {
                 Raw::Variable(text) => units::parse_count(text)?,

@@ -101,22 +101,12 @@ impl Engine {
                 streams: Arc::default(),
             };
             let (inbox, counts) = (handle.inbox.clone(), handle.counts.clone());
+            let pace = Pace::new(config.flush_interval);
             let run = move || {
                 let worker = Worker::new(index as u32, inbox.clone(), limits, rand::random());
                 // A dead worker must never look like a quiet market: a panic ends the process.
-                thread::run(
-                    poll,
-                    &inbox,
-                    worker,
-                    Pace::new(
-                        std::env::var("PACE_EVERY")
-                            .ok()
-                            .and_then(|ms| ms.parse().ok())
-                            .map(|ms: f64| Duration::from_secs_f64(ms / 1e3)),
-                    ),
-                    &counts,
-                )
-                .expect("a worker can wait as long as the process lives");
+                thread::run(poll, &inbox, worker, pace, &counts)
+                    .expect("a worker can wait as long as the process lives");
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
             handles.push(handle);

@@ -62,16 +62,16 @@ pub(super) fn run(
         if worker.is_done() {
             return Ok(());
         }
-        let rest = pace.turn_took(took, wait != Wait::No);
-        if !rest.is_zero() {
-            std::thread::sleep(rest);
-        }
         let until = match wait {
             Wait::No => now.instant,
             Wait::Until(at) => at.min(publish_at),
             Wait::Forever => publish_at,
         };
-        let rests = until > now.instant && inbox.sleep();
-        timeout = Some(if rests { until.saturating_duration_since(now.instant) } else { Duration::ZERO });
+        let rest = pace.rest(took, wait != Wait::No);
+        if !rest.is_zero() {
+            std::thread::sleep(rest);
+        }
+        let idle = until.saturating_duration_since(now.instant + took + rest);
+        timeout = Some(if !idle.is_zero() && inbox.sleep() { idle } else { Duration::ZERO });
     }
 }

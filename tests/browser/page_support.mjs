@@ -85,8 +85,12 @@ export class Venue {
   #server;
   #port;
   #ids = 0;
+  /** How far its clock is behind, in seconds. */
+  behind = 0;
   /** How many clients have subscribed in all. */
   subscribed = 0;
+  /** How many pings were answered. */
+  pongs = 0;
   #waiting = [];
 
   static async start(t, port = 0) {
@@ -103,6 +107,7 @@ export class Venue {
   async #listen(port) {
     this.#server = new WebSocketServer({ host: "127.0.0.1", port });
     this.#server.on("connection", (socket) => {
+      socket.on("pong", () => { this.pongs += 1; });
       socket.on("message", (text) => {
         socket.send(JSON.stringify({ result: null, id: JSON.parse(text).id }));
         this.subscribed += 1;
@@ -120,14 +125,24 @@ export class Venue {
   /** Sends a trade and a quote of a symbol. */
   trade(symbol, price, size = "1") {
     this.#ids += 1;
-    const [s, time] = [symbol.replace("-", ""), Date.now() * 1000];
+    const [s, time] = [symbol.replace("-", ""), (Date.now() - this.behind * 1000) * 1000];
     const lower = s.toLowerCase();
     this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
     this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
   }
 
+  /** Asks each client whether it is there; the answers are counted. */
+  ping() {
+    for (const socket of this.#server.clients) socket.ping();
+  }
+
   #send(message) {
-    for (const socket of this.#server.clients) socket.send(JSON.stringify(message));
+    this.say(JSON.stringify(message));
+  }
+
+  /** Sends this text, whatever it is. */
+  say(text) {
+    for (const socket of this.#server.clients) socket.send(text);
   }
 
   /** Is gone, like a machine that lost its power. */

@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("page.css");
 /// The page.
 pub fn page(summary: &Summary) -> String {
     let name = escaped(&summary.name);
-    let verdict = if summary.crossed.is_empty() && summary.violations.total == 0 { "kept" } else { "crossed" };
+    let verdict = if summary.is_kept() { "kept" } else { "crossed" };
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{name}: thresholds {verdict}</title><style>{STYLE}</style>\

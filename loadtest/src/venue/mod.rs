@@ -27,7 +27,7 @@ use connection::{Doors, Order};
 use generator::Generator;
 use market::Market;
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -134,6 +134,19 @@ pub enum Command {
     Break,
     /// Sends this once on each connection.
     Send(Bad),
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Door(Door::Open) => f.write_str("the door is open"),
+            Self::Door(Door::Shut) => f.write_str("the door is shut"),
+            Self::Flow(Flow::Mute) => f.write_str("mute"),
+            Self::Flow(Flow::Steady) => f.write_str("no longer mute"),
+            Self::Break => f.write_str("all connections are reset"),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 /// How a venue behaves for now.

@@ -1,0 +1,88 @@
+// Every alert is made to fire for real: what it warns of is brought about, and a real Alertmanager gets it.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Venue, venueConfig } from "../browser/page_support.mjs";
+import { startGateway } from "../browser/support.mjs";
+import { openIdle, openSlow, openStream } from "./clients.mjs";
+import { alerts } from "./files.mjs";
+import { startPrometheus } from "./monitoring.mjs";
+
+const TEST = { timeout: 120_000 };
+
+const hasFired = new Set();
+
+/** Waits for the alert of this gateway, and sees that it names its page. */
+async function fires(t, prometheus, name, gateway) {
+  const { annotations, labels } = await prometheus.fired(name, gateway.admin);
+  assert.equal(annotations.runbook_url, `runbooks/${name}.md`);
+  t.diagnostic(`${name}: ${annotations.summary}`);
+  hasFired.add(name);
+  return labels;
+}
+
+/** Does something again and again, as long as the test lasts. */
+function again(t, millis, what) {
+  const timer = setInterval(what, millis);
+  t.after(() => clearInterval(timer));
+}
+
+/** A simulated market that is busier than a socket that nobody reads can hold. */
+const busy = (rate) => `[[feed]]\nname = "busy"\nvenue = "sim"\nrate = ${rate}\nsymbols = ["AAPL", "MSFT"]\n`;
+
+test("a venue killed, streams at their limit, clients that stall, a gateway gone", TEST, async (t) => {
+  const venue = await Venue.start(t);
+  const full = await startGateway(t, { config: `[limits]\nstreams = 10\n${venueConfig(venue.url, ["BTC-USDT"])}` });
+  const slow = await startGateway(t, { config: `[fanout]\nstall_timeout = "5s"\n${busy(20_000)}` });
+  const gone = await startGateway(t);
+  await venue.isSubscribed();
+  venue.trade("BTC-USDT", "1");
+  for (let count = 0; count < 10; count++) await openStream(t, full.address, "BTC-USDT");
+  const prometheus = await startPrometheus(t, [full.admin, slow.admin, gone.admin]);
+  await fires(t, prometheus, "StreamsNearLimit", full);
+  for (let count = 0; count < 20; count++) await openStream(t, slow.address, "AAPL,MSFT", { isRead: false });
+  await venue.kill();
+  await gone.stop();
+  await fires(t, prometheus, "FeedDown", full);
+  await fires(t, prometheus, "FeedStale", full);
+  await fires(t, prometheus, "TargetDown", gone);
+  await fires(t, prometheus, "SlowCloseRateHigh", slow);
+});
+
+test("a venue whose format has changed, and one whose messages are old", TEST, async (t) => {
+  const [changed, late] = [await Venue.start(t), await Venue.start(t)];
+  late.behind = 30;
+  const other = venueConfig(late.url, ["ETH-USDT"]).replace("crypto", "late");
+  const gateway = await startGateway(t, { config: venueConfig(changed.url, ["BTC-USDT"]) + other });
+  await Promise.all([changed.isSubscribed(), late.isSubscribed()]);
+  again(t, 50, () => {
+    changed.say('{"stream":"btcusdt@trade","data":{"e":"trade","price":[1]}}');
+    late.trade("ETH-USDT", "2");
+  });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  assert.equal((await fires(t, prometheus, "DecodeErrors", gateway)).feed, "crypto");
+  assert.equal((await fires(t, prometheus, "FeedLagHigh", gateway)).feed, "late");
+});
+
+test("slow clients: they are given the newest, or wait for all where they may", TEST, async (t) => {
+  const coalescing = await startGateway(t, { config: busy(5_000) });
+  const patient = await startGateway(t, { config: `[fanout]\nmax_lag = "10s"\nring = 65536\n${busy(5_000)}` });
+  for (const { address } of [coalescing, patient]) {
+    for (let count = 0; count < 3; count++) await openSlow(t, address, "AAPL,MSFT");
+  }
+  const prometheus = await startPrometheus(t, [coalescing.admin, patient.admin]);
+  await fires(t, prometheus, "CoalesceRatioHigh", coalescing);
+  await fires(t, prometheus, "DeliverySLOBurn", patient);
+});
+
+test("connections that never finish their request take the descriptors", TEST, async (t) => {
+  const limits = '[limits]\nstreams = 10\nconnections = 446\nhead_timeout = "1m"\n';
+  const gateway = await startGateway(t, { config: limits, descriptors: 512 });
+  await Promise.all(Array.from({ length: 446 }, () => openIdle(t, gateway.address)));
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "DescriptorsNearLimit", gateway);
+});
+
+test("no alert is left that has not fired", () => {
+  assert.deepEqual([...hasFired].sort(), [...alerts].sort());
+});
