@@ -170,7 +170,8 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
         (None, None, Some(every)) => LoadSetup::Bursts { rate: args.rate, factor: 10.0, every, lasts: one_second },
         (None, None, None) => LoadSetup::Steady { rate: args.rate },
     };
-    let setup = VenueSetup { protocol: args.protocol, symbols: args.symbols, load, seed: args.seed };
+    let (protocol, symbols, seed) = (args.protocol, args.symbols, args.seed);
+    let setup = VenueSetup { protocol, symbols, load, batch_interval: VenueSetup::batch_interval(), seed };
     let (venue, symbols) = start_venue(&setup, args.listen)?;
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;

@@ -49,7 +49,15 @@ pub fn start_venue(setup: &VenueSetup, listen: SocketAddr) -> io::Result<(Venue,
             Load::Recording { recording: Arc::new(read(path)?), speed: *speed, looped: *looped }
         }
     };
-    let wanted = Setup { protocol, listen, symbols: symbols.clone(), load, seed: setup.seed, ids_after: 0 };
+    let wanted = Setup {
+        protocol,
+        listen,
+        symbols: symbols.clone(),
+        load,
+        seed: setup.seed,
+        batch_interval: setup.batch_interval.0,
+        ids_after: 0,
+    };
     Ok((Venue::start(&wanted)?, symbols))
 }
 

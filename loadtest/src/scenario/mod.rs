@@ -72,12 +72,20 @@ pub struct VenueSetup {
     pub symbols: usize,
     /// What it sends.
     pub load: LoadSetup,
+    /// What is due within such a time goes together: a venue of 20,000 updates a second has some 10 in each of `"500us"`.
+    #[serde(default = "VenueSetup::batch_interval")]
+    pub batch_interval: Span,
     /// Decides prices and which symbol is next.
     #[serde(default = "VenueSetup::seed")]
     pub seed: u64,
 }
 
 impl VenueSetup {
+    /// The venue's own.
+    pub fn batch_interval() -> Span {
+        Span(crate::venue::Setup::BATCH_INTERVAL)
+    }
+
     fn seed() -> u64 {
         1
     }

@@ -1,6 +1,6 @@
 //! The thread that makes updates when they are due.
 
-use super::{Counts, Load, Shared, connection::Order, protocol::Batch};
+use super::{Counts, Load, Setup, Shared, connection::Order, protocol::Batch};
 use std::{
     hint,
     sync::{Arc, atomic::Ordering},
@@ -9,8 +9,6 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// Between two batches at least: what is due meanwhile goes together, so that a high rate costs no wake per update.
-const BETWEEN_BATCHES: Duration = Duration::from_micros(200);
 /// In a batch, at most.
 const BATCH_MAX: usize = 2_000;
 /// A sleep may end so much later than asked: the last of a long wait is spent awake, so that an update leaves when it is due.
@@ -28,6 +26,7 @@ pub(super) fn unix_micros() -> u64 {
 pub(super) struct Generator {
     shared: Arc<Shared>,
     load: Load,
+    batch_interval: Duration,
     orders: broadcast::Sender<Order>,
     /// When the load began, by both clocks; `None` until somebody wants something.
     begun: Option<(Instant, u64)>,
@@ -35,13 +34,14 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    pub(super) fn new(shared: Arc<Shared>, load: Load, orders: broadcast::Sender<Order>) -> Self {
-        Self { shared, load, orders, begun: None, next: 0 }
+    pub(super) fn new(shared: Arc<Shared>, setup: &Setup, orders: broadcast::Sender<Order>) -> Self {
+        let (load, batch_interval) = (setup.load.clone(), setup.batch_interval);
+        Self { shared, load, batch_interval, orders, begun: None, next: 0 }
     }
 
     pub(super) fn run(mut self) {
         while !self.shared.stopping.load(Ordering::Relaxed) {
-            let wait = self.turn().clamp(BETWEEN_BATCHES, SLEEP_MAX);
+            let wait = self.turn().max(self.batch_interval).min(SLEEP_MAX);
             if wait < LONG_WAIT {
                 thread::sleep(wait);
                 continue;

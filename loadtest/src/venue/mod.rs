@@ -58,16 +58,21 @@ pub struct Setup {
     pub load: Load,
     /// Of its random walk.
     pub seed: u64,
+    /// Between two batches at least: what is due meanwhile goes together.
+    pub batch_interval: Duration,
     /// The number before its first trade's and first quote's: what a venue that restarted begins with.
     pub ids_after: u64,
 }
 
 impl Setup {
+    /// So that a high rate costs no wake per update.
+    pub const BATCH_INTERVAL: Duration = Duration::from_micros(200);
+
     /// A venue on a free port of loopback that trades these symbols.
     pub fn new(protocol: Protocol, symbols: &[&str], load: Load) -> Self {
         let symbols = symbols.iter().map(|&symbol| symbol.to_owned()).collect();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { protocol, listen, symbols, load, seed: 1, ids_after: 0 }
+        Self { protocol, listen, symbols, load, seed: 1, batch_interval: Self::BATCH_INTERVAL, ids_after: 0 }
     }
 }
 
@@ -224,7 +229,7 @@ impl Venue {
         let doors = Doors { address, shared: shared.clone(), behaviour: behaviour_rx, orders: orders.downgrade() };
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || runtime.block_on(doors.serve(listener));
-        let generator = Generator::new(shared.clone(), setup.load.clone(), orders.clone());
+        let generator = Generator::new(shared.clone(), setup, orders.clone());
         let mut venue = Self { address, shared, behaviour, orders, threads: Vec::new() };
         // One by one: if the second cannot be had, dropping the venue ends the first.
         venue.threads.push(thread::Builder::new().name("venue".into()).spawn(serve)?);
