@@ -386,11 +386,29 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
         let mut peer = venue.accept().await;
         peer.text().await;
         peer.send(r#"{"op":"refuse","id":1}"#).await;
+        assert_eq!(rig.refused().await, [(0, Reason::NotGranted), (1, Reason::NotGranted)]);
         rig.lost().await;
         rig.reached(FeedState::Failed).await;
     }
     rig.counted("losses_total{feed=\"test\",reason=\"refused\"}", "2").await;
     let _peer = venue.grant().await;
+    assert_eq!(rig.refused().await, []);
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_request_that_is_refused_refuses_its_symbols_and_no_others() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..150).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &names, timing());
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"result":null,"id":1}"#).await;
+    peer.text().await;
+    peer.send(r#"{"code":2,"msg":"Invalid request","id":2}"#).await;
+    assert_eq!(rig.refused().await, (100..150).map(|symbol| (symbol, Reason::NotGranted)).collect::<Vec<_>>());
     rig.reached(FeedState::Live).await;
     rig.stop().await;
 }

@@ -6,11 +6,14 @@ mod support;
 
 use futures_util::{SinkExt, StreamExt};
 use std::{
+    fs::{self, File},
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Instant,
 };
-use support::{Client, process::Process, stream::Stream, venue::Venue};
+use support::{Client, Gateway, Setup, process::Process, stream::Stream, venue::Venue};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream, accept_async,
@@ -92,6 +95,25 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
     assert!((1..=problems).contains(&told), "{told} lines of {problems}");
     let told = lines(&log, "a stream finds no room").len();
     assert!((1..=refusals).contains(&told), "{told} lines of {refusals}");
+}
+
+#[test]
+fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logs-streams-{}", std::process::id()));
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&file).unwrap())).init();
+    let mut gateway = Gateway::start(Setup::default());
+    gateway.refuse_streams();
+    let begin = Instant::now();
+    for _ in 0..100 {
+        let mut client = gateway.client();
+        client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        assert_eq!(client.rest(), "");
+    }
+    gateway.stop();
+    let log: Vec<_> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
+    fs::remove_file(file).unwrap();
+    let (told, most) = (lines(&log, "could not open an accepted stream").len(), at_most(10, begin));
+    assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
 }
 
 #[test]

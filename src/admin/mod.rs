@@ -61,10 +61,7 @@ impl Server {
             head_bytes: limits.head_bytes,
             write_timeout: limits.write_timeout,
         };
-        let serving = Serving {
-            connections: Arc::new(connections),
-            open_stream: Arc::new(|_, _| Err(io::ErrorKind::Unsupported.into())),
-        };
+        let serving = Serving::new(connections, Arc::new(|_, _| Err(io::ErrorKind::Unsupported.into())));
         let acceptor = Acceptor { listener, gate, serving };
         Ok(Self { acceptor, address, metrics })
     }

@@ -86,12 +86,9 @@ pub(super) fn feed(text: &str) -> Result<String, Wrong> {
     )))
 }
 
-/// The address of a venue, `ws://` or `wss://`. Its query may be a key for the venue, so a wrong one is not shown again.
+/// The address of a venue, `ws://` or `wss://`.
 pub(super) fn url(text: &str) -> Result<String, Wrong> {
-    let wrong = |help: &str| {
-        let wrong = Wrong::new("this is no address of a websocket".to_owned()).help(help);
-        Err(if text.contains(['?', '@']) { wrong.without_line() } else { wrong })
-    };
+    let wrong = |help: &str| Err(Wrong::new("this is no address of a websocket".to_owned()).help(help));
     if text.len() > URL_LENGTH_MAX {
         return wrong(&format!("an address has at most {URL_LENGTH_MAX} characters"));
     }

@@ -43,12 +43,22 @@ pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, Opening) -> io::Result<()>
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {address}: {source}{}", advice(source))]
 pub struct BindError {
     /// What was asked for.
     pub address: SocketAddr,
     /// What the system says.
     pub source: io::Error,
+}
+
+/// What a person can do about it, where that is plain.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "\n   = another program has this port: choose one with --listen, for operators with --admin-listen"
+        }
+        _ => "",
+    }
 }
 
 /// Makes a listener, needing no runtime. A client that acknowledges nothing for `write_timeout` is given up by the kernel, also
@@ -83,9 +93,11 @@ pub(crate) struct Acceptor<Kind> {
 
 /// What serves each connection.
 pub(crate) struct Serving {
-    pub(crate) connections: Arc<Connections>,
+    connections: Arc<Connections>,
     /// Where streams go.
-    pub(crate) open_stream: OpenStream,
+    open_stream: OpenStream,
+    /// Lets through the lines about streams that could not be opened.
+    open_failures: Arc<SharedLogLimit>,
 }
 
 impl<Kind: Send + 'static> Acceptor<Kind> {
@@ -118,6 +130,12 @@ impl<Kind: Send + 'static> Acceptor<Kind> {
 }
 
 impl Serving {
+    /// Connections are served by the one, streams go to the other.
+    pub(crate) fn new(connections: Connections, open_stream: OpenStream) -> Self {
+        let open_failures = Arc::new(SharedLogLimit::new(FAILURE_LOG_EVERY));
+        Self { connections: Arc::new(connections), open_stream, open_failures }
+    }
+
     /// One connection. The permit ends with it, or when it becomes a stream.
     fn serve<Kind>(
         &self,
@@ -127,6 +145,7 @@ impl Serving {
         stopping: Stopping,
     ) -> impl Future<Output = ()> + use<Kind> {
         let (connections, open_stream) = (self.connections.clone(), self.open_stream.clone());
+        let open_failures = self.open_failures.clone();
         async move {
             let _held = permit;
             match connections.serve(socket, peer, stopping).await {
@@ -134,7 +153,9 @@ impl Serving {
                 Ok(Some(stream)) => {
                     if let Err(error) = open_stream(stream.socket, stream.opening) {
                         metrics::counter!(STREAMS_REJECTED, "reason" => "error").increment(1);
-                        tracing::warn!(%error, "could not open an accepted stream");
+                        if let Some(held_back) = open_failures.admit(Instant::now()) {
+                            tracing::warn!(%error, held_back, "could not open an accepted stream");
+                        }
                     }
                 }
                 // A client's doing, and common on the open net: timeouts, resets, bad heads.

@@ -103,7 +103,7 @@ impl Server {
         let acceptor = Acceptor {
             listener,
             gate: services.permits.connections,
-            serving: Serving { connections: Arc::new(connections), open_stream: services.open_stream },
+            serving: Serving::new(connections, services.open_stream),
         };
         Ok(Self(acceptor, address))
     }

@@ -7,6 +7,7 @@ pub mod labels;
 mod log_limit;
 pub mod logs;
 pub mod names;
+mod processor_wait;
 mod recorder;
 
 pub use cache::CacheMetrics;

@@ -68,6 +68,11 @@ pub const HTTP_CONNECTIONS: &str = "tickfan_http_connections";
 pub const HTTP_CONNECTIONS_LIMIT: &str = "tickfan_http_connections_limit";
 /// Failures to accept a connection. Label `reason`.
 pub const HTTP_ACCEPT_ERRORS: &str = "tickfan_http_accept_errors_total";
+/// How long threads were ready to run and had no processor.
+pub const PROCESSOR_WAIT: &str = "tickfan_processor_wait_seconds_total";
+/// What [`PROCESSOR_WAIT`] means: no handle describes it.
+pub const PROCESSOR_WAIT_HELP: &str =
+    "How long the process's threads were ready to run and had no processor, together.";
 /// Always 1. Label `version`.
 pub const BUILD_INFO: &str = "tickfan_build_info";
 

@@ -1,6 +1,6 @@
 //! The recorder that keeps the process's metrics, and their text.
 
-use super::{SECONDS_BUCKETS, names};
+use super::{SECONDS_BUCKETS, names, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -21,6 +21,7 @@ pub struct Metrics {
     recorder: PrometheusHandle,
     /// What the system knows of this process: processor time, memory, descriptors.
     process: Collector,
+    processor_wait: ProcessorWait,
     source: Source,
 }
 
@@ -34,7 +35,7 @@ pub fn install() -> Result<Metrics, BuildError> {
     let process = Collector::default();
     process.describe();
     metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    Ok(Metrics { recorder, process, source: Arc::new(|_| {}) })
+    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default(), source: Arc::new(|_| {}) })
 }
 
 impl Metrics {
@@ -47,6 +48,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut own = String::new();
         (self.source)(&mut own);
+        self.processor_wait.render(&mut own);
         self.process.collect();
         as_counter(PROCESS_CPU, &self.recorder.render()) + &own
     }

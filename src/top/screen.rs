@@ -86,14 +86,28 @@ fn draw(frame: &mut Frame<'_>, title: &str, shown: Option<&View>) {
     let Some(View { summary, tables }) = shown else {
         return frame.render_widget(Paragraph::new("looking …").block(Block::bordered().title(title)), frame.area());
     };
-    let heights = tables.iter().map(|table| Constraint::Length(table.rows.len() as u16 + 2));
-    let summary_height = Constraint::Length(summary.len() as u16 + 2);
-    let areas = Layout::vertical(std::iter::once(summary_height).chain(heights)).split(frame.area());
+    let heights = heights(summary.len(), tables.iter().map(|table| table.rows.len()), frame.area().height.into());
+    let heights = heights.into_iter().map(|height| Constraint::Length(height as u16));
+    let areas = Layout::vertical(heights).split(frame.area());
     let lines: Vec<_> = summary.iter().map(|line| Line::from(line.as_str())).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), areas[0]);
     for (table, area) in tables.iter().zip(areas.iter().skip(1)) {
         draw_table(frame, table, *area);
     }
+}
+
+/// How high the summary and the tables are, frames included: what comes first is shown whole, and what is left of a low
+/// terminal is shared by the tables after the first.
+fn heights(summary: usize, tables: impl ExactSizeIterator<Item = usize>, all: usize) -> Vec<usize> {
+    let count = tables.len();
+    let mut heights = vec![(summary + 2).min(all)];
+    let mut left = all - heights[0];
+    for (place, rows) in tables.enumerate() {
+        let share = if place == 0 { left } else { left / (count - place) };
+        heights.push((rows + 2).min(share));
+        left -= heights[place + 1];
+    }
+    heights
 }
 
 fn draw_table(frame: &mut Frame<'_>, table: &Table, area: Rect) {
@@ -120,4 +134,18 @@ fn plain(view: &View) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_terminal_shows_the_summary_whole_and_something_of_each_table() {
+        let tables = || [2, 11, 11, 11].into_iter();
+        assert_eq!(heights(4, tables(), 60), [6, 4, 13, 13, 13]);
+        assert_eq!(heights(4, tables(), 44), [6, 4, 11, 11, 12]);
+        assert_eq!(heights(4, tables(), 24), [6, 4, 4, 5, 5]);
+        assert_eq!(heights(4, tables(), 5), [5, 0, 0, 0, 0]);
+    }
 }

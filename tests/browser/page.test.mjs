@@ -216,6 +216,13 @@ test("a narrow screen shows each symbol's prices without scrolling sideways", TE
   await inside();
   await keepScreenshot(page, "narrow-detail");
   await page.click("#detail-close");
+  await row(page, names.at(-1)).locator("button.symbol").click();
+  await page.waitForFunction((symbol) => document.getElementById("detail-symbol").textContent === symbol, names.at(-1));
+  const { y } = await page.locator("#detail-symbol").boundingBox();
+  assert.ok(y >= 0 && y < NARROW.height, `the details are out of sight, at ${y} px`);
+  await page.click("#detail-close");
+  const { y: back } = await row(page, names.at(-1)).boundingBox();
+  assert.ok(back >= 0 && back < NARROW.height, `the row is out of sight, at ${back} px`);
 });
 
 test("in dark and in light, nothing serious keeps a person out", TEST, async (t) => {

@@ -7,10 +7,12 @@ import { PATIENT, keepScreenshot, launchBrowser, startGateway } from "./support.
 
 const SYMBOLS = Array.from({ length: 200 }, (_, index) => `S${String(index).padStart(3, "0")}`);
 const RATE = 1_000;
+/** About one update in twenty changes nothing, and is no tick. */
+const UPDATES = 1.06 * RATE;
 const config = `
 [[feed]]
 name = "sim"
-rate = ${RATE}
+rate = ${UPDATES}
 symbols = ${JSON.stringify(SYMBOLS)}
 `;
 const MINUTE = 60_000;

@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const targetDir = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
-const binary = resolve(root, process.env.TEST_BINARY ?? join(targetDir, "debug/tickfan"));
+export const gatewayBinary = resolve(root, process.env.TEST_BINARY ?? join(targetDir, "debug/tickfan"));
 const browserBinary = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** How long anything that a test waits for may take on a busy machine. */
@@ -108,16 +108,16 @@ export class Child {
 export const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
 
 /**
- * Starts the built gateway and waits until it serves. `listen` is an address; a free port without it. `config` is TOML;
- * the simulator without it. `descriptors` is how many it may have.
+ * Starts the built gateway and waits until it serves. `listen` and `adminListen` are addresses; free ports without them. `config`
+ * is TOML; the simulator without it. `descriptors` is how many it may have.
  */
-export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
-  if (!existsSync(binary)) throw new Error(`${binary} is not built: run cargo build`);
+export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
+  if (!existsSync(gatewayBinary)) throw new Error(`${gatewayBinary} is not built: run cargo build`);
   const file = join(temporaryFolder(t), "tickfan.toml");
   writeFileSync(file, config);
-  const args = ["--config", file, "--listen", listen, "--admin-listen", "127.0.0.1:0"];
-  const limited = ["-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, binary, ...args];
-  const child = new Child(t, descriptors ? "bash" : binary, descriptors ? limited : args, {
+  const args = ["--config", file, "--listen", listen, "--admin-listen", adminListen];
+  const limited = ["-c", `ulimit -n ${descriptors} && exec "$0" "$@"`, gatewayBinary, ...args];
+  const child = new Child(t, descriptors ? "bash" : gatewayBinary, descriptors ? limited : args, {
     env: { ...process.env, TICKFAN_LOG: "info", TICKFAN_LOG_FORMAT: "json", TICKFAN_SERVER_DRAIN: "200ms", ...env },
   });
   const serving = await child.until("serving", (lines) => parsed(lines).find(({ message }) => message === "serving"));
@@ -127,6 +127,7 @@ export async function startGateway(t, { listen = "127.0.0.1:0", config = "", env
     admin: serving.admin,
     /** What a kernel or a debugger does to it: SIGKILL, SIGSTOP, SIGCONT. */
     signal: (name) => child.process.kill(name),
+    pid: child.process.pid,
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");

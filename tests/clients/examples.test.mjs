@@ -194,3 +194,19 @@ test("examples/browser/shared.html: two tabs, one stream", TEST, async (t) => {
   const { totals } = await (await fetch(`http://${gateway.admin}/debug/streams`)).json();
   assert.equal(totals.looked_at, 1);
 });
+
+test("examples/tick.d.ts has the fields of /openapi.json", () => {
+  const types = readFileSync(join(examples, "tick.d.ts"), "utf8");
+  const { schemas } = JSON.parse(readFileSync(join(root, "src/http/openapi.json"), "utf8")).components;
+  for (const name of ["Tick", "Hello", "Heartbeat", "Bye"]) {
+    const { properties, required } = schemas[name];
+    const body = types.match(new RegExp(`^export interface ${name} \\{\n(.*?)^\\}$`, "ms"))[1];
+    const fields = [...body.matchAll(/^ {2}(\w+)(\??): (.*);$/gm)].map(([, field, optional, type]) => ({ field, optional: optional !== "", type }));
+    assert.deepEqual(fields.map(({ field }) => field).sort(), Object.keys(properties).sort(), name);
+    for (const { field, optional, type } of fields) {
+      assert.equal(optional, !required.includes(field), `${name}.${field}`);
+      const { enum: words = [], items } = properties[field];
+      for (const word of [...words, ...(items?.enum ?? [])]) assert.ok(type.includes(`"${word}"`), `${name}.${field} lacks ${word}`);
+    }
+  }
+});

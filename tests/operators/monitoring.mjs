@@ -9,7 +9,7 @@ import { Child, temporaryFolder, within } from "../browser/support.mjs";
 import { read } from "./files.mjs";
 
 /** A port that was free a moment ago: neither program can be told to take any and say which. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -85,7 +85,8 @@ scrape_configs: [{ job_name: tickfan, static_configs: [{ targets: ${JSON.stringi
   };
   const alerts = async () => json(`http://127.0.0.1:${alertsPort}/api/v2/alerts?active=true`);
   return {
-    query: (expr) => ask(`query?query=${encodeURIComponent(expr)}`),
+    /** The values of an expression, now or at a time. */
+    query: (expr, time) => ask(`query?query=${encodeURIComponent(expr)}${time ? `&time=${time}` : ""}`),
     /** The values of an expression each `step` seconds, from one time to another. */
     range: (expr, start, end, step) => ask(`query_range?query=${encodeURIComponent(expr)}&start=${start}&end=${end}&step=${step}`),
     /** Prometheus' own view of its alerts: those that it will not send any more are gone at once. */

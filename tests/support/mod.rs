@@ -136,6 +136,11 @@ impl Gateway {
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 
+    /// From now on no stream can be opened, as where the system refuses what its socket needs.
+    pub fn refuse_streams(&mut self) {
+        self.streams = mpsc::channel().1;
+    }
+
     pub fn was_handed_a_stream(&self) -> bool {
         self.streams.try_recv().is_ok()
     }

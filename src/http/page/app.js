@@ -174,6 +174,7 @@ function select(symbol) {
   show(symbol === detail.row?.symbol ? null : store.rows.get(symbol));
   choices.detail = detail.row?.symbol ?? "";
   save(choices, "detail");
+  if (detail.row !== null && !roomy.matches) detail.reveal();
 }
 
 const watchlist = new Watchlist({ select, remove, order: choose });

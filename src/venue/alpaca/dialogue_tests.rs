@@ -64,7 +64,7 @@ fn it_logs_in_when_the_venue_has_spoken_and_then_subscribes() {
         [r#"{"action":"subscribe","dailyBars":["AAPL","BRK.B"],"lulds":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#]
     );
     assert_eq!(dialogue.grants_extras(&all, &all), (Message::Acknowledged(3), vec![]));
-    assert_eq!(dialogue.venue.refused(), []);
+    assert_eq!(dialogue.venue.refused(&[]), []);
     assert_eq!(dialogue.grants(&all, &all), (Message::Other, vec![]), "an answer to nothing");
     assert_eq!(dialogue.says(r#"[{"T":"success","msg":"connected"}]"#), (Message::Other, vec![]));
 }
@@ -84,9 +84,9 @@ fn what_is_missing_from_an_answer_is_asked_for_again_and_then_given_up() {
         asked,
         [r#"{"action":"subscribe","dailyBars":["AAPL","AMD"],"lulds":["AAPL","AMD"],"statuses":["AAPL","AMD"]}"#]
     );
-    assert_eq!(dialogue.venue.refused(), [(2, Reason::NotGranted)]);
+    assert_eq!(dialogue.venue.refused(&[]), [(2, Reason::NotGranted)]);
     dialogue.venue.open();
-    assert_eq!(dialogue.venue.refused(), [], "each connection has its own verdict");
+    assert_eq!(dialogue.venue.refused(&[]), [], "each connection has its own verdict");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn statuses_that_are_missing_are_asked_for_again_and_then_told_as_refused() {
         assert_eq!(asked, [r#"{"action":"subscribe","dailyBars":["AMD"],"lulds":["AMD"],"statuses":["AMD"]}"#]);
     }
     assert_eq!(dialogue.says(r#"[{"T":"subscription","statuses":null}]"#), (Message::Refused(Some(5)), vec![]));
-    assert_eq!(dialogue.venue.refused(), [], "its prices are granted");
+    assert_eq!(dialogue.venue.refused(&[]), [], "its prices are granted");
     let answer = dialogue.venue.read(br#"[{"T":"subscription","statuses":7}]"#, &mut dialogue.batch);
     assert_eq!((answer, dialogue.batch.errors.total()), (Ok(Message::Other), 0), "an answer to nothing");
 }
@@ -119,7 +119,7 @@ fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() 
     let (message, extras) = dialogue.fails(405);
     assert_eq!(message, Message::Refused(Some(3)));
     assert!(extras.iter().all(|request| request.contains("statuses") && !request.contains("S1499")));
-    let refused = dialogue.venue.refused();
+    let refused = dialogue.venue.refused(&[]);
     assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(1_499, Reason::SymbolLimit))));
 }
 
@@ -141,7 +141,7 @@ fn refused_for_their_form(names: &[&str], bad: impl Fn(&str) -> bool) -> (Vec<(u
         };
         asked.extend(more);
     }
-    (dialogue.venue.refused(), count)
+    (dialogue.venue.refused(&[]), count)
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_feed_without_statuses_is_still_one_with_prices() {
     let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
     dialogue.grants(&["AAPL"], &["AAPL"]);
     assert_eq!(dialogue.fails(410), (Message::Refused(Some(3)), vec![]));
-    assert_eq!(dialogue.venue.refused(), []);
+    assert_eq!(dialogue.venue.refused(&[]), []);
 }
 
 #[test]

@@ -173,20 +173,22 @@ impl Venue for Alpaca {
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let events: Vec<Event<'_>> = raw::exact(frame)?;
         let mut most = Message::Other;
-        for event in &events {
-            match self.event(event, batch) {
-                Ok(message) if rank(message) > rank(most) => most = message,
-                Ok(_) => {}
-                // The others of its frame stand.
-                Err(reason) => batch.errors.count(reason),
-            }
+        let read = raw::each(frame, |event: Event<'_>| match self.event(&event, batch) {
+            Ok(message) if rank(message) > rank(most) => most = message,
+            Ok(_) => {}
+            // The others of its frame stand.
+            Err(reason) => batch.errors.count(reason),
+        });
+        match read {
+            Err(reason) if most == Message::Other => return Err(reason),
+            Err(reason) => batch.errors.count(reason),
+            Ok(()) => {}
         }
         Ok(most)
     }
 
-    fn refused(&self) -> Vec<(u32, Reason)> {
+    fn refused(&self, _: &[u64]) -> Vec<(u32, Reason)> {
         match &self.stage {
             Stage::Subscribed(subscription) => subscription.refusals(),
             Stage::Connected | Stage::LogIn => Vec::new(),
