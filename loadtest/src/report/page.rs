@@ -109,7 +109,10 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         value => format!("{:.1} M", value / 1e6),
     };
     // In the unit itself, so that the axis ends on a round number of it.
-    let mebibytes: fn(f64) -> String = |value| format!("{value:.1} MiB");
+    let mebibytes: fn(f64) -> String = |value| match value {
+        value if value < 10.0 => format!("{value:.1} MiB"),
+        value => format!("{value:.0} MiB"),
+    };
     let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
     vec![
         over_time(

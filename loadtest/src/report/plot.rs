@@ -64,7 +64,8 @@ impl Plot<'_> {
             write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT)?;
             write!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", LEFT - 8.0, y + 4.0)?;
         }
-        let step = rounded_up(x_max / PLACES_MAX).max(self.x_step_min);
+        // Whole, as what is written there is.
+        let step = rounded_up(x_max / PLACES_MAX).max(self.x_step_min).ceil();
         for number in (0..).map(|number| f64::from(number) * step).take_while(|place| *place <= x_max) {
             let (x, place) = (x_at(number / x_max), (self.place)(number));
             write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 18.0)?;
@@ -153,6 +154,13 @@ mod tests {
         assert!(figure.contains(">50</text>"));
         let figure = plot(vec![(0.0, 10.0), (10.0, 1_000.0)], true);
         assert!(figure.contains("points=\"72.0,220.0 704.0,16.0 \""), "{figure}");
+    }
+
+    #[test]
+    fn places_on_the_x_axis_are_where_they_say() {
+        let figure = plot(vec![(0.0, 1.0), (23.0, 1.0)], false);
+        let places: Vec<&str> = figure.split("\"middle\">").skip(1).filter_map(|text| text.split('<').next()).collect();
+        assert_eq!(places, ["0", "3", "6", "9", "12", "15", "18", "21", "s"]);
     }
 
     #[test]
