@@ -3,6 +3,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::Value;
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -13,7 +14,7 @@ use std::{
     },
     thread,
 };
-use support::{Updates, cache, recording::Recording};
+use support::{Session, Updates, cache, newer, recording::Recording};
 use tickfan::market::{Guards, Now, Origin, Quote, Update};
 
 const SYMBOLS: usize = 200;
@@ -85,5 +86,41 @@ fn beside(again: impl Fn() + Sync, measured: impl FnOnce()) {
     });
 }
 
-criterion_group!(benches, publish);
+/// All of it: from a frame's bytes to a published tick.
+fn ingest(criterion: &mut Criterion) {
+    const FRAMES: usize = 10_000;
+    let mut session = Session::new(&Recording::open());
+    let frames = session.frames.clone();
+    let (_cache, states) = cache(SYMBOLS);
+    let mut group = criterion.benchmark_group("ingest");
+    group.throughput(Throughput::Elements(FRAMES as u64));
+
+    let mut count = 0;
+    group.bench_function("venue and cache", |bencher| {
+        bencher.iter(|| {
+            let now = Now::read();
+            for frame in 0..FRAMES {
+                for &update in session.read(frame % frames.len()) {
+                    count += 1;
+                    black_box(states[frame % SYMBOLS].publish(&newer(update, count), now));
+                }
+            }
+        });
+    });
+
+    let map: Mutex<HashMap<String, Value>> = Mutex::default();
+    group.bench_function("tree and one mutex", |bencher| {
+        bencher.iter(|| {
+            for frame in 0..FRAMES {
+                let mut tree: Value = serde_json::from_str(&frames[frame % frames.len()]).unwrap_or_default();
+                let data = tree["data"].take();
+                let name = format!("SYM{}", frame % SYMBOLS);
+                map.lock().unwrap_or_else(PoisonError::into_inner).insert(name, data);
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, publish, ingest);
 criterion_main!(benches);

@@ -75,6 +75,23 @@ fn requests_are_counted_by_a_closed_list_of_routes() {
 }
 
 #[test]
+fn processor_time_is_a_counter_of_parts_of_a_second() {
+    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let mut client = Client::connect(admin.address);
+    let mut cpu = || {
+        let text = client.get("/metrics").body;
+        assert!(text.contains("# TYPE process_cpu_seconds_total counter\n"), "{text}");
+        let value = text.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+        value.unwrap().parse::<f64>().unwrap()
+    };
+    // To tell it costs time, too.
+    let first = cpu();
+    while cpu().fract() == 0.0 {
+        assert!(cpu() < first + 2.0, "it goes by whole seconds");
+    }
+}
+
+#[test]
 fn no_page_of_another_origin_reads_them() {
     let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
     let answer = Client::connect(admin.address).request("GET", "/metrics", "origin: https://app.example\r\n");

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CLOSED_DAYS_MAX, Config, FEED_KEYS, FEEDS_MAX, FILE_BYTES_MAX, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS,
+    CLOSED_DAYS_MAX, Config, FEED_KEYS, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS,
     SYMBOLS_MAX, Setting, VenueKind, load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
@@ -155,17 +155,6 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
     }
 }
 
-#[test]
-fn too_many_closed_days_are_refused() {
-    let text = |count: usize| {
-        let days = vec!["\"2025-01-09\""; count].join(",");
-        format!("[[feed]]\nhours = \"us-equities\"\nclosed_days = [{days}]")
-    };
-    assert!(load_text("closed_days", text(CLOSED_DAYS_MAX)).is_ok());
-    let error = load_text("closed_days", text(CLOSED_DAYS_MAX + 1)).unwrap_err();
-    assert!(error.starts_with("too many closed days\n") && error.contains("at most 366"), "{error}");
-}
-
 /// The bounds of a key as texts, with what lies just outside: (minimum, maximum, below, above).
 fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)> {
     let plain = |range: &std::ops::RangeInclusive<usize>, show: &dyn Fn(usize) -> String| {
@@ -239,6 +228,54 @@ fn each_default_is_within_its_range_and_has_a_reason() {
     }
 }
 
+/// Lines of a feed at the limit of a key and over it, and what is said of the latter. The list is the configuration's own.
+fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
+    let stocks = |key_env: &str, secret_env: &str| {
+        format!("venue = \"alpaca\"\nsymbols = [\"A\"]\nkey_env = \"{key_env}\"\nsecret_env = \"{secret_env}\"")
+    };
+    let crypto = |symbols: &str, url: &str| format!("venue = \"binance\"\nsymbols = {symbols}\nurl = \"{url}\"");
+    let with = |line: &dyn Fn(usize) -> String, max: usize| (line(max), line(max + 1));
+    let ((most, over), said) = match key.name {
+        "name" => (with(&|count| format!("name = \"{}\"", "n".repeat(count)), 32), "1 to 32 characters"),
+        "venue" => (("venue = \"sim\"".to_owned(), "venue = \"moon\"".to_owned()), "the venues are"),
+        "url" => {
+            let address = |count: usize| format!("ws://{}", "u".repeat(count - "ws://".len()));
+            (with(&|count| crypto("[\"A-B\"]", &address(count)), 2_048), "at most 2048 characters")
+        }
+        "key_env" => (with(&|count| stocks(&"K".repeat(count), "SECRET"), 64), "no name of a variable"),
+        "secret_env" => (with(&|count| stocks("KEY", &"K".repeat(count)), 64), "no name of a variable"),
+        "symbols" => {
+            let named = |count: usize| crypto(&format!("{{ A = \"{}\" }}", "V".repeat(count)), "ws://a");
+            (with(&named, 64), "1 to 64 bytes")
+        }
+        "hours" => (("hours = \"always\"".to_owned(), "hours = \"at-night\"".to_owned()), "hours"),
+        "closed_days" => {
+            let days = |count| format!("hours = \"us-equities\"\nclosed_days = [{}]", "\"2025-01-09\",".repeat(count));
+            (with(&days, CLOSED_DAYS_MAX), "at most 366")
+        }
+        "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
+        name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
+    };
+    (most, over, said)
+}
+
+#[test]
+fn rule_10_each_key_of_a_feed_has_its_limit() {
+    let variables = ["KEY", "SECRET", &"K".repeat(64)].map(|name| (name.into(), "x".into()));
+    for key in FEED_KEYS {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("feed-{}.toml", key.name));
+        let read = |lines: &str| {
+            fs::write(&path, format!("[[feed]]\n{lines}\n")).unwrap();
+            load(Some(&path), variables.clone(), &Overrides::default()).map_err(|error| error.to_string())
+        };
+        let (most, over, said) = limit_of(key);
+        assert!(read(&most).is_ok(), "{}: {:?}", key.name, read(&most));
+        let error = read(&over).unwrap_err();
+        assert!(error.contains(said), "{}: {error}", key.name);
+    }
+}
+
 #[test]
 fn too_many_symbols_are_refused() {
     let text = |count: usize| {
@@ -272,7 +309,12 @@ fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let error = load_file(Path::new("tests/config/nowhere")).unwrap_err();
-    assert_eq!(error, "cannot read tests/config/nowhere: No such file or directory (os error 2)");
+    assert_eq!(
+        error,
+        "cannot read tests/config/nowhere: No such file or directory (os error 2)\n   \
+         = `tickfan --print-config > tests/config/nowhere` writes one, with every default\n   \
+         = without --config tickfan serves a simulated market"
+    );
     assert!(load_file(Path::new("tests")).unwrap_err().starts_with("cannot read tests: "));
 }
 
@@ -379,4 +421,34 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "no filter of logs");
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "no format of logs");
     check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
+}
+
+#[test]
+fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
+    let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
+    let set = |name: &str| -> Vec<&str> {
+        unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+    };
+    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    assert_eq!(unit.matches("\nExec").count(), 1);
+    let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
+    let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
+    let output = tickfan(&words[1..], &[]);
+    check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
+    assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
+}
+
+#[test]
+fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
+    let dockerfile = fs::read_to_string("deploy/Dockerfile").unwrap();
+    let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();
+    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
+    let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(
+        images,
+        [
+            &format!("rust:{channel}-slim-bookworm AS build"),
+            "gcr.io/distroless/cc-debian12:nonroot" // Debian 12 is bookworm.
+        ]
+    );
 }

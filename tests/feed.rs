@@ -386,11 +386,29 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
         let mut peer = venue.accept().await;
         peer.text().await;
         peer.send(r#"{"op":"refuse","id":1}"#).await;
+        assert_eq!(rig.refused().await, [(0, Reason::NotGranted), (1, Reason::NotGranted)]);
         rig.lost().await;
         rig.reached(FeedState::Failed).await;
     }
     rig.counted("losses_total{feed=\"test\",reason=\"refused\"}", "2").await;
     let _peer = venue.grant().await;
+    assert_eq!(rig.refused().await, []);
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_request_that_is_refused_refuses_its_symbols_and_no_others() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..150).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &names, timing());
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"result":null,"id":1}"#).await;
+    peer.text().await;
+    peer.send(r#"{"code":2,"msg":"Invalid request","id":2}"#).await;
+    assert_eq!(rig.refused().await, (100..150).map(|symbol| (symbol, Reason::NotGranted)).collect::<Vec<_>>());
     rig.reached(FeedState::Live).await;
     rig.stop().await;
 }
@@ -557,15 +575,16 @@ impl Venue {
         peer
     }
 
-    /// The same, with what it asks for: two requests, of which the first, for prices, grants these.
+    /// The same, with what it asks for: first prices, of which these are granted, and once that is all, the rest.
     async fn subscribe(&self, granted: &[&str]) -> Peer {
         let mut peer = self.log_in().await;
         peer.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
         let prices = peer.text().await;
         assert_eq!(prices, r#"{"action":"subscribe","quotes":["AAPL","IBM"],"trades":["AAPL","IBM"]}"#);
         peer.acknowledge(granted).await;
-        assert!(peer.text().await.contains("statuses"));
-        peer.acknowledge(granted).await;
+        if granted.len() == 2 {
+            peer.grant_extras(granted).await;
+        }
         peer
     }
 }
@@ -573,6 +592,16 @@ impl Venue {
 impl Peer {
     async fn acknowledge(&mut self, granted: &[&str]) {
         let answer = serde_json::json!([{ "T": "subscription", "trades": granted, "quotes": granted }]);
+        self.send(&answer.to_string()).await;
+    }
+
+    async fn grant_extras(&mut self, granted: &[&str]) {
+        let extras =
+            serde_json::json!({ "action": "subscribe", "dailyBars": granted, "statuses": granted, "lulds": granted });
+        let asked: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
+        assert_eq!(asked, extras);
+        let answer =
+            serde_json::json!([{ "T": "subscription", "dailyBars": granted, "statuses": granted, "lulds": granted }]);
         self.send(&answer.to_string()).await;
     }
 }
@@ -608,6 +637,7 @@ async fn what_is_acknowledged_in_part_is_asked_for_again() {
     peer.acknowledge(&["AAPL"]).await;
     assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
     peer.acknowledge(&["AAPL"]).await;
+    peer.grant_extras(&["AAPL"]).await;
     assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
     rig.reached(FeedState::Live).await;
     peer.send(STOCK_TRADE).await;

@@ -4,6 +4,7 @@
 
 mod support;
 
+use futures_util::{SinkExt, StreamExt};
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
@@ -13,6 +14,11 @@ use std::{
     time::Instant,
 };
 use support::{Client, Gateway, Setup, process::Process, stream::Stream, venue::Venue};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
 
 /// A gateway with a feed, and the venue that it is connected to.
 fn start(name: &str, more: &str) -> (Process, Venue, support::venue::Connection) {
@@ -122,6 +128,48 @@ fn rule_9_a_venue_that_sends_garbage_does_not_fill_the_log() {
     let log = gateway.log();
     let told = lines(&log, "garbage").len();
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
+}
+
+/// Takes a feed of Alpaca's protocol in, up to the key that it shows.
+async fn asked_in(listener: &TcpListener) -> (WebSocketStream<TcpStream>, String) {
+    let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
+    socket.send(Message::text(r#"[{"T":"success","msg":"connected"}]"#)).await.unwrap();
+    let shown = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
+    (socket, shown)
+}
+
+#[test]
+fn a_key_that_a_venue_repeats_is_neither_logged_nor_shown() {
+    const KEY: &str = "PKEXAMPLE7";
+    const SECRET: &str = "se/cr\"et+0123456789abcdefghij";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let feed = format!(
+        "[[feed]]\nname = \"stocks\"\nvenue = \"alpaca\"\nurl = \"ws://{}/v2/iex?token=0123456789\"\n\
+         symbols = [\"AAPL\"]\nkey_env = \"A_KEY\"\nsecret_env = \"A_SECRET\"\n",
+        listener.local_addr().unwrap()
+    );
+    let gateway = Process::start_with("logs-echo", &feed, &[("A_KEY", KEY), ("A_SECRET", SECRET)]);
+    runtime.block_on(async {
+        let (mut socket, shown) = asked_in(&listener).await;
+        socket.send(Message::text(format!("what is {shown}?"))).await.unwrap();
+        let reason = format!("go away, {KEY} {SECRET}").into();
+        socket.close(Some(CloseFrame { code: 4000.into(), reason })).await.unwrap();
+        let (mut socket, shown) = asked_in(&listener).await;
+        let error = serde_json::json!([{"T": "error", "code": 402, "msg": format!("no such key: {shown}")}]);
+        socket.send(Message::text(error.to_string())).await.unwrap();
+        while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    });
+    gateway.metric_when("tickfan_feed_losses_total", "reason=\"denied\"", |denied| denied == 1);
+    let shown = Client::connect(gateway.admin).get("/debug/feeds").body;
+    let log = gateway.log();
+    for event in ["something is wrong with a message", "not connected", "does not let us in"] {
+        let told = lines(&log, event);
+        assert!(told.len() == 1 && told[0].contains("(hidden)"), "{event}: {log:#?}");
+    }
+    for text in log.iter().chain([&shown]) {
+        assert!(!text.contains(KEY) && !text.contains("0123456789"), "{text}");
+    }
 }
 
 #[test]

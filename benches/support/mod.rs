@@ -70,13 +70,16 @@ impl Updates {
     }
 
     pub fn next(&mut self) -> Update {
-        let mut update = self.updates[self.count as usize % self.updates.len()];
         self.count += 1;
-        let orders =
-            [update.trade.as_mut().map(|part| &mut part.order), update.quote.as_mut().map(|part| &mut part.order)];
-        orders.into_iter().flatten().for_each(|order| order.id = Some(self.count));
-        update
+        newer(self.updates[self.count as usize % self.updates.len()], self.count)
     }
+}
+
+/// An update that is newer than all with a lower number.
+pub fn newer(mut update: Update, number: u64) -> Update {
+    let orders = [update.trade.as_mut().map(|part| &mut part.order), update.quote.as_mut().map(|part| &mut part.order)];
+    orders.into_iter().flatten().for_each(|order| order.id = Some(number));
+    update
 }
 
 /// A cache with so many symbols.

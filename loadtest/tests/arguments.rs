@@ -63,6 +63,11 @@ fn an_unknown_scenario_is_told_with_those_that_are_known() {
 }
 
 #[test]
+fn a_scenario_that_the_bare_loop_cannot_do_is_refused() {
+    check(&run(&["floor", "churn"]), 64, &["floor churn: group `pages` leaves and comes back"]);
+}
+
+#[test]
 fn a_scenario_that_is_wrong_is_told_with_its_place() {
     let path = format!("{}/wrong-scenario.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&path, "about = \"x\"\nduration = \"10 parsecs\"\n").unwrap();

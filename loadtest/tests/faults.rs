@@ -24,7 +24,13 @@ const LOAD: Duration = Duration::from_secs(4);
 const OLD_AFTER: Duration = Duration::from_millis(300);
 
 fn smoke(fault: Fault) -> Summary {
-    let (scenario, _) = scenario::load("smoke").unwrap();
+    smoke_with(fault, 0.0)
+}
+
+/// With watchlists that leave and come back: of them some holes are never seen. The proxy hits streams of one symbol.
+fn smoke_with(fault: Fault, churn: f64) -> Summary {
+    let (mut scenario, _) = scenario::load("smoke").unwrap();
+    scenario.groups.iter_mut().filter(|group| group.symbols > 1).for_each(|group| group.churn = churn);
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
     let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
     let proxy = Proxy::start(gateway.address, fault);
@@ -44,7 +50,7 @@ fn smoke(fault: Fault) -> Summary {
         Run { name, about, streams, duration: LOAD, outages: &[], server, venue: Some(&venue), thresholds: &[] };
     let summary = run(&wanted, &mut |_| {}).unwrap();
     assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
-    assert_eq!(summary.streams.opened, summary.streams.asked);
+    assert_eq!(summary.streams.opened - summary.streams.resumed, summary.streams.asked);
     summary
 }
 
@@ -67,6 +73,15 @@ fn a_proxy_that_changes_nothing_breaks_nothing() {
 #[test]
 fn a_tick_that_is_dropped_is_found() {
     check(Fault::Drop, "holes");
+}
+
+#[test]
+fn a_tick_that_is_dropped_is_found_though_others_come_and_go() {
+    // So often that most of their holes are cut off; then the sum of all says nothing of one.
+    let summary = smoke_with(Fault::Drop, 6_000.0);
+    let evidence = &summary.violations.evidence;
+    assert!(summary.streams.resumed > 0 && !summary.is_kept(), "{:#?}", summary.streams);
+    assert!(evidence.iter().any(|of| of.rule.name() == "holes" && of.what.starts_with("it sees 1 ")), "{evidence:#?}");
 }
 
 #[test]

@@ -6,15 +6,15 @@ mod support;
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 use support::gateway_program;
 use tickfan_loadtest::{
-    measure::{Ended, Process},
-    report::{Summary, page},
+    measure::{Counters, Ended, Process},
+    report::{Summary, page, text},
     run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
-    scenario::{self, Scenario},
+    scenario::{self, Outage, Scenario},
     streams::{Group, Popularity, Reads, Setup, Wire},
 };
 
@@ -32,29 +32,40 @@ fn group(count: u32, reads: Reads, churn: f64) -> Group {
     }
 }
 
-/// The venue and the gateway of `smoke`, with other streams.
+/// The venue and the gateway of `smoke`, with other streams; what they get is right.
 fn load(gateway: &str, groups: Vec<Group>) -> Summary {
+    let (summary, _) = load_through(gateway, groups, &[], true);
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    summary
+}
+
+/// The same through outages, and what the gateway had counted in the end, if it is asked.
+fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched: bool) -> (Summary, Counters) {
     let (mut scenario, _) = scenario::load("smoke").unwrap();
     scenario.gateway = toml::from_str(gateway).unwrap();
+    let outages: Vec<Outage> = outages.iter().map(|text| text.parse().unwrap()).collect();
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
     let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
     let wanted = Run {
         name: "clients",
         about: "",
         streams: setup(gateway.address, Wire::Tickfan, symbols, groups),
-        duration: LOAD,
-        outages: &[],
-        server: Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) },
+        duration: outages.iter().map(|outage| outage.at.0 + outage.lasts.0).max().unwrap_or_default().max(LOAD),
+        outages: &outages,
+        server: Server {
+            process: Some(Process::new(gateway.pid()).unwrap()),
+            admin: Some(gateway.admin).filter(|_| is_watched),
+        },
         venue: Some(&venue),
         thresholds: &[],
     };
     let summary = run(&wanted, &mut |_| {}).unwrap();
-    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    let counters = gateway.admin.counters().unwrap();
     assert!(gateway.stop(), "the gateway ends well");
-    summary
+    (summary, counters)
 }
 
-fn setup(target: std::net::SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
+fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
     let (host, old_after) = (target.to_string(), Scenario::old_after().0);
     Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1 }
 }
@@ -64,7 +75,7 @@ fn those_that_leave_come_back_with_the_id_of_their_last_tick() {
     // Each stays a second on average.
     let summary = load("", vec![group(20, Reads::AtOnce, 6_000.0), group(20, Reads::AtOnce, 0.0)]);
     assert!(summary.streams.resumed >= 10, "{:?}", summary.streams);
-    assert!(summary.streams.ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
+    assert!(summary.streams.groups[0].ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
 }
 
 #[test]
@@ -81,6 +92,29 @@ fn those_that_never_read_are_closed_by_the_gateway_and_are_no_loss() {
     let summary = load("fanout = { stall_timeout = \"1s\" }", vec![stalled, group(5, Reads::AtOnce, 0.0)]);
     assert_eq!(summary.streams.lost, 0, "{:?}", summary.streams);
     assert!(summary.gateway.unwrap().closed["stalled"] > 0);
+}
+
+#[test]
+fn a_venue_that_breaks_off_and_falls_silent_leaves_nothing_old_shown_as_live() {
+    let gateway = "feed = { mute_after = \"1s\" }";
+    let outages = ["break:500ms:0s", "break:1500ms:1s", "mute:4s:4s"];
+    let (summary, counters) = load_through(gateway, vec![group(20, Reads::AtOnce, 0.0)], &outages, true);
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    let losses = |reason: &str| counters.sum("tickfan_feed_losses_total", &format!("reason=\"{reason}\""));
+    assert!(losses("io") >= Some(2.0) && losses("mute") >= Some(1.0), "{:?} {:?}", losses("io"), losses("mute"));
+}
+
+#[test]
+fn a_gateway_that_does_not_notice_a_silent_venue_shows_old_prices_as_live() {
+    // By its own default it waits half a minute.
+    let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &["mute:1s:2s"], true);
+    assert!(summary.violations.by_rule.contains_key("stale_as_live"), "{:#?}", summary.violations);
+}
+
+#[test]
+fn holes_that_cannot_be_judged_are_told() {
+    let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &[], false);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("holes are not judged")), "{:?}", summary.warnings);
 }
 
 #[test]
@@ -107,32 +141,68 @@ fn the_floor_sends_each_tick_to_those_that_want_it() {
     assert!(page(&summary).contains("<svg"));
 }
 
-#[test]
-fn events_of_another_server_are_counted() {
+/// A server of these events, trades again and again; it ends its streams of two symbols and more.
+fn other_server(events: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             let mut request = [0; 1_024];
             let length = client.read(&mut request).unwrap();
-            assert!(request[..length].starts_with(b"GET /events HTTP/1.0\r\n"));
-            let events = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
+            assert!(request[..length].starts_with(b"GET /events?of="));
             let _ = write!(client, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{events}");
-            // The connection stays open as long as the client does.
-            std::thread::spawn(move || client.read(&mut [0]));
+            if !request.contains(&b',') {
+                // The connection stays open as long as the client does.
+                std::thread::spawn(move || match events.contains("trade") {
+                    true => while client.write_all(events.as_bytes()).is_ok() {},
+                    false => drop(client.read(&mut [0])),
+                });
+            }
         }
     });
+    address
+}
+
+fn load_other(events: &'static str, groups: Vec<Group>) -> Summary {
+    let wire = Wire::Plain { path: "/events?of={symbols}".to_owned() };
     let wanted = Run {
         name: "other",
         about: "",
-        streams: setup(address, Wire::Plain { path: "/events".to_owned() }, vec![], vec![group(7, Reads::AtOnce, 0.0)]),
+        streams: setup(other_server(events), wire, vec!["A".to_owned(), "B".to_owned()], groups),
         duration: Duration::from_millis(500),
         outages: &[],
         server: Server::default(),
         venue: None,
         thresholds: &[],
     };
-    let summary = run(&wanted, &mut |_| {}).unwrap();
+    run(&wanted, &mut |_| {}).unwrap()
+}
+
+const TWO_EVENTS: &str = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
+
+#[test]
+fn times_in_whole_milliseconds_are_shown_as_not_measured() {
+    // Of the year 2100, and so later than any stream has opened.
+    let millis = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123000}\r\n\r\n";
+    let micros = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
+    let one = || vec![Group { symbols: 1, ..group(1, Reads::AtOnce, 0.0) }];
+    let summary = load_other(millis, one());
+    assert!(summary.latency.is_none() && text(&summary).contains("latency     not measured"), "{}", text(&summary));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("whole milliseconds")), "{:?}", summary.warnings);
+    assert!(load_other(micros, one()).latency.is_some());
+}
+
+#[test]
+fn events_of_another_server_are_counted() {
+    let summary = load_other(TWO_EVENTS, vec![Group { symbols: 1, ..group(7, Reads::AtOnce, 0.0) }]);
     assert_eq!((summary.streams.opened, summary.streams.ticks), (7, 14));
     assert!(summary.latency.is_none() && summary.gateway.is_none());
+}
+
+#[test]
+fn a_stream_that_is_lost_is_not_hidden_by_those_that_never_read() {
+    let stalled = Group { symbols: 1, ..group(5, Reads::Never, 0.0) };
+    let summary = load_other(TWO_EVENTS, vec![stalled, Group { symbols: 2, ..group(3, Reads::AtOnce, 0.0) }]);
+    let lost: Vec<u64> = summary.streams.groups.iter().map(|group| group.lost).collect();
+    assert_eq!((summary.streams.lost, lost), (3, vec![0, 3]), "{:?}", summary.streams);
 }

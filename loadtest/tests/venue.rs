@@ -90,6 +90,21 @@ async fn binance_trades_and_ends_on_what_it_says_is_newest() {
 }
 
 #[tokio::test]
+async fn it_sends_one_of_each_though_nothing_is_due() {
+    let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Load::Quiet)).unwrap();
+    let mut feed = Feed::binance(&venue).await;
+    // It tells that it has heard before it does what it has heard.
+    while venue.wanted() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for id in 1..=2 {
+        venue.send_one_of_each();
+        assert_eq!(feed.json().await["data"]["t"], id);
+        assert_eq!(feed.json().await["data"]["u"], id);
+    }
+}
+
+#[tokio::test]
 async fn alpaca_wants_a_key_and_lists_what_it_grants() {
     let venue = venue(Protocol::Alpaca, &["AAPL", "MSFT"], 1_000.0);
     venue.command(Command::Door(Door::Half));

@@ -109,7 +109,7 @@ impl Source<'_> {
         let mut report = wrong.what;
         // Writing into a String cannot fail.
         let _ = write!(report, "\n {margin}--> {where_}");
-        if !wrong.line_hidden {
+        if !wrong.line_hidden && !place.may_tell_a_secret {
             let _ = write!(report, "\n {margin} |\n {number} | {}", place.shown);
             let _ = write!(report, "\n {margin} | {}{}", " ".repeat(place.before), "^".repeat(place.width));
         }
@@ -131,6 +131,7 @@ struct Place {
     shown: String,
     before: usize,
     width: usize,
+    may_tell_a_secret: bool,
 }
 
 impl Place {
@@ -144,7 +145,8 @@ impl Place {
         // A line of a megabyte is cut: some characters before the caret, and what fits behind it.
         let skipped =
             if before + width.min(LINE_SHOWN_MAX / 2) > LINE_SHOWN_MAX { before - LINE_SHOWN_MAX / 4 } else { 0 };
-        let line = text[line_start..line_end].trim_end_matches('\r').chars().skip(skipped).take(LINE_SHOWN_MAX);
+        let whole = text[line_start..line_end].trim_end_matches('\r');
+        let line = whole.chars().skip(skipped).take(LINE_SHOWN_MAX);
         let before_shown = before - skipped;
         Self {
             line: 1 + text[..line_start].matches('\n').count(),
@@ -152,8 +154,17 @@ impl Place {
             shown: line.map(harmless).collect(),
             before: before_shown,
             width: width.clamp(1, (LINE_SHOWN_MAX - before_shown).max(1)),
+            may_tell_a_secret: may_tell_a_secret(whole),
         }
     }
+}
+
+/// Whether a line of a file may hold what nobody should read in a log: a venue's key by a name that is none of ours, or one in an
+/// address's query.
+fn may_tell_a_secret(line: &str) -> bool {
+    let name = line.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_secret = ["key", "secret", "token", "password"].iter().any(|word| name.contains(word));
+    (is_secret && !name.ends_with("_env")) || (line.contains("://") && line.contains(['?', '@']))
 }
 
 /// A word of the user's, cut to a sane length and without characters that would act on a terminal.
@@ -199,6 +210,14 @@ mod tests {
     fn the_caret_is_under_its_characters() {
         check("a = 1\nbé = 2\r\n", 6..9, "  --> f.toml:2:1\n   |\n 2 | bé = 2\n   | ^^");
         check("a\té\x1b = 1", 4..5, "  --> f.toml:1:4\n   |\n 1 | a é\u{fffd} = 1\n   |    ^");
+    }
+
+    #[test]
+    fn a_line_that_may_hold_a_secret_is_not_shown() {
+        for line in ["secret = \"hush\"", "api_key=\"hush\"", "url = \"wss://a?hush", "x = { url = \"wss://hush@a\" }"]
+        {
+            check(&format!("{line}\n"), 0..3, "  --> f.toml:1:1");
+        }
     }
 
     #[test]

@@ -7,7 +7,14 @@ use super::{
     value::{self, Raw, kind},
     variables,
 };
-use std::{ffi::OsString, fs::File, io::Read as _, net::SocketAddr, ops::Range, path::Path};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read as _},
+    net::SocketAddr,
+    ops::Range,
+    path::Path,
+};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -65,7 +72,16 @@ pub fn load(
 type Places = Vec<(&'static str, Range<usize>)>;
 
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
-    let failed = |error: std::io::Error| Wrong::new(format!("cannot read {name}: {error}")).nowhere();
+    let failed = |error: io::Error| {
+        let wrong = Wrong::new(format!("cannot read {name}: {error}"));
+        match error.kind() {
+            io::ErrorKind::NotFound => wrong
+                .help(format!("`tickfan --print-config > {name}` writes one, with every default"))
+                .help("without --config tickfan serves a simulated market"),
+            _ => wrong,
+        }
+        .nowhere()
+    };
     let mut bytes = Vec::new();
     // Read up to the limit rather than asked for its length: a device or a pipe has none.
     File::open(path).and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;

@@ -95,6 +95,9 @@ pub(super) fn url(text: &str) -> Result<String, Wrong> {
     let Ok(uri) = text.parse::<Uri>() else {
         return wrong("write it as \"wss://stream.example.com/path\"");
     };
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return wrong("leave out what stands before the @: a websocket logs in with its first messages");
+    }
     match (uri.scheme_str(), uri.host()) {
         (Some("ws" | "wss"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
         (Some("http" | "https"), _) => wrong("a websocket's address starts with \"wss://\", or \"ws://\" without TLS"),

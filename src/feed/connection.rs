@@ -273,7 +273,7 @@ impl<S: Sink> Connection<S> {
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
                 self.meter.metrics.up.set(1.0);
-                self.live(refused);
+                self.live(&refused);
                 None
             }
             Action::Leave { loss, retry_in } => {
@@ -311,16 +311,17 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    fn live(&mut self, refused_requests: usize) {
-        let (refused, now) = (self.venue.refused(), Now::read());
+    fn live(&mut self, requests: &[u64]) {
+        let (refused, now) = (self.venue.refused(requests), Now::read());
         self.sink.refused(&refused, now);
-        self.notices.subscribed(self.closed, refused_requests, refused.len(), now);
+        self.notices.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
     /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
     /// makes nothing older than it is, but may have been refused.
     fn tell_sink(&mut self, loss: Loss, now: Now) {
-        if let Some(reason) = self.denied.take() {
+        let all_requests_refused = (loss == Loss::Refused).then_some(Reason::NotGranted);
+        if let Some(reason) = self.denied.take().or(all_requests_refused) {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }

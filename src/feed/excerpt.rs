@@ -1,32 +1,152 @@
-//! What may be logged of what came from outside.
+//! What may be shown of what came from outside, in logs and to operators.
 
-use std::fmt;
+use crate::config::Credentials;
+use std::cmp::Reverse;
 
-/// Bytes from outside as a log line may show them: escaped, so that they forge no line and no colour, and cut.
-pub(super) struct Excerpt<'a>(pub(super) &'a [u8]);
+/// What a secret is shown as.
+const HIDDEN: &str = "(hidden)";
 
-/// Enough to recognise a message by.
-const EXCERPT_BYTES_MAX: usize = 160;
+/// Shows bytes from outside escaped, so that they forge no line and no colour, cut, and without what a venue knows us by, which it
+/// may repeat.
+#[derive(Debug, Default)]
+pub(super) struct Excerpts {
+    /// Without backslashes, in which texts differ by how often they were escaped. The longest first: one may begin another.
+    secrets: Vec<Vec<u8>>,
+}
 
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(EXCERPT_BYTES_MAX)];
-        write!(f, "{}", shown.escape_ascii())?;
-        if shown.len() < self.0.len() {
-            write!(f, "… ({} bytes)", self.0.len())?;
+impl Excerpts {
+    pub(super) fn new(credentials: Option<&Credentials>) -> Self {
+        let both = credentials.into_iter().flat_map(|both| [both.key.expose(), both.secret.expose()]);
+        let plain = both.map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
+        let mut secrets: Vec<_> = plain.filter(|secret| !secret.is_empty()).collect();
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        Self { secrets }
+    }
+
+    /// About `max` characters of a message of `whole` bytes, which begins with `bytes`.
+    pub(super) fn show(&self, bytes: &[u8], whole: usize, max: usize) -> String {
+        let (mut text, mut rest) = (String::new(), bytes);
+        while let Some(&byte) = rest.first()
+            && text.len() < max
+        {
+            let found: Vec<Begins> = self.secrets.iter().map(|secret| begins(rest, secret)).collect();
+            if let Some(length) = found.iter().find_map(Begins::length) {
+                text.push_str(HIDDEN);
+                rest = &rest[length..];
+            } else if bytes.len() < whole && found.contains(&Begins::Perhaps) {
+                break;
+            } else {
+                push_printable(&mut text, byte);
+                rest = &rest[1..];
+            }
         }
-        Ok(())
+        if !rest.is_empty() || bytes.len() < whole {
+            text.push_str(&format!("… ({whole} bytes)"));
+        }
+        text
+    }
+}
+
+/// Whether a text begins with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    No,
+    /// All that there is of it does.
+    Perhaps,
+    /// In so many bytes.
+    With(usize),
+}
+
+impl Begins {
+    fn length(&self) -> Option<usize> {
+        if let Self::With(length) = self { Some(*length) } else { None }
+    }
+}
+
+/// Compares a text with a secret, however often JSON has escaped it.
+fn begins(text: &[u8], secret: &[u8]) -> Begins {
+    let mut rest = text;
+    for &wanted in secret {
+        match unescaped(rest) {
+            Some((byte, behind)) if byte == wanted => rest = behind,
+            Some(_) => return Begins::No,
+            None => return Begins::Perhaps,
+        }
+    }
+    Begins::With(text.len() - rest.len())
+}
+
+/// The first character, and what is behind it: `/`, `\/`, `\\/` and `\u002f` are the same.
+fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let escapes = text.iter().take_while(|&&byte| byte == b'\\').count();
+    let (&first, behind) = text[escapes..].split_first()?;
+    let code = behind.strip_prefix(b"00").and_then(|code| code.split_at_checked(2));
+    match code.filter(|_| escapes > 0 && first == b'u') {
+        Some((digits, behind)) => {
+            let byte = std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            Some((byte.unwrap_or_default(), behind))
+        }
+        None => Some((first, behind)),
+    }
+}
+
+/// What a terminal may show. Quotes stay: most messages are JSON.
+fn push_printable(text: &mut String, byte: u8) {
+    if byte == b' ' || byte.is_ascii_graphic() {
+        text.push(char::from(byte));
+    } else {
+        text.push_str(&byte.escape_ascii().to_string());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
+    use proptest::prelude::*;
+
+    const MAX: usize = 160;
+
+    fn excerpts(key: &str, secret: &str) -> Excerpts {
+        Excerpts::new(Some(&Credentials { key: Secret::new(key), secret: Secret::new(secret) }))
+    }
+
+    fn show(bytes: &[u8]) -> String {
+        excerpts("PKTEST", "hu\"sh/").show(bytes, bytes.len(), MAX)
+    }
 
     #[test]
     fn text_from_outside_can_forge_no_line() {
-        assert_eq!(Excerpt(b"a\r\n\x1b[31m\"\xff").to_string(), "a\\r\\n\\x1b[31m\\\"\\xff");
-        let long = Excerpt(&[b'x'; 1_000]).to_string();
-        assert_eq!(long, format!("{}… (1000 bytes)", "x".repeat(EXCERPT_BYTES_MAX)));
+        assert_eq!(show(b"a\r\n\x1b[31m\"\xff"), "a\\r\\n\\x1b[31m\"\\xff");
+        assert_eq!(show(&[b'x'; 1_000]), format!("{}… (1000 bytes)", "x".repeat(MAX)));
+        assert_eq!(Excerpts::default().show(b"abc", 3, 2), "ab… (3 bytes)");
+    }
+
+    #[test]
+    fn what_a_venue_knows_us_by_is_hidden_however_it_comes_back() {
+        assert_eq!(show(b"no such key: PKTEST"), "no such key: (hidden)");
+        for echo in [r#"hu"sh/"#, r#"hu\"sh/"#, r#"hu\"sh\/"#, r#"hu\\\"sh\\\/"#, r#"h\u0075\u0022sh\u002F"#] {
+            assert_eq!(show(format!("[{echo}]").as_bytes()), "[(hidden)]");
+        }
+        assert_eq!(show(br"\u00zz hu"), r"\u00zz hu", "a part of it is its own concern");
+        let one_begins_another = excerpts("PK", "PKTEST");
+        assert_eq!(one_begins_another.show(b"PKTEST PK", 9, MAX), "(hidden) (hidden)");
+    }
+
+    proptest! {
+        /// However often it comes back, and wherever the message is cut.
+        #[test]
+        fn no_part_of_a_secret_is_shown(
+            before in 0_usize..200, between in 0_usize..30, echoes in 1_usize..20, max in 1_usize..300, cut in 0_usize..50,
+        ) {
+            let secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+            let excerpts = excerpts("PKTEST", secret);
+            let echo = format!("{}{secret}", " ".repeat(between));
+            let message = format!("{}{}", " ".repeat(before), echo.repeat(echoes));
+            let kept = &message.as_bytes()[..message.len().min(max + cut)];
+            let shown = excerpts.show(kept, message.len(), max).replace(HIDDEN, "");
+            let (shown, _) = shown.split_once('…').unwrap_or((&shown, ""));
+            prop_assert!(shown.trim().is_empty(), "{shown}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     Loss,
-    excerpt::Excerpt,
     status::{FeedCounts, FeedState, StatusWriter},
 };
 use crate::{market::Now, telemetry::LogLimit};
@@ -11,9 +10,10 @@ use tracing::{error, info, warn};
 
 /// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
+/// How much of a message a line shows, in characters: enough to recognise it by.
+const MESSAGE_CHARACTERS_MAX: usize = 160;
 
-/// A feed's log lines and status. What a venue says goes into a line only escaped and cut; the status does the same when
-/// it is asked.
+/// A feed's log lines and status. What a venue says goes into a line only as an excerpt; the status makes one when it is asked.
 pub(super) struct Notices {
     name: String,
     status: StatusWriter,
@@ -63,19 +63,20 @@ impl Notices {
     pub(super) fn trouble(&mut self, what: &'static str, frame: &[u8], now: Now) {
         self.status.trouble(what, frame, now.unix);
         if let Some(held_back) = self.messages.admit(now.instant) {
-            warn!(feed = self.name, what, frame = %Excerpt(frame), held_back, "something is wrong with a message");
+            let frame = self.excerpt(frame);
+            warn!(feed = self.name, what, frame, held_back, "something is wrong with a message");
         }
     }
 
     /// The venue says why it does not go on.
     pub(super) fn failure(&mut self, frame: &[u8], now: Now) {
         self.status.trouble("the venue reports a failure", frame, now.unix);
-        self.detail = Some(Excerpt(frame).to_string());
+        self.detail = Some(self.excerpt(frame));
     }
 
     /// Why the connection is about to be left, if that is known.
     pub(super) fn explain(&mut self, why: Option<&str>) {
-        self.detail = why.map(|why| Excerpt(why.as_bytes()).to_string());
+        self.detail = why.map(|why| self.excerpt(why.as_bytes()));
     }
 
     pub(super) fn left(&mut self, loss: Loss, retry_in: Duration, now: Now) {
@@ -96,6 +97,10 @@ impl Notices {
         } else {
             warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
         }
+    }
+
+    fn excerpt(&self, bytes: &[u8]) -> String {
+        self.status.excerpts.show(bytes, bytes.len(), MESSAGE_CHARACTERS_MAX)
     }
 
     pub(super) fn stopped(&self) {

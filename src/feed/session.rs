@@ -51,8 +51,8 @@ pub(super) enum Action {
     Ping,
     /// All requests are answered, and something was granted: the feed is live.
     Live {
-        /// How many requests were refused.
-        refused: usize,
+        /// The ids of the requests that were refused.
+        refused: Vec<u64>,
     },
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {
@@ -110,7 +110,8 @@ struct Link {
     /// Sent, and not answered yet: the id, and until when to wait. Oldest first.
     unanswered: VecDeque<(u64, Instant)>,
     granted: usize,
-    refused: usize,
+    /// Their ids.
+    refused: Vec<u64>,
     live: bool,
     /// When the last frame came.
     heard: Instant,
@@ -199,7 +200,7 @@ impl Link {
             send_not_before: now,
             unanswered: VecDeque::new(),
             granted: 0,
-            refused: 0,
+            refused: Vec::new(),
             live: false,
             heard: now,
             pinged: None,
@@ -245,8 +246,11 @@ impl Link {
                 self.data = Some((self.data.map_or(now, |(first, _)| first), now));
                 return Ok(Action::Nothing);
             }
-            Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id))),
-            Message::Refused(id) => self.refused += usize::from(self.answered(id)),
+            Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id)).is_some()),
+            Message::Refused(id) => {
+                let refused = self.answered(id);
+                self.refused.extend(refused);
+            }
             Message::Failed(Failure::Fatal(_)) => return Err(Loss::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
                 return Err(Ending { loss: Loss::Failed, retry_after });
@@ -257,13 +261,13 @@ impl Link {
         Ok(self.judge()?)
     }
 
-    /// Strikes a request off the list; an answer to what was never asked, or was answered before, is none.
-    fn answered(&mut self, id: Option<u64>) -> bool {
+    /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before, is none.
+    fn answered(&mut self, id: Option<u64>) -> Option<u64> {
         let place = match id {
             Some(id) => self.unanswered.iter().position(|(asked, _)| *asked == id),
             None => Some(0),
         };
-        place.and_then(|place| self.unanswered.remove(place)).is_some()
+        place.and_then(|place| self.unanswered.remove(place)).map(|(id, _)| id)
     }
 
     fn all_answered(&self) -> bool {
@@ -275,11 +279,11 @@ impl Link {
         if self.live || !self.all_answered() {
             return Ok(Action::Nothing);
         }
-        if self.granted == 0 && self.refused > 0 {
+        if self.granted == 0 && !self.refused.is_empty() {
             return Err(Loss::Refused);
         }
         self.live = true;
-        Ok(Action::Live { refused: self.refused })
+        Ok(Action::Live { refused: std::mem::take(&mut self.refused) })
     }
 
     fn due(

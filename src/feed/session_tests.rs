@@ -35,7 +35,7 @@ impl Course {
     fn live(rules: Rules) -> Self {
         let mut course = Self::connected(rules, 1);
         assert_eq!(course.next().1, Action::Send("1".to_owned()));
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: 0 });
+        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
         course
     }
 
@@ -88,14 +88,14 @@ fn requests_are_paced_and_the_feed_is_live_when_all_are_granted() {
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing);
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing, "the same answer twice is one");
     assert_eq!(course.message(Message::Acknowledged(99)), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 0 });
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
     assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
 }
 
 #[test]
 fn a_connection_without_requests_is_live_at_once() {
     let mut course = Course::connected(RULES, 0);
-    assert_eq!(course.next(), (Duration::ZERO, Action::Live { refused: 0 }));
+    assert_eq!(course.next(), (Duration::ZERO, Action::Live { refused: vec![] }));
     assert!(course.next().0 > Duration::ZERO, "and does not spin");
 }
 
@@ -113,7 +113,7 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 1 });
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![1] });
 
     let mut course = Course::connected(RULES, 2);
     course.next();
@@ -231,7 +231,7 @@ fn what_follows_an_answer_is_asked_before_the_feed_is_live() {
     assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
     assert_eq!(course.message(Message::Acknowledged(1)), Action::Nothing);
     assert_eq!(course.next().1, Action::Send("2".to_owned()));
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: 0 });
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
         course.next();
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: 0 });
+        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
     }
     assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
 }

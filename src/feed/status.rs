@@ -1,7 +1,8 @@
 //! What others may know of a feed at any moment: its state, and for operators what it last heard and counted.
 
+use super::excerpt::Excerpts;
 use crate::{
-    config::{Credentials, Secret},
+    config::Credentials,
     market::UnixMicros,
     telemetry::{
         feed::{ConnectResult, DecodeError, Loss, MessageKind},
@@ -16,10 +17,8 @@ use tokio::sync::watch;
 
 /// How many messages, and how many troubles, are kept: enough to see what a venue speaks like.
 const NOTES_MAX: usize = 8;
-/// How much of a message is shown, in bytes as they came.
+/// How much of a message is kept and shown, in bytes.
 const NOTE_BYTES_MAX: usize = 240;
-/// What a secret is shown as.
-const HIDDEN: &str = "(hidden)";
 
 /// How a feed is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +55,7 @@ impl FeedState {
 pub struct FeedStatus {
     state_rx: watch::Receiver<FeedState>,
     journal: Arc<Mutex<Journal>>,
+    excerpts: Arc<Excerpts>,
 }
 
 /// What a feed's task writes of itself.
@@ -63,14 +63,13 @@ pub struct FeedStatus {
 pub(super) struct StatusWriter {
     state_tx: watch::Sender<FeedState>,
     journal: Arc<Mutex<Journal>>,
-    /// The bytes kept of a message: what is shown, and as much as the longest secret, so that none is cut in half and missed.
-    keep: usize,
+    /// How what comes from the venue may be shown.
+    pub(super) excerpts: Arc<Excerpts>,
 }
 
 /// What is kept for operators. A std mutex: held for a copy of some hundred bytes, never across an await.
 #[derive(Debug, Default)]
 struct Journal {
-    hidden: Vec<Secret>,
     url: String,
     since: UnixMicros,
     reason: Option<String>,
@@ -137,12 +136,11 @@ pub struct Note {
 impl FeedStatus {
     /// A status that is still [`FeedState::Connecting`], and what sets it. What the venue knows us by is never shown.
     pub(super) fn new(credentials: Option<&Credentials>, now: UnixMicros) -> (StatusWriter, Self) {
-        let hidden: Vec<Secret> =
-            credentials.map(|both| vec![both.key.clone(), both.secret.clone()]).unwrap_or_default();
-        let keep = NOTE_BYTES_MAX + hidden.iter().map(|secret| secret.expose().len()).max().unwrap_or(0);
-        let journal = Arc::new(Mutex::new(Journal { hidden, since: now, ..Journal::default() }));
+        let excerpts = Arc::new(Excerpts::new(credentials));
+        let journal = Arc::new(Mutex::new(Journal { since: now, ..Journal::default() }));
         let (state_tx, state_rx) = watch::channel(FeedState::Connecting);
-        (StatusWriter { state_tx, journal: journal.clone(), keep }, Self { state_rx, journal })
+        let writer = StatusWriter { state_tx, journal: journal.clone(), excerpts: excerpts.clone() };
+        (writer, Self { state_rx, journal, excerpts })
     }
 
     /// The state right now.
@@ -161,11 +159,11 @@ impl FeedStatus {
     /// All that operators may know.
     pub fn report(&self) -> FeedReport {
         let journal = lock(&self.journal);
-        let notes = |kept: &VecDeque<Kept>| kept.iter().map(|kept| journal.show(kept)).collect();
+        let notes = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.show(&self.excerpts)).collect();
         FeedReport {
             state: self.state(),
             since: journal.since,
-            reason: journal.reason.as_deref().map(|reason| journal.hide(reason)),
+            reason: journal.reason.clone(),
             url: journal.url.clone(),
             last_message: journal.last_message,
             counts: journal.counts.clone(),
@@ -181,7 +179,7 @@ impl StatusWriter {
         url.clone_into(&mut lock(&self.journal).url);
     }
 
-    /// The state from now on, with its reason unless it is live.
+    /// The state from now on, with its reason unless it is live. The reason is fit to be shown.
     pub(super) fn set(&self, state: FeedState, reason: Option<String>, now: UnixMicros) {
         let mut journal = lock(&self.journal);
         journal.reason = reason;
@@ -205,12 +203,12 @@ impl StatusWriter {
     pub(super) fn message(&self, bytes: &[u8], now: UnixMicros) {
         let mut journal = lock(&self.journal);
         journal.last_message = Some(now);
-        keep(&mut journal.messages, "", bytes, self.keep, now);
+        keep(&mut journal.messages, "", bytes, now);
     }
 
     /// A message came that something is wrong with.
     pub(super) fn trouble(&self, what: &'static str, bytes: &[u8], now: UnixMicros) {
-        keep(&mut lock(&self.journal).troubles, what, bytes, self.keep, now);
+        keep(&mut lock(&self.journal).troubles, what, bytes, now);
     }
 
     /// All that was counted so far.
@@ -220,38 +218,18 @@ impl StatusWriter {
 }
 
 /// Takes the place of the oldest, and its buffer.
-fn keep(kept: &mut VecDeque<Kept>, what: &'static str, bytes: &[u8], bytes_max: usize, at: UnixMicros) {
+fn keep(kept: &mut VecDeque<Kept>, what: &'static str, bytes: &[u8], at: UnixMicros) {
     let oldest = if kept.len() == NOTES_MAX { kept.pop_front() } else { None };
     let mut buffer = oldest.map(|oldest| oldest.bytes).unwrap_or_default();
     buffer.clear();
-    buffer.extend_from_slice(&bytes[..bytes.len().min(bytes_max)]);
+    buffer.extend_from_slice(&bytes[..bytes.len().min(NOTE_BYTES_MAX)]);
     kept.push_back(Kept { at, what, bytes: buffer, whole: bytes.len() });
 }
 
-impl Journal {
-    fn show(&self, kept: &Kept) -> Note {
-        let hidden = self.hide(&printable(&kept.bytes));
-        // Escaped text is ASCII: every byte is a character.
-        let mut text = hidden.get(..NOTE_BYTES_MAX).unwrap_or(&hidden).to_owned();
-        if text.len() < hidden.len() || kept.bytes.len() < kept.whole {
-            text = format!("{text}… ({} bytes)", kept.whole);
-        }
-        Note { at: kept.at, what: kept.what, text }
+impl Kept {
+    fn show(&self, excerpts: &Excerpts) -> Note {
+        Note { at: self.at, what: self.what, text: excerpts.show(&self.bytes, self.whole, NOTE_BYTES_MAX) }
     }
-
-    /// A text without our secrets, which a venue may repeat. They are printable, so nothing of them is escaped.
-    fn hide(&self, text: &str) -> String {
-        self.hidden.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), HIDDEN))
-    }
-}
-
-/// What a terminal may show; quotes stay, for most messages are JSON.
-fn printable(bytes: &[u8]) -> String {
-    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-    let shown = bytes
-        .iter()
-        .map(|&byte| if is_plain(byte) { char::from(byte).to_string() } else { byte.escape_ascii().to_string() });
-    shown.collect()
 }
 
 fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
@@ -261,6 +239,7 @@ fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     fn rig() -> (StatusWriter, FeedStatus) {
         let credentials = Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hu\"sh") };
@@ -286,8 +265,6 @@ mod tests {
             let note = status.report().troubles.pop().unwrap();
             assert!(!note.text.contains("PKT") && !note.text.contains("sh\""), "{note:?}");
         }
-        writer.set(FeedState::Failed, Some("no such key: PKTEST".into()), UnixMicros(22));
-        assert_eq!(status.report().reason.as_deref(), Some("no such key: (hidden)"));
     }
 
     #[test]

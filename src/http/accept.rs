@@ -43,12 +43,22 @@ pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, Opening) -> io::Result<()>
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {address}: {source}{}", advice(source))]
 pub struct BindError {
     /// What was asked for.
     pub address: SocketAddr,
     /// What the system says.
     pub source: io::Error,
+}
+
+/// What a person can do about it, where that is plain.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "\n   = another program has this port: choose one with --listen, for operators with --admin-listen"
+        }
+        _ => "",
+    }
 }
 
 /// Makes a listener, needing no runtime. A client that acknowledges nothing for `write_timeout` is given up by the kernel, also

@@ -150,12 +150,14 @@ impl Quote {
             if admitted { &mut renewed } else { &mut applied.late }.insert(part);
             admitted.then_some(order.time)
         };
-        let changed = &mut applied.changed;
+        let (changed, mut is_shown) = (&mut applied.changed, true);
         if let Some(trade) = &update.trade
             && let Some(time) = judge(Part::Trade, &mut guards.trade, trade.order)
-            && self.take_trade(trade, time, guards)
         {
-            changed.insert(Part::Trade);
+            is_shown = self.take_trade(trade, time, guards);
+            if is_shown {
+                changed.insert(Part::Trade);
+            }
         }
         if let Some(book) = &update.quote
             && let Some(time) = judge(Part::Quote, &mut guards.quote, book.order)
@@ -178,6 +180,9 @@ impl Quote {
             && self.correct(correction, guards)
         {
             changed.mark_correction();
+        }
+        if !is_shown {
+            renewed.remove(Part::Trade); // what is shown is still the trade of before
         }
         self.standing.renew(renewed);
         if self.standing.shows_other_than(&standing_before) {

@@ -305,6 +305,22 @@ fn rule_7_outside_its_hours_a_symbol_is_closed_whatever_arrives_and_stale_at_the
 }
 
 #[test]
+fn rule_7_a_trade_that_is_not_shown_makes_no_older_one_fresh() {
+    let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
+    let print = |session, seconds| {
+        let order = Order { time: at(seconds), by_arrival: true, ..Order::default() };
+        let trade = TradeUpdate { order, price: number(1), session, ..TradeUpdate::default() };
+        Update { trade: Some(trade), ..Update::default() }
+    };
+    quote.apply(&print(Session::Regular, -10), &mut guards, now());
+    quote.outage(Reason::ConnectionLost, &mut guards, now());
+    assert!(quote.apply(&print(Session::Extended, -11), &mut guards, now()).changed.is_empty());
+    assert_eq!((quote.state(), quote.stale()), (State::Stale, Parts::from_iter([Part::Trade])));
+    quote.apply(&print(Session::Extended, -9), &mut guards, now());
+    assert_eq!((quote.state(), quote.stale()), (State::Live, Parts::NONE));
+}
+
+#[test]
 fn rule_7_a_refusal_lasts_until_it_is_taken_back() {
     let (mut quote, mut guards) = (Quote::waiting(Origin::Market, UnixMicros(0)), Guards::default());
     assert!(!quote.set_refused(Some(Reason::NotEntitled), now()).is_empty());

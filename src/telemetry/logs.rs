@@ -1,7 +1,15 @@
 //! Logs: one line per event on standard error, for people or as JSON.
 
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt,
+    layer::SubscriberExt as _,
+    registry,
+    util::SubscriberInitExt as _,
+};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,20 +49,27 @@ impl Format {
     }
 }
 
-/// Sends the process's logs to standard error. `filter` says which, as `info,tickfan::feed=debug`; without one it is `info`.
+/// The crate whose lines may tell all: it shows nothing of what others send but as an excerpt.
+const OURS: &str = "tickfan";
+
+/// Sends the process's logs to standard error. `filter` says which, as `info,tickfan::feed=debug`; without one it is `info`. Of
+/// libraries only warnings are logged, whatever the filter says: the websocket's would repeat our keys, and what a venue sends
+/// as it comes.
 ///
 /// # Errors
 /// [`LogError`] for a filter that cannot be read, and for the second call in a process.
 pub fn init(filter: Option<&str>, format: Format) -> Result<(), LogError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(parse_filter(filter)?)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+    let filter = parse_filter(filter)?.and(filter_fn(may_be_logged));
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let done = match format {
-        Format::Text => builder.try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => registry().with(lines.with_filter(filter)).try_init(),
+        Format::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),
     };
     done.map_err(|_| LogError::Taken)
+}
+
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::WARN || line.target().split("::").next() == Some(OURS)
 }
 
 fn parse_filter(filter: Option<&str>) -> Result<EnvFilter, LogError> {

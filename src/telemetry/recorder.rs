@@ -8,6 +8,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 /// How often samples of histograms, which pile up one by one, are folded into their buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The processor time. It only grows, which is a counter to Prometheus; but the recorder's counters are whole numbers.
+const PROCESS_CPU: &str = "process_cpu_seconds_total";
+
 /// What is counted elsewhere in plain integers: called before each rendering, it sets its gauges and counters, and may
 /// append metrics that it renders itself.
 pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
@@ -47,7 +50,7 @@ impl Metrics {
         (self.source)(&mut own);
         self.processor_wait.render(&mut own);
         self.process.collect();
-        self.recorder.render() + &own
+        as_counter(PROCESS_CPU, &self.recorder.render()) + &own
     }
 
     /// Keeps them small, for ever.
@@ -58,4 +61,9 @@ impl Metrics {
             self.recorder.run_upkeep();
         }
     }
+}
+
+/// The same text, in which a metric that was kept as a gauge is the counter that it is.
+fn as_counter(name: &str, text: &str) -> String {
+    text.replacen(&format!("# TYPE {name} gauge\n"), &format!("# TYPE {name} counter\n"), 1)
 }

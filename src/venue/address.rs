@@ -5,7 +5,7 @@ use http::Uri;
 
 /// `base` with `path` where it has none of its own.
 pub(super) fn join(base: &str, path: &str) -> Result<String, VenueError> {
-    let bad = || VenueError::BadUrl { url: base.to_owned() };
+    let bad = || VenueError::BadUrl { url: without_query(base).to_owned() };
     let uri: Uri = base.parse().map_err(|_| bad())?;
     let websocket = matches!(uri.scheme_str(), Some("ws" | "wss"));
     if !websocket || uri.host().is_none_or(str::is_empty) {
@@ -13,6 +13,11 @@ pub(super) fn join(base: &str, path: &str) -> Result<String, VenueError> {
     }
     let own_path = uri.path_and_query().is_some_and(|given| !matches!(given.as_str(), "" | "/"));
     Ok(if own_path { base.to_owned() } else { format!("{}{path}", base.trim_end_matches('/')) })
+}
+
+/// An address up to its query, where some venues want a key.
+pub(super) fn without_query(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -28,6 +33,12 @@ mod tests {
         ] {
             assert_eq!(join(base, "/stream?a=b").as_deref(), Ok(joined));
         }
+        let with_query = join("https://venue.example/?token=hush", "/");
+        assert_eq!(
+            with_query,
+            Err(VenueError::BadUrl { url: "https://venue.example/".to_owned() }),
+            "a query may hold a key"
+        );
         for bad in ["", "venue.example", "https://venue.example", "wss://", "wss:///x", "wss://a b", "ws://\u{0}"] {
             assert_eq!(join(bad, "/"), Err(VenueError::BadUrl { url: bad.to_owned() }));
         }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::Feed,
-    market::{BookUpdate, Order, Side, Symbol, TradeUpdate, Update},
+    market::{BookUpdate, Order, Reason, Side, Symbol, TradeUpdate, Update},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -124,8 +124,7 @@ impl Venue for Binance {
     }
 
     fn open(&mut self) -> Vec<Request> {
-        let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: Some(subscription(id, names)) }).collect()
+        self.names.requests(SYMBOLS_PER_REQUEST, subscription)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -133,6 +132,10 @@ impl Venue for Binance {
             Some(frame) => self.frame(&frame, batch),
             None => self.frame(&raw::exact::<Frame<Exact<'_>>>(frame)?, batch),
         }
+    }
+
+    fn refused(&self, requests: &[u64]) -> Vec<(u32, Reason)> {
+        self.names.refused(requests, SYMBOLS_PER_REQUEST)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config::{FeedSymbol, VenueKind},
-    market::{Decimal, Field, UnixMicros},
+    market::{Decimal, Field, Guards, Now, Origin, Quote, UnixMicros},
     telemetry::labels::Label,
     venue::names::symbols,
 };
@@ -207,6 +207,33 @@ fn a_recorded_session_is_read_without_a_loss() {
 }
 
 proptest! {
+    /// Any interleaving and repetition of frames, as many trades to a millisecond as there may be.
+    #[test]
+    fn rule_8_no_disorder_of_frames_moves_a_part_back(
+        told in prop::collection::vec((any::<bool>(), 1_u64..40), 1..80),
+    ) {
+        let (mut venue, mut batch, now) = (venue(), Batch::default(), Now::read());
+        let (mut quote, mut guards) = (Quote::waiting(Origin::Market, now.unix), Guards::default());
+        let mut highest = [0, 0];
+        for (is_trade, place) in told {
+            let millis = 1_723_161_255_342 + place / 8;
+            let frame = if is_trade {
+                format!(r#"{{"data":{{"e":"trade","s":"BTCUSDT","t":{place},"p":"{place}","q":"1","T":{millis},"m":true}}}}"#)
+            } else {
+                format!(r#"{{"data":{{"u":{place},"s":"BTCUSDT","b":"{place}","B":"1","a":"{place}","A":"1"}}}}"#)
+            };
+            prop_assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+            for update in batch.updates.drain(..) {
+                let _ = quote.apply(&update, &mut guards, now);
+            }
+            let part = usize::from(is_trade);
+            highest[part] = highest[part].max(place as i64);
+            let known = highest.map(|place| Decimal::new(place, 0).filter(|_| place > 0));
+            prop_assert_eq!([quote.book.ask, quote.trade.price], known);
+        }
+        prop_assert_eq!(batch.errors.total(), 0);
+    }
+
     #[test]
     fn rule_9_no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(bytes);

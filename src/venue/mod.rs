@@ -41,10 +41,9 @@ pub trait Venue: Send {
     /// [`DecodeError`] for a frame that is dropped as a whole. It is not counted yet. What was appended before stands.
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
 
-    /// The symbols that the venue refuses on this connection, by index, once all requests are answered; all others are granted.
-    fn refused(&self) -> Vec<(u32, Reason)> {
-        Vec::new()
-    }
+    /// The symbols that the venue refuses on this connection, by index, once all requests are answered and these were refused;
+    /// all others are granted.
+    fn refused(&self, requests: &[u64]) -> Vec<(u32, Reason)>;
 }
 
 /// What comes out of frames.

@@ -1,8 +1,10 @@
 //! From the venue's names to the indices of a connection's symbols. Never from the venue's name to a canonical one.
 
-use super::VenueError;
-use crate::config::FeedSymbol;
-use crate::market::Symbol;
+use super::{Request, VenueError};
+use crate::{
+    config::FeedSymbol,
+    market::{Reason, Symbol},
+};
 use std::collections::hash_map::Entry;
 
 /// The longest name that a venue may have for a symbol, in bytes: no venue's is over 40.
@@ -50,6 +52,18 @@ impl Names {
     /// All names, by index.
     pub(super) fn all(&self) -> &[Box<str>] {
         &self.names
+    }
+
+    /// Requests for all of them, so many at a time, numbered from 1.
+    pub(super) fn requests(&self, size: usize, text: impl Fn(u64, &[Box<str>]) -> String) -> Vec<Request> {
+        (1..).zip(self.names.chunks(size)).map(|(id, names)| Request { id, text: Some(text(id, names)) }).collect()
+    }
+
+    /// The symbols of such requests, which the venue refuses without saying more.
+    pub(super) fn refused(&self, requests: &[u64], size: usize) -> Vec<(u32, Reason)> {
+        let all: Vec<u32> = (0..self.names.len() as u32).collect();
+        let batches = (1..).zip(all.chunks(size)).filter(|(id, _)| requests.contains(id));
+        batches.flat_map(|(_, batch)| batch.iter().map(|&symbol| (symbol, Reason::NotGranted))).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// A field as it came, or its absence. `null` is not absence: it says that there is none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -240,125 +240,37 @@ pub(super) fn plain<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Option<T> {
 
 /// A message of exact fields; what does not fit is told apart: [`DecodeError::Shape`] if it is JSON at all.
 pub(super) fn exact<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(frame).map_err(|_| {
-        let is_json = serde_json::from_slice::<&RawValue>(frame).is_ok();
-        if is_json { DecodeError::Shape } else { DecodeError::Json }
-    })
+    serde_json::from_slice(frame).map_err(|_| misfit(frame))
+}
+
+/// The same for a frame that is an array of messages: each is handed over as it is read. However many there are, none is
+/// kept; those before one that does not fit stand.
+pub(super) fn each<'a, T: Deserialize<'a>>(frame: &'a [u8], take: impl FnMut(T)) -> Result<(), DecodeError> {
+    struct Each<T, F: FnMut(T)>(F, PhantomData<fn(T)>);
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> de::Visitor<'de> for Each<T, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+            while let Some(element) = elements.next_element()? {
+                (self.0)(element);
+            }
+            Ok(())
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_slice(frame);
+    let read = reader.deserialize_seq(Each(take, PhantomData)).and_then(|()| reader.end());
+    read.map_err(|_| misfit(frame))
+}
+
+fn misfit(frame: &[u8]) -> DecodeError {
+    let is_json = serde_json::from_slice::<&RawValue>(frame).is_ok();
+    if is_json { DecodeError::Shape } else { DecodeError::Json }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::labels::Label;
-
-    /// Reads `json` as a field, and says which reasons were counted. A field that is plain reads the same both ways.
-    fn read<T: PartialEq + fmt::Debug>(
-        json: &str,
-        read: impl Fn(Exact<'_>, &mut Tally<DecodeError>) -> T,
-    ) -> (T, Vec<DecodeError>) {
-        let exact = if json.is_empty() { Exact::default() } else { serde_json::from_str(json).unwrap() };
-        let mut errors = Tally::default();
-        let value = read(exact, &mut errors);
-        if let Ok(Plain(raw)) = serde_json::from_str(json) {
-            let mut errors_of_plain = Tally::default();
-            assert_eq!(
-                (read(Exact(raw), &mut errors_of_plain), &errors_of_plain),
-                (read(exact, &mut Tally::default()), &errors)
-            );
-        }
-        (value, DecodeError::ALL.iter().copied().filter(|&reason| errors.of(reason) > 0).collect())
-    }
-
-    #[test]
-    fn rule_6_no_number_with_a_fraction_passes_through_a_float() {
-        for json in ["1.5", "1e2", "-1", "18446744073709551616", "[]", "{}", "\"a\\u0041\""] {
-            assert!(serde_json::from_str::<Plain<'_>>(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn rule_6_a_number_is_set_kept_cleared_or_dropped_and_counted() {
-        let set = |text: &str| Field::Set(text.parse::<Decimal>().unwrap());
-        for (json, field, counted) in [
-            ("", Field::Keep, vec![]),
-            ("null", Field::Clear, vec![]),
-            ("\"\"", Field::Clear, vec![]),
-            ("0", set("0"), vec![]),
-            ("\"61837.63000000\"", set("61837.63"), vec![]),
-            ("1e-8", set("0.00000001"), vec![]),
-            ("\"a\"", Field::Clear, vec![DecodeError::Number]),
-            ("true", Field::Clear, vec![DecodeError::Number]),
-            ("[1]", Field::Clear, vec![DecodeError::Number]),
-            ("{\"a\":1}", Field::Clear, vec![DecodeError::Number]),
-            ("9223372036854775808", Field::Clear, vec![DecodeError::Range]),
-            ("1e31", Field::Clear, vec![DecodeError::Range]),
-        ] {
-            assert_eq!(read(json, |raw, errors| raw.decimal(errors)), (field, counted), "{json}");
-        }
-    }
-
-    #[test]
-    fn a_time_is_ms_or_us_by_its_size() {
-        for (json, micros, counted) in [
-            ("", None, vec![]),
-            ("null", None, vec![]),
-            ("1723161255342", Some(1_723_161_255_342_000), vec![]),
-            ("1723161255342123", Some(1_723_161_255_342_123), vec![]),
-            ("\"1723161255342\"", Some(1_723_161_255_342_000), vec![]),
-            ("0", Some(0), vec![]),
-            ("99999999999999", Some(99_999_999_999_999_000), vec![]),
-            ("100000000000000", Some(100_000_000_000_000), vec![]),
-            ("-1", None, vec![DecodeError::Time]),
-            ("1.5", None, vec![DecodeError::Time]),
-            ("\"2024-08-08T00:00:00Z\"", None, vec![DecodeError::Time]),
-            ("18446744073709551615", None, vec![DecodeError::Time]),
-            ("99999999999999999999", None, vec![DecodeError::Time]),
-        ] {
-            assert_eq!(read(json, |raw, errors| raw.time(errors)), (micros.map(UnixMicros), counted), "{json}");
-        }
-    }
-
-    #[test]
-    fn an_id_is_a_whole_number() {
-        for (json, id, counted) in [
-            ("", None, vec![]),
-            ("18446744073709551615", Some(u64::MAX), vec![]),
-            ("\"7\"", Some(7), vec![]),
-            ("18446744073709551616", None, vec![DecodeError::Number]),
-            ("\"+7\"", None, vec![DecodeError::Number]),
-            ("7.0", None, vec![DecodeError::Number]),
-            ("{}", None, vec![DecodeError::Number]),
-        ] {
-            assert_eq!(read(json, |raw, errors| raw.id(errors)), (id, counted), "{json}");
-        }
-    }
-
-    #[test]
-    fn a_text_may_be_escaped() {
-        let text = |json: &str| read(json, |raw, _| raw.text().map(Cow::into_owned)).0;
-        assert_eq!(text("\"BTC\\u0055SDT\"").as_deref(), Some("BTCUSDT"));
-        assert_eq!(text("\"\"").as_deref(), Some(""));
-        assert_eq!([text("5"), text("null"), text(""), text("\"\\ud800\"")], [None, None, None, None]);
-    }
-
-    #[test]
-    fn json_of_another_form_is_told_from_what_is_no_json() {
-        #[derive(Debug, Deserialize)]
-        struct Form {
-            #[expect(dead_code, reason = "only its type matters")]
-            a: u8,
-        }
-        for (frame, reason) in [
-            (&b"[1,2]"[..], DecodeError::Shape),
-            (b"{\"a\":\"x\"}", DecodeError::Shape),
-            (b"{\"a\":1,\"a\":1}", DecodeError::Shape),
-            (b"null", DecodeError::Shape),
-            (b"", DecodeError::Json),
-            (b"{\"a\":1", DecodeError::Json),
-            (b"{\"a\":1}}", DecodeError::Json),
-            (b"\xff\xfe", DecodeError::Json),
-        ] {
-            assert_eq!(exact::<Form>(frame).unwrap_err(), reason, "{}", frame.escape_ascii());
-        }
-    }
-}
+#[path = "raw_tests.rs"]
+mod tests;

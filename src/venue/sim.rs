@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Feed,
-    market::{BookUpdate, Order, Side, StatsUpdate, TradeUpdate, Update, Window},
+    market::{BookUpdate, Order, Reason, Side, StatsUpdate, TradeUpdate, Update, Window},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -88,8 +88,7 @@ impl Venue for Sim {
         let text = |id: u64, names: &[Box<str>]| {
             serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
         };
-        let batches = self.names.all().chunks(SYMBOLS_PER_REQUEST);
-        (1..).zip(batches).map(|(id, names)| Request { id, text: Some(text(id, names)) }).collect()
+        self.names.requests(SYMBOLS_PER_REQUEST, text)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -97,6 +96,10 @@ impl Venue for Sim {
             Some(frame) => self.frame(&frame, batch),
             None => self.frame(&raw::exact::<Frame<Exact<'_>>>(frame)?, batch),
         }
+    }
+
+    fn refused(&self, requests: &[u64]) -> Vec<(u32, Reason)> {
+        self.names.refused(requests, SYMBOLS_PER_REQUEST)
     }
 }
 

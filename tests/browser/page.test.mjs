@@ -120,6 +120,34 @@ symbols = ["AAPL"]
   assert.deepEqual(complaints, []);
 });
 
+test("a mute venue greys its rows, however well it answers, and each comes back with its own next tick", TEST, async (t) => {
+  const MUTE_SECONDS = 4;
+  const venue = await Venue.start(t);
+  const gateway = await startGateway(t, { config: `${venueConfig(venue.url, ["BTC-USDT", "ETH-USDT"])}mute_after = "${MUTE_SECONDS}s"\n` });
+  await venue.isSubscribed();
+  const { page, complaints } = await open(t, `${gateway.url}/?symbols=BTC-USDT,ETH-USDT`);
+  venue.trade("BTC-USDT", "98976.02");
+  venue.trade("ETH-USDT", "3327.11");
+  await inState(page, "BTC-USDT", "live");
+  await inState(page, "ETH-USDT", "live");
+  const pings = setInterval(() => venue.ping(), 100);
+  t.after(() => clearInterval(pings));
+  await says(page, "BTC-USDT", "state", "stale: mute");
+  await says(page, "ETH-USDT", "state", "stale: mute");
+  await page.waitForFunction(() => document.getElementById("pill-text").textContent === "stale: no venue sends");
+  assert.ok(venue.pongs > 2, `${venue.pongs} answers`);
+  const { quotes } = await (await fetch(`${gateway.url}/v1/quotes?symbols=BTC-USDT,ETH-USDT`)).json();
+  for (const { symbol, since, recv } of quotes) assert.ok(since - recv >= MUTE_SECONDS * 1e6, `${symbol} after ${since - recv} µs`);
+
+  await venue.isSubscribed(2);
+  venue.trade("ETH-USDT", "3328");
+  await inState(page, "ETH-USDT", "live");
+  await inState(page, "BTC-USDT", "stale"); // Its connection alone renews nothing.
+  venue.trade("BTC-USDT", "98976.02");
+  await inState(page, "BTC-USDT", "live");
+  assert.deepEqual(complaints, []);
+});
+
 test("a page that is opened before the gateway has answered fills up by itself", TEST, async (t) => {
   const gateway = await startGateway(t);
   const page = await newPage(t, browser);
@@ -130,6 +158,22 @@ test("a page that is opened before the gateway has answered fills up by itself",
   await pill(page, "live");
   await pricesMove(page);
   assert.equal(refused, 2);
+});
+
+test("what is added before the gateway has answered is not lost", TEST, async (t) => {
+  const gateway = await startGateway(t);
+  const page = await newPage(t, browser);
+  const held = new Promise((resolve) => page.route("**/v1/symbols?limit=20", resolve));
+  await page.goto(gateway.url);
+  const asked = await held;
+  await page.fill("#search", "XRP-USDT");
+  await page.keyboard.press("Enter");
+  await listed(page, ["XRP-USDT"]);
+  await asked.continue();
+  await page.waitForFunction(() => document.querySelectorAll("#watchlist tbody tr").length === 21);
+  assert.equal((await symbols(page)).at(-1), "XRP-USDT");
+  await pricesMove(page);
+  assert.match(page.url(), /,XRP-USDT$/);
 });
 
 test("the address chooses the symbols and their order", TEST, async (t) => {
@@ -172,6 +216,13 @@ test("a narrow screen shows each symbol's prices without scrolling sideways", TE
   await inside();
   await keepScreenshot(page, "narrow-detail");
   await page.click("#detail-close");
+  await row(page, names.at(-1)).locator("button.symbol").click();
+  await page.waitForFunction((symbol) => document.getElementById("detail-symbol").textContent === symbol, names.at(-1));
+  const { y } = await page.locator("#detail-symbol").boundingBox();
+  assert.ok(y >= 0 && y < NARROW.height, `the details are out of sight, at ${y} px`);
+  await page.click("#detail-close");
+  const { y: back } = await row(page, names.at(-1)).boundingBox();
+  assert.ok(back >= 0 && back < NARROW.height, `the row is out of sight, at ${back} px`);
 });
 
 test("in dark and in light, nothing serious keeps a person out", TEST, async (t) => {

@@ -20,6 +20,11 @@ async function three(t, options = {}) {
   return { gateway, streams, ...opened };
 }
 
+const simulated = (symbols) => `
+[[feed]]
+name = "sim"
+symbols = ${JSON.stringify(symbols)}
+`;
 const symbolsInAddress = (page) => new URL(page.url()).searchParams.get("symbols");
 const kept = (page) => page.evaluate(() => JSON.parse(localStorage.getItem("tickfan.choices")));
 const focused = (page) => page.evaluate(() => document.activeElement.textContent);
@@ -51,6 +56,45 @@ test("a symbol is found, added by keyboard, and is there again tomorrow", TEST, 
   await page.goto(gateway.url);
   await listed(page, ["AAPL", "MSFT", "KO", "BTC-USDT", "XRP-USDT"]);
   assert.deepEqual(complaints, []);
+});
+
+test("what nobody has chosen is not kept: the gateway's own list is what it is at the next visit", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: simulated(["AAPL", "MSFT"]) });
+  const { page } = await openIn(t, browser, gateway.url);
+  await listed(page, ["AAPL", "MSFT"]);
+  await page.waitForSelector("#detail h2:has-text('AAPL')"); // Where there is room, the first one's are open.
+  await row(page, "MSFT").locator("button.symbol").click();
+  await page.waitForSelector("#detail h2:has-text('MSFT')");
+  assert.equal(page.url(), `${gateway.url}/`);
+  assert.deepEqual(await kept(page), { symbols: null, maxRate: null, detail: "MSFT" });
+
+  assert.equal(await gateway.stop(), 0);
+  await startGateway(t, { listen: gateway.address, config: simulated(["KO", "PEP"]) });
+  await page.reload();
+  await listed(page, ["KO", "PEP"]);
+  await page.waitForSelector("#detail h2:has-text('KO')");
+});
+
+test("a link shows its own list, and leaves the person's as it was until it is changed", TEST, async (t) => {
+  const { gateway, page } = await three(t);
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("Alt+ArrowDown");
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+
+  await page.goto(`${gateway.url}/?symbols=PEP,V&max_rate=2`);
+  await listed(page, ["PEP", "V"]);
+  await row(page, "V").locator("button.symbol").click();
+  await page.waitForSelector("#detail h2:has-text('V')");
+  assert.deepEqual(await kept(page), { symbols: ["MSFT", "AAPL", "KO"], maxRate: null, detail: "V" });
+  await page.goto(gateway.url);
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+  assert.equal(await page.textContent("#max-rate-text"), "every tick");
+  assert.equal(symbolsInAddress(page), "MSFT,AAPL,KO", "it can be passed on");
+
+  await page.goto(`${gateway.url}/?symbols=PEP,V`);
+  await row(page, "V").locator(".drop").click();
+  await page.goto(gateway.url);
+  await listed(page, ["PEP"]);
 });
 
 test("a symbol is removed by key or mouse, and put back", TEST, async (t) => {

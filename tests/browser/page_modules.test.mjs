@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { queryOf, readChoices, symbolsOf } from "../../src/http/page/choices.js";
+import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/http/page/choices.js";
 import { Clock } from "../../src/http/page/clock.js";
 import { History } from "../../src/http/page/history.js";
 import { Meter } from "../../src/http/page/meter.js";
@@ -141,19 +141,51 @@ test("a history is bounded, keeps the newest of each half second, and its interr
   assert.deepEqual([history.length, points().length, points().at(-1)[1], history.oldest], [1_024, 1_024, 4_999, points()[0][0]]);
 });
 
-test("the clock believes what came fastest, and the meter the delays", () => {
+test("a history's times only rise, also where a clock is set back", () => {
+  const points = (...added) => {
+    const history = new History();
+    for (const [time, value] of added) {
+      if (value === undefined) history.interrupt();
+      else history.add(time, value);
+    }
+    const found = [];
+    history.each(0, (time, value) => found.push([time, value]));
+    return found;
+  };
+  const [first, second, third] = [[1_000, 1], [2_000, 2], [3_000, 3]];
+  for (const [added, kept] of [
+    [[first, second, [2_700, 3], [2_600, 4]], [first, second, [2_600, 4]]],
+    [[first, second, third, [1_700, 4], [2_500, 5]], [first, [1_700, 4], [2_500, 5]]],
+    [[first, second, [], [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, [], second, [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, second, [], [900, 3]], [[900, 3]]],
+  ]) assert.deepEqual(points(...added), kept);
+});
+
+test("the clock believes what came fastest, for some minutes", () => {
   let here = 0;
   const clock = new Clock(() => here);
   assert.ok(Number.isNaN(clock.now()));
   clock.restart(5_000_000);
-  here = 100;
-  clock.observe(5_050_000); // Came 50 ms late.
-  assert.equal(clock.now(), 5_100);
-  clock.observe(5_110_000); // The first was 10 ms late itself.
-  assert.equal(clock.now(), 5_110);
+  for (const [at, told, ahead, why] of [
+    [100, 5_050, 5_000, "it came 50 ms late"],
+    [200, 5_210, 5_010, "the first was 10 ms late itself"],
+    [119_000, 123_900, 5_010, "what came fastest holds"],
+    [121_000, 125_980, 5_010, "beyond its window, too"],
+    [200_000, 204_990, 5_010, "which is the last one still"],
+    [241_500, 246_470, 4_990, "and then what came fastest in that one: the clocks have drifted"],
+    [900_000, 904_800, 4_800, "after a long silence nothing earlier holds"],
+    [900_100, 905_000, 4_900, "what comes faster counts at once"],
+  ]) {
+    here = at;
+    clock.observe(told * 1_000);
+    assert.equal(clock.now() - here, ahead, why);
+  }
   clock.restart(1_000_000);
-  assert.equal(clock.now(), 1_000);
+  assert.equal(clock.now(), 1_000, "another gateway's clock is another");
+});
 
+test("the meter tells the rate and the delays", () => {
   const meter = new Meter();
   meter.read(0);
   for (let delay = 1; delay <= 100; delay += 1) meter.tick(delay);
@@ -172,6 +204,14 @@ test("choices come from the address, then from what was kept", () => {
   }
   assert.equal(queryOf({ symbols: ["A", "BRK.B"], maxRate: 4 }), "?symbols=A,BRK.B&max_rate=4");
   assert.equal(queryOf({ symbols: null, maxRate: null }), "");
+
+  // Of a link's choices only the one that is made anew is kept.
+  const link = readChoices("?symbols=c,d&max_rate=10", kept);
+  const later = (name) => readChoices("", keptWith(kept, link, name));
+  assert.deepEqual(later("detail"), { symbols: ["A", "B"], maxRate: 4, detail: "A" });
+  assert.deepEqual(later("maxRate"), { symbols: ["A", "B"], maxRate: 10, detail: "A" });
+  assert.deepEqual(later("symbols"), { symbols: ["C", "D"], maxRate: 4, detail: "A" });
+  assert.deepEqual(readChoices("", keptWith("{", { ...link, symbols: null }, "detail")), { symbols: null, maxRate: null, detail: "A" });
 });
 
 /** A stream in a world of its own: what it opened, and what it said. */

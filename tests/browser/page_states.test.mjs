@@ -59,6 +59,36 @@ test("each state has words and a look of its own", TEST, async (t) => {
   assert.deepEqual(complaints, []);
 });
 
+test("what is not live does not look it in the details and above the list either", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
+  const looks = () => page.evaluate(() => {
+    const look = (selector) => {
+      const { color, textDecorationLine, filter, backgroundColor } = getComputedStyle(document.querySelector(selector));
+      return [color, textDecorationLine, filter, backgroundColor].join(" ");
+    };
+    return Object.fromEntries(["#detail-price", ".fact-bid dd", ".fact-ask dd", "#chart", "#pill"].map((selector) => [selector, look(selector)]));
+  });
+  stream.tick(tickOf("AAPL", 1, QUOTE));
+  await page.waitForSelector('#detail[data-state="live"]');
+  const live = await looks();
+  stream.tick(tickOf("AAPL", 2, { ...QUOTE, kind: "status", state: "stale", reason: "connection_lost", since: Date.now() * 1000 }));
+  await page.waitForSelector('#detail[data-state="stale"]');
+  const stale = await looks();
+  for (const [selector, look] of Object.entries(live)) assert.notEqual(stale[selector], look, selector);
+
+  // One price alone makes no line, and is drawn all the same.
+  const blue = (wanted) => page.waitForFunction((wanted) => {
+    const canvas = document.querySelector("#chart canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.some((_, index) => index % 4 === 2 && data[index + 1] === 255 && data[index] - data[index - 2] > 100) === wanted;
+  }, wanted);
+  await row(page, "MSFT").locator("button.symbol").click();
+  await blue(false);
+  await row(page, "AAPL").locator("button.symbol").click();
+  await blue(true);
+  await keepScreenshot(page, "stale-alone");
+});
+
 test("no width cuts a row off", TEST, async (t) => {
   const { page, stream } = await follow(t, ["BTC-USDT", "DOGE-USDT", "AAPL"]);
   const fields = { ...QUOTE, origin: "sim", since: Date.now() * 1000 };

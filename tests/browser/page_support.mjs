@@ -89,6 +89,8 @@ export class Venue {
   behind = 0;
   /** How many clients have subscribed in all. */
   subscribed = 0;
+  /** How many pings were answered. */
+  pongs = 0;
   #waiting = [];
 
   static async start(t, port = 0) {
@@ -105,6 +107,7 @@ export class Venue {
   async #listen(port) {
     this.#server = new WebSocketServer({ host: "127.0.0.1", port });
     this.#server.on("connection", (socket) => {
+      socket.on("pong", () => { this.pongs += 1; });
       socket.on("message", (text) => {
         socket.send(JSON.stringify({ result: null, id: JSON.parse(text).id }));
         this.subscribed += 1;
@@ -126,6 +129,11 @@ export class Venue {
     const lower = s.toLowerCase();
     this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
     this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
+  }
+
+  /** Asks each client whether it is there; the answers are counted. */
+  ping() {
+    for (const socket of this.#server.clients) socket.ping();
   }
 
   #send(message) {

@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Child, eventBlocks, launchBrowser, newPage, otherOrigin, root, targetDir, within } from "./support.mjs";
+import { Child, eventBlocks, launchBrowser, newPage, root, targetDir, temporaryFolder, within } from "./support.mjs";
 
 const HEADING = "## See prices move";
+/** What a newcomer replaces. */
+const ADDRESS = '"<address of this repository>"';
 /** The README names them. */
 const PORTS = [8080, 8081];
 /** All packages may have to be compiled. */
@@ -21,7 +23,7 @@ function blocks() {
   const readme = execFileSync("git", ["show", "HEAD:README.md"], { cwd: root, encoding: "utf8" });
   const section = readme.slice(readme.indexOf(`${HEADING}\n`) + HEADING.length).split("\n## ")[0];
   const found = [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, code]) => ({ language, code }));
-  assert.deepEqual(found.map(({ language }) => language), ["sh", "sh", "js"], `the blocks under ${HEADING}`);
+  assert.deepEqual(found.map(({ language }) => language), ["sh", "sh", "html"], `the blocks under ${HEADING}`);
   return found.map(({ code }) => code);
 }
 
@@ -60,11 +62,11 @@ function gatewayBelow(pid) {
 }
 
 test("the README's commands and its page of your own show prices", { timeout: COMPILING + 120_000 }, async (t) => {
-  const [start, watch, script] = blocks();
+  const [start, watch, html] = blocks();
   for (const port of PORTS) await assertFree(port);
 
-  assert.ok(start.startsWith("git clone … tickfan && cd tickfan\n"), start);
-  const shell = new Child(t, "bash", ["-e", "-c", start.replace("…", '"$SOURCE"')], {
+  assert.ok(start.startsWith(`git clone ${ADDRESS} tickfan && cd tickfan\n`), start);
+  const shell = new Child(t, "bash", ["-e", "-c", start.replace(ADDRESS, '"$SOURCE"')], {
     cwd: emptyFolder(t),
     env: withoutSettings({ SOURCE: root, CARGO_TARGET_DIR: targetDir, NO_COLOR: "1" }),
   });
@@ -81,13 +83,20 @@ test("the README's commands and its page of your own show prices", { timeout: CO
 
   const browser = await launchBrowser();
   t.after(() => browser.close());
-  await runScript(await newPage(t, browser), await otherOrigin(t), script);
+  const own = join(temporaryFolder(t), "prices.html");
+  writeFileSync(own, html);
+  const page = await newPage(t, browser);
+  await page.goto(`file://${own}`);
+  await shows(page, "live");
+  const before = await page.textContent("pre");
+  await page.waitForFunction((before) => document.querySelector("pre").textContent !== before, before);
   await seePage(await newPage(t, browser));
 
   await curl.kill();
   process.kill(gateway, "SIGTERM");
   // Of the shell, whose last command the gateway was.
   assert.equal(await within(() => `the gateway's end: ${shell.text()}`, shell.exited), 0, shell.text());
+  await shows(page, "lost");
   for (const port of PORTS) await assertFree(port);
 });
 
@@ -97,22 +106,11 @@ function withoutSettings(added) {
   return { ...Object.fromEntries(kept), ...added };
 }
 
-/** Runs the README's script in a page of another origin, until it has told prices of both symbols. */
-async function runScript(page, url, script) {
-  const told = [];
-  const complete = new Promise((resolve, reject) => {
-    page.on("pageerror", reject);
-    page.on("console", (message) => {
-      if (message.type() === "error") reject(new Error(message.text()));
-      told.push(message.text());
-      const shows = (symbol) => told.some((text) => new RegExp(`^${symbol}( [\\d.]+){3} live$`).test(text));
-      if (SYMBOLS.every(shows)) resolve();
-    });
-  });
-  await page.goto(url);
-  await page.addScriptTag({ content: script });
-  await within(() => `prices of ${SYMBOLS} in the console: ${told.join("; ")}`, complete);
-}
+/** Waits until the newcomer's page has prices of both symbols, in this state. */
+const shows = (page, state) => page.waitForFunction(({ symbols, state }) => {
+  const lines = document.querySelector("pre").textContent.split("\n");
+  return lines.length === symbols.length && symbols.every((symbol) => lines.some((line) => new RegExp(`^${symbol}( [\\d.]+){3} ${state}$`).test(line)));
+}, { symbols: SYMBOLS, state });
 
 async function seePage(page) {
   await page.goto("http://127.0.0.1:8080/");

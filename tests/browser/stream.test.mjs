@@ -4,12 +4,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
-import { Child, TEST, eventBlocks, launchBrowser, newPage, otherOrigin, startGateway } from "./support.mjs";
+import { Child, PATIENT, TEST, eventBlocks, launchBrowser, newPage, otherOrigin, startGateway } from "./support.mjs";
 
 const SYMBOLS = ["AAPL", "BTC-USDT", "MSFT"];
 const PATH = `/v1/stream?symbols=${SYMBOLS}`;
-/** Nobody counts as lagging here: how fast a busy machine's browser reads is not what is tested. */
-const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
 
 let browser;
 before(async () => { browser = await launchBrowser(); });

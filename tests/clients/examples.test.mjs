@@ -92,6 +92,13 @@ async function opened(t, url, page) {
   return page;
 }
 
+/** The folder on a server, the page that is opened of it, and the gateway that it reads. */
+async function browsing(t, name) {
+  const gateway = await startGateway(t, {});
+  const url = `${await served(t, copied(t, gateway))}/browser/${name}`;
+  return { gateway, url, page: await opened(t, url) };
+}
+
 test("examples/browser/prices.html, opened as a file, shows prices that move", TEST, async (t) => {
   const folder = copied(t, await startGateway(t, {}));
   const page = await opened(t, `file://${folder}/browser/prices.html`);
@@ -101,6 +108,33 @@ test("examples/browser/prices.html, opened as a file, shows prices that move", T
   await page.waitForFunction((before) => document.querySelector("#prices").innerText !== before, before);
 });
 
+const rows = (state) => (page) =>
+  page.waitForFunction((state) => document.querySelectorAll(`tr[data-state=${state}]`).length === 3, state);
+const lines = (state) => (page) => page.waitForFunction((state) => {
+  const lines = document.querySelector("#ticks").textContent.split("\n");
+  return lines.length === 2 && lines.every((line) => new RegExp(`^(AAPL|BTC-USDT) [\\d.]+ ${state}$`).test(line));
+}, state);
+const candles = (state) => (page) =>
+  page.waitForFunction((state) => document.querySelector("canvas").dataset.state === state, state);
+
+for (const [name, shows] of [["prices.html", rows], ["shared.html", lines], ["candles.html", candles]]) {
+  test(`examples/browser/${name} shows no price as live without its gateway`, TEST, async (t) => {
+    const { gateway, url, page } = await browsing(t, name);
+    await shows("live")(page);
+    gateway.signal("SIGSTOP"); // Its connections stay: only silence tells.
+    await shows("lost")(page);
+    gateway.signal("SIGCONT");
+    await shows("live")(page);
+    page.removeAllListeners("console"); // That the gateway is gone is an error there.
+    gateway.signal("SIGKILL");
+    await shows("lost")(page);
+    // A worker for all tabs tells it to one that comes later.
+    if (name === "shared.html") await shows("lost")(await opened(t, url, await page.context().newPage()));
+    await startGateway(t, { listen: gateway.address });
+    await shows("live")(page);
+  });
+}
+
 test("examples/browser/candles.html draws candles", TEST, async (t) => {
   const folder = copied(t, await startGateway(t, {}));
   const page = await opened(t, `${await served(t, folder)}/browser/candles.html`);
@@ -109,6 +143,44 @@ test("examples/browser/candles.html draws candles", TEST, async (t) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return candles.length > 1 && data.some((value) => value !== 0);
   });
+});
+
+test("examples/browser/candles.html shows gaps, and only trades of the session", TEST, async (t) => {
+  const second = 1_000_000;
+  const tick = (trades, price, fields = {}) => ["message", {
+    symbol: "BTC-USDT", seq: trades, kind: "trade", state: "live", recv: 99 * second, price, trades, ...fields,
+  }];
+  const streams = [
+    [["hello", { epoch: "e1" }], tick(10, 5, { trade_ts: 10 * second }), tick(11, 7, { trade_ts: 15 * second }),
+      tick(12, 7, { trade_ts: 15 * second, ext_price: 1, ext_ts: 30 * second }),
+      tick(13, 6, { trade_ts: 14 * second })], // Late, not too late.
+    // The same epoch: what is missing is a gap, and what is known comes again.
+    [["hello", { epoch: "e1" }], tick(13, 6, { trade_ts: 14 * second }), tick(14, 8, { trade_ts: 20 * second }),
+      tick(16, 8, { trade_ts: 26 * second })],
+    // Another one: nobody knows what was missed, and all is counted anew.
+    [["hello", { epoch: "e2" }], tick(1, 9, { trade_ts: 31 * second }), tick(2, undefined, { ext_price: 1, ext_ts: 32 * second }),
+      tick(3, 9, { trade_ts: 35 * second })],
+  ];
+  const page = await newPage(t, browser);
+  await page.route("**/v1/stream/**", (route) => {
+    const events = streams.shift();
+    if (events === undefined) return route.abort();
+    const body = events.map(([name, data]) => `retry: 10\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`).join("");
+    return route.fulfill({ contentType: "text/event-stream", headers: { "access-control-allow-origin": "*" }, body });
+  });
+  const folder = temporaryFolder(t);
+  cpSync(examples, folder, { recursive: true });
+  await page.goto(`${await served(t, folder)}/browser/candles.html`);
+  await page.waitForFunction((last) => candles.at(-1)?.start === last, 35 * second);
+  const drawn = await page.evaluate(() => candles.map(({ start, open, high, low, close, gap }) => [start, open, high, low, close, gap]));
+  assert.deepEqual(drawn, [
+    [10 * second, 5, 5, 5, 5, false],
+    [15 * second, 7, 7, 6, 6, false],
+    [20 * second, 8, 8, 8, 8, false],
+    [25 * second, 8, 8, 8, 8, true],
+    [30 * second, 9, 9, 9, 9, true],
+    [35 * second, 9, 9, 9, 9, false],
+  ]);
 });
 
 test("examples/browser/shared.html: two tabs, one stream", TEST, async (t) => {
@@ -121,4 +193,20 @@ test("examples/browser/shared.html: two tabs, one stream", TEST, async (t) => {
   }
   const { totals } = await (await fetch(`http://${gateway.admin}/debug/streams`)).json();
   assert.equal(totals.looked_at, 1);
+});
+
+test("examples/tick.d.ts has the fields of /openapi.json", () => {
+  const types = readFileSync(join(examples, "tick.d.ts"), "utf8");
+  const { schemas } = JSON.parse(readFileSync(join(root, "src/http/openapi.json"), "utf8")).components;
+  for (const name of ["Tick", "Hello", "Heartbeat", "Bye"]) {
+    const { properties, required } = schemas[name];
+    const body = types.match(new RegExp(`^export interface ${name} \\{\n(.*?)^\\}$`, "ms"))[1];
+    const fields = [...body.matchAll(/^ {2}(\w+)(\??): (.*);$/gm)].map(([, field, optional, type]) => ({ field, optional: optional !== "", type }));
+    assert.deepEqual(fields.map(({ field }) => field).sort(), Object.keys(properties).sort(), name);
+    for (const { field, optional, type } of fields) {
+      assert.equal(optional, !required.includes(field), `${name}.${field}`);
+      const { enum: words = [], items } = properties[field];
+      for (const word of [...words, ...(items?.enum ?? [])]) assert.ok(type.includes(`"${word}"`), `${name}.${field} lacks ${word}`);
+    }
+  }
 });

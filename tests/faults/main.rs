@@ -35,15 +35,26 @@ struct Rig {
     _calm_venue: Venue,
     gateway: Running,
     checker: Checker,
-    name: &'static str,
+    name: String,
+    symbols: &'static [&'static str],
+}
+
+/// Does it to a venue of each protocol, both at a time.
+fn to_each_venue(name: &str, fault: impl Fn(Rig) + Sync) {
+    std::thread::scope(|scope| {
+        for (protocol, kind) in [(Protocol::Binance, "crypto"), (Protocol::Alpaca, "stocks")] {
+            let (name, fault) = (format!("{name}-{kind}"), &fault);
+            scope.spawn(move || fault(Rig::new(&name, protocol, Door::Open)));
+        }
+    });
 }
 
 impl Rig {
-    fn binance(name: &'static str) -> Self {
-        Self::new(name, Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Door::Open)
-    }
-
-    fn new(name: &'static str, protocol: Protocol, symbols: &[&str], door: Door) -> Self {
+    fn new(name: &str, protocol: Protocol, door: Door) -> Self {
+        let symbols: &[&str] = match protocol {
+            Protocol::Binance => &["BTC-USDT", "ETH-USDT"],
+            Protocol::Alpaca => &["AAPL", "MSFT"],
+        };
         let start = |protocol, symbols: &[&str]| {
             Venue::start(&Setup::new(protocol, symbols, Load::Steady { rate: 400.0 })).unwrap()
         };
@@ -61,7 +72,7 @@ impl Rig {
         let gateway = Running::start(&config);
         let checker = Checker::start(gateway.address, &format!("{},{CALM}", symbols.join(",")));
         checker.wait(CALM, FIRST_BACKOFF, "live", |shown| shown.is_whole());
-        Self { venue, _calm_venue: calm_venue, gateway, checker, name }
+        Self { venue, _calm_venue: calm_venue, gateway, checker, name: name.to_owned(), symbols }
     }
 
     /// All is well at first.
@@ -70,9 +81,7 @@ impl Rig {
     }
 
     fn settle_after(&self, within: Duration) {
-        for symbol in ["BTC-USDT", "ETH-USDT"] {
-            self.whole(symbol, within);
-        }
+        self.symbols.iter().for_each(|symbol| self.whole(symbol, within));
     }
 
     fn whole(&self, symbol: &str, within: Duration) {
@@ -81,11 +90,25 @@ impl Rig {
         });
     }
 
+    /// All symbols of the faulty feed come to be shown so.
+    fn all_show(&self, state: &str, reason: &str, within: Duration) {
+        self.symbols.iter().for_each(|symbol| self.shows(symbol, state, reason, within));
+    }
+
     fn shows(&self, symbol: &str, state: &str, reason: &str, within: Duration) {
         self.checker.wait(symbol, within, &format!("{state} {reason}"), |shown| shown.is(state, reason));
     }
 
-    /// Waits until this many more updates of a symbol are shown.
+    /// What is shown of the first symbol.
+    fn shown(&self) -> checker::Shown {
+        self.checker.shown(self.symbols[0])
+    }
+
+    fn all_go_on(&self) {
+        self.symbols.iter().for_each(|symbol| self.goes_on(symbol));
+    }
+
+    /// Waits until some more updates of a symbol are shown.
     fn goes_on(&self, symbol: &str) {
         let seq = self.checker.shown(symbol).seq;
         self.checker.wait(symbol, AT_ONCE, "going on", |shown| shown.seq > seq + 50);
@@ -113,11 +136,22 @@ impl Rig {
     }
 
     fn never_lost(&self) {
-        assert_eq!(self.metric("tickfan_feed_losses_total", ""), 0);
+        self.lost_only_by(&[]);
+    }
+
+    /// No connection ended for another reason.
+    fn lost_only_by(&self, reasons: &[&str]) {
+        let of_reasons: u64 = reasons.iter().map(|reason| self.lost_by(reason)).sum();
+        assert_eq!(self.metric("tickfan_feed_losses_total", ""), of_reasons, "{reasons:?}");
     }
 
     /// The other feed has noticed nothing; after the end all that was shown is what the venue sent last.
-    fn finish(self, symbols: &[&str]) {
+    fn finish(self) {
+        let symbols = self.symbols;
+        self.finish_with(symbols);
+    }
+
+    fn finish_with(self, symbols: &[&str]) {
         let calm = self.checker.shown(CALM);
         assert_eq!(calm.course.iter().filter(|state| *state != "waiting no_data").collect::<Vec<_>>(), ["live"]);
         assert_eq!(calm.holes, 0, "{calm:?}");
@@ -132,10 +166,6 @@ impl Rig {
         }
         self.gateway.stop().unwrap();
         self.checker.end();
-    }
-
-    fn finish_crypto(self) {
-        self.finish(&["BTC-USDT", "ETH-USDT"]);
     }
 }
 
@@ -152,128 +182,133 @@ fn alpaca(name: &str, url: &str, symbols: &[&str]) -> Feed {
 
 #[test]
 fn a_venue_that_refuses_connections() {
-    let rig = Rig::binance("refuses");
-    rig.settle();
-    rig.venue.command(Command::Door(Door::Shut));
-    rig.venue.command(Command::Break);
-    for symbol in ["BTC-USDT", "ETH-USDT"] {
-        rig.shows(symbol, "stale", "connection_lost", AT_ONCE);
-    }
-    rig.counted("tickfan_feed_connects_total", "result=\"failed\"", 2);
-    assert!(rig.checker.shown("BTC-USDT").is("stale", "connection_lost"));
-    rig.venue.command(Command::Door(Door::Open));
-    // Three attempts have failed at most by then.
-    rig.settle_after(FIRST_BACKOFF * 8);
-    rig.finish_crypto();
+    to_each_venue("refuses", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Door(Door::Shut));
+        rig.venue.command(Command::Break);
+        rig.all_show("stale", "connection_lost", AT_ONCE);
+        rig.counted("tickfan_feed_connects_total", "result=\"failed\"", 2);
+        assert!(rig.shown().is("stale", "connection_lost"));
+        rig.counted("tickfan_feed_losses_total", "reason=\"io\"", 3);
+        rig.lost_only_by(&["io"]);
+        rig.venue.command(Command::Door(Door::Open));
+        // Four attempts have failed at most by then.
+        rig.settle_after(FIRST_BACKOFF * 16);
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_venue_that_breaks() {
-    let rig = Rig::binance("breaks");
-    for round in 1..=3 {
-        rig.settle_after(FIRST_BACKOFF * 4);
-        rig.venue.command(Command::Break);
-        rig.counted("tickfan_feed_losses_total", "", round);
-    }
-    rig.settle_after(FIRST_BACKOFF * 8);
-    let course = rig.checker.shown("BTC-USDT").course;
-    assert!(course.iter().filter(|state| *state == "stale connection_lost").count() >= 3, "{course:?}");
-    rig.finish_crypto();
+    to_each_venue("breaks", |rig| {
+        for round in 1..=3 {
+            rig.settle_after(FIRST_BACKOFF * 4);
+            rig.venue.command(Command::Break);
+            rig.counted("tickfan_feed_losses_total", "", round);
+        }
+        rig.settle_after(FIRST_BACKOFF * 8);
+        let course = rig.shown().course;
+        assert!(course.iter().filter(|state| *state == "stale connection_lost").count() >= 3, "{course:?}");
+        rig.lost_only_by(&["io", "closed"]);
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_venue_that_is_mute_though_it_pongs() {
-    let rig = Rig::binance("mute");
-    rig.settle();
-    rig.venue.command(Command::Flow(Flow::Mute));
-    for symbol in ["BTC-USDT", "ETH-USDT"] {
-        rig.shows(symbol, "stale", "mute", MUTE_AFTER);
-    }
-    // The next connections bring nothing either: it stays stale.
-    rig.counted("tickfan_feed_losses_total", "reason=\"mute\"", 2);
-    assert_eq!(rig.metric("tickfan_feed_losses_total", ""), rig.lost_by("mute"));
-    assert_eq!(rig.checker.shown("BTC-USDT").state, "stale");
-    rig.venue.command(Command::Flow(Flow::Steady));
-    rig.settle_after(FIRST_BACKOFF * 8);
-    rig.finish_crypto();
+    to_each_venue("mute", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Flow(Flow::Mute));
+        rig.all_show("stale", "mute", MUTE_AFTER);
+        // The next connections bring nothing either: it stays stale.
+        rig.counted("tickfan_feed_losses_total", "reason=\"mute\"", 2);
+        rig.lost_only_by(&["mute"]);
+        assert_eq!(rig.shown().state, "stale");
+        rig.venue.command(Command::Flow(Flow::Steady));
+        rig.settle_after(FIRST_BACKOFF * 8);
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_venue_that_drips_single_bytes() {
-    let rig = Rig::binance("drips");
-    rig.settle();
-    rig.venue.command(Command::Flow(Flow::Drip));
-    rig.goes_on("BTC-USDT");
-    rig.goes_on("ETH-USDT");
-    rig.never_lost();
-    assert_eq!(rig.metric("tickfan_feed_decode_errors_total", ""), 0);
-    assert_eq!(rig.checker.shown("BTC-USDT").holes, 0);
-    rig.venue.command(Command::Flow(Flow::Steady));
-    rig.finish_crypto();
+    to_each_venue("drips", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Flow(Flow::Drip));
+        rig.all_go_on();
+        rig.never_lost();
+        assert_eq!(rig.metric("tickfan_feed_decode_errors_total", ""), 0);
+        assert_eq!(rig.shown().holes, 0);
+        rig.venue.command(Command::Flow(Flow::Steady));
+        rig.finish();
+    });
 }
 
 #[test]
 fn rule_9_messages_that_mean_nothing_are_dropped_and_counted() {
-    let rig = Rig::binance("nonsense");
-    rig.settle();
-    let before = rig.checker.shown("BTC-USDT").course.len();
-    for (bad, reason) in [(Bad::Binary, "json"), (Bad::Truncated, "json"), (Bad::WrongType, "number")] {
-        let label = format!("reason=\"{reason}\"");
-        let dropped = rig.metric("tickfan_feed_decode_errors_total", &label);
-        rig.venue.command(Command::Send(bad));
-        rig.counted("tickfan_feed_decode_errors_total", &label, dropped + 1);
-    }
-    rig.venue.command(Command::Send(Bad::Unknown));
-    rig.counted("tickfan_feed_messages_total", "kind=\"other\"", 1);
-    rig.goes_on("BTC-USDT");
-    rig.never_lost();
-    let shown = rig.checker.shown("BTC-USDT");
-    assert_eq!((shown.course.len(), shown.holes), (before, 0), "{shown:?}");
-    rig.finish_crypto();
+    to_each_venue("nonsense", |rig| {
+        rig.settle();
+        let before = rig.shown().course.len();
+        for (bad, reason) in [(Bad::Binary, "json"), (Bad::Truncated, "json"), (Bad::WrongType, "number")] {
+            let label = format!("reason=\"{reason}\"");
+            let dropped = rig.metric("tickfan_feed_decode_errors_total", &label);
+            rig.venue.command(Command::Send(bad));
+            rig.counted("tickfan_feed_decode_errors_total", &label, dropped + 1);
+        }
+        rig.venue.command(Command::Send(Bad::Unknown));
+        rig.counted("tickfan_feed_messages_total", "kind=\"other\"", 1);
+        rig.all_go_on();
+        rig.never_lost();
+        let shown = rig.shown();
+        assert_eq!((shown.course.len(), shown.holes), (before, 0), "{shown:?}");
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_message_over_the_limit_ends_the_connection() {
-    let rig = Rig::binance("oversize");
-    rig.settle();
-    rig.venue.command(Command::Send(Bad::Oversize));
-    rig.counted("tickfan_feed_losses_total", "reason=\"oversize\"", 1);
-    rig.settle_after(FIRST_BACKOFF);
-    assert!(rig.checker.shown("BTC-USDT").course.contains(&"stale connection_lost".to_owned()));
-    rig.finish_crypto();
+    to_each_venue("oversize", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Send(Bad::Oversize));
+        rig.counted("tickfan_feed_losses_total", "reason=\"oversize\"", 1);
+        rig.settle_after(FIRST_BACKOFF);
+        rig.lost_only_by(&["oversize"]);
+        assert!(rig.shown().course.contains(&"stale connection_lost".to_owned()));
+        rig.finish();
+    });
 }
 
 #[test]
 fn bytes_that_are_no_websocket_end_the_connection() {
-    let rig = Rig::binance("no-frame");
-    rig.settle();
-    rig.venue.command(Command::Send(Bad::NotAFrame));
-    rig.counted("tickfan_feed_losses_total", "reason=\"protocol\"", 1);
-    rig.settle_after(FIRST_BACKOFF);
-    // It ends in the middle of a frame.
-    rig.venue.command(Command::Send(Bad::CutFrame));
-    rig.counted("tickfan_feed_losses_total", "", 2);
-    rig.settle_after(FIRST_BACKOFF * 4);
-    assert!(rig.checker.shown("BTC-USDT").course.contains(&"stale connection_lost".to_owned()));
-    rig.finish_crypto();
+    to_each_venue("no-frame", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Send(Bad::NotAFrame));
+        rig.counted("tickfan_feed_losses_total", "reason=\"protocol\"", 1);
+        rig.settle_after(FIRST_BACKOFF);
+        // It ends in the middle of a frame.
+        rig.venue.command(Command::Send(Bad::CutFrame));
+        rig.counted("tickfan_feed_losses_total", "", 2);
+        rig.settle_after(FIRST_BACKOFF * 4);
+        rig.lost_only_by(&["protocol", "io", "closed"]);
+        assert!(rig.shown().course.contains(&"stale connection_lost".to_owned()));
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_venue_that_refuses_the_key() {
-    let rig = Rig::new("bad-key", Protocol::Alpaca, &["AAPL", "MSFT"], Door::KeyRefused);
-    for symbol in ["AAPL", "MSFT"] {
-        rig.shows(symbol, "refused", "unauthorized", AT_ONCE);
-    }
+    let rig = Rig::new("bad-key", Protocol::Alpaca, Door::KeyRefused);
+    rig.all_show("refused", "unauthorized", AT_ONCE);
     rig.counted("tickfan_feed_losses_total", "reason=\"denied\"", 1);
     rig.goes_on(CALM);
     assert_eq!(rig.lost_by("denied"), 1, "it does not knock again soon");
-    assert!(rig.checker.shown("AAPL").is("refused", "unauthorized"));
-    rig.finish(&[]);
+    assert!(rig.shown().is("refused", "unauthorized"));
+    rig.finish_with(&[]);
 }
 
 #[test]
 fn a_venue_that_acknowledges_half_of_the_symbols() {
-    let rig = Rig::new("half", Protocol::Alpaca, &["AAPL", "MSFT"], Door::Half);
+    let rig = Rig::new("half", Protocol::Alpaca, Door::Half);
     rig.shows("MSFT", "refused", "not_granted", FIRST_BACKOFF);
     rig.whole("AAPL", FIRST_BACKOFF);
     rig.never_lost();
@@ -282,41 +317,42 @@ fn a_venue_that_acknowledges_half_of_the_symbols() {
     rig.venue.command(Command::Break);
     rig.whole("MSFT", FIRST_BACKOFF);
     rig.whole("AAPL", FIRST_BACKOFF);
-    rig.finish(&["AAPL", "MSFT"]);
+    rig.finish();
 }
 
 #[test]
 fn a_connection_that_is_half_open() {
-    let rig = Rig::binance("half-open");
-    rig.settle();
-    rig.venue.command(Command::Flow(Flow::HalfOpen));
-    for symbol in ["BTC-USDT", "ETH-USDT"] {
-        rig.shows(symbol, "stale", "mute", MUTE_AFTER);
-    }
-    rig.venue.command(Command::Flow(Flow::Steady));
-    rig.settle_after(FIRST_BACKOFF * 8);
-    rig.finish_crypto();
+    to_each_venue("half-open", |rig| {
+        rig.settle();
+        rig.venue.command(Command::Flow(Flow::HalfOpen));
+        rig.all_show("stale", "mute", MUTE_AFTER);
+        rig.counted("tickfan_feed_losses_total", "reason=\"mute\"", 1);
+        rig.venue.command(Command::Flow(Flow::Steady));
+        rig.settle_after(FIRST_BACKOFF * 8);
+        rig.finish();
+    });
 }
 
 #[test]
 fn a_venue_whose_clock_jumps() {
-    let rig = Rig::binance("clock");
-    rig.settle();
-    let hour = 3_600_000_000;
-    for offset in [hour, -hour, 0] {
-        rig.venue.command(Command::Clock(offset));
-        rig.goes_on("BTC-USDT");
-        rig.goes_on("ETH-USDT");
-    }
-    rig.never_lost();
-    let shown = rig.checker.shown("BTC-USDT");
-    assert_eq!((shown.holes, shown.state.as_str()), (0, "live"), "{shown:?}");
-    rig.finish_crypto();
+    to_each_venue("clock", |rig| {
+        rig.settle();
+        let hour = 3_600_000_000;
+        for offset in [hour, -hour, 0] {
+            rig.venue.command(Command::Clock(offset));
+            rig.all_go_on();
+        }
+        rig.never_lost();
+        let shown = rig.shown();
+        assert_eq!((shown.holes, shown.state.as_str()), (0, "live"), "{shown:?}");
+        rig.finish();
+    });
 }
 
+/// Alpaca's order is that of arrival: there nothing tells what is repeated from what is new.
 #[test]
 fn a_venue_that_repeats_and_reorders() {
-    let rig = Rig::binance("repeats");
+    let rig = Rig::new("repeats", Protocol::Binance, Door::Open);
     rig.settle();
     let late = |rig: &Rig| {
         let text = Client::connect(rig.gateway.admin).get("/metrics").body;
@@ -325,7 +361,7 @@ fn a_venue_that_repeats_and_reorders() {
     for flow in [Flow::Repeat, Flow::Reorder] {
         let before = late(&rig);
         rig.venue.command(Command::Flow(flow));
-        rig.goes_on("BTC-USDT");
+        rig.all_go_on();
         let deadline = Instant::now() + PATIENCE;
         while flow == Flow::Repeat && late(&rig) < before + 10 {
             assert!(Instant::now() < deadline, "what was repeated is not counted as late");
@@ -333,7 +369,7 @@ fn a_venue_that_repeats_and_reorders() {
         }
     }
     rig.venue.command(Command::Flow(Flow::Steady));
-    rig.goes_on("ETH-USDT");
+    rig.all_go_on();
     rig.never_lost();
-    rig.finish_crypto();
+    rig.finish();
 }

@@ -92,6 +92,16 @@ fn encoded_line_ends_zeros_and_escapes_in_any_parameter() {
             assert!(matches!(answer.status, 400 | 404), "{target}: {}", answer.status);
             assert_unforged(&answer, &target);
         }
+        for target in [
+            format!("/debug/streams?limit=1{forged}"),
+            format!("/debug/{forged}"),
+            format!("/metrics{forged}"),
+            format!("/{forged}"),
+        ] {
+            let answer = Client::connect(gateway.admin).get(&target);
+            assert!(matches!(answer.status, 400 | 404), "{target}: {}", answer.status);
+            assert_unforged(&answer, &target);
+        }
         // A prefix that no symbol has is none, an id that is none of ours is ignored, as what is not known is.
         let answer = Client::connect(gateway.address).get(&format!("/v1/symbols?prefix={forged}&{forged}={forged}"));
         assert_eq!((answer.status, &answer.json()["symbols"]), (200, &serde_json::json!([])));

@@ -27,6 +27,13 @@ impl Process {
         Self::start_on(name, config, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
+    /// The same, with these variables in its environment.
+    pub fn start_with(name: &str, config: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+        command.envs(variables.iter().copied());
+        Self::launch(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command)
+    }
+
     /// The same, on this address.
     pub fn start_on(name: &str, config: &str, listen: SocketAddr) -> Self {
         Self::launch(name, config, listen, Command::new(env!("CARGO_BIN_EXE_tickfan")))
@@ -44,8 +51,8 @@ impl Process {
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
-        // For people: that is the form in which a line could be forged.
-        command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "debug").stderr(Stdio::piped());
+        // For people: that is the form in which a line could be forged. All of it: nothing secret may be in any line.
+        command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -168,7 +168,7 @@ mod tests {
             let mut new =
                 Self { witness: Witness::default(), violations: Violations::default(), streams: Default::default() };
             let asked = [new.witness.symbol("A")];
-            let hello = Hello { epoch: "e".into(), symbols: vec!["A".into()], unknown: vec![] };
+            let hello = Hello { epoch: "e".into(), symbols: vec!["A".into()], unknown: vec![], stream: "".into() };
             for stream in &mut new.streams {
                 stream.begin(&hello, &asked, READING, &mut new.witness, &mut new.violations);
             }

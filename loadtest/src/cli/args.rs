@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use crate::{
-    scenario::{Span, Speaks, Threshold},
+    scenario::{Outage, Span, Speaks, Threshold},
     streams::{Group, Popularity, Reads},
 };
 use clap::{Parser, Subcommand};
@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 all kept, 99 a threshold crossed or a rule broken, 64 a wrong argument or scenario, \
 1 anything else.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
-opening-bell, light, idle, shared-rounds, ingest, stalled, or a file.";
+opening-bell, outages, light, idle, shared-rounds, ingest, stalled, or a file.";
 
 /// Loads a tickfan gateway, or any server of Server-Sent Events, and tells what its clients get.
 #[derive(Debug, Parser)]
@@ -44,7 +44,8 @@ pub struct OutputArgs {
     /// Write a report with plots, one file that needs nothing else.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// What must be kept to, beside the scenario's own; repeat it for more. It replaces the scenario's on the same measure.
+    /// What must be kept to, beside the scenario's own, or, of `streams`, beside failed=0 and lost=0; repeat it for more. It
+    /// replaces theirs on the same measure.
     #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
     pub thresholds: Vec<Threshold>,
 }
@@ -193,6 +194,10 @@ pub struct VenueArgs {
     /// Begin the recording again at its end.
     #[arg(long)]
     pub looped: bool,
+    /// What happens, when since its start, and for how long, such as mute:10s:5s; repeat it for more. break: connections are
+    /// reset, and none is taken meanwhile; mute: they stay, and pings are answered, but no data come.
+    #[arg(long = "outage", value_name = "KIND:AT:LASTS")]
+    pub outages: Vec<Outage>,
     /// Decides prices and which symbol is next.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

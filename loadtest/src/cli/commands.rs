@@ -8,7 +8,7 @@ use super::{
 use crate::{
     measure::{Admin, Process},
     report::{FloorTold, Summary},
-    run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
+    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, gateway_config, run, start_venue},
     scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
 };
@@ -18,8 +18,14 @@ use std::{
     io::{self, Write as _},
     net::{SocketAddr, ToSocketAddrs as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// What streams to any server must keep to, unless it is said otherwise: a server that dies is no success.
+const STREAMS_THRESHOLDS: [&str; 2] = ["failed=0", "lost=0"];
+
+/// How often a venue tells what it has sent.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a command came to nothing.
 #[derive(Debug)]
@@ -125,6 +131,8 @@ fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Thre
 
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
     let (target, host) = resolve(&args.url).map_err(usage)?;
+    let thresholds: Result<_, _> = STREAMS_THRESHOLDS.iter().map(|text| Threshold::from_argument(text)).collect();
+    let thresholds = merged(thresholds?, &args.output.thresholds);
     need_descriptors(args.count.into())?;
     let wire = wire(args.path.as_ref());
     probe(target, &host, &wire.path(args.symbols.first().map_or("", |symbol| symbol)))?;
@@ -146,7 +154,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         outages: &[],
         server: server(&args.watched)?,
         venue: None,
-        thresholds: &args.output.thresholds,
+        thresholds: &thresholds,
     };
     Ok(tell(&watched(&wanted)?, &args.output)?)
 }
@@ -166,23 +174,32 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     let (venue, symbols) = start_venue(&setup, args.listen)?;
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;
-    let mut before = venue.sent().updates;
+    let (begun, mut steps) = (Instant::now(), Steps::of(&args.outages));
+    let (mut told, mut before) = (Duration::ZERO, venue.sent().updates);
     // Until it is stopped, or nobody reads what it says.
     loop {
-        std::thread::sleep(Duration::from_secs(1));
-        let sent = venue.sent();
-        let latest = crate::report::time(sent.latest.as_micros() as f64);
-        writeln!(out, "{} updates/s, {} in all, at most {latest} late", sent.updates - before, sent.updates)?;
-        before = sent.updates;
+        let next = steps.next().map_or(told + TELL_INTERVAL, |step| step.min(told + TELL_INTERVAL));
+        std::thread::sleep(next.saturating_sub(begun.elapsed()));
+        while let Some(step) = steps.take(begun.elapsed()) {
+            if let Step::Tell(command) = step {
+                venue.command(command);
+                writeln!(out, "{command}")?;
+            }
+        }
+        if begun.elapsed() >= told + TELL_INTERVAL {
+            told = begun.elapsed();
+            let sent = venue.sent();
+            let latest = crate::report::time(sent.latest.as_micros() as f64);
+            writeln!(out, "{} updates/s, {} in all, at most {latest} late", sent.updates - before, sent.updates)?;
+            before = sent.updates;
+        }
     }
 }
 
 fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
-    let LoadSetup::Steady { rate } = scenario.venue.load else {
-        return Err(usage(format!("the load of {} is not steady: the bare loop has no other", args.scenario)));
-    };
+    let rate = Floor::rate(&scenario).map_err(|what| usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let program = args.gateway.clone().unwrap_or_else(beside);
     let mut summary = load_own(&args.scenario, &scenario, &program, None, &[])?;
@@ -204,13 +221,19 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         thresholds: &[],
     };
     let read = watched(&wanted)?;
-    let told = FloorTold { latency: read.latency.or(read.age), ..floor.finish()? };
+    let told = FloorTold {
+        latency: read.latency.or(read.age),
+        failed: read.streams.failed,
+        lost: read.streams.lost,
+        violations: read.violations,
+        ..floor.finish()?
+    };
     let own = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
-    summary.cpu_to_floor = own.filter(|_| told.ticks > 0).map(|own| own / told.cpu_micros_per_tick);
-    summary.floor = Some(told);
+    summary.cpu_to_floor = own.zip(told.cpu_micros_per_tick).map(|(own, floor)| own / floor);
     if told.cut > 0 {
         summary.warnings.push(format!("{} streams were too slow for the bare loop, and were given up", told.cut));
     }
+    summary.floor = Some(told);
     summary.judge(&merged(thresholds, &args.output.thresholds));
     Ok(tell(&summary, &args.output)?)
 }

@@ -1,6 +1,8 @@
 //! What the gateway tells of itself on its admin listener.
 
+use serde::Deserialize;
 use std::{
+    collections::HashMap,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     time::Duration,
@@ -73,8 +75,24 @@ impl Admin {
         }
     }
 
+    /// How many ticks it has left out of each of its streams, by their names; of many, those that missed the most.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn missed(&self) -> Result<HashMap<String, u64>, AdminError> {
+        const PATH: &str = "/debug/streams?limit=1000";
+        match self.get(PATH)? {
+            (200, text) => missed(&text).map_err(|error| self.io(error.into())),
+            (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> AdminError {
+        AdminError::Io { address: self.address, source }
+    }
+
     fn get(&self, path: &str) -> Result<(u16, String), AdminError> {
-        self.try_get(path).map_err(|source| AdminError::Io { address: self.address, source })
+        self.try_get(path).map_err(|source| self.io(source))
     }
 
     /// HTTP/1.0: the answer ends with the connection and is never chunked.
@@ -89,6 +107,21 @@ impl Admin {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         Ok((status, body.to_owned()))
     }
+}
+
+fn missed(text: &str) -> serde_json::Result<HashMap<String, u64>> {
+    #[derive(Deserialize)]
+    struct Told {
+        streams: Vec<Stream>,
+    }
+    #[derive(Deserialize)]
+    struct Stream {
+        stream: String,
+        /// By cause.
+        missed: HashMap<String, u64>,
+    }
+    let told: Told = serde_json::from_str(text)?;
+    Ok(told.streams.into_iter().map(|Stream { stream, missed }| (stream, missed.into_values().sum())).collect())
 }
 
 impl Counters {
@@ -114,6 +147,13 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_each_stream_missed_is_the_sum_of_all_causes() {
+        let text = r#"{"now":1,"streams":[{"stream":"k3","peer":null,"missed":{"lag":1,"options":20,"ring":300}}]}"#;
+        assert_eq!(missed(text).unwrap(), HashMap::from([("k3".to_owned(), 321)]));
+        assert!(missed("{}").is_err());
+    }
 
     #[test]
     fn series_are_summed_by_name_and_label() {

@@ -8,7 +8,7 @@ mod streams;
 
 pub use gateway::{Admin, AdminError, Counters};
 pub use histogram::{Histogram, Percentiles};
-pub use process::{Machine, Process, Usage};
+pub use process::{Machine, Process, Usage, micros_per};
 pub use spread::{Ages, spread};
 pub use streams::{Ended, Second, StreamMeasures};
 

@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+/// Processor time is told in steps of 10 ms: from here on they are less than a tenth of it.
+const CPU_MIN: Duration = Duration::from_millis(200);
+
 /// A process with its children, or the calling thread, that is measured.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -74,6 +77,11 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// Processor time divided by a count, in µs; `None` where there is too little of it to tell.
+pub fn micros_per(cpu: Duration, count: u64) -> Option<f64> {
+    (cpu >= CPU_MIN && count > 0).then(|| cpu.as_secs_f64() * 1e6 / count as f64)
+}
+
 /// How busy the whole machine was since the last time, from 0 to 1.
 #[derive(Debug, Default)]
 pub struct Machine {
@@ -113,6 +121,12 @@ mod tests {
         assert!(Process::own().usage().unwrap().memory_bytes > 0);
         assert!(Process::own_thread().usage().is_ok());
         assert!(Process::new(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn too_little_processor_time_is_not_divided() {
+        let per = |millis, count| micros_per(Duration::from_millis(millis), count);
+        assert_eq!([per(200, 100), per(190, 100), per(200, 0)], [Some(2_000.0), None, None]);
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub struct StreamMeasures {
     pub bytes: u64,
     /// Holes in `seq`: ticks that were left out.
     pub holes: u64,
-    /// How streams ended.
-    pub ended: BTreeMap<Ended, u64>,
+    /// How the streams of each group ended.
+    pub ended: Vec<BTreeMap<Ended, u64>>,
     /// Trades whose venue time is more exact than a millisecond.
     pub exact_times: u64,
 }
@@ -82,14 +82,24 @@ pub struct Second {
     pub own_cpu: f64,
 }
 
-impl StreamMeasures {
-    /// Counts an end.
-    pub fn end(&mut self, how: Ended) {
-        *self.ended.entry(how).or_default() += 1;
+impl Ended {
+    /// Whether it was a stream that nobody asked to end.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Ended | Self::Reset | Self::Shutdown)
     }
 
-    /// How many ended so.
-    pub fn ended(&self, how: Ended) -> u64 {
-        self.ended.get(&how).copied().unwrap_or(0)
+    /// Whether it was none yet.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Self::Refused | Self::NoStream | Self::Busy)
+    }
+}
+
+impl StreamMeasures {
+    /// Counts an end of a stream of a group.
+    pub fn end(&mut self, group: usize, how: Ended) {
+        if self.ended.len() <= group {
+            self.ended.resize_with(group + 1, BTreeMap::new);
+        }
+        *self.ended[group].entry(how).or_default() += 1;
     }
 }

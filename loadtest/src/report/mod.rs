@@ -7,6 +7,8 @@ mod text;
 mod units;
 
 pub use page::page;
-pub use summary::{FloorTold, GatewayTold, GeneratorTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold};
+pub use summary::{
+    FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+};
 pub use text::text;
 pub use units::{number, size, time};

@@ -8,12 +8,13 @@ use super::{
 use crate::measure::{Percentiles, Second};
 use std::fmt::Write as _;
 
+const MIB: f64 = 1024.0 * 1024.0;
 const STYLE: &str = include_str!("page.css");
 
 /// The page.
 pub fn page(summary: &Summary) -> String {
     let name = escaped(&summary.name);
-    let verdict = if summary.crossed.is_empty() && summary.violations.total == 0 { "kept" } else { "crossed" };
+    let verdict = if summary.is_kept() { "kept" } else { "crossed" };
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{name}: thresholds {verdict}</title><style>{STYLE}</style>\
@@ -102,11 +103,13 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         lines,
     };
     let count: fn(f64) -> String = |value| match value {
+        0.0 => "0".to_owned(),
         value if value < 10.0 => format!("{value:.1}"),
         value if value < 1e6 => number(value as u64),
         value => format!("{:.1} M", value / 1e6),
     };
-    let megabytes: fn(f64) -> String = |bytes| format!("{:.1} MB", bytes / 1e6);
+    // In the unit itself, so that the axis ends on a round number of it.
+    let mebibytes: fn(f64) -> String = |value| format!("{value:.1} MiB");
     let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
     vec![
         over_time(
@@ -139,9 +142,9 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         ),
         over_time(
             "Bytes read a second",
-            megabytes,
+            mebibytes,
             false,
-            vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64)) }],
+            vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64 / MIB)) }],
         ),
         over_time(
             "Age at reading, from the gateway's receipt",
@@ -170,9 +173,9 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         ),
         over_time(
             "The gateway's memory",
-            megabytes,
+            mebibytes,
             false,
-            vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64)) }],
+            vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64 / MIB)) }],
         ),
     ]
 }

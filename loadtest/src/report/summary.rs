@@ -76,7 +76,7 @@ pub struct StreamsTold {
     pub resumed: u64,
     /// Attempts that did not become streams.
     pub failed: u64,
-    /// Streams that ended and were not asked to, stalled ones aside.
+    /// Streams that ended and were not asked to, but for those that never read.
     pub lost: u64,
     /// Ticks.
     pub ticks: u64,
@@ -86,10 +86,23 @@ pub struct StreamsTold {
     pub bytes: u64,
     /// Ticks that were left out, by the holes in `seq`.
     pub holes: u64,
-    /// How they ended.
-    pub ended: BTreeMap<Ended, u64>,
+    /// How they ended, by group.
+    pub groups: Vec<GroupTold>,
     /// What the first server said that did not open a stream.
     pub refusal: Option<String>,
+}
+
+/// How the streams of a group ended.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GroupTold {
+    /// Its name.
+    pub name: String,
+    /// How many there were to be.
+    pub asked: u64,
+    /// Of them, those that ended and were not asked to. Of streams that never read this is right, and none is lost.
+    pub lost: u64,
+    /// How they ended.
+    pub ended: BTreeMap<Ended, u64>,
 }
 
 /// What was broken.
@@ -151,16 +164,22 @@ pub struct VenueTold {
 }
 
 /// What the bare loop did.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct FloorTold {
     /// Ticks that it sent.
     pub ticks: u64,
     /// Streams that were given up, as they fell too far behind.
     pub cut: u64,
     /// Its processor time per tick, in µs.
-    pub cpu_micros_per_tick: f64,
+    pub cpu_micros_per_tick: Option<f64>,
     /// From its schedule to the reading, of streams that read at once.
     pub latency: Option<Percentiles>,
+    /// Attempts that did not become streams of its.
+    pub failed: u64,
+    /// Its streams that ended and were not asked to.
+    pub lost: u64,
+    /// What it has broken: it is not to be compared with then.
+    pub violations: ViolationsTold,
 }
 
 /// What was used at one moment.
@@ -178,7 +197,19 @@ pub struct Sample {
     pub machine_busy: Option<f64>,
 }
 
+impl FloorTold {
+    /// Whether it did what it was to do.
+    pub fn is_sound(&self) -> bool {
+        self.violations.total + self.failed + self.lost == 0
+    }
+}
+
 impl GatewayTold {
+    /// How many streams it ended for a reason.
+    pub fn closed(&self, reason: &str) -> Option<f64> {
+        self.closed.get(reason).map(|count| *count as f64)
+    }
+
     /// How many ticks it left out by a cause.
     pub fn missed(&self, cause: &str) -> Option<f64> {
         self.missed.get(cause).map(|count| *count as f64)

@@ -1,6 +1,6 @@
 //! The report for a terminal.
 
-use super::{Summary, number, size, time};
+use super::{Summary, ViolationsTold, number, size, time};
 use crate::measure::Percentiles;
 use std::fmt::Write as _;
 
@@ -60,11 +60,7 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     for warning in &of.warnings {
         writeln!(out, "  warning     {warning}")?;
     }
-    writeln!(out, "  violations  {}", number(of.violations.total))?;
-    for evidence in &of.violations.evidence {
-        let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
-        writeln!(out, "    {}: {stream}{}", evidence.rule.name(), evidence.what)?;
-    }
+    violations(out, "violations", &of.violations)?;
     for crossed in &of.crossed {
         writeln!(out, "  CROSSED     {}: {}, but {} is allowed", crossed.measure, crossed.was, crossed.allowed)?;
     }
@@ -77,15 +73,24 @@ fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::
     writeln!(out, "  {name:<11} p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
 }
 
+fn violations(out: &mut String, name: &str, of: &ViolationsTold) -> std::fmt::Result {
+    writeln!(out, "  {name:<11} {}", number(of.total))?;
+    of.evidence.iter().try_for_each(|evidence| {
+        let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
+        writeln!(out, "    {}: {stream}{}", evidence.rule.name(), evidence.what)
+    })
+}
+
 fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     let Some(gateway) = &of.gateway else { return writeln!(out, "  gateway     not measured: give --pid or --admin") };
     let cpu = gateway.cpu_cores.map_or("processor not measured".to_owned(), |cores| format!("{cores:.2} cores"));
-    let per_tick = gateway.cpu_micros_per_tick.map_or(String::new(), |micros| format!(", {} per tick", time(micros)));
+    let per_tick = |micros: Option<f64>| micros.map_or("not measured".to_owned(), time) + " per tick";
+    let own = per_tick(gateway.cpu_micros_per_tick);
     let per_update =
         gateway.cpu_micros_per_update.map_or(String::new(), |micros| format!(", {} per update", time(micros)));
     let memory = gateway.memory_max.map_or(String::new(), |bytes| format!(", {} at most", size(bytes as f64)));
     let each = gateway.memory_per_stream.map_or(String::new(), |bytes| format!(", {} per stream", size(bytes as f64)));
-    writeln!(out, "  gateway     {cpu}{per_tick}{per_update}{memory}{each}")?;
+    writeln!(out, "  gateway     {cpu}, {own}{per_update}{memory}{each}")?;
     let listed = |counts: &std::collections::BTreeMap<String, u64>| {
         let all: Vec<String> = counts
             .iter()
@@ -96,15 +101,34 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     };
     writeln!(out, "  missed      {}; {} by the holes in seq", listed(&gateway.missed), number(of.streams.holes))?;
     writeln!(out, "  closed      {}", listed(&gateway.closed))?;
-    if let Some(floor) = of.floor {
+    if let Some(floor) = &of.floor {
         let ratio = of.cpu_to_floor.map_or(String::new(), |ratio| format!(": the gateway's is {ratio:.2} times that"));
-        writeln!(
-            out,
-            "  floor       {} ticks, {} per tick{ratio}",
-            number(floor.ticks),
-            time(floor.cpu_micros_per_tick)
-        )?;
+        writeln!(out, "  floor       {} ticks, {}{ratio}", number(floor.ticks), per_tick(floor.cpu_micros_per_tick))?;
         line(out, "its latency", floor.latency)?;
+        if !floor.is_sound() {
+            writeln!(out, "  UNSOUND     the bare loop: {} streams failed, {} lost", floor.failed, floor.lost)?;
+            violations(out, "its faults", &floor.violations)?;
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{FloorTold, GatewayTold};
+
+    #[test]
+    fn a_bare_loop_that_lost_streams_or_broke_a_rule_is_told_and_not_kept() {
+        let with = |floor| Summary { floor: Some(floor), gateway: Some(GatewayTold::default()), ..Summary::default() };
+        assert!(with(FloorTold::default()).is_kept());
+        let broken = ViolationsTold { total: 3, ..ViolationsTold::default() };
+        for (floor, told) in [
+            (FloorTold { lost: 2, ..FloorTold::default() }, "UNSOUND     the bare loop: 0 streams failed, 2 lost"),
+            (FloorTold { violations: broken, ..FloorTold::default() }, "its faults  3"),
+        ] {
+            let summary = with(floor);
+            assert!(!summary.is_kept() && text(&summary).contains(told), "{}", text(&summary));
+        }
+    }
 }

@@ -3,12 +3,14 @@
 use super::{Moment, Run};
 use crate::{
     check::{Rule, Violations},
-    measure::{Counters, Ended, unix_micros},
-    report::{GatewayTold, GeneratorTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold},
-    streams::{Outcome, Reads},
+    measure::{Counters, Ended, micros_per, unix_micros},
+    report::{
+        FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+    },
+    streams::{Group, Outcome, Reads, Stayed, Wire},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -32,14 +34,22 @@ pub(super) struct Seen<'a> {
     pub(super) samples: Vec<Sample>,
     /// What the gateway had counted before and after.
     pub(super) counters: Option<(Counters, Counters)>,
+    /// What the gateway has left out of each stream, by its own name of it.
+    pub(super) missed: Option<HashMap<String, u64>>,
 }
 
 pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary {
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
     let gateway = gateway(&seen);
     // Where the load goes on, both counts do, and are never of the same moment.
-    if let Some(gateway) = gateway.as_ref().filter(|_| seen.run.venue.is_some()) {
-        judge_holes(&mut seen.outcome, gateway);
+    if seen.run.venue.is_some() && seen.run.streams.wire == Wire::Tickfan {
+        match gateway.as_ref().filter(|gateway| !gateway.missed.is_empty()) {
+            Some(gateway) => judge_holes(&mut seen.outcome, gateway.missed.values().sum()),
+            None => {
+                warnings.push("the gateway does not tell how many ticks it missed: holes are not judged".to_owned())
+            }
+        }
+        judge_stayed(&mut seen.outcome, &seen.missed.take().unwrap_or_default());
     }
     let generator = generator(&seen);
     let venue = seen.run.venue.map(|venue| venue.sent()).map(|sent| VenueTold {
@@ -95,30 +105,36 @@ impl Summary {
         self.kept = thresholds.iter().map(|threshold| threshold.name()).filter(|name| !is_crossed(name)).collect();
     }
 
-    /// Whether nothing was broken and no threshold crossed.
+    /// Whether nothing was broken, by the bare loop neither, and no threshold crossed.
     pub fn is_kept(&self) -> bool {
-        self.violations.total == 0 && self.crossed.is_empty()
+        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorTold::is_sound)
     }
 }
 
 fn streams(seen: &Seen<'_>) -> StreamsTold {
     let measures = &seen.outcome.measures;
-    let stalled = seen.run.streams.groups.iter().filter(|group| group.reads == Reads::Never);
-    let stalled: u64 = stalled.map(|group| u64::from(group.count)).sum();
-    let lost = measures.ended(Ended::Ended) + measures.ended(Ended::Reset) + measures.ended(Ended::Shutdown);
+    let groups: Vec<GroupTold> =
+        seen.run.streams.groups.iter().enumerate().map(|(place, of)| group(of, measures.ended.get(place))).collect();
+    let failed = groups.iter().flat_map(|group| &group.ended).filter(|(how, _)| how.has_failed());
     StreamsTold {
-        asked: seen.run.streams.groups.iter().map(|group| u64::from(group.count)).sum(),
+        asked: groups.iter().map(|group| group.asked).sum(),
         opened: measures.opened,
         resumed: measures.resumed,
-        failed: measures.ended(Ended::Refused) + measures.ended(Ended::NoStream) + measures.ended(Ended::Busy),
-        lost: lost.saturating_sub(stalled),
+        failed: failed.map(|(_, count)| count).sum(),
+        lost: groups.iter().map(|group| group.lost).sum(),
         ticks: measures.ticks,
         named: measures.named,
         bytes: measures.bytes,
         holes: measures.holes,
-        ended: measures.ended.clone(),
+        groups,
         refusal: seen.outcome.refusal.clone(),
     }
+}
+
+fn group(of: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupTold {
+    let ended = ended.cloned().unwrap_or_default();
+    let lost = ended.iter().filter(|(how, _)| how.is_lost() && of.reads != Reads::Never).map(|(_, count)| count).sum();
+    GroupTold { name: of.name.clone(), asked: u64::from(of.count), lost, ended }
 }
 
 fn told(violations: &Violations) -> ViolationsTold {
@@ -135,10 +151,10 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     if server.admin.is_none() && server.process.is_none() {
         return None;
     }
-    let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start).as_secs_f64());
+    let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start));
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
-    let ticks = (seen.end.ticks - seen.start.ticks) as f64;
-    let updates = (seen.end.updates - seen.start.updates) as f64;
+    let ticks = seen.end.ticks - seen.start.ticks;
+    let updates = seen.end.updates - seen.start.updates;
     let memory = |sample: &Sample| sample.gateway_memory;
     let memory_max = seen.samples.iter().filter_map(memory).max();
     let load_begin = (seen.start.at - seen.begun).as_secs_f64();
@@ -157,9 +173,9 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
         after.by_label(name).into_iter().map(since).collect()
     };
     Some(GatewayTold {
-        cpu_cores: cpu.map(|cpu| cpu / seconds),
-        cpu_micros_per_tick: cpu.filter(|_| ticks > 0.0).map(|cpu| cpu * 1e6 / ticks),
-        cpu_micros_per_update: cpu.filter(|_| updates > 0.0).map(|cpu| cpu * 1e6 / updates),
+        cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / seconds),
+        cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
+        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, updates)),
         memory_per_stream: seen
             .start
             .memory
@@ -181,15 +197,22 @@ fn third(samples: &[Sample], load_begin: f64, seconds: f64) -> Option<u64> {
 
 /// Holes must be what the gateway says that it left out. Of streams that ended before they had read all, some holes
 /// were never seen.
-fn judge_holes(outcome: &mut Outcome, gateway: &GatewayTold) {
-    if gateway.missed.is_empty() {
-        return;
-    }
-    let (holes, missed) = (outcome.measures.holes, gateway.missed.values().sum::<u64>());
+fn judge_holes(outcome: &mut Outcome, missed: u64) {
+    let holes = outcome.measures.holes;
     let is_right = if outcome.is_complete { holes == missed } else { holes <= missed };
     if !is_right {
         let what = format!("the streams see {holes} ticks left out, the gateway says {missed}");
         outcome.violations.note(Rule::Holes, None, unix_micros(), what, b"");
+    }
+}
+
+/// Of each stream that stayed, and of which the gateway tells, they are exactly that.
+fn judge_stayed(outcome: &mut Outcome, missed: &HashMap<String, u64>) {
+    for Stayed { stream, name, holes } in &outcome.stayed {
+        if let Some(missed) = missed.get(&**name).filter(|missed| *missed != holes) {
+            let what = format!("it sees {holes} ticks left out, the gateway says {missed} of its stream {name}");
+            outcome.violations.note(Rule::Holes, Some(*stream), unix_micros(), what, b"");
+        }
     }
 }
 

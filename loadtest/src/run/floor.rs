@@ -1,8 +1,10 @@
 //! The floor: a bare loop that sends ready bytes to the same streams, with nothing that a gateway does around it.
 
 use crate::{
-    measure::{Process, unix_micros},
+    measure::{Process, micros_per, unix_micros},
     report::FloorTold,
+    scenario::{LoadSetup, Scenario},
+    streams::{Group, Reads},
 };
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -52,6 +54,31 @@ pub struct Floor {
 }
 
 impl Floor {
+    /// The rate of a scenario that it can do.
+    ///
+    /// # Errors
+    /// What the scenario asks for that a bare loop does not do: to compare with it would be no comparison.
+    pub fn rate(scenario: &Scenario) -> Result<f64, String> {
+        let LoadSetup::Steady { rate } = scenario.venue.load else {
+            return Err("its load is not steady, and the bare loop has no other".to_owned());
+        };
+        if !scenario.outages.is_empty() {
+            return Err("it has outages, and the bare loop has no venue to lose".to_owned());
+        }
+        for Group { name, churn, query, reads, .. } in &scenario.groups {
+            if *churn > 0.0 {
+                return Err(format!("group `{name}` leaves and comes back, and the bare loop lets each in once"));
+            }
+            if !query.is_empty() {
+                return Err(format!("group `{name}` asks for {query}, and the bare loop sends all to all"));
+            }
+            if *reads != Reads::AtOnce {
+                return Err(format!("group `{name}` is slow, and the bare loop leaves nothing out"));
+            }
+        }
+        Ok(rate)
+    }
+
     /// Starts it on a free port of loopback.
     ///
     /// # Errors
@@ -169,7 +196,7 @@ impl<'a> Sending<'a> {
             touched.retain(|&client| self.clients[client].send(&mut self.told));
         }
         let cpu = thread.usage()?.cpu.saturating_sub(cpu);
-        self.told.cpu_micros_per_tick = cpu.as_secs_f64() * 1e6 / self.told.ticks.max(1) as f64;
+        self.told.cpu_micros_per_tick = micros_per(cpu, self.told.ticks);
         Ok(self.told)
     }
 }
@@ -205,4 +232,28 @@ fn write_frame(frame: &mut String, symbols: &[String], count: u64, trade_ts: i64
         "id: floor-{count}\ndata: {{\"symbol\":\"{symbol}\",\"seq\":{seq},\"kind\":\"trade\",\"state\":\"live\",\"recv\":{recv},\
          \"price\":182.34,\"size\":100,\"side\":\"buy\",\"trade_ts\":{trade_ts},\"trades\":{seq},{QUOTE},\"quote_ts\":{recv}}}\n\n"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::load;
+
+    #[test]
+    fn what_a_bare_loop_cannot_do_is_refused() {
+        let rate = |name| Floor::rate(&load(name).unwrap().0);
+        assert_eq!(rate("watchlists"), Ok(400.0));
+        for (name, told) in [
+            ("opening-bell", "not steady"),
+            ("smoke", "outages"),
+            ("churn", "group `pages` leaves and comes back"),
+            ("stalled", "group `stalled` is slow"),
+        ] {
+            let error = rate(name).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+        let mut options = load("watchlists").unwrap().0;
+        options.groups[0].query = "max_rate=4".to_owned();
+        assert!(rate("watchlists").is_ok() && Floor::rate(&options).unwrap_err().contains("max_rate=4"));
+    }
 }

@@ -193,8 +193,9 @@ pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> S
     if let Some(server) = server.as_table_mut() {
         server.entry("drain").or_insert_with(|| toml::Value::String("1s".to_owned()));
     }
+    let common = scenario.gateway.get("feed").cloned().unwrap_or_default();
     let feeds = symbols.chunks(SYMBOLS_PER_FEED).enumerate().map(|(number, symbols)| {
-        let mut feed = toml::Table::new();
+        let mut feed = common.clone();
         let mut set = |key: &str, text: &str| feed.insert(key.to_owned(), toml::Value::String(text.to_owned()));
         set("name", &format!("mock-{number}"));
         set("url", venue);
@@ -228,12 +229,14 @@ mod tests {
 
     #[test]
     fn many_symbols_are_split_over_feeds() {
-        let (scenario, _) = scenario::load("many-symbols").unwrap();
+        let (mut scenario, _) = scenario::load("many-symbols").unwrap();
+        scenario.gateway.insert("feed".to_owned(), toml::from_str("mute_after = \"2s\"").unwrap());
         let symbols = scenario::symbol_names(1_001, Speaks::Binance);
         let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1").parse().unwrap();
         let feeds = config["feed"].as_array().unwrap();
         let counts: Vec<usize> = feeds.iter().map(|feed| feed["symbols"].as_array().unwrap().len()).collect();
         assert_eq!(counts, [500, 500, 1]);
+        assert!(feeds.iter().all(|feed| feed["mute_after"].as_str() == Some("2s")));
         assert_eq!(config["server"]["drain"].as_str(), Some("1s"));
     }
 }

@@ -8,14 +8,14 @@ mod venue;
 
 pub use floor::{Floor, FloorSetup};
 pub use gateway::{Gateway, GatewayError, gateway_config};
-pub use venue::{RecordingUnreadable, start_venue};
+pub use venue::{RecordingUnreadable, Step, Steps, start_venue};
 
 use crate::{
     measure::{Admin, Process, unix_micros},
     report::Summary,
     scenario::{Outage, Span, Threshold},
     streams::{Control, Crowd, Progress, Setup, Wire},
-    venue::{Command, Door, Venue},
+    venue::{Command, Door, Flow, Venue},
 };
 use assess::{Seen, assess};
 use sampler::Sampler;
@@ -98,6 +98,8 @@ pub enum RunError {
 /// [`RunError`]: it came to nothing. What a server does wrong is no error, but stands in the summary.
 pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, RunError> {
     let before = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    // A stream's first tick is the gateway's to send, not the venue's to make.
+    run.venue.into_iter().for_each(Venue::send_one_of_each);
     let (began, begun) = (unix_micros(), Instant::now());
     let memory_before = sampler::usage(&run.server).map(|usage| usage.memory_bytes);
     let sampler = Sampler::start(run.server.clone())?;
@@ -106,8 +108,12 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     let start = Moment::now(run, &crowd);
     load(run, &crowd, start.at, watch);
     let end = Moment::now(run, &crowd);
+    crowd.progress.load_ended.store(unix_micros(), Ordering::Relaxed);
     let mut warnings = settle(run, &crowd, watch);
-    let after = run.server.admin.map(|admin| admin.counters()).transpose()?;
+    // A gateway that has died meanwhile is no error of the run, but what it has found.
+    let after =
+        run.server.admin.and_then(|admin| admin.counters().map_err(|error| warnings.push(error.to_string())).ok());
+    let missed = run.server.admin.and_then(|admin| admin.missed().ok());
     // Another server's events are counted, not judged.
     let judged = run.venue.filter(|_| run.streams.wire == Wire::Tickfan);
     let truth = judged.map(|of| venue::truth(of, &run.streams.symbols));
@@ -117,7 +123,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters };
+    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters, missed };
     Ok(assess(seen, &mut warnings))
 }
 
@@ -158,12 +164,11 @@ fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
 }
 
 fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<'_>)) {
-    let mut steps = run.venue.map_or(Vec::new(), |_| venue::steps(run.outages));
+    let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
     while start.elapsed() < run.duration && crowd.is_running() {
         let elapsed = start.elapsed();
-        while let Some(step) = steps.first().copied().filter(|step| step.at <= elapsed) {
-            steps.remove(0);
-            take(step.what, run.venue, crowd);
+        while let Some(step) = steps.take(elapsed) {
+            take(step, run.venue, crowd);
         }
         let share = elapsed.as_secs_f64() / run.duration.as_secs_f64();
         watch(Now { phase: "loading", share, streams: &crowd.progress });
@@ -172,13 +177,14 @@ fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<
     // An outage that should outlast the load ends with it: else nothing could be said of the last states.
     if let Some(venue) = run.venue {
         venue.command(Command::Door(Door::Open));
+        venue.command(Command::Flow(Flow::Steady));
     }
 }
 
-fn take(what: venue::What, venue: Option<&Venue>, crowd: &Crowd) {
-    match (what, venue) {
-        (venue::What::Tell(command), Some(venue)) => venue.command(command),
-        (venue::What::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
+fn take(step: Step, venue: Option<&Venue>, crowd: &Crowd) {
+    match (step, venue) {
+        (Step::Tell(command), Some(venue)) => venue.command(command),
+        (Step::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
         _ => {}
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::{
     check::Truth,
-    scenario::{LoadSetup, Outage, Speaks, VenueSetup, symbol_names},
-    venue::{Command, Door, Load, Protocol, Recording, RecordingError, Setup, Venue},
+    scenario::{LoadSetup, Outage, OutageKind, Speaks, VenueSetup, symbol_names},
+    venue::{Command, Door, Flow, Load, Protocol, Recording, RecordingError, Setup, Venue},
     wire::Values,
 };
 use std::{
+    collections::VecDeque,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -75,35 +76,72 @@ pub(super) fn truth(venue: &Venue, symbols: &[String]) -> Truth {
     symbols.iter().filter_map(values).collect()
 }
 
-/// What is done at a moment of the load.
+/// What is done to a venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
-    /// Since the load began.
-    pub(super) at: Duration,
-    pub(super) what: What,
-}
-
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub enum Step {
     /// The venue is told something.
     Tell(Command),
     /// By now nothing may be shown as live.
     NothingIsLive,
 }
 
-/// The steps of all outages, in order. Halfway through each, nothing may be shown as live.
-pub(super) fn steps(outages: &[Outage]) -> Vec<Step> {
-    let of_outage = |outage: &Outage| {
-        let (at, lasts) = (outage.at.0, outage.lasts.0);
-        [
-            Step { at, what: What::Tell(Command::Door(Door::Shut)) },
-            Step { at, what: What::Tell(Command::Break) },
-            Step { at: at + lasts / 2, what: What::NothingIsLive },
-            Step { at: at + lasts, what: What::Tell(Command::Door(Door::Open)) },
-        ]
+/// The steps of all outages, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steps(VecDeque<(Duration, Step)>);
+
+impl Steps {
+    /// What makes these outages.
+    pub fn of(outages: &[Outage]) -> Self {
+        let mut steps: Vec<_> = outages.iter().flat_map(of_outage).collect();
+        steps.sort_by_key(|(at, _)| *at);
+        Self(steps.into())
+    }
+
+    /// When the next is due, since the load began.
+    pub fn next(&self) -> Option<Duration> {
+        self.0.front().map(|(at, _)| *at)
+    }
+
+    /// Takes the next one, if it is due.
+    pub fn take(&mut self, elapsed: Duration) -> Option<Step> {
+        self.next().filter(|at| *at <= elapsed)?;
+        self.0.pop_front().map(|(_, step)| step)
+    }
+}
+
+fn of_outage(outage: &Outage) -> Vec<(Duration, Step)> {
+    let (begin, end) = match outage.kind {
+        OutageKind::Break => (vec![Command::Door(Door::Shut), Command::Break], Command::Door(Door::Open)),
+        OutageKind::Mute => (vec![Command::Flow(Flow::Mute)], Command::Flow(Flow::Steady)),
     };
-    let mut steps: Vec<Step> = outages.iter().flat_map(of_outage).collect();
-    steps.sort_by_key(|step| step.at);
-    steps
+    let at = outage.at.0;
+    let begin = begin.into_iter().map(|command| (at, Step::Tell(command)));
+    let known = outage.is_known_by().map(|at| (at, Step::NothingIsLive));
+    begin.chain(known).chain([(at + outage.lasts.0, Step::Tell(end))]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_outages_come_in_order_and_when_they_are_due() {
+        let mut steps = Steps::of(&["mute:5s:4s", "break:1s:0s"].map(|text| text.parse().unwrap()));
+        let mut taken = Vec::new();
+        for second in 0..10 {
+            while let Some(step) = steps.take(Duration::from_secs(second)) {
+                taken.push((second, step));
+            }
+        }
+        let tell = Step::Tell;
+        let expected = [
+            (1, tell(Command::Door(Door::Shut))),
+            (1, tell(Command::Break)),
+            (1, tell(Command::Door(Door::Open))),
+            (5, tell(Command::Flow(Flow::Mute))),
+            (7, Step::NothingIsLive),
+            (9, tell(Command::Flow(Flow::Steady))),
+        ];
+        assert_eq!((taken.as_slice(), steps.next()), (expected.as_slice(), None));
+    }
 }

@@ -1,9 +1,11 @@
 //! Scenarios: what is loaded, how, and what must come of it; TOML.
 
+mod outage;
 mod shipped;
 mod thresholds;
 mod units;
 
+pub use outage::{Outage, OutageKind};
 pub use shipped::{LoadError, SHIPPED, load};
 pub use thresholds::{Bound, Crossed, MEASURES, Measure, Threshold, ThresholdError, Unit};
 pub use units::Span;
@@ -20,7 +22,7 @@ pub struct Scenario {
     pub about: String,
     /// The venue that feeds the gateway.
     pub venue: VenueSetup,
-    /// Keys of the gateway's own configuration, by table: `fanout`, `limits`, `server`.
+    /// Keys of the gateway's own configuration, by table: `fanout`, `limits`, `server`; those of `feed` are for each of its feeds.
     #[serde(default)]
     pub gateway: BTreeMap<String, toml::Table>,
     /// How long the load lasts, once all streams are there.
@@ -45,6 +47,12 @@ impl Scenario {
     /// Without the key: longer than a gateway keeps anything back, and than a busy machine keeps a thread waiting.
     pub fn old_after() -> Span {
         Span(std::time::Duration::from_secs(2))
+    }
+
+    /// How long its gateway's feeds may be silent before it takes them for lost.
+    pub fn mute_after(&self) -> std::time::Duration {
+        let own = self.gateway.get("feed").and_then(|feed| feed.get("mute_after")?.as_str()?.parse::<Span>().ok());
+        own.map_or(outage::MUTE_AFTER, |own| own.0)
     }
 
     /// How many streams there are.
@@ -125,16 +133,6 @@ pub enum LoadSetup {
         #[serde(default)]
         looped: bool,
     },
-}
-
-/// The venue is lost for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Outage {
-    /// When, since the load began.
-    pub at: Span,
-    /// How long.
-    pub lasts: Span,
 }
 
 /// Names for so many symbols: letters alone, which both protocols take.

@@ -4,7 +4,7 @@ use super::{Scenario, Threshold, ThresholdError};
 use std::{io, path::Path};
 
 /// The shipped scenarios by their names.
-pub const SHIPPED: [(&str, &str); 15] = [
+pub const SHIPPED: [(&str, &str); 16] = [
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
     ("watchlists", include_str!("../../scenarios/watchlists.toml")),
@@ -15,6 +15,7 @@ pub const SHIPPED: [(&str, &str); 15] = [
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
     ("opening-bell", include_str!("../../scenarios/opening-bell.toml")),
+    ("outages", include_str!("../../scenarios/outages.toml")),
     ("light", include_str!("../../scenarios/light.toml")),
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("shared-rounds", include_str!("../../scenarios/shared-rounds.toml")),
@@ -98,6 +99,12 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError>
     if scenario.connect_rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
         return Err(wrong("connect_rate is above zero"));
     }
+    if scenario.outages.iter().any(|outage| !outage.is_noticed(scenario.mute_after())) {
+        return Err(wrong(
+            "a mute outage lasts at least a second more than twice as long as mute_after of [gateway.feed], which is 30s \
+             unless it is set: halfway through nothing may be live",
+        ));
+    }
     let thresholds = scenario.thresholds.iter().map(|(measure, value)| Threshold::from_toml(measure, value));
     let thresholds =
         thresholds.collect::<Result<_, _>>().map_err(|source| LoadError::Threshold { name: name(), source })?;
@@ -125,6 +132,8 @@ mod tests {
             ("about", "abuot", "unknown field `abuot`"),
             ("violations = 0", "violations = \"few\"", "`few` is no number"),
             ("violations = 0", "virtues = 0", "`virtues` is not measured"),
+            ("at = \"3s\"", "at = \"3s\"\nkind = \"mute\"", "a mute outage lasts at least"),
+            ("at = \"3s\"", "at = \"3s\"\nkind = \"deaf\"", "unknown variant `deaf`"),
         ] {
             assert!(smoke.contains(from), "{from}");
             let error = read("x", &smoke.replace(from, to)).unwrap_err().to_string();

@@ -97,13 +97,14 @@ macro_rules! measures {
 }
 
 /// All that a threshold can be set on.
-pub const MEASURES: [Measure; 24] = measures! {
+pub const MEASURES: [Measure; 25] = measures! {
     "violations", "broken rules, of any kind", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read in a second, while all streams were there", Count, AtLeast, |of| Some(of.ticks_per_second);
     "opened", "streams that opened, again and again if they came back", Count, AtLeast, |of| Some(of.streams.opened as f64);
     "failed", "attempts that did not become streams", Count, AtMost, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended and were not asked to", Count, AtMost, |of| Some(of.streams.lost as f64);
+    "closed_stalled", "streams that the gateway ended as they took nothing", Count, AtLeast, |of| of.gateway.as_ref()?.closed("stalled");
     "missed_ring", "ticks that the gateway left out by its own fault", Count, AtMost, |of| of.gateway.as_ref()?.missed("ring");
     "missed_lag", "ticks that the gateway left out as clients were slow", Count, AtMost, |of| of.gateway.as_ref()?.missed("lag");
     "connect_p99", "from the start of a connection until it is made", Time, AtMost, |of| Some(of.connect?.p99 as f64);
@@ -197,7 +198,7 @@ fn bytes(text: &str) -> Option<f64> {
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count if value.fract() != 0.0 => format!("{value:.2}"),
-        Unit::Count => format!("{value}"),
+        Unit::Count => crate::report::number(value as u64),
         Unit::Time => crate::report::time(value),
         Unit::Bytes => crate::report::size(value),
     }

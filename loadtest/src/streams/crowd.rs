@@ -64,6 +64,8 @@ pub struct Progress {
     pub violations: AtomicU64,
     /// When the last tick was read, in µs since 1970.
     pub last_tick: AtomicI64,
+    /// When the load ended, in µs since 1970, or 0: what the server receives later is checked, but not measured.
+    pub load_ended: AtomicI64,
 }
 
 /// What came of it.
@@ -79,8 +81,21 @@ pub struct Outcome {
     pub late_turns: u64,
     /// What the first server said that did not open a stream.
     pub refusal: Option<String>,
+    /// The streams that stayed from their first connection to the end, and have read all.
+    pub stayed: Vec<Stayed>,
     /// No stream left anything unread: holes can be compared exactly.
     pub is_complete: bool,
+}
+
+/// A stream that stayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stayed {
+    /// Its number.
+    pub stream: u32,
+    /// The server's name of it.
+    pub name: Box<str>,
+    /// Ticks that were left out of it.
+    pub holes: u64,
 }
 
 /// The running streams.

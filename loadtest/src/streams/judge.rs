@@ -47,6 +47,8 @@ pub(super) struct Judge {
     pub(super) symbol_ages: Vec<Ages>,
     /// All streams have had their first attempt: from now on, what is measured counts.
     pub(super) is_measuring: bool,
+    /// When the load ended, in µs since 1970, or 0.
+    pub(super) load_ended: i64,
     /// How late a tick may be that others have replaced; `None` while the reading itself is late.
     pub(super) old_after: Option<Duration>,
     /// What the first server said that did not open a stream.
@@ -87,6 +89,7 @@ impl Judge {
             age: Histogram::default(),
             symbol_ages: Vec::new(),
             is_measuring: false,
+            load_ended: 0,
             old_after,
             refusal: None,
             last_tick: 0,
@@ -105,8 +108,8 @@ impl Judge {
         self.measures.ticks += 1;
         self.measures.holes += missed;
         self.last_tick = at;
-        // What came to the gateway before is history to this stream, not news.
-        if tick.recv < opened {
+        // What came to the gateway before is history to this stream, not news; and what comes after the load is none.
+        if tick.recv < opened || self.is_after_load(tick.recv) {
             return None;
         }
         let age = at - tick.recv;
@@ -134,11 +137,16 @@ impl Judge {
         }
         self.measures.ticks += 1;
         self.last_tick = at;
-        self.measures.ticks_measured += u64::from(self.is_measuring && reads_at_once);
-        let is_trade = reads_at_once && memmem::find(block, b"\"kind\":\"trade\"").is_some();
+        let is_measured = reads_at_once && !self.is_after_load(at);
+        self.measures.ticks_measured += u64::from(self.is_measuring && is_measured);
+        let is_trade = is_measured && memmem::find(block, b"\"kind\":\"trade\"").is_some();
         if let Some(trade_ts) = trade_ts(block).filter(|&trade_ts| is_trade && trade_ts >= opened) {
             self.measure_trade(trade_ts, at);
         }
+    }
+
+    fn is_after_load(&self, time: i64) -> bool {
+        self.load_ended != 0 && time > self.load_ended
     }
 
     fn measure_trade(&mut self, trade_ts: i64, at: i64) {
@@ -175,6 +183,7 @@ fn trade_ts(block: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::State;
 
     #[test]
     fn events_of_another_server_are_counted_and_its_new_trades_measured() {
@@ -194,6 +203,19 @@ mod tests {
             assert_eq!((judge.measures.ticks, measured_now), (ticks, measured), "{block}");
         }
         assert_eq!(judge.measures.latency.percentiles().map(|latency| latency.max), Some(99));
+    }
+
+    #[test]
+    fn what_the_server_receives_after_the_load_is_not_measured() {
+        let mut judge = Judge::new(Wire::Tickfan, String::new(), None);
+        judge.is_measuring = true;
+        for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
+            judge.load_ended = load_ended;
+            let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
+            judge.measure((0, tick), 0, 600, 100, true);
+            assert_eq!(judge.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
+        }
+        assert_eq!(judge.measures.ticks, 3);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod tally;
 mod timers;
 mod turns;
 
-pub use crowd::{Control, Crowd, Outcome, Progress, Setup};
+pub use crowd::{Control, Crowd, Outcome, Progress, Setup, Stayed};
 pub use descriptors::{TooFewDescriptors, need_descriptors};
 pub use judge::Wire;
 pub use plan::{Group, Popularity, Reads, plan};

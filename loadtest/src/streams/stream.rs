@@ -32,6 +32,10 @@ pub(super) struct Stream {
     /// When its connection was begun, in µs since 1970.
     pub(super) begun: i64,
     opened: i64,
+    /// The server's name of it, by its hello.
+    pub(super) name: Box<str>,
+    /// Ticks that were left out since it began.
+    pub(super) holes: u64,
     has_tick: bool,
     /// The start of a block, or of the head, whose end has not come.
     rest: Vec<u8>,
@@ -67,6 +71,8 @@ impl Stream {
             slots: Slots::default(),
             begun: 0,
             opened: 0,
+            name: "".into(),
+            holes: 0,
             has_tick: false,
             rest: Vec::new(),
             last: None,
@@ -194,6 +200,7 @@ impl Stream {
         }
         let Some(read) = self.slots.read(block, reading, &mut judge.witness, &mut judge.violations) else { return };
         let tick = read.known.tick;
+        self.holes += read.missed;
         let measured = judge.measure((read.symbol, tick), read.missed, at, self.opened, reads_at_once);
         measured.into_iter().for_each(|age| self.ages.add(age));
         if tick.seq == 0 {
@@ -222,6 +229,7 @@ impl Stream {
         match fields.event {
             Some("hello") => {
                 let hello: Hello<'_> = serde_json::from_str(data).map_err(|error| format!("hello: {error}"))?;
+                self.name = hello.stream.as_ref().into();
                 self.slots.begin(&hello, &self.symbols, reading, &mut judge.witness, &mut judge.violations);
             }
             Some("bye") => {

@@ -1,7 +1,7 @@
 //! The thread that all streams live on: what is ready is read, what is due is done, in turns.
 
 use super::{
-    Control, Outcome, Progress, Reads, Setup,
+    Control, Outcome, Progress, Reads, Setup, Stayed,
     dial::{dial, source},
     judge::{Judge, Kin},
     plan::plan,
@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
@@ -261,6 +261,7 @@ impl Turns {
             }
         };
         let at = unix_micros();
+        self.judge.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
         self.judge.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
         match stream.take(&self.buffer[..count], at, &mut self.judge, kin) {
             Ok(()) if phase != Phase::Open && stream.phase == Phase::Open => self.opened(index),
@@ -295,7 +296,7 @@ impl Turns {
         self.open -= u64::from(was_open);
         self.tried += u64::from(!was_open && stream.life == 0);
         self.is_complete &= !was_open;
-        self.judge.measures.end(how);
+        self.judge.measures.end(stream.kin, how);
         stream.drop_connection();
         if self.kins[stream.kin].reads == Reads::Never {
             return; // nobody looks at a page that has hung itself up
@@ -326,7 +327,8 @@ impl Turns {
     fn nothing_is_live(&mut self) {
         let now = unix_micros();
         let judge = &mut self.judge;
-        for stream in self.streams.iter().filter(|stream| self.kins[stream.kin].reads == Reads::AtOnce) {
+        let reads = |stream: &&Stream| stream.phase == Phase::Open && self.kins[stream.kin].reads == Reads::AtOnce;
+        for stream in self.streams.iter().filter(reads) {
             for symbol in stream.live() {
                 let what = format!("{} is shown as live though the venue is cut off", judge.witness.name(symbol));
                 judge.violations.note(Rule::StaleAsLive, Some(stream.index), now, what, b"");
@@ -340,11 +342,15 @@ impl Turns {
         self.judge.measures.symbol_age_spread = spread(self.judge.symbol_ages.iter());
         let now = unix_micros();
         let judge = &mut self.judge;
+        let mut stayed = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.phase == Phase::Open) {
             let kin = &self.kins[stream.kin];
             if kin.reads == Reads::Never {
                 self.is_complete = false;
                 continue;
+            }
+            if stream.life == 0 {
+                stayed.push(Stayed { stream: stream.index, name: stream.name.clone(), holes: stream.holes });
             }
             let (witness, violations) = (&judge.witness, &mut judge.violations);
             // A load that goes on has no last state.
@@ -358,6 +364,7 @@ impl Turns {
             seconds: self.seconds,
             late_turns: self.late_turns,
             refusal: self.judge.refusal,
+            stayed,
             is_complete: self.is_complete,
         }
     }

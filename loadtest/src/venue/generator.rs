@@ -2,6 +2,7 @@
 
 use super::{Counts, Load, Shared, connection::Order, protocol::Batch};
 use std::{
+    hint,
     sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant, SystemTime},
@@ -12,6 +13,10 @@ use tokio::sync::broadcast;
 const BETWEEN_BATCHES: Duration = Duration::from_micros(200);
 /// In a batch, at most.
 const BATCH_MAX: usize = 2_000;
+/// A sleep may end so much later than asked: the last of a long wait is spent awake, so that an update leaves when it is due.
+const WAKE_LATE: Duration = Duration::from_micros(150);
+/// In a shorter wait that would be most of the processor's time.
+const LONG_WAIT: Duration = Duration::from_millis(2);
 /// How long it sleeps at most, to see in time that it is to stop.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 
@@ -36,8 +41,16 @@ impl Generator {
 
     pub(super) fn run(mut self) {
         while !self.shared.stopping.load(Ordering::Relaxed) {
-            let wait = self.turn();
-            thread::sleep(wait.clamp(BETWEEN_BATCHES, SLEEP_MAX));
+            let wait = self.turn().clamp(BETWEEN_BATCHES, SLEEP_MAX);
+            if wait < LONG_WAIT {
+                thread::sleep(wait);
+                continue;
+            }
+            let until = Instant::now() + wait;
+            thread::sleep(wait - WAKE_LATE);
+            while Instant::now() < until {
+                hint::spin_loop();
+            }
         }
     }
 

@@ -154,6 +154,13 @@ impl Market {
 
     /// The last updates of all: one of each kind that somebody wants.
     pub(super) fn close_of_business(&mut self, now_micros: u64) -> Batch {
+        let batch = self.one_of_each(now_micros);
+        self.closed = true;
+        batch
+    }
+
+    /// An update of each kind that somebody wants.
+    pub(super) fn one_of_each(&mut self, now_micros: u64) -> Batch {
         let mut batch = Batch::default();
         for symbol in self.active.clone() {
             for kind in [Kind::Trade, Kind::Quote] {
@@ -162,7 +169,6 @@ impl Market {
                 }
             }
         }
-        self.closed = true;
         batch
     }
 

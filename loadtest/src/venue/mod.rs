@@ -26,8 +26,9 @@ pub use recording::{Change, Recorded, Recording, RecordingError};
 use connection::{Doors, Order};
 use generator::Generator;
 use market::Market;
+use protocol::Batch;
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -134,6 +135,19 @@ pub enum Command {
     Break,
     /// Sends this once on each connection.
     Send(Bad),
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Door(Door::Open) => f.write_str("the door is open"),
+            Self::Door(Door::Shut) => f.write_str("the door is shut"),
+            Self::Flow(Flow::Mute) => f.write_str("mute"),
+            Self::Flow(Flow::Steady) => f.write_str("no longer mute"),
+            Self::Break => f.write_str("all connections are reset"),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 /// How a venue behaves for now.
@@ -251,10 +265,19 @@ impl Venue {
 
     /// Ends the load with one more trade and quote of each symbol that somebody wants, so that what is newest is well known.
     pub fn finish(&self) {
+        self.send_now(Market::close_of_business);
+    }
+
+    /// Sends a trade and a quote of each symbol that somebody wants: so none is without data that happens to trade late.
+    pub fn send_one_of_each(&self) {
+        self.send_now(Market::one_of_each);
+    }
+
+    fn send_now(&self, what: fn(&mut Market, u64) -> Batch) {
         let mut market = self.shared.market();
-        let batch = market.close_of_business(generator::unix_micros());
+        let batch = what(&mut market, generator::unix_micros());
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        // Under the market's lock: nothing of the generator can come behind it.
+        // Under the market's lock: nothing of the generator can come in between.
         self.order(Order::Send(Arc::new(batch)));
     }
 

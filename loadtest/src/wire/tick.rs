@@ -102,6 +102,9 @@ pub enum TickError {
 /// The first event of a stream.
 #[derive(Debug, Deserialize)]
 pub struct Hello<'a> {
+    /// The gateway's name of the stream.
+    #[serde(borrow, default)]
+    pub stream: Cow<'a, str>,
     /// The life of the sequence numbers.
     #[serde(borrow)]
     pub epoch: Cow<'a, str>,

@@ -101,7 +101,7 @@ function everySecond() {
 /** Opens the stream that fits: none while paused or hidden, or without symbols. */
 function follow() {
   clearInterval(timer);
-  const symbols = choices.symbols ?? [];
+  const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
     stream.close();
     if (paused !== null) linked({ name: "paused", since: paused });
@@ -114,13 +114,21 @@ function follow() {
   stream.open(symbols, choices.maxRate);
 }
 
+const listed = () => [...store.rows.keys()];
+
+/** Shows these symbols. */
 function list(symbols) {
-  choices.symbols = symbols;
   store.list(symbols);
   watchlist.list(symbols);
-  if (detail.row !== null && store.rows.get(detail.row.symbol) !== detail.row) select("");
-  else watchlist.select(detail.row?.symbol);
+  show(store.rows.get(detail.row?.symbol) ?? null);
   frame.ask();
+}
+
+/** Shows these symbols, since the person wants them. */
+function choose(symbols) {
+  list(symbols);
+  choices.symbols = symbols;
+  save(choices, "symbols");
 }
 
 function add(text) {
@@ -131,17 +139,15 @@ function add(text) {
   }
   status.hush("list");
   if (!store.rows.has(symbol)) {
-    list([...(choices.symbols ?? []), symbol]);
-    save(choices);
+    choose([...listed(), symbol]);
     follow();
   }
   watchlist.focus(symbol);
 }
 
 function remove(symbol) {
-  const place = choices.symbols.indexOf(symbol);
-  list(choices.symbols.filter((other) => other !== symbol));
-  save(choices);
+  const place = listed().indexOf(symbol);
+  choose(listed().filter((other) => other !== symbol));
   offerBack(symbol, place);
   follow();
 }
@@ -149,8 +155,7 @@ function remove(symbol) {
 function offerBack(symbol, place) {
   const back = element("button", { type: "button" }, "Put it back");
   back.addEventListener("click", () => {
-    list(choices.symbols.toSpliced(place, 0, symbol));
-    save(choices);
+    choose(listed().toSpliced(place, 0, symbol));
     status.hush();
     watchlist.focus(symbol);
     follow();
@@ -158,20 +163,21 @@ function offerBack(symbol, place) {
   status.tell("list", `${symbol} is off the list.`, back);
 }
 
-function order(symbols) {
-  list(symbols);
-  save(choices);
-}
-
-function select(symbol) {
-  const row = symbol === detail.row?.symbol ? null : store.rows.get(symbol) ?? null;
-  choices.detail = row?.symbol ?? "";
-  save(choices);
+/** Shows the details of a row, or of none. */
+function show(row) {
   watchlist.select(row?.symbol);
-  detail.show(row, clock.now());
+  if (row !== detail.row) detail.show(row, clock.now());
 }
 
-const watchlist = new Watchlist({ select, remove, order });
+/** The person wants the details of this symbol; where they are shown, not any more. */
+function select(symbol) {
+  show(symbol === detail.row?.symbol ? null : store.rows.get(symbol));
+  choices.detail = detail.row?.symbol ?? "";
+  save(choices, "detail");
+  if (detail.row !== null && !roomy.matches) detail.reveal();
+}
+
+const watchlist = new Watchlist({ select, remove, order: choose });
 const detail = new Detail(() => {
   const { symbol } = detail.row;
   select(symbol);
@@ -194,7 +200,7 @@ function controlRate() {
   slider.addEventListener("input", text);
   slider.addEventListener("change", () => {
     choices.maxRate = text();
-    save(choices);
+    save(choices, "maxRate");
     follow();
   });
 }
@@ -243,24 +249,36 @@ document.addEventListener("visibilitychange", follow);
 
 // ---- the start
 
-async function start() {
-  if (choices.symbols === null) {
+/** The gateway's own list, asked for until it comes. */
+async function offered() {
+  for (;;) {
     try {
       const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
       if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
-      list((await answer.json()).symbols.map(({ symbol }) => symbol));
+      return (await answer.json()).symbols.map(({ symbol }) => symbol);
     } catch {
       const wait = 2_000 + 2_000 * Math.random();
       linked({ name: "reconnecting", at: performance.now() + wait, why: "" });
-      setTimeout(start, wait);
-      return;
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
-    if (choices.symbols.length === 0) status.tell("list", "The gateway has no symbols.");
+  }
+}
+
+async function start() {
+  if (choices.symbols === null) {
+    const symbols = await offered();
+    // What was added meanwhile stands behind them.
+    const added = listed();
+    const all = [...new Set([...symbols, ...added])];
+    if (added.length > 0) choose(all);
+    else list(all);
+    if (all.length === 0) status.tell("list", "The gateway has no symbols.");
   } else {
     list(choices.symbols);
   }
-  const wanted = choices.detail ?? (roomy.matches ? choices.symbols[0] : "");
-  if (store.rows.has(wanted)) select(wanted);
+  // What was chosen before may not be on this list.
+  const first = roomy.matches && choices.detail !== "" ? listed()[0] : "";
+  show(detail.row ?? store.rows.get(choices.detail) ?? store.rows.get(first) ?? null);
   follow();
 }
 

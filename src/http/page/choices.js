@@ -1,5 +1,6 @@
 // What the person has chosen: symbols in their order, the rate, the row whose details are shown. The address has it, so that
-// it can be passed on; the browser keeps it, so that it is there tomorrow. The address comes first.
+// it can be passed on; the browser keeps it, so that it is there tomorrow. The address comes first. What nobody has chosen,
+// such as the gateway's own list, is in neither.
 
 const KEY = "tickfan.choices";
 const SYMBOL = /^[A-Z0-9][A-Z0-9._-]{0,31}$/;
@@ -46,21 +47,35 @@ export function queryOf({ symbols, maxRate }) {
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
+/** What is kept from now on, where one choice was made: the others stay as they were kept, whatever a link says of them. */
+export function keptWith(kept, choices, name) {
+  return JSON.stringify({ ...parse(kept), [name]: choices[name] });
+}
+
 export function load() {
-  let kept = null;
+  const choices = readChoices(location.search, read());
+  show(choices);
+  return choices;
+}
+
+/** Keeps the choice of this name. */
+export function save(choices, name) {
+  show(choices);
   try {
-    kept = localStorage.getItem(KEY);
+    localStorage.setItem(KEY, keptWith(read(), choices, name));
   } catch {
     // The browser keeps nothing: the address still does.
   }
-  return readChoices(location.search, kept);
 }
 
-export function save(choices) {
+function show(choices) {
   history.replaceState(null, "", location.pathname + queryOf(choices));
+}
+
+function read() {
   try {
-    localStorage.setItem(KEY, JSON.stringify(choices));
+    return localStorage.getItem(KEY);
   } catch {
-    // As above.
+    return null; // As above.
   }
 }

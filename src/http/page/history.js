@@ -17,10 +17,11 @@ export class History {
   }
 
   add(time, value) {
+    this.#rewind(time);
     if (this.length > 0) {
-      const newest = (this.#next + POINTS - 1) % POINTS;
+      const newest = this.#newest();
       const step = Math.floor(time / STEP_MILLIS);
-      if (step <= Math.floor(this.#times[newest] / STEP_MILLIS) && !Number.isNaN(this.#values[newest])) {
+      if (step === Math.floor(this.#times[newest] / STEP_MILLIS) && !Number.isNaN(this.#values[newest])) {
         this.#values[newest] = value;
         return;
       }
@@ -30,9 +31,22 @@ export class History {
 
   /** From the newest point on nothing is known until the next one. */
   interrupt() {
-    if (this.length === 0) return;
-    const newest = (this.#next + POINTS - 1) % POINTS;
-    if (!Number.isNaN(this.#values[newest])) this.#push(this.#times[newest], NaN);
+    if (this.length > 0 && !Number.isNaN(this.#values[this.#newest()])) this.#push(this.#times[this.#newest()], NaN);
+  }
+
+  /** A clock may be set back, and another gateway's be behind: what it has yet to come to makes way, so that times only rise. */
+  #rewind(time) {
+    let interrupted = false;
+    while (this.length > 0 && this.#times[this.#newest()] > time) {
+      this.#next = this.#newest();
+      this.length -= 1;
+      interrupted ||= Number.isNaN(this.#values[this.#next]);
+    }
+    if (interrupted) this.interrupt();
+  }
+
+  #newest() {
+    return (this.#next + POINTS - 1) % POINTS;
   }
 
   #push(time, value) {

@@ -21,7 +21,7 @@ const CANCEL: &str =
     r#"[{"T":"x","S":"AAPL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2021-02-22T13:15:42.83540958Z"}]"#;
 const FRAMES: [&str; 6] = [TRADE, QUOTE, BAR, STATUS, CORRECTION, CANCEL];
 
-fn feed(names: &[&str]) -> Feed {
+pub(super) fn feed(names: &[&str]) -> Feed {
     let credentials = Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") });
     let names: Vec<_> = names.iter().map(|name| (*name, None)).collect();
     Feed { credentials, ..Feed::new(VenueKind::Alpaca, symbols(&names)) }
@@ -154,153 +154,6 @@ fn a_frame_may_hold_all_kinds_and_a_bad_one_does_not_take_the_others_with_it() {
     assert_eq!(read("[]"), (Ok(Message::Other), vec![], vec![]));
 }
 
-/// A venue on a connection, and what it asked for so far.
-struct Dialogue {
-    venue: Alpaca,
-    batch: Batch,
-}
-
-impl Dialogue {
-    fn begin(names: &[&str]) -> Self {
-        let mut venue = Alpaca::new(&feed(names)).unwrap();
-        assert_eq!(venue.open(), [Request { id: WELCOME, text: None }]);
-        Self { venue, batch: Batch::default() }
-    }
-
-    fn subscribed(names: &[&str]) -> (Self, Vec<String>) {
-        let mut dialogue = Self::begin(names);
-        dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
-        let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"authenticated"}]"#);
-        assert_eq!(message, Message::Acknowledged(LOGIN));
-        (dialogue, asked)
-    }
-
-    /// The venue says this; what it was, and what is asked in answer.
-    fn says(&mut self, frame: &str) -> (Message, Vec<String>) {
-        let message = self.venue.read(frame.as_bytes(), &mut self.batch).unwrap();
-        assert_eq!(self.batch.errors.total(), 0, "{frame}");
-        (message, self.batch.requests.drain(..).map(|request| request.text.unwrap()).collect())
-    }
-
-    fn grants(&mut self, trades: &[&str], quotes: &[&str]) -> (Message, Vec<String>) {
-        let lists = serde_json::json!([{ "T": "subscription", "trades": trades, "quotes": quotes, "bars": ["*"],
-            "updatedBars": [], "dailyBars": [], "corrections": trades, "cancelErrors": trades }]);
-        self.says(&lists.to_string())
-    }
-
-    fn fails(&mut self, code: u64) -> (Message, Vec<String>) {
-        self.says(&format!(r#"[{{"T":"error","code":{code},"msg":"as it says"}}]"#))
-    }
-}
-
-#[test]
-fn it_logs_in_when_the_venue_has_spoken_and_then_subscribes() {
-    let mut dialogue = Dialogue::begin(&["AAPL", "BRK.B"]);
-    let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
-    assert_eq!(message, Message::Acknowledged(WELCOME));
-    assert_eq!(asked, [r#"{"action":"auth","key":"PKTEST","secret":"hush"}"#]);
-    let (message, asked) = dialogue.says(r#"[{"T":"success","msg":"authenticated"}]"#);
-    assert_eq!(message, Message::Acknowledged(LOGIN));
-    assert_eq!(
-        asked,
-        [
-            r#"{"action":"subscribe","quotes":["AAPL","BRK.B"],"trades":["AAPL","BRK.B"]}"#,
-            r#"{"action":"subscribe","dailyBars":["AAPL","BRK.B"],"lulds":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#,
-        ]
-    );
-    let all = ["BRK.B", "AAPL"];
-    assert_eq!(dialogue.grants(&all, &all), (Message::Acknowledged(2), vec![]));
-    assert_eq!(dialogue.grants(&all, &all), (Message::Acknowledged(3), vec![]));
-    assert_eq!(dialogue.venue.refused(), []);
-    assert_eq!(dialogue.grants(&all, &all), (Message::Other, vec![]), "an answer to nothing");
-    assert_eq!(dialogue.says(r#"[{"T":"success","msg":"connected"}]"#), (Message::Other, vec![]));
-}
-
-#[test]
-fn what_is_missing_from_an_answer_is_asked_for_again_and_then_given_up() {
-    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL", "AMD", "IBM"]);
-    assert_eq!(dialogue.grants(&["AAPL", "AMD"], &["AAPL"]), (Message::Acknowledged(2), vec![]));
-    let (message, asked) = dialogue.grants(&["AAPL", "AMD"], &["AAPL"]);
-    assert_eq!(message, Message::Acknowledged(3));
-    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["AMD","IBM"],"trades":["AMD","IBM"]}"#]);
-    let (message, asked) = dialogue.grants(&["AAPL", "AMD"], &["AAPL", "AMD"]);
-    assert_eq!(message, Message::Acknowledged(4));
-    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#]);
-    assert_eq!(dialogue.grants(&["AAPL", "AMD"], &["AAPL", "AMD"]), (Message::Acknowledged(5), vec![]));
-    assert_eq!(dialogue.venue.refused(), [(2, Reason::NotGranted)]);
-    dialogue.venue.open();
-    assert_eq!(dialogue.venue.refused(), [], "each connection has its own verdict");
-}
-
-#[test]
-fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() {
-    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
-    assert_eq!(dialogue.fails(405), (Message::Refused(Some(2)), vec![]));
-    assert_eq!(dialogue.grants(&[], &[]).0, Message::Failed(Failure::Fatal(Reason::SymbolLimit)));
-
-    // Two requests for prices, for their length.
-    let names: Vec<String> = (0..1_500).map(|number| format!("S{number}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (mut dialogue, asked) = Dialogue::subscribed(&names);
-    let prices = asked.iter().filter(|request| request.contains("trades")).count();
-    assert!(prices == 2 && asked.iter().all(|request| request.len() < 13_000), "{prices}");
-    let first = asked[0].matches('"').count() / 4 - 2;
-    assert_eq!(dialogue.grants(&names[..first], &names[..first]).0, Message::Acknowledged(2));
-    assert_eq!(dialogue.fails(405).0, Message::Refused(Some(3)));
-    for _ in 2..asked.len() {
-        dialogue.grants(&names[..first], &names[..first]);
-    }
-    let refused = dialogue.venue.refused();
-    assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(1_499, Reason::SymbolLimit))));
-}
-
-#[test]
-fn a_feed_without_statuses_is_still_one_with_prices() {
-    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
-    dialogue.grants(&["AAPL"], &["AAPL"]);
-    assert_eq!(dialogue.fails(410), (Message::Refused(Some(3)), vec![]));
-    assert_eq!(dialogue.venue.refused(), []);
-}
-
-#[test]
-fn errors_are_fatal_passing_or_none() {
-    let passing = |seconds: Option<u64>| Failure::Passing { retry_after: seconds.map(Duration::from_secs) };
-    for (code, failure) in [
-        (400, passing(None)),
-        (401, passing(None)),
-        (402, Failure::Fatal(Reason::Unauthorized)),
-        (404, passing(None)),
-        (405, passing(None)),
-        (406, passing(Some(90))),
-        (407, passing(None)),
-        (409, Failure::Fatal(Reason::NotEntitled)),
-        (410, Failure::Fatal(Reason::NotEntitled)),
-        (411, Failure::Fatal(Reason::NotEntitled)),
-        (500, passing(None)),
-        (999, passing(None)),
-    ] {
-        let mut dialogue = Dialogue::begin(&["AAPL"]);
-        dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);
-        assert_eq!(dialogue.fails(code), (Message::Failed(failure), vec![]), "{code}");
-    }
-    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
-    assert_eq!(dialogue.fails(403).0, Message::Other, "logged in already");
-    assert_eq!(
-        dialogue.fails(409).0,
-        Message::Failed(Failure::Fatal(Reason::NotEntitled)),
-        "without prices it is nothing"
-    );
-}
-
-#[test]
-fn no_secret_is_shown_by_what_holds_it() {
-    let mut dialogue = Dialogue::begin(&["AAPL"]);
-    dialogue.venue.read(br#"[{"T":"success","msg":"connected"}]"#, &mut dialogue.batch).unwrap();
-    assert!(dialogue.batch.requests[0].text.as_ref().unwrap().contains("hush"));
-    let shown = format!("{:?} {:?} {:?}", dialogue.venue, dialogue.batch, feed(&["AAPL"]));
-    assert!(!shown.contains("hush") && !shown.contains("PKTEST"), "{shown}");
-}
-
 #[test]
 fn what_no_connection_can_carry_is_an_error() {
     let error = |feed: &Feed| Alpaca::new(feed).unwrap_err();
@@ -320,6 +173,7 @@ fn the_address_says_what_the_data_are() {
         (Some("ws://127.0.0.1:9"), "ws://127.0.0.1:9/v2/iex", Origin::Market),
         (Some("wss://a.example/v2/sip"), "wss://a.example/v2/sip", Origin::Market),
         (Some("wss://a.example/v2/delayed_sip/"), "wss://a.example/v2/delayed_sip/", Origin::Delayed),
+        (Some("wss://a.example/v2/delayed_sip?x=/v2/sip"), "wss://a.example/v2/delayed_sip?x=/v2/sip", Origin::Delayed),
         (Some("wss://a.example/v2/test"), "wss://a.example/v2/test", Origin::Sim),
     ] {
         let feed = Feed { url: url.map(str::to_owned), ..feed(&["AAPL"]) };

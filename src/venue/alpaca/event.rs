@@ -4,16 +4,18 @@ use super::{
     super::{
         Batch, DecodeError, Message,
         names::Names,
-        raw::{Exact, Value, required, side_of_book},
+        raw::{Exact, Raw, Value, required, side_of_book},
     },
     conditions::{self, Tape},
     status,
+    subscription::Channels,
 };
 use crate::market::{
     BookUpdate, Corrected, Correction, Field, Order, Session, StatsUpdate, StatusUpdate, TradeKey, TradeUpdate, Update,
     Window,
 };
 use serde::Deserialize;
+use std::{borrow::Cow, collections::HashSet};
 
 /// The fields of all elements that are used, under the venue's own names, so that one pass over the bytes is enough.
 /// Prices have fractions, so none is plain.
@@ -25,8 +27,13 @@ pub(super) struct Event<'a> {
     pub(super) T: Exact<'a>,
     pub(super) msg: Exact<'a>,
     pub(super) code: Exact<'a>,
-    pub(super) trades: Exact<'a>,
-    pub(super) quotes: Exact<'a>,
+    // Subscriptions.
+    trades: Exact<'a>,
+    quotes: Exact<'a>,
+    dailyBars: Exact<'a>,
+    statuses: Exact<'a>,
+    lulds: Exact<'a>,
+    // All data.
     S: Exact<'a>,
     t: Exact<'a>,
     z: Exact<'a>,
@@ -59,6 +66,19 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// The names that an answer lists in each of these channels; none in one that it does not speak of. `None` if one is no list.
+    pub(super) fn lists(&self, channels: Channels) -> Option<Vec<HashSet<Cow<'a, str>>>> {
+        let lists: &[Exact<'a>] = match channels {
+            Channels::Prices => &[self.trades, self.quotes],
+            Channels::Extras => &[self.dailyBars, self.statuses, self.lulds],
+        };
+        let names = |list: &Exact<'a>| match list.texts() {
+            Some(names) => Some(names.into_iter().collect()),
+            None => matches!(list.raw(), Raw::Absent | Raw::Null).then(HashSet::new),
+        };
+        lists.iter().map(names).collect()
+    }
+
     /// Reads an element of market data of this kind.
     pub(super) fn read(&self, kind: &str, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
         if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {

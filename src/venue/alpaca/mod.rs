@@ -28,8 +28,8 @@ use crate::{
     market::{Origin, Reason, Symbol},
 };
 use event::Event;
-use std::{collections::HashSet, time::Duration};
-use subscription::{LOGIN, Subscription, WELCOME};
+use std::time::Duration;
+use subscription::{Channels, LOGIN, Subscription, WELCOME};
 
 const NAME: &str = "alpaca";
 const BASE_URL: &str = "wss://stream.data.alpaca.markets";
@@ -66,8 +66,8 @@ enum Stage {
 
 /// What a feed's data are, by its address.
 pub(super) fn origin(feed: &Feed) -> Origin {
-    let path = feed.url.as_deref().unwrap_or(PATH).trim_end_matches('/');
-    match path.rsplit('/').next() {
+    let address = feed.url.as_deref().map_or(PATH, address::without_query);
+    match address.trim_end_matches('/').rsplit('/').next() {
         Some("delayed_sip") => Origin::Delayed,
         // The venue's own simulator, for its users to test with.
         Some("test") => Origin::Sim,
@@ -109,10 +109,10 @@ impl Alpaca {
 
     fn subscription(&mut self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
         let Stage::Subscribed(subscription) = &mut self.stage else { return Ok(Message::Other) };
-        let (trades, quotes) = (event.trades.texts(), event.quotes.texts());
-        let (Some(trades), Some(quotes)) = (trades, quotes) else { return Err(DecodeError::Shape) };
-        let granted = [&trades, &quotes].map(|list| list.iter().map(|name| &**name).collect::<HashSet<&str>>());
-        Ok(subscription.answered([&granted[0], &granted[1]], self.names.all(), &mut batch.requests))
+        let Some(channels) = subscription.awaits() else { return Ok(Message::Other) };
+        let lists = event.lists(channels).ok_or(DecodeError::Shape)?;
+        let is_listed = |name: &str| lists.iter().all(|list| list.contains(name) || list.contains("*"));
+        Ok(subscription.answered(is_listed, self.names.all(), &mut batch.requests))
     }
 
     fn error(&mut self, code: u64, batch: &mut Batch) -> Message {
@@ -120,7 +120,7 @@ impl Alpaca {
             405 => Some(Reason::SymbolLimit),
             400 => Some(Reason::NotGranted),
             // A feed without trading statuses is still one with prices.
-            409..=411 if matches!(&self.stage, Stage::Subscribed(asked) if asked.awaits_extras()) => {
+            409..=411 if matches!(&self.stage, Stage::Subscribed(asked) if asked.awaits() == Some(Channels::Extras)) => {
                 Some(Reason::NotEntitled)
             }
             _ => None,
@@ -173,20 +173,22 @@ impl Venue for Alpaca {
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let events: Vec<Event<'_>> = raw::exact(frame)?;
         let mut most = Message::Other;
-        for event in &events {
-            match self.event(event, batch) {
-                Ok(message) if rank(message) > rank(most) => most = message,
-                Ok(_) => {}
-                // The others of its frame stand.
-                Err(reason) => batch.errors.count(reason),
-            }
+        let read = raw::each(frame, |event: Event<'_>| match self.event(&event, batch) {
+            Ok(message) if rank(message) > rank(most) => most = message,
+            Ok(_) => {}
+            // The others of its frame stand.
+            Err(reason) => batch.errors.count(reason),
+        });
+        match read {
+            Err(reason) if most == Message::Other => return Err(reason),
+            Err(reason) => batch.errors.count(reason),
+            Ok(()) => {}
         }
         Ok(most)
     }
 
-    fn refused(&self) -> Vec<(u32, Reason)> {
+    fn refused(&self, _: &[u64]) -> Vec<(u32, Reason)> {
         match &self.stage {
             Stage::Subscribed(subscription) => subscription.refusals(),
             Stage::Connected | Stage::LogIn => Vec::new(),
@@ -218,3 +220,6 @@ fn derive(symbol: &Symbol) -> Result<String, VenueError> {
 #[cfg(test)]
 #[path = "alpaca_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod dialogue_tests;

@@ -6,6 +6,8 @@ const HEIGHT = 220;
 /** In seconds: the shortest time that is shown, and the distances between its lines. */
 const SPAN_MIN = 10;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
+/** Half of a time's text, in px: so near to the left edge it would be cut off. */
+const TIME_HALF = 26;
 const FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
 export class Chart {
@@ -56,14 +58,15 @@ export class Chart {
       padding: [10, 8, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { range: (_, from, to) => (from == null ? [0, SPAN_MIN] : [Math.min(from, to - SPAN_MIN), to]) }, y: { range: (_, low, high) => padded(low, high) } },
+      scales: { x: { range: (plot) => span(plot.data[0]) }, y: { range: (_, low, high) => padded(low, high) } },
       axes: [
-        { ...axis, size: 26, space: 70, incrs: TIME_STEPS, values: "{HH}:{mm}:{ss}" },
+        { ...axis, size: 26, space: 70, incrs: TIME_STEPS, values: "{HH}:{mm}:{ss}",
+          filter: (plot, times) => times.map((time) => (plot.valToPos(time, "x") < TIME_HALF ? null : time)) },
         { ...axis, side: 1, incrs: steps(this.#decimals), size: (_, labels) => 16 + 6.6 * Math.max(...(labels ?? [""]).map(({ length }) => length)),
           values: (_, ticks) => ticks.map((value) => this.#price(value)) },
       ],
       series: [{}, {
-        stroke: colour("--accent"), width: 1.5, fill, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), spanGaps: false,
+        stroke: colour("--accent"), width: 1.5, fill, points: { show: alone, width: 0, size: 5, fill: colour("--accent") }, paths: uPlot.paths.stepped({ align: 1 }), spanGaps: false,
       }],
       hooks: { setCursor: [(plot) => this.#read(plot)] },
     }, [[], []], this.#holder);
@@ -86,6 +89,17 @@ export class Chart {
     const width = this.#holder.clientWidth;
     if (width > 0) this.#plot?.setSize({ width, height: HEIGHT });
   }
+}
+
+/** Whether there is but one price, which makes no line. */
+function alone(plot) {
+  return plot.data[1].filter((value) => value !== null).length === 1;
+}
+
+/** From the first time to the last, which may be the same one. */
+function span(times) {
+  const to = times.at(-1) ?? SPAN_MIN;
+  return [Math.min(times[0] ?? 0, to - SPAN_MIN), to];
 }
 
 /** Round distances between lines, none finer than a price is. */

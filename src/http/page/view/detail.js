@@ -44,6 +44,11 @@ export class Detail {
     this.drawChart(now);
   }
 
+  /** Brings it into the window: above a long list it may be out of sight. */
+  reveal() {
+    this.#pane.scrollIntoView({ block: "start" });
+  }
+
   /** Its texts and its tape. */
   draw() {
     const { row } = this;

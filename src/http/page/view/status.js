@@ -23,6 +23,7 @@ export class Status {
     const stale = states.filter((state) => state === "stale").length;
     const allStale = stale > 0 && stale === states.length;
     mark(this.#pill, "link", link.name === "live" && allStale ? "stale" : link.name);
+    mark(this.#pill, "some", stale > 0 ? "stale" : "");
     this.#pillText.write(this.#text(link, stale, allStale, now));
 
     const origins = new Set([...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));

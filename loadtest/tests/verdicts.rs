@@ -1,0 +1,191 @@
+//! The program from its arguments to its exit code, JSON and report.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+use support::gateway_program;
+use tickfan_loadtest::run::Gateway;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
+/// How many streams a test opens.
+const STREAMS: f64 = 20.0;
+/// Only a broken test waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn measures(told: &Value, of: &str) -> Vec<String> {
+    let list = told[of].as_array().unwrap().iter();
+    list.map(|entry| entry["measure"].as_str().or(entry.as_str()).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_server_that_dies_is_no_success() {
+    let gateway = Gateway::start(&gateway_program(), "").unwrap();
+    let (url, admin) = (format!("http://{}", gateway.address), gateway.admin);
+    let args = ["streams", "--url", &url, "--symbols", "AAPL", "--count", "20", "--duration", "2s", "--json"];
+    let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while admin.counters().unwrap().sum("tickfan_streams", "") != Some(STREAMS) {
+        assert!(std::time::Instant::now() < deadline, "the streams do not open");
+        std::thread::yield_now();
+    }
+    drop(gateway);
+    let output = child.wait_with_output().unwrap();
+    let told = json(&output);
+    assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
+    assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+}
+
+#[test]
+fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
+    let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
+    let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told: Vec<String> =
+        lines.take_while(|line| !line.contains("is open")).filter(|line| !line.contains("updates/s")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(told[1..], ["mute", "no longer mute", "the door is shut", "all connections are reset"]);
+    let wrong = Command::new(PROGRAM).args(["venue", "--outage", "deaf:1s:2s"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("write break or mute"));
+}
+
+/// Writes a scenario that is small, and judges nothing but what it is given.
+fn scenario(name: &str, thresholds: &str) -> String {
+    let path = format!("{}/{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+    let text = format!(
+        "about = \"a <test>\"\nduration = \"3s\"\n[venue]\nsymbols = 3\nload = {{ steady = {{ rate = 100 }} }}\n\
+         [[group]]\nname = \"few\"\ncount = 10\nsymbols = 2\n[thresholds]\nviolations = 0\n{thresholds}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What others may rely on in the JSON of a run.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that they are there is what is tested")]
+struct Told {
+    name: String,
+    about: String,
+    began: i64,
+    seconds_measured: f64,
+    streams: Streams,
+    ticks_per_second: f64,
+    bytes_per_second: f64,
+    connect: Percentiles,
+    first_tick: Percentiles,
+    latency: Percentiles,
+    latency_curve: Vec<(f64, f64)>,
+    age: Percentiles,
+    age_spread: f64,
+    symbol_age_spread: f64,
+    slow_age: Option<Percentiles>,
+    violations: Violations,
+    gateway: Costs,
+    generator: Value,
+    venue: Venue,
+    warnings: Vec<String>,
+    crossed: Vec<Value>,
+    kept: Vec<String>,
+    timeline: Vec<Value>,
+    samples: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that they are there is what is tested")]
+struct Streams {
+    asked: u64,
+    opened: u64,
+    resumed: u64,
+    failed: u64,
+    lost: u64,
+    ticks: u64,
+    bytes: u64,
+    holes: u64,
+    groups: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that they are there is what is tested")]
+struct Percentiles {
+    count: u64,
+    min: u64,
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    p999: u64,
+    max: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Violations {
+    total: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that they are there is what is tested")]
+struct Costs {
+    cpu_cores: f64,
+    /// In so short a run it is too little to be divided.
+    cpu_micros_per_tick: Option<f64>,
+    memory_max: u64,
+    ticks_sent: u64,
+    missed: BTreeMap<String, u64>,
+    closed: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that they are there is what is tested")]
+struct Venue {
+    updates: u64,
+    lost: u64,
+    latest: u64,
+}
+
+#[test]
+fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
+    let path = scenario("kept", "ticks = 100");
+    let output = Command::new(PROGRAM).args(["run", &path, "--json"]).output().unwrap();
+    let told: Told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(output.status.code(), Some(0), "{told:#?}");
+    assert_eq!((told.streams.asked, told.streams.opened, told.violations.total), (10, 10, 0));
+    assert_eq!((told.kept, told.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
+    assert!(told.seconds_measured >= 3.0 && told.streams.ticks >= 100 && told.venue.updates >= 100);
+    assert!((100..=told.streams.ticks).contains(&told.latency.count));
+    assert_eq!(told.gateway.missed.values().sum::<u64>(), told.streams.holes);
+}
+
+#[test]
+fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
+    let path = scenario("crossed", "ticks = 100");
+    let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));
+    let args = ["run", &path, "--threshold", "ticks=1000000", "--threshold", "failed=0", "--json", "--html", &html];
+    let output = Command::new(PROGRAM).args(args).output().unwrap();
+    let told = json(&output);
+    assert_eq!(output.status.code(), Some(99), "{told:#}");
+    assert_eq!(
+        (measures(&told, "crossed"), measures(&told, "kept")),
+        (vec!["ticks".into()], vec!["violations".into(), "failed".into()])
+    );
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");
+    let figures: Vec<&str> = page.split("<figure>").skip(1).filter_map(|text| text.split("</figure>").next()).collect();
+    assert_eq!(figures.len(), 8);
+    for figure in figures {
+        let points = figure.split("points=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        assert!(points.split(' ').filter(|point| point.contains(',')).count() >= 2, "a line is missing in {figure}");
+    }
+}
