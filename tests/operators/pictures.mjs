@@ -12,7 +12,7 @@ const [SPAN, STEP] = ["5s", 1];
 const python = process.env.PICTURES_PYTHON ?? "python3";
 const draw = join(import.meta.dirname, "pictures.py");
 const loadtest = join(dirname(gatewayBinary), "tickfan-loadtest");
-const scenario = join(grafana, "pictures/load.toml");
+const scenario = join(import.meta.dirname, "pictures_load.toml");
 
 const ends = [];
 const t = { after: (end) => ends.push(end) };

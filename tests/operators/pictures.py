@@ -25,7 +25,13 @@ def save(figure, path):
 
 
 def shown(unit):
-    return PercentFormatter(1.0) if unit == "percentunit" else EngFormatter(UNITS.get(unit, ""), sep="" if unit == "short" else " ")
+    if unit == "percentunit":
+        return PercentFormatter(1.0)
+    large = EngFormatter(UNITS[unit], sep="" if unit == "short" else " ")
+    if unit in ("s", "Bps", "bytes"):
+        return large
+    # Half a core is 0.5 of one, not 500 thousandths.
+    return FuncFormatter(lambda value, _: large(value) if abs(value) >= 1000 else f"{value:.3g}{UNITS[unit]}")
 
 
 def stat(axes, panel):
