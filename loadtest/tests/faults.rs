@@ -13,7 +13,7 @@ use support::gateway_program;
 use tickfan_loadtest::{
     measure::Process,
     report::Summary,
-    run::{Gateway, Run, Server, gateway_config, run, start_venue},
+    run::{Gateway, Run, Server, Stop, gateway_config, run, start_venue},
     scenario,
     streams::{Setup, Wire},
 };
@@ -46,8 +46,8 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         seed: 1,
     };
     let (name, about) = ("smoke", scenario.about.as_str());
-    let wanted =
-        Run { name, about, streams, duration: LOAD, outages: &[], server, venue: Some(&venue), thresholds: &[] };
+    let (venue, stop) = (Some(&venue), Stop::default());
+    let wanted = Run { name, about, streams, duration: LOAD, outages: &[], server, venue, thresholds: &[], stop };
     let summary = run(&wanted, &mut |_| {}).unwrap();
     assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
     assert_eq!(summary.streams.opened - summary.streams.resumed, summary.streams.asked);

@@ -4,16 +4,18 @@
 
 mod support;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 use support::gateway_program;
-use tickfan_loadtest::run::Gateway;
+use tickfan_loadtest::{measure::Admin, run::Gateway};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 /// How many streams a test opens.
@@ -36,16 +38,62 @@ fn a_server_that_dies_is_no_success() {
     let (url, admin) = (format!("http://{}", gateway.address), gateway.admin);
     let args = ["streams", "--url", &url, "--symbols", "AAPL", "--count", "20", "--duration", "2s", "--json"];
     let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while admin.counters().unwrap().sum("tickfan_streams", "") != Some(STREAMS) {
-        assert!(std::time::Instant::now() < deadline, "the streams do not open");
-        std::thread::yield_now();
-    }
+    waited(|| (admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
     drop(gateway);
     let output = child.wait_with_output().unwrap();
     let told = json(&output);
     assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
     assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+}
+
+/// Starts the gateway; what it logs is left in a file, too.
+const LOGGING: &str = "#!/bin/bash\nexec \"$GATEWAY\" \"$@\" 2> >(tee \"$LOG\" >&2)\n";
+
+#[test]
+fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
+    let folder = format!("{}/stopped", env!("CARGO_TARGET_TMPDIR"));
+    let (log, logging) = (format!("{folder}/log"), format!("{folder}/logging"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&logging, LOGGING).unwrap();
+    std::fs::set_permissions(&logging, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = scenario("stopped", "ticks = 10");
+    let args = ["run", &path, "--gateway", &logging, "--duration", "10min", "--json"];
+    let mut command = Command::new(PROGRAM);
+    command.args(args).env("TMPDIR", &folder).env("GATEWAY", gateway_program()).env("LOG", &log);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let config = format!("{folder}/tickfan-loadtest-{}-0.toml", child.id());
+    let admin = waited(|| {
+        let logged = std::fs::read_to_string(&log).ok()?;
+        let event: Value = logged.lines().find_map(|line| serde_json::from_str(line).ok().filter(is_serving))?;
+        Some(Admin::new(event["admin"].as_str()?.parse().ok()?))
+    });
+    waited(|| (admin.counters().ok()?.sum("tickfan_stream_ticks_sent_total", "")? >= 100.0).then_some(()));
+    assert!(std::fs::exists(&config).unwrap());
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = json(&output);
+    assert_eq!((output.status.code(), &told["stopped"]), (Some(1), &Value::Bool(true)), "{told:#}");
+    assert_eq!((told["streams"]["opened"].as_u64(), told["violations"]["total"].as_u64()), (Some(10), Some(0)));
+    assert!(told["warnings"].to_string().contains("the run was stopped by a signal"), "{told:#}");
+    assert!(admin.counters().is_err(), "the gateway still runs");
+    assert!(!std::fs::exists(&config).unwrap(), "its configuration is left");
+}
+
+fn is_serving(event: &Value) -> bool {
+    event["admin"].is_string()
+}
+
+/// Waits for what is not there yet.
+fn waited<T>(look: impl Fn() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "it does not come");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     measure::{Admin, Process},
     report::{FloorTold, Summary},
-    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, gateway_config, run, start_venue},
+    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, Stop, gateway_config, run, start_venue},
     scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
 };
@@ -70,12 +70,13 @@ fn run_scenario(args: &RunArgs) -> Result<u8, Failure> {
     scenario.duration = args.duration.unwrap_or(scenario.duration);
     let thresholds = merged(thresholds, &args.output.thresholds);
     need_descriptors(scenario.streams())?;
+    let stop = Stop::on_signals()?;
     let summary = match &args.url {
         None => {
             let program = args.gateway.clone().unwrap_or_else(beside);
-            load_own(&args.scenario, &scenario, &program, args.venue_listen, &thresholds)?
+            load_own(&args.scenario, &scenario, &program, args.venue_listen, &thresholds, &stop)?
         }
-        Some(url) => load_other(url, args, &scenario, &thresholds)?,
+        Some(url) => load_other(url, args, &scenario, &thresholds, &stop)?,
     };
     Ok(tell(&summary, &args.output)?)
 }
@@ -87,6 +88,7 @@ fn load_own(
     program: &Path,
     venue_listen: Option<SocketAddr>,
     thresholds: &[Threshold],
+    stop: &Stop,
 ) -> Result<Summary, Failure> {
     let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port()))?;
     let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
@@ -101,6 +103,7 @@ fn load_own(
         server,
         venue: Some(&venue),
         thresholds,
+        stop: stop.clone(),
     };
     let mut summary = watched(&wanted)?;
     if !gateway.stop() {
@@ -110,7 +113,13 @@ fn load_own(
 }
 
 /// Loads a gateway that runs already, and whose feed is our venue.
-fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Threshold]) -> Result<Summary, Failure> {
+fn load_other(
+    url: &str,
+    args: &RunArgs,
+    scenario: &Scenario,
+    thresholds: &[Threshold],
+    stop: &Stop,
+) -> Result<Summary, Failure> {
     let (target, host) = resolve(url).map_err(usage)?;
     let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port()))?;
     let wire = wire(args.path.as_ref());
@@ -125,6 +134,7 @@ fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Thre
         server: server(&args.watched)?,
         venue: Some(&venue),
         thresholds,
+        stop: stop.clone(),
     };
     watched(&wanted)
 }
@@ -155,6 +165,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         server: server(&args.watched)?,
         venue: None,
         thresholds: &thresholds,
+        stop: Stop::on_signals()?,
     };
     Ok(tell(&watched(&wanted)?, &args.output)?)
 }
@@ -203,7 +214,11 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
     let rate = Floor::rate(&scenario).map_err(|what| usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let program = args.gateway.clone().unwrap_or_else(beside);
-    let mut summary = load_own(&args.scenario, &scenario, &program, None, &[])?;
+    let stop = Stop::on_signals()?;
+    let mut summary = load_own(&args.scenario, &scenario, &program, None, &[], &stop)?;
+    if summary.stopped {
+        return Ok(tell(&summary, &args.output)?);
+    }
     let symbols = symbol_names(scenario.venue.symbols, scenario.venue.protocol);
     let floor = Floor::start(FloorSetup {
         streams: scenario.streams() as usize,
@@ -220,6 +235,7 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         server: Server::default(),
         venue: None,
         thresholds: &[],
+        stop,
     };
     let read = watched(&wanted)?;
     let told = FloorTold {

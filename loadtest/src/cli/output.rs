@@ -1,6 +1,6 @@
 //! What is shown while a run lasts, and after it.
 
-use super::{EXIT_CROSSED, EXIT_OK, args::OutputArgs};
+use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_OK, args::OutputArgs};
 use crate::{
     report::{Summary, page, text},
     run::Now,
@@ -65,5 +65,10 @@ pub(super) fn tell(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
         text(summary)
     };
     io::stdout().write_all(told.as_bytes())?;
-    Ok(if summary.is_kept() { EXIT_OK } else { EXIT_CROSSED })
+    Ok(match (summary.is_kept(), summary.stopped) {
+        (false, _) => EXIT_CROSSED,
+        // What was kept for a part of the time is not what was asked for.
+        (true, true) => EXIT_FAILED,
+        (true, false) => EXIT_OK,
+    })
 }

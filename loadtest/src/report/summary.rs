@@ -19,6 +19,8 @@ pub struct Summary {
     pub began: i64,
     /// How long the load lasted once all streams were there, in seconds.
     pub seconds_measured: f64,
+    /// Whether a signal ended it before its time.
+    pub stopped: bool,
     /// What the streams got.
     pub streams: StreamsTold,
     /// Ticks read in a second, while all streams were there.

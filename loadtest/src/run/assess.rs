@@ -24,6 +24,7 @@ const SCHEDULE_LATE: Duration = Duration::from_millis(20);
 /// All that was seen of a run.
 pub(super) struct Seen<'a> {
     pub(super) run: &'a Run<'a>,
+    pub(super) is_stopped: bool,
     pub(super) began: i64,
     pub(super) begun: Instant,
     /// The gateway's memory before any stream was there.
@@ -70,6 +71,7 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         about: seen.run.about.to_owned(),
         began: seen.began,
         seconds_measured: seconds,
+        stopped: seen.is_stopped,
         streams: streams(&seen),
         ticks_per_second: per_second(seen.start.ticks, seen.end.ticks),
         bytes_per_second: per_second(seen.start.bytes, seen.end.bytes),
