@@ -217,6 +217,24 @@ fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_costs_no_results() {
+    let path = scenario("unwritable", "");
+    let run = |html| Command::new(PROGRAM).args(["run", &path, "--json", "--html", html]).output().unwrap();
+    // A folder that is not there is told before the load begins.
+    let output = run("/nowhere/report.html");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--html /nowhere/report.html: No such file"),
+        "{output:?}"
+    );
+    // A disk that is full is found when all is over.
+    let output = run("/dev/full");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(json(&output)["streams"]["ticks"].as_u64() > Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--html /dev/full"), "{output:?}");
+}
+
+#[test]
 fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
     let path = scenario("crossed", "ticks = 100");
     let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));

@@ -3,7 +3,7 @@
 use super::{
     EXIT_FAILED, EXIT_OK, EXIT_USAGE,
     args::{Command, ConfigArgs, FloorArgs, RunArgs, StreamsArgs, VenueArgs, WatchedArgs},
-    output::{Bar, tell},
+    output::{Bar, tell, try_report},
 };
 use crate::{
     measure::{Admin, Process},
@@ -66,6 +66,7 @@ pub fn execute(command: &Command) -> Result<u8, Failure> {
 }
 
 fn run_scenario(args: &RunArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
     let thresholds = merged(thresholds, &args.output.thresholds);
@@ -140,6 +141,7 @@ fn load_other(
 }
 
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (target, host) = resolve(&args.url).map_err(usage)?;
     let thresholds: Result<_, _> = STREAMS_THRESHOLDS.iter().map(|text| Threshold::from_argument(text)).collect();
     let thresholds = merged(thresholds?, &args.output.thresholds);
@@ -209,6 +211,7 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
 }
 
 fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
     let rate = Floor::rate(&scenario).map_err(|what| usage(format!("floor {}: {what}", args.scenario)))?;
