@@ -9,7 +9,7 @@ use crate::{
     measure::{Admin, Process},
     report::{FloorTold, Summary},
     run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, Stop, gateway_config, run, start_venue},
-    scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
+    scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, check_streams, check_venue, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
 };
 use std::{
@@ -91,7 +91,7 @@ fn load_own(
     thresholds: &[Threshold],
     stop: &Stop,
 ) -> Result<Summary, Failure> {
-    let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port()))?;
+    let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
     let server = Server { process: Some(Process::new(gateway.pid())?), admin: Some(gateway.admin) };
     let streams = setup(scenario, symbols, gateway.address, gateway.address.to_string());
@@ -122,7 +122,7 @@ fn load_other(
     stop: &Stop,
 ) -> Result<Summary, Failure> {
     let (target, host) = resolve(url).map_err(usage)?;
-    let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port()))?;
+    let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let wire = wire(args.path.as_ref());
     probe(target, &host, &wire.path(&symbols[0]))?;
     let streams = Setup { wire, ..setup(scenario, symbols, target, host) };
@@ -143,6 +143,8 @@ fn load_other(
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
     try_report(&args.output).map_err(usage)?;
     let (target, host) = resolve(&args.url).map_err(usage)?;
+    let groups = vec![args.group()];
+    check_streams(&groups, args.symbols.len().max(1), args.connect_rate).map_err(usage)?;
     let thresholds: Result<_, _> = STREAMS_THRESHOLDS.iter().map(|text| Threshold::from_argument(text)).collect();
     let thresholds = merged(thresholds?, &args.output.thresholds);
     need_descriptors(args.count.into())?;
@@ -153,7 +155,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         host,
         wire,
         symbols: args.symbols.clone(),
-        groups: vec![args.group()],
+        groups,
         connect_rate: args.connect_rate,
         old_after: Scenario::old_after().0,
         seed: args.seed,
@@ -176,7 +178,7 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     let one_second = Span(Duration::from_secs(1));
     let load = match (&args.recording, args.from.zip(args.over), args.bursts) {
         (Some(path), ..) => {
-            let speed = (args.speed > 0.0).then_some(args.speed);
+            let speed = (args.speed != 0.0).then_some(args.speed);
             LoadSetup::Recording { path: path.clone(), speed, looped: args.looped }
         }
         (None, Some((from, over)), _) => LoadSetup::Ramp { from, to: args.rate, over },
@@ -185,7 +187,8 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     };
     let (protocol, symbols, seed) = (args.protocol, args.symbols, args.seed);
     let setup = VenueSetup { protocol, symbols, load, batch_interval: VenueSetup::batch_interval(), seed };
-    let (venue, symbols) = start_venue(&setup, args.listen)?;
+    check_venue(&setup).map_err(usage)?;
+    let (venue, symbols) = start_venue(&setup, args.listen).map_err(usage)?;
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;
     let (begun, mut steps) = (Instant::now(), Steps::of(&args.outages));

@@ -84,7 +84,7 @@ fn names() -> String {
 
 fn what(unit: Unit) -> &'static str {
     match unit {
-        Unit::Count => "number",
+        Unit::Count => "number from 0 on",
         Unit::Time => "time: write a number and its unit, such as \"50ms\"",
         Unit::Bytes => "size: write a number of bytes, or with its unit, such as \"2MiB\"",
     }
@@ -155,7 +155,7 @@ impl Threshold {
             Unit::Time => text.parse::<Span>().ok().map(|span| span.0.as_secs_f64() * 1e6),
             Unit::Bytes => bytes(text),
         };
-        let limit = limit.filter(|limit| limit.is_finite());
+        let limit = limit.filter(|limit| limit.is_finite() && *limit >= 0.0);
         let error = ThresholdError::Value { name: measure.name, text: text.to_owned(), unit: measure.unit };
         Ok(Self { measure, limit: limit.ok_or(error)? })
     }
@@ -228,6 +228,7 @@ mod tests {
             ("latency_p99=fast", "threshold latency_p99: `fast` is no time"),
             ("latency_p99=50", "`50` is no time"),
             ("violations=none", "threshold violations: `none` is no number"),
+            ("violations=-1", "`-1` is no number from 0 on"),
             ("violations=NaN", "`NaN` is no number"),
             ("memory=2GB", "`2GB` is no size"),
             ("speed=9", "`speed` is not measured; thresholds can be set on violations, ticks,"),
