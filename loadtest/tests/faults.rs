@@ -44,6 +44,7 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         connect_rate: scenario.connect_rate,
         old_after: if fault == Fault::Delay { OLD_AFTER } else { scenario.old_after.0 },
         seed: 1,
+        history: venue.history(),
     };
     let (name, about) = ("smoke", scenario.about.as_str());
     let (venue, stop) = (Some(&venue), Stop::default());
@@ -97,6 +98,13 @@ fn a_tick_that_comes_twice_is_found() {
 #[test]
 fn a_tick_that_comes_late_is_found() {
     check(Fault::Delay, "old");
+}
+
+#[test]
+fn a_digit_that_is_changed_for_all_alike_is_found() {
+    let violations = smoke(Fault::DigitForAll).violations;
+    assert!(violations.by_rule.get("not_sent").is_some_and(|count| *count > 10), "{violations:#?}");
+    assert_eq!(violations.by_rule.get("conflict"), None, "all copies are alike");
 }
 
 #[test]

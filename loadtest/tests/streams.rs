@@ -67,7 +67,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
 
 fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
     let (host, old_after) = (target.to_string(), Scenario::old_after().0);
-    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1 }
+    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1, history: None }
 }
 
 #[test]

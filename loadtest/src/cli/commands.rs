@@ -94,7 +94,8 @@ fn load_own(
     let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
     let server = Server { process: Some(Process::new(gateway.pid())?), admin: Some(gateway.admin) };
-    let streams = setup(scenario, symbols, gateway.address, gateway.address.to_string());
+    let of = setup(scenario, symbols, gateway.address, gateway.address.to_string());
+    let streams = Setup { history: venue.history(), ..of };
     let wanted = Run {
         name,
         about: &scenario.about,
@@ -159,6 +160,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         connect_rate: args.connect_rate,
         old_after: Scenario::old_after().0,
         seed: args.seed,
+        history: None,
     };
     let wanted = Run {
         name: "streams",
@@ -289,6 +291,7 @@ fn setup(scenario: &Scenario, symbols: Vec<String>, target: SocketAddr, host: St
         connect_rate: scenario.connect_rate,
         old_after: scenario.old_after.0,
         seed: scenario.venue.seed,
+        history: None,
     }
 }
 
