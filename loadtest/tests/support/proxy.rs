@@ -23,8 +23,8 @@ pub(crate) enum Fault {
 
 /// The tick of a stream that is hit: the streams are all open by then.
 const TICK: u64 = 20;
-/// A delayed tick waits until the other streams have had so many.
-const DELAY_TICKS: u64 = 4_000;
+/// A delayed tick waits until the other streams have had so many: at the rate of `smoke` for almost three seconds.
+const DELAY_TICKS: u64 = 12_000;
 
 #[derive(Default)]
 struct Shared {
