@@ -141,6 +141,7 @@ struct Told {
     age_spread: f64,
     symbol_age_spread: f64,
     slow_age: Option<Percentiles>,
+    recovery: u64,
     violations: Violations,
     gateway: Costs,
     generator: Value,
@@ -238,13 +239,25 @@ fn a_report_that_cannot_be_written_costs_no_results() {
 fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
     let path = scenario("crossed", "ticks = 100");
     let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));
-    let args = ["run", &path, "--threshold", "ticks=1000000", "--threshold", "failed=0", "--json", "--html", &html];
+    let args = [
+        "run",
+        &path,
+        "--threshold",
+        "ticks=1000000",
+        "--threshold",
+        "failed=0",
+        "--threshold",
+        "recovery=0s",
+        "--json",
+        "--html",
+        &html,
+    ];
     let output = Command::new(PROGRAM).args(args).output().unwrap();
     let told = json(&output);
     assert_eq!(output.status.code(), Some(99), "{told:#}");
     assert_eq!(
         (measures(&told, "crossed"), measures(&told, "kept")),
-        (vec!["ticks".into()], vec!["violations".into(), "failed".into()])
+        (vec!["ticks".into(), "recovery".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
     assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");

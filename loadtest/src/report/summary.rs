@@ -43,6 +43,8 @@ pub struct Summary {
     pub symbol_age_spread: Option<f64>,
     /// The same of slow readers.
     pub slow_age: Option<Percentiles>,
+    /// From the load's end until all streams had all, in µs. `None`: the load is not ours.
+    pub recovery: Option<u64>,
     /// What was broken.
     pub violations: ViolationsTold,
     /// What the gateway told and cost, where it is known.

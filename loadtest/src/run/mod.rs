@@ -113,8 +113,11 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     load(run, &crowd, start.at, watch);
     let end = Moment::now(run, &crowd);
     let is_stopped = run.stop.is_asked();
-    crowd.progress.load_ended.store(unix_micros(), Ordering::Relaxed);
+    let load_ended = unix_micros();
+    crowd.progress.load_ended.store(load_ended, Ordering::Relaxed);
     let mut warnings = settle(run, &crowd, watch);
+    let last_tick = crowd.progress.last_tick.load(Ordering::Relaxed);
+    let recovery = run.venue.and_then(|_| u64::try_from(last_tick - load_ended).ok());
     if is_stopped {
         let (loaded, asked) = ((end.at - start.at).as_secs_f64(), Span(run.duration));
         warnings.push(format!("the run was stopped by a signal: {loaded:.1} s of {asked} were loaded"));
@@ -132,8 +135,20 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen =
-        Seen { run, is_stopped, began, begun, before: memory_before, start, end, outcome, samples, counters, missed };
+    let seen = Seen {
+        run,
+        is_stopped,
+        recovery,
+        began,
+        begun,
+        before: memory_before,
+        start,
+        end,
+        outcome,
+        samples,
+        counters,
+        missed,
+    };
     Ok(assess(seen, &mut warnings))
 }
 

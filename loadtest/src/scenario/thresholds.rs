@@ -97,7 +97,7 @@ macro_rules! measures {
 }
 
 /// All that a threshold can be set on.
-pub const MEASURES: [Measure; 25] = measures! {
+pub const MEASURES: [Measure; 26] = measures! {
     "violations", "broken rules, of any kind", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read in a second, while all streams were there", Count, AtLeast, |of| Some(of.ticks_per_second);
@@ -116,6 +116,7 @@ pub const MEASURES: [Measure; 25] = measures! {
     "age_spread", "how many times the mean age the worst-served stream's is", Count, AtMost, |of| of.age_spread;
     "symbol_age_spread", "how many times the mean age the worst-served symbol's is", Count, AtMost, |of| of.symbol_age_spread;
     "slow_age_p99", "the same, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
+    "recovery", "from the load's end until all streams have all", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
     "cpu_per_update", "the gateway's processor time per update that the venue sent", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
     "venue_lost", "updates that the gateway did not take from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
