@@ -142,7 +142,7 @@ pub struct StreamsArgs {
 }
 
 fn duration(text: &str) -> Result<Span, String> {
-    let duration = text.parse()?;
+    let duration: Span = text.parse()?;
     check_duration(duration).map_err(|error| error.to_string())?;
     Ok(duration)
 }

@@ -66,7 +66,8 @@ impl History {
     /// It is sent next.
     pub(super) fn note(&self, place: usize, part: &Part<'_>) {
         if let Some(ordinal) = self.ordinal(part) {
-            self.slot(place, part, ordinal).store(u64::from(ordinal) << 32 | u64::from(hash(part)), Ordering::Release);
+            self.slot(place, part, ordinal)
+                .store((u64::from(ordinal) << 32) | u64::from(hash(part)), Ordering::Release);
         }
     }
 
