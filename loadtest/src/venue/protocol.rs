@@ -117,7 +117,7 @@ impl Protocol {
 
     /// How many of the smallest size a size is, in any number of digits.
     pub(super) fn units(self, size: &str) -> Option<u64> {
-        let places = if self == Self::Binance { 8 } else { 0 };
+        let places: usize = if self == Self::Binance { 8 } else { 0 };
         let (whole, fraction) = size.split_once('.').unwrap_or((size, ""));
         let missing = places.checked_sub(fraction.len())?;
         let whole: u64 = whole.parse().ok()?;
