@@ -1,4 +1,4 @@
-//! A proxy between gateway and clients that breaks one rule, once.
+//! A proxy between gateway and clients that breaks one rule, once, or alike for all.
 
 use std::{
     io::{Read as _, Write as _},
