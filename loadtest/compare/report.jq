@@ -37,7 +37,7 @@ def measures:
 
 [inputs | { run: ., file: (input_filename | split("/") | last | split(".")) } | { load: .file[0], server: .file[1], run: .run } | measures]
 | group_by([.load, .place])
-| map(.[0] + { values: (group_by(.server) | map({ (.[0].server): (map(.value) | median) }) | add) })
+| map(.[0] + { rounds: (map(select(.server == "tickfan")) | length), values: (group_by(.server) | map({ (.[0].server): (map(.value) | median) }) | add) })
 | map(. + { order: ({ hot: 0, watchlists: 1, overload: 2 }[.load]) }) | sort_by([.order, .place])
 | if $plot != "" then
     (["load"] + servers | join("\t")),
@@ -53,5 +53,7 @@ def measures:
              elif $value | is_more then "**over \(overload_millis / $row.values.tickfan | figures) ×** over \(overload_millis) ms"
              elif $row.ratio and $server != "tickfan" and $row.values.tickfan > 0 then "**\($value / $row.values.tickfan | figures) ×** \($text)"
              else $text end)]
-      | "| " + join(" | ") + " |")
+      | "| " + join(" | ") + " |"),
+    "",
+    "Rounds: " + (map({ load, rounds }) | unique | map("\(.load) \(.rounds)") | join(", ")) + "."
   end
