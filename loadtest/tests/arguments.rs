@@ -99,7 +99,7 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
         (&["--recording", "/dev/zero"], "/dev/zero: line 1: it has 307200 bytes or more"),
         (&["--listen", "192.0.2.1:9"], "no venue at 192.0.2.1:9: Cannot assign requested address"),
     ] {
-        check(&run_briefly(&[&["venue"], args].concat()), 64, &[told]);
+        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[told]);
     }
     let output = run_briefly(&["venue", "--listen", &address]);
     check(&output, 64, &[&format!("no venue at {address}: Address already in use")]);
