@@ -9,7 +9,7 @@ use crate::{
     http::{self, BindError},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
-    market::{Now, State},
+    market::{Now, Reason, State},
     telemetry::{CacheMetrics, Metrics, Source, feed::FeedMetrics, names},
     venue::{self, VenueError},
     wire::Epoch,
@@ -230,7 +230,7 @@ fn inside(cache: Arc<Cache>, feeds: Arc<[InsideFeed]>, engine: Arc<Engine>) -> I
         cache,
         feeds,
         ask_workers: Arc::new(move |limit, until| asked.review(limit, until)),
-        counts: Arc::new(move || engine.counts()),
+        counts: Arc::new(move |worker| engine.counts_of(worker)),
     }
 }
 
@@ -244,8 +244,14 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]
         metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
         for feed in feeds.iter() {
             let mut counts = [0_u32; State::NAMES.len()];
-            feed.symbols.iter().for_each(|symbol| counts[symbol.newest().quote.state() as usize] += 1);
-            for ((_, name), count) in State::NAMES.into_iter().zip(counts) {
+            let mut opening = 0_u32;
+            for symbol in &feed.symbols {
+                let newest = symbol.newest();
+                let is_opening = newest.quote.not_live_since().is_some_and(|(_, reason)| reason == Reason::Opening);
+                *if is_opening { &mut opening } else { &mut counts[newest.quote.state() as usize] } += 1;
+            }
+            let counts = State::NAMES.into_iter().map(|(_, name)| name).zip(counts);
+            for (name, count) in counts.chain([(Reason::Opening.name(), opening)]) {
                 metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => name).set(count);
             }
         }

@@ -39,8 +39,8 @@ pub struct Inside {
     pub feeds: Arc<[InsideFeed]>,
     /// The workers' streams.
     pub ask_workers: AskWorkers,
-    /// What the workers have counted, a second ago at most.
-    pub counts: Arc<dyn Fn() -> Counts + Send + Sync>,
+    /// What a worker has counted, a second ago at most: for one that does not answer.
+    pub counts: Arc<dyn Fn(usize) -> Counts + Send + Sync>,
 }
 
 /// A feed that operators may look into.
@@ -59,8 +59,8 @@ pub struct InsideFeed {
 pub(super) fn streams(inside: &Inside, limit: usize) -> Value {
     let start = Instant::now();
     let (answers, workers) = (inside.ask_workers)(limit, start + LOOK);
-    let (slowest, looked_at, silent) = collect(&answers, workers, limit, start + LOOK + ANSWER);
-    let counts = (inside.counts)();
+    let (slowest, looked_at, silent, mut counts) = collect(&answers, workers, limit, start + LOOK + ANSWER);
+    silent.iter().for_each(|worker| counts.add(&(inside.counts)(*worker)));
     let closed = Closed::ALL.into_iter().zip(counts.closed).map(|(why, count)| (why.name().to_owned(), count.into()));
     json!({
         "now": Now::read().unix.0,
@@ -81,24 +81,26 @@ pub(super) fn streams(inside: &Inside, limit: usize) -> Value {
 }
 
 /// Takes the workers' answers until all are there or the deadline has passed; returns the slowest of all, how many
-/// streams were looked at, and which workers did not answer.
+/// streams were looked at, which workers did not answer, and what the others have counted.
 fn collect(
     answers: &Receiver<Reviewed>,
     workers: usize,
     limit: usize,
     deadline: Instant,
-) -> (Vec<StreamReport>, usize, Vec<usize>) {
+) -> (Vec<StreamReport>, usize, Vec<usize>, Counts) {
     let (mut slowest, mut looked_at, mut silent) = (Vec::new(), 0, (0..workers).collect::<Vec<_>>());
+    let mut counts = Counts::default();
     while !silent.is_empty()
         && let Ok(answer) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
     {
         silent.retain(|worker| *worker != answer.worker);
         looked_at += answer.looked_at;
         slowest.extend(answer.slowest);
+        counts.add(&answer.counts);
     }
     slowest.sort_by_key(|stream| Reverse((stream.oldest_unsent, stream.missed.lag + stream.missed.ring)));
     slowest.truncate(limit);
-    (slowest, looked_at, silent)
+    (slowest, looked_at, silent, counts)
 }
 
 fn stream(stream: &StreamReport) -> Value {
@@ -193,7 +195,7 @@ fn is_live(report: &FeedReport) -> bool {
 }
 
 fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {
-    let FeedCounts { connects, losses, messages, decode_errors } = &report.counts;
+    let FeedCounts { connects, losses, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
         "venue": feed.venue,
@@ -209,6 +211,7 @@ fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {
             "losses": tallied(losses),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
+            "at": at.0,
         },
         "last_messages": report.messages.iter().map(note).collect::<Vec<_>>(),
         "last_troubles": report.troubles.iter().map(note).collect::<Vec<_>>(),
@@ -259,12 +262,13 @@ mod tests {
         let slowest =
             [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
         for (worker, slowest) in [0, 2].into_iter().zip(slowest) {
-            answers_tx.send(Reviewed { worker, looked_at: 7, slowest }).unwrap();
+            let counts = Counts { ticks: 5, ..Counts::default() };
+            answers_tx.send(Reviewed { worker, looked_at: 7, slowest, counts }).unwrap();
         }
         // The sender lives on, as that of a stuck worker does: only the deadline ends it.
-        let (slowest, looked_at, silent) = collect(&answers, 3, 3, Instant::now() + Duration::from_millis(10));
+        let (slowest, looked_at, silent, counts) = collect(&answers, 3, 3, Instant::now() + Duration::from_millis(10));
         let names: Vec<_> = slowest.iter().map(|stream| stream.name).collect();
         assert_eq!(names, [3, 1, 4].map(StreamName::new));
-        assert_eq!((looked_at, silent), (14, vec![1]));
+        assert_eq!((looked_at, silent, counts.ticks), (14, vec![1], 10));
     }
 }

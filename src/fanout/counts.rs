@@ -23,8 +23,10 @@ pub struct Counts {
     pub bytes: u64,
     /// Writes of which something was taken.
     pub writes: u64,
-    /// From a tick's receipt to the turn that wrote it.
+    /// From a tick's receipt to the turn that wrote it, where the transport had room all that time.
     pub delivery: Histogram,
+    /// The same, where the tick had to wait for room.
+    pub delivery_when_full: Histogram,
     /// From a stream's opening to the turn that wrote its first tick.
     pub first_tick: Histogram,
     /// How long each turn took.
@@ -38,9 +40,10 @@ impl Counts {
         self.missed.add(missed);
     }
 
-    pub(super) fn count_tick(&mut self, age: Duration) {
+    pub(super) fn count_tick(&mut self, age: Duration, had_room: bool) {
         self.ticks += 1;
-        self.delivery.record(age);
+        let delivery = if had_room { &mut self.delivery } else { &mut self.delivery_when_full };
+        delivery.record(age);
     }
 
     /// Adds another worker's.
@@ -54,6 +57,7 @@ impl Counts {
         self.bytes += other.bytes;
         self.writes += other.writes;
         self.delivery.add(&other.delivery);
+        self.delivery_when_full.add(&other.delivery_when_full);
         self.first_tick.add(&other.first_tick);
         self.turns.add(&other.turns);
     }

@@ -156,10 +156,13 @@ impl Engine {
     /// What all workers have done, as of a second ago at most.
     pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
-        for handle in &self.handles {
-            sum.add(&handle.counts.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+        (0..self.handles.len()).for_each(|worker| sum.add(&self.counts_of(worker)));
         sum
+    }
+
+    /// What one worker has done, as of a second ago at most.
+    pub fn counts_of(&self, worker: usize) -> Counts {
+        self.handles[worker].counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

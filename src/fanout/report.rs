@@ -1,7 +1,7 @@
 //! The workers' counts as metrics.
 
 use super::{counts::Counts, transport::Closed};
-use crate::telemetry::names;
+use crate::telemetry::{names, render_histogram as render};
 use metrics::{Counter, Gauge, counter, gauge};
 
 /// Handles of all metrics that the workers count in plain integers.
@@ -42,8 +42,9 @@ impl StreamMetrics {
         self.missed.iter().zip(missed).for_each(|(counter, count)| counter.absolute(count));
         self.bytes.absolute(counts.bytes);
         self.writes.absolute(counts.writes);
-        counts.delivery.render(names::TICK_DELIVERY, names::TICK_DELIVERY_HELP, out);
-        counts.first_tick.render(names::STREAM_FIRST_TICK, names::STREAM_FIRST_TICK_HELP, out);
-        counts.turns.render(names::WORKER_TURN, names::WORKER_TURN_HELP, out);
+        let delivery = [("transport=\"free\"", &counts.delivery), ("transport=\"full\"", &counts.delivery_when_full)];
+        render(names::TICK_DELIVERY, names::TICK_DELIVERY_HELP, &delivery, out);
+        render(names::STREAM_FIRST_TICK, names::STREAM_FIRST_TICK_HELP, &[("", &counts.first_tick)], out);
+        render(names::WORKER_TURN, names::WORKER_TURN_HELP, &[("", &counts.turns)], out);
     }
 }

@@ -5,6 +5,7 @@
 //! lacks, this round is about to write. When the time that was given is over, it answers with what it has seen.
 
 use super::{
+    counts::Counts,
     roster::Roster,
     stream::{Missed, Stream, StreamKey},
     symbols::Symbols,
@@ -56,6 +57,8 @@ pub struct Reviewed {
     pub looked_at: usize,
     /// The slowest of them, the slowest first.
     pub slowest: Vec<StreamReport>,
+    /// All that it has counted so far.
+    pub counts: Counts,
 }
 
 /// A stream as operators see it.
@@ -111,7 +114,7 @@ impl Review {
     }
 
     /// Answers whoever still waits.
-    pub(super) fn answer<T: Transport>(self, roster: &Roster<T>, symbols: &Symbols, now: Now) {
+    pub(super) fn answer<T: Transport>(self, roster: &Roster<T>, symbols: &Symbols, counts: &Counts, now: Now) {
         // Sorted by what is reversed, so the slowest come first; one that moved while it was walked may be there twice.
         let mut slowest = self.slowest.into_sorted_vec();
         slowest.dedup_by_key(|Reverse((_, key))| *key);
@@ -120,7 +123,8 @@ impl Review {
         };
         let slowest = slowest.into_iter().filter_map(report).collect();
         // Nobody waits any more where the operator has left, or the deadline has passed.
-        let _ = self.reply_tx.send(Reviewed { worker: self.worker, looked_at: self.looked_at, slowest });
+        let (worker, looked_at, counts) = (self.worker, self.looked_at, counts.clone());
+        let _ = self.reply_tx.send(Reviewed { worker, looked_at, slowest, counts });
     }
 }
 
@@ -164,23 +168,36 @@ mod tests {
     use crate::{
         cache::{Cache, RingLimits, SymbolState},
         market::{Field, Origin, TradeUpdate, Update},
+        telemetry::Histogram,
         wire::Epoch,
     };
     use bytes::Bytes;
-    use std::{io, sync::Arc};
+    use std::{
+        io,
+        sync::{
+            Arc,
+            atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        },
+    };
 
     /// Takes so many bytes and no more.
-    struct Room(usize);
+    #[derive(Clone, Default)]
+    struct Room {
+        bytes: Arc<AtomicUsize>,
+        key: Arc<AtomicU64>,
+    }
 
     impl Transport for Room {
-        fn attach(&mut self, _: u64) -> io::Result<()> {
+        fn attach(&mut self, key: u64) -> io::Result<()> {
+            self.key.store(key, Relaxed);
             Ok(())
         }
 
         fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
-            let taken = self.0.min(blocks.iter().map(|block| block.len()).sum());
-            self.0 -= taken;
-            Ok(taken)
+            let offered = blocks.iter().map(|block| block.len()).sum();
+            let room = self.bytes.load(Relaxed);
+            self.bytes.store(room - room.min(offered), Relaxed);
+            Ok(room.min(offered))
         }
 
         fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
@@ -209,16 +226,22 @@ mod tests {
             Self { now, state, inbox, worker }
         }
 
-        fn open(&mut self, number: u64, room: usize) {
+        fn open(&mut self, number: u64, room: usize) -> Room {
+            self.open_with(number, room, Options::new(Duration::from_secs(60)))
+        }
+
+        fn open_with(&mut self, number: u64, bytes: usize, options: Options) -> Room {
+            let room = Room { bytes: Arc::new(bytes.into()), ..Room::default() };
             let opening = Opening {
                 name: StreamName::new(number),
                 head: Bytes::from_static(b"head"),
                 symbols: [self.state.clone()].into(),
-                options: Options::new(Duration::from_secs(60)),
+                options,
                 resume: None,
                 permit: Box::new(()),
             };
-            let _ = self.inbox.send(Command::Open(Room(room), opening));
+            let _ = self.inbox.send(Command::Open(room.clone(), opening));
+            room
         }
 
         /// Lets time pass, then a trade come, then the worker turn until it rests.
@@ -228,6 +251,13 @@ mod tests {
             self.state.publish(&Update { trade: Some(trade), ..Update::default() }, self.now);
             self.state.marks().set(1);
             let _ = self.inbox.announce(&mut vec![self.state.clone()]);
+            self.turn_after(Duration::ZERO, &[]);
+        }
+
+        /// Lets time pass, and the worker turn until it rests.
+        fn turn_after(&mut self, wait: Duration, ready: &[Ready]) {
+            self.now = self.now.after(wait);
+            self.worker.turn(self.now, ready);
             while self.worker.turn(self.now, &[]) == super::super::Wait::No {}
         }
 
@@ -265,6 +295,34 @@ mod tests {
         assert_eq!((third.name, third.oldest_unsent), (StreamName::new(5), Some(Duration::ZERO)));
         assert_eq!((first.bytes, first.symbols_total), (if names[0] == StreamName::new(2) { 4 } else { 10 }, 1));
         assert_eq!(first.symbols[0].as_str(), "AAPL");
+    }
+
+    #[test]
+    fn what_a_client_asks_to_wait_or_makes_wait_is_no_late_delivery() {
+        let millis = Duration::from_millis;
+        let histogram = |times: &[u64]| {
+            let mut histogram = Histogram::default();
+            times.iter().for_each(|&time| histogram.record(millis(time)));
+            histogram
+        };
+        let mut fixture = Fixture::new();
+        fixture.open_with(1, usize::MAX, Options::new(Duration::from_secs(60)).every(millis(250)));
+        fixture.trade_after(Duration::ZERO);
+        fixture.trade_after(millis(10));
+        assert_eq!(fixture.worker.counts().delivery, histogram(&[0]), "the second is held back");
+        fixture.turn_after(millis(243), &[]);
+        assert_eq!(fixture.worker.counts().delivery, histogram(&[0, 3]), "it is counted from when it was due");
+
+        let mut fixture = Fixture::new();
+        let room = fixture.open(1, 4);
+        fixture.trade_after(Duration::ZERO);
+        room.bytes.store(usize::MAX, Relaxed);
+        let ready = Ready { key: room.key.load(Relaxed), readable: false, writable: true };
+        fixture.turn_after(millis(700), &[ready]);
+        fixture.trade_after(millis(1));
+        let (reviewed, _) = fixture.review(1, fixture.now.instant + Duration::from_secs(1));
+        let Counts { ticks, delivery, delivery_when_full, .. } = reviewed.counts;
+        assert_eq!((ticks, delivery, delivery_when_full), (2, histogram(&[0]), histogram(&[700])));
     }
 
     #[test]

@@ -156,14 +156,16 @@ impl<T: Transport> Stream<T> {
 
     /// Writes all that the stream still lacks, as far as one write goes and the transport takes it.
     ///
-    /// `sent` is told of each tick of which a byte was taken: since when the stream could have had it.
+    /// `sent` is told of each tick of which a byte was taken: since when it was due, and whether the transport had room
+    /// all that time.
     pub(super) fn write(
         &mut self,
         symbols: &Symbols,
         now: Now,
         max_lag: Duration,
-        mut sent: impl FnMut(Instant),
+        mut sent: impl FnMut(Instant, bool),
     ) -> Result<Written, Closed> {
+        let had_room = self.deadlines.full_since.is_none();
         let only_rest = now.instant < self.not_before && !self.is_urgent;
         let mut plan = Vec::new();
         let more = only_rest || self.cursors.plan(symbols, self.view(now, max_lag), &mut plan);
@@ -180,7 +182,7 @@ impl<T: Transport> Stream<T> {
         let rest_before = self.rest.len();
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
-        let missed = self.advance(taken, &plan, &mut sent);
+        let missed = self.advance(taken, &plan, |since| sent(since, had_room));
         self.missed.add(missed);
         let is_first = !plan.is_empty() && taken > rest_before && !mem::replace(&mut self.has_ticked, true);
         self.note_write(taken, offered, now);
@@ -231,7 +233,7 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Moves the cursors over what was taken, and keeps the rest of the block that was cut.
-    fn advance(&mut self, taken: usize, plan: &[Planned<'_>], sent: &mut impl FnMut(Instant)) -> Missed {
+    fn advance(&mut self, taken: usize, plan: &[Planned<'_>], mut sent: impl FnMut(Instant)) -> Missed {
         let mut missed = Missed::default();
         let of_rest = taken.min(self.rest.len());
         self.rest.advance(of_rest);
@@ -241,7 +243,8 @@ impl<T: Transport> Stream<T> {
                 break;
             }
             missed.add(self.cursors.sent(planned, &self.options));
-            sent(planned.tick.published.max(self.joined));
+            // Nobody waits for what its own `max_rate` holds back; without one, that is since it joined.
+            sent(planned.tick.published.max(self.not_before));
             let of_frame = left.min(planned.frame.len());
             self.rest = planned.frame.slice(of_frame..);
             left -= of_frame;

@@ -267,7 +267,7 @@ impl<T: Transport> Worker<T> {
                 self.symbols.catch_up(stream.cursors.slots().iter().map(|slot| slot.symbol), now);
             }
             let counts = &mut self.counts;
-            let sent = |since| counts.count_tick(now.instant.saturating_duration_since(since));
+            let sent = |since, had_room| counts.count_tick(now.instant.saturating_duration_since(since), had_room);
             match stream.write(&self.symbols, now, self.limits.max_lag, sent) {
                 Ok(written) => {
                     counts.count_write(written.bytes, written.missed);
@@ -376,7 +376,7 @@ impl<T: Transport> Worker<T> {
             && review.go_on(&self.roster, &self.symbols, now)
             && let Some(review) = self.reviews.pop_front()
         {
-            review.answer(&self.roster, &self.symbols, now);
+            review.answer(&self.roster, &self.symbols, &self.counts, now);
         }
     }
 

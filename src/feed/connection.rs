@@ -345,7 +345,7 @@ impl<S: Sink> Connection<S> {
     }
 
     fn publish(&mut self) {
-        self.notices.count(self.meter.publish(&mut self.batch.errors));
+        self.notices.count(self.meter.publish(&mut self.batch.errors, Now::read()));
     }
 
     /// Takes leave of the venue, as far as it listens.

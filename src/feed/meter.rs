@@ -83,7 +83,8 @@ impl Meter {
     }
 
     /// Moves all that was counted into the registered handles; returns what was counted since the start.
-    pub(super) fn publish(&mut self, errors: &mut Tally<DecodeError>) -> &FeedCounts {
+    pub(super) fn publish(&mut self, errors: &mut Tally<DecodeError>, now: Now) -> &FeedCounts {
+        self.counts.at = now.unix;
         self.counts.messages.merge(&self.kinds);
         self.counts.decode_errors.merge(errors);
         self.metrics.messages.publish(&mut self.kinds);

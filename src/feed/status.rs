@@ -99,6 +99,8 @@ pub struct FeedCounts {
     pub messages: Tally<MessageKind>,
     /// What could not be read.
     pub decode_errors: Tally<DecodeError>,
+    /// Up to when all this was counted.
+    pub at: UnixMicros,
 }
 
 /// A feed as operators see it.

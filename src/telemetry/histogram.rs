@@ -38,18 +38,24 @@ impl Histogram {
         self.sum_nanos += other.sum_nanos;
     }
 
-    /// Appends it in Prometheus' text format, as a classic histogram without labels.
-    pub fn render(&self, name: &str, help: &str, out: &mut String) {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
+    fn render(&self, name: &str, label: &str, out: &mut String) {
+        let comma = if label.is_empty() { "" } else { "," };
         let mut below = 0;
         for (bound, count) in SECONDS_BUCKETS.iter().zip(self.counts) {
             below += count;
-            let _ = writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {below}");
+            let _ = writeln!(out, "{name}_bucket{{{label}{comma}le=\"{bound}\"}} {below}");
         }
         let all = below + self.counts[SECONDS_BUCKETS.len()];
-        let _ = writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {all}");
-        let _ = writeln!(out, "{name}_sum {}\n{name}_count {all}", self.sum_nanos as f64 / 1e9);
+        let _ = writeln!(out, "{name}_bucket{{{label}{comma}le=\"+Inf\"}} {all}");
+        let labels = if label.is_empty() { String::new() } else { format!("{{{label}}}") };
+        let _ = writeln!(out, "{name}_sum{labels} {}\n{name}_count{labels} {all}", self.sum_nanos as f64 / 1e9);
     }
+}
+
+/// Appends a classic histogram in Prometheus' text format, one for each label; an empty label is none.
+pub fn render_histogram(name: &str, help: &str, labelled: &[(&str, &Histogram)], out: &mut String) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
+    labelled.iter().for_each(|(label, histogram)| histogram.render(name, label, out));
 }
 
 #[cfg(test)]
@@ -63,7 +69,7 @@ mod tests {
             histogram.record(Duration::from_micros(micros));
         }
         let mut text = String::new();
-        histogram.render("x_seconds", "How long.", &mut text);
+        render_histogram("x_seconds", "How long.", &[("", &histogram)], &mut text);
         assert!(text.starts_with("# HELP x_seconds How long.\n# TYPE x_seconds histogram\n"), "{text}");
         for line in [
             "{le=\"0.00005\"} 2",
@@ -75,6 +81,11 @@ mod tests {
             "x_seconds_count 5",
         ] {
             assert!(text.lines().any(|found| found.ends_with(line)), "{line} in {text}");
+        }
+        text.clear();
+        render_histogram("x_seconds", "How long.", &[("a=\"b\"", &histogram)], &mut text);
+        for line in ["x_seconds_bucket{a=\"b\",le=\"5\"} 4", "x_seconds_count{a=\"b\"} 5"] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
     }
 }

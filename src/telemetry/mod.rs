@@ -11,7 +11,7 @@ mod processor_wait;
 mod recorder;
 
 pub use cache::CacheMetrics;
-pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use histogram::{Histogram, SECONDS_BUCKETS, render_histogram};
 pub use recorder::{Metrics, Source, install};
 
 pub(crate) use log_limit::{LogLimit, SharedLogLimit};

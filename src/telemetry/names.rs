@@ -20,7 +20,7 @@ pub const FEED_GAPS: &str = "tickfan_feed_gaps_total";
 pub const FEED_LAG: &str = "tickfan_feed_lag_seconds";
 /// The same, signed, of the last message: a venue's clock may run ahead. Label `feed`.
 pub const FEED_CLOCK_SKEW: &str = "tickfan_feed_clock_skew_seconds";
-/// Symbols by state. Labels `feed`, `state`.
+/// Symbols by state; stale since the opening only is a state of its own here. Labels `feed`, `state`.
 pub const FEED_SYMBOLS: &str = "tickfan_feed_symbols";
 /// Symbols in the cache.
 pub const CACHE_SYMBOLS: &str = "tickfan_cache_symbols";
@@ -46,11 +46,10 @@ pub const STREAM_TICKS_MISSED: &str = "tickfan_stream_ticks_missed_total";
 pub const STREAM_SENT_BYTES: &str = "tickfan_stream_sent_bytes_total";
 /// Writes to streams.
 pub const STREAM_WRITES: &str = "tickfan_stream_writes_total";
-/// From a tick's receipt to the turn that wrote it into a transport.
+/// From a tick's receipt to the turn that wrote it into a transport. Label `transport`: free, full.
 pub const TICK_DELIVERY: &str = "tickfan_tick_delivery_seconds";
 /// What [`TICK_DELIVERY`] means: no handle describes it.
-pub const TICK_DELIVERY_HELP: &str =
-    "From a tick's receipt, or the stream's opening if later, to the turn that wrote it into the transport.";
+pub const TICK_DELIVERY_HELP: &str = "From a tick's receipt, or from when the stream was open and its max_rate allowed it, to the turn that wrote it into the transport; full is one that had to wait for the client to make room.";
 /// From a stream's opening to its first tick.
 pub const STREAM_FIRST_TICK: &str = "tickfan_stream_first_tick_seconds";
 /// What [`STREAM_FIRST_TICK`] means: no handle describes it.
@@ -90,7 +89,10 @@ pub fn describe() {
     );
     describe_histogram!(FEED_LAG, Unit::Seconds, "From the venue's event time to our receive time, not below zero.");
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");
-    describe_gauge!(FEED_SYMBOLS, "Symbols of the feed, by state.");
+    describe_gauge!(
+        FEED_SYMBOLS,
+        "Symbols of the feed, by state; opening are stale, but since the feed's hours began only."
+    );
     describe_gauge!(CACHE_SYMBOLS, "Symbols in the cache.");
     describe_counter!(CACHE_UPDATES, "Updates, by what came of them: tick, unchanged, late.");
     describe_gauge!(STREAMS, "Open streams.");

@@ -1,12 +1,11 @@
 //! What was seen of a gateway at one moment.
 
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 /// All answers of one moment.
 #[derive(Debug)]
 pub(super) struct Look {
-    pub(super) at: Instant,
     pub(super) metrics: Metrics,
     pub(super) feeds: Value,
     pub(super) streams: Value,
@@ -37,16 +36,23 @@ impl Metrics {
         of_name.filter(|(series, _)| fits(series)).map(|(_, value)| value).sum()
     }
 
-    /// A histogram's quantile over what came since `before`, as the upper bound of its bucket; nothing where nothing came.
+    /// A histogram's quantile over what came since `before`, all labels together, as the upper bound of its bucket; nothing
+    /// where nothing came.
     pub(super) fn quantile(&self, name: &str, quantile: f64, before: &Self) -> Option<f64> {
-        let prefix = format!("{name}_bucket{{le=\"");
+        let prefix = format!("{name}_bucket{{");
         let buckets = self.0.range(prefix.clone()..).take_while(|(series, _)| series.starts_with(&prefix));
         let since = |(series, value): (&String, &f64)| {
-            let bound = series[prefix.len()..].trim_end_matches("\"}").parse::<f64>().ok()?;
+            let bound = series.rsplit_once("le=\"")?.1.trim_end_matches("\"}").parse::<f64>().ok()?;
             Some((bound, value - before.0.get(series).copied().unwrap_or(0.0)))
         };
         let mut buckets: Vec<_> = buckets.filter_map(since).collect();
         buckets.sort_by(|left, right| left.0.total_cmp(&right.0));
+        buckets.dedup_by(|same, sum| {
+            same.0 == sum.0 && {
+                sum.1 += same.1;
+                true
+            }
+        });
         let all = buckets.last()?.1;
         (all > 0.0).then(|| buckets.iter().find(|(_, below)| *below >= quantile * all).map(|(bound, _)| *bound))?
     }
@@ -68,5 +74,15 @@ mod tests {
         assert_eq!(now.quantile("h", 0.25, &before), Some(0.1));
         assert_eq!(now.quantile("h", 0.99, &before), Some(1.0));
         assert_eq!(now.quantile("h", 0.99, &now), None);
+        let labelled = Metrics::parse(
+            "h_bucket{a=\"x\",le=\"1\"} 1\nh_bucket{a=\"x\",le=\"+Inf\"} 1\n\
+             h_bucket{a=\"y\",le=\"1\"} 0\nh_bucket{a=\"y\",le=\"+Inf\"} 3\n",
+        );
+        let none = Metrics::default();
+        assert_eq!(
+            [0.25, 0.5].map(|quantile| labelled.quantile("h", quantile, &none)),
+            [Some(1.0), Some(f64::INFINITY)],
+            "the labels are one distribution"
+        );
     }
 }

@@ -11,7 +11,7 @@ pub use screen::run;
 
 use client::get;
 use look::Look;
-use std::{io, net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr};
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,6 @@ fn ask(address: SocketAddr) -> Result<Look, TopError> {
         serde_json::from_str(&text(path)?).map_err(|error| TopError::Ask { address, source: error.into() })
     };
     Ok(Look {
-        at: Instant::now(),
         metrics: look::Metrics::parse(&text("/metrics")?),
         feeds: json("/debug/feeds?limit=8")?,
         streams: json("/debug/streams?limit=10")?,

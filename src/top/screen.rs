@@ -14,8 +14,10 @@ use ratatui::{
     widgets::{Block, Paragraph, Row},
 };
 use std::{
+    collections::VecDeque,
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -47,21 +49,39 @@ fn print_once(address: SocketAddr) -> Result<(), TopError> {
     Ok(io::stdout().write_all(plain(&view(&before, &now)).as_bytes())?)
 }
 
+/// What happens while it is shown.
+enum News {
+    Looked(Result<Look, TopError>),
+    Terminal(io::Result<Event>),
+}
+
 fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Look) -> Result<(), TopError> {
-    let (mut before, mut shown) = (first, None);
+    let (news_tx, news) = mpsc::channel();
+    let keys_tx = news_tx.clone();
+    // Both end with the process: a gateway that does not answer holds up no key.
+    std::thread::spawn(move || while keys_tx.send(News::Terminal(event::read())).is_ok() {});
+    std::thread::spawn(move || look_each_second(address, &news_tx));
+    let mut before = VecDeque::from([first]);
+    let mut shown = None;
+    let title = format!(" tickfan top  {address}  q quits ");
     loop {
-        let title = format!(" tickfan top  {address}  q quits ");
         terminal.draw(|frame| draw(frame, &title, shown.as_ref()))?;
-        if wants_to_quit(Instant::now() + EVERY)? {
-            return Ok(());
-        }
-        // A gateway that restarts is asked again; until then the last look stands under what is wrong.
-        match ask(address) {
-            Ok(now) => {
-                shown = Some(view(&before, &now));
-                before = now;
+        match news.recv().expect("the thread that looks never ends") {
+            News::Terminal(event) => {
+                if quits(&event?) {
+                    return Ok(());
+                }
             }
-            Err(error) => {
+            News::Looked(Ok(now)) => {
+                shown = Some(view(&before[0], &now));
+                before.push_back(now);
+                // What feeds count comes once a second: over two there always is something new.
+                if before.len() > 2 {
+                    before.pop_front();
+                }
+            }
+            // A gateway that restarts is asked again; until then the last look stands under what is wrong.
+            News::Looked(Err(error)) => {
                 let shown = shown.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
                 shown.summary = vec![error.to_string()];
             }
@@ -69,17 +89,20 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Lo
     }
 }
 
-/// Waits until the deadline, or for a key that quits.
-fn wants_to_quit(deadline: Instant) -> io::Result<bool> {
-    while event::poll(deadline.saturating_duration_since(Instant::now()))? {
-        if let Event::Key(key) = event::read()? {
-            let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            if interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) {
-                return Ok(true);
-            }
+fn look_each_second(address: SocketAddr, news_tx: &mpsc::Sender<News>) {
+    loop {
+        let begun = Instant::now();
+        if news_tx.send(News::Looked(ask(address))).is_err() {
+            return;
         }
+        std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));
     }
-    Ok(false)
+}
+
+fn quits(event: &Event) -> bool {
+    let Event::Key(key) = event else { return false };
+    let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
 }
 
 fn draw(frame: &mut Frame<'_>, title: &str, shown: Option<&View>) {

@@ -21,9 +21,8 @@ pub(super) fn view(before: &Look, now: &Look) -> View {
 }
 
 fn summary(before: &Look, now: &Look) -> Vec<String> {
-    let seconds = (now.at - before.at).as_secs_f64();
-    let rate =
-        |name: &str, with: &str| (now.metrics.sum(name, with) - before.metrics.sum(name, with)).max(0.0) / seconds;
+    let per_second = |pointer: &str| per_second(&before.streams, &now.streams, pointer, "/now");
+    let shown = |rate: Option<f64>, digits: usize| rate.map_or("–".to_owned(), |rate| format!("{rate:.digits$}"));
     let quantiles = |name: &str| {
         [0.5, 0.99].map(|quantile| now.metrics.quantile(name, quantile, &before.metrics).map_or("–".to_owned(), bound))
     };
@@ -32,20 +31,20 @@ fn summary(before: &Look, now: &Look) -> Vec<String> {
     let now_is = |name: &str| now.metrics.sum(name, "");
     vec![
         format!(
-            "streams {} of {}, {} full, {:.1} opened/s, {:.1} refused/s",
-            now_is("tickfan_streams"),
+            "streams {} of {}, {} full, {} opened/s, {} refused since the start",
+            text(&now.streams["totals"]["streams"]),
             now_is("tickfan_streams_limit"),
-            now_is("tickfan_streams_stalled"),
-            rate("tickfan_streams_opened_total", ""),
-            rate("tickfan_streams_rejected_total", ""),
+            text(&now.streams["totals"]["full"]),
+            shown(per_second("/totals/opened"), 1),
+            now_is("tickfan_streams_rejected_total"),
         ),
         format!(
-            "ticks {:.0}/s in, {:.0}/s out, {:.0}/s missed by lag, {:.0}/s by ring; {}/s",
-            rate("tickfan_cache_updates_total", "result=\"tick\""),
-            rate("tickfan_stream_ticks_sent_total", ""),
-            rate("tickfan_stream_ticks_missed_total", "cause=\"lag\""),
-            rate("tickfan_stream_ticks_missed_total", "cause=\"ring\""),
-            bytes(rate("tickfan_stream_sent_bytes_total", "")),
+            "ticks {}/s in, {}/s out, {}/s missed by lag, {}/s by ring; {}/s",
+            shown(now.symbols["totals"]["ticks_per_second"].as_f64(), 0),
+            shown(per_second("/totals/ticks"), 0),
+            shown(per_second("/totals/missed/lag"), 0),
+            shown(per_second("/totals/missed/ring"), 0),
+            per_second("/totals/bytes").map_or("–".to_owned(), bytes),
         ),
         format!("delivery p50 {delivery_half}, p99 {delivery_most}; turns p50 {turn_half}, p99 {turn_most}"),
         format!(
@@ -58,19 +57,20 @@ fn summary(before: &Look, now: &Look) -> Vec<String> {
 }
 
 fn feeds(before: &Look, now: &Look) -> Table {
-    let seconds = (now.at - before.at).as_secs_f64();
     let row = |feed: &Value| {
-        let name = text(&feed["feed"]);
-        let with = format!("feed=\"{name}\"");
-        let rate =
-            |metric: &str| (now.metrics.sum(metric, &with) - before.metrics.sum(metric, &with)).max(0.0) / seconds;
+        let earlier = before.feeds["feeds"].as_array().into_iter().flatten();
+        let earlier = earlier.into_iter().find(|earlier| earlier["feed"] == feed["feed"]).unwrap_or(&Value::Null);
+        let rate = |counter: &str, digits: usize| {
+            let rate = per_second(earlier, feed, &format!("/counters/{counter}"), "/counters/at");
+            rate.map_or("–".to_owned(), |rate| format!("{rate:.digits$}"))
+        };
         vec![
-            name.clone(),
+            text(&feed["feed"]),
             text(&feed["state"]),
             text(&feed["reason"]),
             age(&now.feeds, &feed["last_message"]),
-            format!("{:.0}", rate("tickfan_feed_messages_total")),
-            format!("{:.1}", rate("tickfan_feed_decode_errors_total")),
+            rate("messages", 0),
+            rate("decode_errors", 1),
             feed["symbol_states"].as_object().map_or_else(String::new, |states| {
                 states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
             }),
@@ -78,6 +78,18 @@ fn feeds(before: &Look, now: &Look) -> Table {
     };
     let head = ["feed", "state", "reason", "last message", "messages/s", "errors/s", "symbols"];
     table("feeds", &head, &now.feeds["feeds"], row)
+}
+
+/// By how much a count, or counts by label together, grew each second between two answers, each as of its own time `at`,
+/// in microseconds. Nothing where no time has passed, and where the gateway has started anew.
+fn per_second(before: &Value, now: &Value, count: &str, at: &str) -> Option<f64> {
+    let counted = |answer: &Value| match answer.pointer(count)? {
+        Value::Object(by_label) => Some(by_label.values().filter_map(Value::as_f64).sum()),
+        one => one.as_f64(),
+    };
+    let grown: f64 = counted(now)? - counted(before)?;
+    let micros = now.pointer(at)?.as_f64()? - before.pointer(at)?.as_f64()?;
+    (micros > 0.0 && grown >= 0.0).then(|| grown / micros * 1e6)
 }
 
 fn streams(now: &Look) -> Table {
@@ -160,6 +172,16 @@ fn bytes(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_over_the_time_between_the_counts_and_not_between_the_questions() {
+        let answer = |trades: u64, at: u64| serde_json::json!({"counts": {"trade": trades, "quote": 10}, "at": at});
+        let rate = |before: &Value, now: &Value| per_second(before, now, "/counts", "/at");
+        assert_eq!(rate(&answer(5, 1_000_000), &answer(605, 3_000_000)), Some(300.0));
+        assert_eq!(rate(&answer(5, 1_000_000), &answer(5, 1_000_000)), None, "nothing new was counted");
+        assert_eq!(rate(&answer(5, 1_000_000), &answer(1, 2_000_000)), None, "another life");
+        assert_eq!(rate(&Value::Null, &answer(1, 2_000_000)), None, "a feed that was not listed");
+    }
 
     #[test]
     fn what_others_said_cannot_drive_the_terminal() {

@@ -5,6 +5,7 @@ import test from "node:test";
 import { Venue, venueConfig } from "../browser/page_support.mjs";
 import { startGateway } from "../browser/support.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
+import { FAULTS } from "./faults.mjs";
 import { alerts } from "./files.mjs";
 import { startPrometheus } from "./monitoring.mjs";
 
@@ -14,11 +15,11 @@ const hasFired = new Set();
 
 /** Waits for the alert of this gateway, and sees that it names its page. */
 async function fires(t, prometheus, name, gateway) {
-  const { annotations, labels } = await prometheus.fired(name, gateway.admin);
+  const { annotations, labels, status } = await prometheus.fired(name, gateway.admin);
   assert.equal(annotations.runbook_url, `runbooks/${name}.md`);
   t.diagnostic(`${name}: ${annotations.summary}`);
   hasFired.add(name);
-  return labels;
+  return { ...labels, isHeldBack: status.inhibitedBy.length > 0 };
 }
 
 /** Does something again and again, as long as the test lasts. */
@@ -40,11 +41,14 @@ test("a venue killed, streams at their limit, clients that stall, a gateway gone
   for (let count = 0; count < 10; count++) await openStream(t, full.address, "BTC-USDT");
   const prometheus = await startPrometheus(t, [full.admin, slow.admin, gone.admin]);
   await fires(t, prometheus, "StreamsNearLimit", full);
+  again(t, 200, () => openStream(t, full.address, "BTC-USDT").catch(() => {}));
+  assert.ok((await fires(t, prometheus, "StreamsRefused", full)).isHeldBack);
   for (let count = 0; count < 20; count++) await openStream(t, slow.address, "AAPL,MSFT", { isRead: false });
   await venue.kill();
   await gone.stop();
   await fires(t, prometheus, "FeedDown", full);
-  await fires(t, prometheus, "FeedStale", full);
+  assert.ok((await fires(t, prometheus, "FeedStale", full)).isHeldBack, "one page is enough");
+  assert.ok((await fires(t, prometheus, "FeedFlapping", full)).isHeldBack, "one page is enough");
   await fires(t, prometheus, "TargetDown", gone);
   await fires(t, prometheus, "SlowCloseRateHigh", slow);
 });
@@ -64,15 +68,26 @@ test("a venue whose format has changed, and one whose messages are old", TEST, a
   assert.equal((await fires(t, prometheus, "FeedLagHigh", gateway)).feed, "late");
 });
 
-test("slow clients: they are given the newest, or wait for all where they may", TEST, async (t) => {
+test("slow clients, and a gateway that gets no processor", TEST, async (t) => {
   const coalescing = await startGateway(t, { config: busy(5_000) });
   const patient = await startGateway(t, { config: `[fanout]\nmax_lag = "10s"\nring = 65536\n${busy(5_000)}` });
   for (const { address } of [coalescing, patient]) {
     for (let count = 0; count < 3; count++) await openSlow(t, address, "AAPL,MSFT");
   }
+  // What waits for slow clients does not count: this one keeps up.
+  await openStream(t, patient.address, "AAPL,MSFT");
   const prometheus = await startPrometheus(t, [coalescing.admin, patient.admin]);
   await fires(t, prometheus, "CoalesceRatioHigh", coalescing);
+  const mend = await FAULTS["cpu-starved"].begin({ gateway: patient });
+  t.after(mend);
   await fires(t, prometheus, "DeliverySLOBurn", patient);
+});
+
+test("a gateway whose rings are too small for its rounds", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: `[fanout]\nring = 16\nflush_interval = "100ms"\n${busy(5_000)}` });
+  await openStream(t, gateway.address, "AAPL,MSFT");
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "TicksLost", gateway);
 });
 
 test("connections that never finish their request take the descriptors", TEST, async (t) => {
@@ -81,6 +96,7 @@ test("connections that never finish their request take the descriptors", TEST, a
   await Promise.all(Array.from({ length: 446 }, () => openIdle(t, gateway.address)));
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "DescriptorsNearLimit", gateway);
+  await fires(t, prometheus, "ConnectionsNearLimit", gateway);
 });
 
 test("no alert is left that has not fired", () => {

@@ -184,7 +184,7 @@ impl Admin {
             cache: cache(&[]),
             feeds: Arc::new([]),
             ask_workers: Arc::new(|_, _| (mpsc::channel().1, 0)),
-            counts: Arc::new(Counts::default),
+            counts: Arc::new(|_| Counts::default()),
         };
         let gate = Gate::new(8);
         let server = admin::Server::bind(&setup.server, &setup.limits, gate, metrics(), situations, inside).unwrap();
