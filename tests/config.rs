@@ -415,6 +415,12 @@ fn check_says_ok_or_exits_with_64() {
 #[test]
 fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&["--config", "nowhere.toml"], &[]), 64, "", "cannot read nowhere.toml");
+    check_exit(
+        &tickfan(&["check", "--config", "deploy/"], &[]),
+        64,
+        "",
+        "name the file in it, as in deploy/tickfan.toml",
+    );
     check_exit(&tickfan(&["--lissten", "127.0.0.1:0"], &[]), 64, "", "--listen");
     check_exit(&tickfan(&["--listen", "localhost:80"], &[]), 64, "", "127.0.0.1:80");
     check_exit(&tickfan(&[], &[("TICKFAN_LIMITS_STREAMS", "0")]), 64, "", "from 1 to 1000000");
@@ -424,7 +430,7 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
 }
 
 #[test]
-fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
+fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configuration() {
     let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
     let set = |name: &str| -> Vec<&str> {
         unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
@@ -436,6 +442,10 @@ fn the_unit_for_systemd_does_not_start_a_wrong_configuration_again() {
     let output = tickfan(&words[1..], &[]);
     check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
     assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
+    // By default five failures in ten seconds are the last. In another section systemd would not read it.
+    let (of_unit, _) = unit.split_once("[Service]").unwrap();
+    assert!(of_unit.contains("\nStartLimitIntervalSec=0\n"));
+    assert_eq!((set("RestartSteps"), set("RestartMaxDelaySec")), (vec!["5"], vec!["30s"]));
 }
 
 #[test]

@@ -49,8 +49,12 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
-                folders.push(path);
+                // What is not committed: what was built, fetched, or is git's.
+                if !["target", "node_modules", ".git"].contains(&name) {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|found| found == extension) {
                 found.push(path);
             }
@@ -197,6 +201,36 @@ fn each_rule_has_a_test_that_is_named_after_it() {
         let name = format!("fn rule_{rule}_");
         assert!(tests.iter().any(|text| text.contains(&name)), "rule {rule} has no test of its name");
     }
+}
+
+/// What a heading is linked by, as forges do it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in files("", "md") {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let is_there = match heading {
+                None => target.exists(),
+                Some(heading) => fs::read_to_string(&target).is_ok_and(|text| {
+                    text.lines()
+                        .any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == heading)
+                }),
+            };
+            if !is_there {
+                broken.push(format!("{} links {link}", relative(&document)));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]

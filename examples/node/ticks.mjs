@@ -8,3 +8,4 @@ source.onmessage = ({ data }) => {
 };
 source.addEventListener("bye", ({ data }) => console.log("the gateway ends the stream:", data)); // it comes back by itself
 source.onerror = () => console.log("lost; it comes back by itself");
+setInterval(() => {}, 60_000); // else the process ends while the library waits to come back: its timer keeps none alive

@@ -8,14 +8,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = "http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT";
     let client = ClientBuilder::for_url(url)?.build_with_transport(HyperTransport::builder().build_http()?);
     let mut events = client.stream();
-    while let Some(event) = events.try_next().await? {
-        // The others are hello, heartbeat and bye.
-        if let SSE::Event(event) = event
-            && event.event_type == "message"
-        {
-            let tick: serde_json::Value = serde_json::from_str(&event.data)?;
-            println!("{} {} {} {} {}", tick["symbol"], tick["price"], tick["bid"], tick["ask"], tick["state"]);
+    loop {
+        match events.try_next().await {
+            // The others are hello, heartbeat and bye.
+            Ok(Some(SSE::Event(event))) if event.event_type == "message" => {
+                let tick: serde_json::Value = serde_json::from_str(&event.data)?;
+                println!("{} {} {} {} {}", tick["symbol"], tick["price"], tick["bid"], tick["ask"], tick["state"]);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => println!("lost: {error}; it comes back by itself"),
         }
     }
-    Ok(())
 }

@@ -57,6 +57,80 @@ fn a_threshold_that_is_no_number_is_a_mistake_of_usage() {
     check(&with("speed=3"), 64, &["`speed` is not measured; thresholds can be set on violations"]);
 }
 
+/// Runs it for at most half a minute: what is not refused might go on for ever.
+fn run_briefly(args: &[&str]) -> Output {
+    Command::new("timeout").args(["30", PROGRAM]).args(args).output().unwrap()
+}
+
+#[test]
+fn arguments_that_would_load_nothing_or_never_end_are_refused() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let url = format!("http://{address}");
+    for (argument, value, told) in [
+        ("--connect-rate", "0", "the rate of connections is 0: it must be from 0.1 to 1000000"),
+        ("--connect-rate", "NaN", "the rate of connections is NaN"),
+        ("--churn=-4", "", "churn is -4"),
+        ("--churn", "nan", "churn is NaN"),
+        ("--churn", "1e-300", "it must be from 0.001 to 1000000"),
+        ("--count", "0", "the number of all streams is 0"),
+        ("--duration", "0s", "the duration is 0s: it must be 1ms or longer"),
+        ("--duration", "9999y", "`9999y` is no time up to a year"),
+        ("--slow", "0", "the number of bytes a second is 0"),
+        ("--each", "0", "the number of symbols of a stream is 0"),
+        ("--each", "3", "the number of symbols of a stream is 3: it must be from 1 to 2"),
+        ("--threshold", "violations=-1", "`-1` is no number from 0 on"),
+    ] {
+        let mut args = vec!["streams", "--url", &url, "--symbols", "A,B", argument];
+        args.extend(Some(value).filter(|value| !value.is_empty()));
+        check(&run_briefly(&args), 64, &[told]);
+    }
+    for (args, told) in [
+        (&["--rate", "0"][..], "rate is 0: it must be from 0.001 to 10000000"),
+        (&["--rate=-5"], "rate is -5"),
+        (&["--rate", "nan"], "rate is NaN"),
+        (&["--rate", "1e18"], "rate is 1000000000000000000"),
+        (&["--symbols", "0"], "the number of symbols is 0"),
+        (&["--bursts", "0s"], "the time between bursts is 0s"),
+        (&["--rate", "1e7", "--bursts", "1s"], "the rate of a burst is 100000000"),
+        (&["--from", "nan", "--over", "1s"], "from is NaN"),
+        (&["--from", "1", "--over", "0s"], "the time of a ramp is 0s"),
+        (&["--recording", "/dev/zero", "--speed=-1"], "speed is -1"),
+        (&["--recording", "/dev/zero"], "/dev/zero: line 1: it has 307200 bytes or more"),
+        (&["--listen", "192.0.2.1:9"], "no venue at 192.0.2.1:9: Cannot assign requested address"),
+    ] {
+        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[told]);
+    }
+    let output = run_briefly(&["venue", "--listen", &address]);
+    check(&output, 64, &[&format!("no venue at {address}: Address already in use")]);
+}
+
+#[test]
+fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
+    let right = "about = \"x\"\nduration = \"1s\"\nconnect_rate = 100\n[venue]\nsymbols = 2\nload = { steady = { rate = 100 } }\n\
+                 [[group]]\nname = \"few\"\ncount = 2\nsymbols = 1\nchurn = 0\n";
+    let path = format!("{}/out-of-range.toml", env!("CARGO_TARGET_TMPDIR"));
+    for (from, to, told) in [
+        ("connect_rate = 100", "connect_rate = 0", "the rate of connections is 0"),
+        ("duration = \"1s\"", "duration = \"0s\"", "the duration is 0s"),
+        ("rate = 100 }", "rate = 0 }", "rate is 0"),
+        ("rate = 100 }", "rate = -5 }", "rate is -5"),
+        ("rate = 100 }", "rate = nan }", "rate is NaN"),
+        ("rate = 100 }", "rate = 1e18 }", "rate is 1000000000000000000"),
+        ("symbols = 2", "symbols = 0", "the number of symbols is 0"),
+        ("symbols = 1", "symbols = 9", "the number of symbols of a stream is 9: it must be from 1 to 2"),
+        ("count = 2", "count = 0", "the number of all streams is 0"),
+        ("churn = 0", "churn = 1e-300", "churn is 0.0000"),
+        ("churn = 0", "churn = -4", "churn is -4"),
+        ("churn = 0", "churn = 0\nreads = { bytes_per_second = 0 }", "the number of bytes a second is 0"),
+    ] {
+        assert!(right.contains(from), "{from}");
+        std::fs::write(&path, right.replacen(from, to, 1)).unwrap();
+        check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", told]);
+    }
+    check(&run_briefly(&["run", "/dev/zero"]), 64, &["/dev/zero: it is no scenario: it has more than 1000000 bytes"]);
+}
+
 #[test]
 fn an_unknown_scenario_is_told_with_those_that_are_known() {
     check(&run(&["run", "smoek"]), 64, &["`smoek` is no scenario and no file; the scenarios are smoke, hot-symbol"]);

@@ -13,15 +13,15 @@ use support::gateway_program;
 use tickfan_loadtest::{
     measure::Process,
     report::Summary,
-    run::{Gateway, Run, Server, gateway_config, run, start_venue},
+    run::{Gateway, Run, Server, Stop, gateway_config, run, start_venue},
     scenario,
     streams::{Setup, Wire},
 };
 
 /// Long enough for the hit and what follows; what takes longer is waited for.
 const LOAD: Duration = Duration::from_secs(4);
-/// Below what the proxy delays a tick by, and far above what a busy machine does.
-const OLD_AFTER: Duration = Duration::from_millis(300);
+/// A delayed tick must come before the load ends.
+const LOAD_OF_DELAY: Duration = Duration::from_secs(8);
 
 fn smoke(fault: Fault) -> Summary {
     smoke_with(fault, 0.0)
@@ -42,12 +42,14 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         symbols,
         groups: scenario.groups.clone(),
         connect_rate: scenario.connect_rate,
-        old_after: if fault == Fault::Delay { OLD_AFTER } else { scenario.old_after.0 },
+        old_after: scenario.old_after.0,
         seed: 1,
+        history: venue.history(),
     };
     let (name, about) = ("smoke", scenario.about.as_str());
-    let wanted =
-        Run { name, about, streams, duration: LOAD, outages: &[], server, venue: Some(&venue), thresholds: &[] };
+    let (venue, stop) = (Some(&venue), Stop::default());
+    let duration = if fault == Fault::Delay { LOAD_OF_DELAY } else { LOAD };
+    let wanted = Run { name, about, streams, duration, outages: &[], server, venue, thresholds: &[], stop };
     let summary = run(&wanted, &mut |_| {}).unwrap();
     assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
     assert_eq!(summary.streams.opened - summary.streams.resumed, summary.streams.asked);
@@ -97,6 +99,13 @@ fn a_tick_that_comes_twice_is_found() {
 #[test]
 fn a_tick_that_comes_late_is_found() {
     check(Fault::Delay, "old");
+}
+
+#[test]
+fn a_digit_that_is_changed_for_all_alike_is_found() {
+    let violations = smoke(Fault::DigitForAll).violations;
+    assert!(violations.by_rule.get("not_sent").is_some_and(|count| *count > 10), "{violations:#?}");
+    assert_eq!(violations.by_rule.get("conflict"), None, "all copies are alike");
 }
 
 #[test]

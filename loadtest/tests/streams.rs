@@ -13,7 +13,7 @@ use support::gateway_program;
 use tickfan_loadtest::{
     measure::{Counters, Ended, Process},
     report::{Summary, page, text},
-    run::{Floor, FloorSetup, Gateway, Run, Server, gateway_config, run, start_venue},
+    run::{Floor, FloorSetup, Gateway, Run, Server, Stop, gateway_config, run, start_venue},
     scenario::{self, Outage, Scenario},
     streams::{Group, Popularity, Reads, Setup, Wire},
 };
@@ -58,6 +58,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
         },
         venue: Some(&venue),
         thresholds: &[],
+        stop: Stop::default(),
     };
     let summary = run(&wanted, &mut |_| {}).unwrap();
     let counters = gateway.admin.counters().unwrap();
@@ -67,7 +68,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
 
 fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
     let (host, old_after) = (target.to_string(), Scenario::old_after().0);
-    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1 }
+    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1, history: None }
 }
 
 #[test]
@@ -132,6 +133,7 @@ fn the_floor_sends_each_tick_to_those_that_want_it() {
         server: Server::default(),
         venue: None,
         thresholds: &[],
+        stop: Stop::default(),
     };
     let summary = run(&wanted, &mut |_| {}).unwrap();
     let told = floor.finish().unwrap();
@@ -174,6 +176,7 @@ fn load_other(events: &'static str, groups: Vec<Group>) -> Summary {
         server: Server::default(),
         venue: None,
         thresholds: &[],
+        stop: Stop::default(),
     };
     run(&wanted, &mut |_| {}).unwrap()
 }

@@ -4,16 +4,18 @@
 
 mod support;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 use support::gateway_program;
-use tickfan_loadtest::run::Gateway;
+use tickfan_loadtest::{measure::Admin, run::Gateway};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 /// How many streams a test opens.
@@ -36,16 +38,62 @@ fn a_server_that_dies_is_no_success() {
     let (url, admin) = (format!("http://{}", gateway.address), gateway.admin);
     let args = ["streams", "--url", &url, "--symbols", "AAPL", "--count", "20", "--duration", "2s", "--json"];
     let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while admin.counters().unwrap().sum("tickfan_streams", "") != Some(STREAMS) {
-        assert!(std::time::Instant::now() < deadline, "the streams do not open");
-        std::thread::yield_now();
-    }
+    waited(|| (admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
     drop(gateway);
     let output = child.wait_with_output().unwrap();
     let told = json(&output);
     assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
     assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+}
+
+/// Starts the gateway; what it logs is left in a file, too.
+const LOGGING: &str = "#!/bin/bash\nexec \"$GATEWAY\" \"$@\" 2> >(tee \"$LOG\" >&2)\n";
+
+#[test]
+fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
+    let folder = format!("{}/stopped", env!("CARGO_TARGET_TMPDIR"));
+    let (log, logging) = (format!("{folder}/log"), format!("{folder}/logging"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&logging, LOGGING).unwrap();
+    std::fs::set_permissions(&logging, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = scenario("stopped", "ticks = 10");
+    let args = ["run", &path, "--gateway", &logging, "--duration", "10min", "--json"];
+    let mut command = Command::new(PROGRAM);
+    command.args(args).env("TMPDIR", &folder).env("GATEWAY", gateway_program()).env("LOG", &log);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let config = format!("{folder}/tickfan-loadtest-{}-0.toml", child.id());
+    let admin = waited(|| {
+        let logged = std::fs::read_to_string(&log).ok()?;
+        let event: Value = logged.lines().find_map(|line| serde_json::from_str(line).ok().filter(is_serving))?;
+        Some(Admin::new(event["admin"].as_str()?.parse().ok()?))
+    });
+    waited(|| (admin.counters().ok()?.sum("tickfan_stream_ticks_sent_total", "")? >= 100.0).then_some(()));
+    assert!(std::fs::exists(&config).unwrap());
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = json(&output);
+    assert_eq!((output.status.code(), &told["stopped"]), (Some(1), &Value::Bool(true)), "{told:#}");
+    assert_eq!((told["streams"]["opened"].as_u64(), told["violations"]["total"].as_u64()), (Some(10), Some(0)));
+    assert!(told["warnings"].to_string().contains("the run was stopped by a signal"), "{told:#}");
+    assert!(admin.counters().is_err(), "the gateway still runs");
+    assert!(!std::fs::exists(&config).unwrap(), "its configuration is left");
+}
+
+fn is_serving(event: &Value) -> bool {
+    event["admin"].is_string()
+}
+
+/// Waits for what is not there yet.
+fn waited<T>(look: impl Fn() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "it does not come");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -93,6 +141,7 @@ struct Told {
     age_spread: f64,
     symbol_age_spread: f64,
     slow_age: Option<Percentiles>,
+    recovery: u64,
     violations: Violations,
     gateway: Costs,
     generator: Value,
@@ -169,16 +218,46 @@ fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_costs_no_results() {
+    let path = scenario("unwritable", "");
+    let run = |html| Command::new(PROGRAM).args(["run", &path, "--json", "--html", html]).output().unwrap();
+    // A folder that is not there is told before the load begins.
+    let output = run("/nowhere/report.html");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--html /nowhere/report.html: No such file"),
+        "{output:?}"
+    );
+    // A disk that is full is found when all is over.
+    let output = run("/dev/full");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(json(&output)["streams"]["ticks"].as_u64() > Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--html /dev/full"), "{output:?}");
+}
+
+#[test]
 fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
     let path = scenario("crossed", "ticks = 100");
     let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));
-    let args = ["run", &path, "--threshold", "ticks=1000000", "--threshold", "failed=0", "--json", "--html", &html];
+    let args = [
+        "run",
+        &path,
+        "--threshold",
+        "ticks=1000000",
+        "--threshold",
+        "failed=0",
+        "--threshold",
+        "recovery=0s",
+        "--json",
+        "--html",
+        &html,
+    ];
     let output = Command::new(PROGRAM).args(args).output().unwrap();
     let told = json(&output);
     assert_eq!(output.status.code(), Some(99), "{told:#}");
     assert_eq!(
         (measures(&told, "crossed"), measures(&told, "kept")),
-        (vec!["ticks".into()], vec!["violations".into(), "failed".into()])
+        (vec!["ticks".into(), "recovery".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
     assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");

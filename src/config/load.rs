@@ -78,6 +78,10 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
             io::ErrorKind::NotFound => wrong
                 .help(format!("`tickfan --print-config > {name}` writes one, with every default"))
                 .help("without --config tickfan serves a simulated market"),
+            io::ErrorKind::IsADirectory => {
+                let file = path.join("tickfan.toml");
+                wrong.help(format!("that is a folder: name the file in it, as in {}", file.display()))
+            }
             _ => wrong,
         }
         .nowhere()

@@ -16,6 +16,9 @@ use std::{collections::BinaryHeap, mem, sync::Arc, time::Instant};
 
 /// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// And no more than this to a transport that was full: about what the kernel may hold unsent. What waits behind it is planned
+/// when there is room again, and is of that moment then.
+const CATCH_UP_BYTES_MAX: usize = 1024;
 /// A replay looks at no more ticks than this of parts that the stream does not want, which cost no bytes.
 const REPLAY_UNWANTED_MAX: usize = 4_096;
 /// Not in the list of marked slots.
@@ -152,20 +155,28 @@ impl Cursors {
                 }
             }
             Look::All => (0..count).for_each(|slot| self.plan_slot(slot, symbols, view, plan)),
-            Look::Around => {
-                for step in 1..=count {
-                    self.plan_slot((self.last + step) % count, symbols, view, plan);
-                }
-            }
+            Look::Around => return self.plan_around(symbols, view, plan),
         }
-        if self.look != Look::Around && plan.len() > 1 {
+        if plan.len() > 1 {
             plan.sort_unstable_by_key(|planned| planned.tick.n);
         }
-        let more = cut_to_one_write(plan);
+        let more = cut(plan, WRITE_BYTES_MAX);
         if more && self.look == Look::Marked {
             self.look = Look::All; // the marks are used up
         }
         more
+    }
+
+    /// Lists a little of what all slots lack, from the one after the last that was written; returns whether there is more.
+    fn plan_around<'a>(&self, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) -> bool {
+        let count = self.slots.len() as u32;
+        for step in 1..=count {
+            self.plan_slot((self.last + step) % count, symbols, view, plan);
+            if cut(plan, CATCH_UP_BYTES_MAX) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Lists what one slot lacks.
@@ -208,11 +219,11 @@ impl Cursors {
     }
 }
 
-/// Cuts a plan to what one write carries, at least one block; returns whether something was cut off.
-fn cut_to_one_write(plan: &mut Vec<Planned<'_>>) -> bool {
+/// Cuts a plan to so many bytes, but at least one block; returns whether something was cut off.
+fn cut(plan: &mut Vec<Planned<'_>>, bytes_max: usize) -> bool {
     let mut bytes = 0;
     let fits = plan.iter().take_while(|planned| {
-        let fits = bytes == 0 || bytes + planned.frame.len() <= WRITE_BYTES_MAX;
+        let fits = bytes == 0 || bytes + planned.frame.len() <= bytes_max;
         bytes += planned.frame.len();
         fits
     });

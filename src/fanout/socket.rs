@@ -20,7 +20,7 @@ use std::{
 const SEND_BYTES_MAX: usize = 16 * 1024;
 /// Unsent bytes from which the kernel takes no more. It is checked only where a new buffer begins: hence `MSG_EOR` on
 /// every send, which ends the buffer. Without it small sends join the unsent tail and the limit does not hold.
-const UNSENT_BYTES_MAX: u32 = 2 * 1024;
+const UNSENT_BYTES_MAX: u32 = 1024;
 /// Bytes that the kernel holds for the client in all, sent and not acknowledged ones with them; the kernel doubles it
 /// for its own use, and counts some 900 bytes for each small send. Less would coalesce healthy clients that are far away.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;

@@ -280,12 +280,34 @@ test("a silent stream is stale, then given up", (t) => {
   event("hello");
   assert.equal(look(8_000), "live");
   assert.equal(look(1), "stale");
-  event("heartbeat", { now: 1 });
-  assert.equal(link().name, "live");
-  assert.equal(look(16_000), "stale");
+  assert.equal(look(7_999), "stale");
   assert.equal(look(1), "reconnecting");
   pass(1_500);
   assert.equal(world.sources.length, 2);
+});
+
+test("what is heard after a silence begins a new stream, which brings the newest of each symbol", (t) => {
+  for (const heard of ["heartbeat", "message", "bye"]) {
+    const { stream, world, last, event, pass, link } = streamOf(t);
+    stream.open(["A"], null);
+    pass(8_001);
+    stream.look();
+    event("hello"); // All of this one is still to come.
+    assert.equal(link().name, "live");
+    event("message", {}, "e1-7");
+    pass(8_001);
+    stream.look();
+    assert.deepEqual([link().name, world.sources.length], ["stale", 1]);
+    event(heard, {}, heard === "message" ? "e1-9" : "");
+    assert.deepEqual([link().name, world.sources.length], ["stale", 2], heard);
+    assert.ok(world.sources[0].closed);
+    assert.match(last().url, /&last_event_id=e1-7$/, "what was not taken comes again");
+    event("hello");
+    assert.equal(link().name, "live");
+    event("heartbeat", { now: 1 });
+    assert.equal(world.sources.length, 2);
+    t.mock.timers.reset();
+  }
 });
 
 test("an answer that is no stream ends it only where the request itself is wrong", async (t) => {

@@ -37,7 +37,8 @@ export const symbols = (page) => texts(page, "button.symbol");
 /** Waits until the list is this. */
 export const listed = (page, wanted) => page.waitForFunction((wanted) =>
   [...document.querySelectorAll("button.symbol")].map(({ textContent }) => textContent).join() === wanted, wanted.join());
-export const inState = (page, symbol, state) => page.waitForSelector(`#watchlist tr[data-symbol="${symbol}"][data-state="${state}"]`);
+export const inState = (page, symbol, state, timeout) =>
+  page.waitForSelector(`#watchlist tr[data-symbol="${symbol}"][data-state="${state}"]`, { timeout });
 /** Waits until a cell of a symbol's row says this. */
 export const says = (page, symbol, column, text) => page.waitForFunction(({ symbol, column, text }) =>
   document.querySelector(`#watchlist tr[data-symbol="${symbol}"] td.${column}`)?.textContent === text, { symbol, column, text });

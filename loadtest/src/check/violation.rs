@@ -20,12 +20,22 @@ pub enum Rule {
     Holes,
     /// The last state is the venue's.
     LastState,
+    /// A tick shows a trade and a quote that the venue sent.
+    NotSent,
 }
 
 impl Rule {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Malformed, Self::Order, Self::Conflict, Self::Old, Self::StaleAsLive, Self::Holes, Self::LastState];
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::Order,
+        Self::Conflict,
+        Self::Old,
+        Self::StaleAsLive,
+        Self::Holes,
+        Self::LastState,
+        Self::NotSent,
+    ];
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
@@ -37,6 +47,7 @@ impl Rule {
             Self::StaleAsLive => "stale_as_live",
             Self::Holes => "holes",
             Self::LastState => "last_state",
+            Self::NotSent => "not_sent",
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What all streams together have seen.
 
 use super::{Rule, Violations};
-use crate::wire::{Block, Tick, peek};
+use crate::{
+    venue::{History, Part},
+    wire::{Block, Numbers, Tick, peek},
+};
 use foldhash::fast::FixedState;
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
+    sync::Arc,
 };
 
 /// Ticks whose bytes are kept: some 30 MB. A copy that comes after so many other ticks is read in full again.
@@ -52,9 +56,16 @@ pub struct Witness {
     order: VecDeque<Key>,
     /// The newest of each symbol, and its epoch.
     newest: Vec<Option<(u32, Rc<Known>)>>,
+    /// What the venue sent lately.
+    history: Option<Arc<History>>,
 }
 
 impl Witness {
+    /// What all streams see is compared with what the venue sent.
+    pub fn new(history: Option<Arc<History>>) -> Self {
+        Self { history, ..Self::default() }
+    }
+
     /// The number of a symbol, which is its place among all that were ever asked for.
     pub fn symbol(&mut self, name: &str) -> u32 {
         if let Some(&symbol) = self.symbols.get(name.as_bytes()) {
@@ -111,7 +122,14 @@ impl Witness {
             return Some((symbol, known.clone()));
         }
         match self.read(epoch, block) {
-            Ok((symbol, tick)) => Some((symbol, self.keep(symbol, epoch, stream, tick, block, now, violations))),
+            Ok((symbol, tick, numbers)) => {
+                if self.tick(epoch, symbol, tick.seq).is_none()
+                    && let Some(what) = self.what_was_not_sent(symbol, tick, numbers)
+                {
+                    violations.note(Rule::NotSent, Some(stream), now, what, block);
+                }
+                Some((symbol, self.keep(symbol, epoch, stream, tick, block, now, violations)))
+            }
             Err(what) => {
                 violations.note(Rule::Malformed, Some(stream), now, what, block);
                 None
@@ -119,10 +137,10 @@ impl Witness {
         }
     }
 
-    fn read(&self, epoch: u32, block: &[u8]) -> Result<(u32, Tick), String> {
+    fn read<'a>(&self, epoch: u32, block: &'a [u8]) -> Result<(u32, Tick, Numbers<'a>), String> {
         let fields = Block::read(block).map_err(|error| error.to_string())?;
         let data = fields.data.filter(|_| fields.data_lines == 1).ok_or("a tick has one line of data")?;
-        let (tick, name) = Tick::read(data).map_err(|error| format!("the data are no tick: {error}"))?;
+        let (tick, name, numbers) = Tick::read(data).map_err(|error| format!("the data are no tick: {error}"))?;
         let symbol = *self.symbols.get(name.as_bytes()).ok_or_else(|| format!("nobody asked for {name}"))?;
         let is_of_epoch = |id: &str| {
             id.split_once('-').is_some_and(|(of, n)| *of == *self.epochs[epoch as usize] && n.parse::<u64>().is_ok())
@@ -131,8 +149,24 @@ impl Witness {
             Some(id) if tick.seq > 0 && !is_of_epoch(id) => Err(format!("the id {id} is not of the stream's epoch")),
             Some(_) if tick.seq == 0 => Err("seq 0 is no tick yet, and has no id".to_owned()),
             None if tick.seq > 0 => Err("the tick has no id".to_owned()),
-            _ => Ok((symbol, tick)),
+            _ => Ok((symbol, tick, numbers)),
         }
+    }
+
+    /// A trade or a quote that the venue never sent, as far as it can still be known.
+    fn what_was_not_sent(&self, symbol: u32, tick: Tick, numbers: Numbers<'_>) -> Option<String> {
+        let history = self.history.as_ref()?;
+        let name = self.name(symbol);
+        let place = history.place(name)?;
+        let [price, size, book @ ..] = numbers;
+        let has_trade = price.is_some() || size.is_some() || tick.trade_ts.is_some();
+        let micros = tick.trade_ts.and_then(|micros| u64::try_from(micros).ok()).unwrap_or(0);
+        let (price, size) = (price.unwrap_or_default(), size.unwrap_or_default());
+        let trade = has_trade.then_some(Part::Trade { price, size, micros });
+        let quote = book.iter().any(Option::is_some).then(|| Part::Quote(book.map(Option::unwrap_or_default)));
+        let mut parts = trade.into_iter().chain(quote);
+        let part = parts.find(|part| history.has(place, part) == Some(false))?;
+        Some(format!("{name} {}: the venue never sent {part:?}", tick.seq))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what one copy of a tick is")]

@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use crate::{
-    scenario::{Outage, Span, Speaks, Threshold},
+    scenario::{Outage, Span, Speaks, Threshold, check_duration},
     streams::{Group, Popularity, Reads},
 };
 use clap::{Parser, Subcommand};
@@ -69,7 +69,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub venue_listen: Option<SocketAddr>,
     /// How long the load lasts, instead of the scenario's time.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
     /// Where and what the gateway tells of itself.
     #[command(flatten)]
@@ -128,7 +128,7 @@ pub struct StreamsArgs {
     #[arg(long, value_name = "RATE")]
     pub connect_rate: Option<f64>,
     /// How long, once all streams are there.
-    #[arg(long, default_value = "10s", value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub duration: Span,
     /// Decides who asks for what.
     #[arg(long, default_value_t = 1)]
@@ -139,6 +139,12 @@ pub struct StreamsArgs {
     /// How results are told.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+fn duration(text: &str) -> Result<Span, String> {
+    let duration: Span = text.parse()?;
+    check_duration(duration).map_err(|error| error.to_string())?;
+    Ok(duration)
 }
 
 impl StreamsArgs {
@@ -215,7 +221,7 @@ pub struct FloorArgs {
     #[arg(long, default_value = "0s", value_name = "TIME")]
     pub flush_interval: Span,
     /// How long each of the two lasts, instead of the scenario's time.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
     /// How results are told.
     #[command(flatten)]

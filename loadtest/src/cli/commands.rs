@@ -3,13 +3,13 @@
 use super::{
     EXIT_FAILED, EXIT_OK, EXIT_USAGE,
     args::{Command, ConfigArgs, FloorArgs, RunArgs, StreamsArgs, VenueArgs, WatchedArgs},
-    output::{Bar, tell},
+    output::{Bar, tell, try_report},
 };
 use crate::{
     measure::{Admin, Process},
     report::{FloorTold, Summary},
-    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, gateway_config, run, start_venue},
-    scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, symbol_names},
+    run::{Floor, FloorSetup, Gateway, Run, Server, Step, Steps, Stop, gateway_config, run, start_venue},
+    scenario::{self, LoadSetup, Scenario, Span, Threshold, VenueSetup, check_streams, check_venue, symbol_names},
     streams::{Setup, Wire, need_descriptors, probe},
 };
 use std::{
@@ -66,16 +66,18 @@ pub fn execute(command: &Command) -> Result<u8, Failure> {
 }
 
 fn run_scenario(args: &RunArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
     let thresholds = merged(thresholds, &args.output.thresholds);
     need_descriptors(scenario.streams())?;
+    let stop = Stop::on_signals()?;
     let summary = match &args.url {
         None => {
             let program = args.gateway.clone().unwrap_or_else(beside);
-            load_own(&args.scenario, &scenario, &program, args.venue_listen, &thresholds)?
+            load_own(&args.scenario, &scenario, &program, args.venue_listen, &thresholds, &stop)?
         }
-        Some(url) => load_other(url, args, &scenario, &thresholds)?,
+        Some(url) => load_other(url, args, &scenario, &thresholds, &stop)?,
     };
     Ok(tell(&summary, &args.output)?)
 }
@@ -87,11 +89,13 @@ fn load_own(
     program: &Path,
     venue_listen: Option<SocketAddr>,
     thresholds: &[Threshold],
+    stop: &Stop,
 ) -> Result<Summary, Failure> {
-    let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port()))?;
+    let (venue, symbols) = start_venue(&scenario.venue, venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
     let server = Server { process: Some(Process::new(gateway.pid())?), admin: Some(gateway.admin) };
-    let streams = setup(scenario, symbols, gateway.address, gateway.address.to_string());
+    let of = setup(scenario, symbols, gateway.address, gateway.address.to_string());
+    let streams = Setup { history: venue.history(), ..of };
     let wanted = Run {
         name,
         about: &scenario.about,
@@ -101,6 +105,7 @@ fn load_own(
         server,
         venue: Some(&venue),
         thresholds,
+        stop: stop.clone(),
     };
     let mut summary = watched(&wanted)?;
     if !gateway.stop() {
@@ -110,9 +115,15 @@ fn load_own(
 }
 
 /// Loads a gateway that runs already, and whose feed is our venue.
-fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Threshold]) -> Result<Summary, Failure> {
+fn load_other(
+    url: &str,
+    args: &RunArgs,
+    scenario: &Scenario,
+    thresholds: &[Threshold],
+    stop: &Stop,
+) -> Result<Summary, Failure> {
     let (target, host) = resolve(url).map_err(usage)?;
-    let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port()))?;
+    let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let wire = wire(args.path.as_ref());
     probe(target, &host, &wire.path(&symbols[0]))?;
     let streams = Setup { wire, ..setup(scenario, symbols, target, host) };
@@ -125,12 +136,16 @@ fn load_other(url: &str, args: &RunArgs, scenario: &Scenario, thresholds: &[Thre
         server: server(&args.watched)?,
         venue: Some(&venue),
         thresholds,
+        stop: stop.clone(),
     };
     watched(&wanted)
 }
 
 fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (target, host) = resolve(&args.url).map_err(usage)?;
+    let groups = vec![args.group()];
+    check_streams(&groups, args.symbols.len().max(1), args.connect_rate).map_err(usage)?;
     let thresholds: Result<_, _> = STREAMS_THRESHOLDS.iter().map(|text| Threshold::from_argument(text)).collect();
     let thresholds = merged(thresholds?, &args.output.thresholds);
     need_descriptors(args.count.into())?;
@@ -141,10 +156,11 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         host,
         wire,
         symbols: args.symbols.clone(),
-        groups: vec![args.group()],
+        groups,
         connect_rate: args.connect_rate,
         old_after: Scenario::old_after().0,
         seed: args.seed,
+        history: None,
     };
     let wanted = Run {
         name: "streams",
@@ -155,6 +171,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
         server: server(&args.watched)?,
         venue: None,
         thresholds: &thresholds,
+        stop: Stop::on_signals()?,
     };
     Ok(tell(&watched(&wanted)?, &args.output)?)
 }
@@ -163,7 +180,7 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     let one_second = Span(Duration::from_secs(1));
     let load = match (&args.recording, args.from.zip(args.over), args.bursts) {
         (Some(path), ..) => {
-            let speed = (args.speed > 0.0).then_some(args.speed);
+            let speed = (args.speed != 0.0).then_some(args.speed);
             LoadSetup::Recording { path: path.clone(), speed, looped: args.looped }
         }
         (None, Some((from, over)), _) => LoadSetup::Ramp { from, to: args.rate, over },
@@ -172,7 +189,8 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
     };
     let (protocol, symbols, seed) = (args.protocol, args.symbols, args.seed);
     let setup = VenueSetup { protocol, symbols, load, batch_interval: VenueSetup::batch_interval(), seed };
-    let (venue, symbols) = start_venue(&setup, args.listen)?;
+    check_venue(&setup).map_err(usage)?;
+    let (venue, symbols) = start_venue(&setup, args.listen).map_err(usage)?;
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;
     let (begun, mut steps) = (Instant::now(), Steps::of(&args.outages));
@@ -198,12 +216,17 @@ fn run_venue(args: &VenueArgs) -> Result<u8, Failure> {
 }
 
 fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
+    try_report(&args.output).map_err(usage)?;
     let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(usage)?;
     scenario.duration = args.duration.unwrap_or(scenario.duration);
     let rate = Floor::rate(&scenario).map_err(|what| usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let program = args.gateway.clone().unwrap_or_else(beside);
-    let mut summary = load_own(&args.scenario, &scenario, &program, None, &[])?;
+    let stop = Stop::on_signals()?;
+    let mut summary = load_own(&args.scenario, &scenario, &program, None, &[], &stop)?;
+    if summary.stopped {
+        return Ok(tell(&summary, &args.output)?);
+    }
     let symbols = symbol_names(scenario.venue.symbols, scenario.venue.protocol);
     let floor = Floor::start(FloorSetup {
         streams: scenario.streams() as usize,
@@ -220,6 +243,7 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
         server: Server::default(),
         venue: None,
         thresholds: &[],
+        stop,
     };
     let read = watched(&wanted)?;
     let told = FloorTold {
@@ -267,6 +291,7 @@ fn setup(scenario: &Scenario, symbols: Vec<String>, target: SocketAddr, host: St
         connect_rate: scenario.connect_rate,
         old_after: scenario.old_after.0,
         seed: scenario.venue.seed,
+        history: None,
     }
 }
 

@@ -1,13 +1,15 @@
 //! What is shown while a run lasts, and after it.
 
-use super::{EXIT_CROSSED, EXIT_OK, args::OutputArgs};
+use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_OK, args::OutputArgs};
 use crate::{
     report::{Summary, page, text},
     run::Now,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
+    fs::File,
     io::{self, Write as _},
+    path::Path,
     sync::atomic::Ordering,
     time::Instant,
 };
@@ -53,17 +55,35 @@ impl Bar {
     }
 }
 
+/// Tries to open the report: an hour of load must not end with a file that cannot be written.
+pub(super) fn try_report(output: &OutputArgs) -> io::Result<()> {
+    let Some(path) = &output.html else { return Ok(()) };
+    // What it held stays until there is something better.
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    opened.map(drop).map_err(|error| of_report(path, &error))
+}
+
+fn of_report(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("--html {}: {error}", path.display()))
+}
+
 /// Tells the results; returns the exit code that they mean.
 pub(super) fn tell(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
-    if let Some(path) = &output.html {
-        std::fs::write(path, page(summary))
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    }
     let told = if output.json {
         serde_json::to_string_pretty(summary).map_err(io::Error::other)? + "\n"
     } else {
         text(summary)
     };
-    io::stdout().write_all(told.as_bytes())?;
-    Ok(if summary.is_kept() { EXIT_OK } else { EXIT_CROSSED })
+    // The one that cannot be written must not cost the other.
+    let printed = io::stdout().write_all(told.as_bytes());
+    if let Some(path) = &output.html {
+        std::fs::write(path, page(summary)).map_err(|error| of_report(path, &error))?;
+    }
+    printed?;
+    Ok(match (summary.is_kept(), summary.stopped) {
+        (false, _) => EXIT_CROSSED,
+        // What was kept for a part of the time is not what was asked for.
+        (true, true) => EXIT_FAILED,
+        (true, false) => EXIT_OK,
+    })
 }

@@ -19,6 +19,8 @@ pub struct Summary {
     pub began: i64,
     /// How long the load lasted once all streams were there, in seconds.
     pub seconds_measured: f64,
+    /// Whether a signal ended it before its time.
+    pub stopped: bool,
     /// What the streams got.
     pub streams: StreamsTold,
     /// Ticks read in a second, while all streams were there.
@@ -41,6 +43,8 @@ pub struct Summary {
     pub symbol_age_spread: Option<f64>,
     /// The same of slow readers.
     pub slow_age: Option<Percentiles>,
+    /// From the load's end until all streams had all, in µs. `None`: the load is not ours.
+    pub recovery: Option<u64>,
     /// What was broken.
     pub violations: ViolationsTold,
     /// What the gateway told and cost, where it is known.

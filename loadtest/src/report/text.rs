@@ -46,6 +46,9 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     if of.slow_age.is_some() {
         line(out, "age, slow", of.slow_age)?;
     }
+    if let Some(micros) = of.recovery {
+        writeln!(out, "  recovery    all had all {} after the load's end", time(micros as f64))?;
+    }
     write_gateway(of, out)?;
     if let Some(venue) = of.venue {
         let latest = time(venue.latest as f64);

@@ -24,6 +24,9 @@ const SCHEDULE_LATE: Duration = Duration::from_millis(20);
 /// All that was seen of a run.
 pub(super) struct Seen<'a> {
     pub(super) run: &'a Run<'a>,
+    pub(super) is_stopped: bool,
+    /// From the load's end to the last tick, in µs.
+    pub(super) recovery: Option<u64>,
     pub(super) began: i64,
     pub(super) begun: Instant,
     /// The gateway's memory before any stream was there.
@@ -70,6 +73,7 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         about: seen.run.about.to_owned(),
         began: seen.began,
         seconds_measured: seconds,
+        stopped: seen.is_stopped,
         streams: streams(&seen),
         ticks_per_second: per_second(seen.start.ticks, seen.end.ticks),
         bytes_per_second: per_second(seen.start.bytes, seen.end.bytes),
@@ -81,6 +85,7 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         age_spread: measures.age_spread,
         symbol_age_spread: measures.symbol_age_spread,
         slow_age: measures.slow_age.percentiles(),
+        recovery: seen.recovery,
         violations: told(&seen.outcome.violations),
         gateway,
         generator,

@@ -9,6 +9,7 @@ use std::{
     collections::VecDeque,
     io::{self, BufRead as _, BufReader},
     net::SocketAddr,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     sync::{
@@ -96,6 +97,8 @@ impl Gateway {
         command.arg("--config").arg(&file).args(["--listen", free, "--admin-listen", free]);
         // The venue takes any key; a configuration without one is refused.
         command.env("LOADTEST_KEY", "key").env("LOADTEST_SECRET", "secret");
+        // The terminal's Ctrl-C is for the load tester, which stops the gateway once it knows how it stands.
+        command.process_group(0);
         command.env("TICKFAN_LOG_FORMAT", "json").env("TICKFAN_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().map_err(start)?;
         let lines = Lines::default();

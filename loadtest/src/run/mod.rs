@@ -4,10 +4,12 @@ mod assess;
 mod floor;
 mod gateway;
 mod sampler;
+mod stop;
 mod venue;
 
 pub use floor::{Floor, FloorSetup};
 pub use gateway::{Gateway, GatewayError, gateway_config};
+pub use stop::Stop;
 pub use venue::{RecordingUnreadable, Step, Steps, start_venue};
 
 use crate::{
@@ -65,6 +67,8 @@ pub struct Run<'a> {
     pub venue: Option<&'a Venue>,
     /// What must come of it.
     pub thresholds: &'a [Threshold],
+    /// Ends the load before its time.
+    pub stop: Stop,
 }
 
 /// What a run says of itself while it runs.
@@ -108,8 +112,16 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     let start = Moment::now(run, &crowd);
     load(run, &crowd, start.at, watch);
     let end = Moment::now(run, &crowd);
-    crowd.progress.load_ended.store(unix_micros(), Ordering::Relaxed);
+    let is_stopped = run.stop.is_asked();
+    let load_ended = unix_micros();
+    crowd.progress.load_ended.store(load_ended, Ordering::Relaxed);
     let mut warnings = settle(run, &crowd, watch);
+    let last_tick = crowd.progress.last_tick.load(Ordering::Relaxed);
+    let recovery = run.venue.and_then(|_| u64::try_from(last_tick - load_ended).ok());
+    if is_stopped {
+        let (loaded, asked) = ((end.at - start.at).as_secs_f64(), Span(run.duration));
+        warnings.push(format!("the run was stopped by a signal: {loaded:.1} s of {asked} were loaded"));
+    }
     // A gateway that has died meanwhile is no error of the run, but what it has found.
     let after =
         run.server.admin.and_then(|admin| admin.counters().map_err(|error| warnings.push(error.to_string())).ok());
@@ -123,7 +135,20 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen = Seen { run, began, begun, before: memory_before, start, end, outcome, samples, counters, missed };
+    let seen = Seen {
+        run,
+        is_stopped,
+        recovery,
+        began,
+        begun,
+        before: memory_before,
+        start,
+        end,
+        outcome,
+        samples,
+        counters,
+        missed,
+    };
     Ok(assess(seen, &mut warnings))
 }
 
@@ -157,7 +182,8 @@ fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
     let count: u64 = run.streams.groups.iter().map(|group| u64::from(group.count)).sum();
     let ramp = run.streams.connect_rate.map_or(0.0, |rate| count as f64 / rate);
     let deadline = Instant::now() + Duration::from_secs_f64(ramp) + OPENING_MAX;
-    while crowd.progress.tried.load(Ordering::Relaxed) < count && Instant::now() < deadline && crowd.is_running() {
+    let is_open = || crowd.progress.tried.load(Ordering::Relaxed) >= count || run.stop.is_asked();
+    while !is_open() && Instant::now() < deadline && crowd.is_running() {
         watch(Now { phase: "connecting", share: 0.0, streams: &crowd.progress });
         std::thread::sleep(LOOK_INTERVAL);
     }
@@ -165,7 +191,7 @@ fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
 
 fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<'_>)) {
     let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
-    while start.elapsed() < run.duration && crowd.is_running() {
+    while start.elapsed() < run.duration && crowd.is_running() && !run.stop.is_asked() {
         let elapsed = start.elapsed();
         while let Some(step) = steps.take(elapsed) {
             take(step, run.venue, crowd);

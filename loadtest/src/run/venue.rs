@@ -58,7 +58,9 @@ pub fn start_venue(setup: &VenueSetup, listen: SocketAddr) -> io::Result<(Venue,
         batch_interval: setup.batch_interval.0,
         ids_after: 0,
     };
-    Ok((Venue::start(&wanted)?, symbols))
+    let bound = Venue::start(&wanted);
+    let venue = bound.map_err(|error| io::Error::new(error.kind(), format!("no venue at {listen}: {error}")))?;
+    Ok((venue, symbols))
 }
 
 fn read(path: &Path) -> Result<Recording, RecordingUnreadable> {

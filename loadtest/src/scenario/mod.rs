@@ -1,10 +1,12 @@
 //! Scenarios: what is loaded, how, and what must come of it; TOML.
 
+mod limits;
 mod outage;
 mod shipped;
 mod thresholds;
 mod units;
 
+pub use limits::{OutOfRange, check_duration, check_streams, check_venue};
 pub use outage::{Outage, OutageKind};
 pub use shipped::{LoadError, SHIPPED, load};
 pub use thresholds::{Bound, Crossed, MEASURES, Measure, Threshold, ThresholdError, Unit};

@@ -1,7 +1,14 @@
 //! The scenarios that come with the program, and those of files.
 
-use super::{Scenario, Threshold, ThresholdError};
-use std::{io, path::Path};
+use super::{OutOfRange, Scenario, Threshold, ThresholdError, check_duration, check_streams, check_venue};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// A scenario's file, at most.
+const BYTES_MAX: u64 = 1_000_000;
 
 /// The shipped scenarios by their names.
 pub const SHIPPED: [(&str, &str); 16] = [
@@ -48,13 +55,22 @@ pub enum LoadError {
         /// Where, and what is wrong.
         source: toml::de::Error,
     },
-    /// It has no stream, or asks for what cannot be.
-    #[error("scenario {name}: {what}")]
-    Wrong {
+    /// It asks for what cannot be.
+    #[error("scenario {name}: {source}")]
+    OutOfRange {
         /// Which.
         name: String,
         /// What is wrong.
-        what: &'static str,
+        source: OutOfRange,
+    },
+    /// Of an outage nobody can tell whether it was noticed.
+    #[error(
+        "scenario {name}: a mute outage lasts at least a second more than twice as long as mute_after of [gateway.feed], which \
+         is 30s unless it is set: halfway through nothing may be live"
+    )]
+    ShortMute {
+        /// Which.
+        name: String,
     },
     /// A threshold is none.
     #[error("scenario {name}: {source}")]
@@ -79,31 +95,31 @@ pub fn load(name: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
     let text = match shipped {
         Some(text) => text,
         None if Path::new(name).exists() => {
-            std::fs::read_to_string(name).map_err(|source| LoadError::Io { path: name.to_owned(), source })?
+            read_file(name).map_err(|source| LoadError::Io { path: name.to_owned(), source })?
         }
         None => return Err(LoadError::Unknown { name: name.to_owned() }),
     };
     read(name, &text)
 }
 
+fn read_file(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    if length as u64 > BYTES_MAX {
+        return Err(io::Error::other(format!("it is no scenario: it has more than {BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
 fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
     let name = || name.to_owned();
     let scenario: Scenario = toml::from_str(text).map_err(|source| LoadError::Toml { name: name(), source })?;
-    let wrong = |what| LoadError::Wrong { name: name(), what };
-    if scenario.streams() == 0 {
-        return Err(wrong("it has no stream"));
-    }
-    if scenario.venue.symbols == 0 || scenario.groups.iter().any(|group| group.symbols == 0) {
-        return Err(wrong("there is at least one symbol, and each stream asks for one or more"));
-    }
-    if scenario.connect_rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
-        return Err(wrong("connect_rate is above zero"));
-    }
+    check_venue(&scenario.venue)
+        .and_then(|()| check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate))
+        .and_then(|()| check_duration(scenario.duration))
+        .map_err(|source| LoadError::OutOfRange { name: name(), source })?;
     if scenario.outages.iter().any(|outage| !outage.is_noticed(scenario.mute_after())) {
-        return Err(wrong(
-            "a mute outage lasts at least a second more than twice as long as mute_after of [gateway.feed], which is 30s \
-             unless it is set: halfway through nothing may be live",
-        ));
+        return Err(LoadError::ShortMute { name: name() });
     }
     let thresholds = scenario.thresholds.iter().map(|(measure, value)| Threshold::from_toml(measure, value));
     let thresholds =

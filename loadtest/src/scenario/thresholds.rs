@@ -84,7 +84,7 @@ fn names() -> String {
 
 fn what(unit: Unit) -> &'static str {
     match unit {
-        Unit::Count => "number",
+        Unit::Count => "number from 0 on",
         Unit::Time => "time: write a number and its unit, such as \"50ms\"",
         Unit::Bytes => "size: write a number of bytes, or with its unit, such as \"2MiB\"",
     }
@@ -97,7 +97,7 @@ macro_rules! measures {
 }
 
 /// All that a threshold can be set on.
-pub const MEASURES: [Measure; 25] = measures! {
+pub const MEASURES: [Measure; 26] = measures! {
     "violations", "broken rules, of any kind", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read in a second, while all streams were there", Count, AtLeast, |of| Some(of.ticks_per_second);
@@ -116,6 +116,7 @@ pub const MEASURES: [Measure; 25] = measures! {
     "age_spread", "how many times the mean age the worst-served stream's is", Count, AtMost, |of| of.age_spread;
     "symbol_age_spread", "how many times the mean age the worst-served symbol's is", Count, AtMost, |of| of.symbol_age_spread;
     "slow_age_p99", "the same, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
+    "recovery", "from the load's end until all streams have all", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
     "cpu_per_update", "the gateway's processor time per update that the venue sent", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
     "venue_lost", "updates that the gateway did not take from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
@@ -155,7 +156,7 @@ impl Threshold {
             Unit::Time => text.parse::<Span>().ok().map(|span| span.0.as_secs_f64() * 1e6),
             Unit::Bytes => bytes(text),
         };
-        let limit = limit.filter(|limit| limit.is_finite());
+        let limit = limit.filter(|limit| limit.is_finite() && *limit >= 0.0);
         let error = ThresholdError::Value { name: measure.name, text: text.to_owned(), unit: measure.unit };
         Ok(Self { measure, limit: limit.ok_or(error)? })
     }
@@ -228,6 +229,7 @@ mod tests {
             ("latency_p99=fast", "threshold latency_p99: `fast` is no time"),
             ("latency_p99=50", "`50` is no time"),
             ("violations=none", "threshold violations: `none` is no number"),
+            ("violations=-1", "`-1` is no number from 0 on"),
             ("violations=NaN", "`NaN` is no number"),
             ("memory=2GB", "`2GB` is no size"),
             ("speed=9", "`speed` is not measured; thresholds can be set on violations, ticks,"),

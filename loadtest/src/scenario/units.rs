@@ -3,6 +3,9 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
 
+/// Clocks can be reckoned with it.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// A time that was written with its unit, such as `250ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
@@ -12,8 +15,10 @@ impl std::str::FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         humantime::parse_duration(text)
+            .ok()
+            .filter(|duration| *duration <= LONGEST)
             .map(Self)
-            .map_err(|_| format!("`{text}` is no time: write a number and its unit, such as \"250ms\""))
+            .ok_or_else(|| format!("`{text}` is no time up to a year: write a number and its unit, such as \"250ms\""))
     }
 }
 

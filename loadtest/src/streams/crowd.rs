@@ -4,6 +4,7 @@ use super::{Group, Wire, turns::Turns};
 use crate::{
     check::{Truth, Violations},
     measure::{Second, StreamMeasures},
+    venue::History,
 };
 use std::{
     io,
@@ -36,6 +37,8 @@ pub struct Setup {
     pub old_after: Duration,
     /// Decides who asks for what and who leaves when.
     pub seed: u64,
+    /// What its venue sent lately, where the server has never heard another.
+    pub history: Option<Arc<History>>,
 }
 
 /// What the thread is told.

@@ -9,7 +9,7 @@ use super::{
     timers::{Task, Timers},
 };
 use crate::{
-    check::{Rule, Truth, judge_last},
+    check::{Rule, Truth, Witness, judge_last},
     measure::{Ended, Second, spread, unix_micros},
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
@@ -67,6 +67,7 @@ pub(super) struct Turns {
 impl Turns {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
         let mut judge = Judge::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        judge.witness = Witness::new(setup.history.clone());
         let numbers: Vec<u32> = setup.symbols.iter().map(|name| judge.witness.symbol(name)).collect();
         let (mut streams, mut kins) = (Vec::new(), Vec::new());
         for (place, group) in setup.groups.iter().enumerate() {

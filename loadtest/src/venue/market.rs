@@ -2,12 +2,12 @@
 //! whoever sees a tick knows which trade and which quote it shows.
 
 use super::{
-    Protocol,
+    History, Part, Protocol, Setup,
     protocol::{Batch, Kind, Update},
     recording::Change,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// The lowest price in a walk, in cents.
 const CENTS_MIN: i64 = 100;
@@ -35,6 +35,15 @@ pub struct Newest {
     pub ask_size: String,
 }
 
+impl Newest {
+    fn part(&self, kind: Kind) -> Part<'_> {
+        match kind {
+            Kind::Trade => Part::Trade { price: &self.price, size: &self.size, micros: self.trade_ts },
+            Kind::Quote => Part::Quote([&self.bid, &self.bid_size, &self.ask, &self.ask_size]),
+        }
+    }
+}
+
 struct Listing {
     symbol: String,
     /// The venue's own name.
@@ -60,6 +69,7 @@ pub(super) struct Market {
     active: Vec<u32>,
     /// Before the first trade and the first quote.
     ids_after: u64,
+    history: Option<Arc<History>>,
     random: SmallRng,
     /// Nothing is sent, however much is due.
     pub(super) paused: bool,
@@ -70,8 +80,9 @@ pub(super) struct Market {
 }
 
 impl Market {
-    pub(super) fn new(protocol: Protocol, symbols: &[String], seed: u64, ids_after: u64) -> Self {
-        let mut random = SmallRng::seed_from_u64(seed);
+    pub(super) fn new(setup: &Setup, history: Option<Arc<History>>) -> Self {
+        let Setup { protocol, ids_after, .. } = *setup;
+        let mut random = SmallRng::seed_from_u64(setup.seed);
         let listing = |symbol: &String| Listing {
             symbol: symbol.clone(),
             name: protocol.name(symbol),
@@ -79,10 +90,10 @@ impl Market {
             wanted: [0; 2],
             newest: Newest::default(),
         };
-        let listings: Vec<Listing> = symbols.iter().map(listing).collect();
+        let listings: Vec<Listing> = setup.symbols.iter().map(listing).collect();
         let by_name = (0..).zip(&listings).map(|(index, listing)| (listing.name.clone(), index)).collect();
         let (active, paused, closed) = (Vec::new(), false, false);
-        Self { protocol, listings, by_name, active, ids_after, random, paused, closed, clock_offset: 0 }
+        Self { protocol, listings, by_name, active, ids_after, history, random, paused, closed, clock_offset: 0 }
     }
 
     /// The index of the venue's own name.
@@ -192,6 +203,9 @@ impl Market {
             }
         };
         self.push(symbol, &change, due_micros, batch);
+        if let Some(history) = &self.history {
+            history.note(symbol as usize, &self.listings[symbol as usize].newest.part(kind));
+        }
     }
 
     fn push(&mut self, symbol: u32, change: &Change, due_micros: u64, batch: &mut Batch) {

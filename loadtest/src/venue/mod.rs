@@ -13,11 +13,13 @@ mod binance;
 mod connection;
 mod faucet;
 mod generator;
+mod history;
 mod load;
 mod market;
 mod protocol;
 mod recording;
 
+pub use history::{History, Part};
 pub use load::Load;
 pub use market::Newest;
 pub use protocol::Protocol;
@@ -190,6 +192,8 @@ struct Counts {
 struct Shared {
     protocol: Protocol,
     market: Mutex<Market>,
+    /// `None` where a recording is played, whose sizes are no ordinals.
+    history: Option<Arc<History>>,
     counts: Counts,
     stopping: AtomicBool,
 }
@@ -217,10 +221,13 @@ impl Venue {
     pub fn start(setup: &Setup) -> io::Result<Self> {
         let listener = connection::listen(setup.listen)?;
         let address = listener.local_addr()?;
-        let market = Market::new(setup.protocol, &setup.symbols, setup.seed, setup.ids_after);
+        let is_walk = !matches!(setup.load, Load::Recording { .. });
+        let history = is_walk.then(|| Arc::new(History::new(setup.protocol, &setup.symbols)));
+        let market = Market::new(setup, history.clone());
         let shared = Arc::new(Shared {
             protocol: setup.protocol,
             market: Mutex::new(market),
+            history,
             counts: Counts::default(),
             stopping: AtomicBool::new(false),
         });
@@ -289,6 +296,11 @@ impl Venue {
     /// What was sent of a symbol last; `None` if it is not traded here. Parts of which nothing was sent are empty.
     pub fn newest(&self, symbol: &str) -> Option<Newest> {
         self.shared.market().newest(symbol)
+    }
+
+    /// What it sent lately, unless it plays a recording.
+    pub fn history(&self) -> Option<Arc<History>> {
+        self.shared.history.clone()
     }
 
     /// How many symbols somebody is subscribed to just now.

@@ -115,6 +115,16 @@ impl Protocol {
         }
     }
 
+    /// How many of the smallest size a size is, in any number of digits.
+    pub(super) fn units(self, size: &str) -> Option<u64> {
+        let places: usize = if self == Self::Binance { 8 } else { 0 };
+        let (whole, fraction) = size.split_once('.').unwrap_or((size, ""));
+        let missing = places.checked_sub(fraction.len())?;
+        let whole: u64 = whole.parse().ok()?;
+        let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+        whole.checked_mul(10_u64.pow(places as u32))?.checked_add(fraction * 10_u64.pow(missing as u32))
+    }
+
     /// What a connection hears first.
     pub(super) fn welcome(self) -> Option<&'static str> {
         match self {

@@ -11,6 +11,8 @@ use std::{
 
 /// Updates in a recording, at most: a few hundred MB.
 const UPDATES_MAX: usize = 4_000_000;
+/// A line of it: more than any gateway takes of a frame.
+const LINE_MAX: u64 = 300 * 1_024;
 /// A quiet moment between a recording's end and its next round.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(10);
 
@@ -99,10 +101,18 @@ impl Recording {
         let file = BufReader::new(File::open(path)?);
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
         let text: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-        let mut updates = Vec::new();
-        for (index, line) in BufReader::new(text).lines().enumerate().take(UPDATES_MAX) {
-            let update = read_line(&line?).map_err(|why| RecordingError::Line { line: index + 1, why })?;
-            updates.extend(update);
+        let (mut text, mut line, mut updates) = (BufReader::new(text), String::new(), Vec::new());
+        for number in 1..=UPDATES_MAX {
+            line.clear();
+            let length = text.by_ref().take(LINE_MAX).read_line(&mut line)? as u64;
+            if length == 0 {
+                break;
+            }
+            let wrong = |why| RecordingError::Line { line: number, why };
+            if length == LINE_MAX {
+                return Err(wrong(format!("it has {LINE_MAX} bytes or more, which no frame has")));
+            }
+            updates.extend(read_line(line.trim_end()).map_err(wrong)?);
         }
         Self::new(updates)
     }

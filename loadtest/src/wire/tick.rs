@@ -80,6 +80,9 @@ pub struct Values {
     pub trade_ts: Option<i64>,
 }
 
+/// The numbers of a tick where they stand: price, size, bid, bid size, ask, ask size.
+pub type Numbers<'a> = [Option<&'a str>; 6];
+
 /// What in a tick is against the wire.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
@@ -141,8 +144,8 @@ struct Fields<'a> {
     ask_size: Option<&'a RawValue>,
 }
 
-impl Fields<'_> {
-    fn numbers(&self) -> [(&'static str, Option<&RawValue>); 6] {
+impl<'a> Fields<'a> {
+    fn numbers(&self) -> [(&'static str, Option<&'a RawValue>); 6] {
         [
             ("price", self.price),
             ("size", self.size),
@@ -155,11 +158,11 @@ impl Fields<'_> {
 }
 
 impl Tick {
-    /// Reads a tick's data in full; returns it with its symbol.
+    /// Reads a tick's data in full; returns it with its symbol and its numbers.
     ///
     /// # Errors
     /// [`TickError`]: what of it is against the wire.
-    pub fn read(data: &str) -> Result<(Self, Cow<'_, str>), TickError> {
+    pub fn read(data: &str) -> Result<(Self, Cow<'_, str>, Numbers<'_>), TickError> {
         let fields: Fields<'_> = serde_json::from_str(data)?;
         for (field, number) in fields.numbers() {
             if let Some(number) = number.filter(|number| !is_plain(number.get())) {
@@ -169,8 +172,9 @@ impl Tick {
         if fields.seq > 0 && fields.recv.is_none() {
             return Err(TickError::NoRecv(fields.seq));
         }
+        let numbers = fields.numbers().map(|(_, number)| number.map(RawValue::get));
         let Fields { symbol, seq, kind, state, recv, trade_ts, trades, .. } = fields;
-        Ok((Self { seq, kind, state, recv: recv.unwrap_or(0), trade_ts, trades }, symbol))
+        Ok((Self { seq, kind, state, recv: recv.unwrap_or(0), trade_ts, trades }, symbol, numbers))
     }
 }
 
@@ -221,9 +225,10 @@ mod tests {
 
     #[test]
     fn a_tick_is_read_with_its_numbers_as_they_stand() {
-        let (tick, symbol) = Tick::read(DATA).unwrap();
+        let (tick, symbol, numbers) = Tick::read(DATA).unwrap();
         let expected = Tick { seq: 41, kind: Kind::Trade, state: State::Live, recv: 5, trade_ts: Some(3), trades: 7 };
         assert_eq!((tick, symbol.as_ref()), (expected, "BTC-USDT"));
+        assert_eq!(numbers, [Some("61837.6"), Some("0.02"), None, None, None, None]);
         let block = format!("id: 1-9\ndata: {DATA}");
         assert_eq!(peek(block.as_bytes()), Some((&b"BTC-USDT"[..], 41)));
         let values = Values::read(DATA).unwrap();

@@ -1,4 +1,4 @@
-//! A proxy between gateway and clients that breaks one rule, once.
+//! A proxy between gateway and clients that breaks one rule, once, or alike for all.
 
 use std::{
     io::{Read as _, Write as _},
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Condvar, Mutex},
     thread,
 };
-use tickfan_loadtest::wire::split_blocks;
+use tickfan_loadtest::wire::{peek, split_blocks};
 
 /// What the proxy does to one tick of one stream with one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,14 @@ pub(crate) enum Fault {
     Repeat,
     Delay,
     Digit,
+    /// In each copy of one tick in ten, alike.
+    DigitForAll,
 }
 
 /// The tick of a stream that is hit: the streams are all open by then.
 const TICK: u64 = 20;
-/// A delayed tick waits until the other streams have had so many.
-const DELAY_TICKS: u64 = 4_000;
+/// A delayed tick waits until the other streams have had so many: at the rate of `smoke` for almost three seconds.
+const DELAY_TICKS: u64 = 12_000;
 
 #[derive(Default)]
 struct Shared {
@@ -90,7 +92,11 @@ fn forward(mut client: TcpStream, upstream: SocketAddr, fault: Fault, shared: &S
             ticks += u64::from(block.starts_with(b"id:"));
             shared.state.lock().unwrap().ticks += 1;
             shared.moved.notify_all();
-            if may_hit && ticks >= TICK && block.starts_with(b"id:") && begin(shared) {
+            if fault == Fault::DigitForAll {
+                if peek(&block).is_some_and(|(_, seq)| seq % 10 == 5) && change_price(&mut block) {
+                    shared.state.lock().unwrap().is_done = true;
+                }
+            } else if may_hit && ticks >= TICK && block.starts_with(b"id:") && begin(shared) {
                 hit(fault, &mut block, &mut held, shared);
             } else if !held.is_empty() {
                 block.append(&mut held); // the one before comes after this one
@@ -109,7 +115,7 @@ fn begin(shared: &Shared) -> bool {
 
 fn hit(fault: Fault, block: &mut Vec<u8>, held: &mut Vec<u8>, shared: &Shared) {
     match fault {
-        Fault::None => {}
+        Fault::None | Fault::DigitForAll => {}
         Fault::Drop => block.clear(),
         Fault::Reorder => held.append(block),
         Fault::Repeat => block.extend_from_within(..),
@@ -118,11 +124,16 @@ fn hit(fault: Fault, block: &mut Vec<u8>, held: &mut Vec<u8>, shared: &Shared) {
             let until = state.ticks + DELAY_TICKS;
             drop(shared.moved.wait_while(state, |state| state.ticks < until && !state.is_over).unwrap());
         }
-        Fault::Digit => {
-            let price = block.windows(8).position(|window| window == b"\"price\":").unwrap() + 8;
-            block[price] = if block[price] == b'9' { b'8' } else { block[price] + 1 };
-        }
+        Fault::Digit => assert!(change_price(block)),
     }
+}
+
+/// Whether there is a price.
+fn change_price(block: &mut [u8]) -> bool {
+    let Some(found) = block.windows(8).position(|window| window == b"\"price\":") else { return false };
+    let digit = &mut block[found + 8];
+    *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
+    true
 }
 
 /// Reads up to the end of a head, and no byte more.

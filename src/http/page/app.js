@@ -59,14 +59,16 @@ function tick(text) {
 }
 
 function linked(next) {
-  if (next.name === link.name && next.name !== "reconnecting") return;
+  const { name } = link;
+  if (next.name === name && name !== "reconnecting") return;
   link = next;
   if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
   if (next.name === "ended") {
     status.tell("stream", next.why);
     if (next.unknown) store.unknown();
   }
-  announcer.link({
+  // A wait that follows a wait is on the pill; read aloud it would be heard every few seconds.
+  if (next.name !== name) announcer.link({
     live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
     ended: `Connection ended: ${next.why}`, paused: "Paused",
   }[next.name]);
@@ -249,9 +251,12 @@ document.addEventListener("visibilitychange", follow);
 
 // ---- the start
 
-/** The gateway's own list, asked for until it comes. */
+const shown = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+
+/** The gateway's own list, asked for until it comes, while somebody sees the page. */
 async function offered() {
   for (;;) {
+    while (document.hidden) await shown();
     try {
       const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
       if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);

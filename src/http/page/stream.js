@@ -25,6 +25,7 @@ export class Stream {
   #request = null;
   #timer = 0;
   #heard = 0;
+  #silent = false;
   #failures = 0;
   #lastId = "";
   #bye = "";
@@ -65,7 +66,10 @@ export class Stream {
     if (this.#source === null) return;
     const silence = this.#world.now() - this.#heard;
     if (silence > SILENCE_DEAD) this.#lost("nothing is heard");
-    else if (silence > SILENCE_STALE) this.#on.link({ name: "stale", why: "nothing is heard" });
+    else if (silence > SILENCE_STALE) {
+      this.#silent = true;
+      this.#on.link({ name: "stale", why: "nothing is heard" });
+    }
   }
 
   #drop() {
@@ -79,10 +83,15 @@ export class Stream {
     const source = this.#world.open(this.#url());
     this.#source = source;
     this.#heard = this.#world.now();
+    this.#silent = false;
     this.#bye = "";
     const on = (name, take) => source.addEventListener(name, (event) => {
       if (source !== this.#source) return;
       this.#heard = this.#world.now();
+      // After a silence nothing that is shown counts as live, and a symbol may have no tick for a weekend: a new stream brings
+      // the newest of each at once, as a first hello does however late it comes.
+      if (this.#silent && name !== "hello") return this.#connect();
+      this.#silent = false;
       take(event);
     });
     on("hello", ({ data }) => {

@@ -28,7 +28,8 @@ export class Status {
 
     const origins = new Set([...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));
     const named = [...origins].filter((name) => name !== undefined).map(origin);
-    this.#origin.hidden = named.length === 0;
+    const unnamed = named.length === 0;
+    if (this.#origin.hidden !== unnamed) this.#origin.hidden = unnamed;
     this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices`);
   }
 
