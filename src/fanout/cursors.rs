@@ -16,9 +16,11 @@ use std::{collections::BinaryHeap, mem, sync::Arc, time::Instant};
 
 /// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
-/// And no more than this to a transport that was full: about what the kernel may hold unsent. What waits behind it is planned
-/// when there is room again, and is of that moment then.
-const CATCH_UP_BYTES_MAX: usize = 1024;
+/// What a transport that was full is offered at least, and at most: half of the last offer that it did not take whole, twice
+/// the last that it did. What waits behind an offer is planned when there is room again, and is of that moment then; but a
+/// fast client is not to cost a call for every few ticks.
+const CATCH_UP_BYTES_MIN: u32 = 1024;
+const CATCH_UP_BYTES_MAX: u32 = 16 * 1024;
 /// A replay looks at no more ticks than this of parts that the stream does not want, which cost no bytes.
 const REPLAY_UNWANTED_MAX: usize = 4_096;
 /// Not in the list of marked slots.
@@ -41,6 +43,8 @@ pub(super) struct Cursors {
     marked: u32,
     /// The slot that was written last.
     last: u32,
+    /// What is offered at a time while all slots are looked at in turn.
+    catch_up_bytes: u32,
 }
 
 /// One symbol of a stream.
@@ -79,7 +83,7 @@ impl Slot {
 impl Cursors {
     pub(super) fn new(slots: Box<[Slot]>) -> Self {
         let last = slots.len() as u32 - 1;
-        Self { slots, look: Look::All, marked: END, last }
+        Self { slots, look: Look::All, marked: END, last, catch_up_bytes: CATCH_UP_BYTES_MIN }
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
@@ -172,7 +176,7 @@ impl Cursors {
         let count = self.slots.len() as u32;
         for step in 1..=count {
             self.plan_slot((self.last + step) % count, symbols, view, plan);
-            if cut(plan, CATCH_UP_BYTES_MAX) {
+            if cut(plan, self.catch_up_bytes as usize) {
                 return true;
             }
         }
@@ -209,8 +213,18 @@ impl Cursors {
         while self.marked != END {
             self.marked = mem::replace(&mut self.slots[self.marked as usize].link, UNMARKED);
         }
+        if self.look == Look::Around {
+            self.catch_up_bytes = (self.catch_up_bytes / 2).max(CATCH_UP_BYTES_MIN);
+        }
         self.look = Look::Around;
         self.slots.iter_mut().for_each(|slot| slot.lagged = true);
+    }
+
+    /// The transport took all that it was offered, and there is more.
+    pub(super) fn taken_whole(&mut self) {
+        if self.look == Look::Around {
+            self.catch_up_bytes = (self.catch_up_bytes * 2).min(CATCH_UP_BYTES_MAX);
+        }
     }
 
     /// Nothing is lacking: from now on, marks say what is.

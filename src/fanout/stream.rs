@@ -192,6 +192,9 @@ impl<T: Transport> Stream<T> {
                 self.cursors.caught_up();
             }
         }
+        if more && !self.blocked {
+            self.cursors.taken_whole();
+        }
         let first_tick = is_first.then(|| now.instant.saturating_duration_since(self.joined));
         Ok(Written { bytes: taken, missed, first_tick, more: more && !self.blocked })
     }
