@@ -41,6 +41,8 @@ fn rule_5_a_stalled_reader() {
     let mut other = Stream::open(gateway.address, "/v1/stream/AAPL");
     other.named("hello");
     assert_eq!(other.tick().number("seq"), 0);
+    // Counts are a second old at most: one that knew the first stream alone would look like the end of it.
+    gateway.metric_when("tickfan_streams", "", |streams| streams == 2);
     for number in 1..=MANY {
         connection.send(&trade("AAPLUSDT", number, "182.34"));
         assert_eq!(other.tick().number("seq"), number, "a client that reads misses nothing");
