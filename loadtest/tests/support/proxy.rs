@@ -23,8 +23,8 @@ pub(crate) enum Fault {
 
 /// The tick of a stream that is hit: the streams are all open by then.
 const TICK: u64 = 20;
-/// A delayed tick waits until the other streams have had so many: at the rate of `smoke` for almost three seconds.
-const DELAY_TICKS: u64 = 12_000;
+/// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half seconds.
+const DELAY_TICKS: u64 = 30_000;
 
 #[derive(Default)]
 struct Shared {
