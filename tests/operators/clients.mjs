@@ -34,10 +34,10 @@ export function hasTick(socket) {
   }));
 }
 
-/** Opens a stream whose client takes what node holds of it, 64 KiB at most, five times a second: 320 kB/s. */
-export async function openSlow(t, address, symbols) {
+/** Opens a stream whose client takes so many bytes five times a second: what node holds of it, 64 KiB at most, unless told. */
+export async function openSlow(t, address, symbols, bytes) {
   const socket = await openStream(t, address, symbols, { isRead: false });
-  const timer = setInterval(() => socket.read(), 200);
+  const timer = setInterval(() => socket.read(bytes), 200);
   t.after(() => clearInterval(timer));
   return socket;
 }

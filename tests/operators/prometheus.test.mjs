@@ -67,7 +67,7 @@ test("every question of the dashboard has an answer from a loaded gateway", TEST
   const open = () => openStream(t, gateway.address, "BTC-USDT,AAPL,MSFT");
   for (let count = 0; count < 10; count++) await open();
   // A slow one, and others that come as long as somebody asks, so that each quantile has something behind it.
-  await openSlow(t, gateway.address, "BTC-USDT,AAPL,MSFT");
+  await openSlow(t, gateway.address, "BTC-USDT,AAPL,MSFT", 4_096);
   const timer = setInterval(open, 500);
   t.after(() => clearInterval(timer));
   await fetch(`${gateway.url}/v1/quotes/AAPL`);
