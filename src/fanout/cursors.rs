@@ -20,7 +20,7 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// the last that it did. What waits behind an offer is planned when there is room again, and is of that moment then; but a
 /// fast client is not to cost a call for every few ticks.
 const CATCH_UP_BYTES_MIN: u32 = 1024;
-const CATCH_UP_BYTES_MAX: u32 = 16 * 1024;
+const CATCH_UP_BYTES_MAX: u32 = 4 * 1024;
 /// A replay looks at no more ticks than this of parts that the stream does not want, which cost no bytes.
 const REPLAY_UNWANTED_MAX: usize = 4_096;
 /// Not in the list of marked slots.
