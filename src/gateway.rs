@@ -15,6 +15,7 @@ use crate::{
     wire::Epoch,
 };
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{
@@ -243,15 +244,16 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]
         metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(permits.connections.limit() as f64);
         metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
         for feed in feeds.iter() {
-            let mut counts = [0_u32; State::NAMES.len()];
-            let mut opening = 0_u32;
+            // What is stale as planned is told apart: nobody is to be woken for it.
+            let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
+            let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0_u32)).collect();
             for symbol in &feed.symbols {
                 let newest = symbol.newest();
-                let is_opening = newest.quote.not_live_since().is_some_and(|(_, reason)| reason == Reason::Opening);
-                *if is_opening { &mut opening } else { &mut counts[newest.quote.state() as usize] } += 1;
+                let planned = newest.quote.not_live_since().filter(|(_, reason)| Reason::PLANNED.contains(reason));
+                let name = planned.map_or(newest.quote.state().name(), |(_, reason)| reason.name());
+                counts.entry(name).and_modify(|count| *count += 1);
             }
-            let counts = State::NAMES.into_iter().map(|(_, name)| name).zip(counts);
-            for (name, count) in counts.chain([(Reason::Opening.name(), opening)]) {
+            for (name, count) in counts {
                 metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => name).set(count);
             }
         }

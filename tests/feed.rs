@@ -176,7 +176,12 @@ impl Rig {
 
     async fn lost_by(&mut self, reason: &str) {
         let told = self.lost().await;
-        assert_eq!(told, if reason == "mute" { Reason::Mute } else { Reason::ConnectionLost });
+        let expected = match reason {
+            "mute" => Reason::Mute,
+            "closing" => Reason::Reconnect,
+            _ => Reason::ConnectionLost,
+        };
+        assert_eq!(told, expected);
         self.counted(&format!("losses_total{{feed=\"test\",reason=\"{reason}\"}}"), "1").await;
     }
 

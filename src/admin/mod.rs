@@ -89,8 +89,7 @@ fn routes(metrics: Metrics, situations: Situations, inside: Inside) -> Routes {
         .map(|| Route::Live.answer(Ok(json(serde_json::json!({"live": true}).to_string()))));
     let ready =
         warp::path!("readyz").and(warp::get()).map(move || Route::Ready.answer(Ok(readiness(situations().judge()))));
-    let metrics =
-        warp::path!("metrics").and(warp::get()).map(move || Route::Metrics.answer(Ok(exposition(metrics.render()))));
+    let metrics = warp::path!("metrics").and(warp::get()).then(move || exposition(metrics.clone()));
     into_routes(live.or(ready).unify().or(metrics).unify().or(debug_routes(inside)).unify())
 }
 
@@ -153,9 +152,15 @@ fn readiness(judged: Result<(), NotReady>) -> Response {
     }
 }
 
-fn exposition(text: String) -> Response {
+/// All metrics as text. Of thousands of symbols that takes milliseconds, for which no feed may wait.
+async fn exposition(metrics: Metrics) -> Response {
+    let Ok(text) = tokio::task::spawn_blocking(move || metrics.render()).await else {
+        let mut stopping = Response::default(); // the runtime is about to end
+        *stopping.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Route::Metrics.answer(Ok(stopping));
+    };
     let mut response = Response::new(text.into());
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
+    Route::Metrics.answer(Ok(response))
 }

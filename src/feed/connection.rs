@@ -327,7 +327,12 @@ impl<S: Sink> Connection<S> {
         }
         if self.socket.is_some() {
             self.meter.metrics.gaps.increment(1);
-            self.sink.outage(if loss == Loss::Mute { Reason::Mute } else { Reason::ConnectionLost }, now);
+            let reason = match loss {
+                Loss::Mute => Reason::Mute,
+                Loss::Lifetime | Loss::Closing => Reason::Reconnect,
+                _ => Reason::ConnectionLost,
+            };
+            self.sink.outage(reason, now);
         }
     }
 

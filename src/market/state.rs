@@ -49,6 +49,8 @@ pub enum Reason {
     Gap,
     /// Stale: the feed's hours have just begun.
     Opening,
+    /// Stale: the connection to the venue was changed for another, as planned.
+    Reconnect,
     /// Closed: it is outside the feed's hours.
     OutsideHours,
     /// Halted, and why.
@@ -64,6 +66,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reasons for being stale that are no failure of anything.
+    pub const PLANNED: [Self; 2] = [Self::Opening, Self::Reconnect];
+
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,6 +77,7 @@ impl Reason {
             Self::Mute => "mute",
             Self::Gap => "gap",
             Self::Opening => "opening",
+            Self::Reconnect => "reconnect",
             Self::OutsideHours => "outside_hours",
             Self::Halt(Halt::News) => "news",
             Self::Halt(Halt::Volatility) => "volatility",
@@ -145,7 +151,7 @@ impl Standing {
         }
     }
 
-    /// All that is known is old from now on. The first outage is the one that is told.
+    /// All that is known is old from now on. The first outage is the one that is told, but a planned one gives way to a failure.
     pub(super) fn cut_off(&mut self, since: Since) {
         if self.known.is_empty() {
             return;
@@ -153,7 +159,10 @@ impl Standing {
         self.stale = self.known;
         // A halt is told once and may hold for days: nothing would ever renew it.
         self.stale.remove(Part::Status);
-        self.outage.get_or_insert(since);
+        let is_planned = |(_, reason): &Since| Reason::PLANNED.contains(reason);
+        if self.outage.as_ref().is_none_or(|told| is_planned(told) && !is_planned(&since)) {
+            self.outage = Some(since);
+        }
     }
 
     pub(super) fn set_closed(&mut self, since: Option<Since>) {
@@ -217,6 +226,22 @@ mod tests {
         assert_eq!(standing.closed, Some((UnixMicros(7), Reason::OutsideHours)));
         standing.set_refused(Some((UnixMicros(9), Reason::SymbolLimit)));
         assert_eq!(standing.refused, Some((UnixMicros(9), Reason::SymbolLimit)), "another reason is another refusal");
+    }
+
+    #[test]
+    fn a_planned_outage_is_told_until_a_failure_comes_and_a_failure_until_it_is_over() {
+        let mut standing = Standing::waiting(UnixMicros(0));
+        standing.renew(Parts::from_iter([Part::Trade]));
+        let mut told = |micros, reason| {
+            standing.cut_off((UnixMicros(micros), reason));
+            standing.not_live_since()
+        };
+        let (planned, failure) = (Some((UnixMicros(1), Reason::Opening)), Some((UnixMicros(3), Reason::Mute)));
+        assert_eq!(told(1, Reason::Opening), planned);
+        assert_eq!(told(2, Reason::Reconnect), planned);
+        assert_eq!(told(3, Reason::Mute), failure);
+        assert_eq!(told(4, Reason::ConnectionLost), failure);
+        assert_eq!(told(5, Reason::Reconnect), failure);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const FEED_GAPS: &str = "tickfan_feed_gaps_total";
 pub const FEED_LAG: &str = "tickfan_feed_lag_seconds";
 /// The same, signed, of the last message: a venue's clock may run ahead. Label `feed`.
 pub const FEED_CLOCK_SKEW: &str = "tickfan_feed_clock_skew_seconds";
-/// Symbols by state; stale since the opening only is a state of its own here. Labels `feed`, `state`.
+/// Symbols by state; what is stale as planned has states of its own here. Labels `feed`, `state`.
 pub const FEED_SYMBOLS: &str = "tickfan_feed_symbols";
 /// Symbols in the cache.
 pub const CACHE_SYMBOLS: &str = "tickfan_cache_symbols";
@@ -91,7 +91,7 @@ pub fn describe() {
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");
     describe_gauge!(
         FEED_SYMBOLS,
-        "Symbols of the feed, by state; opening are stale, but since the feed's hours began only."
+        "Symbols of the feed, by state; opening and reconnect are stale, but as planned: since the feed's hours began, since its connection was changed."
     );
     describe_gauge!(CACHE_SYMBOLS, "Symbols in the cache.");
     describe_counter!(CACHE_UPDATES, "Updates, by what came of them: tick, unchanged, late.");

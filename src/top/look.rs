@@ -36,11 +36,12 @@ impl Metrics {
         of_name.filter(|(series, _)| fits(series)).map(|(_, value)| value).sum()
     }
 
-    /// A histogram's quantile over what came since `before`, all labels together, as the upper bound of its bucket; nothing
-    /// where nothing came.
-    pub(super) fn quantile(&self, name: &str, quantile: f64, before: &Self) -> Option<f64> {
+    /// A histogram's quantile over what came since `before`, of all series whose labels hold `with` together, as the upper bound
+    /// of its bucket; nothing where nothing came.
+    pub(super) fn quantile(&self, name: &str, with: &str, quantile: f64, before: &Self) -> Option<f64> {
         let prefix = format!("{name}_bucket{{");
         let buckets = self.0.range(prefix.clone()..).take_while(|(series, _)| series.starts_with(&prefix));
+        let buckets = buckets.filter(|(series, _)| series.contains(with));
         let since = |(series, value): (&String, &f64)| {
             let bound = series.rsplit_once("le=\"")?.1.trim_end_matches("\"}").parse::<f64>().ok()?;
             Some((bound, value - before.0.get(series).copied().unwrap_or(0.0)))
@@ -71,18 +72,19 @@ mod tests {
         );
         let before = Metrics::parse("h_bucket{le=\"0.1\"} 100\nh_bucket{le=\"1\"} 100\nh_bucket{le=\"+Inf\"} 100\n");
         let now = Metrics::parse("h_bucket{le=\"0.1\"} 101\nh_bucket{le=\"1\"} 104\nh_bucket{le=\"+Inf\"} 104\n");
-        assert_eq!(now.quantile("h", 0.25, &before), Some(0.1));
-        assert_eq!(now.quantile("h", 0.99, &before), Some(1.0));
-        assert_eq!(now.quantile("h", 0.99, &now), None);
+        assert_eq!(now.quantile("h", "", 0.25, &before), Some(0.1));
+        assert_eq!(now.quantile("h", "", 0.99, &before), Some(1.0));
+        assert_eq!(now.quantile("h", "", 0.99, &now), None);
         let labelled = Metrics::parse(
             "h_bucket{a=\"x\",le=\"1\"} 1\nh_bucket{a=\"x\",le=\"+Inf\"} 1\n\
              h_bucket{a=\"y\",le=\"1\"} 0\nh_bucket{a=\"y\",le=\"+Inf\"} 3\n",
         );
         let none = Metrics::default();
         assert_eq!(
-            [0.25, 0.5].map(|quantile| labelled.quantile("h", quantile, &none)),
+            [0.25, 0.5].map(|quantile| labelled.quantile("h", "", quantile, &none)),
             [Some(1.0), Some(f64::INFINITY)],
             "the labels are one distribution"
         );
+        assert_eq!(labelled.quantile("h", "a=\"x\"", 0.99, &none), Some(1.0));
     }
 }

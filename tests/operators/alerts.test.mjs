@@ -81,6 +81,7 @@ test("slow clients, and a gateway that gets no processor", TEST, async (t) => {
   const mend = await FAULTS["cpu-starved"].begin({ gateway: patient });
   t.after(mend);
   await fires(t, prometheus, "DeliverySLOBurn", patient);
+  assert.ok((await fires(t, prometheus, "DeliverySLOSlowBurn", patient)).isHeldBack, "the fast one has told");
 });
 
 test("a gateway whose rings are too small for its rounds", TEST, async (t) => {

@@ -102,7 +102,10 @@ const quiet = ({ prometheus }) => until("all is quiet", async () =>
 const settled = ({ prometheus }) => until("rates are known", async () =>
   (await prometheus.query(`count_over_time(up[${HURRIED_SPAN}]) > 9`)).length > 0, PATIENCE);
 
-/** Brings about a fault, and follows the runbook of each alert that comes, until the cause is seen. */
+/** How long an operator reads before looking at a page's panels again: rates take their span to show what is new. */
+const READS = 3_000;
+
+/** Brings about a fault, and follows the runbook of each alert that comes, again while it fires, until the cause is seen. */
 async function drill(name, world) {
   const { what, begin, cause } = FAULTS[name];
   await quiet(world);
@@ -115,13 +118,18 @@ async function drill(name, world) {
   let found;
   await until("an alert that leads to the cause", async () => {
     for (const { labels, annotations } of await world.prometheus.alerts()) {
-      if (found || followed.some(({ alert }) => alert === labels.alertname)) continue;
-      followed.push({ alert: labels.alertname, after: seconds() });
-      tell(`  ${labels.alertname} after ${seconds()} s: ${annotations.summary}`);
+      const alert = labels.alertname;
+      let page = followed.find((page) => page.alert === alert);
+      if (found || (page && Date.now() - page.looked < READS)) continue;
+      if (!page) {
+        followed.push((page = { alert, after: seconds() }));
+        tell(`  ${alert} after ${seconds()} s: ${annotations.summary}`);
+      } else tell(`  ${alert}'s page again, after ${seconds()} s`);
       const span = asShipped ? "1m" : HURRIED_SPAN;
-      const seen = await follow(labels.alertname, { prometheus: world.prometheus, admin: world.gateway.admin, span, before: begun / 1000, tell });
+      const seen = await follow(alert, { prometheus: world.prometheus, admin: world.gateway.admin, span, before: begun / 1000, tell });
+      page.looked = Date.now();
       found = cause(seen);
-      if (found) followed.at(-1).led = found;
+      if (found) Object.assign(found, { alert, after: seconds() });
     }
     return found;
   }, PATIENCE).catch((error) => tell(`  ${error.message}`));
@@ -136,12 +144,12 @@ async function drill(name, world) {
 }
 
 function table(results) {
-  tell("\n| fault | alert | seconds | what its runbook led to |\n|---|---|---|---|");
+  tell("\n| fault | alerts, and after how many seconds | the cause seen after | where |\n|---|---|---|---|");
   for (const { name, what, followed, found } of results) {
-    const last = followed.at(-1);
-    const before = followed.slice(0, -1).map(({ alert, after }) => `${alert} (${after})`).join(", ");
-    const led = found ? `step ${found.step}, ${found.where}: \`${cut(found.line, 100).replaceAll("|", "\\|").replaceAll("`", "'")}\`` : "nothing";
-    tell(`| ${name}: ${what} | ${before ? `${before}, then ` : ""}${last?.alert ?? "none"} | ${last?.after ?? "–"} | ${led} |`);
+    const alerts = followed.map(({ alert, after }) => `${alert} ${after}`).join(", ");
+    const line = found && cut(found.line, 100).replaceAll("|", "\\|").replaceAll("`", "'");
+    const where = found ? `${found.alert}, step ${found.step}, ${found.where}: \`${line}\`` : "nowhere";
+    tell(`| ${name}: ${what} | ${alerts || "none"} | ${found?.after ?? "–"} | ${where} |`);
   }
 }
 

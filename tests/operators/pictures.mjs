@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Venue, venueConfig } from "../browser/page_support.mjs";
 import { Child, gatewayBinary, startGateway, targetDir } from "../browser/support.mjs";
 import { dashboard, grafana } from "./files.mjs";
 import { filled, freePort, startPrometheus } from "./monitoring.mjs";
@@ -14,12 +15,26 @@ const draw = join(import.meta.dirname, "pictures.py");
 const loadtest = join(dirname(gatewayBinary), "tickfan-loadtest");
 const scenario = join(import.meta.dirname, "pictures_load.toml");
 
+/** A venue beside the load's, of which one thing after the other goes wrong, in seconds since the beginning. */
+async function startTroubled(t) {
+  const venue = await Venue.start(t);
+  const [begun, symbols] = [Date.now(), ["BTC-USDT", "ETH-USDT"]];
+  const timer = setInterval(() => {
+    const second = (Date.now() - begun) / 1000;
+    if (second > 25 && second < 35) return; // mute
+    if (second > 50 && second < 60) venue.say('{"stream":"btcusdt@trade","data":{"e":"trade","price":[1]}}');
+    else for (const symbol of symbols) venue.trade(symbol, `${100 + Math.floor(second)}`);
+  }, 50);
+  t.after(() => clearInterval(timer));
+  return `${venueConfig(venue.url, symbols)}mute_after = "3s"\n`;
+}
+
 const ends = [];
 const t = { after: (end) => ends.push(end) };
 try {
   const venue = `127.0.0.1:${await freePort()}`;
   const config = execFileSync(loadtest, ["config", scenario, "--venue", `ws://${venue}`], { encoding: "utf8" });
-  const gateway = await startGateway(t, { config });
+  const gateway = await startGateway(t, { config: config + (await startTroubled(t)) });
   const prometheus = await startPrometheus(t, [gateway.admin], { asShipped: true });
   const start = Date.now() / 1000;
   const load = new Child(t, loadtest, ["run", scenario, "--url", gateway.url, "--admin", gateway.admin, "--venue-listen", venue, "--pid", `${gateway.pid}`]);
