@@ -301,6 +301,22 @@ async fn rule_7_a_cut_connection_is_told_at_once_and_made_anew() {
 }
 
 #[tokio::test]
+async fn an_outage_is_one_gap_however_many_attempts_it_takes() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    drop(peer);
+    for _ in 0..3 {
+        drop(venue.accept().await);
+    }
+    let _peer = venue.grant().await;
+    rig.counted("losses_total{feed=\"test\",reason=\"io\"}", "4").await;
+    rig.reached(FeedState::Live).await;
+    rig.counted("gaps_total{feed=\"test\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
     let (mut rig, venue) = Rig::against(timing()).await;
     let mut peer = venue.grant().await;
@@ -399,6 +415,7 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
     let _peer = venue.grant().await;
     assert_eq!(rig.refused().await, []);
     rig.reached(FeedState::Live).await;
+    rig.counted("gaps_total{feed=\"test\"}", "0").await;
     rig.stop().await;
 }
 

@@ -116,7 +116,7 @@ impl<S: Sink> Connection<S> {
         }
         // The end of the gateway is no outage of the market: the sink is told nothing.
         self.close().await;
-        self.meter.metrics.up.set(0.0);
+        self.meter.down();
         self.publish();
         self.notices.stopped();
     }
@@ -272,7 +272,7 @@ impl<S: Sink> Connection<S> {
             Action::Send(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
-                self.meter.metrics.up.set(1.0);
+                self.meter.up();
                 self.live(&refused);
                 None
             }
@@ -326,7 +326,6 @@ impl<S: Sink> Connection<S> {
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
-            self.meter.metrics.gaps.increment(1);
             let reason = match loss {
                 Loss::Mute => Reason::Mute,
                 Loss::Lifetime | Loss::Closing => Reason::Reconnect,
@@ -339,7 +338,6 @@ impl<S: Sink> Connection<S> {
     async fn leave(&mut self, loss: Loss, retry_in: Duration) {
         let now = Now::read();
         self.meter.loss(loss);
-        self.meter.metrics.up.set(0.0);
         if self.attempt.take().is_some() {
             self.meter.connect(ConnectResult::Failed); // it took too long
         }

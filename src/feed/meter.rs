@@ -17,7 +17,9 @@ const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 /// Counts for one feed.
 #[derive(Debug)]
 pub(super) struct Meter {
-    pub(super) metrics: FeedMetrics,
+    metrics: FeedMetrics,
+    /// Whether the connection that there is has been granted something.
+    is_up: bool,
     kinds: Tally<MessageKind>,
     /// All since the start, as of the last publishing.
     counts: FeedCounts,
@@ -31,6 +33,7 @@ impl Meter {
         metrics.up.set(0.0);
         Self {
             metrics,
+            is_up: false,
             kinds: Tally::default(),
             counts: FeedCounts::default(),
             last_message: None,
@@ -76,10 +79,25 @@ impl Meter {
         self.counts.connects.count(result);
     }
 
-    /// Counts the end of a connection, or of an attempt at one.
+    /// The connection is up.
+    pub(super) fn up(&mut self) {
+        self.is_up = true;
+        self.metrics.up.set(1.0);
+    }
+
+    /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is one gap.
     pub(super) fn loss(&mut self, loss: Loss) {
         self.metrics.losses.count(loss);
         self.counts.losses.count(loss);
+        if self.down() {
+            self.metrics.gaps.increment(1);
+        }
+    }
+
+    /// No connection is up any more. Returns whether one was.
+    pub(super) fn down(&mut self) -> bool {
+        self.metrics.up.set(0.0);
+        std::mem::take(&mut self.is_up)
     }
 
     /// Moves all that was counted into the registered handles; returns what was counted since the start.

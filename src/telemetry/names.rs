@@ -85,7 +85,7 @@ pub fn describe() {
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");
     describe_counter!(
         FEED_GAPS,
-        "Connections to the venue that ended, planned ones too: what it said until the next one is missing."
+        "Connections to the venue that ended after they were up, planned ends too: what it said until the next one is missing."
     );
     describe_histogram!(FEED_LAG, Unit::Seconds, "From the venue's event time to our receive time, not below zero.");
     describe_gauge!(FEED_CLOCK_SKEW, Unit::Seconds, "Receive time minus event time of the last message, signed.");

@@ -48,24 +48,30 @@ test("a venue killed, streams at their limit, clients that stall, a gateway gone
   await gone.stop();
   await fires(t, prometheus, "FeedDown", full);
   assert.ok((await fires(t, prometheus, "FeedStale", full)).isHeldBack, "one page is enough");
-  assert.ok((await fires(t, prometheus, "FeedFlapping", full)).isHeldBack, "one page is enough");
   await fires(t, prometheus, "TargetDown", gone);
   await fires(t, prometheus, "SlowCloseRateHigh", slow);
 });
 
-test("a venue whose format has changed, and one whose messages are old", TEST, async (t) => {
-  const [changed, late] = [await Venue.start(t), await Venue.start(t)];
+test("a venue whose format has changed, one whose messages are old, and one that takes connections and says nothing", TEST, async (t) => {
+  const [changed, late, mute] = [await Venue.start(t), await Venue.start(t), await Venue.start(t)];
   late.behind = 30;
-  const other = venueConfig(late.url, ["ETH-USDT"]).replace("crypto", "late");
-  const gateway = await startGateway(t, { config: venueConfig(changed.url, ["BTC-USDT"]) + other });
-  await Promise.all([changed.isSubscribed(), late.isSubscribed()]);
+  const others = [
+    venueConfig(late.url, ["ETH-USDT"]).replace("crypto", "late"),
+    `${venueConfig(mute.url, ["SOL-USDT"]).replace("crypto", "mute")}mute_after = "1s"\n`,
+  ];
+  const gateway = await startGateway(t, { config: venueConfig(changed.url, ["BTC-USDT"]) + others.join("") });
+  await Promise.all([changed, late, mute].map((venue) => venue.isSubscribed()));
+  let isMute = false;
   again(t, 50, () => {
     changed.say('{"stream":"btcusdt@trade","data":{"e":"trade","price":[1]}}');
     late.trade("ETH-USDT", "2");
+    if (!isMute) mute.trade("SOL-USDT", "3");
   });
   const prometheus = await startPrometheus(t, [gateway.admin]);
   assert.equal((await fires(t, prometheus, "DecodeErrors", gateway)).feed, "crypto");
   assert.equal((await fires(t, prometheus, "FeedLagHigh", gateway)).feed, "late");
+  isMute = true;
+  assert.equal((await fires(t, prometheus, "FeedFlapping", gateway)).feed, "mute");
 });
 
 test("slow clients, and a gateway that gets no processor", TEST, async (t) => {
