@@ -151,7 +151,8 @@ impl Standing {
         }
     }
 
-    /// All that is known is old from now on. The first outage is the one that is told, but a planned one gives way to a failure.
+    /// All that is known is old from now on. The first outage is the one that is told, but a planned one gives way to a failure,
+    /// and each to the opening: from then on every price is of an earlier day, whatever was lost overnight.
     pub(super) fn cut_off(&mut self, since: Since) {
         if self.known.is_empty() {
             return;
@@ -160,7 +161,8 @@ impl Standing {
         // A halt is told once and may hold for days: nothing would ever renew it.
         self.stale.remove(Part::Status);
         let is_planned = |(_, reason): &Since| Reason::PLANNED.contains(reason);
-        if self.outage.as_ref().is_none_or(|told| is_planned(told) && !is_planned(&since)) {
+        let replaces = |told: &Since| since.1 == Reason::Opening || (is_planned(told) && !is_planned(&since));
+        if self.outage.as_ref().is_none_or(replaces) {
             self.outage = Some(since);
         }
     }
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planned_outage_is_told_until_a_failure_comes_and_a_failure_until_it_is_over() {
+    fn a_planned_outage_is_told_until_a_failure_comes_and_a_failure_until_the_next_opening() {
         let mut standing = Standing::waiting(UnixMicros(0));
         standing.renew(Parts::from_iter([Part::Trade]));
         let mut told = |micros, reason| {
@@ -242,6 +244,7 @@ mod tests {
         assert_eq!(told(3, Reason::Mute), failure);
         assert_eq!(told(4, Reason::ConnectionLost), failure);
         assert_eq!(told(5, Reason::Reconnect), failure);
+        assert_eq!(told(6, Reason::Opening), Some((UnixMicros(6), Reason::Opening)));
     }
 
     #[test]
