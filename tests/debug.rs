@@ -13,6 +13,10 @@ use support::{
     stream::Stream,
     venue::{Venue, trade},
 };
+use tickfan::{
+    config::Feed,
+    market::{Date, Hours, Now, Schedule},
+};
 
 fn ask(admin: SocketAddr, target: &str) -> Value {
     let answer = Client::connect(admin).get(target);
@@ -33,6 +37,12 @@ fn ask_until(admin: SocketAddr, target: &str, mut before: impl FnMut(), will_do:
     }
 }
 
+/// The hours of a feed whose market is closed today and around it.
+fn closed_for_days() -> Schedule {
+    let today = Date::of(Now::read().unix);
+    Schedule::new(Hours::UsEquities, (-2..=2).map(|days| today.plus(days)).collect())
+}
+
 /// A client that reads its `hello` and then nothing more, and the name that it was given.
 fn stalled(address: SocketAddr, target: &str) -> (Client, String) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -47,14 +57,17 @@ fn stalled(address: SocketAddr, target: &str) -> (Client, String) {
 
 #[test]
 fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
-    let (venue, lost) = (Venue::bind(), Venue::bind());
+    let (venue, lost, closed_venue) = (Venue::bind(), Venue::bind(), Venue::bind());
     let url = lost.url.clone();
     drop(lost);
+    let closed = Feed { schedule: closed_for_days(), ..binance("closed", &closed_venue.url, &["ADA-USDT"]) };
     let gateway = Running::start(&config(vec![
+        closed,
         binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"]),
         binance("lost", &url, &["SOL-USDT"]),
     ]));
     let mut connection = venue.grant(&["btcusdt", "ethusdt"]);
+    let _silent = closed_venue.grant(&["adausdt"]);
     connection.send(&trade("ETHUSDT", 1, "3000"));
     let healthy = Stream::open(gateway.address, "/v1/stream/ETH-USDT");
     let (client, name) = stalled(gateway.address, "/v1/stream?symbols=BTC-USDT,ETH-USDT");
@@ -79,23 +92,22 @@ fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
     assert_eq!(ask(gateway.admin, "/debug/streams?limit=1")["streams"].as_array().unwrap().len(), 1);
 
     let symbols = ask(gateway.admin, "/debug/symbols");
-    assert_eq!(symbols["totals"]["symbols"], 3);
+    assert_eq!(symbols["totals"]["symbols"], 4);
     let names = |list: &str| {
         let entries = symbols[list].as_array().unwrap().iter();
         entries.map(|entry| entry["symbol"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names("stalest"), ["ETH-USDT", "BTC-USDT"], "the one without data is counted, not listed");
-    assert_eq!(symbols["totals"]["states"]["waiting"], 1);
+    assert_eq!(names("stalest"), ["ETH-USDT", "BTC-USDT"], "those without data are counted, not listed");
+    assert_eq!(symbols["totals"]["states"]["waiting"], 2);
 
     let feeds_agree = |answer: &Value| answer["feeds"][1]["counters"]["messages"]["trade"].as_u64() > Some(500);
     let feeds = ask_until(gateway.admin, "/debug/feeds", || {}, feeds_agree);
-    assert_eq!(feeds["totals"], serde_json::json!({"feeds": 2, "live": 1}));
-    let [failed, live] = [&feeds["feeds"][0], &feeds["feeds"][1]];
-    assert_eq!(
-        (&failed["feed"], &failed["state"]),
-        (&"lost".into(), &"failed".into()),
-        "what does not work comes first"
-    );
+    assert_eq!(feeds["totals"]["feeds"], 3);
+    assert_eq!(feeds["totals"]["states"], serde_json::json!({"failed": 1, "connecting": 0, "live": 1, "quiet": 1}));
+    let [failed, live, quiet] = [0, 1, 2].map(|place| &feeds["feeds"][place]);
+    for (feed, name, state) in [(failed, "lost", "failed"), (live, "crypto", "live"), (quiet, "closed", "quiet")] {
+        assert_eq!((&feed["feed"], &feed["state"]), (&name.into(), &state.into()), "the worst comes first");
+    }
     assert!(failed["reason"].as_str().unwrap().starts_with("io"), "{failed}");
     assert_eq!((&live["feed"], &live["venue"], &live["reason"]), (&"crypto".into(), &"binance".into(), &Value::Null));
     let last = live["last_messages"].as_array().unwrap().last().unwrap();

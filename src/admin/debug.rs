@@ -4,7 +4,7 @@
 use crate::{
     cache::{Cache, SymbolState},
     fanout::{Closed, Counts, Missed, Reviewed, StreamReport},
-    feed::{FeedCounts, FeedReport, FeedStatus, Note},
+    feed::{FeedCounts, FeedReport, FeedState, FeedStatus, Note},
     market::{Now, State, UnixMicros},
     telemetry::labels::{Label, Tally},
 };
@@ -178,20 +178,20 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The feeds in the order of the configuration: those that do not work first.
+/// Feeds by what they want of an operator: a quiet one does as it should, and may stand behind those that work.
+const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
+
+/// The feeds, the worst first, those of the same state in the order of the configuration.
 pub(super) fn feeds(inside: &Inside, limit: usize) -> Value {
     let mut reports: Vec<_> = inside.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
-    let live = reports.iter().filter(|(_, report)| is_live(report)).count();
-    reports.sort_by_key(|(_, report)| is_live(report));
+    reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
+    let in_state = |state: FeedState| reports.iter().filter(|(_, report)| report.state == state).count();
+    let states = WORST_FIRST.into_iter().map(|state| (state.name().to_owned(), in_state(state).into()));
     json!({
         "now": Now::read().unix.0,
-        "totals": {"feeds": inside.feeds.len(), "live": live},
+        "totals": {"feeds": inside.feeds.len(), "states": states.collect::<Map<_, _>>()},
         "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
     })
-}
-
-fn is_live(report: &FeedReport) -> bool {
-    report.state == crate::feed::FeedState::Live
 }
 
 fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {

@@ -138,7 +138,7 @@ fn draw_table(frame: &mut Frame<'_>, table: &Table, area: Rect) {
     let mut rows = table.rows.iter().map(|row| Row::new(row.iter().map(String::as_str)));
     let head = rows.next().unwrap_or_default().style(Style::new().add_modifier(Modifier::BOLD));
     let widget = ratatui::widgets::Table::new(rows, widths).header(head).column_spacing(2);
-    frame.render_widget(widget.block(Block::bordered().title(table.title)), area);
+    frame.render_widget(widget.block(Block::bordered().title(table.title.as_str())), area);
 }
 
 fn widths(table: &Table) -> Vec<usize> {

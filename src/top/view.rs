@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A table with a title; the first row is its head.
 pub(super) struct Table {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) rows: Vec<Vec<String>>,
 }
 
@@ -79,7 +79,12 @@ fn feeds(before: &Look, now: &Look) -> Table {
         ]
     };
     let head = ["feed", "state", "reason", "last message", "messages/s", "errors/s", "symbols"];
-    table("feeds", &head, &now.feeds["feeds"], row)
+    let mut table = table("feeds", &head, &now.feeds["feeds"], row);
+    let (shown, all) = (table.rows.len() - 1, now.feeds["totals"]["feeds"].as_u64());
+    if let Some(all) = all.filter(|all| *all > shown as u64) {
+        table.title = format!("feeds, {shown} of {all}");
+    }
+    table
 }
 
 /// By how much a count, or counts by label together, grew each second between two answers, each as of its own time `at`,
@@ -131,10 +136,10 @@ fn symbol_row(now: &Look, symbol: &Value) -> Vec<String> {
     ]
 }
 
-fn table(title: &'static str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Vec<String>) -> Table {
+fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Vec<String>) -> Table {
     let head = head.iter().map(|&name| name.to_owned()).collect();
     let rows = entries.as_array().into_iter().flatten().map(row);
-    Table { title, rows: std::iter::once(head).chain(rows).collect() }
+    Table { title: title.to_owned(), rows: std::iter::once(head).chain(rows).collect() }
 }
 
 /// A value as text without control characters: what a venue or a client said must not drive the terminal.
@@ -173,7 +178,7 @@ fn bytes(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::look::Metrics, *};
 
     #[test]
     fn a_rate_is_over_the_time_between_the_counts_and_not_between_the_questions() {
@@ -183,6 +188,21 @@ mod tests {
         assert_eq!(rate(&answer(5, 1_000_000), &answer(5, 1_000_000)), None, "nothing new was counted");
         assert_eq!(rate(&answer(5, 1_000_000), &answer(1, 2_000_000)), None, "another life");
         assert_eq!(rate(&Value::Null, &answer(1, 2_000_000)), None, "a feed that was not listed");
+    }
+
+    #[test]
+    fn a_list_that_leaves_feeds_out_says_so() {
+        let title = |listed: usize, all: usize| {
+            let feeds = serde_json::json!({"totals": {"feeds": all}, "feeds": vec![serde_json::json!({}); listed]});
+            let none = || Look {
+                metrics: Metrics::default(),
+                feeds: feeds.clone(),
+                streams: Value::Null,
+                symbols: Value::Null,
+            };
+            super::feeds(&none(), &none()).title
+        };
+        assert_eq!([title(8, 12), title(8, 8), title(0, 0)], ["feeds, 8 of 12", "feeds", "feeds"]);
     }
 
     #[test]
