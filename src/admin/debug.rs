@@ -121,12 +121,12 @@ fn missed(missed: Missed) -> Value {
     json!({"lag": missed.lag, "options": missed.options, "ring": missed.ring})
 }
 
-/// The symbols with the most ticks a second, and those whose last update is the oldest.
-pub(super) async fn symbols(inside: &Inside, limit: usize) -> Value {
+/// The symbols with the most ticks a second, and those whose last update is the oldest. It blocks while ticks are counted.
+pub(super) fn symbols(inside: &Inside, limit: usize) -> Value {
     let states: Vec<_> = inside.feeds.iter().flat_map(|feed| &feed.symbols).collect();
     let before: Vec<u64> = states.iter().map(|state| state.newest().seq).collect();
     let start = Instant::now();
-    tokio::time::sleep(RATE_SPAN).await;
+    std::thread::sleep(RATE_SPAN);
     let seconds = start.elapsed().as_secs_f64();
     let mut looks: Vec<_> = states.iter().zip(before).map(|(state, before)| Look::new(state, before)).collect();
     let ticks: u64 = looks.iter().map(|look| look.ticks).sum();

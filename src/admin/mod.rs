@@ -130,15 +130,16 @@ impl FromStr for Subject {
     }
 }
 
+/// Each waits, or looks at thousands of symbols, and so may not hold up one of the runtime's threads, nor a feed on it.
 async fn look(subject: Subject, inside: Inside, limit: usize) -> serde_json::Value {
-    match subject {
-        Subject::Feeds => debug::feeds(&inside, limit),
-        Subject::Symbols => debug::symbols(&inside, limit).await,
-        // It waits for threads, so it may not hold up one of the runtime's.
-        Subject::Streams => tokio::task::spawn_blocking(move || debug::streams(&inside, limit))
-            .await
-            .unwrap_or_else(|error| serde_json::json!({"error": error.to_string()})),
-    }
+    let look = match subject {
+        Subject::Streams => debug::streams,
+        Subject::Symbols => debug::symbols,
+        Subject::Feeds => debug::feeds,
+    };
+    tokio::task::spawn_blocking(move || look(&inside, limit))
+        .await
+        .unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}))
 }
 
 fn readiness(judged: Result<(), NotReady>) -> Response {
