@@ -9,13 +9,12 @@ use crate::{
     http::{self, BindError},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
-    market::{Now, Reason, State},
+    market::Now,
     telemetry::{CacheMetrics, Metrics, Source, feed::FeedMetrics, names},
     venue::{self, VenueError},
     wire::Epoch,
 };
 use std::{
-    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{
@@ -244,17 +243,8 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]
         metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(permits.connections.limit() as f64);
         metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
         for feed in feeds.iter() {
-            // What is stale as planned is told apart: nobody is to be woken for it.
-            let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
-            let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0_u32)).collect();
-            for symbol in &feed.symbols {
-                let newest = symbol.newest();
-                let planned = newest.quote.not_live_since().filter(|(_, reason)| Reason::PLANNED.contains(reason));
-                let name = planned.map_or(newest.quote.state().name(), |(_, reason)| reason.name());
-                counts.entry(name).and_modify(|count| *count += 1);
-            }
-            for (name, count) in counts {
-                metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => name).set(count);
+            for (state, count) in admin::by_state(&feed.symbols) {
+                metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => state).set(count);
             }
         }
         streams.publish(&engine.counts(), out);

@@ -1,11 +1,12 @@
 //! `/debug/streams`, `/debug/symbols`, `/debug/feeds`: what is slow, hot or stale right now, as JSON for people and
 //! `tickfan top`. Sorted, the worst first, and cut to `?limit=`.
 
+use super::states::{by_state, told};
 use crate::{
     cache::{Cache, SymbolState},
     fanout::{Closed, Counts, Missed, Reviewed, StreamReport},
     feed::{FeedCounts, FeedReport, FeedState, FeedStatus, Note},
-    market::{Now, State, UnixMicros},
+    market::{Now, UnixMicros},
     telemetry::labels::{Label, Tally},
 };
 use serde_json::{Map, Value, json};
@@ -123,12 +124,12 @@ fn missed(missed: Missed) -> Value {
 
 /// The symbols with the most ticks a second, and those whose last update is the oldest. It blocks while ticks are counted.
 pub(super) fn symbols(inside: &Inside, limit: usize) -> Value {
-    let states: Vec<_> = inside.feeds.iter().flat_map(|feed| &feed.symbols).collect();
-    let before: Vec<u64> = states.iter().map(|state| state.newest().seq).collect();
+    let symbols: Vec<_> = inside.feeds.iter().flat_map(|feed| &feed.symbols).collect();
+    let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().seq).collect();
     let start = Instant::now();
     std::thread::sleep(RATE_SPAN);
     let seconds = start.elapsed().as_secs_f64();
-    let mut looks: Vec<_> = states.iter().zip(before).map(|(state, before)| Look::new(state, before)).collect();
+    let mut looks: Vec<_> = symbols.iter().zip(before).map(|(symbol, before)| Look::new(symbol, before)).collect();
     let ticks: u64 = looks.iter().map(|look| look.ticks).sum();
     looks.sort_by_key(|look| Reverse(look.ticks));
     let hottest: Vec<_> = looks.iter().take(limit).map(|look| look.show(seconds)).collect();
@@ -139,8 +140,8 @@ pub(super) fn symbols(inside: &Inside, limit: usize) -> Value {
     json!({
         "now": Now::read().unix.0,
         "totals": {
-            "symbols": states.len(),
-            "states": by_state(states.into_iter()),
+            "symbols": symbols.len(),
+            "states": states(symbols),
             "ticks_per_second": ticks as f64 / seconds,
             "frames_encoded": inside.cache.frames_encoded(),
         },
@@ -155,21 +156,21 @@ struct Look<'a> {
     seq: u64,
     ticks: u64,
     recv: Option<UnixMicros>,
-    is: State,
+    is: &'static str,
 }
 
 impl<'a> Look<'a> {
     fn new(state: &'a SymbolState, before: u64) -> Self {
         let newest = state.newest();
         let quote = &newest.quote;
-        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: quote.recv, is: quote.state() }
+        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: quote.recv, is: told(quote) }
     }
 
     fn show(&self, seconds: f64) -> Value {
         json!({
             "symbol": self.state.symbol().as_str(),
             "feed": &*self.state.feed(),
-            "state": self.is.name(),
+            "state": self.is,
             "seq": self.seq,
             "ticks_per_second": self.ticks as f64 / seconds,
             "recv": self.recv.map(|recv| recv.0),
@@ -205,7 +206,7 @@ fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {
         "reason": report.reason,
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.symbols.len(),
-        "symbol_states": by_state(feed.symbols.iter()),
+        "symbol_states": states(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
             "losses": tallied(losses),
@@ -229,11 +230,10 @@ fn tallied<L: Label>(tally: &Tally<L>) -> Value {
     Value::Object(counted.filter(|(_, count)| *count > 0).map(|(label, count)| (label, count.into())).collect())
 }
 
-fn by_state<'a>(symbols: impl Iterator<Item = &'a Arc<SymbolState>>) -> Value {
-    let mut counts = [0_u64; State::NAMES.len()];
-    symbols.for_each(|symbol| counts[symbol.newest().quote.state() as usize] += 1);
-    let counted = State::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0);
-    Value::Object(counted.map(|((_, name), count)| (name.to_owned(), count.into())).collect())
+/// How many symbols are in each state, without zeros.
+fn states<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Value {
+    let counted = by_state(symbols).into_iter().filter(|(_, count)| *count > 0);
+    Value::Object(counted.map(|(name, count)| (name.to_owned(), count.into())).collect())
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 
 mod debug;
 mod health;
+mod states;
 
 pub use debug::{AskWorkers, Inside, InsideFeed};
 pub use health::{FIRST_VERDICTS_MAX, FeedVerdict, NotReady, Situation};
+pub use states::by_state;
 
 use crate::{
     config,
