@@ -20,7 +20,7 @@ use crate::{
         feed::{ConnectResult, FeedMetrics, MessageKind},
         labels::Label,
     },
-    venue::{Batch, Failure, Message, Rules, Venue},
+    venue::{self, Batch, Failure, Message, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::{
@@ -89,6 +89,7 @@ impl<S: Sink> Connection<S> {
         let mut publish = interval(timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            meter: Meter::new(metrics, venue::origin(&config)),
             session: Session::new(timing, rules, rand::random(), now),
             hours: HoursWatch::new(config.schedule, now),
             closed: false,
@@ -98,7 +99,6 @@ impl<S: Sink> Connection<S> {
             attempt: None,
             socket: None,
             batch: Batch::default(),
-            meter: Meter::new(metrics),
             publish,
             notices: Notices::new(config.name, status),
             venue,

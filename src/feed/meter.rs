@@ -2,7 +2,7 @@
 
 use super::status::FeedCounts;
 use crate::{
-    market::{Now, UnixMicros, Update},
+    market::{Now, Origin, UnixMicros, Update},
     telemetry::{
         feed::{ConnectResult, FeedMetrics, Loss, MessageKind},
         labels::Tally,
@@ -18,6 +18,8 @@ const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Meter {
     metrics: FeedMetrics,
+    /// Whether the venue holds its data back, by contract: then their age is no lag.
+    is_delayed: bool,
     /// Whether the connection that there is has been granted something.
     is_up: bool,
     kinds: Tally<MessageKind>,
@@ -29,10 +31,11 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(metrics: FeedMetrics) -> Self {
+    pub(super) fn new(metrics: FeedMetrics, origin: Origin) -> Self {
         metrics.up.set(0.0);
         Self {
             metrics,
+            is_delayed: origin == Origin::Delayed,
             is_up: false,
             kinds: Tally::default(),
             counts: FeedCounts::default(),
@@ -67,7 +70,7 @@ impl Meter {
 
     fn lag(&mut self, micros: i64, now: Instant) {
         self.skew_micros = Some(micros);
-        if self.sampled.is_none_or(|sampled| now - sampled >= LAG_SAMPLE_EVERY) {
+        if !self.is_delayed && self.sampled.is_none_or(|sampled| now - sampled >= LAG_SAMPLE_EVERY) {
             self.sampled = Some(now);
             self.metrics.lag.record(micros.max(0) as f64 / 1e6);
         }
@@ -121,4 +124,28 @@ impl Meter {
 fn event_time(update: &Update) -> Option<UnixMicros> {
     let trade = update.trade.and_then(|trade| trade.order.time);
     trade.or_else(|| update.quote.and_then(|quote| quote.order.time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Field, Order, TradeUpdate};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[test]
+    fn the_age_of_data_that_are_delayed_by_contract_is_no_lag() {
+        for (origin, samples) in [(Origin::Market, 1), (Origin::Delayed, 0)] {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let mut meter = metrics::with_local_recorder(&recorder, || Meter::new(FeedMetrics::register("x"), origin));
+            let now = Now::read();
+            let order = Order { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Order::default() };
+            let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), order, ..TradeUpdate::default() };
+            meter.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
+            meter.publish(&mut Tally::default(), now);
+            let text = recorder.handle().render();
+            let counted = format!("tickfan_feed_lag_seconds_count{{feed=\"x\"}} {samples}\n");
+            assert!(text.contains(&counted), "{text}");
+            assert!(text.contains("tickfan_feed_clock_skew_seconds{feed=\"x\"} 900"), "{text}");
+        }
+    }
 }
