@@ -99,7 +99,10 @@ pub fn describe() {
     describe_gauge!(STREAMS_LIMIT, "The most streams that may be open.");
     describe_counter!(STREAMS_OPENED, "Streams opened.");
     describe_counter!(STREAMS_CLOSED, "Streams ended, by reason.");
-    describe_counter!(STREAMS_REJECTED, "Streams answered with busy, by reason.");
+    describe_counter!(
+        STREAMS_REJECTED,
+        "Streams that were not opened, by reason: answered with busy, or error where the socket could not be taken over."
+    );
     describe_gauge!(STREAMS_STALLED, "Streams whose transport is full right now.");
     describe_counter!(STREAM_TICKS_SENT, "Ticks written to streams.");
     describe_counter!(STREAM_TICKS_MISSED, "Ticks that a stream did not get, by cause: lag, options, ring.");
