@@ -12,6 +12,7 @@ use crate::{
     market::{Now, Parts},
 };
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::{collections::BinaryHeap, mem, sync::Arc, time::Instant};
 
 /// A write offers no more bytes of ticks than this, and goes on in the next one: what a stream may take while others wait.
@@ -34,6 +35,9 @@ pub(super) struct Planned<'a> {
     pub(super) tick: &'a Tick,
     pub(super) frame: &'a Bytes,
 }
+
+/// What a write offers, in its order. Most offer a tick or two: those cost no allocation.
+pub(super) type Plan<'a> = SmallVec<[Planned<'a>; 4]>;
 
 /// Where a stream stands in each of its symbols.
 pub(super) struct Cursors {
@@ -148,17 +152,17 @@ impl Cursors {
     }
 
     /// Lists what the stream lacks, in the order in which it is to be sent; returns whether there is more than listed.
-    pub(super) fn plan<'a>(&mut self, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) -> bool {
+    pub(super) fn plan<'a>(&mut self, symbols: &'a Symbols, view: View, plan: &mut Plan<'a>) -> bool {
         let count = self.slots.len() as u32;
         match self.look {
             Look::Marked => {
                 while self.marked != END {
                     let slot = self.marked;
                     self.marked = mem::replace(&mut self.slots[slot as usize].link, UNMARKED);
-                    self.plan_slot(slot, symbols, view, plan);
+                    plan.extend(self.lacking(slot, symbols, view));
                 }
             }
-            Look::All => (0..count).for_each(|slot| self.plan_slot(slot, symbols, view, plan)),
+            Look::All => (0..count).for_each(|slot| plan.extend(self.lacking(slot, symbols, view))),
             Look::Around => return self.plan_around(symbols, view, plan),
         }
         if plan.len() > 1 {
@@ -172,23 +176,26 @@ impl Cursors {
     }
 
     /// Lists a little of what all slots lack, from the one after the last that was written; returns whether there is more.
-    fn plan_around<'a>(&self, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) -> bool {
+    fn plan_around<'a>(&self, symbols: &'a Symbols, view: View, plan: &mut Plan<'a>) -> bool {
         let count = self.slots.len() as u32;
-        for step in 1..=count {
-            self.plan_slot((self.last + step) % count, symbols, view, plan);
-            if cut(plan, self.catch_up_bytes as usize) {
+        let mut bytes_left = self.catch_up_bytes as usize;
+        let slots = (1..=count).map(|step| (self.last + step) % count);
+        for planned in slots.flat_map(|slot| self.lacking(slot, symbols, view)) {
+            if planned.frame.len() > bytes_left && !plan.is_empty() {
                 return true;
             }
+            bytes_left = bytes_left.saturating_sub(planned.frame.len());
+            plan.push(planned);
         }
         false
     }
 
-    /// Lists what one slot lacks.
-    fn plan_slot<'a>(&self, slot: u32, symbols: &'a Symbols, view: View, plan: &mut Vec<Planned<'a>>) {
+    /// What one slot lacks, oldest first.
+    fn lacking<'a>(&self, slot: u32, symbols: &'a Symbols, view: View) -> impl Iterator<Item = Planned<'a>> + use<'a> {
         let Slot { cursor, symbol, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
         let pending = symbol.window.pending(cursor, view);
-        plan.extend(pending.map(|tick| Planned { slot, tick, frame: symbol.state.frame(tick) }));
+        pending.map(move |tick| Planned { slot, tick, frame: symbol.state.frame(tick) })
     }
 
     /// A tick was sent, at least its first byte; returns what was skipped before it, by cause.
@@ -234,7 +241,7 @@ impl Cursors {
 }
 
 /// Cuts a plan to so many bytes, but at least one block; returns whether something was cut off.
-fn cut(plan: &mut Vec<Planned<'_>>, bytes_max: usize) -> bool {
+fn cut(plan: &mut Plan<'_>, bytes_max: usize) -> bool {
     let mut bytes = 0;
     let fits = plan.iter().take_while(|planned| {
         let fits = bytes == 0 || bytes + planned.frame.len() <= bytes_max;

@@ -7,6 +7,7 @@ use rustix::{
     io::{Errno, retry_on_intr},
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
 };
+use smallvec::SmallVec;
 use socket2::SockRef;
 use std::{
     io::{self, ErrorKind, IoSlice, Read},
@@ -79,7 +80,7 @@ impl Transport for Socket {
 
     fn try_write(&mut self, mut blocks: &[&Bytes]) -> io::Result<usize> {
         let mut taken = 0;
-        let mut slices = Vec::with_capacity(blocks.len());
+        let mut slices = SmallVec::<[IoSlice<'_>; 5]>::new();
         while !blocks.is_empty() {
             slices.clear();
             let mut offered = 0;

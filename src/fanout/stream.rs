@@ -1,7 +1,7 @@
 //! A stream: its transport, its cursors, and what one write does to both.
 
 use super::{
-    cursors::{Cursors, Planned},
+    cursors::{Cursors, Plan, Planned},
     options::Options,
     schedule::{Armed, Deadlines},
     symbols::Symbols,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{market::Now, wire::StreamName};
 use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
 use std::{
     mem,
     time::{Duration, Instant},
@@ -167,11 +168,9 @@ impl<T: Transport> Stream<T> {
     ) -> Result<Written, Closed> {
         let had_room = self.deadlines.full_since.is_none();
         let only_rest = now.instant < self.not_before && !self.is_urgent;
-        let mut plan = Vec::new();
+        let mut plan = Plan::new();
         let more = only_rest || self.cursors.plan(symbols, self.view(now, max_lag), &mut plan);
-        let rest = Some(&self.rest).filter(|rest| !rest.is_empty());
-        let blocks: Vec<&Bytes> = rest.into_iter().chain(plan.iter().map(|planned| planned.frame)).collect();
-        if blocks.is_empty() {
+        if plan.is_empty() && self.rest.is_empty() {
             if !more {
                 self.cursors.caught_up();
                 self.is_urgent = false;
@@ -180,8 +179,7 @@ impl<T: Transport> Stream<T> {
             return Ok(Written { more, ..Written::default() });
         }
         let rest_before = self.rest.len();
-        let offered: usize = blocks.iter().map(|block| block.len()).sum();
-        let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
+        let (offered, taken) = self.offer(plan.iter().map(|planned| planned.frame))?;
         let missed = self.advance(taken, &plan, |since| sent(since, had_room));
         self.missed.add(missed);
         let is_first = !plan.is_empty() && taken > rest_before && !mem::replace(&mut self.has_ticked, true);
@@ -203,14 +201,13 @@ impl<T: Transport> Stream<T> {
     /// many bytes were taken. Of a block that is not begun, nothing is kept: it is news of this moment only.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, Closed> {
         let of_rest = self.rest.len();
-        let blocks: Vec<&Bytes> = [&self.rest, block].into_iter().filter(|block| !block.is_empty()).collect();
-        let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
+        let (offered, taken) = self.offer(Some(block).filter(|block| !block.is_empty()))?;
         if taken > of_rest {
             self.rest = block.slice(taken - of_rest..);
         } else {
             self.rest.advance(taken);
         }
-        self.note_write(taken, of_rest + block.len(), now);
+        self.note_write(taken, offered, now);
         Ok(taken)
     }
 
@@ -223,6 +220,17 @@ impl<T: Transport> Stream<T> {
         let taken = self.write_block(goodbye, now)?;
         self.says_goodbye = taken > of_rest;
         Ok(taken)
+    }
+
+    /// Offers what is left of the block that was begun last, and blocks behind it; returns how many bytes were offered, and how many
+    /// taken.
+    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>) -> Result<(usize, usize), Closed> {
+        let rest = Some(&self.rest).filter(|rest| !rest.is_empty());
+        // The rest, and most often a tick or two: these cost no allocation.
+        let blocks: SmallVec<[&Bytes; 5]> = rest.into_iter().chain(more).collect();
+        let offered = blocks.iter().map(|block| block.len()).sum();
+        let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
+        Ok((offered, taken))
     }
 
     fn view(&self, now: Now, max_lag: Duration) -> View {

@@ -258,7 +258,7 @@ fn limits(seen: &Seen<'_>, generator: GeneratorTold, venue: Option<VenueTold>) -
             warnings.push(format!("the venue was up to {latest} behind its schedule, which latency contains"));
         }
         if venue.lost > 0 {
-            warnings.push(format!("the gateway did not take {} updates from the venue in time", venue.lost));
+            warnings.push(format!("the gateway did not take {} batches of updates from the venue in time", venue.lost));
         }
     }
     warnings

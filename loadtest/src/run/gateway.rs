@@ -28,8 +28,13 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(15);
 /// Of a gateway that fails, the last lines that it logged.
 const LINES_KEPT: usize = 20;
-/// Binance carries 512 symbols on a connection.
-const SYMBOLS_PER_FEED: usize = 500;
+/// As many symbols as a venue of this protocol carries on one connection.
+fn symbols_per_feed(protocol: Speaks) -> usize {
+    match protocol {
+        Speaks::Binance => 512,
+        Speaks::Alpaca => 20_000,
+    }
+}
 
 /// Gateways that this process has started: each has a configuration of its own.
 static STARTED: AtomicU32 = AtomicU32::new(0);
@@ -197,7 +202,7 @@ pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> S
         server.entry("drain").or_insert_with(|| toml::Value::String("1s".to_owned()));
     }
     let common = scenario.gateway.get("feed").cloned().unwrap_or_default();
-    let feeds = symbols.chunks(SYMBOLS_PER_FEED).enumerate().map(|(number, symbols)| {
+    let feeds = symbols.chunks(symbols_per_feed(scenario.venue.protocol)).enumerate().map(|(number, symbols)| {
         let mut feed = common.clone();
         let mut set = |key: &str, text: &str| feed.insert(key.to_owned(), toml::Value::String(text.to_owned()));
         set("name", &format!("mock-{number}"));
@@ -231,15 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn many_symbols_are_split_over_feeds() {
+    fn many_symbols_are_split_over_as_few_feeds_as_the_venue_allows() {
         let (mut scenario, _) = scenario::load("many-symbols").unwrap();
         scenario.gateway.insert("feed".to_owned(), toml::from_str("mute_after = \"2s\"").unwrap());
-        let symbols = scenario::symbol_names(1_001, Speaks::Binance);
-        let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1").parse().unwrap();
-        let feeds = config["feed"].as_array().unwrap();
-        let counts: Vec<usize> = feeds.iter().map(|feed| feed["symbols"].as_array().unwrap().len()).collect();
-        assert_eq!(counts, [500, 500, 1]);
-        assert!(feeds.iter().all(|feed| feed["mute_after"].as_str() == Some("2s")));
-        assert_eq!(config["server"]["drain"].as_str(), Some("1s"));
+        for (protocol, expected) in [(Speaks::Binance, vec![512, 512, 1]), (Speaks::Alpaca, vec![1_025])] {
+            scenario.venue.protocol = protocol;
+            let symbols = scenario::symbol_names(1_025, protocol);
+            let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1").parse().unwrap();
+            let feeds = config["feed"].as_array().unwrap();
+            let counts: Vec<usize> = feeds.iter().map(|feed| feed["symbols"].as_array().unwrap().len()).collect();
+            assert_eq!(counts, expected);
+            assert!(feeds.iter().all(|feed| feed["mute_after"].as_str() == Some("2s")));
+            assert_eq!(config["server"]["drain"].as_str(), Some("1s"));
+        }
     }
 }

@@ -171,7 +171,7 @@ pub struct Sent {
     pub updates: u64,
     /// Updates that were due while nobody wanted any.
     pub unwanted: u64,
-    /// Updates that a connection lost because it was too far behind.
+    /// Batches of updates that a connection lost because it was too far behind.
     pub lost: u64,
     /// The most that an update was generated after it was due.
     pub latest: Duration,
