@@ -121,7 +121,7 @@ fn holes_that_cannot_be_judged_are_told() {
 #[test]
 fn the_floor_sends_each_tick_to_those_that_want_it() {
     let symbols = vec!["A".to_owned(), "B".to_owned()];
-    let of = FloorSetup { streams: 10, symbols: symbols.clone(), rate: 100.0, flush_interval: Duration::ZERO };
+    let of = FloorSetup { streams: 10, symbols: symbols.clone(), seed: 1, rate: 100.0, flush_interval: Duration::ZERO };
     let floor = Floor::start(of).unwrap();
     let groups = vec![Group { symbols: 2, ..group(10, Reads::AtOnce, 0.0) }];
     let wanted = Run {

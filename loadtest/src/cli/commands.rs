@@ -231,6 +231,7 @@ fn compare_with_floor(args: &FloorArgs) -> Result<u8, Failure> {
     let floor = Floor::start(FloorSetup {
         streams: scenario.streams() as usize,
         symbols: symbols.clone(),
+        seed: scenario.venue.seed,
         rate,
         flush_interval: args.flush_interval.0,
     })?;

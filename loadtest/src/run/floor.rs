@@ -6,6 +6,7 @@ use crate::{
     scenario::{LoadSetup, Scenario},
     streams::{Group, Reads},
 };
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use socket2::{Domain, Socket, Type};
 use std::{
     collections::HashMap,
@@ -36,8 +37,10 @@ const QUOTE: &str = "\"bid\":182.33,\"bid_size\":300,\"ask\":182.35,\"ask_size\"
 pub struct FloorSetup {
     /// How many streams it waits for before it begins.
     pub streams: usize,
-    /// The symbols, each of which has its turn.
+    /// The symbols: which is next is drawn, as a venue draws it.
     pub symbols: Vec<String>,
+    /// Decides which symbol is next.
+    pub seed: u64,
     /// Ticks a second, of all symbols together.
     pub rate: f64,
     /// How long ticks are gathered before they are sent together.
@@ -125,14 +128,16 @@ struct Sending<'a> {
     clients: Vec<Client>,
     /// The clients of each symbol.
     lists: Vec<Vec<usize>>,
+    /// The last `seq` of each symbol.
+    seqs: Vec<u64>,
     told: FloorTold,
 }
 
 impl<'a> Sending<'a> {
     fn new(setup: &'a FloorSetup) -> Self {
         let places = setup.symbols.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let lists = vec![Vec::new(); setup.symbols.len()];
-        Self { setup, places, clients: Vec::new(), lists, told: FloorTold::default() }
+        let (lists, seqs) = (vec![Vec::new(); setup.symbols.len()], vec![0; setup.symbols.len()]);
+        Self { setup, places, clients: Vec::new(), lists, seqs, told: FloorTold::default() }
     }
 
     fn accept_all(&mut self, listener: &TcpListener, stop: &AtomicBool) -> io::Result<()> {
@@ -169,6 +174,7 @@ impl<'a> Sending<'a> {
     fn send_all(mut self, stop: &AtomicBool) -> io::Result<FloorTold> {
         let (thread, begun) = (Process::own_thread(), Instant::now());
         let (start_micros, cpu) = (unix_micros(), thread.usage()?.cpu);
+        let mut random = SmallRng::seed_from_u64(self.setup.seed);
         let (mut count, mut frame, mut touched) = (0_u64, String::new(), Vec::new());
         let mut sent_at = Duration::ZERO;
         let due = |count: u64| Duration::from_secs_f64(count as f64 / self.setup.rate);
@@ -180,8 +186,11 @@ impl<'a> Sending<'a> {
             while due(count + 1) <= now {
                 count += 1;
                 let trade_ts = start_micros + i64::try_from(due(count).as_micros()).unwrap_or(i64::MAX);
-                write_frame(&mut frame, &self.setup.symbols, count, trade_ts);
-                for &client in &self.lists[(count % self.setup.symbols.len() as u64) as usize] {
+                let symbol = random.random_range(0..self.setup.symbols.len());
+                self.seqs[symbol] += 1;
+                let seq = self.seqs[symbol];
+                write_frame(&mut frame, &self.setup.symbols[symbol], seq, count, trade_ts);
+                for &client in &self.lists[symbol] {
                     let Client { pending, is_gone, .. } = &mut self.clients[client];
                     if *is_gone {
                         continue;
@@ -221,9 +230,8 @@ impl Client {
     }
 }
 
-/// The `count`-th tick, of the symbol whose turn it is.
-fn write_frame(frame: &mut String, symbols: &[String], count: u64, trade_ts: i64) {
-    let (symbol, seq) = (&symbols[(count % symbols.len() as u64) as usize], count / symbols.len() as u64 + 1);
+/// The `count`-th tick of all, a symbol's `seq`-th.
+fn write_frame(frame: &mut String, symbol: &str, seq: u64, count: u64, trade_ts: i64) {
     let recv = unix_micros();
     frame.clear();
     // Writing to a text cannot fail.
