@@ -51,7 +51,7 @@ impl Shared {
         let (mut seen, mut got) = (0, Vec::new());
         while seen < last || got.len() < commands {
             let (mut changed, mut sent) = (Vec::new(), Vec::new());
-            self.inbox.take(&mut changed, &mut sent);
+            self.inbox.take(Some(&mut changed), &mut sent);
             assert!(changed.len() <= 1, "a symbol enters the inbox once until its mark is cleared");
             for () in changed {
                 seen = self.marks.take(WORKER, || *self.newest.lock().unwrap());

@@ -150,8 +150,12 @@ impl Fanout {
         let now = Now::read();
         #[expect(clippy::arc_with_non_send_sync, reason = "one thread")]
         let inbox = Arc::new(WorkerInbox::default());
-        let limits =
-            WorkerLimits { max_lag: Duration::from_millis(250), ring: 1_024, stall_timeout: Duration::from_secs(30) };
+        let limits = WorkerLimits {
+            max_lag: Duration::from_millis(250),
+            ring: 1_024,
+            stall_timeout: Duration::from_secs(30),
+            flush_interval: None,
+        };
         let bytes = Rc::new(Cell::new(0));
         for index in 0..streams {
             let opening = Opening {

@@ -3,7 +3,6 @@
 use super::{
     counts::Counts,
     options::Options,
-    pace::Pace,
     review::{Review, Reviewed},
     socket::Socket,
     thread::{self, SharedCounts, WAKE},
@@ -89,7 +88,12 @@ impl Engine {
     /// # Errors
     /// What the system says where it has no thread or descriptor to give.
     pub fn start(config: &config::Fanout) -> io::Result<(Arc<Self>, Workers)> {
-        let limits = WorkerLimits { max_lag: config.max_lag, ring: config.ring, stall_timeout: config.stall_timeout };
+        let limits = WorkerLimits {
+            max_lag: config.max_lag,
+            ring: config.ring,
+            stall_timeout: config.stall_timeout,
+            flush_interval: config.flush_interval,
+        };
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for index in 0..Self::worker_count(config) {
             let poll = Poll::new()?;
@@ -101,12 +105,10 @@ impl Engine {
                 streams: Arc::default(),
             };
             let (inbox, counts) = (handle.inbox.clone(), handle.counts.clone());
-            let pace = Pace::new(config.flush_interval);
             let run = move || {
                 let worker = Worker::new(index as u32, inbox.clone(), limits, rand::random());
                 // A dead worker must never look like a quiet market: a panic ends the process.
-                thread::run(poll, &inbox, worker, pace, &counts)
-                    .expect("a worker can wait as long as the process lives");
+                thread::run(poll, &inbox, worker, &counts).expect("a worker can wait as long as the process lives");
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
             handles.push(handle);

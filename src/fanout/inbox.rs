@@ -45,11 +45,11 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
         mem::take(&mut inner.asleep)
     }
 
-    /// Takes all there is, into lists that are empty. The worker is awake.
-    pub fn take(&self, changed: &mut Vec<Symbol>, commands: &mut Vec<Command>) {
+    /// Takes the commands, and the changed symbols if these are asked for, into lists that are empty. The worker is awake.
+    pub fn take(&self, changed: Option<&mut Vec<Symbol>>, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         inner.asleep = false;
-        mem::swap(&mut inner.changed, changed);
+        changed.into_iter().for_each(|changed| mem::swap(&mut inner.changed, changed));
         mem::swap(&mut inner.commands, commands);
     }
 

@@ -1,38 +1,68 @@
-//! How long a worker rests once it has caught up: as its load grows, fewer rounds and larger writes.
+//! When changes are taken, and how long a worker rests once it has caught up: as its load grows, fewer rounds and larger
+//! writes. docs/decisions/0005-rounds.md has the measurements.
 
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
-/// A rest is so many times as long as the round before it. docs/decisions/0005-rounds.md has the measurements of this and the next.
+/// A rest is so many times as long as the round before it.
 const REST_PER_ROUND: u32 = 2;
 /// The longest rest that the load makes.
 const REST_MAX: Duration = Duration::from_millis(10);
 /// A shorter rest is none: the kernel's timers are not that exact, and it would spare nothing.
 const REST_MIN: Duration = Duration::from_micros(100);
 
+/// When a worker wants its next turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// There is more to do.
+    No,
+    /// At this moment, or as soon as something happens.
+    Until(Instant),
+    /// When something happens.
+    Forever,
+}
+
 /// Decides when the next round may begin. A round is all turns from a rest to the one that leaves nothing to do.
 #[derive(Debug)]
-pub(super) struct Pace {
-    /// Between the beginnings of two rounds; `None`: as the load has it.
-    interval: Option<Duration>,
-    /// What the round has taken so far.
-    busy: Duration,
+pub(super) enum Pace {
+    /// As the load has it; what the round has taken so far.
+    Load(Duration),
+    /// Changes are taken once in an interval, however long it takes to write them; when that is next.
+    Fixed(Duration, Option<Instant>),
 }
 
 impl Pace {
+    /// With a fixed interval, or as the load has it.
     pub(super) fn new(interval: Option<Duration>) -> Self {
-        Self { interval, busy: Duration::ZERO }
+        interval.map_or(Self::Load(Duration::ZERO), |interval| Self::Fixed(interval, None))
     }
 
-    /// After a turn that took so long: the rest before the next one, which is none while there is more to do.
-    pub(super) fn rest(&mut self, took: Duration, caught_up: bool) -> Duration {
-        self.busy += took;
-        if !caught_up {
-            return Duration::ZERO;
+    /// Whether this turn takes what has changed.
+    pub(super) fn takes(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Load(_) => true,
+            Self::Fixed(_, Some(next)) if now < *next => false,
+            Self::Fixed(interval, next) => {
+                *next = Some(now + *interval);
+                true
+            }
         }
-        let busy = mem::take(&mut self.busy);
-        match self.interval {
-            Some(interval) => interval.saturating_sub(busy),
-            None => Some(REST_MAX.min(busy * REST_PER_ROUND)).filter(|rest| *rest >= REST_MIN).unwrap_or_default(),
+    }
+
+    /// After a turn that began at `began` and took so long: the rest before the next one, which is none while there is
+    /// more to do.
+    pub(super) fn rest(&mut self, began: Instant, took: Duration, wait: Wait) -> Duration {
+        let caught_up = wait != Wait::No;
+        match self {
+            Self::Load(busy) => {
+                *busy += took;
+                let rest = if caught_up { mem::take(busy) * REST_PER_ROUND } else { Duration::ZERO };
+                Some(rest.min(REST_MAX)).filter(|rest| *rest >= REST_MIN).unwrap_or_default()
+            }
+            Self::Fixed(_, Some(next)) if caught_up => next.saturating_duration_since(began + took),
+            Self::Fixed(..) => Duration::ZERO,
         }
     }
 }
@@ -48,24 +78,42 @@ mod tests {
     #[test]
     fn a_rest_grows_with_the_round_before_it_up_to_its_limit() {
         for (took, rest) in [(0, 0), (49, 0), (50, 100), (300, 600), (5_000, 10_000), (80_000, 10_000)] {
-            assert_eq!(Pace::new(None).rest(micros(took), true), micros(rest), "after {took} µs");
+            let rests = Pace::new(None).rest(Instant::now(), micros(took), Wait::Forever);
+            assert_eq!(rests, micros(rest), "after {took} µs");
         }
     }
 
     #[test]
     fn a_round_is_all_turns_since_the_last_rest() {
-        let mut pace = Pace::new(None);
-        assert_eq!(pace.rest(micros(1_000), false), Duration::ZERO);
-        assert_eq!(pace.rest(micros(1_000), false), Duration::ZERO);
-        assert_eq!(pace.rest(micros(500), true), micros(5_000));
-        assert_eq!(pace.rest(micros(500), true), micros(1_000));
+        let (mut pace, now) = (Pace::new(None), Instant::now());
+        assert!(pace.takes(now) && pace.takes(now), "changes are taken in every turn");
+        assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.rest(now, micros(500), Wait::Forever), micros(5_000));
+        assert_eq!(pace.rest(now, micros(500), Wait::Forever), micros(1_000));
     }
 
     #[test]
-    fn an_interval_is_from_beginning_to_beginning() {
-        for (took, rest) in [(0, 20_000), (5_000, 15_000), (20_000, 0), (90_000, 0)] {
-            assert_eq!(Pace::new(Some(micros(20_000))).rest(micros(took), true), micros(rest), "after {took} µs");
-        }
-        assert_eq!(Pace::new(Some(Duration::ZERO)).rest(micros(300), true), Duration::ZERO);
+    fn in_an_interval_changes_are_taken_once_whether_they_are_all_written_or_not() {
+        let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(pace.takes(at(0)));
+        assert_eq!(pace.rest(at(0), micros(3_000), Wait::No), Duration::ZERO);
+        assert!(!pace.takes(at(3)));
+        assert_eq!(pace.rest(at(3), micros(5_000), Wait::Forever), micros(12_000));
+        assert!(pace.takes(at(20)));
+        assert_eq!(pace.rest(at(20), micros(19_000), Wait::No), Duration::ZERO);
+        assert!(!pace.takes(at(39)));
+        assert_eq!(pace.rest(at(39), micros(4_000), Wait::No), Duration::ZERO);
+        assert!(pace.takes(at(43)), "the next interval begins in the middle of a long round");
+        assert!(pace.takes(at(90)), "after quiet it begins with the first change");
+        assert!(!pace.takes(at(109)));
+    }
+
+    #[test]
+    fn an_interval_of_0_is_none() {
+        let (mut pace, now) = (Pace::new(Some(Duration::ZERO)), Instant::now());
+        assert!(pace.takes(now) && pace.takes(now));
+        assert_eq!(pace.rest(now, micros(300), Wait::Forever), Duration::ZERO);
     }
 }

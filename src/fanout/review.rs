@@ -221,7 +221,12 @@ mod tests {
             let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
             let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
             let inbox: Arc<WorkerInbox<Room>> = Arc::default();
-            let limits = WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age };
+            let limits = WorkerLimits {
+                max_lag: Duration::from_millis(250),
+                ring: 64,
+                stall_timeout: age,
+                flush_interval: None,
+            };
             let worker = Worker::new(0, inbox.clone(), limits, 1);
             Self { now, state, inbox, worker }
         }

@@ -2,10 +2,10 @@
 
 use super::{
     counts::Counts,
-    pace::Pace,
+    pace::Wait,
     socket::Socket,
     transport::Ready,
-    worker::{Wait, Worker, WorkerInbox},
+    worker::{Worker, WorkerInbox},
 };
 use crate::market::Now;
 use mio::{Events, Poll, Token};
@@ -33,7 +33,6 @@ pub(super) fn run(
     mut poll: Poll,
     inbox: &WorkerInbox<Socket>,
     mut worker: Worker<Socket>,
-    mut pace: Pace,
     counts: &SharedCounts,
 ) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
@@ -54,7 +53,6 @@ pub(super) fn run(
         let now = Now::read();
         let wait = worker.turn(now, &ready);
         let took = now.instant.elapsed();
-        worker.took(took);
         if now.instant >= publish_at || worker.is_done() {
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;
@@ -67,7 +65,7 @@ pub(super) fn run(
             Wait::Until(at) => at.min(publish_at),
             Wait::Forever => publish_at,
         };
-        let rest = pace.rest(took, wait != Wait::No);
+        let rest = worker.rest(now, took, wait);
         if !rest.is_zero() {
             std::thread::sleep(rest);
         }

@@ -5,6 +5,7 @@ use super::{
     cursors::{Cursors, Slot},
     engine::Opening,
     inbox::Inbox,
+    pace::{Pace, Wait},
     review::Review,
     roster::Roster,
     schedule::Due,
@@ -20,12 +21,7 @@ use crate::{
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use slotmap::{Key, KeyData};
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 /// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
 const WRITES_PER_TURN: usize = 256;
@@ -62,17 +58,8 @@ pub struct WorkerLimits {
     pub ring: usize,
     /// How long a stream may take no byte before it is closed.
     pub stall_timeout: Duration,
-}
-
-/// When a worker wants its next turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// There is more to do.
-    No,
-    /// At this moment, or as soon as something happens.
-    Until(Instant),
-    /// When something happens.
-    Forever,
+    /// How long changes are gathered; `None`: as the load has it.
+    pub flush_interval: Option<Duration>,
 }
 
 /// Owns streams outright, without locks, and serves them turn by turn. It reads no clock and does no I/O but through
@@ -82,6 +69,7 @@ pub struct Worker<T> {
     limits: WorkerLimits,
     symbols: Symbols,
     roster: Roster<T>,
+    pace: Pace,
     /// Large symbols that have changed since the running round began: they are marked when it ends, once for all their
     /// ticks.
     next_round: Vec<usize>,
@@ -106,6 +94,7 @@ impl<T: Transport> Worker<T> {
             limits,
             symbols: Symbols::new(1 << index, window),
             roster: Roster::new(limits.stall_timeout),
+            pace: Pace::new(limits.flush_interval),
             next_round: Vec::new(),
             counts: Counts::default(),
             random: SmallRng::seed_from_u64(seed),
@@ -137,9 +126,10 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Counts how long a turn took; a worker reads no clock.
-    pub fn took(&mut self, duration: Duration) {
-        self.counts.turns.record(duration);
+    /// Counts how long the turn of `now` took, since a worker reads no clock; returns how long it rests before the next.
+    pub fn rest(&mut self, now: Now, took: Duration, wait: Wait) -> Duration {
+        self.counts.turns.record(took);
+        self.pace.rest(now.instant, took, wait)
     }
 
     /// What it has done so far.
@@ -159,7 +149,8 @@ impl<T: Transport> Worker<T> {
 
     fn take_inbox(&mut self, now: Now) {
         let (mut changed, mut commands) = (mem::take(&mut self.changed), mem::take(&mut self.commands));
-        self.inbox.take(&mut changed, &mut commands);
+        let takes_changes = self.pace.takes(now.instant);
+        self.inbox.take(takes_changes.then_some(&mut changed), &mut commands);
         for state in changed.drain(..) {
             self.take_change(&state, now);
         }

@@ -18,7 +18,7 @@ use world::{Settings, World};
 const STEPS: usize = 300;
 
 /// Any mix of publishes, joins, turns, readers that keep up, drip, stall and die. Each run checks all rules; the tests
-/// share the seeds among them, a thousand in all.
+/// share the seeds among them.
 fn simulate(seeds: Range<u64>, settings: Settings) {
     let seeds = match std::env::var("SIMULATION_SEED") {
         Ok(seed) => vec![seed.parse().expect("SIMULATION_SEED is a whole number")],
@@ -61,6 +61,39 @@ fn rule_11_a_frame_is_encoded_once_for_all_and_only_if_some_stream_wants_it() {
 #[test]
 fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resume() {
     simulate(1_000..1_400, Settings { choosy: true, ..Settings::default() });
+}
+
+#[test]
+fn the_rules_hold_where_changes_are_gathered() {
+    let flush_interval = Some(Duration::from_millis(20));
+    simulate(1_400..1_450, Settings { flush_interval, ..Settings::default() });
+    simulate(1_450..1_500, Settings { flush_interval, choosy: true, ..Settings::default() });
+}
+
+/// In an interval a stream is written once, with all that has changed, however much comes while others are written.
+#[test]
+fn what_changes_within_a_flush_interval_shares_a_write() {
+    let flush_interval = Some(Duration::from_millis(20));
+    let mut world = World::new(13, Settings { symbols: 2, workers: 1, flush_interval, ..Settings::default() });
+    let client = world.join_with(0, &[0, 1], usize::MAX, Options::new(Duration::from_secs(15)), None);
+    let seqs = |world: &mut World, millis| {
+        world.advance(Duration::from_millis(millis));
+        while world.turn(0) {}
+        let client = world.client(client);
+        [0, 1].map(|symbol| client.symbols[&symbol].last.unwrap())
+    };
+    assert_eq!(seqs(&mut world, 0), [0, 0]);
+    world.publish(0);
+    assert_eq!(seqs(&mut world, 19), [0, 0]);
+    world.publish(1);
+    world.publish(1);
+    assert_eq!(seqs(&mut world, 1), [1, 2]);
+    world.publish(0);
+    assert_eq!(seqs(&mut world, 19), [1, 2]);
+    assert_eq!(seqs(&mut world, 1), [2, 2]);
+    world.advance(Duration::from_secs(1));
+    world.publish(0);
+    assert_eq!(seqs(&mut world, 0), [3, 2], "after quiet a change goes at once");
 }
 
 /// A stream of one symbol that is cut anywhere, and resumed with the last id that its client saw, goes on without a hole

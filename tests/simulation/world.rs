@@ -36,11 +36,21 @@ pub(crate) struct Settings {
     pub(crate) ring: usize,
     /// How often a worker takes its turn in the middle of a publish.
     pub(crate) interrupts: f64,
+    /// How long workers gather changes.
+    pub(crate) flush_interval: Option<Duration>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { symbols: 5, workers: 2, clients_max: 12, choosy: false, ring: 16, interrupts: 0.05 }
+        Self {
+            symbols: 5,
+            workers: 2,
+            clients_max: 12,
+            choosy: false,
+            ring: 16,
+            interrupts: 0.05,
+            flush_interval: None,
+        }
     }
 }
 
@@ -74,8 +84,11 @@ struct Simulated {
     events: Events,
     /// It waits, and nobody woke it.
     sleeps_until: Option<Wait>,
-    /// By symbol, the newest tick that was announced before its last turn.
+    /// By symbol, the newest tick that was announced.
     announced: Vec<u64>,
+    /// The same of when it last took what had changed: it need not know of a newer one.
+    taken: Vec<u64>,
+    takes_at: Instant,
 }
 
 impl World {
@@ -87,10 +100,23 @@ impl World {
         let worker = |index| {
             #[expect(clippy::arc_with_non_send_sync, reason = "one thread; a worker's inbox is shared by an Arc")]
             let inbox = Arc::new(WorkerInbox::default());
-            let limits = WorkerLimits { max_lag: MAX_LAG, ring: settings.ring, stall_timeout: STALL_TIMEOUT };
+            let limits = WorkerLimits {
+                max_lag: MAX_LAG,
+                ring: settings.ring,
+                stall_timeout: STALL_TIMEOUT,
+                flush_interval: settings.flush_interval,
+            };
             let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
-            let announced = vec![0; settings.symbols];
-            Simulated { worker, inbox, events: Events::default(), sleeps_until: None, announced }
+            let (announced, taken) = (vec![0; settings.symbols], vec![0; settings.symbols]);
+            Simulated {
+                worker,
+                inbox,
+                events: Events::default(),
+                sleeps_until: None,
+                announced,
+                taken,
+                takes_at: now.instant,
+            }
         };
         Self {
             seed,
@@ -308,7 +334,11 @@ impl World {
     pub(crate) fn turn(&mut self, worker: usize) -> bool {
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
-        let announced = simulated.announced.clone();
+        if simulated.takes_at <= self.now.instant {
+            simulated.taken.clone_from(&simulated.announced);
+            simulated.takes_at = self.now.instant + self.settings.flush_interval.unwrap_or_default();
+        }
+        let taken = simulated.taken.clone();
         let wishes = self.wishes(worker);
         let simulated = &mut self.workers[worker];
         let wait = simulated.worker.turn(self.now, &ready);
@@ -326,7 +356,7 @@ impl World {
                         progress.at_join = self.symbols[symbol].newest().seq;
                     }
                 }
-                self.check_client(client, &announced, wait);
+                self.check_client(client, &taken, wait);
             }
         }
         self.check_counts(worker);

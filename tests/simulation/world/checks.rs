@@ -36,7 +36,7 @@ impl Wish {
 }
 
 impl World {
-    pub(super) fn check_client(&mut self, client: usize, announced: &[u64], wait: Wait) {
+    pub(super) fn check_client(&mut self, client: usize, taken: &[u64], wait: Wait) {
         let log = std::mem::take(&mut self.client(client).log);
         if !log.is_empty() {
             self.stuck_since[client] = None;
@@ -55,7 +55,7 @@ impl World {
                 Seen::Block(block) => {
                     self.last_heard[client] = self.now.instant;
                     if is_tick(block) {
-                        self.check_tick(client, block, announced);
+                        self.check_tick(client, block, taken);
                     } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
                         self.client(client).goodbyes += 1;
                     }
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Rules 1, 2 and 11, and that a frame says what was published.
-    fn check_tick(&mut self, client: usize, block: &Bytes, announced: &[u64]) {
+    fn check_tick(&mut self, client: usize, block: &Bytes, taken: &[u64]) {
         let seed = self.seed;
         let (symbol, tick) = self.find(block);
         let state = &self.symbols[symbol];
@@ -82,7 +82,7 @@ impl World {
         let options = borrowed.options;
         let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
         let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
-        let newest = tick.seq >= announced[symbol];
+        let newest = tick.seq >= taken[symbol];
         assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
         if let Some(last) = progress.last {
             assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
@@ -198,7 +198,7 @@ impl World {
                     (None, None) => owes,
                 };
                 let lacks = newest.last_change(parts).max(owes) >= from;
-                let alone_from = lacks.then_some(self.workers[worker].announced[symbol]);
+                let alone_from = lacks.then_some(self.workers[worker].taken[symbol]);
                 wishes.push(Wish { symbol, from, after, parts, owes, alone_from });
             }
         }
@@ -207,8 +207,10 @@ impl World {
 
     /// Rule 11: what a turn has encoded, some stream of its worker wanted at that moment.
     pub(super) fn check_encoded(&mut self, wishes: &[Wish]) {
+        // What a worker has read, it may encode when the ring has gone on.
+        let rings = if self.settings.flush_interval.is_some() { 8 } else { 1 };
         for (symbol, history) in self.history.iter().enumerate() {
-            for tick in history.iter().rev().take(self.settings.ring) {
+            for tick in history.iter().rev().take(rings * self.settings.ring) {
                 if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {
                     let wanted = wishes.iter().any(|wish| wish.symbol == symbol && wish.is_for(tick));
                     assert!(wanted, "seed {}: rule 11: S{symbol} {} is encoded for nobody", self.seed, tick.seq);
