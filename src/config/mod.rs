@@ -150,7 +150,7 @@ impl VenueKind {
 pub struct Fanout {
     /// Worker threads; 0 is one per core, 64 the most.
     pub workers: usize,
-    /// The least time between the beginnings of two rounds of a worker; `None`: as its load has it.
+    /// How long a worker gathers changes before it takes and writes them; `None`: as its load has it.
     pub flush_interval: Option<Duration>,
     /// How far a stream may be behind before it coalesces.
     pub max_lag: Duration,

@@ -274,7 +274,7 @@ mod tests {
         const SYMBOLS: usize = 100;
         let (now, age) = (Now::read(), Duration::from_secs(10));
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 256, age });
-        let mut symbols = Symbols::new(1, WindowLimits { max_lag: age, count: 256 });
+        let mut symbols = Symbols::new(1, WindowLimits { max_lag: age, count: 256 }, false);
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
         let mut slots = Vec::new();
         for slot in 0..SYMBOLS {

@@ -49,7 +49,9 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
     pub fn take(&self, changed: Option<&mut Vec<Symbol>>, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         inner.asleep = false;
-        changed.into_iter().for_each(|changed| mem::swap(&mut inner.changed, changed));
+        if let Some(changed) = changed {
+            mem::swap(&mut inner.changed, changed);
+        }
         mem::swap(&mut inner.commands, commands);
     }
 

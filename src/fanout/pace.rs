@@ -106,7 +106,7 @@ mod tests {
         assert!(!pace.takes(at(39)));
         assert_eq!(pace.rest(at(39), micros(4_000), Wait::No), Duration::ZERO);
         assert!(pace.takes(at(43)), "the next interval begins in the middle of a long round");
-        assert!(pace.takes(at(90)), "after quiet it begins with the first change");
+        assert!(pace.takes(at(90)), "after quiet the next turn takes what there is");
         assert!(!pace.takes(at(109)));
     }
 

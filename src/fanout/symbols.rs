@@ -44,6 +44,8 @@ impl Subscribed {
 pub(super) struct Symbols {
     worker: u64,
     limits: WindowLimits,
+    /// Changes are gathered before the worker takes them.
+    gathers: bool,
     by_index: Vec<Option<Box<Subscribed>>>,
 }
 
@@ -54,8 +56,8 @@ pub(super) struct Start {
 }
 
 impl Symbols {
-    pub(super) fn new(worker: u64, limits: WindowLimits) -> Self {
-        Self { worker, limits, by_index: Vec::new() }
+    pub(super) fn new(worker: u64, limits: WindowLimits, gathers: bool) -> Self {
+        Self { worker, limits, gathers, by_index: Vec::new() }
     }
 
     pub(super) fn get(&self, index: u32) -> &Subscribed {
@@ -78,12 +80,12 @@ impl Symbols {
         })
     }
 
-    /// Brings in what this worker was not told of, as none of its streams wants it: a tick that goes alone is still to be
-    /// the newest.
+    /// Brings in what this worker was not told of, as none of its streams wants it, or has yet to take: a tick that goes alone
+    /// is still to be the newest.
     pub(super) fn catch_up(&mut self, indexes: impl Iterator<Item = u32>, now: Now) {
-        let limits = self.limits;
+        let (limits, gathers) = (self.limits, self.gathers);
         for index in indexes {
-            if let Some(symbol) = self.find(index as usize).filter(|symbol| symbol.wanted.contains(&0)) {
+            if let Some(symbol) = self.find(index as usize).filter(|symbol| gathers || symbol.wanted.contains(&0)) {
                 symbol.window.catch_up(&symbol.state, now.instant, limits);
             }
         }

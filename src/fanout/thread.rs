@@ -53,6 +53,7 @@ pub(super) fn run(
         let now = Now::read();
         let wait = worker.turn(now, &ready);
         let took = now.instant.elapsed();
+        let rest = worker.rest(now, took, wait);
         if now.instant >= publish_at || worker.is_done() {
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;
@@ -65,7 +66,6 @@ pub(super) fn run(
             Wait::Until(at) => at.min(publish_at),
             Wait::Forever => publish_at,
         };
-        let rest = worker.rest(now, took, wait);
         if !rest.is_zero() {
             std::thread::sleep(rest);
         }

@@ -92,7 +92,7 @@ impl<T: Transport> Worker<T> {
         Self {
             inbox,
             limits,
-            symbols: Symbols::new(1 << index, window),
+            symbols: Symbols::new(1 << index, window, limits.flush_interval.is_some()),
             roster: Roster::new(limits.stall_timeout),
             pace: Pace::new(limits.flush_interval),
             next_round: Vec::new(),
@@ -149,7 +149,7 @@ impl<T: Transport> Worker<T> {
 
     fn take_inbox(&mut self, now: Now) {
         let (mut changed, mut commands) = (mem::take(&mut self.changed), mem::take(&mut self.commands));
-        let takes_changes = self.pace.takes(now.instant);
+        let takes_changes = self.drains || self.pace.takes(now.instant);
         self.inbox.take(takes_changes.then_some(&mut changed), &mut commands);
         for state in changed.drain(..) {
             self.take_change(&state, now);
@@ -254,7 +254,8 @@ impl<T: Transport> Worker<T> {
         for _ in 0..WRITES_PER_TURN {
             let Some(key) = self.roster.next() else { break };
             let stream = &mut self.roster.streams[key];
-            if stream.options.leave_out() {
+            let gathers = self.limits.flush_interval.is_some();
+            if stream.options.leave_out() || (gathers && stream.deadlines.full_since.is_some()) {
                 self.symbols.catch_up(stream.cursors.slots().iter().map(|slot| slot.symbol), now);
             }
             let counts = &mut self.counts;
@@ -353,6 +354,7 @@ impl<T: Transport> Worker<T> {
 
     fn drain(&mut self, window: Duration, now: Now) {
         self.drains = true;
+        self.take_inbox(now); // what was being gathered, before anybody's goodbye
         let keys: Vec<StreamKey> = self.roster.streams.keys().collect();
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));

@@ -93,7 +93,33 @@ fn what_changes_within_a_flush_interval_shares_a_write() {
     assert_eq!(seqs(&mut world, 1), [2, 2]);
     world.advance(Duration::from_secs(1));
     world.publish(0);
-    assert_eq!(seqs(&mut world, 0), [3, 2], "after quiet a change goes at once");
+    assert_eq!(seqs(&mut world, 0), [3, 2], "where no turn came before it in this interval, a change goes at once");
+    world.publish(1);
+    world.drain(Duration::ZERO);
+    assert_eq!(seqs(&mut world, 0), [3, 3], "what is gathered comes before the goodbye");
+}
+
+/// A round of several turns writes nothing of what comes while it runs.
+#[test]
+fn a_round_of_a_flush_interval_is_closed() {
+    const STREAMS: usize = 200;
+    let flush_interval = Some(Duration::from_millis(20));
+    let mut world = World::new(14, Settings { symbols: 2, workers: 1, flush_interval, ..Settings::default() });
+    let clients: Vec<usize> = (0..2 * STREAMS).map(|place| world.join(0, &[place / STREAMS], usize::MAX)).collect();
+    while world.turn(0) {}
+    let next_interval = |world: &mut World| world.advance(Duration::from_millis(20));
+    next_interval(&mut world);
+    (0..2).for_each(|symbol| world.publish(symbol));
+    assert!(world.turn(0), "one turn does not write all");
+    (0..2).for_each(|symbol| world.publish(symbol));
+    while world.turn(0) {}
+    let all_have = |world: &World, seq| {
+        clients.iter().all(|&client| world.client(client).symbols.values().all(|of| of.last == Some(seq)))
+    };
+    assert!(all_have(&world, 1));
+    next_interval(&mut world);
+    while world.turn(0) {}
+    assert!(all_have(&world, 2));
 }
 
 /// A stream of one symbol that is cut anywhere, and resumed with the last id that its client saw, goes on without a hole
