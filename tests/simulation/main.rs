@@ -70,7 +70,7 @@ fn the_rules_hold_where_changes_are_gathered() {
     simulate(1_450..1_500, Settings { flush_interval, choosy: true, ..Settings::default() });
 }
 
-/// In an interval a stream is written once, with all that has changed, however much comes while others are written.
+/// What changes in an interval is written at its end.
 #[test]
 fn what_changes_within_a_flush_interval_shares_a_write() {
     let flush_interval = Some(Duration::from_millis(20));
@@ -97,6 +97,25 @@ fn what_changes_within_a_flush_interval_shares_a_write() {
     world.publish(1);
     world.drain(Duration::ZERO);
     assert_eq!(seqs(&mut world, 0), [3, 3], "what is gathered comes before the goodbye");
+}
+
+/// A stream whose rate is due in the middle of an interval gets the newest there is, not what the worker took last.
+#[test]
+fn whoever_is_written_in_mid_interval_gets_the_newest() {
+    let millis = Duration::from_millis;
+    let flush_interval = Some(millis(20));
+    let mut world = World::new(15, Settings { symbols: 1, workers: 1, flush_interval, ..Settings::default() });
+    world.publish(0); // from waiting to live: a status would not wait
+    let options = Options::new(Duration::from_secs(15)).every(millis(30));
+    let client = world.join_with(0, &[0], usize::MAX, options, None);
+    while world.turn(0) {}
+    world.publish(0);
+    world.advance(millis(20)); // it is taken, and has to wait 10 ms more
+    while world.turn(0) {}
+    world.publish(0);
+    world.advance(millis(10));
+    while world.turn(0) {}
+    assert_eq!(world.client(client).symbols[&0].seqs, [1, 3]);
 }
 
 /// A round of several turns writes nothing of what comes while it runs.
