@@ -96,14 +96,17 @@ test("no width cuts a row off", TEST, async (t) => {
   stream.tick(tickOf("DOGE-USDT", 1, { ...fields, price: 0.42412, bid: 0.42411, ask: 0.42412, prev_close: 0.42, state: "stale", reason: "connection_lost" }));
   stream.tick(tickOf("AAPL", 1, { ...fields, state: "refused", reason: "not_entitled" }));
   await inState(page, "AAPL", "refused");
-  for (const width of [1920, 1440, 1280, 1279, 1100, 960, 850, 800, 700, 420, 360]) {
+  // Wide and narrow digits: which columns have room goes by the person's font.
+  for (const [font, width] of ["DejaVu Sans", "DejaVu Sans Condensed"].flatMap((font) =>
+    [1920, 1500, 1440, 1400, 1360, 1280, 1279, 1120, 1100, 1080, 1000, 960, 900, 850, 834, 800, 700, 420, 360].map((width) => [font, width]))) {
+    await page.evaluate((font) => { document.body.style.fontFamily = font; }, font);
     await page.setViewportSize({ width, height: 800 });
     const cut = await page.evaluate(() => {
       const room = document.getElementById("list").getBoundingClientRect().right;
       const shown = [...document.querySelectorAll("#watchlist tbody :is(td, th)")].filter(({ offsetWidth }) => offsetWidth > 0);
       return shown.filter((cell) => cell.getBoundingClientRect().right > room + 0.5).map(({ className }) => className);
     });
-    assert.deepEqual(cut, [], `at ${width} px`);
+    assert.deepEqual(cut, [], `at ${width} px in ${font}`);
     assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth <= document.documentElement.clientWidth), `at ${width} px the page is too wide`);
     for (const column of ["last", "percent", "bid", "ask", "age"]) assert.ok(await page.locator(`td.${column}`).first().isVisible(), `${column} at ${width} px`);
   }
