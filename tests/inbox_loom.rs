@@ -46,12 +46,15 @@ impl Shared {
         }
     }
 
-    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`.
-    fn work(&self, last: u64, commands: usize) {
+    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. In its first turns it gathers:
+    /// it takes commands alone.
+    fn work(&self, last: u64, commands: usize, gathering: usize) {
         let (mut seen, mut got) = (0, Vec::new());
+        let mut turns = 0;
         while seen < last || got.len() < commands {
             let (mut changed, mut sent) = (Vec::new(), Vec::new());
-            self.inbox.take(Some(&mut changed), &mut sent);
+            self.inbox.take((turns >= gathering).then_some(&mut changed), &mut sent);
+            turns += 1;
             assert!(changed.len() <= 1, "a symbol enters the inbox once until its mark is cleared");
             for () in changed {
                 seen = self.marks.take(WORKER, || *self.newest.lock().unwrap());
@@ -72,7 +75,7 @@ fn no_tick_falls_through_between_two_publishers_and_a_worker() {
             let shared = shared.clone();
             thread::spawn(move || shared.publish())
         });
-        shared.work(2, 0);
+        shared.work(2, 0, 0);
         publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
     });
 }
@@ -88,7 +91,7 @@ fn a_publisher_that_goes_on_while_the_worker_reads_is_heard_again() {
                 shared.publish();
             })
         };
-        shared.work(2, 0);
+        shared.work(2, 0, 0);
         publisher.join().unwrap();
     });
 }
@@ -109,8 +112,25 @@ fn a_command_wakes_a_worker_as_a_tick_does() {
                 }
             })
         };
-        shared.work(1, 1);
+        shared.work(1, 1, 0);
         publisher.join().unwrap();
         opener.join().unwrap();
+    });
+}
+
+/// What is left in the inbox while a worker gathers keeps it awake until it is taken.
+#[test]
+fn a_worker_that_gathers_sleeps_over_no_change() {
+    loom::model(|| {
+        let shared = Shared::new();
+        let publisher = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.publish();
+                shared.publish();
+            })
+        };
+        shared.work(2, 0, 1);
+        publisher.join().unwrap();
     });
 }

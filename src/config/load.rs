@@ -179,10 +179,11 @@ fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
             .help("a stream may be max_lag behind: until then its ticks must be kept");
         return Some((wrong, ["ring_age", "max_lag"]));
     }
-    if let Some(interval) = fanout.flush_interval.filter(|interval| *interval >= fanout.max_lag) {
+    if let Some(interval) = fanout.flush_interval.filter(|interval| *interval > fanout.max_lag / 2) {
         let (interval, lag) = (super::show_duration(interval), super::show_duration(fanout.max_lag));
-        let wrong = Wrong::new(format!("`flush_interval` ({interval}) is not shorter than `max_lag` ({lag})"))
-            .help("what waits for the next round would be late by then, and every client coalesced");
+        let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})")).help(
+            "a tick waits for its round and then for its turn in it: it would be late by then, and clients coalesced",
+        );
         return Some((wrong, ["flush_interval", "max_lag"]));
     }
     None

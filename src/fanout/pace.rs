@@ -27,27 +27,34 @@ pub enum Wait {
 /// Decides when the next round may begin. A round is all turns from a rest to the one that leaves nothing to do.
 #[derive(Debug)]
 pub(super) enum Pace {
-    /// As the load has it; what the round has taken so far.
-    Load(Duration),
-    /// Changes are taken once in an interval, however long it takes to write them; when that is next.
-    Fixed(Duration, Option<Instant>),
+    /// As the load has it.
+    Load {
+        /// What the running round has taken so far.
+        busy: Duration,
+    },
+    /// Changes are taken once in an interval, however long it takes to write them.
+    Fixed {
+        interval: Duration,
+        /// The end of the interval that began when changes were taken last.
+        end: Option<Instant>,
+    },
 }
 
 impl Pace {
     /// With a fixed interval, or as the load has it.
     pub(super) fn new(interval: Option<Duration>) -> Self {
-        interval.map_or(Self::Load(Duration::ZERO), |interval| Self::Fixed(interval, None))
+        interval.map_or(Self::Load { busy: Duration::ZERO }, |interval| Self::Fixed { interval, end: None })
     }
 
-    /// Whether this turn takes what has changed.
-    pub(super) fn takes(&mut self, now: Instant) -> bool {
-        match self {
-            Self::Load(_) => true,
-            Self::Fixed(_, Some(next)) if now < *next => false,
-            Self::Fixed(interval, next) => {
-                *next = Some(now + *interval);
-                true
-            }
+    /// Whether changes may be taken by now.
+    pub(super) fn may_take(&self, now: Instant) -> bool {
+        !matches!(self, Self::Fixed { end: Some(end), .. } if now < *end)
+    }
+
+    /// There were changes, and they have been taken.
+    pub(super) fn took(&mut self, now: Instant) {
+        if let Self::Fixed { interval, end } = self {
+            *end = Some(now + *interval);
         }
     }
 
@@ -56,13 +63,13 @@ impl Pace {
     pub(super) fn rest(&mut self, began: Instant, took: Duration, wait: Wait) -> Duration {
         let caught_up = wait != Wait::No;
         match self {
-            Self::Load(busy) => {
+            Self::Load { busy } => {
                 *busy += took;
                 let rest = if caught_up { mem::take(busy) * REST_PER_ROUND } else { Duration::ZERO };
                 Some(rest.min(REST_MAX)).filter(|rest| *rest >= REST_MIN).unwrap_or_default()
             }
-            Self::Fixed(_, Some(next)) if caught_up => next.saturating_duration_since(began + took),
-            Self::Fixed(..) => Duration::ZERO,
+            Self::Fixed { end: Some(end), .. } if caught_up => end.saturating_duration_since(began + took),
+            Self::Fixed { .. } => Duration::ZERO,
         }
     }
 }
@@ -86,7 +93,8 @@ mod tests {
     #[test]
     fn a_round_is_all_turns_since_the_last_rest() {
         let (mut pace, now) = (Pace::new(None), Instant::now());
-        assert!(pace.takes(now) && pace.takes(now), "changes are taken in every turn");
+        pace.took(now);
+        assert!(pace.may_take(now), "changes are taken in every turn");
         assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
         assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
         assert_eq!(pace.rest(now, micros(500), Wait::Forever), micros(5_000));
@@ -97,23 +105,35 @@ mod tests {
     fn in_an_interval_changes_are_taken_once_whether_they_are_all_written_or_not() {
         let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
-        assert!(pace.takes(at(0)));
+        pace.took(at(0));
         assert_eq!(pace.rest(at(0), micros(3_000), Wait::No), Duration::ZERO);
-        assert!(!pace.takes(at(3)));
+        assert!(!pace.may_take(at(3)));
         assert_eq!(pace.rest(at(3), micros(5_000), Wait::Forever), micros(12_000));
-        assert!(pace.takes(at(20)));
+        assert!(!pace.may_take(at(19)) && pace.may_take(at(20)));
+        pace.took(at(20));
         assert_eq!(pace.rest(at(20), micros(19_000), Wait::No), Duration::ZERO);
-        assert!(!pace.takes(at(39)));
+        assert!(!pace.may_take(at(39)));
         assert_eq!(pace.rest(at(39), micros(4_000), Wait::No), Duration::ZERO);
-        assert!(pace.takes(at(43)), "the next interval begins in the middle of a long round");
-        assert!(pace.takes(at(90)), "after quiet the next turn takes what there is");
-        assert!(!pace.takes(at(109)));
+        assert!(pace.may_take(at(43)), "the next interval may begin in the middle of a long round");
+    }
+
+    #[test]
+    fn an_interval_begins_with_what_it_takes_and_not_in_quiet() {
+        let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(pace.may_take(at(0)));
+        assert_eq!(pace.rest(at(0), micros(100), Wait::Forever), Duration::ZERO, "a turn that found nothing");
+        assert!(pace.may_take(at(1)));
+        pace.took(at(1));
+        assert!(!pace.may_take(at(20)) && pace.may_take(at(90)));
+        assert_eq!(pace.rest(at(90), micros(100), Wait::Forever), Duration::ZERO);
     }
 
     #[test]
     fn an_interval_of_0_is_none() {
         let (mut pace, now) = (Pace::new(Some(Duration::ZERO)), Instant::now());
-        assert!(pace.takes(now) && pace.takes(now));
+        pace.took(now);
+        assert!(pace.may_take(now));
         assert_eq!(pace.rest(now, micros(300), Wait::Forever), Duration::ZERO);
     }
 }

@@ -149,8 +149,11 @@ impl<T: Transport> Worker<T> {
 
     fn take_inbox(&mut self, now: Now) {
         let (mut changed, mut commands) = (mem::take(&mut self.changed), mem::take(&mut self.commands));
-        let takes_changes = self.drains || self.pace.takes(now.instant);
+        let takes_changes = self.drains || self.pace.may_take(now.instant);
         self.inbox.take(takes_changes.then_some(&mut changed), &mut commands);
+        if !changed.is_empty() {
+            self.pace.took(now.instant);
+        }
         for state in changed.drain(..) {
             self.take_change(&state, now);
         }
@@ -354,7 +357,9 @@ impl<T: Transport> Worker<T> {
 
     fn drain(&mut self, window: Duration, now: Now) {
         self.drains = true;
-        self.take_inbox(now); // what was being gathered, before anybody's goodbye
+        // What was being gathered, and what waits for a round, before anybody's goodbye.
+        self.take_inbox(now);
+        self.begin_round(now);
         let keys: Vec<StreamKey> = self.roster.streams.keys().collect();
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
