@@ -131,8 +131,8 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{TradeUpdate, Update};
-    use std::time::Duration;
+    use crate::market::{Parts, TradeUpdate, Update};
+    use std::{collections::VecDeque, time::Duration};
 
     fn cache(symbols: &[&str]) -> Cache {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
@@ -171,6 +171,7 @@ mod tests {
         let cache = cache(&["A", "B", "C", "D", "E"]);
         let states = cache.list("", 5).0;
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
+        states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
         states.iter().for_each(|state| (0..4).for_each(|_| _ = state.publish(&trade, now)));
         let lens = || states.iter().map(|state| state.ring_len()).collect::<Vec<_>>();
         assert_eq!(cache.sweep(0, 9, now.after(age / 2)), 0);

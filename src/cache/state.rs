@@ -1,6 +1,9 @@
 //! One symbol's shared state.
 
-use super::{Marks, Shared, Tick, ring::Ring};
+use super::{
+    Marks, Shared, Tick,
+    ring::{Ring, RingLimits},
+};
 use crate::{
     market::{Guards, Now, Origin, Part, Parts, Quote, Reason, Symbol, Update},
     wire::{EventId, TickFields, tick_frame},
@@ -29,8 +32,8 @@ struct Inner {
     ring: Ring,
     /// The workers with streams that want a part of it, a bit each, by [`Part`].
     interest: [u64; Part::ALL.len()],
-    /// Since when no worker is interested.
-    unwanted_since: Instant,
+    /// Since when no worker is interested, if one has ever been.
+    unwanted_since: Option<Instant>,
 }
 
 /// What came of an update.
@@ -45,6 +48,14 @@ pub enum Published {
     Unchanged,
     /// It is older than what is known.
     Late,
+}
+
+impl Inner {
+    /// Whether nobody can come back to it: no worker is interested, nor has one been for as long as ticks are kept.
+    fn is_forgotten(&self, now: Now, limits: RingLimits) -> bool {
+        let is_long = |since| now.instant.saturating_duration_since(since) > limits.age;
+        self.interest == [0; Part::ALL.len()] && self.unwanted_since.is_none_or(is_long)
+    }
 }
 
 impl SymbolState {
@@ -71,7 +82,7 @@ impl SymbolState {
             guards: Guards::default(),
             ring: Ring::new(Arc::new(first)),
             interest: [0; Part::ALL.len()],
-            unwanted_since: now.instant,
+            unwanted_since: None,
         };
         Self { index, symbol, feed, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
@@ -152,7 +163,7 @@ impl SymbolState {
         let mut inner = self.lock();
         parts.iter().for_each(|part| inner.interest[part as usize] &= !worker);
         if inner.interest == [0; Part::ALL.len()] {
-            inner.unwanted_since = now.instant;
+            inner.unwanted_since = Some(now.instant);
         }
     }
 
@@ -213,8 +224,7 @@ impl SymbolState {
         let (quote, published) = (inner.quote, now.instant);
         let tick = Arc::new(Tick { quote, seq, n, changed, prior, published, frame: OnceLock::new() });
         let limits = self.shared.ring;
-        let unwanted = now.instant.saturating_duration_since(inner.unwanted_since) > limits.age;
-        if inner.interest == [0; Part::ALL.len()] && unwanted {
+        if inner.is_forgotten(now, limits) {
             inner.ring.keep_only(tick);
         } else {
             inner.ring.push(tick, limits);
@@ -283,6 +293,7 @@ mod tests {
     fn a_window_goes_back_as_far_as_the_ring_does() {
         let now = Now::read();
         let (state, mut window) = (state(4, now), VecDeque::new());
+        state.join(WORKER << 1, Parts::ALL, &mut VecDeque::new());
         (0..6).for_each(|_| _ = state.publish(&trade(), now)); // the ring holds 3 to 6
         state.join(WORKER, Parts::ALL, &mut window);
         state.read_older(2, &mut window);
@@ -339,17 +350,20 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_that_nobody_wants_for_long_keeps_only_its_newest_tick() {
-        let now = Now::read();
-        let state = state(100, now);
-        for millis in 0..50 {
-            state.publish(&trade(), now.after(Duration::from_millis(millis)));
-        }
-        assert_eq!(state.ring_len(), 51, "somebody may come back soon");
-        for millis in 0..50 {
-            state.publish(&trade(), now.after(Duration::from_millis(10_001 + millis)));
-            assert_eq!(state.ring_len(), 1);
-        }
+    fn a_symbol_that_nobody_wants_keeps_only_its_newest_tick() {
+        let start = Now::read();
+        let state = state(100, start);
+        let ring_after_50_from = |millis: u64| {
+            let publish = |step| state.publish(&trade(), start.after(Duration::from_millis(millis + step)));
+            (0..50).for_each(|step| _ = publish(step));
+            state.ring_len()
+        };
+        assert_eq!(ring_after_50_from(0), 1, "nobody has ever wanted it");
+        state.join(WORKER, Parts::ALL, &mut VecDeque::new());
+        assert_eq!(ring_after_50_from(100), 51);
+        state.leave(WORKER, Parts::ALL, start.after(Duration::from_millis(200)));
+        assert_eq!(ring_after_50_from(300), 100, "somebody may come back soon");
+        assert_eq!(ring_after_50_from(10_201), 1);
     }
 
     #[test]

@@ -267,7 +267,7 @@ mod tests {
         market::{Origin, Part, TradeUpdate, Update},
         wire::Epoch,
     };
-    use std::time::Duration;
+    use std::{collections::VecDeque, time::Duration};
 
     /// How many ticks the windows of 100 symbols with 200 trades each hold once a stream has resumed before them all.
     fn looked_at(parts: Parts, bytes: usize) -> usize {
@@ -279,6 +279,7 @@ mod tests {
         let mut slots = Vec::new();
         for slot in 0..SYMBOLS {
             let state = cache.register(format!("S{slot}").parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
+            state.join(2, Parts::ALL, &mut VecDeque::new()); // some other worker has wanted it all along
             (0..200).for_each(|_| _ = state.publish(&trade, now));
             let subscriber = Subscriber { stream: StreamKey::default(), slot: slot as u32, parts };
             slots.push(Slot::new(slot as u32, 0, symbols.subscribe(&state, subscriber, now).cursor));

@@ -223,6 +223,8 @@ fn rule_10_a_turn_opens_only_so_many_streams() {
 #[test]
 fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
     let mut world = World::new(5, Settings { symbols: 2, workers: 1, ..Settings::default() });
+    world.join_all(0, usize::MAX); // what nobody has ever wanted is not kept
+    world.turn(0);
     for _ in 0..5 {
         world.publish(0);
         world.publish(1);
@@ -250,6 +252,8 @@ fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
         world.turn(0);
         world.client(client).symbols[&0].seqs.clone()
     };
+    world.join(0, &[0], usize::MAX); // what nobody has ever wanted is not kept
+    world.turn(0);
     (0..5).for_each(|_| world.publish(0));
     assert_eq!(resumed_after(&mut world, 900), [1, 2, 3, 4, 5]);
     assert_eq!(resumed_after(&mut world, 200), [5], "the others are too old");
