@@ -159,9 +159,13 @@ pub struct GeneratorTold {
 /// What the venue did.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct VenueTold {
-    /// Updates that it sent.
+    /// Updates that it generated.
     pub updates: u64,
-    /// Updates that the gateway's connection was too slow for.
+    /// Updates that were written to the gateway's connections, of all that were generated.
+    pub taken: u64,
+    /// The same in a second, while all streams were there.
+    pub taken_per_second: f64,
+    /// Batches of updates that the gateway's connection was too slow for.
     pub lost: u64,
     /// The most that it was behind its schedule, in µs.
     pub latest: u64,

@@ -52,7 +52,13 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     write_gateway(of, out)?;
     if let Some(venue) = of.venue {
         let latest = time(venue.latest as f64);
-        writeln!(out, "  venue       {} updates, at most {latest} behind its schedule", number(venue.updates))?;
+        let updates = number(venue.updates);
+        // What was on its way has come by now.
+        let taken = match venue.taken {
+            taken if taken == venue.updates => String::new(),
+            taken => format!("; {} were taken, {}/s", number(taken), number(venue.taken_per_second as u64)),
+        };
+        writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
     }
     writeln!(
         out,

@@ -55,8 +55,11 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         judge_stayed(&mut seen.outcome, &seen.missed.take().unwrap_or_default());
     }
     let generator = generator(&seen);
+    let per_second = |from: u64, to: u64| (to - from) as f64 / seconds.max(f64::MIN_POSITIVE);
     let venue = seen.run.venue.map(|venue| venue.sent()).map(|sent| VenueTold {
         updates: sent.updates,
+        taken: sent.taken,
+        taken_per_second: per_second(seen.start.taken, seen.end.taken),
         lost: sent.lost,
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
     });
@@ -67,7 +70,6 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
     if !has_exact_times && measures.latency.percentiles().is_some() {
         warnings.push("the venue's times are whole milliseconds: latency is not measured".to_owned());
     }
-    let per_second = |from: u64, to: u64| (to - from) as f64 / seconds.max(f64::MIN_POSITIVE);
     let mut summary = Summary {
         name: seen.run.name.to_owned(),
         about: seen.run.about.to_owned(),
