@@ -27,8 +27,10 @@ pub struct Summary {
     pub ticks_per_second: f64,
     /// Bytes read in a second, while all streams were there.
     pub bytes_per_second: f64,
-    /// From the start of a connection until it is made.
+    /// From the start of a connection until it is made, which a server's kernel does without it.
     pub connect: Option<Percentiles>,
+    /// From the start of a connection to the head of the answer, of those that became streams.
+    pub answer: Option<Percentiles>,
     /// From the start of a connection to its first tick.
     pub first_tick: Option<Percentiles>,
     /// From the venue's schedule to the reading, of streams that read at once. `None`: not measured.

@@ -34,6 +34,7 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
         of.seconds_measured
     )?;
     line(out, "connect", of.connect)?;
+    line(out, "answer", of.answer)?;
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
     line(out, "age", of.age)?;

@@ -80,6 +80,7 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         ticks_per_second: per_second(seen.start.ticks, seen.end.ticks),
         bytes_per_second: per_second(seen.start.bytes, seen.end.bytes),
         connect: measures.connect.percentiles(),
+        answer: measures.answer.percentiles(),
         first_tick: measures.first_tick.percentiles(),
         latency: measures.latency.percentiles().filter(|_| has_exact_times),
         latency_curve: if has_exact_times { measures.latency.curve() } else { Vec::new() },
