@@ -129,7 +129,7 @@ pub struct GatewayTold {
     pub cpu_cores: Option<f64>,
     /// The same per tick that was read.
     pub cpu_micros_per_tick: Option<f64>,
-    /// The same per update that the venue sent.
+    /// The same per update that it took from the venue.
     pub cpu_micros_per_update: Option<f64>,
     /// What its memory grew by while streams opened, per stream.
     pub memory_per_stream: Option<u64>,

@@ -162,7 +162,7 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start));
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
     let ticks = seen.end.ticks - seen.start.ticks;
-    let updates = seen.end.updates - seen.start.updates;
+    let taken = seen.end.taken - seen.start.taken;
     let memory = |sample: &Sample| sample.gateway_memory;
     let memory_max = seen.samples.iter().filter_map(memory).max();
     let load_begin = (seen.start.at - seen.begun).as_secs_f64();
@@ -183,7 +183,7 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     Some(GatewayTold {
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / seconds),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
-        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, updates)),
+        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
         memory_per_stream: seen
             .start
             .memory

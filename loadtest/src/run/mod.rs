@@ -160,7 +160,6 @@ struct Moment {
     memory: Option<u64>,
     /// What the venue's connections took.
     taken: u64,
-    updates: u64,
     ticks: u64,
     bytes: u64,
 }
@@ -168,13 +167,11 @@ struct Moment {
 impl Moment {
     fn now(run: &Run<'_>, crowd: &Crowd) -> Self {
         let usage = sampler::usage(&run.server);
-        let sent = run.venue.map(Venue::sent).unwrap_or_default();
         Self {
             at: Instant::now(),
             cpu: usage.map(|usage| usage.cpu),
             memory: usage.map(|usage| usage.memory_bytes),
-            taken: sent.taken,
-            updates: sent.updates,
+            taken: run.venue.map_or(0, |venue| venue.sent().taken),
             ticks: crowd.progress.ticks.load(Ordering::Relaxed),
             bytes: crowd.progress.bytes.load(Ordering::Relaxed),
         }

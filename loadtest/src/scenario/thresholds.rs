@@ -120,7 +120,7 @@ pub const MEASURES: [Measure; 28] = measures! {
     "slow_age_p99", "the same, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
     "recovery", "from the load's end until all streams have all", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
-    "cpu_per_update", "the gateway's processor time per update that the venue sent", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
+    "cpu_per_update", "the gateway's processor time per update that it took from the venue", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
     "venue_lost", "batches of updates that the gateway did not take from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
     "cpu_to_floor", "the same, divided by that of the bare loop", Count, AtMost, |of| of.cpu_to_floor;
     "memory_per_stream", "what the gateway's memory grew by while streams opened, per stream", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_per_stream? as f64);
