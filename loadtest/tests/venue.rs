@@ -5,10 +5,12 @@
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tickfan_loadtest::venue::{Bad, Change, Command, Door, Flow, Load, Protocol, Recorded, Recording, Setup, Venue};
-use tokio::net::TcpStream;
+use tickfan_loadtest::venue::{
+    Bad, Change, Command, Door, Flow, Load, Protocol, Recorded, Recording, Sent, Setup, Venue,
+};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
     tungstenite::{Error, Message},
 };
 
@@ -20,6 +22,14 @@ struct Feed(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Feed {
     async fn connect(venue: &Venue) -> Result<Self, Error> {
         Ok(Self(connect_async(format!("{}/stream", venue.url())).await?.0))
+    }
+
+    /// Its kernel takes hardly anything that is not read.
+    async fn with_little_room(venue: &Venue) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1_024).unwrap();
+        let socket = MaybeTlsStream::Plain(socket.connect(venue.address()).await.unwrap());
+        Self(client_async(format!("{}/stream", venue.url()), socket).await.unwrap().0)
     }
 
     async fn say(&mut self, request: &str) {
@@ -89,14 +99,86 @@ async fn binance_trades_and_ends_on_what_it_says_is_newest() {
     assert_eq!(venue.sent().updates, trades + quotes);
 }
 
+/// Waits until the venue has done what it is to do.
+async fn sent_once(venue: &Venue, is_done: impl Fn(Sent) -> bool) -> Sent {
+    let wait = async {
+        while !is_done(venue.sent()) {
+            tokio::task::yield_now().await;
+        }
+        venue.sent()
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it is done")
+}
+
+/// It tells that it has heard before it does what it has heard.
+async fn until_it_wants(venue: &Venue, symbols: usize) {
+    while venue.wanted() < symbols {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_reads_it_has_taken_and_once_though_it_came_twice() {
+    let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Load::Quiet)).unwrap();
+    let mut feed = Feed::binance(&venue).await;
+    until_it_wants(&venue, 1).await;
+    let mut batches = 0;
+    for flow in [Flow::Steady, Flow::Repeat] {
+        venue.command(Command::Flow(flow));
+        // What was on its way to the connection when it was told is still sent as before.
+        loop {
+            venue.send_one_of_each();
+            batches += 1;
+            let is_twice = feed.json().await == feed.json().await;
+            if is_twice {
+                feed.json().await;
+                feed.json().await;
+            }
+            if is_twice == (flow == Flow::Repeat) {
+                break;
+            }
+        }
+    }
+    let sent = sent_once(&venue, |sent| sent.taken >= sent.updates).await;
+    assert_eq!((sent.updates, sent.taken, sent.lost), (2 * batches, 2 * batches, 0));
+}
+
+#[tokio::test]
+async fn what_a_client_does_not_read_it_has_not_taken() {
+    /// More batches than a connection may be behind.
+    const BEHIND: u64 = 3_000;
+    const SYMBOLS: u64 = 5;
+    let names: Vec<String> = (0..SYMBOLS).map(|number| format!("A{number}-USDT")).collect();
+    let symbols: Vec<&str> = names.iter().map(String::as_str).collect();
+    let venue = Venue::start(&Setup::new(Protocol::Binance, &symbols, Load::Quiet)).unwrap();
+    let mut feed = Feed::with_little_room(&venue).await;
+    let wants: Vec<String> =
+        (0..SYMBOLS).flat_map(|number| ["trade", "bookTicker"].map(|kind| format!("a{number}usdt@{kind}"))).collect();
+    feed.say(&serde_json::json!({ "method": "SUBSCRIBE", "params": wants, "id": 1 }).to_string()).await;
+    until_it_wants(&venue, symbols.len()).await;
+    let each = 2 * SYMBOLS;
+    // However much the kernel holds, it is full at some time.
+    while venue.sent().taken + BEHIND * each > venue.sent().updates {
+        venue.send_one_of_each();
+    }
+    // As soon as it reads, the venue finds that it was too far behind. All else it takes.
+    let read = async {
+        loop {
+            feed.next().await.unwrap();
+        }
+    };
+    let sent = tokio::select! {
+        sent = sent_once(&venue, |sent| sent.lost > 0 && sent.taken + sent.lost * each == sent.updates) => sent,
+        () = read => unreachable!("it reads until it is told to stop"),
+    };
+    assert!(sent.taken < sent.updates, "{sent:?}");
+}
+
 #[tokio::test]
 async fn it_sends_one_of_each_though_nothing_is_due() {
     let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Load::Quiet)).unwrap();
     let mut feed = Feed::binance(&venue).await;
-    // It tells that it has heard before it does what it has heard.
-    while venue.wanted() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until_it_wants(&venue, 1).await;
     for id in 1..=2 {
         venue.send_one_of_each();
         assert_eq!(feed.json().await["data"]["t"], id);

@@ -134,6 +134,7 @@ struct Told {
     ticks_per_second: f64,
     bytes_per_second: f64,
     connect: Percentiles,
+    answer: Percentiles,
     first_tick: Percentiles,
     latency: Percentiles,
     latency_curve: Vec<(f64, f64)>,
@@ -200,6 +201,8 @@ struct Costs {
 #[expect(dead_code, reason = "that they are there is what is tested")]
 struct Venue {
     updates: u64,
+    taken: u64,
+    taken_per_second: f64,
     lost: u64,
     latest: u64,
 }
@@ -213,7 +216,11 @@ fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
     assert_eq!((told.streams.asked, told.streams.opened, told.violations.total), (10, 10, 0));
     assert_eq!((told.kept, told.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
     assert!(told.seconds_measured >= 3.0 && told.streams.ticks >= 100 && told.venue.updates >= 100);
+    assert_eq!(told.venue.taken, told.venue.updates);
+    assert!(told.venue.taken_per_second * told.seconds_measured <= told.venue.taken as f64);
     assert!((100..=told.streams.ticks).contains(&told.latency.count));
+    assert_eq!((told.connect.count, told.answer.count, told.first_tick.count), (10, 10, 10));
+    assert!(told.connect.max <= told.answer.max && told.answer.max <= told.first_tick.max);
     assert_eq!(told.gateway.missed.values().sum::<u64>(), told.streams.holes);
 }
 

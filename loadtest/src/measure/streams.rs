@@ -29,6 +29,8 @@ pub enum Ended {
 pub struct StreamMeasures {
     /// From the start of a connection until it is made.
     pub connect: Histogram,
+    /// From the start of a connection to the end of the head that made it a stream.
+    pub answer: Histogram,
     /// From the start of a connection to the first tick that has data.
     pub first_tick: Histogram,
     /// From the venue's time of a trade, which is the schedule's, to its reading: of streams that read at once.

@@ -27,8 +27,10 @@ pub struct Summary {
     pub ticks_per_second: f64,
     /// Bytes read in a second, while all streams were there.
     pub bytes_per_second: f64,
-    /// From the start of a connection until it is made.
+    /// From the start of a connection until it is made, which a server's kernel does without it.
     pub connect: Option<Percentiles>,
+    /// From the start of a connection to the head of the answer, of those that became streams.
+    pub answer: Option<Percentiles>,
     /// From the start of a connection to its first tick.
     pub first_tick: Option<Percentiles>,
     /// From the venue's schedule to the reading, of streams that read at once. `None`: not measured.
@@ -127,7 +129,7 @@ pub struct GatewayTold {
     pub cpu_cores: Option<f64>,
     /// The same per tick that was read.
     pub cpu_micros_per_tick: Option<f64>,
-    /// The same per update that the venue sent.
+    /// The same per update that it took from the venue.
     pub cpu_micros_per_update: Option<f64>,
     /// What its memory grew by while streams opened, per stream.
     pub memory_per_stream: Option<u64>,
@@ -159,9 +161,13 @@ pub struct GeneratorTold {
 /// What the venue did.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct VenueTold {
-    /// Updates that it sent.
+    /// Updates that it generated.
     pub updates: u64,
-    /// Updates that the gateway's connection was too slow for.
+    /// Updates that were written to the gateway's connections, of all that were generated.
+    pub taken: u64,
+    /// The same in a second, while all streams were there.
+    pub taken_per_second: f64,
+    /// Batches of updates that the gateway's connection was too slow for.
     pub lost: u64,
     /// The most that it was behind its schedule, in µs.
     pub latest: u64,

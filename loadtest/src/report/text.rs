@@ -34,6 +34,7 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
         of.seconds_measured
     )?;
     line(out, "connect", of.connect)?;
+    line(out, "answer", of.answer)?;
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
     line(out, "age", of.age)?;
@@ -52,7 +53,13 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     write_gateway(of, out)?;
     if let Some(venue) = of.venue {
         let latest = time(venue.latest as f64);
-        writeln!(out, "  venue       {} updates, at most {latest} behind its schedule", number(venue.updates))?;
+        let updates = number(venue.updates);
+        // What was on its way has come by now.
+        let taken = match venue.taken {
+            taken if taken == venue.updates => String::new(),
+            taken => format!("; {} were taken, {}/s", number(taken), number(venue.taken_per_second as u64)),
+        };
+        writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
     }
     writeln!(
         out,
@@ -119,7 +126,18 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{FloorTold, GatewayTold};
+    use crate::report::{FloorTold, GatewayTold, VenueTold};
+
+    #[test]
+    fn what_a_server_took_of_the_venue_is_told_where_it_is_not_all() {
+        let with = |taken, taken_per_second| {
+            let venue = VenueTold { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7 };
+            text(&Summary { venue: Some(venue), ..Summary::default() })
+        };
+        let line = "  venue       5,000 updates, at most 7.0 µs behind its schedule";
+        assert!(with(5_000, 500.0).contains(&format!("{line}\n")));
+        assert!(with(4_000, 410.5).contains(&format!("{line}; 4,000 were taken, 410/s\n")));
+    }
 
     #[test]
     fn a_bare_loop_that_lost_streams_or_broke_a_rule_is_told_and_not_kept() {

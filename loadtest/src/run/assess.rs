@@ -55,8 +55,11 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         judge_stayed(&mut seen.outcome, &seen.missed.take().unwrap_or_default());
     }
     let generator = generator(&seen);
+    let per_second = |from: u64, to: u64| (to - from) as f64 / seconds.max(f64::MIN_POSITIVE);
     let venue = seen.run.venue.map(|venue| venue.sent()).map(|sent| VenueTold {
         updates: sent.updates,
+        taken: sent.taken,
+        taken_per_second: per_second(seen.start.taken, seen.end.taken),
         lost: sent.lost,
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
     });
@@ -67,7 +70,6 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
     if !has_exact_times && measures.latency.percentiles().is_some() {
         warnings.push("the venue's times are whole milliseconds: latency is not measured".to_owned());
     }
-    let per_second = |from: u64, to: u64| (to - from) as f64 / seconds.max(f64::MIN_POSITIVE);
     let mut summary = Summary {
         name: seen.run.name.to_owned(),
         about: seen.run.about.to_owned(),
@@ -78,6 +80,7 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         ticks_per_second: per_second(seen.start.ticks, seen.end.ticks),
         bytes_per_second: per_second(seen.start.bytes, seen.end.bytes),
         connect: measures.connect.percentiles(),
+        answer: measures.answer.percentiles(),
         first_tick: measures.first_tick.percentiles(),
         latency: measures.latency.percentiles().filter(|_| has_exact_times),
         latency_curve: if has_exact_times { measures.latency.curve() } else { Vec::new() },
@@ -159,7 +162,7 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start));
     let seconds = (seen.end.at - seen.start.at).as_secs_f64();
     let ticks = seen.end.ticks - seen.start.ticks;
-    let updates = seen.end.updates - seen.start.updates;
+    let taken = seen.end.taken - seen.start.taken;
     let memory = |sample: &Sample| sample.gateway_memory;
     let memory_max = seen.samples.iter().filter_map(memory).max();
     let load_begin = (seen.start.at - seen.begun).as_secs_f64();
@@ -180,7 +183,7 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
     Some(GatewayTold {
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / seconds),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
-        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, updates)),
+        cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
         memory_per_stream: seen
             .start
             .memory

@@ -158,7 +158,8 @@ struct Moment {
     at: Instant,
     cpu: Option<Duration>,
     memory: Option<u64>,
-    updates: u64,
+    /// What the venue's connections took.
+    taken: u64,
     ticks: u64,
     bytes: u64,
 }
@@ -170,7 +171,7 @@ impl Moment {
             at: Instant::now(),
             cpu: usage.map(|usage| usage.cpu),
             memory: usage.map(|usage| usage.memory_bytes),
-            updates: run.venue.map_or(0, |venue| venue.sent().updates),
+            taken: run.venue.map_or(0, |venue| venue.sent().taken),
             ticks: crowd.progress.ticks.load(Ordering::Relaxed),
             bytes: crowd.progress.bytes.load(Ordering::Relaxed),
         }

@@ -184,6 +184,7 @@ impl Stream {
         }
         self.phase = Phase::Open;
         self.opened = at;
+        judge.measures.answer.record(at - self.begun);
         judge.measures.opened += 1;
         Ok(Some(length))
     }
@@ -291,6 +292,22 @@ mod tests {
             assert_eq!((judge.violations.total(), stream.how_it_ends()), (0, Ended::Shutdown));
             assert_eq!(stream.retry, Duration::from_millis(7));
         }
+    }
+
+    #[test]
+    fn an_answer_has_come_with_the_end_of_its_head() {
+        let (mut stream, mut judge, kin) = fixture();
+        stream.begun = 1_000;
+        let head_end = BYTES.find("retry").unwrap();
+        for (part, at, told) in [
+            (&BYTES[..head_end - 1], 1_200, None),
+            (&BYTES[head_end - 1..head_end], 1_500, Some((1, 500))),
+            (&BYTES[head_end..], 1_900, Some((1, 500))),
+        ] {
+            stream.take(part.as_bytes(), at, &mut judge, &kin).unwrap();
+            assert_eq!(judge.measures.answer.percentiles().map(|of| (of.count, of.max)), told, "at {at}");
+        }
+        assert_eq!(judge.measures.first_tick.percentiles().unwrap().max, 900);
     }
 
     #[test]

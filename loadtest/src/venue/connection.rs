@@ -208,6 +208,7 @@ impl Connection {
     async fn send(&mut self, batch: &Arc<Batch>, flow: Flow) -> Result<(), tungstenite::Error> {
         let wants =
             |entry: &Entry| self.wants.get(entry.symbol as usize).is_some_and(|kinds| kinds[entry.kind as usize]);
+        let wanted = batch.entries().iter().filter(|entry| wants(entry)).count();
         let mut messages = self.shared.protocol.messages(batch, wants);
         if flow == Flow::Reorder {
             messages.reverse();
@@ -216,7 +217,9 @@ impl Connection {
         for message in messages.into_iter().flat_map(|message| std::iter::repeat_n(message, rounds)) {
             self.websocket.feed(Message::text(message)).await?;
         }
-        self.websocket.flush().await
+        self.websocket.flush().await?;
+        self.shared.counts.taken.fetch_add(wanted as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn send_bad(&mut self, bad: Bad) -> Result<(), tungstenite::Error> {

@@ -167,11 +167,15 @@ struct Behaviour {
 /// What a venue has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Updates that were handed to connections.
+    /// Updates that were generated, and handed to whatever connections want them.
     pub updates: u64,
+    /// Of them, those that were written to a connection, which its client may not have read yet: the kernel's buffers hold a
+    /// few MB. One that several connections want counts for each.
+    pub taken: u64,
     /// Updates that were due while nobody wanted any.
     pub unwanted: u64,
-    /// Batches of updates that a connection lost because it was too far behind.
+    /// Batches of updates that a connection lost because it was too far behind. They are counted when it next has room: of a
+    /// client that never reads again only `taken` tells.
     pub lost: u64,
     /// The most that an update was generated after it was due.
     pub latest: Duration,
@@ -182,6 +186,7 @@ pub struct Sent {
 #[derive(Debug, Default)]
 struct Counts {
     updates: AtomicU64,
+    taken: AtomicU64,
     unwanted: AtomicU64,
     lost: AtomicU64,
     latest_micros: AtomicU64,
@@ -312,8 +317,11 @@ impl Venue {
     pub fn sent(&self) -> Sent {
         let counts = &self.shared.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        // Before what it is a part of.
+        let taken = read(&counts.taken);
         Sent {
             updates: read(&counts.updates),
+            taken,
             unwanted: read(&counts.unwanted),
             lost: read(&counts.lost),
             latest: Duration::from_micros(read(&counts.latest_micros)),
