@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hint::black_box,
     sync::{
         Mutex, PoisonError,
@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 use support::{Session, Updates, cache, newer, recording::Recording};
-use tickfan::market::{Guards, Now, Origin, Quote, Update};
+use tickfan::market::{Guards, Now, Origin, Parts, Quote, Update};
 
 const SYMBOLS: usize = 200;
 
@@ -96,17 +96,19 @@ fn ingest(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(FRAMES as u64));
 
     let mut count = 0;
-    group.bench_function("venue and cache", |bencher| {
-        bencher.iter(|| {
-            let now = Now::read();
-            for frame in 0..FRAMES {
-                for &update in session.read(frame % frames.len()) {
-                    count += 1;
-                    black_box(states[frame % SYMBOLS].publish(&newer(update, count), now));
-                }
+    let mut ingest_all = || {
+        let now = Now::read();
+        for frame in 0..FRAMES {
+            for &update in session.read(frame % frames.len()) {
+                count += 1;
+                black_box(states[frame % SYMBOLS].publish(&newer(update, count), now));
             }
-        });
-    });
+        }
+    };
+    group.bench_function("venue and cache", |bencher| bencher.iter(&mut ingest_all));
+    // From now on ticks are kept for those who come back, whether somebody reads them or not.
+    states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
+    group.bench_function("venue and full rings", |bencher| bencher.iter(&mut ingest_all));
 
     let map: Mutex<HashMap<String, Value>> = Mutex::default();
     group.bench_function("tree and one mutex", |bencher| {
