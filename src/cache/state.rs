@@ -51,8 +51,8 @@ pub enum Published {
 }
 
 impl Inner {
-    /// Whether nobody can come back to it: no worker is interested, nor has one been for as long as ticks are kept.
-    fn is_forgotten(&self, now: Now, limits: RingLimits) -> bool {
+    /// Whether nobody can resume on it: no worker is interested, nor was one within the time that ticks are kept.
+    fn is_unwanted(&self, now: Now, limits: RingLimits) -> bool {
         let is_long = |since| now.instant.saturating_duration_since(since) > limits.age;
         self.interest == [0; Part::ALL.len()] && self.unwanted_since.is_none_or(is_long)
     }
@@ -224,7 +224,7 @@ impl SymbolState {
         let (quote, published) = (inner.quote, now.instant);
         let tick = Arc::new(Tick { quote, seq, n, changed, prior, published, frame: OnceLock::new() });
         let limits = self.shared.ring;
-        if inner.is_forgotten(now, limits) {
+        if inner.is_unwanted(now, limits) {
             inner.ring.keep_only(tick);
         } else {
             inner.ring.push(tick, limits);

@@ -52,7 +52,7 @@ impl Pace {
     }
 
     /// There were changes, and they have been taken.
-    pub(super) fn took(&mut self, now: Instant) {
+    pub(super) fn changes_taken(&mut self, now: Instant) {
         if let Self::Fixed { interval, end } = self {
             *end = Some(now + *interval);
         }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_round_is_all_turns_since_the_last_rest() {
         let (mut pace, now) = (Pace::new(None), Instant::now());
-        pace.took(now);
+        pace.changes_taken(now);
         assert!(pace.may_take(now), "changes are taken in every turn");
         assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
         assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
@@ -105,12 +105,12 @@ mod tests {
     fn in_an_interval_changes_are_taken_once_whether_they_are_all_written_or_not() {
         let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
-        pace.took(at(0));
+        pace.changes_taken(at(0));
         assert_eq!(pace.rest(at(0), micros(3_000), Wait::No), Duration::ZERO);
         assert!(!pace.may_take(at(3)));
         assert_eq!(pace.rest(at(3), micros(5_000), Wait::Forever), micros(12_000));
         assert!(!pace.may_take(at(19)) && pace.may_take(at(20)));
-        pace.took(at(20));
+        pace.changes_taken(at(20));
         assert_eq!(pace.rest(at(20), micros(19_000), Wait::No), Duration::ZERO);
         assert!(!pace.may_take(at(39)));
         assert_eq!(pace.rest(at(39), micros(4_000), Wait::No), Duration::ZERO);
@@ -124,7 +124,7 @@ mod tests {
         assert!(pace.may_take(at(0)));
         assert_eq!(pace.rest(at(0), micros(100), Wait::Forever), Duration::ZERO, "a turn that found nothing");
         assert!(pace.may_take(at(1)));
-        pace.took(at(1));
+        pace.changes_taken(at(1));
         assert!(!pace.may_take(at(20)) && pace.may_take(at(90)));
         assert_eq!(pace.rest(at(90), micros(100), Wait::Forever), Duration::ZERO);
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn an_interval_of_0_is_none() {
         let (mut pace, now) = (Pace::new(Some(Duration::ZERO)), Instant::now());
-        pace.took(now);
+        pace.changes_taken(now);
         assert!(pace.may_take(now));
         assert_eq!(pace.rest(now, micros(300), Wait::Forever), Duration::ZERO);
     }

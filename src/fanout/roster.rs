@@ -1,9 +1,10 @@
 //! A worker's streams, and who of them waits for what: to be written, or for a moment.
 
 use super::{
+    cursors::Slot,
     schedule::Schedule,
     stream::{Lane, Stream, StreamKey},
-    symbols::Subscribed,
+    symbols::{Subscribed, Symbols},
     transport::Transport,
 };
 use crate::market::{Now, Part, Parts};
@@ -106,6 +107,18 @@ impl<T: Transport> Roster<T> {
                 stream.hurry();
             }
             self.queue(subscriber.stream, lane, now);
+        }
+    }
+
+    /// Marks what of a stream's symbols waits for the next round, which the stream will not live to see.
+    pub(super) fn mark_waiting(&mut self, key: StreamKey, symbols: &Symbols, now: Now) {
+        let stream = &mut self.streams[key];
+        let (parts, slots) = (stream.options.parts(), stream.cursors.slots().iter().enumerate());
+        let waits = |slot: &Slot| symbols.get(slot.symbol).waits_for_round.intersects(parts);
+        let waiting: Vec<usize> = slots.filter(|(_, slot)| waits(slot)).map(|(place, _)| place).collect();
+        waiting.iter().for_each(|&place| stream.cursors.mark(place as u32));
+        if !waiting.is_empty() {
+            self.queue(key, Lane::Small, now);
         }
     }
 

@@ -152,7 +152,7 @@ impl<T: Transport> Worker<T> {
         let takes_changes = self.drains || self.pace.may_take(now.instant);
         self.inbox.take(takes_changes.then_some(&mut changed), &mut commands);
         if !changed.is_empty() {
-            self.pace.took(now.instant);
+            self.pace.changes_taken(now.instant);
         }
         for state in changed.drain(..) {
             self.take_change(&state, now);
@@ -319,6 +319,9 @@ impl<T: Transport> Worker<T> {
     /// Ends a stream: what it lacks is written if there is room, then its goodbye, as soon as there is. Only who takes
     /// neither in time is cut off.
     fn say_goodbye(&mut self, key: StreamKey, now: Now) {
+        if self.roster.streams[key].leaves_by.is_none() {
+            self.roster.mark_waiting(key, &self.symbols, now);
+        }
         let stream = &mut self.roster.streams[key];
         let leaves_by = *stream.leaves_by.get_or_insert(now.instant + LINGER);
         let is_over = leaves_by <= now.instant;
@@ -357,9 +360,7 @@ impl<T: Transport> Worker<T> {
 
     fn drain(&mut self, window: Duration, now: Now) {
         self.drains = true;
-        // What was being gathered, and what waits for a round, before anybody's goodbye.
-        self.take_inbox(now);
-        self.begin_round(now);
+        self.take_inbox(now); // what was being gathered, before anybody's goodbye
         let keys: Vec<StreamKey> = self.roster.streams.keys().collect();
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));

@@ -334,7 +334,8 @@ impl World {
     pub(crate) fn turn(&mut self, worker: usize) -> bool {
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
-        if simulated.takes_at <= self.now.instant {
+        let takes = self.drains || simulated.takes_at <= self.now.instant;
+        if takes && simulated.taken != simulated.announced {
             simulated.taken.clone_from(&simulated.announced);
             simulated.takes_at = self.now.instant + self.settings.flush_interval.unwrap_or_default();
         }
