@@ -190,7 +190,25 @@ fn the_address_asks_for_microseconds() {
     assert_eq!(Binance::new(&local).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
 }
 
-/// Every recorded frame is read whole, where the recordings are there.
+/// The event that a parser reads of a frame.
+fn parsed(frame: &[u8]) -> Option<Event<Plain<'_>>> {
+    raw::plain::<Frame<Plain<'_>>>(frame)?.data
+}
+
+#[test]
+fn events_as_the_venue_writes_them_are_scanned() {
+    for frame in [TRADE, QUOTE] {
+        assert!(scanned(frame.as_bytes()).is_some_and(|event| Some(event) == parsed(frame.as_bytes())), "{frame}");
+    }
+    for (from, to) in
+        [("\"stream\"", " \"stream\""), ("}}", "}} "), ("}}", "},\"x\":1}"), ("\"s\":", "\"s\":\"ETHUSDT\",\"s\":")]
+    {
+        let other = TRADE.replace(from, to);
+        assert!(scanned(other.as_bytes()).is_none(), "{other}");
+    }
+}
+
+/// Every recorded frame is read whole, and by the scan, where the recordings are there.
 #[test]
 fn a_recorded_session_is_read_without_a_loss() {
     let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
@@ -202,6 +220,7 @@ fn a_recorded_session_is_read_without_a_loss() {
     for line in text.lines() {
         let (_, frame) = line.split_once(' ').unwrap();
         assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data), "{frame}");
+        assert!(scanned(frame.as_bytes()).is_some(), "{frame}");
     }
     assert_eq!((batch.updates.len(), batch.errors.total()), (text.lines().count(), 0));
 }
@@ -247,6 +266,9 @@ proptest! {
         let at = at % frame.len();
         frame[at] = byte;
         frame.truncate(cut);
+        if let Some(event) = scanned(&frame) {
+            prop_assert_eq!(Some(event), parsed(&frame));
+        }
         let (message, updates, _) = read(frame);
         prop_assert!(updates.is_empty() || message == Ok(Message::Data));
     }

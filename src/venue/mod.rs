@@ -8,6 +8,7 @@ mod binance;
 mod names;
 mod raw;
 mod rfc3339;
+mod scan;
 pub(crate) mod sim;
 
 pub use crate::telemetry::feed::DecodeError;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// A field as it came, or its absence. `null` is not absence: it says that there is none.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) enum Raw<'a> {
     #[default]
     Absent,
@@ -27,8 +27,8 @@ pub(super) enum Raw<'a> {
 }
 
 /// A field of a message that holds nothing but strings without escapes, whole numbers, flags and nulls.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Plain<'a>(Raw<'a>);
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Plain<'a>(pub(super) Raw<'a>);
 
 /// A field that may be any JSON.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,0 +1,136 @@
+//! A scan of objects as venues write them nearly always: plain values, no space between them.
+//!
+//! It takes less than JSON allows, and never anything else: what it does not take is left to a parser, which says what it is.
+
+use super::raw::Raw;
+
+/// The text up to a string's closing quote, and what follows it. `None` where the string has escapes, or does not end.
+pub(super) fn string(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
+    let rest = text[end..].strip_prefix('"')?;
+    Some((&text[..end], rest))
+}
+
+/// Hands the fields of an object to `take`, in their order; returns what follows it. `None` where it holds anything but plain
+/// values, or as soon as `take` returns it.
+pub(super) fn fields<'a>(object: &'a str, mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>) -> Option<&'a str> {
+    let mut rest = object.strip_prefix('{')?;
+    loop {
+        let (key, after_key) = string(rest.strip_prefix('"')?)?;
+        let (value, after_value) = value(after_key.strip_prefix(':')?)?;
+        take(key, value)?;
+        if let Some(rest) = after_value.strip_prefix('}') {
+            return Some(rest);
+        }
+        rest = after_value.strip_prefix(',')?;
+    }
+}
+
+fn value(text: &str) -> Option<(Raw<'_>, &str)> {
+    match *text.as_bytes().first()? {
+        b'"' => string(&text[1..]).map(|(text, rest)| (Raw::Text(text), rest)),
+        b'0'..=b'9' => whole(text),
+        b't' => Some((Raw::Flag(true), text.strip_prefix("true")?)),
+        b'f' => Some((Raw::Flag(false), text.strip_prefix("false")?)),
+        b'n' => Some((Raw::Null, text.strip_prefix("null")?)),
+        _ => None,
+    }
+}
+
+/// A whole number. What follows it in a fraction's or an exponent's place is no comma and no brace: then the object is not taken.
+fn whole(text: &str) -> Option<(Raw<'_>, &str)> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.len() > 1 && digits.starts_with('0') {
+        return None;
+    }
+    Some((Raw::Whole(digits.parse().ok()?), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::raw::{Plain, Value as _};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// An object's fields and what follows it.
+    fn scanned(object: &str) -> Option<(Vec<(&str, Raw<'_>)>, &str)> {
+        let mut taken = Vec::new();
+        let rest = fields(object, |key, value| {
+            taken.push((key, value));
+            Some(())
+        })?;
+        Some((taken, rest))
+    }
+
+    #[test]
+    fn an_object_of_plain_values_is_taken_as_it_stands() {
+        let (taken, rest) =
+            scanned(r#"{"e":"trade","t":0,"u":18446744073709551615,"m":true,"M":false,"é":null,"p":""}}x"#).unwrap();
+        let expected = [
+            ("e", Raw::Text("trade")),
+            ("t", Raw::Whole(0)),
+            ("u", Raw::Whole(u64::MAX)),
+            ("m", Raw::Flag(true)),
+            ("M", Raw::Flag(false)),
+            ("é", Raw::Null),
+            ("p", Raw::Text("")),
+        ];
+        assert_eq!((taken.as_slice(), rest), (expected.as_slice(), "}x"));
+    }
+
+    #[test]
+    fn whatever_else_there_is_is_left_to_a_parser() {
+        for object in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":1,}",
+            "{\"a\":1;",
+            "{a:1}",
+            "{\"a\" :1}",
+            "{ \"a\":1}",
+            "{\"a\": 1}",
+            "{\"a\":1 }",
+            "{\"a\":01}",
+            "{\"a\":-1}",
+            "{\"a\":1.5}",
+            "{\"a\":1e2}",
+            "{\"a\":+1}",
+            "{\"a\":18446744073709551616}",
+            "{\"a\":{}}",
+            "{\"a\":[1]}",
+            "{\"a\":tru}",
+            "{\"a\":True}",
+            "{\"a\":nulls}",
+            "{\"a\":\"b}",
+            "{\"a\":\"\\u0041\"}",
+            "{\"a\":\"\t\"}",
+            "{\"a\\n\":1}",
+            "{\"a\":}",
+        ] {
+            assert_eq!(scanned(object), None, "{object}");
+        }
+    }
+
+    proptest! {
+        /// What the scan takes, serde takes too, and reads the same of it.
+        #[test]
+        fn whatever_is_taken_is_what_a_parser_reads(object in r#"\{("[a-c\\é]{0,2}":("[0-9a\\\t.é]{0,3}"|[0-9]{1,3}|0|1844674407370955161[0-9]|-1|1\.5|1e3|true|false|null|tru|\[\]|\{\}) ?,?){1,4}\}?"#) {
+            if let Some((taken, "")) = scanned(&object) {
+                let parsed: BTreeMap<String, Plain<'_>> = serde_json::from_str(&object).unwrap();
+                for (key, value) in &parsed {
+                    let last = taken.iter().rev().find(|(taken, _)| taken == key);
+                    prop_assert_eq!(last.map(|(_, value)| *value), Some(value.raw()));
+                }
+                prop_assert!(taken.iter().all(|(key, _)| parsed.contains_key(*key)));
+            }
+        }
+    }
+}
