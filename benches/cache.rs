@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     hint::black_box,
     sync::{
         Mutex, PoisonError,
@@ -14,8 +14,8 @@ use std::{
     },
     thread,
 };
-use support::{Session, Updates, cache, newer, recording::Recording};
-use tickfan::market::{Guards, Now, Origin, Parts, Quote, Update};
+use support::{Session, Updates, cache, keep_ticks, newer, recording::Recording};
+use tickfan::market::{Guards, Now, Origin, Quote, Update};
 
 const SYMBOLS: usize = 200;
 
@@ -23,6 +23,7 @@ fn publish(criterion: &mut Criterion) {
     const UPDATES: usize = 10_000;
     let updates = RefCell::new(Updates::new(&Recording::open()));
     let (cache, states) = cache(SYMBOLS);
+    keep_ticks(&states);
     let names: Vec<String> = (0..SYMBOLS).map(|index| format!("SYM{index}")).collect();
     let mut group = criterion.benchmark_group("cache");
     group.throughput(Throughput::Elements(UPDATES as u64));
@@ -106,8 +107,7 @@ fn ingest(criterion: &mut Criterion) {
         }
     };
     group.bench_function("venue and cache", |bencher| bencher.iter(&mut ingest_all));
-    // From now on ticks are kept for those who come back, whether somebody reads them or not.
-    states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
+    keep_ticks(&states);
     group.bench_function("venue and full rings", |bencher| bencher.iter(&mut ingest_all));
 
     let map: Mutex<HashMap<String, Value>> = Mutex::default();

@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-use support::{Fanout, Session, Updates, alpaca, cache, recording::Recording};
+use support::{Fanout, Session, Updates, alpaca, cache, keep_ticks, recording::Recording};
 use tickfan::{market::Now, venue::Batch, wire::tick_frame};
 
 /// More than a ring holds, so that the ring is full and steady where a step uses one.
@@ -71,6 +71,7 @@ fn read_alpaca(times: usize) {
 fn publish(times: usize) {
     let (_cache, states) = cache(1);
     let (mut updates, now) = (Updates::new(&Recording::generate(SEED)), Now::read());
+    keep_ticks(&states);
     for _ in 0..times {
         black_box(states[0].publish(&updates.next(), now));
     }

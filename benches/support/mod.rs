@@ -15,6 +15,7 @@ use bytes::Bytes;
 use recording::Recording;
 use std::{
     cell::Cell,
+    collections::VecDeque,
     io,
     rc::Rc,
     sync::Arc,
@@ -24,7 +25,7 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config::{Credentials, Feed, FeedSymbol, Secret, VenueKind},
     fanout::{Close, Command, Gone, Opening, Options, Transport, Worker, WorkerInbox, WorkerLimits},
-    market::{Now, Origin, Update},
+    market::{Now, Origin, Parts, Update},
     venue::{self, Batch, Venue},
     wire::{Epoch, StreamName},
 };
@@ -91,6 +92,11 @@ pub fn cache(symbols: usize) -> (Cache, Vec<Arc<SymbolState>>) {
     };
     let states = (0..symbols).map(register).collect();
     (cache, states)
+}
+
+/// From now on ticks are kept for those who come back, as of symbols that somebody wants.
+pub fn keep_ticks(states: &[Arc<SymbolState>]) {
+    states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
 }
 
 /// Alpaca's side, and a frame as it sends them.
