@@ -88,7 +88,8 @@ impl World {
             assert!(tick.seq > last, "seed {seed}: rule 1: seq {} after {last}", tick.seq);
             let skipped = tick.seq - last - 1;
             let mut between = self.history[symbol][last as usize + 1..tick.seq as usize].iter();
-            if let Some(oldest) = between.find(|tick| tick.changed.intersects(options.parts())) {
+            let is_due = |tick: &&Arc<Tick>| tick.changed.intersects(options.parts()) || tick.seq == progress.at_join;
+            if let Some(oldest) = between.find(is_due) {
                 let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
                 let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
                 let chosen = options.interval.is_some();
