@@ -25,6 +25,8 @@ pub enum DecimalError {
 
 /// The longest text that is looked at: a number that fits has fewer characters.
 const TEXT_MAX: usize = 128;
+/// So many digits fit a mantissa, whichever they are.
+const DIGITS_SAFE: usize = 18;
 /// The largest exponent, of either sign, and the most digits behind the point.
 const EXPONENT_MAX: i32 = 30;
 
@@ -74,14 +76,14 @@ impl Decimal {
     fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
         // Trailing zeros are dropped before the digits are counted: a venue may pad beyond what a mantissa holds.
         let fraction = &fraction[..fraction.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1)];
-        let mut mantissa: i64 = 0;
-        for &digit in whole.iter().chain(fraction) {
-            // Built below zero, where one more number fits than above.
-            mantissa = mantissa
-                .checked_mul(10)
-                .and_then(|shifted| shifted.checked_sub(i64::from(digit - b'0')))
-                .ok_or(DecimalError::Range)?;
-        }
+        // Built below zero, where one more number fits than above.
+        let mut digits = whole.iter().chain(fraction).map(|digit| i64::from(digit - b'0'));
+        let mut mantissa: i64 = if whole.len() + fraction.len() <= DIGITS_SAFE {
+            digits.fold(0, |mantissa, digit| mantissa * 10 - digit)
+        } else {
+            let push = |mantissa: i64, digit| mantissa.checked_mul(10)?.checked_sub(digit);
+            digits.try_fold(0, push).ok_or(DecimalError::Range)?
+        };
         if mantissa == 0 {
             return Ok(Self::ZERO);
         }
