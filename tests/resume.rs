@@ -20,21 +20,25 @@ use tickfan_loadtest::venue::{Load, Protocol, Setup, Venue};
 
 const CUTS: usize = 1_000;
 const SYMBOLS: [&str; 3] = ["BTC-USDT", "ETH-USDT", "SOL-USDT"];
-/// About as many bytes as come in 20 ms.
-const BYTES_MAX: usize = 30_000;
+/// Updates a second: what gateway, venue and clients of all these tests are through with in time, however slow their build.
+const RATE: f64 = 500.0;
+/// About as many bytes as come in 30 ms.
+const BYTES_MAX: usize = 6_000;
 
 /// Where each symbol stands, by its number.
 type Seqs = HashMap<String, u64>;
 
 /// What a connection brought until it was cut.
+#[derive(Default)]
 struct Visit {
+    has_head: bool,
     epoch: String,
     ticks: Vec<(String, u64)>,
     last_id: Option<String>,
 }
 
 fn start() -> (Venue, Running) {
-    let venue = Venue::start(&Setup::new(Protocol::Binance, &SYMBOLS, Load::Steady { rate: 3_000.0 })).unwrap();
+    let venue = Venue::start(&Setup::new(Protocol::Binance, &SYMBOLS, Load::Steady { rate: RATE })).unwrap();
     let mut config = config(vec![binance("resume", &venue.url(), &SYMBOLS)]);
     config.server.drain = Duration::ZERO;
     // Deep enough that whoever comes back finds all that it missed.
@@ -62,45 +66,50 @@ fn visit(address: SocketAddr, target: &str, header: &str, bytes: usize, is_enoug
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(socket, "GET {target} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n").unwrap();
-    let mut text = Vec::new();
+    let (mut seen, mut left) = (Visit::default(), bytes);
+    let mut rest = Vec::new();
     let mut chunk = vec![0; 65_536];
-    loop {
-        let left = bytes.saturating_sub(text.len());
-        if left == 0 {
-            let seen = parse(&text);
-            if is_enough(&seen) {
-                return seen;
-            }
-        }
+    while left > 0 || !is_enough(&seen) {
         let most = if left == 0 { chunk.len() } else { left.min(chunk.len()) };
         match socket.read(&mut chunk[..most]) {
-            Ok(0) => panic!("the gateway ended the stream: {}", String::from_utf8_lossy(&text)),
-            Ok(count) => text.extend_from_slice(&chunk[..count]),
+            Ok(0) => panic!("the gateway ended the stream: {}", String::from_utf8_lossy(&rest)),
+            Ok(count) => {
+                left = left.saturating_sub(count);
+                rest.extend_from_slice(&chunk[..count]);
+                seen.take(&mut rest);
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => panic!("{error} after {}", String::from_utf8_lossy(&text)),
+            Err(error) => panic!("{error} after {}", String::from_utf8_lossy(&rest)),
         }
     }
+    seen
 }
 
-/// All blocks that came whole.
-fn parse(bytes: &[u8]) -> Visit {
-    let text = String::from_utf8_lossy(bytes);
-    let mut visit = Visit { epoch: String::new(), ticks: Vec::new(), last_id: None };
-    let Some((_, body)) = text.split_once("\r\n\r\n") else { return visit };
-    let whole = body.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
-    for block in whole.split("\n\n") {
+impl Visit {
+    /// Takes the blocks that have come whole: each once, for whoever reads too slowly is no client that keeps up.
+    fn take(&mut self, rest: &mut Vec<u8>) {
+        if !self.has_head {
+            let Some(head) = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return };
+            rest.drain(..head + 4);
+            self.has_head = true;
+        }
+        let Some(end) = rest.windows(2).rposition(|bytes| bytes == b"\n\n") else { return };
+        let blocks: Vec<u8> = rest.drain(..end + 2).collect();
+        String::from_utf8(blocks).unwrap().split("\n\n").for_each(|block| self.block(block));
+    }
+
+    fn block(&mut self, block: &str) {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         match (field("event"), field("data")) {
             (None, Some(data)) => {
                 let tick = fields(data);
-                visit.ticks.push((tick["symbol"].trim_matches('"').to_owned(), tick["seq"].parse().unwrap()));
-                visit.last_id = field("id").map(str::to_owned).or(visit.last_id);
+                self.ticks.push((tick["symbol"].trim_matches('"').to_owned(), tick["seq"].parse().unwrap()));
+                self.last_id = field("id").map(str::to_owned).or(self.last_id.take());
             }
-            (Some("hello"), Some(data)) => visit.epoch = fields(data)["epoch"].trim_matches('"').to_owned(),
+            (Some("hello"), Some(data)) => self.epoch = fields(data)["epoch"].trim_matches('"').to_owned(),
             _ => {}
         }
     }
-    visit
 }
 
 /// Whether the newest of each of these symbols, as it was before the visit, has come.
