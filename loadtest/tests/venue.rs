@@ -4,7 +4,10 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tickfan_loadtest::venue::{
     Bad, Change, Command, Door, Flow, Load, Protocol, Recorded, Recording, Sent, Setup, Venue,
 };
@@ -112,9 +115,12 @@ async fn sent_once(venue: &Venue, is_done: impl Fn(Sent) -> bool) -> Sent {
 
 /// It tells that it has heard before it does what it has heard.
 async fn until_it_wants(venue: &Venue, symbols: usize) {
-    while venue.wanted() < symbols {
-        tokio::task::yield_now().await;
-    }
+    let wait = async {
+        while venue.wanted() < symbols {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it wants them");
 }
 
 #[tokio::test]
@@ -126,7 +132,9 @@ async fn what_a_client_reads_it_has_taken_and_once_though_it_came_twice() {
     for flow in [Flow::Steady, Flow::Repeat] {
         venue.command(Command::Flow(flow));
         // What was on its way to the connection when it was told is still sent as before.
+        let told = Instant::now();
         loop {
+            assert!(told.elapsed() < PATIENCE, "it does as it is told");
             venue.send_one_of_each();
             batches += 1;
             let is_twice = feed.json().await == feed.json().await;
@@ -158,7 +166,9 @@ async fn what_a_client_does_not_read_it_has_not_taken() {
     until_it_wants(&venue, symbols.len()).await;
     let each = 2 * SYMBOLS;
     // However much the kernel holds, it is full at some time.
+    let begun = Instant::now();
     while venue.sent().taken + BEHIND * each > venue.sent().updates {
+        assert!(begun.elapsed() < PATIENCE, "what nobody reads counts as taken: {:?}", venue.sent());
         venue.send_one_of_each();
     }
     // As soon as it reads, the venue finds that it was too far behind. All else it takes.

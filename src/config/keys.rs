@@ -179,7 +179,7 @@ pub const KEYS: &[Key] = &[
             range: Duration::ZERO..=millis(100),
             field: |config| &mut config.fanout.flush_interval,
         },
-        reason: "changes are gathered for so long, then written together; auto is none while the load is light, and as it grows fewer and larger writes",
+        reason: "changes are gathered for so long, then written together; at most half of max_lag, since they then wait for their turn too; auto is none while the load is light, and as it grows fewer and larger writes",
     },
     Key {
         section: "fanout",

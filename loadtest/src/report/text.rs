@@ -57,7 +57,11 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
         // What was on its way has come by now.
         let taken = match venue.taken {
             taken if taken == venue.updates => String::new(),
-            taken => format!("; {} were taken, {}/s", number(taken), number(venue.taken_per_second as u64)),
+            taken => format!(
+                "; {} were taken, {}/s while all streams were there",
+                number(taken),
+                number(venue.taken_per_second as u64)
+            ),
         };
         writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
     }
@@ -136,7 +140,8 @@ mod tests {
         };
         let line = "  venue       5,000 updates, at most 7.0 µs behind its schedule";
         assert!(with(5_000, 500.0).contains(&format!("{line}\n")));
-        assert!(with(4_000, 410.5).contains(&format!("{line}; 4,000 were taken, 410/s\n")));
+        let taken = "4,000 were taken, 410/s while all streams were there";
+        assert!(with(4_000, 410.5).contains(&format!("{line}; {taken}\n")));
     }
 
     #[test]

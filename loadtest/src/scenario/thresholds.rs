@@ -109,23 +109,23 @@ pub const MEASURES: [Measure; 28] = measures! {
     "missed_lag", "ticks that the gateway left out as clients were slow", Count, AtMost, |of| of.gateway.as_ref()?.missed("lag");
     "connect_p99", "from the start of a connection until it is made", Time, AtMost, |of| Some(of.connect?.p99 as f64);
     "answer_p99", "from the start of a connection to the head of the answer", Time, AtMost, |of| Some(of.answer?.p99 as f64);
-    "answer_max", "the same, at most", Time, AtMost, |of| Some(of.answer?.max as f64);
+    "answer_max", "from the start of a connection to the head of the answer, at most", Time, AtMost, |of| Some(of.answer?.max as f64);
     "first_tick_p99", "from the start of a connection to its first tick", Time, AtMost, |of| Some(of.first_tick?.p99 as f64);
-    "first_tick_max", "the same, at most", Time, AtMost, |of| Some(of.first_tick?.max as f64);
+    "first_tick_max", "from the start of a connection to its first tick, at most", Time, AtMost, |of| Some(of.first_tick?.max as f64);
     "latency_p50", "from the venue's schedule to the reading", Time, AtMost, |of| Some(of.latency?.p50 as f64);
     "latency_p99", "from the venue's schedule to the reading", Time, AtMost, |of| Some(of.latency?.p99 as f64);
     "age_p99", "from the gateway's receipt to the reading", Time, AtMost, |of| Some(of.age?.p99 as f64);
     "age_spread", "how many times the mean age the worst-served stream's is", Count, AtMost, |of| of.age_spread;
     "symbol_age_spread", "how many times the mean age the worst-served symbol's is", Count, AtMost, |of| of.symbol_age_spread;
-    "slow_age_p99", "the same, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
+    "slow_age_p99", "from the gateway's receipt to the reading, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
     "recovery", "from the load's end until all streams have all", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
     "cpu_per_update", "the gateway's processor time per update that it took from the venue", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
     "venue_lost", "batches of updates that the gateway did not take from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
-    "cpu_to_floor", "the same, divided by that of the bare loop", Count, AtMost, |of| of.cpu_to_floor;
+    "cpu_to_floor", "the gateway's processor time per tick, divided by the bare loop's", Count, AtMost, |of| of.cpu_to_floor;
     "memory_per_stream", "what the gateway's memory grew by while streams opened, per stream", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_per_stream? as f64);
     "memory", "the gateway's memory, at most", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_max? as f64);
-    "memory_growth", "how much of it came after the first third of the load", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_growth? as f64);
+    "memory_growth", "how much of the gateway's memory came after the first third of the load", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_growth? as f64);
 };
 
 impl Threshold {
