@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal as _};
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
-    filter::{FilterExt as _, filter_fn},
+    EnvFilter, Layer as _, Registry,
+    filter::{FilterExt as _, LevelFilter, filter_fn},
     fmt,
-    layer::SubscriberExt as _,
+    layer::{self, SubscriberExt as _},
     registry,
     util::SubscriberInitExt as _,
 };
@@ -59,13 +59,18 @@ const OURS: &str = "tickfan";
 /// # Errors
 /// [`LogError`] for a filter that cannot be read, and for the second call in a process.
 pub fn init(filter: Option<&str>, format: Format) -> Result<(), LogError> {
-    let filter = parse_filter(filter)?.and(filter_fn(may_be_logged));
+    let filter = whole_filter(filter)?;
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let done = match format {
         Format::Text => registry().with(lines.with_filter(filter)).try_init(),
         Format::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),
     };
     done.map_err(|_| LogError::Taken)
+}
+
+/// Without a hint of the second the whole had none, and each frame of a websocket made a record that was then thrown away.
+fn whole_filter(filter: Option<&str>) -> Result<impl layer::Filter<Registry> + use<>, LogError> {
+    Ok(parse_filter(filter)?.and(filter_fn(may_be_logged).with_max_level_hint(LevelFilter::TRACE)))
 }
 
 fn may_be_logged(line: &Metadata<'_>) -> bool {
@@ -87,6 +92,14 @@ mod tests {
         assert_eq!(parse_filter(Some("")).unwrap().to_string(), "info");
         assert!(parse_filter(Some("info,tickfan::feed=debug")).is_ok());
         assert!(matches!(parse_filter(Some("tickfan=loud")), Err(LogError::Filter(_))));
+    }
+
+    #[test]
+    fn what_the_filter_leaves_out_is_not_made_either() {
+        for (text, most) in [("", LevelFilter::INFO), ("warn,tickfan::feed=debug", LevelFilter::DEBUG)] {
+            let filter = whole_filter(Some(text)).unwrap();
+            assert_eq!(layer::Filter::max_level_hint(&filter), Some(most), "{text}");
+        }
     }
 
     #[test]
