@@ -80,9 +80,9 @@ fn no_tick_falls_through_between_two_publishers_and_a_worker() {
     });
 }
 
-#[test]
-fn a_publisher_that_goes_on_while_the_worker_reads_is_heard_again() {
-    loom::model(|| {
+/// A publisher that goes on while the worker takes its turns, in the first of which it gathers.
+fn two_in_a_row(gathering: usize) {
+    loom::model(move || {
         let shared = Shared::new();
         let publisher = {
             let shared = shared.clone();
@@ -91,9 +91,20 @@ fn a_publisher_that_goes_on_while_the_worker_reads_is_heard_again() {
                 shared.publish();
             })
         };
-        shared.work(2, 0, 0);
+        shared.work(2, 0, gathering);
         publisher.join().unwrap();
     });
+}
+
+#[test]
+fn a_publisher_that_goes_on_while_the_worker_reads_is_heard_again() {
+    two_in_a_row(0);
+}
+
+/// What is left in the inbox while a worker gathers keeps it awake until it is taken.
+#[test]
+fn a_worker_that_gathers_sleeps_over_no_change() {
+    two_in_a_row(1);
 }
 
 #[test]
@@ -115,22 +126,5 @@ fn a_command_wakes_a_worker_as_a_tick_does() {
         shared.work(1, 1, 0);
         publisher.join().unwrap();
         opener.join().unwrap();
-    });
-}
-
-/// What is left in the inbox while a worker gathers keeps it awake until it is taken.
-#[test]
-fn a_worker_that_gathers_sleeps_over_no_change() {
-    loom::model(|| {
-        let shared = Shared::new();
-        let publisher = {
-            let shared = shared.clone();
-            thread::spawn(move || {
-                shared.publish();
-                shared.publish();
-            })
-        };
-        shared.work(2, 0, 1);
-        publisher.join().unwrap();
     });
 }

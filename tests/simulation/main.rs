@@ -101,8 +101,7 @@ fn what_changes_within_a_flush_interval_shares_a_write() {
 /// A stream whose rate is due in the middle of an interval gets the newest there is, not what the worker took last.
 #[test]
 fn whoever_is_written_in_mid_interval_gets_the_newest() {
-    let millis = Duration::from_millis;
-    let flush_interval = Some(millis(20));
+    let (millis, flush_interval) = (Duration::from_millis, Some(Duration::from_millis(20)));
     let mut world = World::new(15, Settings { symbols: 1, workers: 1, flush_interval, ..Settings::default() });
     world.publish(0); // from waiting to live: a status would not wait
     let options = Options::new(Duration::from_secs(15)).every(millis(30));
@@ -382,8 +381,7 @@ fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
 /// Whoever is told goodbye in the middle of a large symbol's round has the newest tick, though the round does not bring it.
 #[test]
 fn rule_12_a_goodbye_waits_for_no_round() {
-    let settings = Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() };
-    let mut world = World::new(16, settings);
+    let mut world = World::new(16, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });
     let mut staying: Vec<usize> = (0..400).map(|_| world.join(0, &[0], usize::MAX)).collect();
     while world.turn(0) {}
     world.drain(Duration::from_millis(500));
