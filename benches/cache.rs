@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 use support::{Session, Updates, cache, keep_ticks, newer, recording::Recording};
-use tickfan::market::{Guards, Now, Origin, Quote, Update};
+use tickfan::market::{Guards, Now, Origin, Snapshot, Update};
 
 const SYMBOLS: usize = 200;
 
@@ -45,7 +45,7 @@ fn publish(criterion: &mut Criterion) {
         );
     });
 
-    let map: Mutex<HashMap<String, (Quote, Guards)>> = Mutex::default();
+    let map: Mutex<HashMap<String, (Snapshot, Guards)>> = Mutex::default();
     let merge_all = || {
         let (mut updates, now) = (updates.borrow_mut(), Now::read());
         for index in 0..UPDATES {
@@ -57,7 +57,7 @@ fn publish(criterion: &mut Criterion) {
         beside(
             || {
                 let map = map.lock().unwrap_or_else(PoisonError::into_inner);
-                black_box(map.get("SYM7").map(|(quote, _)| *quote));
+                black_box(map.get("SYM7").map(|(snapshot, _)| *snapshot));
             },
             || bencher.iter(merge_all),
         );
@@ -66,11 +66,11 @@ fn publish(criterion: &mut Criterion) {
 }
 
 /// A map of quotes: no numbers, no ring, no frames, so that what it lacks is in its favour.
-fn merge(map: &Mutex<HashMap<String, (Quote, Guards)>>, name: &str, update: &Update, now: Now) {
+fn merge(map: &Mutex<HashMap<String, (Snapshot, Guards)>>, name: &str, update: &Update, now: Now) {
     let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
-    let (quote, guards) =
-        map.entry(name.to_owned()).or_insert_with(|| (Quote::waiting(Origin::Market, now.unix), Guards::default()));
-    black_box(quote.apply(update, guards, now));
+    let (snapshot, guards) =
+        map.entry(name.to_owned()).or_insert_with(|| (Snapshot::waiting(Origin::Market, now.unix), Guards::default()));
+    black_box(snapshot.apply(update, guards, now));
 }
 
 /// Does one thing again and again on another thread while the other is measured.

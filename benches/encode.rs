@@ -8,29 +8,29 @@ use serde_json::{Map, Value, json};
 use std::hint::black_box;
 use support::{Updates, cache, recording::Recording};
 use tickfan::{
-    market::{Now, Quote},
+    market::{Now, Snapshot},
     wire::tick_frame,
 };
 
 const CLIENTS: u64 = 1_000;
 
 /// What one writes first: a tree of what is known, numbers as floats, formatted.
-fn naive(symbol: &str, seq: u64, quote: &Quote) -> Bytes {
+fn naive(symbol: &str, seq: u64, snapshot: &Snapshot) -> Bytes {
     let mut tree = Map::new();
     tree.insert("symbol".to_owned(), json!(symbol));
     tree.insert("seq".to_owned(), json!(seq));
     tree.insert("kind".to_owned(), json!("trade"));
     tree.insert("state".to_owned(), json!("live"));
-    tree.insert("recv".to_owned(), json!(quote.recv.map(|time| time.0)));
-    tree.insert("trades".to_owned(), json!(quote.trades));
-    tree.insert("trade_ts".to_owned(), json!(quote.trade.time.map(|time| time.0)));
+    tree.insert("recv".to_owned(), json!(snapshot.recv.map(|time| time.0)));
+    tree.insert("trades".to_owned(), json!(snapshot.trades));
+    tree.insert("trade_ts".to_owned(), json!(snapshot.trade.time.map(|time| time.0)));
     let numbers = [
-        ("price", quote.trade.price),
-        ("size", quote.trade.size),
-        ("bid", quote.book.bid),
-        ("bid_size", quote.book.bid_size),
-        ("ask", quote.book.ask),
-        ("ask_size", quote.book.ask_size),
+        ("price", snapshot.trade.price),
+        ("size", snapshot.trade.size),
+        ("bid", snapshot.quote.bid),
+        ("bid_size", snapshot.quote.bid_size),
+        ("ask", snapshot.quote.ask),
+        ("ask_size", snapshot.quote.ask_size),
     ];
     for (name, number) in numbers {
         tree.insert(name.to_owned(), json!(number.map(|number| number.to_string().parse::<f64>().unwrap_or(f64::NAN))));
@@ -51,7 +51,7 @@ fn encode(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("one frame", |bencher| bencher.iter(|| tick_frame(black_box(fields), None)));
     group.bench_function("one frame by a tree", |bencher| {
-        bencher.iter(|| naive(fields.symbol.as_str(), fields.seq, black_box(fields.quote)));
+        bencher.iter(|| naive(fields.symbol.as_str(), fields.seq, black_box(fields.snapshot)));
     });
     group.throughput(Throughput::Elements(CLIENTS));
     group.bench_function("once for a thousand clients", |bencher| {

@@ -1,10 +1,10 @@
 //! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.
 
 use crate::{
-    admin::{self, FeedVerdict, Inside, InsideFeed, Situation},
+    admin::{self, DebugFeed, DebugSources, FeedHealth, HealthInputs},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
-    fanout::{Announcer, Engine, StreamMetrics, Workers},
+    fanout::{Announcer, StreamMetrics, WorkerPool, WorkerThreads},
     feed::Feed,
     http::{self, BindError},
     ingest::Ingest,
@@ -42,15 +42,15 @@ pub struct Gateway {
     http: http::Server,
     admin: admin::Server,
     cache: Arc<Cache>,
-    feeds: Vec<Wired>,
-    engine: Arc<Engine>,
-    workers: Workers,
+    feeds: Vec<FeedTask>,
+    engine: Arc<WorkerPool>,
+    workers: WorkerThreads,
     draining: Arc<AtomicBool>,
     drain: Duration,
 }
 
 /// A feed and where its updates go.
-struct Wired {
+struct FeedTask {
     feed: Feed,
     sink: Ingest,
     metrics: FeedMetrics,
@@ -90,15 +90,15 @@ impl Gateway {
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
-        let (engine, workers) = Engine::start(&config.fanout)?;
+        let (engine, workers) = WorkerPool::start(&config.fanout)?;
         let (mut feeds, mut watched) = (Vec::new(), Vec::new());
         for feed in &config.feeds {
             let (wired, symbols) = wire_feed(feed, &config.limits, &cache, &engine)?;
             let (name, venue) = (feed.name.as_str().into(), feed.venue.name());
-            watched.push(InsideFeed { name, venue, status: wired.feed.status(), symbols });
+            watched.push(DebugFeed { name, venue, status: wired.feed.status(), symbols });
             feeds.push(wired);
         }
-        let watched: Arc<[InsideFeed]> = watched.into();
+        let watched: Arc<[DebugFeed]> = watched.into();
         let draining = Arc::new(AtomicBool::new(false));
         let inside = inside(cache.clone(), watched.clone(), engine.clone());
         let services = http::Services {
@@ -138,7 +138,7 @@ impl Gateway {
         let (http_stop_tx, http_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for Wired { feed, sink, metrics } in self.feeds {
+        for FeedTask { feed, sink, metrics } in self.feeds {
             tasks.spawn(feed.run(sink, metrics, feeds_stop_rx.clone()));
         }
         tasks.spawn(sweep(self.cache, feeds_stop_rx));
@@ -192,7 +192,7 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// As many permits as the configuration wants and the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(config.feeds.len(), Engine::worker_count(&config.fanout));
+    let reserved = limits::reserved(config.feeds.len(), WorkerPool::worker_count(&config.fanout));
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(
@@ -210,23 +210,23 @@ fn wire_feed(
     feed: &config::Feed,
     limits: &config::Limits,
     cache: &Cache,
-    engine: &Arc<Engine>,
-) -> Result<(Wired, Vec<Arc<SymbolState>>), GatewayError> {
+    engine: &Arc<WorkerPool>,
+) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
     let origin = venue::origin(feed);
     let now = Now::read();
-    let register = |wanted: &config::FeedSymbol| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
+    let register = |wanted: &config::SymbolEntry| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
     let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;
     let sink = Ingest::new(symbols.clone(), Announcer::new(engine.clone()), CacheMetrics::register());
     let feed_or = Feed::new(feed, limits, now);
     let wired = feed_or.map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    Ok((Wired { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
+    Ok((FeedTask { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
 }
 
 /// What operators may look into.
-fn inside(cache: Arc<Cache>, feeds: Arc<[InsideFeed]>, engine: Arc<Engine>) -> Inside {
+fn inside(cache: Arc<Cache>, feeds: Arc<[DebugFeed]>, engine: Arc<WorkerPool>) -> DebugSources {
     let asked = engine.clone();
-    Inside {
+    DebugSources {
         cache,
         feeds,
         ask_workers: Arc::new(move |limit, until| asked.review(limit, until)),
@@ -235,7 +235,7 @@ fn inside(cache: Arc<Cache>, feeds: Arc<[InsideFeed]>, engine: Arc<Engine>) -> I
 }
 
 /// Brings what is counted in plain integers into the metrics, whenever they are read.
-fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]>) -> Source {
+fn metrics_source(engine: Arc<WorkerPool>, permits: Permits, feeds: Arc<[DebugFeed]>) -> Source {
     let streams = StreamMetrics::register();
     Arc::new(move |out| {
         metrics::gauge!(names::STREAMS_LIMIT).set(permits.streams.limit() as f64);
@@ -254,14 +254,14 @@ fn metrics_source(engine: Arc<Engine>, permits: Permits, feeds: Arc<[InsideFeed]
 /// What readiness depends on, as of the moment it is asked.
 fn situations(
     permits: Permits,
-    feeds: Arc<[InsideFeed]>,
+    feeds: Arc<[DebugFeed]>,
     draining: Arc<AtomicBool>,
     started: Instant,
-) -> admin::Situations {
-    Arc::new(move || Situation {
+) -> admin::HealthSource {
+    Arc::new(move || HealthInputs {
         uptime: started.elapsed(),
         draining: draining.load(Ordering::Relaxed),
-        feeds: feeds.iter().map(|feed| FeedVerdict { feed: feed.name.clone(), verdict: feed.status.state() }).collect(),
+        feeds: feeds.iter().map(|feed| FeedHealth { feed: feed.name.clone(), verdict: feed.status.state() }).collect(),
         streams: permits.streams.in_use(),
         streams_limit: permits.streams.limit(),
     })

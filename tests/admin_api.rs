@@ -13,16 +13,16 @@ use std::{
 };
 use support::{Admin, Client, Gateway, Setup};
 use tickfan::{
-    admin::{FeedVerdict, Situation, Situations},
+    admin::{FeedHealth, HealthInputs, HealthSource},
     feed::FeedState,
 };
 
-fn situations(verdict: FeedState, draining: &Arc<AtomicBool>) -> Situations {
+fn situations(verdict: FeedState, draining: &Arc<AtomicBool>) -> HealthSource {
     let draining = draining.clone();
-    Arc::new(move || Situation {
+    Arc::new(move || HealthInputs {
         uptime: Duration::from_secs(1),
         draining: draining.load(Ordering::Relaxed),
-        feeds: vec![FeedVerdict { feed: "us-stocks".into(), verdict }],
+        feeds: vec![FeedHealth { feed: "us-stocks".into(), verdict }],
         streams: 0,
         streams_limit: 10,
     })

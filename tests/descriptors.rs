@@ -7,7 +7,7 @@ mod support;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fs::File, time::Instant};
 use support::{Admin, Client, Gateway, PATIENCE, Setup, metrics};
-use tickfan::admin::Situation;
+use tickfan::admin::HealthInputs;
 
 const COUNTED: &str = "tickfan_http_accept_errors_total{reason=\"descriptors\"} ";
 
@@ -18,7 +18,7 @@ fn counted() -> u64 {
 
 #[test]
 fn without_descriptors_it_waits_and_goes_on() {
-    let admin = Admin::start(std::sync::Arc::new(|| -> Situation { unreachable!("nobody asks") }));
+    let admin = Admin::start(std::sync::Arc::new(|| -> HealthInputs { unreachable!("nobody asks") }));
     let gateway = Gateway::start(Setup::default());
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum: hard }).unwrap();

@@ -17,7 +17,7 @@ use support::kernel::sockets;
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
-    fanout::{Announcer, Closed, Counts, Engine, Opening, Options, WORKERS_MAX, Workers},
+    fanout::{Announcer, CloseReason, Counts, NewStream, Options, WORKERS_MAX, WorkerPool, WorkerThreads},
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
@@ -26,8 +26,8 @@ use tickfan::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Gateway {
-    engine: Arc<Engine>,
-    workers: Workers,
+    engine: Arc<WorkerPool>,
+    workers: WorkerThreads,
     announcer: Announcer,
     state: Arc<SymbolState>,
     listener: TcpListener,
@@ -57,7 +57,7 @@ impl Gateway {
             ring_age: Duration::from_secs(10),
             stall_timeout,
         };
-        let (engine, workers) = Engine::start(&fanout).unwrap();
+        let (engine, workers) = WorkerPool::start(&fanout).unwrap();
         let cache = Cache::new(Epoch::new(1 << 20), RingLimits { count: fanout.ring, age: fanout.ring_age });
         let state = cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let announcer = Announcer::new(engine.clone());
@@ -75,7 +75,7 @@ impl Gateway {
         let client = TcpStream::from(client);
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         let (ended_tx, ended_rx) = mpsc::channel();
-        let opening = Opening {
+        let opening = NewStream {
             name: StreamName::new(0),
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: Box::new([self.state.clone()]),
@@ -121,7 +121,7 @@ fn read_until_text(client: &mut TcpStream, wanted: &str) -> String {
     text
 }
 
-fn closed(counts: &Counts, why: Closed) -> u64 {
+fn closed(counts: &Counts, why: CloseReason) -> u64 {
     counts.closed[why as usize]
 }
 
@@ -203,7 +203,7 @@ fn rule_5_a_stalled_stream_is_aborted_and_leaves_nothing_in_the_kernel() {
     let mut rest = Vec::new();
     assert_eq!(client.read_to_end(&mut rest).unwrap_err().kind(), ErrorKind::ConnectionReset);
     let counts = gateway.end();
-    assert_eq!(closed(&counts, Closed::Stalled) + closed(&counts, Closed::Timeout), 1);
+    assert_eq!(closed(&counts, CloseReason::Stalled) + closed(&counts, CloseReason::Timeout), 1);
     assert_eq!(counts.full, 0);
 }
 
@@ -215,7 +215,7 @@ fn a_client_that_leaves_is_noticed_without_a_write() {
         client.shutdown(how).unwrap();
         ended.recv_timeout(PATIENCE).unwrap();
     }
-    assert_eq!(closed(&gateway.end(), Closed::Left), 2);
+    assert_eq!(closed(&gateway.end(), CloseReason::Left), 2);
 }
 
 #[test]
@@ -228,12 +228,12 @@ fn rule_10_what_a_client_sends_behind_its_request_is_dropped_up_to_a_limit() {
     assert!(ended.try_recv().is_err(), "up to the limit it is only dropped");
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     ended.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(closed(&gateway.end(), Closed::Input), 1);
+    assert_eq!(closed(&gateway.end(), CloseReason::Input), 1);
 }
 
 #[test]
 fn rule_10_there_are_no_more_workers_than_a_symbol_has_marks_for() {
-    let workers = |workers| Engine::worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
+    let workers = |workers| WorkerPool::worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
     assert_eq!([1, WORKERS_MAX, WORKERS_MAX + 1, 1_000].map(workers), [1, 64, 64, 64]);
     assert!((1..=WORKERS_MAX).contains(&workers(0)), "one per core");
 }
@@ -272,5 +272,5 @@ fn a_draining_gateway_says_goodbye_and_waits_for_the_clients_to_leave() {
         goodbyes.iter().filter_map(|text| text.rsplit("retry: ").next()).collect();
     assert!(retries.len() > 10, "their return is spread");
     gateway.workers.join().unwrap();
-    assert_eq!(closed(&gateway.engine.counts(), Closed::Shutdown), 50);
+    assert_eq!(closed(&gateway.engine.counts(), CloseReason::Shutdown), 50);
 }

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{future::Future, time::Duration};
 use tickfan::{
-    config::{self, Credentials, FeedSymbol, Secret, VenueKind},
+    config::{self, Credentials, Secret, SymbolEntry, VenueKind},
     feed::{Feed, FeedState, FeedStatus, Sink, Timing},
     market::{Date, Field, Hours, Now, Reason, Schedule, Update},
     telemetry::feed::FeedMetrics,
@@ -91,7 +91,7 @@ struct Rig {
 
 impl Rig {
     fn start(venue: VenueKind, url: Option<String>, symbols: &[&str], timing: Timing) -> Self {
-        let entry = |symbol: &&str| FeedSymbol { symbol: symbol.parse().unwrap(), venue_name: None };
+        let entry = |symbol: &&str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
         let symbols = symbols.iter().map(entry).collect();
         let config =
             config::Feed { url, rate: 2_000.0, schedule: Schedule::always(), ..config::Feed::new(venue, symbols) };
@@ -177,12 +177,12 @@ impl Rig {
     async fn lost_by(&mut self, reason: &str) {
         let told = self.lost().await;
         let expected = match reason {
-            "mute" => Reason::Mute,
+            "no_data" => Reason::Mute,
             "closing" => Reason::Reconnect,
             _ => Reason::ConnectionLost,
         };
         assert_eq!(told, expected);
-        self.counted(&format!("losses_total{{feed=\"test\",reason=\"{reason}\"}}"), "1").await;
+        self.counted(&format!("disconnects_total{{feed=\"test\",reason=\"{reason}\"}}"), "1").await;
     }
 
     async fn dropped(&self, reason: &str, count: u64) {
@@ -310,7 +310,7 @@ async fn an_outage_is_one_gap_however_many_attempts_it_takes() {
         drop(venue.accept().await);
     }
     let _peer = venue.grant().await;
-    rig.counted("losses_total{feed=\"test\",reason=\"io\"}", "4").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "4").await;
     rig.reached(FeedState::Live).await;
     rig.counted("gaps_total{feed=\"test\"}", "1").await;
     rig.stop().await;
@@ -382,7 +382,7 @@ async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
         () = flood => {}
         _ = rig.lost() => {}
     }
-    rig.counted("losses_total{feed=\"test\",reason=\"oversize\"}", "1").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"oversize\"}", "1").await;
     rig.stop().await;
 }
 
@@ -395,7 +395,7 @@ async fn rule_9_broken_frames_are_a_counted_reason_too() {
     let mut stream = venue.grant().await.0.into_inner();
     stream.write_all(&[0x81, 2, 0xc3, 0x28]).await.unwrap();
     rig.lost().await;
-    rig.counted("losses_total{feed=\"test\",reason=\"protocol\"}", "2").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"protocol\"}", "2").await;
     venue.grant().await.trade(1).await;
     rig.stop().await;
 }
@@ -411,7 +411,7 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
         rig.lost().await;
         rig.reached(FeedState::Failed).await;
     }
-    rig.counted("losses_total{feed=\"test\",reason=\"refused\"}", "2").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"refused\"}", "2").await;
     let _peer = venue.grant().await;
     assert_eq!(rig.refused().await, []);
     rig.reached(FeedState::Live).await;
@@ -443,7 +443,7 @@ async fn a_handshake_that_is_refused_is_a_failure_without_a_loss_of_data() {
     assert!(stream.read(&mut head).await.unwrap() > 0);
     stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     rig.reached(FeedState::Failed).await;
-    rig.counted("losses_total{feed=\"test\",reason=\"http\"}", "1").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"http\"}", "1").await;
     venue.grant().await.trade(1).await;
     assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
     rig.stop().await;
@@ -458,7 +458,7 @@ async fn rule_7_a_handshake_that_is_refused_refuses_every_symbol_until_one_is_no
         stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
         assert_eq!(rig.refused().await, [(0, reason), (1, reason)]);
         rig.reached(FeedState::Failed).await;
-        rig.counted("losses_total{feed=\"test\",reason=\"denied\"}", "1").await;
+        rig.counted("disconnects_total{feed=\"test\",reason=\"denied\"}", "1").await;
         let mut peer = venue.grant().await;
         assert_eq!(rig.refused().await, []);
         peer.trade(1).await;
@@ -472,7 +472,7 @@ async fn a_handshake_without_an_answer_is_given_up() {
     let (mut rig, venue) = Rig::against(Timing { connect: Duration::from_millis(50), ..timing() }).await;
     let _held = venue.tcp().await;
     rig.reached(FeedState::Failed).await;
-    rig.counted("losses_total{feed=\"test\",reason=\"connect_timeout\"}", "1").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"connect_timeout\"}", "1").await;
     rig.counted("connects_total{feed=\"test\",result=\"failed\"}", "1").await;
     rig.stop().await;
 }
@@ -488,7 +488,7 @@ async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
     assert_eq!(hello[0], 22, "a TLS handshake");
     stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     rig.reached(FeedState::Failed).await;
-    rig.counted("losses_total{feed=\"test\",reason=\"tls\"}", "1").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"tls\"}", "1").await;
     rig.stop().await;
 }
 
@@ -497,7 +497,7 @@ async fn a_port_that_nobody_listens_on_is_tried_again() {
     let url = Venue::bind().await.url;
     let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
     rig.reached(FeedState::Failed).await;
-    rig.counted("losses_total{feed=\"test\",reason=\"io\"}", "2").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "2").await;
     rig.counted("up{feed=\"test\"}", "0").await;
     rig.stop().await;
 }
@@ -518,7 +518,7 @@ async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
     let (mut rig, venue) = Rig::against(Timing { ping_after, pong, ..timing() }).await;
     // It is never polled again, so that it answers no ping; the kernel still acknowledges all.
     let _mute = venue.grant().await;
-    rig.lost_by("silent").await;
+    rig.lost_by("no_pong").await;
     rig.stop().await;
 }
 
@@ -578,7 +578,7 @@ async fn binance_is_asked_for_its_streams_and_read() {
 
 /// A feed of Alpaca's protocol, for two stocks, that trades at all hours.
 fn stocks(venue: &Venue) -> config::Feed {
-    let entry = |symbol: &str| FeedSymbol { symbol: symbol.parse().unwrap(), venue_name: None };
+    let entry = |symbol: &str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
     config::Feed {
         name: "test".to_owned(),
         url: Some(venue.url.clone()),
@@ -665,7 +665,7 @@ async fn what_is_acknowledged_in_part_is_asked_for_again() {
     peer.send(STOCK_TRADE).await;
     peer.send(&STOCK_TRADE.replace("\"@\"", "\"I\"")).await;
     assert_eq!(rig.prices(1).await, ["171.24"]);
-    rig.counted("messages_total{feed=\"test\",kind=\"unshown\"}", "1").await;
+    rig.counted("messages_total{feed=\"test\",kind=\"ineligible\"}", "1").await;
     rig.stop().await;
 }
 
@@ -687,7 +687,7 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
     let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
     let mut rig = Rig::run(&config, timing());
     let _mute = venue.subscribe(&["AAPL", "IBM"]).await;
-    rig.lost_by("mute").await;
+    rig.lost_by("no_data").await;
     rig.stop().await;
 }
 

@@ -297,9 +297,9 @@ fn a_longer_message_of_a_venue_ends_its_connection() {
     let mut rig = Rig::start("[limits]\nvenue_message_bytes = \"4KiB\"");
     rig.connection.send(&" ".repeat(4 << 10));
     rig.gateway.metric_when("tickfan_feed_decode_errors_total", "reason=\"json\"", |errors| errors == 1);
-    assert_eq!(rig.gateway.metric("tickfan_feed_losses_total", ""), 0, "it was read, and dropped");
+    assert_eq!(rig.gateway.metric("tickfan_feed_disconnects_total", ""), 0, "it was read, and dropped");
     rig.connection.send(&" ".repeat((4 << 10) + 1));
-    rig.gateway.metric_when("tickfan_feed_losses_total", "reason=\"oversize\"", |losses| losses == 1);
+    rig.gateway.metric_when("tickfan_feed_disconnects_total", "reason=\"oversize\"", |losses| losses == 1);
     rig.connection = rig.venue.grant(&["btcusdt"]);
     rig.trade([1]);
     rig.gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);

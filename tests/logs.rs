@@ -160,7 +160,7 @@ fn a_key_that_a_venue_repeats_is_neither_logged_nor_shown() {
         socket.send(Message::text(error.to_string())).await.unwrap();
         while socket.next().await.is_some_and(|message| message.is_ok()) {}
     });
-    gateway.metric_when("tickfan_feed_losses_total", "reason=\"denied\"", |denied| denied == 1);
+    gateway.metric_when("tickfan_feed_disconnects_total", "reason=\"denied\"", |denied| denied == 1);
     let shown = Client::connect(gateway.admin).get("/debug/feeds").body;
     let log = gateway.log();
     for event in ["something is wrong with a message", "not connected", "does not let us in"] {

@@ -23,8 +23,8 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
-    config::{Credentials, Feed, FeedSymbol, Secret, VenueKind},
-    fanout::{Close, Command, Gone, Opening, Options, Transport, Worker, WorkerInbox, WorkerLimits},
+    config::{Credentials, Feed, Secret, SymbolEntry, VenueKind},
+    fanout::{CloseMode, Command, NewStream, Options, Transport, TransportError, Worker, WorkerInbox, WorkerLimits},
     market::{Now, Origin, Parts, Update},
     venue::{self, Batch, Venue},
     wire::{Epoch, StreamName},
@@ -39,7 +39,7 @@ pub struct Session {
 
 impl Session {
     pub fn new(recording: &Recording) -> Self {
-        let symbol = |name: &str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
+        let symbol = |name: &str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
         let feed = Feed::new(VenueKind::Binance, vec![symbol("BTC-USDT"), symbol("ETH-USDT")]);
         let frames = recording.frames.iter().map(|frame| frame.text.clone()).collect();
         Self { frames, venue: venue::new(&feed).unwrap(), batch: Batch::default() }
@@ -78,8 +78,9 @@ impl Updates {
 
 /// An update that is newer than all with a lower number.
 pub fn newer(mut update: Update, number: u64) -> Update {
-    let orders = [update.trade.as_mut().map(|part| &mut part.order), update.quote.as_mut().map(|part| &mut part.order)];
-    orders.into_iter().flatten().for_each(|order| order.id = Some(number));
+    let sequences =
+        [update.trade.as_mut().map(|part| &mut part.sequence), update.quote.as_mut().map(|part| &mut part.sequence)];
+    sequences.into_iter().flatten().for_each(|sequence| sequence.id = Some(number));
     update
 }
 
@@ -111,7 +112,7 @@ pub mod alpaca {
     );
 
     pub fn venue() -> Box<dyn Venue> {
-        let symbol = |name: &str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
+        let symbol = |name: &str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
         let credentials = Some(Credentials { key: Secret::new("key"), secret: Secret::new("secret") });
         let feed = Feed::new(VenueKind::Alpaca, vec![symbol("AAPL"), symbol("MSFT")]);
         venue::new(&Feed { credentials, ..feed }).unwrap()
@@ -132,11 +133,11 @@ impl Transport for Sink {
         Ok(())
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
+    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
         Ok(())
     }
 
-    fn close(&mut self, _: Close) {}
+    fn close(&mut self, _: CloseMode) {}
 }
 
 /// One worker with streams that all want the same symbols and keep up.
@@ -164,7 +165,7 @@ impl Fanout {
         };
         let bytes = Rc::new(Cell::new(0));
         for index in 0..streams {
-            let opening = Opening {
+            let opening = NewStream {
                 name: StreamName::new(index as u64),
                 head: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
                 symbols: states.clone().into(),

@@ -101,8 +101,13 @@ fn a_venue_that_breaks_off_and_falls_silent_leaves_nothing_old_shown_as_live() {
     let outages = ["break:500ms:0s", "break:1500ms:1s", "mute:4s:4s"];
     let (summary, counters) = load_through(gateway, vec![group(20, Reads::AtOnce, 0.0)], &outages, true);
     assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
-    let losses = |reason: &str| counters.sum("tickfan_feed_losses_total", &format!("reason=\"{reason}\""));
-    assert!(losses("io") >= Some(2.0) && losses("mute") >= Some(1.0), "{:?} {:?}", losses("io"), losses("mute"));
+    let disconnects = |reason: &str| counters.sum("tickfan_feed_disconnects_total", &format!("reason=\"{reason}\""));
+    assert!(
+        disconnects("io") >= Some(2.0) && disconnects("no_data") >= Some(1.0),
+        "{:?} {:?}",
+        disconnects("io"),
+        disconnects("no_data")
+    );
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `/debug/streams`, `/debug/symbols`, `/debug/feeds`: what is slow, hot or stale right now, as JSON for people and
 //! `tickfan top`. Sorted, the worst first, and cut to `?limit=`.
 
-use super::states::{by_state, told};
+use super::states::{by_state, state_label};
 use crate::{
     cache::{Cache, SymbolState},
-    fanout::{Closed, Counts, Missed, Reviewed, StreamReport},
+    fanout::{CloseReason, Counts, Missed, SlowestStreams, StreamReport},
     feed::{FeedCounts, FeedReport, FeedState, FeedStatus, Note},
     market::{Now, UnixMicros},
     telemetry::labels::{Label, Tally},
@@ -29,15 +29,15 @@ const RATE_SPAN: Duration = Duration::from_millis(500);
 
 /// Asks the workers for so many of their slowest streams, as far as they have looked by then; returns where the answers
 /// come, and how many workers were asked.
-pub type AskWorkers = Arc<dyn Fn(usize, Instant) -> (Receiver<Reviewed>, usize) + Send + Sync>;
+pub type AskWorkers = Arc<dyn Fn(usize, Instant) -> (Receiver<SlowestStreams>, usize) + Send + Sync>;
 
 /// What operators may look into.
 #[derive(Clone)]
-pub struct Inside {
+pub struct DebugSources {
     /// All symbols.
     pub cache: Arc<Cache>,
     /// The feeds, in the order of the configuration, with their venues and symbols.
-    pub feeds: Arc<[InsideFeed]>,
+    pub feeds: Arc<[DebugFeed]>,
     /// The workers' streams.
     pub ask_workers: AskWorkers,
     /// What a worker has counted, a second ago at most: for one that does not answer.
@@ -45,7 +45,7 @@ pub struct Inside {
 }
 
 /// A feed that operators may look into.
-pub struct InsideFeed {
+pub struct DebugFeed {
     /// Its name.
     pub name: Arc<str>,
     /// The name of its venue.
@@ -57,12 +57,13 @@ pub struct InsideFeed {
 }
 
 /// The slowest streams. It blocks until the workers have answered, or their time is over.
-pub(super) fn streams(inside: &Inside, limit: usize) -> Value {
+pub(super) fn streams(inside: &DebugSources, limit: usize) -> Value {
     let start = Instant::now();
     let (answers, workers) = (inside.ask_workers)(limit, start + LOOK);
     let (slowest, looked_at, silent, mut counts) = collect(&answers, workers, limit, start + LOOK + ANSWER);
     silent.iter().for_each(|worker| counts.add(&(inside.counts)(*worker)));
-    let closed = Closed::ALL.into_iter().zip(counts.closed).map(|(why, count)| (why.name().to_owned(), count.into()));
+    let closed =
+        CloseReason::ALL.into_iter().zip(counts.closed).map(|(why, count)| (why.name().to_owned(), count.into()));
     json!({
         "now": Now::read().unix.0,
         "totals": {
@@ -84,7 +85,7 @@ pub(super) fn streams(inside: &Inside, limit: usize) -> Value {
 /// Takes the workers' answers until all are there or the deadline has passed; returns the slowest of all, how many
 /// streams were looked at, which workers did not answer, and what the others have counted.
 fn collect(
-    answers: &Receiver<Reviewed>,
+    answers: &Receiver<SlowestStreams>,
     workers: usize,
     limit: usize,
     deadline: Instant,
@@ -123,7 +124,7 @@ fn missed(missed: Missed) -> Value {
 }
 
 /// The symbols with the most ticks a second, and those whose last update is the oldest. It blocks while ticks are counted.
-pub(super) fn symbols(inside: &Inside, limit: usize) -> Value {
+pub(super) fn symbols(inside: &DebugSources, limit: usize) -> Value {
     let symbols: Vec<_> = inside.feeds.iter().flat_map(|feed| &feed.symbols).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().seq).collect();
     let start = Instant::now();
@@ -162,8 +163,8 @@ struct Look<'a> {
 impl<'a> Look<'a> {
     fn new(state: &'a SymbolState, before: u64) -> Self {
         let newest = state.newest();
-        let quote = &newest.quote;
-        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: quote.recv, is: told(quote) }
+        let snapshot = &newest.snapshot;
+        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: snapshot.recv, is: state_label(snapshot) }
     }
 
     fn show(&self, seconds: f64) -> Value {
@@ -183,7 +184,7 @@ impl<'a> Look<'a> {
 const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
 
 /// The feeds, the worst first, those of the same state in the order of the configuration.
-pub(super) fn feeds(inside: &Inside, limit: usize) -> Value {
+pub(super) fn feeds(inside: &DebugSources, limit: usize) -> Value {
     let mut reports: Vec<_> = inside.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
     reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
     let in_state = |state: FeedState| reports.iter().filter(|(_, report)| report.state == state).count();
@@ -195,7 +196,7 @@ pub(super) fn feeds(inside: &Inside, limit: usize) -> Value {
     })
 }
 
-fn feed(feed: &InsideFeed, report: &FeedReport) -> Value {
+fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
     let FeedCounts { connects, losses, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
@@ -263,7 +264,7 @@ mod tests {
             [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
         for (worker, slowest) in [0, 2].into_iter().zip(slowest) {
             let counts = Counts { ticks: 5, ..Counts::default() };
-            answers_tx.send(Reviewed { worker, looked_at: 7, slowest, counts }).unwrap();
+            answers_tx.send(SlowestStreams { worker, looked_at: 7, slowest, counts }).unwrap();
         }
         // The sender lives on, as that of a stuck worker does: only the deadline ends it.
         let (slowest, looked_at, silent, counts) = collect(&answers, 3, 3, Instant::now() + Duration::from_millis(10));

@@ -10,7 +10,7 @@ const STREAMS_FULL_PERCENT: usize = 95;
 
 /// A feed and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedVerdict {
+pub struct FeedHealth {
     /// The feed's name.
     pub feed: Arc<str>,
     /// What is known of it.
@@ -19,13 +19,13 @@ pub struct FeedVerdict {
 
 /// What readiness depends on.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub struct HealthInputs {
     /// Since when it runs.
     pub uptime: Duration,
     /// Whether it is ending its streams.
     pub draining: bool,
     /// Its feeds.
-    pub feeds: Vec<FeedVerdict>,
+    pub feeds: Vec<FeedHealth>,
     /// How many streams are open.
     pub streams: usize,
     /// How many may be.
@@ -54,7 +54,7 @@ pub enum NotReady {
     Failed(String),
 }
 
-impl Situation {
+impl HealthInputs {
     /// Whether clients should be sent here.
     ///
     /// # Errors
@@ -88,8 +88,8 @@ mod tests {
 
     fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
         let feeds = feeds.iter().zip(["a", "b", "c"]);
-        let feeds = feeds.map(|(&verdict, name)| FeedVerdict { feed: name.into(), verdict }).collect();
-        Situation { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
+        let feeds = feeds.map(|(&verdict, name)| FeedHealth { feed: name.into(), verdict }).collect();
+        HealthInputs { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
     }
 
     #[test]

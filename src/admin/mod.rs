@@ -6,15 +6,15 @@ mod debug;
 mod health;
 mod states;
 
-pub use debug::{AskWorkers, Inside, InsideFeed};
-pub use health::{FIRST_VERDICTS_MAX, FeedVerdict, NotReady, Situation};
+pub use debug::{AskWorkers, DebugFeed, DebugSources};
+pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NotReady};
 pub use states::by_state;
 
 use crate::{
     config,
     http::{
-        Acceptor, BindError, Connections, Cors, Front, Hosts, Query, Route, Routes, Serving, Stopping, into_routes,
-        json, limit, listen, problem_lines,
+        Acceptor, BindError, Connections, Cors, Hosts, Query, RequestHandler, Route, Routes, Serving, ShutdownSignal,
+        into_routes, json, limit, listen, problem_lines,
     },
     limits::{Admin, Gate},
     telemetry::Metrics,
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use warp::{Filter, Rejection, reply::Response};
 
 /// Tells what readiness depends on, as of now. It is asked per probe and must not block.
-pub type Situations = Arc<dyn Fn() -> Situation + Send + Sync>;
+pub type HealthSource = Arc<dyn Fn() -> HealthInputs + Send + Sync>;
 
 /// The operators' listener, bound.
 pub struct Server {
@@ -44,12 +44,12 @@ impl Server {
         limits: &config::Limits,
         gate: Gate<Admin>,
         metrics: Metrics,
-        situations: Situations,
-        inside: Inside,
+        situations: HealthSource,
+        inside: DebugSources,
     ) -> Result<Self, BindError> {
         let listener = listen(server.admin_listen, limits.write_timeout)?;
         let address = listener.local_addr().map_err(|source| BindError { address: server.admin_listen, source })?;
-        let front = Front {
+        let handler = RequestHandler {
             routes: routes(metrics.clone(), situations, inside),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&[]),
@@ -58,7 +58,7 @@ impl Server {
             problems: problem_lines(),
         };
         let connections = Connections {
-            front: Arc::new(front),
+            handler: Arc::new(handler),
             head_timeout: limits.head_timeout,
             head_bytes: limits.head_bytes,
             write_timeout: limits.write_timeout,
@@ -79,13 +79,13 @@ impl Server {
     /// What the system says where the listener cannot be watched.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
         tokio::select! {
-            ended = self.acceptor.run(Stopping::new(shutdown)) => ended,
+            ended = self.acceptor.run(ShutdownSignal::new(shutdown)) => ended,
             never = self.metrics.keep_up() => match never {},
         }
     }
 }
 
-fn routes(metrics: Metrics, situations: Situations, inside: Inside) -> Routes {
+fn routes(metrics: Metrics, situations: HealthSource, inside: DebugSources) -> Routes {
     let live = warp::path!("livez")
         .and(warp::get())
         .map(|| Route::Live.answer(Ok(json(serde_json::json!({"live": true}).to_string()))));
@@ -96,7 +96,7 @@ fn routes(metrics: Metrics, situations: Situations, inside: Inside) -> Routes {
 }
 
 fn debug_routes(
-    inside: Inside,
+    inside: DebugSources,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let subject = warp::path!("debug" / Subject).and(warp::get()).and(warp::query::<Query>());
     subject.then(move |subject, query: Query| {
@@ -133,7 +133,7 @@ impl FromStr for Subject {
 }
 
 /// Each waits, or looks at thousands of symbols, and so may not hold up one of the runtime's threads, nor a feed on it.
-async fn look(subject: Subject, inside: Inside, limit: usize) -> serde_json::Value {
+async fn look(subject: Subject, inside: DebugSources, limit: usize) -> serde_json::Value {
     let look = match subject {
         Subject::Streams => debug::streams,
         Subject::Symbols => debug::symbols,

@@ -3,14 +3,14 @@
 
 use crate::{
     cache::SymbolState,
-    market::{Quote, Reason, State},
+    market::{Reason, Snapshot, State},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The state of a quote: where it is stale as planned, why.
-pub(super) fn told(quote: &Quote) -> &'static str {
-    let planned = quote.not_live_since().filter(|(_, reason)| Reason::PLANNED.contains(reason));
-    planned.map_or(quote.state().name(), |(_, reason)| reason.name())
+pub(super) fn state_label(snapshot: &Snapshot) -> &'static str {
+    let planned = snapshot.not_live_since().filter(|(_, reason)| Reason::PLANNED.contains(reason));
+    planned.map_or(snapshot.state().name(), |(_, reason)| reason.name())
 }
 
 /// How many symbols are in each state, those that none is in too.
@@ -18,7 +18,7 @@ pub fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> 
     let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
     let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0)).collect();
     for symbol in symbols {
-        counts.entry(told(&symbol.newest().quote)).and_modify(|count| *count += 1);
+        counts.entry(state_label(&symbol.newest().snapshot)).and_modify(|count| *count += 1);
     }
     counts
 }

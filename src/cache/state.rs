@@ -5,7 +5,7 @@ use super::{
     ring::{Ring, RingLimits},
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Quote, Reason, Symbol, Update},
+    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Update},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
@@ -27,7 +27,7 @@ pub struct SymbolState {
 }
 
 struct Inner {
-    quote: Quote,
+    snapshot: Snapshot,
     guards: Guards,
     ring: Ring,
     /// The workers with streams that want a part of it, a bit each, by [`Part`].
@@ -67,9 +67,9 @@ impl SymbolState {
         shared: Arc<Shared>,
         now: Now,
     ) -> Self {
-        let quote = Quote::waiting(origin, now.unix);
+        let snapshot = Snapshot::waiting(origin, now.unix);
         let first = Tick {
-            quote,
+            snapshot,
             seq: 0,
             n: 0,
             changed: Parts::NONE,
@@ -78,7 +78,7 @@ impl SymbolState {
             frame: OnceLock::new(),
         };
         let inner = Inner {
-            quote,
+            snapshot,
             guards: Guards::default(),
             ring: Ring::new(Arc::new(first)),
             interest: [0; Part::ALL.len()],
@@ -110,8 +110,8 @@ impl SymbolState {
     /// Merges an update that was received `now`; if that changes anything, it is the symbol's next tick.
     pub fn publish(&self, update: &Update, now: Now) -> Published {
         let mut inner = self.lock();
-        let Inner { quote, guards, .. } = &mut *inner;
-        let applied = quote.apply(update, guards, now);
+        let Inner { snapshot, guards, .. } = &mut *inner;
+        let applied = snapshot.apply(update, guards, now);
         if !applied.changed.is_empty() {
             self.push_tick(&mut inner, applied.changed, now)
         } else if applied.late.is_empty() {
@@ -123,17 +123,17 @@ impl SymbolState {
 
     /// An outage of its feed: what is known is stale from `now` on.
     pub fn outage(&self, reason: Reason, now: Now) -> Published {
-        self.set(now, |quote, guards| quote.outage(reason, guards, now))
+        self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
     }
 
     /// Its feed's hours have ended, or begun.
     pub fn set_closed(&self, closed: bool, now: Now) -> Published {
-        self.set(now, |quote, _| quote.set_closed(closed, now))
+        self.set(now, |snapshot, _| snapshot.set_closed(closed, now))
     }
 
     /// The venue refuses it, or, with `None`, grants it.
     pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
-        self.set(now, |quote, _| quote.set_refused(refused, now))
+        self.set(now, |snapshot, _| snapshot.set_refused(refused, now))
     }
 
     /// Adds a worker's interest in some parts, and brings `window`, what the worker already has, up to the newest tick,
@@ -201,7 +201,7 @@ impl SymbolState {
 
     /// What a tick says.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, quote: &tick.quote }
+        TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, snapshot: &tick.snapshot }
     }
 
     /// How many ticks the ring holds.
@@ -209,10 +209,10 @@ impl SymbolState {
         self.lock().ring.len()
     }
 
-    fn set(&self, now: Now, set: impl FnOnce(&mut Quote, &mut Guards) -> Parts) -> Published {
+    fn set(&self, now: Now, set: impl FnOnce(&mut Snapshot, &mut Guards) -> Parts) -> Published {
         let mut inner = self.lock();
-        let Inner { quote, guards, .. } = &mut *inner;
-        let changed = set(quote, guards);
+        let Inner { snapshot, guards, .. } = &mut *inner;
+        let changed = set(snapshot, guards);
         if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
     }
 
@@ -221,8 +221,8 @@ impl SymbolState {
         let n = self.shared.n.fetch_add(1, Ordering::Relaxed) + 1;
         let seq = inner.ring.newest().seq + 1;
         let prior = Part::ALL.map(|part| inner.ring.newest().last_change(Parts::from_iter([part])));
-        let (quote, published) = (inner.quote, now.instant);
-        let tick = Arc::new(Tick { quote, seq, n, changed, prior, published, frame: OnceLock::new() });
+        let (snapshot, published) = (inner.snapshot, now.instant);
+        let tick = Arc::new(Tick { snapshot, seq, n, changed, prior, published, frame: OnceLock::new() });
         let limits = self.shared.ring;
         if inner.is_unwanted(now, limits) {
             inner.ring.keep_only(tick);
@@ -251,7 +251,7 @@ mod tests {
     use super::super::{Cache, RingLimits};
     use super::*;
     use crate::{
-        market::{BookUpdate, Field, TradeUpdate},
+        market::{Field, QuoteUpdate, TradeUpdate},
         wire::Epoch,
     };
     use std::time::Duration;
@@ -315,7 +315,7 @@ mod tests {
         let trades = Parts::from_iter([Part::Trade, Part::Status]);
         state.join(1, trades, &mut window);
         state.join(2, Parts::ALL, &mut window);
-        let quote = BookUpdate { bid: Field::Set("1".parse().unwrap()), ..BookUpdate::default() };
+        let quote = QuoteUpdate { bid: Field::Set("1".parse().unwrap()), ..QuoteUpdate::default() };
         let quote = Update { quote: Some(quote), ..Update::default() };
         assert_eq!(state.publish(&trade(), now), Published::Tick { interest: 0b11 });
         assert_eq!(state.publish(&quote, now), Published::Tick { interest: 0b10 });

@@ -1,6 +1,6 @@
 //! What a ring holds and a stream sends: a quote's version, its numbers, and its frame once somebody needs it.
 
-use crate::market::{Part, Parts, Quote};
+use crate::market::{Part, Parts, Snapshot};
 use bytes::Bytes;
 use std::{sync::OnceLock, time::Instant};
 
@@ -8,7 +8,7 @@ use std::{sync::OnceLock, time::Instant};
 #[derive(Debug)]
 pub struct Tick {
     /// The whole latest state.
-    pub quote: Quote,
+    pub snapshot: Snapshot,
     /// Its number among the symbol's ticks. 0 is the symbol before its first: no tick yet, but sent like one.
     pub seq: u64,
     /// Its number among all ticks of the gateway; 0 for `seq` 0.

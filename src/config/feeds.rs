@@ -1,7 +1,7 @@
 //! `[[feed]]`: the connections to venues and their symbols.
 
 use super::{
-    Feed, FeedSymbol, VenueKind,
+    Feed, SymbolEntry, VenueKind,
     access::{self, Variables},
     error::{Wrong, nearest, shown},
     keys::FEED_KEYS,
@@ -63,7 +63,7 @@ pub const SIM_SYMBOLS: [&str; 30] = [
 const VENUE_NAME_LENGTH_MAX: usize = 64;
 
 /// A symbol with its place in the file; none for the simulator's own list.
-type Placed = (FeedSymbol, Option<Range<usize>>);
+type Placed = (SymbolEntry, Option<Range<usize>>);
 
 /// The feeds without any `[[feed]]`: the simulator.
 pub(super) fn simulated() -> Feed {
@@ -202,7 +202,7 @@ fn read_symbols(
 }
 
 fn sim_symbols() -> impl Iterator<Item = Placed> {
-    SIM_SYMBOLS.iter().filter_map(|text| Some((FeedSymbol { symbol: text.parse().ok()?, venue_name: None }, None)))
+    SIM_SYMBOLS.iter().filter_map(|text| Some((SymbolEntry { symbol: text.parse().ok()?, venue_name: None }, None)))
 }
 
 fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
@@ -211,7 +211,7 @@ fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
             .help("write it in quotes")
             .at(item.span())
     })?;
-    Ok((FeedSymbol { symbol: read_symbol(text, item.span())?, venue_name: None }, Some(item.span())))
+    Ok((SymbolEntry { symbol: read_symbol(text, item.span())?, venue_name: None }, Some(item.span())))
 }
 
 fn read_mapped(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
@@ -230,7 +230,7 @@ fn read_mapped(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue
             ))
             .at(value.span()));
     }
-    Ok((FeedSymbol { symbol, venue_name: Some(name.to_owned()) }, Some(key.span())))
+    Ok((SymbolEntry { symbol, venue_name: Some(name.to_owned()) }, Some(key.span())))
 }
 
 fn read_symbol(text: &str, at: Range<usize>) -> Result<Symbol, Wrong> {
@@ -247,7 +247,7 @@ fn read_symbol(text: &str, at: Range<usize>) -> Result<Symbol, Wrong> {
 
 impl Known {
     /// Takes a feed's symbols, each of which must be new, here and at the venue.
-    fn take(&mut self, symbols: Vec<Placed>, venue: VenueKind) -> Result<Vec<FeedSymbol>, Wrong> {
+    fn take(&mut self, symbols: Vec<Placed>, venue: VenueKind) -> Result<Vec<SymbolEntry>, Wrong> {
         let mut at_venue = HashMap::new();
         let mut taken = Vec::with_capacity(symbols.len());
         for (feed_symbol, place) in symbols {

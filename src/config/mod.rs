@@ -68,7 +68,7 @@ pub struct Feed {
     /// Instead of the venue's own address.
     pub url: Option<String>,
     /// The symbols, each once, with the venue's own name where it cannot be derived.
-    pub symbols: Vec<FeedSymbol>,
+    pub symbols: Vec<SymbolEntry>,
     /// Updates a second in all, for the simulator only.
     pub rate: f64,
     /// When it trades.
@@ -81,7 +81,7 @@ pub struct Feed {
 
 impl Feed {
     /// A feed of these symbols that leaves all else at its default.
-    pub fn new(venue: VenueKind, symbols: Vec<FeedSymbol>) -> Self {
+    pub fn new(venue: VenueKind, symbols: Vec<SymbolEntry>) -> Self {
         Self {
             name: venue.name().to_owned(),
             venue,
@@ -97,7 +97,7 @@ impl Feed {
 
 /// A symbol of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedSymbol {
+pub struct SymbolEntry {
     /// Its canonical name.
     pub symbol: Symbol,
     /// What the venue calls it, where that is not derived from the canonical name.

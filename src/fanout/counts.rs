@@ -1,6 +1,6 @@
 //! What a worker has done: plain integers, read by others once a second.
 
-use super::{stream::Missed, transport::Closed};
+use super::{stream::Missed, transport::CloseReason};
 use crate::telemetry::Histogram;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Counts {
     /// Streams opened.
     pub opened: u64,
     /// Streams ended, by [`Closed`].
-    pub closed: [u64; Closed::ALL.len()],
+    pub closed: [u64; CloseReason::ALL.len()],
     /// Ticks written, at least their first byte.
     pub ticks: u64,
     /// Ticks that streams did not get.

@@ -1,11 +1,11 @@
 //! Where a stream stands in each of its symbols, and so what to send next: pure.
 
 use super::{
-    engine::Resume,
     options::Options,
+    pool::Resume,
+    recent_ticks::{Cursor, ReadPolicy},
     stream::Missed,
     symbols::{Subscribed, Symbols},
-    window::{Cursor, View},
 };
 use crate::{
     cache::Tick,
@@ -147,23 +147,23 @@ impl Cursors {
     /// The tick before a slot's cursor, if its client has missed it.
     fn replayed<'a>(&self, slot: usize, symbols: &'a mut Symbols, resume: Resume, now: Now) -> Option<&'a Arc<Tick>> {
         let Slot { cursor, symbol, .. } = self.slots[slot];
-        let Subscribed { state, window, .. } = symbols.find(symbol as usize)?;
-        window.replayed(state, cursor.next, resume.after, now.instant)
+        let Subscribed { state, recent, .. } = symbols.find(symbol as usize)?;
+        recent.replayed(state, cursor.next, resume.after, now.instant)
     }
 
     /// Lists what the stream lacks, in the order in which it is to be sent; returns whether there is more than listed.
-    pub(super) fn plan<'a>(&mut self, symbols: &'a Symbols, view: View, plan: &mut Plan<'a>) -> bool {
+    pub(super) fn plan<'a>(&mut self, symbols: &'a Symbols, policy: ReadPolicy, plan: &mut Plan<'a>) -> bool {
         let count = self.slots.len() as u32;
         match self.look {
             Look::Marked => {
                 while self.marked != END {
                     let slot = self.marked;
                     self.marked = mem::replace(&mut self.slots[slot as usize].link, UNMARKED);
-                    plan.extend(self.lacking(slot, symbols, view));
+                    plan.extend(self.lacking(slot, symbols, policy));
                 }
             }
-            Look::All => (0..count).for_each(|slot| plan.extend(self.lacking(slot, symbols, view))),
-            Look::Around => return self.plan_around(symbols, view, plan),
+            Look::All => (0..count).for_each(|slot| plan.extend(self.lacking(slot, symbols, policy))),
+            Look::Around => return self.plan_around(symbols, policy, plan),
         }
         if plan.len() > 1 {
             plan.sort_unstable_by_key(|planned| planned.tick.n);
@@ -176,11 +176,11 @@ impl Cursors {
     }
 
     /// Lists a little of what all slots lack, from the one after the last that was written; returns whether there is more.
-    fn plan_around<'a>(&self, symbols: &'a Symbols, view: View, plan: &mut Plan<'a>) -> bool {
+    fn plan_around<'a>(&self, symbols: &'a Symbols, policy: ReadPolicy, plan: &mut Plan<'a>) -> bool {
         let count = self.slots.len() as u32;
         let mut bytes_left = self.catch_up_bytes as usize;
         let slots = (1..=count).map(|step| (self.last + step) % count);
-        for planned in slots.flat_map(|slot| self.lacking(slot, symbols, view)) {
+        for planned in slots.flat_map(|slot| self.lacking(slot, symbols, policy)) {
             if planned.frame.len() > bytes_left && !plan.is_empty() {
                 return true;
             }
@@ -191,10 +191,15 @@ impl Cursors {
     }
 
     /// What one slot lacks, oldest first.
-    fn lacking<'a>(&self, slot: u32, symbols: &'a Symbols, view: View) -> impl Iterator<Item = Planned<'a>> + use<'a> {
+    fn lacking<'a>(
+        &self,
+        slot: u32,
+        symbols: &'a Symbols,
+        policy: ReadPolicy,
+    ) -> impl Iterator<Item = Planned<'a>> + use<'a> {
         let Slot { cursor, symbol, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
-        let pending = symbol.window.pending(cursor, view);
+        let pending = symbol.recent.pending(cursor, policy);
         pending.map(move |tick| Planned { slot, tick, frame: symbol.state.frame(tick) })
     }
 
@@ -257,9 +262,9 @@ fn cut(plan: &mut Plan<'_>, bytes_max: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::{
+        recent_ticks::{OLDER_AT_A_TIME, RecentLimits},
         stream::StreamKey,
         symbols::Subscriber,
-        window::{OLDER_AT_A_TIME, WindowLimits},
     };
     use super::*;
     use crate::{
@@ -274,7 +279,7 @@ mod tests {
         const SYMBOLS: usize = 100;
         let (now, age) = (Now::read(), Duration::from_secs(10));
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 256, age });
-        let mut symbols = Symbols::new(1, WindowLimits { max_lag: age, count: 256 }, false);
+        let mut symbols = Symbols::new(1, RecentLimits { max_lag: age, count: 256 }, false);
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
         let mut slots = Vec::new();
         for slot in 0..SYMBOLS {
@@ -285,7 +290,7 @@ mod tests {
             slots.push(Slot::new(slot as u32, 0, symbols.subscribe(&state, subscriber, now).cursor));
         }
         Cursors::new(slots.into()).replay(&mut symbols, parts, Resume { after: 0, bytes }, now);
-        (0..SYMBOLS).map(|slot| symbols.get(slot as u32).window.len()).sum()
+        (0..SYMBOLS).map(|slot| symbols.get(slot as u32).recent.len()).sum()
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! Pull, not push: there is no queue per stream. A publisher marks a changed symbol for the workers that want it; a
 //! worker finds in the symbol's ring what each of its streams still lacks, and writes that.
 
-mod engine;
+mod pool;
 mod inbox;
 mod thread;
 mod worker;
-mod roster;
+mod stream_table;
 mod symbols;
-mod window;
+mod recent_ticks;
 mod stream;
 mod cursors;
 mod options;
@@ -18,17 +18,17 @@ mod schedule;
 mod transport;
 mod socket;
 mod counts;
-mod report;
-mod review;
+mod metrics;
+mod slowest;
 
 pub use counts::Counts;
-pub use engine::{Announcer, Engine, Opening, Resume, WORKERS_MAX, Workers};
 pub use inbox::Inbox;
+pub use metrics::StreamMetrics;
 pub use options::Options;
 pub use pace::Wait;
-pub use report::StreamMetrics;
-pub use review::{Review, Reviewed, StreamReport};
+pub use pool::{Announcer, NewStream, Resume, WORKERS_MAX, WorkerPool, WorkerThreads};
+pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
 pub use stream::Missed;
-pub use transport::{Close, Closed, Gone, Ready, Transport};
+pub use transport::{CloseMode, CloseReason, Ready, Transport, TransportError};
 pub use worker::{Command, Worker, WorkerInbox, WorkerLimits};

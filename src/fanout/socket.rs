@@ -1,6 +1,6 @@
 //! A client's socket as a transport.
 
-use super::transport::{Close, Gone, Transport};
+use super::transport::{CloseMode, Transport, TransportError};
 use bytes::Bytes;
 use mio::{Interest, Registry, Token, net::TcpStream};
 use rustix::{
@@ -100,12 +100,12 @@ impl Transport for Socket {
         Ok(taken)
     }
 
-    fn drain_input(&mut self, now: Instant) -> Result<(), Gone> {
+    fn drain_input(&mut self, now: Instant) -> Result<(), TransportError> {
         let mut dropped = [0; 2048];
         loop {
             match self.stream.read(&mut dropped) {
-                Ok(0) => return Err(Gone::Left),
-                Ok(bytes) if self.input.is_too_much(bytes, now) => return Err(Gone::TooMuchInput),
+                Ok(0) => return Err(TransportError::Left),
+                Ok(bytes) if self.input.is_too_much(bytes, now) => return Err(TransportError::TooMuchInput),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -114,12 +114,12 @@ impl Transport for Socket {
         }
     }
 
-    fn close(&mut self, how: Close) {
+    fn close(&mut self, how: CloseMode) {
         // A socket that is gone already refuses both: there is nothing left to end then.
         let _ = match how {
-            Close::Finish => self.stream.shutdown(Shutdown::Write),
+            CloseMode::Finish => self.stream.shutdown(Shutdown::Write),
             // Zero linger: what the client never took is thrown away with a reset, not kept for it as an orphan.
-            Close::Abort => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
+            CloseMode::Abort => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
         };
     }
 

@@ -3,10 +3,10 @@
 use super::{
     cursors::{Cursors, Plan, Planned},
     options::Options,
+    recent_ticks::ReadPolicy,
     schedule::{Armed, Deadlines},
     symbols::Symbols,
-    transport::{Closed, Transport},
-    window::View,
+    transport::{CloseReason, Transport},
 };
 use crate::{market::Now, wire::StreamName};
 use bytes::{Buf, Bytes};
@@ -31,9 +31,9 @@ pub(super) struct Stream<T> {
     /// What the schedule holds of it.
     pub(super) armed: Armed,
     /// In which queue it waits to be written.
-    pub(super) queued: Option<Lane>,
+    pub(super) queued: Option<WriteQueue>,
     /// In which queue it waited last.
-    pub(super) lane: Lane,
+    pub(super) lane: WriteQueue,
     /// The transport is full: nothing is written until it says that there is room.
     pub(super) blocked: bool,
     /// By when it must have taken its last bytes, once it is to end.
@@ -45,7 +45,7 @@ pub(super) struct Stream<T> {
     pub(super) missed: Missed,
     /// Bytes that its transport took.
     pub(super) bytes: u64,
-    /// Its place in the roster's order.
+    /// Its place in the table's order.
     pub(super) place: u32,
     /// Before this moment its own `max_rate` allows no write, but for a change of a status.
     not_before: Instant,
@@ -61,9 +61,9 @@ pub(super) struct Stream<T> {
 
 /// The queues of streams to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    Small,
-    Large,
+pub(super) enum WriteQueue {
+    Cold,
+    Hot,
 }
 
 /// Ticks that a stream did not get, by cause.
@@ -103,7 +103,7 @@ pub(super) struct Written {
 }
 
 /// What a new stream brings beside its transport and cursors.
-pub(super) struct First {
+pub(super) struct StreamInit {
     pub(super) name: StreamName,
     pub(super) head: Bytes,
     pub(super) options: Options,
@@ -113,7 +113,7 @@ pub(super) struct First {
 }
 
 impl<T: Transport> Stream<T> {
-    pub(super) fn new(transport: T, cursors: Cursors, first: First, now: Now) -> Self {
+    pub(super) fn new(transport: T, cursors: Cursors, first: StreamInit, now: Now) -> Self {
         Self {
             name: first.name,
             transport,
@@ -122,7 +122,7 @@ impl<T: Transport> Stream<T> {
             deadlines: Deadlines::new(now.instant, first.phase),
             armed: Armed::default(),
             queued: None,
-            lane: Lane::Small,
+            lane: WriteQueue::Cold,
             blocked: false,
             leaves_by: None,
             says_goodbye: false,
@@ -165,11 +165,11 @@ impl<T: Transport> Stream<T> {
         now: Now,
         max_lag: Duration,
         mut sent: impl FnMut(Instant, bool),
-    ) -> Result<Written, Closed> {
+    ) -> Result<Written, CloseReason> {
         let had_room = self.deadlines.full_since.is_none();
         let only_rest = now.instant < self.not_before && !self.is_urgent;
         let mut plan = Plan::new();
-        let more = only_rest || self.cursors.plan(symbols, self.view(now, max_lag), &mut plan);
+        let more = only_rest || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
         if plan.is_empty() && self.rest.is_empty() {
             if !more {
                 self.cursors.caught_up();
@@ -199,7 +199,7 @@ impl<T: Transport> Stream<T> {
 
     /// Offers a block of the stream's own, a heartbeat or a goodbye, behind what is left of the one before; returns how
     /// many bytes were taken. Of a block that is not begun, nothing is kept: it is news of this moment only.
-    pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, Closed> {
+    pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
         let of_rest = self.rest.len();
         let (offered, taken) = self.offer(Some(block).filter(|block| !block.is_empty()))?;
         if taken > of_rest {
@@ -212,7 +212,7 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Offers the goodbye, or what is left of it; returns how many bytes were taken.
-    pub(super) fn write_goodbye(&mut self, goodbye: &Bytes, now: Now) -> Result<usize, Closed> {
+    pub(super) fn write_goodbye(&mut self, goodbye: &Bytes, now: Now) -> Result<usize, CloseReason> {
         if self.says_goodbye {
             return self.write_block(&Bytes::new(), now);
         }
@@ -224,17 +224,17 @@ impl<T: Transport> Stream<T> {
 
     /// Offers what is left of the block that was begun last, and blocks behind it; returns how many bytes were offered, and how many
     /// taken.
-    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>) -> Result<(usize, usize), Closed> {
+    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>) -> Result<(usize, usize), CloseReason> {
         let rest = Some(&self.rest).filter(|rest| !rest.is_empty());
         // The rest, and most often a tick or two: these cost no allocation.
         let blocks: SmallVec<[&Bytes; 5]> = rest.into_iter().chain(more).collect();
         let offered = blocks.iter().map(|block| block.len()).sum();
-        let taken = self.transport.try_write(&blocks).map_err(|error| Closed::from(&error))?;
+        let taken = self.transport.try_write(&blocks).map_err(|error| CloseReason::from(&error))?;
         Ok((offered, taken))
     }
 
-    fn view(&self, now: Now, max_lag: Duration) -> View {
-        View {
+    fn policy(&self, now: Now, max_lag: Duration) -> ReadPolicy {
+        ReadPolicy {
             now: now.instant,
             max_lag,
             joined: self.joined,

@@ -1,8 +1,8 @@
 //! A worker's symbols: who of its streams wants which.
 
 use super::{
+    recent_ticks::{Cursor, RecentLimits, RecentTicks},
     stream::StreamKey,
-    window::{Cursor, Window, WindowLimits},
 };
 use crate::{
     cache::SymbolState,
@@ -26,7 +26,7 @@ pub(super) struct Subscriber {
 /// A symbol that some stream of this worker wants.
 pub(super) struct Subscribed {
     pub(super) state: Arc<SymbolState>,
-    pub(super) window: Window,
+    pub(super) recent: RecentTicks,
     pub(super) subscribers: Vec<Subscriber>,
     /// How many of them want each part.
     wanted: [u32; Part::ALL.len()],
@@ -43,20 +43,20 @@ impl Subscribed {
 /// All that are wanted, by [`SymbolState::index`].
 pub(super) struct Symbols {
     worker: u64,
-    limits: WindowLimits,
+    limits: RecentLimits,
     /// Changes are gathered before the worker takes them.
     gathers: bool,
     by_index: Vec<Option<Box<Subscribed>>>,
 }
 
 /// A subscriber's place, and where it starts.
-pub(super) struct Start {
+pub(super) struct Joined {
     pub(super) subscriber: u32,
     pub(super) cursor: Cursor,
 }
 
 impl Symbols {
-    pub(super) fn new(worker: u64, limits: WindowLimits, gathers: bool) -> Self {
+    pub(super) fn new(worker: u64, limits: RecentLimits, gathers: bool) -> Self {
         Self { worker, limits, gathers, by_index: Vec::new() }
     }
 
@@ -75,7 +75,7 @@ impl Symbols {
         let (worker, limits) = (self.worker, self.limits);
         state.marks().take(worker, move || {
             let symbol = self.find(state.index())?;
-            let changed = symbol.window.refresh(state, now.instant, limits);
+            let changed = symbol.recent.refresh(state, now.instant, limits);
             Some((symbol, changed))
         })
     }
@@ -86,13 +86,13 @@ impl Symbols {
         let (limits, gathers) = (self.limits, self.gathers);
         for index in indexes {
             if let Some(symbol) = self.find(index as usize).filter(|symbol| gathers || symbol.wanted.contains(&0)) {
-                symbol.window.catch_up(&symbol.state, now.instant, limits);
+                symbol.recent.catch_up(&symbol.state, now.instant, limits);
             }
         }
     }
 
     /// Adds a subscriber.
-    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Start {
+    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Joined {
         let (index, limits, worker) = (state.index(), self.limits, self.worker);
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -100,16 +100,16 @@ impl Symbols {
         let symbol = self.by_index[index].get_or_insert_with(|| {
             Box::new(Subscribed {
                 state: state.clone(),
-                window: Window::new(now.instant),
+                recent: RecentTicks::new(now.instant),
                 subscribers: Vec::new(),
                 wanted: [0; Part::ALL.len()],
                 waits_for_round: Parts::NONE,
             })
         });
-        let cursor = symbol.window.join(state, worker, subscriber.parts, now.instant, limits);
+        let cursor = symbol.recent.join(state, worker, subscriber.parts, now.instant, limits);
         symbol.subscribers.push(subscriber);
         subscriber.parts.iter().for_each(|part| symbol.wanted[part as usize] += 1);
-        Start { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
+        Joined { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
     }
 
     /// Takes a subscriber out; returns the one that has its place now, if any.

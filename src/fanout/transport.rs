@@ -22,11 +22,11 @@ pub trait Transport {
     /// Reads and drops what the client sent.
     ///
     /// # Errors
-    /// [`Gone`]: it left, or it sent too much.
-    fn drain_input(&mut self, now: Instant) -> Result<(), Gone>;
+    /// [`TransportError`]: it left, or it sent too much.
+    fn drain_input(&mut self, now: Instant) -> Result<(), TransportError>;
 
-    /// Ends it. After [`Close::Finish`] its input is still drained until the client is gone too.
-    fn close(&mut self, how: Close);
+    /// Ends it. After [`CloseMode::Finish`] its input is still drained until the client is gone too.
+    fn close(&mut self, how: CloseMode);
 
     /// Who is at the other end, where that can be told.
     fn peer(&self) -> Option<SocketAddr> {
@@ -36,7 +36,7 @@ pub trait Transport {
 
 /// How a transport ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Close {
+pub enum CloseMode {
     /// What was taken goes out first.
     Finish,
     /// All is thrown away, in the kernel too.
@@ -56,7 +56,7 @@ pub struct Ready {
 
 /// Why a client can no longer be written to.
 #[derive(Debug, thiserror::Error)]
-pub enum Gone {
+pub enum TransportError {
     /// It closed the connection.
     #[error("the client left")]
     Left,
@@ -70,7 +70,7 @@ pub enum Gone {
 
 /// Why a stream ended: a label, so a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub enum CloseReason {
     /// The client closed the connection.
     Left,
     /// It took no byte for the stall timeout.
@@ -85,7 +85,7 @@ pub enum Closed {
     Error,
 }
 
-impl Closed {
+impl CloseReason {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 6] = [Self::Left, Self::Stalled, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
 
@@ -102,7 +102,7 @@ impl Closed {
     }
 }
 
-impl From<&io::Error> for Closed {
+impl From<&io::Error> for CloseReason {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => Self::Left,
@@ -112,12 +112,12 @@ impl From<&io::Error> for Closed {
     }
 }
 
-impl From<&Gone> for Closed {
-    fn from(gone: &Gone) -> Self {
+impl From<&TransportError> for CloseReason {
+    fn from(gone: &TransportError) -> Self {
         match gone {
-            Gone::Left => Self::Left,
-            Gone::TooMuchInput => Self::Input,
-            Gone::Broken(error) => error.into(),
+            TransportError::Left => Self::Left,
+            TransportError::TooMuchInput => Self::Input,
+            TransportError::Broken(error) => error.into(),
         }
     }
 }

@@ -3,16 +3,16 @@
 use super::{
     counts::Counts,
     cursors::{Cursors, Slot},
-    engine::Opening,
     inbox::Inbox,
     pace::{Pace, Wait},
-    review::Review,
-    roster::Roster,
+    pool::NewStream,
+    recent_ticks::RecentLimits,
     schedule::Due,
-    stream::{First, Lane, Missed, Stream, StreamKey},
+    slowest::SlowestQuery,
+    stream::{Missed, Stream, StreamInit, StreamKey, WriteQueue},
+    stream_table::StreamTable,
     symbols::{Subscriber, Symbols},
-    transport::{Close, Closed, Ready, Transport},
-    window::WindowLimits,
+    transport::{CloseMode, CloseReason, Ready, Transport},
 };
 use crate::{
     cache::SymbolState,
@@ -42,11 +42,11 @@ pub type WorkerInbox<T> = Inbox<Arc<SymbolState>, Command<T>>;
 /// What the gateway asks of a worker.
 pub enum Command<T> {
     /// Take over a stream.
-    Open(T, Opening),
+    Open(T, NewStream),
     /// End all streams, each at a random moment within this time; new ones at once.
     Drain(Duration),
     /// Say which streams are slowest.
-    Review(Review),
+    SlowestQuery(SlowestQuery),
 }
 
 /// What a worker is bounded by.
@@ -68,7 +68,7 @@ pub struct Worker<T> {
     inbox: Arc<WorkerInbox<T>>,
     limits: WorkerLimits,
     symbols: Symbols,
-    roster: Roster<T>,
+    table: StreamTable<T>,
     pace: Pace,
     /// Large symbols that have changed since the running round began: they are marked when it ends, once for all their
     /// ticks.
@@ -77,7 +77,7 @@ pub struct Worker<T> {
     random: SmallRng,
     drains: bool,
     /// What operators asked, the oldest first: as many as there are operators.
-    reviews: VecDeque<Review>,
+    reviews: VecDeque<SlowestQuery>,
     /// Lists that the inbox's are swapped with.
     changed: Vec<Arc<SymbolState>>,
     commands: Vec<Command<T>>,
@@ -88,12 +88,12 @@ pub struct Worker<T> {
 impl<T: Transport> Worker<T> {
     /// A worker without streams. `index` is its bit among those of all workers.
     pub fn new(index: u32, inbox: Arc<WorkerInbox<T>>, limits: WorkerLimits, seed: u64) -> Self {
-        let window = WindowLimits { max_lag: limits.max_lag, count: limits.ring };
+        let window = RecentLimits { max_lag: limits.max_lag, count: limits.ring };
         Self {
             inbox,
             limits,
             symbols: Symbols::new(1 << index, window, limits.flush_interval.is_some()),
-            roster: Roster::new(limits.stall_timeout),
+            table: StreamTable::new(limits.stall_timeout),
             pace: Pace::new(limits.flush_interval),
             next_round: Vec::new(),
             counts: Counts::default(),
@@ -117,10 +117,10 @@ impl<T: Transport> Worker<T> {
         self.write_batch(now);
         self.keep_deadlines(now);
         self.review(now);
-        self.counts.streams = self.roster.len() as u64;
+        self.counts.streams = self.table.len() as u64;
         let owes_nothing = self.asked.is_empty() && self.reviews.is_empty();
-        if self.roster.rests() && self.next_round.is_empty() && owes_nothing {
-            self.roster.next_deadline().map_or(Wait::Forever, Wait::Until)
+        if self.table.rests() && self.next_round.is_empty() && owes_nothing {
+            self.table.next_deadline().map_or(Wait::Forever, Wait::Until)
         } else {
             Wait::No
         }
@@ -139,12 +139,12 @@ impl<T: Transport> Worker<T> {
 
     /// Whether its work is over: it drains, and no stream is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.asked.is_empty() && self.roster.len() == 0
+        self.drains && self.asked.is_empty() && self.table.len() == 0
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
     pub fn missed(&self) -> impl Iterator<Item = (u64, Missed)> {
-        self.roster.streams.iter().map(|(key, stream)| (key.data().as_ffi(), stream.missed))
+        self.table.streams.iter().map(|(key, stream)| (key.data().as_ffi(), stream.missed))
     }
 
     fn take_inbox(&mut self, now: Now) {
@@ -173,7 +173,7 @@ impl<T: Transport> Worker<T> {
                     self.open(transport, opening, now);
                 }
                 Command::Drain(window) => self.drain(window, now),
-                Command::Review(review) => self.reviews.push_back(review),
+                Command::SlowestQuery(review) => self.reviews.push_back(review),
             }
         }
     }
@@ -182,7 +182,7 @@ impl<T: Transport> Worker<T> {
     fn take_change(&mut self, state: &SymbolState, now: Now) {
         let Some((symbol, changed)) = self.symbols.refresh(state, now) else { return };
         if !symbol.is_large() {
-            return self.roster.mark_all(symbol, changed, Lane::Small, now);
+            return self.table.mark_all(symbol, changed, WriteQueue::Cold, now);
         }
         if symbol.waits_for_round.is_empty() && !changed.is_empty() {
             self.next_round.push(state.index());
@@ -194,16 +194,16 @@ impl<T: Transport> Worker<T> {
         for index in mem::take(&mut self.next_round) {
             let Some(symbol) = self.symbols.find(index) else { continue };
             let changed = mem::replace(&mut symbol.waits_for_round, Parts::NONE);
-            self.roster.mark_all(symbol, changed, Lane::Large, now);
+            self.table.mark_all(symbol, changed, WriteQueue::Hot, now);
         }
-        self.roster.begin_round();
+        self.table.begin_round();
     }
 
-    fn open(&mut self, transport: T, opening: Opening, now: Now) {
-        let Opening { name, head, symbols, options, resume, permit } = opening;
+    fn open(&mut self, transport: T, opening: NewStream, now: Now) {
+        let NewStream { name, head, symbols, options, resume, permit } = opening;
         let phase = options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
         let slots = &mut self.symbols;
-        let key = self.roster.insert(|key| {
+        let key = self.table.insert(|key| {
             let slot = |(slot, state): (usize, &Arc<SymbolState>)| {
                 let subscriber = Subscriber { stream: key, slot: slot as u32, parts: options.parts() };
                 let start = slots.subscribe(state, subscriber, now);
@@ -213,29 +213,29 @@ impl<T: Transport> Worker<T> {
             if let Some(resume) = resume {
                 cursors.replay(slots, options.parts(), resume, now);
             }
-            Stream::new(transport, cursors, First { name, head, options, phase, permit }, now)
+            Stream::new(transport, cursors, StreamInit { name, head, options, phase, permit }, now)
         });
         self.counts.opened += 1;
-        let stream = &mut self.roster.streams[key];
+        let stream = &mut self.table.streams[key];
         if stream.transport.attach(key.data().as_ffi()).is_err() {
-            return self.end(key, Closed::Error, now);
+            return self.end(key, CloseReason::Error, now);
         }
         if self.drains {
             stream.deadlines.end = Some(now.instant);
         }
-        self.roster.arm(key);
-        self.roster.queue(key, Lane::Small, now);
+        self.table.arm(key);
+        self.table.queue(key, WriteQueue::Cold, now);
         // It may have become ready before it was attached under a key that anybody knows.
         self.hear(Ready { key: key.data().as_ffi(), readable: true, writable: false }, now);
     }
 
     fn hear(&mut self, ready: Ready, now: Now) {
         let key = StreamKey::from(KeyData::from_ffi(ready.key));
-        let Some(stream) = self.roster.streams.get_mut(key) else { return };
+        let Some(stream) = self.table.streams.get_mut(key) else { return };
         if ready.readable
             && let Err(gone) = stream.transport.drain_input(now.instant)
         {
-            let why = if stream.lingers { Closed::Shutdown } else { Closed::from(&gone) };
+            let why = if stream.lingers { CloseReason::Shutdown } else { CloseReason::from(&gone) };
             return self.end(key, why, now);
         }
         if ready.writable && stream.blocked {
@@ -245,18 +245,18 @@ impl<T: Transport> Worker<T> {
                 return self.write_goodbye(key, now);
             }
             let lane = stream.lane;
-            self.roster.queue(key, lane, now);
+            self.table.queue(key, lane, now);
         }
     }
 
     fn write_batch(&mut self, now: Now) {
-        if self.roster.round_is_over() {
+        if self.table.round_is_over() {
             self.begin_round(now);
         }
         let mut ended = Vec::new();
         for _ in 0..WRITES_PER_TURN {
-            let Some(key) = self.roster.next() else { break };
-            let stream = &mut self.roster.streams[key];
+            let Some(key) = self.table.next() else { break };
+            let stream = &mut self.table.streams[key];
             let gathers = self.limits.flush_interval.is_some();
             if stream.options.leave_out() || (gathers && stream.deadlines.full_since.is_some()) {
                 self.symbols.catch_up(stream.cursors.slots().iter().map(|slot| slot.symbol), now);
@@ -270,9 +270,9 @@ impl<T: Transport> Worker<T> {
                     counts.full += u64::from(stream.blocked);
                     let lane = stream.lane;
                     if written.more {
-                        self.roster.queue(key, lane, now);
+                        self.table.queue(key, lane, now);
                     }
-                    self.roster.arm(key);
+                    self.table.arm(key);
                 }
                 Err(why) => ended.push((key, why)),
             }
@@ -283,25 +283,25 @@ impl<T: Transport> Worker<T> {
     }
 
     fn keep_deadlines(&mut self, now: Now) {
-        while let Some(key) = self.roster.next_due(now) {
-            let stream = &mut self.roster.streams[key];
+        while let Some(key) = self.table.next_due(now) {
+            let stream = &mut self.table.streams[key];
             match stream.deadlines.due(now.instant, stream.options.heartbeat, self.limits.stall_timeout) {
                 Due::Nothing => {}
                 Due::Write => {
                     stream.deadlines.write = None;
                     let lane = stream.lane;
-                    self.roster.queue(key, lane, now);
+                    self.table.queue(key, lane, now);
                 }
                 Due::Heartbeat => self.write_heartbeat(key, now),
-                Due::Stalled => self.end(key, Closed::Stalled, now),
+                Due::Stalled => self.end(key, CloseReason::Stalled, now),
                 Due::End => self.say_goodbye(key, now),
             }
-            self.roster.arm(key);
+            self.table.arm(key);
         }
     }
 
     fn write_heartbeat(&mut self, key: StreamKey, now: Now) {
-        let stream = &mut self.roster.streams[key];
+        let stream = &mut self.table.streams[key];
         if stream.has_rest() || stream.lingers {
             stream.deadlines.last_write = now.instant; // the rest of a block is about to say the same
             return;
@@ -319,14 +319,14 @@ impl<T: Transport> Worker<T> {
     /// Ends a stream: what it lacks is written if there is room, then its goodbye, as soon as there is. Only who takes
     /// neither in time is cut off.
     fn say_goodbye(&mut self, key: StreamKey, now: Now) {
-        if self.roster.streams[key].leaves_by.is_none() {
-            self.roster.mark_waiting(key, &self.symbols, now);
+        if self.table.streams[key].leaves_by.is_none() {
+            self.table.mark_waiting(key, &self.symbols, now);
         }
-        let stream = &mut self.roster.streams[key];
+        let stream = &mut self.table.streams[key];
         let leaves_by = *stream.leaves_by.get_or_insert(now.instant + LINGER);
         let is_over = leaves_by <= now.instant;
         if is_over && (stream.blocked || stream.lingers) {
-            return self.end(key, Closed::Shutdown, now);
+            return self.end(key, CloseReason::Shutdown, now);
         }
         stream.deadlines.end = Some(leaves_by);
         if stream.blocked {
@@ -336,14 +336,14 @@ impl<T: Transport> Worker<T> {
             // What it lacks comes first, whatever its `max_rate`.
             stream.hurry();
             stream.deadlines.end = Some(now.instant + LAST_WRITE);
-            return self.roster.queue(key, Lane::Small, now);
+            return self.table.queue(key, WriteQueue::Cold, now);
         }
         self.write_goodbye(key, now);
     }
 
     fn write_goodbye(&mut self, key: StreamKey, now: Now) {
         let retry = Duration::from_millis(self.random.random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
-        let stream = &mut self.roster.streams[key];
+        let stream = &mut self.table.streams[key];
         stream.queued = None; // whatever it still lacks, this is its last word
         match stream.write_goodbye(&wire::bye(Bye::Shutdown, retry), now) {
             Ok(bytes) => self.counts.count_write(bytes, Missed::default()),
@@ -351,7 +351,7 @@ impl<T: Transport> Worker<T> {
         }
         self.counts.full += u64::from(stream.blocked);
         if !stream.blocked {
-            stream.transport.close(Close::Finish);
+            stream.transport.close(CloseMode::Finish);
             stream.lingers = true;
             stream.leaves_by = Some(now.instant + LINGER);
         }
@@ -361,33 +361,33 @@ impl<T: Transport> Worker<T> {
     fn drain(&mut self, window: Duration, now: Now) {
         self.drains = true;
         self.take_inbox(now); // what was being gathered, before anybody's goodbye
-        let keys: Vec<StreamKey> = self.roster.streams.keys().collect();
+        let keys: Vec<StreamKey> = self.table.streams.keys().collect();
         for key in keys {
             let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
-            self.roster.streams[key].deadlines.end = Some(end);
-            self.roster.arm(key);
+            self.table.streams[key].deadlines.end = Some(end);
+            self.table.arm(key);
         }
     }
 
     /// Goes on with what an operator asked, by one slice.
     fn review(&mut self, now: Now) {
         if let Some(review) = self.reviews.front_mut()
-            && review.go_on(&self.roster, &self.symbols, now)
+            && review.go_on(&self.table, &self.symbols, now)
             && let Some(review) = self.reviews.pop_front()
         {
-            review.answer(&self.roster, &self.symbols, &self.counts, now);
+            review.answer(&self.table, &self.symbols, &self.counts, now);
         }
     }
 
-    fn end(&mut self, key: StreamKey, why: Closed, now: Now) {
-        let Some(mut stream) = self.roster.remove(key) else { return };
+    fn end(&mut self, key: StreamKey, why: CloseReason, now: Now) {
+        let Some(mut stream) = self.table.remove(key) else { return };
         // What lingers has said all; of any other, nothing may stay in the kernel.
-        stream.transport.close(if stream.lingers { Close::Finish } else { Close::Abort });
+        stream.transport.close(if stream.lingers { CloseMode::Finish } else { CloseMode::Abort });
         self.counts.full -= u64::from(stream.blocked);
         self.counts.closed[why as usize] += 1;
         for slot in stream.cursors.slots() {
             if let Some(moved) = self.symbols.unsubscribe(slot.symbol, slot.subscriber, now)
-                && let Some(neighbour) = self.roster.streams.get_mut(moved.stream)
+                && let Some(neighbour) = self.table.streams.get_mut(moved.stream)
             {
                 neighbour.cursors.moved(moved.slot, slot.subscriber);
             }

@@ -5,10 +5,10 @@
 //! [`Timing::close`] at most.
 
 use super::{
-    Loss, Sink, Timing,
+    DisconnectReason, Sink, Timing,
+    counters::FeedCounters,
     hours::HoursWatch,
-    meter::Meter,
-    notices::Notices,
+    reporter::Reporter,
     session::{Action, Event, Session},
     socket::{self, Dialer, Socket},
     status::StatusWriter,
@@ -51,7 +51,7 @@ pub(super) struct Connection<S> {
     socket: Option<Socket>,
     /// Reused from batch to batch.
     batch: Batch,
-    meter: Meter,
+    counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
     /// What the sink was told: it takes a feed for open until then.
@@ -60,7 +60,7 @@ pub(super) struct Connection<S> {
     denied: Option<Reason>,
     /// How many symbols the feed has.
     symbols: u32,
-    notices: Notices,
+    reporter: Reporter,
 }
 
 /// What a feed's task waits for.
@@ -89,7 +89,7 @@ impl<S: Sink> Connection<S> {
         let mut publish = interval(timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            meter: Meter::new(metrics, venue::origin(&config)),
+            counters: FeedCounters::new(metrics, venue::origin(&config)),
             session: Session::new(timing, rules, rand::random(), now),
             hours: HoursWatch::new(config.schedule, now),
             closed: false,
@@ -100,7 +100,7 @@ impl<S: Sink> Connection<S> {
             socket: None,
             batch: Batch::default(),
             publish,
-            notices: Notices::new(config.name, status),
+            reporter: Reporter::new(config.name, status),
             venue,
             sink,
             timing,
@@ -116,9 +116,9 @@ impl<S: Sink> Connection<S> {
         }
         // The end of the gateway is no outage of the market: the sink is told nothing.
         self.close().await;
-        self.meter.down();
+        self.counters.down();
         self.publish();
-        self.notices.stopped();
+        self.reporter.stopped();
     }
 
     /// Never ends by itself. It may be dropped at any await: all state is in `self`.
@@ -178,7 +178,7 @@ impl<S: Sink> Connection<S> {
         let closed = phase == Phase::Closed;
         if std::mem::replace(&mut self.closed, closed) != closed {
             self.sink.closed(closed, now);
-            self.notices.hours(closed, now);
+            self.reporter.hours(closed, now);
         }
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
@@ -188,7 +188,7 @@ impl<S: Sink> Connection<S> {
     fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
         let now = Now::read();
         if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
-            self.notices.message(bytes_of(frame), now);
+            self.reporter.message(bytes_of(frame), now);
         }
         let mut action = self.take(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
@@ -197,7 +197,7 @@ impl<S: Sink> Connection<S> {
             let Some(frame) = socket.next().now_or_never() else { break };
             action = self.take(frame, now);
         }
-        self.meter.batch(&self.batch.updates, std::mem::take(&mut self.batch.unshown), now);
+        self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
             self.batch.updates.clear();
@@ -212,11 +212,11 @@ impl<S: Sink> Connection<S> {
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Heard,
             Some(Ok(Frame::Close(why))) => {
                 let why = why.map(|why| format!("{} {}", u16::from(why.code), why.reason));
-                self.notices.explain(why.as_deref());
-                Event::Lost { loss: Loss::Closed, retry_after: None }
+                self.reporter.explain(why.as_deref());
+                Event::Lost { loss: DisconnectReason::Closed, retry_after: None }
             }
             Some(Err(error)) => self.failed(&error),
-            None => Event::Lost { loss: Loss::Closed, retry_after: None },
+            None => Event::Lost { loss: DisconnectReason::Closed, retry_after: None },
         };
         self.session.on(event, now.instant)
     }
@@ -226,9 +226,9 @@ impl<S: Sink> Connection<S> {
         let read = self.venue.read(frame, &mut self.batch);
         if let Err(reason) = read {
             self.batch.errors.count(reason);
-            self.notices.trouble(reason.label(), frame, now);
+            self.reporter.trouble(reason.label(), frame, now);
         } else if self.batch.errors.total() > dropped_before {
-            self.notices.trouble("fields were dropped", frame, now);
+            self.reporter.trouble("fields were dropped", frame, now);
         }
         if !self.batch.requests.is_empty() {
             let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
@@ -237,26 +237,26 @@ impl<S: Sink> Connection<S> {
         let Ok(message) = read else { return Event::Heard };
         match message {
             Message::Data => {}
-            Message::Other => self.meter.message(MessageKind::Other),
+            Message::Other => self.counters.message(MessageKind::Other),
             Message::Refused(_) => {
-                self.meter.message(MessageKind::Control);
-                self.notices.trouble("a request was refused", frame, now);
+                self.counters.message(MessageKind::Control);
+                self.reporter.trouble("a request was refused", frame, now);
             }
             Message::Failed(failure) => {
-                self.meter.message(MessageKind::Control);
-                self.notices.failure(frame, now);
+                self.counters.message(MessageKind::Control);
+                self.reporter.failure(frame, now);
                 self.denied = match failure {
                     Failure::Fatal(reason) => Some(reason),
                     Failure::Passing { .. } => None,
                 };
             }
-            Message::Acknowledged(_) | Message::Closing => self.meter.message(MessageKind::Control),
+            Message::Acknowledged(_) | Message::Closing => self.counters.message(MessageKind::Control),
         }
         Event::Message(message)
     }
 
     fn failed(&mut self, error: &Error) -> Event {
-        self.notices.explain(Some(&error.to_string()));
+        self.reporter.explain(Some(&error.to_string()));
         self.denied = socket::denied(error);
         Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
     }
@@ -272,7 +272,7 @@ impl<S: Sink> Connection<S> {
             Action::Send(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
-                self.meter.up();
+                self.counters.up();
                 self.live(&refused);
                 None
             }
@@ -291,10 +291,10 @@ impl<S: Sink> Connection<S> {
     fn opened(&mut self, opened: Result<Socket, Error>) -> Event {
         self.attempt = None;
         let result = if opened.is_ok() { ConnectResult::Connected } else { ConnectResult::Failed };
-        self.meter.connect(result);
+        self.counters.connect(result);
         match opened {
             Ok(socket) => {
-                self.notices.connected(self.venue.url());
+                self.reporter.connected(self.venue.url());
                 self.socket = Some(socket);
                 Event::Connected(self.venue.open())
             }
@@ -307,48 +307,48 @@ impl<S: Sink> Connection<S> {
         match timeout(self.timing.send, socket.send(frame)).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(self.failed(&error)),
-            Err(_) => Some(Event::Lost { loss: Loss::Stuck, retry_after: None }),
+            Err(_) => Some(Event::Lost { loss: DisconnectReason::Stuck, retry_after: None }),
         }
     }
 
     fn live(&mut self, requests: &[u64]) {
         let (refused, now) = (self.venue.refused(requests), Now::read());
         self.sink.refused(&refused, now);
-        self.notices.subscribed(self.closed, requests.len(), refused.len(), now);
+        self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
     /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
     /// makes nothing older than it is, but may have been refused.
-    fn tell_sink(&mut self, loss: Loss, now: Now) {
-        let all_requests_refused = (loss == Loss::Refused).then_some(Reason::NotGranted);
+    fn tell_sink(&mut self, loss: DisconnectReason, now: Now) {
+        let all_requests_refused = (loss == DisconnectReason::Refused).then_some(Reason::NotGranted);
         if let Some(reason) = self.denied.take().or(all_requests_refused) {
             let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
             let reason = match loss {
-                Loss::Mute => Reason::Mute,
-                Loss::Lifetime | Loss::Closing => Reason::Reconnect,
+                DisconnectReason::NoData => Reason::Mute,
+                DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
                 _ => Reason::ConnectionLost,
             };
             self.sink.outage(reason, now);
         }
     }
 
-    async fn leave(&mut self, loss: Loss, retry_in: Duration) {
+    async fn leave(&mut self, loss: DisconnectReason, retry_in: Duration) {
         let now = Now::read();
-        self.meter.loss(loss);
+        self.counters.loss(loss);
         if self.attempt.take().is_some() {
-            self.meter.connect(ConnectResult::Failed); // it took too long
+            self.counters.connect(ConnectResult::Failed); // it took too long
         }
         self.tell_sink(loss, now);
-        self.notices.left(loss, retry_in, now);
+        self.reporter.left(loss, retry_in, now);
         self.publish();
         self.close().await;
     }
 
     fn publish(&mut self) {
-        self.notices.count(self.meter.publish(&mut self.batch.errors, Now::read()));
+        self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 
     /// Takes leave of the venue, as far as it listens.

@@ -5,18 +5,18 @@
 
 mod backoff;
 mod connection;
-mod excerpt;
+mod redactor;
 mod hours;
-mod meter;
-mod notices;
+mod counters;
+mod reporter;
 mod session;
 pub mod simulator;
 mod socket;
 mod status;
 mod timing;
-mod walk;
+mod random_walk;
 
-pub use crate::telemetry::feed::Loss;
+pub use crate::telemetry::feed::DisconnectReason;
 pub use status::{FeedCounts, FeedReport, FeedState, FeedStatus, Note};
 pub use timing::Timing;
 

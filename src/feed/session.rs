@@ -5,7 +5,7 @@
 
 use super::{backoff::Backoff, timing::Timing};
 use crate::{
-    telemetry::feed::Loss,
+    telemetry::feed::DisconnectReason,
     venue::{Failure, Message, Request, Rules},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -32,7 +32,7 @@ pub(super) enum Event {
     /// The connection, or the attempt at one, has ended.
     Lost {
         /// Why.
-        loss: Loss,
+        loss: DisconnectReason,
         /// How long the venue asked to be left alone.
         retry_after: Option<Duration>,
     },
@@ -57,7 +57,7 @@ pub(super) enum Action {
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {
         /// Why.
-        loss: Loss,
+        loss: DisconnectReason,
         /// How long it will wait.
         retry_in: Duration,
     },
@@ -65,12 +65,12 @@ pub(super) enum Action {
 
 /// Why a connection is left, and what is known of when to come back.
 struct Ending {
-    loss: Loss,
+    loss: DisconnectReason,
     retry_after: Option<Duration>,
 }
 
-impl From<Loss> for Ending {
-    fn from(loss: Loss) -> Self {
+impl From<DisconnectReason> for Ending {
+    fn from(loss: DisconnectReason) -> Self {
         Self { loss, retry_after: None }
     }
 }
@@ -141,7 +141,9 @@ impl Session {
                 self.stage = Stage::Connecting { until: now + self.timing.connect };
                 Action::Connect
             }
-            (Event::Due, Stage::Connecting { until }) if *until <= now => self.leave(Loss::ConnectTimeout, None, now),
+            (Event::Due, Stage::Connecting { until }) if *until <= now => {
+                self.leave(DisconnectReason::ConnectTimeout, None, now)
+            }
             (Event::Connected(requests), Stage::Connecting { .. }) => {
                 self.stage = Stage::Connected(Link::new(requests, &self.timing, now));
                 Action::Nothing
@@ -175,15 +177,15 @@ impl Session {
         }
     }
 
-    fn leave(&mut self, loss: Loss, retry_after: Option<Duration>, now: Instant) -> Action {
+    fn leave(&mut self, loss: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
         // A replacement that was planned is no failure, but one that a venue asks for again and again is.
-        let planned = stable && matches!(loss, Loss::Lifetime | Loss::Closing);
+        let planned = stable && matches!(loss, DisconnectReason::Lifetime | DisconnectReason::Closing);
         let random = self.random.random();
         let wait = match loss {
             _ if planned => Duration::ZERO,
             // Half of it is kept, for a wait of nothing would be the one that must not be.
-            Loss::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
+            DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };
         let retry_in = wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
@@ -251,11 +253,11 @@ impl Link {
                 let refused = self.answered(id);
                 self.refused.extend(refused);
             }
-            Message::Failed(Failure::Fatal(_)) => return Err(Loss::Denied.into()),
+            Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
-                return Err(Ending { loss: Loss::Failed, retry_after });
+                return Err(Ending { loss: DisconnectReason::Failed, retry_after });
             }
-            Message::Closing => return Err(Loss::Closing.into()),
+            Message::Closing => return Err(DisconnectReason::Closing.into()),
             Message::Other => return Ok(Action::Nothing),
         }
         Ok(self.judge()?)
@@ -275,12 +277,12 @@ impl Link {
     }
 
     /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
-    fn judge(&mut self) -> Result<Action, Loss> {
+    fn judge(&mut self) -> Result<Action, DisconnectReason> {
         if self.live || !self.all_answered() {
             return Ok(Action::Nothing);
         }
         if self.granted == 0 && !self.refused.is_empty() {
-            return Err(Loss::Refused);
+            return Err(DisconnectReason::Refused);
         }
         self.live = true;
         Ok(Action::Live { refused: std::mem::take(&mut self.refused) })
@@ -292,19 +294,19 @@ impl Link {
         rules: &Rules,
         watched_since: Option<Instant>,
         now: Instant,
-    ) -> Result<Action, Loss> {
+    ) -> Result<Action, DisconnectReason> {
         let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if passed(self.replace_at(rules)) {
-            return Err(Loss::Lifetime);
+            return Err(DisconnectReason::Lifetime);
         }
         if passed(self.unanswered.front().map(|(_, until)| *until)) {
-            return Err(Loss::Unacknowledged);
+            return Err(DisconnectReason::Unacknowledged);
         }
         if passed(self.silent_at(timing)) {
-            return Err(Loss::Silent);
+            return Err(DisconnectReason::NoPong);
         }
         if passed(self.mute_at(rules, watched_since)) {
-            return Err(Loss::Mute);
+            return Err(DisconnectReason::NoData);
         }
         if passed(self.send_at())
             && let Some(request) = self.queue.pop_front()

@@ -47,7 +47,7 @@ impl Course {
         self.on(Event::Message(message))
     }
 
-    fn lost(&mut self, loss: Loss) -> Action {
+    fn lost(&mut self, loss: DisconnectReason) -> Action {
         self.on(Event::Lost { loss, retry_after: None })
     }
 
@@ -71,7 +71,7 @@ fn requests(count: u64) -> Vec<Request> {
     (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
 }
 
-fn loss(action: Action) -> Option<Loss> {
+fn loss(action: Action) -> Option<DisconnectReason> {
     match action {
         Action::Leave { loss, .. } => Some(loss),
         _ => None,
@@ -104,7 +104,7 @@ fn an_unanswered_request_is_a_loss_even_while_data_flow() {
     let mut course = Course::connected(RULES, 1);
     course.next();
     course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(loss(course.next().1), Some(Loss::Unacknowledged));
+    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
-    assert_eq!(loss(course.message(Message::Refused(None))), Some(Loss::Refused));
+    assert_eq!(loss(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_silent_venue_is_asked_once_and_left() {
     assert_eq!(course.on(Event::Heard), Action::Nothing, "a pong");
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (timing.pong, Some(Loss::Silent)));
+    assert_eq!((wait, loss(action)), (timing.pong, Some(DisconnectReason::NoPong)));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
             action => break loss(action),
         }
     };
-    assert_eq!(lost, Some(Loss::Mute));
+    assert_eq!(lost, Some(DisconnectReason::NoData));
     assert_eq!(course.now - started, RULES.mute_after.unwrap() - SECOND, "counted from the last data");
 }
 
@@ -153,13 +153,16 @@ fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
 fn a_connection_is_replaced_at_its_age_and_at_the_venues_wish_without_a_wait() {
     let mut course = Course::live(RULES);
     course.data_for(RULES.lifetime.unwrap());
-    assert_eq!(course.next(), (Duration::ZERO, Action::Leave { loss: Loss::Lifetime, retry_in: Duration::ZERO }));
+    assert_eq!(
+        course.next(),
+        (Duration::ZERO, Action::Leave { loss: DisconnectReason::Lifetime, retry_in: Duration::ZERO })
+    );
     assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
 
     let mut course = Course::live(RULES);
     course.data_for(Timing::default().stable_after);
     let left = course.message(Message::Closing);
-    assert_eq!(left, Action::Leave { loss: Loss::Closing, retry_in: Duration::ZERO });
+    assert_eq!(left, Action::Leave { loss: DisconnectReason::Closing, retry_in: Duration::ZERO });
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn waits_grow_until_data_were_stable() {
         let mut longest = Duration::ZERO;
         for _ in 0..times {
             assert_eq!(course.next().1, Action::Connect);
-            let Action::Leave { retry_in, .. } = course.lost(Loss::Io) else { panic!("it is left") };
+            let Action::Leave { retry_in, .. } = course.lost(DisconnectReason::Io) else { panic!("it is left") };
             longest = longest.max(retry_in);
         }
         longest
@@ -195,7 +198,7 @@ fn waits_grow_until_data_were_stable() {
         course.next();
         course.message(Message::Acknowledged(1));
         course.data_for(span);
-        course.lost(Loss::Closed);
+        course.lost(DisconnectReason::Closed);
         let longest = fail(&mut course, 3);
         assert_eq!(longest <= 8 * SECOND, starts_anew, "{longest:?} after {span:?} of data");
     }
@@ -206,8 +209,8 @@ fn the_venues_own_retry_after_is_kept_within_reason() {
     for (asked, waits) in [(120, 120 * SECOND), (1_000_000, RETRY_AFTER_MAX)] {
         let mut course = Course::new(RULES);
         course.next();
-        let left = course.on(Event::Lost { loss: Loss::Http, retry_after: Some(asked * SECOND) });
-        assert_eq!(left, Action::Leave { loss: Loss::Http, retry_in: waits });
+        let left = course.on(Event::Lost { loss: DisconnectReason::Http, retry_after: Some(asked * SECOND) });
+        assert_eq!(left, Action::Leave { loss: DisconnectReason::Http, retry_in: waits });
     }
 }
 
@@ -216,7 +219,7 @@ fn an_attempt_that_takes_too_long_is_given_up() {
     let mut course = Course::new(RULES);
     assert_eq!(course.next().1, Action::Connect);
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (Timing::default().connect, Some(Loss::ConnectTimeout)));
+    assert_eq!((wait, loss(action)), (Timing::default().connect, Some(DisconnectReason::ConnectTimeout)));
     assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing, "too late is never");
 }
 
@@ -239,7 +242,7 @@ fn a_venue_that_never_speaks_first_is_left() {
     let mut course = Course::new(RULES);
     course.next();
     course.on(Event::Connected(vec![Request { id: 0, text: None }]));
-    assert_eq!(loss(course.next().1), Some(Loss::Unacknowledged));
+    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -247,14 +250,14 @@ fn what_only_a_person_can_change_is_tried_again_slowly_and_what_passes_when_it_h
     let mut course = Course::connected(RULES, 1);
     for _ in 0..20 {
         let left = course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized)));
-        let Action::Leave { loss: Loss::Denied, retry_in } = left else { panic!("{left:?}") };
+        let Action::Leave { loss: DisconnectReason::Denied, retry_in } = left else { panic!("{left:?}") };
         let denied = Timing::default().denied;
         assert!((denied / 2..=denied).contains(&retry_in), "{retry_in:?}");
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
     }
     let left = course.message(Message::Failed(Failure::Passing { retry_after: Some(90 * SECOND) }));
-    assert_eq!(left, Action::Leave { loss: Loss::Failed, retry_in: 90 * SECOND });
+    assert_eq!(left, Action::Leave { loss: DisconnectReason::Failed, retry_in: 90 * SECOND });
 }
 
 #[test]
@@ -279,7 +282,11 @@ fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
             action => break loss(action),
         }
     };
-    assert_eq!((lost, course.now - started), (Some(Loss::Mute), mute_after), "counted from the start of the watch");
+    assert_eq!(
+        (lost, course.now - started),
+        (Some(DisconnectReason::NoData), mute_after),
+        "counted from the start of the watch"
+    );
 }
 
 #[test]
@@ -290,7 +297,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
     for _ in 0..30 {
         let wait = loop {
             match course.next().1 {
-                Action::Leave { loss: Loss::Mute, retry_in } => break retry_in,
+                Action::Leave { loss: DisconnectReason::NoData, retry_in } => break retry_in,
                 Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
                 action => assert_eq!(action, Action::Send("1".to_owned())),
             }
@@ -315,7 +322,7 @@ proptest! {
                 1 => course.message(Message::Acknowledged(millis % 4)),
                 2 => course.message(Message::Refused((millis % 2 == 0).then_some(millis % 4))),
                 3 => course.message(Message::Closing),
-                4 => course.lost(Loss::Protocol),
+                4 => course.lost(DisconnectReason::Protocol),
                 5 => course.on(Event::Connected(requests(millis % 4))),
                 6 => course.on(Event::Heard),
                 8 => course.on(Event::Ask(requests(millis % 3))),

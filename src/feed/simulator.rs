@@ -2,9 +2,9 @@
 //!
 //! It listens on the loopback alone and speaks the protocol of `venue::Sim`. Each connection has a market of its own.
 
-pub use super::walk::{LISTINGS, Listing};
+pub use super::random_walk::{LISTINGS, Listing};
 
-use super::walk::Walk;
+use super::random_walk::RandomWalk;
 use crate::{
     market::{Now, Symbol},
     venue::sim::SYMBOLS_MAX,
@@ -102,7 +102,7 @@ impl Simulator {
 
 /// What one connection is told, and when.
 struct Client {
-    walk: Walk,
+    walk: RandomWalk,
     /// Updates in a thousand seconds: whole, so that what is due and when it is due never disagree.
     rate_milli: u128,
     /// From when on updates are counted, and how many were sent since.
@@ -120,7 +120,12 @@ struct Subscribe<'a> {
 
 impl Client {
     fn new(rate: f64, seed: u64) -> Self {
-        Self { walk: Walk::new(seed), rate_milli: (rate * 1e3).max(1.0) as u128, started: Instant::now(), sent: 0 }
+        Self {
+            walk: RandomWalk::new(seed),
+            rate_milli: (rate * 1e3).max(1.0) as u128,
+            started: Instant::now(),
+            sent: 0,
+        }
     }
 
     /// The answer to a request, and the first messages of what it asked for. All or nothing: a refused one adds no symbol.

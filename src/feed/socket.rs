@@ -1,6 +1,6 @@
 //! The websocket to a venue: how it is opened, and how its errors are told.
 
-use super::Loss;
+use super::DisconnectReason;
 use crate::market::Reason;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use std::{sync::Arc, time::Duration};
@@ -64,18 +64,20 @@ impl Dialer {
 }
 
 /// The reason that is counted for an error.
-pub(super) fn loss(error: &Error) -> Loss {
+pub(super) fn loss(error: &Error) -> DisconnectReason {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Loss::Closed,
-        Error::Io(cause) if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Loss::Tls,
-        Error::Io(_) | Error::Url(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Loss::Io,
-        Error::Tls(_) => Loss::Tls,
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => Loss::Oversize,
-        Error::Http(_) if denied(error).is_some() => Loss::Denied,
-        Error::Http(_) => Loss::Http,
-        Error::WriteBufferFull(_) => Loss::Stuck,
+        Error::ConnectionClosed | Error::AlreadyClosed => DisconnectReason::Closed,
+        Error::Io(cause) if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => DisconnectReason::Tls,
+        Error::Io(_) | Error::Url(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            DisconnectReason::Io
+        }
+        Error::Tls(_) => DisconnectReason::Tls,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => DisconnectReason::Oversize,
+        Error::Http(_) if denied(error).is_some() => DisconnectReason::Denied,
+        Error::Http(_) => DisconnectReason::Http,
+        Error::WriteBufferFull(_) => DisconnectReason::Stuck,
         Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt | Error::HttpFormat(_) => {
-            Loss::Protocol
+            DisconnectReason::Protocol
         }
     }
 }
@@ -136,7 +138,7 @@ mod tests {
             }
             assert!(kept <= WRITE_BUFFER_BYTES_MAX, "{kept} bytes wait for a venue that takes nothing");
         };
-        assert_eq!(loss(&error), Loss::Stuck);
+        assert_eq!(loss(&error), DisconnectReason::Stuck);
         assert!(kept + 2 * MESSAGE_BYTES > WRITE_BUFFER_BYTES_MAX, "the limit leaves room for {kept} bytes only");
     }
 
@@ -152,18 +154,18 @@ mod tests {
     fn rule_9_each_error_has_its_reason() {
         let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         for (error, reason) in [
-            (Error::ConnectionClosed, Loss::Closed),
-            (Error::Io(io::ErrorKind::ConnectionRefused.into()), Loss::Io),
-            (Error::Io(io::Error::new(io::ErrorKind::InvalidData, untrusted)), Loss::Tls),
-            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), Loss::Io),
-            (Error::Protocol(ProtocolError::NonZeroReservedBits), Loss::Protocol),
-            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), Loss::Oversize),
-            (Error::Capacity(CapacityError::TooManyHeaders), Loss::Protocol),
-            (Error::WriteBufferFull(Box::new(Message::text(""))), Loss::Stuck),
-            (Error::Utf8(String::new()), Loss::Protocol),
-            (refused(503, None), Loss::Http),
-            (refused(401, None), Loss::Denied),
-            (refused(403, None), Loss::Denied),
+            (Error::ConnectionClosed, DisconnectReason::Closed),
+            (Error::Io(io::ErrorKind::ConnectionRefused.into()), DisconnectReason::Io),
+            (Error::Io(io::Error::new(io::ErrorKind::InvalidData, untrusted)), DisconnectReason::Tls),
+            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), DisconnectReason::Io),
+            (Error::Protocol(ProtocolError::NonZeroReservedBits), DisconnectReason::Protocol),
+            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), DisconnectReason::Oversize),
+            (Error::Capacity(CapacityError::TooManyHeaders), DisconnectReason::Protocol),
+            (Error::WriteBufferFull(Box::new(Message::text(""))), DisconnectReason::Stuck),
+            (Error::Utf8(String::new()), DisconnectReason::Protocol),
+            (refused(503, None), DisconnectReason::Http),
+            (refused(401, None), DisconnectReason::Denied),
+            (refused(403, None), DisconnectReason::Denied),
         ] {
             assert_eq!(loss(&error), reason, "{error}");
         }

@@ -1,11 +1,11 @@
 //! What others may know of a feed at any moment: its state, and for operators what it last heard and counted.
 
-use super::excerpt::Excerpts;
+use super::redactor::Excerpts;
 use crate::{
     config::Credentials,
     market::UnixMicros,
     telemetry::{
-        feed::{ConnectResult, DecodeError, Loss, MessageKind},
+        feed::{ConnectResult, DecodeError, DisconnectReason, MessageKind},
         labels::Tally,
     },
 };
@@ -94,7 +94,7 @@ pub struct FeedCounts {
     /// Attempts to connect.
     pub connects: Tally<ConnectResult>,
     /// Connections and attempts that ended.
-    pub losses: Tally<Loss>,
+    pub losses: Tally<DisconnectReason>,
     /// Updates and messages.
     pub messages: Tally<MessageKind>,
     /// What could not be read.

@@ -1,9 +1,9 @@
 //! The accept loop: it takes connections only while it has room for them, outlives a shortage of descriptors, and ends
 //! every connection that it began.
 
-use super::{handoff::Connections, stopping::Stopping};
+use super::{handoff::Connections, shutdown::ShutdownSignal};
 use crate::{
-    fanout::Opening,
+    fanout::NewStream,
     limits::{Gate, Permit},
     telemetry::{
         SharedLogLimit,
@@ -39,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const FAILURE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Takes an accepted stream: its non-blocking socket, on which nothing of the answer is written yet.
-pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, Opening) -> io::Result<()> + Send + Sync>;
+pub type OpenStream = Arc<dyn Fn(std::net::TcpStream, NewStream) -> io::Result<()> + Send + Sync>;
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -105,17 +105,17 @@ impl<Kind: Send + 'static> Acceptor<Kind> {
     ///
     /// # Errors
     /// What the system says where the listener cannot be watched.
-    pub(crate) async fn run(self, mut stopping: Stopping) -> io::Result<()> {
+    pub(crate) async fn run(self, mut shutdown: ShutdownSignal) -> io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
         let mut tasks = JoinSet::new();
         let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
         loop {
             tokio::select! {
                 (socket, peer, permit) = next_connection(&listener, &self.gate, &failures) => {
-                    tasks.spawn(self.serving.serve(socket, peer, permit, stopping.clone()));
+                    tasks.spawn(self.serving.serve(socket, peer, permit, shutdown.clone()));
                 }
                 Some(_) = tasks.join_next() => {}
-                () = stopping.wait() => break,
+                () = shutdown.wait() => break,
             }
         }
         // Nobody else may still connect to a gateway that is leaving.
@@ -142,13 +142,13 @@ impl Serving {
         socket: TcpStream,
         peer: IpAddr,
         permit: Permit<Kind>,
-        stopping: Stopping,
+        shutdown: ShutdownSignal,
     ) -> impl Future<Output = ()> + use<Kind> {
         let (connections, open_stream) = (self.connections.clone(), self.open_stream.clone());
         let open_failures = self.open_failures.clone();
         async move {
             let _held = permit;
-            match connections.serve(socket, peer, stopping).await {
+            match connections.serve(socket, peer, shutdown).await {
                 Ok(None) => {}
                 Ok(Some(stream)) => {
                     if let Err(error) = open_stream(stream.socket, stream.opening) {

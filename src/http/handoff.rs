@@ -6,12 +6,12 @@
 //! hold this against hyper.
 
 use super::{
-    front::{Answer, Front, count_request},
+    handler::{Answer, RequestHandler, count_request},
     routes::Route,
-    stopping::Stopping,
+    shutdown::ShutdownSignal,
     write_deadline::WriteDeadline,
 };
-use crate::fanout::Opening;
+use crate::fanout::NewStream;
 use http::{Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,7 +38,7 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 
 /// How a listener's connections are served.
 pub(crate) struct Connections {
-    pub(crate) front: Arc<Front>,
+    pub(crate) handler: Arc<RequestHandler>,
     /// How long a client may take for a head, and stay silent between two requests.
     pub(crate) head_timeout: Duration,
     /// The longest head.
@@ -51,14 +51,14 @@ pub(crate) struct Connections {
 pub(crate) struct Handoff {
     /// Non-blocking.
     pub(crate) socket: std::net::TcpStream,
-    pub(crate) opening: Opening,
+    pub(crate) opening: NewStream,
 }
 
 /// Where the declining service leaves the stream for whoever drives the connection. A std mutex: held for a move.
-type Slot = Arc<Mutex<Option<Opening>>>;
+type Slot = Arc<Mutex<Option<NewStream>>>;
 
 struct Declining {
-    front: Arc<Front>,
+    handler: Arc<RequestHandler>,
     peer: IpAddr,
     slot: Slot,
 }
@@ -73,9 +73,9 @@ impl Service<Request<Incoming>> for Declining {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Declined>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (front, peer, slot) = (self.front.clone(), self.peer, self.slot.clone());
+        let (handler, peer, slot) = (self.handler.clone(), self.peer, self.slot.clone());
         Box::pin(async move {
-            match front.answer(request, peer).await {
+            match handler.answer(request, peer).await {
                 Answer::Whole(response) => Ok(response),
                 Answer::Stream(opening) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
@@ -95,10 +95,10 @@ impl Connections {
         &self,
         socket: TcpStream,
         peer: IpAddr,
-        mut stopping: Stopping,
+        mut shutdown: ShutdownSignal,
     ) -> io::Result<Option<Handoff>> {
         let slot = Slot::default();
-        let declining = Declining { front: self.front.clone(), peer, slot: slot.clone() };
+        let declining = Declining { handler: self.handler.clone(), peer, slot: slot.clone() };
         let io = TokioIo::new(WriteDeadline::new(socket, self.write_timeout));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -107,7 +107,7 @@ impl Connections {
             .serve_connection(io, declining);
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
-            () = stopping.wait() => {
+            () = shutdown.wait() => {
                 Pin::new(&mut connection).graceful_shutdown();
                 poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }

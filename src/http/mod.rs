@@ -4,19 +4,19 @@
 //! stream takes its socket out of hyper, and the engine writes all of its answer.
 
 mod accept;
-mod choices;
+mod stream_params;
 mod cors;
 mod forwarded;
-mod front;
+mod handler;
 mod handoff;
 mod host;
 mod openapi;
 mod page;
 mod problem;
 mod request_id;
-mod rest;
+mod quotes;
 mod routes;
-mod stopping;
+mod shutdown;
 mod stream_head;
 mod stream_request;
 mod write_deadline;
@@ -26,12 +26,12 @@ pub use openapi::OPENAPI;
 
 pub(crate) use accept::{Acceptor, Serving, listen};
 pub(crate) use cors::Cors;
-pub(crate) use front::{Front, problem_lines};
+pub(crate) use handler::{RequestHandler, problem_lines};
 pub(crate) use handoff::Connections;
 pub(crate) use host::Hosts;
-pub(crate) use rest::{json, limit};
+pub(crate) use quotes::{json, limit};
 pub(crate) use routes::{Route, Routes, into_routes};
-pub(crate) use stopping::Stopping;
+pub(crate) use shutdown::ShutdownSignal;
 pub(crate) use stream_request::Query;
 
 use crate::{
@@ -77,16 +77,16 @@ impl Server {
                 "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
             );
         }
-        let streams = front::Streams {
+        let streams = handler::Streams {
             gate: services.permits.streams,
             addresses: Addresses::new(limits.streams_per_address),
             draining: services.draining,
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
             replay_bytes: limits.replay_bytes,
-            refusals: front::Refusals::new(),
+            refusals: handler::Refusals::new(),
         };
-        let front = Front {
+        let handler = RequestHandler {
             routes: routes::client_routes(services.cache, limits.symbols_per_stream),
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&server.cors_origins),
@@ -95,7 +95,7 @@ impl Server {
             problems: problem_lines(),
         };
         let connections = Connections {
-            front: Arc::new(front),
+            handler: Arc::new(handler),
             head_timeout: limits.head_timeout,
             head_bytes: limits.head_bytes,
             write_timeout: limits.write_timeout,
@@ -119,6 +119,6 @@ impl Server {
     /// # Errors
     /// What the system says where the listener cannot be watched.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
-        self.0.run(Stopping::new(shutdown)).await
+        self.0.run(ShutdownSignal::new(shutdown)).await
     }
 }

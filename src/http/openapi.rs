@@ -1,6 +1,6 @@
 //! The API as a document for machines: a file, served as it is.
 
-use super::{rest::json, routes::Route};
+use super::{quotes::json, routes::Route};
 use warp::{Filter, Rejection, reply::Response};
 
 /// OpenAPI 3.2, the first version that can say what the events of a stream are.

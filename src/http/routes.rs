@@ -3,7 +3,7 @@
 use super::{
     openapi, page,
     problem::Problem,
-    rest,
+    quotes,
     stream_head::stream_response,
     stream_request::{Query, Selection, StreamRequest},
 };
@@ -119,7 +119,7 @@ pub(crate) fn client_routes(cache: Arc<Cache>, symbols_max: usize) -> Routes {
         .and(warp::get())
         .and(context)
         .and(query())
-        .map(|context: Arc<Context>, query| Route::Symbols.answer(rest::symbols(&query, &context.cache)));
+        .map(|context: Arc<Context>, query| Route::Symbols.answer(quotes::symbols(&query, &context.cache)));
     let streams = stream.or(stream_of_one).unify();
     into_routes(
         streams
@@ -146,7 +146,7 @@ impl Context {
     }
 
     fn quotes(&self, selection: Result<Selection, Problem>) -> Result<Response, Problem> {
-        selection.map(|selection| rest::quotes(&selection, &self.cache, Now::read().unix))
+        selection.map(|selection| quotes::quotes(&selection, &self.cache, Now::read().unix))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a client asks for, valid by construction.
 
 use super::{
-    choices::Choices,
     problem::{Problem, Quoted},
+    stream_params::StreamParams,
 };
 use crate::{
     cache::{Cache, SymbolState},
@@ -67,19 +67,19 @@ pub(crate) struct StreamRequest {
     /// What it carries.
     pub(crate) selection: Selection,
     /// What else was asked for.
-    pub(crate) choices: Choices,
+    pub(crate) params: StreamParams,
 }
 
 impl StreamRequest {
     /// Makes one of the symbols and of what the client says of itself.
     ///
     /// # Errors
-    /// [`Problem::NotAcceptable`] if the client cannot take a stream, and as [`Choices::new`].
+    /// [`Problem::NotAcceptable`] if the client cannot take a stream, and as [`StreamParams::new`].
     pub(crate) fn new(selection: Selection, query: &Query, headers: &HeaderMap) -> Result<Self, Problem> {
         if !accepts_stream(headers) {
             return Err(Problem::NotAcceptable);
         }
-        Ok(Self { selection, choices: Choices::new(query, headers)? })
+        Ok(Self { selection, params: StreamParams::new(query, headers)? })
     }
 }
 

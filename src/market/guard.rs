@@ -1,6 +1,6 @@
 //! The order guard: only newer moves a part of a quote.
 
-use super::{Order, TradeKey, UnixMicros};
+use super::{Sequence, TradeKey, UnixMicros};
 
 /// What keeps a quote from going back, beside the quote itself: per part the highest place in the venue's order that was
 /// seen, and which trades are shown.
@@ -27,17 +27,17 @@ impl Guard {
     /// Whether an event at this place is newer than all before it; if so, that is the highest place now.
     ///
     /// Id and time are kept apart: one wild time or a restart of the venue's ids must not shut a part for ever.
-    pub(super) fn admits(&mut self, order: Order) -> bool {
-        let newer_time = matches!((order.time, self.time), (Some(time), Some(highest)) if time > highest);
-        let admitted = match (order.id, self.id) {
-            _ if order.by_arrival => true,
+    pub(super) fn admits(&mut self, sequence: Sequence) -> bool {
+        let newer_time = matches!((sequence.time, self.time), (Some(time), Some(highest)) if time > highest);
+        let admitted = match (sequence.id, self.id) {
+            _ if sequence.by_arrival => true,
             (Some(id), Some(highest)) => id > highest || newer_time,
             (Some(_), None) => true,
-            (None, _) => !matches!((order.time, self.time), (Some(time), Some(highest)) if time < highest),
+            (None, _) => !matches!((sequence.time, self.time), (Some(time), Some(highest)) if time < highest),
         };
         if admitted {
-            self.id = order.id.or(self.id);
-            self.time = self.time.max(order.time);
+            self.id = sequence.id.or(self.id);
+            self.time = self.time.max(sequence.time);
         }
         admitted
     }

@@ -1,6 +1,6 @@
 //! What a market says, and the latest that is known of it: pure values, no I/O and no clock.
 //!
-//! A venue's message becomes [`Update`]s; [`Quote::apply`] merges an update into the latest state of its symbol and
+//! A venue's message becomes [`Update`]s; [`Snapshot::apply`] merges an update into the latest state of its symbol and
 //! says which of its parts changed. Everything here is exact: a number is the number that came.
 
 mod date;
@@ -8,7 +8,7 @@ mod decimal;
 mod guard;
 mod hours;
 mod new_york;
-mod quote;
+mod snapshot;
 mod state;
 mod symbol;
 mod time;
@@ -18,11 +18,11 @@ pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
 pub use guard::Guards;
 pub use hours::{Hours, Phase, Schedule};
-pub use quote::{Applied, Book, Kind, Origin, Quote, Stats, Trade};
+pub use snapshot::{Applied, Kind, Origin, Quote, Snapshot, Stats, Trade};
 pub use state::{Reason, State};
 pub use symbol::{Symbol, SymbolError};
 pub use time::{Now, UnixMicros};
 pub use update::{
-    BookUpdate, Corrected, Correction, Field, Halt, Order, Part, Parts, Session, Side, StatsUpdate, StatusUpdate,
-    TradeKey, TradeUpdate, Update, Window,
+    Corrected, Correction, Field, Halt, Part, Parts, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow,
+    StatusUpdate, TradeKey, TradeUpdate, TradingSession, Update,
 };

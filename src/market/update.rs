@@ -12,7 +12,7 @@ pub struct Update {
     /// A trade.
     pub trade: Option<TradeUpdate>,
     /// The best bid and ask.
-    pub quote: Option<BookUpdate>,
+    pub quote: Option<QuoteUpdate>,
     /// The venue's own figures over a window.
     pub stats: Option<StatsUpdate>,
     /// Whether the symbol may be traded.
@@ -48,7 +48,7 @@ impl<T: Copy + PartialEq> Field<T> {
 
 /// Where an update stands in the venue's order of a symbol's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Order {
+pub struct Sequence {
     /// The venue's own rising number for this symbol and part.
     pub id: Option<u64>,
     /// The venue's time of the event.
@@ -62,7 +62,7 @@ pub struct Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TradeUpdate {
     /// Its place among the symbol's trades.
-    pub order: Order,
+    pub sequence: Sequence,
     /// The price of one unit.
     pub price: Field<Decimal>,
     /// Shares, or the venue's units.
@@ -70,14 +70,14 @@ pub struct TradeUpdate {
     /// The taker's side.
     pub side: Field<Side>,
     /// In which session it counts.
-    pub session: Session,
+    pub session: TradingSession,
     /// What a correction will call it.
     pub key: Option<TradeKey>,
 }
 
 /// In which session a trade counts: the last of each is kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Session {
+pub enum TradingSession {
     /// The regular one, or the only one.
     #[default]
     Regular,
@@ -113,14 +113,14 @@ pub struct Corrected {
     /// Shares, or the venue's units.
     pub size: Field<Decimal>,
     /// In which session it counts.
-    pub session: Session,
+    pub session: TradingSession,
 }
 
 /// Whether the symbol may be traded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatusUpdate {
     /// Its place among the symbol's statuses.
-    pub order: Order,
+    pub sequence: Sequence,
     /// Set: trading is halted, and why. Cleared: it goes on.
     pub halted: Field<Halt>,
 }
@@ -142,9 +142,9 @@ pub enum Halt {
 
 /// The best bid and ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BookUpdate {
+pub struct QuoteUpdate {
     /// Its place among the symbol's quotes.
-    pub order: Order,
+    pub sequence: Sequence,
     /// The highest price that somebody pays.
     pub bid: Field<Decimal>,
     /// How much they would buy at it.
@@ -159,9 +159,9 @@ pub struct BookUpdate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsUpdate {
     /// Its place among the symbol's statistics.
-    pub order: Order,
+    pub sequence: Sequence,
     /// What the figures span.
-    pub window: Field<Window>,
+    pub window: Field<StatsWindow>,
     /// The window's first price.
     pub open: Field<Decimal>,
     /// Its highest price.
@@ -185,7 +185,7 @@ pub enum Side {
 
 /// What a venue's statistics span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
+pub enum StatsWindow {
     /// The trading day.
     Day,
     /// The last 24 hours.

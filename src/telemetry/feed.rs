@@ -18,7 +18,7 @@ labels! {
         /// A trading status, a correction or a cancel.
         Status = "status",
         /// A trade that may not be shown as the last one, by its conditions.
-        Unshown = "unshown",
+        Ineligible = "ineligible",
         /// An answer to a request, or a notice about the connection.
         Control = "control",
         /// JSON that says nothing that this gateway uses.
@@ -51,8 +51,8 @@ labels! {
 impl std::error::Error for DecodeError {}
 
 labels! {
-    /// Label `reason` of [`names::FEED_LOSSES`]: why a connection to a venue, or an attempt at one, ended.
-    pub enum Loss {
+    /// Label `reason` of [`names::FEED_DISCONNECTS`]: why a connection to a venue, or an attempt at one, ended.
+    pub enum DisconnectReason {
         /// The venue's address cannot be reached, or the connection broke.
         Io = "io",
         /// No connection within the time for it.
@@ -78,9 +78,9 @@ labels! {
         /// The venue did not answer a request in time.
         Unacknowledged = "unacknowledged",
         /// The venue sent nothing, not even an answer to a ping.
-        Silent = "silent",
+        NoPong = "no_pong",
         /// The venue answers pings, but sent no data.
-        Mute = "mute",
+        NoData = "no_data",
         /// The venue takes nothing: what was to be sent did not leave in time.
         Stuck = "stuck",
         /// The connection has lived for as long as it should.
@@ -93,7 +93,7 @@ labels! {
     pub enum ConnectResult {
         /// A websocket is open.
         Connected = "connected",
-        /// It did not come to one; the reason is in the log, and in [`names::FEED_LOSSES`].
+        /// It did not come to one; the reason is in the log, and in [`names::FEED_DISCONNECTS`].
         Failed = "failed",
     }
 }
@@ -106,7 +106,7 @@ pub struct FeedMetrics {
     /// Attempts to connect.
     pub connects: Counters<ConnectResult>,
     /// Why connections, or attempts, ended.
-    pub losses: Counters<Loss>,
+    pub losses: Counters<DisconnectReason>,
     /// When the last message came, in seconds since 1970.
     pub last_message: Gauge,
     /// Updates and messages by kind.
@@ -128,7 +128,7 @@ impl FeedMetrics {
         Self {
             up: gauge!(names::FEED_UP, "feed" => name()),
             connects: Counters::register(|value| counter!(names::FEED_CONNECTS, "feed" => name(), "result" => value)),
-            losses: Counters::register(|value| counter!(names::FEED_LOSSES, "feed" => name(), "reason" => value)),
+            losses: Counters::register(|value| counter!(names::FEED_DISCONNECTS, "feed" => name(), "reason" => value)),
             last_message: gauge!(names::FEED_LAST_MESSAGE, "feed" => name()),
             messages: Counters::register(|value| counter!(names::FEED_MESSAGES, "feed" => name(), "kind" => value)),
             decode_errors: Counters::register(

@@ -7,7 +7,7 @@ pub const FEED_UP: &str = "tickfan_feed_up";
 /// Connection attempts. Labels `feed`, `result`.
 pub const FEED_CONNECTS: &str = "tickfan_feed_connects_total";
 /// Connections, and attempts at one, that ended. Labels `feed`, `reason`.
-pub const FEED_LOSSES: &str = "tickfan_feed_losses_total";
+pub const FEED_DISCONNECTS: &str = "tickfan_feed_disconnects_total";
 /// When the last message came. Label `feed`.
 pub const FEED_LAST_MESSAGE: &str = "tickfan_feed_last_message_timestamp_seconds";
 /// Updates by kind. Labels `feed`, `kind`.
@@ -79,7 +79,7 @@ pub const BUILD_INFO: &str = "tickfan_build_info";
 pub fn describe() {
     describe_gauge!(FEED_UP, "1 while the feed's connection is up and subscribed, else 0.");
     describe_counter!(FEED_CONNECTS, "Attempts to connect to the venue, by result.");
-    describe_counter!(FEED_LOSSES, "Connections to the venue, and attempts at one, that ended, by reason.");
+    describe_counter!(FEED_DISCONNECTS, "Connections to the venue, and attempts at one, that ended, by reason.");
     describe_gauge!(FEED_LAST_MESSAGE, Unit::Seconds, "When the venue's last message came, in seconds since 1970.");
     describe_counter!(FEED_MESSAGES, "Updates from the venue, by kind.");
     describe_counter!(FEED_DECODE_ERRORS, "Messages and fields from the venue that could not be read, by reason.");

@@ -12,12 +12,12 @@
 use super::{
     Batch, DecodeError, Message, Request, Rules, Venue, VenueError, address,
     names::Names,
-    raw::{self, Exact, Plain, Raw, Value, required, side_of_book},
+    raw::{self, Exact, Plain, Raw, Value, required, side_of_quote},
     scan,
 };
 use crate::{
     config::Feed,
-    market::{BookUpdate, Order, Reason, Side, Symbol, TradeUpdate, Update},
+    market::{QuoteUpdate, Reason, Sequence, Side, Symbol, TradeUpdate, Update},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl Binance {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
-            order: Order { id: event.t.id(errors), time: event.T.time(errors), by_arrival: false },
+            sequence: Sequence { id: event.t.id(errors), time: event.T.time(errors), by_arrival: false },
             price: required(event.p.decimal(errors), errors),
             size: required(event.q.decimal(errors), errors),
             side: required(event.m.word(errors, taker), errors),
@@ -101,10 +101,10 @@ impl Binance {
     fn quote<'a>(&self, event: &Event<impl Value<'a>>, batch: &mut Batch) -> Result<Message, DecodeError> {
         let symbol = self.symbol(event)?;
         let errors = &mut batch.errors;
-        let (bid, bid_size) = side_of_book(event.b, event.B, errors);
-        let (ask, ask_size) = side_of_book(event.a, event.A, errors);
-        let order = Order { id: event.u.id(errors), ..Order::default() };
-        let quote = BookUpdate { order, bid, bid_size, ask, ask_size };
+        let (bid, bid_size) = side_of_quote(event.b, event.B, errors);
+        let (ask, ask_size) = side_of_quote(event.a, event.A, errors);
+        let sequence = Sequence { id: event.u.id(errors), ..Sequence::default() };
+        let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
         batch.updates.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)
     }

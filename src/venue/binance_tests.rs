@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    config::{FeedSymbol, VenueKind},
-    market::{Decimal, Field, Guards, Now, Origin, Quote, UnixMicros},
+    config::{SymbolEntry, VenueKind},
+    market::{Decimal, Field, Guards, Now, Origin, Snapshot, UnixMicros},
     telemetry::labels::Label,
     venue::names::symbols,
 };
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const TRADE: &str = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343001,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342001,"m":true,"M":true}}"#;
 const QUOTE: &str = r#"{"stream":"ethusdt@bookTicker","data":{"u":35346513501,"s":"ETHUSDT","b":"2683.80000000","B":"3.02920000","a":"2683.81000000","A":"31.43950000"}}"#;
 
-fn feed(symbols: Vec<FeedSymbol>) -> Feed {
+fn feed(symbols: Vec<SymbolEntry>) -> Feed {
     Feed::new(VenueKind::Binance, symbols)
 }
 
@@ -35,7 +35,11 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, 
 #[test]
 fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
     let trade = TradeUpdate {
-        order: Order { id: Some(3_735_683_259), time: Some(UnixMicros(1_723_161_255_342_001)), by_arrival: false },
+        sequence: Sequence {
+            id: Some(3_735_683_259),
+            time: Some(UnixMicros(1_723_161_255_342_001)),
+            by_arrival: false,
+        },
         price: number("61837.63"),
         size: number("0.02"),
         side: Field::Set(Side::Sell),
@@ -50,13 +54,13 @@ fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
 #[test]
 fn a_time_in_milliseconds_is_taken_as_such() {
     let (_, updates, _) = read(TRADE.replace("1723161255342001", "1723161255342"));
-    assert_eq!(updates[0].trade.unwrap().order.time, Some(UnixMicros(1_723_161_255_342_000)));
+    assert_eq!(updates[0].trade.unwrap().sequence.time, Some(UnixMicros(1_723_161_255_342_000)));
 }
 
 #[test]
 fn a_quote_has_an_id_and_no_time() {
-    let quote = BookUpdate {
-        order: Order { id: Some(35_346_513_501), ..Order::default() },
+    let quote = QuoteUpdate {
+        sequence: Sequence { id: Some(35_346_513_501), ..Sequence::default() },
         bid: number("2683.8"),
         bid_size: number("3.0292"),
         ask: number("2683.81"),
@@ -138,7 +142,7 @@ fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
     let (_, updates, counted) = read(TRADE.replace(r#""m":true"#, r#""m":"yes""#));
     assert_eq!((updates[0].trade.unwrap().side, counted), (Field::Clear, vec![DecodeError::Word]));
     let (_, updates, counted) = read(TRADE.replace("1723161255342001", "\"soon\"").replace("3735683259", "-1"));
-    assert_eq!(updates[0].trade.unwrap().order, Order::default());
+    assert_eq!(updates[0].trade.unwrap().sequence, Sequence::default());
     assert_eq!(counted, [DecodeError::Number, DecodeError::Time]);
     let (_, updates, counted) = read(QUOTE.replace("\"3.02920000\"", "{}"));
     let quote = updates[0].quote.unwrap();
@@ -232,7 +236,7 @@ proptest! {
         told in prop::collection::vec((any::<bool>(), 1_u64..40), 1..80),
     ) {
         let (mut venue, mut batch, now) = (venue(), Batch::default(), Now::read());
-        let (mut quote, mut guards) = (Quote::waiting(Origin::Market, now.unix), Guards::default());
+        let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Market, now.unix), Guards::default());
         let mut highest = [0, 0];
         for (is_trade, place) in told {
             let millis = 1_723_161_255_342 + place / 8;
@@ -243,12 +247,12 @@ proptest! {
             };
             prop_assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
             for update in batch.updates.drain(..) {
-                let _ = quote.apply(&update, &mut guards, now);
+                let _ = snapshot.apply(&update, &mut guards, now);
             }
             let part = usize::from(is_trade);
             highest[part] = highest[part].max(place as i64);
             let known = highest.map(|place| Decimal::new(place, 0).filter(|_| place > 0));
-            prop_assert_eq!([quote.book.ask, quote.trade.price], known);
+            prop_assert_eq!([snapshot.quote.ask, snapshot.trade.price], known);
         }
         prop_assert_eq!(batch.errors.total(), 0);
     }

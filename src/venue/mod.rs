@@ -55,7 +55,7 @@ pub struct Batch {
     /// What is to be sent next, in answer to what came.
     pub requests: Vec<Request>,
     /// How many trades may not be shown as the last one, by their conditions.
-    pub unshown: u64,
+    pub ineligible: u64,
     /// What was dropped, by reason.
     pub errors: Tally<DecodeError>,
 }

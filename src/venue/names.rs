@@ -2,7 +2,7 @@
 
 use super::{Request, VenueError};
 use crate::{
-    config::FeedSymbol,
+    config::SymbolEntry,
     market::{Reason, Symbol},
 };
 use std::collections::hash_map::Entry;
@@ -20,7 +20,7 @@ pub(super) struct Names {
 impl Names {
     /// Gives each symbol the name that its config or `derive` says.
     pub(super) fn new(
-        symbols: &[FeedSymbol],
+        symbols: &[SymbolEntry],
         derive: impl Fn(&Symbol) -> Result<String, VenueError>,
     ) -> Result<Self, VenueError> {
         let mut names = Self { names: Vec::with_capacity(symbols.len()), indices: foldhash::HashMap::default() };
@@ -75,8 +75,8 @@ fn is_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) fn symbols(names: &[(&str, Option<&str>)]) -> Vec<FeedSymbol> {
-    let entry = |&(symbol, name): &(&str, Option<&str>)| FeedSymbol {
+pub(super) fn symbols(names: &[(&str, Option<&str>)]) -> Vec<SymbolEntry> {
+    let entry = |&(symbol, name): &(&str, Option<&str>)| SymbolEntry {
         symbol: symbol.parse().unwrap(),
         venue_name: name.map(str::to_owned),
     };

@@ -222,7 +222,7 @@ pub(super) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeError>) -> F
 }
 
 /// A price and a size of zero are how venues say that nobody bids.
-pub(super) fn side_of_book<'a>(
+pub(super) fn side_of_quote<'a>(
     price: impl Value<'a>,
     size: impl Value<'a>,
     errors: &mut Tally<DecodeError>,

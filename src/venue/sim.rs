@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Feed,
-    market::{BookUpdate, Order, Reason, Side, StatsUpdate, TradeUpdate, Update, Window},
+    market::{QuoteUpdate, Reason, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, Update},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -155,12 +155,12 @@ impl<'a, V: Value<'a>> Frame<V> {
         }
     }
 
-    fn order(&self, batch: &mut Batch) -> Order {
-        Order { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors), by_arrival: false }
+    fn sequence(&self, batch: &mut Batch) -> Sequence {
+        Sequence { id: self.id.id(&mut batch.errors), time: self.time.time(&mut batch.errors), by_arrival: false }
     }
 
     fn trade(&self, batch: &mut Batch) -> TradeUpdate {
-        let order = self.order(batch);
+        let sequence = self.sequence(batch);
         let errors = &mut batch.errors;
         let side = |word: &str| match word {
             "buy" => Some(Side::Buy),
@@ -168,7 +168,7 @@ impl<'a, V: Value<'a>> Frame<V> {
             _ => None,
         };
         TradeUpdate {
-            order,
+            sequence,
             price: self.price.decimal(errors),
             size: self.size.decimal(errors),
             side: self.side.word(errors, side),
@@ -176,11 +176,11 @@ impl<'a, V: Value<'a>> Frame<V> {
         }
     }
 
-    fn quote(&self, batch: &mut Batch) -> BookUpdate {
-        let order = self.order(batch);
+    fn quote(&self, batch: &mut Batch) -> QuoteUpdate {
+        let sequence = self.sequence(batch);
         let errors = &mut batch.errors;
-        BookUpdate {
-            order,
+        QuoteUpdate {
+            sequence,
             bid: self.bid.decimal(errors),
             bid_size: self.bid_size.decimal(errors),
             ask: self.ask.decimal(errors),
@@ -189,15 +189,15 @@ impl<'a, V: Value<'a>> Frame<V> {
     }
 
     fn stats(&self, batch: &mut Batch) -> StatsUpdate {
-        let order = self.order(batch);
+        let sequence = self.sequence(batch);
         let errors = &mut batch.errors;
         let window = |word: &str| match word {
-            "day" => Some(Window::Day),
-            "24h" => Some(Window::Hours24),
+            "day" => Some(StatsWindow::Day),
+            "24h" => Some(StatsWindow::Hours24),
             _ => None,
         };
         StatsUpdate {
-            order,
+            sequence,
             window: self.window.word(errors, window),
             open: self.open.decimal(errors),
             high: self.high.decimal(errors),
@@ -234,27 +234,28 @@ mod tests {
 
     #[test]
     fn every_field_of_a_tick_can_be_said() {
-        let order = Order { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)), by_arrival: false };
+        let sequence = Sequence { id: Some(7), time: Some(UnixMicros(1_732_283_045_123_456)), by_arrival: false };
         let (_, batch) = read(
             r#"{"type":"trade","symbol":"AAPL","id":7,"time":1732283045123456,"price":"182.34","size":100,"side":"buy"}"#,
         );
         let side = Field::Set(Side::Buy);
-        let trade = TradeUpdate { order, price: number("182.34"), size: number("100"), side, ..TradeUpdate::default() };
+        let trade =
+            TradeUpdate { sequence, price: number("182.34"), size: number("100"), side, ..TradeUpdate::default() };
         assert_eq!(batch.updates, [Update { symbol: 1, trade: Some(trade), ..Update::default() }]);
 
         let (_, batch) = read(
             r#"{"type":"quote","symbol":"AAPL","id":7,"time":1732283045123456,"bid":182.33,"bid_size":3,"ask":"182.35","ask_size":2}"#,
         );
         let (bid, bid_size, ask, ask_size) = (number("182.33"), number("3"), number("182.35"), number("2"));
-        let quote = BookUpdate { order, bid, bid_size, ask, ask_size };
+        let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
         assert_eq!(batch.updates, [Update { symbol: 1, quote: Some(quote), ..Update::default() }]);
 
         let (_, batch) = read(
             r#"{"type":"stats","symbol":"AAPL","id":7,"time":1732283045123456,"window":"24h","open":1,"high":4,"low":0.5,"volume":9,"prev_close":2}"#,
         );
         let stats = StatsUpdate {
-            order,
-            window: Field::Set(Window::Hours24),
+            sequence,
+            window: Field::Set(StatsWindow::Hours24),
             open: number("1"),
             high: number("4"),
             low: number("0.5"),

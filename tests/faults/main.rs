@@ -16,7 +16,7 @@ use support::{
     running::{Running, binance, config},
 };
 use tickfan::{
-    config::{Credentials, Feed, FeedSymbol, Secret, VenueKind},
+    config::{Credentials, Feed, Secret, SymbolEntry, VenueKind},
     market::Schedule,
 };
 use tickfan_loadtest::venue::{Bad, Command, Door, Flow, Load, Protocol, Setup, Venue};
@@ -122,7 +122,7 @@ impl Rig {
     }
 
     fn lost_by(&self, reason: &str) -> u64 {
-        self.metric("tickfan_feed_losses_total", &format!("reason=\"{reason}\""))
+        self.metric("tickfan_feed_disconnects_total", &format!("reason=\"{reason}\""))
     }
 
     /// Waits until a counter of the feed has been reached: they are published once a second.
@@ -142,7 +142,7 @@ impl Rig {
     /// No connection ended for another reason.
     fn lost_only_by(&self, reasons: &[&str]) {
         let of_reasons: u64 = reasons.iter().map(|reason| self.lost_by(reason)).sum();
-        assert_eq!(self.metric("tickfan_feed_losses_total", ""), of_reasons, "{reasons:?}");
+        assert_eq!(self.metric("tickfan_feed_disconnects_total", ""), of_reasons, "{reasons:?}");
     }
 
     /// The other feed has noticed nothing; after the end all that was shown is what the venue sent last.
@@ -157,7 +157,7 @@ impl Rig {
         assert_eq!(calm.holes, 0, "{calm:?}");
         let calm_losses = format!("feed=\"{}-calm\"", self.name);
         let text = Client::connect(self.gateway.admin).get("/metrics").body;
-        assert_eq!(sum(&text, "tickfan_feed_losses_total", &calm_losses), 0);
+        assert_eq!(sum(&text, "tickfan_feed_disconnects_total", &calm_losses), 0);
         self.venue.finish();
         for symbol in symbols {
             let newest = self.venue.newest(symbol).unwrap();
@@ -170,7 +170,7 @@ impl Rig {
 }
 
 fn alpaca(name: &str, url: &str, symbols: &[&str]) -> Feed {
-    let symbols = symbols.iter().map(|name| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None }).collect();
+    let symbols = symbols.iter().map(|name| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None }).collect();
     Feed {
         name: name.to_owned(),
         url: Some(url.to_owned()),
@@ -189,7 +189,7 @@ fn a_venue_that_refuses_connections() {
         rig.all_show("stale", "connection_lost", AT_ONCE);
         rig.counted("tickfan_feed_connects_total", "result=\"failed\"", 2);
         assert!(rig.shown().is("stale", "connection_lost"));
-        rig.counted("tickfan_feed_losses_total", "reason=\"io\"", 3);
+        rig.counted("tickfan_feed_disconnects_total", "reason=\"io\"", 3);
         rig.lost_only_by(&["io"]);
         rig.venue.command(Command::Door(Door::Open));
         // Four attempts have failed at most by then.
@@ -204,7 +204,7 @@ fn a_venue_that_breaks() {
         for round in 1..=3 {
             rig.settle_after(FIRST_BACKOFF * 4);
             rig.venue.command(Command::Break);
-            rig.counted("tickfan_feed_losses_total", "", round);
+            rig.counted("tickfan_feed_disconnects_total", "", round);
         }
         rig.settle_after(FIRST_BACKOFF * 8);
         let course = rig.shown().course;
@@ -221,8 +221,8 @@ fn a_venue_that_is_mute_though_it_pongs() {
         rig.venue.command(Command::Flow(Flow::Mute));
         rig.all_show("stale", "mute", MUTE_AFTER);
         // The next connections bring nothing either: it stays stale.
-        rig.counted("tickfan_feed_losses_total", "reason=\"mute\"", 2);
-        rig.lost_only_by(&["mute"]);
+        rig.counted("tickfan_feed_disconnects_total", "reason=\"no_data\"", 2);
+        rig.lost_only_by(&["no_data"]);
         assert_eq!(rig.shown().state, "stale");
         rig.venue.command(Command::Flow(Flow::Steady));
         rig.settle_after(FIRST_BACKOFF * 8);
@@ -270,7 +270,7 @@ fn a_message_over_the_limit_ends_the_connection() {
     to_each_venue("oversize", |rig| {
         rig.settle();
         rig.venue.command(Command::Send(Bad::Oversize));
-        rig.counted("tickfan_feed_losses_total", "reason=\"oversize\"", 1);
+        rig.counted("tickfan_feed_disconnects_total", "reason=\"oversize\"", 1);
         rig.settle_after(FIRST_BACKOFF);
         rig.lost_only_by(&["oversize"]);
         assert!(rig.shown().course.contains(&"stale connection_lost".to_owned()));
@@ -283,11 +283,11 @@ fn bytes_that_are_no_websocket_end_the_connection() {
     to_each_venue("no-frame", |rig| {
         rig.settle();
         rig.venue.command(Command::Send(Bad::NotAFrame));
-        rig.counted("tickfan_feed_losses_total", "reason=\"protocol\"", 1);
+        rig.counted("tickfan_feed_disconnects_total", "reason=\"protocol\"", 1);
         rig.settle_after(FIRST_BACKOFF);
         // It ends in the middle of a frame.
         rig.venue.command(Command::Send(Bad::CutFrame));
-        rig.counted("tickfan_feed_losses_total", "", 2);
+        rig.counted("tickfan_feed_disconnects_total", "", 2);
         rig.settle_after(FIRST_BACKOFF * 4);
         rig.lost_only_by(&["protocol", "io", "closed"]);
         assert!(rig.shown().course.contains(&"stale connection_lost".to_owned()));
@@ -299,7 +299,7 @@ fn bytes_that_are_no_websocket_end_the_connection() {
 fn a_venue_that_refuses_the_key() {
     let rig = Rig::new("bad-key", Protocol::Alpaca, Door::KeyRefused);
     rig.all_show("refused", "unauthorized", AT_ONCE);
-    rig.counted("tickfan_feed_losses_total", "reason=\"denied\"", 1);
+    rig.counted("tickfan_feed_disconnects_total", "reason=\"denied\"", 1);
     rig.goes_on(CALM);
     assert_eq!(rig.lost_by("denied"), 1, "it does not knock again soon");
     assert!(rig.shown().is("refused", "unauthorized"));
@@ -326,7 +326,7 @@ fn a_connection_that_is_half_open() {
         rig.settle();
         rig.venue.command(Command::Flow(Flow::HalfOpen));
         rig.all_show("stale", "mute", MUTE_AFTER);
-        rig.counted("tickfan_feed_losses_total", "reason=\"mute\"", 1);
+        rig.counted("tickfan_feed_disconnects_total", "reason=\"no_data\"", 1);
         rig.venue.command(Command::Flow(Flow::Steady));
         rig.settle_after(FIRST_BACKOFF * 8);
         rig.finish();

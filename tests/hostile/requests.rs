@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tickfan::admin::Situation;
+use tickfan::admin::HealthInputs;
 
 fn gateway() -> Gateway {
     Gateway::start(Setup::default())
@@ -306,7 +306,7 @@ fn no_host_or_two() {
 #[test]
 fn a_foreign_host_on_either_listener() {
     let gateway = gateway();
-    let admin = Admin::start(Arc::new(|| -> Situation { unreachable!("nobody asks whether it is ready") }));
+    let admin = Admin::start(Arc::new(|| -> HealthInputs { unreachable!("nobody asks whether it is ready") }));
     for (host, status) in [
         ("localhost:8080", 200),
         ("127.0.0.1", 200),

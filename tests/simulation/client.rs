@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
-use tickfan::fanout::{Close, Gone, Options, Ready, Resume, Transport};
+use tickfan::fanout::{CloseMode, Options, Ready, Resume, Transport, TransportError};
 
 /// What one write may offer beside the rest of the one before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Client {
     pub(crate) room: usize,
     pub(crate) full: bool,
     pub(crate) left: bool,
-    pub(crate) closed: Option<Close>,
+    pub(crate) closed: Option<CloseMode>,
     /// How often it was told that the stream ends.
     pub(crate) goodbyes: usize,
     /// Writes with ticks.
@@ -173,11 +173,11 @@ impl Transport for Scripted {
         Ok(taken)
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
-        if self.0.borrow().left { Err(Gone::Left) } else { Ok(()) }
+    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
+        if self.0.borrow().left { Err(TransportError::Left) } else { Ok(()) }
     }
 
-    fn close(&mut self, how: Close) {
+    fn close(&mut self, how: CloseMode) {
         self.0.borrow_mut().closed = Some(how);
     }
 }

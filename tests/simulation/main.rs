@@ -10,7 +10,7 @@ mod world;
 
 use std::{ops::Range, time::Duration};
 use tickfan::{
-    fanout::{Close, Options, Resume},
+    fanout::{CloseMode, Options, Resume},
     market::Part,
 };
 use world::{Settings, World};
@@ -368,7 +368,8 @@ fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
     assert!(slow.iter().all(|&client| world.client(client).full), "who takes 60 bytes at a time is full");
     world.drain(Duration::from_millis(500));
     (0..200).for_each(|_| step(&mut world));
-    for (clients, goodbyes, closed) in [(fast, 1, Close::Finish), (slow, 1, Close::Finish), (stalled, 0, Close::Abort)]
+    for (clients, goodbyes, closed) in
+        [(fast, 1, CloseMode::Finish), (slow, 1, CloseMode::Finish), (stalled, 0, CloseMode::Abort)]
     {
         for client in clients {
             let client = world.client(client);

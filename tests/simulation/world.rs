@@ -14,8 +14,8 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick},
-    fanout::{Command, Missed, Opening, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
-    market::{BookUpdate, Decimal, Field, Now, Origin, Part, TradeUpdate, UnixMicros, Update},
+    fanout::{Command, Missed, NewStream, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
 };
 
@@ -245,7 +245,7 @@ impl World {
                 .symbols
                 .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
-        let opening = Opening {
+        let opening = NewStream {
             name: StreamName::new(0),
             head: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
@@ -314,7 +314,7 @@ impl World {
         let price = Field::Set(Decimal::new(self.random.random_range(1..1_000_000), 2).unwrap());
         match part {
             Part::Trade => Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() },
-            _ => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+            _ => Update { quote: Some(QuoteUpdate { bid: price, ..QuoteUpdate::default() }), ..Update::default() },
         }
     }
 

@@ -28,10 +28,10 @@ use tickfan::{
     admin,
     cache::{Cache, RingLimits},
     config,
-    fanout::{Counts, Opening},
+    fanout::{Counts, NewStream},
     http,
     limits::{Fitted, Gate, Permits},
-    market::{BookUpdate, Field, Now, Origin, StatsUpdate, TradeUpdate, Update},
+    market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
     wire::Epoch,
 };
@@ -82,7 +82,7 @@ pub struct Gateway {
     pub cache: Arc<Cache>,
     pub draining: Arc<AtomicBool>,
     pub permits: Permits,
-    streams: mpsc::Receiver<(TcpStream, Opening)>,
+    streams: mpsc::Receiver<(TcpStream, NewStream)>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     runtime: Runtime,
@@ -115,14 +115,14 @@ impl Gateway {
     }
 
     /// Opens a stream. Its client waits for it: one that leaves at once may be gone before its request is looked at.
-    pub fn open(&self, target: &str, headers: &str) -> (Client, Opening) {
+    pub fn open(&self, target: &str, headers: &str) -> (Client, NewStream) {
         let mut client = self.client();
         client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
         (client, self.stream().1)
     }
 
     /// Waits for the next stream that was handed over.
-    pub fn stream(&self) -> (TcpStream, Opening) {
+    pub fn stream(&self) -> (TcpStream, NewStream) {
         self.streams.recv_timeout(PATIENCE).expect("a stream is handed over")
     }
 
@@ -178,9 +178,9 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn start(situations: admin::Situations) -> Self {
+    pub fn start(situations: admin::HealthSource) -> Self {
         let setup = Setup::default();
-        let inside = admin::Inside {
+        let inside = admin::DebugSources {
             cache: cache(&[]),
             feeds: Arc::new([]),
             ask_workers: Arc::new(|_, _| (mpsc::channel().1, 0)),
@@ -223,12 +223,12 @@ pub fn update() -> Update {
     Update {
         symbol: 0,
         trade: Some(TradeUpdate { price: number("182.34"), size: number("100"), ..TradeUpdate::default() }),
-        quote: Some(BookUpdate {
+        quote: Some(QuoteUpdate {
             bid: number("182.33"),
             bid_size: number("300"),
             ask: number("182.35"),
             ask_size: number("200"),
-            ..BookUpdate::default()
+            ..QuoteUpdate::default()
         }),
         stats: Some(StatsUpdate { open: number("180"), prev_close: number("181.5"), ..StatsUpdate::default() }),
         ..Update::default()

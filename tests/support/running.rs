@@ -3,7 +3,7 @@
 use super::{PATIENCE, metrics};
 use std::net::SocketAddr;
 use tickfan::{
-    config::{Config, Feed, FeedSymbol, VenueKind},
+    config::{Config, Feed, SymbolEntry, VenueKind},
     gateway::{Gateway, GatewayError},
 };
 use tokio::{
@@ -32,7 +32,7 @@ pub fn config(feeds: Vec<Feed>) -> Config {
 
 /// A feed of a venue that speaks as Binance does.
 pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
-    let symbol = |name: &&str| FeedSymbol { symbol: name.parse().unwrap(), venue_name: None };
+    let symbol = |name: &&str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
     Feed {
         name: name.to_owned(),
         url: Some(url.to_owned()),

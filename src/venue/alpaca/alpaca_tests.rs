@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     config::{Secret, VenueKind},
     market::{
-        BookUpdate, Correction, Decimal, Field, Halt, Order, Session, StatsUpdate, StatusUpdate, TradeKey, TradeUpdate,
-        UnixMicros, Update, Window,
+        Correction, Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
+        TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
     venue::names::symbols,
@@ -54,11 +54,11 @@ fn time(micros: i64) -> Option<UnixMicros> {
 #[test]
 fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
     let trade = TradeUpdate {
-        order: Order { id: None, time: time(1_614_009_104_208_123), by_arrival: true },
+        sequence: Sequence { id: None, time: time(1_614_009_104_208_123), by_arrival: true },
         price: number("126.55"),
         size: number("100"),
         side: Field::Clear,
-        session: Session::Regular,
+        session: TradingSession::Regular,
         key: Some(TradeKey { exchange: b'D', id: 96_921 }),
     };
     assert_eq!(read(TRADE), data(Update { symbol: 0, trade: Some(trade), ..Update::default() }));
@@ -67,19 +67,19 @@ fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
 #[test]
 fn conditions_decide_what_a_trade_moves() {
     for (conditions, session) in [
-        (r#"["@"]"#, Some(Session::Regular)),
-        ("[]", Some(Session::Regular)),
-        ("null", Some(Session::Regular)),
-        (r#"["@","F","T"]"#, Some(Session::Extended)),
+        (r#"["@"]"#, Some(TradingSession::Regular)),
+        ("[]", Some(TradingSession::Regular)),
+        ("null", Some(TradingSession::Regular)),
+        (r#"["@","F","T"]"#, Some(TradingSession::Extended)),
         (r#"["@","F","T","I"]"#, None),
         (r#"["\u0049"]"#, None),
-        (r#"["@","?"]"#, Some(Session::Regular)),
+        (r#"["@","?"]"#, Some(TradingSession::Regular)),
     ] {
         let mut batch = Batch::default();
         let frame = TRADE.replace(r#"["@"]"#, conditions);
         assert_eq!(venue().read(frame.as_bytes(), &mut batch), Ok(Message::Data), "{conditions}");
         let shown = batch.updates.first().map(|update| update.trade.unwrap().session);
-        assert_eq!((shown, batch.unshown), (session, u64::from(session.is_none())), "{conditions}");
+        assert_eq!((shown, batch.ineligible), (session, u64::from(session.is_none())), "{conditions}");
     }
     let without_tape = TRADE.replace(r#","z":"C""#, "").replace("@", "B");
     assert_eq!(read(without_tape).1.len(), 1, "what only one tape hides is shown where the tape is not known");
@@ -87,8 +87,8 @@ fn conditions_decide_what_a_trade_moves() {
 
 #[test]
 fn a_quote_has_sizes_in_shares_and_an_empty_side_is_cleared() {
-    let quote = BookUpdate {
-        order: Order { id: None, time: time(1_614_009_105_000_000), by_arrival: true },
+    let quote = QuoteUpdate {
+        sequence: Sequence { id: None, time: time(1_614_009_105_000_000), by_arrival: true },
         bid: number("91.95"),
         bid_size: number("200"),
         ask: number("91.98"),
@@ -96,15 +96,15 @@ fn a_quote_has_sizes_in_shares_and_an_empty_side_is_cleared() {
     };
     assert_eq!(read(QUOTE), data(Update { symbol: 1, quote: Some(quote), ..Update::default() }));
     let halted = QUOTE.replace(r#""bp":91.95,"bs":200"#, r#""bp":0,"bs":0"#);
-    let empty = BookUpdate { bid: Field::Clear, bid_size: Field::Clear, ..quote };
+    let empty = QuoteUpdate { bid: Field::Clear, bid_size: Field::Clear, ..quote };
     assert_eq!(read(halted), data(Update { symbol: 1, quote: Some(empty), ..Update::default() }));
 }
 
 #[test]
 fn a_daily_bar_fills_the_days_figures() {
     let stats = StatsUpdate {
-        order: Order { time: time(1_613_970_000_000_000), ..Order::default() },
-        window: Field::Set(Window::Day),
+        sequence: Sequence { time: time(1_613_970_000_000_000), ..Sequence::default() },
+        window: Field::Set(StatsWindow::Day),
         open: number("125.1"),
         high: number("127.32"),
         low: number("124.9"),
@@ -116,8 +116,8 @@ fn a_daily_bar_fills_the_days_figures() {
 
 #[test]
 fn a_status_halts_and_resumes() {
-    let order = Order { time: time(1_614_021_300_000_000), ..Order::default() };
-    let status = |halted| Some(StatusUpdate { order, halted });
+    let sequence = Sequence { time: time(1_614_021_300_000_000), ..Sequence::default() };
+    let status = |halted| Some(StatusUpdate { sequence, halted });
     let halted = status(Field::Set(Halt::Regulatory));
     assert_eq!(read(STATUS), data(Update { symbol: 0, status: halted, ..Update::default() }));
     let resumed = STATUS.replace(r#""sc":"H""#, r#""sc":"T""#);
@@ -227,7 +227,7 @@ fn recorded_frames_are_read_without_a_loss() {
     for line in text.lines() {
         venue.read(line.as_bytes(), &mut batch).unwrap();
     }
-    assert_eq!((batch.updates.len(), batch.unshown, batch.errors.total()), (7, 3, 0));
+    assert_eq!((batch.updates.len(), batch.ineligible, batch.errors.total()), (7, 3, 0));
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 //! data feed services, section on sale condition modifiers): a trade is shown as the last unless one of its conditions keeps
 //! it from being that. A letter that is not known here never hides a trade.
 
-use crate::market::Session;
+use crate::market::TradingSession;
 
 /// Whose letters a trade carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ const HIDES_UTP: &str = "GW23";
 const EXTENDED: char = 'T';
 
 /// In which session a trade with these conditions is the last sale; `None` where in neither.
-pub(super) fn session<'a>(conditions: impl Iterator<Item = &'a str>, tape: Option<Tape>) -> Option<Session> {
-    let mut session = Session::Regular;
+pub(super) fn session<'a>(conditions: impl Iterator<Item = &'a str>, tape: Option<Tape>) -> Option<TradingSession> {
+    let mut session = TradingSession::Regular;
     for condition in conditions {
         let mut letters = condition.chars();
         let (Some(letter), None) = (letters.next(), letters.next()) else { continue };
@@ -53,7 +53,7 @@ pub(super) fn session<'a>(conditions: impl Iterator<Item = &'a str>, tape: Optio
             return None;
         }
         if letter == EXTENDED {
-            session = Session::Extended;
+            session = TradingSession::Extended;
         }
     }
     Some(session)
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn conditions_say_what_a_trade_moves() {
-        use Session::{Extended, Regular};
+        use TradingSession::{Extended, Regular};
         let (cta, utp) = (Some(Tape::Cta), Some(Tape::Utp));
         for (conditions, tape, expected) in [
             ("@", utp, Some(Regular)),

@@ -4,15 +4,15 @@ use super::{
     super::{
         Batch, DecodeError, Message,
         names::Names,
-        raw::{Exact, Raw, Value, required, side_of_book},
+        raw::{Exact, Raw, Value, required, side_of_quote},
     },
     conditions::{self, Tape},
     status,
     subscription::Channels,
 };
 use crate::market::{
-    BookUpdate, Corrected, Correction, Field, Order, Session, StatsUpdate, StatusUpdate, TradeKey, TradeUpdate, Update,
-    Window,
+    Corrected, Correction, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey, TradeUpdate,
+    TradingSession, Update,
 };
 use serde::Deserialize;
 use std::{borrow::Cow, collections::HashSet};
@@ -91,7 +91,7 @@ impl<'a> Event<'a> {
             "t" => match self.trade(batch) {
                 Some(trade) => Update { trade: Some(trade), ..update },
                 None => {
-                    batch.unshown += 1;
+                    batch.ineligible += 1;
                     return Ok(Message::Data);
                 }
             },
@@ -115,7 +115,7 @@ impl<'a> Event<'a> {
         let key = key(self.x, self.i, batch);
         let errors = &mut batch.errors;
         Some(TradeUpdate {
-            order: Order { id: None, time: self.t.rfc3339(errors), by_arrival: true },
+            sequence: Sequence { id: None, time: self.t.rfc3339(errors), by_arrival: true },
             price: required(self.p.decimal(errors), errors),
             size: required(self.s.decimal(errors), errors),
             side: Field::Clear,
@@ -124,20 +124,20 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn quote(&self, batch: &mut Batch) -> BookUpdate {
+    fn quote(&self, batch: &mut Batch) -> QuoteUpdate {
         let errors = &mut batch.errors;
-        let (bid, bid_size) = side_of_book(self.bp, self.bs, errors);
-        let (ask, ask_size) = side_of_book(self.ap, self.ask_size, errors);
-        let order = Order { id: None, time: self.t.rfc3339(errors), by_arrival: true };
-        BookUpdate { order, bid, bid_size, ask, ask_size }
+        let (bid, bid_size) = side_of_quote(self.bp, self.bs, errors);
+        let (ask, ask_size) = side_of_quote(self.ap, self.ask_size, errors);
+        let sequence = Sequence { id: None, time: self.t.rfc3339(errors), by_arrival: true };
+        QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
     }
 
     /// A bar of the day so far. Its time is the day's beginning: the venue gives no other.
     fn bar(&self, batch: &mut Batch) -> StatsUpdate {
         let errors = &mut batch.errors;
         StatsUpdate {
-            order: Order { time: self.t.rfc3339(errors), ..Order::default() },
-            window: Field::Set(Window::Day),
+            sequence: Sequence { time: self.t.rfc3339(errors), ..Sequence::default() },
+            window: Field::Set(StatsWindow::Day),
             open: required(self.o.decimal(errors), errors),
             high: required(self.h.decimal(errors), errors),
             low: required(self.l.decimal(errors), errors),
@@ -148,15 +148,15 @@ impl<'a> Event<'a> {
 
     fn status(&self, batch: &mut Batch) -> StatusUpdate {
         let (code, reason) = (self.sc.text().unwrap_or_default(), self.rc.text().unwrap_or_default());
-        let order = Order { time: self.t.rfc3339(&mut batch.errors), ..Order::default() };
-        StatusUpdate { order, halted: status::halted(&code, &reason, self.tape()) }
+        let sequence = Sequence { time: self.t.rfc3339(&mut batch.errors), ..Sequence::default() };
+        StatusUpdate { sequence, halted: status::halted(&code, &reason, self.tape()) }
     }
 
     fn correction(&self, batch: &mut Batch) -> Option<Correction> {
         let of = key(self.x, self.oi, batch)?;
         let new_key = key(self.x, self.ci, batch);
         let errors = &mut batch.errors;
-        let corrected = |session: Session| Corrected {
+        let corrected = |session: TradingSession| Corrected {
             key: new_key,
             price: required(self.cp.decimal(errors), errors),
             size: required(self.cs.decimal(errors), errors),
@@ -166,7 +166,7 @@ impl<'a> Event<'a> {
     }
 
     /// In which session a trade with these conditions is shown. Conditions that cannot be read hide nothing.
-    fn session(&self, conditions: Exact<'a>) -> Option<Session> {
+    fn session(&self, conditions: Exact<'a>) -> Option<TradingSession> {
         let conditions = conditions.texts().unwrap_or_default();
         conditions::session(conditions.iter().map(|condition| &**condition), self.tape())
     }

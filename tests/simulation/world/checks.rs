@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc};
 use tickfan::{
     cache::Tick,
-    fanout::{Close, Missed, Options, Wait},
+    fanout::{CloseMode, Missed, Options, Wait},
     market::{Part, Parts},
     wire::{EventId, tick_frame},
 };
@@ -157,7 +157,7 @@ impl World {
         if full {
             let since = *stuck.get_or_insert(now);
             let stalled = now.saturating_duration_since(since) >= STALL_TIMEOUT;
-            let aborted = closed == Some(Close::Abort);
+            let aborted = closed == Some(CloseMode::Abort);
             assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
         } else if closed.is_none() && !left && wait != Wait::No {
             let silence = now.saturating_duration_since(self.last_heard[client]);

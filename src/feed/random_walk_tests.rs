@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{Feed, FeedSymbol, VenueKind},
+    config::{Feed, SymbolEntry, VenueKind},
     market::{Field, Side, Update},
     venue::{Batch, Message, Sim, Venue},
 };
@@ -8,10 +8,10 @@ use crate::{
 /// Walks a few thousand steps and reads all of it as the venue does.
 fn walked(symbols: &[&str], seed: u64) -> Vec<Update> {
     let symbols: Vec<Symbol> = symbols.iter().map(|symbol| symbol.parse().unwrap()).collect();
-    let entry = |symbol: &Symbol| FeedSymbol { symbol: symbol.clone(), venue_name: None };
+    let entry = |symbol: &Symbol| SymbolEntry { symbol: symbol.clone(), venue_name: None };
     let symbols_of_feed = symbols.iter().map(entry).collect();
     let feed = Feed::new(VenueKind::Sim, symbols_of_feed);
-    let (mut venue, mut batch, mut walk) = (Sim::new(&feed).unwrap(), Batch::default(), Walk::new(seed));
+    let (mut venue, mut batch, mut walk) = (Sim::new(&feed).unwrap(), Batch::default(), RandomWalk::new(seed));
     let time = |step: i64| UnixMicros(1_732_283_045_000_000 + step);
     let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0))).collect();
     messages.extend((1..5_000).map(|step| walk.step(time(step)).unwrap()));
@@ -38,10 +38,10 @@ fn every_symbol_begins_with_all_that_can_be_said_of_it() {
         for field in [stats.open, stats.high, stats.low, stats.volume, stats.prev_close] {
             assert!(set(field) > 0.0);
         }
-        assert!(matches!(stats.window, Field::Set(_)) && stats.order.time.is_some());
+        assert!(matches!(stats.window, Field::Set(_)) && stats.sequence.time.is_some());
         assert!(set(quote.bid) < set(quote.ask) && set(quote.bid_size) > 0.0 && set(quote.ask_size) > 0.0);
         let at = if trade.side == Field::Set(Side::Buy) { quote.ask } else { quote.bid };
-        assert_eq!((trade.price, trade.order.id), (at, Some(1)));
+        assert_eq!((trade.price, trade.sequence.id), (at, Some(1)));
     }
 }
 
@@ -50,7 +50,7 @@ fn a_walk_stays_a_market() {
     let updates = walked(&["F", "NEW", "DOGE-USDT"], 7);
     for symbol in 0..3 {
         let of_symbol = || updates.iter().filter(move |update| update.symbol == symbol);
-        let ids: Vec<_> = of_symbol().filter_map(|update| update.trade?.order.id).collect();
+        let ids: Vec<_> = of_symbol().filter_map(|update| update.trade?.sequence.id).collect();
         assert!(ids.len() > 100 && ids.iter().enumerate().all(|(before, &id)| id == before as u64 + 1));
         let start = of_symbol().find_map(|update| Some(set(update.stats?.prev_close))).unwrap();
         for quote in of_symbol().filter_map(|update| update.quote) {
@@ -71,7 +71,7 @@ fn a_walk_stays_a_market() {
 fn the_same_seed_walks_the_same_way() {
     assert_eq!(walked(&["AAPL", "X"], 3), walked(&["AAPL", "X"], 3));
     assert_ne!(walked(&["AAPL", "X"], 3), walked(&["AAPL", "X"], 4));
-    assert_eq!(Walk::new(1).step(UnixMicros(0)), None);
+    assert_eq!(RandomWalk::new(1).step(UnixMicros(0)), None);
 }
 
 #[test]

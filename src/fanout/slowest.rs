@@ -6,8 +6,8 @@
 
 use super::{
     counts::Counts,
-    roster::Roster,
     stream::{Missed, Stream, StreamKey},
+    stream_table::StreamTable,
     symbols::Symbols,
     transport::Transport,
 };
@@ -29,12 +29,12 @@ const LOOKS_PER_TURN: usize = 1024;
 const SYMBOLS_NAMED_MAX: usize = 8;
 
 /// A question to one worker, and how far its answer is.
-pub struct Review {
+pub struct SlowestQuery {
     limit: usize,
     until: Instant,
     worker: usize,
-    reply_tx: mpsc::Sender<Reviewed>,
-    /// The places in the roster that are still to be looked at, from their end: streams that move meanwhile come to a lower place,
+    reply_tx: mpsc::Sender<SlowestStreams>,
+    /// The places in the table that are still to be looked at, from their end: streams that move meanwhile come to a lower place,
     /// so none is passed over.
     left: Option<usize>,
     looked_at: usize,
@@ -50,7 +50,7 @@ struct Rank {
 
 /// A worker's answer.
 #[derive(Debug)]
-pub struct Reviewed {
+pub struct SlowestStreams {
     /// Which worker.
     pub worker: usize,
     /// How many of its streams it looked at, within its time.
@@ -84,19 +84,19 @@ pub struct StreamReport {
     pub symbols: Vec<Symbol>,
 }
 
-impl Review {
+impl SlowestQuery {
     /// Asks `worker` for its `limit` slowest streams, as far as it has looked at them by `until`.
-    pub fn new(worker: usize, limit: usize, until: Instant, reply_tx: mpsc::Sender<Reviewed>) -> Self {
+    pub fn new(worker: usize, limit: usize, until: Instant, reply_tx: mpsc::Sender<SlowestStreams>) -> Self {
         Self { limit, until, worker, reply_tx, left: None, looked_at: 0, slowest: BinaryHeap::new() }
     }
 
     /// Looks at the next slice; `true`: it has seen all, or its time is over.
-    pub(super) fn go_on<T: Transport>(&mut self, roster: &Roster<T>, symbols: &Symbols, now: Now) -> bool {
-        let mut left = self.left.unwrap_or(usize::MAX).min(roster.len());
+    pub(super) fn go_on<T: Transport>(&mut self, table: &StreamTable<T>, symbols: &Symbols, now: Now) -> bool {
+        let mut left = self.left.unwrap_or(usize::MAX).min(table.len());
         let mut looks = 0;
         while left > 0 && looks < LOOKS_PER_TURN && now.instant < self.until {
             left -= 1;
-            let (key, stream) = roster.at(left);
+            let (key, stream) = table.at(left);
             let oldest_unsent = oldest_unsent(stream, symbols, now);
             looks += 1 + if stream.blocked { stream.cursors.slots().len() } else { 0 };
             self.looked_at += 1;
@@ -114,17 +114,17 @@ impl Review {
     }
 
     /// Answers whoever still waits.
-    pub(super) fn answer<T: Transport>(self, roster: &Roster<T>, symbols: &Symbols, counts: &Counts, now: Now) {
+    pub(super) fn answer<T: Transport>(self, table: &StreamTable<T>, symbols: &Symbols, counts: &Counts, now: Now) {
         // Sorted by what is reversed, so the slowest come first; one that moved while it was walked may be there twice.
         let mut slowest = self.slowest.into_sorted_vec();
         slowest.dedup_by_key(|Reverse((_, key))| *key);
         let report = |Reverse((rank, key)): Reverse<(Rank, StreamKey)>| {
-            roster.streams.get(key).map(|stream| report(stream, rank.oldest_unsent, symbols, now))
+            table.streams.get(key).map(|stream| report(stream, rank.oldest_unsent, symbols, now))
         };
         let slowest = slowest.into_iter().filter_map(report).collect();
         // Nobody waits any more where the operator has left, or the deadline has passed.
         let (worker, looked_at, counts) = (self.worker, self.looked_at, counts.clone());
-        let _ = self.reply_tx.send(Reviewed { worker, looked_at, slowest, counts });
+        let _ = self.reply_tx.send(SlowestStreams { worker, looked_at, slowest, counts });
     }
 }
 
@@ -163,7 +163,9 @@ fn report<T: Transport>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Close, Command, Gone, Opening, Options, Ready, Worker, WorkerInbox, WorkerLimits};
+    use super::super::{
+        CloseMode, Command, NewStream, Options, Ready, TransportError, Worker, WorkerInbox, WorkerLimits,
+    };
     use super::*;
     use crate::{
         cache::{Cache, RingLimits, SymbolState},
@@ -200,11 +202,11 @@ mod tests {
             Ok(room.min(offered))
         }
 
-        fn drain_input(&mut self, _: Instant) -> Result<(), Gone> {
+        fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
             Ok(())
         }
 
-        fn close(&mut self, _: Close) {}
+        fn close(&mut self, _: CloseMode) {}
     }
 
     struct Fixture {
@@ -237,7 +239,7 @@ mod tests {
 
         fn open_with(&mut self, number: u64, bytes: usize, options: Options) -> Room {
             let room = Room { bytes: Arc::new(bytes.into()), ..Room::default() };
-            let opening = Opening {
+            let opening = NewStream {
                 name: StreamName::new(number),
                 head: Bytes::from_static(b"head"),
                 symbols: [self.state.clone()].into(),
@@ -267,9 +269,9 @@ mod tests {
         }
 
         /// Asks for some; returns the answer and how many turns it took.
-        fn review(&mut self, limit: usize, until: Instant) -> (Reviewed, usize) {
+        fn review(&mut self, limit: usize, until: Instant) -> (SlowestStreams, usize) {
             let (reply_tx, reply_rx) = mpsc::channel();
-            let _ = self.inbox.send(Command::Review(Review::new(0, limit, until, reply_tx)));
+            let _ = self.inbox.send(Command::SlowestQuery(SlowestQuery::new(0, limit, until, reply_tx)));
             for turns in 1.. {
                 self.worker.turn(self.now, &[] as &[Ready]);
                 if let Ok(reviewed) = reply_rx.try_recv() {

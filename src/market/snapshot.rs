@@ -1,15 +1,15 @@
 //! The latest known state of a symbol, and how an update is merged into it.
 
 use super::{
-    BookUpdate, Correction, Decimal, Field, Now, Order, Part, Parts, Reason, Session, Side, State, StatsUpdate,
-    StatusUpdate, TradeUpdate, UnixMicros, Update, Window,
+    Correction, Decimal, Field, Now, Part, Parts, QuoteUpdate, Reason, Sequence, Side, State, StatsUpdate, StatsWindow,
+    StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update,
     guard::{Guard, Guards},
     state::Standing,
 };
 
 /// The latest known state of a symbol, merged from its updates. What is unknown is `None`, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quote {
+pub struct Snapshot {
     /// The last trade of the regular session.
     pub trade: Trade,
     /// The last trade outside it, if that is newer.
@@ -17,7 +17,7 @@ pub struct Quote {
     /// How many trades were merged in this epoch.
     pub trades: u64,
     /// The best bid and ask.
-    pub book: Book,
+    pub quote: Quote,
     /// The venue's statistics.
     pub stats: Stats,
     /// When the update was received that last changed anything.
@@ -42,7 +42,7 @@ pub struct Trade {
 
 /// The best bid and ask of a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Book {
+pub struct Quote {
     /// The highest price that somebody pays.
     pub bid: Option<Decimal>,
     /// How much they would buy at it.
@@ -59,7 +59,7 @@ pub struct Book {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// What the figures span.
-    pub window: Option<Window>,
+    pub window: Option<StatsWindow>,
     /// The window's first price.
     pub open: Option<Decimal>,
     /// Its highest price.
@@ -122,14 +122,14 @@ pub struct Applied {
     pub late: Parts,
 }
 
-impl Quote {
+impl Snapshot {
     /// A symbol that nothing is known of yet.
     pub fn waiting(origin: Origin, since: UnixMicros) -> Self {
         Self {
             trade: Trade::default(),
             ext: Trade::default(),
             trades: 0,
-            book: Book::default(),
+            quote: Quote::default(),
             stats: Stats::default(),
             recv: None,
             origin,
@@ -144,35 +144,35 @@ impl Quote {
         let standing_before = self.standing;
         let mut applied = Applied::default();
         let mut renewed = Parts::NONE;
-        let mut judge = |part: Part, guard: &mut Guard, order: Order| {
-            let order = Order { time: order.time.and_then(|time| time.plausible(now.unix)), ..order };
-            let admitted = guard.admits(order);
+        let mut judge = |part: Part, guard: &mut Guard, sequence: Sequence| {
+            let sequence = Sequence { time: sequence.time.and_then(|time| time.plausible(now.unix)), ..sequence };
+            let admitted = guard.admits(sequence);
             if admitted { &mut renewed } else { &mut applied.late }.insert(part);
-            admitted.then_some(order.time)
+            admitted.then_some(sequence.time)
         };
         let (changed, mut is_shown) = (&mut applied.changed, true);
         if let Some(trade) = &update.trade
-            && let Some(time) = judge(Part::Trade, &mut guards.trade, trade.order)
+            && let Some(time) = judge(Part::Trade, &mut guards.trade, trade.sequence)
         {
             is_shown = self.take_trade(trade, time, guards);
             if is_shown {
                 changed.insert(Part::Trade);
             }
         }
-        if let Some(book) = &update.quote
-            && let Some(time) = judge(Part::Quote, &mut guards.quote, book.order)
-            && self.book.merge(book, time)
+        if let Some(quote) = &update.quote
+            && let Some(time) = judge(Part::Quote, &mut guards.quote, quote.sequence)
+            && self.quote.merge(quote, time)
         {
             changed.insert(Part::Quote);
         }
         if let Some(stats) = &update.stats
-            && let Some(time) = judge(Part::Stats, &mut guards.stats, stats.order)
+            && let Some(time) = judge(Part::Stats, &mut guards.stats, stats.sequence)
             && self.stats.merge(stats, time)
         {
             changed.insert(Part::Stats);
         }
         if let Some(status) = &update.status
-            && let Some(time) = judge(Part::Status, &mut guards.status, status.order)
+            && let Some(time) = judge(Part::Status, &mut guards.status, status.sequence)
         {
             self.take_status(status, time.unwrap_or(now.unix));
         }
@@ -244,15 +244,15 @@ impl Quote {
     /// Returns whether it is shown: outside the regular session only a trade that is newer than the last one in it.
     fn take_trade(&mut self, trade: &TradeUpdate, time: Option<UnixMicros>, guards: &mut Guards) -> bool {
         match trade.session {
-            Session::Regular => {
+            TradingSession::Regular => {
                 self.trade.merge(trade, time);
                 guards.shown = trade.key;
                 if !is_older(time, self.ext.time) {
                     (self.ext, guards.shown_ext) = (Trade::default(), None);
                 }
             }
-            Session::Extended if is_older(time, self.trade.time) => return false,
-            Session::Extended => {
+            TradingSession::Extended if is_older(time, self.trade.time) => return false,
+            TradingSession::Extended => {
                 self.ext.merge(trade, time);
                 guards.shown_ext = trade.key;
             }
@@ -280,8 +280,8 @@ impl Quote {
     /// Returns whether it was of a shown trade: what is no longer shown cannot be made right.
     fn correct(&mut self, correction: &Correction, guards: &mut Guards) -> bool {
         let shown = [
-            (&mut self.trade, &mut guards.shown, Session::Regular),
-            (&mut self.ext, &mut guards.shown_ext, Session::Extended),
+            (&mut self.trade, &mut guards.shown, TradingSession::Regular),
+            (&mut self.ext, &mut guards.shown_ext, TradingSession::Extended),
         ];
         let Some((trade, key, session)) = shown.into_iter().find(|(_, key, _)| **key == Some(correction.of)) else {
             return false;
@@ -312,9 +312,9 @@ impl Trade {
     }
 }
 
-impl Book {
+impl Quote {
     /// Returns whether a field is another one now: a new time alone is no news.
-    fn merge(&mut self, update: &BookUpdate, time: Option<UnixMicros>) -> bool {
+    fn merge(&mut self, update: &QuoteUpdate, time: Option<UnixMicros>) -> bool {
         let changed = update.bid.apply(&mut self.bid)
             | update.bid_size.apply(&mut self.bid_size)
             | update.ask.apply(&mut self.ask)
@@ -343,5 +343,5 @@ impl Stats {
 }
 
 #[cfg(test)]
-#[path = "quote_tests.rs"]
+#[path = "snapshot_tests.rs"]
 mod tests;

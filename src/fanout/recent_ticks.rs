@@ -17,9 +17,9 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 ///
 /// It saves a lock per stream and write. It holds at least the newest tick, and beyond that what is younger than
 /// `max_lag`: a stream further behind gets the newest anyway.
-pub(super) struct Window {
+pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The `seq` up to which [`Window::refresh`] has told what changed. A join may have brought newer ticks, whose change
+    /// The `seq` up to which [`RecentTicks::refresh`] has told what changed. A join may have brought newer ticks, whose change
     /// the other streams have yet to hear of.
     told: u64,
     /// A stream has joined: until then its starting point must not be dropped, however old it is.
@@ -28,7 +28,7 @@ pub(super) struct Window {
 
 /// What bounds a window, and how far a stream may be behind.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WindowLimits {
+pub(super) struct RecentLimits {
     pub(super) max_lag: Duration,
     pub(super) count: usize,
 }
@@ -42,9 +42,9 @@ pub(super) struct Cursor {
     pub(super) owes: u64,
 }
 
-/// How a stream looks at a window.
+/// How a stream looks at a recent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View {
+pub(super) struct ReadPolicy {
     pub(super) now: Instant,
     pub(super) max_lag: Duration,
     /// When the stream was opened.
@@ -55,7 +55,7 @@ pub(super) struct View {
     pub(super) newest_only: bool,
 }
 
-impl Window {
+impl RecentTicks {
     /// No tick yet: the first stream is about to join.
     pub(super) fn new(now: Instant) -> Self {
         Self { ticks: VecDeque::new(), told: 0, keep_until: now }
@@ -68,7 +68,7 @@ impl Window {
         worker: u64,
         parts: Parts,
         now: Instant,
-        limits: WindowLimits,
+        limits: RecentLimits,
     ) -> Cursor {
         let is_first = self.ticks.is_empty();
         state.join(worker, parts, &mut self.ticks);
@@ -91,7 +91,7 @@ impl Window {
     }
 
     /// Reads what is new; returns the parts that have changed since the last time.
-    pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) -> Parts {
+    pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
         let is_news = |&part: &Part| newest.last_change(Parts::from_iter([part])) > self.told;
@@ -101,7 +101,7 @@ impl Window {
     }
 
     /// Reads what is new, and tells nobody.
-    pub(super) fn catch_up(&mut self, state: &SymbolState, now: Instant, limits: WindowLimits) {
+    pub(super) fn catch_up(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) {
         state.read_new(&mut self.ticks);
         self.trim(now, limits);
     }
@@ -112,29 +112,29 @@ impl Window {
 
     /// What a stream still lacks, oldest first: every tick that it wants while the oldest of them is here and younger than
     /// `max_lag`, counted from its publishing or the stream's join; else the newest alone, whatever it changed.
-    pub(super) fn pending(&self, cursor: Cursor, view: View) -> impl Iterator<Item = &Arc<Tick>> {
-        let is_due = self.newest().last_change(view.parts).max(cursor.owes) >= cursor.next;
-        let first = if is_due { self.first_in_order(cursor, view) } else { None };
+    pub(super) fn pending(&self, cursor: Cursor, policy: ReadPolicy) -> impl Iterator<Item = &Arc<Tick>> {
+        let is_due = self.newest().last_change(policy.parts).max(cursor.owes) >= cursor.next;
+        let first = if is_due { self.first_in_order(cursor, policy) } else { None };
         let skipped = match (is_due, first) {
             (false, _) => self.ticks.len(),
             (true, None) => self.ticks.len() - 1,
             (true, Some(first)) => first,
         };
         let alone = first.is_none();
-        self.ticks.range(skipped..).filter(move |tick| alone || cursor.wants(tick, view))
+        self.ticks.range(skipped..).filter(move |tick| alone || cursor.wants(tick, policy))
     }
 
     /// Where the ticks that the stream wants begin, if it keeps up: none of them is lost, and the oldest is young.
-    fn first_in_order(&self, cursor: Cursor, view: View) -> Option<usize> {
+    fn first_in_order(&self, cursor: Cursor, policy: ReadPolicy) -> Option<usize> {
         let oldest = &self.ticks[0];
-        let is_lost = cursor.next < oldest.seq && cursor.last_wanted_before(oldest, view) >= cursor.next;
-        if view.newest_only || is_lost {
+        let is_lost = cursor.next < oldest.seq && cursor.last_wanted_before(oldest, policy) >= cursor.next;
+        if policy.newest_only || is_lost {
             return None;
         }
         let place = usize::try_from(cursor.next.saturating_sub(oldest.seq)).ok()?;
-        let mut wanted = self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| cursor.wants(tick, view));
+        let mut wanted = self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| cursor.wants(tick, policy));
         let (first, tick) = wanted.next()?;
-        (view.now.saturating_duration_since(tick.published.max(view.joined)) <= view.max_lag).then_some(first)
+        (policy.now.saturating_duration_since(tick.published.max(policy.joined)) <= policy.max_lag).then_some(first)
     }
 
     /// How many ticks it holds.
@@ -143,7 +143,7 @@ impl Window {
         self.ticks.len()
     }
 
-    fn trim(&mut self, now: Instant, limits: WindowLimits) {
+    fn trim(&mut self, now: Instant, limits: RecentLimits) {
         let hold = now <= self.keep_until; // as long as what joined then counts as young
         while self.ticks.len() > 1 {
             let lag = now.saturating_duration_since(self.ticks[0].published);
@@ -156,14 +156,14 @@ impl Window {
 }
 
 impl Cursor {
-    fn wants(self, tick: &Tick, view: View) -> bool {
-        tick.changed.intersects(view.parts) || tick.seq == self.owes
+    fn wants(self, tick: &Tick, policy: ReadPolicy) -> bool {
+        tick.changed.intersects(policy.parts) || tick.seq == self.owes
     }
 
     /// The last tick before this one that the stream wants, or has got.
-    fn last_wanted_before(self, tick: &Tick, view: View) -> u64 {
+    fn last_wanted_before(self, tick: &Tick, policy: ReadPolicy) -> u64 {
         let owed = if self.owes < tick.seq { self.owes } else { 0 };
-        tick.last_change_before(view.parts).max(owed)
+        tick.last_change_before(policy.parts).max(owed)
     }
 }
 
@@ -172,19 +172,19 @@ mod tests {
     use super::*;
     use crate::{
         cache::{Cache, RingLimits},
-        market::{BookUpdate, Decimal, Field, Now, Origin, TradeUpdate, Update},
+        market::{Decimal, Field, Now, Origin, QuoteUpdate, TradeUpdate, Update},
         wire::Epoch,
     };
 
-    const LIMITS: WindowLimits = WindowLimits { max_lag: Duration::from_millis(250), count: 16 };
+    const LIMITS: RecentLimits = RecentLimits { max_lag: Duration::from_millis(250), count: 16 };
     const WORKER: u64 = 1;
 
     /// A symbol with a window, and a stream that joined it at the start.
     struct Fixture {
         start: Now,
         state: Arc<SymbolState>,
-        window: Window,
-        view: View,
+        recent: RecentTicks,
+        policy: ReadPolicy,
         price: i64,
     }
 
@@ -194,10 +194,10 @@ mod tests {
             let cache = Cache::new(Epoch::new(1), RingLimits { count: 32, age: Duration::from_secs(10) });
             let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, start).unwrap();
             let (now, max_lag) = (start.instant, LIMITS.max_lag);
-            let mut window = Window::new(now);
-            window.join(&state, WORKER, Parts::ALL, now, LIMITS);
-            let view = View { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
-            Self { start, state, window, view, price: 0 }
+            let mut recent = RecentTicks::new(now);
+            recent.join(&state, WORKER, Parts::ALL, now, LIMITS);
+            let policy = ReadPolicy { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
+            Self { start, state, recent, policy, price: 0 }
         }
 
         fn publish(&mut self, millis: u64, part: Part) {
@@ -207,23 +207,23 @@ mod tests {
                 Part::Trade => {
                     Update { trade: Some(TradeUpdate { price, ..TradeUpdate::default() }), ..Update::default() }
                 }
-                _ => Update { quote: Some(BookUpdate { bid: price, ..BookUpdate::default() }), ..Update::default() },
+                _ => Update { quote: Some(QuoteUpdate { bid: price, ..QuoteUpdate::default() }), ..Update::default() },
             };
             self.state.publish(&update, self.start.after(Duration::from_millis(millis)));
         }
 
         fn refresh(&mut self, millis: u64) -> Parts {
             let now = self.start.after(Duration::from_millis(millis)).instant;
-            self.window.refresh(&self.state, now, LIMITS)
+            self.recent.refresh(&self.state, now, LIMITS)
         }
 
-        fn pending(&self, next: u64, millis: u64, view: View) -> Vec<u64> {
+        fn pending(&self, next: u64, millis: u64, policy: ReadPolicy) -> Vec<u64> {
             let now = self.start.after(Duration::from_millis(millis)).instant;
-            self.window.pending(Cursor { next, owes: 0 }, View { now, ..view }).map(|tick| tick.seq).collect()
+            self.recent.pending(Cursor { next, owes: 0 }, ReadPolicy { now, ..policy }).map(|tick| tick.seq).collect()
         }
 
-        fn trades(&self) -> View {
-            View { parts: Parts::from_iter([Part::Trade, Part::Status]), ..self.view }
+        fn trades(&self) -> ReadPolicy {
+            ReadPolicy { parts: Parts::from_iter([Part::Trade, Part::Status]), ..self.policy }
         }
     }
 
@@ -234,14 +234,14 @@ mod tests {
             fixture.publish(millis, Part::Trade); // seq 1, 2, 3
             fixture.refresh(millis);
         }
-        let view = fixture.view;
-        assert_eq!(fixture.pending(1, 550, view), [1, 2, 3]);
-        assert_eq!(fixture.pending(1, 551, view), [3], "tick 1 is 251 ms old");
-        assert_eq!(fixture.pending(2, 551, view), [2, 3]);
-        assert_eq!(fixture.pending(3, 9_999, view), [3], "the newest always comes");
-        assert_eq!(fixture.pending(4, 550, view), [0; 0]);
+        let policy = fixture.policy;
+        assert_eq!(fixture.pending(1, 550, policy), [1, 2, 3]);
+        assert_eq!(fixture.pending(1, 551, policy), [3], "tick 1 is 251 ms old");
+        assert_eq!(fixture.pending(2, 551, policy), [2, 3]);
+        assert_eq!(fixture.pending(3, 9_999, policy), [3], "the newest always comes");
+        assert_eq!(fixture.pending(4, 550, policy), [0; 0]);
         let joined = fixture.start.after(Duration::from_millis(540)).instant;
-        let late = View { joined, ..view };
+        let late = ReadPolicy { joined, ..policy };
         assert_eq!(fixture.pending(1, 790, late), [1, 2, 3], "counted from the join if that is later");
     }
 
@@ -250,11 +250,11 @@ mod tests {
         let mut fixture = Fixture::new();
         fixture.publish(0, Part::Trade);
         let joined = fixture.start.after(Duration::from_secs(5)).instant;
-        fixture.window = Window::new(joined);
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, joined, LIMITS);
+        fixture.recent = RecentTicks::new(joined);
+        fixture.recent.join(&fixture.state, WORKER, Parts::ALL, joined, LIMITS);
         fixture.publish(5_001, Part::Trade);
         fixture.refresh(5_001);
-        assert_eq!(fixture.pending(1, 5_001, View { joined, ..fixture.view }), [1, 2]);
+        assert_eq!(fixture.pending(1, 5_001, ReadPolicy { joined, ..fixture.policy }), [1, 2]);
     }
 
     #[test]
@@ -264,9 +264,9 @@ mod tests {
             fixture.publish(0, Part::Trade);
             fixture.refresh(0);
         }
-        assert_eq!(fixture.window.ticks.len(), LIMITS.count);
-        assert_eq!(fixture.pending(90, 0, fixture.view), (90..=100).collect::<Vec<u64>>());
-        assert_eq!(fixture.pending(80, 0, fixture.view), [100]);
+        assert_eq!(fixture.recent.ticks.len(), LIMITS.count);
+        assert_eq!(fixture.pending(90, 0, fixture.policy), (90..=100).collect::<Vec<u64>>());
+        assert_eq!(fixture.pending(80, 0, fixture.policy), [100]);
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
         fixture.refresh(0);
         fixture.publish(1, Part::Trade);
         let now = fixture.start.instant;
-        fixture.window.join(&fixture.state, WORKER, Parts::ALL, now, LIMITS);
+        fixture.recent.join(&fixture.state, WORKER, Parts::ALL, now, LIMITS);
         assert_eq!(fixture.refresh(1), Parts::from_iter([Part::Trade]));
         assert_eq!(fixture.refresh(1), Parts::NONE);
     }
@@ -294,8 +294,8 @@ mod tests {
         assert_eq!(fixture.pending(2, 10, trades), [3, 5]);
         assert_eq!(fixture.pending(6, 10, trades), [0; 0], "a quote makes nothing due");
         assert_eq!(fixture.pending(2, 500, trades), [6], "after a lag the newest goes, whatever its kind");
-        assert_eq!(fixture.pending(2, 10, View { newest_only: true, ..trades }), [6]);
-        assert_eq!(fixture.pending(6, 10, View { newest_only: true, ..trades }), [0; 0]);
+        assert_eq!(fixture.pending(2, 10, ReadPolicy { newest_only: true, ..trades }), [6]);
+        assert_eq!(fixture.pending(6, 10, ReadPolicy { newest_only: true, ..trades }), [0; 0]);
     }
 
     #[test]
@@ -326,17 +326,17 @@ mod tests {
         }
         fixture.refresh(10);
         let joined = fixture.start.after(Duration::from_millis(10)).instant;
-        let view = View { now: joined, joined, ..fixture.trades() };
-        let pending = |fixture: &Fixture, next, view: View| -> Vec<u64> {
-            fixture.window.pending(Cursor { next, owes: 3 }, view).map(|tick| tick.seq).collect()
+        let policy = ReadPolicy { now: joined, joined, ..fixture.trades() };
+        let pending = |fixture: &Fixture, next, policy: ReadPolicy| -> Vec<u64> {
+            fixture.recent.pending(Cursor { next, owes: 3 }, policy).map(|tick| tick.seq).collect()
         };
-        assert_eq!(pending(&fixture, 1, view), [1, 2, 3]);
-        assert_eq!(pending(&fixture, 2, view), [2, 3], "a part of the replay is out");
-        assert_eq!(pending(&fixture, 3, view), [3], "and then all of it");
-        assert_eq!(pending(&fixture, 4, view), [0; 0]);
-        let late = View { now: joined + 2 * view.max_lag, ..view };
+        assert_eq!(pending(&fixture, 1, policy), [1, 2, 3]);
+        assert_eq!(pending(&fixture, 2, policy), [2, 3], "a part of the replay is out");
+        assert_eq!(pending(&fixture, 3, policy), [3], "and then all of it");
+        assert_eq!(pending(&fixture, 4, policy), [0; 0]);
+        let late = ReadPolicy { now: joined + 2 * policy.max_lag, ..policy };
         assert_eq!(pending(&fixture, 3, late), [4], "what is owed has become old: the newest is what it gets");
-        fixture.window.ticks.drain(..4);
-        assert_eq!(pending(&fixture, 3, view), [4], "or it is gone");
+        fixture.recent.ticks.drain(..4);
+        assert_eq!(pending(&fixture, 3, policy), [4], "or it is gone");
     }
 }

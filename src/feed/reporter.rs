@@ -1,7 +1,7 @@
 //! What operators are told of a feed: a line in the log for each event of its life, and its status on the admin listener.
 
 use super::{
-    Loss,
+    DisconnectReason,
     status::{FeedCounts, FeedState, StatusWriter},
 };
 use crate::{market::Now, telemetry::LogLimit};
@@ -14,7 +14,7 @@ const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
 /// A feed's log lines and status. What a venue says goes into a line only as an excerpt; the status makes one when it is asked.
-pub(super) struct Notices {
+pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
     messages: LogLimit,
@@ -22,7 +22,7 @@ pub(super) struct Notices {
     detail: Option<String>,
 }
 
-impl Notices {
+impl Reporter {
     pub(super) fn new(name: String, status: StatusWriter) -> Self {
         Self { name, status, messages: LogLimit::new(MESSAGE_LOG_EVERY), detail: None }
     }
@@ -79,15 +79,15 @@ impl Notices {
         self.detail = why.map(|why| self.excerpt(why.as_bytes()));
     }
 
-    pub(super) fn left(&mut self, loss: Loss, retry_in: Duration, now: Now) {
+    pub(super) fn left(&mut self, loss: DisconnectReason, retry_in: Duration, now: Now) {
         let detail = self.detail.take().unwrap_or_default();
-        if matches!(loss, Loss::Lifetime | Loss::Closing) {
+        if matches!(loss, DisconnectReason::Lifetime | DisconnectReason::Closing) {
             info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
             return;
         }
         let why = format!("{loss} {detail}").trim_end().to_owned();
         self.status.set(FeedState::Failed, Some(why), now.unix);
-        if loss == Loss::Denied {
+        if loss == DisconnectReason::Denied {
             error!(
                 feed = self.name,
                 detail,

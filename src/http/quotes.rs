@@ -45,7 +45,7 @@ pub(crate) fn symbols(query: &Query, cache: &Cache) -> Result<Response, Problem>
     let lines: Vec<_> = listed
         .iter()
         .map(|state| {
-            let quote_state = state.newest().quote.state().name();
+            let quote_state = state.newest().snapshot.state().name();
             serde_json::json!({"symbol": state.symbol().as_str(), "feed": &*state.feed(), "state": quote_state})
         })
         .collect();

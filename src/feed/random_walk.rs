@@ -60,7 +60,7 @@ const STEP_PARTS: i64 = 10_000;
 
 /// The symbols of one connection on their random walks. The same seed and steps give the same bytes but for the times.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct RandomWalk {
     random: SmallRng,
     instruments: Vec<Instrument>,
 }
@@ -83,7 +83,7 @@ struct Instrument {
     quotes: u64,
 }
 
-impl Walk {
+impl RandomWalk {
     /// No symbols yet.
     pub(super) fn new(seed: u64) -> Self {
         Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new() }
@@ -230,5 +230,5 @@ fn start_of(symbol: &Symbol) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "walk_tests.rs"]
+#[path = "random_walk_tests.rs"]
 mod tests;

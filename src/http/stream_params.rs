@@ -19,14 +19,14 @@ const HEARTBEAT: RangeInclusive<u64> = 5..=60;
 
 /// What a client chooses beside its symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Choices {
+pub(crate) struct StreamParams {
     interval: Option<Duration>,
     parts: Option<Parts>,
     heartbeat: Option<Duration>,
     last: Option<EventId>,
 }
 
-impl Choices {
+impl StreamParams {
     /// Reads them from the query, and the last id also from its header, which comes first: a browser sets it by itself
     /// when it comes back to an address that names an older one. An id that is none of ours is no error.
     ///
@@ -60,24 +60,24 @@ impl Choices {
     }
 }
 
-fn max_rate(text: &str) -> Option<Choices> {
+fn max_rate(text: &str) -> Option<StreamParams> {
     let rate = text.parse().ok().filter(|rate| MAX_RATE.contains(rate))?;
-    Some(Choices { interval: Some(Duration::from_secs_f64(1.0 / rate)), ..Choices::default() })
+    Some(StreamParams { interval: Some(Duration::from_secs_f64(1.0 / rate)), ..StreamParams::default() })
 }
 
-fn on(text: &str) -> Option<Choices> {
+fn on(text: &str) -> Option<StreamParams> {
     let part = |name: &str| match name {
         "trade" => Some(Part::Trade),
         "quote" => Some(Part::Quote),
         "stats" => Some(Part::Stats),
         _ => None,
     };
-    Some(Choices { parts: Some(text.split(',').map(part).collect::<Option<Parts>>()?), ..Choices::default() })
+    Some(StreamParams { parts: Some(text.split(',').map(part).collect::<Option<Parts>>()?), ..StreamParams::default() })
 }
 
-fn heartbeat(text: &str) -> Option<Choices> {
+fn heartbeat(text: &str) -> Option<StreamParams> {
     let seconds = text.parse().ok().filter(|seconds| HEARTBEAT.contains(seconds))?;
-    Some(Choices { heartbeat: Some(Duration::from_secs(seconds)), ..Choices::default() })
+    Some(StreamParams { heartbeat: Some(Duration::from_secs(seconds)), ..StreamParams::default() })
 }
 
 #[cfg(test)]
@@ -85,11 +85,11 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn choices(query: &[(&str, &str)], header: Option<&'static str>) -> Result<Choices, Problem> {
+    fn params(query: &[(&str, &str)], header: Option<&'static str>) -> Result<StreamParams, Problem> {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut headers = HeaderMap::new();
         header.map(|id| headers.insert("last-event-id", HeaderValue::from_static(id)));
-        Choices::new(&query, &headers)
+        StreamParams::new(&query, &headers)
     }
 
     #[test]
@@ -98,12 +98,12 @@ mod tests {
         let expected = Options::new(Duration::from_secs(5))
             .on(Parts::from_iter([Part::Trade, Part::Stats]))
             .every(Duration::from_millis(250));
-        assert_eq!(choices(&all, None).unwrap().options(Duration::from_secs(15)), expected);
-        let none = choices(&[], None).unwrap().options(Duration::from_secs(15));
+        assert_eq!(params(&all, None).unwrap().options(Duration::from_secs(15)), expected);
+        let none = params(&[], None).unwrap().options(Duration::from_secs(15));
         assert_eq!(none, Options::new(Duration::from_secs(15)));
         assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
         for (name, text) in [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("on", "quote")] {
-            assert!(choices(&[(name, text)], None).is_ok(), "{name}={text}");
+            assert!(params(&[(name, text)], None).is_ok(), "{name}={text}");
         }
         for (name, text) in [
             ("max_rate", "0.09"),
@@ -121,7 +121,7 @@ mod tests {
             ("on", "status"),
             ("on", "trade\r\nid: 1"),
         ] {
-            let wrong = choices(&[(name, text)], None);
+            let wrong = params(&[(name, text)], None);
             assert!(matches!(wrong, Err(Problem::BadOption { .. })), "{name}={text}");
         }
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_stale_foreign_malformed_or_huge_id_is_no_error_and_no_place() {
         let ours = Epoch::new(1 << 16);
-        let after = |query: &[(&str, &str)], header| choices(query, header).unwrap().after(ours);
+        let after = |query: &[(&str, &str)], header| params(query, header).unwrap().after(ours);
         assert_eq!(after(&[("last_event_id", "1-7")], None), Some(7));
         assert_eq!(after(&[("last_event_id", "1-7")], Some("1-9")), Some(9), "the header comes first");
         assert_eq!(after(&[], Some("2-9")), None, "of another life");

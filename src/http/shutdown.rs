@@ -4,9 +4,9 @@ use tokio::sync::watch;
 
 /// Resolves once the listener is to stop: the value is true, or nobody can say so any more.
 #[derive(Clone)]
-pub(crate) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct ShutdownSignal(watch::Receiver<bool>);
 
-impl Stopping {
+impl ShutdownSignal {
     pub(crate) fn new(shutdown: watch::Receiver<bool>) -> Self {
         Self(shutdown)
     }

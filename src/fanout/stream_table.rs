@@ -3,7 +3,7 @@
 use super::{
     cursors::Slot,
     schedule::Schedule,
-    stream::{Lane, Stream, StreamKey},
+    stream::{Stream, StreamKey, WriteQueue},
     symbols::{Subscribed, Symbols},
     transport::Transport,
 };
@@ -15,7 +15,7 @@ use std::{
 };
 
 /// All streams of a worker.
-pub(super) struct Roster<T> {
+pub(super) struct StreamTable<T> {
     pub(super) streams: SlotMap<StreamKey, Stream<T>>,
     /// The same, so that a walk over all can rest and go on.
     order: Vec<StreamKey>,
@@ -37,7 +37,7 @@ struct Queues {
     large_is_next: bool,
 }
 
-impl<T: Transport> Roster<T> {
+impl<T: Transport> StreamTable<T> {
     pub(super) fn new(stall_timeout: Duration) -> Self {
         Self {
             streams: SlotMap::with_key(),
@@ -98,8 +98,8 @@ impl<T: Transport> Roster<T> {
     }
 
     /// Marks a changed symbol in each stream that wants what changed, and queues those that may be written.
-    pub(super) fn mark_all(&mut self, symbol: &Subscribed, changed: Parts, lane: Lane, now: Now) {
-        let status = changed.contains(Part::Status).then(|| symbol.window.newest().last_change(Parts::STATUS));
+    pub(super) fn mark_all(&mut self, symbol: &Subscribed, changed: Parts, lane: WriteQueue, now: Now) {
+        let status = changed.contains(Part::Status).then(|| symbol.recent.newest().last_change(Parts::STATUS));
         for subscriber in symbol.subscribers.iter().filter(|subscriber| subscriber.parts.intersects(changed)) {
             let stream = &mut self.streams[subscriber.stream];
             stream.cursors.mark(subscriber.slot);
@@ -118,12 +118,12 @@ impl<T: Transport> Roster<T> {
         let waiting: Vec<usize> = slots.filter(|(_, slot)| waits(slot)).map(|(place, _)| place).collect();
         waiting.iter().for_each(|&place| stream.cursors.mark(place as u32));
         if !waiting.is_empty() {
-            self.queue(key, Lane::Small, now);
+            self.queue(key, WriteQueue::Cold, now);
         }
     }
 
     /// Queues a stream that lacks something, unless it is full, or has to wait for its `max_rate`.
-    pub(super) fn queue(&mut self, key: StreamKey, lane: Lane, now: Now) {
+    pub(super) fn queue(&mut self, key: StreamKey, lane: WriteQueue, now: Now) {
         let stream = &mut self.streams[key];
         if stream.blocked || stream.lingers {
             return;
@@ -174,24 +174,24 @@ impl<T: Transport> Roster<T> {
 
 impl Queues {
     /// One that waits in the round and is marked by a small symbol passes it.
-    fn add<T>(&mut self, key: StreamKey, stream: &mut Stream<T>, lane: Lane) {
+    fn add<T>(&mut self, key: StreamKey, stream: &mut Stream<T>, lane: WriteQueue) {
         match (stream.queued, lane) {
-            (None, Lane::Large) => self.large.push_back(key),
-            (None | Some(Lane::Large), Lane::Small) => self.small.push_back(key),
-            (Some(_), Lane::Large) | (Some(Lane::Small), Lane::Small) => return,
+            (None, WriteQueue::Hot) => self.large.push_back(key),
+            (None | Some(WriteQueue::Hot), WriteQueue::Cold) => self.small.push_back(key),
+            (Some(_), WriteQueue::Hot) | (Some(WriteQueue::Cold), WriteQueue::Cold) => return,
         }
         stream.queued = Some(lane);
         stream.lane = lane;
     }
 
-    fn next(&mut self) -> Option<(StreamKey, Lane)> {
+    fn next(&mut self) -> Option<(StreamKey, WriteQueue)> {
         self.large_is_next = !self.large_is_next;
         let large = |queues: &mut Self| {
             let key = queues.large.pop_front()?;
             queues.round = queues.round.saturating_sub(1);
-            Some((key, Lane::Large))
+            Some((key, WriteQueue::Hot))
         };
-        let small = |queues: &mut Self| Some((queues.small.pop_front()?, Lane::Small));
+        let small = |queues: &mut Self| Some((queues.small.pop_front()?, WriteQueue::Cold));
         if self.large_is_next { large(self).or_else(|| small(self)) } else { small(self).or_else(|| large(self)) }
     }
 }

@@ -4,7 +4,7 @@ use super::status::FeedCounts;
 use crate::{
     market::{Now, Origin, UnixMicros, Update},
     telemetry::{
-        feed::{ConnectResult, FeedMetrics, Loss, MessageKind},
+        feed::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind},
         labels::Tally,
     },
     venue::DecodeError,
@@ -16,7 +16,7 @@ const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 
 /// Counts for one feed.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct FeedCounters {
     metrics: FeedMetrics,
     /// Whether the venue holds its data back, by contract: then their age is no lag.
     is_delayed: bool,
@@ -30,7 +30,7 @@ pub(super) struct Meter {
     sampled: Option<Instant>,
 }
 
-impl Meter {
+impl FeedCounters {
     pub(super) fn new(metrics: FeedMetrics, origin: Origin) -> Self {
         metrics.up.set(0.0);
         Self {
@@ -50,9 +50,9 @@ impl Meter {
         self.kinds.count(kind);
     }
 
-    /// Counts what was taken at once, `unshown` trades beside it.
-    pub(super) fn batch(&mut self, updates: &[Update], unshown: u64, now: Now) {
-        self.kinds.add(MessageKind::Unshown, unshown);
+    /// Counts what was taken at once, `ineligible` trades beside it.
+    pub(super) fn batch(&mut self, updates: &[Update], ineligible: u64, now: Now) {
+        self.kinds.add(MessageKind::Ineligible, ineligible);
         self.last_message = Some(now.unix);
         for update in updates {
             let parts = [
@@ -89,7 +89,7 @@ impl Meter {
     }
 
     /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is one gap.
-    pub(super) fn loss(&mut self, loss: Loss) {
+    pub(super) fn loss(&mut self, loss: DisconnectReason) {
         self.metrics.losses.count(loss);
         self.counts.losses.count(loss);
         if self.down() {
@@ -122,24 +122,25 @@ impl Meter {
 
 /// When the venue says that it happened: of a trade or quote, for statistics may be told at any time.
 fn event_time(update: &Update) -> Option<UnixMicros> {
-    let trade = update.trade.and_then(|trade| trade.order.time);
-    trade.or_else(|| update.quote.and_then(|quote| quote.order.time))
+    let trade = update.trade.and_then(|trade| trade.sequence.time);
+    trade.or_else(|| update.quote.and_then(|quote| quote.sequence.time))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Field, Order, TradeUpdate};
+    use crate::market::{Field, Sequence, TradeUpdate};
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     #[test]
     fn the_age_of_data_that_are_delayed_by_contract_is_no_lag() {
         for (origin, samples) in [(Origin::Market, 1), (Origin::Delayed, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
-            let mut meter = metrics::with_local_recorder(&recorder, || Meter::new(FeedMetrics::register("x"), origin));
+            let mut meter =
+                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), origin));
             let now = Now::read();
-            let order = Order { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Order::default() };
-            let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), order, ..TradeUpdate::default() };
+            let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
+            let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
             meter.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
             meter.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();

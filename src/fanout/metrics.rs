@@ -1,6 +1,6 @@
 //! The workers' counts as metrics.
 
-use super::{counts::Counts, transport::Closed};
+use super::{counts::Counts, transport::CloseReason};
 use crate::telemetry::{names, render_histogram as render};
 use metrics::{Counter, Gauge, counter, gauge};
 
@@ -9,7 +9,7 @@ pub struct StreamMetrics {
     streams: Gauge,
     stalled: Gauge,
     opened: Counter,
-    closed: [Counter; Closed::ALL.len()],
+    closed: [Counter; CloseReason::ALL.len()],
     ticks: Counter,
     missed: [Counter; 3],
     bytes: Counter,
@@ -23,7 +23,7 @@ impl StreamMetrics {
             streams: gauge!(names::STREAMS),
             stalled: gauge!(names::STREAMS_STALLED),
             opened: counter!(names::STREAMS_OPENED),
-            closed: Closed::ALL.map(|why| counter!(names::STREAMS_CLOSED, "reason" => why.name())),
+            closed: CloseReason::ALL.map(|why| counter!(names::STREAMS_CLOSED, "reason" => why.name())),
             ticks: counter!(names::STREAM_TICKS_SENT),
             missed: ["lag", "options", "ring"].map(|cause| counter!(names::STREAM_TICKS_MISSED, "cause" => cause)),
             bytes: counter!(names::STREAM_SENT_BYTES),

@@ -12,7 +12,7 @@ use super::{
     stream_request::StreamRequest,
 };
 use crate::{
-    fanout::{Opening, Resume},
+    fanout::{NewStream, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
     telemetry::{
@@ -39,7 +39,7 @@ use warp::reply::Response;
 pub(crate) const URI_BYTES_MAX: usize = 12 * 1024;
 
 /// What answers a listener's requests.
-pub(crate) struct Front {
+pub(crate) struct RequestHandler {
     pub(crate) routes: Routes,
     pub(crate) hosts: Hosts,
     pub(crate) cors: Cors,
@@ -112,10 +112,10 @@ pub(crate) enum Answer {
     /// By hyper, as always.
     Whole(Response),
     /// By the engine, on the request's connection.
-    Stream(Opening),
+    Stream(NewStream),
 }
 
-impl Front {
+impl RequestHandler {
     /// Answers a request that came from `peer`.
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let (mut parts, body) = request.into_parts();
@@ -134,7 +134,7 @@ impl Front {
             }
         };
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            self.tell(&problem, &mut response, client);
+            self.write_problem(&problem, &mut response, client);
         }
         self.cors.permit(origin.as_ref(), response.headers_mut());
         add_common_headers(&mut response);
@@ -147,7 +147,7 @@ impl Front {
     }
 
     /// Writes the problem into the answer, and a line with the same id into the log.
-    fn tell(&self, problem: &Problem, response: &mut Response, client: ClientAddress) {
+    fn write_problem(&self, problem: &Problem, response: &mut Response, client: ClientAddress) {
         let id = RequestId::next();
         problem.write_to(response, id);
         let (status, kind) = (response.status().as_u16(), problem.kind());
@@ -165,15 +165,15 @@ impl Front {
         let Some(streams) = &self.streams else { return Answer::Whole(response) };
         match streams.admit(client) {
             Ok(permit) => {
-                let StreamRequest { selection, choices } = request;
+                let StreamRequest { selection, params } = request;
                 let name = StreamName::new(rand::random());
                 let head = opening_bytes(response.headers(), name, &selection, streams.epoch, Now::read());
-                Answer::Stream(Opening {
+                Answer::Stream(NewStream {
                     name,
                     head,
                     symbols: selection.known.into_boxed_slice(),
-                    options: choices.options(streams.heartbeat),
-                    resume: choices.after(streams.epoch).map(|after| Resume { after, bytes: streams.replay_bytes }),
+                    options: params.options(streams.heartbeat),
+                    resume: params.after(streams.epoch).map(|after| Resume { after, bytes: streams.replay_bytes }),
                     permit,
                 })
             }

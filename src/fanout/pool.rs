@@ -3,7 +3,7 @@
 use super::{
     counts::Counts,
     options::Options,
-    review::{Review, Reviewed},
+    slowest::{SlowestQuery, SlowestStreams},
     socket::Socket,
     thread::{self, SharedCounts, WAKE},
     worker::{Command, Worker, WorkerInbox, WorkerLimits},
@@ -28,7 +28,7 @@ use std::{
 pub const WORKERS_MAX: usize = 64;
 
 /// A stream to be opened.
-pub struct Opening {
+pub struct NewStream {
     /// What it is called in its `hello` and on the admin listener.
     pub name: StreamName,
     /// The first bytes to go out, ahead of all frames: the head of the answer and the `hello` block.
@@ -53,7 +53,7 @@ pub struct Resume {
 }
 
 /// The worker threads, for those who open streams and announce changes.
-pub struct Engine {
+pub struct WorkerPool {
     handles: Box<[Handle]>,
     stall_timeout: Duration,
 }
@@ -68,26 +68,26 @@ struct Handle {
 }
 
 /// The worker threads, for whoever waits for their end.
-pub struct Workers(Vec<JoinHandle<()>>);
+pub struct WorkerThreads(Vec<JoinHandle<()>>);
 
 /// Held by a stream: its permit, and its place among its worker's streams.
-struct Placed {
+struct LoadGuard {
     streams: Arc<AtomicUsize>,
     _permit: Box<dyn Send>,
 }
 
-impl Drop for Placed {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Engine {
+impl WorkerPool {
     /// Starts the workers.
     ///
     /// # Errors
     /// What the system says where it has no thread or descriptor to give.
-    pub fn start(config: &config::Fanout) -> io::Result<(Arc<Self>, Workers)> {
+    pub fn start(config: &config::Fanout) -> io::Result<(Arc<Self>, WorkerThreads)> {
         let limits = WorkerLimits {
             max_lag: config.max_lag,
             ring: config.ring,
@@ -114,7 +114,7 @@ impl Engine {
             handles.push(handle);
         }
         let engine = Self { handles: handles.into(), stall_timeout: config.stall_timeout };
-        Ok((Arc::new(engine), Workers(threads)))
+        Ok((Arc::new(engine), WorkerThreads(threads)))
     }
 
     /// How many workers there are with this configuration.
@@ -130,12 +130,12 @@ impl Engine {
     ///
     /// # Errors
     /// What the system says where it refuses an option of the socket; the socket is closed then.
-    pub fn open(&self, socket: TcpStream, mut opening: Opening) -> io::Result<()> {
+    pub fn open(&self, socket: TcpStream, mut opening: NewStream) -> io::Result<()> {
         let fewest = self.handles.iter().min_by_key(|handle| handle.streams.load(Ordering::Relaxed));
         let handle = fewest.expect("there is at least one worker");
         let socket = Socket::new(socket, handle.registry.clone(), self.stall_timeout)?;
         handle.streams.fetch_add(1, Ordering::Relaxed);
-        opening.permit = Box::new(Placed { streams: handle.streams.clone(), _permit: opening.permit });
+        opening.permit = Box::new(LoadGuard { streams: handle.streams.clone(), _permit: opening.permit });
         handle.send(Command::Open(socket, opening));
         Ok(())
     }
@@ -147,10 +147,10 @@ impl Engine {
 
     /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`; returns where the
     /// answers come, and how many workers were asked. One that is stuck does not answer.
-    pub fn review(&self, limit: usize, until: Instant) -> (mpsc::Receiver<Reviewed>, usize) {
+    pub fn review(&self, limit: usize, until: Instant) -> (mpsc::Receiver<SlowestStreams>, usize) {
         let (reply_tx, reply_rx) = mpsc::channel();
         for (worker, handle) in self.handles.iter().enumerate() {
-            handle.send(Command::Review(Review::new(worker, limit, until, reply_tx.clone())));
+            handle.send(Command::SlowestQuery(SlowestQuery::new(worker, limit, until, reply_tx.clone())));
         }
         (reply_rx, self.handles.len())
     }
@@ -181,8 +181,8 @@ impl Handle {
     }
 }
 
-impl Workers {
-    /// Waits until all streams have ended after [`Engine::drain`].
+impl WorkerThreads {
+    /// Waits until all streams have ended after [`WorkerPool::drain`].
     ///
     /// # Errors
     /// What a worker died of.
@@ -196,14 +196,14 @@ impl Workers {
 
 /// Collects the changed symbols of a batch of updates, and enters each into the inboxes of those workers that want it.
 pub struct Announcer {
-    engine: Arc<Engine>,
+    engine: Arc<WorkerPool>,
     /// Per worker, what goes into its inbox next.
     lists: Box<[Vec<Arc<SymbolState>>]>,
 }
 
 impl Announcer {
     /// Nothing collected yet.
-    pub fn new(engine: Arc<Engine>) -> Self {
+    pub fn new(engine: Arc<WorkerPool>) -> Self {
         let lists = engine.handles.iter().map(|_| Vec::new()).collect();
         Self { engine, lists }
     }
