@@ -11,12 +11,13 @@ use crate::{
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
     telemetry::{CacheMetrics, Metrics, Source, names},
-    venue::{self, VenueError},
+    venue::{ListedSymbol, VenueError},
     wire::Epoch,
 };
 use std::{
     io,
     net::SocketAddr,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -49,10 +50,10 @@ pub struct Gateway {
     drain: Duration,
 }
 
-/// A feed and where its updates go.
+/// A feed, and a sink for each of its connections.
 struct FeedTask {
     feed: Feed,
-    sink: Ingest,
+    sinks: Vec<Ingest>,
     metrics: FeedMetrics,
 }
 
@@ -94,7 +95,7 @@ impl Gateway {
         let (mut feeds, mut watched) = (Vec::new(), Vec::new());
         for feed in &config.feeds {
             let (wired, symbols) = wire_feed(feed, &config.limits, &cache, &engine)?;
-            let (name, venue) = (feed.name.as_str().into(), feed.venue.name());
+            let (name, venue) = (feed.name.as_str().into(), feed.venue.name);
             watched.push(DebugFeed { name, venue, status: wired.feed.status(), symbols });
             feeds.push(wired);
         }
@@ -138,8 +139,8 @@ impl Gateway {
         let (http_stop_tx, http_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for FeedTask { feed, sink, metrics } in self.feeds {
-            tasks.spawn(feed.run(sink, metrics, feeds_stop_rx.clone()));
+        for FeedTask { feed, sinks, metrics } in self.feeds {
+            tasks.spawn(feed.run(sinks, metrics, feeds_stop_rx.clone()));
         }
         tasks.spawn(sweep(self.cache, feeds_stop_rx));
         tasks.spawn(self.http.run(http_stop_rx));
@@ -192,7 +193,10 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// As many permits as the configuration wants and the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(config.feeds.len(), WorkerPool::worker_count(&config.fanout));
+    let reserved = limits::reserved(
+        config.feeds.iter().map(config::Feed::connection_count).sum(),
+        WorkerPool::worker_count(&config.fanout),
+    );
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(
@@ -213,14 +217,17 @@ fn wire_feed(
     engine: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
-    let origin = venue::origin(feed);
+    let origin = (feed.venue.origin)(feed.url.as_deref());
     let now = Now::read();
-    let register = |wanted: &config::SymbolEntry| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
+    let register = |wanted: &ListedSymbol| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
     let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;
-    let sink = Ingest::new(symbols.clone(), Announcer::new(engine.clone()), CacheMetrics::register());
+    let sink = |range: Range<usize>| {
+        Ingest::new(symbols[range].to_vec(), Announcer::new(engine.clone()), CacheMetrics::register())
+    };
+    let sinks = feed.connections().map(sink).collect();
     let feed_or = Feed::new(feed, limits, now);
     let wired = feed_or.map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    Ok((FeedTask { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
+    Ok((FeedTask { feed: wired, sinks, metrics: FeedMetrics::register(&feed.name) }, symbols))
 }
 
 /// What operators may look into.
@@ -261,7 +268,10 @@ fn situations(
     Arc::new(move || HealthInputs {
         uptime: started.elapsed(),
         draining: draining.load(Ordering::Relaxed),
-        feeds: feeds.iter().map(|feed| FeedHealth { feed: feed.name.clone(), verdict: feed.status.state() }).collect(),
+        feeds: feeds
+            .iter()
+            .map(|feed| FeedHealth { feed: feed.name.clone(), verdict: feed.status.verdict() })
+            .collect(),
         streams: permits.streams.in_use(),
         streams_limit: permits.streams.limit(),
     })

@@ -6,9 +6,10 @@ use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{future::Future, time::Duration};
 use tickfan::{
-    config::{self, Credentials, Secret, SymbolEntry, VenueKind},
+    config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
-    market::{Date, Field, Hours, Now, Reason, Schedule, Update},
+    market::{Date, FeedSymbol, Field, Hours, Now, Reason, Schedule, Symbol, Update},
+    venue::{self, Credentials, ListedSymbol, Options},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -56,27 +57,49 @@ enum Seen {
     Updates(Vec<Update>),
     Lost(Reason),
     Closed(bool),
-    Refused(Vec<(u32, Reason)>),
+    Refused(Vec<(FeedSymbol, Reason)>),
 }
 
-struct Collector(mpsc::UnboundedSender<Seen>);
+/// The sink of a connection, with the place of its first symbol in the feed: updates are seen with the feed's places.
+struct Collector(usize, mpsc::UnboundedSender<Seen>);
+
+impl Collector {
+    fn place(&self, symbol: FeedSymbol) -> FeedSymbol {
+        FeedSymbol(symbol.0 + self.0 as u32)
+    }
+
+    fn see(&self, seen: Seen) {
+        let _ = self.1.send(seen);
+    }
+}
 
 impl Sink for Collector {
     fn updates(&mut self, updates: &[Update], _: Now) {
-        let _ = self.0.send(Seen::Updates(updates.to_vec()));
+        let place = |update: &Update| Update { symbol: self.place(update.symbol), ..*update };
+        self.see(Seen::Updates(updates.iter().map(place).collect()));
     }
 
     fn outage(&mut self, reason: Reason, _: Now) {
-        let _ = self.0.send(Seen::Lost(reason));
+        self.see(Seen::Lost(reason));
     }
 
     fn closed(&mut self, closed: bool, _: Now) {
-        let _ = self.0.send(Seen::Closed(closed));
+        self.see(Seen::Closed(closed));
     }
 
-    fn refused(&mut self, refused: &[(u32, Reason)], _: Now) {
-        let _ = self.0.send(Seen::Refused(refused.to_vec()));
+    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], _: Now) {
+        let place = |(symbol, reason): &(FeedSymbol, Reason)| (self.place(*symbol), *reason);
+        self.see(Seen::Refused(refused.iter().map(place).collect()));
     }
+}
+
+fn listed(symbols: &[&str]) -> Vec<ListedSymbol> {
+    symbols.iter().map(|symbol| ListedSymbol::from(symbol.parse::<Symbol>().unwrap())).collect()
+}
+
+/// Symbols, by their places, that are refused for this reason.
+fn refusals(symbols: impl IntoIterator<Item = u32>, reason: Reason) -> Vec<(FeedSymbol, Reason)> {
+    symbols.into_iter().map(|symbol| (FeedSymbol(symbol), reason)).collect()
 }
 
 /// A feed that runs, and all that can be seen of it.
@@ -89,11 +112,13 @@ struct Rig {
 }
 
 impl Rig {
-    fn start(venue: VenueKind, url: Option<String>, symbols: &[&str], timing: Timing) -> Self {
-        let entry = |symbol: &&str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
-        let symbols = symbols.iter().map(entry).collect();
-        let config =
-            config::Feed { url, rate: 2_000.0, schedule: Schedule::always(), ..config::Feed::new(venue, symbols) };
+    fn start(venue: &str, url: Option<String>, symbols: &[&str], timing: Timing) -> Self {
+        let config = config::Feed {
+            url,
+            options: Options::default().with("rate", 2_000.0),
+            schedule: Schedule::always(),
+            ..config::Feed::new(venue::find(venue).unwrap(), listed(symbols))
+        };
         Self::run(&config, timing)
     }
 
@@ -103,16 +128,17 @@ impl Rig {
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
         let (seen_tx, seen_rx) = mpsc::unbounded_channel();
+        let sinks = config.connections().map(|range| Collector(range.start, seen_tx.clone())).collect();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
         let status = feed.status();
-        let task = tokio::spawn(feed.run(Collector(seen_tx), handles, shutdown_rx));
+        let task = tokio::spawn(feed.run(sinks, handles, shutdown_rx));
         Self { seen_rx, status, shutdown_tx, task, metrics }
     }
 
     /// A feed of the simulator's protocol, for two symbols.
     async fn against(timing: Timing) -> (Self, Venue) {
         let venue = Venue::bind().await;
-        (Self::start(VenueKind::Sim, Some(venue.url.clone()), &["AAPL", "MSFT"], timing), venue)
+        (Self::start("sim", Some(venue.url.clone()), &["AAPL", "MSFT"], timing), venue)
     }
 
     /// The prices of the next trades, as many as these; nothing else may come between.
@@ -140,7 +166,7 @@ impl Rig {
     }
 
     /// The next refusals, empty ones too.
-    async fn refused(&mut self) -> Vec<(u32, Reason)> {
+    async fn refused(&mut self) -> Vec<(FeedSymbol, Reason)> {
         loop {
             if let Seen::Refused(refused) = within("refusals", self.seen_rx.recv()).await.unwrap() {
                 return refused;
@@ -273,7 +299,7 @@ async fn updates_arrive_in_order_and_many_at_once() {
     let (mut prices, mut calls) = (Vec::new(), 0);
     while prices.len() < 1_000 {
         let updates = rig.updates().await;
-        assert!(updates.len() <= 64 && updates.iter().all(|update| update.symbol == 1));
+        assert!(updates.len() <= 64 && updates.iter().all(|update| update.symbol == FeedSymbol(1)));
         prices.extend(updates.iter().filter_map(price));
         calls += 1;
     }
@@ -406,7 +432,7 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
         let mut peer = venue.accept().await;
         peer.text().await;
         peer.send(r#"{"op":"refuse","id":1}"#).await;
-        assert_eq!(rig.refused().await, [(0, Reason::NotGranted), (1, Reason::NotGranted)]);
+        assert_eq!(rig.refused().await, refusals(0..2, Reason::NotGranted));
         rig.lost().await;
         rig.reached(FeedState::Failed).await;
     }
@@ -423,13 +449,13 @@ async fn rule_7_a_request_that_is_refused_refuses_its_symbols_and_no_others() {
     let venue = Venue::bind().await;
     let names: Vec<String> = (0..150).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &names, timing());
+    let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
     let mut peer = venue.accept().await;
     peer.text().await;
     peer.send(r#"{"result":null,"id":1}"#).await;
     peer.text().await;
     peer.send(r#"{"code":2,"msg":"Invalid request","id":2}"#).await;
-    assert_eq!(rig.refused().await, (100..150).map(|symbol| (symbol, Reason::NotGranted)).collect::<Vec<_>>());
+    assert_eq!(rig.refused().await, refusals(100..150, Reason::NotGranted));
     rig.reached(FeedState::Live).await;
     rig.stop().await;
 }
@@ -455,7 +481,7 @@ async fn rule_7_a_handshake_that_is_refused_refuses_every_symbol_until_one_is_no
         let mut stream = venue.tcp().await;
         assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
         stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
-        assert_eq!(rig.refused().await, [(0, reason), (1, reason)]);
+        assert_eq!(rig.refused().await, refusals(0..2, reason));
         rig.reached(FeedState::Failed).await;
         rig.counted("disconnects_total{feed=\"test\",reason=\"denied\"}", "1").await;
         let mut peer = venue.grant().await;
@@ -480,7 +506,7 @@ async fn a_handshake_without_an_answer_is_given_up() {
 async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
     let venue = Venue::bind().await;
     let url = venue.url.replace("ws://", "wss://");
-    let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
+    let mut rig = Rig::start("sim", Some(url), &["AAPL"], timing());
     let mut stream = venue.tcp().await;
     let mut hello = [0; 64];
     stream.read_exact(&mut hello).await.unwrap();
@@ -494,7 +520,7 @@ async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_tried_again() {
     let url = Venue::bind().await.url;
-    let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
+    let mut rig = Rig::start("sim", Some(url), &["AAPL"], timing());
     rig.reached(FeedState::Failed).await;
     rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "2").await;
     rig.counted("up{feed=\"test\"}", "0").await;
@@ -565,7 +591,7 @@ async fn a_feed_that_is_connecting_stops_at_once() {
 #[tokio::test]
 async fn binance_is_asked_for_its_streams_and_read() {
     let venue = Venue::bind().await;
-    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &["BTC-USDT"], timing());
+    let mut rig = Rig::start("binance", Some(venue.url.clone()), &["BTC-USDT"], timing());
     let mut peer = venue.accept().await;
     assert_eq!(peer.text().await, r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker"]}"#);
     peer.send(r#"{"result":null,"id":1}"#).await;
@@ -577,13 +603,12 @@ async fn binance_is_asked_for_its_streams_and_read() {
 
 /// A feed of Alpaca's protocol, for two stocks, that trades at all hours.
 fn stocks(venue: &Venue) -> config::Feed {
-    let entry = |symbol: &str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
     config::Feed {
         name: "test".to_owned(),
         url: Some(venue.url.clone()),
         schedule: Schedule::always(),
-        credentials: Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") }),
-        ..config::Feed::new(VenueKind::Alpaca, ["AAPL", "IBM"].map(entry).into())
+        credentials: Some(Credentials::new("PKTEST", "hush")),
+        ..config::Feed::new(venue::find("alpaca").unwrap(), listed(&["AAPL", "IBM"]))
     }
 }
 
@@ -637,7 +662,7 @@ async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
     let mut rig = Rig::run(&stocks(&venue), Timing { denied, ..timing() });
     let mut peer = venue.log_in().await;
     peer.send(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#).await;
-    assert_eq!(rig.refused().await, [(0, Reason::Unauthorized), (1, Reason::Unauthorized)]);
+    assert_eq!(rig.refused().await, refusals(0..2, Reason::Unauthorized));
     rig.lost_by("denied").await;
     rig.reached(FeedState::Failed).await;
     let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
@@ -659,7 +684,7 @@ async fn what_is_acknowledged_in_part_is_asked_for_again() {
     assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
     peer.acknowledge(&["AAPL"]).await;
     peer.grant_extras(&["AAPL"]).await;
-    assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
+    assert_eq!(rig.refused().await, refusals([1], Reason::NotGranted));
     rig.reached(FeedState::Live).await;
     peer.send(STOCK_TRADE).await;
     peer.send(&STOCK_TRADE.replace("\"@\"", "\"I\"")).await;
@@ -709,7 +734,7 @@ async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
 
 #[tokio::test]
 async fn the_built_in_simulator_fills_every_field() {
-    let mut rig = Rig::start(VenueKind::Sim, None, &["AAPL", "BTC-USDT"], timing());
+    let mut rig = Rig::start("sim", None, &["AAPL", "BTC-USDT"], timing());
     let (mut trades, mut quotes, mut stats) = (0, 0, 0);
     while trades < 200 || quotes < 200 || stats < 5 {
         for update in rig.updates().await {
@@ -724,20 +749,21 @@ async fn the_built_in_simulator_fills_every_field() {
 
 #[tokio::test]
 async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no_request() {
-    let simulator = tickfan::feed::simulator::Simulator::bind(10.0, 1).await.unwrap();
-    let url = format!("ws://{}", simulator.address().unwrap());
-    let (shutdown_tx, shutdown_rx) = watch::channel(false);
-    let task = tokio::spawn(simulator.run(shutdown_rx));
+    let spec = venue::find("sim").unwrap();
+    let start = spec.local_server.unwrap();
+    let server = start(&Options::default()).unwrap();
+    let task = tokio::spawn(server.serve);
     let mut held = Vec::new();
-    for _ in 0..16 {
-        held.push(tokio_tungstenite::connect_async(&url).await.unwrap().0);
+    for _ in 0..spec.connections_max {
+        held.push(tokio_tungstenite::connect_async(&server.url).await.unwrap().0);
     }
-    assert!(tokio_tungstenite::connect_async(&url).await.is_err(), "one too many");
-    for request in ["hello", r#"{"op":"subscribe","id":5,"symbols":["a\r\nb"]}"#, r#"{"op":"x","id":5,"symbols":[]}"#] {
+    assert!(tokio_tungstenite::connect_async(&server.url).await.is_err(), "one too many");
+    let bad_name = r#"{"op":"subscribe","id":5,"symbols":["a\r\nb"]}"#;
+    for request in ["hello", bad_name, r#"{"op":"x","id":5,"symbols":[]}"#] {
         held[0].send(Message::text(request)).await.unwrap();
         let answer = within("an answer", held[0].next()).await.unwrap().unwrap();
-        assert!(answer.to_text().unwrap().starts_with(r#"{"op":"refuse""#), "{answer}");
+        assert!(answer.to_text().unwrap().contains(r#""op":"refuse""#), "{answer}");
     }
-    shutdown_tx.send_replace(true);
-    within("the end", task).await.unwrap();
+    task.abort();
+    assert!(matches!(within("the end", held[1].next()).await, None | Some(Err(_))), "its connections end with it");
 }

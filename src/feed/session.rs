@@ -14,23 +14,25 @@ use std::{
 /// What happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The moment of [`Session::deadline`] has come.
+    /// [`Session::deadline`] has passed.
     Due,
-    /// A websocket is open; this is asked for first.
+    /// A websocket is open; these requests go first.
     Connected(Vec<Request>),
-    /// This is to be asked for next, in answer to the message that is told after it.
+    /// These requests follow from the message that comes next.
     Ask(Vec<Request>),
     /// From now on silence is an outage, or, with `false`, normal.
     Watch(bool),
-    /// A frame came that is no message: a ping, a pong, or bytes that cannot be read. It proves that somebody is there.
-    Heard,
+    /// A websocket ping or pong arrived: the other end of the connection lives.
+    Pong,
+    /// A frame arrived that cannot be read: the venue lives.
+    Unreadable,
     /// A message was read.
     Message(Message),
-    /// The connection, or the attempt at one, has ended.
-    Lost {
+    /// The connection, or the attempt to connect, has ended.
+    Disconnected {
         /// Why.
-        loss: DisconnectReason,
-        /// How long the venue asked to be left alone.
+        reason: DisconnectReason,
+        /// How long the venue wants no further attempt.
         retry_after: Option<Duration>,
     },
 }
@@ -42,9 +44,11 @@ pub(super) enum Action {
     Nothing,
     /// Open a websocket.
     Connect,
-    /// Send this text.
+    /// Send this text frame.
     Send(String),
-    /// Send a ping.
+    /// Send the venue's own ping.
+    SendPing(&'static str),
+    /// Send a websocket ping.
     Ping,
     /// All requests are answered, and something was granted: the feed is live.
     Live {
@@ -54,7 +58,7 @@ pub(super) enum Action {
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {
         /// Why.
-        loss: DisconnectReason,
+        reason: DisconnectReason,
         /// How long it will wait.
         retry_in: Duration,
     },
@@ -62,17 +66,17 @@ pub(super) enum Action {
 
 /// Why a connection is left, and what is known of when to come back.
 struct Ending {
-    loss: DisconnectReason,
+    reason: DisconnectReason,
     retry_after: Option<Duration>,
 }
 
 impl From<DisconnectReason> for Ending {
-    fn from(loss: DisconnectReason) -> Self {
-        Self { loss, retry_after: None }
+    fn from(reason: DisconnectReason) -> Self {
+        Self { reason, retry_after: None }
     }
 }
 
-/// The longest that a venue may ask to be left alone: Binance bans for minutes first, and a header must not stop a feed for a day.
+/// The longest wait that a venue may ask for: the first bans last minutes, and a header must not stop a feed for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// One feed's course through its connections.
@@ -109,12 +113,17 @@ struct Link {
     granted: usize,
     /// Their ids.
     refused: Vec<u64>,
-    live: bool,
-    /// When the last frame came.
+    /// When all requests were answered.
+    live_since: Option<Instant>,
+    /// When the last sign of life arrived: a frame of any kind.
     heard: Instant,
-    /// When a ping was sent that nothing came after.
+    /// When the last text or binary frame arrived.
+    last_frame: Instant,
+    /// When a websocket ping was sent that nothing came after.
     pinged: Option<Instant>,
-    /// When the first and the last data came.
+    /// When the venue's own ping was last sent, or the connection began.
+    last_ping: Instant,
+    /// When the first and the last data arrived.
     data: Option<(Instant, Instant)>,
 }
 
@@ -145,8 +154,8 @@ impl Session {
                 self.stage = Stage::Connected(Link::new(requests, &self.timing, now));
                 Action::Nothing
             }
-            (Event::Lost { loss, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
-                self.leave(loss, retry_after, now)
+            (Event::Disconnected { reason, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
+                self.leave(reason, retry_after, now)
             }
             (Event::Watch(watch), _) => {
                 self.watched_since = watch.then_some(self.watched_since.unwrap_or(now));
@@ -160,7 +169,7 @@ impl Session {
                     }
                     action
                 }
-                Err(Ending { loss, retry_after }) => self.leave(loss, retry_after, now),
+                Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
             },
             _ => Action::Nothing,
         }
@@ -174,12 +183,12 @@ impl Session {
         }
     }
 
-    fn leave(&mut self, loss: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
+    fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
         // A replacement that was planned is no failure, but one that a venue asks for again and again is.
-        let planned = stable && matches!(loss, DisconnectReason::Lifetime | DisconnectReason::Closing);
+        let planned = stable && matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing);
         let random = self.random.random();
-        let wait = match loss {
+        let wait = match reason {
             _ if planned => Duration::ZERO,
             // Half of it is kept, for a wait of nothing would be the one that must not be.
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
@@ -187,7 +196,7 @@ impl Session {
         };
         let retry_in = wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
         self.stage = Stage::Waiting { until: now + retry_in };
-        Action::Leave { loss, retry_in }
+        Action::Leave { reason, retry_in }
     }
 }
 
@@ -200,9 +209,11 @@ impl Link {
             unanswered: VecDeque::new(),
             granted: 0,
             refused: Vec::new(),
-            live: false,
+            live_since: None,
             heard: now,
+            last_frame: now,
             pinged: None,
+            last_ping: now,
             data: None,
         };
         link.await_the_venue(timing, now);
@@ -224,8 +235,12 @@ impl Link {
         watched_since: Option<Instant>,
         now: Instant,
     ) -> Result<Action, Ending> {
-        if let Event::Heard | Event::Message(_) = event {
-            (self.heard, self.pinged) = (now, None);
+        if let Event::Pong | Event::Unreadable | Event::Message(_) = event {
+            self.heard = now;
+            self.pinged = None;
+        }
+        if let Event::Unreadable | Event::Message(_) = event {
+            self.last_frame = now;
         }
         match event {
             Event::Due => Ok(self.due(timing, rules, watched_since, now)?),
@@ -235,7 +250,9 @@ impl Link {
                 self.await_the_venue(timing, now);
                 Ok(Action::Nothing)
             }
-            Event::Heard | Event::Watch(_) | Event::Connected(_) | Event::Lost { .. } => Ok(Action::Nothing),
+            Event::Pong | Event::Unreadable | Event::Watch(_) | Event::Connected(_) | Event::Disconnected { .. } => {
+                Ok(Action::Nothing)
+            }
         }
     }
 
@@ -252,12 +269,13 @@ impl Link {
             }
             Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
-                return Err(Ending { loss: DisconnectReason::Failed, retry_after });
+                return Err(Ending { reason: DisconnectReason::Failed, retry_after });
             }
             Message::Closing => return Err(DisconnectReason::Closing.into()),
-            Message::Other => return Ok(Action::Nothing),
+            Message::Gap => return Err(DisconnectReason::Gap.into()),
+            Message::Control | Message::Other => return Ok(Action::Nothing),
         }
-        Ok(self.judge()?)
+        Ok(self.judge(now)?)
     }
 
     /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before, is none.
@@ -274,14 +292,14 @@ impl Link {
     }
 
     /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
-    fn judge(&mut self) -> Result<Action, DisconnectReason> {
-        if self.live || !self.all_answered() {
+    fn judge(&mut self, now: Instant) -> Result<Action, DisconnectReason> {
+        if self.live_since.is_some() || !self.all_answered() {
             return Ok(Action::Nothing);
         }
         if self.granted == 0 && !self.refused.is_empty() {
             return Err(DisconnectReason::Refused);
         }
-        self.live = true;
+        self.live_since = Some(now);
         Ok(Action::Live { refused: std::mem::take(&mut self.refused) })
     }
 
@@ -299,8 +317,11 @@ impl Link {
         if passed(self.unanswered.front().map(|(_, until)| *until)) {
             return Err(DisconnectReason::Unacknowledged);
         }
-        if passed(self.silent_at(timing)) {
+        if passed(self.no_pong_at(timing)) {
             return Err(DisconnectReason::NoPong);
+        }
+        if passed(self.heartbeat_at(rules)) {
+            return Err(DisconnectReason::NoHeartbeat);
         }
         if passed(self.mute_at(rules, watched_since)) {
             return Err(DisconnectReason::NoData);
@@ -313,24 +334,33 @@ impl Link {
             self.await_the_venue(timing, now);
             return Ok(request.text.map_or(Action::Nothing, Action::Send));
         }
+        if let Some(ping) = rules.ping
+            && passed(self.next_ping_at(rules))
+        {
+            self.last_ping = now;
+            self.send_not_before = now + rules.between_requests;
+            return Ok(Action::SendPing(ping.text));
+        }
         if passed(self.ping_at(timing)) {
             self.pinged = Some(now);
             self.send_not_before = now + rules.between_requests;
             return Ok(Action::Ping);
         }
-        self.judge()
+        self.judge(now)
     }
 
     fn deadline(&self, timing: &Timing, rules: &Rules, watched_since: Option<Instant>) -> Instant {
         let moments = [
             self.replace_at(rules),
             self.unanswered.front().map(|(_, until)| *until),
-            self.silent_at(timing),
+            self.no_pong_at(timing),
+            self.heartbeat_at(rules),
             self.mute_at(rules, watched_since),
             self.send_at(),
+            self.next_ping_at(rules),
             self.ping_at(timing),
             // Nothing was to be asked for: live at once.
-            (!self.live && self.all_answered()).then_some(self.since),
+            (self.live_since.is_none() && self.all_answered()).then_some(self.since),
         ];
         moments.into_iter().flatten().min().expect("either a ping or its answer is always due at some time")
     }
@@ -339,8 +369,18 @@ impl Link {
         rules.lifetime.map(|lifetime| self.since + lifetime)
     }
 
-    fn silent_at(&self, timing: &Timing) -> Option<Instant> {
+    fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {
         self.pinged.map(|pinged| pinged + timing.pong)
+    }
+
+    /// A venue with heartbeats sends them once it has granted something.
+    fn heartbeat_at(&self, rules: &Rules) -> Option<Instant> {
+        Some(self.live_since?.max(self.last_frame) + rules.heartbeat_timeout?)
+    }
+
+    /// The venue's own ping waits for its turn among the requests.
+    fn next_ping_at(&self, rules: &Rules) -> Option<Instant> {
+        Some((self.last_ping + rules.ping?.every).max(self.send_not_before))
     }
 
     /// Silence counts from the last data, but not from before it was watched.

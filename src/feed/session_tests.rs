@@ -1,7 +1,7 @@
 //! The session in simulated time: no socket, no clock.
 
 use super::*;
-use crate::market::Reason;
+use crate::{market::Reason, venue::Ping};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -9,6 +9,8 @@ const RULES: Rules = Rules {
     between_requests: Duration::from_millis(300),
     lifetime: Some(Duration::from_secs(1_000)),
     mute_after: Some(Duration::from_secs(30)),
+    ping: None,
+    heartbeat_timeout: None,
 };
 
 /// A session, its simulated clock and what it did so far.
@@ -47,8 +49,8 @@ impl Course {
         self.on(Event::Message(message))
     }
 
-    fn lost(&mut self, loss: DisconnectReason) -> Action {
-        self.on(Event::Lost { loss, retry_after: None })
+    fn lost(&mut self, reason: DisconnectReason) -> Action {
+        self.on(Event::Disconnected { reason, retry_after: None })
     }
 
     /// Lets time pass to the next deadline; returns how long that was and what was done.
@@ -71,9 +73,9 @@ fn requests(count: u64) -> Vec<Request> {
     (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
 }
 
-fn loss(action: Action) -> Option<DisconnectReason> {
+fn reason(action: Action) -> Option<DisconnectReason> {
     match action {
-        Action::Leave { loss, .. } => Some(loss),
+        Action::Leave { reason, .. } => Some(reason),
         _ => None,
     }
 }
@@ -104,7 +106,7 @@ fn an_unanswered_request_is_a_loss_even_while_data_flow() {
     let mut course = Course::connected(RULES, 1);
     course.next();
     course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
+    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
-    assert_eq!(loss(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
+    assert_eq!(reason(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
 }
 
 #[test]
@@ -128,10 +130,10 @@ fn a_silent_venue_is_asked_once_and_left() {
     let mut course = Course::live(Rules { mute_after: None, ..RULES });
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     course.now += SECOND;
-    assert_eq!(course.on(Event::Heard), Action::Nothing, "a pong");
+    assert_eq!(course.on(Event::Pong), Action::Nothing, "a pong");
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (timing.pong, Some(DisconnectReason::NoPong)));
+    assert_eq!((wait, reason(action)), (timing.pong, Some(DisconnectReason::NoPong)));
 }
 
 #[test]
@@ -141,8 +143,8 @@ fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
     let started = course.now;
     let lost = loop {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
-            action => break loss(action),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
         }
     };
     assert_eq!(lost, Some(DisconnectReason::NoData));
@@ -155,14 +157,14 @@ fn a_connection_is_replaced_at_its_age_and_at_the_venues_wish_without_a_wait() {
     course.data_for(RULES.lifetime.unwrap());
     assert_eq!(
         course.next(),
-        (Duration::ZERO, Action::Leave { loss: DisconnectReason::Lifetime, retry_in: Duration::ZERO })
+        (Duration::ZERO, Action::Leave { reason: DisconnectReason::Lifetime, retry_in: Duration::ZERO })
     );
     assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
 
     let mut course = Course::live(RULES);
     course.data_for(Timing::default().stable_after);
     let left = course.message(Message::Closing);
-    assert_eq!(left, Action::Leave { loss: DisconnectReason::Closing, retry_in: Duration::ZERO });
+    assert_eq!(left, Action::Leave { reason: DisconnectReason::Closing, retry_in: Duration::ZERO });
 }
 
 #[test]
@@ -209,8 +211,8 @@ fn the_venues_own_retry_after_is_kept_within_reason() {
     for (asked, waits) in [(120, 120 * SECOND), (1_000_000, RETRY_AFTER_MAX)] {
         let mut course = Course::new(RULES);
         course.next();
-        let left = course.on(Event::Lost { loss: DisconnectReason::Http, retry_after: Some(asked * SECOND) });
-        assert_eq!(left, Action::Leave { loss: DisconnectReason::Http, retry_in: waits });
+        let left = course.on(Event::Disconnected { reason: DisconnectReason::Http, retry_after: Some(asked * SECOND) });
+        assert_eq!(left, Action::Leave { reason: DisconnectReason::Http, retry_in: waits });
     }
 }
 
@@ -219,7 +221,7 @@ fn an_attempt_that_takes_too_long_is_given_up() {
     let mut course = Course::new(RULES);
     assert_eq!(course.next().1, Action::Connect);
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (Timing::default().connect, Some(DisconnectReason::ConnectTimeout)));
+    assert_eq!((wait, reason(action)), (Timing::default().connect, Some(DisconnectReason::ConnectTimeout)));
     assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing, "too late is never");
 }
 
@@ -242,7 +244,7 @@ fn a_venue_that_never_speaks_first_is_left() {
     let mut course = Course::new(RULES);
     course.next();
     course.on(Event::Connected(vec![Request { id: 0, text: None }]));
-    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
+    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -250,14 +252,14 @@ fn what_only_a_person_can_change_is_tried_again_slowly_and_what_passes_when_it_h
     let mut course = Course::connected(RULES, 1);
     for _ in 0..20 {
         let left = course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized)));
-        let Action::Leave { loss: DisconnectReason::Denied, retry_in } = left else { panic!("{left:?}") };
+        let Action::Leave { reason: DisconnectReason::Denied, retry_in } = left else { panic!("{left:?}") };
         let denied = Timing::default().denied;
         assert!((denied / 2..=denied).contains(&retry_in), "{retry_in:?}");
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
     }
     let left = course.message(Message::Failed(Failure::Passing { retry_after: Some(90 * SECOND) }));
-    assert_eq!(left, Action::Leave { loss: DisconnectReason::Failed, retry_in: 90 * SECOND });
+    assert_eq!(left, Action::Leave { reason: DisconnectReason::Failed, retry_in: 90 * SECOND });
 }
 
 #[test]
@@ -269,7 +271,7 @@ fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
     let until = course.now + 10 * mute_after;
     while course.now < until {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
             action => panic!("{action:?}"),
         }
     }
@@ -278,8 +280,8 @@ fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
     course.on(Event::Watch(true));
     let lost = loop {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
-            action => break loss(action),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
         }
     };
     assert_eq!(
@@ -297,8 +299,8 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
     for _ in 0..30 {
         let wait = loop {
             match course.next().1 {
-                Action::Leave { loss: DisconnectReason::NoData, retry_in } => break retry_in,
-                Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+                Action::Leave { reason: DisconnectReason::NoData, retry_in } => break retry_in,
+                Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
                 action => assert_eq!(action, Action::Send("1".to_owned())),
             }
         };
@@ -311,11 +313,69 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
     assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
 }
 
+#[test]
+fn the_venues_own_ping_goes_at_its_interval_and_at_the_pace_of_requests() {
+    let ping = Ping { every: 10 * SECOND, text: "ping" };
+    let mut course = Course::live(Rules { mute_after: None, lifetime: None, ping: Some(ping), ..RULES });
+    let started = course.now;
+    course.now += ping.every - Duration::from_millis(100);
+    course.on(Event::Ask(requests(1)));
+    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
+    course.message(Message::Acknowledged(1));
+    assert_eq!(course.next(), (RULES.between_requests, Action::SendPing("ping")), "not sooner after a request");
+    assert_eq!(course.message(Message::Control), Action::Nothing);
+    assert_eq!(course.next(), (ping.every, Action::SendPing("ping")));
+    assert!(course.now - started > 2 * ping.every);
+}
+
+#[test]
+fn rule_7_a_venue_whose_heartbeats_stop_is_left_however_well_it_answers_websocket_pings() {
+    let rules = Rules { mute_after: None, lifetime: None, heartbeat_timeout: Some(40 * SECOND), ..RULES };
+    let mut course = Course::live(rules);
+    for _ in 0..100 {
+        course.now += SECOND;
+        assert_eq!(course.message(Message::Control), Action::Nothing, "a heartbeat");
+    }
+    course.now += SECOND;
+    course.on(Event::Unreadable);
+    let started = course.now;
+    let left = loop {
+        match course.next().1 {
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
+        }
+    };
+    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoHeartbeat), 40 * SECOND));
+}
+
+#[test]
+fn rule_7_heartbeats_do_not_hide_that_no_data_come() {
+    let mut course = Course::live(Rules { heartbeat_timeout: Some(10 * SECOND), lifetime: None, ..RULES });
+    let started = course.now;
+    let left = loop {
+        course.now += SECOND;
+        course.message(Message::Control);
+        match course.on(Event::Due) {
+            Action::Nothing => {}
+            action => break reason(action),
+        }
+    };
+    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoData), RULES.mute_after.unwrap()));
+}
+
+#[test]
+fn a_gap_is_a_reason_to_connect_again() {
+    let mut course = Course::live(RULES);
+    assert_eq!(reason(course.message(Message::Gap)), Some(DisconnectReason::Gap));
+}
+
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
-    fn any_course_goes_on(steps in prop::collection::vec((0_u8..15, 0_u64..40_000), 1..200)) {
-        let mut course = Course::new(RULES);
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..18, 0_u64..40_000), 1..200)) {
+        let ping = Some(Ping { every: 20 * SECOND, text: "ping" });
+        let rules = if steps.len() % 2 == 0 { RULES } else { Rules { ping, heartbeat_timeout: Some(10 * SECOND), ..RULES } };
+        let mut course = Course::new(rules);
         for (step, millis) in steps {
             let action = match step {
                 0 => course.message(Message::Data),
@@ -324,11 +384,14 @@ proptest! {
                 3 => course.message(Message::Closing),
                 4 => course.lost(DisconnectReason::Protocol),
                 5 => course.on(Event::Connected(requests(millis % 4))),
-                6 => course.on(Event::Heard),
+                6 => course.on(Event::Pong),
                 8 => course.on(Event::Ask(requests(millis % 3))),
                 9 => course.on(Event::Watch(millis % 2 == 0)),
                 10 => course.message(Message::Failed(Failure::Passing { retry_after: None })),
                 11 => course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized))),
+                12 => course.message(Message::Control),
+                13 => course.message(Message::Gap),
+                14 => course.on(Event::Unreadable),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,
             };

@@ -13,7 +13,7 @@ pub struct Timing {
     pub send: Duration,
     /// Without any frame, before a ping asks whether somebody is there. Half of what load balancers call idle.
     pub ping_after: Duration,
-    /// For anything to come after a ping.
+    /// For anything to arrive after a ping.
     pub pong: Duration,
     /// For the other side's close frame when we leave: a courtesy, not worth a second more.
     pub close: Duration,
@@ -22,7 +22,7 @@ pub struct Timing {
     /// The longest first wait after a failure.
     pub backoff_first: Duration,
     /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is far from
-    /// any limit on attempts (Binance: 300 in five minutes).
+    /// any venue's limit on attempts, such as 300 in five minutes.
     pub backoff_max: Duration,
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue that is asked
     /// again and again with a wrong key may lock the account.

@@ -5,6 +5,7 @@
 
 mod date;
 mod decimal;
+mod feed_symbol;
 mod guard;
 mod hours;
 mod new_york;
@@ -16,6 +17,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
+pub use feed_symbol::FeedSymbol;
 pub use guard::Guards;
 pub use hours::{Hours, Phase, Schedule};
 pub use snapshot::{Applied, Kind, Origin, Quote, Snapshot, Stats, Trade};

@@ -1,14 +1,14 @@
 //! What one venue message says of one symbol.
 
-use super::{Decimal, UnixMicros};
+use super::{Decimal, FeedSymbol, UnixMicros};
 
 /// What one venue message says of one symbol: any of its parts, each field set, kept or cleared.
 ///
 /// Several trades are several updates, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Update {
-    /// The symbol, by its index in the list that the connection was made with.
-    pub symbol: u32,
+    /// The symbol, by its place in the connection's list.
+    pub symbol: FeedSymbol,
     /// A trade.
     pub trade: Option<TradeUpdate>,
     /// The best bid and ask.
