@@ -149,7 +149,7 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
     assert!(!shown.contains("PKTEST") && !shown.contains("s3cr3t"), "{shown}");
     for no_key in ["", " ", "two words", "sécret", &"x".repeat(513)] {
         let error = with("PKTEST", no_key).unwrap_err();
-        assert!(error.starts_with("the variable ALPACA_SECRET, named by `secret_env`, holds no key\n"), "{error}");
+        assert!(error.starts_with("the variable ALPACA_SECRET of `secret_env` does not hold a key\n"), "{error}");
         assert!(no_key.trim().is_empty() || !error.contains(no_key), "{error}");
     }
 }
@@ -275,6 +275,31 @@ fn rule_10_each_key_of_a_feed_has_its_limit() {
         let error = read(&over).unwrap_err();
         assert!(error.contains(said), "{}: {error}", key.name);
     }
+}
+
+#[test]
+fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
+    let load = |count: usize, more: &str| {
+        let symbols: Vec<String> = (0..count).map(|n| format!("\"A{n}-USDT\"")).collect();
+        load_text("spread", format!("[[feed]]\nvenue = \"binance\"\n{more}\nsymbols = [{}]", symbols.join(",")))
+    };
+    let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
+    assert_eq!(connections(512, ""), [0..512]);
+    assert_eq!(connections(513, ""), [0..256, 256..513], "evenly");
+    assert_eq!(connections(8 * 512, "").len(), 8);
+    assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
+    let error = load(8 * 512 + 1, "").unwrap_err();
+    assert!(error.starts_with("4097 symbols are too many for this feed\n"), "{error}");
+    assert!(
+        error.ends_with(
+            " = a connection to binance carries 512 symbols, and the feed may open 8\n   = set connections_max = 9"
+        ),
+        "{error}"
+    );
+    let error = load(513, "connections_max = 1").unwrap_err();
+    assert!(error.ends_with("set connections_max = 2"), "{error}");
+    let error = load(64 * 512 + 1, "").unwrap_err();
+    assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
 }
 
 #[test]

@@ -204,6 +204,7 @@ impl Rig {
         let expected = match reason {
             "no_data" => Reason::Mute,
             "closing" => Reason::Reconnect,
+            "gap" => Reason::Gap,
             _ => Reason::ConnectionLost,
         };
         assert_eq!(told, expected);
@@ -544,6 +545,124 @@ async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
     // It is never polled again, so that it answers no ping; the kernel still acknowledges all.
     let _mute = venue.grant().await;
     rig.lost_by("no_pong").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_venues_own_ping_is_sent_and_its_answer_is_no_error() {
+    let (mut rig, venue) = Rig::against(Timing { venue_ping: Some(Duration::from_millis(20)), ..timing() }).await;
+    let mut peer = venue.grant().await;
+    for _ in 0..3 {
+        assert_eq!(peer.text().await, "ping");
+        peer.send("pong").await;
+    }
+    // Three answers, and that of the subscription.
+    rig.counted("messages_total{feed=\"test\",kind=\"control\"}", "4").await;
+    rig.dropped("json", 0).await;
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_venue_whose_heartbeats_stop_is_left_although_it_answers_pings() {
+    let (ping_after, venue_heartbeat) = (Duration::from_millis(10), Some(Duration::from_millis(100)));
+    let (mut rig, venue) = Rig::against(Timing { ping_after, venue_heartbeat, ..timing() }).await;
+    let mut peer = venue.grant().await;
+    peer.send(r#"{"op":"heartbeat","sent":0}"#).await;
+    // Reading answers the websocket pings.
+    let reader = tokio::spawn(async move { while peer.0.next().await.is_some_and(|frame| frame.is_ok()) {} });
+    rig.lost_by("no_heartbeat").await;
+    within("the connection ends", reader).await.unwrap();
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_gap_makes_every_symbol_stale_and_brings_a_new_connection() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    peer.trade(1).await;
+    peer.send(r#"{"op":"heartbeat","sent":1}"#).await;
+    peer.trade(2).await;
+    assert_eq!(rig.prices(2).await, ["1", "2"]);
+    peer.send(r#"{"op":"heartbeat","sent":3}"#).await;
+    rig.lost_by("gap").await;
+    venue.grant().await.trade(3).await;
+    assert_eq!(rig.prices(1).await, ["3"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_venue_that_answers_for_each_symbol_refuses_one_and_grants_the_others() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"op":"refuse","id":1,"symbol":"AAPL"}"#).await;
+    peer.trade(1).await;
+    assert_eq!(rig.prices(1).await, ["1"]);
+    assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
+    peer.send(r#"{"op":"ack","id":1,"symbol":"MSFT"}"#).await;
+    assert_eq!(rig.refused().await, refusals([0], Reason::NotGranted));
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_for_one_symbol_is_asked_for_again_in_halves() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"op":"split","id":1}"#).await;
+    assert_eq!(peer.text().await, r#"{"id":2,"op":"subscribe","symbols":["AAPL"]}"#);
+    assert_eq!(peer.text().await, r#"{"id":3,"op":"subscribe","symbols":["MSFT"]}"#);
+    peer.send(r#"{"op":"ack","id":3}"#).await;
+    peer.send(r#"{"op":"split","id":2}"#).await;
+    assert_eq!(rig.refused().await, refusals([0], Reason::NotGranted));
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+/// Accepts a connection of a Binance feed, and grants its requests for these symbols.
+async fn grant_streams(venue: &Venue, symbols: usize) -> (Peer, String) {
+    let mut peer = venue.accept().await;
+    let mut first = String::new();
+    for id in 1..=symbols.div_ceil(100) {
+        let request = peer.text().await;
+        if id == 1 {
+            first = request;
+        }
+        peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
+    }
+    (peer, first)
+}
+
+#[tokio::test]
+async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_one_that_is_lost() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
+    let (one, two) = (grant_streams(&venue, 300).await, grant_streams(&venue, 300).await);
+    let (low, high) = if one.1.contains("c0usdt@trade") { (one.0, two.0) } else { (two.0, one.0) };
+    rig.reached(FeedState::Live).await;
+    rig.counted("up{feed=\"test\"}", "1").await;
+    let report = rig.status.report();
+    assert_eq!((report.connections, report.connections_up), (2, 2));
+
+    drop(low);
+    rig.lost_by("io").await;
+    rig.counted("up{feed=\"test\"}", "0").await;
+    rig.reached(FeedState::Failed).await;
+    assert_eq!(rig.status.verdict(), FeedState::Live, "it serves half of its symbols");
+    let mut high = high;
+    high.send(r#"{"stream":"c599usdt@trade","data":{"e":"trade","s":"C599USDT","t":1,"p":"7","q":"1","T":1723161255342000,"m":true}}"#).await;
+    let updates = rig.updates().await;
+    assert_eq!(updates.iter().map(|update| update.symbol).collect::<Vec<_>>(), [FeedSymbol(599)]);
+
+    let (_low, first) = grant_streams(&venue, 300).await;
+    assert!(first.contains("c0usdt@trade"), "the other connection has its symbols still");
+    rig.reached(FeedState::Live).await;
+    rig.counted("up{feed=\"test\"}", "1").await;
+    rig.counted("gaps_total{feed=\"test\"}", "1").await;
     rig.stop().await;
 }
 

@@ -60,7 +60,7 @@ pub(super) fn net(text: &str) -> Result<IpNet, Wrong> {
         wrong().help("write an address, such as \"10.0.0.7\" or \"fd00::7\", or a network, such as \"10.0.0.0/8\"")
     })?;
     if net.trunc() != net {
-        return Err(Wrong::new(format!("`{}` is an address with the length of a network", shown(text))).help(format!(
+        return Err(Wrong::new(format!("`{}` is neither a network nor an address", shown(text))).help(format!(
             "write the network, \"{}\", or the address, \"{}\"",
             net.trunc(),
             net.addr()

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     market::{FeedSymbol, Now, Origin, Phase, Reason, Schedule},
     telemetry::labels::Label,
-    venue::{Batch, Failure, Message, Rules, Venue},
+    venue::{Batch, Failure, Message, Ping, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::{
@@ -89,7 +89,12 @@ impl<S: Sink> Connection<S> {
     pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
         let now = Instant::now();
         let rules = setup.venue.rules();
-        let rules = Rules { mute_after: setup.mute_after.or(rules.mute_after), ..rules };
+        let rules = Rules {
+            mute_after: setup.mute_after.or(rules.mute_after),
+            ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
+            heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
+            ..rules
+        };
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {

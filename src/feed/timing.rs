@@ -15,6 +15,10 @@ pub struct Timing {
     pub ping_after: Duration,
     /// For anything to arrive after a ping.
     pub pong: Duration,
+    /// Instead of the interval of the venue's own pings.
+    pub venue_ping: Option<Duration>,
+    /// Instead of the venue's own limit between heartbeats.
+    pub venue_heartbeat: Option<Duration>,
     /// For the other side's close frame when we leave: a courtesy, not worth a second more.
     pub close: Duration,
     /// Data must have flowed for so long on a connection before the next failure counts as the first.
@@ -40,6 +44,8 @@ impl Default for Timing {
             send: seconds(5),
             ping_after: seconds(15),
             pong: seconds(10),
+            venue_ping: None,
+            venue_heartbeat: None,
             close: seconds(1),
             stable_after: seconds(60),
             backoff_first: seconds(1),
