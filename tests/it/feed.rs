@@ -5,9 +5,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{future::Future, time::Duration};
 use tickfan::{
     config::{self, Credentials, Secret, SymbolEntry, VenueKind},
-    feed::{Feed, FeedState, FeedStatus, Sink, Timing},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
     market::{Date, Field, Hours, Now, Reason, Schedule, Update},
-    telemetry::feed::FeedMetrics,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -1,8 +1,12 @@
-//! What is measured of a feed: its label values and its handles.
+//! The metrics of a feed: label values and registered handles.
 
-use super::{
-    labels::{Counters, labels},
-    names,
+use super::DisconnectReason;
+use crate::{
+    telemetry::{
+        labels::{Counters, labels},
+        names,
+    },
+    venue::DecodeError,
 };
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -27,68 +31,6 @@ labels! {
 }
 
 labels! {
-    /// Label `reason` of [`names::FEED_DECODE_ERRORS`]: why a venue's message, or a field of it, was dropped.
-    pub enum DecodeError {
-        /// The message is not JSON, or cut off.
-        Json = "json",
-        /// The message is JSON, but not built as the protocol says.
-        Shape = "shape",
-        /// The message is of a symbol that was not asked for.
-        UnknownSymbol = "unknown_symbol",
-        /// A field that such a message always has is not there.
-        Missing = "missing",
-        /// A field is no number.
-        Number = "number",
-        /// A field is a number that does not fit exactly.
-        Range = "range",
-        /// A field is no time.
-        Time = "time",
-        /// A field is none of the words that it can be.
-        Word = "word",
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-labels! {
-    /// Label `reason` of [`names::FEED_DISCONNECTS`]: why a connection to a venue, or an attempt at one, ended.
-    pub enum DisconnectReason {
-        /// The venue's address cannot be reached, or the connection broke.
-        Io = "io",
-        /// No connection within the time for it.
-        ConnectTimeout = "connect_timeout",
-        /// No trust in the venue's certificate, or no TLS at all.
-        Tls = "tls",
-        /// The venue answered the handshake with another status than 101.
-        Http = "http",
-        /// The venue broke the websocket protocol.
-        Protocol = "protocol",
-        /// A message longer than the limit.
-        Oversize = "oversize",
-        /// The venue closed the connection.
-        Closed = "closed",
-        /// The venue said that it will close the connection soon.
-        Closing = "closing",
-        /// The venue refused all that was asked for.
-        Refused = "refused",
-        /// The venue does not let us in: a wrong key, or an account without these data.
-        Denied = "denied",
-        /// The venue reported a failure that will pass.
-        Failed = "failed",
-        /// The venue did not answer a request in time.
-        Unacknowledged = "unacknowledged",
-        /// The venue sent nothing, not even an answer to a ping.
-        NoPong = "no_pong",
-        /// The venue answers pings, but sent no data.
-        NoData = "no_data",
-        /// The venue takes nothing: what was to be sent did not leave in time.
-        Stuck = "stuck",
-        /// The connection has lived for as long as it should.
-        Lifetime = "lifetime",
-    }
-}
-
-labels! {
     /// Label `result` of [`names::FEED_CONNECTS`].
     pub enum ConnectResult {
         /// A websocket is open.
@@ -106,7 +48,7 @@ pub struct FeedMetrics {
     /// Attempts to connect.
     pub connects: Counters<ConnectResult>,
     /// Why connections, or attempts, ended.
-    pub losses: Counters<DisconnectReason>,
+    pub disconnects: Counters<DisconnectReason>,
     /// When the last message came, in seconds since 1970.
     pub last_message: Gauge,
     /// Updates and messages by kind.
@@ -128,7 +70,9 @@ impl FeedMetrics {
         Self {
             up: gauge!(names::FEED_UP, "feed" => name()),
             connects: Counters::register(|value| counter!(names::FEED_CONNECTS, "feed" => name(), "result" => value)),
-            losses: Counters::register(|value| counter!(names::FEED_DISCONNECTS, "feed" => name(), "reason" => value)),
+            disconnects: Counters::register(
+                |value| counter!(names::FEED_DISCONNECTS, "feed" => name(), "reason" => value),
+            ),
             last_message: gauge!(names::FEED_LAST_MESSAGE, "feed" => name()),
             messages: Counters::register(|value| counter!(names::FEED_MESSAGES, "feed" => name(), "kind" => value)),
             decode_errors: Counters::register(
