@@ -25,7 +25,7 @@ test("the dashboard is what Grafana's own types say", (t) => {
   const file = join(folder, "dashboard.ts");
   writeFileSync(file, `import { type Dashboard, ThresholdsMode } from "@grafana/schema";\nexport const dashboard: Dashboard = ${typed()};\n`);
   const options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"];
-  const checked = spawnSync(join(here, "node_modules/.bin/tsc"), [...options, file], { encoding: "utf8" });
+  const checked = spawnSync(join(here, "../node_modules/.bin/tsc"), [...options, file], { encoding: "utf8" });
   assert.equal(checked.status, 0, checked.stdout + checked.stderr);
 });
 
