@@ -106,7 +106,7 @@ fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_i
 }
 
 #[test]
-fn a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch() {
+fn rule_12_a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch() {
     let mut epochs = Vec::new();
     for _ in 0..2 {
         let venue = Venue::bind();
@@ -141,7 +141,7 @@ fn say_goodbye(mut stream: Stream) {
 }
 
 #[test]
-fn ticks_go_on_while_streams_are_drained() {
+fn rule_12_a_stop_ends_streams_over_the_drain_window_and_ticks_go_on_meanwhile() {
     let venue = Venue::bind();
     let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
     config.server.drain = Duration::from_secs(3);
