@@ -7,9 +7,9 @@ use crate::support::{
     reference::{Expected, expected},
     running::{Running, binance, config},
     stream::{Stream, Tick},
-    venue::Venue,
 };
 use std::{collections::BTreeMap, net::SocketAddr, thread, time::Duration};
+use venue_sim::blocking::Venue;
 
 const BOTH: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT";
 const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
@@ -33,7 +33,7 @@ fn play(recording: &Recording, speed: f64) {
             let mut stream = open(gateway.address, target, expected.len());
             scope.spawn(move || follow(&mut stream, expected, &recording.name));
         }
-        connection.play(recording, speed);
+        connection.play(recording.due_at(speed));
     });
     gateway.stop().unwrap();
 }
@@ -124,7 +124,7 @@ fn rule_2_a_reader_of_20_kb_a_second_ends_on_the_newest_and_what_it_did_not_get_
         let expected = &expected;
         let fast = scope.spawn(move || read_to_the_end(&mut fast, expected));
         let slow = scope.spawn(move || read_to_the_end(&mut slow, expected));
-        connection.play(&recording, 10.0);
+        connection.play(recording.due_at(10.0));
         (fast.join().unwrap(), slow.join().unwrap())
     });
     println!("{}: missed {} of the fast one, {} of the slow one", recording.name, fast.missed, slow.missed);

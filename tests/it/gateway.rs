@@ -1,16 +1,19 @@
 //! The whole gateway over sockets, from its venues to its clients: what a lost connection and a stop look like from outside.
 
 use crate::support::{
-    Client, PATIENCE,
+    AT_ONCE, Client, PATIENCE, kernel,
     reference::Fields,
     running::{Running, binance, config},
     stream::{Event, Stream, Tick, fields},
-    venue::{AT_ONCE, Venue, quote, trade},
 };
 use std::{
     net::{SocketAddr, TcpStream},
     sync::mpsc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use venue_sim::{
+    binance::{quote, trade},
+    blocking::Venue,
 };
 
 const ALL: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT,SOL-USDT";
@@ -209,6 +212,9 @@ fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
     // It is accepted after them, so they are accepted once it is answered.
     let mut idle = Client::connect(gateway.address);
     assert_eq!(idle.get("/v1/symbols").status, 200);
+    for client in [&late_stream, &late_quote] {
+        kernel::wait_until_all_is_read(&client.socket);
+    }
     let admin = gateway.admin;
     let stopping = std::thread::spawn(move || gateway.stop());
     assert_eq!(idle.rest(), "", "the end of an idle connection shows that the stop has begun");

@@ -4,10 +4,10 @@ use crate::support::{
     Client, PATIENCE,
     crowd::{Crowd, Member},
     process::Process,
-    venue::{Venue, trade},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::{Duration, Instant};
+use venue_sim::{binance::trade, blocking::Venue};
 
 const STREAMS: usize = 10_000;
 /// A debug build opens that many in some seconds; the rest is for machines that do much else.

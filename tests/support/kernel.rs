@@ -26,6 +26,22 @@ pub fn unacknowledged(line: &str) -> u64 {
     u64::from_str_radix(queues.split_once(':').unwrap().0, 16).unwrap()
 }
 
+/// Waits until the gateway has read all that a client sent.
+pub fn wait_until_all_is_read(client: &TcpStream) {
+    let gateway = client.peer_addr().unwrap();
+    let client = client.local_addr().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let lines = sockets(gateway, client);
+        // The queues stand as `sent:received`.
+        if lines.iter().all(|line| line.split_whitespace().nth(4).unwrap().ends_with(":00000000")) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{lines:?} has bytes that were not read");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits until the kernel has nothing left of the gateway's end of a client's connection, no byte that waits to be sent either.
 pub fn wait_until_nothing_is_left(client: &TcpStream) {
     let (gateway, client) = (client.peer_addr().unwrap(), client.local_addr().unwrap());

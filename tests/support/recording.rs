@@ -51,6 +51,11 @@ impl Recording {
         Self { name, frames: lines.iter().map(frame).collect() }
     }
 
+    /// All frames, each with the time at which it is due at `speed` times the recording's own pace.
+    pub fn due_at(&self, speed: f64) -> impl Iterator<Item = (Duration, &str)> {
+        self.frames.iter().map(move |frame| (frame.at.div_f64(speed), frame.text.as_str()))
+    }
+
     /// A session with the recorded one's length, shapes and bursts, and with what it lacks: quotes that change nothing, an
     /// empty side of a book, very small numbers.
     pub fn generate(seed: u64) -> Self {
