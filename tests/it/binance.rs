@@ -1,5 +1,5 @@
-//! Binance's frames, from the venue's socket to the client's: a recorded session where `TEST_RECORDINGS` names a folder of
-//! them, else one like it that is made up from a seed.
+//! Binance's frames from the venue's socket to the client's. Plays the recorded session if `TEST_RECORDINGS` names a
+//! folder with one, else a similar session that is generated from a seed.
 
 use crate::support::{
     process::Process,
@@ -53,8 +53,8 @@ fn assert_waiting(stream: &mut Stream, symbols: usize) {
     }
 }
 
-/// Reads until all that is expected has come: of each symbol every tick, in order, digit by digit. Between symbols there is
-/// no order.
+/// Reads until every expected tick has come: per symbol in order and digit by digit. Ticks of different symbols may
+/// come in any order.
 fn follow(stream: &mut Stream, expected: &Expected, session: &str) {
     // Of each symbol how many ticks came, and when the gateway had received the last.
     let mut seen: BTreeMap<&str, (usize, u64)> = expected.keys().map(|&symbol| (symbol, (0, 0))).collect();

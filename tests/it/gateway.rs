@@ -1,4 +1,4 @@
-//! The whole gateway over sockets, from its venues to its clients: what a lost connection and a stop look like from outside.
+//! The whole gateway over sockets, from its venues to its clients: how a lost connection and a stop look from outside.
 
 use crate::support::{
     AT_ONCE, Client, PATIENCE, kernel,
@@ -75,7 +75,7 @@ fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_i
     other.send(&trade("SOLUSDT", 1, "153.10000000"));
     let sol = next(&mut stream, "SOL-USDT", 1);
 
-    // At once, in the stream and for everybody who asks; what was known is still shown, and the other feed is not touched.
+    // The stream and every query show it at once, with the last known values, and the other feed is not affected.
     let cut_at = now_micros();
     connection.cut();
     let mut lost = [stream.tick(), stream.tick()];

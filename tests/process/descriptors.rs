@@ -6,7 +6,7 @@ use venue_sim::blocking::Venue;
 
 const COUNTED: &str = "tickfan_http_accept_errors_total{reason=\"descriptors\"} ";
 
-/// How many connections could not be accepted. Asked on a connection that is open already: a new one needs a descriptor.
+/// How many connections could not be accepted. Reads it over an open connection: a new one would need a descriptor.
 fn counted(admin: &mut Client) -> u64 {
     let text = admin.get("/metrics").body;
     text.lines().find_map(|line| line.strip_prefix(COUNTED)).map_or(0, |count| count.parse().unwrap())

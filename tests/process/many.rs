@@ -1,4 +1,5 @@
-//! As many streams as a process can hold, and more: a gateway in a process of its own, since both ends of each need a descriptor.
+//! As many streams as a process can hold, and more. The gateway has a process of its own, since both ends of a stream
+//! need a descriptor.
 
 use crate::support::{
     Client, PATIENCE,

@@ -1,5 +1,5 @@
-//! Checks what the compiler does not: the allowed dependencies between modules, the length of files and comment lines, and
-//! that documents name files that exist.
+//! Checks what the compiler does not: the allowed dependencies between modules, the length of files and comment lines,
+//! and that documents name files that exist.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

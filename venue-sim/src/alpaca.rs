@@ -28,8 +28,8 @@ pub async fn log_in(connection: &mut Connection) {
     assert_eq!(login, format!(r#"{{"action":"auth","key":"{KEY}","secret":"{SECRET}"}}"#));
 }
 
-/// Lets the feed in and expects its request for the prices of all these symbols, of which it grants some. If it grants all,
-/// it also grants the request that follows, for bars, statuses and price bands.
+/// Lets the feed in and expects its request for the prices of all these symbols, of which it grants some. If it grants
+/// all, it also grants the request that follows, for bars, statuses and price bands.
 ///
 /// # Panics
 ///

@@ -75,7 +75,7 @@ impl Connection {
         self.runtime.block_on(sending).expect("an open connection");
     }
 
-    /// Sends frames, each with the time since the first at which it is due. Frames that are due together leave together.
+    /// Sends frames, each with its due time since the first. Frames that are due together leave together.
     ///
     /// # Panics
     ///

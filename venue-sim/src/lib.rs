@@ -1,8 +1,8 @@
 //! Mock venues for tests: real websockets on a free port, whose side of the dialogue each test writes out.
 //!
 //! A [`Venue`] accepts connections, and a test scripts each [`Connection`]: it expects a request, grants or refuses it,
-//! sends frames, falls silent, or cuts the line. Every venue's dialogue is a module, such as [`binance`]; the mock of a new
-//! venue is one more file. [`blocking`] wraps both for tests that do not run in a runtime.
+//! sends frames, falls silent, or cuts the line. Every venue's dialogue is a module, such as [`binance`]; the mock of a
+//! new venue is one more file. [`blocking`] wraps both for tests that do not run in a runtime.
 //!
 //! A broken expectation panics, as an assertion of the test would.
 

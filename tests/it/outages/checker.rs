@@ -75,7 +75,7 @@ impl Checker {
         Self { board, thread: Some(thread) }
     }
 
-    /// Waits until a symbol is shown as it should be; it must come within what is documented, and the patience of a test.
+    /// Waits until a symbol is shown as the test expects: within the documented time, plus the patience of a test.
     pub(super) fn wait(&self, symbol: &str, within: Duration, what: &str, will_do: impl Fn(&Shown) -> bool) -> Shown {
         let deadline = Instant::now() + within + PATIENCE;
         let mut board = self.board.0.lock().unwrap();

@@ -1,5 +1,5 @@
-//! A venue that does whatever venues do, and worse: each time what `docs/outages.md` says is seen, the other feed goes on untouched,
-//! and no old price is ever shown as live.
+//! Venues with outages of every kind. Each time the gateway shows what `docs/outages.md` says, the other feed goes on
+//! undisturbed, and no old price is ever shown as live.
 
 mod checker;
 

@@ -1,5 +1,5 @@
-//! Gateway, venue and clients are killed, in the middle of whatever they do, and come back: each time every client ends on the
-//! venue's newest state, without a hole in any connection, and takes no old number for a new one.
+//! Kills gateway, venue and clients at random moments and restarts them. Each time every client ends on the venue's
+//! newest state, without a hole in any connection, and takes no old number for a new one.
 //!
 //! `TEST_KILLS=200 cargo test --test process kills` kills as often.
 
@@ -20,8 +20,8 @@ const SEED: u64 = 9;
 /// A feed's wait after several failures may be long; nothing else here is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The main function of the venue's process, which the test below starts. Without the variable that holds its address it
-/// returns at once.
+/// The main function of the venue's process, which the test below starts. Without the variable that holds its address
+/// it returns at once.
 #[test]
 fn is_the_venue() {
     venue::run();

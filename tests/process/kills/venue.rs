@@ -1,4 +1,5 @@
-//! The venue as a process of its own, so that it can be killed: this test's own program, run with one test that is the venue.
+//! The venue in a process of its own, so that it can be killed: it is this test binary, run with the one test that is
+//! the venue.
 
 use std::{
     collections::BTreeMap,
