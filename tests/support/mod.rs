@@ -8,6 +8,7 @@
     reason = "a module of each test binary, which uses its own part of it"
 )]
 
+pub mod bookkeeper;
 pub mod crowd;
 pub mod kernel;
 pub mod process;
