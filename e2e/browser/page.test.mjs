@@ -3,7 +3,8 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { NARROW, Venue, inState, listed, open as openIn, pill, pricesMove, row, says, symbols, texts, venueConfig } from "../support/page.mjs";
+import { NARROW, inState, listed, open as openIn, pill, pricesMove, row, says, symbols, texts } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { TEST, keepScreenshot, launchBrowser, newPage, startGateway } from "../support/gateway.mjs";
 
 let browser;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Venue, venueConfig } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";

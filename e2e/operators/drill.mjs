@@ -2,11 +2,11 @@
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { Venue, venueConfig } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";
-import { KeyedVenue } from "./keyed_venue.mjs";
+import { KeyedVenue } from "../support/venue.mjs";
 import { HURRIED_SPAN, startPrometheus, until } from "./monitoring.mjs";
 import { cut, follow } from "./runbook.mjs";
 
