@@ -1,4 +1,4 @@
-//! What is logged: a line for each event of a life, none that a venue or a client can multiply at will.
+//! Logs: one line for each event of a feed's or process's life. Neither a venue nor a client can flood them.
 
 use crate::support::{Client, Gateway, Setup, process::Process, stream::Stream};
 use futures_util::StreamExt;
@@ -26,12 +26,12 @@ fn start(name: &str, more: &str) -> (Process, Venue, Connection) {
     (gateway, venue, connection)
 }
 
-/// The lines that say this, in order.
+/// The lines with this message, in order.
 fn lines<'a>(log: &'a [String], message: &str) -> Vec<&'a String> {
     log.iter().filter(|line| line.contains(message)).collect()
 }
 
-/// The most lines that one line per `every` comes to since `begin`.
+/// How many lines fit since `begin` if there is at most one per `every` seconds.
 fn at_most(every: u64, begin: Instant) -> usize {
     usize::try_from(1 + begin.elapsed().as_secs() / every).unwrap()
 }

@@ -43,7 +43,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the gateway may take for what it does at once, on a machine that does much else.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// What a test may set.
+/// The settings of a test's gateway.
 #[derive(Clone)]
 pub struct Setup {
     pub server: config::Server,
@@ -139,7 +139,7 @@ impl Gateway {
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 
-    /// From now on no stream can be opened, as where the system refuses what its socket needs.
+    /// Makes every new stream fail, as if the system refused to set up its socket.
     pub fn refuse_streams(&mut self) {
         self.streams = mpsc::channel().1;
     }
@@ -198,7 +198,7 @@ impl Admin {
     }
 }
 
-/// The process's metrics: it has one recorder, whatever the number of tests in it.
+/// The process's metrics. All tests of a process share its one recorder.
 pub fn metrics() -> telemetry::Metrics {
     static METRICS: OnceLock<telemetry::Metrics> = OnceLock::new();
     METRICS.get_or_init(|| telemetry::install().unwrap()).clone()
@@ -241,7 +241,7 @@ pub fn update() -> Update {
 /// What the socket of a client that does not read holds: set before it connects, for later the window is open already.
 const NARROW_BYTES: usize = 4_096;
 
-/// A connection whose client takes next to nothing that it does not read.
+/// A connection whose client buffers next to nothing.
 pub fn connect_narrow(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
@@ -305,7 +305,7 @@ impl Client {
         self.answer(method != "HEAD")
     }
 
-    /// Reads the next answer, whose body's length is told.
+    /// Reads the next response, by its content length.
     pub fn answer(&mut self, with_body: bool) -> Answer {
         let head_end = loop {
             match self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -326,7 +326,7 @@ impl Client {
         answer
     }
 
-    /// Reads up to a whole line that begins so; returns what follows there.
+    /// Reads up to a line with this prefix; returns the rest of the line.
     pub fn line(&mut self, begin: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
@@ -338,7 +338,7 @@ impl Client {
         }
     }
 
-    /// Reads on until all that came since the last answer will do; returns it.
+    /// Reads until the bytes since the last response satisfy the condition; returns them.
     pub fn until(&mut self, will_do: impl Fn(&str) -> bool) -> String {
         while !std::str::from_utf8(&self.buffer).is_ok_and(&will_do) {
             assert!(self.read_more(), "ended after {:?}", String::from_utf8_lossy(&self.buffer));
@@ -352,7 +352,7 @@ impl Client {
         String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
     }
 
-    /// Whether nothing comes for a moment.
+    /// Whether nothing arrives for 100 ms.
     pub fn is_quiet(&mut self) -> bool {
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let quiet = matches!(self.socket.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
