@@ -125,7 +125,7 @@ fn load_other(
     let (target, host) = resolve(url).map_err(usage)?;
     let (venue, symbols) = start_venue(&scenario.venue, args.venue_listen.unwrap_or(free_port())).map_err(usage)?;
     let wire = wire(args.path.as_ref());
-    probe(target, &host, &wire.path(&symbols[0]))?;
+    probe(target, &host, &wire.path(&[&symbols[0]]))?;
     let streams = Setup { wire, ..setup(scenario, symbols, target, host) };
     let wanted = Run {
         name: &args.scenario,
@@ -150,7 +150,7 @@ fn open_streams(args: &StreamsArgs) -> Result<u8, Failure> {
     let thresholds = merged(thresholds?, &args.output.thresholds);
     need_descriptors(args.count.into())?;
     let wire = wire(args.path.as_ref());
-    probe(target, &host, &wire.path(args.symbols.first().map_or("", |symbol| symbol)))?;
+    probe(target, &host, &wire.path(&args.symbols.first().map(String::as_str).into_iter().collect::<Vec<_>>()))?;
     let streams = Setup {
         target,
         host,

@@ -16,19 +16,27 @@ pub enum Wire {
     Tickfan,
     /// Any Server-Sent Events under a path: they are counted, and trades that tell their venue time are measured.
     Plain {
-        /// The path and query that streams ask for; `{symbols}` in it stands for each stream's own list.
+        /// The path and query of each stream, a template: see [`Wire::path`].
         path: String,
     },
 }
 
 impl Wire {
-    /// The path and query of a stream with these symbols, joined by commas.
-    pub(crate) fn path(&self, symbols: &str) -> String {
+    /// The path and query of a stream with these symbols. In a template `{symbols}` stands for them joined by commas, and
+    /// `{symbols:SEPARATOR}` for them joined by that separator, for servers that take a parameter per symbol.
+    pub(crate) fn path(&self, symbols: &[&str]) -> String {
         match self {
-            Self::Tickfan => format!("/v1/stream?symbols={symbols}"),
-            Self::Plain { path } => path.replace("{symbols}", symbols),
+            Self::Tickfan => format!("/v1/stream?symbols={}", symbols.join(",")),
+            Self::Plain { path } => fill(path, symbols),
         }
     }
+}
+
+fn fill(template: &str, symbols: &[&str]) -> String {
+    let Some((before, rest)) = template.split_once("{symbols") else { return template.to_owned() };
+    let Some((separator, after)) = rest.split_once('}') else { return template.to_owned() };
+    let separator = separator.strip_prefix(':').unwrap_or(",");
+    format!("{before}{}{after}", symbols.join(separator))
 }
 
 /// What all streams share.
@@ -184,6 +192,18 @@ fn trade_ts(block: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::wire::State;
+
+    #[test]
+    fn a_path_template_takes_the_symbols_with_its_separator() {
+        for (template, path) in [
+            ("/sub/{symbols}", "/sub/A,B"),
+            ("/hub?topic={symbols:&topic=}&x=1", "/hub?topic=A&topic=B&x=1"),
+            ("/events", "/events"),
+        ] {
+            assert_eq!(Wire::Plain { path: template.to_owned() }.path(&["A", "B"]), path);
+        }
+        assert_eq!(Wire::Tickfan.path(&["A", "B"]), "/v1/stream?symbols=A,B");
+    }
 
     #[test]
     fn events_of_another_server_are_counted_and_its_new_trades_measured() {

@@ -103,7 +103,7 @@ impl Stream {
     /// The request, once the connection is made.
     pub(super) fn request(&self, judge: &mut Judge, kin: &Kin) -> String {
         let names: Vec<&str> = self.symbols.iter().map(|&symbol| judge.witness.name(symbol)).collect();
-        let path = judge.wire.path(&names.join(","));
+        let path = judge.wire.path(&names);
         if judge.wire != Wire::Tickfan {
             // By HTTP/1.0, so that no server chunks.
             return format!("GET {path} HTTP/1.0\r\nhost: {}\r\naccept: text/event-stream\r\n\r\n", judge.host);
