@@ -10,11 +10,11 @@ use tickfan_loadtest::run::Gateway;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 
-fn check(output: &Output, code: i32, told: &[&str]) {
+fn check(output: &Output, code: i32, expected: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{error}");
-    for told in told {
-        assert!(error.contains(told), "{told:?} is not in: {error}");
+    for expected in expected {
+        assert!(error.contains(expected), "{expected:?} is not in: {error}");
     }
 }
 
@@ -67,7 +67,7 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap().to_string();
     let url = format!("http://{address}");
-    for (argument, value, told) in [
+    for (argument, value, expected) in [
         ("--connect-rate", "0", "the rate of connections is 0: it must be from 0.1 to 1000000"),
         ("--connect-rate", "NaN", "the rate of connections is NaN"),
         ("--churn=-4", "", "churn is -4"),
@@ -83,9 +83,9 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
     ] {
         let mut args = vec!["streams", "--url", &url, "--symbols", "A,B", argument];
         args.extend(Some(value).filter(|value| !value.is_empty()));
-        check(&run_briefly(&args), 64, &[told]);
+        check(&run_briefly(&args), 64, &[expected]);
     }
-    for (args, told) in [
+    for (args, expected) in [
         (&["--rate", "0"][..], "rate is 0: it must be from 0.001 to 10000000"),
         (&["--rate=-5"], "rate is -5"),
         (&["--rate", "nan"], "rate is NaN"),
@@ -99,7 +99,7 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
         (&["--recording", "/dev/zero"], "/dev/zero: line 1: it has 307200 bytes or more"),
         (&["--listen", "192.0.2.1:9"], "no venue at 192.0.2.1:9: Cannot assign requested address"),
     ] {
-        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[told]);
+        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[expected]);
     }
     let output = run_briefly(&["venue", "--listen", &address]);
     check(&output, 64, &[&format!("no venue at {address}: Address already in use")]);
@@ -110,7 +110,7 @@ fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
     let right = "about = \"x\"\nduration = \"1s\"\nconnect_rate = 100\n[venue]\nsymbols = 2\nload = { steady = { rate = 100 } }\n\
                  [[group]]\nname = \"few\"\ncount = 2\nsymbols = 1\nchurn = 0\n";
     let path = format!("{}/out-of-range.toml", env!("CARGO_TARGET_TMPDIR"));
-    for (from, to, told) in [
+    for (from, to, expected) in [
         ("connect_rate = 100", "connect_rate = 0", "the rate of connections is 0"),
         ("duration = \"1s\"", "duration = \"0s\"", "the duration is 0s"),
         ("rate = 100 }", "rate = 0 }", "rate is 0"),
@@ -126,7 +126,7 @@ fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
     ] {
         assert!(right.contains(from), "{from}");
         std::fs::write(&path, right.replacen(from, to, 1)).unwrap();
-        check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", told]);
+        check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", expected]);
     }
     check(&run_briefly(&["run", "/dev/zero"]), 64, &["/dev/zero: it is no scenario: it has more than 1000000 bytes"]);
 }
@@ -158,7 +158,7 @@ fn a_gateway_that_is_not_there_and_one_that_refuses_its_configuration_are_told()
 
 #[test]
 fn an_address_that_cannot_be_loaded_is_told() {
-    for (url, told) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
-        check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[told]);
+    for (url, expected) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
+        check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[expected]);
     }
 }

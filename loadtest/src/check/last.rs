@@ -1,11 +1,11 @@
 //! Whether a stream ends on the newest state, and whether that is the venue's.
 
-use super::{Rule, Slots, Violations, Witness};
+use super::{Rule, SeenTicks, Slots, Violations};
 use crate::wire::Values;
 use std::collections::HashMap;
 
 /// The last state of each symbol as the venue sent it. Of what it never sent there is nothing to say.
-pub type Truth = HashMap<String, Values>;
+pub type VenueState = HashMap<String, Values>;
 
 /// Which parts a stream asked for: the others may be old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,27 +32,27 @@ pub fn judge_last(
     slots: &Slots,
     stream: u32,
     wanted: Wanted,
-    truth: &Truth,
+    venue_state: &VenueState,
     now: i64,
-    witness: &Witness,
+    seen_ticks: &SeenTicks,
     violations: &mut Violations,
 ) {
     let Some(epoch) = slots.epoch() else { return };
     for (symbol, last) in slots.last() {
-        let name = witness.name(symbol);
+        let name = seen_ticks.name(symbol);
         let seq = last.map_or(0, |tick| tick.seq);
         let mut wrong = |what: String, bytes: &[u8]| {
             violations.note(Rule::LastState, Some(stream), now, format!("{name}: {what}"), bytes);
         };
         if wanted.all
-            && let Some(newest) = witness.newest(epoch, symbol).filter(|newest| newest.tick.seq > seq)
+            && let Some(newest) = seen_ticks.newest(epoch, symbol).filter(|newest| newest.tick.seq > seq)
         {
             wrong(format!("it ends on {seq}, others are at {}", newest.tick.seq), &newest.block);
             continue;
         }
-        let Some(expected) = truth.get(name) else { continue };
+        let Some(expected) = venue_state.get(name) else { continue };
         // Where its bytes are gone, others have moved far beyond, which only a stream that leaves parts out may lack.
-        let Some(known) = witness.tick(epoch, symbol, seq) else {
+        let Some(known) = seen_ticks.tick(epoch, symbol, seq) else {
             if seq == 0 {
                 wrong("nothing came".to_owned(), b"");
             }

@@ -1,15 +1,15 @@
 //! Whether what the streams get is true. Pure: times are passed in.
 //!
-//! All streams testify to one [`Witness`]: the first copy of a tick is read in full, every other one must have the same bytes.
+//! All streams testify to one [`SeenTicks`]: the first copy of a tick is read in full, every other one must have the same bytes.
 //! So a changed digit is found in any copy, and a copy costs a look-up and a comparison. The first copy itself is compared with what
 //! the venue sent.
 
 mod last;
 mod slots;
 mod violation;
-mod witness;
+mod seen_ticks;
 
-pub use last::{Truth, Wanted, judge_last};
+pub use last::{VenueState, Wanted, judge_last};
+pub use seen_ticks::{SeenTick, SeenTicks};
 pub use slots::{Read, Reading, Slots};
 pub use violation::{Evidence, Rule, Violations};
-pub use witness::{Known, Witness};

@@ -1,6 +1,6 @@
 //! Where a stream stands in each of its symbols.
 
-use super::{Known, Rule, Violations, Witness};
+use super::{Rule, SeenTick, SeenTicks, Violations};
 use crate::wire::{Hello, State, Tick};
 use std::{rc::Rc, time::Duration};
 
@@ -42,7 +42,7 @@ pub struct Read {
     /// Its symbol's number.
     pub symbol: u32,
     /// The tick.
-    pub known: Rc<Known>,
+    pub known: Rc<SeenTick>,
     /// How many of the symbol's ticks were left out before it.
     pub missed: u64,
 }
@@ -54,21 +54,21 @@ impl Slots {
         hello: &Hello<'_>,
         asked: &[u32],
         reading: Reading,
-        witness: &mut Witness,
+        seen_ticks: &mut SeenTicks,
         violations: &mut Violations,
     ) {
-        let mut got: Vec<u32> = hello.symbols.iter().map(|name| witness.symbol(name)).collect();
+        let mut got: Vec<u32> = hello.symbols.iter().map(|name| seen_ticks.symbol(name)).collect();
         got.sort_unstable();
         let mut missing = asked.iter().filter(|symbol| got.binary_search(symbol).is_err());
         if let Some(&symbol) = missing.next().filter(|_| hello.unknown.is_empty()) {
-            let what = format!("hello does not speak of {}, which was asked for", witness.name(symbol));
+            let what = format!("hello does not speak of {}, which was asked for", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(reading.stream), reading.now, what, b"");
         }
         if let Some(&symbol) = got.iter().find(|symbol| asked.binary_search(symbol).is_err()) {
-            let what = format!("hello names {}, which was not asked for", witness.name(symbol));
+            let what = format!("hello names {}, which was not asked for", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(reading.stream), reading.now, what, b"");
         }
-        self.epoch = Some(witness.epoch(&hello.epoch));
+        self.epoch = Some(seen_ticks.epoch(&hello.epoch));
         self.slots = got.into_iter().map(|symbol| Slot { symbol, last: None, stale_recv: None }).collect();
     }
 
@@ -77,7 +77,7 @@ impl Slots {
         &mut self,
         block: &[u8],
         reading: Reading,
-        witness: &mut Witness,
+        seen_ticks: &mut SeenTicks,
         violations: &mut Violations,
     ) -> Option<Read> {
         let Reading { stream, now, .. } = reading;
@@ -85,14 +85,14 @@ impl Slots {
             violations.note(Rule::Malformed, Some(stream), now, "a tick came before hello".to_owned(), block);
             return None;
         };
-        let (symbol, known) = witness.hear(epoch, stream, block, now, violations)?;
+        let (symbol, known) = seen_ticks.observe(epoch, stream, block, now, violations)?;
         let tick = known.tick;
         let Ok(found) = self.slots.binary_search_by_key(&symbol, |slot| slot.symbol) else {
-            let what = format!("{} is not of this stream", witness.name(symbol));
+            let what = format!("{} is not of this stream", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(stream), now, what, block);
             return None;
         };
-        let name = witness.name(symbol);
+        let name = seen_ticks.name(symbol);
         let missed = self.slots[found].advance(tick).unwrap_or_else(|(rule, what)| {
             violations.note(rule, Some(stream), now, format!("{name} {}: {what}", tick.seq), block);
             0
@@ -102,7 +102,7 @@ impl Slots {
             && u128::from(late) > old_after.as_micros()
             && tick.state == State::Live
             && tick.recv >= reading.opened
-            && let Some(newest) = witness.newest(epoch, symbol).filter(|newest| newest.tick.seq > tick.seq)
+            && let Some(newest) = seen_ticks.newest(epoch, symbol).filter(|newest| newest.tick.seq > tick.seq)
         {
             let what = format!(
                 "{name} {} is read as live {} ms after others have read it, who are at {}",
@@ -158,19 +158,22 @@ mod tests {
     const READING: Reading = Reading { stream: 0, now: 1_000_000, opened: 0, old_after: Some(Duration::from_secs(1)) };
 
     struct Fixture {
-        witness: Witness,
+        seen_ticks: SeenTicks,
         violations: Violations,
         streams: [Slots; 2],
     }
 
     impl Fixture {
         fn new() -> Self {
-            let mut new =
-                Self { witness: Witness::default(), violations: Violations::default(), streams: Default::default() };
-            let asked = [new.witness.symbol("A")];
+            let mut new = Self {
+                seen_ticks: SeenTicks::default(),
+                violations: Violations::default(),
+                streams: Default::default(),
+            };
+            let asked = [new.seen_ticks.symbol("A")];
             let hello = Hello { epoch: "e".into(), symbols: vec!["A".into()], unknown: vec![], stream: "".into() };
             for stream in &mut new.streams {
-                stream.begin(&hello, &asked, READING, &mut new.witness, &mut new.violations);
+                stream.begin(&hello, &asked, READING, &mut new.seen_ticks, &mut new.violations);
             }
             new
         }
@@ -180,7 +183,7 @@ mod tests {
                 "id: e-{seq}\ndata: {{\"symbol\":\"A\",\"seq\":{seq},\"kind\":\"trade\",\"state\":\"{state}\",\"recv\":{recv},\"trades\":{seq}}}"
             );
             let reading = Reading { now, ..READING };
-            let read = self.streams[stream].read(block.as_bytes(), reading, &mut self.witness, &mut self.violations);
+            let read = self.streams[stream].read(block.as_bytes(), reading, &mut self.seen_ticks, &mut self.violations);
             read.map(|read| read.missed)
         }
     }

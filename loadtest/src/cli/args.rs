@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use crate::{
-    scenario::{Outage, Span, Speaks, Threshold, check_duration},
+    scenario::{Outage, Span, Threshold, VenueProtocol, check_duration},
     streams::{Group, Popularity, Reads},
 };
 use clap::{Parser, Subcommand};
@@ -62,7 +62,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL", requires = "venue_listen")]
     pub url: Option<String>,
     /// That one is no tickfan: the path that streams ask for, in which {symbols} stands for a stream's list. Events are counted
-    /// and trades that tell `trade_ts` are measured; nothing is judged.
+    /// and trades that write_results `trade_ts` are measured; nothing is judged.
     #[arg(long, requires = "url")]
     pub path: Option<String>,
     /// Where the venue listens.
@@ -99,7 +99,7 @@ pub struct StreamsArgs {
     /// The symbols that streams ask for, the most popular first.
     #[arg(long, value_delimiter = ',', required_unless_present = "path", conflicts_with = "path")]
     pub symbols: Vec<String>,
-    /// Of a server that is no tickfan: the path that all streams ask for. Events are counted, trades that tell `trade_ts`
+    /// Of a server that is no tickfan: the path that all streams ask for. Events are counted, trades that write_results `trade_ts`
     /// are measured; nothing is judged.
     #[arg(long)]
     pub path: Option<String>,
@@ -172,7 +172,7 @@ impl StreamsArgs {
 pub struct VenueArgs {
     /// What it speaks.
     #[arg(long, default_value = "binance")]
-    pub protocol: Speaks,
+    pub protocol: VenueProtocol,
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
     pub listen: SocketAddr,

@@ -3,7 +3,7 @@
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_OK, args::OutputArgs};
 use crate::{
     report::{Summary, page, text},
-    run::Now,
+    run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -32,7 +32,7 @@ impl Bar {
         Self { bar, last: (Instant::now(), 0), rate: 0.0 }
     }
 
-    pub(super) fn show(&mut self, now: Now<'_>) {
+    pub(super) fn show(&mut self, now: RunProgress<'_>) {
         let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
         let (streams, ticks) = (now.streams, read(&now.streams.ticks));
         let since = self.last.0.elapsed().as_secs_f64();
@@ -56,7 +56,7 @@ impl Bar {
 }
 
 /// Tries to open the report: an hour of load must not end with a file that cannot be written.
-pub(super) fn try_report(output: &OutputArgs) -> io::Result<()> {
+pub(super) fn check_report_file(output: &OutputArgs) -> io::Result<()> {
     let Some(path) = &output.html else { return Ok(()) };
     // What it held stays until there is something better.
     let opened = File::options().write(true).create(true).truncate(false).open(path);
@@ -68,7 +68,7 @@ fn of_report(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Tells the results; returns the exit code that they mean.
-pub(super) fn tell(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
+pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
     let told = if output.json {
         serde_json::to_string_pretty(summary).map_err(io::Error::other)? + "\n"
     } else {

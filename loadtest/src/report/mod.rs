@@ -8,7 +8,8 @@ mod units;
 
 pub use page::page;
 pub use summary::{
-    FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+    FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary, VenueSummary,
+    ViolationsSummary,
 };
 pub use text::text;
 pub use units::{number, size, time};

@@ -22,7 +22,7 @@ pub struct Summary {
     /// Whether a signal ended it before its time.
     pub stopped: bool,
     /// What the streams got.
-    pub streams: StreamsTold,
+    pub streams: StreamsSummary,
     /// Ticks read in a second, while all streams were there.
     pub ticks_per_second: f64,
     /// Bytes read in a second, while all streams were there.
@@ -48,15 +48,15 @@ pub struct Summary {
     /// From the load's end until all streams had all, in µs. `None`: the load is not ours.
     pub recovery: Option<u64>,
     /// What was broken.
-    pub violations: ViolationsTold,
+    pub violations: ViolationsSummary,
     /// What the gateway told and cost, where it is known.
-    pub gateway: Option<GatewayTold>,
+    pub gateway: Option<GatewaySummary>,
     /// What the load tester itself cost.
-    pub generator: GeneratorTold,
+    pub generator: GeneratorSummary,
     /// What the venue did, where it is ours.
-    pub venue: Option<VenueTold>,
+    pub venue: Option<VenueSummary>,
     /// What the bare loop did with the same streams, if it was run.
-    pub floor: Option<FloorTold>,
+    pub floor: Option<FloorSummary>,
     /// The gateway's processor time per tick, divided by the bare loop's.
     pub cpu_to_floor: Option<f64>,
     /// Why the numbers may not be what they seem.
@@ -73,7 +73,7 @@ pub struct Summary {
 
 /// What the streams got.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct StreamsTold {
+pub struct StreamsSummary {
     /// How many there were to be.
     pub asked: u64,
     /// How many opened, again and again if they came back.
@@ -93,14 +93,14 @@ pub struct StreamsTold {
     /// Ticks that were left out, by the holes in `seq`.
     pub holes: u64,
     /// How they ended, by group.
-    pub groups: Vec<GroupTold>,
+    pub groups: Vec<GroupSummary>,
     /// What the first server said that did not open a stream.
     pub refusal: Option<String>,
 }
 
 /// How the streams of a group ended.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct GroupTold {
+pub struct GroupSummary {
     /// Its name.
     pub name: String,
     /// How many there were to be.
@@ -113,7 +113,7 @@ pub struct GroupTold {
 
 /// What was broken.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ViolationsTold {
+pub struct ViolationsSummary {
     /// How often, of any kind.
     pub total: u64,
     /// How often, by rule.
@@ -124,7 +124,7 @@ pub struct ViolationsTold {
 
 /// What the gateway told and cost.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct GatewayTold {
+pub struct GatewaySummary {
     /// Processor time while all streams were there, in cores.
     pub cpu_cores: Option<f64>,
     /// The same per tick that was read.
@@ -147,7 +147,7 @@ pub struct GatewayTold {
 
 /// What the load tester cost.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct GeneratorTold {
+pub struct GeneratorSummary {
     /// The most that the streams' thread used in a second, of one core.
     pub thread_cpu_max: f64,
     /// What it used on average, of one core.
@@ -160,7 +160,7 @@ pub struct GeneratorTold {
 
 /// What the venue did.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct VenueTold {
+pub struct VenueSummary {
     /// Updates that it generated.
     pub updates: u64,
     /// Updates that were written to the gateway's connections, of all that were generated.
@@ -175,7 +175,7 @@ pub struct VenueTold {
 
 /// What the bare loop did.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct FloorTold {
+pub struct FloorSummary {
     /// Ticks that it sent.
     pub ticks: u64,
     /// Streams that were given up, as they fell too far behind.
@@ -189,7 +189,7 @@ pub struct FloorTold {
     /// Its streams that ended and were not asked to.
     pub lost: u64,
     /// What it has broken: it is not to be compared with then.
-    pub violations: ViolationsTold,
+    pub violations: ViolationsSummary,
 }
 
 /// What was used at one moment.
@@ -207,14 +207,14 @@ pub struct Sample {
     pub machine_busy: Option<f64>,
 }
 
-impl FloorTold {
+impl FloorSummary {
     /// Whether it did what it was to do.
     pub fn is_sound(&self) -> bool {
         self.violations.total + self.failed + self.lost == 0
     }
 }
 
-impl GatewayTold {
+impl GatewaySummary {
     /// How many streams it ended for a reason.
     pub fn closed(&self, reason: &str) -> Option<f64> {
         self.closed.get(reason).map(|count| *count as f64)

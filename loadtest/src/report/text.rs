@@ -1,6 +1,6 @@
 //! The report for a terminal.
 
-use super::{Summary, ViolationsTold, number, size, time};
+use super::{Summary, ViolationsSummary, number, size, time};
 use crate::measure::Percentiles;
 use std::fmt::Write as _;
 
@@ -87,7 +87,7 @@ fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::
     writeln!(out, "  {name:<11} p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
 }
 
-fn violations(out: &mut String, name: &str, of: &ViolationsTold) -> std::fmt::Result {
+fn violations(out: &mut String, name: &str, of: &ViolationsSummary) -> std::fmt::Result {
     writeln!(out, "  {name:<11} {}", number(of.total))?;
     of.evidence.iter().try_for_each(|evidence| {
         let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
@@ -130,12 +130,12 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{FloorTold, GatewayTold, VenueTold};
+    use crate::report::{FloorSummary, GatewaySummary, VenueSummary};
 
     #[test]
     fn what_a_server_took_of_the_venue_is_told_where_it_is_not_all() {
         let with = |taken, taken_per_second| {
-            let venue = VenueTold { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7 };
+            let venue = VenueSummary { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7 };
             text(&Summary { venue: Some(venue), ..Summary::default() })
         };
         let line = "  venue       5,000 updates, at most 7.0 µs behind its schedule";
@@ -146,12 +146,16 @@ mod tests {
 
     #[test]
     fn a_bare_loop_that_lost_streams_or_broke_a_rule_is_told_and_not_kept() {
-        let with = |floor| Summary { floor: Some(floor), gateway: Some(GatewayTold::default()), ..Summary::default() };
-        assert!(with(FloorTold::default()).is_kept());
-        let broken = ViolationsTold { total: 3, ..ViolationsTold::default() };
+        let with =
+            |floor| Summary { floor: Some(floor), gateway: Some(GatewaySummary::default()), ..Summary::default() };
+        assert!(with(FloorSummary::default()).is_kept());
+        let broken = ViolationsSummary { total: 3, ..ViolationsSummary::default() };
         for (floor, told) in [
-            (FloorTold { lost: 2, ..FloorTold::default() }, "UNSOUND     the bare loop: 0 streams failed, 2 lost"),
-            (FloorTold { violations: broken, ..FloorTold::default() }, "its faults  3"),
+            (
+                FloorSummary { lost: 2, ..FloorSummary::default() },
+                "UNSOUND     the bare loop: 0 streams failed, 2 lost",
+            ),
+            (FloorSummary { violations: broken, ..FloorSummary::default() }, "its faults  3"),
         ] {
             let summary = with(floor);
             assert!(!summary.is_kept() && text(&summary).contains(told), "{}", text(&summary));

@@ -1,11 +1,12 @@
-//! What a run has shown, out of all that was seen.
+//! What a run has shown, out of all that was observed.
 
 use super::{Moment, Run};
 use crate::{
     check::{Rule, Violations},
     measure::{Counters, Ended, micros_per, unix_micros},
     report::{
-        FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+        FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary, VenueSummary,
+        ViolationsSummary,
     },
     streams::{Group, Outcome, Reads, Stayed, Wire},
 };
@@ -21,8 +22,8 @@ const MACHINE_BUSY: f64 = 0.95;
 /// A venue that is further behind its schedule makes latencies of its own.
 const SCHEDULE_LATE: Duration = Duration::from_millis(20);
 
-/// All that was seen of a run.
-pub(super) struct Seen<'a> {
+/// All that was observed of a run.
+pub(super) struct Observed<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) is_stopped: bool,
     /// From the load's end to the last tick, in µs.
@@ -41,44 +42,44 @@ pub(super) struct Seen<'a> {
     pub(super) missed: Option<HashMap<String, u64>>,
 }
 
-pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary {
-    let seconds = (seen.end.at - seen.start.at).as_secs_f64();
-    let gateway = gateway(&seen);
+pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> Summary {
+    let seconds = (observed.end.at - observed.start.at).as_secs_f64();
+    let gateway = gateway(&observed);
     // Where the load goes on, both counts do, and are never of the same moment.
-    if seen.run.venue.is_some() && seen.run.streams.wire == Wire::Tickfan {
+    if observed.run.venue.is_some() && observed.run.streams.wire == Wire::Tickfan {
         match gateway.as_ref().filter(|gateway| !gateway.missed.is_empty()) {
-            Some(gateway) => judge_holes(&mut seen.outcome, gateway.missed.values().sum()),
+            Some(gateway) => judge_holes(&mut observed.outcome, gateway.missed.values().sum()),
             None => {
                 warnings.push("the gateway does not tell how many ticks it missed: holes are not judged".to_owned())
             }
         }
-        judge_stayed(&mut seen.outcome, &seen.missed.take().unwrap_or_default());
+        judge_stayed(&mut observed.outcome, &observed.missed.take().unwrap_or_default());
     }
-    let generator = generator(&seen);
+    let generator = generator(&observed);
     let per_second = |from: u64, to: u64| (to - from) as f64 / seconds.max(f64::MIN_POSITIVE);
-    let venue = seen.run.venue.map(|venue| venue.sent()).map(|sent| VenueTold {
+    let venue = observed.run.venue.map(|venue| venue.sent()).map(|sent| VenueSummary {
         updates: sent.updates,
         taken: sent.taken,
-        taken_per_second: per_second(seen.start.taken, seen.end.taken),
+        taken_per_second: per_second(observed.start.taken, observed.end.taken),
         lost: sent.lost,
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
     });
-    warnings.extend(limits(&seen, generator, venue));
-    let measures = &seen.outcome.measures;
+    warnings.extend(limits(&observed, generator, venue));
+    let measures = &observed.outcome.measures;
     // Times in whole milliseconds say nothing of what lies below: such a latency would be a guess. Our own venue's are exact.
-    let has_exact_times = seen.run.venue.is_some() || measures.exact_times > 0;
+    let has_exact_times = observed.run.venue.is_some() || measures.exact_times > 0;
     if !has_exact_times && measures.latency.percentiles().is_some() {
         warnings.push("the venue's times are whole milliseconds: latency is not measured".to_owned());
     }
     let mut summary = Summary {
-        name: seen.run.name.to_owned(),
-        about: seen.run.about.to_owned(),
-        began: seen.began,
+        name: observed.run.name.to_owned(),
+        about: observed.run.about.to_owned(),
+        began: observed.began,
         seconds_measured: seconds,
-        stopped: seen.is_stopped,
-        streams: streams(&seen),
-        ticks_per_second: per_second(seen.start.ticks, seen.end.ticks),
-        bytes_per_second: per_second(seen.start.bytes, seen.end.bytes),
+        stopped: observed.is_stopped,
+        streams: streams(&observed),
+        ticks_per_second: per_second(observed.start.ticks, observed.end.ticks),
+        bytes_per_second: per_second(observed.start.bytes, observed.end.bytes),
         connect: measures.connect.percentiles(),
         answer: measures.answer.percentiles(),
         first_tick: measures.first_tick.percentiles(),
@@ -88,8 +89,8 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         age_spread: measures.age_spread,
         symbol_age_spread: measures.symbol_age_spread,
         slow_age: measures.slow_age.percentiles(),
-        recovery: seen.recovery,
-        violations: told(&seen.outcome.violations),
+        recovery: observed.recovery,
+        violations: told(&observed.outcome.violations),
         gateway,
         generator,
         venue,
@@ -98,10 +99,10 @@ pub(super) fn assess(mut seen: Seen<'_>, warnings: &mut Vec<String>) -> Summary 
         warnings: std::mem::take(warnings),
         crossed: Vec::new(),
         kept: Vec::new(),
-        timeline: seen.outcome.seconds,
-        samples: seen.samples,
+        timeline: observed.outcome.seconds,
+        samples: observed.samples,
     };
-    summary.judge(seen.run.thresholds);
+    summary.judge(observed.run.thresholds);
     summary
 }
 
@@ -115,16 +116,22 @@ impl Summary {
 
     /// Whether nothing was broken, by the bare loop neither, and no threshold crossed.
     pub fn is_kept(&self) -> bool {
-        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorTold::is_sound)
+        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorSummary::is_sound)
     }
 }
 
-fn streams(seen: &Seen<'_>) -> StreamsTold {
-    let measures = &seen.outcome.measures;
-    let groups: Vec<GroupTold> =
-        seen.run.streams.groups.iter().enumerate().map(|(place, of)| group(of, measures.ended.get(place))).collect();
+fn streams(observed: &Observed<'_>) -> StreamsSummary {
+    let measures = &observed.outcome.measures;
+    let groups: Vec<GroupSummary> = observed
+        .run
+        .streams
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(place, of)| group(of, measures.ended.get(place)))
+        .collect();
     let failed = groups.iter().flat_map(|group| &group.ended).filter(|(how, _)| how.has_failed());
-    StreamsTold {
+    StreamsSummary {
         asked: groups.iter().map(|group| group.asked).sum(),
         opened: measures.opened,
         resumed: measures.resumed,
@@ -135,44 +142,44 @@ fn streams(seen: &Seen<'_>) -> StreamsTold {
         bytes: measures.bytes,
         holes: measures.holes,
         groups,
-        refusal: seen.outcome.refusal.clone(),
+        refusal: observed.outcome.refusal.clone(),
     }
 }
 
-fn group(of: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupTold {
+fn group(of: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupSummary {
     let ended = ended.cloned().unwrap_or_default();
     let lost = ended.iter().filter(|(how, _)| how.is_lost() && of.reads != Reads::Never).map(|(_, count)| count).sum();
-    GroupTold { name: of.name.clone(), asked: u64::from(of.count), lost, ended }
+    GroupSummary { name: of.name.clone(), asked: u64::from(of.count), lost, ended }
 }
 
-fn told(violations: &Violations) -> ViolationsTold {
+fn told(violations: &Violations) -> ViolationsSummary {
     let by_rule = Rule::ALL.into_iter().map(|rule| (rule.name(), violations.of(rule)));
-    ViolationsTold {
+    ViolationsSummary {
         total: violations.total(),
         by_rule: by_rule.filter(|(_, count)| *count > 0).collect(),
         evidence: violations.kept().to_vec(),
     }
 }
 
-fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
-    let server = &seen.run.server;
+fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
+    let server = &observed.run.server;
     if server.admin.is_none() && server.process.is_none() {
         return None;
     }
-    let cpu = seen.start.cpu.zip(seen.end.cpu).map(|(start, end)| end.saturating_sub(start));
-    let seconds = (seen.end.at - seen.start.at).as_secs_f64();
-    let ticks = seen.end.ticks - seen.start.ticks;
-    let taken = seen.end.taken - seen.start.taken;
+    let cpu = observed.start.cpu.zip(observed.end.cpu).map(|(start, end)| end.saturating_sub(start));
+    let seconds = (observed.end.at - observed.start.at).as_secs_f64();
+    let ticks = observed.end.ticks - observed.start.ticks;
+    let taken = observed.end.taken - observed.start.taken;
     let memory = |sample: &Sample| sample.gateway_memory;
-    let memory_max = seen.samples.iter().filter_map(memory).max();
-    let load_begin = (seen.start.at - seen.begun).as_secs_f64();
-    let at_third = third(&seen.samples, load_begin, seconds);
+    let memory_max = observed.samples.iter().filter_map(memory).max();
+    let load_begin = (observed.start.at - observed.begun).as_secs_f64();
+    let at_third = third(&observed.samples, load_begin, seconds);
     let difference = |name: &str| {
-        let (before, after) = seen.counters.as_ref()?;
+        let (before, after) = observed.counters.as_ref()?;
         Some((after.sum(name, "")? - before.sum(name, "").unwrap_or(0.0)) as u64)
     };
     let by_label = |name: &str| {
-        let Some((before, after)) = &seen.counters else { return Default::default() };
+        let Some((before, after)) = &observed.counters else { return Default::default() };
         let before: BTreeMap<_, _> = before.by_label(name).into_iter().collect();
         let since = |(label, count): (String, u64)| {
             let count = count - before.get(&label).copied().unwrap_or(0).min(count);
@@ -180,15 +187,15 @@ fn gateway(seen: &Seen<'_>) -> Option<GatewayTold> {
         };
         after.by_label(name).into_iter().map(since).collect()
     };
-    Some(GatewayTold {
+    Some(GatewaySummary {
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / seconds),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
-        memory_per_stream: seen
+        memory_per_stream: observed
             .start
             .memory
-            .zip(seen.before)
-            .map(|(open, before)| open.saturating_sub(before) / seen.outcome.measures.opened.max(1)),
+            .zip(observed.before)
+            .map(|(open, before)| open.saturating_sub(before) / observed.outcome.measures.opened.max(1)),
         memory_max,
         memory_growth: memory_max.zip(at_third).map(|(max, third)| max.saturating_sub(third)),
         ticks_sent: difference("tickfan_stream_ticks_sent_total"),
@@ -204,7 +211,7 @@ fn third(samples: &[Sample], load_begin: f64, seconds: f64) -> Option<u64> {
 }
 
 /// Holes must be what the gateway says that it left out. Of streams that ended before they had read all, some holes
-/// were never seen.
+/// were never observed.
 fn judge_holes(outcome: &mut Outcome, missed: u64) {
     let holes = outcome.measures.holes;
     let is_right = if outcome.is_complete { holes == missed } else { holes <= missed };
@@ -224,32 +231,32 @@ fn judge_stayed(outcome: &mut Outcome, missed: &HashMap<String, u64>) {
     }
 }
 
-fn generator(seen: &Seen<'_>) -> GeneratorTold {
-    let seconds = &seen.outcome.seconds;
-    let busy: Vec<f64> = seen.samples.iter().filter_map(|sample| sample.machine_busy).collect();
+fn generator(observed: &Observed<'_>) -> GeneratorSummary {
+    let seconds = &observed.outcome.seconds;
+    let busy: Vec<f64> = observed.samples.iter().filter_map(|sample| sample.machine_busy).collect();
     let mean = |values: &mut dyn Iterator<Item = f64>, count: usize| values.sum::<f64>() / count.max(1) as f64;
-    GeneratorTold {
+    GeneratorSummary {
         thread_cpu_max: seconds.iter().map(|second| second.own_cpu).fold(0.0, f64::max),
         thread_cpu: mean(&mut seconds.iter().map(|second| second.own_cpu), seconds.len()),
-        late_turns: seen.outcome.late_turns,
+        late_turns: observed.outcome.late_turns,
         machine_busy: (!busy.is_empty()).then(|| mean(&mut busy.iter().copied(), busy.len())),
     }
 }
 
-fn limits(seen: &Seen<'_>, generator: GeneratorTold, venue: Option<VenueTold>) -> Vec<String> {
+fn limits(observed: &Observed<'_>, generator: GeneratorSummary, venue: Option<VenueSummary>) -> Vec<String> {
     let mut warnings = Vec::new();
-    let busy = seen.outcome.seconds.iter().filter(|second| second.own_cpu >= THREAD_BUSY).count();
+    let busy = observed.outcome.seconds.iter().filter(|second| second.own_cpu >= THREAD_BUSY).count();
     if busy > 0 {
         warnings.push(format!(
             "the load tester itself is the limit: in {busy} of {} seconds its thread used {:.0} % of a core and more",
-            seen.outcome.seconds.len(),
+            observed.outcome.seconds.len(),
             THREAD_BUSY * 100.0
         ));
     }
-    if seen.outcome.late_turns > 0 {
+    if observed.outcome.late_turns > 0 {
         warnings.push(format!(
             "the load tester was behind in {} turns: what it read then came late by its own fault",
-            seen.outcome.late_turns
+            observed.outcome.late_turns
         ));
     }
     if generator.machine_busy.is_some_and(|busy| busy >= MACHINE_BUSY) {

@@ -2,7 +2,7 @@
 
 use crate::{
     measure::{Process, micros_per, unix_micros},
-    report::FloorTold,
+    report::FloorSummary,
     scenario::{LoadSetup, Scenario},
     streams::{Group, Reads},
 };
@@ -53,7 +53,7 @@ pub struct Floor {
     /// Where clients connect.
     pub address: SocketAddr,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<io::Result<FloorTold>>,
+    thread: JoinHandle<io::Result<FloorSummary>>,
 }
 
 impl Floor {
@@ -97,7 +97,7 @@ impl Floor {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let body = move || {
-            let mut sending = Sending::new(&setup);
+            let mut sending = BareLoop::new(&setup);
             sending.accept_all(&listener, &told)?;
             sending.send_all(&told)
         };
@@ -109,7 +109,7 @@ impl Floor {
     ///
     /// # Errors
     /// What the system said where it could not go on.
-    pub fn finish(self) -> io::Result<FloorTold> {
+    pub fn finish(self) -> io::Result<FloorSummary> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the floor's thread has died")))
     }
@@ -122,7 +122,7 @@ struct Client {
     is_gone: bool,
 }
 
-struct Sending<'a> {
+struct BareLoop<'a> {
     setup: &'a FloorSetup,
     places: HashMap<&'a str, usize>,
     clients: Vec<Client>,
@@ -130,14 +130,14 @@ struct Sending<'a> {
     lists: Vec<Vec<usize>>,
     /// The last `seq` of each symbol.
     seqs: Vec<u64>,
-    told: FloorTold,
+    told: FloorSummary,
 }
 
-impl<'a> Sending<'a> {
+impl<'a> BareLoop<'a> {
     fn new(setup: &'a FloorSetup) -> Self {
         let places = setup.symbols.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         let (lists, seqs) = (vec![Vec::new(); setup.symbols.len()], vec![0; setup.symbols.len()]);
-        Self { setup, places, clients: Vec::new(), lists, seqs, told: FloorTold::default() }
+        Self { setup, places, clients: Vec::new(), lists, seqs, told: FloorSummary::default() }
     }
 
     fn accept_all(&mut self, listener: &TcpListener, stop: &AtomicBool) -> io::Result<()> {
@@ -171,7 +171,7 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    fn send_all(mut self, stop: &AtomicBool) -> io::Result<FloorTold> {
+    fn send_all(mut self, stop: &AtomicBool) -> io::Result<FloorSummary> {
         let (thread, begun) = (Process::own_thread(), Instant::now());
         let (start_micros, cpu) = (unix_micros(), thread.usage()?.cpu);
         let mut random = SmallRng::seed_from_u64(self.setup.seed);
@@ -213,7 +213,7 @@ impl<'a> Sending<'a> {
 impl Client {
     /// Sends what is pending; returns whether some is left for the next round. A client that is far behind is given up: the
     /// floor leaves nothing out.
-    fn send(&mut self, told: &mut FloorTold) -> bool {
+    fn send(&mut self, told: &mut FloorSummary) -> bool {
         match self.socket.write(&self.pending) {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

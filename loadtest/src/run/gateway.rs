@@ -2,7 +2,7 @@
 
 use crate::{
     measure::Admin,
-    scenario::{Scenario, Speaks},
+    scenario::{Scenario, VenueProtocol},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -29,10 +29,10 @@ const STOP_MAX: Duration = Duration::from_secs(15);
 /// Of a gateway that fails, the last lines that it logged.
 const LINES_KEPT: usize = 20;
 /// As many symbols as a venue of this protocol carries on one connection.
-fn symbols_per_feed(protocol: Speaks) -> usize {
+fn symbols_per_feed(protocol: VenueProtocol) -> usize {
     match protocol {
-        Speaks::Binance => 512,
-        Speaks::Alpaca => 20_000,
+        VenueProtocol::Binance => 512,
+        VenueProtocol::Alpaca => 20_000,
     }
 }
 
@@ -208,8 +208,8 @@ pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> S
         set("name", &format!("mock-{number}"));
         set("url", venue);
         match scenario.venue.protocol {
-            Speaks::Binance => set("venue", "binance"),
-            Speaks::Alpaca => {
+            VenueProtocol::Binance => set("venue", "binance"),
+            VenueProtocol::Alpaca => {
                 set("hours", "always");
                 set("key_env", "LOADTEST_KEY");
                 set("secret_env", "LOADTEST_SECRET");
@@ -239,7 +239,8 @@ mod tests {
     fn many_symbols_are_split_over_as_few_feeds_as_the_venue_allows() {
         let (mut scenario, _) = scenario::load("many-symbols").unwrap();
         scenario.gateway.insert("feed".to_owned(), toml::from_str("mute_after = \"2s\"").unwrap());
-        for (protocol, expected) in [(Speaks::Binance, vec![512, 512, 1]), (Speaks::Alpaca, vec![1_025])] {
+        for (protocol, expected) in [(VenueProtocol::Binance, vec![512, 512, 1]), (VenueProtocol::Alpaca, vec![1_025])]
+        {
             scenario.venue.protocol = protocol;
             let symbols = scenario::symbol_names(1_025, protocol);
             let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1").parse().unwrap();

@@ -16,10 +16,10 @@ use crate::{
     measure::{Admin, Process, unix_micros},
     report::Summary,
     scenario::{Outage, Span, Threshold},
-    streams::{Control, Crowd, Progress, Setup, Wire},
+    streams::{Control, Progress, Setup, StreamPool, Wire},
     venue::{Command, Door, Flow, Venue},
 };
-use assess::{Seen, assess};
+use assess::{Observed, assess};
 use sampler::Sampler;
 use std::{
     io,
@@ -73,7 +73,7 @@ pub struct Run<'a> {
 
 /// What a run says of itself while it runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Now<'a> {
+pub struct RunProgress<'a> {
     /// What it is doing.
     pub phase: &'static str,
     /// How much of the load's time is over, from 0 to 1.
@@ -100,23 +100,23 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`]: it came to nothing. What a server does wrong is no error, but stands in the summary.
-pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, RunError> {
+pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(RunProgress<'_>)) -> Result<Summary, RunError> {
     let before = run.server.admin.map(|admin| admin.counters()).transpose()?;
     // A stream's first tick is the gateway's to send, not the venue's to make.
     run.venue.into_iter().for_each(Venue::send_one_of_each);
     let (began, begun) = (unix_micros(), Instant::now());
     let memory_before = sampler::usage(&run.server).map(|usage| usage.memory_bytes);
     let sampler = Sampler::start(run.server.clone())?;
-    let crowd = Crowd::start(run.streams.clone())?;
-    open(run, &crowd, watch);
-    let start = Moment::now(run, &crowd);
-    load(run, &crowd, start.at, watch);
-    let end = Moment::now(run, &crowd);
+    let pool = StreamPool::start(run.streams.clone())?;
+    open(run, &pool, watch);
+    let start = Moment::now(run, &pool);
+    load(run, &pool, start.at, watch);
+    let end = Moment::now(run, &pool);
     let is_stopped = run.stop.is_asked();
     let load_ended = unix_micros();
-    crowd.progress.load_ended.store(load_ended, Ordering::Relaxed);
-    let mut warnings = settle(run, &crowd, watch);
-    let last_tick = crowd.progress.last_tick.load(Ordering::Relaxed);
+    pool.progress.load_ended.store(load_ended, Ordering::Relaxed);
+    let mut warnings = settle(run, &pool, watch);
+    let last_tick = pool.progress.last_tick.load(Ordering::Relaxed);
     let recovery = run.venue.and_then(|_| u64::try_from(last_tick - load_ended).ok());
     if is_stopped {
         let (loaded, asked) = ((end.at - start.at).as_secs_f64(), Span(run.duration));
@@ -128,14 +128,14 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
     let missed = run.server.admin.and_then(|admin| admin.missed().ok());
     // Another server's events are counted, not judged.
     let judged = run.venue.filter(|_| run.streams.wire == Wire::Tickfan);
-    let truth = judged.map(|of| venue::truth(of, &run.streams.symbols));
-    let outcome = crowd.finish(truth)?;
+    let venue_state = judged.map(|of| venue::venue_state(of, &run.streams.symbols));
+    let outcome = pool.finish(venue_state)?;
     if outcome.measures.opened == 0 {
         return Err(RunError::NoStream(outcome.refusal.unwrap_or_else(|| "nothing answered".to_owned())));
     }
     let samples = sampler.finish();
     let counters = before.zip(after);
-    let seen = Seen {
+    let observed = Observed {
         run,
         is_stopped,
         recovery,
@@ -149,7 +149,7 @@ pub fn run(run: &Run<'_>, watch: &mut dyn FnMut(Now<'_>)) -> Result<Summary, Run
         counters,
         missed,
     };
-    Ok(assess(seen, &mut warnings))
+    Ok(assess(observed, &mut warnings))
 }
 
 /// What was used and read up to a moment.
@@ -165,40 +165,40 @@ struct Moment {
 }
 
 impl Moment {
-    fn now(run: &Run<'_>, crowd: &Crowd) -> Self {
+    fn now(run: &Run<'_>, pool: &StreamPool) -> Self {
         let usage = sampler::usage(&run.server);
         Self {
             at: Instant::now(),
             cpu: usage.map(|usage| usage.cpu),
             memory: usage.map(|usage| usage.memory_bytes),
             taken: run.venue.map_or(0, |venue| venue.sent().taken),
-            ticks: crowd.progress.ticks.load(Ordering::Relaxed),
-            bytes: crowd.progress.bytes.load(Ordering::Relaxed),
+            ticks: pool.progress.ticks.load(Ordering::Relaxed),
+            bytes: pool.progress.bytes.load(Ordering::Relaxed),
         }
     }
 }
 
 /// Waits until each stream's first attempt is over.
-fn open(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) {
+fn open(run: &Run<'_>, pool: &StreamPool, watch: &mut dyn FnMut(RunProgress<'_>)) {
     let count: u64 = run.streams.groups.iter().map(|group| u64::from(group.count)).sum();
     let ramp = run.streams.connect_rate.map_or(0.0, |rate| count as f64 / rate);
     let deadline = Instant::now() + Duration::from_secs_f64(ramp) + OPENING_MAX;
-    let is_open = || crowd.progress.tried.load(Ordering::Relaxed) >= count || run.stop.is_asked();
-    while !is_open() && Instant::now() < deadline && crowd.is_running() {
-        watch(Now { phase: "connecting", share: 0.0, streams: &crowd.progress });
+    let is_open = || pool.progress.tried.load(Ordering::Relaxed) >= count || run.stop.is_asked();
+    while !is_open() && Instant::now() < deadline && pool.is_running() {
+        watch(RunProgress { phase: "connecting", share: 0.0, streams: &pool.progress });
         std::thread::sleep(LOOK_INTERVAL);
     }
 }
 
-fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<'_>)) {
+fn load(run: &Run<'_>, pool: &StreamPool, start: Instant, watch: &mut dyn FnMut(RunProgress<'_>)) {
     let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
-    while start.elapsed() < run.duration && crowd.is_running() && !run.stop.is_asked() {
+    while start.elapsed() < run.duration && pool.is_running() && !run.stop.is_asked() {
         let elapsed = start.elapsed();
         while let Some(step) = steps.take(elapsed) {
-            take(step, run.venue, crowd);
+            take(step, run.venue, pool);
         }
         let share = elapsed.as_secs_f64() / run.duration.as_secs_f64();
-        watch(Now { phase: "loading", share, streams: &crowd.progress });
+        watch(RunProgress { phase: "loading", share, streams: &pool.progress });
         std::thread::sleep(LOOK_INTERVAL.min(run.duration.saturating_sub(elapsed)));
     }
     // An outage that should outlast the load ends with it: else nothing could be said of the last states.
@@ -208,21 +208,21 @@ fn load(run: &Run<'_>, crowd: &Crowd, start: Instant, watch: &mut dyn FnMut(Now<
     }
 }
 
-fn take(step: Step, venue: Option<&Venue>, crowd: &Crowd) {
+fn take(step: Step, venue: Option<&Venue>, pool: &StreamPool) {
     match (step, venue) {
-        (Step::Tell(command), Some(venue)) => venue.command(command),
-        (Step::NothingIsLive, _) => crowd.tell(Control::NothingIsLive),
+        (Step::Command(command), Some(venue)) => venue.command(command),
+        (Step::NothingIsLive, _) => pool.send(Control::NothingIsLive),
         _ => {}
     }
 }
 
 /// Ends the load and waits until all has come; returns why the last states may not be judged well.
-fn settle(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) -> Vec<String> {
+fn settle(run: &Run<'_>, pool: &StreamPool, watch: &mut dyn FnMut(RunProgress<'_>)) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut wait = |phase, limit: Duration, is_over: &dyn Fn() -> bool| {
         let deadline = Instant::now() + limit;
-        while !is_over() && Instant::now() < deadline && crowd.is_running() {
-            watch(Now { phase, share: 1.0, streams: &crowd.progress });
+        while !is_over() && Instant::now() < deadline && pool.is_running() {
+            watch(RunProgress { phase, share: 1.0, streams: &pool.progress });
             std::thread::sleep(LOOK_INTERVAL);
         }
         is_over()
@@ -234,10 +234,10 @@ fn settle(run: &Run<'_>, crowd: &Crowd, watch: &mut dyn FnMut(Now<'_>)) -> Vec<S
         }
         venue.finish();
     }
-    crowd.tell(Control::CatchUp);
+    pool.send(Control::CatchUp);
     let asked = unix_micros();
     let is_quiet = || {
-        let last = crowd.progress.last_tick.load(Ordering::Relaxed).max(asked);
+        let last = pool.progress.last_tick.load(Ordering::Relaxed).max(asked);
         u128::try_from(unix_micros() - last).is_ok_and(|since| since >= QUIET.as_micros())
     };
     // A server whose load is not ours does not end with us.

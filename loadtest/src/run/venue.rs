@@ -1,8 +1,8 @@
 //! The mock venue as a run uses it.
 
 use crate::{
-    check::Truth,
-    scenario::{LoadSetup, Outage, OutageKind, Speaks, VenueSetup, symbol_names},
+    check::VenueState,
+    scenario::{LoadSetup, Outage, OutageKind, VenueProtocol, VenueSetup, symbol_names},
     venue::{Command, Door, Flow, Load, Protocol, Recording, RecordingError, Setup, Venue},
     wire::Values,
 };
@@ -36,8 +36,8 @@ impl From<RecordingUnreadable> for io::Error {
 pub fn start_venue(setup: &VenueSetup, listen: SocketAddr) -> io::Result<(Venue, Vec<String>)> {
     let symbols = symbol_names(setup.symbols, setup.protocol);
     let protocol = match setup.protocol {
-        Speaks::Binance => Protocol::Binance,
-        Speaks::Alpaca => Protocol::Alpaca,
+        VenueProtocol::Binance => Protocol::Binance,
+        VenueProtocol::Alpaca => Protocol::Alpaca,
     };
     let load = match &setup.load {
         LoadSetup::Steady { rate } => Load::Steady { rate: *rate },
@@ -68,7 +68,7 @@ fn read(path: &Path) -> Result<Recording, RecordingUnreadable> {
 }
 
 /// The last state of each symbol as the venue sent it.
-pub(super) fn truth(venue: &Venue, symbols: &[String]) -> Truth {
+pub(super) fn venue_state(venue: &Venue, symbols: &[String]) -> VenueState {
     let values = |symbol: &String| {
         let newest = venue.newest(symbol)?;
         let known = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -90,7 +90,7 @@ pub(super) fn truth(venue: &Venue, symbols: &[String]) -> Truth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The venue is told something.
-    Tell(Command),
+    Command(Command),
     /// By now nothing may be shown as live.
     NothingIsLive,
 }
@@ -125,9 +125,9 @@ fn of_outage(outage: &Outage) -> Vec<(Duration, Step)> {
         OutageKind::Mute => (vec![Command::Flow(Flow::Mute)], Command::Flow(Flow::Steady)),
     };
     let at = outage.at.0;
-    let begin = begin.into_iter().map(|command| (at, Step::Tell(command)));
+    let begin = begin.into_iter().map(|command| (at, Step::Command(command)));
     let known = outage.is_known_by().map(|at| (at, Step::NothingIsLive));
-    begin.chain(known).chain([(at + outage.lasts.0, Step::Tell(end))]).collect()
+    begin.chain(known).chain([(at + outage.lasts.0, Step::Command(end))]).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
                 taken.push((second, step));
             }
         }
-        let tell = Step::Tell;
+        let tell = Step::Command;
         let expected = [
             (1, tell(Command::Door(Door::Shut))),
             (1, tell(Command::Break)),

@@ -67,9 +67,9 @@ impl Scenario {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VenueSetup {
-    /// What it speaks.
+    /// What it protocol.
     #[serde(default)]
-    pub protocol: Speaks,
+    pub protocol: VenueProtocol,
     /// How many symbols it has.
     pub symbols: usize,
     /// What it sends.
@@ -96,7 +96,7 @@ impl VenueSetup {
 /// The protocol of the mock venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Speaks {
+pub enum VenueProtocol {
     /// Binance's.
     #[default]
     Binance,
@@ -146,7 +146,7 @@ pub enum LoadSetup {
 }
 
 /// Names for so many symbols: letters alone, which both protocols take.
-pub fn symbol_names(count: usize, speaks: Speaks) -> Vec<String> {
+pub fn symbol_names(count: usize, protocol: VenueProtocol) -> Vec<String> {
     let letters = |mut number: usize| {
         let mut name = [b'A'; 4];
         for letter in name.iter_mut().rev() {
@@ -155,7 +155,7 @@ pub fn symbol_names(count: usize, speaks: Speaks) -> Vec<String> {
         }
         String::from_utf8_lossy(&name).into_owned()
     };
-    let quoted = |name: String| if speaks == Speaks::Binance { name + "-USDT" } else { name };
+    let quoted = |name: String| if protocol == VenueProtocol::Binance { name + "-USDT" } else { name };
     (0..count).map(letters).map(quoted).collect()
 }
 
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn names_differ_and_fit_the_protocol() {
-        assert_eq!(symbol_names(28, Speaks::Alpaca)[25..], ["AAAZ", "AABA", "AABB"]);
-        assert_eq!(symbol_names(1, Speaks::Binance), ["AAAA-USDT"]);
-        let names: std::collections::BTreeSet<_> = symbol_names(20_000, Speaks::Alpaca).into_iter().collect();
+        assert_eq!(symbol_names(28, VenueProtocol::Alpaca)[25..], ["AAAZ", "AABA", "AABB"]);
+        assert_eq!(symbol_names(1, VenueProtocol::Binance), ["AAAA-USDT"]);
+        let names: std::collections::BTreeSet<_> = symbol_names(20_000, VenueProtocol::Alpaca).into_iter().collect();
         assert_eq!(names.len(), 20_000);
     }
 }

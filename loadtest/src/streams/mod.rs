@@ -1,20 +1,20 @@
-//! The streams: thousands of clients on one thread, that read, judge and measure.
+//! The streams: thousands of clients on one thread, that read, observer and measure.
 //!
 //! One thread because a core must do, and because what one thread reads in turn needs no locks to be compared.
 
-mod crowd;
+mod pool;
 mod descriptors;
 mod dial;
-mod judge;
+mod observer;
 mod plan;
 mod probe;
 mod stream;
-mod tally;
+mod progress;
 mod timers;
-mod turns;
+mod event_loop;
 
-pub use crowd::{Control, Crowd, Outcome, Progress, Setup, Stayed};
 pub use descriptors::{TooFewDescriptors, need_descriptors};
-pub use judge::Wire;
+pub use observer::Wire;
 pub use plan::{Group, Popularity, Reads, plan};
+pub use pool::{Control, Outcome, Progress, Setup, Stayed, StreamPool};
 pub use probe::{ProbeError, probe};

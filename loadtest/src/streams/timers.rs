@@ -20,9 +20,9 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// A stream does something at a time, unless it is in another life then.
-    pub(super) fn add(&mut self, at: Instant, stream: u32, life: u32, task: Task) {
-        self.heap.push(Reverse((at, stream, life, task)));
+    /// A stream does something at a time, unless it is in another generation then.
+    pub(super) fn add(&mut self, at: Instant, stream: u32, generation: u32, task: Task) {
+        self.heap.push(Reverse((at, stream, generation, task)));
     }
 
     /// When the next is due.
@@ -35,6 +35,6 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, stream, life, task))| (stream, life, task))
+        self.heap.pop().map(|Reverse((_, stream, generation, task))| (stream, generation, task))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     market::Market,
-    protocol::{Answer, Kind, Terms, Update},
+    protocol::{Kind, Permissions, Reply, Update},
     recording::Change,
 };
 use serde_json::{Value, json};
@@ -17,28 +17,28 @@ const ARRAY_MAX: usize = 50;
 const KINDS: [(&str, Kind); 2] = [("trades", Kind::Trade), ("quotes", Kind::Quote)];
 
 /// An answer to a subscription lists all that there is by then.
-pub(super) fn answer(request: &str, terms: Terms, had: &[(u32, Kind)], market: &Market) -> Answer {
+pub(super) fn answer(request: &str, permissions: Permissions, had: &[(u32, Kind)], market: &Market) -> Reply {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     let (subscribed, message) = match request["action"].as_str() {
-        Some("auth") if !terms.key => (Vec::new(), json!({ "T": "error", "code": 402, "msg": "auth failed" })),
+        Some("auth") if !permissions.key => (Vec::new(), json!({ "T": "error", "code": 402, "msg": "auth failed" })),
         Some("auth") => (Vec::new(), json!({ "T": "success", "msg": "authenticated" })),
         Some("subscribe") => {
-            let subscribed = subscriptions(&request, terms, had, market);
+            let subscribed = subscriptions(&request, permissions, had, market);
             let all: Vec<(u32, Kind)> = had.iter().chain(&subscribed).copied().collect();
             let list = confirmation(&request, &all, market);
             (subscribed, list)
         }
         _ => (Vec::new(), json!({ "T": "error", "code": 400, "msg": "invalid syntax" })),
     };
-    Answer { subscribed, messages: vec![json!([message]).to_string()] }
+    Reply { subscribed, messages: vec![json!([message]).to_string()] }
 }
 
-fn subscriptions(request: &Value, terms: Terms, had: &[(u32, Kind)], market: &Market) -> Vec<(u32, Kind)> {
+fn subscriptions(request: &Value, permissions: Permissions, had: &[(u32, Kind)], market: &Market) -> Vec<(u32, Kind)> {
     let wanted = KINDS.into_iter().flat_map(|(channel, kind)| {
         let names = request[channel].as_array().into_iter().flatten().filter_map(Value::as_str);
         names.filter_map(|name| market.find(name)).map(move |symbol| (symbol, kind))
     });
-    wanted.filter(|one| terms.grant(one.0) && !had.contains(one)).collect()
+    wanted.filter(|one| permissions.grant(one.0) && !had.contains(one)).collect()
 }
 
 fn confirmation(request: &Value, all: &[(u32, Kind)], market: &Market) -> Value {
@@ -63,7 +63,7 @@ pub(super) fn write(update: &Update<'_>, text: &mut String) {
             text,
             r#"{{"T":"t","S":"{name}","i":{id},"x":"V","p":{price},"s":{size},"c":["@"],"z":"C","t":"{time}"}}"#
         ),
-        Change::Quote { book: [bid, bid_size, ask, ask_size] } => write!(
+        Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => write!(
             text,
             r#"{{"T":"q","S":"{name}","bx":"V","bp":{bid},"bs":{bid_size},"ax":"V","ap":{ask},"as":{ask_size},"c":["R"],"z":"C","t":"{time}"}}"#
         ),

@@ -2,7 +2,7 @@
 
 use super::{
     market::Market,
-    protocol::{Answer, Kind, Terms, Update},
+    protocol::{Kind, Permissions, Reply, Update},
     recording::Change,
 };
 use serde_json::{Value, json};
@@ -11,16 +11,16 @@ use std::fmt::Write;
 const KINDS: [(&str, Kind); 2] = [("trade", Kind::Trade), ("bookTicker", Kind::Quote)];
 
 /// Every subscription is accepted, those to what does not exist too: nothing ever comes of them.
-pub(super) fn answer(request: &str, terms: Terms, market: &Market) -> Answer {
+pub(super) fn answer(request: &str, permissions: Permissions, market: &Market) -> Reply {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     let id = &request["id"];
     if request["method"] != "SUBSCRIBE" {
         let error = json!({ "error": { "code": 2, "msg": "Invalid request: unknown method" }, "id": id });
-        return Answer { messages: vec![error.to_string()], subscribed: Vec::new() };
+        return Reply { messages: vec![error.to_string()], subscribed: Vec::new() };
     }
     let streams = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let subscribed = streams.filter_map(|stream| find(stream, market)).filter(|(symbol, _)| terms.grant(*symbol));
-    Answer { subscribed: subscribed.collect(), messages: vec![json!({ "result": null, "id": id }).to_string()] }
+    let subscribed = streams.filter_map(|stream| find(stream, market)).filter(|(symbol, _)| permissions.grant(*symbol));
+    Reply { subscribed: subscribed.collect(), messages: vec![json!({ "result": null, "id": id }).to_string()] }
 }
 
 fn find(stream: &str, market: &Market) -> Option<(u32, Kind)> {
@@ -39,7 +39,7 @@ pub(super) fn write(update: &Update<'_>, text: &mut String) {
             text,
             r#"@trade","data":{{"e":"trade","E":{micros},"s":"{name}","t":{id},"p":"{price}","q":"{size}","T":{micros},"m":{buyer_is_maker},"M":true}}}}"#
         ),
-        Change::Quote { book: [bid, bid_size, ask, ask_size] } => write!(
+        Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => write!(
             text,
             r#"@bookTicker","data":{{"u":{id},"s":"{name}","b":"{bid}","B":"{bid_size}","a":"{ask}","A":"{ask_size}"}}}}"#
         ),

@@ -2,8 +2,8 @@
 
 use super::{
     Bad, Behaviour, Door, Flow, Shared,
-    faucet::Faucet,
-    protocol::{Batch, Entry, Kind, Terms},
+    drip_socket::DripSocket,
+    protocol::{Batch, Entry, Kind, Permissions},
 };
 use futures_util::{SinkExt, StreamExt};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -43,22 +43,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than any gateway takes of a venue's message.
 const OVERSIZE: usize = 300 * 1_024;
 
-type Websocket = WebSocketStream<Faucet>;
+type Websocket = WebSocketStream<DripSocket>;
 
-/// What connections are told, in this order.
+/// What connections are told, in this command.
 #[derive(Debug, Clone)]
-pub(super) enum Order {
+pub(super) enum ConnectionCommand {
     Send(Arc<Batch>),
     Bad(Bad),
     Break,
 }
 
 /// The port, which lets in whom it is told to.
-pub(super) struct Doors {
+pub(super) struct Acceptor {
     pub(super) address: SocketAddr,
     pub(super) shared: Arc<Shared>,
     pub(super) behaviour: watch::Receiver<Behaviour>,
-    pub(super) orders: broadcast::WeakSender<Order>,
+    pub(super) commands: broadcast::WeakSender<ConnectionCommand>,
 }
 
 /// A port that is free again at once after its venue's end.
@@ -70,7 +70,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-impl Doors {
+impl Acceptor {
     /// Serves until the venue is dropped; then the connections end with it.
     pub(super) async fn serve(mut self, listener: std::net::TcpListener) {
         let mut listener = TcpListener::from_std(listener).ok();
@@ -87,9 +87,9 @@ impl Doors {
             tokio::select! {
                 changed = self.behaviour.changed() => if changed.is_err() { return },
                 accepted = accept(listener.as_ref()), if has_room && listener.is_some() => {
-                    if let (Ok(socket), Some(orders)) = (accepted, self.orders.upgrade()) {
+                    if let (Ok(socket), Some(commands)) = (accepted, self.commands.upgrade()) {
                         let behaviour = self.behaviour.clone();
-                        connections.spawn(attend(socket, self.shared.clone(), behaviour, orders.subscribe()));
+                        connections.spawn(serve_connection(socket, self.shared.clone(), behaviour, commands.subscribe()));
                     }
                 }
                 Some(_) = connections.join_next() => {}
@@ -108,23 +108,33 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
 }
 
 #[expect(clippy::result_large_err, reason = "the websocket library's own answer to a handshake")]
-async fn attend(
+async fn serve_connection(
     socket: TcpStream,
     shared: Arc<Shared>,
     behaviour: watch::Receiver<Behaviour>,
-    orders: broadcast::Receiver<Order>,
+    commands: broadcast::Receiver<ConnectionCommand>,
 ) {
     let door = behaviour.borrow().door;
     let drips = Arc::new(AtomicBool::new(false));
-    let faucet = Faucet { socket, drips: drips.clone() };
+    let drip_socket = DripSocket { socket, drips: drips.clone() };
     let is_let_in = |_: &Request, response: Response| match refusal(door, &shared) {
         Some(status) => Err(error_response(status)),
         None => Ok(response),
     };
-    let Ok(Ok(websocket)) = tokio::time::timeout(PATIENCE, accept_hdr_async(faucet, is_let_in)).await else { return };
-    let terms = Terms { key: door != Door::KeyRefused, half: door == Door::Half };
-    let mut connection =
-        Connection { websocket, drips, shared, behaviour, orders, terms, subscribed: Vec::new(), wants: Vec::new() };
+    let Ok(Ok(websocket)) = tokio::time::timeout(PATIENCE, accept_hdr_async(drip_socket, is_let_in)).await else {
+        return;
+    };
+    let permissions = Permissions { key: door != Door::KeyRefused, half: door == Door::Half };
+    let mut connection = Connection {
+        websocket,
+        drips,
+        shared,
+        behaviour,
+        commands,
+        permissions,
+        subscribed: Vec::new(),
+        wants: Vec::new(),
+    };
     // Why it ended is the gateway's to tell.
     let _ = connection.run().await;
     connection.shared.market().unsubscribe(&connection.subscribed);
@@ -149,8 +159,8 @@ struct Connection {
     drips: Arc<AtomicBool>,
     shared: Arc<Shared>,
     behaviour: watch::Receiver<Behaviour>,
-    orders: broadcast::Receiver<Order>,
-    terms: Terms,
+    commands: broadcast::Receiver<ConnectionCommand>,
+    permissions: Permissions,
     subscribed: Vec<(u32, Kind)>,
     /// The same by symbol and kind.
     wants: Vec<[bool; 2]>,
@@ -168,14 +178,14 @@ impl Connection {
             tokio::select! {
                 changed = self.behaviour.changed() => if changed.is_err() { return Ok(()) },
                 message = self.websocket.next(), if !is_half_open => match message {
-                    Some(message) => self.hear(&message?).await?,
+                    Some(message) => self.handle_message(&message?).await?,
                     None => return Ok(()),
                 },
-                order = self.orders.recv() => match order {
-                    Ok(Order::Break) | Err(RecvError::Closed) => return Ok(()),
+                command = self.commands.recv() => match command {
+                    Ok(ConnectionCommand::Break) | Err(RecvError::Closed) => return Ok(()),
                     Ok(_) if is_half_open => {}
-                    Ok(Order::Send(batch)) => self.send(&batch, flow).await?,
-                    Ok(Order::Bad(bad)) => self.send_bad(bad).await?,
+                    Ok(ConnectionCommand::Send(batch)) => self.send(&batch, flow).await?,
+                    Ok(ConnectionCommand::Bad(bad)) => self.send_bad(bad).await?,
                     Err(RecvError::Lagged(batches)) => {
                         self.shared.counts.lost.fetch_add(batches, Ordering::Relaxed);
                     }
@@ -184,10 +194,10 @@ impl Connection {
         }
     }
 
-    async fn hear(&mut self, message: &Message) -> Result<(), tungstenite::Error> {
+    async fn handle_message(&mut self, message: &Message) -> Result<(), tungstenite::Error> {
         let Message::Text(request) = message else { return Ok(()) };
         let shared = self.shared.clone();
-        let answer = shared.protocol.answer(request, self.terms, &self.subscribed, &shared.market());
+        let answer = shared.protocol.answer(request, self.permissions, &self.subscribed, &shared.market());
         for message in answer.messages {
             self.websocket.send(Message::text(message)).await?;
         }

@@ -1,6 +1,6 @@
 //! The thread that makes updates when they are due.
 
-use super::{Counts, Load, Setup, Shared, connection::Order, protocol::Batch};
+use super::{Counts, Load, Setup, Shared, connection::ConnectionCommand, protocol::Batch};
 use std::{
     hint,
     sync::{Arc, atomic::Ordering},
@@ -27,16 +27,16 @@ pub(super) struct Generator {
     shared: Arc<Shared>,
     load: Load,
     batch_interval: Duration,
-    orders: broadcast::Sender<Order>,
+    commands: broadcast::Sender<ConnectionCommand>,
     /// When the load began, by both clocks; `None` until somebody wants something.
     begun: Option<(Instant, u64)>,
     next: u64,
 }
 
 impl Generator {
-    pub(super) fn new(shared: Arc<Shared>, setup: &Setup, orders: broadcast::Sender<Order>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, setup: &Setup, commands: broadcast::Sender<ConnectionCommand>) -> Self {
         let (load, batch_interval) = (setup.load.clone(), setup.batch_interval);
-        Self { shared, load, batch_interval, orders, begun: None, next: 0 }
+        Self { shared, load, batch_interval, commands, begun: None, next: 0 }
     }
 
     pub(super) fn run(mut self) {
@@ -88,7 +88,7 @@ impl Generator {
         self.shared.counts.unwanted.fetch_add(unwanted, Ordering::Relaxed);
         if !batch.is_empty() {
             // Still under the market's lock, so that batches leave in the order in which they were made.
-            let _ = self.orders.send(Order::Send(Arc::new(batch)));
+            let _ = self.commands.send(ConnectionCommand::Send(Arc::new(batch)));
         }
         drop(market);
         wait

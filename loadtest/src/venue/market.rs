@@ -199,7 +199,7 @@ impl Market {
             },
             Kind::Quote => {
                 let size = self.protocol.size(listing.newest.quotes + 1);
-                Change::Quote { book: [price(listing.cents), size.clone(), price(listing.cents + 1), size] }
+                Change::Quote { bid_ask: [price(listing.cents), size.clone(), price(listing.cents + 1), size] }
             }
         };
         self.push(symbol, &change, due_micros, batch);
@@ -219,7 +219,7 @@ impl Market {
                 set(&mut newest.size, size);
                 (Kind::Trade, newest.trades)
             }
-            Change::Quote { book: [bid, bid_size, ask, ask_size] } => {
+            Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => {
                 newest.quotes += 1;
                 set(&mut newest.bid, bid);
                 set(&mut newest.bid_size, bid_size);

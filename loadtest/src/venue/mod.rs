@@ -11,7 +11,7 @@
 mod alpaca;
 mod binance;
 mod connection;
-mod faucet;
+mod drip_socket;
 mod generator;
 mod history;
 mod load;
@@ -25,7 +25,7 @@ pub use market::Newest;
 pub use protocol::Protocol;
 pub use recording::{Change, Recorded, Recording, RecordingError};
 
-use connection::{Doors, Order};
+use connection::{Acceptor, ConnectionCommand};
 use generator::Generator;
 use market::Market;
 use protocol::Batch;
@@ -214,7 +214,7 @@ pub struct Venue {
     address: SocketAddr,
     shared: Arc<Shared>,
     behaviour: watch::Sender<Behaviour>,
-    orders: broadcast::Sender<Order>,
+    commands: broadcast::Sender<ConnectionCommand>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -237,12 +237,13 @@ impl Venue {
             stopping: AtomicBool::new(false),
         });
         let (behaviour, behaviour_rx) = watch::channel(Behaviour { door: Door::Open, flow: Flow::Steady });
-        let (orders, _) = broadcast::channel(BACKLOG);
-        let doors = Doors { address, shared: shared.clone(), behaviour: behaviour_rx, orders: orders.downgrade() };
+        let (commands, _) = broadcast::channel(BACKLOG);
+        let doors =
+            Acceptor { address, shared: shared.clone(), behaviour: behaviour_rx, commands: commands.downgrade() };
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || runtime.block_on(doors.serve(listener));
-        let generator = Generator::new(shared.clone(), setup, orders.clone());
-        let mut venue = Self { address, shared, behaviour, orders, threads: Vec::new() };
+        let generator = Generator::new(shared.clone(), setup, commands.clone());
+        let mut venue = Self { address, shared, behaviour, commands, threads: Vec::new() };
         // One by one: if the second cannot be had, dropping the venue ends the first.
         venue.threads.push(thread::Builder::new().name("venue".into()).spawn(serve)?);
         venue.threads.push(thread::Builder::new().name("venue-market".into()).spawn(move || generator.run())?);
@@ -270,14 +271,14 @@ impl Venue {
                 self.behaviour.send_modify(|behaviour| behaviour.flow = flow);
             }
             Command::Clock(offset) => self.shared.market().clock_offset = offset,
-            Command::Break => self.order(Order::Break),
-            Command::Send(bad) => self.order(Order::Bad(bad)),
+            Command::Break => self.order(ConnectionCommand::Break),
+            Command::Send(bad) => self.order(ConnectionCommand::Bad(bad)),
         }
     }
 
     /// Without a connection nobody is there to carry it out.
-    fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+    fn order(&self, order: ConnectionCommand) {
+        let _ = self.commands.send(order);
     }
 
     /// Ends the load with one more trade and quote of each symbol that somebody wants, so that what is newest is well known.
@@ -295,7 +296,7 @@ impl Venue {
         let batch = what(&mut market, generator::unix_micros());
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
         // Under the market's lock: nothing of the generator can come in between.
-        self.order(Order::Send(Arc::new(batch)));
+        self.order(ConnectionCommand::Send(Arc::new(batch)));
     }
 
     /// What was sent of a symbol last; `None` if it is not traded here. Parts of which nothing was sent are empty.
@@ -333,7 +334,7 @@ impl Venue {
 impl Drop for Venue {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
-        self.order(Order::Break);
+        self.order(ConnectionCommand::Break);
         // The doors close when nobody can tell them anything any more.
         self.behaviour = watch::channel(Behaviour { door: Door::Shut, flow: Flow::Steady }).0;
         for thread in self.threads.drain(..) {

@@ -75,14 +75,14 @@ impl Batch {
 
 /// What a connection may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(super) struct Permissions {
     /// Whether its key is taken.
     pub(super) key: bool,
     /// Whether of the symbols only every other one is granted.
     pub(super) half: bool,
 }
 
-impl Terms {
+impl Permissions {
     /// Whether a symbol is granted.
     pub(super) fn grant(self, symbol: u32) -> bool {
         !self.half || symbol.is_multiple_of(2)
@@ -91,7 +91,7 @@ impl Terms {
 
 /// What comes of a client's request.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct Reply {
     /// To be sent back.
     pub(super) messages: Vec<String>,
     /// What it is now subscribed to beside what it had.
@@ -139,10 +139,10 @@ impl Protocol {
     }
 
     /// Answers a client that has these subscriptions already.
-    pub(super) fn answer(self, request: &str, terms: Terms, had: &[(u32, Kind)], market: &Market) -> Answer {
+    pub(super) fn answer(self, request: &str, permissions: Permissions, had: &[(u32, Kind)], market: &Market) -> Reply {
         match self {
-            Self::Binance => binance::answer(request, terms, market),
-            Self::Alpaca => alpaca::answer(request, terms, had, market),
+            Self::Binance => binance::answer(request, permissions, market),
+            Self::Alpaca => alpaca::answer(request, permissions, had, market),
         }
     }
 

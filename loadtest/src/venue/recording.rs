@@ -42,7 +42,7 @@ pub enum Change {
     /// The best bid and ask.
     Quote {
         /// Bid, its size, ask, its size.
-        book: [String; 4],
+        bid_ask: [String; 4],
     },
 }
 
@@ -158,7 +158,7 @@ fn read_line(line: &str) -> Result<Option<Recorded>, String> {
             Change::Trade { price: owned(price), size: owned(size), buyer_is_maker }
         }
         (.., [Some(bid), Some(bid_size), Some(ask), Some(ask_size)]) => {
-            Change::Quote { book: [bid, bid_size, ask, ask_size].map(owned) }
+            Change::Quote { bid_ask: [bid, bid_size, ask, ask_size].map(owned) }
         }
         _ => return Ok(None),
     };

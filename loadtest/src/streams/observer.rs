@@ -2,7 +2,7 @@
 
 use super::{Group, Reads};
 use crate::{
-    check::{Violations, Wanted, Witness},
+    check::{SeenTicks, Violations, Wanted},
     measure::{Ages, Ended, Histogram, StreamMeasures},
     wire::{Kind, Tick},
 };
@@ -40,11 +40,11 @@ fn fill(template: &str, symbols: &[&str]) -> String {
 }
 
 /// What all streams share.
-pub(super) struct Judge {
+pub(super) struct Observer {
     pub(super) wire: Wire,
     /// The `host` header.
     pub(super) host: String,
-    pub(super) witness: Witness,
+    pub(super) seen_ticks: SeenTicks,
     pub(super) violations: Violations,
     pub(super) measures: StreamMeasures,
     /// Of this second.
@@ -66,7 +66,7 @@ pub(super) struct Judge {
 
 /// What the streams of a group have in common.
 #[derive(Debug, Clone)]
-pub(super) struct Kin {
+pub(super) struct GroupSettings {
     pub(super) query: String,
     pub(super) wanted: Wanted,
     pub(super) reads: Reads,
@@ -74,7 +74,7 @@ pub(super) struct Kin {
     pub(super) stay: Option<Duration>,
 }
 
-impl Kin {
+impl GroupSettings {
     pub(super) fn new(group: &Group) -> Self {
         Self {
             query: group.query.clone(),
@@ -85,12 +85,12 @@ impl Kin {
     }
 }
 
-impl Judge {
+impl Observer {
     pub(super) fn new(wire: Wire, host: String, old_after: Option<Duration>) -> Self {
         Self {
             wire,
             host,
-            witness: Witness::default(),
+            seen_ticks: SeenTicks::default(),
             violations: Violations::default(),
             measures: StreamMeasures::default(),
             latency: Histogram::default(),
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_path_template_takes_the_symbols_with_its_separator() {
         for (template, path) in [
-            ("/sub/{symbols}", "/sub/A,B"),
+            ("/sub?id={symbols}", "/sub?id=A,B"),
             ("/hub?topic={symbols:&topic=}&x=1", "/hub?topic=A&topic=B&x=1"),
             ("/events", "/events"),
         ] {
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn events_of_another_server_are_counted_and_its_new_trades_measured() {
-        let mut judge = Judge::new(Wire::Plain { path: String::new() }, String::new(), None);
-        judge.is_measuring = true;
+        let mut observer = Observer::new(Wire::Plain { path: String::new() }, String::new(), None);
+        observer.is_measuring = true;
         for (block, ticks, measured) in [
             (": a comment", 0, 0),
             ("retry: 5", 0, 0),
@@ -218,29 +218,23 @@ mod tests {
             (r#"data: {"kind":"trade","trade_ts":999999}"#, 4, 1),
             (r#"data: {"kind":"trade","trade_ts":null}"#, 5, 1),
         ] {
-            judge.count(block.as_bytes(), 1_000_100, 1_000_000, true);
-            let measured_now = judge.measures.latency.percentiles().map_or(0, |latency| latency.count);
-            assert_eq!((judge.measures.ticks, measured_now), (ticks, measured), "{block}");
+            observer.count(block.as_bytes(), 1_000_100, 1_000_000, true);
+            let measured_now = observer.measures.latency.percentiles().map_or(0, |latency| latency.count);
+            assert_eq!((observer.measures.ticks, measured_now), (ticks, measured), "{block}");
         }
-        assert_eq!(judge.measures.latency.percentiles().map(|latency| latency.max), Some(99));
+        assert_eq!(observer.measures.latency.percentiles().map(|latency| latency.max), Some(99));
     }
 
     #[test]
     fn what_the_server_receives_after_the_load_is_not_measured() {
-        let mut judge = Judge::new(Wire::Tickfan, String::new(), None);
-        judge.is_measuring = true;
+        let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
+        observer.is_measuring = true;
         for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
-            judge.load_ended = load_ended;
+            observer.load_ended = load_ended;
             let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
-            judge.measure((0, tick), 0, 600, 100, true);
-            assert_eq!(judge.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
+            observer.measure((0, tick), 0, 600, 100, true);
+            assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
         }
-        assert_eq!(judge.measures.ticks, 3);
-    }
-
-    #[test]
-    fn a_path_names_each_streams_symbols() {
-        let plain = Wire::Plain { path: "/sub?id={symbols}".to_owned() };
-        assert_eq!((plain.path("A,B"), Wire::Tickfan.path("A")), ("/sub?id=A,B".into(), "/v1/stream?symbols=A".into()));
+        assert_eq!(observer.measures.ticks, 3);
     }
 }

@@ -1,8 +1,8 @@
 //! The streams as a run holds them: started, told, watched and ended.
 
-use super::{Group, Wire, turns::Turns};
+use super::{Group, Wire, event_loop::EventLoop};
 use crate::{
-    check::{Truth, Violations},
+    check::{VenueState, Violations},
     measure::{Second, StreamMeasures},
     venue::History,
 };
@@ -49,7 +49,7 @@ pub enum Control {
     /// The load has ended: slow readers read at once, nobody leaves any more.
     CatchUp,
     /// End. If all has come, the last states are judged by what the venue sent last.
-    Finish(Option<Truth>),
+    Finish(Option<VenueState>),
 }
 
 /// How far the streams are, to be read at any time.
@@ -80,7 +80,7 @@ pub struct Outcome {
     pub violations: Violations,
     /// Second by second.
     pub seconds: Vec<Second>,
-    /// Turns of the loop in which what was read may have waited for us.
+    /// EventLoop of the loop in which what was read may have waited for us.
     pub late_turns: u64,
     /// What the first server said that did not open a stream.
     pub refusal: Option<String>,
@@ -103,14 +103,14 @@ pub struct Stayed {
 
 /// The running streams.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct StreamPool {
     /// How far they are.
     pub progress: Arc<Progress>,
     control: mpsc::Sender<Control>,
     thread: JoinHandle<io::Result<Outcome>>,
 }
 
-impl Crowd {
+impl StreamPool {
     /// Starts them.
     ///
     /// # Errors
@@ -121,17 +121,17 @@ impl Crowd {
         let shared = progress.clone();
         let thread = std::thread::Builder::new()
             .name("streams".to_owned())
-            .spawn(move || Turns::new(&setup, shared, commands)?.run())?;
+            .spawn(move || EventLoop::new(&setup, shared, commands)?.run())?;
         Ok(Self { progress, control, thread })
     }
 
     /// Tells the streams something.
-    pub fn tell(&self, command: Control) {
+    pub fn send(&self, command: Control) {
         // If the thread is gone, its end says why.
         let _ = self.control.send(command);
     }
 
-    /// Whether they still run; if not, [`Crowd::finish`] tells why.
+    /// Whether they still run; if not, [`StreamPool::finish`] tells why.
     pub fn is_running(&self) -> bool {
         !self.thread.is_finished()
     }
@@ -140,8 +140,8 @@ impl Crowd {
     ///
     /// # Errors
     /// What the system says where the thread could not go on.
-    pub fn finish(self, truth: Option<Truth>) -> io::Result<Outcome> {
-        self.tell(Control::Finish(truth));
+    pub fn finish(self, venue_state: Option<VenueState>) -> io::Result<Outcome> {
+        self.send(Control::Finish(venue_state));
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the streams' thread has died")))
     }
 }

@@ -15,18 +15,18 @@ use tokio::{
 };
 
 /// A socket; while it drips, each byte goes out alone.
-pub(super) struct Faucet {
+pub(super) struct DripSocket {
     pub(super) socket: TcpStream,
     pub(super) drips: Arc<AtomicBool>,
 }
 
-impl AsyncRead for Faucet {
+impl AsyncRead for DripSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Faucet {
+impl AsyncWrite for DripSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let most = if self.drips.load(Ordering::Relaxed) { 1 } else { bytes.len() };
         Pin::new(&mut self.socket).poll_write(cx, &bytes[..most.min(bytes.len())])

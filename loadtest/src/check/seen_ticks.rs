@@ -17,7 +17,7 @@ const TICKS_MAX: usize = 65_536;
 
 /// A tick that was read in full.
 #[derive(Debug)]
-pub struct Known {
+pub struct SeenTick {
     /// What it says.
     pub tick: Tick,
     /// Its block.
@@ -26,7 +26,7 @@ pub struct Known {
     pub first_seen: i64,
 }
 
-impl Known {
+impl SeenTick {
     /// What a client that comes back names as its last.
     pub fn id(&self) -> Option<&str> {
         Block::read(&self.block).ok()?.id
@@ -47,20 +47,20 @@ struct Key {
 
 /// What all streams have seen.
 #[derive(Debug, Default)]
-pub struct Witness {
+pub struct SeenTicks {
     symbols: HashMap<Box<[u8]>, u32, FixedState>,
     names: Vec<Box<str>>,
     epochs: Vec<Box<str>>,
-    ticks: HashMap<Key, Rc<Known>, FixedState>,
+    ticks: HashMap<Key, Rc<SeenTick>, FixedState>,
     /// The order in which they came, for the oldest to leave.
     order: VecDeque<Key>,
     /// The newest of each symbol, and its epoch.
-    newest: Vec<Option<(u32, Rc<Known>)>>,
+    newest: Vec<Option<(u32, Rc<SeenTick>)>>,
     /// What the venue sent lately.
     history: Option<Arc<History>>,
 }
 
-impl Witness {
+impl SeenTicks {
     /// What all streams see is compared with what the venue sent.
     pub fn new(history: Option<Arc<History>>) -> Self {
         Self { history, ..Self::default() }
@@ -93,12 +93,12 @@ impl Witness {
     }
 
     /// The newest tick of a symbol that any stream has seen in an epoch.
-    pub fn newest(&self, epoch: u32, symbol: u32) -> Option<&Rc<Known>> {
+    pub fn newest(&self, epoch: u32, symbol: u32) -> Option<&Rc<SeenTick>> {
         self.newest[symbol as usize].as_ref().filter(|(of, _)| *of == epoch).map(|(_, known)| known)
     }
 
     /// A tick, if its bytes are still kept.
-    pub fn tick(&self, epoch: u32, symbol: u32, seq: u64) -> Option<&Rc<Known>> {
+    pub fn tick(&self, epoch: u32, symbol: u32, seq: u64) -> Option<&Rc<SeenTick>> {
         self.newest(epoch, symbol)
             .filter(|known| known.tick.seq == seq)
             .or_else(|| self.ticks.get(&Key { epoch, symbol, seq }))
@@ -106,14 +106,14 @@ impl Witness {
 
     /// Hears of a block without a name that a stream has read; returns its symbol and what is known of the tick, or `None` if
     /// it is none. What is wrong with it is noted.
-    pub fn hear(
+    pub fn observe(
         &mut self,
         epoch: u32,
         stream: u32,
         block: &[u8],
         now: i64,
         violations: &mut Violations,
-    ) -> Option<(u32, Rc<Known>)> {
+    ) -> Option<(u32, Rc<SeenTick>)> {
         if let Some((name, seq)) = peek(block)
             && let Some(&symbol) = self.symbols.get(name)
             && let Some(known) = self.ticks.get(&Key { epoch, symbol, seq })
@@ -179,9 +179,9 @@ impl Witness {
         block: &[u8],
         now: i64,
         violations: &mut Violations,
-    ) -> Rc<Known> {
+    ) -> Rc<SeenTick> {
         let key = Key { epoch, symbol, seq: tick.seq };
-        let known = Rc::new(Known { tick, block: block.into(), first_seen: now });
+        let known = Rc::new(SeenTick { tick, block: block.into(), first_seen: now });
         // What stands before the first tick is written for each stream, and may differ in time.
         if tick.seq == 0 {
             return known;
@@ -191,7 +191,7 @@ impl Witness {
                 let what = format!("{} {}: another stream was told {}", self.name(symbol), tick.seq, other.data());
                 violations.note(Rule::Conflict, Some(stream), now, what, block);
             }
-            return Rc::new(Known { first_seen: other.first_seen, tick, block: block.into() });
+            return Rc::new(SeenTick { first_seen: other.first_seen, tick, block: block.into() });
         }
         self.ticks.insert(key, known.clone());
         self.order.push_back(key);
@@ -218,18 +218,18 @@ mod tests {
         )
     }
 
-    fn witness() -> (Witness, u32) {
-        let mut witness = Witness::default();
-        witness.symbol("A");
-        let epoch = witness.epoch("e");
-        (witness, epoch)
+    fn seen_ticks() -> (SeenTicks, u32) {
+        let mut seen_ticks = SeenTicks::default();
+        seen_ticks.symbol("A");
+        let epoch = seen_ticks.epoch("e");
+        (seen_ticks, epoch)
     }
 
     #[test]
     fn a_digit_that_differs_between_two_copies_is_found() {
-        let ((mut witness, epoch), mut violations) = (witness(), Violations::default());
+        let ((mut seen_ticks, epoch), mut violations) = (seen_ticks(), Violations::default());
         for text in ["1.5", "1.5", "1.6", "1.5"] {
-            assert!(witness.hear(epoch, 0, block(1, text).as_bytes(), 0, &mut violations).is_some());
+            assert!(seen_ticks.observe(epoch, 0, block(1, text).as_bytes(), 0, &mut violations).is_some());
         }
         assert_eq!((violations.of(Rule::Conflict), violations.total()), (1, 1));
         assert!(violations.kept()[0].what.contains("1.5") && violations.kept()[0].bytes.contains("1.6"));
@@ -237,24 +237,24 @@ mod tests {
 
     #[test]
     fn the_newest_stays_and_old_ones_leave() {
-        let ((mut witness, epoch), mut violations) = (witness(), Violations::default());
+        let ((mut seen_ticks, epoch), mut violations) = (seen_ticks(), Violations::default());
         for seq in 1..=TICKS_MAX as u64 + 10 {
-            witness.hear(epoch, 0, block(seq, "1").as_bytes(), 0, &mut violations);
+            seen_ticks.observe(epoch, 0, block(seq, "1").as_bytes(), 0, &mut violations);
         }
-        assert_eq!((witness.ticks.len(), violations.total()), (TICKS_MAX, 0));
-        assert!(witness.tick(epoch, 0, 10).is_none() && witness.tick(epoch, 0, 11).is_some());
-        assert_eq!(witness.newest(epoch, 0).unwrap().tick.seq, TICKS_MAX as u64 + 10);
+        assert_eq!((seen_ticks.ticks.len(), violations.total()), (TICKS_MAX, 0));
+        assert!(seen_ticks.tick(epoch, 0, 10).is_none() && seen_ticks.tick(epoch, 0, 11).is_some());
+        assert_eq!(seen_ticks.newest(epoch, 0).unwrap().tick.seq, TICKS_MAX as u64 + 10);
     }
 
     #[test]
     fn what_is_no_tick_of_the_stream_is_malformed() {
-        let (mut witness, epoch) = witness();
+        let (mut seen_ticks, epoch) = seen_ticks();
         for (from, to) in
             [("id: e-1\n", ""), ("id: e", "id: f"), ("\"A\"", "\"B\""), ("}", "}}"), ("data", "date"), ("e-1", "e-x")]
         {
             let mut violations = Violations::default();
             let bytes = block(1, "1").replace(from, to);
-            assert!(witness.hear(epoch, 0, bytes.as_bytes(), 0, &mut violations).is_none());
+            assert!(seen_ticks.observe(epoch, 0, bytes.as_bytes(), 0, &mut violations).is_none());
             assert_eq!(violations.of(Rule::Malformed), 1, "{from} → {to}");
         }
     }

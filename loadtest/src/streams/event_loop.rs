@@ -3,13 +3,13 @@
 use super::{
     Control, Outcome, Progress, Reads, Setup, Stayed,
     dial::{dial, source},
-    judge::{Judge, Kin},
+    observer::{GroupSettings, Observer},
     plan::plan,
     stream::{Phase, Stream},
     timers::{Task, Timers},
 };
 use crate::{
-    check::{Rule, Truth, Witness, judge_last},
+    check::{Rule, SeenTicks, VenueState, judge_last},
     measure::{Ended, Second, spread, unix_micros},
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
@@ -37,12 +37,12 @@ const LATE_MAX: Duration = Duration::from_millis(200);
 const AWAY_MILLIS: std::ops::Range<u64> = 100..2_000;
 
 /// All streams, and the turns in which they are served.
-pub(super) struct Turns {
+pub(super) struct EventLoop {
     target: SocketAddr,
     poll: Poll,
     pub(super) streams: Vec<Stream>,
-    kins: Vec<Kin>,
-    pub(super) judge: Judge,
+    groups: Vec<GroupSettings>,
+    pub(super) observer: Observer,
     timers: Timers,
     /// Streams that had more to read than one turn allows, and whether the server has ended them.
     again: Vec<(u32, bool)>,
@@ -64,14 +64,14 @@ pub(super) struct Turns {
     is_complete: bool,
 }
 
-impl Turns {
+impl EventLoop {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
-        let mut judge = Judge::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
-        judge.witness = Witness::new(setup.history.clone());
-        let numbers: Vec<u32> = setup.symbols.iter().map(|name| judge.witness.symbol(name)).collect();
-        let (mut streams, mut kins) = (Vec::new(), Vec::new());
+        let mut observer = Observer::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        observer.seen_ticks = SeenTicks::new(setup.history.clone());
+        let numbers: Vec<u32> = setup.symbols.iter().map(|name| observer.seen_ticks.symbol(name)).collect();
+        let (mut streams, mut groups) = (Vec::new(), Vec::new());
         for (place, group) in setup.groups.iter().enumerate() {
-            kins.push(Kin::new(group));
+            groups.push(GroupSettings::new(group));
             for list in plan(group, numbers.len(), setup.seed.wrapping_add(place as u64)) {
                 let symbols: Box<[u32]> = list.iter().map(|&place| numbers[place as usize]).collect();
                 streams.push(Stream::new(streams.len() as u32, place, symbols));
@@ -88,8 +88,8 @@ impl Turns {
             target: setup.target,
             poll: Poll::new()?,
             streams,
-            kins,
-            judge,
+            groups,
+            observer,
             timers,
             again: Vec::new(),
             buffer: vec![0; READ_BYTES].into(),
@@ -126,8 +126,8 @@ impl Turns {
                 self.event(event);
             }
             self.due_tasks();
-            if let Some(truth) = self.obey() {
-                return Ok(self.finish(truth.as_ref()));
+            if let Some(venue_state) = self.take_command() {
+                return Ok(self.finish(venue_state.as_ref()));
             }
             self.second(false);
             if is_all && self.again.is_empty() {
@@ -153,7 +153,7 @@ impl Turns {
             Phase::Connecting => self.connected(index),
             Phase::Asked | Phase::Open => {
                 let is_over = event.is_error() || event.is_read_closed();
-                match self.kins[stream.kin].reads {
+                match self.groups[stream.group].reads {
                     Reads::AtOnce => self.readable(index, is_over),
                     _ if self.is_catching_up || stream.phase == Phase::Asked => self.readable(index, is_over),
                     // The others read when it is their time. That they were reset is known at once.
@@ -167,8 +167,8 @@ impl Turns {
     fn due_tasks(&mut self) {
         let now = Instant::now();
         for _ in 0..TASKS_PER_TURN {
-            let Some((index, life, task)) = self.timers.pop(now) else { break };
-            if self.streams[index as usize].life != life {
+            let Some((index, generation, task)) = self.timers.pop(now) else { break };
+            if self.streams[index as usize].generation != generation {
                 continue;
             }
             match task {
@@ -184,7 +184,7 @@ impl Turns {
 
     fn connect(&mut self, index: u32) {
         let stream = &mut self.streams[index as usize];
-        let receive_buffer = self.kins[stream.kin].reads.receive_buffer();
+        let receive_buffer = self.groups[stream.group].reads.receive_buffer();
         let begun = unix_micros();
         let dialled = dial(self.target, source(self.target.ip(), index), receive_buffer).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -198,7 +198,7 @@ impl Turns {
     }
 
     fn refused(&mut self, index: u32, error: &io::Error) {
-        self.judge.refusal.get_or_insert_with(|| error.to_string());
+        self.observer.refusal.get_or_insert_with(|| error.to_string());
         self.end(index, Ended::Refused);
     }
 
@@ -212,8 +212,8 @@ impl Turns {
         if socket.peer_addr().is_err() {
             return; // not yet
         }
-        self.judge.measures.connect.record(unix_micros() - stream.begun);
-        let request = stream.request(&mut self.judge, &self.kins[stream.kin]);
+        self.observer.measures.connect.record(unix_micros() - stream.begun);
+        let request = stream.request(&mut self.observer, &self.groups[stream.group]);
         let Some(socket) = &mut stream.socket else { return };
         // A new connection has room for a request.
         match socket.write_all(request.as_bytes()) {
@@ -232,7 +232,7 @@ impl Turns {
 
     fn read_slowly(&mut self, index: u32, now: Instant) {
         let stream = &self.streams[index as usize];
-        let Reads::BytesPerSecond(rate) = self.kins[stream.kin].reads else { return };
+        let Reads::BytesPerSecond(rate) = self.groups[stream.group].reads else { return };
         if self.is_catching_up {
             return self.readable(index, false);
         }
@@ -240,14 +240,14 @@ impl Turns {
         self.read(index, bytes.min(READ_BYTES));
         let stream = &self.streams[index as usize];
         if stream.phase == Phase::Open {
-            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.life, Task::Read);
+            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.generation, Task::Read);
         }
     }
 
     /// Reads once; returns how many bytes came, or `None` if nothing is there or the stream has ended.
     fn read(&mut self, index: u32, bytes_max: usize) -> Option<usize> {
         let stream = &mut self.streams[index as usize];
-        let (kin, phase) = (&self.kins[stream.kin], stream.phase);
+        let (group, phase) = (&self.groups[stream.group], stream.phase);
         let count = match stream.socket.as_mut()?.read(&mut self.buffer[..bytes_max]) {
             Ok(0) => {
                 let how = stream.how_it_ends();
@@ -262,9 +262,9 @@ impl Turns {
             }
         };
         let at = unix_micros();
-        self.judge.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
-        self.judge.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
-        match stream.take(&self.buffer[..count], at, &mut self.judge, kin) {
+        self.observer.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
+        self.observer.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
+        match stream.take(&self.buffer[..count], at, &mut self.observer, group) {
             Ok(()) if phase != Phase::Open && stream.phase == Phase::Open => self.opened(index),
             Ok(()) => {}
             Err(how) => {
@@ -278,16 +278,16 @@ impl Turns {
     fn opened(&mut self, index: u32) {
         self.open += 1;
         let stream = &self.streams[index as usize];
-        self.tried += u64::from(stream.life == 0);
-        let kin = &self.kins[stream.kin];
+        self.tried += u64::from(stream.generation == 0);
+        let group = &self.groups[stream.group];
         let now = Instant::now();
-        if matches!(kin.reads, Reads::BytesPerSecond(_)) {
-            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.life, Task::Read);
+        if matches!(group.reads, Reads::BytesPerSecond(_)) {
+            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.generation, Task::Read);
         }
-        if let Some(stay) = kin.stay {
+        if let Some(stay) = group.stay {
             // Exponential: as many leave in each second.
             let point: f64 = self.random.random_range(f64::EPSILON..1.0);
-            self.timers.add(now + stay.mul_f64(-point.ln()), index, stream.life, Task::Leave);
+            self.timers.add(now + stay.mul_f64(-point.ln()), index, stream.generation, Task::Leave);
         }
     }
 
@@ -295,30 +295,30 @@ impl Turns {
         let stream = &mut self.streams[index as usize];
         let was_open = stream.phase == Phase::Open;
         self.open -= u64::from(was_open);
-        self.tried += u64::from(!was_open && stream.life == 0);
+        self.tried += u64::from(!was_open && stream.generation == 0);
         self.is_complete &= !was_open;
-        self.judge.measures.end(stream.kin, how);
+        self.observer.measures.end(stream.group, how);
         stream.drop_connection();
-        if self.kins[stream.kin].reads == Reads::Never {
+        if self.groups[stream.group].reads == Reads::Never {
             return; // nobody looks at a page that has hung itself up
         }
         let away = match how {
             Ended::Left => Duration::from_millis(self.random.random_range(AWAY_MILLIS)),
             _ => stream.retry,
         };
-        self.timers.add(Instant::now() + away, index, stream.life, Task::Connect);
+        self.timers.add(Instant::now() + away, index, stream.generation, Task::Connect);
     }
 
     /// Does what it is told; returns what the venue sent last once it is to finish.
-    fn obey(&mut self) -> Option<Option<Truth>> {
+    fn take_command(&mut self) -> Option<Option<VenueState>> {
         match self.commands.try_recv() {
             Ok(Control::NothingIsLive) => self.nothing_is_live(),
             Ok(Control::CatchUp) => {
                 self.is_catching_up = true;
-                let slow = |stream: &&Stream| matches!(self.kins[stream.kin].reads, Reads::BytesPerSecond(_));
+                let slow = |stream: &&Stream| matches!(self.groups[stream.group].reads, Reads::BytesPerSecond(_));
                 self.again.extend(self.streams.iter().filter(slow).map(|stream| (stream.index, false)));
             }
-            Ok(Control::Finish(truth)) => return Some(truth),
+            Ok(Control::Finish(venue_state)) => return Some(venue_state),
             Err(mpsc::TryRecvError::Empty) => {}
             Err(mpsc::TryRecvError::Disconnected) => return Some(None),
         }
@@ -327,44 +327,44 @@ impl Turns {
 
     fn nothing_is_live(&mut self) {
         let now = unix_micros();
-        let judge = &mut self.judge;
-        let reads = |stream: &&Stream| stream.phase == Phase::Open && self.kins[stream.kin].reads == Reads::AtOnce;
+        let observer = &mut self.observer;
+        let reads = |stream: &&Stream| stream.phase == Phase::Open && self.groups[stream.group].reads == Reads::AtOnce;
         for stream in self.streams.iter().filter(reads) {
             for symbol in stream.live() {
-                let what = format!("{} is shown as live though the venue is cut off", judge.witness.name(symbol));
-                judge.violations.note(Rule::StaleAsLive, Some(stream.index), now, what, b"");
+                let what = format!("{} is shown as live though the venue is cut off", observer.seen_ticks.name(symbol));
+                observer.violations.note(Rule::StaleAsLive, Some(stream.index), now, what, b"");
             }
         }
     }
 
-    fn finish(mut self, truth: Option<&Truth>) -> Outcome {
+    fn finish(mut self, venue_state: Option<&VenueState>) -> Outcome {
         self.second(true);
-        self.judge.measures.age_spread = spread(self.streams.iter().map(|stream| &stream.ages));
-        self.judge.measures.symbol_age_spread = spread(self.judge.symbol_ages.iter());
+        self.observer.measures.age_spread = spread(self.streams.iter().map(|stream| &stream.ages));
+        self.observer.measures.symbol_age_spread = spread(self.observer.symbol_ages.iter());
         let now = unix_micros();
-        let judge = &mut self.judge;
+        let observer = &mut self.observer;
         let mut stayed = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.phase == Phase::Open) {
-            let kin = &self.kins[stream.kin];
-            if kin.reads == Reads::Never {
+            let group = &self.groups[stream.group];
+            if group.reads == Reads::Never {
                 self.is_complete = false;
                 continue;
             }
-            if stream.life == 0 {
+            if stream.generation == 0 {
                 stayed.push(Stayed { stream: stream.index, name: stream.name.clone(), holes: stream.holes });
             }
-            let (witness, violations) = (&judge.witness, &mut judge.violations);
+            let (seen_ticks, violations) = (&observer.seen_ticks, &mut observer.violations);
             // A load that goes on has no last state.
-            if let Some(truth) = truth {
-                judge_last(&stream.slots, stream.index, kin.wanted, truth, now, witness, violations);
+            if let Some(venue_state) = venue_state {
+                judge_last(&stream.slots, stream.index, group.wanted, venue_state, now, seen_ticks, violations);
             }
         }
         Outcome {
-            measures: self.judge.measures,
-            violations: self.judge.violations,
+            measures: self.observer.measures,
+            violations: self.observer.violations,
             seconds: self.seconds,
             late_turns: self.late_turns,
-            refusal: self.judge.refusal,
+            refusal: self.observer.refusal,
             stayed,
             is_complete: self.is_complete,
         }

@@ -1,20 +1,20 @@
 //! What the streams' thread tells of itself while it runs, and second by second.
 
-use super::turns::Turns;
+use super::event_loop::EventLoop;
 use crate::measure::{Process, Second};
 use std::sync::atomic::Ordering;
 
-impl Turns {
+impl EventLoop {
     /// Tells how far it is.
     pub(super) fn publish(&mut self) {
         let progress = &self.progress;
         progress.tried.store(self.tried, Ordering::Relaxed);
         progress.open.store(self.open, Ordering::Relaxed);
-        progress.ticks.store(self.judge.measures.ticks, Ordering::Relaxed);
-        progress.bytes.store(self.judge.measures.bytes, Ordering::Relaxed);
-        progress.violations.store(self.judge.violations.total(), Ordering::Relaxed);
-        progress.last_tick.store(self.judge.last_tick, Ordering::Relaxed);
-        self.judge.is_measuring = self.tried >= self.streams.len() as u64;
+        progress.ticks.store(self.observer.measures.ticks, Ordering::Relaxed);
+        progress.bytes.store(self.observer.measures.bytes, Ordering::Relaxed);
+        progress.violations.store(self.observer.violations.total(), Ordering::Relaxed);
+        progress.last_tick.store(self.observer.last_tick, Ordering::Relaxed);
+        self.observer.is_measuring = self.tried >= self.streams.len() as u64;
     }
 
     /// Closes the second if it is over, or in any case at the end.
@@ -26,7 +26,7 @@ impl Turns {
             return;
         }
         let cpu = Process::own_thread().usage().map_or(self.before.0, |usage| usage.cpu);
-        let measures = &self.judge.measures;
+        let measures = &self.observer.measures;
         let (cpu_before, ticks, bytes, holes) = self.before;
         let per_second = |count: u64| (count as f64 / length) as u64;
         self.seconds.push(Second {
@@ -35,12 +35,12 @@ impl Turns {
             ticks: per_second(measures.ticks - ticks),
             bytes: per_second(measures.bytes - bytes),
             holes: per_second(measures.holes - holes),
-            latency: self.judge.latency.percentiles(),
-            age: self.judge.age.percentiles(),
+            latency: self.observer.latency.percentiles(),
+            age: self.observer.age.percentiles(),
             own_cpu: cpu.saturating_sub(cpu_before).as_secs_f64() / length,
         });
         self.before = (cpu, measures.ticks, measures.bytes, measures.holes);
-        self.judge.latency.reset();
-        self.judge.age.reset();
+        self.observer.latency.reset();
+        self.observer.age.reset();
     }
 }
