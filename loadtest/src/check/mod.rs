@@ -9,7 +9,7 @@ mod slots;
 mod violation;
 mod seen_ticks;
 
-pub use last::{VenueState, Wanted, judge_last};
+pub use last::{LastStateCheck, VenueState, Wanted};
 pub use seen_ticks::{SeenTick, SeenTicks};
 pub use slots::{Read, Reading, Slots};
 pub use violation::{Evidence, Rule, Violations};

@@ -2,7 +2,7 @@
 
 use super::{Histogram, Percentiles};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How a stream, or an attempt at one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -61,6 +61,19 @@ pub struct StreamMeasures {
     pub ended: Vec<BTreeMap<Ended, u64>>,
     /// Trades whose venue time is more exact than a millisecond.
     pub exact_times: u64,
+}
+
+/// Totals up to a moment, from which those of a second follow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StreamTotals {
+    /// The processor time of the streams' thread.
+    pub cpu: Duration,
+    /// Ticks.
+    pub ticks: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Holes in `seq`.
+    pub holes: u64,
 }
 
 /// What happened in one second.

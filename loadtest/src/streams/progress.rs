@@ -1,11 +1,11 @@
-//! What the streams' thread tells of itself while it runs, and second by second.
+//! What the streams' thread publishes while it runs, and its timeline second by second.
 
 use super::event_loop::EventLoop;
-use crate::measure::{Process, Second};
+use crate::measure::{Process, Second, StreamTotals};
 use std::sync::atomic::Ordering;
 
 impl EventLoop {
-    /// Tells how far it is.
+    /// Publishes the counts so far.
     pub(super) fn publish(&mut self) {
         let progress = &self.progress;
         progress.tried.store(self.tried, Ordering::Relaxed);
@@ -17,30 +17,38 @@ impl EventLoop {
         self.observer.is_measuring = self.tried >= self.streams.len() as u64;
     }
 
-    /// Closes the second if it is over, or in any case at the end.
-    pub(super) fn second(&mut self, is_end: bool) {
+    /// Closes the current second if it is over, or if this is the end.
+    pub(super) fn close_second(&mut self, is_end: bool) {
         let elapsed = self.begun.elapsed();
         let since = self.seconds.last().map_or(0.0, |second| second.at);
         let length = elapsed.as_secs_f64() - since;
         if length < 1.0 && !(is_end && length > 0.2) {
             return;
         }
-        let cpu = Process::own_thread().usage().map_or(self.before.0, |usage| usage.cpu);
+        let before = self.totals;
         let measures = &self.observer.measures;
-        let (cpu_before, ticks, bytes, holes) = self.before;
-        let per_second = |count: u64| (count as f64 / length) as u64;
+        let totals = StreamTotals {
+            cpu: Process::own_thread().usage().map_or(before.cpu, |usage| usage.cpu),
+            ticks: measures.ticks,
+            bytes: measures.bytes,
+            holes: measures.holes,
+        };
         self.seconds.push(Second {
             at: elapsed.as_secs_f64(),
             open: self.open,
-            ticks: per_second(measures.ticks - ticks),
-            bytes: per_second(measures.bytes - bytes),
-            holes: per_second(measures.holes - holes),
+            ticks: per_second(totals.ticks - before.ticks, length),
+            bytes: per_second(totals.bytes - before.bytes, length),
+            holes: per_second(totals.holes - before.holes, length),
             latency: self.observer.latency.percentiles(),
             age: self.observer.age.percentiles(),
-            own_cpu: cpu.saturating_sub(cpu_before).as_secs_f64() / length,
+            own_cpu: totals.cpu.saturating_sub(before.cpu).as_secs_f64() / length,
         });
-        self.before = (cpu, measures.ticks, measures.bytes, measures.holes);
+        self.totals = totals;
         self.observer.latency.reset();
         self.observer.age.reset();
     }
+}
+
+fn per_second(count: u64, seconds: f64) -> u64 {
+    (count as f64 / seconds) as u64
 }
