@@ -1,17 +1,18 @@
-//! Binance's spot streams, as its documentation describes them: `<symbol>@trade` and `<symbol>@bookTicker`, combined.
+//! Binance's combined spot streams as its documentation describes them: `<symbol>@trade` and `<symbol>@bookTicker`.
 
 use super::{
+    batch::{Kind, Update},
     market::Market,
-    protocol::{Kind, Permissions, Reply, Update},
     recording::Change,
+    request::{Permissions, Reply},
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 const KINDS: [(&str, Kind); 2] = [("trade", Kind::Trade), ("bookTicker", Kind::Quote)];
 
-/// Every subscription is accepted, those to what does not exist too: nothing ever comes of them.
-pub(super) fn answer(request: &str, permissions: Permissions, market: &Market) -> Reply {
+/// Accepts every subscription. Like the real venue it never sends anything for a stream that does not exist.
+pub(super) fn reply(request: &str, permissions: Permissions, market: &Market) -> Reply {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     let id = &request["id"];
     if request["method"] != "SUBSCRIBE" {
@@ -29,18 +30,18 @@ fn find(stream: &str, market: &Market) -> Option<(u32, Kind)> {
     Some((market.find(&name.to_uppercase())?, kind))
 }
 
-pub(super) fn write(update: &Update<'_>, text: &mut String) {
+pub(super) fn write(update: &Update<'_>, json: &mut String) {
     let Update { name, change, id, micros } = update;
-    text.push_str(r#"{"stream":""#);
-    text.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+    json.push_str(r#"{"stream":""#);
+    json.extend(name.chars().map(|c| c.to_ascii_lowercase()));
     // Writing to a string cannot fail.
     let _ = match change {
         Change::Trade { price, size, buyer_is_maker } => write!(
-            text,
+            json,
             r#"@trade","data":{{"e":"trade","E":{micros},"s":"{name}","t":{id},"p":"{price}","q":"{size}","T":{micros},"m":{buyer_is_maker},"M":true}}}}"#
         ),
         Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => write!(
-            text,
+            json,
             r#"@bookTicker","data":{{"u":{id},"s":"{name}","b":"{bid}","B":"{bid_size}","a":"{ask}","A":"{ask_size}"}}}}"#
         ),
     };

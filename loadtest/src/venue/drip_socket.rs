@@ -1,4 +1,4 @@
-//! A socket that can be made to drip.
+//! A socket that can drip.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A socket; while it drips, each byte goes out alone.
+/// A socket that, while it drips, sends each byte in a segment of its own.
 pub(super) struct DripSocket {
     pub(super) socket: TcpStream,
     pub(super) drips: Arc<AtomicBool>,
