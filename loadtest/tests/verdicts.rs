@@ -101,11 +101,13 @@ fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
     let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
     let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let results: Vec<String> =
-        lines.take_while(|line| !line.contains("is open")).filter(|line| !line.contains("updates/s")).collect();
+    let results: Vec<String> = lines
+        .take_while(|line| !line.contains("accepts connections"))
+        .filter(|line| !line.contains("updates/s"))
+        .collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(results[1..], ["mute", "no longer mute", "the door is shut", "all connections are reset"]);
+    assert_eq!(results[1..], ["sends no data", "sends data again", "refuses connections", "resets all connections"]);
     let wrong = Command::new(PROGRAM).args(["venue", "--outage", "deaf:1s:2s"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("write break or mute"));
@@ -267,7 +269,7 @@ fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
         (vec!["ticks".into(), "recovery".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");
+    assert!(page.contains(">failed<") && page.contains("the threshold is at least 1,000,000"), "{page}");
     let figures: Vec<&str> = page.split("<figure>").skip(1).filter_map(|text| text.split("</figure>").next()).collect();
     assert_eq!(figures.len(), 8);
     for figure in figures {

@@ -80,7 +80,7 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
         std::fs::write(path, page(summary)).map_err(|error| of_report(path, &error))?;
     }
     printed?;
-    Ok(match (summary.is_kept(), summary.stopped) {
+    Ok(match (summary.has_passed(), summary.stopped) {
         (false, _) => EXIT_CROSSED,
         // What was kept for a part of the time is not what was asked for.
         (true, true) => EXIT_FAILED,

@@ -1,4 +1,4 @@
-//! What a run has shown: for machines, for a terminal, and as a page for people.
+//! The results of a run: as JSON, for a terminal, and as an HTML page.
 
 mod page;
 mod plot;

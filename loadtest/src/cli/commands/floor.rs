@@ -29,7 +29,7 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     }
     let floor = load_floor(&scenario, rate, args.flush_interval.0, stop)?;
     add_floor(&mut summary, floor);
-    summary.judge(&merged_thresholds(thresholds, &args.output.thresholds));
+    summary.apply_thresholds(&merged_thresholds(thresholds, &args.output.thresholds));
     Ok(write_results(&summary, &args.output)?)
 }
 
