@@ -1,4 +1,4 @@
-//! What all streams together have seen.
+//! The ticks that any stream has seen.
 
 use super::{Rule, Violations};
 use crate::{
@@ -12,22 +12,22 @@ use std::{
     sync::Arc,
 };
 
-/// Ticks whose bytes are kept: some 30 MB. A copy that comes after so many other ticks is read in full again.
+/// The most ticks whose bytes are kept: some 30 MB. A copy that arrives after that many other ticks is parsed in full again.
 const TICKS_MAX: usize = 65_536;
 
-/// A tick that was read in full.
+/// A tick that was parsed in full.
 #[derive(Debug)]
 pub struct SeenTick {
-    /// What it says.
+    /// The tick.
     pub tick: Tick,
-    /// Its block.
+    /// Its event.
     pub block: Box<[u8]>,
     /// When its first copy was read, in µs since 1970.
     pub first_seen: i64,
 }
 
 impl SeenTick {
-    /// What a client that comes back names as its last.
+    /// Its event id, with which a client resumes.
     pub fn id(&self) -> Option<&str> {
         Block::read(&self.block).ok()?.id
     }
@@ -38,6 +38,19 @@ impl SeenTick {
     }
 }
 
+/// A copy of a tick as a stream has read it.
+#[derive(Debug, Clone, Copy)]
+pub struct TickCopy<'a> {
+    /// The epoch of the stream.
+    pub epoch: u32,
+    /// The number of the stream.
+    pub stream: u32,
+    /// The event.
+    pub block: &'a [u8],
+    /// When it was read, in µs since 1970.
+    pub now: i64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     epoch: u32,
@@ -45,28 +58,28 @@ struct Key {
     seq: u64,
 }
 
-/// What all streams have seen.
+/// The ticks that any stream has seen.
 #[derive(Debug, Default)]
 pub struct SeenTicks {
     symbols: HashMap<Box<[u8]>, u32, FixedState>,
     names: Vec<Box<str>>,
     epochs: Vec<Box<str>>,
     ticks: HashMap<Key, Rc<SeenTick>, FixedState>,
-    /// The order in which they came, for the oldest to leave.
+    /// In order of arrival, to evict the oldest.
     order: VecDeque<Key>,
-    /// The newest of each symbol, and its epoch.
+    /// The newest tick of each symbol, with its epoch.
     newest: Vec<Option<(u32, Rc<SeenTick>)>>,
-    /// What the venue sent lately.
+    /// The venue's recent trades and quotes.
     history: Option<Arc<History>>,
 }
 
 impl SeenTicks {
-    /// What all streams see is compared with what the venue sent.
+    /// Ticks are compared with this history, if there is one.
     pub fn new(history: Option<Arc<History>>) -> Self {
         Self { history, ..Self::default() }
     }
 
-    /// The number of a symbol, which is its place among all that were ever asked for.
+    /// The number of a symbol, in the order of first use.
     pub fn symbol(&mut self, name: &str) -> u32 {
         if let Some(&symbol) = self.symbols.get(name.as_bytes()) {
             return symbol;
@@ -92,43 +105,37 @@ impl SeenTicks {
         self.epochs.len() as u32 - 1
     }
 
-    /// The newest tick of a symbol that any stream has seen in an epoch.
+    /// The newest tick of a symbol in an epoch.
     pub fn newest(&self, epoch: u32, symbol: u32) -> Option<&Rc<SeenTick>> {
-        self.newest[symbol as usize].as_ref().filter(|(of, _)| *of == epoch).map(|(_, known)| known)
+        self.newest[symbol as usize].as_ref().filter(|(of, _)| *of == epoch).map(|(_, seen)| seen)
     }
 
     /// A tick, if its bytes are still kept.
     pub fn tick(&self, epoch: u32, symbol: u32, seq: u64) -> Option<&Rc<SeenTick>> {
         self.newest(epoch, symbol)
-            .filter(|known| known.tick.seq == seq)
+            .filter(|seen| seen.tick.seq == seq)
             .or_else(|| self.ticks.get(&Key { epoch, symbol, seq }))
     }
 
-    /// Hears of a block without a name that a stream has read; returns its symbol and what is known of the tick, or `None` if
-    /// it is none. What is wrong with it is noted.
-    pub fn observe(
-        &mut self,
-        epoch: u32,
-        stream: u32,
-        block: &[u8],
-        now: i64,
-        violations: &mut Violations,
-    ) -> Option<(u32, Rc<SeenTick>)> {
+    /// Checks an unnamed event that a stream has read, and notes its violations. Returns its symbol and its tick, or `None` if it is
+    /// not a tick.
+    pub fn observe(&mut self, copy: TickCopy<'_>, violations: &mut Violations) -> Option<(u32, Rc<SeenTick>)> {
+        let TickCopy { epoch, stream, block, now } = copy;
         if let Some((name, seq)) = peek(block)
             && let Some(&symbol) = self.symbols.get(name)
-            && let Some(known) = self.ticks.get(&Key { epoch, symbol, seq })
-            && *known.block == *block
+            && let Some(seen) = self.ticks.get(&Key { epoch, symbol, seq })
+            && *seen.block == *block
         {
-            return Some((symbol, known.clone()));
+            return Some((symbol, seen.clone()));
         }
         match self.read(epoch, block) {
             Ok((symbol, tick, numbers)) => {
                 if self.tick(epoch, symbol, tick.seq).is_none()
-                    && let Some(what) = self.what_was_not_sent(symbol, tick, numbers)
+                    && let Some(what) = self.unsent_part(symbol, tick, numbers)
                 {
                     violations.note(Rule::NotSent, Some(stream), now, what, block);
                 }
-                Some((symbol, self.keep(symbol, epoch, stream, tick, block, now, violations)))
+                Some((symbol, self.keep(symbol, tick, copy, violations)))
             }
             Err(what) => {
                 violations.note(Rule::Malformed, Some(stream), now, what, block);
@@ -139,61 +146,55 @@ impl SeenTicks {
 
     fn read<'a>(&self, epoch: u32, block: &'a [u8]) -> Result<(u32, Tick, Numbers<'a>), String> {
         let fields = Block::read(block).map_err(|error| error.to_string())?;
-        let data = fields.data.filter(|_| fields.data_lines == 1).ok_or("a tick has one line of data")?;
-        let (tick, name, numbers) = Tick::read(data).map_err(|error| format!("the data are no tick: {error}"))?;
-        let symbol = *self.symbols.get(name.as_bytes()).ok_or_else(|| format!("nobody asked for {name}"))?;
+        let data = fields.data.filter(|_| fields.data_lines == 1).ok_or("a tick must have exactly one line of data")?;
+        let (tick, name, numbers) = Tick::read(data).map_err(|error| format!("the data are not a tick: {error}"))?;
+        let symbol = *self.symbols.get(name.as_bytes()).ok_or_else(|| format!("no stream asked for {name}"))?;
         let is_of_epoch = |id: &str| {
             id.split_once('-').is_some_and(|(of, n)| *of == *self.epochs[epoch as usize] && n.parse::<u64>().is_ok())
         };
         match fields.id {
-            Some(id) if tick.seq > 0 && !is_of_epoch(id) => Err(format!("the id {id} is not of the stream's epoch")),
-            Some(_) if tick.seq == 0 => Err("seq 0 is no tick yet, and has no id".to_owned()),
+            Some(id) if tick.seq > 0 && !is_of_epoch(id) => {
+                Err(format!("the id {id} does not belong to the stream's epoch"))
+            }
+            Some(_) if tick.seq == 0 => Err("seq 0 must not have an id".to_owned()),
             None if tick.seq > 0 => Err("the tick has no id".to_owned()),
             _ => Ok((symbol, tick, numbers)),
         }
     }
 
-    /// A trade or a quote that the venue never sent, as far as it can still be known.
-    fn what_was_not_sent(&self, symbol: u32, tick: Tick, numbers: Numbers<'_>) -> Option<String> {
+    /// A trade or a quote of the tick that the venue never sent, as far as the history reaches.
+    fn unsent_part(&self, symbol: u32, tick: Tick, numbers: Numbers<'_>) -> Option<String> {
         let history = self.history.as_ref()?;
         let name = self.name(symbol);
-        let place = history.place(name)?;
-        let [price, size, book @ ..] = numbers;
+        let index = history.place(name)?;
+        let [price, size, quote @ ..] = numbers;
         let has_trade = price.is_some() || size.is_some() || tick.trade_ts.is_some();
         let micros = tick.trade_ts.and_then(|micros| u64::try_from(micros).ok()).unwrap_or(0);
-        let (price, size) = (price.unwrap_or_default(), size.unwrap_or_default());
-        let trade = has_trade.then_some(Part::Trade { price, size, micros });
-        let quote = book.iter().any(Option::is_some).then(|| Part::Quote(book.map(Option::unwrap_or_default)));
+        let trade =
+            has_trade.then(|| Part::Trade { price: price.unwrap_or_default(), size: size.unwrap_or_default(), micros });
+        let quote = quote.iter().any(Option::is_some).then(|| Part::Quote(quote.map(Option::unwrap_or_default)));
         let mut parts = trade.into_iter().chain(quote);
-        let part = parts.find(|part| history.has(place, part) == Some(false))?;
+        let part = parts.find(|part| history.has(index, part) == Some(false))?;
         Some(format!("{name} {}: the venue never sent {part:?}", tick.seq))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what one copy of a tick is")]
-    fn keep(
-        &mut self,
-        symbol: u32,
-        epoch: u32,
-        stream: u32,
-        tick: Tick,
-        block: &[u8],
-        now: i64,
-        violations: &mut Violations,
-    ) -> Rc<SeenTick> {
+    /// Keeps the first copy of a tick; compares any other with it.
+    fn keep(&mut self, symbol: u32, tick: Tick, copy: TickCopy<'_>, violations: &mut Violations) -> Rc<SeenTick> {
+        let TickCopy { epoch, stream, block, now } = copy;
         let key = Key { epoch, symbol, seq: tick.seq };
-        let known = Rc::new(SeenTick { tick, block: block.into(), first_seen: now });
-        // What stands before the first tick is written for each stream, and may differ in time.
+        let seen = Rc::new(SeenTick { tick, block: block.into(), first_seen: now });
+        // The snapshot before the first tick is written for each stream, and its times may differ.
         if tick.seq == 0 {
-            return known;
+            return seen;
         }
         if let Some(other) = self.tick(epoch, symbol, tick.seq) {
-            if other.block != known.block {
-                let what = format!("{} {}: another stream was told {}", self.name(symbol), tick.seq, other.data());
+            if other.block != seen.block {
+                let what = format!("{} {}: another stream got {}", self.name(symbol), tick.seq, other.data());
                 violations.note(Rule::Conflict, Some(stream), now, what, block);
             }
             return Rc::new(SeenTick { first_seen: other.first_seen, tick, block: block.into() });
         }
-        self.ticks.insert(key, known.clone());
+        self.ticks.insert(key, seen.clone());
         self.order.push_back(key);
         if self.order.len() > TICKS_MAX
             && let Some(oldest) = self.order.pop_front()
@@ -202,9 +203,9 @@ impl SeenTicks {
         }
         let newest = &mut self.newest[symbol as usize];
         if newest.as_ref().is_none_or(|(of, newest)| *of < epoch || (*of == epoch && newest.tick.seq < tick.seq)) {
-            *newest = Some((epoch, known.clone()));
+            *newest = Some((epoch, seen.clone()));
         }
-        known
+        seen
     }
 }
 
@@ -218,6 +219,10 @@ mod tests {
         )
     }
 
+    fn observe(seen_ticks: &mut SeenTicks, epoch: u32, block: &str, violations: &mut Violations) -> bool {
+        seen_ticks.observe(TickCopy { epoch, stream: 0, block: block.as_bytes(), now: 0 }, violations).is_some()
+    }
+
     fn seen_ticks() -> (SeenTicks, u32) {
         let mut seen_ticks = SeenTicks::default();
         seen_ticks.symbol("A");
@@ -227,19 +232,21 @@ mod tests {
 
     #[test]
     fn a_digit_that_differs_between_two_copies_is_found() {
-        let ((mut seen_ticks, epoch), mut violations) = (seen_ticks(), Violations::default());
-        for text in ["1.5", "1.5", "1.6", "1.5"] {
-            assert!(seen_ticks.observe(epoch, 0, block(1, text).as_bytes(), 0, &mut violations).is_some());
+        let (mut seen_ticks, epoch) = seen_ticks();
+        let mut violations = Violations::default();
+        for price in ["1.5", "1.5", "1.6", "1.5"] {
+            assert!(observe(&mut seen_ticks, epoch, &block(1, price), &mut violations));
         }
         assert_eq!((violations.of(Rule::Conflict), violations.total()), (1, 1));
         assert!(violations.kept()[0].what.contains("1.5") && violations.kept()[0].bytes.contains("1.6"));
     }
 
     #[test]
-    fn the_newest_stays_and_old_ones_leave() {
-        let ((mut seen_ticks, epoch), mut violations) = (seen_ticks(), Violations::default());
+    fn the_newest_tick_stays_and_old_ones_are_evicted() {
+        let (mut seen_ticks, epoch) = seen_ticks();
+        let mut violations = Violations::default();
         for seq in 1..=TICKS_MAX as u64 + 10 {
-            seen_ticks.observe(epoch, 0, block(seq, "1").as_bytes(), 0, &mut violations);
+            observe(&mut seen_ticks, epoch, &block(seq, "1"), &mut violations);
         }
         assert_eq!((seen_ticks.ticks.len(), violations.total()), (TICKS_MAX, 0));
         assert!(seen_ticks.tick(epoch, 0, 10).is_none() && seen_ticks.tick(epoch, 0, 11).is_some());
@@ -247,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tick_of_the_stream_is_malformed() {
+    fn an_event_that_is_not_a_tick_of_the_stream_is_malformed() {
         let (mut seen_ticks, epoch) = seen_ticks();
         for (from, to) in
             [("id: e-1\n", ""), ("id: e", "id: f"), ("\"A\"", "\"B\""), ("}", "}}"), ("data", "date"), ("e-1", "e-x")]
         {
             let mut violations = Violations::default();
             let bytes = block(1, "1").replace(from, to);
-            assert!(seen_ticks.observe(epoch, 0, bytes.as_bytes(), 0, &mut violations).is_none());
+            assert!(!observe(&mut seen_ticks, epoch, &bytes, &mut violations));
             assert_eq!(violations.of(Rule::Malformed), 1, "{from} → {to}");
         }
     }

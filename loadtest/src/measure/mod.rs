@@ -1,4 +1,4 @@
-//! What is measured: times in histograms, what happened in each second, the processor and memory of processes.
+//! Measurements: histograms of times, a timeline by seconds, processor time and memory of processes.
 
 mod gateway;
 mod histogram;

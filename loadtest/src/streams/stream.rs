@@ -212,7 +212,7 @@ impl Stream {
         let Some(read) = self.slots.read(block, reading, &mut observer.seen_ticks, &mut observer.violations) else {
             return;
         };
-        let tick = read.known.tick;
+        let tick = read.seen.tick;
         self.holes += read.missed;
         if let Some(age) = observer.measure(read.symbol, tick, read.missed, reader) {
             self.ages.add(age);
@@ -224,7 +224,7 @@ impl Stream {
             self.has_tick = true;
             observer.measures.first_tick.record(at - self.begun);
         }
-        self.last = Some(read.known);
+        self.last = Some(read.seen);
     }
 
     fn read_named_event(&mut self, block: &[u8], reading: Reading, observer: &mut Observer) {
