@@ -10,7 +10,7 @@ function publish(tick) {
 
 const lost = () => latest.forEach((tick) => publish({ ...tick, state: "lost" })); // until its own next tick
 
-function heard() { // a heartbeat comes after 5 s of silence; nothing for two of them is a dead connection, which raises no error
+function restartSilenceTimer() { // a heartbeat comes after 5 s of silence; nothing for two of them is a dead connection, which raises no error
   clearTimeout(silence);
   silence = setTimeout(open, 11_000 + 4_000 * Math.random());
 }
@@ -18,12 +18,12 @@ function heard() { // a heartbeat comes after 5 s of silence; nothing for two of
 function open() {
   source?.close();
   lost();
-  heard();
+  restartSilenceTimer();
   source = new EventSource("http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT&heartbeat=5");
   source.onerror = lost; // the browser reconnects by itself
-  source.addEventListener("heartbeat", heard);
+  source.addEventListener("heartbeat", restartSilenceTimer);
   source.onmessage = ({ data }) => {
-    heard();
+    restartSilenceTimer();
     publish(JSON.parse(data));
   };
 }
