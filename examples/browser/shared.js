@@ -10,7 +10,8 @@ function publish(tick) {
 
 const lost = () => latest.forEach((tick) => publish({ ...tick, state: "lost" })); // until its own next tick
 
-function restartSilenceTimer() { // a heartbeat comes after 5 s of silence; nothing for two of them is a dead connection, which raises no error
+// A heartbeat comes after 5 s of silence. Nothing for two of them is a dead connection, which raises no error.
+function restartSilenceTimer() {
   clearTimeout(silence);
   silence = setTimeout(open, 11_000 + 4_000 * Math.random());
 }
