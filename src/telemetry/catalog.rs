@@ -144,7 +144,7 @@ catalog! {
             details "`unreadable` is a request whose head could not be parsed.";
         HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],
             "Clients' connections that are not streams, and the place that is kept for the next one.",
-            details "Those whose head is being read, and those of other responses.",
+            details "Connections whose head is being read, and those that get another response than a stream.",
             excludes "operators' connections";
         HTTP_CONNECTIONS_LIMIT: Gauge "tickfan_http_connections_limit" Count [],
             "The most clients' connections that are not streams at a time.";

@@ -81,6 +81,11 @@ impl Metric {
 }
 
 impl<const LABELS: usize> Counter<LABELS> {
+    /// The metric's name.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
     /// The series with these label values, registered with the installed recorder.
     pub fn handle(&self, values: [SharedString; LABELS]) -> metrics::Counter {
         counter!(self.0.name, self.0.labels(values))
