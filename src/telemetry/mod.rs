@@ -2,7 +2,6 @@
 
 mod cache;
 pub mod catalog;
-pub mod feed;
 mod histogram;
 pub mod labels;
 mod log_limit;

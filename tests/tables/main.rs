@@ -1,9 +1,0 @@
-//! The parts of documents that follow from a table in the code: the fields of a tick and the metrics.
-//!
-//! `TICKFAN_BLESS=1 cargo test --test tables` writes them.
-
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-mod document;
-mod metrics;
-mod tick_fields;
