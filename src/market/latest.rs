@@ -30,10 +30,10 @@ pub struct Quote {
     pub time: Option<UnixMicros>,
 }
 
-/// The venue's own figures over a window.
+/// The venue's own statistics over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// What the figures span.
+    /// The window that they span.
     pub window: Option<StatsWindow>,
     /// The window's first price.
     pub open: Option<Decimal>,

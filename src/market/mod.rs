@@ -1,7 +1,7 @@
-//! What a market says, and the latest that is known of it: pure values, no I/O and no clock.
+//! Updates from a venue, and the latest known state of each symbol: pure values, without I/O and without a clock.
 //!
 //! A venue's message becomes [`Update`]s; [`Snapshot::apply`] merges an update into the latest state of its symbol and
-//! says which of its parts changed. Everything here is exact: a number is the number that came.
+//! says which of its parts changed. Numbers are exact: a number leaves as the number that came.
 
 mod date;
 mod decimal;
