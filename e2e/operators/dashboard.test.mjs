@@ -96,7 +96,7 @@ test("README names every panel, and every alert has a page that says what to loo
     assert.ok(read("grafana/alerts.yml").includes(`runbook_url: runbooks/${alert}.md`), alert);
     assert.ok(existsSync(join(grafana, "runbooks", `${alert}.md`)), alert);
     const page = read("grafana/runbooks", `${alert}.md`);
-    for (const part of [`# ${alert}`, "## What to look at", "## What to do"]) assert.ok(page.includes(part), alert);
+    for (const part of [`# ${alert}`, "## What to look at", "## What to do", "## When to escalate"]) assert.ok(page.includes(part), alert);
     for (const [, panel] of page.matchAll(/Panels? \*([^*]+)\*/g)) {
       assert.ok(panels.some(({ title }) => title === panel), `${alert} names the panel ${panel}`);
     }

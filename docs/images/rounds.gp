@@ -1,6 +1,6 @@
-# gnuplot docs/decisions/rounds.gp: the table of 0005-rounds.md as curves, in rounds.svg beside it.
+# gnuplot docs/images/rounds.gp: the table "Rests and intervals" of docs/performance.md as curves, in rounds.svg beside it.
 set terminal svg size 900,360 font "sans-serif,12" background "white"
-set output "docs/decisions/rounds.svg"
+set output "docs/images/rounds.svg"
 $watchlists_fixed << EOD
 0s 18 3.19
 10ms 20 2.47

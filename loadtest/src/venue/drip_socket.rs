@@ -1,4 +1,4 @@
-//! A socket that can be made to drip.
+//! A socket that can drip.
 
 use std::{
     io,
@@ -14,19 +14,19 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A socket; while it drips, each byte goes out alone.
-pub(super) struct Faucet {
+/// A socket that, while it drips, sends each byte in a segment of its own.
+pub(super) struct DripSocket {
     pub(super) socket: TcpStream,
     pub(super) drips: Arc<AtomicBool>,
 }
 
-impl AsyncRead for Faucet {
+impl AsyncRead for DripSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Faucet {
+impl AsyncWrite for DripSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let most = if self.drips.load(Ordering::Relaxed) { 1 } else { bytes.len() };
         Pin::new(&mut self.socket).poll_write(cx, &bytes[..most.min(bytes.len())])
