@@ -66,7 +66,8 @@ fn venue(protocol: Protocol, symbols: &[&str], rate: f64) -> Venue {
 async fn binance_trades_and_ends_on_what_it_says_is_newest() {
     let venue = venue(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], 2_000.0);
     let mut feed = Feed::binance(&venue).await;
-    let (mut trades, mut quotes) = (0, 0);
+    let mut trades = 0;
+    let mut quotes = 0;
     let mut last = (Value::Null, Value::Null);
     for _ in 0..500 {
         let message = feed.json().await;

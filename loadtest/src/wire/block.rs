@@ -35,7 +35,8 @@ pub enum BlockError {
 
 /// Calls `each` with every complete block of `bytes`, without its blank line; returns how many bytes that were.
 pub fn split_blocks(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
-    let (mut start, mut from) = (0, 0);
+    let mut start = 0;
+    let mut from = 0;
     while let Some(found) = memchr::memchr(b'\n', &bytes[from..]) {
         let end = from + found;
         let blank = match &bytes[end + 1..] {
