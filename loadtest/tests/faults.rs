@@ -1,4 +1,5 @@
-//! The checks find faults: a proxy between gateway and streams violates one rule, once, for one of the streams of `smoke`.
+//! The checks find faults: a proxy between gateway and streams violates one rule, once, for one of the streams of
+//! `smoke`.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -1,6 +1,7 @@
 //! Server-Sent Events: a stream of bytes into blocks, and a block into its fields.
 //!
-//! Lines end in LF or CRLF. A bare CR, which the format allows too, is no line's end here: no server that is known sends one.
+//! Lines end in LF or CRLF. A bare CR, which the format allows too, does not end a line here: known servers do not send
+//! it.
 
 use std::str;
 
@@ -28,8 +29,8 @@ pub enum BlockError {
     /// A line begins with no field that the format knows.
     #[error("a line of the block has no known field")]
     Field,
-    /// `retry:` is no number.
-    #[error("retry is no number")]
+    /// `retry:` is not a number.
+    #[error("retry is not a number")]
     Retry,
 }
 

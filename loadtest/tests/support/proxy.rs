@@ -23,7 +23,8 @@ pub(crate) enum Fault {
 
 /// The tick of a stream that is hit: the streams are all open by then.
 const TICK: u64 = 20;
-/// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half seconds.
+/// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half
+/// seconds.
 const DELAY_TICKS: u64 = 30_000;
 
 #[derive(Default)]
