@@ -1,11 +1,11 @@
 /**
  * The data of a `message` event: the whole latest state of one symbol. Replace your row with it.
  *
- * What is unknown is left out; a field that is not there is not zero. v1 grows by adding, so code that switches over
+ * What is unknown is left out; a missing field is not zero. v1 grows by adding, so code that switches over
  * `kind`, `state` or `reason` has a default branch, and ignores fields that it does not know.
  *
  * Numbers are exact decimals on the wire. `JSON.parse` makes doubles of them: exact up to 15 digits, which holds prices and
- * sizes but not every 24-hour volume of a coin; `docs/clients.md` says how to keep them as texts.
+ * sizes but not every 24-hour volume of a coin; `docs/clients.md` says how to keep them as strings.
  */
 export interface Tick {
   /** Whose tick it is. */
@@ -82,16 +82,16 @@ export interface Tick {
 /** Microseconds since 1970; `new Date(micros / 1000)`. */
 export type Micros = number;
 
-/** The data of a `hello` event, which begins a stream; where it comes again, all starts over. */
+/** The data of a `hello` event, which begins a stream; a second one starts the stream over. */
 export interface Hello {
-  /** What the stream is called on the admin listener. */
+  /** The stream's name on the admin listener. */
   stream: string;
-  /** The life of `seq` and `trades`. */
+  /** The epoch of `seq` and `trades`: a new one restarts both. */
   epoch: string;
   /** The gateway's clock. */
   now: Micros;
   symbols: string[];
-  /** Asked for, and no feed has them. */
+  /** The requested symbols that no feed has. */
   unknown: string[];
 }
 
@@ -100,7 +100,7 @@ export interface Heartbeat {
   now: Micros;
 }
 
-/** The data of a `bye` event, which comes before the server ends the stream; the browser comes back by itself. */
+/** The data of a `bye` event, which comes before the server ends the stream; the browser reconnects on its own. */
 export interface Bye {
   reason: "shutdown" | "busy";
 }
