@@ -1,16 +1,16 @@
 //! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.
 
 use crate::{
-    admin::{self, DebugFeed, DebugSources, FeedHealth, HealthInputs},
+    admin::{self, DebugFeed, DebugSources, RunningGateway},
+    api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
-    fanout::{Announcer, StreamMetrics, WorkerPool, WorkerThreads},
+    fanout::{Announcer, WorkerPool, WorkerThreads},
     feed::Feed,
-    http::{self, BindError},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
-    telemetry::{CacheMetrics, Metrics, Source, feed::FeedMetrics, names},
+    telemetry::{CacheMetrics, Metrics, feed::FeedMetrics},
     venue::{self, VenueError},
     wire::Epoch,
 };
@@ -21,7 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     sync::watch,
@@ -39,12 +39,12 @@ const SWEEP_SYMBOLS: usize = 10_000;
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
-    http: http::Server,
+    api: api::Server,
     admin: admin::Server,
     cache: Arc<Cache>,
     feeds: Vec<FeedTask>,
-    engine: Arc<WorkerPool>,
-    workers: WorkerThreads,
+    workers: Arc<WorkerPool>,
+    worker_threads: WorkerThreads,
     draining: Arc<AtomicBool>,
     drain: Duration,
 }
@@ -90,36 +90,38 @@ impl Gateway {
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
-        let (engine, workers) = WorkerPool::start(&config.fanout)?;
-        let (mut feeds, mut watched) = (Vec::new(), Vec::new());
+        let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
+        let mut feeds = Vec::new();
+        let mut debug_feeds = Vec::new();
         for feed in &config.feeds {
-            let (wired, symbols) = wire_feed(feed, &config.limits, &cache, &engine)?;
-            let (name, venue) = (feed.name.as_str().into(), feed.venue.name());
-            watched.push(DebugFeed { name, venue, status: wired.feed.status(), symbols });
-            feeds.push(wired);
+            let (task, symbols) = wire_feed(feed, &config.limits, &cache, &workers)?;
+            let name = feed.name.as_str().into();
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name(), status: task.feed.status(), symbols });
+            feeds.push(task);
         }
-        let watched: Arc<[DebugFeed]> = watched.into();
+        let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
         let draining = Arc::new(AtomicBool::new(false));
-        let inside = inside(cache.clone(), watched.clone(), engine.clone());
-        let services = http::Services {
+        let services = api::Services {
             cache: cache.clone(),
-            open_stream: Arc::new({
-                let engine = engine.clone();
-                move |socket, opening| engine.open(socket, opening)
-            }),
+            streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let http = http::Server::bind(&config.server, &config.limits, services)?;
-        let metrics = metrics.with_source(metrics_source(engine.clone(), permits.clone(), watched.clone()));
-        let situations = situations(permits.clone(), watched, draining.clone(), Instant::now());
-        let admin = admin::Server::bind(&config.server, &config.limits, permits.admin, metrics, situations, inside)?;
-        Ok(Self { http, admin, cache, feeds, engine, workers, draining, drain: config.server.drain })
+        let api = api::Server::bind(&config.server, &config.limits, services)?;
+        let gate = permits.admin.clone();
+        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), draining.clone());
+        let services = admin::Services {
+            metrics,
+            status: Arc::new(status),
+            sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+        };
+        let admin = admin::Server::bind(&config.server, &config.limits, gate, services)?;
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, draining, drain: config.server.drain })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.http.local_addr()
+        self.api.local_addr()
     }
 
     /// Where operators connect.
@@ -135,14 +137,14 @@ impl Gateway {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
         info!(listen = %self.address(), admin = %self.admin_address(), "serving");
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
-        let (http_stop_tx, http_stop_rx) = watch::channel(false);
+        let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for FeedTask { feed, sink, metrics } in self.feeds {
             tasks.spawn(feed.run(sink, metrics, feeds_stop_rx.clone()));
         }
         tasks.spawn(sweep(self.cache, feeds_stop_rx));
-        tasks.spawn(self.http.run(http_stop_rx));
+        tasks.spawn(self.api.run(api_stop_rx));
         tasks.spawn(self.admin.run(admin_stop_rx));
         tokio::select! {
             () = stop => {}
@@ -150,10 +152,10 @@ impl Gateway {
         }
         info!(window = ?self.drain, "draining");
         self.draining.store(true, Ordering::Relaxed);
-        http_stop_tx.send_replace(true);
-        self.engine.drain(self.drain);
-        let workers = tokio::task::spawn_blocking(move || self.workers.join());
-        match tokio::time::timeout(self.drain + AFTER_DRAIN, workers).await {
+        api_stop_tx.send_replace(true);
+        self.workers.drain(self.drain);
+        let ended = tokio::task::spawn_blocking(move || self.worker_threads.join());
+        match tokio::time::timeout(self.drain + AFTER_DRAIN, ended).await {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => tracing::warn!("some streams did not end in time"),
         }
@@ -210,59 +212,15 @@ fn wire_feed(
     feed: &config::Feed,
     limits: &config::Limits,
     cache: &Cache,
-    engine: &Arc<WorkerPool>,
+    workers: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
     let origin = venue::origin(feed);
     let now = Now::read();
     let register = |wanted: &config::SymbolEntry| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
     let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;
-    let sink = Ingest::new(symbols.clone(), Announcer::new(engine.clone()), CacheMetrics::register());
+    let sink = Ingest::new(symbols.clone(), Announcer::new(workers.clone()), CacheMetrics::register());
     let feed_or = Feed::new(feed, limits, now);
     let wired = feed_or.map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     Ok((FeedTask { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
-}
-
-/// What operators may look into.
-fn inside(cache: Arc<Cache>, feeds: Arc<[DebugFeed]>, engine: Arc<WorkerPool>) -> DebugSources {
-    let asked = engine.clone();
-    DebugSources {
-        cache,
-        feeds,
-        ask_workers: Arc::new(move |limit, until| asked.review(limit, until)),
-        counts: Arc::new(move |worker| engine.counts_of(worker)),
-    }
-}
-
-/// Brings what is counted in plain integers into the metrics, whenever they are read.
-fn metrics_source(engine: Arc<WorkerPool>, permits: Permits, feeds: Arc<[DebugFeed]>) -> Source {
-    let streams = StreamMetrics::register();
-    Arc::new(move |out| {
-        metrics::gauge!(names::STREAMS_LIMIT).set(permits.streams.limit() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS).set(permits.connections.in_use() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(permits.connections.limit() as f64);
-        metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
-        for feed in feeds.iter() {
-            for (state, count) in admin::by_state(&feed.symbols) {
-                metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => state).set(count);
-            }
-        }
-        streams.publish(&engine.counts(), out);
-    })
-}
-
-/// What readiness depends on, as of the moment it is asked.
-fn situations(
-    permits: Permits,
-    feeds: Arc<[DebugFeed]>,
-    draining: Arc<AtomicBool>,
-    started: Instant,
-) -> admin::HealthSource {
-    Arc::new(move || HealthInputs {
-        uptime: started.elapsed(),
-        draining: draining.load(Ordering::Relaxed),
-        feeds: feeds.iter().map(|feed| FeedHealth { feed: feed.name.clone(), verdict: feed.status.state() }).collect(),
-        streams: permits.streams.in_use(),
-        streams_limit: permits.streams.limit(),
-    })
 }

@@ -1,4 +1,4 @@
-//! Whether the gateway should get clients: a pure judgement of what it knows of itself.
+//! Whether the gateway should get clients: a pure verdict on its current status.
 
 use crate::feed::FeedState;
 use std::{sync::Arc, time::Duration};
@@ -8,13 +8,13 @@ pub const FIRST_VERDICTS_MAX: Duration = Duration::from_secs(30);
 /// From this share of its streams on, in percent, a gateway asks for no more clients.
 const STREAMS_FULL_PERCENT: usize = 95;
 
-/// A feed and what is known of it.
+/// A feed and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedHealth {
     /// The feed's name.
     pub feed: Arc<str>,
-    /// What is known of it.
-    pub verdict: FeedState,
+    /// Its state; `Connecting` until its first verdict.
+    pub state: FeedState,
 }
 
 /// What readiness depends on.
@@ -66,17 +66,17 @@ impl HealthInputs {
         if self.streams * 100 >= self.streams_limit * STREAMS_FULL_PERCENT {
             return Err(NotReady::Full { streams: self.streams, limit: self.streams_limit });
         }
-        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.verdict == FeedState::Connecting) {
+        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
             return Err(NotReady::Starting(self.names(FeedState::Connecting)));
         }
-        if self.feeds.iter().all(|feed| feed.verdict == FeedState::Failed) {
+        if self.feeds.iter().all(|feed| feed.state == FeedState::Failed) {
             return Err(NotReady::Failed(self.names(FeedState::Failed)));
         }
         Ok(())
     }
 
-    fn names(&self, verdict: FeedState) -> String {
-        let names = self.feeds.iter().filter(|feed| feed.verdict == verdict).map(|feed| &*feed.feed);
+    fn names(&self, state: FeedState) -> String {
+        let names = self.feeds.iter().filter(|feed| feed.state == state).map(|feed| &*feed.feed);
         names.collect::<Vec<_>>().join(", ")
     }
 }
@@ -88,7 +88,7 @@ mod tests {
 
     fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
         let feeds = feeds.iter().zip(["a", "b", "c"]);
-        let feeds = feeds.map(|(&verdict, name)| FeedHealth { feed: name.into(), verdict }).collect();
+        let feeds = feeds.map(|(&state, name)| FeedHealth { feed: name.into(), state }).collect();
         HealthInputs { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
     }
 

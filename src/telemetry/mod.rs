@@ -12,6 +12,6 @@ mod recorder;
 
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS, render_histogram};
-pub use recorder::{Metrics, Source, install};
+pub use recorder::{Metrics, install};
 
 pub(crate) use log_limit::{LogLimit, SharedLogLimit};

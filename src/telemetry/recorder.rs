@@ -3,17 +3,13 @@
 use super::{SECONDS_BUCKETS, names, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 /// How often samples of histograms, which pile up one by one, are folded into their buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The processor time. It only grows, which is a counter to Prometheus; but the recorder's counters are whole numbers.
 const PROCESS_CPU: &str = "process_cpu_seconds_total";
-
-/// What is counted elsewhere in plain integers: called before each rendering, it sets its gauges and counters, and may
-/// append metrics that it renders itself.
-pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 /// The process's metrics, as Prometheus reads them. Cloning shares them.
 #[derive(Clone)]
@@ -22,7 +18,6 @@ pub struct Metrics {
     /// What the system knows of this process: processor time, memory, descriptors.
     process: Collector,
     processor_wait: ProcessorWait,
-    source: Source,
 }
 
 /// Makes this process's metrics be kept, and describes them.
@@ -35,19 +30,20 @@ pub fn install() -> Result<Metrics, BuildError> {
     let process = Collector::default();
     process.describe();
     metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default(), source: Arc::new(|_| {}) })
+    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 
 impl Metrics {
-    /// The same metrics, with those of `source`.
-    pub fn with_source(self, source: Source) -> Self {
-        Self { source, ..self }
+    /// All metrics in Prometheus' text format, as far as the recorder and the system know them.
+    pub fn render(&self) -> String {
+        self.render_with(|_| {})
     }
 
-    /// All metrics in Prometheus' text format.
-    pub fn render(&self) -> String {
+    /// All metrics. First `publish` sets gauges and counters from what is counted in plain integers elsewhere; it may append
+    /// metrics that it renders itself.
+    pub fn render_with(&self, publish: impl FnOnce(&mut String)) -> String {
         let mut own = String::new();
-        (self.source)(&mut own);
+        publish(&mut own);
         self.processor_wait.render(&mut own);
         self.process.collect();
         as_counter(PROCESS_CPU, &self.recorder.render()) + &own

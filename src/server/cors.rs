@@ -1,8 +1,7 @@
 //! Whose pages may read the answers. Never with credentials: there are none.
 
-use super::problem::METHODS;
+use super::answer::{METHODS, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use warp::reply::Response;
 
 /// What a page may send beside the headers that need no permission: a polyfill or a fetch-based client sends the id itself.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control");
@@ -49,7 +48,7 @@ impl Cors {
 
     /// The answer to `OPTIONS`: what a page may send.
     pub(crate) fn preflight() -> Response {
-        let mut response = Response::new(String::new().into());
+        let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         headers.insert(header::ALLOW, METHODS);

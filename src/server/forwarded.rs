@@ -10,7 +10,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client of a request that came from `peer`: the nearest address on its way that is no trusted proxy. What is no address
 /// ends the way at the last good one.
-pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
     let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut way = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(read));

@@ -1,8 +1,9 @@
 //! The first bytes of a stream: the head of its answer and its `hello`, or the `bye` of one that there is no room for.
 
-use super::stream_request::Selection;
+use super::selection::Selection;
 use crate::{
     market::{Now, Symbol, UnixMicros},
+    server::Response,
     wire::{Bye, Epoch, Hello, StreamName, bye, hello},
 };
 use bytes::Bytes;
@@ -11,7 +12,6 @@ use std::{
     ops::RangeInclusive,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use warp::reply::Response;
 
 /// How long a client waits before it comes back, in ms: spread, so that a lost gateway's clients do not return at once.
 const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
@@ -19,8 +19,8 @@ const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
 const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
 
 /// The answer that becomes a stream, without its body: what HEAD gets, and whose headers a stream's head repeats.
-pub(crate) fn stream_response() -> Response {
-    let mut response = Response::new(String::new().into());
+pub(super) fn stream_response() -> Response {
+    let mut response = Response::default();
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -34,7 +34,7 @@ pub(crate) fn stream_response() -> Response {
 }
 
 /// The first bytes of a stream. `headers` are those of its answer.
-pub(crate) fn opening_bytes(
+pub(super) fn opening_bytes(
     headers: &HeaderMap,
     name: StreamName,
     selection: &Selection,
@@ -56,7 +56,7 @@ pub(crate) fn opening_bytes(
 }
 
 /// The body for a client that there is no room for. Any other status than 200 would end a native EventSource for good.
-pub(crate) fn busy_bytes() -> Bytes {
+pub(super) fn busy_bytes() -> Bytes {
     bye(Bye::Busy, Duration::from_millis(rand::random_range(BUSY_RETRY_MILLIS)))
 }
 

@@ -1,12 +1,10 @@
 //! A stream's options and where it resumes, as a request says them.
 
-use super::{
-    problem::{Problem, Quoted},
-    stream_request::Query,
-};
+use super::error::ApiError;
 use crate::{
     fanout::Options,
     market::{Part, Parts},
+    server::{Query, Quoted},
     wire::{Epoch, EventId},
 };
 use http::HeaderMap;
@@ -19,7 +17,7 @@ const HEARTBEAT: RangeInclusive<u64> = 5..=60;
 
 /// What a client chooses beside its symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct StreamParams {
+pub(super) struct StreamParams {
     interval: Option<Duration>,
     parts: Option<Parts>,
     heartbeat: Option<Duration>,
@@ -31,53 +29,70 @@ impl StreamParams {
     /// when it comes back to an address that names an older one. An id that is none of ours is no error.
     ///
     /// # Errors
-    /// [`Problem::BadOption`] says what the option takes.
-    pub(crate) fn new(query: &Query, headers: &HeaderMap) -> Result<Self, Problem> {
-        let find = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-        let option = |name, takes, read: fn(&str) -> Option<Self>| {
-            let Some(text) = find(name) else { return Ok(Self::default()) };
-            read(text).ok_or_else(|| Problem::BadOption { name, text: Quoted::new(text), takes })
-        };
-        let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    /// [`ApiError::BadOption`] says what the option takes.
+    pub(super) fn new(query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+        let last_event_id = last_event_id.or(query.first("last_event_id"));
         Ok(Self {
-            interval: option("max_rate", "a number of writes a second, 0.1 to 100", max_rate)?.interval,
-            parts: option("on", "a list of trade, quote and stats", on)?.parts,
-            heartbeat: option("heartbeat", "whole seconds, 5 to 60", heartbeat)?.heartbeat,
-            last: header.or(find("last_event_id")).and_then(|text| text.parse().ok()),
+            interval: option(query, "max_rate", "a number of writes a second, 0.1 to 100", interval)?,
+            parts: option(query, "on", "a list of trade, quote and stats", parts)?,
+            heartbeat: option(query, "heartbeat", "whole seconds, 5 to 60", heartbeat)?,
+            last: last_event_id.and_then(|id| id.parse().ok()),
         })
     }
 
     /// The options, with what the client left open.
-    pub(crate) fn options(&self, heartbeat: Duration) -> Options {
+    pub(super) fn options(&self, heartbeat: Duration) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
         self.interval.map_or(options, |interval| options.every(interval))
     }
 
     /// The last tick that the client has, if it is of this life of the numbers.
-    pub(crate) fn after(&self, epoch: Epoch) -> Option<u64> {
+    pub(super) fn after(&self, epoch: Epoch) -> Option<u64> {
         self.last.filter(|last| last.epoch == epoch).map(|last| last.n)
     }
 }
 
-fn max_rate(text: &str) -> Option<StreamParams> {
-    let rate = text.parse().ok().filter(|rate| MAX_RATE.contains(rate))?;
-    Some(StreamParams { interval: Some(Duration::from_secs_f64(1.0 / rate)), ..StreamParams::default() })
+/// An option of the query, if it is there.
+///
+/// # Errors
+/// [`ApiError::BadOption`] if `read` does not accept its value.
+fn option<T>(
+    query: &Query,
+    name: &'static str,
+    takes: &'static str,
+    read: fn(&str) -> Option<T>,
+) -> Result<Option<T>, ApiError> {
+    let Some(value) = query.first(name) else { return Ok(None) };
+    match read(value) {
+        Some(read) => Ok(Some(read)),
+        None => Err(ApiError::BadOption { name, value: Quoted::new(value), takes }),
+    }
 }
 
-fn on(text: &str) -> Option<StreamParams> {
-    let part = |name: &str| match name {
+/// The time between two writes, from their rate.
+fn interval(max_rate: &str) -> Option<Duration> {
+    let rate = max_rate.parse().ok().filter(|rate| MAX_RATE.contains(rate))?;
+    Some(Duration::from_secs_f64(1.0 / rate))
+}
+
+fn parts(list: &str) -> Option<Parts> {
+    list.split(',').map(part).collect()
+}
+
+fn part(name: &str) -> Option<Part> {
+    match name {
         "trade" => Some(Part::Trade),
         "quote" => Some(Part::Quote),
         "stats" => Some(Part::Stats),
         _ => None,
-    };
-    Some(StreamParams { parts: Some(text.split(',').map(part).collect::<Option<Parts>>()?), ..StreamParams::default() })
+    }
 }
 
-fn heartbeat(text: &str) -> Option<StreamParams> {
-    let seconds = text.parse().ok().filter(|seconds| HEARTBEAT.contains(seconds))?;
-    Some(StreamParams { heartbeat: Some(Duration::from_secs(seconds)), ..StreamParams::default() })
+fn heartbeat(seconds: &str) -> Option<Duration> {
+    let seconds = seconds.parse().ok().filter(|seconds| HEARTBEAT.contains(seconds))?;
+    Some(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -85,8 +100,8 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn params(query: &[(&str, &str)], header: Option<&'static str>) -> Result<StreamParams, Problem> {
-        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    fn params(query: &[(&str, &str)], header: Option<&'static str>) -> Result<StreamParams, ApiError> {
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into();
         let mut headers = HeaderMap::new();
         header.map(|id| headers.insert("last-event-id", HeaderValue::from_static(id)));
         StreamParams::new(&query, &headers)
@@ -122,7 +137,7 @@ mod tests {
             ("on", "trade\r\nid: 1"),
         ] {
             let wrong = params(&[(name, text)], None);
-            assert!(matches!(wrong, Err(Problem::BadOption { .. })), "{name}={text}");
+            assert!(matches!(wrong, Err(ApiError::BadOption { .. })), "{name}={text}");
         }
     }
 

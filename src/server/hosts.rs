@@ -3,7 +3,7 @@
 //! A page of another site can reach a gateway in a private network by letting its own name point there (DNS
 //! rebinding); the browser then takes the answer for the site's own, and CORS does not help. It cannot forge `Host`.
 
-use super::problem::{Problem, Quoted};
+use super::{problem::Quoted, request_error::RequestError};
 use http::{Version, header, request::Parts, uri::Authority};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,8 +20,8 @@ impl Hosts {
     /// Whether a request may be answered.
     ///
     /// # Errors
-    /// [`Problem::BadHost`] where it is not clear whom it is for, [`Problem::UnknownHost`] where it is for another.
-    pub(crate) fn check(&self, request: &Parts) -> Result<(), Problem> {
+    /// [`RequestError::BadHost`] where it is not clear whom it is for, [`RequestError::UnknownHost`] where it is for another.
+    pub(crate) fn check(&self, request: &Parts) -> Result<(), RequestError> {
         // A request line with a whole URI overrides `Host`; both must pass, so that no proxy in between can differ.
         if let Some(authority) = request.uri.authority() {
             self.check_name(authority)?;
@@ -29,18 +29,18 @@ impl Hosts {
         let mut hosts = request.headers.get_all(header::HOST).iter();
         match (hosts.next(), hosts.next()) {
             (Some(host), None) => {
-                let authority = Authority::try_from(host.as_bytes()).map_err(|_| Problem::BadHost)?;
+                let authority = Authority::try_from(host.as_bytes()).map_err(|_| RequestError::BadHost)?;
                 self.check_name(&authority)
             }
             // Browsers speak HTTP/1.1 and always send it; what an old tool leaves out is no rebinding.
             (None, _) if request.version < Version::HTTP_11 => Ok(()),
-            _ => Err(Problem::BadHost),
+            _ => Err(RequestError::BadHost),
         }
     }
 
-    fn check_name(&self, authority: &Authority) -> Result<(), Problem> {
+    fn check_name(&self, authority: &Authority) -> Result<(), RequestError> {
         if authority.as_str().contains('@') {
-            return Err(Problem::BadHost);
+            return Err(RequestError::BadHost);
         }
         let host = plain(authority.host());
         let is_address = host.parse::<Ipv4Addr>().is_ok()
@@ -51,7 +51,7 @@ impl Hosts {
         if is_address || host == "localhost" || self.0.contains(&host) {
             return Ok(());
         }
-        Err(Problem::UnknownHost { host: Quoted::new(&host) })
+        Err(RequestError::UnknownHost { host: Quoted::new(&host) })
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         match Hosts::new(&["Ticks.example.COM".to_owned()]).check(&parts) {
             Ok(()) => "passes",
-            Err(Problem::BadHost) => "bad",
+            Err(RequestError::BadHost) => "bad",
             Err(_) => "unknown",
         }
     }

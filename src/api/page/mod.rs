@@ -3,11 +3,11 @@
 //! There is no build step: the browser loads the same modules that are tested in node. What a file holds is what its tag is
 //! made of, so that a browser asks for it again only where a newer gateway has another.
 
-use super::routes::Route;
+use crate::server::Response;
+use bytes::Bytes;
 use foldhash::quality::FixedState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use std::{future::ready, hash::BuildHasher, sync::LazyLock};
-use warp::{Filter, Rejection, path::FullPath, reject::not_found, reply::Response};
+use std::{hash::BuildHasher, sync::LazyLock};
 
 /// Nothing but what the gateway itself serves may run, be shown or be spoken to.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -24,7 +24,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const IMAGE: &str = "image/svg+xml";
 
 /// Where a file is served, as what, and its text.
-struct File {
+pub(super) struct File {
     path: &'static str,
     content_type: &'static str,
     text: &'static str,
@@ -78,18 +78,16 @@ fn tag(text: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits in quotes")
 }
 
-/// `/` and the files that it names.
-pub(super) fn routes() -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let file = warp::path::full()
-        .and_then(|path: FullPath| ready(FILES.iter().find(|file| file.path == path.as_str()).ok_or_else(not_found)));
-    file.and(warp::get())
-        .and(warp::header::headers_cloned())
-        .map(|file: &'static File, headers: HeaderMap| Route::Page.answer(Ok(answer(file, &headers))))
+/// The file at a path: `/`, or one that it names.
+pub(super) fn find(path: &str) -> Option<&'static File> {
+    FILES.iter().find(|file| file.path == path)
 }
 
-fn answer(file: &File, request: &HeaderMap) -> Response {
+/// The file, or that the browser's copy is up to date.
+pub(super) fn answer(file: &File, request: &HeaderMap) -> Response {
     let known = has(request, &file.tag);
-    let mut response = Response::new(if known { "" } else { file.text }.into());
+    let body = if known { "" } else { file.text };
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()).into());
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
@@ -120,7 +118,7 @@ mod tests {
     #[test]
     fn every_file_is_served_and_every_file_that_is_named_is_there() {
         let served: BTreeSet<&str> = FILES.iter().map(|file| file.path).collect();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/page");
         for name in ["", "view", "vendor"] {
             for entry in
                 fs::read_dir(folder.join(name)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())

@@ -1,0 +1,21 @@
+//! Counts of requests, by route and status.
+
+use crate::telemetry::{labels::labels, names::HTTP_REQUESTS};
+use http::StatusCode;
+
+labels! {
+    /// How a request is counted that reached no route. Each listener has a list of its own for those that did.
+    pub enum Unrouted {
+        /// The preflight of a browser.
+        Preflight = "preflight",
+        /// No route has its path, or it was rejected before routing.
+        Other = "other",
+        /// hyper could not parse its head and answered it.
+        Unreadable = "unreadable",
+    }
+}
+
+/// Counts a request. `route` is the label of a closed set.
+pub(super) fn count(route: &'static str, status: StatusCode) {
+    metrics::counter!(HTTP_REQUESTS, "route" => route, "code" => status.as_str().to_owned()).increment(1);
+}
