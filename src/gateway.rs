@@ -6,11 +6,11 @@ use crate::{
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
     fanout::{Announcer, WorkerPool, WorkerThreads},
-    feed::Feed,
+    feed::{Feed, FeedMetrics},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
-    telemetry::{CacheMetrics, Metrics, feed::FeedMetrics},
+    telemetry::{CacheMetrics, Metrics},
     venue::{self, VenueError},
     wire::Epoch,
 };

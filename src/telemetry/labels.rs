@@ -92,7 +92,7 @@ pub struct Counters<L> {
 
 impl<L: Label> Counters<L> {
     /// Registers one counter per value: `register` is given the value's label.
-    pub(super) fn register(register: impl Fn(&'static str) -> Counter) -> Self {
+    pub fn register(register: impl Fn(&'static str) -> Counter) -> Self {
         Self { handles: L::ALL.iter().map(|value| register(value.label())).collect(), label: PhantomData }
     }
 

@@ -25,7 +25,7 @@ pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
 }
 
 fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
-    let FeedCounts { connects, losses, messages, decode_errors, at } = &report.counts;
+    let FeedCounts { connects, disconnects, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
         "venue": feed.venue,
@@ -38,7 +38,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "symbol_states": states(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
-            "losses": tallied(losses),
+            "losses": tallied(disconnects),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
             "at": at.0,
