@@ -14,7 +14,7 @@ pub(super) fn state_label(snapshot: &Snapshot) -> &'static str {
 }
 
 /// How many symbols are in each state, those that none is in too.
-pub fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> BTreeMap<&'static str, u32> {
+pub(super) fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> BTreeMap<&'static str, u32> {
     let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
     let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0)).collect();
     for symbol in symbols {

@@ -39,12 +39,7 @@ pub struct RunningGateway {
 
 impl RunningGateway {
     /// A gateway that starts now. `draining` is set while it ends its streams.
-    pub fn new(
-        permits: Permits,
-        feeds: Arc<[DebugFeed]>,
-        workers: Arc<WorkerPool>,
-        draining: Arc<AtomicBool>,
-    ) -> Self {
+    pub fn new(permits: Permits, feeds: Arc<[DebugFeed]>, workers: Arc<WorkerPool>, draining: Arc<AtomicBool>) -> Self {
         Self { permits, feeds, workers, streams: StreamMetrics::register(), draining, started: Instant::now() }
     }
 }

@@ -101,7 +101,8 @@ mod tests {
     use http::HeaderValue;
 
     fn params(query: &[(&str, &str)], header: Option<&'static str>) -> Result<StreamParams, ApiError> {
-        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into();
+        let query =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into();
         let mut headers = HeaderMap::new();
         header.map(|id| headers.insert("last-event-id", HeaderValue::from_static(id)));
         StreamParams::new(&query, &headers)

@@ -1,15 +1,7 @@
 //! How a route answers, and what of it goes out.
 
-use super::problem::Problem;
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
-use http_body_util::Full;
-
-/// The methods that every route answers.
-pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-
-/// A whole answer: its body is in memory, so its length is known.
-pub(crate) type Response = http::Response<Full<Bytes>>;
+use super::{problem::Problem, response::Response};
+use http::StatusCode;
 
 /// How a route answers a request. `S` is what it takes to open a stream; on a listener without streams it has no values.
 pub(crate) enum Answer<S> {
@@ -44,11 +36,4 @@ impl<A> Outcome<A> {
             Self::Stream(_) => StatusCode::OK,
         }
     }
-}
-
-/// A whole answer of JSON.
-pub(crate) fn json(body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

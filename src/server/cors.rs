@@ -1,6 +1,6 @@
 //! Whose pages may read the answers. Never with credentials: there are none.
 
-use super::answer::{METHODS, Response};
+use super::response::{METHODS, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// What a page may send beside the headers that need no permission: a polyfill or a fetch-based client sends the id itself.

@@ -2,7 +2,7 @@
 //! headers and is counted. Both listeners, and every protocol that brings requests, use the same handler.
 
 use super::{
-    answer::{Answer, Outcome, Response},
+    answer::{Answer, Outcome},
     cors::Cors,
     forwarded,
     hosts::Hosts,
@@ -10,6 +10,7 @@ use super::{
     request_error::RequestError,
     request_id::RequestId,
     requests::{self, Unrouted},
+    response::Response,
     router::{Routed, Routes},
     streams::Streams,
 };

@@ -5,12 +5,7 @@
 //! never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and `tests/process/hostile/`
 //! hold this against hyper.
 
-use super::{
-    answer::{Outcome, Response},
-    handler::RequestHandler,
-    shutdown::ShutdownSignal,
-    streams::Streams,
-};
+use super::{answer::Outcome, handler::RequestHandler, response::Response, shutdown::ShutdownSignal, streams::Streams};
 use http::Request;
 use hyper::{
     body::Incoming,
@@ -46,10 +41,7 @@ type Slot<A> = Arc<Mutex<Option<A>>>;
 /// HTTP/1.1 as every connection speaks it.
 pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .max_buf_size(head_bytes.max(BUFFER_BYTES_MIN));
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(head_bytes.max(BUFFER_BYTES_MIN));
     builder
 }
 

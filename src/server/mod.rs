@@ -15,6 +15,7 @@ mod handler;
 mod router;
 mod request;
 mod answer;
+mod response;
 mod streams;
 mod problem;
 mod request_error;
@@ -28,10 +29,11 @@ mod shutdown;
 
 pub use listener::BindError;
 
-pub(crate) use answer::{Answer, Outcome, Response, json};
+pub(crate) use answer::{Answer, Outcome};
 pub(crate) use handler::{Policy, RequestHandler};
 pub(crate) use listener::HttpServer;
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Query, Request};
+pub(crate) use response::{Response, json};
 pub(crate) use router::{Router, Routes};
 pub(crate) use streams::{NoStreams, Streams};

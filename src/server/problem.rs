@@ -1,8 +1,8 @@
 //! Why a request is not answered, as a problem document (RFC 9457) that says what to change.
 
 use super::{
-    answer::Response,
     request_id::{self, RequestId},
+    response::Response,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Why a request is rejected, whichever listener it came to.
 
 use super::{
-    answer::METHODS,
     problem::{Problem, Quoted},
+    response::METHODS,
 };
 use http::{HeaderValue, StatusCode, header};
 

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 labels! {
     /// How a request is counted that reached no route. Each listener has a list of its own for those that did.
-    pub enum Unrouted {
+    pub(super) enum Unrouted {
         /// The preflight of a browser.
         Preflight = "preflight",
         /// No route has its path, or it was rejected before routing.

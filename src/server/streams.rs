@@ -1,6 +1,6 @@
 //! What a listener needs to answer with streams.
 
-use super::answer::{Outcome, Response};
+use super::{answer::Outcome, response::Response};
 use crate::limits::ClientAddress;
 use std::convert::Infallible;
 

@@ -38,7 +38,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "symbol_states": states(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
-            "losses": tallied(disconnects),
+            "disconnects": tallied(disconnects),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
             "at": at.0,
