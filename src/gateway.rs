@@ -30,10 +30,11 @@ use tokio::{
 };
 use tracing::info;
 
-/// How much longer than the drain window the streams' last bytes may take.
+/// How much longer than the drain window the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
-/// How often, and from how many symbols, what is too old to come again is taken: from a hundred thousand in ten seconds.
+/// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred thousand in ten
+/// seconds.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_SYMBOLS: usize = 10_000;
 
@@ -49,7 +50,7 @@ pub struct Gateway {
     drain: Duration,
 }
 
-/// A feed and where its updates go.
+/// A feed, and the sink of its updates.
 struct FeedTask {
     feed: Feed,
     sink: Ingest,
@@ -59,10 +60,10 @@ struct FeedTask {
 /// Why a gateway cannot start, or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// A port cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The system gives too few descriptors.
+    /// The system allows too few descriptors.
     #[error(transparent)]
     Descriptors(#[from] TooFewDescriptors),
     /// A feed does not fit its venue.
@@ -70,7 +71,7 @@ pub enum GatewayError {
     Venue {
         /// The feed's name.
         feed: String,
-        /// What does not fit.
+        /// The venue's reason.
         source: VenueError,
     },
     /// A symbol cannot be registered.
@@ -82,10 +83,10 @@ pub enum GatewayError {
 }
 
 impl Gateway {
-    /// Binds the ports, registers the symbols and starts the workers. It needs no runtime, but logs and metrics.
+    /// Binds the ports, registers the symbols and starts the workers. It needs logs and metrics, but no runtime.
     ///
     /// # Errors
-    /// [`GatewayError`]; nothing is left running then but workers without streams.
+    /// [`GatewayError`]; then only workers without streams are left running.
     pub fn start(config: &Config, metrics: Metrics) -> Result<Self, GatewayError> {
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
@@ -129,11 +130,11 @@ impl Gateway {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` is ready, then ends in order: not ready, no new streams, the streams over the drain window
-    /// while feeds go on, feeds, operators last.
+    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams over the drain window while
+    /// feeds go on, then the feeds, and the operators' listener last.
     ///
     /// # Errors
-    /// What the system says where the gateway cannot go on.
+    /// [`GatewayError`] if the gateway cannot go on.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
         info!(listen = %self.address(), admin = %self.admin_address(), "serving");
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
@@ -169,7 +170,7 @@ impl Gateway {
     }
 }
 
-/// Keeps the rings of quiet symbols small until it is to stop.
+/// Sweeps the cache until the stop: the rings of quiet symbols stay small.
 async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -182,7 +183,7 @@ async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result
     }
 }
 
-/// A task that should run for ever has ended.
+/// The error for a task that ended although it should run for ever.
 fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
     match ended {
         Ok(Ok(())) => io::Error::other("a part of the gateway ended by itself").into(),
@@ -191,7 +192,7 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
     }
 }
 
-/// As many permits as the configuration wants and the descriptors allow.
+/// The permits that the configuration asks for, as far as the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
     let reserved = limits::reserved(config.feeds.len(), WorkerPool::worker_count(&config.fanout));
@@ -201,13 +202,13 @@ fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             streams = fitted.streams,
             connections = fitted.connections,
             descriptors = descriptors.now,
-            "limits are lowered to what the limit of open files allows"
+            "lowered the limits to what the limit of open files allows"
         );
     }
     Ok(Permits::new(fitted))
 }
 
-/// Registers a feed's symbols and ties the feed to them.
+/// Registers a feed's symbols, and connects the feed to the cache and the workers.
 fn wire_feed(
     feed: &config::Feed,
     limits: &config::Limits,

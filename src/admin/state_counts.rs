@@ -1,4 +1,4 @@
-//! What operators are told of symbols' states: the words of the wire, but what is stale as planned apart, for nobody is to be
+//! Symbols counted by state. The states have the names of the wire, except that a planned outage has its own: no operator should be
 //! woken for it.
 
 use crate::{
@@ -7,13 +7,13 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The state of a quote: where it is stale as planned, why.
+/// The name of a snapshot's state. For a planned outage it is the outage's reason.
 pub(super) fn state_label(snapshot: &Snapshot) -> &'static str {
     let planned = snapshot.not_live_since().filter(|(_, reason)| Reason::PLANNED.contains(reason));
     planned.map_or(snapshot.state().name(), |(_, reason)| reason.name())
 }
 
-/// How many symbols are in each state, those that none is in too.
+/// How many symbols are in each state, with zeros.
 pub(super) fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> BTreeMap<&'static str, u32> {
     let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
     let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0)).collect();
@@ -34,7 +34,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_stale_as_planned_is_told_apart() {
+    fn a_planned_outage_is_counted_apart() {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
         let register = |name: &str| cache.register(name.parse().unwrap(), "feed".into(), Origin::Market, Now::read());
         let symbols = ["A", "B", "C", "D"].map(|name| register(name).unwrap());

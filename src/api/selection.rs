@@ -10,7 +10,7 @@ use std::{collections::HashSet, sync::Arc};
 
 /// The symbols of a request, each once: at least one known, and no more than the limit in all.
 pub(super) struct Selection {
-    /// Those that a feed has, in the order in which they were named.
+    /// Those that a feed has, in the order of the request.
     pub(super) known: Vec<Arc<SymbolState>>,
     /// Those that no feed has, in the same order.
     pub(super) unknown: Vec<Symbol>,

@@ -1,4 +1,4 @@
-//! The first bytes of a stream: the head of its answer and its `hello`, or the `bye` of one that there is no room for.
+//! The first bytes of a stream: the head of its answer and its `hello`, or the `bye` of a rejected one.
 
 use super::selection::Selection;
 use crate::{
@@ -13,18 +13,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How long a client waits before it comes back, in ms: spread, so that a lost gateway's clients do not return at once.
+/// How long a client waits before it reconnects, in ms: spread, so that a lost gateway's clients do not return at once.
 const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
-/// The same where there was no room, in ms.
+/// The same for a rejected stream, in ms.
 const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
 
-/// The answer that becomes a stream, without its body: what HEAD gets, and whose headers a stream's head repeats.
+/// The answer that becomes a stream, without its body. HEAD gets it, and a stream's head repeats its headers.
 pub(super) fn stream_response() -> Response {
     let mut response = Response::default();
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
-        // nginx would hold ticks back until a buffer is full.
+        // Otherwise nginx holds ticks back until a buffer is full.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
         (header::CONNECTION, "close"),
     ] {
@@ -33,7 +33,7 @@ pub(super) fn stream_response() -> Response {
     response
 }
 
-/// The first bytes of a stream. `headers` are those of its answer.
+/// The first bytes of a stream. `headers` are its answer's.
 pub(super) fn opening_bytes(
     headers: &HeaderMap,
     name: StreamName,
@@ -55,7 +55,7 @@ pub(super) fn opening_bytes(
     out.into()
 }
 
-/// The body for a client that there is no room for. Any other status than 200 would end a native EventSource for good.
+/// The body for a rejected stream. Its status is 200: any other would end a native EventSource for good.
 pub(super) fn busy_bytes() -> Bytes {
     bye(Bye::Busy, Duration::from_millis(rand::random_range(BUSY_RETRY_MILLIS)))
 }

@@ -1,4 +1,4 @@
-//! A stream's options and where it resumes, as a request says them.
+//! The options of a stream and the place where it resumes, as a request states them.
 
 use super::error::ApiError;
 use crate::{
@@ -10,12 +10,12 @@ use crate::{
 use http::HeaderMap;
 use std::{ops::RangeInclusive, time::Duration};
 
-/// Writes a second.
+/// In writes a second.
 const MAX_RATE: RangeInclusive<f64> = 0.1..=100.0;
-/// Seconds.
+/// In seconds.
 const HEARTBEAT: RangeInclusive<u64> = 5..=60;
 
-/// What a client chooses beside its symbols.
+/// A client's choices beside its symbols. `None`: it left the choice to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct StreamParams {
     interval: Option<Duration>,
@@ -25,11 +25,11 @@ pub(super) struct StreamParams {
 }
 
 impl StreamParams {
-    /// Reads them from the query, and the last id also from its header, which comes first: a browser sets it by itself
-    /// when it comes back to an address that names an older one. An id that is none of ours is no error.
+    /// Reads them from the query. The last event id is also read from its header, which takes precedence: a browser sets it when it
+    /// reconnects to a URL that names an older one. An id of another gateway is not an error.
     ///
     /// # Errors
-    /// [`ApiError::BadOption`] says what the option takes.
+    /// [`ApiError::BadOption`], which says what the option takes.
     pub(super) fn new(query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
         let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let last_event_id = last_event_id.or(query.first("last_event_id"));
@@ -41,14 +41,14 @@ impl StreamParams {
         })
     }
 
-    /// The options, with what the client left open.
+    /// The options, with `heartbeat` unless the client chose one.
     pub(super) fn options(&self, heartbeat: Duration) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
         self.interval.map_or(options, |interval| options.every(interval))
     }
 
-    /// The last tick that the client has, if it is of this life of the numbers.
+    /// The `n` of the last tick that the client has, if it is of this epoch.
     pub(super) fn after(&self, epoch: Epoch) -> Option<u64> {
         self.last.filter(|last| last.epoch == epoch).map(|last| last.n)
     }
@@ -143,12 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_foreign_malformed_or_huge_id_is_no_error_and_no_place() {
+    fn a_stale_foreign_malformed_or_huge_id_is_ignored() {
         let ours = Epoch::new(1 << 16);
         let after = |query: &[(&str, &str)], header| params(query, header).unwrap().after(ours);
         assert_eq!(after(&[("last_event_id", "1-7")], None), Some(7));
         assert_eq!(after(&[("last_event_id", "1-7")], Some("1-9")), Some(9), "the header comes first");
-        assert_eq!(after(&[], Some("2-9")), None, "of another life");
+        assert_eq!(after(&[], Some("2-9")), None, "of another epoch");
         for id in ["", "1", "1-", "x y", "1-99999999999999999999", "1-7; drop", "<script>"] {
             assert_eq!(after(&[], Some(id)), None, "{id}");
             assert_eq!(after(&[("last_event_id", id)], None), None, "{id}");

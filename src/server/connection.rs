@@ -63,7 +63,7 @@ fn count_unreadable(error: &hyper::Error) {
     }
 }
 
-/// Closes a socket so that the client can read what was written.
+/// Closes a socket so that the client can still read what was written.
 async fn linger(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     if socket.shutdown().await.is_err() {
         return;
@@ -78,7 +78,7 @@ async fn linger(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
             }
         }
     };
-    // Over time or not, the socket is closed.
+    // The socket is closed in either case.
     let _ = tokio::time::timeout(LINGER, drain).await;
 }
 
@@ -92,7 +92,7 @@ mod tests {
     };
     use tokio::io::ReadBuf;
 
-    /// A client that never ends, nor pauses: no wait ever comes to its end beside it.
+    /// A client that sends without end and without a pause, so that a timeout beside it never fires.
     struct Endless(Arc<Mutex<usize>>);
 
     impl AsyncRead for Endless {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rule_10_a_client_that_sends_on_behind_its_answer_is_read_up_to_a_limit() {
+    async fn rule_10_a_client_that_keeps_sending_after_its_answer_is_read_up_to_a_limit() {
         let read = Arc::new(Mutex::new(0));
         linger(Endless(read.clone())).await;
         assert_eq!(*read.lock().unwrap(), LINGER_BYTES_MAX);

@@ -1,16 +1,16 @@
-//! Whose pages may read the answers. Never with credentials: there are none.
+//! Which sites' pages may read the answers. Credentials are never allowed: the gateway has none to check.
 
 use super::response::{METHODS, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// What a page may send beside the headers that need no permission: a polyfill or a fetch-based client sends the id itself.
+/// The headers that a page may send beside those that need no permission: a polyfill or a fetch-based client sends the id itself.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control");
-/// How long a browser may remember the permission, in seconds: two hours, the most that Chromium takes.
+/// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 
-/// The origins whose pages may read answers.
+/// The origins whose pages may read the answers.
 #[derive(Debug, Clone)]
 pub(crate) enum Cors {
     /// All.
@@ -20,7 +20,7 @@ pub(crate) enum Cors {
 }
 
 impl Cors {
-    /// `*` among them is all. An origin that no browser can send is left out: it could never match.
+    /// `*` among them allows every origin. An origin that no browser can send is left out: it could never match.
     pub(crate) fn new(origins: &[String]) -> Self {
         if origins.iter().any(|origin| origin == "*") {
             return Self::Any;
@@ -30,14 +30,14 @@ impl Cors {
         )
     }
 
-    /// Adds what tells the browser whether the page may read the answer.
+    /// Adds the headers that say whether the page may read the answer.
     pub(crate) fn permit(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         match self {
             Self::Any => {
                 answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             }
             Self::Only(origins) => {
-                // Also where it does not match: a shared cache must not give one origin's answer to another.
+                // Also if the origin is not listed: a shared cache must not give one origin's answer to another.
                 answer.append(header::VARY, HeaderValue::from_static("origin"));
                 if let Some(origin) = origin.filter(|origin| origins.contains(origin)) {
                     answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -46,7 +46,7 @@ impl Cors {
         }
     }
 
-    /// The answer to `OPTIONS`: what a page may send.
+    /// The answer to `OPTIONS`: the methods and headers that a page may send.
     pub(crate) fn preflight() -> Response {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;

@@ -1,15 +1,16 @@
-//! Which client a request comes from, where proxies stand in between.
+//! The client that a request comes from, behind trusted proxies.
 
 use crate::limits::ClientAddress;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Each proxy appends the address that it was reached from; what stands left of the first untrusted one, anybody may have written.
+/// Each proxy appends the address that connected to it. Read from the right, everything behind the first untrusted address may be
+/// forged.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request that came from `peer`: the nearest address on its way that is no trusted proxy. What is no address
-/// ends the way at the last good one.
+/// The client of a request that came from `peer`: the nearest address on its way that is not a trusted proxy. A malformed entry ends
+/// the way at the last good address.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
     let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
@@ -23,7 +24,7 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Cl
     client.into()
 }
 
-/// An address, in brackets and with a port as some proxies write it. An IPv4 address that is mapped into IPv6 is one of IPv4.
+/// Parses an address, also in brackets or with a port, as some proxies write it. An IPv4 address mapped into IPv6 becomes IPv4.
 fn read(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -47,23 +48,23 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_rightmost_address_that_is_no_trusted_proxy() {
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         const INSIDE: &[&str] = &["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
         for (peer, lines, trusted, expected) in [
-            // Nobody is trusted, or not this peer: it may write what it likes.
+            // This peer is not a trusted proxy: the header does not count.
             ("192.0.2.1", &[][..], &[][..], "192.0.2.1"),
             ("192.0.2.1", &[&b"198.51.100.1"[..]], &[], "192.0.2.1"),
             ("192.0.2.1", &[b"198.51.100.1"], INSIDE, "192.0.2.1"),
             ("11.0.0.1", &[b"198.51.100.1"], INSIDE, "11.0.0.1"),
-            // One proxy, or several; what the client itself wrote stands left of what they found.
+            // One proxy or several; an entry that the client forged is left of those that they appended.
             ("127.0.0.1", &[b"198.51.100.1"], INSIDE, "198.51.100.1"),
             ("10.1.2.3", &[b"1.1.1.1, 198.51.100.1"], INSIDE, "198.51.100.1"),
             ("10.1.2.3", &[b"1.1.1.1,198.51.100.1 , 10.9.9.9"], INSIDE, "198.51.100.1"),
             ("10.1.2.3", &[b"1.1.1.1", b"198.51.100.1", b"10.9.9.9"], INSIDE, "198.51.100.1"),
-            // All of them are proxies, or there is no header: the farthest that is known.
+            // Only proxies, or no header: the farthest known address.
             ("10.1.2.3", &[], INSIDE, "10.1.2.3"),
             ("10.1.2.3", &[b"10.0.0.2, 10.0.0.3"], INSIDE, "10.0.0.2"),
-            // Malformed: the last good one.
+            // Malformed: the last good address.
             ("10.1.2.3", &[b""], INSIDE, "10.1.2.3"),
             ("10.1.2.3", &[b"unknown"], INSIDE, "10.1.2.3"),
             ("10.1.2.3", &[b"198.51.100.1, _hidden"], INSIDE, "10.1.2.3"),
@@ -72,7 +73,7 @@ mod tests {
             ("10.1.2.3", &[b"198.51.100.1", b"\xff\xfe"], INSIDE, "10.1.2.3"),
             ("10.1.2.3", &[b"198.51.100.1%0d%0a"], INSIDE, "10.1.2.3"),
             ("10.1.2.3", &[b"198.51.100.999"], INSIDE, "10.1.2.3"),
-            // Forms of an address.
+            // The forms of an address.
             ("10.1.2.3", &[b"198.51.100.1:4711"], INSIDE, "198.51.100.1"),
             ("10.1.2.3", &[b"::ffff:198.51.100.1"], INSIDE, "198.51.100.1"),
             ("::ffff:10.1.2.3", &[b"198.51.100.1"], INSIDE, "198.51.100.1"),

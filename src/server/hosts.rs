@@ -1,14 +1,13 @@
-//! Which names the gateway answers to.
+//! The names that the gateway answers to.
 //!
-//! A page of another site can reach a gateway in a private network by letting its own name point there (DNS
-//! rebinding); the browser then takes the answer for the site's own, and CORS does not help. It cannot forge `Host`.
+//! A page of another site can reach a gateway in a private network by letting its own name point there (DNS rebinding). The
+//! browser then takes the answer for the site's own, so CORS does not help. The page cannot forge `Host`.
 
 use super::{problem::Quoted, request_error::RequestError};
 use http::{Version, header, request::Parts, uri::Authority};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The names that the gateway answers to, in lower case. `localhost` and IP addresses always pass: rebinding needs a
-/// name.
+/// The configured names, in lower case. `localhost` and IP addresses always pass: rebinding needs a name.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts(Vec<String>);
 
@@ -17,12 +16,12 @@ impl Hosts {
         Self(names.iter().map(|name| plain(name)).collect())
     }
 
-    /// Whether a request may be answered.
+    /// Checks that a request names this gateway.
     ///
     /// # Errors
-    /// [`RequestError::BadHost`] where it is not clear whom it is for, [`RequestError::UnknownHost`] where it is for another.
+    /// [`RequestError::BadHost`] if the host is missing, repeated or malformed, [`RequestError::UnknownHost`] if it is another's.
     pub(crate) fn check(&self, request: &Parts) -> Result<(), RequestError> {
-        // A request line with a whole URI overrides `Host`; both must pass, so that no proxy in between can differ.
+        // A request line with an absolute URI overrides `Host`. Both must pass, whichever of them a proxy in between believed.
         if let Some(authority) = request.uri.authority() {
             self.check_name(authority)?;
         }
@@ -32,7 +31,7 @@ impl Hosts {
                 let authority = Authority::try_from(host.as_bytes()).map_err(|_| RequestError::BadHost)?;
                 self.check_name(&authority)
             }
-            // Browsers speak HTTP/1.1 and always send it; what an old tool leaves out is no rebinding.
+            // Browsers speak HTTP/1.1 and always send it, so an old tool without it is not an attack.
             (None, _) if request.version < Version::HTTP_11 => Ok(()),
             _ => Err(RequestError::BadHost),
         }
@@ -55,7 +54,7 @@ impl Hosts {
     }
 }
 
-/// Lower case, without the dot that ends a full name.
+/// Lower case, without the trailing dot of a fully qualified name.
 fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_must_be_clear_whom_a_request_is_for() {
+    fn a_request_names_exactly_one_host() {
         assert_eq!(check("/", Version::HTTP_11, &[]), "bad");
         assert_eq!(check("/", Version::HTTP_10, &[]), "passes");
         assert_eq!(check("/", Version::HTTP_11, &["localhost", "localhost"]), "bad");

@@ -15,37 +15,37 @@ const BACKLOG: i32 = 4096;
 /// asks for much and reads nothing. A client 100 ms away still gets over a megabyte a second.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Why a listener cannot be had.
+/// Why a listener cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}{}", advice(source))]
 pub struct BindError {
-    /// What was asked for.
+    /// The address that was asked for.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The system's reason.
     pub source: io::Error,
 }
 
-/// What a person can do about it, where that is plain.
+/// What a person can do about it, if that is known.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "\n   = another program has this port: choose one with --listen, for operators with --admin-listen"
+            "\n   = another program uses this port: choose another one with --listen, for operators with --admin-listen"
         }
         _ => "",
     }
 }
 
-/// Makes a listener, needing no runtime. A client that acknowledges nothing for `write_timeout` is given up by the kernel, also
-/// after its connection was closed.
+/// Makes a listener; it needs no runtime. The kernel times out a client that acknowledges nothing for `write_timeout`, also after
+/// its connection was closed.
 ///
 /// # Errors
 /// [`BindError`], such as an address in use.
 fn listen(address: SocketAddr, write_timeout: Duration) -> Result<std::net::TcpListener, BindError> {
     let listen = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the connections of the process before it.
+        // A restart must not wait for the connections of the previous process.
         socket.set_reuse_address(true)?;
-        // Accepted sockets inherit these; a tick must not wait for the acknowledgement of the one before.
+        // Accepted sockets inherit the options below. A tick must not wait for the acknowledgement of the previous one.
         socket.set_tcp_nodelay(true)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         socket.set_tcp_user_timeout(Some(write_timeout))?;

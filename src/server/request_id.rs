@@ -1,4 +1,4 @@
-//! What a refused request is called: in its answer, and in the log.
+//! The name of a rejected request, in its answer and in the log.
 
 use http::HeaderValue;
 use std::{
@@ -9,11 +9,11 @@ use std::{
     },
 };
 
-/// The header that repeats it. What a client sends under this name is not read: it could claim another's.
+/// The header that repeats it. A client's own header of this name is not read: it could claim the id of another request.
 pub(super) const HEADER: http::HeaderName = http::HeaderName::from_static("x-request-id");
 
-/// A request's name, `[0-9a-f]{8}-[0-9a-f]+`: the process's own random digits, then a count. Unique on both listeners, and,
-/// within reason, over restarts.
+/// A request's id, `[0-9a-f]{8}-[0-9a-f]+`: random digits of the process, then a count. Unique over both listeners, and very
+/// probably over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestId {
     process: u32,
@@ -21,7 +21,7 @@ pub(super) struct RequestId {
 }
 
 impl RequestId {
-    /// The next of this process.
+    /// The next id of this process.
     pub(super) fn next() -> Self {
         static PROCESS: OnceLock<u32> = OnceLock::new();
         static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_short_and_its_process_of_one_length() {
+    fn an_id_is_short_and_its_process_part_has_one_length() {
         let text = |process, number| RequestId { process, number }.to_string();
         assert_eq!(text(0, 1), "00000000-1");
         assert_eq!(text(u32::MAX, u64::MAX), "ffffffff-ffffffffffffffff");
@@ -52,8 +52,9 @@ mod tests {
     }
 
     #[test]
-    fn no_two_requests_have_the_same() {
-        let (one, other) = (RequestId::next(), RequestId::next());
+    fn two_requests_have_different_ids() {
+        let one = RequestId::next();
+        let other = RequestId::next();
         assert_eq!(one.process, other.process);
         assert_ne!(one, other);
     }

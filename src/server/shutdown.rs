@@ -1,8 +1,8 @@
-//! The word to stop, as all tasks of a listener hear it.
+//! The signal that all tasks of a listener wait for to stop.
 
 use tokio::sync::watch;
 
-/// Resolves once the listener is to stop: the value is true, or nobody can say so any more.
+/// Resolves once the listener is to stop: the value is true, or its sender is dropped.
 #[derive(Clone)]
 pub(crate) struct ShutdownSignal(watch::Receiver<bool>);
 
@@ -11,12 +11,12 @@ impl ShutdownSignal {
         Self(shutdown)
     }
 
-    /// Waits for it.
+    /// Waits for the shutdown.
     ///
     /// # Cancel safety
     /// It can be dropped and called again.
     pub(crate) async fn wait(&mut self) {
-        // An error says that the sender is gone: stopped, too.
+        // An error means that the sender is dropped, which also stops the listener.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }

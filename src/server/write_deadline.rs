@@ -1,4 +1,4 @@
-//! A socket on which a client that does not take its answer cannot hold a connection for ever.
+//! A socket that times out a client that does not read its answer.
 
 use socket2::SockRef;
 use std::{
@@ -13,12 +13,12 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if, from the first that finds it full, not all that is
-/// to be written is within `timeout`. It counts the whole answer, not the last byte: dripping does not help.
+/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of the first
+/// write that found the socket full. Progress does not move the deadline, so a client that reads a byte now and then gains nothing.
 pub(crate) struct WriteDeadline {
     socket: TcpStream,
     timeout: Duration,
-    /// Runs from the first full write to the next flush, which hyper calls when its buffer is empty.
+    /// Runs from the first write that found the socket full to the next flush, which hyper calls when its buffer is empty.
     running: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,7 +31,7 @@ impl WriteDeadline {
         self.socket
     }
 
-    /// Checks the deadline, also where the socket takes a little.
+    /// Checks the deadline, also after a write that made some progress.
     fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() && self.running.is_none() {
             self.running = Some(Box::pin(sleep_until(Instant::now() + self.timeout)));
@@ -40,8 +40,8 @@ impl WriteDeadline {
         if !over_time {
             return written;
         }
-        // What was never taken is thrown away with a reset when the socket closes, not kept for the client by the kernel. A
-        // socket that refuses is gone already.
+        // Closing the socket then resets it, and the kernel drops what the client never read. A socket that refuses the option is
+        // closed already.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -91,7 +91,7 @@ mod tests {
         net::TcpListener,
     };
 
-    /// More than the kernel takes for a client that does not read.
+    /// More than the kernel buffers for a client that does not read.
     const MUCH: usize = 64 << 20;
 
     async fn pair(timeout: Duration) -> (WriteDeadline, TcpStream) {
@@ -101,15 +101,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_or_little_is_given_up() {
+    async fn a_client_that_reads_nothing_or_little_times_out() {
         for drips in [false, true] {
             let (mut server, mut client) = pair(Duration::from_millis(100)).await;
-            let (given_up_tx, mut given_up_rx) = tokio::sync::watch::channel(false);
+            let (timed_out_tx, mut timed_out_rx) = tokio::sync::watch::channel(false);
             let reader = tokio::spawn(async move {
-                // Each read frees some room; so slowly, all of it would take ten seconds.
+                // Each read frees some room; at this pace the whole answer would take ten seconds.
                 let mut interval = tokio::time::interval(Duration::from_millis(10));
                 let mut scratch = vec![0; 64 * 1024];
-                while !*given_up_rx.borrow_and_update() {
+                while !*timed_out_rx.borrow_and_update() {
                     interval.tick().await;
                     if drips && let Err(error) = client.read(&mut scratch).await {
                         return error.kind();
@@ -120,13 +120,13 @@ mod tests {
             let error = server.write_all(&vec![0; MUCH]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             drop(server);
-            given_up_tx.send_replace(true);
+            timed_out_tx.send_replace(true);
             assert_eq!(reader.await.unwrap(), io::ErrorKind::ConnectionReset, "the kernel keeps nothing for it");
         }
     }
 
     #[tokio::test]
-    async fn each_flushed_answer_has_the_whole_time() {
+    async fn each_flushed_answer_has_the_whole_timeout() {
         let (mut server, mut client) = pair(Duration::from_secs(60)).await;
         let reader = tokio::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
         server.write_all(&vec![0; MUCH]).await.unwrap();

@@ -8,10 +8,10 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// Feeds by what they want of an operator: a quiet one does as it should, and may stand behind those that work.
+/// Feeds in the order in which they need an operator. A quiet feed behaves as it should, so it comes last.
 const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
 
-/// The feeds, the worst first, those of the same state in the order of the configuration.
+/// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
     let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
     reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
@@ -53,7 +53,7 @@ fn note(note: &Note) -> Value {
     if note.what.is_empty() { shown } else { json!({"at": note.at.0, "what": note.what, "text": note.text}) }
 }
 
-/// What was counted, without zeros.
+/// The counts by label, without zeros.
 fn tallied<L: Label>(tally: &Tally<L>) -> Value {
     let counted = L::ALL.iter().map(|label| (label.label().to_owned(), tally.of(*label)));
     Value::Object(counted.filter(|(_, count)| *count > 0).map(|(label, count)| (label, count.into())).collect())

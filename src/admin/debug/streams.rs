@@ -127,7 +127,7 @@ mod tests {
             let counts = Counts { ticks: 5, ..Counts::default() };
             answers_tx.send(SlowestStreams { worker, looked_at: 7, slowest, counts }).unwrap();
         }
-        // The sender lives on, as that of a stuck worker does: only the deadline ends it.
+        // The sender stays open, as a stuck worker's does: only the deadline ends the wait.
         let mut collected = Collected::new(3);
         collected.receive(&answers, 3, Instant::now() + Duration::from_millis(10));
         let names: Vec<_> = collected.slowest.iter().map(|stream| stream.name).collect();

@@ -15,7 +15,7 @@ use std::{
 /// Over how long the ticks of each symbol are counted for its rate.
 const RATE_SPAN: Duration = Duration::from_millis(500);
 
-/// The symbols with the most ticks a second, and those whose last update is the oldest. It blocks while ticks are counted.
+/// The symbols with the most ticks a second, and those with the oldest last update. It blocks while it counts ticks.
 pub(in crate::admin) fn symbols(sources: &DebugSources, limit: usize) -> Value {
     let symbols: Vec<_> = sources.feeds.iter().flat_map(|feed| &feed.symbols).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().seq).collect();
@@ -26,7 +26,7 @@ pub(in crate::admin) fn symbols(sources: &DebugSources, limit: usize) -> Value {
     let ticks: u64 = looks.iter().map(|look| look.ticks).sum();
     looks.sort_by_key(|look| Reverse(look.ticks));
     let hottest: Vec<_> = looks.iter().take(limit).map(|look| look.show(seconds)).collect();
-    // One that never had an update is waiting, not stale: the totals count it.
+    // A symbol without any update is waiting, not stale: the totals count it.
     looks.retain(|look| look.recv.is_some());
     looks.sort_by_key(|look| look.recv);
     let stalest: Vec<_> = looks.iter().take(limit).map(|look| look.show(seconds)).collect();

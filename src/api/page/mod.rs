@@ -1,7 +1,7 @@
-//! The page for people: files that stand beside this one, served as they are.
+//! The page for people: the files beside this one, served as they are.
 //!
-//! There is no build step: the browser loads the same modules that are tested in node. What a file holds is what its tag is
-//! made of, so that a browser asks for it again only where a newer gateway has another.
+//! There is no build step: the browser loads the same modules that are tested in node. A file's tag is a hash of its content, so a
+//! browser downloads a file again only if a newer gateway has a different one.
 
 use crate::server::Response;
 use bytes::Bytes;
@@ -9,12 +9,12 @@ use foldhash::quality::FixedState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::{hash::BuildHasher, sync::LazyLock};
 
-/// Nothing but what the gateway itself serves may run, be shown or be spoken to.
+/// The page may run, show and contact only what this gateway serves.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// Kept, but asked about each time: the modules of two versions must never meet in one page.
+/// The browser keeps a copy but revalidates it each time: one page must never mix the modules of two versions.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -23,7 +23,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const IMAGE: &str = "image/svg+xml";
 
-/// Where a file is served, as what, and its text.
+/// A file of the page.
 pub(super) struct File {
     path: &'static str,
     content_type: &'static str,
@@ -37,7 +37,7 @@ macro_rules! files {
     };
 }
 
-/// All of them, with their tags.
+/// All files, with their tags.
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     let files = files![
         "/" HTML "index.html"
@@ -72,7 +72,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     files.map(|(path, content_type, text)| File { path, content_type, text, tag: tag(text) }).into()
 });
 
-/// The same text has the same tag in each process and on each machine.
+/// The same content has the same tag in every process and on every machine.
 fn tag(text: &str) -> HeaderValue {
     let hash = FixedState::with_seed(0).hash_one(text);
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits in quotes")
@@ -102,7 +102,7 @@ pub(super) fn answer(file: &File, request: &HeaderMap) -> Response {
     response
 }
 
-/// Whether the browser has the file with this tag: a proxy may have made the tag a weak one.
+/// Whether the browser has the file with this tag. A proxy may have turned it into a weak one.
 fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
     let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     tags.flat_map(|value| value.split(','))
