@@ -1,4 +1,4 @@
-// Ties the page together: what is chosen, the stream, the store, the views. State that more than one of them needs lives here.
+// Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
 
 import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
@@ -13,11 +13,11 @@ import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
 import { Watchlist } from "./view/watchlist.js";
 
-/** How many symbols a page shows that was not told which. */
+/** How many symbols the page shows by default. */
 const SYMBOLS_SHOWN = 20;
-/** Ages, lines, rates: what changes by time alone. */
+/** How often ages, lines and rates are drawn, in ms: they change by time alone. */
 const SECOND = 1_000;
-/** From this width on there is room for details beside the list. */
+/** From this width on, the details fit beside the list. */
 const roomy = matchMedia("(min-width: 80rem)");
 const byId = (id) => document.getElementById(id);
 
@@ -31,12 +31,12 @@ const stream = new Stream({ hello, tick, heartbeat: ({ now }) => clock.observe(n
 
 let link = { name: "connecting" };
 let paused = null;
-/** When the stream began, by the gateway's clock, in µs: what it received before says nothing of the way here. */
+/** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
 let begun = 0;
 let secondDue = true;
 let timer = 0;
 
-// ---- what arrives
+// ---- events of the stream
 
 function hello(told) {
   clock.restart(told.now);
@@ -67,7 +67,7 @@ function linked(next) {
     status.tell("stream", next.why);
     if (next.unknown) store.unknown();
   }
-  // A wait that follows a wait is on the pill; read aloud it would be heard every few seconds.
+  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
   if (next.name !== name) announcer.link({
     live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
     ended: `Connection ended: ${next.why}`, paused: "Paused",
@@ -76,7 +76,7 @@ function linked(next) {
   frame.ask();
 }
 
-// ---- what is drawn
+// ---- drawing
 
 const frame = new Frame(() => {
   const now = clock.now();
@@ -98,9 +98,9 @@ function everySecond() {
   frame.ask();
 }
 
-// ---- what is chosen
+// ---- choices
 
-/** Opens the stream that fits: none while paused or hidden, or without symbols. */
+/** Opens the stream of the listed symbols, or closes it while paused, hidden or without symbols. */
 function follow() {
   clearInterval(timer);
   const symbols = listed();
@@ -126,7 +126,7 @@ function list(symbols) {
   frame.ask();
 }
 
-/** Shows these symbols, since the person wants them. */
+/** Shows these symbols and remembers them as the person's choice. */
 function choose(symbols) {
   list(symbols);
   choices.symbols = symbols;
@@ -136,7 +136,7 @@ function choose(symbols) {
 function add(text) {
   const [symbol] = symbolsOf(text);
   if (symbol === undefined) {
-    status.tell("list", `${text.trim()} is no symbol: one has letters, digits, points, dashes and underscores.`);
+    status.tell("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
     return;
   }
   status.hush("list");
@@ -155,23 +155,23 @@ function remove(symbol) {
 }
 
 function offerBack(symbol, place) {
-  const back = element("button", { type: "button" }, "Put it back");
+  const back = element("button", { type: "button" }, "Undo");
   back.addEventListener("click", () => {
     choose(listed().toSpliced(place, 0, symbol));
     status.hush();
     watchlist.focus(symbol);
     follow();
   });
-  status.tell("list", `${symbol} is off the list.`, back);
+  status.tell("list", `Removed ${symbol}.`, back);
 }
 
-/** Shows the details of a row, or of none. */
+/** Shows the details of a row; null hides them. */
 function show(row) {
   watchlist.select(row?.symbol);
   if (row !== detail.row) detail.show(row, clock.now());
 }
 
-/** The person wants the details of this symbol; where they are shown, not any more. */
+/** Toggles the details of this symbol. */
 function select(symbol) {
   show(symbol === detail.row?.symbol ? null : store.rows.get(symbol));
   choices.detail = detail.row?.symbol ?? "";
@@ -236,7 +236,7 @@ function controlTheme() {
     try {
       localStorage.setItem("tickfan.theme", next);
     } catch {
-      // It lasts as long as the page.
+      // Without storage the choice lasts as long as the page.
     }
     show();
   });
@@ -253,7 +253,7 @@ document.addEventListener("visibilitychange", follow);
 
 const shown = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 
-/** The gateway's own list, asked for until it comes, while somebody sees the page. */
+/** The gateway's own list: retried until it answers, while the page is visible. */
 async function offered() {
   for (;;) {
     while (document.hidden) await shown();
@@ -272,7 +272,7 @@ async function offered() {
 async function start() {
   if (choices.symbols === null) {
     const symbols = await offered();
-    // What was added meanwhile stands behind them.
+    // Symbols that were added meanwhile come last.
     const added = listed();
     const all = [...new Set([...symbols, ...added])];
     if (added.length > 0) choose(all);
@@ -281,7 +281,7 @@ async function start() {
   } else {
     list(choices.symbols);
   }
-  // What was chosen before may not be on this list.
+  // The symbol whose details were open before may not be on this list.
   const first = roomy.matches && choices.detail !== "" ? listed()[0] : "";
   show(detail.row ?? store.rows.get(choices.detail) ?? store.rows.get(first) ?? null);
   follow();

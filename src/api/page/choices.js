@@ -1,19 +1,19 @@
-// What the person has chosen: symbols in their order, the rate, the row whose details are shown. The address has it, so that
-// it can be passed on; the browser keeps it, so that it is there tomorrow. The address comes first. What nobody has chosen,
-// such as the gateway's own list, is in neither.
+// The person's choices: symbols in their order, the rate, the row whose details are shown. The URL holds them, so that they can
+// be shared; the browser's storage holds them, so that they last. The URL takes precedence. Defaults, such as the gateway's own
+// list, are in neither.
 
 const KEY = "tickfan.choices";
 const SYMBOL = /^[A-Z0-9][A-Z0-9._-]{0,31}$/;
-/** Writes a second that can be chosen; the last is every tick as it comes. */
+/** The rates to choose from, in writes a second; null is every tick. */
 export const RATES = [0.5, 1, 2, 4, 10, 20, 50, null];
 
-/** The symbols of a text, folded as the gateway does, each once; what is none is left out. */
+/** The symbols in a string, folded as the gateway does, each once. Anything else is left out. */
 export function symbolsOf(text) {
   const folded = text.split(",").map((symbol) => symbol.trim().toUpperCase());
   return [...new Set(folded.filter((symbol) => SYMBOL.test(symbol)))];
 }
 
-/** From the address's query and what was kept. `symbols` is null where nothing was chosen. */
+/** The choices, from the URL's query and the stored ones. `symbols` is null unless the person chose some. */
 export function readChoices(query, kept) {
   const parameters = new URLSearchParams(query);
   const earlier = parse(kept);
@@ -39,7 +39,7 @@ function parse(kept) {
   }
 }
 
-/** The address's query for these choices. */
+/** The URL's query for these choices. */
 export function queryOf({ symbols, maxRate }) {
   const parts = [];
   if (symbols !== null) parts.push(`symbols=${symbols.join(",")}`);
@@ -47,7 +47,7 @@ export function queryOf({ symbols, maxRate }) {
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
-/** What is kept from now on, where one choice was made: the others stay as they were kept, whatever a link says of them. */
+/** The new stored choices after one of them changed. The others stay as stored, even if a link overrides them. */
 export function keptWith(kept, choices, name) {
   return JSON.stringify({ ...parse(kept), [name]: choices[name] });
 }
@@ -58,13 +58,13 @@ export function load() {
   return choices;
 }
 
-/** Keeps the choice of this name. */
+/** Stores the choice of this name. */
 export function save(choices, name) {
   show(choices);
   try {
     localStorage.setItem(KEY, keptWith(read(), choices, name));
   } catch {
-    // The browser keeps nothing: the address still does.
+    // Without storage the URL still has it.
   }
 }
 

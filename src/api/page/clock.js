@@ -1,11 +1,11 @@
-// The gateway's clock, in ms since 1970, seen from the page's own, which may be wrong but runs evenly. What came fastest is
-// nearest to the truth: a message that says "now" was late by its way here, never early.
+// The gateway's clock, in ms since 1970, estimated from the page's own, which may be wrong but runs evenly. The fastest message
+// gives the best estimate: a message that says "now" arrives late by its transit, never early.
 
-/** For so long, in ms, what came fastest is believed, and at most twice as long: clocks drift apart, and are set. */
+/** How long, in ms, the fastest message counts; at most twice as long. Clocks drift apart, and are set. */
 const WINDOW = 120_000;
 
 export class Clock {
-  /** By how much it is ahead of the page's: the most that was seen in the last whole window, and in the one that runs. */
+  /** How far it is ahead of the page's clock: the maximum of the last whole window, and of the current one. */
   #earlier = NaN;
   #newest = NaN;
   #begun = 0;
@@ -15,7 +15,7 @@ export class Clock {
     this.#read = read;
   }
 
-  /** A new stream: the gateway, and so its clock, may be another. */
+  /** A new stream may come from another gateway, with another clock. */
   restart(micros) {
     this.#begun = this.#read();
     this.#earlier = this.#newest = micros / 1000 - this.#begun;
@@ -32,7 +32,7 @@ export class Clock {
     this.#newest = Math.max(this.#newest, ahead);
   }
 
-  /** NaN until the gateway has said its time. */
+  /** NaN until the gateway has sent its time. */
   now() {
     return this.#read() + Math.max(this.#earlier, this.#newest);
   }

@@ -1,8 +1,8 @@
-// The prices of one symbol over the last minutes, for its lines: what it costs in memory is fixed from its first price on.
+// The prices of one symbol over the last minutes, for its charts. Its memory is fixed from the first price on.
 
-/** How many points are kept ... */
+/** How many points it keeps ... */
 const POINTS = 1_024;
-/** ... and how far apart they are at least: the newest price of each half second. All of them: eight minutes. */
+/** ... and their least distance: it keeps the newest price of each half second, so eight minutes in all. */
 const STEP_MILLIS = 500;
 
 export class History {
@@ -11,7 +11,7 @@ export class History {
   #next = 0;
   length = 0;
 
-  /** The time of the first point that is kept. */
+  /** The time of the oldest point. */
   get oldest() {
     return this.#times[(this.#next + POINTS - this.length) % POINTS];
   }
@@ -29,12 +29,12 @@ export class History {
     this.#push(time, value);
   }
 
-  /** From the newest point on nothing is known until the next one. */
+  /** Marks the prices between the newest point and the next one as unknown. */
   interrupt() {
     if (this.length > 0 && !Number.isNaN(this.#values[this.#newest()])) this.#push(this.#times[this.#newest()], NaN);
   }
 
-  /** A clock may be set back, and another gateway's be behind: what it has yet to come to makes way, so that times only rise. */
+  /** Drops points newer than `time`, so that times only rise: a clock may be set back, or another gateway's clock be behind. */
   #rewind(time) {
     let interrupted = false;
     while (this.length > 0 && this.#times[this.#newest()] > time) {
@@ -56,7 +56,7 @@ export class History {
     this.length = Math.min(this.length + 1, POINTS);
   }
 
-  /** The points from `since` on, oldest first, and the last one before: `take(time, value)`, NaN for an interruption. */
+  /** Calls `take(time, value)` for the last point before `since` and all later ones, oldest first; NaN is an interruption. */
   each(since, take) {
     let place = (this.#next + POINTS - this.length) % POINTS;
     for (let left = this.length; left > 0; left -= 1) {

@@ -1,7 +1,7 @@
-// How many ticks come, and how long they take from the gateway's receipt to this page. By the gateway's clock as it is known
-// here: the fastest way counts as none.
+// The rate of ticks, and their delay from the gateway's receipt to this page. Delays are measured against the estimate of the
+// gateway's clock, so the fastest delivery counts as zero.
 
-/** So many of the newest ticks are looked at. */
+/** How many of the newest ticks are measured. */
 const TICKS = 512;
 
 export class Meter {
@@ -11,7 +11,7 @@ export class Meter {
   #count = 0;
   #since = NaN;
 
-  /** A tick: in ms, NaN where its time is from before this stream. */
+  /** Counts a tick. Its delay is in ms, or NaN if the gateway received it before this stream. */
   tick(delay) {
     this.#count += 1;
     if (Number.isNaN(delay)) return;
@@ -25,7 +25,7 @@ export class Meter {
     this.#since = NaN;
   }
 
-  /** Ticks a second since the last reading, and the middle and the slowest hundredth of the delays, in ms. */
+  /** Ticks a second since the last reading, and the median and 99th percentile of the delays, in ms. */
   read(now) {
     const seconds = (now - this.#since) / 1000;
     const rate = seconds > 0 ? this.#count / seconds : NaN;

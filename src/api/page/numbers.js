@@ -1,8 +1,8 @@
-// Numbers as their digits. The gateway passes on what the venue wrote; a double has 15 to 17 digits, a price may have more.
+// Numbers as strings of digits. The gateway passes on the digits that the venue sent. A double holds 15 to 17; a price may have more.
 
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[^,\]}\s]*/g;
 
-/** JSON with each number as the text that it was. */
+/** Parses JSON, each number as the string that it was. */
 export function parseExact(json) {
   return JSON.parse(json.replace(TOKENS, (token) => (token[0] === '"' ? token : `"${token}"`)));
 }
@@ -14,7 +14,7 @@ export function decimals(text) {
   return point < 0 ? 0 : text.length - point - 1;
 }
 
-/** Both as whole numbers of the smaller's last decimal, and how many decimals that is. */
+/** Both as whole numbers at a common scale, and that scale in decimals. */
 function aligned(a, b) {
   const scale = Math.max(decimals(a), decimals(b));
   const whole = (text) => BigInt(text.replace(".", "") + "0".repeat(scale - decimals(text)));
@@ -37,7 +37,7 @@ export function subtract(a, b) {
   return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;
 }
 
-/** The number in groups of three, with at least so many decimals; none of its digits is lost. */
+/** The number in groups of three digits, with at least `count` decimals. It keeps all its digits. */
 export function grouped(text, count = 0) {
   const negative = text.startsWith("-");
   const [whole, fraction = ""] = (negative ? text.slice(1) : text).split(".");
@@ -46,7 +46,7 @@ export function grouped(text, count = 0) {
   return `${negative ? "−" : ""}${groups}${padded === "" ? "" : `.${padded}`}`;
 }
 
-/** As `grouped`, with a plus sign where it is above zero. */
+/** As `grouped`, with a plus sign above zero. */
 export function signed(text, count = 0) {
   const shown = grouped(text, count);
   return text.startsWith("-") || /^[0.]*$/.test(text) ? shown : `+${shown}`;
@@ -56,14 +56,14 @@ const inShort = new Intl.NumberFormat("en", {
   notation: "compact", minimumSignificantDigits: 3, maximumSignificantDigits: 3,
 });
 
-/** Three digits and a unit, for what is only to be sized up. */
+/** Three digits and a unit, for a size at a glance. */
 export function compact(text) {
   return inShort.format(Number(text));
 }
 
 const inPercent = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-/** How much `change` is of `base`, in percent, with its sign. */
+/** `change` in percent of `base`, with its sign. */
 export function percent(change, base) {
   const value = (Number(change) / Number(base)) * 100;
   const shown = inPercent.format(Math.abs(value));

@@ -1,5 +1,5 @@
-// The newest state of each symbol on the list, and what was seen of it: merges ticks into rows. It draws nothing, opens
-// nothing and reads no clock.
+// The newest state of each listed symbol and its recent history: merges ticks into rows. It draws nothing, opens nothing and
+// reads no clock.
 
 import { compare, decimals } from "./numbers.js";
 import { History } from "./history.js";
@@ -15,7 +15,7 @@ export class Store {
   /** Rows that have something new to show. */
   changed = new Set();
 
-  /** The list from now on. What is known of a symbol that stays is kept. */
+  /** Replaces the list. A symbol that stays keeps its row. */
   list(symbols) {
     const earlier = this.rows;
     this.rows = new Map(symbols.map((symbol) => [symbol, earlier.get(symbol) ?? newRow(symbol)]));
@@ -23,17 +23,17 @@ export class Store {
     for (const row of this.rows.values()) this.changed.add(row);
   }
 
-  /** A stream begins. Another epoch counts anew. */
+  /** A stream begins. In a new epoch the counts start over. */
   hello({ epoch, unknown }) {
     for (const row of this.rows.values()) {
       row.unknown = unknown.includes(row.symbol);
       this.changed.add(row);
-      if (epoch !== this.#epoch) startAnew(row);
+      if (epoch !== this.#epoch) startOver(row);
     }
     this.#epoch = epoch;
   }
 
-  /** None of the symbols is known to the gateway. */
+  /** The gateway knows none of the symbols. */
   unknown() {
     for (const row of this.rows.values()) {
       row.unknown = true;
@@ -41,7 +41,7 @@ export class Store {
     }
   }
 
-  /** Nothing counts as live any more, for this reason: each row does again with its own next tick. */
+  /** No row counts as live any more, for this reason. Each is live again with its own next tick. */
   cut(reason) {
     for (const row of this.rows.values()) {
       if (row.tick === null || row.cut === reason) continue;
@@ -51,7 +51,7 @@ export class Store {
     }
   }
 
-  /** Takes a tick with its numbers as texts; returns its row, or nothing where it says nothing new. */
+  /** Merges a tick whose numbers are strings; returns its row, or undefined if the tick is not new. */
   take(tick) {
     const row = this.rows.get(tick.symbol);
     const seq = Number(tick.seq);
@@ -59,7 +59,7 @@ export class Store {
     row.cut = null;
     row.unknown = false;
     this.changed.add(row);
-    // The newest of all comes with each stream, and so twice over a reconnect: it is live again, and nothing has moved.
+    // Each stream begins with the newest tick, so a reconnect repeats it: the row is live again, but nothing has moved.
     if (seq === row.seq && row.tick !== null) return undefined;
     const earlier = row.tick;
     row.seq = seq;
@@ -79,21 +79,21 @@ function newRow(symbol) {
     seq: -1,
     cut: null,
     unknown: false,
-    /** As many as the symbol ever had: so that its prices keep still. */
+    /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
     decimals: DECIMALS_MIN,
-    /** The direction of the last other price: "", "up" or "down"; and how many there were. */
+    /** The direction of the last price change, "", "up" or "down", and the number of changes. */
     move: "",
     moves: 0,
     history: null,
-    /** Newest last: trades, gaps, notes. Each has a number of its own. */
+    /** Trades, gaps and notes, the newest last. Each has a number of its own. */
     tape: [],
     tapeLines: 0,
-    /** The symbol's trades so far; null where that is not known of this epoch. */
+    /** The symbol's trades so far in this epoch; null while unknown. */
     trades: null,
   };
 }
 
-function startAnew(row) {
+function startOver(row) {
   row.seq = -1;
   if (row.trades !== null) line(row, { gap: null });
   row.trades = null;
@@ -112,7 +112,7 @@ function see(row, tick, earlier) {
   }
 }
 
-/** Writes the tape. Where `trades` jumps, trades are missing between: that is said, never bridged. */
+/** Writes the tape. Where `trades` jumps, trades are missing: the tape shows a gap. */
 function tell(row, tick, earlier) {
   const trades = Number(tick.trades ?? 0);
   if (trades > (row.trades ?? 0)) {

@@ -1,24 +1,24 @@
-// One stream, kept up: opens it, notices when it falls silent, comes back by itself, and says how it stands. What arrives is
-// handed on as it came.
+// Keeps one stream open: connects, detects silence, reconnects, and reports the state of the link. Events are passed on as they
+// came.
 //
-// The browser's EventSource would come back by itself too, but does not say when; so each failure closes it, and the wait is
-// our own: as long as the gateway's `retry:`, at random, and longer while it fails.
+// The browser's EventSource would reconnect too, but does not say when. So each failure closes it, and the wait is our own: random
+// within the range of the gateway's `retry:`, and longer after repeated failures.
 
-/** Asked of the gateway, in seconds: after so much silence it says that it is there. */
+/** The heartbeat that the gateway is asked for, in seconds of silence. */
 const HEARTBEAT = 5;
-/** After so much silence, in ms, nothing that is shown can be trusted ... */
+/** After this silence, in ms, the shown prices cannot be trusted ... */
 const SILENCE_STALE = 8_000;
-/** ... and after so much the connection is given up. */
+/** ... and after this one the page reconnects. */
 const SILENCE_DEAD = 16_000;
 const WAIT_MIN = 1_500;
 const WAIT_MAX = 4_000;
-/** A gateway that is full asks for this. */
+/** The wait, in ms, that a full gateway asks for. */
 const BUSY_MIN = 5_000;
 const BUSY_MAX = 30_000;
-/** A wait doubles with each failure, so many times. */
+/** The wait doubles with each failure, at most this many times. */
 const DOUBLINGS = 3;
 
-const BYE = { busy: "gateway busy", shutdown: "gateway restarts" };
+const BYE = { busy: "gateway busy", shutdown: "gateway restarting" };
 
 export class Stream {
   #source = null;
@@ -32,7 +32,7 @@ export class Stream {
   #on;
   #world;
 
-  /** `on` has hello, tick (its text), heartbeat, and link, which is told of each change. `world` is what it stands on. */
+  /** `on` has hello, tick (its data as a string), heartbeat, and link, called for each change. `world` is replaced in tests. */
   constructor(on, world = {
     open: (url) => new EventSource(url),
     fetch: (url) => fetch(url),
@@ -43,32 +43,32 @@ export class Stream {
     this.#world = world;
   }
 
-  /** Follows these symbols from now on. */
+  /** Streams these symbols from now on. */
   open(symbols, maxRate) {
     this.#request = { symbols, maxRate };
     this.#failures = 0;
     this.#connect();
   }
 
-  /** Ends the stream; it can be opened again, and goes on from where it was. */
+  /** Ends the stream. Opened again, it resumes where it ended. */
   close() {
     this.#drop();
     this.#request = null;
   }
 
-  /** Tries at once where it is waiting: the network is back, or the person asks. */
+  /** Retries at once if it is waiting: the network is back, or the person asks. */
   hurry() {
     if (this.#request !== null && this.#source === null) this.#connect();
   }
 
-  /** Now and then: whether there is still somebody. */
+  /** Checks for silence; called every second. */
   look() {
     if (this.#source === null) return;
     const silence = this.#world.now() - this.#heard;
-    if (silence > SILENCE_DEAD) this.#lost("nothing is heard");
+    if (silence > SILENCE_DEAD) this.#lost("gateway silent");
     else if (silence > SILENCE_STALE) {
       this.#silent = true;
-      this.#on.link({ name: "stale", why: "nothing is heard" });
+      this.#on.link({ name: "stale", why: "gateway silent" });
     }
   }
 
@@ -88,8 +88,8 @@ export class Stream {
     const on = (name, take) => source.addEventListener(name, (event) => {
       if (source !== this.#source) return;
       this.#heard = this.#world.now();
-      // After a silence nothing that is shown counts as live, and a symbol may have no tick for a weekend: a new stream brings
-      // the newest of each at once, as a first hello does however late it comes.
+      // After a silence no row counts as live, and some symbols may not tick for days. A new stream brings the newest tick of each at
+      // once; so does this one if the event is its first hello.
       if (this.#silent && name !== "hello") return this.#connect();
       this.#silent = false;
       take(event);
@@ -111,7 +111,7 @@ export class Stream {
     on("bye", ({ data }) => { this.#bye = JSON.parse(data).reason; });
     source.addEventListener("error", () => {
       if (source !== this.#source) return;
-      // 2 is closed for good: an answer that was no stream. What it was, EventSource does not say.
+      // 2 is closed for good: the answer was not a stream. EventSource does not say which answer it was.
       if (source.readyState === 2) this.#explain();
       else this.#lost(BYE[this.#bye] ?? "");
     });
@@ -134,7 +134,7 @@ export class Stream {
     this.#on.link({ name: "reconnecting", at: this.#world.now() + wait, why });
   }
 
-  /** Asks for the same symbols once: an error that says what to change ends it, all else may pass. */
+  /** Requests quotes of the same symbols, to learn why. A client error ends the stream; any other failure is retried. */
   async #explain() {
     const request = this.#request;
     this.#drop();
@@ -147,7 +147,7 @@ export class Stream {
         return;
       }
     } catch {
-      // Not reachable, or something between answers: it may be back later.
+      // Not reachable, or a proxy answered: the gateway may be back later.
     }
     if (request === this.#request && this.#source === null) this.#lost("");
   }

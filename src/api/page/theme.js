@@ -1,7 +1,7 @@
-// Before anything is drawn, so that a page that is kept dark never flashes bright: the only script that is no module.
+// Runs before the first paint, so that a dark page never flashes bright. That is why it is not a module.
 try {
   const kept = localStorage.getItem("tickfan.theme");
   if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
 } catch {
-  // The browser keeps nothing: the system chooses.
+  // Without storage the system's theme applies.
 }

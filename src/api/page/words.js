@@ -1,9 +1,9 @@
-// What is said of a row, and of times: words and short texts, from data alone.
+// The words for states, origins and times, from data alone.
 
-/** Why a row is not what it was, by what the page itself knows. */
+/** Why the page itself stopped updating a row. */
 export const CUT = { lost: "not connected", paused: "paused" };
 
-/** A row's state as one word, which its look goes by, and as a text. */
+/** A row's state: as one word, which selects its style, and as the words to show. */
 export function standing(row) {
   if (row.unknown) return { word: "unknown", text: "no feed has it" };
   if (row.cut !== null) return { word: "cut", text: CUT[row.cut] };
@@ -13,12 +13,12 @@ export function standing(row) {
   return { word: state, text: `${state}: ${reason.replaceAll("_", " ")}` };
 }
 
-/** Where a tick's prices come from, if not from the market of this moment. */
+/** The origin of prices that are not the current market's. */
 export function origin(name) {
   return name === "sim" ? "simulated" : name === "replay" ? "replayed" : name;
 }
 
-/** What a change is counted from: the previous close, else the open. `undefined` where the venue gives neither. */
+/** The base of a change: the previous close, else the open; undefined if the venue gives neither. */
 export function base(tick) {
   const usable = (text) => text !== undefined && Number(text) !== 0;
   if (usable(tick.prev_close)) return { name: "close", short: "c", text: "since last close", value: tick.prev_close };
@@ -39,7 +39,7 @@ export function age(millis) {
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** The time of day here, to the second or the millisecond. */
+/** The local time of day, to the second or the millisecond. */
 export function timeOfDay(millis, exactly = false) {
   const date = new Date(millis);
   const text = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;

@@ -1,10 +1,10 @@
-// What is read aloud: the connection, and symbols that become stale or live again. Not prices: nobody could follow.
+// Announcements for screen readers: the connection, and symbols that become stale or live again. Prices change too fast to read.
 
 import { element } from "./dom.js";
 
-/** Changes come in bursts: they are gathered for so long. */
+/** How long changes are collected, in ms: they come in bursts. */
 const GATHER_MILLIS = 800;
-/** More symbols than this are only counted. */
+/** How many symbols an announcement names; more are counted instead. */
 const NAMED_MAX = 5;
 
 export class Announcer {

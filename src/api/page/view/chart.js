@@ -1,12 +1,12 @@
-// The chart of one symbol's last prices, drawn by uPlot (MIT, Leon Sorokin), which is a script of its own: `window.uPlot`.
+// The chart of one symbol's recent prices, drawn by uPlot (MIT, Leon Sorokin), which is a script of its own: `window.uPlot`.
 
 import { colour } from "./dom.js";
 
 const HEIGHT = 220;
-/** In seconds: the shortest time that is shown, and the distances between its lines. */
+/** The shortest time span and the distances between grid lines, in seconds. */
 const SPAN_MIN = 10;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
-/** Half of a time's text, in px: so near to the left edge it would be cut off. */
+/** Half the width of a time label, in px: closer to the left edge it would be cut off. */
 const TIME_HALF = 26;
 const FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
@@ -24,7 +24,7 @@ export class Chart {
   draw(row, now) {
     const [times, values] = [[], []];
     row.history?.each(0, (time, value) => {
-      // In the place of an interruption the last price ends, and nothing begins.
+      // At an interruption the line ends.
       times.push(time / 1000);
       values.push(Number.isNaN(value) ? null : value);
     });
@@ -42,7 +42,7 @@ export class Chart {
       : `Chart of the last prices of ${row.symbol} over the last ${Math.max(Math.round((times.at(-1) - times[0]) / 60), 1)} minutes`;
   }
 
-  /** Other colours, or prices of another fineness: it is made anew. */
+  /** The colours or the decimals have changed: the next drawing makes a new plot. */
   restyle() {
     this.#plot?.destroy();
     this.#plot = null;
@@ -80,7 +80,7 @@ export class Chart {
       ? `${new Date(times[index] * 1000).toTimeString().slice(0, 8)}  ${this.#price(values[index])}` : "";
   }
 
-  /** A rounded price: a chart shows a shape, the list has the digits. */
+  /** A rounded price: the chart shows the shape, the list shows the digits. */
   #price(value) {
     return value.toLocaleString("en", { minimumFractionDigits: this.#decimals, maximumFractionDigits: this.#decimals });
   }
@@ -91,24 +91,24 @@ export class Chart {
   }
 }
 
-/** Whether there is but one price, which makes no line. */
+/** Whether there is only one price, so that a line would not be visible. */
 function alone(plot) {
   return plot.data[1].filter((value) => value !== null).length === 1;
 }
 
-/** From the first time to the last, which may be the same one. */
+/** The range of the time axis. */
 function span(times) {
   const to = times.at(-1) ?? SPAN_MIN;
   return [Math.min(times[0] ?? 0, to - SPAN_MIN), to];
 }
 
-/** Round distances between lines, none finer than a price is. */
+/** Round distances between grid lines, not finer than the prices. */
 function steps(decimals) {
   const powers = Array.from({ length: decimals + 9 }, (_, index) => 10 ** (index - decimals));
   return powers.flatMap((power) => [power, 2 * power, 5 * power]);
 }
 
-/** Room above and below, and a scale also where there is one price alone. */
+/** The range of the price axis: with a margin, and not empty for a single price. */
 function padded(low, high) {
   if (low == null || high == null) return [0, 1];
   const room = (high - low) * 0.08 || Math.abs(high) * 0.0005 || 1;

@@ -1,4 +1,4 @@
-// The pane beside the list: all that is known of one symbol, its chart and its tape.
+// The details of one symbol, beside the list: its fields, its chart and its tape.
 
 import { decimals, grouped, percent, signed, subtract } from "../numbers.js";
 import { base, origin, standing, timeOfDay } from "../words.js";
@@ -7,7 +7,7 @@ import { Styled, Text, element, mark } from "./dom.js";
 import { Tape } from "./tape.js";
 
 const NONE = "–";
-/** What is listed, as [id, heading]. */
+/** The listed fields, as [id, heading]. */
 const FACTS = [
   ["bid", "Bid"], ["ask", "Ask"], ["size", "Last size"], ["volume", "Volume"], ["open", "Open"], ["prev", "Previous close"],
   ["high", "High"], ["low", "Low"], ["ext", "Extended hours"], ["trades", "Trades seen"], ["time", "Venue time"], ["window", "Statistics over"], ["state", "State"],
@@ -21,7 +21,7 @@ export class Detail {
   #facts = new Map();
   #chart = new Chart();
   #tape = new Tape();
-  /** The row that is shown, or null. */
+  /** The shown row, or null. */
   row = null;
 
   constructor(close) {
@@ -34,7 +34,7 @@ export class Detail {
     document.getElementById("detail-close").addEventListener("click", close);
   }
 
-  /** Shows a row, or nothing. */
+  /** Shows a row; null hides the pane. */
   show(row, now) {
     this.row = row;
     this.#pane.hidden = row === null;
@@ -44,12 +44,12 @@ export class Detail {
     this.drawChart(now);
   }
 
-  /** Brings it into the window: above a long list it may be out of sight. */
+  /** Scrolls it into view: above a long list it may be out of sight. */
   reveal() {
     this.#pane.scrollIntoView({ block: "start" });
   }
 
-  /** Its texts and its tape. */
+  /** Draws the fields and the tape. */
   draw() {
     const { row } = this;
     const tick = row.tick ?? {};

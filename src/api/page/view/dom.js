@@ -1,4 +1,4 @@
-// The few things that all views do to the document.
+// What all views share to change the document.
 
 /** An element with its properties, such as `className` or `role`, and its children. */
 export function element(name, properties = {}, ...children) {
@@ -7,7 +7,7 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** A text that is written only when it is another one, and then once. */
+/** A text node that is written only if its content changes. */
 export class Text {
   #node = document.createTextNode("");
   #shown = "";
@@ -23,7 +23,7 @@ export class Text {
   }
 }
 
-/** A text in one of several looks. Both change in one write: the element with the look is replaced as a whole. */
+/** A text with a style. Both change in one write: a new style replaces the whole element. */
 export class Styled {
   #parent;
   #inner = null;
@@ -46,12 +46,12 @@ export class Styled {
   }
 }
 
-/** Sets a `data-` attribute if it is another one. */
+/** Sets a `data-` attribute if its value changes. */
 export function mark(target, name, value) {
   if (target.dataset[name] !== value) target.dataset[name] = value;
 }
 
-/** Calls `draw` once with the next frame, however often it was asked for. A hidden page has no frames. */
+/** Calls `draw` once in the next animation frame, however often it was asked. A hidden page has no frames. */
 export class Frame {
   #asked = false;
   #draw;
@@ -73,7 +73,7 @@ export class Frame {
 const probe = element("span", { className: "probe" });
 const colours = new Map();
 
-/** A colour of the style sheet as a canvas takes it: there, `light-dark()` means nothing. */
+/** A colour of the style sheet for a canvas, which does not understand `light-dark()`. */
 export function colour(name) {
   let found = colours.get(name);
   if (found === undefined) {
@@ -85,7 +85,7 @@ export function colour(name) {
   return found;
 }
 
-/** After a change between dark and light. */
+/** To be called after a change between dark and light. */
 export function forgetColours() {
   colours.clear();
 }

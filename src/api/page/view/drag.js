@@ -1,6 +1,6 @@
-// Reordering rows by their grips, with mouse, pen or finger. The rows move while they are dragged; the list is told at the end.
+// Reorders rows by their grips, with mouse, pen or finger. The rows move while dragged; the list gets the order at the end.
 
-/** Watches `body`'s grips. `settle` gets the symbols in their new order, or nothing where the drag was called off. */
+/** Watches the grips in `body`. `settle` gets the symbols in their new order, or in the old one after a cancelled drag. */
 export function dragRows(body, settle) {
   let dragged = null;
   let before = null;
@@ -26,7 +26,7 @@ export function dragRows(body, settle) {
     const middle = (line) => line.getBoundingClientRect().top + line.getBoundingClientRect().height / 2;
     const previous = dragged.previousElementSibling;
     const next = dragged.nextElementSibling;
-    // The others move, not the dragged one: an element that leaves the document loses the pointer.
+    // The other rows move, not the dragged one: an element that leaves the document loses the pointer.
     if (previous !== null && clientY < middle(previous)) {
       const passed = [];
       for (let line = previous; line !== null && clientY < middle(line); line = line.previousElementSibling) passed.push(line);

@@ -1,4 +1,4 @@
-// One row of the watchlist. Each cell is one text, or one attribute, and is written at most once per frame.
+// One row of the watchlist. Each cell is one text or one attribute, written at most once per frame.
 
 import { compact, decimals, grouped, percent, signed, subtract } from "../numbers.js";
 import { age, base, origin, standing } from "../words.js";
@@ -6,11 +6,11 @@ import { Styled, Text, calm, element, mark } from "./dom.js";
 import { drawSparkline } from "./sparkline.js";
 
 const NONE = "–";
-/** The widest difference in decimals for which the column still lines up at the point. */
+/** The largest difference in decimals for which a column still aligns at the decimal point. */
 export const PAD_MAX = 8;
 const KEYS = "ArrowUp ArrowDown Alt+ArrowUp Alt+ArrowDown Delete";
 
-/** Half a second in full, then fading: two steps of Web Animations, which a strict policy lets through. */
+/** Full for half a second, then fading: by Web Animations, which a strict content security policy allows. */
 const flash = (name) => [
   { backgroundColor: `var(--${name}-flash)`, color: `var(--${name})`, offset: 0 },
   { backgroundColor: `var(--${name}-flash)`, color: `var(--${name})`, offset: 0.33 },
@@ -28,9 +28,9 @@ export class RowView {
   #badge;
   #spark = element("canvas", { ariaHidden: "true" });
   #sparkDrawn = false;
-  /** Whether it is within the window: what nobody sees is not animated. */
+  /** Whether it is within the window: rows out of sight are not animated. */
   seen = true;
-  /** The word of the state that is shown. */
+  /** The word of the shown state. */
   word = "";
 
   constructor(symbol) {
@@ -62,7 +62,7 @@ export class RowView {
     );
   }
 
-  /** Writes all that is new. `decimalsMax` is the most that a row of the list has: their points stand in a line. */
+  /** Writes what changed. `decimalsMax` is the most decimals of any row: decimal points are aligned. */
   draw(row, now, decimalsMax) {
     const { tick } = row;
     const { word, text } = standing(row);
@@ -109,7 +109,7 @@ export class RowView {
 
   drawAge(row, now) {
     const { tick } = row;
-    if (row.cut === "paused") return; // What is paused stands still.
+    if (row.cut === "paused") return; // A paused row stands still.
     this.#texts.age.write(tick?.recv === undefined ? NONE : age(now - Number(tick.recv) / 1000));
   }
 

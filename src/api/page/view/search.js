@@ -1,9 +1,9 @@
-// The search for symbols: a combobox over what the gateway knows.
+// The search: a combobox over the gateway's symbols.
 
 import { element } from "./dom.js";
 
 const SHOWN = 8;
-/** A pause in typing that is long enough to ask. */
+/** The pause in typing, in ms, after which the gateway is asked. */
 const PAUSE_MILLIS = 120;
 
 export class Search {
@@ -25,7 +25,7 @@ export class Search {
     this.#input.addEventListener("focus", () => this.#ask());
     this.#input.addEventListener("blur", () => this.#close());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
-    // Before the input loses the focus, and with it the list its place.
+    // Before the input loses the focus, which closes the list.
     this.#list.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const option = event.target.closest("[role=option]");
@@ -49,7 +49,7 @@ export class Search {
       const { symbols, more } = await answer.json();
       if (asked === this.#asked && document.activeElement === this.#input) this.#open(symbols, more, prefix);
     } catch {
-      // Given up for a newer one, or not reachable: the pill says so.
+      // Aborted by a newer request, or not reachable, which the pill shows.
     }
   }
 
@@ -93,7 +93,7 @@ export class Search {
       this.#close();
     } else if (event.key === "Enter") {
       const chosen = this.#found[this.#active];
-      // What was typed may not have been asked for yet.
+      // The list may still be that of an earlier input.
       if (chosen !== undefined && !this.#list.hidden && chosen.symbol.startsWith(this.#input.value.trim().toUpperCase())) {
         this.#take(chosen);
       } else if (this.#input.value.trim() !== "") {

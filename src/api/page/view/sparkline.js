@@ -1,13 +1,13 @@
-// A line of up to the last two minutes in a cell: drawn on a canvas, which costs no change of the document.
+// A line of up to the last two minutes in a cell, drawn on a canvas, so that the document does not change.
 
 import { colour } from "./dom.js";
 
 const SPAN_MILLIS = 120_000;
-/** A page that was just opened shows less, stretched, but not seconds as if they were minutes. */
+/** A page that was just opened shows a shorter span, stretched, but never less than this. */
 const SPAN_MIN_MILLIS = 20_000;
 const PADDING = 2;
 
-/** Draws a row's prices up to `now`, in the colour of their direction, or a faint one. */
+/** Draws a row's prices up to `now`, in the colour of their direction; faint unless live. */
 export function drawSparkline(canvas, row, now, live) {
   const ratio = devicePixelRatio;
   const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
@@ -36,7 +36,7 @@ export function drawSparkline(canvas, row, now, live) {
   let end = NaN;
   row.history.each(since, (time, value) => {
     if (Number.isNaN(value)) {
-      // The price stood until here, then nothing was known.
+      // The last price holds until the interruption.
       if (open) context.lineTo(x(time), y(end));
       open = false;
       return;

@@ -1,4 +1,4 @@
-// The line above the list: how the connection stands, where prices come from, how many come and how fast.
+// The line above the list: the state of the connection, the origin of the prices, the rate and the delay of ticks.
 
 import { delay, origin, timeOfDay } from "../words.js";
 import { Text, mark } from "./dom.js";
@@ -17,7 +17,7 @@ export class Status {
   #rate = new Text(byId("rate"));
   #delay = new Text(byId("delay"));
 
-  /** `link` as the stream tells it, and the states of the rows. */
+  /** Draws the link, as the stream reports it, and the states of the rows. */
   draw(link, store, now) {
     const states = [...store.rows.values()].map(({ tick, cut }) => (cut === null ? tick?.state : "cut"));
     const stale = states.filter((state) => state === "stale").length;
@@ -34,7 +34,7 @@ export class Status {
   }
 
   #text({ name, at, why = "", since }, stale, allStale, now) {
-    if (name === "live") return allStale ? "stale: no venue sends" : stale > 0 ? `live, ${stale} stale` : "live";
+    if (name === "live") return allStale ? "stale: no venue sends data" : stale > 0 ? `live, ${stale} stale` : "live";
     const because = why === "" ? "" : `: ${why}`;
     if (name === "reconnecting" && at !== undefined) {
       return `reconnecting in ${Math.max(Math.ceil((at - now) / 1_000), 0)} s${because}`;
@@ -49,7 +49,7 @@ export class Status {
     this.#delay.write(Number.isNaN(p50) ? "–" : `${delay(p50)} · p99 ${delay(p99)}`);
   }
 
-  /** Says something that the person should know, about `subject`; `action` is a button beside it. */
+  /** Shows a notice about `subject`; `action` is a button beside it. */
   tell(subject, text, action) {
     this.#subject = subject;
     this.#notice.hidden = false;
@@ -57,7 +57,7 @@ export class Status {
     this.#noticeTools.replaceChildren(...(action === undefined ? [] : [action]));
   }
 
-  /** Takes away what was said about a subject; without one, all. */
+  /** Hides the notice about a subject, by default whatever it is about. */
   hush(subject = this.#subject) {
     if (subject === this.#subject) this.#notice.hidden = true;
   }

@@ -1,4 +1,4 @@
-// The tape of one symbol: its trades, newest first, and where some are missing, that they are.
+// The tape of one symbol: its trades, newest first, with a line wherever some are missing.
 
 import { grouped } from "../numbers.js";
 import { timeOfDay } from "../words.js";
@@ -11,7 +11,7 @@ export class Tape {
   #row = null;
   #shown = 0;
 
-  /** Writes what is new of this row. */
+  /** Writes the new lines of this row. */
   draw(row) {
     if (row !== this.#row) {
       this.#row = row;
@@ -28,7 +28,7 @@ export class Tape {
 
 function line(entry, decimals) {
   if (entry.gap !== undefined) {
-    const text = entry.gap === null ? "the gateway began anew" : `${entry.gap} ${entry.gap === 1 ? "trade" : "trades"} not shown`;
+    const text = entry.gap === null ? "the gateway restarted" : `${entry.gap} ${entry.gap === 1 ? "trade" : "trades"} not shown`;
     return element("tr", { className: "gap" }, element("td", { colSpan: 4 }, text));
   }
   if (entry.note !== undefined) return element("tr", { className: "gap" }, element("td", { colSpan: 4 }, entry.note));

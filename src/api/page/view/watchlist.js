@@ -1,11 +1,11 @@
-// The table: rows in their order, the one that has the focus, and what keys and mouse do to them.
+// The table: its rows in their order, the focused row, and the keys and mouse actions on them.
 
 import { DECIMALS_MIN } from "../store.js";
 import { Text, mark } from "./dom.js";
 import { dragRows } from "./drag.js";
 import { PAD_MAX, RowView } from "./row.js";
 
-/** How the column of changes is headed, by what all of them are counted from. */
+/** The heading of the column of changes, by their common base. */
 const BASES = { close: "vs close", open: "vs open", "24h": "in 24 h", mixed: "vs base" };
 
 export class Watchlist {
@@ -41,7 +41,7 @@ export class Watchlist {
     dragRows(this.#body, (symbols) => on.order(symbols));
   }
 
-  /** Shows these symbols in this order. Rows that stay are kept as they are. */
+  /** Shows these symbols in this order. Symbols that stay keep their rows. */
   list(symbols) {
     const earlier = this.#views;
     this.#views = new Map(symbols.map((symbol) => [symbol, earlier.get(symbol) ?? this.#newView(symbol)]));
@@ -56,7 +56,7 @@ export class Watchlist {
       else this.#body.insertBefore(line, place);
     }
     this.#empty.hidden = symbols.length > 0;
-    // Always one stop of the tab key.
+    // Exactly one row is a tab stop.
     const held = [...this.#views.values()].some(({ button }) => button.tabIndex === 0);
     const first = this.#views.values().next().value;
     if (!held && first !== undefined) first.button.tabIndex = 0;
@@ -68,11 +68,11 @@ export class Watchlist {
     return view;
   }
 
-  /** Draws the changed rows; returns what became of their states, as `{ symbol, from, to }`. */
+  /** Draws the changed rows; returns the changes of their states, as `{ symbol, from, to }`. */
   draw(store, now) {
     let most = 0;
     for (const row of store.rows.values()) most = Math.max(most, row.decimals);
-    // The headings stand over the prices that are most.
+    // The headings align with the prices that have the most decimals.
     mark(this.#headings, "pad", String(Math.min(most - DECIMALS_MIN, PAD_MAX)));
     const rows = most === this.#decimalsMax ? store.changed : store.rows.values();
     this.#decimalsMax = most;
@@ -87,7 +87,7 @@ export class Watchlist {
     return turns;
   }
 
-  /** What changes by time alone. */
+  /** Draws what changes by time alone. */
   drawTimes(store, now) {
     const bases = new Set();
     for (const row of store.rows.values()) {
@@ -99,7 +99,7 @@ export class Watchlist {
     this.#base.write(BASES[bases.size > 1 ? "mixed" : [...bases][0]] ?? "");
   }
 
-  /** Marks the row whose details are shown. */
+  /** Marks the row of the shown details. */
   select(symbol) {
     for (const view of this.#views.values()) {
       const chosen = view.symbol === symbol;
@@ -117,7 +117,7 @@ export class Watchlist {
     view.line.scrollIntoView({ block: "nearest" });
   }
 
-  /** Takes a row away; the focus goes to its neighbour, so that keys go on working. */
+  /** Removes a row. The focus moves to its neighbour, so that keys keep working. */
   remove(symbol) {
     const symbols = [...this.#views.keys()];
     const place = symbols.indexOf(symbol);
