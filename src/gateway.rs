@@ -33,8 +33,8 @@ use tracing::info;
 /// How much longer than the drain window the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
-/// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred thousand in ten
-/// seconds.
+/// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
+/// thousand in ten seconds.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_SYMBOLS: usize = 10_000;
 
@@ -130,8 +130,8 @@ impl Gateway {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams over the drain window while
-    /// feeds go on, then the feeds, and the operators' listener last.
+    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams over the
+    /// drain window while feeds go on, then the feeds, and the operators' listener last.
     ///
     /// # Errors
     /// [`GatewayError`] if the gateway cannot go on.

@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(message) => {
-            // `--help` and `--version` are reported this way too. If standard output is closed, there is nowhere to report that.
+            // `--help` and `--version` are reported this way too. If standard output is closed, there is nowhere to
+            // report that.
             let _ = message.print();
             return ExitCode::from(if message.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }

@@ -3,7 +3,8 @@
 use crate::feed::FeedState;
 use std::{sync::Arc, time::Duration};
 
-/// How long readiness waits for every feed's first verdict. After that the gateway gets clients, whose symbols are `waiting`.
+/// How long readiness waits for every feed's first verdict. After that the gateway gets clients, whose symbols are
+/// `waiting`.
 pub const FIRST_VERDICTS_MAX: Duration = Duration::from_secs(30);
 /// The share of its streams, in percent, from which a gateway is not ready for more.
 const STREAMS_FULL_PERCENT: usize = 95;

@@ -1,5 +1,5 @@
-//! Symbols counted by state. The states have the names of the wire, except that a planned outage has its own: no operator should be
-//! woken for it.
+//! Symbols counted by state. The states have the names of the wire, except that a planned outage has its own: no
+//! operator should be woken for it.
 
 use crate::{
     cache::SymbolState,

@@ -76,8 +76,8 @@ impl Server {
         self.0.local_addr()
     }
 
-    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all are
-    /// closed, except the streams, which are the workers'.
+    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
+    /// are closed, except the streams, which are the workers'.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.

@@ -25,8 +25,8 @@ pub(super) struct StreamParams {
 }
 
 impl StreamParams {
-    /// Reads them from the query. The last event id is also read from its header, which takes precedence: a browser sets it when it
-    /// reconnects to a URL that names an older one. An id of another gateway is not an error.
+    /// Reads them from the query. The last event id is also read from its header, which takes precedence: a browser
+    /// sets it when it reconnects to a URL that names an older one. An id of another gateway is not an error.
     ///
     /// # Errors
     /// [`ApiError::BadOption`], which says what the option takes.

@@ -6,12 +6,15 @@ use std::{net::SocketAddr, path::PathBuf};
 
 /// Exit code: the command succeeded, or the gateway stopped as asked.
 pub const EXIT_OK: u8 = 0;
-/// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart it.
+/// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart
+/// it.
 pub const EXIT_FAILED: u8 = 1;
-/// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of sysexits.h).
+/// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of
+/// sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Market data from websocket feeds, fanned out over Server-Sent Events. Without a configuration it serves a simulated market.
+/// Market data from websocket feeds, fanned out over Server-Sent Events. Without a configuration it serves a simulated
+/// market.
 #[derive(Debug, Parser)]
 #[command(name = "tickfan", version, after_help = EXIT_CODES)]
 pub struct Args {

@@ -10,7 +10,8 @@ use std::{
 /// The part of an IPv6 address that a provider assigns. A client can change the rest as often as it likes.
 const V6_NETWORK_BITS: u128 = u128::MAX << 64;
 
-/// The identity of a client for limits: its IPv4 address, also if it comes mapped into IPv6, or the /64 of its IPv6 address.
+/// The identity of a client for limits: its IPv4 address, also if it comes mapped into IPv6, or the /64 of its IPv6
+/// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 

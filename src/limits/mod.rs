@@ -1,8 +1,9 @@
-//! The limits of one gateway: permits for connections and streams, in all and per address, and the descriptors that both need.
+//! The limits of one gateway: permits for connections and streams, in all and per address, and the descriptors that
+//! both need.
 //!
-//! A permit lives as long as its descriptor: the owner of a socket owns its permit and drops it after the socket. A connection that
-//! becomes a stream briefly holds both, so the permits in use are never fewer than the descriptors in use. How a client without a
-//! permit is answered is decided elsewhere.
+//! A permit lives as long as its descriptor: the owner of a socket owns its permit and drops it after the socket. A
+//! connection that becomes a stream briefly holds both, so the permits in use are never fewer than the descriptors in
+//! use. How a client without a permit is answered is decided elsewhere.
 
 mod addresses;
 
@@ -11,12 +12,12 @@ pub use addresses::{AddressPermit, Addresses, ClientAddress};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections operators may have at a time. They have permits of their own, so that clients cannot lock them out. A
-/// scraper or two and a person need few.
+/// How many connections operators may have at a time. They have permits of their own, so that clients cannot lock them
+/// out. A scraper or two and a person need few.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
-/// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few files of
-/// the resolver and of logs, and a reserve.
+/// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
+/// files of the resolver and of logs, and a reserve.
 const RESERVED_FIXED: u64 = 32;
 /// A feed has one socket, and briefly a second one while it reconnects. A simulated feed has both ends of each.
 const RESERVED_PER_FEED: u64 = 4;
@@ -171,8 +172,8 @@ pub struct TooFewDescriptors {
 
 /// Fits `streams` and `connections` into what `reserved` leaves of `nofile`.
 ///
-/// If that is not enough for both, connections get a quarter, or what the streams leave if that is more: connections come and go,
-/// while a stream stays.
+/// If that is not enough for both, connections get a quarter, or what the streams leave if that is more: connections
+/// come and go, while a stream stays.
 ///
 /// # Errors
 /// [`TooFewDescriptors`] if hardly anything is left.

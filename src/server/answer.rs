@@ -3,7 +3,8 @@
 use super::{problem::Problem, response::Response};
 use http::StatusCode;
 
-/// How a route answers a request. `S` is what it takes to open a stream; on a listener without streams it has no values.
+/// How a route answers a request. `S` is what it takes to open a stream; on a listener without streams it has no
+/// values.
 pub(crate) enum Answer<S> {
     /// With all of it at once. hyper writes it.
     Whole(Response),

@@ -16,8 +16,8 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with unread
-/// bytes resets the connection, and the client may lose the answer that says what is wrong.
+/// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with
+/// unread bytes resets the connection, and the client may lose the answer that says what is wrong.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 
@@ -36,7 +36,8 @@ impl<S: Streams> Connections<S> {
     /// Serves a connection to its end, or hands it over with its first stream.
     ///
     /// # Errors
-    /// The socket's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's fault.
+    /// The socket's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
+    /// fault.
     pub(super) async fn serve(&self, socket: TcpStream, peer: IpAddr, shutdown: ShutdownSignal) -> io::Result<()> {
         let http = handoff::builder(self.head_timeout, self.head_bytes);
         let io = WriteDeadline::new(socket, self.write_timeout);

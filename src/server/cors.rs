@@ -3,7 +3,8 @@
 use super::response::{METHODS, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// The headers that a page may send beside those that need no permission: a polyfill or a fetch-based client sends the id itself.
+/// The headers that a page may send beside those that need no permission: a polyfill or a fetch-based client sends the
+/// id itself.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control");
 /// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");

@@ -5,12 +5,12 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Each proxy appends the address that connected to it. Read from the right, everything behind the first untrusted address may be
-/// forged.
+/// Each proxy appends the address that connected to it. Read from the right, everything behind the first untrusted
+/// address may be forged.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request that came from `peer`: the nearest address on its way that is not a trusted proxy. A malformed entry ends
-/// the way at the last good address.
+/// The client of a request that came from `peer`: the nearest address on its way that is not a trusted proxy. A
+/// malformed entry ends the way at the last good address.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
     let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
@@ -24,7 +24,8 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Cl
     client.into()
 }
 
-/// Parses an address, also in brackets or with a port, as some proxies write it. An IPv4 address mapped into IPv6 becomes IPv4.
+/// Parses an address, also in brackets or with a port, as some proxies write it. An IPv4 address mapped into IPv6
+/// becomes IPv4.
 fn read(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);

@@ -1,9 +1,9 @@
 //! The seam: hyper serves a connection until a request on it is answered with a stream, then lets go of the I/O.
 //!
-//! Such a request is declined: the service fails, so hyper writes nothing and ends, with all earlier answers flushed. Whoever
-//! serves the stream then writes the answer's head as its first bytes. The bytes that the client sent behind that request are
-//! never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and `tests/process/hostile/`
-//! hold this against hyper.
+//! Such a request is declined: the service fails, so hyper writes nothing and ends, with all earlier answers flushed.
+//! Whoever serves the stream then writes the answer's head as its first bytes. The bytes that the client sent behind
+//! that request are never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and
+//! `tests/process/hostile/` hold this against hyper.
 
 use super::{answer::Outcome, handler::RequestHandler, response::Response, shutdown::ShutdownSignal, streams::Streams};
 use http::Request;

@@ -1,7 +1,7 @@
 //! The names that the gateway answers to.
 //!
-//! A page of another site can reach a gateway in a private network by letting its own name point there (DNS rebinding). The
-//! browser then takes the answer for the site's own, so CORS does not help. The page cannot forge `Host`.
+//! A page of another site can reach a gateway in a private network by letting its own name point there (DNS rebinding).
+//! The browser then takes the answer for the site's own, so CORS does not help. The page cannot forge `Host`.
 
 use super::{problem::Quoted, request_error::RequestError};
 use http::{Version, header, request::Parts, uri::Authority};
@@ -19,9 +19,11 @@ impl Hosts {
     /// Checks that a request names this gateway.
     ///
     /// # Errors
-    /// [`RequestError::BadHost`] if the host is missing, repeated or malformed, [`RequestError::UnknownHost`] if it is another's.
+    /// [`RequestError::BadHost`] if the host is missing, repeated or malformed, [`RequestError::UnknownHost`] if it is
+    /// another's.
     pub(crate) fn check(&self, request: &Parts) -> Result<(), RequestError> {
-        // A request line with an absolute URI overrides `Host`. Both must pass, whichever of them a proxy in between believed.
+        // A request line with an absolute URI overrides `Host`. Both must pass, whichever of them a proxy in between
+        // believed.
         if let Some(authority) = request.uri.authority() {
             self.check_name(authority)?;
         }

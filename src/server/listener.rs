@@ -8,11 +8,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`). While that queue is full,
-/// the kernel drops SYNs, and each client sends its next one a second later.
+/// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`). While that queue is
+/// full, the kernel drops SYNs, and each client sends its next one a second later.
 const BACKLOG: i32 = 4096;
-/// Bytes of answers that the kernel holds for one client, doubled for its own use. By default it holds megabytes for a client that
-/// asks for much and reads nothing. A client 100 ms away still gets over a megabyte a second.
+/// Bytes of answers that the kernel holds for one client, doubled for its own use. By default it holds megabytes for a
+/// client that asks for much and reads nothing. A client 100 ms away still gets over a megabyte a second.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Why a listener cannot be bound.
@@ -35,8 +35,8 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Makes a listener; it needs no runtime. The kernel times out a client that acknowledges nothing for `write_timeout`, also after
-/// its connection was closed.
+/// Makes a listener; it needs no runtime. The kernel times out a client that acknowledges nothing for `write_timeout`,
+/// also after its connection was closed.
 ///
 /// # Errors
 /// [`BindError`], such as an address in use.
@@ -64,8 +64,8 @@ pub(crate) struct HttpServer<Kind, S: Streams> {
 }
 
 impl<Kind: Send + 'static, S: Streams> HttpServer<Kind, S> {
-    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate` limits the
-    /// connections that are open at a time, without streams.
+    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
+    /// limits the connections that are open at a time, without streams.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
@@ -91,8 +91,8 @@ impl<Kind: Send + 'static, S: Streams> HttpServer<Kind, S> {
         self.address
     }
 
-    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all are
-    /// closed. Streams are not among them: they left with their sockets.
+    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
+    /// are closed. Streams are not among them: they left with their sockets.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.

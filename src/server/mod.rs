@@ -1,11 +1,11 @@
 //! HTTP as both listeners speak it: the clients' and the operators'.
 //!
 //! The accept loop is our own, for its limits. hyper reads requests and writes whole answers; warp's filters route, in
-//! `router.rs` alone. A listener that has streams gives the server a [`Streams`]: a request for one leaves hyper with its
-//! socket, and goes there. This module knows neither symbols nor feeds.
+//! `router.rs` alone. A listener that has streams gives the server a [`Streams`]: a request for one leaves hyper with
+//! its socket, and goes there. This module knows neither symbols nor feeds.
 //!
-//! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections, a [`connection`] is served by hyper
-//! until the [`handoff`], and the [`handler`] answers each request.
+//! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections, a [`connection`] is served by
+//! hyper until the [`handoff`], and the [`handler`] answers each request.
 
 mod listener;
 mod accept;

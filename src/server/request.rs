@@ -8,8 +8,8 @@ pub(crate) type Parameters = Vec<(String, String)>;
 
 /// What a route's function sees of a request.
 pub(crate) struct Request {
-    /// The decoded last segment of the path, where the route's pattern leaves it open; otherwise empty. A sequence that is not
-    /// UTF-8 becomes U+FFFD, which no symbol contains.
+    /// The decoded last segment of the path, where the route's pattern leaves it open; otherwise empty. A sequence that
+    /// is not UTF-8 becomes U+FFFD, which no symbol contains.
     pub(crate) segment: String,
     /// The query. Parameters that the route does not know are ignored: v1 grows by adding.
     pub(crate) query: Query,

@@ -9,11 +9,12 @@ use std::{
     },
 };
 
-/// The header that repeats it. A client's own header of this name is not read: it could claim the id of another request.
+/// The header that repeats it. A client's own header of this name is not read: it could claim the id of another
+/// request.
 pub(super) const HEADER: http::HeaderName = http::HeaderName::from_static("x-request-id");
 
-/// A request's id, `[0-9a-f]{8}-[0-9a-f]+`: random digits of the process, then a count. Unique over both listeners, and very
-/// probably over restarts.
+/// A request's id, `[0-9a-f]{8}-[0-9a-f]+`: random digits of the process, then a count. Unique over both listeners, and
+/// very probably over restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestId {
     process: u32,

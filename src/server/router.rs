@@ -21,8 +21,8 @@ use warp::{
     reject::{MethodNotAllowed, not_found},
 };
 
-/// A listener's routes, as they are declared. `R` labels them, `C` is what their functions need, and `S` is what a route answers
-/// with to open a stream.
+/// A listener's routes, as they are declared. `R` labels them, `C` is what their functions need, and `S` is what a
+/// route answers with to open a stream.
 pub(crate) struct Router<R, C, S> {
     context: Arc<C>,
     routes: Vec<BoxedFilter<(Routed<S>,)>>,
@@ -115,7 +115,8 @@ impl<S: Send + Sync + 'static> Routes<S> {
     }
 }
 
-/// A service of warp returns warp's own response, so the answer travels in its extensions. Only [`Routes::answer`] sees it.
+/// A service of warp returns warp's own response, so the answer travels in its extensions. Only [`Routes::answer`] sees
+/// it.
 impl<S: Send + Sync + 'static> Reply for Routed<S> {
     fn into_response(self) -> warp::reply::Response {
         let mut carrier = warp::reply::Response::default();

@@ -17,7 +17,8 @@ pub(crate) trait Streams: Send + Sync + 'static {
     /// The answer that becomes a stream, without its body. HEAD gets it as it is.
     fn head(&self) -> Response;
 
-    /// Admits a stream, or answers its request as a whole. `head` is [`Streams::head`] with the headers that every answer has.
+    /// Admits a stream, or answers its request as a whole. `head` is [`Streams::head`] with the headers that every
+    /// answer has.
     fn admit(&self, request: Self::Request, client: ClientAddress, head: Response) -> Outcome<Self::Admitted>;
 
     /// Takes over the socket of an admitted stream. It is non-blocking, and nothing of the answer is written on it yet.

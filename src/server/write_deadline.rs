@@ -13,12 +13,14 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of the first
-/// write that found the socket full. Progress does not move the deadline, so a client that reads a byte now and then gains nothing.
+/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of
+/// the first write that found the socket full. Progress does not move the deadline, so a client that reads a byte now
+/// and then gains nothing.
 pub(crate) struct WriteDeadline {
     socket: TcpStream,
     timeout: Duration,
-    /// Runs from the first write that found the socket full to the next flush, which hyper calls when its buffer is empty.
+    /// Runs from the first write that found the socket full to the next flush, which hyper calls when its buffer is
+    /// empty.
     running: Option<Pin<Box<Sleep>>>,
 }
 
@@ -40,8 +42,8 @@ impl WriteDeadline {
         if !over_time {
             return written;
         }
-        // Closing the socket then resets it, and the kernel drops what the client never read. A socket that refuses the option is
-        // closed already.
+        // Closing the socket then resets it, and the kernel drops what the client never read. A socket that refuses the
+        // option is closed already.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -190,8 +190,8 @@ fn first_word(path: &str) -> String {
     path.trim_start().chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
 }
 
-/// For each child module of a folder, the siblings that it imports. A child is a file or a folder with all its files; the folder's own
-/// `mod.rs` imports its children, and is not one of them.
+/// For each child module of a folder, the siblings that it imports. A child is a file or a folder with all its files;
+/// the folder's own `mod.rs` imports its children, and is not one of them.
 fn imports_between_children(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let crate_path = relative(folder).replace('/', "::").replacen("src", "crate", 1) + "::";
     let mut imports = BTreeMap::new();

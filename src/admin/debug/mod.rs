@@ -51,8 +51,8 @@ pub struct DebugFeed {
 
 /// Reports of the workers on their streams: in a gateway the worker pool's.
 pub trait WorkerReports: Send + Sync {
-    /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the receiver of the
-    /// answers and the number of workers asked. A stuck worker does not answer.
+    /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the
+    /// receiver of the answers and the number of workers asked. A stuck worker does not answer.
     fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize);
 
     /// The counts of one worker, at most a second old: for a worker that does not answer.

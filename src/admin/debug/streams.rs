@@ -14,7 +14,8 @@ use std::{
 
 /// How long a worker may look at its streams; then it answers with what it has seen.
 const LOOK: Duration = Duration::from_millis(500);
-/// How much later an answer is still accepted. A worker that is silent until then is named: its turns take far too long.
+/// How much later an answer is still accepted. A worker that is silent until then is named: its turns take far too
+/// long.
 const ANSWER: Duration = Duration::from_millis(500);
 
 /// The slowest streams. It blocks until the workers have answered, or their time is over.

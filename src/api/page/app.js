@@ -38,13 +38,13 @@ let timer = 0;
 
 // ---- events of the stream
 
-function hello(told) {
-  clock.restart(told.now);
-  begun = told.now;
+function hello(event) {
+  clock.restart(event.now);
+  begun = event.now;
   meter.restart();
-  store.hello(told);
-  if (told.unknown.length > 0) status.tell("stream", `No feed has ${told.unknown.join(", ")}.`);
-  else status.hush("stream");
+  store.hello(event);
+  if (event.unknown.length > 0) status.notify("stream", `No feed has ${event.unknown.join(", ")}.`);
+  else status.dismiss("stream");
   frame.ask();
 }
 
@@ -64,7 +64,7 @@ function linked(next) {
   link = next;
   if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
   if (next.name === "ended") {
-    status.tell("stream", next.why);
+    status.notify("stream", next.why);
     if (next.unknown) store.unknown();
   }
   // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
@@ -136,10 +136,10 @@ function choose(symbols) {
 function add(text) {
   const [symbol] = symbolsOf(text);
   if (symbol === undefined) {
-    status.tell("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
+    status.notify("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
     return;
   }
-  status.hush("list");
+  status.dismiss("list");
   if (!store.rows.has(symbol)) {
     choose([...listed(), symbol]);
     follow();
@@ -158,11 +158,11 @@ function offerBack(symbol, place) {
   const back = element("button", { type: "button" }, "Undo");
   back.addEventListener("click", () => {
     choose(listed().toSpliced(place, 0, symbol));
-    status.hush();
+    status.dismiss();
     watchlist.focus(symbol);
     follow();
   });
-  status.tell("list", `Removed ${symbol}.`, back);
+  status.notify("list", `Removed ${symbol}.`, back);
 }
 
 /** Shows the details of a row; null hides them. */
@@ -244,7 +244,7 @@ function controlTheme() {
   show();
 }
 
-byId("notice-close").addEventListener("click", () => status.hush());
+byId("notice-close").addEventListener("click", () => status.dismiss());
 addEventListener("online", () => stream.hurry());
 byId("pill").addEventListener("click", () => stream.hurry());
 document.addEventListener("visibilitychange", follow);
@@ -277,7 +277,7 @@ async function start() {
     const all = [...new Set([...symbols, ...added])];
     if (added.length > 0) choose(all);
     else list(all);
-    if (all.length === 0) status.tell("list", "The gateway has no symbols.");
+    if (all.length === 0) status.notify("list", "The gateway has no symbols.");
   } else {
     list(choices.symbols);
   }

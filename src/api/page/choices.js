@@ -1,6 +1,6 @@
-// The person's choices: symbols in their order, the rate, the row whose details are shown. The URL holds them, so that they can
-// be shared; the browser's storage holds them, so that they last. The URL takes precedence. Defaults, such as the gateway's own
-// list, are in neither.
+// The person's choices: symbols in their order, the rate, the row whose details are shown. The URL holds them, so that
+// they can be shared; the browser's storage holds them, so that they last. The URL takes precedence. Defaults, such as
+// the gateway's own list, are in neither.
 
 const KEY = "tickfan.choices";
 const SYMBOL = /^[A-Z0-9][A-Z0-9._-]{0,31}$/;

@@ -1,5 +1,5 @@
-// The gateway's clock, in ms since 1970, estimated from the page's own, which may be wrong but runs evenly. The fastest message
-// gives the best estimate: a message that says "now" arrives late by its transit, never early.
+// The gateway's clock, in ms since 1970, estimated from the page's own, which may be wrong but runs evenly. The fastest
+// message gives the best estimate: a message that says "now" arrives late by its transit, never early.
 
 /** How long, in ms, the fastest message counts; at most twice as long. Clocks drift apart, and are set. */
 const WINDOW = 120_000;

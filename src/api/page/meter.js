@@ -1,5 +1,5 @@
-// The rate of ticks, and their delay from the gateway's receipt to this page. Delays are measured against the estimate of the
-// gateway's clock, so the fastest delivery counts as zero.
+// The rate of ticks, and their delay from the gateway's receipt to this page. Delays are measured against the estimate
+// of the gateway's clock, so the fastest delivery counts as zero.
 
 /** How many of the newest ticks are measured. */
 const TICKS = 512;

@@ -1,4 +1,5 @@
-// Numbers as strings of digits. The gateway passes on the digits that the venue sent. A double holds 15 to 17; a price may have more.
+// Numbers as strings of digits. The gateway passes on the digits that the venue sent. A double holds 15 to 17; a price
+// may have more.
 
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[^,\]}\s]*/g;
 

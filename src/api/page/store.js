@@ -1,5 +1,5 @@
-// The newest state of each listed symbol and its recent history: merges ticks into rows. It draws nothing, opens nothing and
-// reads no clock.
+// The newest state of each listed symbol and its recent history: merges ticks into rows. It draws nothing, opens
+// nothing and reads no clock.
 
 import { compare, decimals } from "./numbers.js";
 import { History } from "./history.js";
@@ -67,7 +67,7 @@ export class Store {
     row.decimals = Math.max(row.decimals, decimals(tick.price), decimals(tick.bid), decimals(tick.ask));
     if (tick.price !== undefined) see(row, tick, earlier);
     if (tick.state !== "live" && earlier?.state === "live") row.history?.interrupt();
-    tell(row, tick, earlier);
+    extendTape(row, tick, earlier);
     return row;
   }
 }
@@ -113,7 +113,7 @@ function see(row, tick, earlier) {
 }
 
 /** Writes the tape. Where `trades` jumps, trades are missing: the tape shows a gap. */
-function tell(row, tick, earlier) {
+function extendTape(row, tick, earlier) {
   const trades = Number(tick.trades ?? 0);
   if (trades > (row.trades ?? 0)) {
     const missing = row.trades === null ? 0 : trades - row.trades - 1;

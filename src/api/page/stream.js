@@ -1,8 +1,8 @@
-// Keeps one stream open: connects, detects silence, reconnects, and reports the state of the link. Events are passed on as they
-// came.
+// Keeps one stream open: connects, detects silence, reconnects, and reports the state of the link. Events are passed on
+// as they came.
 //
-// The browser's EventSource would reconnect too, but does not say when. So each failure closes it, and the wait is our own: random
-// within the range of the gateway's `retry:`, and longer after repeated failures.
+// The browser's EventSource would reconnect too, but does not say when. So each failure closes it, and the wait is our
+// own: random within the range of the gateway's `retry:`, and longer after repeated failures.
 
 /** The heartbeat that the gateway is asked for, in seconds of silence. */
 const HEARTBEAT = 5;
@@ -24,7 +24,7 @@ export class Stream {
   #source = null;
   #request = null;
   #timer = 0;
-  #heard = 0;
+  #lastEvent = 0;
   #silent = false;
   #failures = 0;
   #lastId = "";
@@ -64,7 +64,7 @@ export class Stream {
   /** Checks for silence; called every second. */
   look() {
     if (this.#source === null) return;
-    const silence = this.#world.now() - this.#heard;
+    const silence = this.#world.now() - this.#lastEvent;
     if (silence > SILENCE_DEAD) this.#lost("gateway silent");
     else if (silence > SILENCE_STALE) {
       this.#silent = true;
@@ -82,14 +82,14 @@ export class Stream {
     this.#drop();
     const source = this.#world.open(this.#url());
     this.#source = source;
-    this.#heard = this.#world.now();
+    this.#lastEvent = this.#world.now();
     this.#silent = false;
     this.#bye = "";
     const on = (name, take) => source.addEventListener(name, (event) => {
       if (source !== this.#source) return;
-      this.#heard = this.#world.now();
-      // After a silence no row counts as live, and some symbols may not tick for days. A new stream brings the newest tick of each at
-      // once; so does this one if the event is its first hello.
+      this.#lastEvent = this.#world.now();
+      // After a silence no row counts as live, and some symbols may not tick for days. A new stream brings the newest
+      // tick of each at once; so does this one if the event is its first hello.
       if (this.#silent && name !== "hello") return this.#connect();
       this.#silent = false;
       take(event);

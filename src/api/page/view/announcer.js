@@ -1,4 +1,5 @@
-// Announcements for screen readers: the connection, and symbols that become stale or live again. Prices change too fast to read.
+// Announcements for screen readers: the connection, and symbols that become stale or live again. Prices change too fast
+// to read.
 
 import { element } from "./dom.js";
 
@@ -22,10 +23,10 @@ export class Announcer {
     const matters = to === "stale" || to === "halted" || (to === "live" && (from === "stale" || from === "halted"));
     if (!matters) return;
     this.#gathered.set(symbol, to === "live" ? "live again" : to);
-    if (this.#timer === 0) this.#timer = setTimeout(() => this.#tell(), GATHER_MILLIS);
+    if (this.#timer === 0) this.#timer = setTimeout(() => this.#announce(), GATHER_MILLIS);
   }
 
-  #tell() {
+  #announce() {
     this.#timer = 0;
     const byState = new Map();
     for (const [symbol, state] of this.#gathered) byState.set(state, [...(byState.get(state) ?? []), symbol]);

@@ -1,4 +1,5 @@
-// The chart of one symbol's recent prices, drawn by uPlot (MIT, Leon Sorokin), which is a script of its own: `window.uPlot`.
+// The chart of one symbol's recent prices, drawn by uPlot (MIT, Leon Sorokin), which is a script of its own:
+// `window.uPlot`.
 
 import { colour } from "./dom.js";
 

@@ -1,4 +1,5 @@
-// Reorders rows by their grips, with mouse, pen or finger. The rows move while dragged; the list gets the order at the end.
+// Reorders rows by their grips, with mouse, pen or finger. The rows move while dragged; the list gets the order at the
+// end.
 
 /** Watches the grips in `body`. `settle` gets the symbols in their new order, or in the old one after a cancelled drag. */
 export function dragRows(body, settle) {

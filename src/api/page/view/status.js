@@ -50,7 +50,7 @@ export class Status {
   }
 
   /** Shows a notice about `subject`; `action` is a button beside it. */
-  tell(subject, text, action) {
+  notify(subject, text, action) {
     this.#subject = subject;
     this.#notice.hidden = false;
     this.#noticeText.write(text);
@@ -58,7 +58,7 @@ export class Status {
   }
 
   /** Hides the notice about a subject, by default whatever it is about. */
-  hush(subject = this.#subject) {
+  dismiss(subject = this.#subject) {
     if (subject === this.#subject) this.#notice.hidden = true;
   }
 }
