@@ -1,7 +1,7 @@
 //! HTTP for operators, on a listener of its own: whether the gateway lives, whether it should get clients, what it
 //! measures, and what is slow, hot or stale inside it.
 //!
-//! The same [`server`](crate::server) as for clients, without streams and without CORS.
+//! The same `server` as for clients, without streams and without CORS.
 
 mod routes;
 mod health;

@@ -1,6 +1,6 @@
 //! The clients' HTTP: streams, quotes, symbols, the page for people and the document for machines.
 //!
-//! It says what is asked for and answers it. How HTTP is spoken is the [`server`](crate::server)'s.
+//! It says what is asked for and answers it. How HTTP is spoken is the `server`'s.
 
 mod routes;
 mod error;
