@@ -218,10 +218,13 @@ fn wire_feed(
     let name: Arc<str> = feed.name.as_str().into();
     let origin = venue::origin(feed);
     let now = Now::read();
-    let register = |wanted: &config::SymbolEntry| cache.register(wanted.symbol.clone(), name.clone(), origin, now);
-    let symbols: Vec<_> = feed.symbols.iter().map(register).collect::<Result<_, _>>()?;
+    let mut symbols = Vec::with_capacity(feed.symbols.len());
+    for entry in &feed.symbols {
+        symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
+    }
     let sink = Ingest::new(symbols.clone(), Announcer::new(workers.clone()), CacheMetrics::register());
-    let feed_or = Feed::new(feed, limits, now);
-    let wired = feed_or.map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    Ok((FeedTask { feed: wired, sink, metrics: FeedMetrics::register(&feed.name) }, symbols))
+    let metrics = FeedMetrics::register(&feed.name);
+    let feed =
+        Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+    Ok((FeedTask { feed, sink, metrics }, symbols))
 }

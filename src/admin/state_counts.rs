@@ -5,6 +5,7 @@ use crate::{
     cache::SymbolState,
     market::{Reason, Snapshot, State},
 };
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The name of a snapshot's state. For a planned outage it is the outage's reason.
@@ -21,6 +22,12 @@ pub(super) fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState
         counts.entry(state_label(&symbol.newest().snapshot)).and_modify(|count| *count += 1);
     }
     counts
+}
+
+/// How many symbols are in each state as JSON, without zeros.
+pub(super) fn by_state_json<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Value {
+    let counted = by_state(symbols).into_iter().filter(|(_, count)| *count > 0);
+    Value::Object(counted.map(|(name, count)| (name.to_owned(), count.into())).collect())
 }
 
 #[cfg(test)]

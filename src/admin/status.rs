@@ -46,11 +46,10 @@ impl RunningGateway {
 
 impl GatewayStatus for RunningGateway {
     fn health(&self) -> HealthInputs {
-        let health = |feed: &DebugFeed| FeedHealth { feed: feed.name.clone(), state: feed.status.state() };
         HealthInputs {
             uptime: self.started.elapsed(),
             draining: self.draining.load(Ordering::Relaxed),
-            feeds: self.feeds.iter().map(health).collect(),
+            feeds: self.feeds.iter().map(feed_health).collect(),
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
         }
@@ -69,4 +68,8 @@ impl GatewayStatus for RunningGateway {
         }
         self.streams.publish(&self.workers.counts(), rendered);
     }
+}
+
+fn feed_health(feed: &DebugFeed) -> FeedHealth {
+    FeedHealth { feed: feed.name.clone(), state: feed.status.state() }
 }

@@ -12,11 +12,10 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client of a request that came from `peer`: the nearest address on its way that is not a trusted proxy. A
 /// malformed entry ends the way at the last good address.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
-    let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-    let mut way = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(read));
+    let mut way = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(parse));
     let mut client = peer.to_canonical();
-    while is_proxy(client)
+    while trusted.iter().any(|net| net.contains(&client))
         && let Some(Some(before)) = way.next()
     {
         client = before;
@@ -26,10 +25,10 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Cl
 
 /// Parses an address, also in brackets or with a port, as some proxies write it. An IPv4 address mapped into IPv6
 /// becomes IPv4.
-fn read(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let address = bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))?;
+fn parse(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    let address = bare.parse().ok().or_else(|| entry.parse().ok().map(|with_port: SocketAddr| with_port.ip()))?;
     Some(address.to_canonical())
 }
 

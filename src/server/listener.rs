@@ -5,7 +5,12 @@ use super::{
 };
 use crate::{config, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`). While that queue is
@@ -29,7 +34,7 @@ pub struct BindError {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "\n   = another program uses this port: choose another one with --listen, for operators with --admin-listen"
+            "\n   = another program uses this port: choose another with --listen, or --admin-listen for operators"
         }
         _ => "",
     }
@@ -37,24 +42,18 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// Makes a listener; it needs no runtime. The kernel times out a client that acknowledges nothing for `write_timeout`,
 /// also after its connection was closed.
-///
-/// # Errors
-/// [`BindError`], such as an address in use.
-fn listen(address: SocketAddr, write_timeout: Duration) -> Result<std::net::TcpListener, BindError> {
-    let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the connections of the previous process.
-        socket.set_reuse_address(true)?;
-        // Accepted sockets inherit the options below. A tick must not wait for the acknowledgement of the previous one.
-        socket.set_tcp_nodelay(true)?;
-        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-        socket.set_tcp_user_timeout(Some(write_timeout))?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    listen().map_err(|source| BindError { address, source })
+fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the previous process.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit the options below. A tick must not wait for the acknowledgement of the previous one.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_tcp_user_timeout(Some(write_timeout))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A listener whose port is bound, with what answers on it.
@@ -75,7 +74,7 @@ impl<Kind: Send + 'static, S: Streams> HttpServer<Kind, S> {
         gate: Gate<Kind>,
         handler: RequestHandler<S>,
     ) -> Result<Self, BindError> {
-        let listener = listen(address, limits.write_timeout)?;
+        let listener = listen(address, limits.write_timeout).map_err(|source| BindError { address, source })?;
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
         let connections = Connections {
             handler: Arc::new(handler),

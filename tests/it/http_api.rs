@@ -351,7 +351,7 @@ fn an_address_in_use_is_said_so() {
     let error = api::Server::bind(&setup.server, &setup.limits, services).err().unwrap();
     let begins = format!("cannot listen on {}: Address already in use", setup.server.listen);
     assert!(error.to_string().starts_with(&begins), "{error}");
-    assert!(error.to_string().contains("choose one with --listen"), "{error}");
+    assert!(error.to_string().contains("choose another with --listen"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `/debug/feeds`: how the feeds are doing.
 
-use super::{DebugFeed, DebugSources, states};
+use super::sources::{DebugFeed, DebugSources};
 use crate::{
+    admin::state_counts::by_state_json,
     feed::{FeedCounts, FeedReport, FeedState, Note},
     market::Now,
     telemetry::labels::{Label, Tally},
@@ -15,11 +16,14 @@ const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, F
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
     let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
     reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
-    let in_state = |state: FeedState| reports.iter().filter(|(_, report)| report.state == state).count();
-    let states = WORST_FIRST.into_iter().map(|state| (state.name().to_owned(), in_state(state).into()));
+    let mut states = Map::new();
+    for state in WORST_FIRST {
+        let count = reports.iter().filter(|(_, report)| report.state == state).count();
+        states.insert(state.name().to_owned(), count.into());
+    }
     json!({
         "now": Now::read().unix.0,
-        "totals": {"feeds": sources.feeds.len(), "states": states.collect::<Map<_, _>>()},
+        "totals": {"feeds": sources.feeds.len(), "states": states},
         "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
     })
 }
@@ -35,7 +39,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "reason": report.reason,
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.symbols.len(),
-        "symbol_states": states(&feed.symbols),
+        "symbol_states": by_state_json(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
             "disconnects": tallied(disconnects),

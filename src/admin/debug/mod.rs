@@ -1,76 +1,18 @@
 //! `/debug/streams`, `/debug/symbols`, `/debug/feeds`: what is slow, hot or stale right now, as JSON for people and
 //! `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
 
+mod sources;
 mod feeds;
 mod streams;
 mod symbols;
+
+pub use sources::{DebugFeed, DebugSources, WorkerReports};
 
 pub(super) use feeds::feeds;
 pub(super) use streams::streams;
 pub(super) use symbols::symbols;
 
-use super::state_counts::by_state;
-use crate::{
-    cache::{Cache, SymbolState},
-    fanout::{Counts, SlowestStreams, WorkerPool},
-    feed::FeedStatus,
-};
-use serde_json::Value;
-use std::{
-    sync::{Arc, mpsc::Receiver},
-    time::Instant,
-};
-
 /// How many entries a list has unless the operator says.
 pub(super) const LISTED: usize = 20;
 /// How many at most: a page that a person can still search.
 pub(super) const LISTED_MAX: usize = 1_000;
-
-/// Where operators may look.
-#[derive(Clone)]
-pub struct DebugSources {
-    /// All symbols.
-    pub cache: Arc<Cache>,
-    /// The feeds, in the order of the configuration.
-    pub feeds: Arc<[DebugFeed]>,
-    /// The workers, which own the streams.
-    pub workers: Arc<dyn WorkerReports>,
-}
-
-/// A feed that operators may look into.
-pub struct DebugFeed {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The name of its venue.
-    pub venue: &'static str,
-    /// How it is doing.
-    pub status: FeedStatus,
-    /// Its symbols.
-    pub symbols: Vec<Arc<SymbolState>>,
-}
-
-/// Reports of the workers on their streams: in a gateway the worker pool's.
-pub trait WorkerReports: Send + Sync {
-    /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the
-    /// receiver of the answers and the number of workers asked. A stuck worker does not answer.
-    fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize);
-
-    /// The counts of one worker, at most a second old: for a worker that does not answer.
-    fn counts_of(&self, worker: usize) -> Counts;
-}
-
-impl WorkerReports for WorkerPool {
-    fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize) {
-        self.review(limit, until)
-    }
-
-    fn counts_of(&self, worker: usize) -> Counts {
-        Self::counts_of(self, worker)
-    }
-}
-
-/// How many symbols are in each state, without zeros.
-fn states<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Value {
-    let counted = by_state(symbols).into_iter().filter(|(_, count)| *count > 0);
-    Value::Object(counted.map(|(name, count)| (name.to_owned(), count.into())).collect())
-}

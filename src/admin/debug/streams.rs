@@ -1,6 +1,6 @@
 //! `/debug/streams`: the streams that lag the most.
 
-use super::DebugSources;
+use super::sources::DebugSources;
 use crate::{
     fanout::{CloseReason, Counts, Missed, SlowestStreams, StreamReport},
     market::Now,

@@ -1,8 +1,8 @@
 //! `/debug/symbols`: the busiest symbols, and those whose last update is the oldest.
 
-use super::{DebugSources, states};
+use super::sources::DebugSources;
 use crate::{
-    admin::state_counts::state_label,
+    admin::state_counts::{by_state_json, state_label},
     cache::SymbolState,
     market::{Now, UnixMicros},
 };
@@ -34,7 +34,7 @@ pub(in crate::admin) fn symbols(sources: &DebugSources, limit: usize) -> Value {
         "now": Now::read().unix.0,
         "totals": {
             "symbols": symbols.len(),
-            "states": states(symbols),
+            "states": by_state_json(symbols),
             "ticks_per_second": ticks as f64 / seconds,
             "frames_encoded": sources.cache.frames_encoded(),
         },
