@@ -2,7 +2,7 @@
 
 use crate::{
     cache::Cache,
-    server::{Problem, Query, Response, json},
+    server::{Query, RequestError, Response, json},
 };
 
 /// How many symbols are listed unless the client says.
@@ -13,8 +13,8 @@ const LISTED_MAX: usize = 1_000;
 /// The symbols that start with `prefix=`, by name, `limit=` of them.
 ///
 /// # Errors
-/// If the limit is not a number within the range.
-pub(super) fn symbols(query: &Query, cache: &Cache) -> Result<Response, Problem> {
+/// [`RequestError::BadLimit`].
+pub(super) fn symbols(query: &Query, cache: &Cache) -> Result<Response, RequestError> {
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     let (listed, more) = cache.list(&prefix, limit);
