@@ -8,7 +8,7 @@ use super::{
 use crate::{
     fanout::{StreamMetrics, WorkerPool},
     limits::Permits,
-    telemetry::names,
+    telemetry::catalog,
 };
 use std::{
     sync::{
@@ -57,13 +57,13 @@ impl GatewayStatus for RunningGateway {
 
     fn publish_metrics(&self, rendered: &mut String) {
         let symbols: usize = self.feeds.iter().map(|feed| feed.symbols.len()).sum();
-        metrics::gauge!(names::STREAMS_LIMIT).set(self.permits.streams.limit() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS).set(self.permits.connections.in_use() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(self.permits.connections.limit() as f64);
-        metrics::gauge!(names::CACHE_SYMBOLS).set(symbols as f64);
+        catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
+        catalog::HTTP_CONNECTIONS.handle([]).set(self.permits.connections.in_use() as f64);
+        catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
+        catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
         for feed in self.feeds.iter() {
             for (state, count) in by_state(&feed.symbols) {
-                metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => state).set(count);
+                catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
             }
         }
         self.streams.publish(&self.workers.counts(), rendered);

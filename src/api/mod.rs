@@ -8,6 +8,7 @@ mod selection;
 mod stream_request;
 mod stream_params;
 mod streams;
+mod services;
 mod stream_head;
 mod rejections;
 mod quotes;
@@ -17,35 +18,17 @@ mod page;
 
 pub use crate::server::BindError;
 pub use openapi::OPENAPI;
-pub use streams::StreamSink;
+pub use services::{Services, StreamSink};
 
 use crate::{
-    cache::Cache,
     config,
-    limits::{Connection, Permits},
+    limits::Connection,
     server::{HttpServer, Policy, RequestHandler},
 };
 use routes::Context;
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{io, net::SocketAddr};
 use streams::ClientStreams;
 use tokio::sync::watch;
-
-/// What the API stands on.
-#[derive(Clone)]
-pub struct Services {
-    /// Where symbols and quotes are read.
-    pub cache: Arc<Cache>,
-    /// Where admitted streams go.
-    pub streams: Arc<dyn StreamSink>,
-    /// How many connections and streams may be open.
-    pub permits: Permits,
-    /// Set while the gateway ends its streams: new ones are answered with `bye`.
-    pub draining: Arc<AtomicBool>,
-}
 
 /// The clients' listener, bound.
 pub struct Server(HttpServer<Connection, ClientStreams>);
@@ -56,11 +39,10 @@ impl Server {
     /// # Errors
     /// [`BindError`], such as an address in use.
     pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
-        let Services { cache, streams, permits, draining } = services;
-        let streams = ClientStreams::new(server, limits, &permits, cache.epoch(), draining, streams);
-        let routes = routes::routes(Context { cache, symbols_max: limits.symbols_per_stream });
+        let streams = ClientStreams::new(server, limits, &services);
+        let routes = routes::routes(Context { cache: services.cache, symbols_max: limits.symbols_per_stream });
         let handler = RequestHandler::new(Policy::of_clients(server), routes, streams);
-        let bound = HttpServer::bind(server.listen, limits, permits.connections, handler)?;
+        let bound = HttpServer::bind(server.listen, limits, services.permits.connections, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
         if limits.streams_per_address > 0 && one_address_for_all {
             tracing::warn!(

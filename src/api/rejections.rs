@@ -4,8 +4,8 @@ use crate::{
     limits::ClientAddress,
     telemetry::{
         SharedLogLimit,
+        catalog::STREAMS_REJECTED,
         labels::{Label, labels},
-        names::STREAMS_REJECTED,
     },
 };
 use std::{
@@ -36,9 +36,7 @@ pub(super) struct Rejections(Vec<SharedLogLimit>);
 impl Rejections {
     /// Every reason is counted from the start, at zero, so that its first rejection shows in a rate.
     pub(super) fn new() -> Self {
-        for reason in Rejection::ALL {
-            metrics::counter!(STREAMS_REJECTED, "reason" => reason.label()).increment(0);
-        }
+        STREAMS_REJECTED.register_all();
         Self(Rejection::ALL.iter().map(|_| SharedLogLimit::new(LOG_EVERY)).collect())
     }
 
@@ -58,7 +56,7 @@ impl Rejections {
 
     /// Counts it; `Some` says that a line may be logged, and how many were held back before it.
     fn count(&self, reason: Rejection) -> Option<u64> {
-        metrics::counter!(STREAMS_REJECTED, "reason" => reason.label()).increment(1);
+        STREAMS_REJECTED.handle([reason.label().into()]).increment(1);
         self.0[reason.index()].admit(Instant::now())
     }
 }

@@ -2,40 +2,25 @@
 
 use super::{
     rejections::{Rejection, Rejections},
+    services::{Services, StreamSink},
     stream_head::{busy_bytes, opening_bytes, stream_response},
     stream_request::StreamRequest,
 };
 use crate::{
     config,
-    fanout::{NewStream, Resume, WorkerPool},
-    limits::{Addresses, ClientAddress, Gate, Permits, Stream},
+    fanout::{NewStream, Resume},
+    limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
     server::{Outcome, Response, Streams},
     wire::{Epoch, StreamName},
 };
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-
-/// Takes over admitted streams: in a gateway the worker pool.
-pub trait StreamSink: Send + Sync {
-    /// Takes over a stream with its socket, which is non-blocking and on which nothing of the answer is written yet.
-    ///
-    /// # Errors
-    /// The system's, where it refuses what the socket needs; the socket is closed then.
-    fn open(&self, socket: std::net::TcpStream, stream: NewStream) -> io::Result<()>;
-}
-
-impl StreamSink for WorkerPool {
-    fn open(&self, socket: std::net::TcpStream, stream: NewStream) -> io::Result<()> {
-        Self::open(self, socket, stream)
-    }
-}
 
 /// The clients' streams.
 pub(super) struct ClientStreams {
@@ -52,21 +37,14 @@ pub(super) struct ClientStreams {
 }
 
 impl ClientStreams {
-    /// Streams of this configuration, which go to `sink`.
-    pub(super) fn new(
-        server: &config::Server,
-        limits: &config::Limits,
-        permits: &Permits,
-        epoch: Epoch,
-        draining: Arc<AtomicBool>,
-        sink: Arc<dyn StreamSink>,
-    ) -> Self {
+    /// Streams of this configuration.
+    pub(super) fn new(server: &config::Server, limits: &config::Limits, services: &Services) -> Self {
         Self {
-            sink,
-            gate: permits.streams.clone(),
+            sink: services.streams.clone(),
+            gate: services.permits.streams.clone(),
             addresses: Addresses::new(limits.streams_per_address),
-            draining,
-            epoch,
+            draining: services.draining.clone(),
+            epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
             replay_bytes: limits.replay_bytes,
             rejections: Rejections::new(),
@@ -92,7 +70,7 @@ impl Streams for ClientStreams {
     type Request = StreamRequest;
     type Admitted = NewStream;
 
-    fn head(&self) -> Response {
+    fn head(&self, _: &StreamRequest) -> Response {
         stream_response()
     }
 

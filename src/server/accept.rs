@@ -6,8 +6,8 @@ use crate::{
     limits::{Gate, Permit},
     telemetry::{
         SharedLogLimit,
+        catalog::HTTP_ACCEPT_ERRORS,
         labels::{Label, labels},
-        names::HTTP_ACCEPT_ERRORS,
     },
 };
 use rustix::io::Errno;
@@ -44,7 +44,7 @@ impl<Kind: Send + 'static, S: Streams> Acceptor<Kind, S> {
     /// # Errors
     /// The system's, where the listener cannot be watched.
     pub(super) async fn run(self, mut shutdown: ShutdownSignal) -> io::Result<()> {
-        register_counts();
+        HTTP_ACCEPT_ERRORS.register_all();
         let listener = TcpListener::from_std(self.listener)?;
         let mut tasks = JoinSet::new();
         let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
@@ -99,7 +99,7 @@ async fn next_connection<Kind>(
             Ok((socket, peer)) => return (socket, peer.ip(), permit),
             Err(error) => {
                 let failure = AcceptFailure::of(&error);
-                metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.label()).increment(1);
+                HTTP_ACCEPT_ERRORS.handle([failure.label().into()]).increment(1);
                 if failure == AcceptFailure::Client {
                     continue;
                 }
@@ -110,13 +110,6 @@ async fn next_connection<Kind>(
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
-    }
-}
-
-/// Every reason is there from the start, at zero, so that its first failure shows in a rate.
-fn register_counts() {
-    for failure in AcceptFailure::ALL {
-        metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.label()).increment(0);
     }
 }
 

@@ -103,10 +103,9 @@ impl<S: Streams> RequestHandler<S> {
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(self.finish(response, origin)),
             Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, client), origin)),
-            Answer::Stream(_) if wants_head_only => Outcome::Whole(self.finish(self.streams.head(), origin)),
             Answer::Stream(request) => {
-                let head = self.finish(self.streams.head(), origin);
-                self.streams.admit(request, client, head)
+                let head = self.finish(self.streams.head(&request), origin);
+                if wants_head_only { Outcome::Whole(head) } else { self.streams.admit(request, client, head) }
             }
         };
         requests::count(routed.route, outcome.status());

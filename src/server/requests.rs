@@ -1,6 +1,6 @@
 //! Counts of requests, by route and status.
 
-use crate::telemetry::{labels::labels, names::HTTP_REQUESTS};
+use crate::telemetry::{catalog::HTTP_REQUESTS, labels::labels};
 use http::StatusCode;
 
 labels! {
@@ -17,5 +17,5 @@ labels! {
 
 /// Counts a request. `route` is the label of a closed set.
 pub(super) fn count(route: &'static str, status: StatusCode) {
-    metrics::counter!(HTTP_REQUESTS, "route" => route, "code" => status.as_str().to_owned()).increment(1);
+    HTTP_REQUESTS.handle([route.into(), status.as_str().to_owned().into()]).increment(1);
 }

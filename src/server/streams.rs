@@ -14,8 +14,8 @@ pub(crate) trait Streams: Send + Sync + 'static {
     /// A stream that is admitted: all that it needs but its socket.
     type Admitted: Send + 'static;
 
-    /// The answer that becomes a stream, without its body. HEAD gets it as it is.
-    fn head(&self) -> Response;
+    /// The answer that becomes this stream, without its body. HEAD gets it as it is.
+    fn head(&self, request: &Self::Request) -> Response;
 
     /// Admits a stream, or answers its request as a whole. `head` is [`Streams::head`] with the headers that every
     /// answer has.
@@ -32,8 +32,8 @@ impl Streams for NoStreams {
     type Request = Infallible;
     type Admitted = Infallible;
 
-    fn head(&self) -> Response {
-        Response::default()
+    fn head(&self, request: &Infallible) -> Response {
+        match *request {}
     }
 
     fn admit(&self, request: Infallible, _: ClientAddress, _: Response) -> Outcome<Infallible> {

@@ -46,8 +46,8 @@ impl Shared {
         }
     }
 
-    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. In its first turns it gathers:
-    /// it takes commands alone.
+    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. Its first turns gather:
+    /// they take only commands.
     fn work(&self, last: u64, commands: usize, gathering: usize) {
         let (mut seen, mut got) = (0, Vec::new());
         let mut turns = 0;
