@@ -17,10 +17,10 @@ pub trait Label: Copy + 'static {
 
 /// Declares an enum and its [`Label`] from one list, so that neither can miss a value.
 macro_rules! labels {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $value:ident = $label:literal,)+ }) => {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $label:literal,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])* $value,)+ }
+        $vis enum $name { $($(#[$doc])* $value,)+ }
 
         impl $crate::telemetry::labels::Label for $name {
             const ALL: &'static [Self] = &[$(Self::$value,)+];

@@ -3,7 +3,7 @@
 use super::{SECONDS_BUCKETS, catalog, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 /// How often the recorder folds the samples of histograms, which it first stores one by one, into their buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -11,18 +11,13 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The processor time. It is a counter with fractions, but the recorder's counters are whole numbers, so it is a gauge there.
 const PROCESS_CPU: &str = "process_cpu_seconds_total";
 
-/// Brings counts from plain integers into the metrics. It is called before each rendering, sets gauges and counters, and
-/// may append metrics that it renders itself.
-pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
-
-/// The process's metrics, as Prometheus reads them. Clones share them.
+/// The process's metrics, as Prometheus reads them. Cloning shares them.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
     /// What the system knows about this process: processor time, memory, descriptors.
     process: Collector,
     processor_wait: ProcessorWait,
-    source: Source,
 }
 
 /// Installs the global metrics recorder and registers all descriptions.
@@ -35,19 +30,20 @@ pub fn install() -> Result<Metrics, BuildError> {
     let process = Collector::default();
     process.describe();
     catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into()]).set(1.0);
-    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default(), source: Arc::new(|_| {}) })
+    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 
 impl Metrics {
-    /// Adds the metrics of `source`.
-    pub fn with_source(self, source: Source) -> Self {
-        Self { source, ..self }
+    /// All metrics in Prometheus' text format, as far as the recorder and the system know them.
+    pub fn render(&self) -> String {
+        self.render_with(|_| {})
     }
 
-    /// All metrics in Prometheus' text format.
-    pub fn render(&self) -> String {
+    /// All metrics. First `publish` sets gauges and counters from what is counted in plain integers elsewhere; it may append
+    /// metrics that it renders itself.
+    pub fn render_with(&self, publish: impl FnOnce(&mut String)) -> String {
         let mut rendered = String::new();
-        (self.source)(&mut rendered);
+        publish(&mut rendered);
         self.processor_wait.render(&mut rendered);
         self.process.collect();
         as_counter(PROCESS_CPU, &self.recorder.render()) + &rendered

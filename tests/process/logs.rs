@@ -87,9 +87,9 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
     }
     let (problems, refusals) = (at_most(1, begin), at_most(10, begin));
     let log: Vec<_> = gateway.log().into_iter().filter(|line| !line.contains("DEBUG")).collect();
-    let told = lines(&log, "refused a request").len();
+    let told = lines(&log, "rejected a request").len();
     assert!((1..=problems).contains(&told), "{told} lines of {problems}");
-    let told = lines(&log, "a stream finds no room").len();
+    let told = lines(&log, "rejected a stream").len();
     assert!((1..=refusals).contains(&told), "{told} lines of {refusals}");
 }
 
@@ -108,7 +108,7 @@ fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     gateway.stop();
     let log: Vec<_> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
     fs::remove_file(file).unwrap();
-    let (told, most) = (lines(&log, "could not open an accepted stream").len(), at_most(10, begin));
+    let (told, most) = (lines(&log, "could not open an admitted stream").len(), at_most(10, begin));
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
 }
 

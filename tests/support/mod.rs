@@ -22,14 +22,14 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, OnceLock, atomic::AtomicBool, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tickfan::{
-    admin,
+    admin::{self, DebugSources, GatewayStatus, HealthInputs, WorkerReports},
+    api::{self, StreamSink},
     cache::{Cache, RingLimits},
     config,
-    fanout::{Counts, NewStream},
-    http,
+    fanout::{Counts, NewStream, SlowestStreams},
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
@@ -79,6 +79,15 @@ impl Default for Setup {
     }
 }
 
+/// Hands opened streams to the test.
+struct Streams(mpsc::Sender<(TcpStream, NewStream)>);
+
+impl StreamSink for Streams {
+    fn open(&self, socket: TcpStream, stream: NewStream) -> std::io::Result<()> {
+        self.0.send((socket, stream)).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+}
+
 /// A running server whose streams end up in the test's hands.
 pub struct Gateway {
     pub address: SocketAddr,
@@ -98,15 +107,13 @@ impl Gateway {
         let (streams_tx, streams) = mpsc::channel();
         let draining = Arc::new(AtomicBool::new(false));
         let permits = permits(&setup.limits);
-        let services = http::Services {
+        let services = api::Services {
             cache: cache.clone(),
-            open_stream: Arc::new(move |socket, opening| {
-                streams_tx.send((socket, opening)).map_err(|_| ErrorKind::BrokenPipe.into())
-            }),
+            streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let server = http::Server::bind(&setup.server, &setup.limits, services).unwrap();
+        let server = api::Server::bind(&setup.server, &setup.limits, services).unwrap();
         let address = server.local_addr();
         let (shutdown, shutdown_rx) = watch::channel(false);
         let server = runtime.spawn(server.run(shutdown_rx));
@@ -137,6 +144,11 @@ impl Gateway {
         while matches!(socket.read(&mut scratch), Ok(1..)) {}
         socket.write_all(&opening.head).unwrap();
         socket.write_all(b"data: the end\n\n").unwrap();
+    }
+
+    /// Opens nothing, for a server that does not run.
+    pub fn stream_sink(&self) -> Arc<dyn StreamSink> {
+        Arc::new(Streams(mpsc::channel().0))
     }
 
     /// Makes every new stream fail, as if the system refused to set up its socket.
@@ -181,20 +193,44 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn start(situations: admin::HealthSource) -> Self {
+    /// A listener that reports this health, over a gateway without workers, feeds and symbols.
+    pub fn start(health: impl Fn() -> HealthInputs + Send + Sync + 'static) -> Self {
         let setup = Setup::default();
-        let inside = admin::DebugSources {
-            cache: cache(&[]),
-            feeds: Arc::new([]),
-            ask_workers: Arc::new(|_, _| (mpsc::channel().1, 0)),
-            counts: Arc::new(|_| Counts::default()),
+        let services = admin::Services {
+            metrics: metrics(),
+            status: Arc::new(Health(health)),
+            sources: DebugSources { cache: cache(&[]), feeds: Arc::new([]), workers: Arc::new(NoWorkers) },
         };
-        let gate = Gate::new(8);
-        let server = admin::Server::bind(&setup.server, &setup.limits, gate, metrics(), situations, inside).unwrap();
-        let (address, runtime) = (server.local_addr(), runtime());
+        let server = admin::Server::bind(&setup.server, &setup.limits, Gate::new(8), services).unwrap();
+        let address = server.local_addr();
+        let runtime = runtime();
         let (shutdown, shutdown_rx) = watch::channel(false);
         runtime.spawn(server.run(shutdown_rx));
         Self { address, _shutdown: shutdown, _runtime: runtime }
+    }
+}
+
+/// A gateway whose health the test decides.
+struct Health<F>(F);
+
+impl<F: Fn() -> HealthInputs + Send + Sync> GatewayStatus for Health<F> {
+    fn health(&self) -> HealthInputs {
+        self.0()
+    }
+
+    fn publish_metrics(&self, _: &mut String) {}
+}
+
+/// Has no workers, so none answers.
+struct NoWorkers;
+
+impl WorkerReports for NoWorkers {
+    fn ask_slowest(&self, _: usize, _: Instant) -> (mpsc::Receiver<SlowestStreams>, usize) {
+        (mpsc::channel().1, 0)
+    }
+
+    fn counts_of(&self, _: usize) -> Counts {
+        Counts::default()
     }
 }
 

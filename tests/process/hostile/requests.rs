@@ -7,7 +7,6 @@ use crate::support::{
 };
 use std::{
     io::{Read, Write},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tickfan::admin::HealthInputs;
@@ -306,7 +305,7 @@ fn no_host_or_two() {
 #[test]
 fn a_foreign_host_on_either_listener() {
     let gateway = gateway();
-    let admin = Admin::start(Arc::new(|| -> HealthInputs { unreachable!("nobody asks whether it is ready") }));
+    let admin = Admin::start(|| -> HealthInputs { unreachable!("the test does not ask whether it is ready") });
     for (host, status) in [
         ("localhost:8080", 200),
         ("127.0.0.1", 200),
