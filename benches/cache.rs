@@ -1,4 +1,5 @@
-//! From an update to a published tick, with a second thread that reads: states of their own, against one map behind one mutex.
+//! The time from an update to a published tick while a second thread reads: one state per symbol against one map behind
+//! one mutex.
 
 mod support;
 

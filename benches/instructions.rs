@@ -1,7 +1,7 @@
-//! How many instructions each step of a tick's path takes, counted by valgrind, against the figures in `instructions.toml`.
-//! Seconds say nothing on a shared machine; counts are the same on every one with this compiler.
+//! Counts the instructions of each step of a tick's path with valgrind and compares them with `instructions.toml`.
+//! Seconds say nothing on a shared machine; counts are the same on every machine with this compiler.
 //!
-//! Each step is run N and 2N times in processes of their own: what begins and ends them is in both, and the difference is
+//! Each step runs N and 2N times, each in a process of its own: start and end are in both counts, and the difference is
 //! N times the step. A step whose count rose by more than a tenth fails the run; `TICKFAN_BLESS=1` writes new figures.
 
 #![expect(clippy::print_stdout, reason = "a program of its own")]

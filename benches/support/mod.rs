@@ -62,8 +62,8 @@ impl Session {
     }
 }
 
-/// The updates of a session, again and again: each is newer than all before it, whichever symbol it is given to. Those of
-/// a session that is merely repeated would be late, and change nothing.
+/// The updates of a session, again and again, each newer than all before it, whichever symbol it is applied to. The
+/// updates of a merely repeated session would be late and change nothing.
 pub struct Updates {
     updates: Vec<Update>,
     count: u64,

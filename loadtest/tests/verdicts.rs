@@ -20,39 +20,41 @@ use tickfan_loadtest::{measure::Admin, run::Gateway};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 /// How many streams a test opens.
 const STREAMS: f64 = 20.0;
-/// Only a broken test waits so long.
+/// Longer than any wait of a passing test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-fn measures(told: &Value, of: &str) -> Vec<String> {
-    let list = told[of].as_array().unwrap().iter();
+fn measures(results: &Value, of: &str) -> Vec<String> {
+    let list = results[of].as_array().unwrap().iter();
     list.map(|entry| entry["measure"].as_str().or(entry.as_str()).unwrap().to_owned()).collect()
 }
 
 #[test]
-fn a_server_that_dies_is_no_success() {
+fn a_server_that_crashes_is_not_a_success() {
     let gateway = Gateway::start(&gateway_program(), "").unwrap();
-    let (url, admin) = (format!("http://{}", gateway.address), gateway.admin);
+    let url = format!("http://{}", gateway.address);
+    let admin = gateway.admin;
     let args = ["streams", "--url", &url, "--symbols", "AAPL", "--count", "20", "--duration", "2s", "--json"];
     let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     waited(|| (admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
     drop(gateway);
     let output = child.wait_with_output().unwrap();
-    let told = json(&output);
-    assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
-    assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+    let results = json(&output);
+    assert_eq!((output.status.code(), results["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{results:#}");
+    assert_eq!(measures(&results, "crossed").last().unwrap(), "lost");
 }
 
 /// Starts the gateway; what it logs is left in a file, too.
 const LOGGING: &str = "#!/bin/bash\nexec \"$GATEWAY\" \"$@\" 2> >(tee \"$LOG\" >&2)\n";
 
 #[test]
-fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
+fn a_stopped_run_reports_its_results_and_leaves_nothing_behind() {
     let folder = format!("{}/stopped", env!("CARGO_TARGET_TMPDIR"));
-    let (log, logging) = (format!("{folder}/log"), format!("{folder}/logging"));
+    let log = format!("{folder}/log");
+    let logging = format!("{folder}/logging");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(&logging, LOGGING).unwrap();
@@ -72,10 +74,10 @@ fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
     assert!(std::fs::exists(&config).unwrap());
     kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
-    let told = json(&output);
-    assert_eq!((output.status.code(), &told["stopped"]), (Some(1), &Value::Bool(true)), "{told:#}");
-    assert_eq!((told["streams"]["opened"].as_u64(), told["violations"]["total"].as_u64()), (Some(10), Some(0)));
-    assert!(told["warnings"].to_string().contains("the run was stopped by a signal"), "{told:#}");
+    let results = json(&output);
+    assert_eq!((output.status.code(), &results["stopped"]), (Some(1), &Value::Bool(true)), "{results:#}");
+    assert_eq!((results["streams"]["opened"].as_u64(), results["violations"]["total"].as_u64()), (Some(10), Some(0)));
+    assert!(results["warnings"].to_string().contains("the run was stopped by a signal"), "{results:#}");
     assert!(admin.counters().is_err(), "the gateway still runs");
     assert!(!std::fs::exists(&config).unwrap(), "its configuration is left");
 }
@@ -97,15 +99,17 @@ fn waited<T>(look: impl Fn() -> Option<T>) -> T {
 }
 
 #[test]
-fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
+fn a_venue_breaks_off_and_goes_mute_on_schedule() {
     let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
     let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let told: Vec<String> =
-        lines.take_while(|line| !line.contains("is open")).filter(|line| !line.contains("updates/s")).collect();
+    let results: Vec<String> = lines
+        .take_while(|line| !line.contains("accepts connections"))
+        .filter(|line| !line.contains("updates/s"))
+        .collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(told[1..], ["mute", "no longer mute", "the door is shut", "all connections are reset"]);
+    assert_eq!(results[1..], ["sends no data", "sends data again", "refuses connections", "resets all connections"]);
     let wrong = Command::new(PROGRAM).args(["venue", "--outage", "deaf:1s:2s"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("write break or mute"));
@@ -122,10 +126,10 @@ fn scenario(name: &str, thresholds: &str) -> String {
     path
 }
 
-/// What others may rely on in the JSON of a run.
+/// The JSON of a run as far as users may rely on it.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
-struct Told {
+#[expect(dead_code, reason = "the test is that they exist")]
+struct Results {
     name: String,
     about: String,
     began: i64,
@@ -155,7 +159,7 @@ struct Told {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Streams {
     asked: u64,
     opened: u64,
@@ -169,7 +173,7 @@ struct Streams {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Percentiles {
     count: u64,
     min: u64,
@@ -186,7 +190,7 @@ struct Violations {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Costs {
     cpu_cores: f64,
     /// In so short a run it is too little to be divided.
@@ -198,7 +202,7 @@ struct Costs {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Venue {
     updates: u64,
     taken: u64,
@@ -208,27 +212,27 @@ struct Venue {
 }
 
 #[test]
-fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
+fn a_run_that_meets_all_thresholds_exits_with_0_and_prints_json() {
     let path = scenario("kept", "ticks = 100");
     let output = Command::new(PROGRAM).args(["run", &path, "--json"]).output().unwrap();
-    let told: Told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-    assert_eq!(output.status.code(), Some(0), "{told:#?}");
-    assert_eq!((told.streams.asked, told.streams.opened, told.violations.total), (10, 10, 0));
-    assert_eq!((told.kept, told.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
-    assert!(told.seconds_measured >= 3.0 && told.streams.ticks >= 100 && told.venue.updates >= 100);
-    assert_eq!(told.venue.taken, told.venue.updates);
-    assert!(told.venue.taken_per_second * told.seconds_measured <= told.venue.taken as f64);
-    assert!((100..=told.streams.ticks).contains(&told.latency.count));
-    assert_eq!((told.connect.count, told.answer.count, told.first_tick.count), (10, 10, 10));
-    assert!(told.connect.max <= told.answer.max && told.answer.max <= told.first_tick.max);
-    assert_eq!(told.gateway.missed.values().sum::<u64>(), told.streams.holes);
+    let results: Results = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(output.status.code(), Some(0), "{results:#?}");
+    assert_eq!((results.streams.asked, results.streams.opened, results.violations.total), (10, 10, 0));
+    assert_eq!((results.kept, results.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
+    assert!(results.seconds_measured >= 3.0 && results.streams.ticks >= 100 && results.venue.updates >= 100);
+    assert_eq!(results.venue.taken, results.venue.updates);
+    assert!(results.venue.taken_per_second * results.seconds_measured <= results.venue.taken as f64);
+    assert!((100..=results.streams.ticks).contains(&results.latency.count));
+    assert_eq!((results.connect.count, results.answer.count, results.first_tick.count), (10, 10, 10));
+    assert!(results.connect.max <= results.answer.max && results.answer.max <= results.first_tick.max);
+    assert_eq!(results.gateway.missed.values().sum::<u64>(), results.streams.holes);
 }
 
 #[test]
 fn a_report_that_cannot_be_written_costs_no_results() {
     let path = scenario("unwritable", "");
     let run = |html| Command::new(PROGRAM).args(["run", &path, "--json", "--html", html]).output().unwrap();
-    // A folder that is not there is told before the load begins.
+    // A folder that is not there is results before the load begins.
     let output = run("/nowhere/report.html");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
     assert!(
@@ -243,7 +247,7 @@ fn a_report_that_cannot_be_written_costs_no_results() {
 }
 
 #[test]
-fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
+fn a_run_that_crosses_a_threshold_exits_with_99_and_its_report_shows_why() {
     let path = scenario("crossed", "ticks = 100");
     let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));
     let args = [
@@ -260,14 +264,14 @@ fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
         &html,
     ];
     let output = Command::new(PROGRAM).args(args).output().unwrap();
-    let told = json(&output);
-    assert_eq!(output.status.code(), Some(99), "{told:#}");
+    let results = json(&output);
+    assert_eq!(output.status.code(), Some(99), "{results:#}");
     assert_eq!(
-        (measures(&told, "crossed"), measures(&told, "kept")),
+        (measures(&results, "crossed"), measures(&results, "kept")),
         (vec!["ticks".into(), "recovery".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");
+    assert!(page.contains(">failed<") && page.contains("the threshold is at least 1,000,000"), "{page}");
     let figures: Vec<&str> = page.split("<figure>").skip(1).filter_map(|text| text.split("</figure>").next()).collect();
     assert_eq!(figures.len(), 8);
     for figure in figures {

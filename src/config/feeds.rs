@@ -192,9 +192,12 @@ fn read_connections_max(value: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<us
     })?;
     match digits.as_str().parse() {
         Ok(count) if (1..=max).contains(&count) => Ok(count),
+        _ if max == 1 => Err(Wrong::new("`connections_max` is out of range")
+            .help(format!("remove it: {} accepts one connection", venue.name))
+            .at(value.span())),
         _ => Err(out_of_range("connections_max", 1, max)
             .help(format!(
-                "{} accepts up to {} connections, and a feed opens up to {CONNECTIONS_MAX}",
+                "{} accepts {} connections, and a feed opens at most {CONNECTIONS_MAX}",
                 venue.name, venue.connections_max
             ))
             .at(value.span())),

@@ -1,7 +1,7 @@
 //! The one place where other threads reach a worker.
 //!
 //! Together with [`Marks`](crate::cache::Marks) it makes the hand-over that no change of a symbol may fall through;
-//! `tests/inbox_loom.rs` compiles this file against loom and tries all interleavings.
+//! `tests/loom/main.rs` compiles this file against loom and tries all interleavings.
 
 use crate::sync::{Mutex, PoisonError};
 use std::mem;

@@ -7,9 +7,10 @@
 use super::{
     ConnectResult, DisconnectReason, FeedMetrics, MessageKind, Sink, Timing,
     counters::FeedCounters,
+    event::{Action, Event},
     hours::HoursWatch,
     reporter::Reporter,
-    session::{Action, Event, Session},
+    session::Session,
     socket::{self, Dialer, Socket},
     status::StatusWriter,
 };

@@ -6,19 +6,23 @@
 mod backoff;
 mod counters;
 mod disconnect;
+mod event;
 mod hours;
+mod link;
 mod metrics;
 mod redactor;
 mod reporter;
 mod session;
 mod socket;
+mod state;
 mod status;
 mod timing;
 mod connection;
 
 pub use disconnect::DisconnectReason;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
-pub use status::{FeedCounts, FeedReport, FeedState, FeedStatus, Note};
+pub use state::FeedState;
+pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
 
 use crate::{

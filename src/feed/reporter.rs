@@ -1,8 +1,8 @@
 //! Reports the events of a connection to operators: a log line each, and the status on the admin listener.
 
 use super::{
-    DisconnectReason,
-    status::{FeedCounts, FeedState, StatusWriter},
+    DisconnectReason, FeedState,
+    status::{FeedCounts, StatusWriter},
 };
 use crate::{market::Now, telemetry::LogLimit};
 use std::time::Duration;

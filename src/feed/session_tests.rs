@@ -1,11 +1,14 @@
 //! The session in simulated time: no socket, no clock.
 
 use super::*;
-use crate::{market::Reason, venue::Ping};
+use crate::{
+    market::Reason,
+    venue::{Failure, Message, Ping, Request},
+};
 use proptest::prelude::*;
 
-const SECOND: Duration = Duration::from_secs(1);
-const RULES: Rules = Rules {
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const RULES: Rules = Rules {
     between_requests: Duration::from_millis(300),
     lifetime: Some(Duration::from_secs(1_000)),
     mute_after: Some(Duration::from_secs(30)),
@@ -14,9 +17,9 @@ const RULES: Rules = Rules {
 };
 
 /// A session, its simulated clock and what it did so far.
-struct Course {
+pub(super) struct Course {
     session: Session,
-    now: Instant,
+    pub(super) now: Instant,
 }
 
 impl Course {
@@ -34,18 +37,18 @@ impl Course {
     }
 
     /// The same, granted.
-    fn live(rules: Rules) -> Self {
+    pub(super) fn live(rules: Rules) -> Self {
         let mut course = Self::connected(rules, 1);
         assert_eq!(course.next().1, Action::Send("1".to_owned()));
         assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
         course
     }
 
-    fn on(&mut self, event: Event) -> Action {
+    pub(super) fn on(&mut self, event: Event) -> Action {
         self.session.on(event, self.now)
     }
 
-    fn message(&mut self, message: Message) -> Action {
+    pub(super) fn message(&mut self, message: Message) -> Action {
         self.on(Event::Message(message))
     }
 
@@ -54,7 +57,7 @@ impl Course {
     }
 
     /// Lets time pass to the next deadline; returns how long that was and what was done.
-    fn next(&mut self) -> (Duration, Action) {
+    pub(super) fn next(&mut self) -> (Duration, Action) {
         let wait = self.session.deadline().saturating_duration_since(self.now);
         self.now += wait;
         (wait, self.on(Event::Due))
@@ -69,11 +72,11 @@ impl Course {
     }
 }
 
-fn requests(count: u64) -> Vec<Request> {
+pub(super) fn requests(count: u64) -> Vec<Request> {
     (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
 }
 
-fn reason(action: Action) -> Option<DisconnectReason> {
+pub(super) fn reason(action: Action) -> Option<DisconnectReason> {
     match action {
         Action::Leave { reason, .. } => Some(reason),
         _ => None,
@@ -311,62 +314,6 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
         assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
     }
     assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
-}
-
-#[test]
-fn the_venues_own_ping_goes_at_its_interval_and_at_the_pace_of_requests() {
-    let ping = Ping { every: 10 * SECOND, text: "ping" };
-    let mut course = Course::live(Rules { mute_after: None, lifetime: None, ping: Some(ping), ..RULES });
-    let started = course.now;
-    course.now += ping.every - Duration::from_millis(100);
-    course.on(Event::Ask(requests(1)));
-    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
-    course.message(Message::Acknowledged(1));
-    assert_eq!(course.next(), (RULES.between_requests, Action::SendPing("ping")), "not sooner after a request");
-    assert_eq!(course.message(Message::Control), Action::Nothing);
-    assert_eq!(course.next(), (ping.every, Action::SendPing("ping")));
-    assert!(course.now - started > 2 * ping.every);
-}
-
-#[test]
-fn rule_7_a_venue_whose_heartbeats_stop_is_left_however_well_it_answers_websocket_pings() {
-    let rules = Rules { mute_after: None, lifetime: None, heartbeat_timeout: Some(40 * SECOND), ..RULES };
-    let mut course = Course::live(rules);
-    for _ in 0..100 {
-        course.now += SECOND;
-        assert_eq!(course.message(Message::Control), Action::Nothing, "a heartbeat");
-    }
-    course.now += SECOND;
-    course.on(Event::Unreadable);
-    let started = course.now;
-    let left = loop {
-        match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
-            action => break reason(action),
-        }
-    };
-    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoHeartbeat), 40 * SECOND));
-}
-
-#[test]
-fn rule_7_heartbeats_do_not_hide_that_no_data_come() {
-    let mut course = Course::live(Rules { heartbeat_timeout: Some(10 * SECOND), lifetime: None, ..RULES });
-    let started = course.now;
-    let left = loop {
-        course.now += SECOND;
-        course.message(Message::Control);
-        match course.on(Event::Due) {
-            Action::Nothing => {}
-            action => break reason(action),
-        }
-    };
-    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoData), RULES.mute_after.unwrap()));
-}
-
-#[test]
-fn a_gap_is_a_reason_to_connect_again() {
-    let mut course = Course::live(RULES);
-    assert_eq!(reason(course.message(Message::Gap)), Some(DisconnectReason::Gap));
 }
 
 proptest! {

@@ -1,6 +1,10 @@
 //! The status of a feed: its state, and for operators its last messages and its counts.
 
-use super::{ConnectResult, DisconnectReason, MessageKind, redactor::Redactor};
+use super::{
+    ConnectResult, DisconnectReason, FeedState, MessageKind,
+    redactor::Redactor,
+    state::{Board, worst},
+};
 use crate::{
     market::UnixMicros,
     telemetry::labels::Tally,
@@ -16,41 +20,6 @@ use tokio::sync::watch;
 const NOTES_MAX: usize = 8;
 /// How much of a message is kept and shown, in bytes.
 const NOTE_BYTES_MAX: usize = 240;
-
-/// How a feed is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedState {
-    /// The first attempt is still under way: there is no verdict yet.
-    Connecting,
-    /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
-    Live,
-    /// The same outside the feed's hours, when nothing is expected to come.
-    Quiet,
-    /// The last attempt or connection failed; the next one will come.
-    Failed,
-}
-
-impl FeedState {
-    /// Its name for operators.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Live => "live",
-            Self::Quiet => "quiet",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Whether the venue has granted what was asked for.
-    pub fn is_up(self) -> bool {
-        matches!(self, Self::Live | Self::Quiet)
-    }
-
-    /// Of a connection that is up.
-    pub(super) fn granted(closed: bool) -> Self {
-        if closed { Self::Quiet } else { Self::Live }
-    }
-}
 
 /// A handle to a feed's status, for any number of readers.
 #[derive(Debug, Clone)]
@@ -70,33 +39,6 @@ pub(super) struct StatusWriter {
     journals: Arc<[Mutex<Journal>]>,
     /// Makes bytes of the venue fit to be shown.
     pub(super) redactor: Arc<Redactor>,
-}
-
-/// The states of a feed's connections, and the feed's state, which follows from them.
-#[derive(Debug)]
-struct Board {
-    /// A std mutex: states change rarely.
-    states: Mutex<Box<[FeedState]>>,
-    state_tx: watch::Sender<FeedState>,
-}
-
-impl Board {
-    fn set(&self, place: usize, state: FeedState) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states[place] = state;
-        // Under the lock, so that the older of two changes cannot come last.
-        self.state_tx.send_replace(worst(&states));
-    }
-
-    fn states(&self) -> Box<[FeedState]> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// The state of a feed with several connections is that of its worst.
-fn worst(states: &[FeedState]) -> FeedState {
-    let order = [FeedState::Failed, FeedState::Connecting, FeedState::Quiet];
-    order.into_iter().find(|state| states.contains(state)).unwrap_or(FeedState::Live)
 }
 
 /// What a connection keeps for operators. A std mutex: held for a copy of some hundred bytes, never across an await.
@@ -182,9 +124,8 @@ impl FeedStatus {
         let redactor = Arc::new(Redactor::new(credentials));
         let journal = || Mutex::new(Journal { since: now, ..Journal::default() });
         let journals: Arc<[_]> = (0..connections).map(|_| journal()).collect();
-        let (state_tx, state_rx) = watch::channel(FeedState::Connecting);
-        let states = Mutex::new(vec![FeedState::Connecting; connections].into());
-        let board = Arc::new(Board { states, state_tx });
+        let (board, state_rx) = Board::new(connections);
+        let board = Arc::new(board);
         let writer = |place| StatusWriter {
             place,
             board: board.clone(),

@@ -1,7 +1,7 @@
 //! A seeded simulation of publishers, workers and clients, without sockets, threads or clocks.
 //!
-//! Every step is checked against the rules; a failure prints the seed, and `SIMULATION_SEED=… cargo test --test simulation`
-//! runs that one alone. `scripts/faults` plants faults in the workers and sees this test find them.
+//! Every step is checked against the rules. A failure prints its seed, and `SIMULATION_SEED=… cargo test --test
+//! simulation` repeats it. `scripts/mutants` injects bugs into the workers and checks that this test catches them.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -139,8 +139,8 @@ fn a_round_of_a_flush_interval_is_closed() {
     assert!(all_have(&world, 2));
 }
 
-/// A stream of one symbol that is cut anywhere, and resumed with the last id that its client saw, goes on without a hole
-/// while the ring holds what it missed.
+/// A stream of one symbol that is cut anywhere and resumed with its client's last id goes on without a hole while the
+/// ring holds the missed ticks.
 #[test]
 fn a_resumed_stream_of_one_symbol_gets_all_that_the_ring_holds() {
     let options = Options::new(Duration::from_secs(15));
@@ -379,7 +379,8 @@ fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
     }
 }
 
-/// Whoever is told goodbye in the middle of a large symbol's round has the newest tick, though the round does not bring it.
+/// A stream that gets its goodbye in the middle of a large symbol's round has the newest tick, although the round does
+/// not bring it.
 #[test]
 fn rule_12_a_goodbye_waits_for_no_round() {
     let mut world = World::new(16, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });

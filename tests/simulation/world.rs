@@ -278,7 +278,7 @@ impl World {
         self.client(client).give_room(bytes);
     }
 
-    /// A venue's update becomes a tick, and is announced: to be interrupted by any worker's turn between each two steps.
+    /// A venue's update becomes a tick and is announced. Any worker's turn can come between two of these steps.
     pub(crate) fn publish(&mut self, symbol: usize) {
         let part = if self.random.random_bool(0.5) { Part::Trade } else { Part::Quote };
         self.publish_part(symbol, part);

@@ -1,7 +1,7 @@
 //! A gateway in a process of its own: the built program.
 
 use super::{Client, PATIENCE};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -22,7 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with a configuration, which says nothing of `[server]`, and waits until it serves.
+    /// Starts it with a configuration without a `[server]` table, and waits until it serves.
     pub fn start(name: &str, config: &str) -> Self {
         Self::start_on(name, config, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
@@ -51,7 +51,7 @@ impl Process {
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
-        // For people: that is the form in which a line could be forged. All of it: nothing secret may be in any line.
+        // The format for people, in which a line could be forged, and every level: no line may contain a secret.
         command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
@@ -78,12 +78,12 @@ impl Process {
         self.log.iter().collect()
     }
 
-    /// The sum of a metric over the series that have this text among their labels.
+    /// The sum of a metric over the series whose labels contain this string.
     pub fn metric(&self, name: &str, label: &str) -> u64 {
         sum(&Client::connect(self.admin).get("/metrics").body, name, label)
     }
 
-    /// Waits until a metric has a value that will do; returns it.
+    /// Waits until a metric satisfies the condition; returns its value.
     pub fn metric_when(&self, name: &str, label: &str, will_do: impl Fn(u64) -> bool) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -99,6 +99,27 @@ impl Process {
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Lowers its limit so that it can open no more descriptors; returns the limit that it had.
+    pub fn take_free_descriptors(&self) -> Rlimit {
+        let open: Vec<u64> = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+            .collect();
+        let first_free = (0..).find(|number| !open.contains(number)).unwrap();
+        // The maximum stays as it is: only a privileged process may raise it again.
+        let lowered = Rlimit { current: Some(first_free), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Some(self.pid()), Resource::Nofile, lowered).unwrap()
+    }
+
+    /// Gives it back the limit that [`Process::take_free_descriptors`] returned.
+    pub fn give_descriptors_back(&self, limit: Rlimit) {
+        prlimit(Some(self.pid()), Resource::Nofile, limit).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
     /// Ends it as `kill -9` does.
@@ -127,8 +148,7 @@ impl Process {
     }
 
     fn end(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -148,7 +168,7 @@ impl Drop for Process {
     }
 }
 
-/// The sum of a metric over the series that have this text among their labels.
+/// The sum of a metric over the series whose labels contain this string.
 pub fn sum(text: &str, name: &str, label: &str) -> u64 {
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
     let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));

@@ -1,4 +1,4 @@
-//! Frames of Binance with the times at which they came: a recorded session, or one like it that is made up from a seed.
+//! Frames of Binance with their arrival times: a recorded session, or a similar one that is generated from a seed.
 
 use flate2::read::GzDecoder;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -9,7 +9,7 @@ const FOLDER_VARIABLE: &str = "TEST_RECORDINGS";
 const FILE: &str = "binance.txt.gz";
 const SEED: u64 = 20_240_808;
 const FRAMES: usize = 20_000;
-/// When the made-up session begins, in µs since 1970.
+/// The start of a generated session, in µs since 1970.
 const BEGIN_MICROS: u64 = 1_723_161_254_000_000;
 
 /// A session, in the order in which it came.
@@ -26,7 +26,7 @@ pub struct Frame {
 }
 
 impl Recording {
-    /// The recorded session where there is one, else the made-up one.
+    /// The recorded session if there is one, else a generated one.
     pub fn open() -> Self {
         match std::env::var_os(FOLDER_VARIABLE).map(|folder| PathBuf::from(folder).join(FILE)) {
             Some(path) => Self::read(path),
@@ -51,8 +51,13 @@ impl Recording {
         Self { name, frames: lines.iter().map(frame).collect() }
     }
 
-    /// A session with the recorded one's length, shapes and bursts, and with what it lacks: quotes that change nothing, an
-    /// empty side of a book, very small numbers.
+    /// All frames, each with the time at which it is due at `speed` times the recording's own pace.
+    pub fn due_at(&self, speed: f64) -> impl Iterator<Item = (Duration, &str)> {
+        self.frames.iter().map(move |frame| (frame.at.div_f64(speed), frame.text.as_str()))
+    }
+
+    /// A session with the length, shapes and bursts of the recorded one, and with what that lacks: quotes that change
+    /// nothing, an empty side of a book, very small numbers.
     pub fn generate(seed: u64) -> Self {
         let mut maker = Maker {
             random: SmallRng::seed_from_u64(seed),
@@ -106,7 +111,7 @@ impl Recording {
     }
 }
 
-/// What a made-up session has come to.
+/// The state of a session that is being generated.
 struct Maker {
     random: SmallRng,
     at: Duration,

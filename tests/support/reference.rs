@@ -1,4 +1,5 @@
-//! What a client must see of a session, worked out from its frames by rules of a few lines that share nothing with the gateway.
+//! The ticks that a client must see of a session, derived from its frames by a few rules that share no code with the
+//! gateway.
 
 use super::recording::Recording;
 use serde::Deserialize;
@@ -18,7 +19,7 @@ struct Envelope<'a> {
     data: BTreeMap<&'a str, &'a RawValue>,
 }
 
-/// What the gateway calls the venue's symbols.
+/// The gateway's names of the venue's symbols.
 const NAMES: [(&str, &str); 2] = [("BTCUSDT", "BTC-USDT"), ("ETHUSDT", "ETH-USDT")];
 
 /// Each trade is a tick, and each quote that changes a field.

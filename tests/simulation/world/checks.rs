@@ -21,8 +21,8 @@ pub(super) struct Wish {
     parts: Parts,
     /// The newest when it joined.
     owes: u64,
-    /// Where the newest tick begins, if it lacks something: it may be too late for that, and then gets the newest alone,
-    /// whatever its kind. What was not announced yet, a worker may not know.
+    /// Where the newest tick begins, if the client lacks something. It may be too late for that: then the client gets
+    /// the newest alone, whatever its kind. A worker may not know ticks that were not announced yet.
     alone_from: Option<u64>,
 }
 

@@ -1,0 +1,333 @@
+// The page's own modules that need no browser: numbers, the store, choices, the stream's reconnects.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
+import { Clock } from "../../src/api/page/clock.js";
+import { History } from "../../src/api/page/history.js";
+import { Meter } from "../../src/api/page/meter.js";
+import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/api/page/numbers.js";
+import { Store } from "../../src/api/page/store.js";
+import { Stream } from "../../src/api/page/stream.js";
+import { age, base, standing } from "../../src/api/page/words.js";
+
+test("numbers keep all of their digits", () => {
+  const json = '{"a":9007199254740993.000000000000000001,"b":[1,-0.00000001],"c":"1,\\"2\\":[3","d":null,"e":true,"f":{"g":0}}';
+  assert.deepEqual(parseExact(json), {
+    a: "9007199254740993.000000000000000001", b: ["1", "-0.00000001"], c: '1,"2":[3', d: null, e: true, f: { g: "0" },
+  });
+  for (const [text, count, shown] of [
+    ["182.34", 2, "182.34"],
+    ["182.3", 2, "182.30"],
+    ["182", 2, "182.00"],
+    ["1234567", 0, "1,234,567"],
+    ["123456.123456", 2, "123,456.123456"],
+    ["9007199254740993", 0, "9,007,199,254,740,993"],
+    ["-1234.5", 2, "−1,234.50"],
+    ["0.00000001", 2, "0.00000001"],
+  ]) assert.equal(grouped(text, count), shown);
+  assert.deepEqual(["1", "1.50", "0.001", undefined].map(decimals), [0, 2, 3, 0]);
+  assert.deepEqual(["1.5", "-1.5", "0", "0.00"].map((text) => signed(text, 2)), ["+1.50", "−1.50", "0.00", "0.00"]);
+});
+
+test("prices are compared and subtracted without a double's error", () => {
+  for (const [a, b, order, difference] of [
+    ["0.3", "0.1", 1, "0.2"],
+    ["9007199254740993", "9007199254740992", 1, "1"],
+    ["1.10", "1.1", 0, "0.00"],
+    ["-1", "0.5", -1, "-1.5"],
+    ["98976.02", "98900", 1, "76.02"],
+    ["0.01", "0.02", -1, "-0.01"],
+  ]) {
+    assert.equal(compare(a, b), order, `${a} and ${b}`);
+    assert.equal(subtract(a, b), difference);
+  }
+  assert.deepEqual([percent("1", "200"), percent("-1", "200"), percent("-0.00001", "200"), percent("0", "1")],
+    ["+0.50%", "−0.50%", "0.00%", "0.00%"]);
+  assert.deepEqual([compact("59700000"), compact("1234"), compact("7")], ["59.7M", "1.23K", "7.00"]);
+});
+
+const tick = (symbol, seq, fields = {}) => ({ symbol, seq: String(seq), kind: "trade", state: "live", recv: "1000000", ...fields });
+const hello = (epoch, unknown = []) => ({ epoch, unknown });
+
+/** A store of one symbol on a stream, and its row. */
+function storeOf(symbol = "A") {
+  const store = new Store();
+  store.list([symbol]);
+  store.hello(hello("e1"));
+  return { store, row: store.rows.get(symbol) };
+}
+
+test("a row is the newest tick: older ones and strangers change nothing", () => {
+  const { store, row } = storeOf();
+  store.take(tick("A", 5, { price: "10" }));
+  store.take(tick("A", 4, { price: "9" }));
+  store.take(tick("B", 1, { price: "1" }));
+  assert.deepEqual([row.tick.price, store.rows.size, row.move], ["10", 1, ""]);
+  store.take(tick("A", 6, { price: "10.000000000000000000001" }));
+  assert.deepEqual([row.move, row.moves, row.decimals], ["up", 1, 21]);
+  store.take(tick("A", 7, { price: "10" }));
+  assert.deepEqual([row.move, row.moves], ["down", 2]);
+});
+
+test("what was cut off is live again with its own next tick, though it says nothing new", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.take(tick("B", 1, { price: "10" }));
+  store.cut("lost");
+  const words = () => [...store.rows.values()].map((row) => standing(row).text);
+  assert.deepEqual(words(), ["not connected", "not connected"]);
+  store.hello(hello("e1"));
+  store.take(tick("A", 5, { price: "10" }));
+  assert.deepEqual(words(), ["live", "not connected"]);
+  assert.equal(row.moves, 0);
+  store.hello(hello("e1", ["B"]));
+  assert.deepEqual(words(), ["live", "no feed has it"]);
+});
+
+test("another epoch counts anew", () => {
+  const { store, row } = storeOf();
+  store.take(tick("A", 500, { price: "10", trades: "300" }));
+  store.hello(hello("e2"));
+  store.take(tick("A", 1, { price: "11", trades: "1" }));
+  assert.deepEqual([row.tick.price, row.move], ["11", "up"]);
+  assert.deepEqual(row.tape.map(({ gap, price }) => gap ?? price ?? "anew"), ["10", "anew", "11"]);
+});
+
+test("the tape says how many trades are missing between two", () => {
+  const { store, row } = storeOf();
+  const lines = () => row.tape.map(({ gap, price, note }) => note ?? (gap === undefined ? price : `gap ${gap}`));
+  store.take(tick("A", 1, { price: "10", trades: "100" }));
+  store.take(tick("A", 2, { price: "10", trades: "100", kind: "quote" }));
+  store.take(tick("A", 3, { price: "11", trades: "101" }));
+  store.take(tick("A", 9, { price: "12", trades: "105", kind: "quote" }));
+  store.take(tick("A", 10, { price: "11.5", trades: "105", kind: "correction" }));
+  store.take(tick("A", 11, { trades: "105", kind: "correction" }));
+  assert.deepEqual(lines(), ["10", "11", "gap 3", "12", "corrected to 11.5", "last trade cancelled"]);
+  store.take(tick("A", 12, { price: "11", trade_ts: "1", ext_price: "13", ext_ts: "2", trades: "106" }));
+  assert.deepEqual([row.tape.at(-1).price, row.tape.at(-1).outside], ["13", true]);
+  for (let seq = 13; seq < 200; seq += 1) store.take(tick("A", seq, { price: "11", trades: String(seq + 94) }));
+  assert.equal(row.tape.length, 60);
+});
+
+test("a change says what it is counted from", () => {
+  const name = (fields) => base(fields)?.name;
+  assert.equal(name({ prev_close: "10", open: "11" }), "close");
+  assert.equal(name({ prev_close: "0", open: "11" }), "open");
+  assert.equal(name({ open: "11", window: "24h" }), "24h");
+  assert.equal(name({}), undefined);
+  assert.deepEqual([0, 999, 1_000, 59_999, 60_000, 3_600_000, 90_000_000, NaN].map(age),
+    ["now", "now", "1 s", "59 s", "1 min", "1 h", "1 d", "–"]);
+});
+
+test("a history is bounded, keeps the newest of each half second, and its interruptions", () => {
+  const history = new History();
+  const points = (since = 0) => {
+    const found = [];
+    history.each(since, (time, value) => found.push([time, value]));
+    return found;
+  };
+  history.interrupt();
+  history.add(1_000, 1);
+  history.add(1_400, 2);
+  history.add(1_600, 3);
+  history.interrupt();
+  history.interrupt();
+  history.add(1_700, 4);
+  assert.deepEqual(points(), [[1_000, 2], [1_600, 3], [1_600, NaN], [1_700, 4]]);
+  assert.deepEqual(points(1_650), [[1_600, NaN], [1_700, 4]]);
+  for (let index = 0; index < 5_000; index += 1) history.add(2_000 + index * 500, index);
+  assert.deepEqual([history.length, points().length, points().at(-1)[1], history.oldest], [1_024, 1_024, 4_999, points()[0][0]]);
+});
+
+test("a history's times only rise, also where a clock is set back", () => {
+  const points = (...added) => {
+    const history = new History();
+    for (const [time, value] of added) {
+      if (value === undefined) history.interrupt();
+      else history.add(time, value);
+    }
+    const found = [];
+    history.each(0, (time, value) => found.push([time, value]));
+    return found;
+  };
+  const [first, second, third] = [[1_000, 1], [2_000, 2], [3_000, 3]];
+  for (const [added, kept] of [
+    [[first, second, [2_700, 3], [2_600, 4]], [first, second, [2_600, 4]]],
+    [[first, second, third, [1_700, 4], [2_500, 5]], [first, [1_700, 4], [2_500, 5]]],
+    [[first, second, [], [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, [], second, [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
+    [[first, second, [], [900, 3]], [[900, 3]]],
+  ]) assert.deepEqual(points(...added), kept);
+});
+
+test("the clock believes what came fastest, for some minutes", () => {
+  let here = 0;
+  const clock = new Clock(() => here);
+  assert.ok(Number.isNaN(clock.now()));
+  clock.restart(5_000_000);
+  for (const [at, told, ahead, why] of [
+    [100, 5_050, 5_000, "it came 50 ms late"],
+    [200, 5_210, 5_010, "the first was 10 ms late itself"],
+    [119_000, 123_900, 5_010, "what came fastest holds"],
+    [121_000, 125_980, 5_010, "beyond its window, too"],
+    [200_000, 204_990, 5_010, "which is the last one still"],
+    [241_500, 246_470, 4_990, "and then what came fastest in that one: the clocks have drifted"],
+    [900_000, 904_800, 4_800, "after a long silence nothing earlier holds"],
+    [900_100, 905_000, 4_900, "what comes faster counts at once"],
+  ]) {
+    here = at;
+    clock.observe(told * 1_000);
+    assert.equal(clock.now() - here, ahead, why);
+  }
+  clock.restart(1_000_000);
+  assert.equal(clock.now(), 1_000, "another gateway's clock is another");
+});
+
+test("the meter tells the rate and the delays", () => {
+  const meter = new Meter();
+  meter.read(0);
+  for (let delay = 1; delay <= 100; delay += 1) meter.tick(delay);
+  meter.tick(NaN);
+  assert.deepEqual(meter.read(2_000), { rate: 50.5, p50: 51, p99: 100 });
+  assert.equal(meter.read(3_000).rate, 0);
+});
+
+test("choices come from the address, then from what was kept", () => {
+  assert.deepEqual(symbolsOf(" msft,BTC-USDT,,msft,no/no,BRK.B"), ["MSFT", "BTC-USDT", "BRK.B"]);
+  const kept = JSON.stringify({ symbols: ["A", "B"], maxRate: 4, detail: "A" });
+  assert.deepEqual(readChoices("", kept), { symbols: ["A", "B"], maxRate: 4, detail: "A" });
+  assert.deepEqual(readChoices("?symbols=c,d&max_rate=10", kept), { symbols: ["C", "D"], maxRate: 10, detail: "A" });
+  for (const broken of [null, "", "{", "[]", '{"symbols":7,"maxRate":"x","detail":9}']) {
+    assert.deepEqual(readChoices("?max_rate=3", broken), { symbols: null, maxRate: null, detail: undefined });
+  }
+  assert.equal(queryOf({ symbols: ["A", "BRK.B"], maxRate: 4 }), "?symbols=A,BRK.B&max_rate=4");
+  assert.equal(queryOf({ symbols: null, maxRate: null }), "");
+
+  // Of a link's choices only the one that is made anew is kept.
+  const link = readChoices("?symbols=c,d&max_rate=10", kept);
+  const later = (name) => readChoices("", keptWith(kept, link, name));
+  assert.deepEqual(later("detail"), { symbols: ["A", "B"], maxRate: 4, detail: "A" });
+  assert.deepEqual(later("maxRate"), { symbols: ["A", "B"], maxRate: 10, detail: "A" });
+  assert.deepEqual(later("symbols"), { symbols: ["C", "D"], maxRate: 4, detail: "A" });
+  assert.deepEqual(readChoices("", keptWith("{", { ...link, symbols: null }, "detail")), { symbols: null, maxRate: null, detail: "A" });
+});
+
+/** A stream in a world of its own: what it opened, and what it said. */
+function streamOf(t, random = 0) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const world = { sources: [], links: [], time: 0, answer: null };
+  const stream = new Stream(
+    { hello() {}, tick() {}, heartbeat() {}, link: (link) => world.links.push(link) },
+    {
+      open(url) {
+        const source = Object.assign(new EventTarget(), { url, readyState: 0, closed: false, close() { source.closed = true; } });
+        world.sources.push(source);
+        return source;
+      },
+      fetch: async () => world.answer,
+      now: () => world.time,
+      random: () => random,
+    },
+  );
+  const last = () => world.sources.at(-1);
+  const event = (name, data = {}, lastEventId = "") =>
+    last().dispatchEvent(Object.assign(new Event(name), { data: JSON.stringify(data), lastEventId }));
+  const pass = (millis) => {
+    world.time += millis;
+    t.mock.timers.tick(millis);
+  };
+  return { stream, world, last, event, pass, link: () => world.links.at(-1) };
+}
+
+test("a lost stream comes back after a wait that it tells, from where it was", (t) => {
+  const { stream, world, last, event, pass, link } = streamOf(t);
+  stream.open(["A", "B"], 4);
+  assert.equal(last().url, "/v1/stream?symbols=A,B&heartbeat=5&max_rate=4");
+  event("hello");
+  event("message", {}, "e1-7");
+  event("error");
+  assert.deepEqual(link(), { name: "reconnecting", at: 1_500, why: "" });
+  pass(1_499);
+  assert.equal(world.sources.length, 1);
+  pass(1);
+  assert.equal(world.sources.length, 2);
+  assert.match(last().url, /&last_event_id=e1-7$/);
+  assert.ok(world.sources[0].closed);
+  event("error");
+  assert.equal(link().at - world.time, 3_000, "twice as long after the second failure");
+  event("hello");
+  stream.hurry();
+  assert.equal(world.sources.length, 3, "who does not want to wait does not");
+  event("hello");
+  event("bye", { reason: "busy" });
+  event("error");
+  assert.deepEqual([link().why, link().at - world.time], ["gateway busy", 5_000]);
+  stream.close();
+  pass(60_000);
+  assert.equal(world.sources.length, 3, "a closed stream stays closed");
+});
+
+test("a silent stream is stale, then given up", (t) => {
+  const { stream, world, event, pass, link } = streamOf(t);
+  const look = (millis) => {
+    pass(millis);
+    stream.look();
+    return link().name;
+  };
+  stream.open(["A"], null);
+  event("hello");
+  assert.equal(look(8_000), "live");
+  assert.equal(look(1), "stale");
+  assert.equal(look(7_999), "stale");
+  assert.equal(look(1), "reconnecting");
+  pass(1_500);
+  assert.equal(world.sources.length, 2);
+});
+
+test("what is heard after a silence begins a new stream, which brings the newest of each symbol", (t) => {
+  for (const heard of ["heartbeat", "message", "bye"]) {
+    const { stream, world, last, event, pass, link } = streamOf(t);
+    stream.open(["A"], null);
+    pass(8_001);
+    stream.look();
+    event("hello"); // All of this one is still to come.
+    assert.equal(link().name, "live");
+    event("message", {}, "e1-7");
+    pass(8_001);
+    stream.look();
+    assert.deepEqual([link().name, world.sources.length], ["stale", 1]);
+    event(heard, {}, heard === "message" ? "e1-9" : "");
+    assert.deepEqual([link().name, world.sources.length], ["stale", 2], heard);
+    assert.ok(world.sources[0].closed);
+    assert.match(last().url, /&last_event_id=e1-7$/, "what was not taken comes again");
+    event("hello");
+    assert.equal(link().name, "live");
+    event("heartbeat", { now: 1 });
+    assert.equal(world.sources.length, 2);
+    t.mock.timers.reset();
+  }
+});
+
+test("an answer that is no stream ends it only where the request itself is wrong", async (t) => {
+  const { stream, world, last, event, pass, link } = streamOf(t);
+  const turned = () => new Promise((resolve) => setImmediate(resolve));
+  const fail = async (answer) => {
+    world.answer = answer;
+    last().readyState = 2;
+    event("error");
+    await turned();
+  };
+  stream.open(["A"], null);
+  await fail({ status: 503 });
+  assert.equal(link().name, "reconnecting");
+  pass(1_500);
+  await fail(null);
+  assert.equal(link().name, "reconnecting");
+  pass(3_000);
+  await fail({ status: 404, json: async () => ({ detail: "none known" }) });
+  assert.deepEqual(link(), { name: "ended", why: "none known", unknown: true });
+  pass(60_000);
+  assert.equal(world.sources.length, 3);
+});
