@@ -36,7 +36,7 @@ enum Stage {
     /// The attempt runs until then.
     Connecting { until: Instant },
     /// There is a connection.
-    Connected(Link),
+    Connected(Box<Link>),
 }
 
 impl Session {
@@ -63,7 +63,7 @@ impl Session {
                 self.leave(DisconnectReason::ConnectTimeout, None, now)
             }
             (Event::Connected(requests), Stage::Connecting { .. }) => {
-                self.stage = Stage::Connected(Link::new(requests, &self.timing, now));
+                self.stage = Stage::Connected(Box::new(Link::new(requests, &self.timing, now)));
                 Action::Nothing
             }
             (Event::Disconnected { reason, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {

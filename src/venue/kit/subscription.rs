@@ -54,7 +54,7 @@ pub(in crate::venue) struct Subscription<C: 'static> {
     halvings: u32,
 }
 
-impl<C: Copy> Subscription<C> {
+impl<C: Copy + PartialEq> Subscription<C> {
     /// The subscriptions of a connection with this many symbols; nothing is asked for yet.
     pub(in crate::venue) fn new(form: &'static Form<C>, symbols: usize) -> Self {
         Self {
@@ -175,10 +175,19 @@ impl<C: Copy> Subscription<C> {
         if is_granted { Message::Acknowledged(id) } else { Message::Refused(Some(id)) }
     }
 
-    /// Records what became of these symbols.
+    /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not the request.
+    pub(in crate::venue) fn awaiting(&self, kind: C, symbol: FeedSymbol) -> Option<u64> {
+        let awaits = |asked: &&Asked<C>| asked.kind == kind && asked.unanswered.contains(&symbol);
+        self.asked.iter().find(awaits).map(|asked| asked.id)
+    }
+
+    /// Records what became of these symbols. A refusal stands: a symbol needs every kind of request granted.
     pub(in crate::venue) fn judge(&mut self, symbols: &[FeedSymbol], verdict: Verdict) {
         for symbol in symbols {
-            self.verdicts[symbol.index()] = verdict;
+            let known = &mut self.verdicts[symbol.index()];
+            if !matches!(known, Verdict::Refused(_)) {
+                *known = verdict;
+            }
         }
     }
 

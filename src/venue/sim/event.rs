@@ -22,7 +22,7 @@ pub(super) enum Event {
     Data,
     /// A request is granted: for one symbol, or whole.
     Granted {
-        id: u64,
+        id: Option<u64>,
         symbol: Option<FeedSymbol>,
     },
     /// A request is refused: for one symbol, or whole.
@@ -117,7 +117,7 @@ impl<'a, V: Value<'a>> Frame<V> {
     fn operation(&self, operation: &str, names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
         let id = self.id.id(&mut batch.errors);
         Ok(match (operation, id) {
-            ("ack", Some(id)) => Event::Granted { id, symbol: self.symbol(names)? },
+            ("ack", id) => Event::Granted { id, symbol: self.symbol(names)? },
             ("refuse", id) => Event::Refused { id, symbol: self.symbol(names)? },
             ("split", id) => Event::Split { id },
             ("heartbeat", _) => Event::Heartbeat { sent: self.sent.id(&mut batch.errors) },

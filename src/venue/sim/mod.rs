@@ -3,7 +3,7 @@
 //! ```json
 //! {"op":"subscribe","id":1,"symbols":["AAPL","MSFT"]}
 //! {"op":"ack","id":1}                         granted, whole
-//! {"op":"ack","id":1,"symbol":"AAPL"}         granted, for one symbol
+//! {"op":"ack","id":1,"symbol":"AAPL"}         granted, for one symbol; the id may be missing
 //! {"op":"refuse","id":1}                      refused, whole
 //! {"op":"refuse","id":1,"symbol":"MSFT"}      refused, for one symbol
 //! {"op":"split","id":1}                       refused, whole, for one bad symbol that is not named: ask again in parts
@@ -105,9 +105,17 @@ impl Sim {
     }
 
     fn refuse(&mut self, id: Option<u64>, symbol: Option<FeedSymbol>) -> Message {
-        match (id, symbol) {
-            (Some(id), Some(symbol)) => self.subscription.answered(id, symbol, Some(Reason::NotGranted)),
-            (id, _) => self.subscription.refused(id, Reason::NotGranted),
+        match symbol {
+            Some(symbol) => self.answered(id, symbol, Some(Reason::NotGranted)),
+            None => self.subscription.refused(id, Reason::NotGranted),
+        }
+    }
+
+    /// An answer for one symbol. It may leave out the request.
+    fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>) -> Message {
+        match id.or_else(|| self.subscription.awaiting((), symbol)) {
+            Some(id) => self.subscription.answered(id, symbol, refusal),
+            None => Message::Control,
         }
     }
 }
@@ -142,8 +150,9 @@ impl Venue for Sim {
         }
         Ok(match event? {
             Event::Data => Message::Data,
-            Event::Granted { id, symbol: Some(symbol) } => self.subscription.answered(id, symbol, None),
-            Event::Granted { id, symbol: None } => self.subscription.granted(id),
+            Event::Granted { id, symbol: Some(symbol) } => self.answered(id, symbol, None),
+            Event::Granted { id: Some(id), symbol: None } => self.subscription.granted(id),
+            Event::Granted { id: None, symbol: None } => Message::Other,
             Event::Refused { id, symbol } => self.refuse(id, symbol),
             Event::Split { id } => {
                 self.subscription.refused_for_one(id, Reason::NotGranted, &self.names, &mut batch.requests)

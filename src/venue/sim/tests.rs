@@ -112,7 +112,7 @@ fn a_request_is_acknowledged_when_every_symbol_has_its_answer() {
     assert_eq!(says(r#"{"op":"ack","id":1,"symbol":"C"}"#), Message::Control);
     assert_eq!(says(r#"{"op":"ack","id":1,"symbol":"C"}"#), Message::Control, "the same answer twice is one");
     assert_eq!(says(r#"{"op":"refuse","id":1,"symbol":"B"}"#), Message::Control);
-    assert_eq!(says(r#"{"op":"ack","id":1,"symbol":"A"}"#), Message::Acknowledged(1));
+    assert_eq!(says(r#"{"op":"ack","symbol":"A"}"#), Message::Acknowledged(1), "the symbol tells the request");
     assert_eq!(sim.refused(), [(FeedSymbol(1), Reason::NotGranted)]);
 
     let mut sim = opened(&["A", "B"]);
