@@ -1,4 +1,5 @@
-//! Ingest ties a feed's connection to the cache and the workers: updates become ticks, and changed symbols are announced.
+//! Ingest ties a feed's connection to the cache and the workers: updates become ticks, and changed symbols are
+//! announced.
 
 use crate::{
     cache::{Published, SymbolState},
@@ -9,7 +10,8 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks them up.
+/// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks
+/// them up.
 pub struct Ingest {
     /// In the order of the connection's list, by which updates name them.
     symbols: Vec<Arc<SymbolState>>,

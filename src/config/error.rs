@@ -159,8 +159,8 @@ impl Place {
     }
 }
 
-/// Whether a line may hold a secret that must not reach a log: a key under a name that is not ours, or one in the query of an
-/// address.
+/// Whether a line may hold a secret that must not reach a log: a key under a name that is not ours, or one in the
+/// query of an address.
 fn may_tell_a_secret(line: &str) -> bool {
     let name = line.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_secret = ["key", "secret", "token", "password"].iter().any(|word| name.contains(word));

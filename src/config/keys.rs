@@ -1,5 +1,5 @@
-//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. Reading, checks, documentation and
-//! tests of a setting go through this table.
+//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. Reading, checks,
+//! documentation and tests of a setting go through this table.
 
 use super::{Config, error::Wrong, names};
 use ipnet::IpNet;

@@ -35,8 +35,9 @@ pub struct Overrides {
     pub admin_listen: Option<SocketAddr>,
 }
 
-/// Reads the configuration: the defaults, overridden by the file, by the `variables` whose names begin with `TICKFAN_`, and by the
-/// flags, in this order. Feeds name the variables that hold their keys. Without any `[[feed]]` there is one, of the default venue.
+/// Reads the configuration: the defaults, overridden by the file, by the `variables` whose names begin with
+/// `TICKFAN_`, and by the flags, in this order. Feeds name the variables that hold their keys. Without any `[[feed]]`
+/// there is one, of the default venue.
 ///
 /// # Errors
 /// [`ConfigError`], for the person who wrote the file, if it cannot be read, or a key, a value or a variable is wrong.

@@ -51,8 +51,8 @@ fn unknown(name: &str) -> ConfigError {
         .nowhere()
 }
 
-/// Kubernetes gives every container variables for the services around it: for one named `tickfan` they carry our prefix, and must
-/// not stop the start. No key ends like them.
+/// Kubernetes gives every container variables for the services around it: for one named `tickfan` they carry our
+/// prefix, and must not stop the start. No key ends like them.
 fn is_service_link(name: &str) -> bool {
     let port_and_protocol = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     name.ends_with("_SERVICE_HOST")

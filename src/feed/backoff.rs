@@ -1,4 +1,5 @@
-//! How long to wait before the next attempt: exponential, with full jitter and a cap. Pure: the random number is passed in.
+//! How long to wait before the next attempt: exponential, with full jitter and a cap. Pure: the random number is
+//! passed in.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The task of a feed: it does the I/O that its session asks for, and hands what it reads to the venue and on to the sink.
+//! The task of a connection: it does the I/O that its session asks for, gives frames to the venue, and its updates to
+//! the sink.
 //!
-//! It waits for nothing but its socket and its clock, and polls the socket all the time, so that pongs leave. Only while a
-//! frame of its own is being sent or a connection is being closed does it look at nothing else: [`Timing::send`] and
-//! [`Timing::close`] at most.
+//! It waits only for its socket and its clock, and always polls the socket, so that pongs leave. While it sends a
+//! frame or closes a connection it does nothing else, for [`Timing::send`] and [`Timing::close`] at most.
 
 use super::{
     ConnectResult, DisconnectReason, FeedMetrics, MessageKind, Sink, Timing,
@@ -30,13 +30,14 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
-/// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for none.
+/// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for
+/// none.
 const MESSAGES_PER_BATCH: usize = 64;
 
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
 
-/// What a feed's task is made of.
+/// The task of one connection of a feed.
 pub(super) struct Connection<S> {
     venue: Box<dyn Venue>,
     session: Session,
@@ -53,7 +54,7 @@ pub(super) struct Connection<S> {
     hours: HoursWatch,
     /// Whether the sink takes the feed for closed.
     closed: bool,
-    /// Why the venue does not let us in, if that is what was just read.
+    /// Why the venue denies access, if the last message said so.
     denied: Option<Reason>,
     /// How many symbols the connection has.
     symbols: usize,
@@ -124,7 +125,7 @@ impl<S: Sink> Connection<S> {
             _ = shutdown.wait_for(|stop| *stop) => {}
             () = self.keep_up() => {}
         }
-        // The end of the gateway is no outage of the market: the sink is told nothing.
+        // The end of the gateway is not an outage of the market, so the sink is not called.
         self.close().await;
         self.counters.down();
         self.publish();
@@ -190,7 +191,8 @@ impl<S: Sink> Connection<S> {
             self.sink.closed(closed, now);
             self.reporter.hours(closed, now);
         }
-        // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before them.
+        // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before
+        // them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
     }
 
@@ -245,7 +247,8 @@ impl<S: Sink> Connection<S> {
             debug_assert_eq!(asked, Action::Nothing, "what is asked for waits for its turn");
         }
         for answer in std::mem::take(&mut self.batch.answers) {
-            // The last answer of the frame is its message, so none before it can end the connection or complete the subscription.
+            // The last answer of the frame is its message, so none before it can end the connection or complete the
+            // subscription.
             let action = self.session.on(Event::Message(answer), now.instant);
             debug_assert_eq!(action, Action::Nothing, "the message of the frame is its last answer");
         }
@@ -275,7 +278,7 @@ impl<S: Sink> Connection<S> {
     fn failed(&mut self, error: &Error) -> Event {
         self.reporter.explain(Some(&error.to_string()));
         self.denied = socket::denied(error);
-        Event::Disconnected { reason: socket::loss(error), retry_after: socket::retry_after(error) }
+        Event::Disconnected { reason: socket::disconnect_reason(error), retry_after: socket::retry_after(error) }
     }
 
     /// Does what the session asks for; returns what came of it, where that is known at once.
@@ -336,8 +339,8 @@ impl<S: Sink> Connection<S> {
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
-    /// Goes first: from now on an old price would be shown as live. A failed attempt makes nothing stale, but the venue may have
-    /// refused every symbol.
+    /// Goes first: from now on an old price would be shown as live. A failed attempt makes nothing stale, but the
+    /// venue may have refused every symbol.
     fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
         let all_requests_refused = (reason == DisconnectReason::Refused).then_some(Reason::NotGranted);
         if let Some(reason) = self.denied.take().or(all_requests_refused) {

@@ -1,4 +1,4 @@
-//! What the hot loop counts, in plain integers, and its publishing now and then.
+//! The counts of the hot loop, in plain integers, published now and then.
 
 use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, status::FeedCounts};
 use crate::{
@@ -15,7 +15,7 @@ const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct FeedCounters {
     metrics: FeedMetrics,
-    /// Whether the venue holds its data back, by contract: then their age is no lag.
+    /// Whether the venue holds its data back, by contract: their age is not a lag then.
     is_delayed: bool,
     /// Whether the connection that there is has been granted something.
     is_up: bool,
@@ -86,7 +86,8 @@ impl FeedCounters {
         }
     }
 
-    /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is one gap.
+    /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is
+    /// one gap.
     pub(super) fn disconnected(&mut self, reason: DisconnectReason) {
         self.metrics.disconnects.count(reason);
         self.counts.disconnects.count(reason);
@@ -121,7 +122,7 @@ impl FeedCounters {
     }
 }
 
-/// When the venue says that it happened: of a trade or quote, for statistics may be told at any time.
+/// The venue's time of a trade or quote. Statistics may be sent at any time, so theirs says nothing about the lag.
 fn event_time(update: &Update) -> Option<UnixMicros> {
     let trade = update.trade.and_then(|trade| trade.sequence.time);
     trade.or_else(|| update.quote.and_then(|quote| quote.sequence.time))
@@ -134,7 +135,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     #[test]
-    fn the_age_of_data_that_are_delayed_by_contract_is_no_lag() {
+    fn the_age_of_data_that_are_delayed_by_contract_is_not_a_lag() {
         for (origin, samples) in [(Origin::Market, 1), (Origin::Delayed, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
             let mut counters =

@@ -9,7 +9,7 @@ labels! {
         Io = "io",
         /// No connection within the time for it.
         ConnectTimeout = "connect_timeout",
-        /// No trust in the venue's certificate, or no TLS at all.
+        /// The venue's certificate is not trusted, or it does not speak TLS.
         Tls = "tls",
         /// The venue answered the handshake with another status than 101.
         Http = "http",
@@ -23,7 +23,7 @@ labels! {
         Closing = "closing",
         /// The venue refused all that was asked for.
         Refused = "refused",
-        /// The venue does not let us in: a wrong key, or an account without these data.
+        /// The venue denies access: a wrong key, or an account without these data.
         Denied = "denied",
         /// The venue reported a failure that will pass.
         Failed = "failed",
@@ -37,9 +37,9 @@ labels! {
         NoHeartbeat = "no_heartbeat",
         /// Frames of the connection are missing.
         Gap = "gap",
-        /// The venue takes nothing: what was to be sent did not leave in time.
+        /// The venue does not read: a frame could not be sent in time.
         Stuck = "stuck",
-        /// The connection has lived for as long as it should.
+        /// The connection has reached its planned age.
         Lifetime = "lifetime",
     }
 }

@@ -1,4 +1,4 @@
-//! What a session is told, and what it asks for.
+//! The events that a session takes, and the actions that it asks for.
 
 use super::DisconnectReason;
 use crate::venue::{Message, Request};

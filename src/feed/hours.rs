@@ -3,8 +3,8 @@
 use crate::market::{Now, Phase, Schedule};
 use std::time::{Duration, Instant};
 
-/// The longest time between two looks at the calendar: its clock may be set, or run on while the machine sleeps, which the
-/// monotonic one does not show.
+/// The longest time between two looks at the calendar: its clock may be set, or run on while the machine sleeps, which
+/// the monotonic one does not show.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Follows a feed's schedule.

@@ -54,7 +54,8 @@ impl Link {
         link
     }
 
-    /// Begins to wait for what the venue says first. At once, not when something would be sent: its word may be here already.
+    /// Begins to wait for what the venue says first. At once, not when something would be sent: its word may be here
+    /// already.
     fn await_the_venue(&mut self, timing: &Timing, now: Instant) {
         while let Some(request) = self.queue.pop_front_if(|request| request.text.is_none()) {
             self.unanswered.push_back((request.id, now + timing.acknowledgement));
@@ -112,7 +113,8 @@ impl Link {
         Ok(self.judge(now)?)
     }
 
-    /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before, is none.
+    /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before,
+    /// is none.
     fn answered(&mut self, id: Option<u64>) -> Option<u64> {
         let place = match id {
             Some(id) => self.unanswered.iter().position(|(asked, _)| *asked == id),

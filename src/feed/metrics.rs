@@ -45,8 +45,8 @@ labels! {
 #[derive(Debug, Clone)]
 pub struct UpGauge {
     gauge: Gauge,
-    /// How many connections there are, and how many of them are up. The gauge is set under the lock, so that it cannot show an
-    /// older count. A std mutex: connections change rarely.
+    /// How many connections there are, and how many of them are up. The gauge is set under the lock, so that it cannot
+    /// show an older count. A std mutex: connections change rarely.
     connections: Arc<Mutex<(usize, usize)>>,
 }
 

@@ -1,7 +1,8 @@
 //! Feeds: the connections to venues, kept up for ever.
 //!
-//! [`Feed::run`] is the task. A pure session decides what a connection does next, the venue reads its bytes, and the [`Sink`]
-//! takes the updates. A feed with more symbols than one connection carries has several, each with its own session.
+//! [`Feed::run`] is the task. A pure session decides what a connection does next, the venue reads its bytes, and the
+//! [`Sink`] takes the updates. A feed with more symbols than one connection carries has several, each with its own
+//! session.
 
 mod backoff;
 mod counters;
@@ -85,8 +86,8 @@ impl Feed {
         self.status.clone()
     }
 
-    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Each of the config's connections has a sink, in the
-    /// same order. A feed without an address runs its venue's local server, if there is one.
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Each of the config's connections has a
+    /// sink, in the same order. A feed without an address runs its venue's local server, if there is one.
     ///
     /// # Errors
     /// The local server cannot start. An outage of a venue is not an error.

@@ -6,7 +6,8 @@ use std::cmp::Reverse;
 /// Stands for a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// Renders untrusted bytes for logs: escaped, truncated, and with our credentials redacted, since a venue may echo them.
+/// Renders untrusted bytes for logs: escaped, truncated, and with our credentials redacted, since a venue may echo
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Redactor {
     /// Without backslashes, since an echo may be escaped any number of times. The longest first: one may begin another.

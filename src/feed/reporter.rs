@@ -13,7 +13,8 @@ const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
-/// The log lines and the status of a connection. Bytes of the venue are redacted: in a line at once, in the status when it is read.
+/// The log lines and the status of a connection. Bytes of the venue are redacted: in a line at once, in the status
+/// when it is read.
 pub(super) struct Reporter {
     name: String,
     status: StatusWriter,

@@ -1,7 +1,7 @@
 //! What a feed does next: a pure machine of events and actions. `connection` does the I/O around it.
 //!
-//! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted → live, as long as the
-//! venue answers, data flow and the connection is young enough → leave → wait → connect.
+//! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted →
+//! live, as long as the venue answers, data flow and the connection is young enough → leave → wait → connect.
 
 use super::{
     DisconnectReason,
@@ -97,7 +97,7 @@ impl Session {
 
     fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
-        // A replacement that was planned is no failure, but one that a venue asks for again and again is.
+        // A planned replacement is not a failure, but one that a venue asks for again and again is.
         let planned = stable && matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing);
         let random = self.random.random();
         let wait = match reason {

@@ -1,4 +1,4 @@
-//! The websocket to a venue: how it is opened, and how its errors are told.
+//! The websocket to a venue: how it is opened, and what its errors mean.
 
 use super::DisconnectReason;
 use crate::market::Reason;
@@ -22,7 +22,7 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Requests are a few KB and leave at once: only one at a time is ever in it.
 const WRITE_BUFFER_BYTES: usize = 4 * 1024;
-/// Room for the longest request. A venue that takes nothing cannot make it grow beyond.
+/// Room for the longest request. A venue that does not read cannot make it grow.
 const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Opens websockets.
@@ -54,7 +54,7 @@ impl Dialer {
     /// Opens a websocket; over TLS for `wss://`.
     ///
     /// # Errors
-    /// Whatever kept it from opening.
+    /// Why it did not open.
     pub(super) async fn open(&self, url: &str) -> Result<Socket, Error> {
         let disable_nagle = true;
         let connector = Some(self.connector.clone());
@@ -64,7 +64,7 @@ impl Dialer {
 }
 
 /// The reason that is counted for an error.
-pub(super) fn loss(error: &Error) -> DisconnectReason {
+pub(super) fn disconnect_reason(error: &Error) -> DisconnectReason {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => DisconnectReason::Closed,
         Error::Io(cause) if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => DisconnectReason::Tls,
@@ -82,7 +82,7 @@ pub(super) fn loss(error: &Error) -> DisconnectReason {
     }
 }
 
-/// Why the venue does not let us in, if that is what its answer to the handshake says.
+/// Why the venue denies access, if its answer to the handshake says so.
 pub(super) fn denied(error: &Error) -> Option<Reason> {
     let Error::Http(response) = error else { return None };
     match response.status() {
@@ -92,7 +92,7 @@ pub(super) fn denied(error: &Error) -> Option<Reason> {
     }
 }
 
-/// How long a refusal of the handshake asks to be left alone. A date in place of seconds is taken as nothing.
+/// The wait that a refused handshake asks for. A date in place of seconds is ignored.
 pub(super) fn retry_after(error: &Error) -> Option<Duration> {
     let Error::Http(response) = error else { return None };
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
@@ -105,7 +105,7 @@ mod tests {
     use std::io;
     use tokio_tungstenite::tungstenite::{Message, WebSocket, http::Response, protocol::Role};
 
-    /// A venue that takes nothing and says nothing.
+    /// A venue that neither reads nor writes.
     struct Stuck;
 
     impl io::Read for Stuck {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_what_a_venue_does_not_take_is_kept_up_to_a_limit() {
+    fn rule_10_bytes_for_a_venue_that_does_not_read_are_kept_up_to_a_limit() {
         const MESSAGE_BYTES: usize = 1_000;
         let config = Dialer::new(MESSAGE_BYTES).websocket;
         let mut socket = WebSocket::from_raw_socket(Stuck, Role::Client, Some(config));
@@ -136,9 +136,9 @@ mod tests {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => kept += MESSAGE_BYTES,
                 Err(error) => break error,
             }
-            assert!(kept <= WRITE_BUFFER_BYTES_MAX, "{kept} bytes wait for a venue that takes nothing");
+            assert!(kept <= WRITE_BUFFER_BYTES_MAX, "{kept} bytes wait for a venue that does not read");
         };
-        assert_eq!(loss(&error), DisconnectReason::Stuck);
+        assert_eq!(disconnect_reason(&error), DisconnectReason::Stuck);
         assert!(kept + 2 * MESSAGE_BYTES > WRITE_BUFFER_BYTES_MAX, "the limit leaves room for {kept} bytes only");
     }
 
@@ -167,7 +167,7 @@ mod tests {
             (refused(401, None), DisconnectReason::Denied),
             (refused(403, None), DisconnectReason::Denied),
         ] {
-            assert_eq!(loss(&error), reason, "{error}");
+            assert_eq!(disconnect_reason(&error), reason, "{error}");
         }
     }
 

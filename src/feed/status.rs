@@ -114,8 +114,8 @@ pub struct Note {
 }
 
 impl FeedStatus {
-    /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and a writer for each. Credentials are
-    /// never shown.
+    /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and a writer for each.
+    /// Credentials are never shown.
     pub(super) fn new(
         connections: usize,
         credentials: Option<&Credentials>,

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How long a feed waits for what.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// For a websocket to open, name look-up and TLS among it: venues answer within a second, from far away within three.
+    /// For a websocket to open, name look-up and TLS among it: venues answer within a second, from far away within
+    /// three.
     pub connect: Duration,
     /// For the answer to a request. Venues answer at once; one that does not has lost it.
     pub acknowledgement: Duration,
@@ -25,11 +26,11 @@ pub struct Timing {
     pub stable_after: Duration,
     /// The longest first wait after a failure.
     pub backoff_first: Duration,
-    /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is far from
-    /// any venue's limit on attempts, such as 300 in five minutes.
+    /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is
+    /// far from any venue's limit on attempts, such as 300 in five minutes.
     pub backoff_max: Duration,
-    /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue that is asked
-    /// again and again with a wrong key may lock the account.
+    /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue
+    /// that is asked again and again with a wrong key may lock the account.
     pub denied: Duration,
     /// Between two publishings of what the hot loop counted.
     pub publish_every: Duration,

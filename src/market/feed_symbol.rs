@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A symbol by its place in the symbol list of one connection to a venue. Another connection of the same feed has another list.
+/// A symbol by its place in the symbol list of one connection to a venue. Another connection of the same feed has
+/// another list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FeedSymbol(pub u32);
 

@@ -11,13 +11,13 @@ labels! {
         Shape = "shape",
         /// The message is of a symbol that was not asked for.
         UnknownSymbol = "unknown_symbol",
-        /// A field that such a message always has is not there.
+        /// A field that such a message always has is missing.
         Missing = "missing",
-        /// A field is no number.
+        /// A field is not a number.
         Number = "number",
         /// A field is a number that does not fit exactly.
         Range = "range",
-        /// A field is no time.
+        /// A field is not a time.
         Time = "time",
         /// A field is none of the words that it can be.
         Word = "word",

@@ -6,7 +6,7 @@ use crate::market::Symbol;
 /// Why the settings of a feed do not fit its venue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VenueError {
-    /// Two symbols have one name at the venue: their updates could not be told apart.
+    /// Two symbols have one name at the venue: their updates could not be distinguished.
     #[error("`{first}` and `{second}` are both `{name}` at the venue")]
     NamesMeet {
         /// The symbol that comes first in the list.

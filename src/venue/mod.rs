@@ -1,8 +1,8 @@
 //! The venues: a folder each, with the venue's [`Spec`] and its protocol.
 //!
-//! A venue says what to send and turns frames into updates. It does no I/O and reads no clock, so recorded frames are enough to
-//! test it. Bytes that cannot be read are a counted [`DecodeError`]; they never end a feed. `config` reads the specs, `feed`
-//! drives the protocols.
+//! A venue says what to send and turns frames into updates. It does no I/O and reads no clock, so recorded frames are
+//! enough to test it. Bytes that cannot be read are a counted [`DecodeError`]; they never end a feed. `config` reads
+//! the specs, `feed` drives the protocols.
 
 mod credentials;
 mod decode_error;
@@ -22,8 +22,8 @@ pub use kit::NAME_BYTES_MAX;
 pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Venue};
 pub use spec::{AssetClass, CredentialsRule, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
 
-/// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds that name no
-/// venue.
+/// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
+/// that name no venue.
 pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC];
 
 /// The venue of feeds that name none.

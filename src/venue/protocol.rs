@@ -15,18 +15,20 @@ pub trait Venue: Send {
     /// The venue's rules for a connection.
     fn rules(&self) -> Rules;
 
-    /// Begins a connection. Returns the requests to send first, in the venue's order and batches. Requests that can only follow
-    /// an answer, such as subscriptions after a login, go into [`Batch::requests`] later.
+    /// Begins a connection. Returns the requests to send first, in the venue's order and batches. Requests that can
+    /// only follow an answer, such as subscriptions after a login, go into [`Batch::requests`] later.
     fn open(&mut self) -> Vec<Request>;
 
-    /// Reads one text or binary frame. Appends its updates to the batch, oldest first; a field that cannot be read is left out
-    /// and counted there.
+    /// Reads one text or binary frame. Appends its updates to the batch, oldest first; a field that cannot be read is
+    /// left out and counted there.
     ///
     /// # Errors
-    /// [`DecodeError`] for a frame that is dropped as a whole. The caller counts it. Updates that were appended before stand.
+    /// [`DecodeError`] for a frame that is dropped as a whole. The caller counts it. Updates that were appended before
+    /// stand.
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
 
-    /// The symbols that the venue has refused on this connection, once it has answered all requests. All others are granted.
+    /// The symbols that the venue has refused on this connection, once it has answered all requests. All others are
+    /// granted.
     fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
 }
 
@@ -69,13 +71,13 @@ pub struct Rules {
     pub between_requests: Duration,
     /// The age at which a connection is replaced, below the venue's own limit.
     pub lifetime: Option<Duration>,
-    /// The longest time without data before the connection counts as mute, however well the venue answers pings. `None` where a
-    /// long silence can be normal.
+    /// The longest time without data before the connection counts as mute, however well the venue answers pings.
+    /// `None` where a long silence can be normal.
     pub mute_after: Option<Duration>,
     /// The ping of the venue's own protocol.
     pub ping: Option<Ping>,
-    /// The longest time without any text or binary frame, where the venue sends heartbeats once it has granted something. They
-    /// prove the transport, not the data; websocket pongs do not count.
+    /// The longest time without any text or binary frame, where the venue sends heartbeats once it has granted
+    /// something. They prove the transport, not the data; websocket pongs do not count.
     pub heartbeat_timeout: Option<Duration>,
 }
 

@@ -1,4 +1,5 @@
-//! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a venue.
+//! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
+//! venue.
 
 use super::{Credentials, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};

@@ -1,9 +1,9 @@
 //! What a trade's conditions say of the price that it may move.
 //!
 //! A trade carries the letters of its tape: CTA for what is listed on NYSE and others (tapes A and B), UTP for Nasdaq's
-//! (tape C). The rule is that of the consolidated last sale in their specifications (CTS, appendix on sale conditions; UTP
-//! data feed services, section on sale condition modifiers): a trade is shown as the last unless one of its conditions keeps
-//! it from being that. A letter that is not known here never hides a trade.
+//! (tape C). The rule is that of the consolidated last sale in their specifications (CTS, appendix on sale conditions;
+//! UTP data feed services, section on sale condition modifiers): a trade is shown as the last unless one of its
+//! conditions keeps it from being that. A letter that is not known here never hides a trade.
 
 use crate::market::TradingSession;
 
@@ -25,13 +25,14 @@ impl Tape {
     }
 }
 
-/// Of both tapes, what is never the last sale: cash (C), price variation (H), odd lot (I), official close and open of one
-/// exchange (M, Q), next day (N), prior reference price (P), seller (R), outside the session and out of sequence (U),
-/// contingent (V), sold out of sequence (Z), derivatively priced (4), qualified contingent (7).
+/// Of both tapes, what is never the last sale: cash (C), price variation (H), odd lot (I), official close and open of
+/// one exchange (M, Q), next day (N), prior reference price (P), seller (R), outside the session and out of sequence
+/// (U), contingent (V), sold out of sequence (Z), derivatively priced (4), qualified contingent (7).
 const HIDES: &str = "CHIMNPQRUVZ47";
 /// Only there: average price (B).
 const HIDES_CTA: &str = "B";
-/// Only there: bunched and sold late (G), average price (W), stopped stock that is sold late (2, 3). `B` is a plain bunched trade.
+/// Only there: bunched and sold late (G), average price (W), stopped stock that is sold late (2, 3). `B` is a plain
+/// bunched trade.
 const HIDES_UTP: &str = "GW23";
 /// Of both tapes: outside the regular session ("Form T").
 const EXTENDED: char = 'T';

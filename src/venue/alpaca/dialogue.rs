@@ -1,5 +1,5 @@
-//! The course of a subscription: first prices, then the extras of what was granted. An answer lists all that is granted so far,
-//! never what was refused.
+//! The course of a subscription: first prices, then the extras of what was granted. An answer lists all that is
+//! granted so far, never what was refused.
 
 use crate::{
     market::{FeedSymbol, Reason},
@@ -59,8 +59,8 @@ impl Dialogue {
         self.subscription.oldest()
     }
 
-    /// The answer to the oldest request; `is_listed` says whether it lists a name in all of the request's channels. Asks again for
-    /// the symbols that it lacks, up to some rounds.
+    /// The answer to the oldest request; `is_listed` says whether it lists a name in all of the request's channels.
+    /// Asks again for the symbols that it lacks, up to some rounds.
     pub(super) fn answered(
         &mut self,
         is_listed: impl Fn(&str) -> bool,
@@ -85,8 +85,8 @@ impl Dialogue {
         self.go_on(names, requests).unwrap_or(answer)
     }
 
-    /// The oldest request is refused as a whole. One name of a bad form does not cost the others: they are asked for again in
-    /// halves.
+    /// The oldest request is refused as a whole. One name of a bad form does not cost the others: they are asked for
+    /// again in halves.
     pub(super) fn refused(&mut self, reason: Reason, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
         let asked = self.subscription.take(None)?;
         if asked.kind == Channels::Prices {
@@ -106,7 +106,8 @@ impl Dialogue {
         self.subscription.refusals()
     }
 
-    /// Once all prices have their answer: asks for the extras of the granted symbols. Where none is granted, that is a failure.
+    /// Once all prices have their answer: asks for the extras of the granted symbols. Where none is granted, that is a
+    /// failure.
     fn go_on(&mut self, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
         if self.asked_for_extras || !self.subscription.is_answered() {
             return None;

@@ -68,7 +68,8 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The names that an answer lists in each of these channels; none in one that it does not speak of. `None` if one is no list.
+    /// The names that an answer lists in each of these channels; none for a channel that it leaves out. `None` if one
+    /// is not a list.
     pub(super) fn lists(&self, channels: Channels) -> Option<Vec<HashSet<Cow<'a, str>>>> {
         let lists: &[Exact<'a>] = match channels {
             Channels::Prices => &[self.trades, self.quotes],

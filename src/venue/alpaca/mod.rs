@@ -10,8 +10,9 @@
 //! [{"T":"q","S":"AMD","bx":"K","bp":91.95,"bs":2,"ax":"Q","ap":91.98,"as":1,"c":["R"],"z":"C","t":"2023-04-06T11:54:21.670905508Z"}]
 //! [{"T":"error","code":406,"msg":"connection limit exceeded"}]
 //! ```
-//! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by then.
-//! Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of their arrival.
+//! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by
+//! then. Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of
+//! their arrival.
 
 mod conditions;
 mod dialogue;

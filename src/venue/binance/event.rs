@@ -166,7 +166,7 @@ pub(super) struct Event<V> {
 }
 
 impl<'a> Event<Plain<'a>> {
-    /// Sets a field, if it is one that is used. `None` where it is there already, which is no event.
+    /// Sets a field, if it is used. `None` if it is set already: such an object is not an event.
     fn set(&mut self, key: &str, value: Raw<'a>) -> Option<()> {
         let field = match key {
             "e" => &mut self.e,

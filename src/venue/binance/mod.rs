@@ -7,7 +7,8 @@
 //!  "a":"61837.64000000","A":"1.54698000"}}
 //! {"result":null,"id":1}
 //! ```
-//! Keys differ by their case alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker sold.
+//! Keys differ by their case alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker
+//! sold.
 
 mod event;
 

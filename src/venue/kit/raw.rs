@@ -1,7 +1,8 @@
 //! Readers that venues share: from a field as it came to numbers, times and words, each drop counted by its reason.
 //!
-//! A message is read twice at most. [`Plain`] fields are what venues send nearly always: strings, whole numbers, flags, at
-//! three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain is read again as exact.
+//! A message is read twice at most. [`Plain`] fields are what venues send nearly always: strings, whole numbers,
+//! flags, at three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain
+//! is read again as exact.
 
 use super::rfc3339;
 use crate::{
@@ -87,7 +88,8 @@ pub(in crate::venue) enum TimeUnit {
     Millis,
     Micros,
     Nanos,
-    /// ms or µs, as the request for the connection asked: what lies between 1973 and 5138 in one of them does not in the other.
+    /// ms or µs, as the request for the connection asked: what lies between 1973 and 5138 in one of them does not in
+    /// the other.
     MillisOrMicros,
 }
 
@@ -119,8 +121,8 @@ pub(in crate::venue) trait Value<'a>: Copy {
         !matches!(self.raw(), Raw::Absent)
     }
 
-    /// A number, quoted or bare. Absent keeps; `null` and an empty string clear. What is no number, or does not fit, clears too:
-    /// an old size beside a new price would be a lie.
+    /// A number, quoted or bare. Absent keeps; `null` and an empty string clear. Anything else, or a number that does
+    /// not fit, clears too: an old size beside a new price would be a lie.
     fn decimal(self, errors: &mut Tally<DecodeError>) -> Field<Decimal> {
         let number = match self.raw() {
             Raw::Absent => return Field::Keep,
@@ -170,7 +172,8 @@ pub(in crate::venue) trait Value<'a>: Copy {
         time
     }
 
-    /// One of a few words, told by `value`; a flag is the word `true` or `false`. Absent keeps; any other word clears.
+    /// One of a few words, which `value` knows; a flag is the word `true` or `false`. Absent keeps; any other word
+    /// clears.
     fn word<T>(self, errors: &mut Tally<DecodeError>, value: impl Fn(&str) -> Option<T>) -> Field<T> {
         let word = match self.raw() {
             Raw::Absent => return Field::Keep,
@@ -248,30 +251,31 @@ pub(in crate::venue) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeEr
     field
 }
 
-/// A price and a size of zero are how venues say that nobody bids.
+/// One side of a quote. A price and a size of zero mean that there is no bid, or no offer.
 pub(in crate::venue) fn side_of_quote<'a>(
     price: impl Value<'a>,
     size: impl Value<'a>,
     errors: &mut Tally<DecodeError>,
 ) -> (Field<Decimal>, Field<Decimal>) {
     let (price, size) = (required(price.decimal(errors), errors), required(size.decimal(errors), errors));
-    let nobody = Field::Set(Decimal::ZERO);
-    if (price, size) == (nobody, nobody) { (Field::Clear, Field::Clear) } else { (price, size) }
+    let none = Field::Set(Decimal::ZERO);
+    if (price, size) == (none, none) { (Field::Clear, Field::Clear) } else { (price, size) }
 }
 
-/// A message of plain fields, or `None` if it holds anything else, or is no such message at all.
+/// A message of plain fields. `None` if it has any other field, or is not such a message.
 pub(in crate::venue) fn plain<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Option<T> {
     // Checked as a whole it is cheaper than string by string.
     serde_json::from_str(std::str::from_utf8(frame).ok()?).ok()
 }
 
-/// A message of exact fields; what does not fit is told apart: [`DecodeError::Shape`] if it is JSON at all.
+/// A message of exact fields. Bytes that do not fit are [`DecodeError::Shape`] if they are JSON, else
+/// [`DecodeError::Json`].
 pub(in crate::venue) fn exact<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, DecodeError> {
     serde_json::from_slice(frame).map_err(|_| misfit(frame))
 }
 
-/// The same for a frame that is an array of messages: each is handed over as it is read. However many there are, none is
-/// kept; those before one that does not fit stand.
+/// The same for a frame that is an array of messages: each is handed over as it is read. However many there are, none
+/// is kept; those before one that does not fit stand.
 pub(in crate::venue) fn each<'a, T: Deserialize<'a>>(frame: &'a [u8], take: impl FnMut(T)) -> Result<(), DecodeError> {
     struct Each<T, F: FnMut(T)>(F, PhantomData<fn(T)>);
     impl<'de, T: Deserialize<'de>, F: FnMut(T)> de::Visitor<'de> for Each<T, F> {

@@ -7,8 +7,8 @@ const FRACTION_DIGITS_MAX: usize = 9;
 /// Of those, the digits that are kept: µs.
 const FRACTION_DIGITS_KEPT: usize = 6;
 
-/// Reads `2023-04-06T11:54:26.838232225Z`, with 0 to 9 digits of a fraction and `Z` or an offset. Exact to the µs: what is
-/// finer is cut off, never rounded, so that a time never lies after the event.
+/// Reads `2023-04-06T11:54:26.838232225Z`, with 0 to 9 digits of a fraction and `Z` or an offset. Exact to the µs:
+/// what is finer is cut off, never rounded, so that a time never lies after the event.
 pub(super) fn parse(text: &str) -> Option<UnixMicros> {
     let (date, rest) = text.split_at_checked(10)?;
     let date: Date = date.parse().ok()?;

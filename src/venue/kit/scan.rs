@@ -1,18 +1,20 @@
 //! A scan of objects as venues write them nearly always: plain values, no space between them.
 //!
-//! It takes less than JSON allows, and never anything else: what it does not take is left to a parser, which says what it is.
+//! It takes less than JSON allows, and never anything else: what it does not take is left to a parser, which says what
+//! it is.
 
 use super::raw::Raw;
 
-/// The text up to a string's closing quote, and what follows it. `None` where the string has escapes, or does not end.
+/// The content of a string up to its closing quote, and the rest behind it. `None` if the string has escapes, or does
+/// not end.
 pub(in crate::venue) fn string(text: &str) -> Option<(&str, &str)> {
     let end = text.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
     let rest = text[end..].strip_prefix('"')?;
     Some((&text[..end], rest))
 }
 
-/// Hands the fields of an object to `take`, in their order; returns what follows it. `None` where it holds anything but plain
-/// values, or as soon as `take` returns it.
+/// Hands the fields of an object to `take`, in their order; returns what follows it. `None` where it holds anything
+/// but plain values, or as soon as `take` returns it.
 pub(in crate::venue) fn fields<'a>(
     object: &'a str,
     mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>,
@@ -40,7 +42,7 @@ fn value(text: &str) -> Option<(Raw<'_>, &str)> {
     }
 }
 
-/// A whole number. What follows it in a fraction's or an exponent's place is no comma and no brace: then the object is not taken.
+/// A whole number. A fraction or an exponent behind it is neither a comma nor a brace, so the object is rejected.
 fn whole(text: &str) -> Option<(Raw<'_>, &str)> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

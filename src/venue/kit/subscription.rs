@@ -124,7 +124,8 @@ impl<C: Copy + PartialEq> Subscription<C> {
         Message::Refused(Some(asked.id))
     }
 
-    /// The venue refuses the whole request for one bad symbol, and does not say which: asks again in halves until it is found.
+    /// The venue refuses the whole request for one bad symbol, and does not say which: asks again in halves until it
+    /// is found.
     pub(in crate::venue) fn refused_for_one(
         &mut self,
         id: Option<u64>,
@@ -157,8 +158,8 @@ impl<C: Copy + PartialEq> Subscription<C> {
         Some(requests)
     }
 
-    /// The venue answers for one symbol of a request. The request has its answer when all of its symbols have one: it is
-    /// acknowledged if one of them is granted.
+    /// The venue answers for one symbol of a request. The request has its answer when all of its symbols have one: it
+    /// is acknowledged if one of them is granted.
     pub(in crate::venue) fn answered(&mut self, id: u64, symbol: FeedSymbol, refused: Option<Reason>) -> Message {
         let Some(place) = self.asked.iter().position(|asked| asked.id == id) else { return Message::Control };
         let asked = &mut self.asked[place];
@@ -175,7 +176,8 @@ impl<C: Copy + PartialEq> Subscription<C> {
         if is_granted { Message::Acknowledged(id) } else { Message::Refused(Some(id)) }
     }
 
-    /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not the request.
+    /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not
+    /// the request.
     pub(in crate::venue) fn awaiting(&self, kind: C, symbol: FeedSymbol) -> Option<u64> {
         let awaits = |asked: &&Asked<C>| asked.kind == kind && asked.unanswered.contains(&symbol);
         self.asked.iter().find(awaits).map(|asked| asked.id)

@@ -14,8 +14,8 @@
 //! {"type":"stats","symbol":"AAPL","time":1732283045123456,"window":"day","open":"180","high":"183.1","low":"179.5",
 //!  "volume":123456,"prev_close":"181.2"}
 //! ```
-//! The frames `ping` and `pong` are bare words. Numbers may be strings. A field that is absent is kept, one that is `null` is
-//! cleared. Times are µs. Trades and quotes are guarded by id, statistics by time.
+//! The frames `ping` and `pong` are bare words. Numbers may be strings. A field that is absent is kept, one that is
+//! `null` is cleared. Times are µs. Trades and quotes are guarded by id, statistics by time.
 
 mod event;
 mod random_walk;
@@ -44,8 +44,8 @@ const MESSAGE_BYTES: usize = 256 << 10;
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 const PING: Ping = Ping { every: Duration::from_secs(20), text: "ping" };
 
-/// Updates a second. The default is a page full of moving prices, and not a load. The lowest is one update in ten seconds, the
-/// highest is what one core can take in.
+/// Updates a second. The default is a page full of moving prices, and not a load. The lowest is one update in ten
+/// seconds, the highest is what one core can take in.
 static RATE: VenueOption = VenueOption {
     name: "rate",
     default: 100.0,

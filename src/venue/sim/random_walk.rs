@@ -53,12 +53,14 @@ pub(super) const LISTINGS: &[Listing] = &[
     listing("BTC-EUR", 9_504_620, 2),
 ];
 
-/// A price may wander between half and twice of where it started: a demo that ran for a month still looks like a market.
+/// A price may wander between half and twice of where it started: a demo that ran for a month still looks like a
+/// market.
 const WANDER: i64 = 2;
 /// The share of a price that one step may move it by, one part in so many.
 const STEP_PARTS: i64 = 10_000;
 
-/// The symbols of one connection on their random walks. The same seed and steps give the same bytes but for the times.
+/// The symbols of one connection on their random walks. The same seed and steps give the same bytes, except for the
+/// times.
 #[derive(Debug)]
 pub(super) struct RandomWalk {
     random: SmallRng,
@@ -115,7 +117,7 @@ impl RandomWalk {
         first
     }
 
-    /// One step of one symbol, and the message that tells of it: mostly trades and quotes, statistics now and then. `None`
+    /// One step of one symbol, and its message: mostly trades and quotes, statistics now and then. `None`
     /// where no symbol walks.
     pub(super) fn step(&mut self, time: UnixMicros) -> Option<String> {
         if self.instruments.is_empty() {
@@ -190,7 +192,7 @@ impl Instrument {
     fn quote(&mut self, time: UnixMicros) -> String {
         self.quotes += 1;
         let (bid, ask) = (self.price(self.bid), self.price(self.ask));
-        // Not drawn but derived, so that telling a quote twice tells the same.
+        // Derived from the price, not drawn, so that a repeated quote has the same size.
         let size = |ticks: i64| decimal(100 + ticks.rem_euclid(37) * 25, self.size_scale);
         let (bid_size, ask_size) = (size(self.bid), size(self.ask + 11));
         let mut message = self.message("quote", Some(self.quotes), time);

@@ -1,4 +1,5 @@
-//! The built-in simulated venue: a real websocket server inside the process, so that the whole path is used without a network.
+//! The built-in simulated venue: a real websocket server inside the process, so that the whole path is used without a
+//! network.
 //!
 //! It listens on the loopback only. Each connection has a market of its own.
 
@@ -53,7 +54,8 @@ pub(super) struct Simulator {
 }
 
 impl Simulator {
-    /// Binds a free port of the loopback, within a tokio runtime. `rate` is updates a second in all, for each connection.
+    /// Binds a free port of the loopback, within a tokio runtime. `rate` is updates a second in all, for each
+    /// connection.
     ///
     /// # Errors
     /// The system gives no port.
@@ -126,8 +128,8 @@ impl Client {
         }
     }
 
-    /// The answer to a request, and the first messages of its symbols. A name that is not a symbol is refused by itself; a request
-    /// that repeats a symbol, or is for too many, is refused as a whole and adds nothing.
+    /// The answer to a request, and the first messages of its symbols. A name that is not a symbol is refused by
+    /// itself; a request that repeats a symbol, or is for too many, is refused as a whole and adds nothing.
     fn answer(&mut self, request: &str, now: Now) -> Vec<String> {
         if request == "ping" {
             return vec!["pong".to_owned()];
