@@ -14,7 +14,7 @@ use tokio::{
 };
 
 const STREAMS: usize = 1_000;
-/// Ticks that are published before those who wait are served.
+/// Ticks that are published before the streams are served.
 const BURSTS: [usize; 2] = [1, 16];
 
 fn fanout(criterion: &mut Criterion) {

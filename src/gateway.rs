@@ -4,7 +4,7 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, FeedHealth, HealthInputs},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
-    fanout::{Announcer, StreamMetrics, WorkerPool, WorkerThreads},
+    fanout::{Announcer, StreamMetrics, WorkerPool, WorkerThreads, worker_count},
     feed::Feed,
     http::{self, BindError},
     ingest::Ingest,
@@ -192,7 +192,7 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// As many permits as the configuration wants and the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(config.feeds.len(), WorkerPool::worker_count(&config.fanout));
+    let reserved = limits::reserved(config.feeds.len(), worker_count(&config.fanout));
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(
@@ -229,7 +229,7 @@ fn inside(cache: Arc<Cache>, feeds: Arc<[DebugFeed]>, engine: Arc<WorkerPool>) -
     DebugSources {
         cache,
         feeds,
-        ask_workers: Arc::new(move |limit, until| asked.review(limit, until)),
+        ask_workers: Arc::new(move |limit, until| asked.slowest(limit, until)),
         counts: Arc::new(move |worker| engine.counts_of(worker)),
     }
 }

@@ -17,7 +17,7 @@ use support::kernel::sockets;
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
-    fanout::{Announcer, CloseReason, Counts, NewStream, Options, WORKERS_MAX, WorkerPool, WorkerThreads},
+    fanout::{Announcer, CloseReason, Counts, NewStream, Options, ResponseHead, WORKERS_MAX, WorkerPool, WorkerThreads, worker_count},
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
@@ -75,15 +75,16 @@ impl Gateway {
         let client = TcpStream::from(client);
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         let (ended_tx, ended_rx) = mpsc::channel();
-        let opening = NewStream {
+        let stream = NewStream {
             name: StreamName::new(0),
-            head: Bytes::from_static(b"HEAD\n\n"),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"HELLO\n\n"),
             symbols: Box::new([self.state.clone()]),
             options: Options::new(heartbeat),
             resume: None,
             permit: Box::new(Permit(ended_tx)),
         };
-        self.engine.open(self.listener.accept().unwrap().0, opening).unwrap();
+        self.engine.open(self.listener.accept().unwrap().0, stream).unwrap();
         (client, ended_rx)
     }
 
@@ -131,7 +132,7 @@ fn a_client_that_keeps_up_gets_head_newest_and_every_tick() {
     gateway.publish();
     let (mut client, _ended) = gateway.client(None, PATIENCE);
     let first = read_until(&mut client, 1);
-    assert!(first.starts_with("HEAD\n\nid: "), "{first}");
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n\r\nHELLO\n\nid: "), "{first}");
     for batch in 0..20 {
         for _ in 0..10 {
             gateway.publish();
@@ -233,7 +234,7 @@ fn rule_10_what_a_client_sends_behind_its_request_is_dropped_up_to_a_limit() {
 
 #[test]
 fn rule_10_there_are_no_more_workers_than_a_symbol_has_marks_for() {
-    let workers = |workers| WorkerPool::worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
+    let workers = |workers| worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
     assert_eq!([1, WORKERS_MAX, WORKERS_MAX + 1, 1_000].map(workers), [1, 64, 64, 64]);
     assert!((1..=WORKERS_MAX).contains(&workers(0)), "one per core");
 }

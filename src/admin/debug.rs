@@ -3,7 +3,7 @@
 
 use super::states::{by_state, state_label};
 use crate::{
-    cache::{Cache, SymbolState},
+    cache::{Cache, SymbolState, WorkerIndex},
     fanout::{CloseReason, Counts, Missed, SlowestStreams, StreamReport},
     feed::{FeedCounts, FeedReport, FeedState, FeedStatus, Note},
     market::{Now, UnixMicros},
@@ -41,7 +41,7 @@ pub struct DebugSources {
     /// The workers' streams.
     pub ask_workers: AskWorkers,
     /// What a worker has counted, a second ago at most: for one that does not answer.
-    pub counts: Arc<dyn Fn(usize) -> Counts + Send + Sync>,
+    pub counts: Arc<dyn Fn(WorkerIndex) -> Counts + Send + Sync>,
 }
 
 /// A feed that operators may look into.
@@ -71,7 +71,7 @@ pub(super) fn streams(inside: &DebugSources, limit: usize) -> Value {
             "full": counts.full,
             "looked_at": looked_at,
             "workers": workers,
-            "workers_without_answer": silent,
+            "workers_without_answer": silent.iter().map(|worker| worker.get()).collect::<Vec<_>>(),
             "opened": counts.opened,
             "closed": closed.collect::<Map<_, _>>(),
             "ticks": counts.ticks,
@@ -89,8 +89,10 @@ fn collect(
     workers: usize,
     limit: usize,
     deadline: Instant,
-) -> (Vec<StreamReport>, usize, Vec<usize>, Counts) {
-    let (mut slowest, mut looked_at, mut silent) = (Vec::new(), 0, (0..workers).collect::<Vec<_>>());
+) -> (Vec<StreamReport>, usize, Vec<WorkerIndex>, Counts) {
+    let mut slowest = Vec::new();
+    let mut looked_at = 0;
+    let mut silent: Vec<WorkerIndex> = WorkerIndex::first(workers).collect();
     let mut counts = Counts::default();
     while !silent.is_empty()
         && let Ok(answer) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -262,7 +264,8 @@ mod tests {
         let (answers_tx, answers) = mpsc::channel();
         let slowest =
             [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
-        for (worker, slowest) in [0, 2].into_iter().zip(slowest) {
+        let worker = |index| WorkerIndex::new(index).unwrap();
+        for (worker, slowest) in [0, 2].map(worker).into_iter().zip(slowest) {
             let counts = Counts { ticks: 5, ..Counts::default() };
             answers_tx.send(SlowestStreams { worker, looked_at: 7, slowest, counts }).unwrap();
         }
@@ -270,6 +273,6 @@ mod tests {
         let (slowest, looked_at, silent, counts) = collect(&answers, 3, 3, Instant::now() + Duration::from_millis(10));
         let names: Vec<_> = slowest.iter().map(|stream| stream.name).collect();
         assert_eq!(names, [3, 1, 4].map(StreamName::new));
-        assert_eq!((looked_at, silent, counts.ticks), (14, vec![1], 10));
+        assert_eq!((looked_at, silent, counts.ticks), (14, vec![worker(1)], 10));
     }
 }

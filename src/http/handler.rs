@@ -8,7 +8,7 @@ use super::{
     problem::Problem,
     request_id::RequestId,
     routes::{Route, Routes},
-    stream_head::{busy_bytes, opening_bytes},
+    stream_head::{busy_bytes, hello_block, response_head},
     stream_request::StreamRequest,
 };
 use crate::{
@@ -167,10 +167,11 @@ impl RequestHandler {
             Ok(permit) => {
                 let StreamRequest { selection, params } = request;
                 let name = StreamName::new(rand::random());
-                let head = opening_bytes(response.headers(), name, &selection, streams.epoch, Now::read());
+                let now = Now::read();
                 Answer::Stream(NewStream {
                     name,
-                    head,
+                    head: response_head(response.headers(), now.unix),
+                    hello: hello_block(name, &selection, streams.epoch, now),
                     symbols: selection.known.into_boxed_slice(),
                     options: params.options(streams.heartbeat),
                     resume: params.after(streams.epoch).map(|after| Resume { after, bytes: streams.replay_bytes }),

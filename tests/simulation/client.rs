@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
-use tickfan::fanout::{CloseMode, Options, Ready, Resume, Transport, TransportError};
+use tickfan::fanout::{CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
 
-/// What one write may offer beside the rest of the one before.
+/// The most bytes that one write may offer beside the tail of the block before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Readiness that a worker has not heard of yet.
+/// Readiness that a worker has not been given yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
 /// A client and all that it saw.
@@ -22,15 +22,15 @@ pub(crate) struct Client {
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<CloseMode>,
-    /// How often it was told that the stream ends.
+    /// How often it was sent a goodbye.
     pub(crate) goodbyes: usize,
     /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
     pub(crate) log: Vec<Seen>,
-    /// What must come first in the next write.
+    /// The tail that must come first in the next write.
     cut: Option<Bytes>,
-    /// What of it each symbol has seen.
+    /// Where it stands in each symbol.
     pub(crate) symbols: HashMap<usize, Progress>,
     pub(crate) options: Options,
     pub(crate) resume: Option<Resume>,
@@ -42,9 +42,9 @@ pub(crate) struct Client {
 }
 
 pub(crate) enum Seen {
-    /// A write began; whether with the rest of a block that was cut.
+    /// A write began; whether with the tail of a block that was cut.
     Write {
-        with_rest: bool,
+        with_tail: bool,
     },
     Block(Bytes),
     Full,
@@ -57,7 +57,7 @@ pub(crate) struct Progress {
     pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
-    /// The newest tick when it came: it is to get that one or a newer one, whatever parts it wants.
+    /// The newest tick when it joined: it must get that one or a newer one, whatever parts it wants.
     pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
@@ -129,20 +129,24 @@ impl Transport for Scripted {
         Ok(())
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
+    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
+        hello
+    }
+
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
         let mut client = self.0.borrow_mut();
         assert!(!client.full, "rule 4: a full transport is left alone until it has room");
         assert!(client.closed.is_none(), "nothing is written after the end");
-        assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is no block");
+        assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is not offered");
         if client.left {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         client.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
-        let with_rest = client.cut.is_some();
-        client.log.push(Seen::Write { with_rest });
+        let with_tail = client.cut.is_some();
+        client.log.push(Seen::Write { with_tail });
         let mut begun = false;
-        if let Some(rest) = client.cut.take() {
-            assert_eq!(*blocks[0], rest, "what was begun goes on where it was cut");
+        if let Some(tail) = client.cut.take() {
+            assert_eq!(*blocks[0], tail, "what was begun goes on where it was cut");
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
@@ -170,14 +174,14 @@ impl Transport for Scripted {
             client.full = true;
             client.log.push(Seen::Full);
         }
-        Ok(taken)
+        Ok(Taken { bytes: taken, full: client.full })
     }
 
     fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
         if self.0.borrow().left { Err(TransportError::Left) } else { Ok(()) }
     }
 
-    fn close(&mut self, how: CloseMode) {
-        self.0.borrow_mut().closed = Some(how);
+    fn close(&mut self, mode: CloseMode) {
+        self.0.borrow_mut().closed = Some(mode);
     }
 }

@@ -13,8 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
-    cache::{Cache, Published, RingLimits, SymbolState, Tick},
-    fanout::{Command, Missed, NewStream, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
+    fanout::{Command, Missed, NewStream, Options, ResponseHead, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
 };
@@ -106,7 +106,7 @@ impl World {
                 stall_timeout: STALL_TIMEOUT,
                 flush_interval: settings.flush_interval,
             };
-            let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
+            let worker = Worker::new(WorkerIndex::new(index).unwrap(), inbox.clone(), limits, seed);
             let (announced, taken) = (vec![0; settings.symbols], vec![0; settings.symbols]);
             Simulated {
                 worker,
@@ -245,15 +245,16 @@ impl World {
                 .symbols
                 .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
-        let opening = NewStream {
+        let stream = NewStream {
             name: StreamName::new(0),
-            head: Bytes::from_static(b"HEAD\n\n"),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options,
             resume,
             permit: Box::new(()),
         };
-        if simulated.inbox.send(Command::Open(Scripted(client.clone()), opening)) {
+        if simulated.inbox.send(Command::Open(Scripted(client.clone()), stream)) {
             simulated.sleeps_until = None;
         }
         self.clients.push(client);
@@ -300,7 +301,7 @@ impl World {
             self.turn(worker);
         }
         for (index, simulated) in self.workers.iter_mut().enumerate() {
-            if unmarked & (1 << index) != 0 && simulated.inbox.announce(&mut vec![state.clone()]) {
+            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()]) {
                 simulated.sleeps_until = None;
             }
         }

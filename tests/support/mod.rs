@@ -28,7 +28,7 @@ use tickfan::{
     admin,
     cache::{Cache, RingLimits},
     config,
-    fanout::{Counts, NewStream},
+    fanout::{Counts, NewStream, http1_first_block},
     http,
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
@@ -132,7 +132,7 @@ impl Gateway {
         // As the engine: what the client sent behind its request is read and dropped, or closing would reset.
         let mut scratch = [0; 1024];
         while matches!(socket.read(&mut scratch), Ok(1..)) {}
-        socket.write_all(&opening.head).unwrap();
+        socket.write_all(&http1_first_block(&opening.head, &opening.hello)).unwrap();
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 

@@ -43,11 +43,11 @@ impl World {
         }
         for (place, seen) in log.iter().enumerate() {
             match seen {
-                Seen::Write { with_rest } => {
-                    if *with_rest {
+                Seen::Write { with_tail } => {
+                    if *with_tail {
                         self.last_heard[client] = self.now.instant;
                     }
-                    self.check_rate(client, &log[place + 1..], *with_rest);
+                    self.check_rate(client, &log[place + 1..], *with_tail);
                 }
                 Seen::Full => {
                     self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// A stream with a `max_rate` is written no more often, but for a status, and each time with the newest.
-    fn check_rate(&mut self, client: usize, after: &[Seen], with_rest: bool) {
+    fn check_rate(&mut self, client: usize, after: &[Seen], with_tail: bool) {
         let Some(interval) = self.client(client).options.interval else { return };
         let blocks = after.iter().map_while(|seen| match seen {
             Seen::Block(block) => Some(block),
@@ -138,10 +138,10 @@ impl World {
             tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
         });
         let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
-        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_rest) {
+        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_tail) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
         }
-        if !with_rest {
+        if !with_tail {
             self.client(client).paced_at = Some(self.now.instant);
         }
     }
