@@ -199,7 +199,7 @@ pub(super) fn feeds(inside: &DebugSources, limit: usize) -> Value {
 }
 
 fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
-    let FeedCounts { connects, losses, messages, decode_errors, at } = &report.counts;
+    let FeedCounts { connects, disconnects, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
         "venue": feed.venue,
@@ -212,7 +212,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "symbol_states": states(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
-            "losses": tallied(losses),
+            "losses": tallied(disconnects),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
             "at": at.0,

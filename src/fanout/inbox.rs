@@ -1,7 +1,8 @@
 //! The one place where other threads reach a worker.
 //!
 //! Together with [`Marks`](crate::cache::Marks) it hands changes of symbols over from publishers to workers, and must lose
-//! none. A test compiles both files against loom and tries all interleavings.
+//! none. `tests/loom/main.rs` compiles both files against loom and tries all
+//! interleavings.
 
 use crate::sync::{Mutex, PoisonError};
 use std::mem;

@@ -5,7 +5,7 @@
 //! [`Timing::close`] at most.
 
 use super::{
-    DisconnectReason, Sink, Timing,
+    ConnectResult, DisconnectReason, FeedMetrics, MessageKind, Sink, Timing,
     counters::FeedCounters,
     hours::HoursWatch,
     reporter::Reporter,
@@ -16,10 +16,7 @@ use super::{
 use crate::{
     config,
     market::{Now, Phase, Reason},
-    telemetry::{
-        feed::{ConnectResult, FeedMetrics, MessageKind},
-        labels::Label,
-    },
+    telemetry::labels::Label,
     venue::{self, Batch, Failure, Message, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};

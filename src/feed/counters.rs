@@ -1,12 +1,9 @@
 //! What the hot loop counts, in plain integers, and its publishing now and then.
 
-use super::status::FeedCounts;
+use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, status::FeedCounts};
 use crate::{
     market::{Now, Origin, UnixMicros, Update},
-    telemetry::{
-        feed::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind},
-        labels::Tally,
-    },
+    telemetry::labels::Tally,
     venue::DecodeError,
 };
 use std::time::{Duration, Instant};
@@ -90,8 +87,8 @@ impl FeedCounters {
 
     /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is one gap.
     pub(super) fn loss(&mut self, loss: DisconnectReason) {
-        self.metrics.losses.count(loss);
-        self.counts.losses.count(loss);
+        self.metrics.disconnects.count(loss);
+        self.counts.disconnects.count(loss);
         if self.down() {
             self.metrics.gaps.increment(1);
         }

@@ -8,6 +8,8 @@ mod connection;
 mod redactor;
 mod hours;
 mod counters;
+mod disconnect;
+mod metrics;
 mod reporter;
 mod session;
 pub mod simulator;
@@ -16,14 +18,14 @@ mod status;
 mod timing;
 mod random_walk;
 
-pub use crate::telemetry::feed::DisconnectReason;
+pub use disconnect::DisconnectReason;
+pub use metrics::{ConnectResult, FeedMetrics, MessageKind};
 pub use status::{FeedCounts, FeedReport, FeedState, FeedStatus, Note};
 pub use timing::Timing;
 
 use crate::{
     config::{self, VenueKind},
     market::{Now, Reason, Update},
-    telemetry::feed::FeedMetrics,
     venue::{self, VenueError},
 };
 use connection::Connection;

@@ -3,11 +3,8 @@
 //! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted → live, as long as the
 //! venue answers, data flow and the connection is young enough → leave → wait → connect.
 
-use super::{backoff::Backoff, timing::Timing};
-use crate::{
-    telemetry::feed::DisconnectReason,
-    venue::{Failure, Message, Request, Rules},
-};
+use super::{DisconnectReason, backoff::Backoff, timing::Timing};
+use crate::venue::{Failure, Message, Request, Rules};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     collections::VecDeque,

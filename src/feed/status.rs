@@ -1,14 +1,7 @@
 //! What others may know of a feed at any moment: its state, and for operators what it last heard and counted.
 
-use super::redactor::Excerpts;
-use crate::{
-    config::Credentials,
-    market::UnixMicros,
-    telemetry::{
-        feed::{ConnectResult, DecodeError, DisconnectReason, MessageKind},
-        labels::Tally,
-    },
-};
+use super::{ConnectResult, DisconnectReason, MessageKind, redactor::Excerpts};
+use crate::{config::Credentials, market::UnixMicros, telemetry::labels::Tally, venue::DecodeError};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -94,7 +87,7 @@ pub struct FeedCounts {
     /// Attempts to connect.
     pub connects: Tally<ConnectResult>,
     /// Connections and attempts that ended.
-    pub losses: Tally<DisconnectReason>,
+    pub disconnects: Tally<DisconnectReason>,
     /// Updates and messages.
     pub messages: Tally<MessageKind>,
     /// What could not be read.

@@ -2,7 +2,7 @@
 //!
 //! Such a request is declined: the service fails, so hyper writes nothing and ends, with all earlier answers flushed.
 //! The engine then writes the answer's head as its first bytes. Nothing that the client sent behind that request is
-//! read as HTTP any more; what hyper had read of it is dropped. `tests/request_shapes.rs` and `tests/hostile/`
+//! read as HTTP any more; what hyper had read of it is dropped. `tests/it/request_shapes.rs` and `tests/process/hostile/`
 //! hold this against hyper.
 
 use super::{

@@ -2,6 +2,7 @@
 
 use super::{
     Date, UnixMicros,
+    names::names,
     new_york::{self, Day},
 };
 
@@ -15,13 +16,10 @@ pub enum Hours {
     UsEquities,
 }
 
-impl Hours {
-    /// All of them, by the names that the configuration gives them.
-    pub const NAMES: [(Self, &'static str); 2] = [(Self::Always, "always"), (Self::UsEquities, "us-equities")];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize].1
+names! {
+    Hours {
+        Always = "always",
+        UsEquities = "us-equities",
     }
 }
 

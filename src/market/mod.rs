@@ -7,6 +7,7 @@ mod date;
 mod decimal;
 mod guard;
 mod hours;
+mod names;
 mod new_york;
 mod snapshot;
 mod state;

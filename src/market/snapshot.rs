@@ -4,6 +4,7 @@ use super::{
     Correction, Decimal, Field, Now, Part, Parts, QuoteUpdate, Reason, Sequence, Side, State, StatsUpdate, StatsWindow,
     StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update,
     guard::{Guard, Guards},
+    names::names,
     state::Standing,
 };
 
@@ -85,6 +86,20 @@ pub enum Origin {
     Delayed,
 }
 
+impl Origin {
+    /// The names of the origins that are not the market itself.
+    pub const NAMES: [&'static str; 2] = ["sim", "delayed"];
+
+    /// Its name; the market itself has none.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Market => None,
+            Self::Sim => Some(Self::NAMES[0]),
+            Self::Delayed => Some(Self::NAMES[1]),
+        }
+    }
+}
+
 /// What a tick is, by the first part that it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -98,6 +113,16 @@ pub enum Kind {
     Stats,
     /// Nothing but the state.
     Status,
+}
+
+names! {
+    Kind {
+        Correction = "correction",
+        Trade = "trade",
+        Quote = "quote",
+        Stats = "stats",
+        Status = "status",
+    }
 }
 
 impl Kind {

@@ -1,6 +1,6 @@
 //! What a quote is worth: refusal, hours, freshness and halt, each kept for itself, and the one word for all of them.
 
-use super::{Halt, Part, Parts, UnixMicros};
+use super::{Halt, Part, Parts, UnixMicros, names::names};
 
 /// What a quote is worth right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +19,14 @@ pub enum State {
     Refused,
 }
 
-impl State {
-    /// All of them, by the names that the wire and the metrics give them.
-    pub const NAMES: [(Self, &'static str); 6] = [
-        (Self::Waiting, "waiting"),
-        (Self::Live, "live"),
-        (Self::Stale, "stale"),
-        (Self::Halted, "halted"),
-        (Self::Closed, "closed"),
-        (Self::Refused, "refused"),
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize].1
+names! {
+    State {
+        Waiting = "waiting",
+        Live = "live",
+        Stale = "stale",
+        Halted = "halted",
+        Closed = "closed",
+        Refused = "refused",
     }
 }
 
@@ -68,27 +62,26 @@ pub enum Reason {
 impl Reason {
     /// The reasons for being stale that are no failure of anything.
     pub const PLANNED: [Self; 2] = [Self::Opening, Self::Reconnect];
+}
 
-    /// Its name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoData => "no_data",
-            Self::ConnectionLost => "connection_lost",
-            Self::Mute => "mute",
-            Self::Gap => "gap",
-            Self::Opening => "opening",
-            Self::Reconnect => "reconnect",
-            Self::OutsideHours => "outside_hours",
-            Self::Halt(Halt::News) => "news",
-            Self::Halt(Halt::Volatility) => "volatility",
-            Self::Halt(Halt::MarketWide) => "market_wide",
-            Self::Halt(Halt::Regulatory) => "regulatory",
-            Self::Halt(Halt::Other) => "halt",
-            Self::Unauthorized => "unauthorized",
-            Self::NotEntitled => "not_entitled",
-            Self::SymbolLimit => "symbol_limit",
-            Self::NotGranted => "not_granted",
-        }
+names! {
+    Reason {
+        NoData = "no_data",
+        ConnectionLost = "connection_lost",
+        Mute = "mute",
+        Gap = "gap",
+        Opening = "opening",
+        Reconnect = "reconnect",
+        OutsideHours = "outside_hours",
+        Halt(Halt::News) = "news",
+        Halt(Halt::Volatility) = "volatility",
+        Halt(Halt::MarketWide) = "market_wide",
+        Halt(Halt::Regulatory) = "regulatory",
+        Halt(Halt::Other) = "halt",
+        Unauthorized = "unauthorized",
+        NotEntitled = "not_entitled",
+        SymbolLimit = "symbol_limit",
+        NotGranted = "not_granted",
     }
 }
 
@@ -248,9 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn each_state_has_its_name() {
-        for (index, (state, name)) in State::NAMES.into_iter().enumerate() {
-            assert_eq!((state as usize, state.name()), (index, name));
+    fn states_and_reasons_have_names_of_their_own() {
+        let states = State::NAMES.map(|(state, name)| (state.name(), name));
+        let reasons = Reason::NAMES.map(|(reason, name)| (reason.name(), name));
+        for names in [states.as_slice(), &reasons] {
+            assert!(names.iter().all(|(found, listed)| found == listed));
+            let unique: std::collections::BTreeSet<_> = names.iter().map(|(name, _)| name).collect();
+            assert_eq!(unique.len(), names.len());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What one venue message says of one symbol.
 
-use super::{Decimal, UnixMicros};
+use super::{Decimal, UnixMicros, names::names};
 
 /// What one venue message says of one symbol: any of its parts, each field set, kept or cleared.
 ///
@@ -183,6 +183,13 @@ pub enum Side {
     Sell,
 }
 
+names! {
+    Side {
+        Buy = "buy",
+        Sell = "sell",
+    }
+}
+
 /// What a venue's statistics span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatsWindow {
@@ -190,6 +197,13 @@ pub enum StatsWindow {
     Day,
     /// The last 24 hours.
     Hours24,
+}
+
+names! {
+    StatsWindow {
+        Day = "day",
+        Hours24 = "24h",
+    }
 }
 
 /// What of a quote changes together, each with its own version and venue time.
@@ -203,6 +217,15 @@ pub enum Part {
     Stats,
     /// What can be said of the others: live, stale, ...
     Status,
+}
+
+names! {
+    Part {
+        Trade = "trade",
+        Quote = "quote",
+        Stats = "stats",
+        Status = "status",
+    }
 }
 
 impl Part {

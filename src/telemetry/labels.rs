@@ -41,7 +41,7 @@ macro_rules! labels {
         }
     };
 }
-pub(super) use labels;
+pub(crate) use labels;
 
 /// What was counted since the last publishing: plain integers of one owner, for hot loops.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub struct Counters<L> {
 
 impl<L: Label> Counters<L> {
     /// Registers one counter per value: `register` is given the value's label.
-    pub(super) fn register(register: impl Fn(&'static str) -> Counter) -> Self {
+    pub fn register(register: impl Fn(&'static str) -> Counter) -> Self {
         Self { handles: L::ALL.iter().map(|value| register(value.label())).collect(), label: PhantomData }
     }
 

@@ -1,7 +1,6 @@
 //! What operators see: metric names and handles, and logs.
 
 mod cache;
-pub mod feed;
 mod histogram;
 pub mod labels;
 mod log_limit;

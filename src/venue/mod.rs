@@ -5,15 +5,16 @@
 mod address;
 mod alpaca;
 mod binance;
+mod decode_error;
 mod names;
 mod raw;
 mod rfc3339;
 mod scan;
 pub(crate) mod sim;
 
-pub use crate::telemetry::feed::DecodeError;
 pub use alpaca::Alpaca;
 pub use binance::Binance;
+pub use decode_error::DecodeError;
 pub use sim::Sim;
 
 use crate::{

@@ -1,26 +1,15 @@
-//! A tick as JSON, and as the frame that carries it.
+//! Encodes a tick as JSON, and as the frame that carries it.
 
-use super::EventId;
-use crate::market::{Decimal, Kind, Origin, Part, Parts, Side, Snapshot, StatsWindow, Symbol, UnixMicros};
+use super::{
+    EventId,
+    fields::{TickFields, write_fields},
+};
 use bytes::Bytes;
 
-/// What a tick says.
-#[derive(Debug, Clone, Copy)]
-pub struct TickFields<'a> {
-    /// Whose it is.
-    pub symbol: &'a Symbol,
-    /// Its number among the symbol's ticks; 0 is the symbol before its first.
-    pub seq: u64,
-    /// What it changed.
-    pub changed: Parts,
-    /// The whole latest state.
-    pub snapshot: &'a Snapshot,
-}
-
-/// Most frames are shorter: the room that one is written into at first.
+/// The capacity that a frame is first written into; most frames are shorter.
 const FRAME_BYTES: usize = 512;
 
-/// The frame of a tick. `id` is `None` for `seq` 0, which is no tick yet.
+/// Encodes a tick as its frame. `id` is `None` for `seq` 0, the symbol before its first tick.
 pub fn tick_frame(tick: TickFields<'_>, id: Option<EventId>) -> Bytes {
     let mut out = Vec::with_capacity(FRAME_BYTES);
     if let Some(id) = id {
@@ -31,129 +20,17 @@ pub fn tick_frame(tick: TickFields<'_>, id: Option<EventId>) -> Bytes {
     out.extend_from_slice(b"data: ");
     write_tick(&mut out, tick);
     out.extend_from_slice(b"\n\n");
-    // Frames live in rings by the thousand: none keeps room that it does not use.
+    // Rings hold frames by the thousand, so a frame keeps no spare capacity.
     Bytes::from(out.into_boxed_slice())
 }
 
 /// Appends a tick as one JSON object without line breaks. What is unknown is left out.
 pub fn write_tick(out: &mut Vec<u8>, tick: TickFields<'_>) {
-    let TickFields { symbol, seq, changed, snapshot } = tick;
-    out.extend_from_slice(b"{\"symbol\":\"");
-    out.extend_from_slice(symbol.as_str().as_bytes());
-    out.extend_from_slice(b"\",\"seq\":");
-    out.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
-    text(out, "kind", kind_name(Kind::of(changed)));
-    write_state(out, snapshot);
-    time(out, "recv", snapshot.recv);
-    write_trade(out, snapshot);
-    number(out, "bid", snapshot.quote.bid);
-    number(out, "bid_size", snapshot.quote.bid_size);
-    number(out, "ask", snapshot.quote.ask);
-    number(out, "ask_size", snapshot.quote.ask_size);
-    time(out, "quote_ts", snapshot.quote.time);
-    write_stats(out, snapshot);
+    let start = out.len();
+    write_fields(out, tick);
+    // Each field begins with a comma; in place of the first one stands the brace.
+    out[start] = b'{';
     out.push(b'}');
-}
-
-fn write_state(out: &mut Vec<u8>, snapshot: &Snapshot) {
-    text(out, "state", snapshot.state().name());
-    if let Some((since, reason)) = snapshot.not_live_since() {
-        time(out, "since", Some(since));
-        text(out, "reason", reason.name());
-    }
-    if !snapshot.stale().is_empty() {
-        out.extend_from_slice(b",\"stale\":[");
-        for (index, part) in snapshot.stale().iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
-            out.extend_from_slice(part_name(part).as_bytes());
-            out.push(b'"');
-        }
-        out.push(b']');
-    }
-    match snapshot.origin {
-        Origin::Market => {}
-        Origin::Sim => text(out, "origin", "sim"),
-        Origin::Delayed => text(out, "origin", "delayed"),
-    }
-}
-
-fn write_trade(out: &mut Vec<u8>, snapshot: &Snapshot) {
-    number(out, "price", snapshot.trade.price);
-    number(out, "size", snapshot.trade.size);
-    match snapshot.trade.side {
-        Some(Side::Buy) => text(out, "side", "buy"),
-        Some(Side::Sell) => text(out, "side", "sell"),
-        None => {}
-    }
-    time(out, "trade_ts", snapshot.trade.time);
-    number(out, "ext_price", snapshot.ext.price);
-    number(out, "ext_size", snapshot.ext.size);
-    time(out, "ext_ts", snapshot.ext.time);
-    if snapshot.trades > 0 {
-        key(out, "trades");
-        out.extend_from_slice(itoa::Buffer::new().format(snapshot.trades).as_bytes());
-    }
-}
-
-fn write_stats(out: &mut Vec<u8>, snapshot: &Snapshot) {
-    let stats = &snapshot.stats;
-    number(out, "open", stats.open);
-    number(out, "high", stats.high);
-    number(out, "low", stats.low);
-    number(out, "volume", stats.volume);
-    number(out, "prev_close", stats.prev_close);
-    match stats.window {
-        Some(StatsWindow::Day) => text(out, "window", "day"),
-        Some(StatsWindow::Hours24) => text(out, "window", "24h"),
-        None => {}
-    }
-    time(out, "stats_ts", stats.time);
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Correction => "correction",
-        Kind::Trade => "trade",
-        Kind::Quote => "quote",
-        Kind::Stats => "stats",
-        Kind::Status => "status",
-    }
-}
-
-fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::Trade => "trade",
-        Part::Quote => "quote",
-        Part::Stats => "stats",
-        Part::Status => "status",
-    }
-}
-
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn text(out: &mut Vec<u8>, name: &str, value: &str) {
-    key(out, name);
-    out.push(b'"');
-    out.extend_from_slice(value.as_bytes());
-    out.push(b'"');
-}
-
-fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
-    if let Some(value) = value {
-        key(out, name);
-        value.write_to(out);
-    }
-}
-
-fn time(out: &mut Vec<u8>, name: &str, value: Option<UnixMicros>) {
-    if let Some(value) = value {
-        key(out, name);
-        out.extend_from_slice(itoa::Buffer::new().format(value.0).as_bytes());
-    }
 }
 
 #[cfg(test)]
@@ -161,8 +38,9 @@ mod tests {
     use super::*;
     use crate::{
         market::{
-            Correction, Field, Guards, Halt, Now, QuoteUpdate, Reason, Sequence, StatsUpdate, StatusUpdate, TradeKey,
-            TradeUpdate, TradingSession, Update,
+            Correction, Decimal, Field, Guards, Halt, Now, Origin, Parts, QuoteUpdate, Reason, Sequence, Side,
+            Snapshot, StatsUpdate, StatsWindow, StatusUpdate, TradeKey, TradeUpdate, TradingSession, UnixMicros,
+            Update,
         },
         wire::Epoch,
     };

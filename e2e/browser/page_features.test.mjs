@@ -1,0 +1,275 @@
+// Each thing that a person can do on the page, done once by keyboard or mouse, against a real gateway.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { countStreams, inState, listed, open as openIn, pill, pricesMove, row, symbols, texts } from "../support/page.mjs";
+import { TEST, keepScreenshot, launchBrowser, startGateway } from "../support/gateway.mjs";
+
+let browser;
+before(async () => { browser = await launchBrowser(); });
+after(() => browser?.close());
+
+/** A page with three symbols, whose streams are counted. */
+async function three(t, options = {}) {
+  const gateway = await startGateway(t);
+  const opened = await openIn(t, browser, `${gateway.url}/?symbols=AAPL,MSFT,KO`, options);
+  await listed(opened.page, ["AAPL", "MSFT", "KO"]);
+  await pricesMove(opened.page, 1);
+  // From here on: the first one is there.
+  const streams = countStreams(opened.page);
+  return { gateway, streams, ...opened };
+}
+
+const simulated = (symbols) => `
+[[feed]]
+name = "sim"
+symbols = ${JSON.stringify(symbols)}
+`;
+const symbolsInAddress = (page) => new URL(page.url()).searchParams.get("symbols");
+const kept = (page) => page.evaluate(() => JSON.parse(localStorage.getItem("tickfan.choices")));
+const focused = (page) => page.evaluate(() => document.activeElement.textContent);
+
+test("a symbol is found, added by keyboard, and is there again tomorrow", TEST, async (t) => {
+  const { gateway, page, complaints } = await three(t);
+  await page.keyboard.press("/");
+  await page.keyboard.type("btc");
+  await page.waitForFunction(() => document.querySelectorAll("#found [role=option]").length === 2);
+  assert.deepEqual(await texts(page, "#found b"), ["BTC-EUR", "BTC-USDT"]);
+  await page.keyboard.press("ArrowDown");
+  await page.waitForSelector('#found [role=option]:nth-child(2)[aria-selected="true"]');
+  await keepScreenshot(page, "search");
+  await page.keyboard.press("Enter");
+  await listed(page, ["AAPL", "MSFT", "KO", "BTC-USDT"]);
+  await inState(page, "BTC-USDT", "live");
+  assert.equal(await focused(page), "BTC-USDT");
+  assert.equal(symbolsInAddress(page), "AAPL,MSFT,KO,BTC-USDT");
+
+  // By mouse, what was just typed, and what is no symbol.
+  await page.fill("#search", "xrp");
+  await page.locator("#found [role=option]", { hasText: "XRP-USDT" }).click();
+  await listed(page, ["AAPL", "MSFT", "KO", "BTC-USDT", "XRP-USDT"]);
+  await page.fill("#search", "no/symbol");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#notice:has-text('is no symbol')");
+  await page.click("#notice-close");
+
+  await page.goto(gateway.url);
+  await listed(page, ["AAPL", "MSFT", "KO", "BTC-USDT", "XRP-USDT"]);
+  assert.deepEqual(complaints, []);
+});
+
+test("what nobody has chosen is not kept: the gateway's own list is what it is at the next visit", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: simulated(["AAPL", "MSFT"]) });
+  const { page } = await openIn(t, browser, gateway.url);
+  await listed(page, ["AAPL", "MSFT"]);
+  await page.waitForSelector("#detail h2:has-text('AAPL')"); // Where there is room, the first one's are open.
+  await row(page, "MSFT").locator("button.symbol").click();
+  await page.waitForSelector("#detail h2:has-text('MSFT')");
+  assert.equal(page.url(), `${gateway.url}/`);
+  assert.deepEqual(await kept(page), { symbols: null, maxRate: null, detail: "MSFT" });
+
+  assert.equal(await gateway.stop(), 0);
+  await startGateway(t, { listen: gateway.address, config: simulated(["KO", "PEP"]) });
+  await page.reload();
+  await listed(page, ["KO", "PEP"]);
+  await page.waitForSelector("#detail h2:has-text('KO')");
+});
+
+test("a link shows its own list, and leaves the person's as it was until it is changed", TEST, async (t) => {
+  const { gateway, page } = await three(t);
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("Alt+ArrowDown");
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+
+  await page.goto(`${gateway.url}/?symbols=PEP,V&max_rate=2`);
+  await listed(page, ["PEP", "V"]);
+  await row(page, "V").locator("button.symbol").click();
+  await page.waitForSelector("#detail h2:has-text('V')");
+  assert.deepEqual(await kept(page), { symbols: ["MSFT", "AAPL", "KO"], maxRate: null, detail: "V" });
+  await page.goto(gateway.url);
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+  assert.equal(await page.textContent("#max-rate-text"), "every tick");
+  assert.equal(symbolsInAddress(page), "MSFT,AAPL,KO", "it can be passed on");
+
+  await page.goto(`${gateway.url}/?symbols=PEP,V`);
+  await row(page, "V").locator(".drop").click();
+  await page.goto(gateway.url);
+  await listed(page, ["PEP"]);
+});
+
+test("a symbol is removed by key or mouse, and put back", TEST, async (t) => {
+  const { page, streams, complaints } = await three(t);
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(page), "MSFT");
+  await page.keyboard.press("Delete");
+  await listed(page, ["AAPL", "KO"]);
+  assert.equal(await focused(page), "KO");
+  await streams.next("a stream without it", ({ searchParams }) => searchParams.get("symbols") === "AAPL,KO");
+  await page.getByRole("button", { name: "Put it back" }).click();
+  await listed(page, ["AAPL", "MSFT", "KO"]);
+  await inState(page, "MSFT", "live");
+  await row(page, "AAPL").locator(".drop").click();
+  await listed(page, ["MSFT", "KO"]);
+  assert.equal(symbolsInAddress(page), "MSFT,KO");
+  await row(page, "MSFT").locator(".drop").click();
+  await row(page, "KO").locator(".drop").click();
+  await page.waitForSelector("#empty:visible");
+  await pill(page, "idle");
+  assert.deepEqual(complaints, []);
+});
+
+test("rows are reordered by keyboard and by mouse, without another stream", TEST, async (t) => {
+  const { page, streams, complaints } = await three(t);
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("Alt+ArrowDown");
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+  assert.equal(await focused(page), "AAPL");
+  assert.equal(symbolsInAddress(page), "MSFT,AAPL,KO");
+
+  const middle = async (selector) => {
+    const { x, y, width, height } = await page.locator(selector).boundingBox();
+    return [x + width / 2, y + height / 2];
+  };
+  await page.mouse.move(...await middle('tr[data-symbol="KO"] .grip'));
+  await page.mouse.down();
+  const [x, y] = await middle('tr[data-symbol="MSFT"] .grip');
+  await page.mouse.move(x, y + 5, { steps: 4 });
+  await page.mouse.move(x, y - 4, { steps: 4 });
+  await page.mouse.up();
+  await listed(page, ["KO", "MSFT", "AAPL"]);
+  assert.deepEqual((await kept(page)).symbols, ["KO", "MSFT", "AAPL"]);
+
+  // Called off: all is as it was.
+  await page.mouse.move(...await middle('tr[data-symbol="KO"] .grip'));
+  await page.mouse.down();
+  await page.mouse.move(x, y + 200, { steps: 4 });
+  await listed(page, ["MSFT", "AAPL", "KO"]);
+  await page.keyboard.press("Escape");
+  await listed(page, ["KO", "MSFT", "AAPL"]);
+  await page.mouse.up();
+  assert.equal(symbolsInAddress(page), "KO,MSFT,AAPL");
+  assert.deepEqual(streams.urls, []);
+  assert.deepEqual(complaints, []);
+});
+
+test("details show chart and tape of a row, and are closed again", TEST, async (t) => {
+  const { page, complaints } = await three(t);
+  await page.waitForSelector("#detail h2:has-text('AAPL')"); // Where there is room, the first one's are open.
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#detail h2:has-text('MSFT')");
+  await page.waitForSelector("#chart canvas");
+  await page.waitForFunction(() => document.querySelectorAll("#tape tbody tr").length >= 3);
+  assert.match(await page.locator("#tape tbody td.price").first().textContent(), /^\d+\.\d\d$/);
+  await page.waitForFunction(() => /Chart of the last prices of MSFT/.test(document.getElementById("chart").ariaLabel));
+  // Something is drawn, and the cursor reads it.
+  await page.waitForFunction(() => {
+    const canvas = document.querySelector("#chart canvas");
+    return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0);
+  });
+  const { x, y, width, height } = await page.locator("#chart .u-over").boundingBox();
+  await page.mouse.move(x + width - 3, y + height / 2);
+  await page.waitForFunction(() => /^\d\d:\d\d:\d\d {2}[\d,.]+$/.test(document.getElementById("reading").textContent));
+  for (const text of await texts(page, "#facts :is(.fact-bid, .fact-ask, .fact-open, .fact-high, .fact-low, .fact-volume) dd")) assert.match(text, /\d/);
+  await page.click("#detail-close");
+  await page.waitForSelector("#detail", { state: "hidden" });
+  assert.equal(await focused(page), "MSFT");
+  await page.reload();
+  await pricesMove(page, 1);
+  assert.ok(await page.locator("#detail").isHidden(), "closed stays closed");
+  assert.deepEqual(complaints, []);
+});
+
+test("the rate is another stream, and is kept", TEST, async (t) => {
+  const { page, streams } = await three(t);
+  assert.equal(await page.textContent("#max-rate-text"), "every tick");
+  await page.focus("#max-rate");
+  await page.keyboard.press("Home");
+  const slow = await streams.next("a slow stream", ({ searchParams }) => searchParams.get("max_rate") === "0.5");
+  assert.ok(slow.searchParams.get("last_event_id"), "it goes on from where it was");
+  assert.equal(await page.textContent("#max-rate-text"), "0.5 a second");
+  await pricesMove(page, 1);
+  await page.reload();
+  await pricesMove(page, 1);
+  assert.equal(await page.textContent("#max-rate-text"), "0.5 a second");
+  assert.equal(new URL(page.url()).searchParams.get("max_rate"), "0.5");
+  // A write every two seconds: the tape has gaps, and says so.
+  await page.waitForFunction(() => /^\d+ trades? not shown$/.test(document.querySelector("#tape .gap")?.textContent));
+});
+
+test("what is paused stands still, and goes on with the newest", TEST, async (t) => {
+  const { page } = await three(t);
+  await page.focus("#pause");
+  await page.keyboard.press("Enter");
+  await pill(page, "paused");
+  await page.waitForFunction(() => /^paused at \d\d:\d\d:\d\d$/.test(document.getElementById("pill-text").textContent)
+    && [...document.querySelectorAll("td.state")].every(({ textContent }) => textContent === "paused"));
+  const writes = await page.evaluate(async () => {
+    let writes = 0;
+    new MutationObserver((records) => { writes += records.length; })
+      .observe(document.body, { childList: true, characterData: true, attributes: true, subtree: true });
+    // Frames pass; and a second in which ages would have changed.
+    for (let frame = 0; frame < 80; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+    return writes;
+  });
+  assert.equal(writes, 0);
+  await page.keyboard.press("Enter");
+  await pill(page, "live");
+  await pricesMove(page, 1);
+});
+
+test("dark and light are chosen by a button, and kept", TEST, async (t) => {
+  const { page, complaints } = await three(t, { colorScheme: "light" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  await page.click("#theme");
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await page.reload();
+  assert.equal(await ground(), dark);
+  await page.click("#theme");
+  assert.equal(await ground(), light);
+  await page.click("#theme");
+  assert.equal(await page.getAttribute("#theme", "aria-label"), "Colours: system");
+  await pricesMove(page, 1);
+  assert.deepEqual(complaints, []);
+});
+
+test("a hidden page holds no stream and draws nothing; shown again it is at the newest at once", TEST, async (t) => {
+  const { page, streams } = await three(t);
+  const hide = (hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+  const gone = page.waitForEvent("requestfailed", (request) => request.url().includes("/v1/stream"));
+  await hide(true);
+  await gone;
+  await pill(page, "connecting");
+  assert.deepEqual(streams.urls, []);
+  await hide(false);
+  await pill(page, "live");
+  await pricesMove(page, 1);
+  assert.equal(streams.urls.length, 1);
+});
+
+test("all can be reached by the tab key, and the focus shows", TEST, async (t) => {
+  const { page } = await three(t);
+  await page.evaluate(() => document.activeElement.blur());
+  const seen = [];
+  for (let stop = 0; stop < 14; stop += 1) {
+    await page.keyboard.press("Tab");
+    seen.push(await page.evaluate(() => {
+      const { id, className, tagName } = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return { name: tagName === "BODY" ? tagName : id || className || tagName, shows: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 };
+    }));
+  }
+  const names = seen.map(({ name }) => name);
+  for (const name of ["pill", "search", "max-rate", "pause", "theme", "symbol", "detail-close", "tape-holder"]) {
+    assert.ok(names.includes(name), `${name} is not among ${names}`);
+  }
+  for (const { name, shows } of seen) if (name !== "BODY") assert.ok(shows, `the focus on ${name} does not show`);
+  assert.deepEqual(await symbols(page), ["AAPL", "MSFT", "KO"]);
+});

@@ -1,0 +1,92 @@
+// The page under load: what it writes, and what it keeps.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { open as openIn, pill, pricesMove } from "../support/page.mjs";
+import { PATIENT, keepScreenshot, launchBrowser, startGateway } from "../support/gateway.mjs";
+
+const SYMBOLS = Array.from({ length: 200 }, (_, index) => `S${String(index).padStart(3, "0")}`);
+const RATE = 1_000;
+/** About one update in twenty changes nothing, and is no tick. */
+const UPDATES = 1.06 * RATE;
+const config = `
+[[feed]]
+name = "sim"
+rate = ${UPDATES}
+symbols = ${JSON.stringify(SYMBOLS)}
+`;
+const MINUTE = 60_000;
+
+test("200 symbols at 1,000 ticks a second: one write per cell and frame, and no growth", { timeout: 6 * MINUTE }, async (t) => {
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const gateway = await startGateway(t, { config, env: PATIENT });
+  const { page, complaints } = await openIn(t, browser, `${gateway.url}/?symbols=${SYMBOLS}`);
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("HeapProfiler.enable");
+  await pill(page, "live");
+  await pricesMove(page, 50);
+
+  /** Lets the page's clock run so long: it is what is measured, not how fast something comes. */
+  const run = (millis) => page.evaluate((millis) => new Promise((resolve) => setTimeout(resolve, millis)), millis);
+  const heap = async () => {
+    await devtools.send("HeapProfiler.collectGarbage");
+    return (await devtools.send("Runtime.getHeapUsage")).usedSize;
+  };
+
+  const written = await page.evaluate((millis) => new Promise((resolve) => {
+    let [frame, frames, most, writes] = [new Map(), 0, 0, 0];
+    let worst = "";
+    const places = new Set();
+    const wrote = (node) => {
+      // A cell, or what stands beside cells: the row itself, a fact of the details, the pill.
+      const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
+      const cell = element?.closest("td, th") ?? element;
+      const count = (frame.get(cell) ?? 0) + 1;
+      frame.set(cell, count);
+      writes += 1;
+      for (const place of ["header", "#watchlist", "#facts", "#tape"]) if (cell?.closest(place)) places.add(place);
+      if (count > most) [most, worst] = [count, `${cell?.id} ${cell?.className} ${cell?.tagName}`];
+    };
+    const observer = new MutationObserver((records) => {
+      for (const { target, addedNodes, removedNodes } of records) {
+        // A line of the tape comes and goes as a whole.
+        if (target.nodeName === "TBODY") for (const line of [...addedNodes, ...removedNodes]) wrote(line);
+        else wrote(target);
+      }
+    });
+    observer.observe(document.body, { childList: true, characterData: true, attributes: true, subtree: true });
+    const end = performance.now() + millis;
+    const next = () => {
+      frames += 1;
+      // Asked for a frame ahead, and so called before the page's own: what is seen from here to the next call is one frame's.
+      frame = new Map();
+      if (performance.now() < end) requestAnimationFrame(next);
+      else resolve({ frames, most, worst, writes, places: [...places].sort() });
+    };
+    requestAnimationFrame(next);
+  }), 10_000);
+  t.diagnostic(JSON.stringify(written));
+  assert.ok(written.writes > 1_000, "something was written");
+  assert.deepEqual(written.places, ["#facts", "#tape", "#watchlist", "header"]);
+  assert.equal(written.most, 1, `${written.worst} was written ${written.most} times in a frame`);
+  await keepScreenshot(page, "load");
+
+  await run(MINUTE - 10_000);
+  const first = await heap();
+  const rates = await page.evaluate((millis) => new Promise((resolve) => {
+    const rate = document.getElementById("rate");
+    const rates = [];
+    const observer = new MutationObserver(() => rates.push(parseFloat(rate.textContent)));
+    observer.observe(rate, { characterData: true, subtree: true });
+    setTimeout(() => resolve(rates), millis);
+  }), MINUTE);
+  const second = await heap();
+  const middle = rates.sort((a, b) => a - b)[Math.floor(rates.length / 2)];
+  t.diagnostic(`heap after a minute ${(first / 1e6).toFixed(2)} MB, after two ${(second / 1e6).toFixed(2)} MB; ${middle} ticks a second`);
+  assert.ok(middle >= 0.9 * RATE, `not under load: the page saw ${middle} ticks a second, of ${RATE}`);
+  assert.ok(Math.abs(second - first) <= 0.1 * first, `the heap went from ${first} to ${second} bytes`);
+  assert.equal(await page.locator("#watchlist tbody tr").count(), SYMBOLS.length);
+  await pill(page, "live");
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,119 @@
+// The README's first steps do what it says: from a fresh clone, word by word.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Child, eventBlocks, launchBrowser, newPage, root, targetDir, temporaryFolder, within } from "../support/gateway.mjs";
+
+const HEADING = "## See prices move";
+/** The README names them. */
+const PORTS = [8080, 8081];
+/** All packages may have to be compiled. */
+const COMPILING = 1_500_000;
+const SYMBOLS = ["AAPL", "BTC-USDT"];
+
+/** The blocks of code under the heading, by their languages, as they are committed: that is what a clone gets. */
+function blocks() {
+  const readme = execFileSync("git", ["show", "HEAD:README.md"], { cwd: root, encoding: "utf8" });
+  const section = readme.slice(readme.indexOf(`${HEADING}\n`) + HEADING.length).split("\n## ")[0];
+  const found = [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, code]) => ({ language, code }));
+  assert.deepEqual(found.map(({ language }) => language), ["sh", "sh", "html"], `the blocks under ${HEADING}`);
+  return found.map(({ code }) => code);
+}
+
+async function assertFree(port) {
+  const server = createServer();
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening").catch((error) => {
+    throw new Error(`the README's commands need port ${port}, which cannot be had: ${error.message}`);
+  });
+  server.close();
+  await once(server, "close");
+}
+
+/** A folder of its own, always the same: cargo keeps what it built by path, and would keep it for ever. */
+function emptyFolder(t) {
+  const folder = join(targetDir, "readme");
+  const empty = () => rmSync(folder, { recursive: true, force: true });
+  empty();
+  mkdirSync(folder, { recursive: true });
+  t.after(empty);
+  return folder;
+}
+
+/** The process id of the gateway among the descendants of `pid`: a shell and cargo may stand between. */
+function gatewayBelow(pid) {
+  const read = (path) => {
+    try {
+      return readFileSync(path, "utf8").trim();
+    } catch {
+      return ""; // It has just ended.
+    }
+  };
+  if (read(`/proc/${pid}/comm`) === "tickfan") return pid;
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(" ").filter(Boolean).map(Number);
+  return children.map(gatewayBelow).find(Boolean);
+}
+
+test("the README's commands and its page of your own show prices", { timeout: COMPILING + 120_000 }, async (t) => {
+  const [start, watch, html] = blocks();
+  for (const port of PORTS) await assertFree(port);
+
+  const clone = emptyFolder(t);
+  execFileSync("git", ["clone", "--quiet", root, clone]);
+  const shell = new Child(t, "bash", ["-e", "-c", start], {
+    cwd: clone,
+    env: withoutSettings({ CARGO_TARGET_DIR: targetDir, NO_COLOR: "1" }),
+  });
+  await shell.until("the gateway serves", (lines) => lines.some(({ text }) => /serving\b.*127\.0\.0\.1:8080/.test(text)), COMPILING);
+  const gateway = gatewayBelow(shell.process.pid);
+  assert.ok(gateway, "no process named tickfan");
+
+  const curl = new Child(t, "bash", ["-e", "-c", watch]);
+  await curl.until("ticks of both symbols", (lines) => {
+    const ticks = eventBlocks(lines.filter(({ from }) => from === "stdout").map(({ text }) => text))
+      .filter(({ event }) => event === "message").map(({ data }) => JSON.parse(data));
+    return SYMBOLS.every((symbol) => ticks.some((tick) => tick.symbol === symbol && tick.seq > 1 && tick.origin === "sim"));
+  });
+
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const own = join(temporaryFolder(t), "prices.html");
+  writeFileSync(own, html);
+  const page = await newPage(t, browser);
+  await page.goto(`file://${own}`);
+  await shows(page, "live");
+  const before = await page.textContent("pre");
+  await page.waitForFunction((before) => document.querySelector("pre").textContent !== before, before);
+  await seePage(await newPage(t, browser));
+
+  await curl.kill();
+  process.kill(gateway, "SIGTERM");
+  // Of the shell, whose last command the gateway was.
+  assert.equal(await within(() => `the gateway's end: ${shell.text()}`, shell.exited), 0, shell.text());
+  await shows(page, "lost");
+  for (const port of PORTS) await assertFree(port);
+});
+
+/** The environment without what would configure the gateway: a newcomer has none of it. */
+function withoutSettings(added) {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("TICKFAN_"));
+  return { ...Object.fromEntries(kept), ...added };
+}
+
+/** Waits until the newcomer's page has prices of both symbols, in this state. */
+const shows = (page, state) => page.waitForFunction(({ symbols, state }) => {
+  const lines = document.querySelector("pre").textContent.split("\n");
+  return lines.length === symbols.length && symbols.every((symbol) => lines.some((line) => new RegExp(`^${symbol}( [\\d.]+){3} ${state}$`).test(line)));
+}, { symbols: SYMBOLS, state });
+
+async function seePage(page) {
+  await page.goto("http://127.0.0.1:8080/");
+  const cell = page.locator("td.last", { hasText: /\d/ }).first();
+  const before = await cell.textContent();
+  await page.waitForFunction((before) => document.querySelector("td.last").textContent !== before, before);
+}

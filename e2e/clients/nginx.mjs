@@ -1,0 +1,76 @@
+// nginx with the files of examples/nginx, on ports of its own.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, connect } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { Child, root, temporaryFolder, within } from "../support/gateway.mjs";
+
+const example = (name) => readFileSync(join(root, "examples/nginx", name), "utf8");
+
+/** Replaces a text that must be there: what the example says is what is tested. */
+function changed(text, ...pairs) {
+  return pairs.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`examples/nginx does not say ${from}`);
+    return text.replaceAll(from, to);
+  }, text);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function untilItListens(port) {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const open = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/**
+ * Starts nginx before the gateway at `upstream`, which it speaks to by HTTP/`version`. With `session`, the address of
+ * a service that knows who has signed on, it asks that first. Returns its address.
+ */
+export async function startNginx(t, upstream, version, session) {
+  const folder = temporaryFolder(t);
+  const [certificate, key] = ["tls.pem", "tls.key"].map((name) => join(folder, name));
+  execFileSync("openssl", [
+    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=ticks.example.com",
+    "-keyout", key, "-out", certificate,
+  ], { stdio: "pipe" });
+  const port = await freePort();
+  let server = changed(
+    example("tickfan.conf"),
+    ["listen 443 ", `listen 127.0.0.1:${port} `],
+    ["/etc/nginx/tls/ticks.example.com.pem", certificate],
+    ["/etc/nginx/tls/ticks.example.com.key", key],
+    ["http://127.0.0.1:8080", `http://${upstream}`],
+    ["proxy_http_version 1.1", `proxy_http_version ${version}`],
+  );
+  if (session) {
+    const ask = changed(example("sign-on.conf"), ["http://127.0.0.1:9000", `http://${session}`]);
+    server = changed(server, ["    location / {", `${ask}\n    location / {\n        auth_request /session;`]);
+  }
+  mkdirSync(join(folder, "temporary"));
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/temporary/${kind};`);
+  // As root, its workers would be another user, who may not read the certificate of this folder.
+  const user = process.getuid() === 0 ? "user root;" : "";
+  writeFileSync(join(folder, "nginx.conf"), `
+    ${user} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr warn;
+    events { worker_connections 128; }
+    http { access_log off; ${temporary.join(" ")}\n${server} }
+  `);
+  const command = existsSync("/usr/sbin/nginx") ? "/usr/sbin/nginx" : "nginx";
+  const nginx = new Child(t, command, ["-p", folder, "-c", "nginx.conf", "-e", "stderr"]);
+  await within(() => `nginx listens: ${nginx.text()}`, Promise.race([untilItListens(port), nginx.exited]));
+  return `https://ticks.example.com:${port}`;
+}

@@ -1,0 +1,18 @@
+// A tool that reads nothing but /openapi.json asks the gateway for all that it says, and for what it excludes.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Child, startGateway, targetDir, temporaryFolder, within } from "../support/gateway.mjs";
+
+const PATIENCE = 300_000;
+
+test("what the gateway answers is what its document says, each event of a stream too", { timeout: PATIENCE + 10_000 }, async (t) => {
+  const gateway = await startGateway(t, {});
+  const child = new Child(t, join(targetDir, "clients/python/bin/schemathesis"), [
+    "run", `${gateway.url}/openapi.json`,
+    // A stream does not end by itself: it is read for so long, and what came is checked. Few and always the same examples.
+    "--request-timeout", "1", "--max-examples", "10", "--seed", "1", "--workers", "8", "--no-color",
+  ], { cwd: temporaryFolder(t) }); // It keeps notes where it runs.
+  assert.equal(await within(() => child.text(), child.exited, PATIENCE), 0, child.text());
+});

@@ -1,0 +1,111 @@
+// Every alert is made to fire for real: what it warns of is brought about, and a real Alertmanager gets it.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Venue, venueConfig } from "../support/page.mjs";
+import { startGateway } from "../support/gateway.mjs";
+import { openIdle, openSlow, openStream } from "./clients.mjs";
+import { FAULTS } from "./faults.mjs";
+import { alerts } from "./files.mjs";
+import { startPrometheus } from "./monitoring.mjs";
+
+const TEST = { timeout: 120_000 };
+
+const hasFired = new Set();
+
+/** Waits for the alert of this gateway, and sees that it names its page. */
+async function fires(t, prometheus, name, gateway) {
+  const { annotations, labels, status } = await prometheus.fired(name, gateway.admin);
+  assert.equal(annotations.runbook_url, `runbooks/${name}.md`);
+  t.diagnostic(`${name}: ${annotations.summary}`);
+  hasFired.add(name);
+  return { ...labels, isHeldBack: status.inhibitedBy.length > 0 };
+}
+
+/** Does something again and again, as long as the test lasts. */
+function again(t, millis, what) {
+  const timer = setInterval(what, millis);
+  t.after(() => clearInterval(timer));
+}
+
+/** A simulated market that is busier than a socket that nobody reads can hold. */
+const busy = (rate) => `[[feed]]\nname = "busy"\nvenue = "sim"\nrate = ${rate}\nsymbols = ["AAPL", "MSFT"]\n`;
+
+test("a venue killed, streams at their limit, clients that stall, a gateway gone", TEST, async (t) => {
+  const venue = await Venue.start(t);
+  const full = await startGateway(t, { config: `[limits]\nstreams = 10\n${venueConfig(venue.url, ["BTC-USDT"])}` });
+  const slow = await startGateway(t, { config: `[fanout]\nstall_timeout = "5s"\n${busy(20_000)}` });
+  const gone = await startGateway(t);
+  await venue.isSubscribed();
+  venue.trade("BTC-USDT", "1");
+  for (let count = 0; count < 10; count++) await openStream(t, full.address, "BTC-USDT");
+  const prometheus = await startPrometheus(t, [full.admin, slow.admin, gone.admin]);
+  await fires(t, prometheus, "StreamsNearLimit", full);
+  again(t, 200, () => openStream(t, full.address, "BTC-USDT").catch(() => {}));
+  assert.ok((await fires(t, prometheus, "StreamsRefused", full)).isHeldBack);
+  for (let count = 0; count < 20; count++) await openStream(t, slow.address, "AAPL,MSFT", { isRead: false });
+  await venue.kill();
+  await gone.stop();
+  await fires(t, prometheus, "FeedDown", full);
+  assert.ok((await fires(t, prometheus, "FeedStale", full)).isHeldBack, "one page is enough");
+  await fires(t, prometheus, "TargetDown", gone);
+  await fires(t, prometheus, "SlowCloseRateHigh", slow);
+});
+
+test("a venue whose format has changed, one whose messages are old, and one that takes connections and says nothing", TEST, async (t) => {
+  const [changed, late, mute] = [await Venue.start(t), await Venue.start(t), await Venue.start(t)];
+  late.behind = 30;
+  const others = [
+    venueConfig(late.url, ["ETH-USDT"]).replace("crypto", "late"),
+    `${venueConfig(mute.url, ["SOL-USDT"]).replace("crypto", "mute")}mute_after = "1s"\n`,
+  ];
+  const gateway = await startGateway(t, { config: venueConfig(changed.url, ["BTC-USDT"]) + others.join("") });
+  await Promise.all([changed, late, mute].map((venue) => venue.isSubscribed()));
+  let isMute = false;
+  again(t, 50, () => {
+    changed.say('{"stream":"btcusdt@trade","data":{"e":"trade","price":[1]}}');
+    late.trade("ETH-USDT", "2");
+    if (!isMute) mute.trade("SOL-USDT", "3");
+  });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  assert.equal((await fires(t, prometheus, "DecodeErrors", gateway)).feed, "crypto");
+  assert.equal((await fires(t, prometheus, "FeedLagHigh", gateway)).feed, "late");
+  isMute = true;
+  assert.equal((await fires(t, prometheus, "FeedFlapping", gateway)).feed, "mute");
+});
+
+test("slow clients, and a gateway that gets no processor", TEST, async (t) => {
+  const coalescing = await startGateway(t, { config: busy(5_000) });
+  const starved = await startGateway(t, { config: `${busy(5_000)}[[feed]]\nname = "calm"\nvenue = "sim"\nrate = 50\nsymbols = ["NVDA"]\n` });
+  for (let count = 0; count < 3; count++) await openSlow(t, coalescing.address, "AAPL,MSFT");
+  await openStream(t, starved.address, "AAPL,MSFT");
+  // The bursts of a starved gateway fill sockets, and what waits for one counts as its client's: this one always has room.
+  await openStream(t, starved.address, "NVDA");
+  const prometheus = await startPrometheus(t, [coalescing.admin, starved.admin]);
+  await fires(t, prometheus, "CoalesceRatioHigh", coalescing);
+  const mend = await FAULTS["cpu-starved"].begin({ gateway: starved });
+  t.after(mend);
+  await fires(t, prometheus, "ProcessorStarved", starved);
+  await fires(t, prometheus, "DeliverySLOBurn", starved);
+  assert.ok((await fires(t, prometheus, "DeliverySLOSlowBurn", starved)).isHeldBack, "the fast one has told");
+});
+
+test("a gateway whose rings are too small for its rounds", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: `[fanout]\nring = 16\nflush_interval = "100ms"\n${busy(5_000)}` });
+  await openStream(t, gateway.address, "AAPL,MSFT");
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "TicksLost", gateway);
+});
+
+test("connections that never finish their request take the descriptors", TEST, async (t) => {
+  const limits = '[limits]\nstreams = 10\nconnections = 446\nhead_timeout = "1m"\n';
+  const gateway = await startGateway(t, { config: limits, descriptors: 512 });
+  await Promise.all(Array.from({ length: 446 }, () => openIdle(t, gateway.address)));
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "DescriptorsNearLimit", gateway);
+  await fires(t, prometheus, "ConnectionsNearLimit", gateway);
+});
+
+test("no alert is left that has not fired", () => {
+  assert.deepEqual([...hasFired].sort(), [...alerts].sort());
+});

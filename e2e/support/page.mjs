@@ -1,0 +1,220 @@
+// What the tests of the page share: a page that keeps all it complains of, a venue that can be killed, and a gateway whose
+// streams say what a test wants.
+
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { WebSocketServer } from "ws";
+import { newPage } from "./gateway.mjs";
+
+export const WIDE = { width: 1440, height: 860 };
+export const NARROW = { width: 360, height: 740 };
+
+/** Opens the page, and keeps all that it complains of. */
+export async function open(t, browser, url, options = {}) {
+  const page = await newPage(t, browser, { viewport: WIDE, ...options });
+  const complaints = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
+  page.on("requestfailed", (request) => {
+    const ended = request.url().includes("/v1/stream") || request.url().includes("/v1/symbols?limit=8");
+    if (!ended) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
+  });
+  await page.exposeFunction("complain", (text) => complaints.push(text));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) =>
+      window.complain(`policy: ${effectiveDirective} forbids ${blockedURI}`));
+  });
+  const response = await page.goto(url);
+  return { page, complaints, response };
+}
+
+export const pill = (page, link) => page.waitForSelector(`#pill[data-link="${link}"]`);
+export const texts = (page, selector) => page.locator(selector).allTextContents();
+export const row = (page, symbol) => page.locator(`#watchlist tr[data-symbol="${symbol}"]`);
+export const symbols = (page) => texts(page, "button.symbol");
+/** Waits until the list is this. */
+export const listed = (page, wanted) => page.waitForFunction((wanted) =>
+  [...document.querySelectorAll("button.symbol")].map(({ textContent }) => textContent).join() === wanted, wanted.join());
+export const inState = (page, symbol, state, timeout) =>
+  page.waitForSelector(`#watchlist tr[data-symbol="${symbol}"][data-state="${state}"]`, { timeout });
+/** Waits until a cell of a symbol's row says this. */
+export const says = (page, symbol, column, text) => page.waitForFunction(({ symbol, column, text }) =>
+  document.querySelector(`#watchlist tr[data-symbol="${symbol}"] td.${column}`)?.textContent === text, { symbol, column, text });
+
+/** Waits until all rows have a price, and then until so many of them have another one. */
+export async function pricesMove(page, count = 3) {
+  const shown = await page.waitForFunction(() => {
+    const cells = [...document.querySelectorAll("#watchlist td.last")].map(({ textContent }) => textContent);
+    return cells.length > 0 && cells.every((text) => /\d/.test(text)) && cells;
+  });
+  await page.waitForFunction(({ shown, count }) => {
+    const cells = [...document.querySelectorAll("#watchlist td.last")];
+    return cells.filter(({ textContent }, index) => textContent !== shown[index]).length >= count;
+  }, { shown: await shown.jsonValue(), count });
+}
+
+/** How many streams the page has asked for so far, and waits for more of them. */
+export function countStreams(page) {
+  const urls = [];
+  page.on("request", (request) => {
+    if (request.url().includes("/v1/stream")) urls.push(new URL(request.url()));
+  });
+  return {
+    urls,
+    async next(what, find) {
+      while (!urls.some(find)) await page.waitForEvent("request");
+      return urls.find(find);
+    },
+  };
+}
+
+// ---- a venue
+
+/** The config of a feed of such a venue. */
+export const venueConfig = (url, symbols) => `
+[[feed]]
+name = "crypto"
+venue = "binance"
+url = "${url}"
+symbols = ${JSON.stringify(symbols)}
+`;
+
+/** A venue that speaks as Binance does, and sends what it is told to. */
+export class Venue {
+  #server;
+  #port;
+  #ids = 0;
+  /** How far its clock is behind, in seconds. */
+  behind = 0;
+  /** How many clients have subscribed in all. */
+  subscribed = 0;
+  /** How many pings were answered. */
+  pongs = 0;
+  #waiting = [];
+
+  static async start(t, port = 0) {
+    const venue = new Venue();
+    t.after(() => venue.kill());
+    await venue.#listen(port);
+    return venue;
+  }
+
+  get url() {
+    return `ws://127.0.0.1:${this.#port}`;
+  }
+
+  async #listen(port) {
+    this.#server = new WebSocketServer({ host: "127.0.0.1", port });
+    this.#server.on("connection", (socket) => {
+      socket.on("pong", () => { this.pongs += 1; });
+      socket.on("message", (text) => {
+        socket.send(JSON.stringify({ result: null, id: JSON.parse(text).id }));
+        this.subscribed += 1;
+        for (const resolve of this.#waiting.splice(0)) resolve();
+      });
+    });
+    await once(this.#server, "listening");
+    this.#port = this.#server.address().port;
+  }
+
+  async isSubscribed(times = 1) {
+    while (this.subscribed < times) await new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Sends a trade and a quote of a symbol. */
+  trade(symbol, price, size = "1") {
+    this.#ids += 1;
+    const [s, time] = [symbol.replace("-", ""), (Date.now() - this.behind * 1000) * 1000];
+    const lower = s.toLowerCase();
+    this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
+    this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
+  }
+
+  /** Asks each client whether it is there; the answers are counted. */
+  ping() {
+    for (const socket of this.#server.clients) socket.ping();
+  }
+
+  #send(message) {
+    this.say(JSON.stringify(message));
+  }
+
+  /** Sends this text, whatever it is. */
+  say(text) {
+    for (const socket of this.#server.clients) socket.send(text);
+  }
+
+  /** Is gone, like a machine that lost its power. */
+  async kill() {
+    for (const socket of this.#server.clients) socket.terminate();
+    if (this.#server.address() === null) return;
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  /** Is there again, at the same address. */
+  async revive() {
+    await this.#listen(this.#port);
+  }
+}
+
+// ---- a gateway of a test's own words
+
+/** Stands before a gateway: its page, its REST, but streams that say what the test wants. */
+export async function scripted(t, gateway) {
+  const streams = [];
+  const waiting = [];
+  /** What a stream is answered with, if not with a stream. */
+  let refusal = null;
+  const server = createServer((incoming, outgoing) => {
+    if (!incoming.url.startsWith("/v1/stream")) {
+      const { pathname } = new URL(incoming.url, gateway.url);
+      if (refusal !== null && pathname === "/v1/quotes") return void refusal(outgoing);
+      const forward = request(`${gateway.url}${incoming.url}`, { headers: incoming.headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(outgoing);
+      });
+      forward.on("error", () => outgoing.destroy());
+      return void forward.end();
+    }
+    if (refusal !== null) return void refusal(outgoing);
+    outgoing.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    outgoing.flushHeaders();
+    const url = new URL(incoming.url, gateway.url);
+    streams.push({
+      url,
+      asked: url.searchParams.get("symbols").split(","),
+      event: (name, data) => outgoing.write(`event: ${name}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`),
+      tick: (data, id) => outgoing.write(`${id === undefined ? "" : `id: ${id}\n`}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`),
+      end: () => outgoing.end(),
+    });
+    for (const resolve of waiting.splice(0)) resolve();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    streams,
+    /** The stream of this number, counted from 0, once it is asked for. */
+    async stream(number = 0) {
+      while (streams.length <= number) await new Promise((resolve) => waiting.push(resolve));
+      return streams[number];
+    },
+    refuse(status, problem) {
+      refusal = status === null ? null : (outgoing) => {
+        outgoing.writeHead(status, { "content-type": "application/problem+json" });
+        outgoing.end(JSON.stringify(problem));
+      };
+    },
+  };
+}
+
+const micros = () => Date.now() * 1000;
+export const helloOf = (symbols, epoch = "e1", unknown = []) => ({ stream: "s", epoch, now: micros(), symbols, unknown });
+export const tickOf = (symbol, seq, fields = {}) => ({ symbol, seq, kind: "trade", state: "live", recv: micros(), ...fields });

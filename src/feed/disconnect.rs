@@ -1,0 +1,41 @@
+//! Why a connection ended.
+
+use crate::telemetry::labels::labels;
+
+labels! {
+    /// Label `reason` of `tickfan_feed_disconnects_total`: why a connection to a venue, or an attempt at one, ended.
+    pub enum DisconnectReason {
+        /// The venue's address cannot be reached, or the connection broke.
+        Io = "io",
+        /// No connection within the time for it.
+        ConnectTimeout = "connect_timeout",
+        /// No trust in the venue's certificate, or no TLS at all.
+        Tls = "tls",
+        /// The venue answered the handshake with another status than 101.
+        Http = "http",
+        /// The venue broke the websocket protocol.
+        Protocol = "protocol",
+        /// A message longer than the limit.
+        Oversize = "oversize",
+        /// The venue closed the connection.
+        Closed = "closed",
+        /// The venue said that it will close the connection soon.
+        Closing = "closing",
+        /// The venue refused all that was asked for.
+        Refused = "refused",
+        /// The venue does not let us in: a wrong key, or an account without these data.
+        Denied = "denied",
+        /// The venue reported a failure that will pass.
+        Failed = "failed",
+        /// The venue did not answer a request in time.
+        Unacknowledged = "unacknowledged",
+        /// The venue sent nothing, not even an answer to a ping.
+        NoPong = "no_pong",
+        /// The venue answers pings, but sent no data.
+        NoData = "no_data",
+        /// The venue takes nothing: what was to be sent did not leave in time.
+        Stuck = "stuck",
+        /// The connection has lived for as long as it should.
+        Lifetime = "lifetime",
+    }
+}

@@ -1,0 +1,86 @@
+//! The metrics of a feed: label values and registered handles.
+
+use super::DisconnectReason;
+use crate::{
+    telemetry::{
+        labels::{Counters, labels},
+        names,
+    },
+    venue::DecodeError,
+};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+labels! {
+    /// Label `kind` of [`names::FEED_MESSAGES`]: what came of a venue's message.
+    pub enum MessageKind {
+        /// An update with a trade.
+        Trade = "trade",
+        /// An update with a bid or ask.
+        Quote = "quote",
+        /// An update with statistics.
+        Stats = "stats",
+        /// A trading status, a correction or a cancel.
+        Status = "status",
+        /// A trade that may not be shown as the last one, by its conditions.
+        Ineligible = "ineligible",
+        /// An answer to a request, or a notice about the connection.
+        Control = "control",
+        /// JSON that says nothing that this gateway uses.
+        Other = "other",
+    }
+}
+
+labels! {
+    /// Label `result` of [`names::FEED_CONNECTS`].
+    pub enum ConnectResult {
+        /// A websocket is open.
+        Connected = "connected",
+        /// It did not come to one; the reason is in the log, and in [`names::FEED_DISCONNECTS`].
+        Failed = "failed",
+    }
+}
+
+/// The registered handles of one feed.
+#[derive(Debug, Clone)]
+pub struct FeedMetrics {
+    /// 1 while connected and subscribed, else 0.
+    pub up: Gauge,
+    /// Attempts to connect.
+    pub connects: Counters<ConnectResult>,
+    /// Why connections, or attempts, ended.
+    pub disconnects: Counters<DisconnectReason>,
+    /// When the last message came, in seconds since 1970.
+    pub last_message: Gauge,
+    /// Updates and messages by kind.
+    pub messages: Counters<MessageKind>,
+    /// What could not be read.
+    pub decode_errors: Counters<DecodeError>,
+    /// Connections that ended after they were up.
+    pub gaps: Counter,
+    /// From the venue's event time to our receive time, in seconds, not below zero.
+    pub lag: Histogram,
+    /// The same, signed, of the last message.
+    pub clock_skew: Gauge,
+}
+
+impl FeedMetrics {
+    /// Registers the handles of the feed of this name with the recorder that is installed.
+    pub fn register(feed: &str) -> Self {
+        let name = || feed.to_owned();
+        Self {
+            up: gauge!(names::FEED_UP, "feed" => name()),
+            connects: Counters::register(|value| counter!(names::FEED_CONNECTS, "feed" => name(), "result" => value)),
+            disconnects: Counters::register(
+                |value| counter!(names::FEED_DISCONNECTS, "feed" => name(), "reason" => value),
+            ),
+            last_message: gauge!(names::FEED_LAST_MESSAGE, "feed" => name()),
+            messages: Counters::register(|value| counter!(names::FEED_MESSAGES, "feed" => name(), "kind" => value)),
+            decode_errors: Counters::register(
+                |value| counter!(names::FEED_DECODE_ERRORS, "feed" => name(), "reason" => value),
+            ),
+            gaps: counter!(names::FEED_GAPS, "feed" => name()),
+            lag: histogram!(names::FEED_LAG, "feed" => name()),
+            clock_skew: gauge!(names::FEED_CLOCK_SKEW, "feed" => name()),
+        }
+    }
+}

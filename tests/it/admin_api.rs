@@ -1,0 +1,95 @@
+//! What operators get over HTTP, over real sockets.
+
+use crate::support::{Admin, Client, Gateway, Setup};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tickfan::{
+    admin::{FeedHealth, HealthInputs, HealthSource},
+    feed::FeedState,
+};
+
+fn situations(verdict: FeedState, draining: &Arc<AtomicBool>) -> HealthSource {
+    let draining = draining.clone();
+    Arc::new(move || HealthInputs {
+        uptime: Duration::from_secs(1),
+        draining: draining.load(Ordering::Relaxed),
+        feeds: vec![FeedHealth { feed: "us-stocks".into(), verdict }],
+        streams: 0,
+        streams_limit: 10,
+    })
+}
+
+#[test]
+fn operators_see_whether_it_lives_and_is_ready() {
+    let draining = Arc::new(AtomicBool::new(false));
+    let admin = Admin::start(situations(FeedState::Live, &draining));
+    let mut client = Client::connect(admin.address);
+    assert_eq!(client.get("/livez").status, 200);
+    let ready = client.get("/readyz");
+    assert_eq!((ready.status, ready.json()), (200, serde_json::json!({"ready": true})));
+    draining.store(true, Ordering::Relaxed);
+    let draining = client.get("/readyz");
+    assert_eq!((draining.status, &draining.json()["ready"]), (503, &false.into()));
+    assert!(draining.json()["reason"].as_str().unwrap().starts_with("draining"));
+    assert_eq!(client.get("/livez").status, 200, "a gateway that drains is alive");
+
+    let admin = Admin::start(situations(FeedState::Failed, &Arc::default()));
+    let failed = Client::connect(admin.address).get("/readyz");
+    assert_eq!(failed.status, 503);
+    assert!(failed.json()["reason"].as_str().unwrap().contains("us-stocks"));
+    assert_eq!(Client::connect(admin.address).get("/v1/quotes/AAPL").status, 404, "no client's routes here");
+}
+
+#[test]
+fn requests_are_counted_by_a_closed_list_of_routes() {
+    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let gateway = Gateway::start(Setup::default());
+    for target in ["/v1/quotes/AAPL", "/v1/stream/NOPE", "/some/where", "/some/where/else"] {
+        gateway.client().get(target);
+    }
+    let mut unreadable = gateway.client();
+    unreadable.send("GET / HTTP/9\r\n\r\n");
+    unreadable.rest();
+    let answer = Client::connect(admin.address).get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    for line in [
+        "tickfan_http_requests_total{route=\"quotes\",code=\"200\"} ",
+        "tickfan_http_requests_total{route=\"stream\",code=\"404\"} ",
+        "tickfan_http_requests_total{route=\"other\",code=\"404\"} ",
+        "tickfan_http_requests_total{route=\"unreadable\",code=\"400\"} ",
+        "tickfan_build_info{version=\"",
+    ] {
+        assert!(answer.body.contains(line), "{line} is missing in {}", answer.body);
+    }
+    assert!(!answer.body.contains("some"), "no path is a label");
+}
+
+#[test]
+fn processor_time_is_a_counter_of_parts_of_a_second() {
+    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let mut client = Client::connect(admin.address);
+    let mut cpu = || {
+        let text = client.get("/metrics").body;
+        assert!(text.contains("# TYPE process_cpu_seconds_total counter\n"), "{text}");
+        let value = text.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+        value.unwrap().parse::<f64>().unwrap()
+    };
+    // To tell it costs time, too.
+    let first = cpu();
+    while cpu().fract() == 0.0 {
+        assert!(cpu() < first + 2.0, "it goes by whole seconds");
+    }
+}
+
+#[test]
+fn no_page_of_another_origin_reads_them() {
+    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let answer = Client::connect(admin.address).request("GET", "/metrics", "origin: https://app.example\r\n");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+}

@@ -1,0 +1,469 @@
+//! The configuration as a person meets it: each broken file beside its exact message, and what the binary makes of it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+use tickfan::config::{
+    CLOSED_DAYS_MAX, Config, FEED_KEYS, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS,
+    SYMBOLS_MAX, Setting, VenueKind, load, print_defaults, show_bytes, show_duration, variable_name,
+};
+use tickfan::market::{Hours, Schedule};
+
+fn load_file(path: &Path) -> Result<Config, String> {
+    load(Some(path), Vec::new(), &Overrides::default()).map_err(|error| error.to_string())
+}
+
+/// Loads `text` from a file of its own.
+fn load_text(test: &str, text: impl AsRef<[u8]>) -> Result<Config, String> {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.toml"));
+    fs::write(&path, text).unwrap();
+    load_file(&path)
+}
+
+fn set_variable(name: String, value: impl Into<OsString>) -> Result<Config, String> {
+    load(None, [(name.into(), value.into())], &Overrides::default()).map_err(|error| error.to_string())
+}
+
+/// Each `tests/fixtures/config/*.toml` is broken; the `.txt` beside it is its message. `TICKFAN_BLESS=1` writes the messages anew.
+#[test]
+fn each_broken_file_has_its_message() {
+    let folder = Path::new("tests/fixtures/config");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(files.len() >= 12);
+    for file in files {
+        let message = load_file(&file).expect_err(&format!("{} is accepted", file.display())) + "\n";
+        let message = message.replace("tests/fixtures/config", "tests/config");
+        let expected = file.with_extension("txt");
+        if std::env::var_os("TICKFAN_BLESS").is_some_and(|value| value == "1") {
+            fs::write(&expected, &message).unwrap();
+        }
+        let expected = fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(message, expected, "the message of {}, left, is not what its .txt says", file.display());
+    }
+}
+
+#[test]
+fn without_a_file_it_is_the_simulator_with_every_default() {
+    let config = load(None, Vec::new(), &Overrides::default()).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.server.admin_listen, "127.0.0.1:8081".parse().unwrap());
+    assert!(config.server.hosts.is_empty());
+    assert_eq!(config.server.cors_origins, ["*"]);
+    assert_eq!((config.server.heartbeat, config.server.drain), (Duration::from_secs(15), Duration::from_secs(10)));
+    assert_eq!((config.fanout.workers, config.fanout.ring), (0, 1024));
+    assert_eq!((config.fanout.max_lag, config.fanout.flush_interval), (Duration::from_millis(250), None));
+    assert_eq!(
+        (config.fanout.ring_age, config.fanout.stall_timeout),
+        (Duration::from_secs(10), Duration::from_secs(30))
+    );
+    assert_eq!((config.limits.streams, config.limits.connections), (100_000, 4096));
+    assert_eq!((config.limits.head_timeout, config.limits.head_bytes), (Duration::from_secs(10), 16 << 10));
+    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, 256 << 10));
+    let [feed] = config.feeds.as_slice() else { panic!("one feed") };
+    assert_eq!((feed.name.as_str(), feed.venue, feed.rate), ("sim", VenueKind::Sim, RATE_DEFAULT));
+    assert_eq!(feed.symbols.len(), SIM_SYMBOLS.len());
+    assert!(feed.url.is_none() && feed.symbols.iter().all(|symbol| symbol.venue_name.is_none()));
+}
+
+#[test]
+fn the_simulators_symbols_are_its_listings() {
+    let listed: Vec<&str> = tickfan::feed::simulator::LISTINGS.iter().map(|listing| listing.symbol).collect();
+    assert_eq!(listed, SIM_SYMBOLS);
+}
+
+#[test]
+fn a_full_file_is_read() {
+    let text = r#"
+        [server]
+        hosts = ["Ticks.Example.com"]
+        cors_origins = ["https://app.example.com"]
+        drain = "0s"
+        [[feed]]
+        name = "crypto"
+        venue = "binance"
+        url = "wss://stream.example.com:9443"
+        symbols = { "BTC-USDT" = "BTCUSDT", "ETH-USDT" = "ETHUSDT" }
+        [[feed]]
+        symbols = ["AAPL", "BRK.B"]
+        rate = 2.5
+        [fanout]
+        ring = 0x10
+        [limits]
+        streams = 1_000
+        venue_message_bytes = "5MiB"
+        head_bytes = 8192
+    "#;
+    let config = load_text("full", text).unwrap();
+    assert_eq!(config.server.hosts, ["ticks.example.com"]);
+    assert_eq!(config.server.drain, Duration::ZERO);
+    assert_eq!(config.feeds.len(), 2);
+    assert_eq!(config.feeds[0].url.as_deref(), Some("wss://stream.example.com:9443"));
+    assert_eq!(config.feeds[0].symbols[0].venue_name.as_deref(), Some("BTCUSDT"));
+    assert_eq!((config.feeds[1].name.as_str(), config.feeds[1].rate), ("sim", 2.5));
+    assert_eq!(config.feeds[1].symbols[1].symbol.as_str(), "BRK.B");
+    assert_eq!((config.fanout.ring, config.limits.streams), (16, 1000));
+    assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (5 << 20, 8192));
+    assert_eq!(config.limits.connections, 4096, "what the file leaves out keeps its default");
+}
+
+#[test]
+fn a_feed_of_stocks_has_a_key_and_hours() {
+    let text = r#"
+        [[feed]]
+        name = "us-stocks"
+        venue = "alpaca"
+        key_env = "ALPACA_KEY"
+        secret_env = "ALPACA_SECRET"
+        symbols = ["AAPL", "BRK.B"]
+        closed_days = ["2025-01-09"]
+        mute_after = "1m"
+        [[feed]]
+        venue = "alpaca"
+        key_env = "ALPACA_KEY"
+        secret_env = "ALPACA_SECRET"
+        symbols = ["FAKEPACA"]
+        hours = "always"
+    "#;
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("stocks.toml");
+    fs::write(&path, text).unwrap();
+    let with = |key: &str, secret: &str| {
+        let variables = [("ALPACA_KEY", key), ("ALPACA_SECRET", secret)];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
+    };
+    let config = with("PKTEST", "s3cr3t/+\n").unwrap();
+    let [stocks, test] = config.feeds.as_slice() else { panic!("two feeds") };
+    let credentials = stocks.credentials.as_ref().unwrap();
+    assert_eq!((credentials.key.expose(), credentials.secret.expose()), ("PKTEST", "s3cr3t/+"));
+    let closed_days = vec!["2025-01-09".parse().unwrap()];
+    assert_eq!(stocks.schedule, Schedule::new(Hours::UsEquities, closed_days));
+    assert_eq!((stocks.mute_after, test.mute_after), (Some(Duration::from_secs(60)), None));
+    assert_eq!(test.schedule, Schedule::always());
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains("PKTEST") && !shown.contains("s3cr3t"), "{shown}");
+    for no_key in ["", " ", "two words", "sécret", &"x".repeat(513)] {
+        let error = with("PKTEST", no_key).unwrap_err();
+        assert!(error.starts_with("the variable ALPACA_SECRET, named by `secret_env`, holds no key\n"), "{error}");
+        assert!(no_key.trim().is_empty() || !error.contains(no_key), "{error}");
+    }
+}
+
+/// The bounds of a key as texts, with what lies just outside: (minimum, maximum, below, above).
+fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)> {
+    let plain = |range: &std::ops::RangeInclusive<usize>, show: &dyn Fn(usize) -> String| {
+        let below = range.start().checked_sub(1).map(show);
+        (show(*range.start()), show(*range.end()), below, show(range.end() + 1))
+    };
+    match setting {
+        Setting::Time { range, .. } | Setting::TimeOrAuto { range, .. } => {
+            let step = Duration::from_nanos(1);
+            let below = range.start().checked_sub(step).map(show_duration);
+            Some((
+                show_duration(*range.start()),
+                show_duration(*range.end()),
+                below,
+                show_duration(*range.end() + step),
+            ))
+        }
+        Setting::Count { range, .. } => Some(plain(range, &|value| value.to_string())),
+        Setting::Bytes { range, .. } => Some(plain(range, &|value| show_bytes(value as u64))),
+        Setting::Address { .. } | Setting::Texts { .. } | Setting::Nets { .. } => None,
+    }
+}
+
+#[test]
+fn each_key_keeps_its_range_and_says_it() {
+    for key in KEYS {
+        let Some((min, max, below, above)) = bounds(&key.setting) else { continue };
+        let name = variable_name(key);
+        for good in [&min, &max] {
+            // A bound of max_lag, ring_age or flush_interval may contradict the other: then it is not the range that is wrong.
+            let result = set_variable(name.clone(), good);
+            let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of its range"), |_| true);
+            assert!(range_is_fine, "{name}={good}: {result:?}");
+        }
+        for bad in below.iter().chain([&above]) {
+            let error = set_variable(name.clone(), bad).expect_err(&format!("{name}={bad} is accepted"));
+            assert!(error.contains(&format!("from {min} to {max}")), "{name}={bad}: {error}");
+        }
+    }
+}
+
+#[test]
+fn each_list_has_its_limit() {
+    for key in KEYS {
+        let (Setting::Texts { max, .. } | Setting::Nets { max, .. }) = key.setting else { continue };
+        let entries = |count: usize| {
+            let entry = |n: usize| match key.name {
+                "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
+                "hosts" => format!("\"h{n}\""),
+                _ => format!("\"http://h{n}\""),
+            };
+            let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
+            load_text(key.name, format!("[{}]\n{} = [{entries}]", key.section, key.name))
+        };
+        assert!(entries(max).is_ok());
+        assert!(entries(max + 1).unwrap_err().contains(&format!("at most {max}")));
+    }
+}
+
+#[test]
+fn each_default_is_within_its_range_and_has_a_reason() {
+    for key in KEYS {
+        assert!(!key.reason.is_empty());
+        let fits = match &key.setting {
+            Setting::Time { default, range, .. } => range.contains(default),
+            Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
+            Setting::Address { .. } | Setting::Nets { .. } | Setting::TimeOrAuto { .. } => true,
+            Setting::Texts { default, max, .. } => default.len() <= *max,
+        };
+        assert!(fits, "{}", key.name);
+    }
+}
+
+/// Lines of a feed at the limit of a key and over it, and what is said of the latter. The list is the configuration's own.
+fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
+    let stocks = |key_env: &str, secret_env: &str| {
+        format!("venue = \"alpaca\"\nsymbols = [\"A\"]\nkey_env = \"{key_env}\"\nsecret_env = \"{secret_env}\"")
+    };
+    let crypto = |symbols: &str, url: &str| format!("venue = \"binance\"\nsymbols = {symbols}\nurl = \"{url}\"");
+    let with = |line: &dyn Fn(usize) -> String, max: usize| (line(max), line(max + 1));
+    let ((most, over), said) = match key.name {
+        "name" => (with(&|count| format!("name = \"{}\"", "n".repeat(count)), 32), "1 to 32 characters"),
+        "venue" => (("venue = \"sim\"".to_owned(), "venue = \"moon\"".to_owned()), "the venues are"),
+        "url" => {
+            let address = |count: usize| format!("ws://{}", "u".repeat(count - "ws://".len()));
+            (with(&|count| crypto("[\"A-B\"]", &address(count)), 2_048), "at most 2048 characters")
+        }
+        "key_env" => (with(&|count| stocks(&"K".repeat(count), "SECRET"), 64), "no name of a variable"),
+        "secret_env" => (with(&|count| stocks("KEY", &"K".repeat(count)), 64), "no name of a variable"),
+        "symbols" => {
+            let named = |count: usize| crypto(&format!("{{ A = \"{}\" }}", "V".repeat(count)), "ws://a");
+            (with(&named, 64), "1 to 64 bytes")
+        }
+        "hours" => (("hours = \"always\"".to_owned(), "hours = \"at-night\"".to_owned()), "hours"),
+        "closed_days" => {
+            let days = |count| format!("hours = \"us-equities\"\nclosed_days = [{}]", "\"2025-01-09\",".repeat(count));
+            (with(&days, CLOSED_DAYS_MAX), "at most 366")
+        }
+        "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
+        name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
+    };
+    (most, over, said)
+}
+
+#[test]
+fn rule_10_each_key_of_a_feed_has_its_limit() {
+    let variables = ["KEY", "SECRET", &"K".repeat(64)].map(|name| (name.into(), "x".into()));
+    for key in FEED_KEYS {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("feed-{}.toml", key.name));
+        let read = |lines: &str| {
+            fs::write(&path, format!("[[feed]]\n{lines}\n")).unwrap();
+            load(Some(&path), variables.clone(), &Overrides::default()).map_err(|error| error.to_string())
+        };
+        let (most, over, said) = limit_of(key);
+        assert!(read(&most).is_ok(), "{}: {:?}", key.name, read(&most));
+        let error = read(&over).unwrap_err();
+        assert!(error.contains(said), "{}: {error}", key.name);
+    }
+}
+
+#[test]
+fn too_many_symbols_are_refused() {
+    let text = |count: usize| {
+        let symbols: Vec<String> = (0..count).map(|n| format!("\"S{n}\"")).collect();
+        format!("[[feed]]\nsymbols = [{}]", symbols.join(","))
+    };
+    assert_eq!(load_text("symbols", text(SYMBOLS_MAX)).unwrap().feeds[0].symbols.len(), SYMBOLS_MAX);
+    let error = load_text("symbols", text(SYMBOLS_MAX + 1)).unwrap_err();
+    assert!(error.starts_with("too many symbols\n") && error.contains("at most 100000"), "{error}");
+    assert!(error.chars().count() < 1000, "the line is a megabyte, what is shown of it is not");
+}
+
+#[test]
+fn too_many_feeds_are_refused() {
+    let text = |count: usize| {
+        (0..count).map(|n| format!("[[feed]]\nname = \"f{n}\"\nsymbols = [\"S{n}\"]\n")).collect::<String>()
+    };
+    assert_eq!(load_text("feeds", text(FEEDS_MAX)).unwrap().feeds.len(), FEEDS_MAX);
+    let error = load_text("feeds", text(FEEDS_MAX + 1)).unwrap_err();
+    assert!(error.starts_with("too many feeds\n") && error.contains(":193:1"), "{error}");
+}
+
+#[test]
+fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
+    let longest = [vec![b'#'], vec![b' '; FILE_BYTES_MAX - 1]].concat();
+    assert!(load_text("longest", &longest).is_ok());
+    assert!(load_text("longest", [longest, vec![b' ']].concat()).unwrap_err().contains("at most 16MiB"));
+    assert!(load_file(Path::new("/dev/zero")).unwrap_err().contains("too long for a configuration"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error() {
+    let error = load_file(Path::new("tests/fixtures/config/nowhere")).unwrap_err();
+    assert_eq!(
+        error,
+        "cannot read tests/fixtures/config/nowhere: No such file or directory (os error 2)\n   \
+         = `tickfan --print-config > tests/fixtures/config/nowhere` writes one, with every default\n   \
+         = without --config tickfan serves a simulated market"
+    );
+    assert!(load_file(Path::new("tests")).unwrap_err().starts_with("cannot read tests: "));
+}
+
+#[test]
+fn variables_go_over_the_file_and_flags_over_variables() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("order.toml");
+    fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:2\"\n[limits]\nstreams = 3\n")
+        .unwrap();
+    let variables = [("TICKFAN_SERVER_LISTEN", "127.0.0.1:11"), ("TICKFAN_SERVER_ADMIN_LISTEN", "127.0.0.1:12")];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    let flags = Overrides { listen: Some("127.0.0.1:21".parse().unwrap()), admin_listen: None };
+    let config = load(Some(&path), variables, &flags).unwrap();
+    assert_eq!((config.server.listen.port(), config.server.admin_listen.port(), config.limits.streams), (21, 12, 3));
+}
+
+#[test]
+fn a_contradiction_is_the_files_only_while_nothing_else_has_changed_it() {
+    let path = Path::new("tests/fixtures/config/same_listeners.toml");
+    let with = |name: &str, value: &str| load(Some(path), [(name.into(), value.into())], &Overrides::default());
+    assert!(with("TICKFAN_SERVER_LISTEN", "127.0.0.1:1").is_ok());
+    let error = with("TICKFAN_FANOUT_MAX_LAG", "20s").unwrap_err().to_string();
+    assert!(error.contains("same_listeners.toml:3:16"), "{error}");
+    let error = set_variable("TICKFAN_FANOUT_MAX_LAG".into(), "20s").unwrap_err();
+    assert!(error.starts_with("`ring_age` (10s) is shorter than `max_lag` (20s)\n   = "), "{error}");
+}
+
+#[test]
+fn a_flush_interval_is_a_time_or_auto() {
+    for (text, interval) in [("auto", None), ("0s", Some(Duration::ZERO)), ("20ms", Some(Duration::from_millis(20)))] {
+        let of_variable = set_variable("TICKFAN_FANOUT_FLUSH_INTERVAL".into(), text).unwrap();
+        let of_file = load_text("flush_interval", format!("[fanout]\nflush_interval = \"{text}\"")).unwrap();
+        assert_eq!([of_variable.fanout.flush_interval, of_file.fanout.flush_interval], [interval; 2]);
+    }
+    let error = load_text("flush_interval", "[fanout]\nflush_interval = 20").unwrap_err();
+    assert!(error.contains("is \"auto\", or a time, written as a text with its unit, not a number"), "{error}");
+}
+
+fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+    command.env_clear().args(arguments).envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn check_exit(output: &Output, code: i32, out: &str, err: &str) {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), out);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(if err.is_empty() { stderr.is_empty() } else { stderr.contains(err) }, "{stderr}");
+}
+
+#[test]
+fn the_printed_configuration_is_the_defaults() {
+    let printed = tickfan(&["--print-config"], &[]);
+    check_exit(&printed, 0, &print_defaults(), "");
+    let defaults = format!("{:?}", load(None, Vec::new(), &Overrides::default()).unwrap());
+    assert_eq!(format!("{:?}", load_text("printed", print_defaults()).unwrap()), defaults);
+    for key in KEYS {
+        assert!(print_defaults().contains(&format!("\n{} = ", key.name)), "{} is not printed", key.name);
+    }
+    assert!(print_defaults().lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn the_printed_example_of_a_feed_is_one() {
+    let used = |line: &str| match line.strip_prefix('#') {
+        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") => code.to_owned() + "\n",
+        _ => String::new(),
+    };
+    let text: String = print_defaults().lines().map(used).collect();
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("example.toml");
+    fs::write(&path, &text).unwrap();
+    let keys = ["ALPACA_KEY", "ALPACA_SECRET"].map(|name| (name.into(), "x".into()));
+    let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
+    assert!(FEED_KEYS.iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
+}
+
+#[test]
+fn each_broken_file_ends_the_start_with_64_and_its_message() {
+    for entry in fs::read_dir("tests/fixtures/config").unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            let message = fs::read_to_string(file.with_extension("txt")).unwrap();
+            let message = message.replace("tests/config", "tests/fixtures/config");
+            let output = tickfan(&["--config", file.to_str().unwrap()], &[]);
+            check_exit(&output, 64, "", &format!("error: {message}"));
+        }
+    }
+}
+
+#[test]
+fn check_says_ok_or_exits_with_64() {
+    check_exit(&tickfan(&["check"], &[]), 0, "ok: 1 feed(s), 30 symbols\n", "");
+    let broken = tickfan(&["check", "--config", "tests/fixtures/config/unknown_key.toml"], &[]);
+    check_exit(
+        &broken,
+        64,
+        "",
+        "error: unknown key `max_lgg` in [fanout]\n  --> tests/fixtures/config/unknown_key.toml:5:1\n",
+    );
+}
+
+#[test]
+fn a_wrong_start_exits_with_64_before_it_serves() {
+    check_exit(&tickfan(&["--config", "nowhere.toml"], &[]), 64, "", "cannot read nowhere.toml");
+    check_exit(
+        &tickfan(&["check", "--config", "deploy/"], &[]),
+        64,
+        "",
+        "name the file in it, as in deploy/tickfan.toml",
+    );
+    check_exit(&tickfan(&["--lissten", "127.0.0.1:0"], &[]), 64, "", "--listen");
+    check_exit(&tickfan(&["--listen", "localhost:80"], &[]), 64, "", "127.0.0.1:80");
+    check_exit(&tickfan(&[], &[("TICKFAN_LIMITS_STREAMS", "0")]), 64, "", "from 1 to 1000000");
+    check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "no filter of logs");
+    check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "no format of logs");
+    check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
+}
+
+#[test]
+fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configuration() {
+    let unit = fs::read_to_string("deploy/tickfan.service").unwrap();
+    let set = |name: &str| -> Vec<&str> {
+        unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+    };
+    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    assert_eq!(unit.matches("\nExec").count(), 1);
+    let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
+    let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
+    let output = tickfan(&words[1..], &[]);
+    check_exit(&output, 64, "", "cannot read tickfan/tickfan.toml");
+    assert_eq!((set("Restart"), set("RestartPreventExitStatus")), (vec!["on-failure"], vec!["64"]));
+    // By default five failures in ten seconds are the last. In another section systemd would not read it.
+    let (of_unit, _) = unit.split_once("[Service]").unwrap();
+    assert!(of_unit.contains("\nStartLimitIntervalSec=0\n"));
+    assert_eq!((set("RestartSteps"), set("RestartMaxDelaySec")), (vec!["5"], vec!["30s"]));
+}
+
+#[test]
+fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
+    let dockerfile = fs::read_to_string("deploy/Dockerfile").unwrap();
+    let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();
+    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
+    let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(
+        images,
+        [
+            &format!("rust:{channel}-slim-bookworm AS build"),
+            "gcr.io/distroless/cc-debian12:nonroot" // Debian 12 is bookworm.
+        ]
+    );
+}

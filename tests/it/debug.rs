@@ -1,0 +1,130 @@
+//! What operators see of the inside of a running gateway.
+
+use crate::support::{
+    Client, PATIENCE,
+    running::{Running, binance, config},
+    stream::Stream,
+    venue::{Venue, trade},
+};
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use std::{net::SocketAddr, time::Instant};
+use tickfan::{
+    config::Feed,
+    market::{Date, Hours, Now, Schedule},
+};
+
+fn ask(admin: SocketAddr, target: &str) -> Value {
+    let answer = Client::connect(admin).get(target);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{}", answer.body);
+    answer.json()
+}
+
+/// Asks again and again until an answer will do.
+fn ask_until(admin: SocketAddr, target: &str, mut before: impl FnMut(), will_do: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        before();
+        let answer = ask(admin, target);
+        if will_do(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{answer:#}");
+    }
+}
+
+/// The hours of a feed whose market is closed today and around it.
+fn closed_for_days() -> Schedule {
+    let today = Date::of(Now::read().unix);
+    Schedule::new(Hours::UsEquities, (-2..=2).map(|days| today.plus(days)).collect())
+}
+
+/// A client that reads its `hello` and then nothing more, and the name that it was given.
+fn stalled(address: SocketAddr, target: &str) -> (Client, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut client = Client::from_socket(socket.into());
+    client.get(target);
+    let hello = client.line("data: ");
+    let name = serde_json::from_str::<Value>(&hello).unwrap()["stream"].as_str().unwrap().to_owned();
+    (client, name)
+}
+
+#[test]
+fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
+    let (venue, lost, closed_venue) = (Venue::bind(), Venue::bind(), Venue::bind());
+    let url = lost.url.clone();
+    drop(lost);
+    let closed = Feed { schedule: closed_for_days(), ..binance("closed", &closed_venue.url, &["ADA-USDT"]) };
+    let gateway = Running::start(&config(vec![
+        closed,
+        binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"]),
+        binance("lost", &url, &["SOL-USDT"]),
+    ]));
+    let mut connection = venue.grant(&["btcusdt", "ethusdt"]);
+    let _silent = closed_venue.grant(&["adausdt"]);
+    connection.send(&trade("ETHUSDT", 1, "3000"));
+    let healthy = Stream::open(gateway.address, "/v1/stream/ETH-USDT");
+    let (client, name) = stalled(gateway.address, "/v1/stream?symbols=BTC-USDT,ETH-USDT");
+
+    let mut id = 0;
+    let send = || {
+        for _ in 0..500 {
+            id += 1;
+            connection.send(&trade("BTCUSDT", id, "98000.5"));
+        }
+    };
+    let is_behind = |answer: &Value| answer["streams"][0]["oldest_unsent_seconds"].is_number();
+    let answer = ask_until(gateway.admin, "/debug/streams", send, is_behind);
+    let first = &answer["streams"][0];
+    assert_eq!(first["stream"], name.as_str());
+    assert_eq!(first["peer"], client.socket.local_addr().unwrap().to_string());
+    assert_eq!((&first["symbols"], &first["symbols_total"]), (&serde_json::json!(["BTC-USDT", "ETH-USDT"]), &2.into()));
+    assert!(first["full_seconds"].is_number() && first["bytes"].as_u64() > Some(0), "{first}");
+    assert_eq!(answer["streams"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["totals"]["looked_at"], 2);
+    assert_eq!(answer["totals"]["workers_without_answer"], serde_json::json!([]));
+    assert_eq!(ask(gateway.admin, "/debug/streams?limit=1")["streams"].as_array().unwrap().len(), 1);
+
+    let symbols = ask(gateway.admin, "/debug/symbols");
+    assert_eq!(symbols["totals"]["symbols"], 4);
+    let names = |list: &str| {
+        let entries = symbols[list].as_array().unwrap().iter();
+        entries.map(|entry| entry["symbol"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("stalest"), ["ETH-USDT", "BTC-USDT"], "those without data are counted, not listed");
+    assert_eq!(symbols["totals"]["states"]["waiting"], 2);
+
+    let feeds_agree = |answer: &Value| answer["feeds"][1]["counters"]["messages"]["trade"].as_u64() > Some(500);
+    let feeds = ask_until(gateway.admin, "/debug/feeds", || {}, feeds_agree);
+    assert_eq!(feeds["totals"]["feeds"], 3);
+    assert_eq!(feeds["totals"]["states"], serde_json::json!({"failed": 1, "connecting": 0, "live": 1, "quiet": 1}));
+    let [failed, live, quiet] = [0, 1, 2].map(|place| &feeds["feeds"][place]);
+    for (feed, name, state) in [(failed, "lost", "failed"), (live, "crypto", "live"), (quiet, "closed", "quiet")] {
+        assert_eq!((&feed["feed"], &feed["state"]), (&name.into(), &state.into()), "the worst comes first");
+    }
+    assert!(failed["reason"].as_str().unwrap().starts_with("io"), "{failed}");
+    assert_eq!((&live["feed"], &live["venue"], &live["reason"]), (&"crypto".into(), &"binance".into(), &Value::Null));
+    let last = live["last_messages"].as_array().unwrap().last().unwrap();
+    assert!(last["text"].as_str().unwrap().contains(r#""s":"BTCUSDT""#), "{last}");
+    assert_eq!(live["symbol_states"]["live"], 2);
+    drop((healthy, client));
+    gateway.stop().unwrap();
+}
+
+#[test]
+fn rule_10_lists_have_a_limit() {
+    let gateway = Running::start(&config(Vec::new()));
+    for target in ["/debug/streams", "/debug/symbols", "/debug/feeds"] {
+        for limit in ["0", "1001", "x", ""] {
+            let answer = Client::connect(gateway.admin).get(&format!("{target}?limit={limit}"));
+            assert_eq!(answer.status, 400, "{target} {limit}");
+            assert!(answer.body.contains("from 1 to 1000"), "{}", answer.body);
+        }
+        assert_eq!(Client::connect(gateway.admin).get(&format!("{target}?limit=1000")).status, 200);
+        assert_eq!(Client::connect(gateway.address).get(target).status, 404, "clients have no business there");
+    }
+    assert_eq!(Client::connect(gateway.admin).get("/debug/else").status, 404);
+    gateway.stop().unwrap();
+}

@@ -1,0 +1,273 @@
+//! The workers over real sockets: what a slow, a stalled, a talkative and a leaving client cost, and how streams end.
+
+use crate::support::kernel::sockets;
+use bytes::Bytes;
+use socket2::{Domain, Socket, Type};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+use tickfan::{
+    cache::{Cache, Published, RingLimits, SymbolState},
+    config,
+    fanout::{Announcer, CloseReason, Counts, NewStream, Options, ResponseHead, WORKERS_MAX, WorkerPool, WorkerThreads, worker_count},
+    market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
+    wire::{Epoch, StreamName},
+};
+
+/// Far beyond what any of these tests needs: a hang ends as a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Gateway {
+    engine: Arc<WorkerPool>,
+    workers: WorkerThreads,
+    announcer: Announcer,
+    state: Arc<SymbolState>,
+    listener: TcpListener,
+    price: i64,
+}
+
+/// Tells when it is dropped, as a permit is when its stream ends.
+struct Permit(mpsc::Sender<()>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+impl Gateway {
+    fn start(stall_timeout: Duration) -> Self {
+        Self::with(stall_timeout, None)
+    }
+
+    fn with(stall_timeout: Duration, flush_interval: Option<Duration>) -> Self {
+        let fanout = config::Fanout {
+            workers: 1,
+            flush_interval,
+            max_lag: Duration::from_millis(250),
+            ring: 1024,
+            ring_age: Duration::from_secs(10),
+            stall_timeout,
+        };
+        let (engine, workers) = WorkerPool::start(&fanout).unwrap();
+        let cache = Cache::new(Epoch::new(1 << 20), RingLimits { count: fanout.ring, age: fanout.ring_age });
+        let state = cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+        let announcer = Announcer::new(engine.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { engine, workers, announcer, state, listener, price: 0 }
+    }
+
+    /// A client with a stream of the symbol, and word of its end.
+    fn client(&self, receive_buffer: Option<usize>, heartbeat: Duration) -> (TcpStream, mpsc::Receiver<()>) {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        if let Some(bytes) = receive_buffer {
+            client.set_recv_buffer_size(bytes).unwrap(); // before it connects: later the window is open already
+        }
+        client.connect(&self.listener.local_addr().unwrap().into()).unwrap();
+        let client = TcpStream::from(client);
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (ended_tx, ended_rx) = mpsc::channel();
+        let stream = NewStream {
+            name: StreamName::new(0),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"HELLO\n\n"),
+            symbols: Box::new([self.state.clone()]),
+            options: Options::new(heartbeat),
+            resume: None,
+            permit: Box::new(Permit(ended_tx)),
+        };
+        self.engine.open(self.listener.accept().unwrap().0, stream).unwrap();
+        (client, ended_rx)
+    }
+
+    /// A trade at the next price, which is its number.
+    fn publish(&mut self) {
+        self.price += 1;
+        let trade = TradeUpdate { price: Field::Set(Decimal::new(self.price, 0).unwrap()), ..TradeUpdate::default() };
+        let update = Update { trade: Some(trade), ..Update::default() };
+        if let Published::Tick { interest } = self.state.publish(&update, Now::read()) {
+            self.announcer.add(&self.state, interest);
+        }
+        self.announcer.flush();
+    }
+
+    /// Drains the workers, and returns what they have counted in all.
+    fn end(self) -> Counts {
+        self.engine.drain(Duration::ZERO);
+        self.workers.join().unwrap();
+        self.engine.counts()
+    }
+}
+
+/// Reads up to the frame of a price; returns all that came until then.
+fn read_until(client: &mut TcpStream, price: i64) -> String {
+    read_until_text(client, &format!("\"price\":{price},"))
+}
+
+fn read_until_text(client: &mut TcpStream, wanted: &str) -> String {
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while !(text.contains(wanted) && text.ends_with("\n\n")) {
+        let bytes = client.read(&mut buffer).unwrap();
+        assert!(bytes > 0, "the stream ended before {wanted}: {text}");
+        text.push_str(std::str::from_utf8(&buffer[..bytes]).unwrap());
+    }
+    text
+}
+
+fn closed(counts: &Counts, why: CloseReason) -> u64 {
+    counts.closed[why as usize]
+}
+
+#[test]
+fn a_client_that_keeps_up_gets_head_newest_and_every_tick() {
+    let mut gateway = Gateway::start(PATIENCE);
+    gateway.publish();
+    let (mut client, _ended) = gateway.client(None, PATIENCE);
+    let first = read_until(&mut client, 1);
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n\r\nHELLO\n\nid: "), "{first}");
+    for batch in 0..20 {
+        for _ in 0..10 {
+            gateway.publish();
+        }
+        let text = read_until(&mut client, batch * 10 + 11);
+        assert_eq!(text.matches("data: {\"symbol\"").count(), 10, "{text}");
+    }
+    drop(client);
+    assert_eq!(gateway.end().missed.total(), 0);
+}
+
+#[test]
+fn ticks_wait_for_the_next_round_where_an_interval_is_set() {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    const TICKS: i64 = 40;
+    let mut gateway = Gateway::with(PATIENCE, Some(INTERVAL));
+    let begun = Instant::now();
+    let (mut client, _ended) = gateway.client(None, PATIENCE);
+    read_until_text(&mut client, "waiting");
+    for _ in 0..TICKS {
+        gateway.publish();
+        thread::yield_now();
+    }
+    read_until(&mut client, TICKS);
+    let writes = u128::from(gateway.end().writes);
+    // One more for the goodbye, which may go with the rest of its round.
+    let rounds = begun.elapsed().as_millis() / INTERVAL.as_millis() + 2;
+    assert!(writes <= rounds, "{writes} writes in {rounds} rounds");
+}
+
+#[test]
+fn rule_4_a_slow_clients_backlog_stays_small_enough_to_coalesce() {
+    let mut gateway = Gateway::start(PATIENCE);
+    let (mut slow, _slow_ended) = gateway.client(Some(4096), PATIENCE);
+    let (mut fast, _fast_ended) = gateway.client(None, PATIENCE);
+    for client in [&mut slow, &mut fast] {
+        read_until_text(client, "\"state\":\"waiting\"");
+    }
+    for price in 1..=20_000 {
+        gateway.publish();
+        if price % 100 == 0 {
+            let frames = read_until(&mut fast, price).matches("data: {\"symbol\"").count();
+            assert_eq!(frames, 100, "a client that keeps up is not disturbed");
+        }
+    }
+    let backlog = read_until(&mut slow, 20_000);
+    // The client's own receive buffer and its kernel's slack are in it too.
+    assert!(backlog.len() < 48 * 1024, "{} bytes of old prices stood in the kernel", backlog.len());
+    let frames = backlog.matches("data: {\"symbol\"").count() as u64;
+    drop((slow, fast));
+    let counts = gateway.end();
+    assert_eq!(counts.missed.lag, 20_000 - frames, "what the slow client did not see is counted");
+    assert_eq!((counts.missed.ring, counts.missed.options), (0, 0), "the fast one missed nothing");
+}
+
+#[test]
+fn rule_5_a_stalled_stream_is_aborted_and_leaves_nothing_in_the_kernel() {
+    let mut gateway = Gateway::start(Duration::from_millis(300));
+    let (mut client, ended) = gateway.client(Some(4096), PATIENCE);
+    let (ours, theirs) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
+    let started = Instant::now();
+    while ended.try_recv().is_err() {
+        gateway.publish();
+        assert!(started.elapsed() < PATIENCE, "it is never closed");
+        std::thread::yield_now();
+    }
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert_eq!(sockets(ours, theirs), [""; 0], "an orphan of it is left");
+    let mut rest = Vec::new();
+    assert_eq!(client.read_to_end(&mut rest).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let counts = gateway.end();
+    assert_eq!(closed(&counts, CloseReason::Stalled) + closed(&counts, CloseReason::Timeout), 1);
+    assert_eq!(counts.full, 0);
+}
+
+#[test]
+fn a_client_that_leaves_is_noticed_without_a_write() {
+    let gateway = Gateway::start(PATIENCE);
+    for how in [Shutdown::Both, Shutdown::Write] {
+        let (client, ended) = gateway.client(None, PATIENCE);
+        client.shutdown(how).unwrap();
+        ended.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(closed(&gateway.end(), CloseReason::Left), 2);
+}
+
+#[test]
+fn rule_10_what_a_client_sends_behind_its_request_is_dropped_up_to_a_limit() {
+    let mut gateway = Gateway::start(PATIENCE);
+    let (mut client, ended) = gateway.client(None, PATIENCE);
+    client.write_all(&[b'x'; 16 * 1024]).unwrap();
+    gateway.publish();
+    read_until(&mut client, 1);
+    assert!(ended.try_recv().is_err(), "up to the limit it is only dropped");
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    ended.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(closed(&gateway.end(), CloseReason::Input), 1);
+}
+
+#[test]
+fn rule_10_there_are_no_more_workers_than_a_symbol_has_marks_for() {
+    let workers = |workers| worker_count(&config::Fanout { workers, ..config::Config::default().fanout });
+    assert_eq!([1, WORKERS_MAX, WORKERS_MAX + 1, 1_000].map(workers), [1, 64, 64, 64]);
+    assert!((1..=WORKERS_MAX).contains(&workers(0)), "one per core");
+}
+
+#[test]
+fn silence_is_filled_with_heartbeats() {
+    let gateway = Gateway::start(PATIENCE);
+    let (mut client, _ended) = gateway.client(None, Duration::from_millis(20));
+    let text = read_until_text(&mut client, "event: heartbeat");
+    assert!(text.contains("event: heartbeat\ndata: {\"now\":1"), "{text}");
+}
+
+#[test]
+fn a_draining_gateway_says_goodbye_and_waits_for_the_clients_to_leave() {
+    let gateway = Gateway::start(PATIENCE);
+    let clients: Vec<_> = (0..50).map(|_| gateway.client(None, PATIENCE)).collect();
+    let readers: Vec<_> = clients
+        .into_iter()
+        .map(|(mut client, ended)| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                client.read_to_string(&mut text).unwrap();
+                drop(client);
+                ended.recv_timeout(PATIENCE).unwrap();
+                text
+            })
+        })
+        .collect();
+    gateway.engine.drain(Duration::from_millis(50));
+    let goodbyes: Vec<String> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+    for text in &goodbyes {
+        let bye = text.rsplit("\n\n").nth(1).unwrap();
+        assert!(bye.starts_with("retry: ") && bye.ends_with("event: bye\ndata: {\"reason\":\"shutdown\"}"), "{text}");
+    }
+    let retries: std::collections::BTreeSet<_> =
+        goodbyes.iter().filter_map(|text| text.rsplit("retry: ").next()).collect();
+    assert!(retries.len() > 10, "their return is spread");
+    gateway.workers.join().unwrap();
+    assert_eq!(closed(&gateway.engine.counts(), CloseReason::Shutdown), 50);
+}

@@ -1,0 +1,741 @@
+//! A feed against venues over real sockets: what they send, and how they fail.
+
+use futures_util::{SinkExt, StreamExt};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::{future::Future, time::Duration};
+use tickfan::{
+    config::{self, Credentials, Secret, SymbolEntry, VenueKind},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
+    market::{Date, Field, Hours, Now, Reason, Schedule, Update},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+
+/// Nothing here takes long; what has not come by then will never.
+const PATIENCE: Duration = Duration::from_secs(20);
+const MESSAGE_BYTES_MAX: usize = 4_096;
+
+async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it never came: {what}"))
+}
+
+/// Deadlines of a feed that no test has to wait for: those that a test is about are set there.
+fn timing() -> Timing {
+    let backoff = Duration::from_millis(20);
+    Timing {
+        publish_every: Duration::from_millis(5),
+        backoff_first: backoff,
+        backoff_max: backoff,
+        ..Timing::default()
+    }
+}
+
+fn limits() -> config::Limits {
+    config::Limits {
+        streams: 1,
+        streams_per_address: 0,
+        connections: 1,
+        head_timeout: Duration::from_secs(1),
+        head_bytes: 1_024,
+        write_timeout: Duration::from_secs(10),
+        symbols_per_stream: 1,
+        replay_bytes: 1024,
+        venue_message_bytes: MESSAGE_BYTES_MAX,
+    }
+}
+
+#[derive(Debug)]
+enum Seen {
+    Updates(Vec<Update>),
+    Lost(Reason),
+    Closed(bool),
+    Refused(Vec<(u32, Reason)>),
+}
+
+struct Collector(mpsc::UnboundedSender<Seen>);
+
+impl Sink for Collector {
+    fn updates(&mut self, updates: &[Update], _: Now) {
+        let _ = self.0.send(Seen::Updates(updates.to_vec()));
+    }
+
+    fn outage(&mut self, reason: Reason, _: Now) {
+        let _ = self.0.send(Seen::Lost(reason));
+    }
+
+    fn closed(&mut self, closed: bool, _: Now) {
+        let _ = self.0.send(Seen::Closed(closed));
+    }
+
+    fn refused(&mut self, refused: &[(u32, Reason)], _: Now) {
+        let _ = self.0.send(Seen::Refused(refused.to_vec()));
+    }
+}
+
+/// A feed that runs, and all that can be seen of it.
+struct Rig {
+    seen_rx: mpsc::UnboundedReceiver<Seen>,
+    status: FeedStatus,
+    shutdown_tx: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+    metrics: PrometheusHandle,
+}
+
+impl Rig {
+    fn start(venue: VenueKind, url: Option<String>, symbols: &[&str], timing: Timing) -> Self {
+        let entry = |symbol: &&str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
+        let symbols = symbols.iter().map(entry).collect();
+        let config =
+            config::Feed { url, rate: 2_000.0, schedule: Schedule::always(), ..config::Feed::new(venue, symbols) };
+        Self::run(&config, timing)
+    }
+
+    fn run(config: &config::Feed, timing: Timing) -> Self {
+        let feed = Feed::new(config, &limits(), Now::read()).unwrap().with_timing(timing);
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
+        let (seen_tx, seen_rx) = mpsc::unbounded_channel();
+        let (shutdown_tx, shutdown_rx) = watch::channel(false);
+        let status = feed.status();
+        let task = tokio::spawn(feed.run(Collector(seen_tx), handles, shutdown_rx));
+        Self { seen_rx, status, shutdown_tx, task, metrics }
+    }
+
+    /// A feed of the simulator's protocol, for two symbols.
+    async fn against(timing: Timing) -> (Self, Venue) {
+        let venue = Venue::bind().await;
+        (Self::start(VenueKind::Sim, Some(venue.url.clone()), &["AAPL", "MSFT"], timing), venue)
+    }
+
+    /// The prices of the next trades, as many as these; nothing else may come between.
+    async fn prices(&mut self, count: usize) -> Vec<String> {
+        let mut prices = Vec::new();
+        while prices.len() < count {
+            match within("an update", self.seen_rx.recv()).await {
+                Some(Seen::Updates(updates)) => prices.extend(updates.iter().filter_map(price)),
+                Some(Seen::Refused(refused)) if refused.is_empty() => {}
+                other => panic!("{other:?} in place of an update"),
+            }
+        }
+        prices
+    }
+
+    /// The next updates; what is said of the symbols' standing is skipped.
+    async fn updates(&mut self) -> Vec<Update> {
+        loop {
+            match within("updates", self.seen_rx.recv()).await {
+                Some(Seen::Updates(updates)) => return updates,
+                Some(Seen::Refused(_) | Seen::Closed(_)) => {}
+                lost => panic!("{lost:?}"),
+            }
+        }
+    }
+
+    /// The next refusals, empty ones too.
+    async fn refused(&mut self) -> Vec<(u32, Reason)> {
+        loop {
+            if let Seen::Refused(refused) = within("refusals", self.seen_rx.recv()).await.unwrap() {
+                return refused;
+            }
+        }
+    }
+
+    async fn lost(&mut self) -> Reason {
+        loop {
+            if let Seen::Lost(reason) = within("the loss", self.seen_rx.recv()).await.unwrap() {
+                return reason;
+            }
+        }
+    }
+
+    async fn reached(&mut self, state: FeedState) {
+        assert!(within("the state", self.status.reached(state)).await);
+    }
+
+    /// Waits until a metric of the feed has a value.
+    async fn counted(&self, series: &str, value: &str) {
+        let line = format!("tickfan_feed_{series} {value}");
+        let wait = async {
+            while !self.metrics.render().lines().any(|rendered| rendered == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+            panic!("{line} is not in\n{}", self.metrics.render());
+        }
+    }
+
+    async fn lost_by(&mut self, reason: &str) {
+        let told = self.lost().await;
+        let expected = match reason {
+            "no_data" => Reason::Mute,
+            "closing" => Reason::Reconnect,
+            _ => Reason::ConnectionLost,
+        };
+        assert_eq!(told, expected);
+        self.counted(&format!("disconnects_total{{feed=\"test\",reason=\"{reason}\"}}"), "1").await;
+    }
+
+    async fn dropped(&self, reason: &str, count: u64) {
+        self.counted(&format!("decode_errors_total{{feed=\"test\",reason=\"{reason}\"}}"), &count.to_string()).await;
+    }
+
+    async fn stop(self) {
+        self.shutdown_tx.send_replace(true);
+        within("the end", self.task).await.unwrap().unwrap();
+    }
+}
+
+fn price(update: &Update) -> Option<String> {
+    match update.trade?.price {
+        Field::Set(price) => Some(price.to_string()),
+        _ => None,
+    }
+}
+
+/// A venue whose behaviour is written out in each test.
+struct Venue {
+    listener: TcpListener,
+    url: String,
+}
+
+impl Venue {
+    async fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        Self { listener, url }
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        within("a connection", self.listener.accept()).await.unwrap().0
+    }
+
+    async fn accept(&self) -> Peer {
+        Peer(accept_async(self.tcp().await).await.unwrap())
+    }
+
+    /// Accepts, and grants what is asked for.
+    async fn grant(&self) -> Peer {
+        let mut peer = self.accept().await;
+        let request = peer.text().await;
+        assert_eq!(request, r#"{"id":1,"op":"subscribe","symbols":["AAPL","MSFT"]}"#);
+        peer.send(r#"{"op":"ack","id":1}"#).await;
+        peer
+    }
+}
+
+/// The venue's side of a connection.
+struct Peer(WebSocketStream<TcpStream>);
+
+impl Peer {
+    async fn text(&mut self) -> String {
+        loop {
+            match within("a frame", self.0.next()).await {
+                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
+                Some(Ok(_)) => {}
+                other => panic!("{other:?} in place of a text"),
+            }
+        }
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn trade(&mut self, price: u32) {
+        self.send(&trade(price)).await;
+    }
+}
+
+fn trade(price: u32) -> String {
+    format!(r#"{{"type":"trade","symbol":"MSFT","id":{price},"price":"{price}","size":1,"side":"buy"}}"#)
+}
+
+#[tokio::test]
+async fn updates_arrive_in_order_and_many_at_once() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    assert_eq!(rig.status.state(), FeedState::Connecting);
+    let mut peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    rig.counted("up{feed=\"test\"}", "1").await;
+    for price in 1..=1_000 {
+        peer.0.feed(Message::text(trade(price))).await.unwrap();
+    }
+    peer.0.flush().await.unwrap();
+    let (mut prices, mut calls) = (Vec::new(), 0);
+    while prices.len() < 1_000 {
+        let updates = rig.updates().await;
+        assert!(updates.len() <= 64 && updates.iter().all(|update| update.symbol == 1));
+        prices.extend(updates.iter().filter_map(price));
+        calls += 1;
+    }
+    assert!(calls < 1_000, "a burst is handed on in batches");
+    assert_eq!(prices, (1..=1_000).map(|price| price.to_string()).collect::<Vec<_>>());
+    rig.counted("messages_total{feed=\"test\",kind=\"trade\"}", "1000").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_cut_connection_is_told_at_once_and_made_anew() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    peer.trade(1).await;
+    assert_eq!(rig.prices(1).await, ["1"]);
+    drop(peer);
+    rig.lost_by("io").await;
+    let mut peer = venue.grant().await;
+    peer.trade(2).await;
+    assert_eq!(rig.prices(1).await, ["2"]);
+    rig.reached(FeedState::Live).await;
+    rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_is_one_gap_however_many_attempts_it_takes() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    drop(peer);
+    for _ in 0..3 {
+        drop(venue.accept().await);
+    }
+    let _peer = venue.grant().await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "4").await;
+    rig.reached(FeedState::Live).await;
+    rig.counted("gaps_total{feed=\"test\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    peer.send(r#"{"op":"closing"}"#).await;
+    rig.lost_by("closing").await;
+    assert_eq!(rig.status.state(), FeedState::Live, "a planned change is no failure");
+    let mut peer = venue.grant().await;
+    peer.0.close(None).await.unwrap();
+    rig.lost_by("closed").await;
+    rig.reached(FeedState::Failed).await;
+    let _peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_9_bad_bytes_are_dropped_and_counted_and_the_connection_stays() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    peer.trade(1).await;
+    peer.send("{\"type\":").await;
+    peer.0.send(Message::binary(vec![0, 159, 146, 150, 255])).await.unwrap();
+    peer.send("[]").await;
+    peer.send(r#"{"type":"trade","symbol":"IBM","price":1}"#).await;
+    peer.send(&trade(2).replace("\"size\":1", "\"size\":1e99")).await;
+    peer.send(&"[".repeat(MESSAGE_BYTES_MAX)).await;
+    peer.trade(3).await;
+    assert_eq!(rig.prices(3).await, ["1", "2", "3"]);
+    for (reason, count) in [("json", 3), ("shape", 1), ("unknown_symbol", 1), ("range", 1)] {
+        rig.dropped(reason, count).await;
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_on() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    peer.trade(1).await;
+    // The feed may hang up before all of it is written.
+    let _ = peer.0.send(Message::text("x".repeat(MESSAGE_BYTES_MAX + 1))).await;
+    rig.lost_by("oversize").await;
+    let mut peer = venue.grant().await;
+    peer.trade(2).await;
+    assert_eq!(rig.prices(1).await, ["2"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut stream = venue.grant().await.0.into_inner();
+    // Unmasked, as a venue sends: a text frame that is not the last, then continuations for ever.
+    let mut fragment = vec![0x01, 126, 4, 0];
+    fragment.resize(4 + 1_024, b'x');
+    let flood = async {
+        while stream.write_all(&fragment).await.is_ok() {
+            fragment[0] = 0x00;
+        }
+    };
+    tokio::select! {
+        () = flood => {}
+        _ = rig.lost() => {}
+    }
+    rig.counted("disconnects_total{feed=\"test\",reason=\"oversize\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_9_broken_frames_are_a_counted_reason_too() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut stream = venue.grant().await.0.into_inner();
+    stream.write_all(&[0xff; 64]).await.unwrap();
+    rig.lost_by("protocol").await;
+    let mut stream = venue.grant().await.0.into_inner();
+    stream.write_all(&[0x81, 2, 0xc3, 0x28]).await.unwrap();
+    rig.lost().await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"protocol\"}", "2").await;
+    venue.grant().await.trade(1).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    for _ in 0..2 {
+        let mut peer = venue.accept().await;
+        peer.text().await;
+        peer.send(r#"{"op":"refuse","id":1}"#).await;
+        assert_eq!(rig.refused().await, [(0, Reason::NotGranted), (1, Reason::NotGranted)]);
+        rig.lost().await;
+        rig.reached(FeedState::Failed).await;
+    }
+    rig.counted("disconnects_total{feed=\"test\",reason=\"refused\"}", "2").await;
+    let _peer = venue.grant().await;
+    assert_eq!(rig.refused().await, []);
+    rig.reached(FeedState::Live).await;
+    rig.counted("gaps_total{feed=\"test\"}", "0").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_request_that_is_refused_refuses_its_symbols_and_no_others() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..150).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &names, timing());
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"result":null,"id":1}"#).await;
+    peer.text().await;
+    peer.send(r#"{"code":2,"msg":"Invalid request","id":2}"#).await;
+    assert_eq!(rig.refused().await, (100..150).map(|symbol| (symbol, Reason::NotGranted)).collect::<Vec<_>>());
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_refused_is_a_failure_without_a_loss_of_data() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut stream = venue.tcp().await;
+    let mut head = [0; 1_024];
+    assert!(stream.read(&mut head).await.unwrap() > 0);
+    stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"http\"}", "1").await;
+    venue.grant().await.trade(1).await;
+    assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_handshake_that_is_refused_refuses_every_symbol_until_one_is_not() {
+    for (status, reason) in [("401 Unauthorized", Reason::Unauthorized), ("403 Forbidden", Reason::NotEntitled)] {
+        let (mut rig, venue) = Rig::against(Timing { denied: Duration::from_millis(40), ..timing() }).await;
+        let mut stream = venue.tcp().await;
+        assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+        stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        assert_eq!(rig.refused().await, [(0, reason), (1, reason)]);
+        rig.reached(FeedState::Failed).await;
+        rig.counted("disconnects_total{feed=\"test\",reason=\"denied\"}", "1").await;
+        let mut peer = venue.grant().await;
+        assert_eq!(rig.refused().await, []);
+        peer.trade(1).await;
+        assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_without_an_answer_is_given_up() {
+    let (mut rig, venue) = Rig::against(Timing { connect: Duration::from_millis(50), ..timing() }).await;
+    let _held = venue.tcp().await;
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"connect_timeout\"}", "1").await;
+    rig.counted("connects_total{feed=\"test\",result=\"failed\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
+    let venue = Venue::bind().await;
+    let url = venue.url.replace("ws://", "wss://");
+    let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
+    let mut stream = venue.tcp().await;
+    let mut hello = [0; 64];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!(hello[0], 22, "a TLS handshake");
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"tls\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_is_tried_again() {
+    let url = Venue::bind().await.url;
+    let mut rig = Rig::start(VenueKind::Sim, Some(url), &["AAPL"], timing());
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "2").await;
+    rig.counted("up{feed=\"test\"}", "0").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_a_loss() {
+    let (mut rig, venue) = Rig::against(Timing { acknowledgement: Duration::from_millis(50), ..timing() }).await;
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.trade(1).await;
+    rig.lost_by("unacknowledged").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
+    let (ping_after, pong) = (Duration::from_millis(30), Duration::from_millis(60));
+    let (mut rig, venue) = Rig::against(Timing { ping_after, pong, ..timing() }).await;
+    // It is never polled again, so that it answers no ping; the kernel still acknowledges all.
+    let _mute = venue.grant().await;
+    rig.lost_by("no_pong").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn pings_are_answered_on_both_sides() {
+    let (mut rig, venue) = Rig::against(Timing { ping_after: Duration::from_millis(20), ..timing() }).await;
+    let mut peer = venue.grant().await;
+    peer.0.send(Message::Ping("mark".into())).await.unwrap();
+    let (mut pongs, mut pings) = (0, 0);
+    while pongs < 1 || pings < 3 {
+        match within("a frame", peer.0.next()).await.unwrap().unwrap() {
+            Message::Pong(mark) => {
+                assert_eq!(&mark[..], b"mark");
+                pongs += 1;
+            }
+            Message::Ping(_) => pings += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_is_stopped_takes_leave_of_its_venue() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.grant().await;
+    rig.reached(FeedState::Live).await;
+    rig.shutdown_tx.send_replace(true);
+    assert!(matches!(within("a close", peer.0.next()).await, Some(Ok(Message::Close(_)))));
+    drop(peer);
+    within("the end", rig.task).await.unwrap().unwrap();
+    while let Some(seen) = rig.seen_rx.recv().await {
+        assert!(matches!(seen, Seen::Refused(refused) if refused.is_empty()), "the end of the gateway is no outage");
+    }
+}
+
+#[tokio::test]
+async fn a_feed_that_is_connecting_stops_at_once() {
+    let (rig, venue) = Rig::against(timing()).await;
+    let _held = venue.tcp().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn binance_is_asked_for_its_streams_and_read() {
+    let venue = Venue::bind().await;
+    let mut rig = Rig::start(VenueKind::Binance, Some(venue.url.clone()), &["BTC-USDT"], timing());
+    let mut peer = venue.accept().await;
+    assert_eq!(peer.text().await, r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker"]}"#);
+    peer.send(r#"{"result":null,"id":1}"#).await;
+    rig.reached(FeedState::Live).await;
+    peer.send(r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343000,"s":"BTCUSDT","t":1,"p":"61837.63000000","q":"0.02","T":1723161255342000,"m":true,"M":true}}"#).await;
+    assert_eq!(rig.prices(1).await, ["61837.63"]);
+    rig.stop().await;
+}
+
+/// A feed of Alpaca's protocol, for two stocks, that trades at all hours.
+fn stocks(venue: &Venue) -> config::Feed {
+    let entry = |symbol: &str| SymbolEntry { symbol: symbol.parse().unwrap(), venue_name: None };
+    config::Feed {
+        name: "test".to_owned(),
+        url: Some(venue.url.clone()),
+        schedule: Schedule::always(),
+        credentials: Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") }),
+        ..config::Feed::new(VenueKind::Alpaca, ["AAPL", "IBM"].map(entry).into())
+    }
+}
+
+impl Venue {
+    /// Accepts a feed of Alpaca's protocol, up to its login.
+    async fn log_in(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.send(r#"[{"T":"success","msg":"connected"}]"#).await;
+        assert_eq!(peer.text().await, r#"{"action":"auth","key":"PKTEST","secret":"hush"}"#);
+        peer
+    }
+
+    /// The same, with what it asks for: first prices, of which these are granted, and once that is all, the rest.
+    async fn subscribe(&self, granted: &[&str]) -> Peer {
+        let mut peer = self.log_in().await;
+        peer.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
+        let prices = peer.text().await;
+        assert_eq!(prices, r#"{"action":"subscribe","quotes":["AAPL","IBM"],"trades":["AAPL","IBM"]}"#);
+        peer.acknowledge(granted).await;
+        if granted.len() == 2 {
+            peer.grant_extras(granted).await;
+        }
+        peer
+    }
+}
+
+impl Peer {
+    async fn acknowledge(&mut self, granted: &[&str]) {
+        let answer = serde_json::json!([{ "T": "subscription", "trades": granted, "quotes": granted }]);
+        self.send(&answer.to_string()).await;
+    }
+
+    async fn grant_extras(&mut self, granted: &[&str]) {
+        let extras =
+            serde_json::json!({ "action": "subscribe", "dailyBars": granted, "statuses": granted, "lulds": granted });
+        let asked: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
+        assert_eq!(asked, extras);
+        let answer =
+            serde_json::json!([{ "T": "subscription", "dailyBars": granted, "statuses": granted, "lulds": granted }]);
+        self.send(&answer.to_string()).await;
+    }
+}
+
+const STOCK_TRADE: &str =
+    r#"[{"T":"t","S":"AAPL","i":1,"x":"V","p":171.24,"s":100,"c":["@"],"z":"C","t":"2024-03-28T16:59:00.114612043Z"}]"#;
+
+#[tokio::test]
+async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
+    let venue = Venue::bind().await;
+    let denied = Duration::from_millis(40);
+    let mut rig = Rig::run(&stocks(&venue), Timing { denied, ..timing() });
+    let mut peer = venue.log_in().await;
+    peer.send(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#).await;
+    assert_eq!(rig.refused().await, [(0, Reason::Unauthorized), (1, Reason::Unauthorized)]);
+    rig.lost_by("denied").await;
+    rig.reached(FeedState::Failed).await;
+    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.reached(FeedState::Live).await;
+    assert_eq!(rig.refused().await, []);
+    peer.send(STOCK_TRADE).await;
+    assert_eq!(rig.prices(1).await, ["171.24"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_in_part_is_asked_for_again() {
+    let venue = Venue::bind().await;
+    let mut rig = Rig::run(&stocks(&venue), timing());
+    let mut peer = venue.subscribe(&["AAPL"]).await;
+    assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
+    assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
+    peer.acknowledge(&["AAPL"]).await;
+    assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
+    peer.acknowledge(&["AAPL"]).await;
+    peer.grant_extras(&["AAPL"]).await;
+    assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
+    rig.reached(FeedState::Live).await;
+    peer.send(STOCK_TRADE).await;
+    peer.send(&STOCK_TRADE.replace("\"@\"", "\"I\"")).await;
+    assert_eq!(rig.prices(1).await, ["171.24"]);
+    rig.counted("messages_total{feed=\"test\",kind=\"ineligible\"}", "1").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_venue_that_holds_on_to_an_old_session_is_left_alone_for_a_while() {
+    let venue = Venue::bind().await;
+    let mut rig = Rig::run(&stocks(&venue), timing());
+    let mut peer = venue.log_in().await;
+    peer.send(r#"[{"T":"error","code":406,"msg":"connection limit exceeded"}]"#).await;
+    rig.lost_by("failed").await;
+    let again = tokio::time::timeout(Duration::from_millis(200), venue.listener.accept()).await;
+    assert!(again.is_err(), "ten times the longest wait of other failures");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
+    let venue = Venue::bind().await;
+    let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
+    let mut rig = Rig::run(&config, timing());
+    let _mute = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.lost_by("no_data").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
+    let venue = Venue::bind().await;
+    let today = Date::of(Now::read().unix);
+    let closed_days = (-2..=2).map(|days| today.plus(days)).collect();
+    let schedule = Schedule::new(Hours::UsEquities, closed_days);
+    let mute_after = Some(Duration::from_millis(50));
+    let mut rig = Rig::run(&config::Feed { schedule, mute_after, ..stocks(&venue) }, timing());
+    assert!(matches!(within("the hours", rig.seen_rx.recv()).await, Some(Seen::Closed(true))));
+    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    rig.reached(FeedState::Quiet).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    peer.send(STOCK_TRADE).await;
+    assert_eq!(rig.prices(1).await, ["171.24"], "silence was no outage, and what comes is taken");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_built_in_simulator_fills_every_field() {
+    let mut rig = Rig::start(VenueKind::Sim, None, &["AAPL", "BTC-USDT"], timing());
+    let (mut trades, mut quotes, mut stats) = (0, 0, 0);
+    while trades < 200 || quotes < 200 || stats < 5 {
+        for update in rig.updates().await {
+            trades += usize::from(update.trade.is_some_and(|trade| matches!(trade.size, Field::Set(_))));
+            quotes += usize::from(update.quote.is_some_and(|quote| matches!(quote.ask_size, Field::Set(_))));
+            stats += usize::from(update.stats.is_some_and(|stats| matches!(stats.prev_close, Field::Set(_))));
+        }
+    }
+    rig.reached(FeedState::Live).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no_request() {
+    let simulator = tickfan::feed::simulator::Simulator::bind(10.0, 1).await.unwrap();
+    let url = format!("ws://{}", simulator.address().unwrap());
+    let (shutdown_tx, shutdown_rx) = watch::channel(false);
+    let task = tokio::spawn(simulator.run(shutdown_rx));
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(tokio_tungstenite::connect_async(&url).await.unwrap().0);
+    }
+    assert!(tokio_tungstenite::connect_async(&url).await.is_err(), "one too many");
+    for request in ["hello", r#"{"op":"subscribe","id":5,"symbols":["a\r\nb"]}"#, r#"{"op":"x","id":5,"symbols":[]}"#] {
+        held[0].send(Message::text(request)).await.unwrap();
+        let answer = within("an answer", held[0].next()).await.unwrap().unwrap();
+        assert!(answer.to_text().unwrap().starts_with(r#"{"op":"refuse""#), "{answer}");
+    }
+    shutdown_tx.send_replace(true);
+    within("the end", task).await.unwrap();
+}

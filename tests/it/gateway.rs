@@ -1,0 +1,232 @@
+//! The whole gateway over sockets, from its venues to its clients: what a lost connection and a stop look like from outside.
+
+use crate::support::{
+    Client, PATIENCE,
+    reference::Fields,
+    running::{Running, binance, config},
+    stream::{Event, Stream, Tick, fields},
+    venue::{AT_ONCE, Venue, quote, trade},
+};
+use std::{
+    net::{SocketAddr, TcpStream},
+    sync::mpsc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+const ALL: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT,SOL-USDT";
+
+fn now_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
+}
+
+/// A symbol's tick as a REST client is shown it.
+fn shown(address: SocketAddr, symbol: &str) -> Tick {
+    let answer = Client::connect(address).get(&format!("/v1/quotes/{symbol}"));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let quotes = fields(&answer.body).remove("quotes").unwrap();
+    Tick { id: None, fields: fields(quotes.strip_prefix('[').unwrap().strip_suffix(']').unwrap()) }
+}
+
+/// The fields of a tick that say what it is worth.
+fn worth(tick: &Tick) -> [&str; 4] {
+    ["kind", "state", "reason", "stale"].map(|name| tick.fields.get(name).map_or("", |text| text.trim_matches('"')))
+}
+
+/// The fields that nothing but the venue can change.
+fn of_venue(tick: &Tick) -> Fields {
+    let own = ["seq", "kind", "state", "since", "reason", "stale"];
+    tick.fields.clone().into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()
+}
+
+/// The next tick, which must be this one.
+fn next(stream: &mut Stream, symbol: &str, seq: u64) -> Tick {
+    let tick = stream.tick();
+    assert_eq!((tick.text("symbol"), tick.number("seq")), (symbol, seq), "{tick:?}");
+    tick
+}
+
+#[test]
+fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_its_own_next_update() {
+    let (venue, other_venue) = (Venue::bind(), Venue::bind());
+    let mut config = config(vec![
+        binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"]),
+        binance("other", &other_venue.url, &["SOL-USDT"]),
+    ]);
+    config.server.drain = Duration::ZERO;
+    let gateway = Running::start(&config);
+    let mut connection = venue.grant(&["btcusdt", "ethusdt"]);
+    let mut other = other_venue.grant(&["solusdt"]);
+    let mut stream = Stream::open(gateway.address, ALL);
+    stream.named("hello");
+    for _ in 0..3 {
+        assert_eq!(worth(&stream.tick()), ["status", "waiting", "no_data", ""]);
+    }
+    // BTC trades and is quoted, ETH is quoted, SOL trades.
+    connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
+    assert_eq!(worth(&next(&mut stream, "BTC-USDT", 1)), ["trade", "live", "", ""]);
+    connection.send(&quote("BTCUSDT", 1, "61837.63000000", "61837.64000000"));
+    let btc = next(&mut stream, "BTC-USDT", 2);
+    assert_eq!(worth(&btc), ["quote", "live", "", ""]);
+    connection.send(&quote("ETHUSDT", 1, "2683.80000000", "2683.81000000"));
+    let eth = next(&mut stream, "ETH-USDT", 1);
+    other.send(&trade("SOLUSDT", 1, "153.10000000"));
+    let sol = next(&mut stream, "SOL-USDT", 1);
+
+    // At once, in the stream and for everybody who asks; what was known is still shown, and the other feed is not touched.
+    let cut_at = now_micros();
+    connection.cut();
+    let mut lost = [stream.tick(), stream.tick()];
+    lost.sort_by(|a, b| a.text("symbol").cmp(b.text("symbol")));
+    for ((tick, before), stale) in lost.iter().zip([&btc, &eth]).zip([r#"["trade","quote"]"#, r#"["quote"]"#]) {
+        assert_eq!(tick.number("seq"), before.number("seq") + 1);
+        assert_eq!(worth(tick), ["status", "stale", "connection_lost", stale]);
+        let since = tick.number("since");
+        assert!((cut_at..cut_at + AT_ONCE.as_micros() as u64).contains(&since), "cut at {cut_at}, stale since {since}");
+        assert_eq!(of_venue(tick), of_venue(before));
+        assert_eq!(shown(gateway.address, tick.text("symbol")).fields, tick.fields);
+    }
+    assert_eq!(shown(gateway.address, "SOL-USDT").fields, sol.fields);
+    let mut late = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
+    late.named("hello");
+    assert_eq!(late.tick().fields, lost[0].fields, "who comes now sees it too");
+
+    // The connection alone renews nothing; even the same bid again does, but only that part of that symbol.
+    let mut connection = venue.grant(&["btcusdt", "ethusdt"]);
+    connection.send(&quote("BTCUSDT", 2, "61837.63000000", "61837.64000000"));
+    assert_eq!(worth(&next(&mut stream, "BTC-USDT", 4)), ["status", "live", "", r#"["trade"]"#]);
+    assert_eq!(shown(gateway.address, "ETH-USDT").fields, lost[1].fields);
+    connection.send(&trade("BTCUSDT", 2, "61837.64000000"));
+    assert_eq!(worth(&next(&mut stream, "BTC-USDT", 5)), ["trade", "live", "", ""]);
+    assert_eq!(shown(gateway.address, "ETH-USDT").fields, lost[1].fields);
+    connection.send(&quote("ETHUSDT", 2, "2683.80000000", "2683.82000000"));
+    assert_eq!(worth(&next(&mut stream, "ETH-USDT", 3)), ["quote", "live", "", ""]);
+    other.send(&trade("SOLUSDT", 2, "153.20000000"));
+    assert_eq!(worth(&next(&mut stream, "SOL-USDT", 2)), ["trade", "live", "", ""]);
+    gateway.stop().unwrap();
+}
+
+#[test]
+fn a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch() {
+    let mut epochs = Vec::new();
+    for _ in 0..2 {
+        let venue = Venue::bind();
+        let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
+        config.server.drain = Duration::from_millis(200);
+        let gateway = Running::start(&config);
+        let mut connection = venue.grant(&["btcusdt"]);
+        let mut streams: Vec<_> = (0..20).map(|_| Stream::open(gateway.address, "/v1/stream/BTC-USDT")).collect();
+        for stream in &mut streams {
+            epochs.push(stream.named("hello")["epoch"].as_str().unwrap().to_owned());
+            assert_eq!(stream.tick().text("seq"), "0");
+        }
+        connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
+        for stream in &mut streams {
+            let id = stream.tick().id.unwrap();
+            assert!(id.starts_with(&format!("{}-", epochs.last().unwrap())), "{id} is of another epoch");
+        }
+        let address = gateway.address;
+        let readers: Vec<_> =
+            streams.into_iter().map(|stream| std::thread::spawn(move || say_goodbye(stream))).collect();
+        gateway.stop().unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    }
+    epochs.dedup();
+    assert_eq!(epochs.len(), 2, "one epoch for all streams of a life, another for the next: {epochs:?}");
+}
+
+fn say_goodbye(mut stream: Stream) {
+    assert_eq!(stream.named("bye")["reason"], "shutdown");
+    assert!(stream.next().is_none(), "nothing comes after the goodbye");
+}
+
+#[test]
+fn ticks_go_on_while_streams_are_drained() {
+    let venue = Venue::bind();
+    let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
+    config.server.drain = Duration::from_secs(3);
+    let gateway = Running::start(&config);
+    let mut connection = venue.grant(&["btcusdt"]);
+    let mut streams: Vec<_> = (0..40).map(|_| Stream::open(gateway.address, "/v1/stream/BTC-USDT")).collect();
+    for stream in &mut streams {
+        stream.named("hello");
+        stream.tick();
+    }
+    let address = gateway.address;
+    let stopping = std::thread::spawn(move || gateway.stop());
+    // The first goodbye shows that the drain has begun.
+    let (ended_tx, ended_rx) = mpsc::channel();
+    let reader = |stream: Stream| {
+        let ended_tx = ended_tx.clone();
+        std::thread::spawn(move || {
+            let ticks = ticks_until_goodbye(stream);
+            ended_tx.send(()).unwrap();
+            ticks
+        })
+    };
+    let readers: Vec<_> = streams.into_iter().map(reader).collect();
+    ended_rx.recv_timeout(PATIENCE).expect("the drain begins");
+    let deadline = Instant::now() + AT_ONCE;
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < deadline, "a gateway that leaves takes nobody in");
+    }
+    connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
+    let ticks: Vec<u32> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+    assert!(ticks.contains(&1) && ticks.contains(&0), "{ticks:?}: some had left before the trade, some had not");
+    stopping.join().unwrap().unwrap();
+}
+
+/// How many ticks come before the goodbye.
+fn ticks_until_goodbye(mut stream: Stream) -> u32 {
+    let mut ticks = 0;
+    loop {
+        match stream.next() {
+            Some(Event::Tick(_)) => ticks += 1,
+            Some(Event::Named(name, data)) => {
+                assert_eq!((name.as_str(), &data["reason"]), ("bye", &"shutdown".into()));
+                return ticks;
+            }
+            None => panic!("it ended without a goodbye"),
+        }
+    }
+}
+
+/// A kept connection without a request ends at once; one whose head is on its way is still answered, and told to go.
+#[test]
+fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
+    let venue = Venue::bind();
+    let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
+    config.server.drain = Duration::from_secs(3);
+    let gateway = Running::start(&config);
+    let _connection = venue.grant(&["btcusdt"]);
+    let mut stream = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
+    let begin = |target: &str| {
+        let mut client = Client::connect(gateway.address);
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n"));
+        client
+    };
+    let (mut late_stream, mut late_quote) = (begin("/v1/stream/BTC-USDT"), begin("/v1/quotes/BTC-USDT"));
+    // It is accepted after them, so they are accepted once it is answered.
+    let mut idle = Client::connect(gateway.address);
+    assert_eq!(idle.get("/v1/symbols").status, 200);
+    let admin = gateway.admin;
+    let stopping = std::thread::spawn(move || gateway.stop());
+    assert_eq!(idle.rest(), "", "the end of an idle connection shows that the stop has begun");
+    assert_eq!(Client::connect(admin).get("/readyz").status, 503, "operators are served to the end");
+    for client in [&mut late_stream, &mut late_quote] {
+        client.send("\r\n");
+    }
+    let answer = late_stream.answer(true);
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert!(answer.body.starts_with("retry: "), "{answer:?}");
+    assert!(answer.body.ends_with("event: bye\ndata: {\"reason\":\"busy\"}\n\n"), "{answer:?}");
+    let answer = late_quote.answer(true);
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    for mut client in [late_stream, late_quote] {
+        assert_eq!(client.rest(), "");
+    }
+    while !matches!(stream.next(), Some(Event::Named(name, _)) if name == "bye") {}
+    drop(stream);
+    stopping.join().unwrap().unwrap();
+}

@@ -1,0 +1,19 @@
+//! The gateway and its parts in the test's own process, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin_api;
+mod binance;
+mod config;
+mod debug;
+mod engine;
+mod feed;
+mod gateway;
+mod http_api;
+mod openapi;
+mod outages;
+mod request_shapes;
+mod resume;

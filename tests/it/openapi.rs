@@ -1,0 +1,75 @@
+//! The document that describes the API describes this one: its routes, its version, what it refers to.
+
+use crate::support::{Gateway, Setup, update};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::Path};
+use tickfan::http::OPENAPI;
+
+fn document() -> Value {
+    serde_json::from_str(OPENAPI).unwrap()
+}
+
+/// The paths of the routes, as the code has them: `warp::path!("v1" / "stream" / Segment)`.
+fn routed() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    let code = ["routes.rs", "openapi.rs"].map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
+    let path = |code: &str| {
+        let parts = code.split(')').next().unwrap().split('/').map(str::trim);
+        parts.map(|part| format!("/{}", if part == "Segment" { "{symbol}" } else { part.trim_matches('"') })).collect()
+    };
+    code.split("warp::path!(").skip(1).map(path).collect()
+}
+
+#[test]
+fn its_paths_are_the_routes() {
+    let described: BTreeSet<String> = document()["paths"].as_object().unwrap().keys().cloned().collect();
+    assert!(described.contains("/v1/stream/{symbol}"));
+    assert_eq!(described, routed());
+}
+
+#[test]
+fn it_is_served_and_of_this_version() {
+    let gateway = Gateway::start(Setup::default());
+    let answer = gateway.client().get("/openapi.json");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(answer.json(), document());
+    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(document()["openapi"], "3.2.0");
+}
+
+#[test]
+fn what_it_refers_to_is_there() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
+                Value::String(text) if name == "$ref" => found.push(text.clone()),
+                value => references(value, found),
+            }),
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let (document, mut found) = (document(), Vec::new());
+    references(&document, &mut found);
+    assert!(found.len() > 20);
+    for reference in found {
+        assert!(document.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn it_names_every_field_of_a_tick_and_no_tick_lacks_what_it_requires() {
+    let gateway = Gateway::start(Setup::default());
+    let state = gateway.cache.get(&"AAPL".parse().unwrap()).unwrap();
+    state.publish(&update(), tickfan::market::Now::read());
+    let quotes = gateway.client().get("/v1/quotes?symbols=AAPL,MSFT").json();
+    let schema = &document()["components"]["schemas"]["Tick"];
+    for tick in quotes["quotes"].as_array().unwrap() {
+        for name in tick.as_object().unwrap().keys() {
+            assert!(schema["properties"][name].is_object(), "{name} is not described");
+        }
+        for name in schema["required"].as_array().unwrap() {
+            assert!(tick.get(name.as_str().unwrap()).is_some(), "{name} is missing in {tick}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Every limit of the configuration, set in a file and reached from outside. The list is the configuration's own.
+
+use crate::support::{
+    Client, connect_narrow,
+    process::Process,
+    stream::Stream,
+    venue::{Connection, Venue, trade},
+};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddr},
+    thread,
+    time::{Duration, Instant},
+};
+use tickfan::config::{KEYS, Key, Setting};
+
+const TARGET: &str = "/v1/stream/BTC-USDT";
+const STREAM: &str = "GET /v1/stream/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// What reaches the limit that a key sets.
+fn case(key: &Key) -> fn() {
+    match (key.section, key.name) {
+        ("server", "heartbeat") => a_silent_stream_beats_after_heartbeat,
+        ("server", "drain") => streams_end_over_the_drain,
+        ("fanout", "workers") => there_are_as_many_workers,
+        ("fanout", "max_lag") => a_stream_further_behind_than_max_lag_coalesces,
+        ("fanout", "ring") => no_more_ticks_than_the_ring_can_be_resumed,
+        ("fanout", "ring_age") => no_older_tick_than_ring_age_can_be_resumed,
+        ("fanout", "stall_timeout") => a_stream_that_takes_nothing_for_stall_timeout_is_closed,
+        ("limits", "streams") => a_stream_too_many_is_sent_away,
+        ("limits", "streams_per_address") => a_stream_too_many_of_an_address_is_sent_away,
+        ("limits", "connections") => a_connection_too_many_waits,
+        ("limits", "head_timeout") => a_head_that_takes_longer_is_cut_off,
+        ("limits", "write_timeout") => an_answer_that_takes_longer_is_cut_off,
+        ("limits", "head_bytes") => a_longer_head_is_refused,
+        ("limits", "symbols_per_stream") => a_symbol_too_many_is_refused,
+        ("limits", "replay_bytes") => a_resume_brings_no_more_bytes,
+        ("limits", "venue_message_bytes") => a_longer_message_of_a_venue_ends_its_connection,
+        (section, name) => panic!("[{section}] {name} is a limit that no case here reaches"),
+    }
+}
+
+/// Lists have a limit too, of their own length: `tests/it/config.rs` reaches those.
+#[test]
+fn rule_10_each_limit_of_the_configuration_is_reached() {
+    let is_limit =
+        |key: &&Key| matches!(key.setting, Setting::Time { .. } | Setting::Count { .. } | Setting::Bytes { .. });
+    thread::scope(|scope| {
+        for key in KEYS.iter().filter(is_limit) {
+            thread::Builder::new()
+                .name(format!("{}.{}", key.section, key.name))
+                .spawn_scoped(scope, case(key))
+                .unwrap();
+        }
+    });
+}
+
+/// A gateway of its own under a limit, and its venue.
+struct Rig {
+    gateway: Process,
+    venue: Venue,
+    connection: Connection,
+}
+
+impl Rig {
+    fn start(limit: &str) -> Self {
+        let venue = Venue::bind();
+        let feed = format!(
+            "[[feed]]\nname = \"crypto\"\nvenue = \"binance\"\nurl = \"{}\"\nsymbols = [\"BTC-USDT\"]\n",
+            venue.url
+        );
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        let gateway = Process::start(&name, &format!("{feed}{limit}\n"));
+        let connection = venue.grant(&["btcusdt"]);
+        Self { gateway, venue, connection }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.gateway.address
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// Sends trades of these numbers.
+    fn trade(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        numbers.into_iter().for_each(|number| self.connection.send(&trade("BTCUSDT", number, "61837.63000000")));
+    }
+
+    /// A stream that has had `hello` and the symbol without data.
+    fn waiting_stream(&self) -> Stream {
+        let mut stream = Stream::open(self.address(), TARGET);
+        stream.named("hello");
+        assert_eq!(stream.tick().number("seq"), 0);
+        stream
+    }
+
+    /// The `seq` of what a stream brings that goes on after an id, up to this one.
+    fn resumed(&self, id: &str, last: u64) -> Vec<u64> {
+        let mut stream = Stream::open(self.address(), &format!("{TARGET}?last_event_id={id}"));
+        stream.named("hello");
+        let mut seqs = Vec::new();
+        while seqs.last() != Some(&last) {
+            seqs.push(stream.tick().number("seq"));
+        }
+        seqs
+    }
+}
+
+/// Whether a client that asks for a stream gets one; it is left open.
+fn opens(mut client: Client) -> Option<Client> {
+    client.send(STREAM);
+    let text = client.until(|text| text.contains("event: hello\n") || text.contains("event: bye\n"));
+    text.contains("event: hello\n").then_some(client)
+}
+
+fn a_silent_stream_beats_after_heartbeat() {
+    let rig = Rig::start("[server]\nheartbeat = \"5s\"");
+    let mut client = rig.client();
+    client.send(STREAM);
+    // The first comes at a random moment; between two the default would be longer than a client here waits.
+    client.until(|text| text.matches("event: heartbeat\ndata: {\"now\":").count() == 2);
+}
+
+fn streams_end_over_the_drain() {
+    let drain = Duration::from_secs(1);
+    let rig = Rig::start("[server]\ndrain = \"1s\"");
+    let mut streams: Vec<_> = (0..40).map(|_| rig.waiting_stream()).collect();
+    let reader = thread::spawn(move || {
+        streams.iter_mut().for_each(|stream| assert_eq!(stream.named("bye")["reason"], "shutdown"));
+    });
+    let begun = Instant::now();
+    assert!(rig.gateway.terminate().success());
+    assert!(begun.elapsed() > drain / 2, "not one of 40 random moments in {drain:?} was in its second half");
+    reader.join().unwrap();
+}
+
+fn there_are_as_many_workers() {
+    let rig = Rig::start("[fanout]\nworkers = 3");
+    assert_eq!(rig.gateway.threads().iter().filter(|name| name.starts_with("worker-")).count(), 3);
+}
+
+fn a_stream_further_behind_than_max_lag_coalesces() {
+    for (max_lag, is_whole) in [("10ms", false), ("60s", true)] {
+        let mut rig = Rig::start(&format!("[fanout]\nmax_lag = \"{max_lag}\"\nring_age = \"60s\"\nring = 65536"));
+        let mut slow = Client::from_socket(connect_narrow(rig.address()));
+        slow.send(STREAM);
+        slow.until(|text| text.contains("\"seq\":0,"));
+        let mut sent = 0;
+        while rig.gateway.metric("tickfan_streams_stalled", "") == 0 {
+            assert!(sent < 60_000, "it takes all that a ring holds");
+            rig.trade(sent + 1..=sent + 50);
+            sent += 50;
+            thread::sleep(Duration::from_millis(10));
+        }
+        let text = slow.until(|text| text.contains(&format!("\"seq\":{sent},")));
+        let ticks = text.matches("\nid: ").count() as u64;
+        assert_eq!(ticks == sent, is_whole, "{ticks} ticks came of {sent}, with max_lag at {max_lag}");
+    }
+}
+
+fn no_more_ticks_than_the_ring_can_be_resumed() {
+    let mut rig = Rig::start("[fanout]\nring = 16");
+    let mut reader = rig.waiting_stream();
+    rig.trade([1]);
+    let first = reader.tick().id.unwrap();
+    rig.trade(2..=100);
+    while reader.tick().number("seq") < 100 {}
+    assert_eq!(rig.resumed(&first, 100), (85..=100).collect::<Vec<_>>());
+}
+
+fn no_older_tick_than_ring_age_can_be_resumed() {
+    let age = Duration::from_millis(10);
+    let mut rig = Rig::start("[fanout]\nmax_lag = \"10ms\"\nring_age = \"10ms\"");
+    let mut reader = rig.waiting_stream();
+    rig.trade([1]);
+    let first = reader.tick().id.unwrap();
+    rig.trade([2, 3]);
+    while reader.tick().number("seq") < 3 {}
+    thread::sleep(2 * age); // nothing but time makes a tick old
+    rig.trade([4]);
+    assert_eq!(reader.tick().number("seq"), 4);
+    assert_eq!(rig.resumed(&first, 4), [4]);
+}
+
+fn a_stream_that_takes_nothing_for_stall_timeout_is_closed() {
+    let mut rig = Rig::start("[fanout]\nstall_timeout = \"1s\"");
+    let mut stalled = Client::from_socket(connect_narrow(rig.address()));
+    stalled.send(STREAM);
+    rig.trade(1..=900);
+    // The worker itself, or the kernel for it.
+    let closed = |rig: &Rig, reason| rig.gateway.metric("tickfan_streams_closed_total", reason);
+    rig.gateway.metric_when("tickfan_streams_opened_total", "", |opened| opened == 1);
+    rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
+    assert_eq!(closed(&rig, "reason=\"stalled\"") + closed(&rig, "reason=\"timeout\""), 1);
+}
+
+fn a_stream_too_many_is_sent_away() {
+    let rig = Rig::start("[limits]\nstreams = 2");
+    let first = opens(rig.client()).unwrap();
+    let _second = opens(rig.client()).unwrap();
+    assert!(opens(rig.client()).is_none());
+    drop(first);
+    rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 1);
+    assert!(opens(rig.client()).is_some());
+    assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "reason=\"limit\""), 1);
+}
+
+fn a_stream_too_many_of_an_address_is_sent_away() {
+    let rig = Rig::start("[limits]\nstreams_per_address = 1");
+    let from = |last: u8| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
+        socket.connect(&rig.address().into()).unwrap();
+        Client::from_socket(socket.into())
+    };
+    let first = opens(from(7)).unwrap();
+    assert!(opens(from(7)).is_none());
+    assert!(opens(from(8)).is_some());
+    drop(first);
+    // Not the gauge: published once a second, it may still be that of before the first stream.
+    rig.gateway.metric_when("tickfan_streams_closed_total", "", |closed| closed == 2);
+    assert!(opens(from(7)).is_some());
+    assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "reason=\"address\""), 1);
+}
+
+fn a_connection_too_many_waits() {
+    let rig = Rig::start("[limits]\nconnections = 1");
+    let mut first = rig.client();
+    assert_eq!(first.get("/v1/symbols").status, 200);
+    let mut second = rig.client();
+    second.send("GET /v1/symbols HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert!(second.is_quiet());
+    drop(first);
+    assert_eq!(second.answer(true).status, 200);
+}
+
+fn a_head_that_takes_longer_is_cut_off() {
+    let rig = Rig::start("[limits]\nhead_timeout = \"100ms\"");
+    let mut client = rig.client();
+    client.send("GET /v1/symbols HTTP/1.1\r\nhost: lo");
+    assert_eq!(client.rest(), "");
+}
+
+fn an_answer_that_takes_longer_is_cut_off() {
+    const REQUESTS: usize = 1_000; // many times what the kernel holds of their answers
+    let rig = Rig::start("[limits]\nwrite_timeout = \"100ms\"");
+    let mut socket = connect_narrow(rig.address());
+    socket.write_all("GET /app.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(REQUESTS).as_bytes()).unwrap();
+    rig.gateway.metric_when("tickfan_http_requests_total", "route=\"page\"", |answered| answered > 0);
+    rig.gateway.metric_when("tickfan_http_connections", "", |connections| connections <= 1);
+    let answered = rig.gateway.metric("tickfan_http_requests_total", "route=\"page\"");
+    assert!(answered < REQUESTS as u64, "it was served to the end");
+    let ended = socket.read_to_end(&mut Vec::new());
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+fn a_longer_head_is_refused() {
+    let rig = Rig::start("[limits]\nhead_bytes = \"8KiB\"");
+    let get = |bytes: usize| {
+        rig.client().request("GET", "/v1/symbols", &format!("x-filler: {}\r\n", "x".repeat(bytes))).status
+    };
+    assert_eq!((get(7 << 10), get(9 << 10)), (200, 431));
+}
+
+fn a_symbol_too_many_is_refused() {
+    let rig = Rig::start("[limits]\nsymbols_per_stream = 1");
+    let mut client = rig.client();
+    assert_eq!(client.get("/v1/quotes?symbols=BTC-USDT").status, 200);
+    for path in ["/v1/quotes", "/v1/stream"] {
+        let answer = client.get(&format!("{path}?symbols=BTC-USDT,ETH-USDT"));
+        assert_eq!((answer.status, &answer.json()["type"]), (400, &"urn:tickfan:problem:too-many-symbols".into()));
+    }
+}
+
+fn a_resume_brings_no_more_bytes() {
+    for (bytes, fits) in [("2KiB", false), ("64KiB", true)] {
+        let mut rig = Rig::start(&format!("[limits]\nreplay_bytes = \"{bytes}\""));
+        let mut reader = rig.waiting_stream();
+        rig.trade([1]);
+        let first = reader.tick().id.unwrap();
+        rig.trade(2..=50);
+        while reader.tick().number("seq") < 50 {}
+        let resumed = rig.resumed(&first, 50);
+        assert_eq!(resumed, (resumed[0]..=50).collect::<Vec<_>>(), "the newest, without a hole");
+        assert!(resumed.len() > 2 && (resumed.len() == 49) == fits, "{bytes} brought {resumed:?}");
+    }
+}
+
+fn a_longer_message_of_a_venue_ends_its_connection() {
+    let mut rig = Rig::start("[limits]\nvenue_message_bytes = \"4KiB\"");
+    rig.connection.send(&" ".repeat(4 << 10));
+    rig.gateway.metric_when("tickfan_feed_decode_errors_total", "reason=\"json\"", |errors| errors == 1);
+    assert_eq!(rig.gateway.metric("tickfan_feed_disconnects_total", ""), 0, "it was read, and dropped");
+    rig.connection.send(&" ".repeat((4 << 10) + 1));
+    rig.gateway.metric_when("tickfan_feed_disconnects_total", "reason=\"oversize\"", |losses| losses == 1);
+    rig.connection = rig.venue.grant(&["btcusdt"]);
+    rig.trade([1]);
+    rig.gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+}

@@ -1,0 +1,198 @@
+//! What is logged: a line for each event of a life, none that a venue or a client can multiply at will.
+
+use crate::support::{
+    Client, Gateway, Setup,
+    process::Process,
+    stream::Stream,
+    venue::{Connection, Venue},
+};
+use futures_util::{SinkExt, StreamExt};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Instant,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
+
+/// A gateway with a feed, and the venue that it is connected to.
+fn start(name: &str, more: &str) -> (Process, Venue, Connection) {
+    let venue = Venue::bind();
+    let feed = format!("[[feed]]\nname = \"crypto\"\nvenue = \"binance\"\nurl = \"{}\"\n", venue.url);
+    let gateway = Process::start(&format!("logs-{name}"), &format!("{more}\n{feed}symbols = [\"BTC-USDT\"]\n"));
+    let connection = venue.grant(&["btcusdt"]);
+    gateway.metric_when("tickfan_feed_up", "crypto", |up| up == 1);
+    (gateway, venue, connection)
+}
+
+/// The lines that say this, in order.
+fn lines<'a>(log: &'a [String], message: &str) -> Vec<&'a String> {
+    log.iter().filter(|line| line.contains(message)).collect()
+}
+
+/// The most lines that one line per `every` comes to since `begin`.
+fn at_most(every: u64, begin: Instant) -> usize {
+    usize::try_from(1 + begin.elapsed().as_secs() / every).unwrap()
+}
+
+#[test]
+fn a_feed_and_a_drain_log_one_line_for_each_event_of_their_life() {
+    let (gateway, venue, connection) = start("life", "[server]\ndrain = \"100ms\"");
+    connection.cut();
+    let _again = venue.grant(&["btcusdt"]);
+    gateway.metric_when("tickfan_feed_up", "crypto", |up| up == 1);
+    let log = gateway.drained_log();
+    let events = ["connected", "subscribed", "not connected", "draining", "stopped"];
+    let told: Vec<_> = log
+        .iter()
+        .filter(|line| !line.contains("DEBUG"))
+        .filter_map(|line| events.iter().rev().find(|event| line.contains(&format!(" {event}"))))
+        .collect();
+    let once =
+        ["connected", "subscribed", "not connected", "connected", "subscribed", "draining", "stopped", "stopped"];
+    assert_eq!(told, once.iter().collect::<Vec<_>>(), "{log:#?}");
+}
+
+#[test]
+fn a_problem_has_an_id_that_the_log_repeats_and_that_no_client_chooses() {
+    let (gateway, _venue, _connection) = start("ids", "");
+    let mut ids = Vec::new();
+    for (address, target) in [(gateway.address, "/v1/quotes/NOPE"), (gateway.address, "/no"), (gateway.admin, "/no")] {
+        let answer = Client::connect(address).request("GET", target, "x-request-id: chosen\r\n");
+        let id = answer.json()["request_id"].as_str().unwrap().to_owned();
+        assert_eq!((answer.status, answer.header("x-request-id")), (404, Some(id.as_str())));
+        ids.push(id);
+    }
+    let found = Client::connect(gateway.address).get("/v1/quotes/BTC-USDT");
+    assert_eq!((found.status, found.header("x-request-id")), (200, None));
+    let log = gateway.log();
+    for id in &ids {
+        assert_eq!(lines(&log, &format!("request_id={id} ")).len(), 1, "{id}: {log:#?}");
+    }
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && lines(&log, "chosen").is_empty(), "{ids:?}");
+}
+
+#[test]
+fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
+    let (gateway, _venue, _connection) = start("client", "[limits]\nstreams = 1");
+    let begin = Instant::now();
+    let mut client = Client::connect(gateway.address);
+    for _ in 0..200 {
+        assert_eq!(client.get("/no").status, 404);
+    }
+    let _first = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
+    for _ in 0..100 {
+        assert!(Client::connect(gateway.address).get("/v1/stream/BTC-USDT").body.contains("event: bye"));
+    }
+    let (problems, refusals) = (at_most(1, begin), at_most(10, begin));
+    let log: Vec<_> = gateway.log().into_iter().filter(|line| !line.contains("DEBUG")).collect();
+    let told = lines(&log, "refused a request").len();
+    assert!((1..=problems).contains(&told), "{told} lines of {problems}");
+    let told = lines(&log, "a stream finds no room").len();
+    assert!((1..=refusals).contains(&told), "{told} lines of {refusals}");
+}
+
+#[test]
+fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logs-streams-{}", std::process::id()));
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&file).unwrap())).init();
+    let mut gateway = Gateway::start(Setup::default());
+    gateway.refuse_streams();
+    let begin = Instant::now();
+    for _ in 0..100 {
+        let mut client = gateway.client();
+        client.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        assert_eq!(client.rest(), "");
+    }
+    gateway.stop();
+    let log: Vec<_> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
+    fs::remove_file(file).unwrap();
+    let (told, most) = (lines(&log, "could not open an accepted stream").len(), at_most(10, begin));
+    assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
+}
+
+#[test]
+fn rule_9_a_venue_that_sends_garbage_does_not_fill_the_log() {
+    let (gateway, _venue, mut connection) = start("venue", "");
+    let begin = Instant::now();
+    for number in 0..500 {
+        connection.send(&format!("{{garbage {number}"));
+    }
+    gateway.metric_when("tickfan_feed_decode_errors_total", "crypto", |count| count == 500);
+    let most = at_most(10, begin);
+    let log = gateway.log();
+    let told = lines(&log, "garbage").len();
+    assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
+}
+
+/// Takes a feed of Alpaca's protocol in, up to the key that it shows.
+async fn asked_in(listener: &TcpListener) -> (WebSocketStream<TcpStream>, String) {
+    let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
+    socket.send(Message::text(r#"[{"T":"success","msg":"connected"}]"#)).await.unwrap();
+    let shown = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
+    (socket, shown)
+}
+
+#[test]
+fn a_key_that_a_venue_repeats_is_neither_logged_nor_shown() {
+    const KEY: &str = "PKEXAMPLE7";
+    const SECRET: &str = "se/cr\"et+0123456789abcdefghij";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let feed = format!(
+        "[[feed]]\nname = \"stocks\"\nvenue = \"alpaca\"\nurl = \"ws://{}/v2/iex?token=0123456789\"\n\
+         symbols = [\"AAPL\"]\nkey_env = \"A_KEY\"\nsecret_env = \"A_SECRET\"\n",
+        listener.local_addr().unwrap()
+    );
+    let gateway = Process::start_with("logs-echo", &feed, &[("A_KEY", KEY), ("A_SECRET", SECRET)]);
+    runtime.block_on(async {
+        let (mut socket, shown) = asked_in(&listener).await;
+        socket.send(Message::text(format!("what is {shown}?"))).await.unwrap();
+        let reason = format!("go away, {KEY} {SECRET}").into();
+        socket.close(Some(CloseFrame { code: 4000.into(), reason })).await.unwrap();
+        let (mut socket, shown) = asked_in(&listener).await;
+        let error = serde_json::json!([{"T": "error", "code": 402, "msg": format!("no such key: {shown}")}]);
+        socket.send(Message::text(error.to_string())).await.unwrap();
+        while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    });
+    gateway.metric_when("tickfan_feed_disconnects_total", "reason=\"denied\"", |denied| denied == 1);
+    let shown = Client::connect(gateway.admin).get("/debug/feeds").body;
+    let log = gateway.log();
+    for event in ["something is wrong with a message", "not connected", "does not let us in"] {
+        let told = lines(&log, event);
+        assert!(told.len() == 1 && told[0].contains("(hidden)"), "{event}: {log:#?}");
+    }
+    for text in log.iter().chain([&shown]) {
+        assert!(!text.contains(KEY) && !text.contains("0123456789"), "{text}");
+    }
+}
+
+#[test]
+fn logs_can_be_json_a_line_each() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tickfan"))
+        .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .envs([("TICKFAN_LOG_FORMAT", "json"), ("TICKFAN_LOG", "info"), ("TICKFAN_SERVER_DRAIN", "100ms")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut messages = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        assert!(line["timestamp"].is_string() && line["level"].is_string() && line["target"].is_string(), "{line}");
+        let message = line["message"].as_str().unwrap().to_owned();
+        if message == "serving" {
+            assert!(line["listen"].is_string(), "{line}");
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        }
+        messages.push(message);
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(messages.contains(&"serving".to_owned()) && messages.last().is_some_and(|last| last == "stopped"));
+}

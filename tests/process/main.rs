@@ -1,0 +1,14 @@
+//! The built program in a process of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hostile;
+mod kills;
+mod limits;
+mod logs;
+mod many;
+mod slow_attacks;
+mod top;

@@ -1,0 +1,99 @@
+//! As many streams as a process can hold, and more: a gateway in a process of its own, since both ends of each need a descriptor.
+
+use crate::support::{
+    Client, PATIENCE,
+    crowd::{Crowd, Member},
+    process::Process,
+    venue::{Venue, trade},
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::time::{Duration, Instant};
+
+const STREAMS: usize = 10_000;
+/// A debug build opens that many in some seconds; the rest is for machines that do much else.
+const STORM_PATIENCE: Duration = Duration::from_secs(60);
+const TARGET: &str = "/v1/stream/BTC-USDT";
+
+/// Descriptors of both tests' clients, and some of the test's own.
+fn raise_descriptors() {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    assert!(
+        hard.is_none_or(|hard| hard > STREAMS as u64 + 1_000),
+        "a limit of {hard:?} open files is too low for this test"
+    );
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).unwrap();
+}
+
+fn config(venue: &Venue, more: &str) -> String {
+    format!(
+        "[[feed]]\nname = \"crypto\"\nvenue = \"binance\"\nurl = \"{}\"\nsymbols = [\"BTC-USDT\"]\n{more}",
+        venue.url
+    )
+}
+
+fn has_seq(member: &Member, seq: u32) -> bool {
+    member.text.contains(&format!("\"seq\":{seq},")) && member.text.ends_with("\n\n")
+}
+
+fn is_busy(member: &Member) -> bool {
+    member.text.ends_with("event: bye\ndata: {\"reason\":\"busy\"}\n\n")
+}
+
+#[test]
+fn ten_thousand_streams_open_at_once_get_the_newest_and_then_every_tick() {
+    raise_descriptors();
+    let venue = Venue::bind();
+    let gateway = Process::start("many", &config(&venue, ""));
+    let mut connection = venue.grant(&["btcusdt"]);
+    connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
+    gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+    let started = Instant::now();
+    let mut crowd = Crowd::new(TARGET);
+    crowd.join(gateway.address, STREAMS, STORM_PATIENCE, |member| has_seq(member, 1));
+    println!("{STREAMS} streams had their newest after {:?}", started.elapsed());
+    for seq in 2..=4 {
+        let sent = Instant::now();
+        connection.send(&trade("BTCUSDT", seq.into(), "61837.64000000"));
+        crowd.wait(STORM_PATIENCE, |member| has_seq(member, seq));
+        println!("all had tick {seq} after {:?}", sent.elapsed());
+    }
+    for member in &crowd.members {
+        assert_eq!(member.text.matches("\ndata: {\"symbol\"").count(), 4, "{}", member.text);
+    }
+    gateway.metric_when("tickfan_streams", "", |streams| streams == STREAMS as u64);
+    assert_eq!(gateway.metric("tickfan_stream_ticks_missed_total", ""), 0);
+    drop(crowd);
+    gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
+}
+
+#[test]
+fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_others_go_on() {
+    const DESCRIPTORS: u32 = 256;
+    raise_descriptors();
+    let venue = Venue::bind();
+    let gateway = Process::start_limited("few", &config(&venue, "[fanout]\nworkers = 2\n"), DESCRIPTORS);
+    let room = usize::try_from(gateway.metric("tickfan_streams_limit", "")).unwrap();
+    assert!((100..200).contains(&room), "{DESCRIPTORS} descriptors make room for {room} streams");
+    let mut connection = venue.grant(&["btcusdt"]);
+    connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
+    gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+
+    let mut crowd = Crowd::new(TARGET);
+    crowd.join(gateway.address, 300, PATIENCE, |member| has_seq(member, 1) || is_busy(member));
+    assert_eq!(crowd.members.iter().filter(|member| has_seq(member, 1)).count(), room);
+    assert!(gateway.descriptors() < DESCRIPTORS as usize);
+    connection.send(&trade("BTCUSDT", 2, "61837.64000000"));
+    crowd.wait(PATIENCE, |member| if is_busy(member) { member.ended } else { has_seq(member, 2) });
+    assert_eq!(
+        Client::connect(gateway.address).get("/v1/quotes/BTC-USDT").status,
+        200,
+        "there is room for other answers"
+    );
+
+    // Who leaves makes room.
+    crowd.members.retain(is_busy);
+    gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
+    let mut next = Crowd::new(TARGET);
+    next.join(gateway.address, room, PATIENCE, |member| has_seq(member, 2));
+    assert_eq!(gateway.metric("tickfan_http_accept_errors_total", ""), 0, "it never ran out of descriptors");
+}

@@ -1,0 +1,253 @@
+//! What a compiler does not check of the code: who knows whom, how long a file may be, and that the documents name what
+//! is there.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each stage, and what of the crate it may know. `gateway` and `main` know all.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("market", &[]),
+    ("venue", &["market", "config", "telemetry"]),
+    ("feed", &["market", "venue", "config", "telemetry"]),
+    ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
+    ("cache", &["market", "wire", "sync"]),
+    ("wire", &["market"]),
+    ("fanout", &["market", "wire", "cache", "config", "telemetry", "sync"]),
+    ("http", &["market", "wire", "cache", "fanout", "config", "limits", "telemetry"]),
+    ("admin", &["market", "cache", "fanout", "feed", "http", "config", "limits", "telemetry"]),
+    ("config", &["market"]),
+    ("limits", &[]),
+    ("telemetry", &[]),
+    ("sync", &[]),
+    ("cli", &["config"]),
+    ("top", &[]),
+];
+
+/// Stages that must run without a runtime and a web framework.
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
+
+/// Files above this many lines want a reason.
+const LINES_MAX: usize = 400;
+const LONG_WITH_REASON: &[(&str, &str)] = &[];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Tests of a file that stand beside it may do what it may not.
+fn is_test(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.ends_with("_tests.rs"))
+}
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                // What is not committed: what was built, fetched, or is git's.
+                if !["target", "node_modules", ".git"].contains(&name) {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+fn stage(path: &Path) -> String {
+    let first = path.strip_prefix(root().join("src")).unwrap().components().next().unwrap();
+    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// The code of a file without its tests, which may look further, and without comments, which may point anywhere.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The stages that `crate::…` paths of a code name, also inside braces.
+fn known(code: &str) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for (place, _) in code.match_indices("crate::") {
+        let rest = &code[place + "crate::".len()..];
+        let mut depth = 0;
+        let mut word = String::new();
+        let mut fresh = true;
+        for character in rest.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => fresh = true,
+                'a'..='z' | '_' if fresh => word.push(character),
+                _ if character.is_whitespace() && word.is_empty() => {}
+                _ => {
+                    if depth <= 1 && !word.is_empty() {
+                        known.insert(std::mem::take(&mut word));
+                    }
+                    fresh = false;
+                }
+            }
+            if depth == 0 && !fresh {
+                break;
+            }
+        }
+    }
+    known
+}
+
+#[test]
+fn knowledge_goes_one_way() {
+    assert_eq!(known("use crate::{\n    cache::{Tick, x},\n    market::Now,\n};\ncrate::wire::tick()").len(), 3);
+    for path in files("src", "rs").into_iter().filter(|path| !is_test(path)) {
+        let stage = stage(&path);
+        let Some((_, may_know)) = MAY_KNOW.iter().find(|(name, _)| *name == stage) else {
+            assert!(
+                ["lib", "main", "gateway"].contains(&stage.as_str()),
+                "{stage} has no place in the order of stages"
+            );
+            continue;
+        };
+        for other in known(&code(&path)) {
+            assert!(other == stage || may_know.contains(&other.as_str()), "{} knows {other}", relative(&path));
+        }
+    }
+}
+
+#[test]
+fn the_path_of_a_tick_needs_no_runtime() {
+    for path in files("src", "rs").into_iter().filter(|path| WITHOUT_RUNTIME.contains(&stage(path).as_str())) {
+        for foreign in ["tokio::", "warp::", "hyper::"] {
+            assert!(!code(&path).contains(foreign), "{} uses {foreign}", relative(&path));
+        }
+    }
+}
+
+#[test]
+fn only_the_edges_read_a_clock_or_the_environment() {
+    let edges = [
+        "feed/connection.rs",
+        "feed/simulator.rs",
+        "fanout/thread.rs",
+        "http/",
+        "admin/",
+        "gateway.rs",
+        "main.rs",
+        "cli/",
+        "top/",
+    ];
+    for path in files("src", "rs") {
+        let name = relative(&path);
+        if name == "src/market/time.rs"
+            || is_test(&path)
+            || edges.iter().any(|edge| name.starts_with(&format!("src/{edge}")))
+        {
+            continue;
+        }
+        for call in ["Now::read()", "Instant::now()", "SystemTime::now()", "env::var"] {
+            assert!(!code(&path).contains(call), "{name} calls {call}");
+        }
+    }
+}
+
+#[test]
+fn long_files_have_a_reason() {
+    let mut long = Vec::new();
+    for path in files("src", "rs").into_iter().chain(files("loadtest/src", "rs")) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        let has_reason = LONG_WITH_REASON.iter().any(|(name, _)| *name == relative(&path));
+        if lines > LINES_MAX && !has_reason {
+            long.push(format!("{} has {lines} lines: is it one concept?", relative(&path)));
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    for path in ["src", "tests", "loadtest/src", "loadtest/tests"].iter().flat_map(|folder| files(folder, "rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for word in [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore]"), concat!("should_", "panic")] {
+            assert!(!text.contains(word), "{} says {word}", relative(&path));
+        }
+    }
+}
+
+#[test]
+fn the_load_tester_judges_on_its_own() {
+    let manifest = fs::read_to_string(root().join("loadtest/Cargo.toml")).unwrap();
+    assert!(manifest.lines().all(|line| !line.starts_with("tickfan ")), "it depends on what it judges");
+}
+
+#[test]
+fn each_rule_has_a_test_that_is_named_after_it() {
+    let tests: Vec<String> =
+        files("src", "rs").iter().chain(&files("tests", "rs")).map(|path| fs::read_to_string(path).unwrap()).collect();
+    for rule in 1..=11 {
+        let name = format!("fn rule_{rule}_");
+        assert!(tests.iter().any(|text| text.contains(&name)), "rule {rule} has no test of its name");
+    }
+}
+
+/// What a heading is linked by, as forges do it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in files("", "md") {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let is_there = match heading {
+                None => target.exists(),
+                Some(heading) => fs::read_to_string(&target).is_ok_and(|text| {
+                    text.lines()
+                        .any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == heading)
+                }),
+            };
+            if !is_there {
+                broken.push(format!("{} links {link}", relative(&document)));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn documents_name_what_is_there() {
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"]
+        .map(|name| root().join(name))
+        .into_iter();
+    for document in documents.chain(files("docs", "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let place = quoted.split([':', ' ']).next().unwrap();
+            if ["src/", "tests/", "e2e/", "scripts/", "benches/", "docs/", "examples/", "deploy/"]
+                .iter()
+                .any(|folder| place.starts_with(folder))
+            {
+                assert!(root().join(place).exists(), "{} names {place}", relative(&document));
+            }
+        }
+    }
+}
