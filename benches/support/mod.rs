@@ -25,8 +25,8 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     config::{Credentials, Feed, Secret, SymbolEntry, VenueKind},
     fanout::{
-        CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait, Worker, WorkerInbox,
-        WorkerLimits,
+        CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait, Worker,
+        WorkerInbox, WorkerLimits,
     },
     market::{Now, Origin, Parts, Update},
     venue::{self, Batch, Venue},

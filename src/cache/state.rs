@@ -1,13 +1,7 @@
 //! One symbol's shared state.
 
 use super::{
-    ids::SymbolId,
-    interest::Interest,
-    marks::Marks,
-    published::Published,
-    ring::Ring,
-    shared::Shared,
-    tick::Tick,
+    ids::SymbolId, interest::Interest, marks::Marks, published::Published, ring::Ring, shared::Shared, tick::Tick,
     worker_mask::WorkerMask,
 };
 use crate::{

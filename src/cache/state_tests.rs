@@ -1,11 +1,6 @@
 //! How a symbol's state keeps ticks, for whom, and whom it names to be woken.
 
-use super::{
-    Cache, RingLimits, WorkerIndex, WorkerMask,
-    published::Published,
-    state::SymbolState,
-    tick::Tick,
-};
+use super::{Cache, RingLimits, WorkerIndex, WorkerMask, published::Published, state::SymbolState, tick::Tick};
 use crate::{
     market::{Field, Now, Origin, Part, Parts, QuoteUpdate, TradeUpdate, Update},
     wire::Epoch,

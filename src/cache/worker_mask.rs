@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_mask_lists_its_workers_in_order() {
         let workers: Vec<WorkerIndex> = WorkerIndex::first(64).collect();
-        let mask = [63, 0, 5].iter().fold(WorkerMask::NONE, |mask, &index| mask.union(WorkerMask::only(workers[index])));
+        let mask =
+            [63, 0, 5].iter().fold(WorkerMask::NONE, |mask, &index| mask.union(WorkerMask::only(workers[index])));
         assert_eq!(mask.indices().collect::<Vec<_>>(), [0, 5, 63]);
         assert!(mask.contains(workers[5]) && !mask.contains(workers[6]));
         assert_eq!(mask.without(WorkerMask::only(workers[5])).indices().collect::<Vec<_>>(), [0, 63]);

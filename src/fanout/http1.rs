@@ -37,7 +37,8 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let expected = "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-type: text/event-stream\r\n\r\nbody";
+        let expected =
+            "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-type: text/event-stream\r\n\r\nbody";
         assert_eq!(http1_first_block(&head, b"body"), expected);
     }
 }

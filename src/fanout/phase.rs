@@ -55,16 +55,12 @@ impl Phase {
 
     /// Takes the next step, at the phase's deadline. `lacks_ticks` is asked only where it decides.
     pub(super) fn farewell(&mut self, is_full: bool, lacks_ticks: impl FnOnce() -> bool, now: Instant) -> Farewell {
-        let by = match *self {
-            Self::Open | Self::Draining { .. } => now + LINGER,
-            Self::Leaving { by, .. } | Self::Goodbye { by } => by,
-            Self::Lingering { by } => return if by <= now { Farewell::CutOff } else { Farewell::Await },
-        };
-        if !matches!(self, Self::Goodbye { .. }) {
+        let by = self.by(now);
+        if let Self::Open | Self::Draining { .. } | Self::Leaving { .. } = self {
             *self = Self::Leaving { by, retry_at: by };
         }
         let is_over = by <= now;
-        if is_full {
+        if is_full || matches!(self, Self::Lingering { .. }) {
             return if is_over { Farewell::CutOff } else { Farewell::Await };
         }
         if !is_over && lacks_ticks() {
@@ -76,10 +72,7 @@ impl Phase {
 
     /// A write offered the goodbye. `begun`: the transport took a byte of it. `out`: the transport took all of it.
     pub(super) fn goodbye_offered(&mut self, begun: bool, out: bool, now: Instant) {
-        let by = match *self {
-            Self::Leaving { by, .. } | Self::Goodbye { by } | Self::Lingering { by } => by,
-            Self::Open | Self::Draining { .. } => now + LINGER,
-        };
+        let by = self.by(now);
         *self = if out {
             Self::Lingering { by: now + LINGER }
         } else if begun {
@@ -87,6 +80,14 @@ impl Phase {
         } else {
             Self::Leaving { by, retry_at: by }
         };
+    }
+
+    /// By when the stream is cut off, if its end begins or has begun.
+    fn by(self, now: Instant) -> Instant {
+        match self {
+            Self::Open | Self::Draining { .. } => now + LINGER,
+            Self::Leaving { by, .. } | Self::Goodbye { by } | Self::Lingering { by } => by,
+        }
     }
 }
 

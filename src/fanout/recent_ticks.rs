@@ -224,7 +224,10 @@ mod tests {
 
         fn pending(&self, next: u64, millis: u64, policy: ReadPolicy) -> Vec<u64> {
             let now = self.start.after(Duration::from_millis(millis)).instant;
-            self.recent.pending(Cursor { next, initial: 0 }, ReadPolicy { now, ..policy }).map(|tick| tick.seq).collect()
+            self.recent
+                .pending(Cursor { next, initial: 0 }, ReadPolicy { now, ..policy })
+                .map(|tick| tick.seq)
+                .collect()
         }
 
         fn trades(&self) -> ReadPolicy {

@@ -5,12 +5,7 @@
 //! what such a stream lacks. When the query's time is over, the worker replies with what it has seen.
 
 use super::{
-    counts::Counts,
-    missed::Missed,
-    stream::Stream,
-    stream_key::StreamKey,
-    stream_table::StreamTable,
-    symbols::Symbols,
+    counts::Counts, missed::Missed, stream::Stream, stream_key::StreamKey, stream_table::StreamTable, symbols::Symbols,
     transport::Transport,
 };
 use crate::{

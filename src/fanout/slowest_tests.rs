@@ -70,12 +70,8 @@ impl Fixture {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
         let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
         let inbox: Arc<WorkerInbox<Bounded>> = Arc::default();
-        let limits = WorkerLimits {
-            max_lag: Duration::from_millis(250),
-            ring: 64,
-            stall_timeout: age,
-            flush_interval: None,
-        };
+        let limits =
+            WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
         let worker = Worker::new(worker(), inbox.clone(), limits, 1);
         Self { now, state, inbox, worker }
     }

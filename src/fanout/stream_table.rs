@@ -143,8 +143,8 @@ impl<T: Transport> StreamTable<T> {
         if !entry.stream.takes_writes() {
             return;
         }
-        if let Some(at) = entry.stream.must_wait(now) {
-            entry.stream.wait_until(at);
+        if entry.stream.must_wait(now) {
+            entry.stream.wait();
             self.arm(key);
         } else {
             self.queues.add(key, &mut entry.queued, queue);

@@ -43,12 +43,7 @@ pub(crate) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHea
 }
 
 /// The first block of a stream's body.
-pub(crate) fn hello_block(
-    name: StreamName,
-    selection: &Selection,
-    epoch: Epoch,
-    now: Now,
-) -> Bytes {
+pub(crate) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch, now: Now) -> Bytes {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),

@@ -7,6 +7,9 @@ use tickfan::fanout::{CloseMode, Options, Ready, ResponseHead, Resume, Taken, Tr
 /// The most bytes that one write may offer beside the tail of the block before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
+/// The most bytes that a transport holds until it is flushed.
+const HELD_MAX: usize = 4 * 1024;
+
 /// Readiness that a worker has not been given yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
@@ -19,6 +22,10 @@ pub(crate) struct Client {
     pub(crate) is_new: bool,
     /// Bytes that it takes before it is full.
     pub(crate) room: usize,
+    /// Its transport holds bytes until it is flushed, and frames no more than [`HELD_MAX`] of them.
+    pub(crate) holds: bool,
+    /// Bytes that its transport holds.
+    pub(crate) held: usize,
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<CloseMode>,
@@ -73,6 +80,8 @@ impl Client {
             key: 0,
             is_new: true,
             room,
+            holds: false,
+            held: 0,
             full: false,
             left: false,
             closed: None,
@@ -96,9 +105,14 @@ impl Client {
     /// The client reads: there is room again.
     pub(crate) fn give_room(&mut self, bytes: usize) {
         self.room = self.room.saturating_add(bytes);
-        if std::mem::take(&mut self.full) {
-            self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
+        if self.full && self.held <= self.room {
+            self.report_room();
         }
+    }
+
+    fn report_room(&mut self) {
+        self.full = false;
+        self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
     }
 
     /// Whether the last tick was cut, so that the client never saw it.
@@ -151,7 +165,7 @@ impl Transport for Scripted {
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
-        let taken = offered.min(client.room);
+        let taken = if client.holds { offered.min(HELD_MAX - client.held) } else { offered.min(client.room) };
         let mut left = taken;
         for block in blocks {
             if left == 0 {
@@ -169,12 +183,39 @@ impl Transport for Scripted {
             }
             left -= left.min(block.len());
         }
-        client.room -= taken;
-        if taken < offered {
+        if client.holds {
+            client.held += taken;
+        } else {
+            client.room -= taken;
+        }
+        // A transport that holds more than there is room for is full, though it took all that was offered.
+        if taken < offered || client.held > client.room {
+            client.full = true;
+            client.log.push(Seen::Full);
+            if client.holds && client.held <= client.room {
+                client.report_room();
+            }
+        }
+        Ok(Taken { bytes: taken, full: taken < offered || client.full })
+    }
+
+    fn holds_bytes(&self) -> bool {
+        self.0.borrow().held > 0
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        let mut client = self.0.borrow_mut();
+        if client.left {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let sent = client.held.min(client.room);
+        client.held -= sent;
+        client.room -= sent;
+        if client.held > 0 && !client.full {
             client.full = true;
             client.log.push(Seen::Full);
         }
-        Ok(Taken { bytes: taken, full: client.full })
+        Ok(client.held == 0)
     }
 
     fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
@@ -182,6 +223,8 @@ impl Transport for Scripted {
     }
 
     fn close(&mut self, mode: CloseMode) {
-        self.0.borrow_mut().closed = Some(mode);
+        let mut client = self.0.borrow_mut();
+        assert!(mode == CloseMode::Abort || client.held == 0, "what was taken goes out before the end");
+        client.closed = Some(mode);
     }
 }

@@ -64,6 +64,12 @@ fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resu
 }
 
 #[test]
+fn the_rules_hold_where_transports_hold_bytes_until_they_are_flushed() {
+    simulate(1_500..1_650, Settings { holding: true, ..Settings::default() });
+    simulate(1_650..1_700, Settings { holding: true, choosy: true, ..Settings::default() });
+}
+
+#[test]
 fn the_rules_hold_where_changes_are_gathered() {
     let flush_interval = Some(Duration::from_millis(20));
     simulate(1_400..1_450, Settings { flush_interval, ..Settings::default() });

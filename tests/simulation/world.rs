@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) interrupts: f64,
     /// How long workers gather changes.
     pub(crate) flush_interval: Option<Duration>,
+    /// Every second client's transport holds bytes until it is flushed.
+    pub(crate) holding: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             ring: 16,
             interrupts: 0.05,
             flush_interval: None,
+            holding: false,
         }
     }
 }
@@ -238,6 +241,7 @@ impl World {
     ) -> usize {
         let simulated = &mut self.workers[worker];
         let client = Rc::new(RefCell::new(Client::new(worker, room, options, resume, simulated.events.clone())));
+        client.borrow_mut().holds = self.settings.holding && self.clients.len() % 2 == 0;
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             client
@@ -301,7 +305,8 @@ impl World {
             self.turn(worker);
         }
         for (index, simulated) in self.workers.iter_mut().enumerate() {
-            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()]) {
+            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()])
+            {
                 simulated.sleeps_until = None;
             }
         }

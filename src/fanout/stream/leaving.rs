@@ -6,7 +6,7 @@ use crate::{
     market::Now,
 };
 use bytes::Bytes;
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 impl<T: Transport> Stream<T> {
     /// The gateway drains: the stream is to end at `until`, unless it is ending already.
@@ -28,8 +28,8 @@ impl<T: Transport> Stream<T> {
 
     /// Takes the next step towards the end. `is_queued`: it waits to be written.
     pub(in crate::fanout) fn farewell(&mut self, is_queued: bool, now: Now) -> Farewell {
-        let write_at = &mut self.write_at;
-        let lacks_ticks = || is_queued || write_at.take().is_some();
+        let is_waiting = &mut self.is_waiting;
+        let lacks_ticks = || is_queued || mem::take(is_waiting);
         let farewell = self.phase.farewell(self.room.is_full(), lacks_ticks, now.instant);
         if farewell == Farewell::WriteTicks {
             self.is_urgent = true; // whatever its `max_rate`

@@ -14,10 +14,7 @@ use super::{
     symbols::Symbols,
     transport::Transport,
 };
-use crate::{
-    market::Now,
-    wire::StreamName,
-};
+use crate::{market::Now, wire::StreamName};
 use bytes::Bytes;
 use std::{
     io,
@@ -33,8 +30,6 @@ pub(super) struct Stream<T> {
     options: Options,
     phase: Phase,
     room: Room,
-    /// When its `max_rate` allows what was marked meanwhile to be written.
-    write_at: Option<Instant>,
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
     last_write: Instant,
@@ -46,6 +41,8 @@ pub(super) struct Stream<T> {
     missed: Missed,
     /// Bytes that its transport took.
     bytes: u64,
+    /// Whether it lacks something, and waits for its `max_rate` to allow the write.
+    is_waiting: bool,
     /// Whether a tick was written.
     has_ticked: bool,
     /// Whether a status has changed, which its `max_rate` does not hold back.
@@ -73,7 +70,6 @@ impl<T: Transport> Stream<T> {
             options: init.options,
             phase: Phase::Open,
             room: Room::Free,
-            write_at: None,
             not_before: now.instant,
             last_write: now.instant,
             early_by: init.early_by,
@@ -81,6 +77,7 @@ impl<T: Transport> Stream<T> {
             tail: init.first_block,
             missed: Missed::default(),
             bytes: 0,
+            is_waiting: false,
             has_ticked: false,
             is_urgent: false,
             _permit: init.permit,
@@ -187,21 +184,20 @@ impl<T> Stream<T> {
         self.cursors.moved(slot, subscriber);
     }
 
-    /// When it may be written, if not now: its own `max_rate` holds it back. The tail of a block never waits, nor does a
-    /// status.
-    pub(super) fn must_wait(&self, now: Now) -> Option<Instant> {
-        (now.instant < self.not_before && !self.is_urgent && self.tail.is_empty()).then_some(self.not_before)
+    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status.
+    pub(super) fn must_wait(&self, now: Now) -> bool {
+        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty()
     }
 
     /// It waits for its `max_rate`, by its own choice: its transport has room.
-    pub(super) fn wait_until(&mut self, at: Instant) {
-        self.write_at = Some(at);
+    pub(super) fn wait(&mut self) {
+        self.is_waiting = true;
         self.room.leave_unused();
     }
 
-    /// It no longer waits for its `max_rate`; returns whether it did.
-    pub(super) fn stop_waiting(&mut self) -> bool {
-        self.write_at.take().is_some()
+    /// It no longer waits for its `max_rate`.
+    pub(super) fn stop_waiting(&mut self) {
+        self.is_waiting = false;
     }
 
     /// The stream's earliest deadline.
@@ -219,7 +215,7 @@ impl<T> Stream<T> {
             full_since: self.room.full_since(),
             last_write: self.last_write,
             early_by: self.early_by,
-            write: self.write_at,
+            write: self.is_waiting.then_some(self.not_before),
             end: self.phase.deadline(),
         }
     }
@@ -232,6 +228,6 @@ mod tests {
 
     #[test]
     fn rule_10_an_idle_stream_is_small() {
-        assert!(size_of::<Stream<Socket>>() <= 0, "{} bytes", size_of::<Stream<Socket>>());
+        assert!(size_of::<Stream<Socket>>() <= 336, "{} bytes", size_of::<Stream<Socket>>());
     }
 }

@@ -37,7 +37,12 @@ impl Wish {
 
 impl World {
     pub(super) fn check_client(&mut self, client: usize, taken: &[u64], wait: Wait) {
-        let log = std::mem::take(&mut self.client(client).log);
+        let log = {
+            let mut client = self.client(client);
+            let is_flushed = client.held == 0 || client.full || !client.is_open();
+            assert!(is_flushed, "seed {}: a turn leaves bytes in a transport that has room", self.seed);
+            std::mem::take(&mut client.log)
+        };
         if !log.is_empty() {
             self.stuck_since[client] = None;
         }
