@@ -61,8 +61,8 @@ impl Session {
     }
 }
 
-/// The updates of a session, again and again. Each is newer than all before it, whichever symbol it is given to: the updates
-/// of a repeated session would otherwise be late, and change nothing.
+/// The updates of a session, again and again. Each is newer than all before it, whichever symbol it is given to: the
+/// updates of a repeated session would otherwise be late, and change nothing.
 pub struct Updates {
     updates: Vec<Update>,
     count: u64,

@@ -145,8 +145,8 @@ impl SymbolState {
         self.lock().ring.drop_outdated(now.instant, self.shared.ring);
     }
 
-    /// Appends to `recent` the ticks that are newer than its newest. Where the ring no longer holds all of them, `recent`
-    /// starts over with the ring's oldest, so that it has no hole.
+    /// Appends to `recent` the ticks that are newer than its newest. Where the ring no longer holds all of them,
+    /// `recent` starts over with the ring's oldest, so that it has no hole.
     pub fn read_new(&self, recent: &mut VecDeque<Arc<Tick>>) {
         let next = recent.back().map_or(0, |newest| newest.seq + 1);
         append(&self.lock().ring, next, recent);

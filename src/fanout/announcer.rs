@@ -28,8 +28,8 @@ impl<T> Announcer<T> {
         }
     }
 
-    /// Announces the collected symbols to the workers. Until then they are marked but stand in no inbox: the caller must
-    /// not wait for anything in between.
+    /// Announces the collected symbols to the workers. Until then they are marked but stand in no inbox: the caller
+    /// must not wait for anything in between.
     pub fn flush(&mut self) {
         for (worker, list) in self.pool.workers().iter().zip(&mut self.lists) {
             if !list.is_empty() {

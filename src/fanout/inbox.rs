@@ -1,16 +1,15 @@
 //! The one place where other threads reach a worker.
 //!
-//! Together with [`Marks`](crate::cache::Marks) it hands changes of symbols over from publishers to workers, and must lose
-//! none. `tests/loom/main.rs` compiles both files against loom and tries all
-//! interleavings.
+//! Together with [`Marks`](crate::cache::Marks) it hands changes of symbols over from publishers to workers, and must
+//! lose none. `tests/loom/main.rs` compiles both files against loom and tries all interleavings.
 
 use crate::sync::{Mutex, PoisonError};
 use std::mem;
 
 /// A worker's inbox: changed symbols and commands.
 ///
-/// It is bounded by what goes in. A symbol enters once until its mark is cleared. A command stands for a stream that holds a
-/// permit, for the readiness of such a stream's transport, or is one of the few that the gateway itself gives.
+/// It is bounded by what goes in. A symbol enters once until its mark is cleared. A command stands for a stream that
+/// holds a permit, for the readiness of such a stream's transport, or is one of the few that the gateway itself gives.
 pub struct Inbox<Symbol, Command> {
     inner: Mutex<Inner<Symbol, Command>>,
 }
@@ -46,7 +45,8 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
         mem::take(&mut inner.asleep)
     }
 
-    /// Moves the commands, and the changed symbols if `changed` is given, into lists that are empty. The worker is awake.
+    /// Moves the commands, and the changed symbols if `changed` is given, into lists that are empty. The worker is
+    /// awake.
     pub fn take(&self, changed: Option<&mut Vec<Symbol>>, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         inner.asleep = false;

@@ -1,5 +1,5 @@
-//! When a worker takes changes, and how long it pauses once it has caught up: as its load grows, it makes fewer rounds and
-//! larger writes. docs/decisions/0005-rounds.md has the measurements.
+//! When a worker takes changes, and how long it pauses once it has caught up: as its load grows, it makes fewer rounds
+//! and larger writes. docs/decisions/0005-rounds.md has the measurements.
 
 use std::{
     mem,

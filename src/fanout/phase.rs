@@ -14,8 +14,8 @@ pub(super) enum Phase {
     Open,
     /// The gateway drains. The stream lives until its share of the drain window is over.
     Draining { until: Instant },
-    /// The ticks that the stream lacks go out, then its goodbye, which is tried again at `retry_at`. The stream is cut off
-    /// if its transport is still full at `by`.
+    /// The ticks that the stream lacks go out, then its goodbye, which is tried again at `retry_at`. The stream is cut
+    /// off if its transport is still full at `by`.
     Leaving { by: Instant, retry_at: Instant },
     /// A part of the goodbye is written: nothing comes after it. The transport is full.
     Goodbye { by: Instant },

@@ -73,8 +73,8 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         Ok((Arc::new(pool), WorkerThreads(threads)))
     }
 
-    /// Opens a stream at the worker with the fewest streams. `connect` makes its transport; the worker writes to it until
-    /// it closes.
+    /// Opens a stream at the worker with the fewest streams. `connect` makes its transport; the worker writes to it
+    /// until it closes.
     ///
     /// # Errors
     /// Those of `connect`.

@@ -19,8 +19,8 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 /// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which the
-    /// other streams are not marked for yet.
+    /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
+    /// the other streams are not marked for yet.
     reported: u64,
     /// Until then, the starting point of the stream that joined last is not dropped, however old it is.
     keep_until: Instant,
@@ -38,8 +38,8 @@ pub(super) struct RecentLimits {
 pub(super) struct Cursor {
     /// The `seq` of the first tick that was not sent.
     pub(super) next: u64,
-    /// The `seq` of the newest tick when the stream joined. The stream gets that tick, or a newer one, whatever parts it
-    /// wants.
+    /// The `seq` of the newest tick when the stream joined. The stream gets that tick, or a newer one, whatever parts
+    /// it wants.
     pub(super) initial: u64,
 }
 
@@ -82,7 +82,8 @@ impl RecentTicks {
         Cursor { next: newest, initial: newest }
     }
 
-    /// The tick before `seq`, if it is after `after` and not too old to be replayed. The ring is read some ticks at a time.
+    /// The tick before `seq`, if it is after `after` and not too old to be replayed. The ring is read some ticks at a
+    /// time.
     pub(super) fn replayed(&mut self, state: &SymbolState, seq: u64, after: u64, now: Instant) -> Option<&Arc<Tick>> {
         if self.ticks[0].seq == seq && self.ticks[0].n > after {
             state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
@@ -111,9 +112,9 @@ impl RecentTicks {
         self.ticks.back().expect("there is a tick once a stream has joined")
     }
 
-    /// The ticks that a stream still lacks, oldest first. A stream that keeps up gets every tick that it wants: the oldest of
-    /// them is here, and younger than `max_lag`, counted from its publishing or the stream's join. Any other stream gets the
-    /// newest tick alone, whatever it changed.
+    /// The ticks that a stream still lacks, oldest first. A stream that keeps up gets every tick that it wants: the
+    /// oldest of them is here, and younger than `max_lag`, counted from its publishing or the stream's join. Any other
+    /// stream gets the newest tick alone, whatever it changed.
     pub(super) fn pending(&self, cursor: Cursor, policy: ReadPolicy) -> impl Iterator<Item = &Arc<Tick>> {
         let is_due = self.newest().last_change(policy.parts).max(cursor.initial) >= cursor.next;
         let first = if is_due { self.first_in_order(cursor, policy) } else { None };

@@ -8,8 +8,8 @@ use std::{
 
 /// The deadlines of a worker's streams, earliest first.
 ///
-/// Deletion is lazy: stale entries stay in the heap and are ignored when they pop. A stream re-arms when its entry pops, so
-/// activity costs nothing here.
+/// Deletion is lazy: stale entries stay in the heap and are ignored when they pop. A stream re-arms when its entry
+/// pops, so activity costs nothing here.
 pub(super) struct Schedule<Key> {
     entries: BinaryHeap<Reverse<(Instant, Key)>>,
 }
@@ -57,8 +57,8 @@ impl Armed {
         was_next
     }
 
-    /// The stream has a deadline at `at`; returns whether the schedule needs an entry for it. An earlier entry serves as
-    /// well: nothing is due when it pops, and the stream re-arms.
+    /// The stream has a deadline at `at`; returns whether the schedule needs an entry for it. An earlier entry serves
+    /// as well: nothing is due when it pops, and the stream re-arms.
     pub(super) fn wants(&mut self, at: Instant) -> bool {
         let needs_entry = self.next.is_none_or(|next| at < next);
         if needs_entry {

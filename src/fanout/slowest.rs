@@ -1,8 +1,8 @@
 //! Which of a worker's streams are the slowest: operators ask by a message into its inbox.
 //!
-//! A worker never walks all of its streams at once: with a hundred thousand streams the walk would delay every round. It
-//! looks at a slice per turn. Of a stream that is not full it looks only at the counts: the current round is about to write
-//! what such a stream lacks. When the query's time is over, the worker replies with what it has seen.
+//! A worker never walks all of its streams at once: with a hundred thousand streams the walk would delay every round.
+//! It looks at a slice per turn. Of a stream that is not full it looks only at the counts: the current round is about
+//! to write what such a stream lacks. When the query's time is over, the worker replies with what it has seen.
 
 use super::{
     counts::Counts, missed::Missed, stream::Stream, stream_key::StreamKey, stream_table::StreamTable, symbols::Symbols,
@@ -32,8 +32,8 @@ pub struct SlowestQuery {
     until: Instant,
     worker: WorkerIndex,
     reply_tx: mpsc::Sender<SlowestStreams>,
-    /// How many places of the table's order are left, from its end: a stream that moves meanwhile comes to a lower place,
-    /// so none is skipped.
+    /// How many places of the table's order are left, from its end: a stream that moves meanwhile comes to a lower
+    /// place, so none is skipped.
     left: Option<usize>,
     looked_at: usize,
     slowest: BinaryHeap<Reverse<(Rank, StreamKey)>>,
@@ -114,7 +114,8 @@ impl SlowestQuery {
 
     /// Sends the reply.
     pub(super) fn answer<T: Transport>(self, table: &StreamTable<T>, symbols: &Symbols, counts: &Counts, now: Now) {
-        // Sorted by the reversed rank, so the slowest come first. A stream that moved during the walk may be there twice.
+        // Sorted by the reversed rank, so the slowest come first. A stream that moved during the walk may be there
+        // twice.
         let mut slowest = self.slowest.into_sorted_vec();
         slowest.dedup_by_key(|Reverse((_, key))| *key);
         let mut reports = Vec::with_capacity(slowest.len());

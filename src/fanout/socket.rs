@@ -20,8 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most bytes of one send, so that the kernel looks at its limits again. Blocks are large enough that these are fewer
-/// than the 1,024 blocks which one send takes.
+/// The most bytes of one send, so that the kernel looks at its limits again. Blocks are large enough that these are
+/// fewer than the 1,024 blocks which one send takes.
 const SEND_BYTES_MAX: usize = 16 * 1024;
 /// Unsent bytes from which the kernel takes no more. It is checked only where a new buffer begins: hence `MSG_EOR` on
 /// every send, which ends the buffer. Without it small sends join the unsent tail and the limit does not hold.
@@ -29,8 +29,8 @@ const UNSENT_BYTES_MAX: u32 = 1024;
 /// Bytes that the kernel holds for the client in all, sent and not acknowledged ones with them; the kernel doubles it
 /// for its own use, and counts some 900 bytes for each small send. With less, healthy clients far away would coalesce.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
-/// The most bytes that a client may send behind its request within [`INPUT_SPAN`]. It has nothing to say, but some clients
-/// send keep-alive bytes for as long as the stream lives.
+/// The most bytes that a client may send behind its request within [`INPUT_SPAN`]. It has nothing to say, but some
+/// clients send keep-alive bytes for as long as the stream lives.
 const INPUT_BYTES_MAX: usize = 16 * 1024;
 const INPUT_SPAN: Duration = Duration::from_secs(60);
 

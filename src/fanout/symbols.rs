@@ -88,8 +88,8 @@ impl Symbols {
         self.by_id.get_mut(id.index())?.as_deref_mut()
     }
 
-    /// Reads what is new of a changed symbol; returns which parts have changed. The mark is taken back even if no stream
-    /// wants the symbol any more: otherwise the next stream would never learn of a change.
+    /// Reads what is new of a changed symbol; returns which parts have changed. The mark is taken back even if no
+    /// stream wants the symbol any more: otherwise the next stream would never learn of a change.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Now) -> Option<(&mut Subscribed, Parts)> {
         let worker = self.worker;
         let limits = self.limits;
@@ -100,8 +100,8 @@ impl Symbols {
         })
     }
 
-    /// Reads the ticks of symbols that have not reached this worker's inbox: none of its streams wants their parts, or the
-    /// worker has yet to take them. A tick that a stream gets alone must be the newest.
+    /// Reads the ticks of symbols that have not reached this worker's inbox: none of its streams wants their parts, or
+    /// the worker has yet to take them. A tick that a stream gets alone must be the newest.
     pub(super) fn catch_up(&mut self, symbols: impl Iterator<Item = SymbolId>, now: Now) {
         let limits = self.limits;
         let gathers = self.gathers;

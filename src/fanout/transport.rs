@@ -16,7 +16,8 @@ pub trait Transport {
     fn attach(&mut self, key: u64) -> io::Result<()>;
 
     /// Starts the response; returns the first block to write. HTTP/1.1 puts the encoded head in front of `hello`. A
-    /// transport that frames heads apart from bodies holds the head back for its first write, and returns `hello` as it is.
+    /// transport that frames heads apart from bodies holds the head back for its first write, and returns `hello` as it
+    /// is.
     fn start(&mut self, head: &ResponseHead, hello: Bytes) -> Bytes;
 
     /// Offers blocks in order. The stream keeps the tail of a block that was cut and offers it before all else; every

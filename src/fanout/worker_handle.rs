@@ -51,8 +51,8 @@ impl<T> WorkerHandle<T> {
         &self.registry
     }
 
-    /// Reports what happened to a transport that the worker's poll does not watch. A transport reports room only after it
-    /// was full, and each of room and input only once until the worker has used it: so the inbox is bounded.
+    /// Reports what happened to a transport that the worker's poll does not watch. A transport reports room only after
+    /// it was full, and each of room and input only once until the worker has used it: so the inbox is bounded.
     pub fn ready(&self, ready: Ready) {
         self.send(Command::Ready(ready));
     }

@@ -21,7 +21,8 @@ pub(super) struct Queued {
     last: WriteQueue,
 }
 
-/// Both queues. Entries are not searched for: an entry of a stream that is gone, or has passed to the other queue, is void.
+/// Both queues. Entries are not searched for: an entry of a stream that is gone, or has passed to the other queue, is
+/// void.
 #[derive(Default)]
 pub(super) struct WriteQueues {
     cold: VecDeque<StreamKey>,

@@ -206,7 +206,8 @@ fn rule_4_a_slow_clients_backlog_stays_small_enough_to_coalesce() {
 fn rule_5_a_stalled_stream_is_aborted_and_leaves_nothing_in_the_kernel() {
     let mut gateway = Sockets::start(Duration::from_millis(300));
     let (mut client, ended) = gateway.client(Some(4096), PATIENCE);
-    let (ours, theirs) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
+    let ours = client.peer_addr().unwrap();
+    let theirs = client.local_addr().unwrap();
     let started = Instant::now();
     while ended.try_recv().is_err() {
         gateway.publish();

@@ -55,8 +55,8 @@ impl Shared {
         }
     }
 
-    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. In its first turns it gathers
-    /// changes, and takes only commands.
+    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. In its first turns it
+    /// gathers changes, and takes only commands.
     fn work(&self, last: u64, commands: usize, gathering: usize) {
         let mut seen = 0;
         let mut got = Vec::new();

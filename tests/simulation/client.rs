@@ -1,4 +1,4 @@
-//! A scripted client: how much it takes, and what it saw.
+//! A scripted client: how many bytes it takes, and what it saw.
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
@@ -13,7 +13,7 @@ const HELD_MAX: usize = 4 * 1024;
 /// Readiness that a worker has not been given yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
-/// A client and all that it saw.
+/// A client, and all that it saw.
 pub(crate) struct Client {
     pub(crate) worker: usize,
     /// 0 until its worker has taken it over.
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     pub(crate) symbols: HashMap<usize, Progress>,
     pub(crate) options: Options,
     pub(crate) resume: Option<Resume>,
-    /// When it was last written ticks at a moment of its own choice.
+    /// When its own rate last let it be written ticks.
     pub(crate) paced_at: Option<Instant>,
     /// The highest `n` that it saw: where it would resume.
     pub(crate) last_n: u64,

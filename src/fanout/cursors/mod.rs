@@ -18,9 +18,9 @@ use std::{mem, time::Instant};
 
 /// The most bytes of ticks that one write offers: what a stream may take while others wait. The next write goes on.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
-/// The least and the most bytes that a transport is offered after it was full: half of the last offer that it did not take
-/// whole, or twice the last one that it did. A small offer leaves the rest to be planned, with newer ticks, when there is
-/// room again. A large offer saves system calls for a fast client.
+/// The least and the most bytes that a transport is offered after it was full: half of the last offer that it did not
+/// take whole, or twice the last one that it did. A small offer leaves the rest to be planned, with newer ticks, when
+/// there is room again. A large offer saves system calls for a fast client.
 const CATCH_UP_BYTES_MIN: u32 = 1024;
 const CATCH_UP_BYTES_MAX: u32 = 4 * 1024;
 /// The link of a slot that is not marked.
@@ -140,8 +140,8 @@ impl Cursors {
         more
     }
 
-    /// Lists a few of the ticks that all slots lack, from the slot after the last that was written; returns whether there
-    /// are more.
+    /// Lists a few of the ticks that all slots lack, from the slot after the last that was written; returns whether
+    /// there are more.
     fn plan_around<'a>(&self, symbols: &'a Symbols, policy: ReadPolicy, plan: &mut Plan<'a>) -> bool {
         let count = self.slots.len() as u32;
         let mut bytes_left = self.catch_up_bytes as usize;

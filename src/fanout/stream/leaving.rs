@@ -37,7 +37,8 @@ impl<T: Transport> Stream<T> {
         farewell
     }
 
-    /// Offers the goodbye, or its tail; returns how many bytes were taken. Once all of it is out, the response is finished.
+    /// Offers the goodbye, or its tail; returns how many bytes were taken. Once all of it is out, the response is
+    /// finished.
     ///
     /// # Errors
     /// The reason to end the stream.

@@ -220,14 +220,3 @@ impl<T> Stream<T> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::socket::Socket;
-    use super::*;
-
-    #[test]
-    fn rule_10_an_idle_stream_is_small() {
-        assert!(size_of::<Stream<Socket>>() <= 336, "{} bytes", size_of::<Stream<Socket>>());
-    }
-}

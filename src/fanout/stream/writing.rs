@@ -110,8 +110,8 @@ impl<T: Transport> Stream<T> {
         Ok(is_out)
     }
 
-    /// Offers a block of the stream's own, a heartbeat or a goodbye, behind the tail of the block before; returns how many
-    /// bytes were taken. A block that is not begun is dropped: it is only worth sending now.
+    /// Offers a block of the stream's own, a heartbeat or a goodbye, behind the tail of the block before; returns how
+    /// many bytes were taken. A block that is not begun is dropped: it is only worth sending now.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
         let tail_before = self.tail.len();
         let taken = self.offer(Some(block).filter(|block| !block.is_empty()))?;

@@ -27,8 +27,8 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Ends a stream: the ticks that it lacks are written if there is room, then its goodbye, as soon as there is. Only a
-    /// client that takes neither in time is cut off.
+    /// Ends a stream: the ticks that it lacks are written if there is room, then its goodbye, as soon as there is. Only
+    /// a client that takes neither in time is cut off.
     pub(super) fn say_goodbye(&mut self, key: StreamKey, now: Now) {
         if self.table.stream(key).is_draining() {
             self.table.mark_waiting(key, &self.symbols, now);

@@ -99,7 +99,8 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Counts how long the turn of `now` took, since a worker reads no clock; returns how long to pause before the next.
+    /// Counts how long the turn of `now` took, since a worker reads no clock; returns how long to pause before the
+    /// next.
     pub fn pause_after(&mut self, now: Now, took: Duration, wait: Wait) -> Duration {
         self.counts.turns.record(took);
         self.pace.pause_after(now.instant, took, wait)

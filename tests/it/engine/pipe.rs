@@ -1,7 +1,7 @@
 //! A transport within the process: a bounded pipe that another thread empties.
 //!
-//! It differs from a socket in all that a transport may: its head has a format of its own, it frames what it is offered,
-//! it holds bytes until a flush, it may be full though it took all, and it reports readiness by messages.
+//! It differs from a socket in all that a transport may: its head has a format of its own, it frames what it is
+//! offered, it holds bytes until a flush, it may be full though it took all, and it reports readiness by messages.
 
 use super::PATIENCE;
 use bytes::Bytes;
@@ -72,8 +72,8 @@ impl Shared {
 }
 
 impl Pipe {
-    /// Moves held bytes into the pipe as far as it has room; returns whether no more than `limit` of them are left. If more
-    /// are, the reader reports room.
+    /// Moves held bytes into the pipe as far as it has room; returns whether no more than `limit` of them are left. If
+    /// more are, the reader reports room.
     fn move_held(&mut self, limit: usize) -> io::Result<bool> {
         let mut state = self.shared.lock();
         if state.left {
