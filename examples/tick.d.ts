@@ -1,72 +1,97 @@
 /**
  * The data of a `message` event: the whole latest state of one symbol. Replace your row with it.
  *
- * What is unknown is left out; a field that is not there is not zero. v1 grows by adding, so code that switches over
- * `kind`, `state` or `reason` has a default branch, and ignores fields that it does not know.
+ * An unknown field is left out; a missing field is not zero. v1 grows by adding, so code that switches over
+ * `kind`, `state` or `reason` needs a default branch, and must ignore unknown fields.
  *
  * Numbers are exact decimals on the wire. `JSON.parse` makes doubles of them: exact up to 15 digits, which holds prices and
- * sizes but not every 24-hour volume of a coin; `docs/clients.md` says how to keep them as texts.
+ * sizes but not every 24-hour volume of a coin; `docs/clients.md` says how to keep them as strings.
  */
 export interface Tick {
+  /** Whose tick it is. */
   symbol: string;
-  /** Counts the symbol's ticks within the epoch of the last `hello`; 0 is before the first. A hole is what was skipped. */
+  /**
+   * Counts the symbol's ticks within the epoch of the last `hello`; 0 is the symbol before its first. A hole is what
+   * was conflated, left out by options, or lost over a reconnect.
+   */
   seq: number;
   /** The first of these that this tick changed. */
   kind: "correction" | "trade" | "quote" | "stats" | "status";
-  /** Only `live` may be shown as the price of this moment. */
+  /** Whether the price may be trusted: only `live` is a live price. */
   state: "waiting" | "live" | "stale" | "halted" | "closed" | "refused";
-  /** Since when the state holds, and why; unless live. */
+  /** Since when the state holds. Present when the symbol is not live. */
   since?: Micros;
+  /** Why the symbol is in that state. Later versions may add reasons. Present when the symbol is not live. */
   reason?: string;
-  /** The parts that an outage made old and nothing has renewed yet. */
+  /** The parts that an outage made old and that no update has renewed yet. Present when an outage made a part old. */
   stale?: ("trade" | "quote" | "stats" | "status")[];
-  /** There unless the data are the market of this moment. */
-  origin?: "sim" | "replay" | "delayed";
-  /** When the gateway received the last update. */
+  /** Where the data come from. Present when the data are not the live market. */
+  origin?: "sim" | "delayed";
+  /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */
   recv?: Micros;
-
-  /** The last eligible trade of the regular session. */
+  /** The price of the last eligible trade of the regular session. */
   price?: number;
+  /** The size of that trade, in shares or the venue's units. */
   size?: number;
-  /** The taker's. */
+  /** The taker's side of that trade. */
   side?: "buy" | "sell";
+  /** The venue's time of that trade. */
   trade_ts?: Micros;
-  /** A newer trade outside the regular session. */
+  /**
+   * The price of the last trade outside the regular session. Present when that trade is newer than the one in `price`.
+   */
   ext_price?: number;
+  /** The size of the trade outside the regular session. Present when that trade is newer than the one in `price`. */
   ext_size?: number;
+  /**
+   * The venue's time of the trade outside the regular session. Present when that trade is newer than the one in
+   * `price`.
+   */
   ext_ts?: Micros;
-  /** Counts the symbol's trades; a tape or candle shows a gap where it jumps. */
+  /**
+   * Counts the symbol's trades within the epoch; a tape or a candle shows a gap where it jumps. Present when there was
+   * a trade in this epoch.
+   */
   trades?: number;
-
+  /** The best bid. */
   bid?: number;
+  /** The size of the best bid. */
   bid_size?: number;
+  /** The best ask. */
   ask?: number;
+  /** The size of the best ask. */
   ask_size?: number;
+  /** The venue's time of the quote. */
   quote_ts?: Micros;
-
-  /** The venue's own figures over `window`. */
+  /** The first price of the window, as the venue reports it. */
   open?: number;
+  /** The highest price of the window. */
   high?: number;
+  /** The lowest price of the window. */
   low?: number;
+  /** How much was traded in the window. */
   volume?: number;
+  /** The last price before the window. */
   prev_close?: number;
+  /** What the venue's statistics span. */
   window?: "day" | "24h";
+  /** The venue's time of the statistics. */
   stats_ts?: Micros;
 }
 
 /** Microseconds since 1970; `new Date(micros / 1000)`. */
 export type Micros = number;
 
-/** The data of a `hello` event, which begins a stream; where it comes again, all starts over. */
+/** The data of a `hello` event, which begins a stream. If it comes again, start over. */
 export interface Hello {
-  /** What the stream is called on the admin listener. */
+  /** The stream's name on the admin listener. */
   stream: string;
-  /** The life of `seq` and `trades`. */
+  /** One life of `seq` and `trades`: they start again with a new epoch. */
   epoch: string;
   /** The gateway's clock. */
   now: Micros;
   symbols: string[];
-  /** Asked for, and no feed has them. */
+  /** Requested symbols that no feed has. */
   unknown: string[];
 }
 
@@ -75,7 +100,7 @@ export interface Heartbeat {
   now: Micros;
 }
 
-/** The data of a `bye` event, which comes before the server ends the stream; the browser comes back by itself. */
+/** The data of a `bye` event, which comes before the server ends the stream; the browser reconnects by itself. */
 export interface Bye {
   reason: "shutdown" | "busy";
 }

@@ -10,7 +10,7 @@ use crate::{
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
-    telemetry::{CacheMetrics, Metrics, Source, names},
+    telemetry::{CacheMetrics, Metrics, Source, catalog},
     venue::{self, VenueError},
     wire::Epoch,
 };
@@ -238,13 +238,13 @@ fn inside(cache: Arc<Cache>, feeds: Arc<[DebugFeed]>, engine: Arc<WorkerPool>) -
 fn metrics_source(engine: Arc<WorkerPool>, permits: Permits, feeds: Arc<[DebugFeed]>) -> Source {
     let streams = StreamMetrics::register();
     Arc::new(move |out| {
-        metrics::gauge!(names::STREAMS_LIMIT).set(permits.streams.limit() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS).set(permits.connections.in_use() as f64);
-        metrics::gauge!(names::HTTP_CONNECTIONS_LIMIT).set(permits.connections.limit() as f64);
-        metrics::gauge!(names::CACHE_SYMBOLS).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
+        catalog::STREAMS_LIMIT.handle([]).set(permits.streams.limit() as f64);
+        catalog::HTTP_CONNECTIONS.handle([]).set(permits.connections.in_use() as f64);
+        catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(permits.connections.limit() as f64);
+        catalog::CACHE_SYMBOLS.handle([]).set(feeds.iter().map(|feed| feed.symbols.len()).sum::<usize>() as f64);
         for feed in feeds.iter() {
             for (state, count) in admin::by_state(&feed.symbols) {
-                metrics::gauge!(names::FEED_SYMBOLS, "feed" => feed.name.clone(), "state" => state).set(count);
+                catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
             }
         }
         streams.publish(&engine.counts(), out);

@@ -5,7 +5,8 @@ use std::{
     error::Error,
     fmt::Display,
     io::{self, Write as _},
-    process::ExitCode,
+    panic,
+    process::{self, ExitCode},
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE},
@@ -20,6 +21,7 @@ use tokio::{
 };
 
 fn main() -> ExitCode {
+    abort_on_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(asked_or_wrong) => {
@@ -49,6 +51,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
+}
+
+/// Ends the process if a thread panics, also in builds that unwind: a dead worker must never look like a quiet market.
+fn abort_on_panic() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        report(info);
+        process::abort();
+    }));
 }
 
 /// Loads the configuration, then starts the logs.

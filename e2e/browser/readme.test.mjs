@@ -1,28 +1,46 @@
-// The README's first steps do what it says: from a fresh clone, word by word.
+// The README's commands, its page and its configuration work as they stand, from a fresh clone.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Child, eventBlocks, launchBrowser, newPage, root, targetDir, temporaryFolder, within } from "../support/gateway.mjs";
 
-const HEADING = "## See prices move";
 /** The README names them. */
 const PORTS = [8080, 8081];
 /** All packages may have to be compiled. */
 const COMPILING = 1_500_000;
 const SYMBOLS = ["AAPL", "BTC-USDT"];
 
-/** The blocks of code under the heading, by their languages, as they are committed: that is what a clone gets. */
-function blocks() {
+/** The blocks of code, by section, as they are committed: that is what a clone gets. */
+const SECTIONS = {
+  "Quick start": ["sh", "sh", "sh"],
+  "Build a page": ["html"],
+  "Run it": ["toml"],
+  "Load it": ["sh"],
+};
+
+function readReadme() {
   const readme = execFileSync("git", ["show", "HEAD:README.md"], { cwd: root, encoding: "utf8" });
-  const section = readme.slice(readme.indexOf(`${HEADING}\n`) + HEADING.length).split("\n## ")[0];
-  const found = [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, code]) => ({ language, code }));
-  assert.deepEqual(found.map(({ language }) => language), ["sh", "sh", "html"], `the blocks under ${HEADING}`);
-  return found.map(({ code }) => code);
+  const blocks = {};
+  for (const [heading, languages] of Object.entries(SECTIONS)) {
+    const section = sectionOf(readme, heading);
+    const found = [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, code]) => ({ language, code }));
+    assert.deepEqual(found.map(({ language }) => language), languages, `the blocks under ${heading}`);
+    blocks[heading] = found.map(({ code }) => code);
+  }
+  const rows = sectionOf(readme, "Venues").matchAll(/^\| `([a-z0-9-]+)` \|/gm);
+  return { readme, blocks, venues: [...rows].map(([, venue]) => venue) };
+}
+
+/** What stands between this heading and the next of its level. */
+function sectionOf(readme, heading) {
+  const start = readme.indexOf(`\n## ${heading}\n`);
+  assert.ok(start >= 0, `the README has a section ${heading}`);
+  return readme.slice(start + `\n## ${heading}\n`.length).split("\n## ")[0];
 }
 
 async function assertFree(port) {
@@ -59,8 +77,17 @@ function gatewayBelow(pid) {
   return children.map(gatewayBelow).find(Boolean);
 }
 
+test("the README has fewer than 1,000 words", () => {
+  const words = readReadme().readme.split(/\s+/).filter(Boolean).length;
+  assert.ok(words < 1_000, `${words} words`);
+});
+
 test("the README's commands and its page of your own show prices", { timeout: COMPILING + 120_000 }, async (t) => {
-  const [start, watch, html] = blocks();
+  const { blocks, venues } = readReadme();
+  const [start, watch, everything] = blocks["Quick start"];
+  const [html] = blocks["Build a page"];
+  assert.equal(everything, "scripts/test\n", "this test is a part of it, and cannot run it");
+  assert.match(blocks["Load it"][0], /tickfan-loadtest run smoke\n$/, "scripts/test runs it");
   for (const port of PORTS) await assertFree(port);
 
   const clone = emptyFolder(t);
@@ -72,6 +99,8 @@ test("the README's commands and its page of your own show prices", { timeout: CO
   await shell.until("the gateway serves", (lines) => lines.some(({ text }) => /serving\b.*127\.0\.0\.1:8080/.test(text)), COMPILING);
   const gateway = gatewayBelow(shell.process.pid);
   assert.ok(gateway, "no process named tickfan");
+  accessSync(join(clone, "scripts/test"), constants.X_OK);
+  checkConfigurations(temporaryFolder(t), blocks["Run it"], venues);
 
   const curl = new Child(t, "bash", ["-e", "-c", watch]);
   await curl.until("ticks of both symbols", (lines) => {
@@ -98,6 +127,27 @@ test("the README's commands and its page of your own show prices", { timeout: CO
   await shows(page, "lost");
   for (const port of PORTS) await assertFree(port);
 });
+
+/** The README's configurations are valid, and its table of venues names those that the program knows. */
+function checkConfigurations(folder, configurations, venues) {
+  const program = join(targetDir, "release/tickfan");
+  const file = join(folder, "tickfan.toml");
+  const check = (configuration) => {
+    writeFileSync(file, configuration);
+    const env = withoutSettings({ ALPACA_KEY: "key", ALPACA_SECRET: "secret", NO_COLOR: "1" });
+    return spawnSync(program, ["check", "--config", file], { encoding: "utf8", env });
+  };
+  for (const configuration of configurations) {
+    const { status, stdout, stderr } = check(configuration);
+    assert.equal(status, 0, `${configuration}: ${stdout}${stderr}`);
+  }
+  const { status, stdout, stderr } = check('[[feed]]\nvenue = "nonesuch"\n');
+  assert.equal(status, 64, stdout + stderr);
+  const line = (stdout + stderr).split("\n").find((line) => venues.every((venue) => line.includes(venue)));
+  assert.ok(line, `${venues} are not all among the venues: ${stdout}${stderr}`);
+  const known = line.split(/\bare\b|:/).at(-1).split(/,\s*|\s+(?:or|and)\s+/).map((name) => name.replaceAll("`", "").trim());
+  assert.deepEqual(known.sort(), venues.sort());
+}
 
 /** The environment without what would configure the gateway: a newcomer has none of it. */
 function withoutSettings(added) {

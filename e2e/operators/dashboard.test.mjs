@@ -25,7 +25,7 @@ test("the dashboard is what Grafana's own types say", (t) => {
   const file = join(folder, "dashboard.ts");
   writeFileSync(file, `import { type Dashboard, ThresholdsMode } from "@grafana/schema";\nexport const dashboard: Dashboard = ${typed()};\n`);
   const options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"];
-  const checked = spawnSync(join(here, "node_modules/.bin/tsc"), [...options, file], { encoding: "utf8" });
+  const checked = spawnSync(join(here, "../node_modules/.bin/tsc"), [...options, file], { encoding: "utf8" });
   assert.equal(checked.status, 0, checked.stdout + checked.stderr);
 });
 
@@ -96,7 +96,7 @@ test("README names every panel, and every alert has a page that says what to loo
     assert.ok(read("grafana/alerts.yml").includes(`runbook_url: runbooks/${alert}.md`), alert);
     assert.ok(existsSync(join(grafana, "runbooks", `${alert}.md`)), alert);
     const page = read("grafana/runbooks", `${alert}.md`);
-    for (const part of [`# ${alert}`, "## What to look at", "## What to do"]) assert.ok(page.includes(part), alert);
+    for (const part of [`# ${alert}`, "## What to look at", "## What to do", "## When to escalate"]) assert.ok(page.includes(part), alert);
     for (const [, panel] of page.matchAll(/Panels? \*([^*]+)\*/g)) {
       assert.ok(panels.some(({ title }) => title === panel), `${alert} names the panel ${panel}`);
     }

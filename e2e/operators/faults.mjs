@@ -37,7 +37,7 @@ export const FAULTS = {
       crypto.isMute = true;
       return () => (crypto.isMute = false);
     },
-    cause: line(/crypto.* mute|lost: mute/),
+    cause: line(/crypto.* no_data|lost: no_data/),
   },
   "bad-key": {
     what: "a venue that no longer takes the key",

@@ -1,16 +1,17 @@
-// One of these runs for all tabs. It keeps each symbol's newest tick for tabs that come later.
+// One worker runs for all tabs. It keeps each symbol's newest tick for tabs that open later.
 const latest = new Map();
 const tabs = new Set();
 let source, silence;
 
-function tell(tick) {
+function publish(tick) {
   latest.set(tick.symbol, tick);
   for (const tab of tabs) tab.postMessage(tick);
 }
 
-const lost = () => latest.forEach((tick) => tell({ ...tick, state: "lost" })); // until its own next tick
+const lost = () => latest.forEach((tick) => publish({ ...tick, state: "lost" })); // until its own next tick
 
-function heard() { // there is a heartbeat after 5 s: nothing for two of them is a dead line, which no error tells of
+// A heartbeat comes after 5 s of silence. Nothing for two of them is a dead connection, which raises no error.
+function restartSilenceTimer() {
   clearTimeout(silence);
   silence = setTimeout(open, 11_000 + 4_000 * Math.random());
 }
@@ -18,18 +19,18 @@ function heard() { // there is a heartbeat after 5 s: nothing for two of them is
 function open() {
   source?.close();
   lost();
-  heard();
+  restartSilenceTimer();
   source = new EventSource("http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT&heartbeat=5");
-  source.onerror = lost; // the browser comes back by itself
-  source.addEventListener("heartbeat", heard);
+  source.onerror = lost; // the browser reconnects by itself
+  source.addEventListener("heartbeat", restartSilenceTimer);
   source.onmessage = ({ data }) => {
-    heard();
-    tell(JSON.parse(data));
+    restartSilenceTimer();
+    publish(JSON.parse(data));
   };
 }
 
 onconnect = ({ ports: [tab] }) => {
   for (const tick of latest.values()) tab.postMessage(tick);
-  tabs.add(tab); // a tab that is gone takes no messages, and costs nothing but its place here
+  tabs.add(tab); // a closed tab ignores messages, and costs only its place here
 };
 open();

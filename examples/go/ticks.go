@@ -10,7 +10,7 @@ import (
 	"github.com/tmaxmax/go-sse"
 )
 
-// Pointers, since what is unknown is left out, and missing is not zero. json.Number keeps every digit.
+// Pointers, since an unknown field is left out, and missing is not zero. json.Number keeps every digit.
 type tick struct {
 	Symbol, State   string
 	Price, Bid, Ask *json.Number
@@ -18,7 +18,7 @@ type tick struct {
 
 func main() {
 	request, _ := http.NewRequest(http.MethodGet, "http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT", http.NoBody)
-	connection := sse.NewConnection(request) // it comes back by itself, with the last id
+	connection := sse.NewConnection(request) // it reconnects by itself, with the last id
 	connection.SubscribeMessages(func(event sse.Event) {
 		var t tick
 		if err := json.Unmarshal([]byte(event.Data), &t); err != nil {

@@ -6,6 +6,6 @@ source.onmessage = ({ data }) => {
   const tick = JSON.parse(data); // the whole latest state of one symbol
   console.log(tick.symbol, tick.price, tick.bid, tick.ask, tick.state);
 };
-source.addEventListener("bye", ({ data }) => console.log("the gateway ends the stream:", data)); // it comes back by itself
-source.onerror = () => console.log("lost; it comes back by itself");
-setInterval(() => {}, 60_000); // else the process ends while the library waits to come back: its timer keeps none alive
+source.addEventListener("bye", ({ data }) => console.log("the gateway ends the stream:", data)); // it reconnects
+source.onerror = () => console.log("lost; reconnecting");
+setInterval(() => {}, 60_000); // keeps the process alive while the library waits to reconnect

@@ -8,7 +8,7 @@ from httpx_sse import connect_sse
 
 URL = "http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT"
 last_id = ""
-# A heartbeat comes every 15 s: longer silence is a lost connection.
+# A heartbeat comes after 15 s of silence: longer silence is a dead connection.
 with httpx.Client(timeout=httpx.Timeout(10, read=40)) as client:
     while True:
         try:
@@ -19,6 +19,6 @@ with httpx.Client(timeout=httpx.Timeout(10, read=40)) as client:
                         tick = json.loads(event.data)  # parse_float=decimal.Decimal keeps every digit
                         print(tick["symbol"], tick.get("price"), tick.get("bid"), tick.get("ask"), tick["state"], flush=True)
         except httpx.TransportError:
-            pass  # refused, broken off, silent
-        print("lost; it comes back", flush=True)
-        time.sleep(random.uniform(1.5, 4))  # at random, so that a restart brings no storm
+            pass  # refused, broken, or silent
+        print("lost; reconnecting", flush=True)
+        time.sleep(random.uniform(1.5, 4))  # random, so that clients do not come back at once after a restart

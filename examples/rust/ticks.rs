@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(Some(_)) => {}
             Ok(None) => return Ok(()),
-            Err(error) => println!("lost: {error}; it comes back by itself"),
+            Err(error) => println!("lost: {error}; reconnecting"),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! A load tester for tickfan, and what it is made of: a venue that does as it is told, and streams that check what they get.
+//! A load tester for tickfan and other servers of Server-Sent Events: a scriptable venue, and streams that check and measure what
+//! they get.
 //!
-//! It knows nothing of the gateway's code, so that it cannot share its mistakes: the wire is read anew here.
+//! It shares no code with the gateway: its own reader of the wire cannot repeat the gateway's mistakes.
 
 pub mod venue;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! `tickfan-loadtest`: arguments and exit codes. Everything else is the library's.
+//! `tickfan-loadtest`: arguments and exit codes. The rest is in the library.
 
 use clap::Parser as _;
 use std::{
@@ -10,16 +10,16 @@ use tickfan_loadtest::cli::{Args, EXIT_OK, EXIT_USAGE, execute};
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(asked_or_wrong) => {
-            // `--help` and `--version` come this way too, and are no mistakes.
-            let _ = asked_or_wrong.print();
-            return ExitCode::from(if asked_or_wrong.use_stderr() { EXIT_USAGE } else { EXIT_OK });
+        Err(error) => {
+            // `--help` and `--version` are reported as errors too.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
     match execute(&args.command) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // The exit code tells it all the same where standard error is closed.
+            // If standard error is closed, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::from(failure.code)
         }

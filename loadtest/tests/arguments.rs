@@ -10,11 +10,11 @@ use tickfan_loadtest::run::Gateway;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 
-fn check(output: &Output, code: i32, told: &[&str]) {
+fn check(output: &Output, code: i32, expected: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{error}");
-    for told in told {
-        assert!(error.contains(told), "{told:?} is not in: {error}");
+    for expected in expected {
+        assert!(error.contains(expected), "{expected:?} is not in: {error}");
     }
 }
 
@@ -34,11 +34,11 @@ fn a_wrong_path_and_an_unknown_symbol_are_told_with_the_servers_own_words() {
     let gateway = Gateway::start(&gateway_program(), "").unwrap();
     let url = format!("http://{}", gateway.address);
     let output = run(&["streams", "--url", &url, "--path", "/v1/streem"]);
-    check(&output, 1, &["/v1/streem is no stream: the server answers 404"]);
+    check(&output, 1, &["/v1/streem is not a stream: the server answers 404"]);
     let output = run(&["streams", "--url", &url, "--symbols", "NOSUCH"]);
-    check(&output, 1, &["/v1/stream?symbols=NOSUCH is no stream: the server answers 404", "NOSUCH"]);
+    check(&output, 1, &["/v1/stream?symbols=NOSUCH is not a stream: the server answers 404", "NOSUCH"]);
     let output = run(&["streams", "--url", &url, "--path", "/v1/symbols"]);
-    check(&output, 1, &["is no stream"]);
+    check(&output, 1, &["is not a stream"]);
 }
 
 #[test]
@@ -46,15 +46,15 @@ fn too_few_descriptors_are_told_before_anything_is_opened() {
     let streams = ["streams", "--url", "http://127.0.0.1:1", "--symbols", "AAPL", "--count", "1000"];
     let limited = "ulimit -n 256 && exec \"$0\" \"$@\"";
     let output = Command::new("bash").args(["-c", limited, PROGRAM]).args(streams).output().unwrap();
-    check(&output, 1, &["1000 streams need 1128 open files, and this process may have 256", "ulimit -n 1128"]);
+    check(&output, 1, &["1000 streams need 1128 open files, and this process may open 256", "ulimit -n 1128"]);
 }
 
 #[test]
 fn a_threshold_that_is_no_number_is_a_mistake_of_usage() {
     let with = |threshold| run(&["run", "smoke", "--threshold", threshold]);
-    check(&with("latency_p99=fast"), 64, &["`fast` is no time", "\"50ms\""]);
-    check(&with("violations=none"), 64, &["`none` is no number"]);
-    check(&with("speed=3"), 64, &["`speed` is not measured; thresholds can be set on violations"]);
+    check(&with("latency_p99=fast"), 64, &["`fast` is not a time", "\"50ms\""]);
+    check(&with("violations=none"), 64, &["`none` is not a number"]);
+    check(&with("speed=3"), 64, &["`speed` is not a measure; thresholds can be set on violations"]);
 }
 
 /// Runs it for at most half a minute: what is not refused might go on for ever.
@@ -67,7 +67,7 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap().to_string();
     let url = format!("http://{address}");
-    for (argument, value, told) in [
+    for (argument, value, expected) in [
         ("--connect-rate", "0", "the rate of connections is 0: it must be from 0.1 to 1000000"),
         ("--connect-rate", "NaN", "the rate of connections is NaN"),
         ("--churn=-4", "", "churn is -4"),
@@ -75,17 +75,17 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
         ("--churn", "1e-300", "it must be from 0.001 to 1000000"),
         ("--count", "0", "the number of all streams is 0"),
         ("--duration", "0s", "the duration is 0s: it must be 1ms or longer"),
-        ("--duration", "9999y", "`9999y` is no time up to a year"),
-        ("--slow", "0", "the number of bytes a second is 0"),
+        ("--duration", "9999y", "`9999y` is not a time up to a year"),
+        ("--slow", "0", "the number of bytes per second is 0"),
         ("--each", "0", "the number of symbols of a stream is 0"),
         ("--each", "3", "the number of symbols of a stream is 3: it must be from 1 to 2"),
-        ("--threshold", "violations=-1", "`-1` is no number from 0 on"),
+        ("--threshold", "violations=-1", "`-1` is not a number of 0 or more"),
     ] {
         let mut args = vec!["streams", "--url", &url, "--symbols", "A,B", argument];
         args.extend(Some(value).filter(|value| !value.is_empty()));
-        check(&run_briefly(&args), 64, &[told]);
+        check(&run_briefly(&args), 64, &[expected]);
     }
-    for (args, told) in [
+    for (args, expected) in [
         (&["--rate", "0"][..], "rate is 0: it must be from 0.001 to 10000000"),
         (&["--rate=-5"], "rate is -5"),
         (&["--rate", "nan"], "rate is NaN"),
@@ -96,13 +96,13 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
         (&["--from", "nan", "--over", "1s"], "from is NaN"),
         (&["--from", "1", "--over", "0s"], "the time of a ramp is 0s"),
         (&["--recording", "/dev/zero", "--speed=-1"], "speed is -1"),
-        (&["--recording", "/dev/zero"], "/dev/zero: line 1: it has 307200 bytes or more"),
-        (&["--listen", "192.0.2.1:9"], "no venue at 192.0.2.1:9: Cannot assign requested address"),
+        (&["--recording", "/dev/zero"], "/dev/zero: line 1: it is longer than any frame: 307200 bytes or more"),
+        (&["--listen", "192.0.2.1:9"], "the venue cannot listen on 192.0.2.1:9: Cannot assign requested address"),
     ] {
-        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[told]);
+        check(&run_briefly(&[&["venue"][..], args].concat()), 64, &[expected]);
     }
     let output = run_briefly(&["venue", "--listen", &address]);
-    check(&output, 64, &[&format!("no venue at {address}: Address already in use")]);
+    check(&output, 64, &[&format!("the venue cannot listen on {address}: Address already in use")]);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
     let right = "about = \"x\"\nduration = \"1s\"\nconnect_rate = 100\n[venue]\nsymbols = 2\nload = { steady = { rate = 100 } }\n\
                  [[group]]\nname = \"few\"\ncount = 2\nsymbols = 1\nchurn = 0\n";
     let path = format!("{}/out-of-range.toml", env!("CARGO_TARGET_TMPDIR"));
-    for (from, to, told) in [
+    for (from, to, expected) in [
         ("connect_rate = 100", "connect_rate = 0", "the rate of connections is 0"),
         ("duration = \"1s\"", "duration = \"0s\"", "the duration is 0s"),
         ("rate = 100 }", "rate = 0 }", "rate is 0"),
@@ -122,18 +122,26 @@ fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
         ("count = 2", "count = 0", "the number of all streams is 0"),
         ("churn = 0", "churn = 1e-300", "churn is 0.0000"),
         ("churn = 0", "churn = -4", "churn is -4"),
-        ("churn = 0", "churn = 0\nreads = { bytes_per_second = 0 }", "the number of bytes a second is 0"),
+        ("churn = 0", "churn = 0\nreads = { bytes_per_second = 0 }", "the number of bytes per second is 0"),
     ] {
         assert!(right.contains(from), "{from}");
         std::fs::write(&path, right.replacen(from, to, 1)).unwrap();
-        check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", told]);
+        check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", expected]);
     }
-    check(&run_briefly(&["run", "/dev/zero"]), 64, &["/dev/zero: it is no scenario: it has more than 1000000 bytes"]);
+    check(
+        &run_briefly(&["run", "/dev/zero"]),
+        64,
+        &["/dev/zero: it is too long for a scenario: more than 1000000 bytes"],
+    );
 }
 
 #[test]
 fn an_unknown_scenario_is_told_with_those_that_are_known() {
-    check(&run(&["run", "smoek"]), 64, &["`smoek` is no scenario and no file; the scenarios are smoke, hot-symbol"]);
+    check(
+        &run(&["run", "smoek"]),
+        64,
+        &["`smoek` is neither a scenario nor a file; the scenarios are smoke, hot-symbol"],
+    );
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn a_scenario_that_the_bare_loop_cannot_do_is_refused() {
 fn a_scenario_that_is_wrong_is_told_with_its_place() {
     let path = format!("{}/wrong-scenario.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&path, "about = \"x\"\nduration = \"10 parsecs\"\n").unwrap();
-    check(&run(&["run", &path]), 64, &["line 2, column 12", "`10 parsecs` is no time"]);
+    check(&run(&["run", &path]), 64, &["line 2, column 12", "`10 parsecs` is not a time"]);
 }
 
 #[test]
@@ -158,7 +166,7 @@ fn a_gateway_that_is_not_there_and_one_that_refuses_its_configuration_are_told()
 
 #[test]
 fn an_address_that_cannot_be_loaded_is_told() {
-    for (url, told) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
-        check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[told]);
+    for (url, expected) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
+        check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[expected]);
     }
 }

@@ -141,10 +141,10 @@ fn the_floor_sends_each_tick_to_those_that_want_it() {
         stop: Stop::default(),
     };
     let summary = run(&wanted, &mut |_| {}).unwrap();
-    let told = floor.finish().unwrap();
+    let sent = floor.finish().unwrap();
     assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
-    assert!(summary.streams.holes == 0 && summary.streams.ticks > 0 && summary.streams.ticks <= told.ticks);
-    assert_eq!(told.cut, 0);
+    assert!(summary.streams.holes == 0 && summary.streams.ticks > 0 && summary.streams.ticks <= sent.ticks);
+    assert_eq!(sent.cut, 0);
     assert!(page(&summary).contains("<svg"));
 }
 

@@ -318,7 +318,7 @@ async fn it_plays_a_recording_round_and_round() {
     let update = |millis, change| Recorded { at: Duration::from_millis(millis), name: "BTCUSDT".to_owned(), change };
     let number = |text: &str| text.to_owned();
     let trade = Change::Trade { price: number("1.50"), size: number("2"), buyer_is_maker: true };
-    let quote = Change::Quote { book: [number("1.4"), number("10"), number("1.6"), number("20")] };
+    let quote = Change::Quote { bid_ask: [number("1.4"), number("10"), number("1.6"), number("20")] };
     let recording = Arc::new(Recording::new(vec![update(5, trade), update(7, quote)]).unwrap());
     let load = Load::Recording { recording, speed: None, looped: true };
     let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT"], load)).unwrap();

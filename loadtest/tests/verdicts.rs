@@ -27,8 +27,8 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-fn measures(told: &Value, of: &str) -> Vec<String> {
-    let list = told[of].as_array().unwrap().iter();
+fn measures(results: &Value, of: &str) -> Vec<String> {
+    let list = results[of].as_array().unwrap().iter();
     list.map(|entry| entry["measure"].as_str().or(entry.as_str()).unwrap().to_owned()).collect()
 }
 
@@ -41,9 +41,9 @@ fn a_server_that_dies_is_no_success() {
     waited(|| (admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
     drop(gateway);
     let output = child.wait_with_output().unwrap();
-    let told = json(&output);
-    assert_eq!((output.status.code(), told["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{told:#}");
-    assert_eq!(measures(&told, "crossed").last().unwrap(), "lost");
+    let results = json(&output);
+    assert_eq!((output.status.code(), results["streams"]["lost"].as_f64()), (Some(99), Some(STREAMS)), "{results:#}");
+    assert_eq!(measures(&results, "crossed").last().unwrap(), "lost");
 }
 
 /// Starts the gateway; what it logs is left in a file, too.
@@ -72,10 +72,10 @@ fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
     assert!(std::fs::exists(&config).unwrap());
     kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
-    let told = json(&output);
-    assert_eq!((output.status.code(), &told["stopped"]), (Some(1), &Value::Bool(true)), "{told:#}");
-    assert_eq!((told["streams"]["opened"].as_u64(), told["violations"]["total"].as_u64()), (Some(10), Some(0)));
-    assert!(told["warnings"].to_string().contains("the run was stopped by a signal"), "{told:#}");
+    let results = json(&output);
+    assert_eq!((output.status.code(), &results["stopped"]), (Some(1), &Value::Bool(true)), "{results:#}");
+    assert_eq!((results["streams"]["opened"].as_u64(), results["violations"]["total"].as_u64()), (Some(10), Some(0)));
+    assert!(results["warnings"].to_string().contains("the run was stopped by a signal"), "{results:#}");
     assert!(admin.counters().is_err(), "the gateway still runs");
     assert!(!std::fs::exists(&config).unwrap(), "its configuration is left");
 }
@@ -101,11 +101,13 @@ fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
     let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
     let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let told: Vec<String> =
-        lines.take_while(|line| !line.contains("is open")).filter(|line| !line.contains("updates/s")).collect();
+    let results: Vec<String> = lines
+        .take_while(|line| !line.contains("accepts connections"))
+        .filter(|line| !line.contains("updates/s"))
+        .collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(told[1..], ["mute", "no longer mute", "the door is shut", "all connections are reset"]);
+    assert_eq!(results[1..], ["sends no data", "sends data again", "refuses connections", "resets all connections"]);
     let wrong = Command::new(PROGRAM).args(["venue", "--outage", "deaf:1s:2s"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("write break or mute"));
@@ -125,7 +127,7 @@ fn scenario(name: &str, thresholds: &str) -> String {
 /// What others may rely on in the JSON of a run.
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "that they are there is what is tested")]
-struct Told {
+struct Results {
     name: String,
     about: String,
     began: i64,
@@ -211,24 +213,24 @@ struct Venue {
 fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
     let path = scenario("kept", "ticks = 100");
     let output = Command::new(PROGRAM).args(["run", &path, "--json"]).output().unwrap();
-    let told: Told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-    assert_eq!(output.status.code(), Some(0), "{told:#?}");
-    assert_eq!((told.streams.asked, told.streams.opened, told.violations.total), (10, 10, 0));
-    assert_eq!((told.kept, told.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
-    assert!(told.seconds_measured >= 3.0 && told.streams.ticks >= 100 && told.venue.updates >= 100);
-    assert_eq!(told.venue.taken, told.venue.updates);
-    assert!(told.venue.taken_per_second * told.seconds_measured <= told.venue.taken as f64);
-    assert!((100..=told.streams.ticks).contains(&told.latency.count));
-    assert_eq!((told.connect.count, told.answer.count, told.first_tick.count), (10, 10, 10));
-    assert!(told.connect.max <= told.answer.max && told.answer.max <= told.first_tick.max);
-    assert_eq!(told.gateway.missed.values().sum::<u64>(), told.streams.holes);
+    let results: Results = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(output.status.code(), Some(0), "{results:#?}");
+    assert_eq!((results.streams.asked, results.streams.opened, results.violations.total), (10, 10, 0));
+    assert_eq!((results.kept, results.crossed.len()), (vec!["ticks".to_owned(), "violations".to_owned()], 0));
+    assert!(results.seconds_measured >= 3.0 && results.streams.ticks >= 100 && results.venue.updates >= 100);
+    assert_eq!(results.venue.taken, results.venue.updates);
+    assert!(results.venue.taken_per_second * results.seconds_measured <= results.venue.taken as f64);
+    assert!((100..=results.streams.ticks).contains(&results.latency.count));
+    assert_eq!((results.connect.count, results.answer.count, results.first_tick.count), (10, 10, 10));
+    assert!(results.connect.max <= results.answer.max && results.answer.max <= results.first_tick.max);
+    assert_eq!(results.gateway.missed.values().sum::<u64>(), results.streams.holes);
 }
 
 #[test]
 fn a_report_that_cannot_be_written_costs_no_results() {
     let path = scenario("unwritable", "");
     let run = |html| Command::new(PROGRAM).args(["run", &path, "--json", "--html", html]).output().unwrap();
-    // A folder that is not there is told before the load begins.
+    // A folder that is not there is results before the load begins.
     let output = run("/nowhere/report.html");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
     assert!(
@@ -260,14 +262,14 @@ fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
         &html,
     ];
     let output = Command::new(PROGRAM).args(args).output().unwrap();
-    let told = json(&output);
-    assert_eq!(output.status.code(), Some(99), "{told:#}");
+    let results = json(&output);
+    assert_eq!(output.status.code(), Some(99), "{results:#}");
     assert_eq!(
-        (measures(&told, "crossed"), measures(&told, "kept")),
+        (measures(&results, "crossed"), measures(&results, "kept")),
         (vec!["ticks".into(), "recovery".into()], vec!["violations".into(), "failed".into()])
     );
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.contains("thresholds crossed") && page.contains("allowed is at least 1,000,000"), "{page}");
+    assert!(page.contains(">failed<") && page.contains("the threshold is at least 1,000,000"), "{page}");
     let figures: Vec<&str> = page.split("<figure>").skip(1).filter_map(|text| text.split("</figure>").next()).collect();
     assert_eq!(figures.len(), 8);
     for figure in figures {

@@ -1,8 +1,8 @@
 //! The workers' counts as metrics.
 
 use super::{close_reason::CloseReason, counts::Counts};
-use crate::telemetry::{names, render_histogram as render};
-use metrics::{Counter, Gauge, counter, gauge};
+use crate::telemetry::catalog;
+use metrics::{Counter, Gauge};
 
 /// Handles of all metrics that the workers count in plain integers.
 pub struct StreamMetrics {
@@ -20,14 +20,14 @@ impl StreamMetrics {
     /// Registers them with the installed recorder.
     pub fn register() -> Self {
         Self {
-            streams: gauge!(names::STREAMS),
-            stalled: gauge!(names::STREAMS_STALLED),
-            opened: counter!(names::STREAMS_OPENED),
-            closed: CloseReason::ALL.map(|reason| counter!(names::STREAMS_CLOSED, "reason" => reason.name())),
-            ticks: counter!(names::STREAM_TICKS_SENT),
-            missed: ["lag", "options", "ring"].map(|cause| counter!(names::STREAM_TICKS_MISSED, "cause" => cause)),
-            bytes: counter!(names::STREAM_SENT_BYTES),
-            writes: counter!(names::STREAM_WRITES),
+            streams: catalog::STREAMS.handle([]),
+            stalled: catalog::STREAMS_STALLED.handle([]),
+            opened: catalog::STREAMS_OPENED.handle([]),
+            closed: CloseReason::ALL.map(|reason| catalog::STREAMS_CLOSED.handle([reason.name().into()])),
+            ticks: catalog::STREAM_TICKS_SENT.handle([]),
+            missed: ["lag", "options", "ring"].map(|cause| catalog::STREAM_TICKS_MISSED.handle([cause.into()])),
+            bytes: catalog::STREAM_SENT_BYTES.handle([]),
+            writes: catalog::STREAM_WRITES.handle([]),
         }
     }
 
@@ -46,9 +46,9 @@ impl StreamMetrics {
         }
         self.bytes.absolute(counts.bytes);
         self.writes.absolute(counts.writes);
-        let delivery = [("transport=\"free\"", &counts.delivery), ("transport=\"full\"", &counts.delivery_when_full)];
-        render(names::TICK_DELIVERY, names::TICK_DELIVERY_HELP, &delivery, out);
-        render(names::STREAM_FIRST_TICK, names::STREAM_FIRST_TICK_HELP, &[("", &counts.first_tick)], out);
-        render(names::WORKER_TURN, names::WORKER_TURN_HELP, &[("", &counts.turns)], out);
+        let delivery = [(["free"], &counts.delivery), (["full"], &counts.delivery_when_full)];
+        catalog::TICK_DELIVERY.render(&delivery, out);
+        catalog::STREAM_FIRST_TICK.render(&[([], &counts.first_tick)], out);
+        catalog::WORKER_TURN.render(&[([], &counts.turns)], out);
     }
 }

@@ -3,15 +3,15 @@
 use super::DisconnectReason;
 use crate::{
     telemetry::{
+        catalog,
         labels::{Counters, labels},
-        names,
     },
     venue::DecodeError,
 };
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, SharedString};
 
 labels! {
-    /// Label `kind` of [`names::FEED_MESSAGES`]: what came of a venue's message.
+    /// Label `kind` of [`catalog::FEED_MESSAGES`]: what came of a venue's message.
     pub enum MessageKind {
         /// An update with a trade.
         Trade = "trade",
@@ -31,11 +31,11 @@ labels! {
 }
 
 labels! {
-    /// Label `result` of [`names::FEED_CONNECTS`].
+    /// Label `result` of [`catalog::FEED_CONNECTS`].
     pub enum ConnectResult {
         /// A websocket is open.
         Connected = "connected",
-        /// It did not come to one; the reason is in the log, and in [`names::FEED_DISCONNECTS`].
+        /// It did not come to one; the reason is in the log, and in [`catalog::FEED_DISCONNECTS`].
         Failed = "failed",
     }
 }
@@ -66,21 +66,19 @@ pub struct FeedMetrics {
 impl FeedMetrics {
     /// Registers the handles of the feed of this name with the recorder that is installed.
     pub fn register(feed: &str) -> Self {
-        let name = || feed.to_owned();
+        let feed = SharedString::from(feed.to_owned());
         Self {
-            up: gauge!(names::FEED_UP, "feed" => name()),
-            connects: Counters::register(|value| counter!(names::FEED_CONNECTS, "feed" => name(), "result" => value)),
-            disconnects: Counters::register(
-                |value| counter!(names::FEED_DISCONNECTS, "feed" => name(), "reason" => value),
-            ),
-            last_message: gauge!(names::FEED_LAST_MESSAGE, "feed" => name()),
-            messages: Counters::register(|value| counter!(names::FEED_MESSAGES, "feed" => name(), "kind" => value)),
-            decode_errors: Counters::register(
-                |value| counter!(names::FEED_DECODE_ERRORS, "feed" => name(), "reason" => value),
-            ),
-            gaps: counter!(names::FEED_GAPS, "feed" => name()),
-            lag: histogram!(names::FEED_LAG, "feed" => name()),
-            clock_skew: gauge!(names::FEED_CLOCK_SKEW, "feed" => name()),
+            up: catalog::FEED_UP.handle([feed.clone()]),
+            connects: Counters::register(|result| catalog::FEED_CONNECTS.handle([feed.clone(), result.into()])),
+            disconnects: Counters::register(|reason| catalog::FEED_DISCONNECTS.handle([feed.clone(), reason.into()])),
+            last_message: catalog::FEED_LAST_MESSAGE.handle([feed.clone()]),
+            messages: Counters::register(|kind| catalog::FEED_MESSAGES.handle([feed.clone(), kind.into()])),
+            decode_errors: Counters::register(|reason| {
+                catalog::FEED_DECODE_ERRORS.handle([feed.clone(), reason.into()])
+            }),
+            gaps: catalog::FEED_GAPS.handle([feed.clone()]),
+            lag: catalog::FEED_LAG.handle([feed.clone()]),
+            clock_skew: catalog::FEED_CLOCK_SKEW.handle([feed]),
         }
     }
 }

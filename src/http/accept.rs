@@ -7,7 +7,7 @@ use crate::{
     limits::{Gate, Permit},
     telemetry::{
         SharedLogLimit,
-        names::{HTTP_ACCEPT_ERRORS, STREAMS_REJECTED},
+        catalog::{HTTP_ACCEPT_ERRORS, STREAMS_REJECTED},
     },
 };
 use rustix::io::Errno;
@@ -152,7 +152,7 @@ impl Serving {
                 Ok(None) => {}
                 Ok(Some(stream)) => {
                     if let Err(error) = open_stream(stream.socket, stream.opening) {
-                        metrics::counter!(STREAMS_REJECTED, "reason" => "error").increment(1);
+                        STREAMS_REJECTED.handle(["error".into()]).increment(1);
                         if let Some(held_back) = open_failures.admit(Instant::now()) {
                             tracing::warn!(%error, held_back, "could not open an accepted stream");
                         }
@@ -181,7 +181,7 @@ async fn next_connection<Kind>(
             Ok((socket, peer)) => return (socket, peer.ip(), permit),
             Err(error) => {
                 let failure = AcceptFailure::of(&error);
-                metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(1);
+                HTTP_ACCEPT_ERRORS.handle([failure.name().into()]).increment(1);
                 if failure == AcceptFailure::Client {
                     continue;
                 }
@@ -197,12 +197,8 @@ async fn next_connection<Kind>(
 
 /// All that is counted by reason is there from the start, at zero, so that the first one shows in a rate.
 pub(super) fn register_counts() {
-    for reason in ["limit", "address", "draining", "error"] {
-        metrics::counter!(STREAMS_REJECTED, "reason" => reason).increment(0);
-    }
-    for failure in [AcceptFailure::Client, AcceptFailure::Descriptors, AcceptFailure::Memory, AcceptFailure::Other] {
-        metrics::counter!(HTTP_ACCEPT_ERRORS, "reason" => failure.name()).increment(0);
-    }
+    STREAMS_REJECTED.register_all();
+    HTTP_ACCEPT_ERRORS.register_all();
 }
 
 /// Why a connection could not be accepted.

@@ -17,7 +17,7 @@ use crate::{
     market::Now,
     telemetry::{
         SharedLogLimit,
-        names::{HTTP_REQUESTS, STREAMS_REJECTED},
+        catalog::{HTTP_REQUESTS, STREAMS_REJECTED},
     },
     wire::{Epoch, StreamName},
 };
@@ -100,7 +100,7 @@ impl Refusals {
     }
 
     fn note(&self, reason: Refusal, client: ClientAddress) {
-        metrics::counter!(STREAMS_REJECTED, "reason" => reason.name()).increment(1);
+        STREAMS_REJECTED.handle([reason.name().into()]).increment(1);
         if let Some(held_back) = self.0[reason as usize].admit(Instant::now()) {
             tracing::warn!(reason = reason.name(), %client, held_back, "a stream finds no room");
         }
@@ -235,5 +235,5 @@ fn count(method: &Method, answer: &Answer) {
 
 /// Counts a request.
 pub(crate) fn count_request(route: Route, status: StatusCode) {
-    metrics::counter!(HTTP_REQUESTS, "route" => route.name(), "code" => status.as_str().to_owned()).increment(1);
+    HTTP_REQUESTS.handle([route.name().into(), status.as_str().to_owned().into()]).increment(1);
 }

@@ -10,9 +10,9 @@ pub struct Date {
     days: i32,
 }
 
-/// Why a text is no [`Date`].
+/// Why a string is not a [`Date`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a day is written as YYYY-MM-DD, such as 2025-01-09")]
+#[error("a date has the form YYYY-MM-DD, such as 2025-01-09")]
 pub struct DateError;
 
 /// A day of the week.
@@ -28,21 +28,21 @@ pub enum Weekday {
     Sunday,
 }
 
-/// The years that can be written: four digits, from the one in which times begin.
+/// The years that a date can have: four digits, not before 1970.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
-/// The calendar repeats itself after 400 years, of so many days.
+/// The calendar repeats itself after 400 years, which have so many days.
 const DAYS_PER_ERA: i32 = 146_097;
 /// From 0000-03-01, where the eras begin, to 1970-01-01.
 const DAYS_TO_1970: i32 = 719_468;
 
 impl Date {
-    /// The day, if there is one: months and days count from 1, years from 1970 to 9999.
+    /// The day, if the calendar has it: months and days count from 1, years from 1970 to 9999.
     pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
         if !YEARS.contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return None;
         }
         let date = Self::unchecked(year, month, day);
-        // The 31st of a month without one is a day of the next.
+        // The 31st of a shorter month would be a day of the next one.
         (date.parts() == (year, month, day)).then_some(date)
     }
 
@@ -51,18 +51,18 @@ impl Date {
         Self { days }
     }
 
-    /// The day of a moment, in UTC.
+    /// The day of a time, in UTC.
     pub fn of(moment: UnixMicros) -> Self {
         let days = moment.0.div_euclid(MICROS_PER_DAY);
         Self { days: i32::try_from(days).expect("an i64 of µs spans under 300,000 years") }
     }
 
-    /// Its first moment in UTC.
+    /// Its first microsecond, in UTC.
     pub fn midnight(self) -> UnixMicros {
         UnixMicros(i64::from(self.days).saturating_mul(MICROS_PER_DAY))
     }
 
-    /// So many days later.
+    /// The day so many days later.
     pub fn plus(self, days: i32) -> Self {
         Self { days: self.days.saturating_add(days) }
     }
@@ -82,15 +82,16 @@ impl Date {
     /// Years are counted from March, so that the day that a leap year adds is the last one (Howard Hinnant, "chrono-Compatible
     /// Low-Level Date Algorithms").
     pub(super) fn unchecked(year: i32, month: u32, day: u32) -> Self {
-        let (month, day) = (month as i32, day as i32);
+        let month = month as i32;
         let year = if month <= 2 { year - 1 } else { year };
-        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day as i32 - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         Self { days: era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970 }
     }
 
-    /// Year, month and day: the same backwards.
+    /// Year, month and day: the inverse of [`Date::unchecked`].
     fn parts(self) -> (i32, u32, u32) {
         let days = i64::from(self.days) + i64::from(DAYS_TO_1970);
         let era = days.div_euclid(i64::from(DAYS_PER_ERA)) as i32;
@@ -112,14 +113,23 @@ impl FromStr for Date {
 
     fn from_str(text: &str) -> Result<Self, DateError> {
         let bytes = text.as_bytes();
-        let digits = |from: usize, to: usize| -> Option<u32> {
-            let digits = bytes.get(from..to)?;
-            digits.iter().all(u8::is_ascii_digit).then(|| text[from..to].parse().ok())?
-        };
-        let separated = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
-        let date = || Self::new(digits(0, 4)? as i32, digits(5, 7)?, digits(8, 10)?);
-        separated.then(date).flatten().ok_or(DateError)
+        let is_separated = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
+        if !is_separated {
+            return Err(DateError);
+        }
+        let year = digits(&bytes[..4])?;
+        let month = digits(&bytes[5..7])?;
+        let day = digits(&bytes[8..])?;
+        Self::new(year as i32, month, day).ok_or(DateError)
     }
+}
+
+/// Up to four digits as a number.
+fn digits(bytes: &[u8]) -> Result<u32, DateError> {
+    if !bytes.iter().all(u8::is_ascii_digit) {
+        return Err(DateError);
+    }
+    Ok(bytes.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
 }
 
 impl fmt::Display for Date {
@@ -149,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_day_is_refused() {
+    fn a_string_that_is_not_a_date_is_an_error() {
         for text in [
             "",
             "2025-1-9",

@@ -2,32 +2,32 @@
 
 use std::{fmt, str::FromStr};
 
-/// An exact decimal number, `mantissa / 10^scale`, never through a float: a number leaves as the number that came.
+/// An exact decimal number, `mantissa / 10^scale`. It never passes through a float: a number leaves as it came.
 ///
-/// It is kept without trailing zeros, so equal numbers are equal values: `1.50` is `1.5`, `-0` is `0`. It prints as plain
-/// digits without an exponent, which is a JSON number.
+/// It has no trailing zeros, so equal numbers are equal values: `1.50` is `1.5`, `-0` is `0`. It prints as plain digits
+/// without an exponent, which is a JSON number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decimal {
     mantissa: i64,
     scale: u8,
 }
 
-/// Why a text is no [`Decimal`].
+/// Why a string is not a [`Decimal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// Not a number as JSON writes it.
     #[error("not a decimal number")]
     Syntax,
-    /// A number, but one that the mantissa or the scale cannot hold exactly.
+    /// A number that mantissa and scale cannot hold exactly.
     #[error("a number that does not fit: more than 18 digits or so, or an exponent beyond ±30")]
     Range,
 }
 
-/// The longest text that is looked at: a number that fits has fewer characters.
-const TEXT_MAX: usize = 128;
-/// So many digits fit a mantissa, whichever they are.
+/// The longest string that is parsed: a number that fits has fewer characters.
+const LENGTH_MAX: usize = 128;
+/// Any so many digits fit a mantissa.
 const DIGITS_SAFE: usize = 18;
-/// The largest exponent, of either sign, and the most digits behind the point.
+/// The largest exponent of either sign, and the most digits after the point.
 const EXPONENT_MAX: i32 = 30;
 
 impl Decimal {
@@ -39,16 +39,16 @@ impl Decimal {
         (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())
     }
 
-    /// Reads a number from a venue's bytes: as JSON writes it, bare or in quotes.
+    /// Parses a number from a venue's bytes: in JSON's syntax, bare or in quotes.
     ///
     /// # Errors
-    /// [`DecimalError`], as said there. Nothing is rounded: a number that does not fit is refused.
+    /// [`DecimalError`]. Nothing is rounded: a number that does not fit is an error.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecimalError> {
         let text = match bytes {
             [b'"', inner @ .., b'"'] => inner,
             bare => bare,
         };
-        if text.len() > TEXT_MAX {
+        if text.len() > LENGTH_MAX {
             return Err(DecimalError::Range);
         }
         let (negative, digits) = match text {
@@ -76,7 +76,7 @@ impl Decimal {
     fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
         // Trailing zeros are dropped before the digits are counted: a venue may pad beyond what a mantissa holds.
         let fraction = &fraction[..fraction.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1)];
-        // Built below zero, where one more number fits than above.
+        // Built as a negative number: an i64 holds one more of those.
         let mut digits = whole.iter().chain(fraction).map(|digit| i64::from(digit - b'0'));
         let mut mantissa: i64 = if whole.len() + fraction.len() <= DIGITS_SAFE {
             digits.fold(0, |mantissa, digit| mantissa * 10 - digit)
@@ -87,9 +87,10 @@ impl Decimal {
         if mantissa == 0 {
             return Ok(Self::ZERO);
         }
-        let mut scale = fraction.len() as i32 - exponent; // the text's length is bounded: no overflow
+        let mut scale = fraction.len() as i32 - exponent; // cannot overflow: the length is bounded
         while scale > 0 && mantissa % 10 == 0 {
-            (mantissa, scale) = (mantissa / 10, scale - 1);
+            mantissa /= 10;
+            scale -= 1;
         }
         while scale < 0 {
             mantissa = mantissa.checked_mul(10).ok_or(DecimalError::Range)?;
@@ -104,7 +105,8 @@ impl Decimal {
 
     fn trimmed(mut self) -> Self {
         while self.scale > 0 && self.mantissa % 10 == 0 {
-            (self.mantissa, self.scale) = (self.mantissa / 10, self.scale - 1);
+            self.mantissa /= 10;
+            self.scale -= 1;
         }
         self
     }
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_does_not_fit_is_refused_not_rounded() {
+    fn a_number_that_does_not_fit_is_an_error_and_is_not_rounded() {
         for text in
             ["9223372036854775808", "0.12345678901234567891", "1e30", "1e31", "1e-31", "1e99999999999", "12e-31"]
         {
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn a_string_that_is_not_a_number_is_an_error() {
         for text in [
             "", "-", "\"\"", "\"", ".", "1.", ".5", "+1", "01", "1e", "1e+", "1e1.5", "NaN", "Infinity", "0x10", "1,5",
             " 1", "1 ", "1_000", "--1", "\"1", "null", "true", "١",
@@ -230,14 +232,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_it_prints_reads_back_as_itself(mantissa in any::<i64>(), scale in 0_u8..=30) {
+        fn a_number_parses_back_from_what_it_prints(mantissa in any::<i64>(), scale in 0_u8..=30) {
             let number = Decimal::new(mantissa, scale).unwrap();
             prop_assert_eq!(number.to_string().parse(), Ok(number));
             prop_assert_eq!(format!("\"{number}\"").parse(), Ok(number));
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,40}", digits in "-?[0-9]{0,40}(\\.[0-9]{0,40})?([eE][+-]?[0-9]{0,4})?") {
+        fn no_string_makes_it_panic(text in ".{0,40}", digits in "-?[0-9]{0,40}(\\.[0-9]{0,40})?([eE][+-]?[0-9]{0,4})?") {
             let _ = text.parse::<Decimal>();
             if let Ok(number) = digits.parse::<Decimal>() {
                 prop_assert_eq!(number.to_string().parse(), Ok(number));

@@ -1,22 +1,22 @@
-//! The order guard: only newer moves a part of a quote.
+//! The order guard: only newer moves a part of a snapshot.
 
 use super::{Sequence, TradeKey, UnixMicros};
 
-/// What keeps a quote from going back, beside the quote itself: per part the highest place in the venue's order that was
-/// seen, and which trades are shown.
+/// What keeps a snapshot from moving back, kept beside it: the highest place in the venue's order of each part, and the
+/// keys of the trades that the snapshot holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Guards {
     pub(super) trade: Guard,
     pub(super) quote: Guard,
     pub(super) stats: Guard,
     pub(super) status: Guard,
-    /// What a correction would call the shown trade of the regular session.
-    pub(super) shown: Option<TradeKey>,
-    /// What a correction would call the shown trade outside it.
-    pub(super) shown_ext: Option<TradeKey>,
+    /// What a correction would call the last trade of the regular session.
+    pub(super) trade_key: Option<TradeKey>,
+    /// What a correction would call the last trade outside it.
+    pub(super) ext_key: Option<TradeKey>,
 }
 
-/// The highest place that was seen of one part.
+/// The highest place in the venue's order that one part has reached.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Guard {
     id: Option<u64>,
@@ -24,9 +24,9 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Whether an event at this place is newer than all before it; if so, that is the highest place now.
+    /// Returns whether an event at this place is newer than all before it. If so, its place is the highest from now on.
     ///
-    /// Id and time are kept apart: one wild time or a restart of the venue's ids must not shut a part for ever.
+    /// Id and time are kept apart: neither one wild time nor a restart of the venue's ids may shut a part for ever.
     pub(super) fn admits(&mut self, sequence: Sequence) -> bool {
         let newer_time = matches!((sequence.time, self.time), (Some(time), Some(highest)) if time > highest);
         let admitted = match (sequence.id, self.id) {
@@ -44,7 +44,7 @@ impl Guard {
 }
 
 impl Guards {
-    /// A new connection begins: a part that is ordered by ids alone starts anew, for its ids may too.
+    /// Prepares for a new connection, whose ids may restart: a part that is ordered by ids alone forgets its highest.
     pub(super) fn restart_ids(&mut self) {
         for guard in [&mut self.trade, &mut self.quote, &mut self.stats, &mut self.status] {
             if guard.time.is_none() {

@@ -11,8 +11,8 @@ use super::{
 pub enum Hours {
     /// Day and night.
     Always,
-    /// As the stock exchanges of the United States: from 4:00 to 20:00 in New York, on a half day to 17:00, with the regular
-    /// session from 9:30 to 16:00, on a half day to 13:00. Not on weekends and the exchanges' holidays.
+    /// The hours of the stock exchanges of the United States: from 4:00 to 20:00 in New York, on a half day to 17:00. The
+    /// regular session is from 9:30 to 16:00, on a half day to 13:00. Weekends and the exchanges' holidays are closed.
     UsEquities,
 }
 
@@ -23,38 +23,38 @@ names! {
     }
 }
 
-/// What a moment is for a feed.
+/// What a feed may expect of its venue at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Outside its hours.
+    /// Outside the feed's hours.
     Closed,
-    /// Within its hours, but silence is normal.
+    /// Within the feed's hours, but silence is normal.
     Quiet,
     /// Data must flow: silence is an outage.
     Busy,
 }
 
-/// A feed's hours, with the days that no rule knows.
+/// A feed's hours, and the closed days that no rule covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     hours: Hours,
     closed_days: Vec<Date>,
 }
 
-/// The moments of a day, in minutes after midnight.
+/// The phases of a day begin so many minutes after midnight.
 const OPENING: u32 = 4 * 60;
 const REGULAR_OPENING: u32 = 9 * 60 + 30;
 const REGULAR_CLOSE: u32 = 16 * 60;
 const CLOSE: u32 = 20 * 60;
 const REGULAR_CLOSE_OF_HALF_DAY: u32 = 13 * 60;
-/// The late session of a half day is as much shorter: exchanges and venues end it then.
+/// On a half day exchanges and venues end the late session three hours earlier, too.
 const CLOSE_OF_HALF_DAY: u32 = 17 * 60;
 
-/// Without a day that is closed by configuration, no two trading days are further apart: a weekend and a holiday on each side.
+/// Trading days are at most so far apart, a weekend with a holiday on each side, unless the configuration closes more.
 const DAYS_APART_MAX: usize = 6;
 
 impl Schedule {
-    /// The hours, without the days on which nothing trades though no rule says so.
+    /// The hours, without the days that the configuration closes.
     pub fn new(hours: Hours, closed_days: Vec<Date>) -> Self {
         Self { hours, closed_days }
     }
@@ -64,7 +64,7 @@ impl Schedule {
         Self::new(Hours::Always, Vec::new())
     }
 
-    /// What this moment is.
+    /// The phase at this time.
     pub fn phase(&self, now: UnixMicros) -> Phase {
         if self.hours == Hours::Always {
             return Phase::Busy;
@@ -74,7 +74,7 @@ impl Schedule {
         last.map_or(Phase::Closed, |(_, phase)| phase)
     }
 
-    /// The next moment at which the phase is another one; `None` where it never is.
+    /// When the phase changes next; `None` where it never does.
     pub fn next_change(&self, now: UnixMicros) -> Option<UnixMicros> {
         if self.hours == Hours::Always {
             return None;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_trades_always_never_changes() {
+    fn a_feed_that_always_trades_never_changes_its_phase() {
         let schedule = Schedule::always();
         for micros in [0, i64::MIN, i64::MAX] {
             let now = UnixMicros(micros);

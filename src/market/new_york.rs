@@ -1,7 +1,7 @@
-//! The calendar of the exchanges of New York: holidays, half days and the clock, all by rule. No database of time zones.
+//! The calendar of the exchanges in New York: holidays, half days and the clock, all by rule, without a time zone database.
 //!
-//! The rules are those of NYSE Rule 7.2 and of its published holiday calendars, for the years since 2007, when the clock's
-//! present rule began. What no rule knows, such as a day of mourning, comes from the configuration.
+//! The rules are those of NYSE Rule 7.2 and of its published holiday calendars, for the years since 2007, when the
+//! current daylight saving rule began. A closing that no rule covers, such as a day of mourning, is configured.
 
 use super::{Date, UnixMicros, date::Weekday};
 
@@ -29,9 +29,9 @@ pub(super) fn day(date: Date) -> Day {
     }
 }
 
-/// The moment at which clocks in New York show this time, in minutes after midnight.
+/// The time at which clocks in New York show so many minutes after midnight.
 ///
-/// Clocks are set on Sundays at two in the morning, so a time of a trading day is never skipped and never comes twice.
+/// Clocks change on Sundays at two in the morning, so no time of a trading day is skipped or comes twice.
 pub(super) fn moment(date: Date, minute: u32) -> UnixMicros {
     let year = date.year();
     let summer = nth(year, 3, Weekday::Sunday, 2)..nth(year, 11, Weekday::Sunday, 1);
@@ -39,7 +39,8 @@ pub(super) fn moment(date: Date, minute: u32) -> UnixMicros {
     UnixMicros(date.midnight().0 + (i64::from(minute) + minutes_behind) * 60_000_000)
 }
 
-/// The day in New York, for a moment at which its exchanges may trade: by winter time, which is off by an hour around midnight.
+/// The date in New York, for a time at which its exchanges may trade. It counts by winter time, so it is wrong for an hour
+/// around midnight in summer.
 pub(super) fn date(moment: UnixMicros) -> Date {
     Date::of(UnixMicros(moment.0.saturating_sub(5 * 60 * 60_000_000)))
 }
@@ -51,7 +52,7 @@ fn is_weekend(date: Date) -> bool {
 fn is_holiday(date: Date) -> bool {
     let year = date.year();
     let fixed = |month: u32, day: u32| observed(Date::unchecked(year, month, day));
-    // A Saturday's New Year is not kept on the Friday before: that is the last day of the books of the old year.
+    // A New Year on a Saturday is not observed on the Friday before, the last day of the old accounting year.
     let new_year = Date::unchecked(year, 1, 1);
     let new_year = if new_year.weekday() == Weekday::Saturday { new_year } else { observed(new_year) };
     let holidays = [
@@ -68,13 +69,13 @@ fn is_holiday(date: Date) -> bool {
     holidays.contains(&date) || (year >= JUNETEENTH_SINCE && date == fixed(6, 19))
 }
 
-/// The day before Independence Day, the day after Thanksgiving and Christmas Eve, where they are days of trading at all.
+/// The day before Independence Day, the day after Thanksgiving, and Christmas Eve, if they are trading days.
 fn is_half(date: Date) -> bool {
     let year = date.year();
     [Date::unchecked(year, 7, 3), thanksgiving(year).plus(1), Date::unchecked(year, 12, 24)].contains(&date)
 }
 
-/// The day on which a holiday is kept: a Saturday's on the Friday before, a Sunday's on the Monday after.
+/// The day on which a holiday is observed: for a Saturday the Friday before, for a Sunday the Monday after.
 fn observed(holiday: Date) -> Date {
     match holiday.weekday() {
         Weekday::Saturday => holiday.plus(-1),
@@ -83,7 +84,7 @@ fn observed(holiday: Date) -> Date {
     }
 }
 
-/// A month's first, second, ... of a day of the week.
+/// The first, second, ... of a weekday in a month.
 fn nth(year: i32, month: u32, weekday: Weekday, nth: i32) -> Date {
     let mut date = Date::unchecked(year, month, 1);
     while date.weekday() != weekday {
@@ -105,7 +106,8 @@ fn thanksgiving(year: i32) -> Date {
 /// Easter Sunday of the Gregorian calendar, by the "anonymous" computus (Nature, 1876; Meeus, Astronomical Algorithms, ch. 8).
 fn easter(year: i32) -> Date {
     let golden = year % 19;
-    let (century, of_century) = (year / 100, year % 100);
+    let century = year / 100;
+    let of_century = year % 100;
     let correction = (century - (century + 8) / 25 + 1) / 3;
     let epact = (19 * golden + century - century / 4 - correction + 15) % 30;
     let to_sunday = (32 + 2 * (century % 4) + 2 * (of_century / 4) - epact - of_century % 4) % 7;

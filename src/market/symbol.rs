@@ -1,24 +1,24 @@
-//! The canonical name of what is traded.
+//! The canonical name of an instrument.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 /// A canonical symbol, `[A-Z0-9][A-Z0-9._-]{0,31}`: `AAPL`, `BRK.B`, `BTC-USDT`.
 ///
-/// It holds nothing that could break out of a JSON string, an SSE field, a log line or a URL. Cloning shares the text.
+/// No character of it can break out of a JSON string, an SSE field, a log line or a URL. Clones share the string.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(Arc<str>);
 
-/// Why a text is no symbol.
+/// Why a string is not a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SymbolError {
-    /// Nothing at all.
-    #[error("a symbol is empty")]
+    /// The empty string.
+    #[error("a symbol has at least one character")]
     Empty,
     /// Longer than [`Symbol::LENGTH_MAX`].
-    #[error("a symbol is longer than {} characters", Symbol::LENGTH_MAX)]
+    #[error("a symbol has at most {} characters", Symbol::LENGTH_MAX)]
     TooLong,
     /// Another character than `A-Z`, `0-9`, `.`, `_`, `-`, or one of the last three at the start.
-    #[error("a symbol is made of A-Z, 0-9, '.', '_' and '-', and starts with a letter or a digit")]
+    #[error("a symbol consists of A-Z, 0-9, '.', '_' and '-', and starts with a letter or a digit")]
     Character,
 }
 
@@ -26,19 +26,19 @@ impl Symbol {
     /// The longest symbol, in characters (all of them ASCII).
     pub const LENGTH_MAX: usize = 32;
 
-    /// Reads a symbol as a person may write it: lower case is folded to upper case.
+    /// Parses a symbol as a person may write it: lower case is folded to upper case.
     ///
     /// # Errors
     /// As [`Symbol::from_str`].
     pub fn fold(text: &str) -> Result<Self, SymbolError> {
-        // Checked before it is copied: the text may come from a hostile request.
+        // Checked before the copy: the string may come from a hostile request.
         if text.len() > Self::LENGTH_MAX {
             return Err(SymbolError::TooLong);
         }
         text.to_ascii_uppercase().parse()
     }
 
-    /// The symbol's text.
+    /// The symbol as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }

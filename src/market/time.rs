@@ -1,29 +1,29 @@
-//! Time, always passed in: nothing behind the edges reads a clock.
+//! Time, which is always passed in: only the edges read a clock.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment by the calendar, in µs since 1970-01-01T00:00:00Z: all times of the wire, and all that venues give.
+/// A calendar time in µs since 1970-01-01T00:00:00Z: every time on the wire, and every time of a venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMicros(pub i64);
 
 impl UnixMicros {
-    /// 1990-01-01: a venue's time before it is none (zeros and defaults land in 1970).
+    /// 1990-01-01. An earlier time of a venue does not count: zeros and defaults land in 1970.
     const EARLIEST: Self = Self(631_152_000_000_000);
-    /// How far a venue's clock may run ahead of ours before its time is none.
+    /// How far a venue's clock may run ahead of ours before its time does not count.
     const AHEAD_MAX_MICROS: i64 = 60_000_000;
 
-    /// The moment, if a venue can mean it: neither before 1990 nor over a minute ahead of `now`.
+    /// Returns the time if a venue can mean it: not before 1990, and at most a minute ahead of `now`.
     pub fn plausible(self, now: Self) -> Option<Self> {
         (self >= Self::EARLIEST && self.0 <= now.0.saturating_add(Self::AHEAD_MAX_MICROS)).then_some(self)
     }
 }
 
-/// One reading of both clocks: the monotonic one for what is to be done when, the calendar for what is told to people.
+/// One reading of both clocks: the monotonic one for deadlines, the calendar for the wire and for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// For deadlines and ages inside the process.
     pub instant: Instant,
-    /// For everything that leaves it.
+    /// For everything that leaves the process.
     pub unix: UnixMicros,
 }
 
@@ -34,7 +34,7 @@ impl Now {
         Self { instant: Instant::now(), unix: UnixMicros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)) }
     }
 
-    /// This moment, `later` on: how tests and simulations let time pass.
+    /// The reading `later` on: tests and simulations let time pass with it.
     pub fn after(self, later: Duration) -> Self {
         let micros = i64::try_from(later.as_micros()).unwrap_or(i64::MAX);
         Self { instant: self.instant + later, unix: UnixMicros(self.unix.0.saturating_add(micros)) }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_before_1990_or_over_a_minute_ahead_is_none() {
+    fn a_time_before_1990_or_over_a_minute_ahead_does_not_count() {
         let now = UnixMicros(1_732_283_045_000_000);
         for (micros, plausible) in [
             (now.0, true),

@@ -1,8 +1,8 @@
-//! What one venue message says of one symbol.
+//! Updates: a venue's message, decoded for one symbol.
 
 use super::{Decimal, UnixMicros, names::names};
 
-/// What one venue message says of one symbol: any of its parts, each field set, kept or cleared.
+/// A venue's message, decoded for one symbol: any of its parts, each field set, kept or cleared.
 ///
 /// Several trades are several updates, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,28 +13,28 @@ pub struct Update {
     pub trade: Option<TradeUpdate>,
     /// The best bid and ask.
     pub quote: Option<QuoteUpdate>,
-    /// The venue's own figures over a window.
+    /// The venue's own statistics over a window.
     pub stats: Option<StatsUpdate>,
     /// Whether the symbol may be traded.
     pub status: Option<StatusUpdate>,
-    /// What became of a trade that was told before.
+    /// The correction or the cancel of an earlier trade.
     pub correction: Option<Correction>,
 }
 
 /// What an update does to one field. Missing is not zero, and not gone either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Field<T> {
-    /// The message does not speak of it.
+    /// The message does not have the field.
     #[default]
     Keep,
-    /// The message says that there is none: a halted stock's bid, an empty string.
+    /// The message says that there is no value: a halted stock's bid, an empty string.
     Clear,
-    /// The message says what it is.
+    /// The message gives the value.
     Set(T),
 }
 
 impl<T: Copy + PartialEq> Field<T> {
-    /// Does it; returns whether `value` is another one now.
+    /// Applies it to `value`; returns whether `value` changed.
     pub(super) fn apply(self, value: &mut Option<T>) -> bool {
         let before = *value;
         match self {
@@ -46,19 +46,19 @@ impl<T: Copy + PartialEq> Field<T> {
     }
 }
 
-/// Where an update stands in the venue's order of a symbol's part.
+/// The place of an update in the venue's order of one part of a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sequence {
-    /// The venue's own rising number for this symbol and part.
+    /// The venue's own rising number, for this symbol and part.
     pub id: Option<u64>,
     /// The venue's time of the event.
     pub time: Option<UnixMicros>,
-    /// The venue's order is that of arrival: a consolidated feed, whose late prints are told by their conditions, and where
-    /// neither ids nor times compare from one exchange to another. Nothing is late then.
+    /// Whether arrival is the venue's order. A consolidated feed marks late prints by their conditions, and neither ids
+    /// nor times compare from one exchange to another; no update is late then.
     pub by_arrival: bool,
 }
 
-/// A trade: it always makes a tick, even at the price and size of the one before.
+/// A trade. It always makes a tick, even at the price and size of the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TradeUpdate {
     /// Its place among the symbol's trades.
@@ -69,23 +69,23 @@ pub struct TradeUpdate {
     pub size: Field<Decimal>,
     /// The taker's side.
     pub side: Field<Side>,
-    /// In which session it counts.
+    /// The session that it counts in.
     pub session: TradingSession,
-    /// What a correction will call it.
+    /// The key that a correction will name it by.
     pub key: Option<TradeKey>,
 }
 
-/// In which session a trade counts: the last of each is kept apart.
+/// The session that a trade counts in. A snapshot keeps the last trade of each apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TradingSession {
-    /// The regular one, or the only one.
+    /// The regular session, or the only one.
     #[default]
     Regular,
-    /// Before or after it.
+    /// Before or after the regular session.
     Extended,
 }
 
-/// What a venue calls a trade when it corrects or cancels it: its exchanges number their trades on their own.
+/// How a venue names a trade that it corrects or cancels. Each exchange numbers its own trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TradeKey {
     /// The exchange's letter.
@@ -94,25 +94,25 @@ pub struct TradeKey {
     pub id: u64,
 }
 
-/// What became of a trade that was told before.
+/// The correction or the cancel of an earlier trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Correction {
-    /// The trade as it was told.
+    /// The trade that it corrects.
     pub of: TradeKey,
-    /// What it is now; `None` where it was cancelled, or may not be shown any more.
+    /// Its new values; `None` where it was cancelled, or may not set the last price any more.
     pub now: Option<Corrected>,
 }
 
-/// A trade after its correction. It happened when it happened, so it has no time of its own.
+/// A trade after its correction. It keeps the time of the trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Corrected {
-    /// What the next correction will call it.
+    /// The key that the next correction will name it by.
     pub key: Option<TradeKey>,
     /// The price of one unit.
     pub price: Field<Decimal>,
     /// Shares, or the venue's units.
     pub size: Field<Decimal>,
-    /// In which session it counts.
+    /// The session that it counts in.
     pub session: TradingSession,
 }
 
@@ -121,22 +121,22 @@ pub struct Corrected {
 pub struct StatusUpdate {
     /// Its place among the symbol's statuses.
     pub sequence: Sequence,
-    /// Set: trading is halted, and why. Cleared: it goes on.
+    /// Set: trading is halted, and why. Cleared: trading has resumed.
     pub halted: Field<Halt>,
 }
 
 /// Why trading is halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt {
-    /// News are pending, or were just told.
+    /// News is pending, or was just released.
     News,
     /// The price moved too far or too fast.
     Volatility,
     /// The whole market moved too far.
     MarketWide,
-    /// The exchange or the regulator looks into the company.
+    /// The exchange or the regulator investigates the company.
     Regulatory,
-    /// Any other reason, or none that was told.
+    /// Another reason, or none was given.
     Other,
 }
 
@@ -145,22 +145,22 @@ pub enum Halt {
 pub struct QuoteUpdate {
     /// Its place among the symbol's quotes.
     pub sequence: Sequence,
-    /// The highest price that somebody pays.
+    /// The highest price that a buyer offers.
     pub bid: Field<Decimal>,
-    /// How much they would buy at it.
+    /// How much buyers want at that price.
     pub bid_size: Field<Decimal>,
-    /// The lowest price that somebody takes.
+    /// The lowest price that a seller accepts.
     pub ask: Field<Decimal>,
-    /// How much they would sell at it.
+    /// How much sellers offer at that price.
     pub ask_size: Field<Decimal>,
 }
 
-/// The venue's own figures over a window. Nothing is summed here: what the venue does not say is left out.
+/// The venue's own statistics over a window. The gateway computes none of them: what the venue does not send stays unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsUpdate {
     /// Its place among the symbol's statistics.
     pub sequence: Sequence,
-    /// What the figures span.
+    /// The window that they span.
     pub window: Field<StatsWindow>,
     /// The window's first price.
     pub open: Field<Decimal>,
@@ -174,7 +174,7 @@ pub struct StatsUpdate {
     pub prev_close: Field<Decimal>,
 }
 
-/// Who took the other's price.
+/// The side of the taker: the party that accepted the price of an order in the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The taker bought.
@@ -190,7 +190,7 @@ names! {
     }
 }
 
-/// What a venue's statistics span.
+/// The window that a venue's statistics span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatsWindow {
     /// The trading day.
@@ -203,103 +203,5 @@ names! {
     StatsWindow {
         Day = "day",
         Hours24 = "24h",
-    }
-}
-
-/// What of a quote changes together, each with its own version and venue time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The last trade.
-    Trade,
-    /// The best bid and ask.
-    Quote,
-    /// The venue's statistics.
-    Stats,
-    /// What can be said of the others: live, stale, ...
-    Status,
-}
-
-names! {
-    Part {
-        Trade = "trade",
-        Quote = "quote",
-        Stats = "stats",
-        Status = "status",
-    }
-}
-
-impl Part {
-    /// All of them, in the order in which a tick's `kind` names the first that changed.
-    pub const ALL: [Self; 4] = [Self::Trade, Self::Quote, Self::Stats, Self::Status];
-}
-
-/// A set of [`Part`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Parts(u8);
-
-impl Parts {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// All of them.
-    pub const ALL: Self = Self(0b1111);
-    /// The status alone.
-    pub const STATUS: Self = Self(1 << Part::Status as u8);
-    const CORRECTION: u8 = 1 << 7;
-
-    /// Adds one.
-    pub fn insert(&mut self, part: Part) {
-        self.0 |= 1 << part as u8;
-    }
-
-    /// Takes one out; returns whether it was in.
-    pub fn remove(&mut self, part: Part) -> bool {
-        let was_in = self.contains(part);
-        self.0 &= !(1 << part as u8);
-        was_in
-    }
-
-    /// Whether one is in.
-    pub fn contains(self, part: Part) -> bool {
-        self.0 & (1 << part as u8) != 0
-    }
-
-    /// Adds the mark that the trade was corrected, and did not happen anew. It is no part: whoever wants trades wants it too.
-    pub(super) fn mark_correction(&mut self) {
-        self.insert(Part::Trade);
-        self.0 |= Self::CORRECTION;
-    }
-
-    /// Whether the trade was corrected.
-    pub fn has_correction(self) -> bool {
-        self.0 & Self::CORRECTION != 0
-    }
-
-    /// Whether none is in.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether some part is in both.
-    pub fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 & Self::ALL.0 != 0
-    }
-
-    /// Those that are in one or the other.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Those that are in, in the order of [`Part::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Part> {
-        Part::ALL.into_iter().filter(move |&part| self.contains(part))
-    }
-}
-
-impl FromIterator<Part> for Parts {
-    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
-        let mut set = Self::NONE;
-        parts.into_iter().for_each(|part| set.insert(part));
-        set
     }
 }

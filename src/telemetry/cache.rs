@@ -1,9 +1,9 @@
 //! The cache's metrics.
 
-use super::names;
-use metrics::{Counter, counter};
+use super::catalog::CACHE_UPDATES;
+use metrics::Counter;
 
-/// What came of updates.
+/// Counts updates by their result.
 #[derive(Clone)]
 pub struct CacheMetrics {
     ticks: Counter,
@@ -14,8 +14,11 @@ pub struct CacheMetrics {
 impl CacheMetrics {
     /// Registers them with the installed recorder.
     pub fn register() -> Self {
-        let result = |result: &'static str| counter!(names::CACHE_UPDATES, "result" => result);
-        Self { ticks: result("tick"), unchanged: result("unchanged"), late: result("late") }
+        Self {
+            ticks: CACHE_UPDATES.handle(["tick".into()]),
+            unchanged: CACHE_UPDATES.handle(["unchanged".into()]),
+            late: CACHE_UPDATES.handle(["late".into()]),
+        }
     }
 
     /// Counts a batch.

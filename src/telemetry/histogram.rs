@@ -38,24 +38,24 @@ impl Histogram {
         self.sum_nanos += other.sum_nanos;
     }
 
-    fn render(&self, name: &str, label: &str, out: &mut String) {
-        let comma = if label.is_empty() { "" } else { "," };
+    /// Appends its series; `labels` is `name="value"` of each label, and may be empty.
+    pub(super) fn render(&self, name: &str, labels: &str, out: &mut String) {
+        let comma = if labels.is_empty() { "" } else { "," };
         let mut below = 0;
         for (bound, count) in SECONDS_BUCKETS.iter().zip(self.counts) {
             below += count;
-            let _ = writeln!(out, "{name}_bucket{{{label}{comma}le=\"{bound}\"}} {below}");
+            let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}");
         }
         let all = below + self.counts[SECONDS_BUCKETS.len()];
-        let _ = writeln!(out, "{name}_bucket{{{label}{comma}le=\"+Inf\"}} {all}");
-        let labels = if label.is_empty() { String::new() } else { format!("{{{label}}}") };
+        let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         let _ = writeln!(out, "{name}_sum{labels} {}\n{name}_count{labels} {all}", self.sum_nanos as f64 / 1e9);
     }
 }
 
-/// Appends a classic histogram in Prometheus' text format, one for each label; an empty label is none.
-pub fn render_histogram(name: &str, help: &str, labelled: &[(&str, &Histogram)], out: &mut String) {
+/// Appends what Prometheus' text format wants before a histogram's series.
+pub(super) fn render_head(name: &str, help: &str, out: &mut String) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
-    labelled.iter().for_each(|(label, histogram)| histogram.render(name, label, out));
 }
 
 #[cfg(test)]
@@ -69,7 +69,8 @@ mod tests {
             histogram.record(Duration::from_micros(micros));
         }
         let mut text = String::new();
-        render_histogram("x_seconds", "How long.", &[("", &histogram)], &mut text);
+        render_head("x_seconds", "How long.", &mut text);
+        histogram.render("x_seconds", "", &mut text);
         assert!(text.starts_with("# HELP x_seconds How long.\n# TYPE x_seconds histogram\n"), "{text}");
         for line in [
             "{le=\"0.00005\"} 2",
@@ -83,7 +84,7 @@ mod tests {
             assert!(text.lines().any(|found| found.ends_with(line)), "{line} in {text}");
         }
         text.clear();
-        render_histogram("x_seconds", "How long.", &[("a=\"b\"", &histogram)], &mut text);
+        histogram.render("x_seconds", "a=\"b\"", &mut text);
         for line in ["x_seconds_bucket{a=\"b\",le=\"5\"} 4", "x_seconds_count{a=\"b\"} 5"] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }

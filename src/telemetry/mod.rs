@@ -1,16 +1,18 @@
-//! What operators see: metric names and handles, and logs.
+//! What operators see: the catalog of metrics, their handles, and logs.
 
 mod cache;
+pub mod catalog;
 mod histogram;
 pub mod labels;
 mod log_limit;
 pub mod logs;
-pub mod names;
+mod metric;
 mod processor_wait;
 mod recorder;
 
 pub use cache::CacheMetrics;
-pub use histogram::{Histogram, SECONDS_BUCKETS, render_histogram};
+pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, Source, install};
 
 pub(crate) use log_limit::{LogLimit, SharedLogLimit};

@@ -1,7 +1,7 @@
 //! How long this process's threads were ready to run and no processor was free for them: a busy host, or a small share of
 //! one, is seen nowhere else. Time in use is then low, and ticks are late all the same.
 
-use super::names::{PROCESSOR_WAIT, PROCESSOR_WAIT_HELP};
+use super::{Metric, catalog::PROCESSOR_WAIT};
 use std::{
     fmt::Write,
     fs,
@@ -24,8 +24,9 @@ impl ProcessorWait {
     pub(super) fn render(&self, out: &mut String) {
         let Some(now) = waited_nanos() else { return };
         let nanos = self.0.fetch_max(now, Ordering::Relaxed).max(now);
-        let _ = writeln!(out, "# HELP {PROCESSOR_WAIT} {PROCESSOR_WAIT_HELP}\n# TYPE {PROCESSOR_WAIT} counter");
-        let _ = writeln!(out, "{PROCESSOR_WAIT} {}", nanos as f64 / 1e9);
+        let Metric { name, help, kind, .. } = PROCESSOR_WAIT.0;
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+        let _ = writeln!(out, "{name} {}", nanos as f64 / 1e9);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The recorder that keeps the process's metrics, and their text.
 
-use super::{SECONDS_BUCKETS, names, processor_wait::ProcessorWait};
+use super::{SECONDS_BUCKETS, catalog, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -31,10 +31,10 @@ pub struct Metrics {
 /// [`BuildError::FailedToSetGlobalRecorder`] the second time: a process has one recorder.
 pub fn install() -> Result<Metrics, BuildError> {
     let recorder = PrometheusBuilder::new().set_buckets(&SECONDS_BUCKETS)?.install_recorder()?;
-    names::describe();
+    catalog::describe();
     let process = Collector::default();
     process.describe();
-    metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into()]).set(1.0);
     Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default(), source: Arc::new(|_| {}) })
 }
 

@@ -144,7 +144,7 @@ tick_fields! {
     kind: word(words(Kind::NAMES)), tick, Always, Some(Kind::of(tick.changed).name()), "The first of these that this tick changed.";
     state: word(words(State::NAMES)), Status, Always, Some(snapshot.state().name()), "Whether the price may be trusted: only `live` is a live price.";
     since: micros, Status, When("the symbol is not live"), not_live.map(|(since, _)| since), "Since when the state holds.";
-    reason: open_word(words(Reason::NAMES)), Status, When("the symbol is not live"), not_live.map(|(_, reason)| reason.name()), "Why the symbol is not live.";
+    reason: open_word(words(Reason::NAMES)), Status, When("the symbol is not live"), not_live.map(|(_, reason)| reason.name()), "Why the symbol is in that state. Later versions may add reasons.";
     stale: words(words(Part::NAMES)), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
     origin: word(Origin::NAMES), tick, When("the data are not the live market"), snapshot.origin.name(), "Where the data come from.";
     recv: micros, tick, When("`seq` is above 0"), snapshot.recv, "When the gateway received the last update, by its own clock.";
@@ -153,9 +153,9 @@ tick_fields! {
     size: decimal, Trade, Known, snapshot.trade.size, "The size of that trade, in shares or the venue's units.";
     side: word(words(Side::NAMES)), Trade, Known, snapshot.trade.side.map(Side::name), "The taker's side of that trade.";
     trade_ts: micros, Trade, Known, snapshot.trade.time, "The venue's time of that trade.";
-    ext_price: decimal, Trade, When("a trade outside the regular session is the newest"), snapshot.ext.price, "The price of the newest trade, outside the regular session.";
-    ext_size: decimal, Trade, When("a trade outside the regular session is the newest"), snapshot.ext.size, "The size of that trade.";
-    ext_ts: micros, Trade, When("a trade outside the regular session is the newest"), snapshot.ext.time, "The venue's time of that trade.";
+    ext_price: decimal, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.price, "The price of the last trade outside the regular session.";
+    ext_size: decimal, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.size, "The size of the trade outside the regular session.";
+    ext_ts: micros, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.time, "The venue's time of the trade outside the regular session.";
     trades: count, Trade, When("there was a trade in this epoch"), (snapshot.trades > 0).then_some(snapshot.trades), "Counts the symbol's trades within the epoch; a tape or a candle shows a gap where it jumps.";
 
     bid: decimal, Quote, Known, snapshot.quote.bid, "The best bid.";

@@ -1,5 +1,5 @@
-//! Binance's frames, from the venue's socket to the client's: a recorded session where `TEST_RECORDINGS` names a folder of
-//! them, else one like it that is made up from a seed.
+//! Binance's frames from the venue's socket to the client's. Plays the recorded session if `TEST_RECORDINGS` names a
+//! folder with one, else a similar session that is generated from a seed.
 
 use crate::support::{
     process::Process,
@@ -7,9 +7,9 @@ use crate::support::{
     reference::{Expected, expected},
     running::{Running, binance, config},
     stream::{Stream, Tick},
-    venue::Venue,
 };
 use std::{collections::BTreeMap, net::SocketAddr, thread, time::Duration};
+use venue_sim::blocking::Venue;
 
 const BOTH: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT";
 const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
@@ -33,7 +33,7 @@ fn play(recording: &Recording, speed: f64) {
             let mut stream = open(gateway.address, target, expected.len());
             scope.spawn(move || follow(&mut stream, expected, &recording.name));
         }
-        connection.play(recording, speed);
+        connection.play(recording.due_at(speed));
     });
     gateway.stop().unwrap();
 }
@@ -53,8 +53,8 @@ fn assert_waiting(stream: &mut Stream, symbols: usize) {
     }
 }
 
-/// Reads until all that is expected has come: of each symbol every tick, in order, digit by digit. Between symbols there is
-/// no order.
+/// Reads until every expected tick has come: per symbol in order and digit by digit. Ticks of different symbols may
+/// come in any order.
 fn follow(stream: &mut Stream, expected: &Expected, session: &str) {
     // Of each symbol how many ticks came, and when the gateway had received the last.
     let mut seen: BTreeMap<&str, (usize, u64)> = expected.keys().map(|&symbol| (symbol, (0, 0))).collect();
@@ -84,8 +84,8 @@ fn the_session_has_the_bursts_that_it_is_played_for() {
 #[test]
 fn rule_2_a_client_that_keeps_up_gets_every_tick_at_the_venues_own_pace() {
     let recording = Recording::open();
-    // The whole takes 104 s: every change passes it, a developer's own run has the worst bursts alone.
-    let whole = std::env::var("CI").is_ok_and(|ci| ci == "true"); // as scripts/test reads it, and names what is left out
+    // The whole session takes 104 s: `scripts/nightly session` plays it, all other runs play only the worst bursts.
+    let whole = std::env::var("TEST_WHOLE_SESSION").is_ok_and(|whole| whole == "true");
     play(&if whole { recording } else { recording.worst_parts() }, 1.0);
 }
 
@@ -124,7 +124,7 @@ fn rule_2_a_reader_of_20_kb_a_second_ends_on_the_newest_and_what_it_did_not_get_
         let expected = &expected;
         let fast = scope.spawn(move || read_to_the_end(&mut fast, expected));
         let slow = scope.spawn(move || read_to_the_end(&mut slow, expected));
-        connection.play(&recording, 10.0);
+        connection.play(recording.due_at(10.0));
         (fast.join().unwrap(), slow.join().unwrap())
     });
     println!("{}: missed {} of the fast one, {} of the slow one", recording.name, fast.missed, slow.missed);

@@ -28,7 +28,8 @@ fn set_variable(name: String, value: impl Into<OsString>) -> Result<Config, Stri
     load(None, [(name.into(), value.into())], &Overrides::default()).map_err(|error| error.to_string())
 }
 
-/// Each `tests/fixtures/config/*.toml` is broken; the `.txt` beside it is its message. `TICKFAN_BLESS=1` writes the messages anew.
+/// Each `tests/fixtures/config/*.toml` is broken, and the `.txt` beside it is its message. `TICKFAN_BLESS=1` rewrites
+/// the messages.
 #[test]
 fn each_broken_file_has_its_message() {
     let folder = Path::new("tests/fixtures/config");
@@ -38,7 +39,6 @@ fn each_broken_file_has_its_message() {
     assert!(files.len() >= 12);
     for file in files {
         let message = load_file(&file).expect_err(&format!("{} is accepted", file.display())) + "\n";
-        let message = message.replace("tests/fixtures/config", "tests/config");
         let expected = file.with_extension("txt");
         if std::env::var_os("TICKFAN_BLESS").is_some_and(|value| value == "1") {
             fs::write(&expected, &message).unwrap();
@@ -183,7 +183,8 @@ fn each_key_keeps_its_range_and_says_it() {
         let Some((min, max, below, above)) = bounds(&key.setting) else { continue };
         let name = variable_name(key);
         for good in [&min, &max] {
-            // A bound of max_lag, ring_age or flush_interval may contradict the other: then it is not the range that is wrong.
+            // A bound of max_lag, ring_age or flush_interval may contradict another key; then the message is about
+            // that, not about the range.
             let result = set_variable(name.clone(), good);
             let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of its range"), |_| true);
             assert!(range_is_fine, "{name}={good}: {result:?}");
@@ -227,7 +228,8 @@ fn each_default_is_within_its_range_and_has_a_reason() {
     }
 }
 
-/// Lines of a feed at the limit of a key and over it, and what is said of the latter. The list is the configuration's own.
+/// Lines of a feed at the limit of a key and over it, with the message for the latter. The list of keys is the
+/// configuration's own.
 fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
     let stocks = |key_env: &str, secret_env: &str| {
         format!("venue = \"alpaca\"\nsymbols = [\"A\"]\nkey_env = \"{key_env}\"\nsecret_env = \"{secret_env}\"")
@@ -398,7 +400,6 @@ fn each_broken_file_ends_the_start_with_64_and_its_message() {
         let file = entry.unwrap().path();
         if file.extension().is_some_and(|extension| extension == "toml") {
             let message = fs::read_to_string(file.with_extension("txt")).unwrap();
-            let message = message.replace("tests/config", "tests/fixtures/config");
             let output = tickfan(&["--config", file.to_str().unwrap()], &[]);
             check_exit(&output, 64, "", &format!("error: {message}"));
         }
@@ -440,7 +441,8 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
     let set = |name: &str| -> Vec<&str> {
         unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
     };
-    // What systemd knows of exit codes is about the main process alone: another before it would be started again for ever.
+    // systemd reads exit codes only of the main process. If a process before it failed, systemd would restart the unit
+    // forever.
     assert_eq!(unit.matches("\nExec").count(), 1);
     let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
     let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();

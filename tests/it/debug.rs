@@ -4,7 +4,6 @@ use crate::support::{
     Client, PATIENCE,
     running::{Running, binance, config},
     stream::Stream,
-    venue::{Venue, trade},
 };
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -13,6 +12,7 @@ use tickfan::{
     config::Feed,
     market::{Date, Hours, Now, Schedule},
 };
+use venue_sim::{binance::trade, blocking::Venue};
 
 fn ask(admin: SocketAddr, target: &str) -> Value {
     let answer = Client::connect(admin).get(target);

@@ -262,7 +262,7 @@ fn silence_is_filled_with_heartbeats() {
 }
 
 #[test]
-fn a_draining_gateway_says_goodbye_and_waits_for_the_clients_to_leave() {
+fn rule_12_a_draining_gateway_gives_each_stream_its_own_retry_and_waits_for_the_clients_to_leave() {
     let gateway = Sockets::start(PATIENCE);
     let clients: Vec<_> = (0..50).map(|_| gateway.client(None, PATIENCE)).collect();
     let readers: Vec<_> = clients

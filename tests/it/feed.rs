@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 use tickfan::{
     config::{self, Credentials, Secret, SymbolEntry, VenueKind},
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
@@ -10,19 +10,13 @@ use tickfan::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
-use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
+use venue_sim::{Connection, PATIENCE, Venue, alpaca, sim, within};
 
-/// Nothing here takes long; what has not come by then will never.
-const PATIENCE: Duration = Duration::from_secs(20);
 const MESSAGE_BYTES_MAX: usize = 4_096;
-
-async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it never came: {what}"))
-}
 
 /// Deadlines of a feed that no test has to wait for: those that a test is about are set there.
 fn timing() -> Timing {
@@ -199,75 +193,28 @@ fn price(update: &Update) -> Option<String> {
     }
 }
 
-/// A venue whose behaviour is written out in each test.
-struct Venue {
-    listener: TcpListener,
-    url: String,
+/// Accepts the next connection, and grants its request.
+async fn grant(venue: &Venue) -> Connection {
+    let mut connection = venue.accept().await;
+    sim::grant(&mut connection, &["AAPL", "MSFT"]).await;
+    connection
 }
 
-impl Venue {
-    async fn bind() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("ws://{}", listener.local_addr().unwrap());
-        Self { listener, url }
-    }
-
-    async fn tcp(&self) -> TcpStream {
-        within("a connection", self.listener.accept()).await.unwrap().0
-    }
-
-    async fn accept(&self) -> Peer {
-        Peer(accept_async(self.tcp().await).await.unwrap())
-    }
-
-    /// Accepts, and grants what is asked for.
-    async fn grant(&self) -> Peer {
-        let mut peer = self.accept().await;
-        let request = peer.text().await;
-        assert_eq!(request, r#"{"id":1,"op":"subscribe","symbols":["AAPL","MSFT"]}"#);
-        peer.send(r#"{"op":"ack","id":1}"#).await;
-        peer
-    }
-}
-
-/// The venue's side of a connection.
-struct Peer(WebSocketStream<TcpStream>);
-
-impl Peer {
-    async fn text(&mut self) -> String {
-        loop {
-            match within("a frame", self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
-                Some(Ok(_)) => {}
-                other => panic!("{other:?} in place of a text"),
-            }
-        }
-    }
-
-    async fn send(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
-    }
-
-    async fn trade(&mut self, price: u32) {
-        self.send(&trade(price)).await;
-    }
-}
-
-fn trade(price: u32) -> String {
-    format!(r#"{{"type":"trade","symbol":"MSFT","id":{price},"price":"{price}","size":1,"side":"buy"}}"#)
+async fn send_trade(connection: &mut Connection, price: u32) {
+    connection.send(&sim::trade(price)).await;
 }
 
 #[tokio::test]
 async fn updates_arrive_in_order_and_many_at_once() {
     let (mut rig, venue) = Rig::against(timing()).await;
     assert_eq!(rig.status.state(), FeedState::Connecting);
-    let mut peer = venue.grant().await;
+    let mut peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;
     for price in 1..=1_000 {
-        peer.0.feed(Message::text(trade(price))).await.unwrap();
+        peer.socket.feed(Message::text(sim::trade(price))).await.unwrap();
     }
-    peer.0.flush().await.unwrap();
+    peer.socket.flush().await.unwrap();
     let (mut prices, mut calls) = (Vec::new(), 0);
     while prices.len() < 1_000 {
         let updates = rig.updates().await;
@@ -284,13 +231,13 @@ async fn updates_arrive_in_order_and_many_at_once() {
 #[tokio::test]
 async fn rule_7_a_cut_connection_is_told_at_once_and_made_anew() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut peer = venue.grant().await;
-    peer.trade(1).await;
+    let mut peer = grant(&venue).await;
+    send_trade(&mut peer, 1).await;
     assert_eq!(rig.prices(1).await, ["1"]);
     drop(peer);
     rig.lost_by("io").await;
-    let mut peer = venue.grant().await;
-    peer.trade(2).await;
+    let mut peer = grant(&venue).await;
+    send_trade(&mut peer, 2).await;
     assert_eq!(rig.prices(1).await, ["2"]);
     rig.reached(FeedState::Live).await;
     rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
@@ -300,13 +247,13 @@ async fn rule_7_a_cut_connection_is_told_at_once_and_made_anew() {
 #[tokio::test]
 async fn an_outage_is_one_gap_however_many_attempts_it_takes() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let peer = venue.grant().await;
+    let peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     drop(peer);
     for _ in 0..3 {
         drop(venue.accept().await);
     }
-    let _peer = venue.grant().await;
+    let _peer = grant(&venue).await;
     rig.counted("disconnects_total{feed=\"test\",reason=\"io\"}", "4").await;
     rig.reached(FeedState::Live).await;
     rig.counted("gaps_total{feed=\"test\"}", "1").await;
@@ -316,16 +263,16 @@ async fn an_outage_is_one_gap_however_many_attempts_it_takes() {
 #[tokio::test]
 async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut peer = venue.grant().await;
+    let mut peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     peer.send(r#"{"op":"closing"}"#).await;
     rig.lost_by("closing").await;
     assert_eq!(rig.status.state(), FeedState::Live, "a planned change is no failure");
-    let mut peer = venue.grant().await;
-    peer.0.close(None).await.unwrap();
+    let mut peer = grant(&venue).await;
+    peer.socket.close(None).await.unwrap();
     rig.lost_by("closed").await;
     rig.reached(FeedState::Failed).await;
-    let _peer = venue.grant().await;
+    let _peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     rig.stop().await;
 }
@@ -333,15 +280,15 @@ async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
 #[tokio::test]
 async fn rule_9_bad_bytes_are_dropped_and_counted_and_the_connection_stays() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut peer = venue.grant().await;
-    peer.trade(1).await;
+    let mut peer = grant(&venue).await;
+    send_trade(&mut peer, 1).await;
     peer.send("{\"type\":").await;
-    peer.0.send(Message::binary(vec![0, 159, 146, 150, 255])).await.unwrap();
+    peer.socket.send(Message::binary(vec![0, 159, 146, 150, 255])).await.unwrap();
     peer.send("[]").await;
     peer.send(r#"{"type":"trade","symbol":"IBM","price":1}"#).await;
-    peer.send(&trade(2).replace("\"size\":1", "\"size\":1e99")).await;
+    peer.send(&sim::trade(2).replace("\"size\":1", "\"size\":1e99")).await;
     peer.send(&"[".repeat(MESSAGE_BYTES_MAX)).await;
-    peer.trade(3).await;
+    send_trade(&mut peer, 3).await;
     assert_eq!(rig.prices(3).await, ["1", "2", "3"]);
     for (reason, count) in [("json", 3), ("shape", 1), ("unknown_symbol", 1), ("range", 1)] {
         rig.dropped(reason, count).await;
@@ -352,13 +299,13 @@ async fn rule_9_bad_bytes_are_dropped_and_counted_and_the_connection_stays() {
 #[tokio::test]
 async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_on() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut peer = venue.grant().await;
-    peer.trade(1).await;
+    let mut peer = grant(&venue).await;
+    send_trade(&mut peer, 1).await;
     // The feed may hang up before all of it is written.
-    let _ = peer.0.send(Message::text("x".repeat(MESSAGE_BYTES_MAX + 1))).await;
+    let _ = peer.socket.send(Message::text("x".repeat(MESSAGE_BYTES_MAX + 1))).await;
     rig.lost_by("oversize").await;
-    let mut peer = venue.grant().await;
-    peer.trade(2).await;
+    let mut peer = grant(&venue).await;
+    send_trade(&mut peer, 2).await;
     assert_eq!(rig.prices(1).await, ["2"]);
     rig.stop().await;
 }
@@ -366,7 +313,7 @@ async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_
 #[tokio::test]
 async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut stream = venue.grant().await.0.into_inner();
+    let mut stream = grant(&venue).await.socket.into_inner();
     // Unmasked, as a venue sends: a text frame that is not the last, then continuations for ever.
     let mut fragment = vec![0x01, 126, 4, 0];
     fragment.resize(4 + 1_024, b'x');
@@ -386,14 +333,14 @@ async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
 #[tokio::test]
 async fn rule_9_broken_frames_are_a_counted_reason_too() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut stream = venue.grant().await.0.into_inner();
+    let mut stream = grant(&venue).await.socket.into_inner();
     stream.write_all(&[0xff; 64]).await.unwrap();
     rig.lost_by("protocol").await;
-    let mut stream = venue.grant().await.0.into_inner();
+    let mut stream = grant(&venue).await.socket.into_inner();
     stream.write_all(&[0x81, 2, 0xc3, 0x28]).await.unwrap();
     rig.lost().await;
     rig.counted("disconnects_total{feed=\"test\",reason=\"protocol\"}", "2").await;
-    venue.grant().await.trade(1).await;
+    send_trade(&mut grant(&venue).await, 1).await;
     rig.stop().await;
 }
 
@@ -402,14 +349,13 @@ async fn a_venue_that_refuses_is_asked_again_after_a_wait() {
     let (mut rig, venue) = Rig::against(timing()).await;
     for _ in 0..2 {
         let mut peer = venue.accept().await;
-        peer.text().await;
-        peer.send(r#"{"op":"refuse","id":1}"#).await;
+        sim::refuse(&mut peer).await;
         assert_eq!(rig.refused().await, [(0, Reason::NotGranted), (1, Reason::NotGranted)]);
         rig.lost().await;
         rig.reached(FeedState::Failed).await;
     }
     rig.counted("disconnects_total{feed=\"test\",reason=\"refused\"}", "2").await;
-    let _peer = venue.grant().await;
+    let _peer = grant(&venue).await;
     assert_eq!(rig.refused().await, []);
     rig.reached(FeedState::Live).await;
     rig.counted("gaps_total{feed=\"test\"}", "0").await;
@@ -441,7 +387,7 @@ async fn a_handshake_that_is_refused_is_a_failure_without_a_loss_of_data() {
     stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     rig.reached(FeedState::Failed).await;
     rig.counted("disconnects_total{feed=\"test\",reason=\"http\"}", "1").await;
-    venue.grant().await.trade(1).await;
+    send_trade(&mut grant(&venue).await, 1).await;
     assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
     rig.stop().await;
 }
@@ -456,9 +402,9 @@ async fn rule_7_a_handshake_that_is_refused_refuses_every_symbol_until_one_is_no
         assert_eq!(rig.refused().await, [(0, reason), (1, reason)]);
         rig.reached(FeedState::Failed).await;
         rig.counted("disconnects_total{feed=\"test\",reason=\"denied\"}", "1").await;
-        let mut peer = venue.grant().await;
+        let mut peer = grant(&venue).await;
         assert_eq!(rig.refused().await, []);
-        peer.trade(1).await;
+        send_trade(&mut peer, 1).await;
         assert_eq!(rig.prices(1).await, ["1"], "nothing was lost before");
         rig.stop().await;
     }
@@ -504,7 +450,7 @@ async fn a_request_without_an_answer_is_a_loss() {
     let (mut rig, venue) = Rig::against(Timing { acknowledgement: Duration::from_millis(50), ..timing() }).await;
     let mut peer = venue.accept().await;
     peer.text().await;
-    peer.trade(1).await;
+    send_trade(&mut peer, 1).await;
     rig.lost_by("unacknowledged").await;
     rig.stop().await;
 }
@@ -514,7 +460,7 @@ async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
     let (ping_after, pong) = (Duration::from_millis(30), Duration::from_millis(60));
     let (mut rig, venue) = Rig::against(Timing { ping_after, pong, ..timing() }).await;
     // It is never polled again, so that it answers no ping; the kernel still acknowledges all.
-    let _mute = venue.grant().await;
+    let _mute = grant(&venue).await;
     rig.lost_by("no_pong").await;
     rig.stop().await;
 }
@@ -522,11 +468,11 @@ async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
 #[tokio::test]
 async fn pings_are_answered_on_both_sides() {
     let (mut rig, venue) = Rig::against(Timing { ping_after: Duration::from_millis(20), ..timing() }).await;
-    let mut peer = venue.grant().await;
-    peer.0.send(Message::Ping("mark".into())).await.unwrap();
+    let mut peer = grant(&venue).await;
+    peer.socket.send(Message::Ping("mark".into())).await.unwrap();
     let (mut pongs, mut pings) = (0, 0);
     while pongs < 1 || pings < 3 {
-        match within("a frame", peer.0.next()).await.unwrap().unwrap() {
+        match within("a frame", peer.socket.next()).await.unwrap().unwrap() {
             Message::Pong(mark) => {
                 assert_eq!(&mark[..], b"mark");
                 pongs += 1;
@@ -542,10 +488,10 @@ async fn pings_are_answered_on_both_sides() {
 #[tokio::test]
 async fn a_feed_that_is_stopped_takes_leave_of_its_venue() {
     let (mut rig, venue) = Rig::against(timing()).await;
-    let mut peer = venue.grant().await;
+    let mut peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     rig.shutdown_tx.send_replace(true);
-    assert!(matches!(within("a close", peer.0.next()).await, Some(Ok(Message::Close(_)))));
+    assert!(matches!(within("a close", peer.socket.next()).await, Some(Ok(Message::Close(_)))));
     drop(peer);
     within("the end", rig.task).await.unwrap().unwrap();
     while let Some(seen) = rig.seen_rx.recv().await {
@@ -580,49 +526,23 @@ fn stocks(venue: &Venue) -> config::Feed {
         name: "test".to_owned(),
         url: Some(venue.url.clone()),
         schedule: Schedule::always(),
-        credentials: Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") }),
+        credentials: Some(Credentials { key: Secret::new(alpaca::KEY), secret: Secret::new(alpaca::SECRET) }),
         ..config::Feed::new(VenueKind::Alpaca, ["AAPL", "IBM"].map(entry).into())
     }
 }
 
-impl Venue {
-    /// Accepts a feed of Alpaca's protocol, up to its login.
-    async fn log_in(&self) -> Peer {
-        let mut peer = self.accept().await;
-        peer.send(r#"[{"T":"success","msg":"connected"}]"#).await;
-        assert_eq!(peer.text().await, r#"{"action":"auth","key":"PKTEST","secret":"hush"}"#);
-        peer
-    }
-
-    /// The same, with what it asks for: first prices, of which these are granted, and once that is all, the rest.
-    async fn subscribe(&self, granted: &[&str]) -> Peer {
-        let mut peer = self.log_in().await;
-        peer.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
-        let prices = peer.text().await;
-        assert_eq!(prices, r#"{"action":"subscribe","quotes":["AAPL","IBM"],"trades":["AAPL","IBM"]}"#);
-        peer.acknowledge(granted).await;
-        if granted.len() == 2 {
-            peer.grant_extras(granted).await;
-        }
-        peer
-    }
+/// Accepts a feed of Alpaca's protocol, up to its login.
+async fn log_in(venue: &Venue) -> Connection {
+    let mut connection = venue.accept().await;
+    alpaca::log_in(&mut connection).await;
+    connection
 }
 
-impl Peer {
-    async fn acknowledge(&mut self, granted: &[&str]) {
-        let answer = serde_json::json!([{ "T": "subscription", "trades": granted, "quotes": granted }]);
-        self.send(&answer.to_string()).await;
-    }
-
-    async fn grant_extras(&mut self, granted: &[&str]) {
-        let extras =
-            serde_json::json!({ "action": "subscribe", "dailyBars": granted, "statuses": granted, "lulds": granted });
-        let asked: serde_json::Value = serde_json::from_str(&self.text().await).unwrap();
-        assert_eq!(asked, extras);
-        let answer =
-            serde_json::json!([{ "T": "subscription", "dailyBars": granted, "statuses": granted, "lulds": granted }]);
-        self.send(&answer.to_string()).await;
-    }
+/// Accepts a feed of Alpaca's protocol, and grants these of its two symbols.
+async fn subscribe(venue: &Venue, granted: &[&str]) -> Connection {
+    let mut connection = venue.accept().await;
+    alpaca::grant(&mut connection, &["AAPL", "IBM"], granted).await;
+    connection
 }
 
 const STOCK_TRADE: &str =
@@ -633,12 +553,12 @@ async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
     let venue = Venue::bind().await;
     let denied = Duration::from_millis(40);
     let mut rig = Rig::run(&stocks(&venue), Timing { denied, ..timing() });
-    let mut peer = venue.log_in().await;
+    let mut peer = log_in(&venue).await;
     peer.send(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#).await;
     assert_eq!(rig.refused().await, [(0, Reason::Unauthorized), (1, Reason::Unauthorized)]);
     rig.lost_by("denied").await;
     rig.reached(FeedState::Failed).await;
-    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    let mut peer = subscribe(&venue, &["AAPL", "IBM"]).await;
     rig.reached(FeedState::Live).await;
     assert_eq!(rig.refused().await, []);
     peer.send(STOCK_TRADE).await;
@@ -650,13 +570,13 @@ async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
 async fn what_is_acknowledged_in_part_is_asked_for_again() {
     let venue = Venue::bind().await;
     let mut rig = Rig::run(&stocks(&venue), timing());
-    let mut peer = venue.subscribe(&["AAPL"]).await;
+    let mut peer = subscribe(&venue, &["AAPL"]).await;
     assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
     assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
-    peer.acknowledge(&["AAPL"]).await;
+    alpaca::acknowledge(&mut peer, &["AAPL"]).await;
     assert_eq!(peer.text().await, r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#);
-    peer.acknowledge(&["AAPL"]).await;
-    peer.grant_extras(&["AAPL"]).await;
+    alpaca::acknowledge(&mut peer, &["AAPL"]).await;
+    alpaca::grant_extras(&mut peer, &["AAPL"]).await;
     assert_eq!(rig.refused().await, [(1, Reason::NotGranted)]);
     rig.reached(FeedState::Live).await;
     peer.send(STOCK_TRADE).await;
@@ -670,10 +590,10 @@ async fn what_is_acknowledged_in_part_is_asked_for_again() {
 async fn a_venue_that_holds_on_to_an_old_session_is_left_alone_for_a_while() {
     let venue = Venue::bind().await;
     let mut rig = Rig::run(&stocks(&venue), timing());
-    let mut peer = venue.log_in().await;
+    let mut peer = log_in(&venue).await;
     peer.send(r#"[{"T":"error","code":406,"msg":"connection limit exceeded"}]"#).await;
     rig.lost_by("failed").await;
-    let again = tokio::time::timeout(Duration::from_millis(200), venue.listener.accept()).await;
+    let again = tokio::time::timeout(Duration::from_millis(200), venue.tcp()).await;
     assert!(again.is_err(), "ten times the longest wait of other failures");
     rig.stop().await;
 }
@@ -683,7 +603,7 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
     let venue = Venue::bind().await;
     let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
     let mut rig = Rig::run(&config, timing());
-    let _mute = venue.subscribe(&["AAPL", "IBM"]).await;
+    let _mute = subscribe(&venue, &["AAPL", "IBM"]).await;
     rig.lost_by("no_data").await;
     rig.stop().await;
 }
@@ -697,7 +617,7 @@ async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
     let mute_after = Some(Duration::from_millis(50));
     let mut rig = Rig::run(&config::Feed { schedule, mute_after, ..stocks(&venue) }, timing());
     assert!(matches!(within("the hours", rig.seen_rx.recv()).await, Some(Seen::Closed(true))));
-    let mut peer = venue.subscribe(&["AAPL", "IBM"]).await;
+    let mut peer = subscribe(&venue, &["AAPL", "IBM"]).await;
     rig.reached(FeedState::Quiet).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     peer.send(STOCK_TRADE).await;

@@ -1,16 +1,24 @@
-//! The whole gateway over sockets, from its venues to its clients: what a lost connection and a stop look like from outside.
+//! The whole gateway over sockets, from its venues to its clients: how a lost connection and a stop look from outside.
 
 use crate::support::{
-    Client, PATIENCE,
+    AT_ONCE, Client, PATIENCE, kernel,
     reference::Fields,
     running::{Running, binance, config},
     stream::{Event, Stream, Tick, fields},
-    venue::{AT_ONCE, Venue, quote, trade},
 };
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpStream},
     sync::mpsc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tickfan::telemetry::{
+    Metric,
+    catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
+};
+use venue_sim::{
+    binance::{quote, trade},
+    blocking::Venue,
 };
 
 const ALL: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT,SOL-USDT";
@@ -72,7 +80,7 @@ fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_i
     other.send(&trade("SOLUSDT", 1, "153.10000000"));
     let sol = next(&mut stream, "SOL-USDT", 1);
 
-    // At once, in the stream and for everybody who asks; what was known is still shown, and the other feed is not touched.
+    // The stream and every query show it at once, with the last known values, and the other feed is not affected.
     let cut_at = now_micros();
     connection.cut();
     let mut lost = [stream.tick(), stream.tick()];
@@ -106,7 +114,7 @@ fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_i
 }
 
 #[test]
-fn a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch() {
+fn rule_12_a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch() {
     let mut epochs = Vec::new();
     for _ in 0..2 {
         let venue = Venue::bind();
@@ -141,7 +149,7 @@ fn say_goodbye(mut stream: Stream) {
 }
 
 #[test]
-fn ticks_go_on_while_streams_are_drained() {
+fn rule_12_a_stop_ends_streams_over_the_drain_window_and_ticks_go_on_meanwhile() {
     let venue = Venue::bind();
     let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
     config.server.drain = Duration::from_secs(3);
@@ -209,6 +217,9 @@ fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
     // It is accepted after them, so they are accepted once it is answered.
     let mut idle = Client::connect(gateway.address);
     assert_eq!(idle.get("/v1/symbols").status, 200);
+    for client in [&late_stream, &late_quote] {
+        kernel::wait_until_all_is_read(&client.socket);
+    }
     let admin = gateway.admin;
     let stopping = std::thread::spawn(move || gateway.stop());
     assert_eq!(idle.rest(), "", "the end of an idle connection shows that the stop has begun");
@@ -229,4 +240,52 @@ fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
     while !matches!(stream.next(), Some(Event::Named(name, _)) if name == "bye") {}
     drop(stream);
     stopping.join().unwrap().unwrap();
+}
+
+/// The label values of a scrape, by metric and label. `le` belongs to the buckets of a histogram.
+fn scraped_labels(text: &str) -> BTreeMap<(&str, &str), BTreeSet<&str>> {
+    let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((name, rest)) = line.split_once('{') else { continue };
+        let name = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let labels = rest.split_once('}').unwrap().0.split(',').map(|label| label.split_once('=').unwrap());
+        for (label, value) in labels.filter(|(label, _)| *label != "le") {
+            found.entry((name, label)).or_default().insert(value.trim_matches('"'));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
+    let venue = Venue::bind();
+    let gateway = Running::start(&config(vec![binance("catalog", &venue.url, &["BTC-USDT"])]));
+    let _connection = venue.grant(&["btcusdt"]);
+    let text = Client::connect(gateway.admin).get("/metrics").body;
+    let catalog: BTreeMap<&str, &Metric> = SECTIONS
+        .iter()
+        .flat_map(|(_, metrics)| metrics.iter().copied())
+        .chain(PROCESS)
+        .map(|metric| (metric.name, metric))
+        .collect();
+    let types: BTreeMap<&str, &str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    for (name, kind) in &types {
+        let metric = catalog.get(name).unwrap_or_else(|| panic!("{name} is not in the catalog"));
+        assert_eq!(metric.kind.name(), *kind, "{name}");
+    }
+    // A histogram of the recorder has no series before its first sample, and a request counts after its response.
+    let absent: Vec<_> = catalog.keys().filter(|name| !types.contains_key(*name)).collect();
+    let may_be_absent = ["tickfan_feed_lag_seconds", HTTP_REQUESTS.name()];
+    assert!(absent.iter().all(|name| may_be_absent.contains(name)), "{absent:?}");
+    for ((name, label), values) in scraped_labels(&text) {
+        let declared = catalog[name].labels.iter().find(|declared| declared.name == label);
+        let declared = declared.unwrap_or_else(|| panic!("{name} has no label {label} in the catalog"));
+        let closed: BTreeSet<_> = declared.values.iter().copied().collect();
+        // Routes are counted as they are asked for; every other closed set is there from the start.
+        let is_whole =
+            closed.is_empty() || closed == values || (name == HTTP_REQUESTS.name() && closed.is_superset(&values));
+        assert!(is_whole, "{name}: the label {label} has the values {values:?} and not {closed:?}");
+    }
+    gateway.stop().unwrap();
 }

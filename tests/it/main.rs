@@ -17,3 +17,4 @@ mod openapi;
 mod outages;
 mod request_shapes;
 mod resume;
+mod tables;

@@ -16,7 +16,7 @@ use tickfan_loadtest::venue::{Load, Protocol, Setup, Venue};
 
 const CUTS: usize = 1_000;
 const SYMBOLS: [&str; 3] = ["BTC-USDT", "ETH-USDT", "SOL-USDT"];
-/// Updates a second: what gateway, venue and clients of all these tests are through with in time, however slow their build.
+/// Updates per second that gateway, venue and clients of all these tests can handle in time, even in a debug build.
 const RATE: f64 = 500.0;
 /// About as many bytes as come in 30 ms.
 const BYTES_MAX: usize = 6_000;
@@ -134,7 +134,8 @@ fn rule_3_cut_at_a_thousand_random_bytes_the_newest_of_each_symbol_always_arrive
         let mut seqs = Seqs::new();
         for (symbol, seq) in &seen.ticks {
             let last = seqs.insert(symbol.clone(), *seq);
-            // On a stream of several, what was missed while away may have a hole where it did not fit; what came since may not.
+            // A stream of several symbols may have a hole in the replay, if it did not fit, but not in the ticks after
+            // it.
             let follows = last.is_none_or(|last| last + 1 == *seq || last < *seq && *seq <= before[symbol] + 1);
             assert!(follows, "{symbol}: {last:?}, then {seq}, {} before, in {target} {header}", before[symbol]);
         }

@@ -1,42 +1,40 @@
-//! A gateway that has no descriptor left waits for one and goes on. Alone in its process, whose descriptors it uses up.
+//! A gateway that has no descriptor left waits for one and goes on.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{fs::File, time::Instant};
-use support::{Admin, Client, Gateway, PATIENCE, Setup, metrics};
-use tickfan::admin::HealthInputs;
+use crate::support::{Client, PATIENCE, process::Process};
+use std::time::Instant;
+use venue_sim::blocking::Venue;
 
 const COUNTED: &str = "tickfan_http_accept_errors_total{reason=\"descriptors\"} ";
 
-fn counted() -> u64 {
-    let text = metrics().render();
+/// How many connections could not be accepted. Reads it over an open connection: a new one would need a descriptor.
+fn counted(admin: &mut Client) -> u64 {
+    let text = admin.get("/metrics").body;
     text.lines().find_map(|line| line.strip_prefix(COUNTED)).map_or(0, |count| count.parse().unwrap())
 }
 
 #[test]
 fn without_descriptors_it_waits_and_goes_on() {
-    let admin = Admin::start(std::sync::Arc::new(|| -> HealthInputs { unreachable!("nobody asks") }));
-    let gateway = Gateway::start(Setup::default());
-    let hard = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum: hard }).unwrap();
-    let mut filler: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    // One for the client; none is left for the gateway's side of it.
-    filler.pop();
-    let mut client = gateway.client();
-    client.send("GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let venue = Venue::bind();
+    let feed = format!(
+        "[[feed]]\nname = \"crypto\"\nvenue = \"binance\"\nurl = \"{}\"\nsymbols = [\"BTC-USDT\"]\n",
+        venue.url
+    );
+    let gateway = Process::start("descriptors", &feed);
+    let _connection = venue.grant(&["btcusdt"]);
+    let mut admin = Client::connect(gateway.admin);
+    assert_eq!(admin.get("/livez").status, 200);
+    let limit = gateway.take_free_descriptors();
+    let mut client = Client::connect(gateway.address);
+    client.send("GET /v1/quotes/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\n");
 
     let begun = Instant::now();
-    while counted() < 3 {
+    while counted(&mut admin) < 3 {
         assert!(begun.elapsed() < PATIENCE, "the failures are counted");
-        std::thread::yield_now();
     }
-    let (failures, elapsed) = (counted(), begun.elapsed());
+    let failures = counted(&mut admin);
+    let elapsed = begun.elapsed();
     assert!(failures < 20, "{failures} failures in {elapsed:?}: it does not wait between them");
-    drop(filler);
+    gateway.give_descriptors_back(limit);
     assert_eq!(client.answer(true).status, 200, "served once there are descriptors again");
-    assert_eq!(Client::connect(admin.address).get("/livez").status, 200);
+    assert_eq!(Client::connect(gateway.admin).get("/livez").status, 200);
 }

@@ -1,11 +1,6 @@
 //! Every limit of the configuration, set in a file and reached from outside. The list is the configuration's own.
 
-use crate::support::{
-    Client, connect_narrow,
-    process::Process,
-    stream::Stream,
-    venue::{Connection, Venue, trade},
-};
+use crate::support::{Client, connect_narrow, process::Process, stream::Stream};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
@@ -14,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::config::{KEYS, Key, Setting};
+use venue_sim::{
+    binance::trade,
+    blocking::{Connection, Venue},
+};
 
 const TARGET: &str = "/v1/stream/BTC-USDT";
 const STREAM: &str = "GET /v1/stream/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\n";

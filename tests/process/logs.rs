@@ -1,12 +1,7 @@
 //! What is logged: a line for each event of a life, none that a venue or a client can multiply at will.
 
-use crate::support::{
-    Client, Gateway, Setup,
-    process::Process,
-    stream::Stream,
-    venue::{Connection, Venue},
-};
-use futures_util::{SinkExt, StreamExt};
+use crate::support::{Client, Gateway, Setup, process::Process, stream::Stream};
+use futures_util::StreamExt;
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
@@ -15,10 +10,10 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::{
-    WebSocketStream, accept_async,
-    tungstenite::{Message, protocol::CloseFrame},
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use venue_sim::{
+    alpaca,
+    blocking::{Connection, Venue},
 };
 
 /// A gateway with a feed, and the venue that it is connected to.
@@ -131,35 +126,28 @@ fn rule_9_a_venue_that_sends_garbage_does_not_fill_the_log() {
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
 }
 
-/// Takes a feed of Alpaca's protocol in, up to the key that it shows.
-async fn asked_in(listener: &TcpListener) -> (WebSocketStream<TcpStream>, String) {
-    let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
-    socket.send(Message::text(r#"[{"T":"success","msg":"connected"}]"#)).await.unwrap();
-    let shown = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
-    (socket, shown)
-}
-
 #[test]
 fn a_key_that_a_venue_repeats_is_neither_logged_nor_shown() {
     const KEY: &str = "PKEXAMPLE7";
     const SECRET: &str = "se/cr\"et+0123456789abcdefghij";
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let venue = Venue::bind();
     let feed = format!(
-        "[[feed]]\nname = \"stocks\"\nvenue = \"alpaca\"\nurl = \"ws://{}/v2/iex?token=0123456789\"\n\
+        "[[feed]]\nname = \"stocks\"\nvenue = \"alpaca\"\nurl = \"{}/v2/iex?token=0123456789\"\n\
          symbols = [\"AAPL\"]\nkey_env = \"A_KEY\"\nsecret_env = \"A_SECRET\"\n",
-        listener.local_addr().unwrap()
+        venue.url
     );
     let gateway = Process::start_with("logs-echo", &feed, &[("A_KEY", KEY), ("A_SECRET", SECRET)]);
-    runtime.block_on(async {
-        let (mut socket, shown) = asked_in(&listener).await;
-        socket.send(Message::text(format!("what is {shown}?"))).await.unwrap();
+    venue.run(async |venue| {
+        let mut connection = venue.accept().await;
+        let shown = alpaca::greet(&mut connection).await;
+        connection.send(&format!("what is {shown}?")).await;
         let reason = format!("go away, {KEY} {SECRET}").into();
-        socket.close(Some(CloseFrame { code: 4000.into(), reason })).await.unwrap();
-        let (mut socket, shown) = asked_in(&listener).await;
+        connection.socket.close(Some(CloseFrame { code: 4000.into(), reason })).await.unwrap();
+        let mut connection = venue.accept().await;
+        let shown = alpaca::greet(&mut connection).await;
         let error = serde_json::json!([{"T": "error", "code": 402, "msg": format!("no such key: {shown}")}]);
-        socket.send(Message::text(error.to_string())).await.unwrap();
-        while socket.next().await.is_some_and(|message| message.is_ok()) {}
+        connection.send(&error.to_string()).await;
+        while connection.socket.next().await.is_some_and(|message| message.is_ok()) {}
     });
     gateway.metric_when("tickfan_feed_disconnects_total", "reason=\"denied\"", |denied| denied == 1);
     let shown = Client::connect(gateway.admin).get("/debug/feeds").body;

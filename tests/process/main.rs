@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod descriptors;
 mod hostile;
 mod kills;
 mod limits;

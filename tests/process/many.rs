@@ -1,13 +1,14 @@
-//! As many streams as a process can hold, and more: a gateway in a process of its own, since both ends of each need a descriptor.
+//! As many streams as a process can hold, and more. The gateway has a process of its own, since both ends of a stream
+//! need a descriptor.
 
 use crate::support::{
     Client, PATIENCE,
     crowd::{Crowd, Member},
     process::Process,
-    venue::{Venue, trade},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::{Duration, Instant};
+use venue_sim::{binance::trade, blocking::Venue};
 
 const STREAMS: usize = 10_000;
 /// A debug build opens that many in some seconds; the rest is for machines that do much else.

@@ -1,5 +1,5 @@
-//! Slow heads and slow readers by the thousand, from a tool that is made for that: `SLOWHTTPTEST` names it. Others are served
-//! all the while.
+//! Thousands of slow heads and slow readers from slowhttptest, which `SLOWHTTPTEST` names. Other clients are served
+//! meanwhile.
 
 use crate::support::{Client, process::Process, stream::Stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,7 +28,7 @@ struct Attack {
 /// A head grows every 5 s; what is read are some bytes a second.
 const ATTACKS: [Attack; 3] = [
     Attack { mode: "-H", connections: 1_000, path: "/v1/quotes/AAPL", more: &["-i", "5"] },
-    // Fewer, for each asks for ten large answers at once: by the thousand that would be a test of how fast they are made.
+    // Fewer connections, since each requests ten large responses at once: thousands would test how fast these are made.
     Attack { mode: "-X", connections: 200, path: "/v1/symbols?limit=1000", more: &["-k", "10", "-n", "1", "-z", "32"] },
     Attack {
         mode: "-X",

@@ -1,7 +1,7 @@
 //! A seeded simulation of publishers, workers and clients, without sockets, threads or clocks.
 //!
-//! Every step is checked against the rules. A failure prints the seed, and `SIMULATION_SEED=… cargo test --test
-//! simulation` runs that seed alone. `scripts/faults` plants faults in the workers and sees this test find them.
+//! Every step is checked against the rules. A failure prints its seed, and `SIMULATION_SEED=… cargo test --test
+//! simulation` repeats it. `scripts/mutants` injects bugs into the workers and checks that this test catches them.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -8,6 +8,7 @@
     reason = "a module of each test binary, which uses its own part of it"
 )]
 
+pub mod bookkeeper;
 pub mod crowd;
 pub mod kernel;
 pub mod process;
@@ -15,7 +16,6 @@ pub mod recording;
 pub mod reference;
 pub mod running;
 pub mod stream;
-pub mod venue;
 
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -39,6 +39,9 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
 /// Only a broken test waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the gateway may take for what it does at once, on a machine that does much else.
+pub const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What a test may set.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! A gateway in a process of its own: the built program.
 
 use super::{Client, PATIENCE};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -101,6 +101,27 @@ impl Process {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Lowers its limit so that it can open no more descriptors; returns the limit that it had.
+    pub fn take_free_descriptors(&self) -> Rlimit {
+        let open: Vec<u64> = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+            .collect();
+        let first_free = (0..).find(|number| !open.contains(number)).unwrap();
+        // The maximum stays as it is: only a privileged process may raise it again.
+        let lowered = Rlimit { current: Some(first_free), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Some(self.pid()), Resource::Nofile, lowered).unwrap()
+    }
+
+    /// Gives it back the limit that [`Process::take_free_descriptors`] returned.
+    pub fn give_descriptors_back(&self, limit: Rlimit) {
+        prlimit(Some(self.pid()), Resource::Nofile, limit).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     /// Ends it as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -127,8 +148,7 @@ impl Process {
     }
 
     fn end(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

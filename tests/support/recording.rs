@@ -51,8 +51,13 @@ impl Recording {
         Self { name, frames: lines.iter().map(frame).collect() }
     }
 
-    /// A session with the recorded one's length, shapes and bursts, and with what it lacks: quotes that change nothing, an
-    /// empty side of a book, very small numbers.
+    /// All frames, each with the time at which it is due at `speed` times the recording's own pace.
+    pub fn due_at(&self, speed: f64) -> impl Iterator<Item = (Duration, &str)> {
+        self.frames.iter().map(move |frame| (frame.at.div_f64(speed), frame.text.as_str()))
+    }
+
+    /// A session with the length, shapes and bursts of the recorded one, and with what that lacks: quotes that change
+    /// nothing, an empty side of a book, very small numbers.
     pub fn generate(seed: u64) -> Self {
         let mut maker = Maker {
             random: SmallRng::seed_from_u64(seed),

@@ -1,4 +1,5 @@
-//! What a client must see of a session, worked out from its frames by rules of a few lines that share nothing with the gateway.
+//! The ticks that a client must see of a session, derived from its frames by a few rules that share no code with the
+//! gateway.
 
 use super::recording::Recording;
 use serde::Deserialize;

@@ -72,7 +72,7 @@ impl Stream {
         stream
     }
 
-    /// The next block; `None` at the stream's end. Heartbeats, the first of which comes at a random moment, are passed over.
+    /// The next block; `None` at the stream's end. Skips heartbeats, the first of which comes at a random moment.
     pub fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block()?;

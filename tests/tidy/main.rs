@@ -1,5 +1,5 @@
-//! What a compiler does not check of the code: who knows whom, how long a file may be, and that the documents name what
-//! is there.
+//! Checks what the compiler does not: the allowed dependencies between modules, the length of files and comment lines,
+//! and that documents name files that exist.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each stage, and what of the crate it may know. `gateway` and `main` know all.
+/// Each stage, and the stages that it may use. `gateway` and `main` may use all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
     ("venue", &["market", "config", "telemetry"]),
@@ -28,18 +28,24 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("top", &[]),
 ];
 
-/// Stages that must run without a runtime and a web framework.
+/// Stages that use neither an async runtime nor a web framework.
 const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
 
-/// Files above this many lines want a reason.
+/// A file with more lines needs an entry with its reason in `LONG_WITH_REASON`.
 const LINES_MAX: usize = 400;
 const LONG_WITH_REASON: &[(&str, &str)] = &[];
+
+/// A longer comment line does not fit a reviewer's screen.
+const COMMENT_COLUMNS_MAX: usize = 120;
+
+/// The numbered rules of ARCHITECTURE.md.
+const RULES: std::ops::RangeInclusive<u32> = 1..=12;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Tests of a file that stand beside it may do what it may not.
+/// A file's tests, in a file beside it, are exempt from some of its rules.
 fn is_test(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.ends_with("_tests.rs"))
 }
@@ -51,7 +57,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
-                // What is not committed: what was built, fetched, or is git's.
+                // Nothing in these folders is committed.
                 if !["target", "node_modules", ".git"].contains(&name) {
                     folders.push(path);
                 }
@@ -73,14 +79,14 @@ fn stage(path: &Path) -> String {
     first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
-/// The code of a file without its tests, which may look further, and without comments, which may point anywhere.
+/// The code of a file without its tests and comments: both may name any stage.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let code = text.split("#[cfg(test)]").next().unwrap();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The stages that `crate::…` paths of a code name, also inside braces.
+/// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for (place, _) in code.match_indices("crate::") {
@@ -167,7 +173,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
 #[test]
 fn long_files_have_a_reason() {
     let mut long = Vec::new();
-    for path in files("src", "rs").into_iter().chain(files("loadtest/src", "rs")) {
+    for path in ["src", "loadtest/src", "venue-sim/src"].iter().flat_map(|folder| files(folder, "rs")) {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         let has_reason = LONG_WITH_REASON.iter().any(|(name, _)| *name == relative(&path));
         if lines > LINES_MAX && !has_reason {
@@ -179,12 +185,30 @@ fn long_files_have_a_reason() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    for path in ["src", "tests", "loadtest/src", "loadtest/tests"].iter().flat_map(|folder| files(folder, "rs")) {
+    for path in ["src", "tests", "loadtest/src", "loadtest/tests", "venue-sim/src"]
+        .iter()
+        .flat_map(|folder| files(folder, "rs"))
+    {
         let text = fs::read_to_string(&path).unwrap();
-        for word in [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore]"), concat!("should_", "panic")] {
+        // Without the closing bracket: a reason does not make an ignored test run.
+        for word in [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore"), concat!("should_", "panic")] {
             assert!(!text.contains(word), "{} says {word}", relative(&path));
         }
     }
+}
+
+#[test]
+fn comment_lines_fit_a_screen() {
+    let mut long = Vec::new();
+    for path in ["tests", "benches", "venue-sim"].iter().flat_map(|folder| files(folder, "rs")) {
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let columns = line.chars().count();
+            if line.trim_start().starts_with("//") && columns > COMMENT_COLUMNS_MAX {
+                long.push(format!("{}:{} has {columns} columns", relative(&path), number + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
 #[test]
@@ -197,13 +221,13 @@ fn the_load_tester_judges_on_its_own() {
 fn each_rule_has_a_test_that_is_named_after_it() {
     let tests: Vec<String> =
         files("src", "rs").iter().chain(&files("tests", "rs")).map(|path| fs::read_to_string(path).unwrap()).collect();
-    for rule in 1..=11 {
+    for rule in RULES {
         let name = format!("fn rule_{rule}_");
         assert!(tests.iter().any(|text| text.contains(&name)), "rule {rule} has no test of its name");
     }
 }
 
-/// What a heading is linked by, as forges do it.
+/// The anchor that forges derive from a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()

@@ -1,5 +1,5 @@
-// The venue's feed as a program in Node has it: Binance's protocol in, the whole latest state of a symbol out, with tickfan's
-// names. `VENUE` is its address, `SYMBOLS` what is wanted of it.
+// A feed in Node: reads Binance's protocol, and hands on the whole latest state of a symbol with each update, under tickfan's
+// field names. `VENUE` is the venue's URL, `SYMBOLS` the symbols to subscribe to.
 import WebSocket from 'ws';
 
 const RETRY_MILLIS = 100;
@@ -7,7 +7,7 @@ const RETRY_MILLIS = 100;
 export const symbols = process.env.SYMBOLS.split(',');
 const names = new Map(symbols.map((symbol) => [symbol.replace('-', ''), symbol]));
 
-// Calls `onTick(symbol, text, socket)` for each update, for ever.
+// Calls `onTick(symbol, json, socket)` for each update, and reconnects when the connection ends.
 export function follow(onTick) {
   const latest = new Map();
   const socket = new WebSocket(process.env.VENUE);
@@ -17,14 +17,14 @@ export function follow(onTick) {
   });
   socket.on('message', (message) => {
     const update = JSON.parse(message).data;
-    if (!update) return; // the answer to the request
+    if (!update) return; // the answer to the subscription
     const symbol = names.get(update.s);
     const before = latest.get(symbol) ?? { symbol, seq: 0, trades: 0 };
     const tick = { ...before, seq: before.seq + 1, ...(update.e === 'trade' ? trade(update, before) : quote(update)) };
     latest.set(symbol, tick);
     onTick(symbol, JSON.stringify(tick), socket);
   });
-  // It is not there yet, or no more.
+  // The venue has not started yet, or has stopped: `close` follows.
   socket.on('error', () => {});
   socket.on('close', () => setTimeout(follow, RETRY_MILLIS, onTick));
 }

@@ -1,5 +1,5 @@
-// Server-Sent Events as the usual tutorial has them with Express: a list of responses per symbol, and each tick is written to
-// all of its list. `LISTEN` is where clients connect.
+// The Server-Sent Events server of the usual Express tutorial: a list of responses per symbol, and a write to each of them per
+// tick. `LISTEN` is the address for clients.
 import express from 'express';
 import { follow, symbols } from './feed.mjs';
 

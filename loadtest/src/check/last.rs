@@ -1,71 +1,85 @@
-//! Whether a stream ends on the newest state, and whether that is the venue's.
+//! Checks that a stream ends on the newest state, and that this is the venue's state.
 
-use super::{Rule, Slots, Violations, Witness};
+use super::{Rule, SeenTicks, Slots, Violations};
 use crate::wire::Values;
 use std::collections::HashMap;
 
-/// The last state of each symbol as the venue sent it. Of what it never sent there is nothing to say.
-pub type Truth = HashMap<String, Values>;
+/// The last state of each symbol as the venue sent it. A field that the venue never sent is not checked.
+pub type VenueState = HashMap<String, Values>;
 
-/// Which parts a stream asked for: the others may be old.
+/// The parts that a stream subscribed to. The other parts may be old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Trades.
     pub trade: bool,
     /// Quotes.
     pub quote: bool,
-    /// All that there is, so that its last tick is the newest of all.
+    /// All parts, so that its last tick is the symbol's newest.
     pub all: bool,
 }
 
 impl Wanted {
-    /// Reads the option `on` of a query; without it all parts are wanted.
+    /// Reads the option `on` of a query. Without it a stream gets all parts.
     pub fn of_query(query: &str) -> Self {
         let on = query.split('&').find_map(|option| option.strip_prefix("on="));
-        let names = |part| on.is_none_or(|on| on.split(',').any(|name| name == part));
-        Self { trade: names("trade"), quote: names("quote"), all: on.is_none() }
+        let Some(on) = on else { return Self { trade: true, quote: true, all: true } };
+        let has = |part| on.split(',').any(|name| name == part);
+        Self { trade: has("trade"), quote: has("quote"), all: false }
     }
 }
 
-/// Judges a stream that has read all that it will get. What is wrong is noted.
-pub fn judge_last(
-    slots: &Slots,
-    stream: u32,
-    wanted: Wanted,
-    truth: &Truth,
-    now: i64,
-    witness: &Witness,
-    violations: &mut Violations,
-) {
-    let Some(epoch) = slots.epoch() else { return };
-    for (symbol, last) in slots.last() {
-        let name = witness.name(symbol);
-        let seq = last.map_or(0, |tick| tick.seq);
-        let mut wrong = |what: String, bytes: &[u8]| {
-            violations.note(Rule::LastState, Some(stream), now, format!("{name}: {what}"), bytes);
-        };
-        if wanted.all
-            && let Some(newest) = witness.newest(epoch, symbol).filter(|newest| newest.tick.seq > seq)
+/// The check of a stream that has read everything that it will get.
+pub struct LastStateCheck<'a> {
+    /// Where the stream is in each of its symbols.
+    pub slots: &'a Slots,
+    /// The stream's number.
+    pub stream: u32,
+    /// The parts that it subscribed to.
+    pub wanted: Wanted,
+    /// The venue's last state.
+    pub venue_state: &'a VenueState,
+    /// What all streams have seen.
+    pub seen_ticks: &'a SeenTicks,
+    /// Now, in µs since 1970.
+    pub now: i64,
+}
+
+/// What is wrong with a last state, and the bytes that show it.
+struct Wrong<'a> {
+    what: String,
+    bytes: &'a [u8],
+}
+
+impl<'a> LastStateCheck<'a> {
+    /// Checks all symbols and notes the violations.
+    pub fn run(&self, violations: &mut Violations) {
+        let Some(epoch) = self.slots.epoch() else { return };
+        for (symbol, last) in self.slots.last() {
+            let seq = last.map_or(0, |tick| tick.seq);
+            if let Err(Wrong { what, bytes }) = self.check_symbol(epoch, symbol, seq) {
+                let what = format!("{}: {what}", self.seen_ticks.name(symbol));
+                violations.note(Rule::LastState, Some(self.stream), self.now, what, bytes);
+            }
+        }
+    }
+
+    fn check_symbol(&self, epoch: u32, symbol: u32, seq: u64) -> Result<(), Wrong<'a>> {
+        if self.wanted.all
+            && let Some(newest) = self.seen_ticks.newest(epoch, symbol).filter(|newest| newest.tick.seq > seq)
         {
-            wrong(format!("it ends on {seq}, others are at {}", newest.tick.seq), &newest.block);
-            continue;
+            let what = format!("it ends on {seq}, other streams on {}", newest.tick.seq);
+            return Err(Wrong { what, bytes: &newest.block });
         }
-        let Some(expected) = truth.get(name) else { continue };
-        // Where its bytes are gone, others have moved far beyond, which only a stream that leaves parts out may lack.
-        let Some(known) = witness.tick(epoch, symbol, seq) else {
-            if seq == 0 {
-                wrong("nothing came".to_owned(), b"");
-            }
-            continue;
+        let Some(expected) = self.venue_state.get(self.seen_ticks.name(symbol)) else { return Ok(()) };
+        // If the tick's bytes are evicted, other streams are far ahead. Only a stream of some parts may be that far behind.
+        let Some(seen) = self.seen_ticks.tick(epoch, symbol, seq) else {
+            return if seq == 0 { Err(Wrong { what: "it never got data".to_owned(), bytes: b"" }) } else { Ok(()) };
         };
-        match Values::read(known.data()) {
-            Ok(values) => {
-                if let Some(what) = difference(expected, &values, wanted) {
-                    wrong(what, &known.block);
-                }
-            }
-            Err(error) => wrong(error.to_string(), &known.block),
-        }
+        let what = match Values::read(seen.data()) {
+            Ok(values) => difference(expected, &values, self.wanted),
+            Err(error) => Some(error.to_string()),
+        };
+        what.map_or(Ok(()), |what| Err(Wrong { what, bytes: &seen.block }))
     }
 }
 
@@ -94,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_is_not_the_venues_is_named() {
+    fn a_field_that_differs_from_the_venues_is_named() {
         let expected = Values { price: Some("1.5".into()), bid: Some("1".into()), ..Values::default() };
         let got =
             Values { price: Some("1.5".into()), bid: Some("2".into()), ask: Some("3".into()), ..Values::default() };

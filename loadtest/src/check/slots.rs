@@ -1,6 +1,6 @@
-//! Where a stream stands in each of its symbols.
+//! The position of a stream in each of its symbols.
 
-use super::{Known, Rule, Violations, Witness};
+use super::{Rule, SeenTick, SeenTicks, TickCopy, Violations};
 use crate::wire::{Hello, State, Tick};
 use std::{rc::Rc, time::Duration};
 
@@ -14,7 +14,7 @@ struct Slot {
     stale_recv: Option<i64>,
 }
 
-/// What a stream has of each of its symbols, since it connected.
+/// The last tick of each symbol of a stream since it connected.
 #[derive(Debug, Clone, Default)]
 pub struct Slots {
     epoch: Option<u32>,
@@ -22,112 +22,112 @@ pub struct Slots {
     slots: Box<[Slot]>,
 }
 
-/// What is known of the reading, beside the bytes.
+/// The context of a read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// The stream's number.
     pub stream: u32,
     /// Now, in µs since 1970.
     pub now: i64,
-    /// When the stream connected: what came to the gateway before is no news to it.
+    /// When the stream connected. Ticks that the gateway received earlier are snapshots to it.
     pub opened: i64,
-    /// How long ago others may have read a tick that is not their newest any more. `None`: it is not asked, since the
-    /// stream, or the whole generator, is slow itself.
+    /// How late a stream may read a tick that other streams have replaced. `None`: not checked, since the stream or the whole
+    /// load tester is slow.
     pub old_after: Option<Duration>,
 }
 
-/// A tick as it was read.
+/// A tick that a stream has read.
 #[derive(Debug, Clone)]
 pub struct Read {
     /// Its symbol's number.
     pub symbol: u32,
     /// The tick.
-    pub known: Rc<Known>,
-    /// How many of the symbol's ticks were left out before it.
+    pub seen: Rc<SeenTick>,
+    /// How many of the symbol's ticks were skipped before it.
     pub missed: u64,
 }
 
 impl Slots {
-    /// A stream begins, or begins anew: all that it is told now counts from here.
+    /// Starts over with a `hello`.
     pub fn begin(
         &mut self,
         hello: &Hello<'_>,
         asked: &[u32],
         reading: Reading,
-        witness: &mut Witness,
+        seen_ticks: &mut SeenTicks,
         violations: &mut Violations,
     ) {
-        let mut got: Vec<u32> = hello.symbols.iter().map(|name| witness.symbol(name)).collect();
+        let mut got: Vec<u32> = hello.symbols.iter().map(|name| seen_ticks.symbol(name)).collect();
         got.sort_unstable();
         let mut missing = asked.iter().filter(|symbol| got.binary_search(symbol).is_err());
         if let Some(&symbol) = missing.next().filter(|_| hello.unknown.is_empty()) {
-            let what = format!("hello does not speak of {}, which was asked for", witness.name(symbol));
+            let what = format!("hello does not list {}, which the stream asked for", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(reading.stream), reading.now, what, b"");
         }
         if let Some(&symbol) = got.iter().find(|symbol| asked.binary_search(symbol).is_err()) {
-            let what = format!("hello names {}, which was not asked for", witness.name(symbol));
+            let what = format!("hello lists {}, which the stream did not ask for", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(reading.stream), reading.now, what, b"");
         }
-        self.epoch = Some(witness.epoch(&hello.epoch));
+        self.epoch = Some(seen_ticks.epoch(&hello.epoch));
         self.slots = got.into_iter().map(|symbol| Slot { symbol, last: None, stale_recv: None }).collect();
     }
 
-    /// Judges a block without a name; returns the tick that it is. What is wrong with it is noted.
+    /// Checks an unnamed event, notes its violations, and returns its tick.
     pub fn read(
         &mut self,
         block: &[u8],
         reading: Reading,
-        witness: &mut Witness,
+        seen_ticks: &mut SeenTicks,
         violations: &mut Violations,
     ) -> Option<Read> {
         let Reading { stream, now, .. } = reading;
         let Some(epoch) = self.epoch else {
-            violations.note(Rule::Malformed, Some(stream), now, "a tick came before hello".to_owned(), block);
+            violations.note(Rule::Malformed, Some(stream), now, "a tick arrived before hello".to_owned(), block);
             return None;
         };
-        let (symbol, known) = witness.hear(epoch, stream, block, now, violations)?;
-        let tick = known.tick;
+        let (symbol, seen) = seen_ticks.observe(TickCopy { epoch, stream, block, now }, violations)?;
+        let tick = seen.tick;
         let Ok(found) = self.slots.binary_search_by_key(&symbol, |slot| slot.symbol) else {
-            let what = format!("{} is not of this stream", witness.name(symbol));
+            let what = format!("{} does not belong to this stream", seen_ticks.name(symbol));
             violations.note(Rule::Malformed, Some(stream), now, what, block);
             return None;
         };
-        let name = witness.name(symbol);
+        let name = seen_ticks.name(symbol);
         let missed = self.slots[found].advance(tick).unwrap_or_else(|(rule, what)| {
             violations.note(rule, Some(stream), now, format!("{name} {}: {what}", tick.seq), block);
             0
         });
-        let late = u64::try_from(now - known.first_seen).unwrap_or(0);
+        let late = u64::try_from(now - seen.first_seen).unwrap_or(0);
         if let Some(old_after) = reading.old_after
             && u128::from(late) > old_after.as_micros()
             && tick.state == State::Live
             && tick.recv >= reading.opened
-            && let Some(newest) = witness.newest(epoch, symbol).filter(|newest| newest.tick.seq > tick.seq)
+            && let Some(newest) = seen_ticks.newest(epoch, symbol).filter(|newest| newest.tick.seq > tick.seq)
         {
             let what = format!(
-                "{name} {} is read as live {} ms after others have read it, who are at {}",
+                "{name} {} is shown as live {} ms after other streams have read it; they are at {}",
                 tick.seq,
                 late / 1_000,
                 newest.tick.seq
             );
             violations.note(Rule::Old, Some(stream), now, what, block);
         }
-        Some(Read { symbol, known, missed })
+        Some(Read { symbol, seen, missed })
     }
 
-    /// The epoch, once the stream has begun.
+    /// The epoch, after the `hello`.
     pub fn epoch(&self) -> Option<u32> {
         self.epoch
     }
 
-    /// Its symbols, and the last tick of each.
+    /// Its symbols with the last tick of each.
     pub fn last(&self) -> impl Iterator<Item = (u32, Option<Tick>)> {
         self.slots.iter().map(|slot| (slot.symbol, slot.last))
     }
 }
 
 impl Slot {
-    /// Moves on to a tick; returns how many were left out before it.
+    /// Advances to a tick; returns how many were skipped before it.
     fn advance(&mut self, tick: Tick) -> Result<u64, (Rule, String)> {
         let last = self.last.replace(tick);
         let stale_recv = self.stale_recv;
@@ -139,13 +139,13 @@ impl Slot {
         let Some(last) = last else { return Ok(0) };
         if tick.seq <= last.seq {
             self.last = Some(last);
-            return Err((Rule::Order, format!("it came after {}", last.seq)));
+            return Err((Rule::Order, format!("it follows {}", last.seq)));
         }
         if tick.trades < last.trades || tick.trades - last.trades > tick.seq - last.seq {
-            return Err((Rule::Order, format!("trades goes from {} to {}", last.trades, tick.trades)));
+            return Err((Rule::Order, format!("trades changes from {} to {}", last.trades, tick.trades)));
         }
         if tick.state == State::Live && stale_recv.is_some_and(|recv| tick.recv <= recv) {
-            return Err((Rule::StaleAsLive, "it is live again without an update".to_owned()));
+            return Err((Rule::StaleAsLive, "it is live again without an update of its own".to_owned()));
         }
         Ok(tick.seq - last.seq - 1)
     }
@@ -158,19 +158,22 @@ mod tests {
     const READING: Reading = Reading { stream: 0, now: 1_000_000, opened: 0, old_after: Some(Duration::from_secs(1)) };
 
     struct Fixture {
-        witness: Witness,
+        seen_ticks: SeenTicks,
         violations: Violations,
         streams: [Slots; 2],
     }
 
     impl Fixture {
         fn new() -> Self {
-            let mut new =
-                Self { witness: Witness::default(), violations: Violations::default(), streams: Default::default() };
-            let asked = [new.witness.symbol("A")];
+            let mut new = Self {
+                seen_ticks: SeenTicks::default(),
+                violations: Violations::default(),
+                streams: Default::default(),
+            };
+            let asked = [new.seen_ticks.symbol("A")];
             let hello = Hello { epoch: "e".into(), symbols: vec!["A".into()], unknown: vec![], stream: "".into() };
             for stream in &mut new.streams {
-                stream.begin(&hello, &asked, READING, &mut new.witness, &mut new.violations);
+                stream.begin(&hello, &asked, READING, &mut new.seen_ticks, &mut new.violations);
             }
             new
         }
@@ -180,13 +183,13 @@ mod tests {
                 "id: e-{seq}\ndata: {{\"symbol\":\"A\",\"seq\":{seq},\"kind\":\"trade\",\"state\":\"{state}\",\"recv\":{recv},\"trades\":{seq}}}"
             );
             let reading = Reading { now, ..READING };
-            let read = self.streams[stream].read(block.as_bytes(), reading, &mut self.witness, &mut self.violations);
+            let read = self.streams[stream].read(block.as_bytes(), reading, &mut self.seen_ticks, &mut self.violations);
             read.map(|read| read.missed)
         }
     }
 
     #[test]
-    fn holes_are_counted_and_no_violation() {
+    fn holes_are_counted_and_are_not_a_violation() {
         let mut fixture = Fixture::new();
         assert_eq!([7, 8, 11].map(|seq| fixture.read(0, 0, seq, "live", 1)), [Some(0), Some(0), Some(2)]);
         assert_eq!(fixture.violations.total(), 0);
@@ -202,11 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_that_others_have_long_replaced_is_found() {
+    fn a_tick_that_other_streams_have_long_replaced_is_found() {
         let mut fixture = Fixture::new();
         fixture.read(0, 0, 7, "live", 1);
         fixture.read(1, 1_000_001, 7, "live", 1);
-        assert_eq!(fixture.violations.total(), 0, "it is the newest still");
+        assert_eq!(fixture.violations.total(), 0, "it is still the newest");
         fixture.read(0, 1_000_002, 8, "live", 2);
         fixture.read(0, 1_000_003, 9, "live", 3);
         fixture.read(1, 2_000_002, 8, "live", 2);
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_is_live_again_with_an_update_only() {
+    fn a_stale_symbol_is_live_again_only_with_an_update() {
         let mut fixture = Fixture::new();
         for (seq, state, recv) in [(1, "live", 5), (2, "stale", 5), (3, "live", 6), (4, "stale", 6)] {
             fixture.read(0, 0, seq, state, recv);

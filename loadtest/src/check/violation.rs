@@ -1,31 +1,31 @@
-//! What was against the rules, and the evidence.
+//! Violations of the rules, with evidence.
 
 use serde::Serialize;
 
-/// What must always hold.
+/// A rule that must always hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Every event is as the wire says, of a symbol that was asked for.
+    /// Every event follows the wire format, and is of a symbol that the stream asked for.
     Malformed,
     /// Within a stream a symbol's `seq` only rises, and `trades` never falls.
     Order,
     /// A tick is the same for every client, byte for byte.
     Conflict,
-    /// Nothing that others have long replaced is shown as live.
+    /// A tick that other streams have long replaced is not shown as live.
     Old,
-    /// What an outage made stale is live only with an update of its own.
+    /// A symbol that an outage made stale is live again only with an update of its own.
     StaleAsLive,
-    /// The holes in `seq` are what the gateway says that it left out.
+    /// The holes in `seq` are the ticks that the gateway counts as missed.
     Holes,
-    /// The last state is the venue's.
+    /// A stream ends on the venue's last state.
     LastState,
-    /// A tick shows a trade and a quote that the venue sent.
+    /// Every tick shows a trade and a quote that the venue sent.
     NotSent,
 }
 
 impl Rule {
-    /// All of them, in the order of their numbers.
+    /// All rules in the order of their numbers.
     pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::Order,
@@ -52,27 +52,27 @@ impl Rule {
     }
 }
 
-/// One violation, with what is needed to understand it.
+/// A violation, with the evidence.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence {
-    /// What was broken.
+    /// The violated rule.
     pub rule: Rule,
-    /// The stream's number; `None` where it is no single one's.
+    /// The stream's number; `None` if it concerns all streams.
     pub stream: Option<u32>,
-    /// When it was read, in µs since 1970.
+    /// When the event was read, in µs since 1970.
     pub at: i64,
     /// What is wrong.
     pub what: String,
-    /// The bytes that show it, as text, cut to 2,000 characters.
+    /// The bytes that show it, truncated to 2,000 characters.
     pub bytes: String,
 }
 
-/// Violations of one rule that are kept: the first ones tell, more of them fill memory.
+/// The most violations of a rule that are kept. The first ones are enough to understand a fault.
 const KEPT_MAX: usize = 10;
 /// The most characters of evidence.
-const TEXT_MAX: usize = 2_000;
+const CHARACTERS_MAX: usize = 2_000;
 
-/// All violations: counted, and the first of each rule kept.
+/// Counts all violations and keeps the first ones of each rule.
 #[derive(Debug, Clone, Default)]
 pub struct Violations {
     counts: [u64; Rule::ALL.len()],
@@ -80,27 +80,27 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Notes one.
+    /// Notes a violation.
     pub fn note(&mut self, rule: Rule, stream: Option<u32>, at: i64, what: String, bytes: &[u8]) {
         let count = &mut self.counts[rule as usize];
         *count += 1;
         if *count <= KEPT_MAX as u64 {
-            let bytes = String::from_utf8_lossy(bytes).chars().take(TEXT_MAX).collect();
+            let bytes = String::from_utf8_lossy(bytes).chars().take(CHARACTERS_MAX).collect();
             self.kept.push(Evidence { rule, stream, at, what, bytes });
         }
     }
 
-    /// How many there were of a rule.
+    /// The number of violations of a rule.
     pub fn of(&self, rule: Rule) -> u64 {
         self.counts[rule as usize]
     }
 
-    /// How many there were.
+    /// The number of all violations.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The first of each rule.
+    /// The first ones of each rule.
     pub fn kept(&self) -> &[Evidence] {
         &self.kept
     }
@@ -118,7 +118,7 @@ mod tests {
         }
         violations.note(Rule::Holes, None, 0, "3 ≠ 4".to_owned(), b"\xff");
         assert_eq!((violations.of(Rule::Order), violations.total(), violations.kept().len()), (1_000, 1_001, 11));
-        assert!(violations.kept().iter().all(|evidence| evidence.bytes.len() <= TEXT_MAX));
+        assert!(violations.kept().iter().all(|evidence| evidence.bytes.len() <= CHARACTERS_MAX));
         for (index, rule) in Rule::ALL.into_iter().enumerate() {
             assert_eq!(rule as usize, index);
         }

@@ -1,51 +1,51 @@
-//! What can be asked for.
+//! The arguments.
 
 use crate::{
-    scenario::{Outage, Span, Speaks, Threshold, check_duration},
+    scenario::{Outage, Span, Threshold, VenueProtocol, check_duration},
     streams::{Group, Popularity, Reads},
 };
 use clap::{Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
-const AFTER_HELP: &str = "Exit codes: 0 all kept, 99 a threshold crossed or a rule broken, 64 a wrong argument or scenario, \
-1 anything else.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
+const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 64 wrong argument or scenario, \
+1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
 opening-bell, outages, light, idle, shared-rounds, ingest, stalled, or a file.";
 
-/// Loads a tickfan gateway, or any server of Server-Sent Events, and tells what its clients get.
+/// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
 #[derive(Debug, Parser)]
 #[command(name = "tickfan-loadtest", version, after_help = AFTER_HELP)]
 pub struct Args {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scenario: venue, gateway and streams together.
     Run(RunArgs),
-    /// Open streams to a server that runs.
+    /// Open streams to a running server.
     Streams(StreamsArgs),
-    /// Run a venue until it is stopped.
+    /// Run a mock venue until it is stopped.
     Venue(VenueArgs),
-    /// Run a scenario, then a bare loop that sends as much to the same streams, and compare the two.
+    /// Run a scenario, then the same streams against a bare loop of sends, and compare the two.
     Floor(FloorArgs),
     /// Print the configuration of a scenario's gateway, to run it elsewhere.
     Config(ConfigArgs),
 }
 
-/// How results are told.
+/// The output of results.
 #[derive(Debug, clap::Args)]
 pub struct OutputArgs {
     /// Print the results as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Write a report with plots, one file that needs nothing else.
+    /// Write a report with plots, as one self-contained HTML file.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// What must be kept to, beside the scenario's own, or, of `streams`, beside failed=0 and lost=0; repeat it for more. It
-    /// replaces theirs on the same measure.
+    /// Add a threshold, such as latency_p99=50ms; may be repeated. It replaces a threshold of the scenario on the same measure, or
+    /// a default of `streams`, which are failed=0 and lost=0.
     #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
     pub thresholds: Vec<Threshold>,
 }
@@ -53,39 +53,40 @@ pub struct OutputArgs {
 /// `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// A shipped scenario, or the path of a file.
+    /// A shipped scenario, or the path of a scenario file.
     pub scenario: String,
-    /// The gateway's program; without it `tickfan` beside this one.
+    /// The gateway's program [default: `tickfan` in the folder of this program].
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     pub gateway: Option<PathBuf>,
-    /// A gateway that runs already, whose feed is the venue at --venue-listen.
+    /// Load a running gateway whose feed is the venue at --venue-listen.
     #[arg(long, value_name = "URL", requires = "venue_listen")]
     pub url: Option<String>,
-    /// That one is no tickfan: the path that streams ask for, in which {symbols} stands for a stream's list. Events are counted
-    /// and trades that tell `trade_ts` are measured; nothing is judged.
+    /// Load another server than tickfan, with this path for its streams. {symbols} stands for a stream's symbols joined by commas,
+    /// {symbols:SEPARATOR} for another separator. Events are counted, and the latency of trades with `trade_ts` is measured;
+    /// nothing is checked.
     #[arg(long, requires = "url")]
     pub path: Option<String>,
-    /// Where the venue listens.
+    /// The address on which the venue listens [default: any free port of loopback].
     #[arg(long, value_name = "ADDRESS")]
     pub venue_listen: Option<SocketAddr>,
-    /// How long the load lasts, instead of the scenario's time.
+    /// How long the load lasts [default: the scenario's duration].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
-    /// Where and what the gateway tells of itself.
+    /// How a running server is measured.
     #[command(flatten)]
     pub watched: WatchedArgs,
-    /// How results are told.
+    /// The output of results.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// Where a server is watched.
+/// How a running server is measured.
 #[derive(Debug, clap::Args)]
 pub struct WatchedArgs {
-    /// The admin listener of a gateway that runs already.
+    /// The admin listener of a running tickfan, for its counters.
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<SocketAddr>,
-    /// The process of a server that runs on this machine; its children are counted with it.
+    /// The process of a server on this machine, for processor time and memory; includes its child processes.
     #[arg(long)]
     pub pid: Option<u32>,
 }
@@ -96,53 +97,53 @@ pub struct StreamsArgs {
     /// The server, such as http://127.0.0.1:8080.
     #[arg(long, value_name = "URL")]
     pub url: String,
-    /// The symbols that streams ask for, the most popular first.
+    /// The symbols that streams subscribe to, the most popular first.
     #[arg(long, value_delimiter = ',', required_unless_present = "path", conflicts_with = "path")]
     pub symbols: Vec<String>,
-    /// Of a server that is no tickfan: the path that all streams ask for. Events are counted, trades that tell `trade_ts`
-    /// are measured; nothing is judged.
+    /// Load another server than tickfan, with this path for all streams. Events are counted, and the latency of trades with
+    /// `trade_ts` is measured; nothing is checked.
     #[arg(long)]
     pub path: Option<String>,
-    /// How many streams.
+    /// The number of streams.
     #[arg(long, default_value_t = 100)]
     pub count: u32,
-    /// How many symbols each stream asks for.
+    /// The number of symbols per stream.
     #[arg(long, default_value_t = 1)]
     pub each: usize,
-    /// By Zipf: the first symbol is asked for twice as often as the second.
+    /// Choose symbols by Zipf: the first is twice as popular as the second.
     #[arg(long)]
     pub zipf: bool,
-    /// Options of the wire, such as max_rate=4&on=trade.
+    /// Options of the stream, such as max_rate=4&on=trade.
     #[arg(long, default_value = "")]
     pub query: String,
-    /// Read so many bytes a second.
+    /// Read slowly, this many bytes per second.
     #[arg(long, value_name = "BYTES", conflicts_with = "never")]
     pub slow: Option<u32>,
-    /// Read nothing once the stream is open.
+    /// Stop reading once the stream is open.
     #[arg(long)]
     pub never: bool,
-    /// How many percent of the streams leave each minute, and come back.
+    /// The percentage of streams that leaves per minute and comes back.
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
     pub churn: f64,
-    /// How many streams connect a second; without it all at once.
+    /// Connects per second [default: all at once].
     #[arg(long, value_name = "RATE")]
     pub connect_rate: Option<f64>,
-    /// How long, once all streams are there.
+    /// How long the load lasts once all streams are open.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub duration: Span,
-    /// Decides who asks for what.
+    /// The seed of the choice of symbols.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where and what the server tells of itself.
+    /// How a running server is measured.
     #[command(flatten)]
     pub watched: WatchedArgs,
-    /// How results are told.
+    /// The output of results.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-fn duration(text: &str) -> Result<Span, String> {
-    let duration: Span = text.parse()?;
+fn duration(argument: &str) -> Result<Span, String> {
+    let duration: Span = argument.parse()?;
     check_duration(duration).map_err(|error| error.to_string())?;
     Ok(duration)
 }
@@ -170,41 +171,41 @@ impl StreamsArgs {
 /// `venue`.
 #[derive(Debug, clap::Args)]
 pub struct VenueArgs {
-    /// What it speaks.
+    /// Its protocol.
     #[arg(long, default_value = "binance")]
-    pub protocol: Speaks,
-    /// Where it listens.
+    pub protocol: VenueProtocol,
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// How many symbols it has.
+    /// The number of symbols.
     #[arg(long, default_value_t = 20)]
     pub symbols: usize,
-    /// Updates a second, of all symbols together.
+    /// Updates per second of all symbols together.
     #[arg(long, default_value_t = 100.0)]
     pub rate: f64,
-    /// Reach that rate from this one.
+    /// Start at this rate and ramp up or down to --rate.
     #[arg(long, value_name = "RATE", requires = "over")]
     pub from: Option<f64>,
-    /// How long that takes.
+    /// The duration of the ramp.
     #[arg(long, value_name = "TIME")]
     pub over: Option<Span>,
-    /// Ten times the rate for one second in each such time, as when a market opens.
+    /// Send ten times the rate for one second in each period of this length, as when a market opens.
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     pub bursts: Option<Span>,
-    /// Play recorded messages instead.
+    /// Play a file of recorded messages instead.
     #[arg(long, value_name = "FILE")]
     pub recording: Option<PathBuf>,
-    /// How many times its own speed a recording is played; 0: as fast as can be.
+    /// The speed of a recording, as a multiple of its own; 0: as fast as possible.
     #[arg(long, default_value_t = 1.0)]
     pub speed: f64,
-    /// Begin the recording again at its end.
+    /// Start the recording over at its end.
     #[arg(long)]
     pub looped: bool,
-    /// What happens, when since its start, and for how long, such as mute:10s:5s; repeat it for more. break: connections are
-    /// reset, and none is taken meanwhile; mute: they stay, and pings are answered, but no data come.
+    /// Schedule an outage, such as mute:10s:5s; may be repeated. break: reset connections and refuse new ones. mute: keep
+    /// connections and answer pings, but send no data.
     #[arg(long = "outage", value_name = "KIND:AT:LASTS")]
     pub outages: Vec<Outage>,
-    /// Decides prices and which symbol is next.
+    /// The seed of prices and of the order of symbols.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
@@ -212,18 +213,18 @@ pub struct VenueArgs {
 /// `floor`.
 #[derive(Debug, clap::Args)]
 pub struct FloorArgs {
-    /// A shipped scenario, or the path of a file; its load must be steady.
+    /// A shipped scenario, or the path of a scenario file; its load must be steady.
     pub scenario: String,
-    /// The gateway's program; without it `tickfan` beside this one.
+    /// The gateway's program [default: `tickfan` in the folder of this program].
     #[arg(long, value_name = "PATH")]
     pub gateway: Option<PathBuf>,
-    /// How long the bare loop gathers ticks before it sends them together.
+    /// How long the bare loop collects ticks before it sends them together.
     #[arg(long, default_value = "0s", value_name = "TIME")]
     pub flush_interval: Span,
-    /// How long each of the two lasts, instead of the scenario's time.
+    /// How long each of the two loads lasts [default: the scenario's duration].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
-    /// How results are told.
+    /// The output of results.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -231,9 +232,9 @@ pub struct FloorArgs {
 /// `config`.
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {
-    /// A shipped scenario, or the path of a file.
+    /// A shipped scenario, or the path of a scenario file.
     pub scenario: String,
-    /// Where its venue will be.
+    /// The URL of its venue.
     #[arg(long, default_value = "ws://127.0.0.1:9100", value_name = "URL")]
     pub venue: String,
 }

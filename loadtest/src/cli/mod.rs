@@ -1,17 +1,21 @@
 //! The command line.
 
 mod args;
-mod commands;
+mod failure;
+mod server;
 mod output;
+mod scenario;
+mod commands;
 
 pub use args::{Args, Command};
-pub use commands::{Failure, execute};
+pub use commands::execute;
+pub use failure::Failure;
 
-/// All went well, and every threshold was kept.
+/// The command succeeded, and every threshold was met.
 pub const EXIT_OK: u8 = 0;
-/// It came to nothing: no server, no gateway, too few open files.
+/// The command failed: it found neither server nor gateway, or had too few open files.
 pub const EXIT_FAILED: u8 = 1;
-/// What was asked for is not right.
+/// A wrong argument or a wrong scenario.
 pub const EXIT_USAGE: u8 = 64;
-/// A threshold was crossed, or something was broken.
+/// A threshold was crossed, or a rule was violated.
 pub const EXIT_CROSSED: u8 = 99;

@@ -1,9 +1,9 @@
-//! What is shown while a run lasts, and after it.
+//! The progress bar of a run, and the output of its results.
 
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_OK, args::OutputArgs};
 use crate::{
     report::{Summary, page, text},
-    run::Now,
+    run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -14,14 +14,15 @@ use std::{
     time::Instant,
 };
 
-/// Steps of the bar.
+/// The resolution of the bar.
 const STEPS: u64 = 1_000;
 
-/// A bar on standard error, if that is a terminal.
+/// A progress bar on standard error, if that is a terminal.
 pub(super) struct Bar {
     bar: ProgressBar,
-    last: (Instant, u64),
-    rate: f64,
+    /// When the rate was last measured, and the ticks up to then.
+    measured: (Instant, u64),
+    ticks_per_second: f64,
 }
 
 impl Bar {
@@ -29,24 +30,23 @@ impl Bar {
         let bar = ProgressBar::new(STEPS);
         let style = ProgressStyle::with_template("{elapsed_precise} {bar:30} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, last: (Instant::now(), 0), rate: 0.0 }
+        Self { bar, measured: (Instant::now(), 0), ticks_per_second: 0.0 }
     }
 
-    pub(super) fn show(&mut self, now: Now<'_>) {
-        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-        let (streams, ticks) = (now.streams, read(&now.streams.ticks));
-        let since = self.last.0.elapsed().as_secs_f64();
-        if since >= 1.0 {
-            self.rate = ticks.saturating_sub(self.last.1) as f64 / since;
-            self.last = (Instant::now(), ticks);
+    pub(super) fn show(&mut self, run: RunProgress<'_>) {
+        let ticks = run.streams.ticks.load(Ordering::Relaxed);
+        let open = run.streams.open.load(Ordering::Relaxed);
+        let violations = run.streams.violations.load(Ordering::Relaxed);
+        let (measured_at, ticks_before) = self.measured;
+        let seconds = measured_at.elapsed().as_secs_f64();
+        if seconds >= 1.0 {
+            self.ticks_per_second = ticks.saturating_sub(ticks_before) as f64 / seconds;
+            self.measured = (Instant::now(), ticks);
         }
-        self.bar.set_position((now.share * STEPS as f64) as u64);
+        self.bar.set_position((run.share * STEPS as f64) as u64);
         self.bar.set_message(format!(
-            "{}: {} open, {ticks} ticks, {:.0}/s, {} violations",
-            now.phase,
-            read(&streams.open),
-            self.rate,
-            read(&streams.violations)
+            "{}: {open} open, {ticks} ticks, {:.0}/s, {violations} violations",
+            run.phase, self.ticks_per_second
         ));
     }
 
@@ -55,34 +55,34 @@ impl Bar {
     }
 }
 
-/// Tries to open the report: an hour of load must not end with a file that cannot be written.
-pub(super) fn try_report(output: &OutputArgs) -> io::Result<()> {
+/// Opens the report's file, so that an hour of load does not end with a file that cannot be written.
+pub(super) fn check_report_file(output: &OutputArgs) -> io::Result<()> {
     let Some(path) = &output.html else { return Ok(()) };
-    // What it held stays until there is something better.
+    // Its content stays until the new report replaces it.
     let opened = File::options().write(true).create(true).truncate(false).open(path);
-    opened.map(drop).map_err(|error| of_report(path, &error))
+    opened.map(drop).map_err(|error| report_error(path, &error))
 }
 
-fn of_report(path: &Path, error: &io::Error) -> io::Error {
+fn report_error(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("--html {}: {error}", path.display()))
 }
 
-/// Tells the results; returns the exit code that they mean.
-pub(super) fn tell(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
-    let told = if output.json {
+/// Prints the results and writes the report; returns the exit code.
+pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Result<u8> {
+    let results = if output.json {
         serde_json::to_string_pretty(summary).map_err(io::Error::other)? + "\n"
     } else {
         text(summary)
     };
-    // The one that cannot be written must not cost the other.
-    let printed = io::stdout().write_all(told.as_bytes());
+    // If one output fails, the other is still written.
+    let printed = io::stdout().write_all(results.as_bytes());
     if let Some(path) = &output.html {
-        std::fs::write(path, page(summary)).map_err(|error| of_report(path, &error))?;
+        std::fs::write(path, page(summary)).map_err(|error| report_error(path, &error))?;
     }
     printed?;
-    Ok(match (summary.is_kept(), summary.stopped) {
+    Ok(match (summary.has_passed(), summary.stopped) {
         (false, _) => EXIT_CROSSED,
-        // What was kept for a part of the time is not what was asked for.
+        // The thresholds were met for only a part of the time.
         (true, true) => EXIT_FAILED,
         (true, false) => EXIT_OK,
     })

@@ -1,4 +1,4 @@
-//! What the gateway tells of itself on its admin listener.
+//! Reads the gateway's admin listener.
 
 use serde::Deserialize;
 use std::{
@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-/// How long an answer may take: a gateway under load is slow, not silent.
+/// How long an answer may take. A gateway under load is slow.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
-/// The longest answer that is read; all metrics of a gateway are some 30 KB.
+/// The longest answer. All metrics of a gateway are some 30 KB.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The admin listener of a gateway.
@@ -19,33 +19,33 @@ pub struct Admin {
     address: SocketAddr,
 }
 
-/// Why the admin listener told nothing.
+/// Why the admin listener did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// It cannot be reached.
+    /// The connection failed.
     #[error("the admin listener {address} does not answer: {source}")]
     Io {
-        /// Where.
+        /// Its address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// It answers something else.
+    /// The answer is an error.
     #[error("{address}{path} answers {status}")]
     Status {
-        /// Where.
+        /// Its address.
         address: SocketAddr,
-        /// What was asked.
+        /// The requested path.
         path: &'static str,
-        /// Its answer.
+        /// The status code.
         status: u16,
     },
 }
 
-/// What the gateway has counted, at one moment.
+/// The gateway's metrics at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
-    text: String,
+    exposition: String,
 }
 
 impl Admin {
@@ -54,7 +54,7 @@ impl Admin {
         Self { address }
     }
 
-    /// Whether the gateway is ready for clients; if not, what it says of it.
+    /// Whether the gateway is ready for clients; if not, its reason.
     ///
     /// # Errors
     /// [`AdminError::Io`].
@@ -63,26 +63,26 @@ impl Admin {
         Ok(if status == 200 { Ok(()) } else { Err(body) })
     }
 
-    /// All that it has counted.
+    /// All metrics.
     ///
     /// # Errors
     /// [`AdminError`].
     pub fn counters(&self) -> Result<Counters, AdminError> {
         const PATH: &str = "/metrics";
         match self.get(PATH)? {
-            (200, text) => Ok(Counters { text }),
+            (200, exposition) => Ok(Counters { exposition }),
             (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
         }
     }
 
-    /// How many ticks it has left out of each of its streams, by their names; of many, those that missed the most.
+    /// The missed ticks of each stream by the stream's name. If there are many streams, only of those that missed the most.
     ///
     /// # Errors
     /// [`AdminError`].
     pub fn missed(&self) -> Result<HashMap<String, u64>, AdminError> {
         const PATH: &str = "/debug/streams?limit=1000";
         match self.get(PATH)? {
-            (200, text) => missed(&text).map_err(|error| self.io(error.into())),
+            (200, body) => missed(&body).map_err(|error| self.io(error.into())),
             (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
         }
     }
@@ -95,7 +95,7 @@ impl Admin {
         self.try_get(path).map_err(|source| self.io(source))
     }
 
-    /// HTTP/1.0: the answer ends with the connection and is never chunked.
+    /// Uses HTTP/1.0, so that the answer ends with the connection and is not chunked.
     fn try_get(&self, path: &str) -> io::Result<(u16, String)> {
         let mut socket = TcpStream::connect_timeout(&self.address, ANSWER_TIME_MAX)?;
         socket.set_read_timeout(Some(ANSWER_TIME_MAX))?;
@@ -109,9 +109,9 @@ impl Admin {
     }
 }
 
-fn missed(text: &str) -> serde_json::Result<HashMap<String, u64>> {
+fn missed(body: &str) -> serde_json::Result<HashMap<String, u64>> {
     #[derive(Deserialize)]
-    struct Told {
+    struct Answer {
         streams: Vec<Stream>,
     }
     #[derive(Deserialize)]
@@ -120,27 +120,30 @@ fn missed(text: &str) -> serde_json::Result<HashMap<String, u64>> {
         /// By cause.
         missed: HashMap<String, u64>,
     }
-    let told: Told = serde_json::from_str(text)?;
-    Ok(told.streams.into_iter().map(|Stream { stream, missed }| (stream, missed.into_values().sum())).collect())
+    let answer: Answer = serde_json::from_str(body)?;
+    Ok(answer.streams.into_iter().map(|Stream { stream, missed }| (stream, missed.into_values().sum())).collect())
 }
 
 impl Counters {
-    /// The sum of a metric's series whose labels contain a text; `None` if there is no such series.
+    /// The sum of a metric's series whose labels contain `label`; `None` if there is no such series.
     pub fn sum(&self, name: &str, label: &str) -> Option<f64> {
-        let series = self.text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
-        let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
-        let mut values =
-            of_name.filter(|(labels, _)| labels.contains(label)).filter_map(|(_, value)| value.parse::<f64>().ok());
+        let series = self.exposition.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        let mut values = series
+            .filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'))
+            .filter(|(labels, _)| labels.contains(label))
+            .filter_map(|(_, value)| value.parse::<f64>().ok());
         values.next().map(|first| first + values.sum::<f64>())
     }
 
-    /// A metric's series by the value of its one label.
+    /// A metric's series by the value of their only label.
     pub fn by_label(&self, name: &str) -> Vec<(String, u64)> {
-        let series = self.text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
-        let value = |(labels, value): (&str, &str)| {
-            Some((labels.split('"').nth(1)?.to_owned(), value.parse::<f64>().ok()? as u64))
-        };
-        series.filter_map(value).collect()
+        let series =
+            self.exposition.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        series
+            .filter_map(|(labels, value)| {
+                Some((labels.split('"').nth(1)?.to_owned(), value.parse::<f64>().ok()? as u64))
+            })
+            .collect()
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_each_stream_missed_is_the_sum_of_all_causes() {
+    fn the_missed_ticks_of_a_stream_are_the_sum_of_all_causes() {
         let text = r#"{"now":1,"streams":[{"stream":"k3","peer":null,"missed":{"lag":1,"options":20,"ring":300}}]}"#;
         assert_eq!(missed(text).unwrap(), HashMap::from([("k3".to_owned(), 321)]));
         assert!(missed("{}").is_err());
@@ -157,8 +160,8 @@ mod tests {
 
     #[test]
     fn series_are_summed_by_name_and_label() {
-        let text = "# HELP a x\na 3\na_total{cause=\"lag\"} 4\na_total{cause=\"ring\"} 5\nab 7\n".to_owned();
-        let counters = Counters { text };
+        let exposition = "# HELP a x\na 3\na_total{cause=\"lag\"} 4\na_total{cause=\"ring\"} 5\nab 7\n".to_owned();
+        let counters = Counters { exposition };
         assert_eq!(counters.sum("a", ""), Some(3.0));
         assert_eq!(counters.sum("a_total", ""), Some(9.0));
         assert_eq!(counters.sum("a_total", "ring"), Some(5.0));

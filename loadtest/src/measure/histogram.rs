@@ -1,8 +1,8 @@
-//! Times in µs, to three digits.
+//! Histograms of times in µs, with three significant digits.
 
 use serde::Serialize;
 
-/// The longest time that is told apart: a minute.
+/// The longest time of a histogram: a minute.
 const MICROS_MAX: u64 = 60_000_000;
 const DIGITS: u8 = 3;
 
@@ -16,42 +16,42 @@ impl Default for Histogram {
     }
 }
 
-/// What a histogram tells, in µs.
+/// The percentiles of a histogram, in µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Percentiles {
-    /// How many times were recorded.
+    /// The number of recorded times.
     pub count: u64,
     /// The lowest.
     pub min: u64,
-    /// Half of them are not above.
+    /// The median.
     pub p50: u64,
-    /// Nine of ten.
+    /// The 90th percentile.
     pub p90: u64,
-    /// 99 of 100.
+    /// The 99th percentile.
     pub p99: u64,
-    /// 999 of 1,000.
+    /// The 99.9th percentile.
     pub p999: u64,
     /// The highest.
     pub max: u64,
 }
 
 impl Histogram {
-    /// Records a time in µs. One below zero, of clocks that differ, counts as the lowest; one above a minute as a minute.
+    /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above a minute as a minute.
     pub fn record(&mut self, micros: i64) {
         self.0.saturating_record(u64::try_from(micros).unwrap_or(0));
     }
 
-    /// Adds all of another.
+    /// Adds another histogram.
     pub fn add(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
-    /// Forgets all.
+    /// Removes all times.
     pub fn reset(&mut self) {
         self.0.reset();
     }
 
-    /// What it tells; `None` if nothing was recorded.
+    /// The percentiles; `None` if it is empty.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let at = |quantile| self.0.value_at_quantile(quantile);
         (!self.0.is_empty()).then(|| Percentiles {
@@ -65,7 +65,7 @@ impl Histogram {
         })
     }
 
-    /// Points of the curve of percentiles: how many nines, and the time in µs.
+    /// The points of the percentile curve: the number of nines, and the time in µs.
     pub fn curve(&self) -> Vec<(f64, f64)> {
         let nines_max = (self.0.len().max(1) as f64).log10();
         let points = (0..=40).map(|step| f64::from(step) / 10.0).take_while(|nines| *nines <= nines_max);
@@ -78,17 +78,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_what_was_recorded() {
+    fn percentiles_are_those_of_the_recorded_times() {
         let mut histogram = Histogram::default();
         assert_eq!(histogram.percentiles(), None);
         (1..=1_000).for_each(|micros| histogram.record(micros));
-        let told = histogram.percentiles().unwrap();
-        assert_eq!((told.count, told.min, told.p50, told.p99, told.max), (1_000, 1, 500, 990, 1_000));
+        let percentiles = histogram.percentiles().unwrap();
+        assert_eq!(
+            (percentiles.count, percentiles.min, percentiles.p50, percentiles.p99, percentiles.max),
+            (1_000, 1, 500, 990, 1_000)
+        );
         histogram.record(-5);
         histogram.record(i64::MAX);
-        let told = histogram.percentiles().unwrap();
-        assert_eq!(told.count, 1_002);
-        assert!(told.max >= MICROS_MAX);
+        let percentiles = histogram.percentiles().unwrap();
+        assert_eq!(percentiles.count, 1_002);
+        assert!(percentiles.max >= MICROS_MAX);
         assert_eq!(histogram.curve().len(), 31);
     }
 }

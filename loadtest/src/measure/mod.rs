@@ -1,4 +1,4 @@
-//! What is measured: times in histograms, what happened in each second, the processor and memory of processes.
+//! Measurements: histograms of times, a timeline by seconds, processor time and memory of processes.
 
 mod gateway;
 mod histogram;
@@ -10,7 +10,7 @@ pub use gateway::{Admin, AdminError, Counters};
 pub use histogram::{Histogram, Percentiles};
 pub use process::{Machine, Process, Usage, micros_per};
 pub use spread::{Ages, spread};
-pub use streams::{Ended, Second, StreamMeasures};
+pub use streams::{Ended, Second, StreamMeasures, StreamTotals};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

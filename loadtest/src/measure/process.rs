@@ -1,4 +1,4 @@
-//! Processor time and memory, as Linux tells them.
+//! Processor time and memory from /proc.
 
 use serde::Serialize;
 use std::{
@@ -7,21 +7,21 @@ use std::{
     time::Duration,
 };
 
-/// Processor time is told in steps of 10 ms: from here on they are less than a tenth of it.
+/// The least processor time that can be divided: it comes in steps of 10 ms, which are a twentieth of this.
 const CPU_MIN: Duration = Duration::from_millis(200);
 
-/// A process with its children, or the calling thread, that is measured.
+/// A measured process with its children, or the calling thread.
 #[derive(Debug, Clone)]
 pub struct Process {
     folders: Vec<PathBuf>,
 }
 
-/// What it has used so far.
+/// Processor time and memory so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
     /// Processor time.
     pub cpu: Duration,
-    /// Memory that it holds, in bytes.
+    /// Resident memory in bytes.
     pub memory_bytes: u64,
 }
 

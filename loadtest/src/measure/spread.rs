@@ -1,6 +1,6 @@
-//! Whether all are served alike.
+//! How evenly streams and symbols are served.
 
-/// Of so many ages at least the mean says something of a stream or a symbol.
+/// The least ages of which a mean is meaningful.
 const COUNT_MIN: u64 = 20;
 
 /// The sum of some ages.
@@ -22,7 +22,7 @@ impl Ages {
     }
 }
 
-/// How many times the mean of all the worst of them is; `None` if none of them says anything.
+/// The worst mean divided by the mean of all; `None` if none of them has enough ages.
 pub fn spread<'a>(all: impl Iterator<Item = &'a Ages> + Clone) -> Option<f64> {
     let with_enough = all.filter(|ages| ages.count >= COUNT_MIN);
     let worst = with_enough.clone().map(|ages| ages.mean()).reduce(f64::max)?;
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_is_told_by_the_mean_of_all_unless_it_was_seldom_there() {
+    fn the_worst_mean_is_divided_by_the_mean_of_all_unless_it_has_too_few_ages() {
         assert_eq!(spread([].iter()), None);
         assert_eq!(spread([ages(10, 100), ages(10, 20)].iter()), Some(1.0));
         assert_eq!(spread([ages(10, 30), ages(50, 30), ages(900, 3)].iter()), Some(50.0 / 30.0));

@@ -1,4 +1,4 @@
-//! What a run has shown: for machines, for a terminal, and as a page for people.
+//! The results of a run: as JSON, for a terminal, and as an HTML page.
 
 mod page;
 mod plot;
@@ -8,7 +8,8 @@ mod units;
 
 pub use page::page;
 pub use summary::{
-    FloorTold, GatewayTold, GeneratorTold, GroupTold, Sample, StreamsTold, Summary, VenueTold, ViolationsTold,
+    FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary, VenueSummary,
+    ViolationsSummary,
 };
 pub use text::text;
 pub use units::{number, size, time};

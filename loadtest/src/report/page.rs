@@ -1,4 +1,4 @@
-//! The report as one HTML file that needs nothing else: no script, no network.
+//! The report as one self-contained HTML file, without scripts and without external resources.
 
 use super::{
     Summary, number,
@@ -11,39 +11,38 @@ use std::fmt::Write as _;
 const MIB: f64 = 1024.0 * 1024.0;
 const STYLE: &str = include_str!("page.css");
 
-/// The page.
+/// The report as HTML.
 pub fn page(summary: &Summary) -> String {
     let name = escaped(&summary.name);
-    let verdict = if summary.is_kept() { "kept" } else { "crossed" };
+    let verdict = if summary.has_passed() { "passed" } else { "failed" };
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{name}: thresholds {verdict}</title><style>{STYLE}</style>\
-         <h1>{name} <span class=\"{verdict}\">thresholds {verdict}</span></h1><p>{}</p>",
+         <title>{name}: {verdict}</title><style>{STYLE}</style>\
+         <h1>{name} <span class=\"{verdict}\">{verdict}</span></h1><p>{}</p>",
         escaped(&summary.about)
     );
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _ = findings(summary, &mut out);
     let _ = times(summary, &mut out);
     out.push_str("<div class=\"plots\">");
     plots(summary).iter().for_each(|plot| out.push_str(&plot.figure()));
     out.push_str("</div>");
     let _ = evidence(summary, &mut out);
-    let _ = writeln!(out, "<h2>As text</h2><pre>{}</pre></html>", escaped(&text(summary)));
+    let _ = writeln!(out, "<h2>Text report</h2><pre>{}</pre></html>", escaped(&text(summary)));
     out
 }
 
 fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
     let gateway = of.gateway.as_ref();
-    let known = |value: Option<String>| value.unwrap_or_else(|| "not measured".to_owned());
     let cells = [
         ("streams opened", number(of.streams.opened)),
         ("ticks read", number(of.streams.ticks)),
-        ("ticks a second", number(of.ticks_per_second as u64)),
+        ("ticks per second", number(of.ticks_per_second as u64)),
         ("violations", number(of.violations.total)),
-        ("latency p99", known(of.latency.map(|of| time(of.p99 as f64)))),
-        ("gateway", known(gateway.and_then(|of| of.cpu_cores).map(|cores| format!("{cores:.2} cores")))),
-        ("per tick", known(gateway.and_then(|of| of.cpu_micros_per_tick).map(time))),
-        ("memory, at most", known(gateway.and_then(|of| of.memory_max).map(|bytes| size(bytes as f64)))),
+        ("latency p99", or_not_measured(of.latency.map(|of| time(of.p99 as f64)))),
+        ("gateway CPU", or_not_measured(gateway.and_then(|of| of.cpu_cores).map(|cores| format!("{cores:.2} cores")))),
+        ("CPU per tick", or_not_measured(gateway.and_then(|of| of.cpu_micros_per_tick).map(time))),
+        ("peak memory", or_not_measured(gateway.and_then(|of| of.memory_max).map(|bytes| size(bytes as f64)))),
     ];
     out.push_str("<dl>");
     for (name, value) in cells {
@@ -52,10 +51,10 @@ fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
     out.push_str("</dl>");
     for crossed in &of.crossed {
         let (was, allowed) = (escaped(&crossed.was), escaped(&crossed.allowed));
-        write!(out, "<p class=\"bad\"><b>{}</b> is {was}; allowed is {allowed}.</p>", crossed.measure)?;
+        write!(out, "<p class=\"bad\"><b>{}</b> is {was}; the threshold is {allowed}.</p>", crossed.measure)?;
     }
     if !of.kept.is_empty() {
-        write!(out, "<p>Kept: {}.</p>", of.kept.join(", "))?;
+        write!(out, "<p>Thresholds met: {}.</p>", of.kept.join(", "))?;
     }
     for warning in &of.warnings {
         write!(out, "<p class=\"warning\">{}</p>", escaped(warning))?;
@@ -69,9 +68,9 @@ fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
         ("connect", of.connect),
         ("answer", of.answer),
         ("first tick", of.first_tick),
-        ("latency, from the venue's schedule", of.latency),
-        ("age at reading, from the gateway's receipt", of.age),
-        ("age at reading, slow readers", of.slow_age),
+        ("latency from the venue's schedule", of.latency),
+        ("age since the gateway's receipt", of.age),
+        ("age of slow readers", of.slow_age),
     ] {
         write!(out, "<tr><th>{name}")?;
         match row {
@@ -109,7 +108,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
         value if value < 1e6 => number(value as u64),
         value => format!("{:.1} M", value / 1e6),
     };
-    // In the unit itself, so that the axis ends on a round number of it.
+    // In MiB, so that the axis ends on a round number of MiB.
     let mebibytes: fn(f64) -> String = |value| match value {
         value if value < 10.0 => format!("{value:.1} MiB"),
         value => format!("{value:.0} MiB"),
@@ -117,7 +116,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
     let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
     vec![
         over_time(
-            "Latency, from the venue's schedule to the reading",
+            "Latency from the venue's schedule to the read",
             time,
             true,
             vec![
@@ -136,22 +135,22 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
             lines: vec![Line { name: "latency", points: of.latency_curve.clone() }],
         },
         over_time(
-            "Ticks read a second",
+            "Ticks per second",
             count,
             false,
             vec![
                 Line { name: "read", points: seconds(|of| Some(of.ticks as f64)) },
-                Line { name: "left out", points: seconds(|of| Some(of.holes as f64)) },
+                Line { name: "missed", points: seconds(|of| Some(of.holes as f64)) },
             ],
         ),
         over_time(
-            "Bytes read a second",
+            "Bytes per second",
             mebibytes,
             false,
             vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64 / MIB)) }],
         ),
         over_time(
-            "Age at reading, from the gateway's receipt",
+            "Age from the gateway's receipt to the read",
             time,
             true,
             vec![
@@ -166,17 +165,17 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
             vec![Line { name: "open", points: seconds(|of| Some(of.open as f64)) }],
         ),
         over_time(
-            "Processor, of one core",
+            "CPU, share of one core",
             percent,
             false,
             vec![
                 Line { name: "gateway", points: samples(|of| of.gateway_cpu) },
                 Line { name: "streams' thread", points: seconds(|of| Some(of.own_cpu)) },
-                Line { name: "load tester in all", points: samples(|of| Some(of.own_cpu)) },
+                Line { name: "load tester", points: samples(|of| Some(of.own_cpu)) },
             ],
         ),
         over_time(
-            "The gateway's memory",
+            "Memory of the gateway",
             mebibytes,
             false,
             vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64 / MIB)) }],
@@ -188,7 +187,7 @@ fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
     if of.violations.total == 0 {
         return Ok(());
     }
-    write!(out, "<h2>What was broken</h2>")?;
+    write!(out, "<h2>Violations</h2>")?;
     for evidence in &of.violations.evidence {
         let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
         let (what, bytes) = (escaped(&evidence.what), escaped(&evidence.bytes));
@@ -198,9 +197,13 @@ fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// What came from elsewhere is text, never markup.
+/// Escapes markup, since servers choose some of the strings.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn or_not_measured(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "not measured".to_owned())
 }
 
 #[cfg(test)]
@@ -209,11 +212,16 @@ mod tests {
     use crate::check::{Evidence, Rule};
 
     #[test]
-    fn what_a_server_sent_is_no_markup_and_nothing_is_loaded() {
+    fn a_servers_strings_are_escaped_and_the_page_loads_nothing() {
         let mut summary = Summary { name: "<x>".into(), ..Summary::default() };
-        let (what, bytes) = ("<script>".to_owned(), "data: <img src=x>".to_owned());
         summary.violations.total = 1;
-        summary.violations.evidence.push(Evidence { rule: Rule::Order, stream: Some(1), at: 0, what, bytes });
+        summary.violations.evidence.push(Evidence {
+            rule: Rule::Order,
+            stream: Some(1),
+            at: 0,
+            what: "<script>".to_owned(),
+            bytes: "data: <img src=x>".to_owned(),
+        });
         let page = page(&summary);
         assert!(page.contains("&lt;script&gt;") && page.contains("&lt;img"));
         for markup in ["<script", "<img", "<x>", "http:", "https:", "url(", "@import"] {

@@ -8,10 +8,10 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 40.0;
-/// Lines across a plot whose axis is not in powers of ten.
+/// Grid lines of a linear y axis.
 const LINES: u32 = 5;
-/// Places that are named on the x axis, at most.
-const PLACES_MAX: f64 = 10.0;
+/// The most labels on the x axis.
+const LABELS_MAX: f64 = 10.0;
 
 /// One line of a plot.
 pub(super) struct Line<'a> {
@@ -19,21 +19,21 @@ pub(super) struct Line<'a> {
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// A plot. Values are written by `value`, places on the x axis by `place`.
+/// A plot. `value` formats the labels of the y axis, `place` those of the x axis.
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
     pub(super) x: &'a str,
-    /// How far apart two places that are named are at least.
+    /// The smallest step between labels of the x axis.
     pub(super) x_step_min: f64,
     pub(super) place: fn(f64) -> String,
     pub(super) value: fn(f64) -> String,
-    /// The y axis in powers of ten: for times, whose tail would press the rest to the ground.
+    /// Whether the y axis is logarithmic, as for times, whose tail would otherwise flatten the rest.
     pub(super) is_logarithmic: bool,
     pub(super) lines: Vec<Line<'a>>,
 }
 
 impl Plot<'_> {
-    /// The figure, or nothing if no line has a point.
+    /// The figure, or an empty string if no line has a point.
     pub(super) fn figure(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| line.points.iter().copied());
         if points().next().is_none() {
@@ -45,7 +45,7 @@ impl Plot<'_> {
             "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
             self.title, self.title
         );
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = self.axes(&mut out, x_max, &scale);
         for (index, line) in self.lines.iter().enumerate() {
             let _ = draw(&mut out, index, line, x_max, &scale);
@@ -64,8 +64,8 @@ impl Plot<'_> {
             write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT)?;
             write!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", LEFT - 8.0, y + 4.0)?;
         }
-        // Whole, as what is written there is.
-        let step = rounded_up(x_max / PLACES_MAX).max(self.x_step_min).ceil();
+        // A whole number, as the labels are.
+        let step = rounded_up(x_max / LABELS_MAX).max(self.x_step_min).ceil();
         for number in (0..).map(|number| f64::from(number) * step).take_while(|place| *place <= x_max) {
             let (x, place) = (x_at(number / x_max), (self.place)(number));
             write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 18.0)?;
@@ -97,7 +97,7 @@ fn y_at(share: f64) -> f64 {
     HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 }
 
-/// Values onto the height of a plot.
+/// Maps values to the height of a plot.
 struct Scale {
     low: f64,
     high: f64,
@@ -119,7 +119,7 @@ impl Scale {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Where there are lines across: at each power of ten, or at equal steps.
+    /// The heights of the grid lines: each power of ten, or equal steps.
     fn marks(&self) -> impl Iterator<Item = f64> {
         let count = if self.is_logarithmic { (self.high - self.low) as u32 } else { LINES };
         (0..=count).map(move |step| f64::from(step) / f64::from(count))
@@ -131,7 +131,7 @@ impl Scale {
     }
 }
 
-/// The next round number: the axis ends on it.
+/// The next round number, on which an axis ends.
 fn rounded_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|round| *round >= value).unwrap_or(value)

@@ -1,181 +1,181 @@
-//! All that a run has shown.
+//! The results of a run.
 
 use crate::{
     check::Evidence,
     measure::{Ended, Percentiles, Second},
-    scenario::Crossed,
+    scenario::{Crossed, Threshold},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// All that a run has shown. Times are in µs, sizes in bytes.
+/// The results of a run. Times are in µs, sizes in bytes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
-    /// What was run.
+    /// The name of the scenario or command.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub about: String,
     /// When it began, in µs since 1970.
     pub began: i64,
-    /// How long the load lasted once all streams were there, in seconds.
+    /// How long the load lasted once all streams were open, in seconds.
     pub seconds_measured: f64,
-    /// Whether a signal ended it before its time.
+    /// Whether a signal ended it early.
     pub stopped: bool,
-    /// What the streams got.
-    pub streams: StreamsTold,
-    /// Ticks read in a second, while all streams were there.
+    /// The streams.
+    pub streams: StreamsSummary,
+    /// Ticks read per second while all streams were open.
     pub ticks_per_second: f64,
-    /// Bytes read in a second, while all streams were there.
+    /// Bytes read per second while all streams were open.
     pub bytes_per_second: f64,
-    /// From the start of a connection until it is made, which a server's kernel does without it.
+    /// From connect to established; the server's kernel does this without the server.
     pub connect: Option<Percentiles>,
-    /// From the start of a connection to the head of the answer, of those that became streams.
+    /// From connect to the head of the answer, of connections that became streams.
     pub answer: Option<Percentiles>,
-    /// From the start of a connection to its first tick.
+    /// From connect to the first tick.
     pub first_tick: Option<Percentiles>,
-    /// From the venue's schedule to the reading, of streams that read at once. `None`: not measured.
+    /// From the venue's schedule to the read, of streams that read at once. `None`: not measured.
     pub latency: Option<Percentiles>,
-    /// The curve of that: how many nines, and the time.
+    /// The percentile curve of latency: the number of nines, and the time.
     pub latency_curve: Vec<(f64, f64)>,
-    /// From the gateway's receipt to the reading, of streams that read at once.
+    /// From the gateway's receipt to the read, of streams that read at once.
     pub age: Option<Percentiles>,
-    /// How many times the mean age the worst-served stream's is, of those that read at once.
+    /// The mean age of the worst-served stream divided by that of all streams, of those that read at once.
     pub age_spread: Option<f64>,
-    /// The same of the worst-served symbol.
+    /// The same for the worst-served symbol.
     pub symbol_age_spread: Option<f64>,
-    /// The same of slow readers.
+    /// The age at the read of slow readers.
     pub slow_age: Option<Percentiles>,
-    /// From the load's end until all streams had all, in µs. `None`: the load is not ours.
+    /// From the end of the load until all streams had caught up, in µs. `None`: the load is not ours.
     pub recovery: Option<u64>,
-    /// What was broken.
-    pub violations: ViolationsTold,
-    /// What the gateway told and cost, where it is known.
-    pub gateway: Option<GatewayTold>,
-    /// What the load tester itself cost.
-    pub generator: GeneratorTold,
-    /// What the venue did, where it is ours.
-    pub venue: Option<VenueTold>,
-    /// What the bare loop did with the same streams, if it was run.
-    pub floor: Option<FloorTold>,
+    /// The violations.
+    pub violations: ViolationsSummary,
+    /// The cost and the counters of the gateway, if known.
+    pub gateway: Option<GatewaySummary>,
+    /// The cost of the load tester.
+    pub generator: GeneratorSummary,
+    /// The venue, if it is ours.
+    pub venue: Option<VenueSummary>,
+    /// The bare loop under the same load, if it was run.
+    pub floor: Option<FloorSummary>,
     /// The gateway's processor time per tick, divided by the bare loop's.
     pub cpu_to_floor: Option<f64>,
-    /// Why the numbers may not be what they seem.
+    /// Why the figures may be misleading.
     pub warnings: Vec<String>,
-    /// Thresholds that were crossed.
+    /// The crossed thresholds.
     pub crossed: Vec<Crossed>,
-    /// Thresholds that were kept.
+    /// The thresholds that were met.
     pub kept: Vec<&'static str>,
-    /// Second by second, as the streams saw it.
+    /// What the streams read, second by second.
     pub timeline: Vec<Second>,
-    /// Second by second, what was used.
+    /// Processor time and memory, second by second.
     pub samples: Vec<Sample>,
 }
 
-/// What the streams got.
+/// The streams of a run.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct StreamsTold {
-    /// How many there were to be.
+pub struct StreamsSummary {
+    /// The number of planned streams.
     pub asked: u64,
-    /// How many opened, again and again if they came back.
+    /// Opened streams; one that comes back counts again.
     pub opened: u64,
-    /// How many of them came back with `Last-Event-ID`.
+    /// Of them, those that came back with `Last-Event-ID`.
     pub resumed: u64,
     /// Attempts that did not become streams.
     pub failed: u64,
-    /// Streams that ended and were not asked to, but for those that never read.
+    /// Streams that ended unexpectedly, except those that never read.
     pub lost: u64,
     /// Ticks.
     pub ticks: u64,
-    /// Events with a name.
+    /// Named events.
     pub named: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Ticks that were left out, by the holes in `seq`.
+    /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
-    /// How they ended, by group.
-    pub groups: Vec<GroupTold>,
-    /// What the first server said that did not open a stream.
+    /// By group.
+    pub groups: Vec<GroupSummary>,
+    /// The first answer that did not open a stream.
     pub refusal: Option<String>,
 }
 
 /// How the streams of a group ended.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct GroupTold {
+pub struct GroupSummary {
     /// Its name.
     pub name: String,
-    /// How many there were to be.
+    /// The number of planned streams.
     pub asked: u64,
-    /// Of them, those that ended and were not asked to. Of streams that never read this is right, and none is lost.
+    /// Of them, those that ended unexpectedly. Streams that never read are expected to end.
     pub lost: u64,
     /// How they ended.
     pub ended: BTreeMap<Ended, u64>,
 }
 
-/// What was broken.
+/// The violations of a run.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ViolationsTold {
-    /// How often, of any kind.
+pub struct ViolationsSummary {
+    /// Of any rule.
     pub total: u64,
-    /// How often, by rule.
+    /// By rule.
     pub by_rule: BTreeMap<&'static str, u64>,
-    /// The first of each rule.
+    /// The first ones of each rule.
     pub evidence: Vec<Evidence>,
 }
 
-/// What the gateway told and cost.
+/// The cost and the counters of the gateway.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct GatewayTold {
-    /// Processor time while all streams were there, in cores.
+pub struct GatewaySummary {
+    /// Processor time while all streams were open, in cores.
     pub cpu_cores: Option<f64>,
-    /// The same per tick that was read.
+    /// The same per tick read.
     pub cpu_micros_per_tick: Option<f64>,
-    /// The same per update that it took from the venue.
+    /// The same per update that the gateway took from the venue.
     pub cpu_micros_per_update: Option<f64>,
-    /// What its memory grew by while streams opened, per stream.
+    /// The growth of its memory while the streams opened, per stream.
     pub memory_per_stream: Option<u64>,
-    /// Its most memory.
+    /// Its peak memory.
     pub memory_max: Option<u64>,
-    /// How much of it came after the first third of the load.
+    /// The growth of its memory after the first third of the load.
     pub memory_growth: Option<u64>,
     /// Ticks that it wrote.
     pub ticks_sent: Option<u64>,
-    /// Ticks that it left out, by cause.
+    /// Missed ticks by cause.
     pub missed: BTreeMap<String, u64>,
-    /// Streams that it ended, by reason.
+    /// Closed streams by reason.
     pub closed: BTreeMap<String, u64>,
 }
 
-/// What the load tester cost.
+/// The cost of the load tester.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct GeneratorTold {
-    /// The most that the streams' thread used in a second, of one core.
+pub struct GeneratorSummary {
+    /// The peak share of one core of the streams' thread, over a second.
     pub thread_cpu_max: f64,
-    /// What it used on average, of one core.
+    /// Its mean share of one core.
     pub thread_cpu: f64,
-    /// How often the thread was so slow that it made what it read late.
+    /// Turns in which the thread was so slow that ticks became late by its own fault.
     pub late_turns: u64,
-    /// How busy the whole machine was, from 0 to 1.
+    /// The mean load of all processors, from 0 to 1.
     pub machine_busy: Option<f64>,
 }
 
-/// What the venue did.
+/// The venue of a run.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct VenueTold {
+pub struct VenueSummary {
     /// Updates that it generated.
     pub updates: u64,
-    /// Updates that were written to the gateway's connections, of all that were generated.
+    /// Of them, those that it wrote to the gateway's connections.
     pub taken: u64,
-    /// The same in a second, while all streams were there.
+    /// The same per second while all streams were open.
     pub taken_per_second: f64,
-    /// Batches of updates that the gateway's connection was too slow for.
+    /// Batches that it dropped because the gateway read too slowly.
     pub lost: u64,
-    /// The most that it was behind its schedule, in µs.
+    /// The longest time that it was behind its schedule, in µs.
     pub latest: u64,
 }
 
-/// What the bare loop did.
+/// The bare loop of a run.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct FloorTold {
+pub struct FloorSummary {
     /// Ticks that it sent.
     pub ticks: u64,
     /// Streams that were given up, as they fell too far behind.
@@ -184,43 +184,60 @@ pub struct FloorTold {
     pub cpu_micros_per_tick: Option<f64>,
     /// From its schedule to the reading, of streams that read at once.
     pub latency: Option<Percentiles>,
-    /// Attempts that did not become streams of its.
+    /// Attempts that did not become streams.
     pub failed: u64,
-    /// Its streams that ended and were not asked to.
+    /// Streams that ended unexpectedly.
     pub lost: u64,
-    /// What it has broken: it is not to be compared with then.
-    pub violations: ViolationsTold,
+    /// Its violations, which make the comparison invalid.
+    pub violations: ViolationsSummary,
 }
 
-/// What was used at one moment.
+/// Processor time and memory at one moment.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Sample {
     /// Seconds since the start.
     pub at: f64,
-    /// What the gateway used since the last sample, in cores.
+    /// The gateway's processor time since the last sample, in cores.
     pub gateway_cpu: Option<f64>,
-    /// Its memory.
+    /// The gateway's memory.
     pub gateway_memory: Option<u64>,
-    /// What the load tester used, in cores, its venue with it.
+    /// The load tester's processor time with its venue, in cores.
     pub own_cpu: f64,
-    /// How busy the machine was, from 0 to 1.
+    /// The load of all processors, from 0 to 1.
     pub machine_busy: Option<f64>,
 }
 
-impl FloorTold {
-    /// Whether it did what it was to do.
+impl Summary {
+    /// Compares the results with thresholds.
+    pub fn apply_thresholds(&mut self, thresholds: &[Threshold]) {
+        self.crossed = thresholds.iter().filter_map(|threshold| threshold.crossed(self)).collect();
+        self.kept = thresholds
+            .iter()
+            .map(Threshold::name)
+            .filter(|name| self.crossed.iter().all(|crossed| crossed.measure != *name))
+            .collect();
+    }
+
+    /// Whether there is neither a violation nor a crossed threshold, and the bare loop is sound.
+    pub fn has_passed(&self) -> bool {
+        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorSummary::is_sound)
+    }
+}
+
+impl FloorSummary {
+    /// Whether it served all streams without violations.
     pub fn is_sound(&self) -> bool {
         self.violations.total + self.failed + self.lost == 0
     }
 }
 
-impl GatewayTold {
-    /// How many streams it ended for a reason.
+impl GatewaySummary {
+    /// How many streams it closed for a reason.
     pub fn closed(&self, reason: &str) -> Option<f64> {
         self.closed.get(reason).map(|count| *count as f64)
     }
 
-    /// How many ticks it left out by a cause.
+    /// How many ticks streams missed by a cause.
     pub fn missed(&self, cause: &str) -> Option<f64> {
         self.missed.get(cause).map(|count| *count as f64)
     }

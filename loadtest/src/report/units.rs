@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers with units, for people.
 
 /// A time in µs.
 pub fn time(micros: f64) -> String {
@@ -23,14 +23,14 @@ pub fn size(bytes: f64) -> String {
 /// A count, with a comma before every three digits.
 pub fn number(count: u64) -> String {
     let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
+    let mut number = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            number.push(',');
         }
-        text.push(digit);
+        number.push(digit);
     }
-    text
+    number
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_have_units_and_separators() {
         assert_eq!([time(12.34), time(12_340.0), time(12_340_000.0)], ["12.3 µs", "12.3 ms", "12.34 s"]);
         assert_eq!([size(12.0), size(2048.0), size(3.5 * 1024.0 * 1024.0)], ["12 B", "2.0 KiB", "3.5 MiB"]);
         assert_eq!([number(7), number(1_234), number(1_234_567)], ["7", "1,234", "1,234,567"]);

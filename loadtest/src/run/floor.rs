@@ -1,8 +1,8 @@
-//! The floor: a bare loop that sends ready bytes to the same streams, with nothing that a gateway does around it.
+//! The floor: a bare loop that sends prepared bytes to the same streams, without the work of a gateway.
 
 use crate::{
     measure::{Process, micros_per, unix_micros},
-    report::FloorTold,
+    report::FloorSummary,
     scenario::{LoadSetup, Scenario},
     streams::{Group, Reads},
 };
@@ -21,62 +21,64 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// As many connections may wait as the gateway lets wait.
+/// The backlog of the listener, as large as the gateway's.
 const BACKLOG: i32 = 4_096;
 /// How long a client may take to send its request.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
-/// How often the loop looks whether it is to stop while it waits for clients.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
-/// What waits for a client at most: some seconds of a busy list.
+/// How often the loop checks for its stop while it waits for clients.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The most bytes that wait for a client: some seconds of a busy watchlist.
 const PENDING_MAX: usize = 1024 * 1024;
-/// What is known of a quote beside the trade: so that a frame is as long as a gateway's.
+/// The quote in each frame, which makes frames as long as the gateway's.
 const QUOTE: &str = "\"bid\":182.33,\"bid_size\":300,\"ask\":182.35,\"ask_size\":200";
 
-/// What the loop is to do.
+/// The settings of the bare loop.
 #[derive(Debug, Clone)]
 pub struct FloorSetup {
-    /// How many streams it waits for before it begins.
+    /// The number of streams that it waits for before it starts to send.
     pub streams: usize,
-    /// The symbols: which is next is drawn, as a venue draws it.
+    /// The symbols. Each tick is of a random one, as the venue's are.
     pub symbols: Vec<String>,
-    /// Decides which symbol is next.
+    /// The seed of that choice.
     pub seed: u64,
-    /// Ticks a second, of all symbols together.
+    /// Ticks per second of all symbols together.
     pub rate: f64,
-    /// How long ticks are gathered before they are sent together.
+    /// How long ticks are collected before they are sent together.
     pub flush_interval: Duration,
 }
 
-/// The running loop.
+/// The running bare loop.
 #[derive(Debug)]
 pub struct Floor {
-    /// Where clients connect.
+    /// The address for clients.
     pub address: SocketAddr,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<io::Result<FloorTold>>,
+    thread: JoinHandle<io::Result<FloorSummary>>,
 }
 
 impl Floor {
-    /// The rate of a scenario that it can do.
+    /// The rate of a scenario that the bare loop can run.
     ///
     /// # Errors
-    /// What the scenario asks for that a bare loop does not do: to compare with it would be no comparison.
+    /// The feature of the scenario that the bare loop does not have, so that the two could not be compared.
     pub fn rate(scenario: &Scenario) -> Result<f64, String> {
         let LoadSetup::Steady { rate } = scenario.venue.load else {
-            return Err("its load is not steady, and the bare loop has no other".to_owned());
+            return Err("its load is not steady, and the bare loop sends only at a steady rate".to_owned());
         };
         if !scenario.outages.is_empty() {
-            return Err("it has outages, and the bare loop has no venue to lose".to_owned());
+            return Err("it has outages, and the bare loop has no venue".to_owned());
         }
         for Group { name, churn, query, reads, .. } in &scenario.groups {
             if *churn > 0.0 {
-                return Err(format!("group `{name}` leaves and comes back, and the bare loop lets each in once"));
+                return Err(format!(
+                    "group `{name}` leaves and comes back, and the bare loop accepts each stream once"
+                ));
             }
             if !query.is_empty() {
-                return Err(format!("group `{name}` asks for {query}, and the bare loop sends all to all"));
+                return Err(format!("group `{name}` asks for {query}, and the bare loop has no options"));
             }
             if *reads != Reads::AtOnce {
-                return Err(format!("group `{name}` is slow, and the bare loop leaves nothing out"));
+                return Err(format!("group `{name}` reads slowly, and the bare loop does not conflate"));
             }
         }
         Ok(rate)
@@ -85,7 +87,7 @@ impl Floor {
     /// Starts it on a free port of loopback.
     ///
     /// # Errors
-    /// The system refuses the port or the thread.
+    /// The port cannot be bound, or the system cannot start a thread.
     pub fn start(setup: FloorSetup) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
@@ -95,56 +97,61 @@ impl Floor {
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
+        let stopped = stop.clone();
         let body = move || {
-            let mut sending = Sending::new(&setup);
-            sending.accept_all(&listener, &told)?;
-            sending.send_all(&told)
+            let mut bare_loop = BareLoop::new(&setup);
+            bare_loop.accept_all(&listener, &stopped)?;
+            bare_loop.send_all(&stopped)
         };
         let thread = std::thread::Builder::new().name("floor".to_owned()).spawn(body)?;
         Ok(Self { address, stop, thread })
     }
 
-    /// Ends it; returns what it did.
+    /// Ends it and returns its results.
     ///
     /// # Errors
-    /// What the system said where it could not go on.
-    pub fn finish(self) -> io::Result<FloorTold> {
+    /// The error that ended it early.
+    pub fn finish(self) -> io::Result<FloorSummary> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the floor's thread has died")))
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the floor's thread has panicked")))
     }
 }
 
 struct Client {
     socket: TcpStream,
-    /// What it is sent in this round.
+    /// The bytes that wait to be sent.
     pending: Vec<u8>,
-    is_gone: bool,
+    is_dropped: bool,
 }
 
-struct Sending<'a> {
+struct BareLoop<'a> {
     setup: &'a FloorSetup,
-    places: HashMap<&'a str, usize>,
+    indices: HashMap<&'a str, usize>,
     clients: Vec<Client>,
     /// The clients of each symbol.
-    lists: Vec<Vec<usize>>,
+    clients_of: Vec<Vec<usize>>,
     /// The last `seq` of each symbol.
     seqs: Vec<u64>,
-    told: FloorTold,
+    summary: FloorSummary,
 }
 
-impl<'a> Sending<'a> {
+impl<'a> BareLoop<'a> {
     fn new(setup: &'a FloorSetup) -> Self {
-        let places = setup.symbols.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let (lists, seqs) = (vec![Vec::new(); setup.symbols.len()], vec![0; setup.symbols.len()]);
-        Self { setup, places, clients: Vec::new(), lists, seqs, told: FloorTold::default() }
+        Self {
+            setup,
+            indices: setup.symbols.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect(),
+            clients: Vec::new(),
+            clients_of: vec![Vec::new(); setup.symbols.len()],
+            seqs: vec![0; setup.symbols.len()],
+            summary: FloorSummary::default(),
+        }
     }
 
     fn accept_all(&mut self, listener: &TcpListener, stop: &AtomicBool) -> io::Result<()> {
         while self.clients.len() < self.setup.streams && !stop.load(Ordering::Relaxed) {
             match listener.accept() {
                 Ok((socket, _)) => self.accept(socket)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(LOOK_INTERVAL),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(POLL_INTERVAL),
                 Err(error) => return Err(error),
             }
         }
@@ -158,24 +165,28 @@ impl<'a> Sending<'a> {
         let length = socket.read(&mut request)?;
         let request = String::from_utf8_lossy(&request[..length]);
         let query = request.split("symbols=").nth(1).and_then(|rest| rest.split([' ', '&']).next()).unwrap_or_default();
-        let known: Vec<&str> = query.split(',').filter(|name| self.places.contains_key(name)).collect();
+        let known: Vec<&str> = query.split(',').filter(|name| self.indices.contains_key(name)).collect();
         let listed = known.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         let hello = format!("event: hello\ndata: {{\"epoch\":\"floor\",\"symbols\":[{listed}],\"unknown\":[]}}\n\n");
         socket.write_all(format!("{head}{hello}").as_bytes())?;
         socket.set_nonblocking(true)?;
         for name in known {
-            self.lists[self.places[name]].push(self.clients.len());
+            self.clients_of[self.indices[name]].push(self.clients.len());
         }
-        self.clients.push(Client { socket, pending: Vec::new(), is_gone: false });
+        self.clients.push(Client { socket, pending: Vec::new(), is_dropped: false });
         Ok(())
     }
 
-    fn send_all(mut self, stop: &AtomicBool) -> io::Result<FloorTold> {
-        let (thread, begun) = (Process::own_thread(), Instant::now());
-        let (start_micros, cpu) = (unix_micros(), thread.usage()?.cpu);
+    fn send_all(mut self, stop: &AtomicBool) -> io::Result<FloorSummary> {
+        let thread = Process::own_thread();
+        let begun = Instant::now();
+        let start_micros = unix_micros();
+        let cpu_before = thread.usage()?.cpu;
         let mut random = SmallRng::seed_from_u64(self.setup.seed);
-        let (mut count, mut frame, mut touched) = (0_u64, String::new(), Vec::new());
+        let mut count = 0_u64;
+        let mut frame = String::new();
+        let mut with_pending = Vec::new();
         let mut sent_at = Duration::ZERO;
         let due = |count: u64| Duration::from_secs_f64(count as f64 / self.setup.rate);
         while !stop.load(Ordering::Relaxed) {
@@ -190,51 +201,51 @@ impl<'a> Sending<'a> {
                 self.seqs[symbol] += 1;
                 let seq = self.seqs[symbol];
                 write_frame(&mut frame, &self.setup.symbols[symbol], seq, count, trade_ts);
-                for &client in &self.lists[symbol] {
-                    let Client { pending, is_gone, .. } = &mut self.clients[client];
-                    if *is_gone {
+                for &client in &self.clients_of[symbol] {
+                    let Client { pending, is_dropped, .. } = &mut self.clients[client];
+                    if *is_dropped {
                         continue;
                     }
                     if pending.is_empty() {
-                        touched.push(client);
+                        with_pending.push(client);
                     }
                     pending.extend_from_slice(frame.as_bytes());
-                    self.told.ticks += 1;
+                    self.summary.ticks += 1;
                 }
             }
-            touched.retain(|&client| self.clients[client].send(&mut self.told));
+            with_pending.retain(|&client| self.clients[client].send(&mut self.summary));
         }
-        let cpu = thread.usage()?.cpu.saturating_sub(cpu);
-        self.told.cpu_micros_per_tick = micros_per(cpu, self.told.ticks);
-        Ok(self.told)
+        let cpu = thread.usage()?.cpu.saturating_sub(cpu_before);
+        self.summary.cpu_micros_per_tick = micros_per(cpu, self.summary.ticks);
+        Ok(self.summary)
     }
 }
 
 impl Client {
-    /// Sends what is pending; returns whether some is left for the next round. A client that is far behind is given up: the
-    /// floor leaves nothing out.
-    fn send(&mut self, told: &mut FloorTold) -> bool {
+    /// Sends the pending bytes; returns whether some of them are left for the next round. A client that is too far behind is
+    /// dropped, since the floor does not conflate.
+    fn send(&mut self, summary: &mut FloorSummary) -> bool {
         match self.socket.write(&self.pending) {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.is_gone = true,
+            Err(_) => self.is_dropped = true,
         }
         if self.pending.len() > PENDING_MAX {
-            self.is_gone = true;
-            told.cut += 1;
+            self.is_dropped = true;
+            summary.cut += 1;
         }
-        if self.is_gone {
+        if self.is_dropped {
             self.pending.clear();
         }
         !self.pending.is_empty()
     }
 }
 
-/// The `count`-th tick of all, a symbol's `seq`-th.
+/// Writes the `count`-th tick of all, the `seq`-th of its symbol.
 fn write_frame(frame: &mut String, symbol: &str, seq: u64, count: u64, trade_ts: i64) {
     let recv = unix_micros();
     frame.clear();
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _ = write!(
         frame,
         "id: floor-{count}\ndata: {{\"symbol\":\"{symbol}\",\"seq\":{seq},\"kind\":\"trade\",\"state\":\"live\",\"recv\":{recv},\
@@ -248,17 +259,17 @@ mod tests {
     use crate::scenario::load;
 
     #[test]
-    fn what_a_bare_loop_cannot_do_is_refused() {
+    fn scenarios_that_the_bare_loop_cannot_run_are_refused() {
         let rate = |name| Floor::rate(&load(name).unwrap().0);
         assert_eq!(rate("watchlists"), Ok(400.0));
-        for (name, told) in [
+        for (name, expected) in [
             ("opening-bell", "not steady"),
             ("smoke", "outages"),
             ("churn", "group `pages` leaves and comes back"),
-            ("stalled", "group `stalled` is slow"),
+            ("stalled", "group `stalled` reads slowly"),
         ] {
             let error = rate(name).unwrap_err();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
         let mut options = load("watchlists").unwrap().0;
         options.groups[0].query = "max_rate=4".to_owned();

@@ -1,6 +1,6 @@
-//! Samples what is used, once a second, on a thread of its own.
+//! Samples processor time and memory once a second, on a thread of its own.
 
-use super::Server;
+use super::setup::Server;
 use crate::{
     measure::{Machine, Process, Usage},
     report::Sample,
@@ -38,7 +38,7 @@ impl Sampler {
 
     pub(super) fn finish(self) -> Vec<Sample> {
         drop(self.stop);
-        // Without samples a run still tells all else.
+        // A run without samples still has all other results.
         self.thread.join().unwrap_or_default()
     }
 }
@@ -60,23 +60,30 @@ impl Sampling {
     }
 
     fn sample(&mut self, begun: Instant) -> Sample {
-        let (now, gateway) = (Instant::now(), usage(&self.server));
+        let now = Instant::now();
+        let gateway = usage(&self.server);
         let own = Process::own().usage().unwrap_or(self.own);
-        let length = (now - self.last).as_secs_f64();
-        let cores = |now: Usage, before: Usage| now.cpu.saturating_sub(before.cpu).as_secs_f64() / length;
+        let seconds = (now - self.last).as_secs_f64();
         let sample = Sample {
             at: (now - begun).as_secs_f64(),
-            gateway_cpu: gateway.zip(self.gateway).map(|(now, before)| cores(now, before)),
+            gateway_cpu: gateway.zip(self.gateway).map(|(now, before)| cores(now, before, seconds)),
             gateway_memory: gateway.map(|usage| usage.memory_bytes),
-            own_cpu: cores(own, self.own),
+            own_cpu: cores(own, self.own, seconds),
             machine_busy: self.machine.busy(),
         };
-        (self.last, self.gateway, self.own) = (now, gateway, own);
+        self.last = now;
+        self.gateway = gateway;
+        self.own = own;
         sample
     }
 }
 
-/// What the server has used, by its process, else by what it tells of itself.
+/// How many cores were used between two usages.
+fn cores(now: Usage, before: Usage, seconds: f64) -> f64 {
+    now.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds
+}
+
+/// What the server has used so far: of its process, or by the metrics of its admin listener.
 pub(super) fn usage(server: &Server) -> Option<Usage> {
     if let Some(process) = &server.process {
         return process.usage().ok();

@@ -1,4 +1,4 @@
-//! Whether a run was asked to end before its time.
+//! The request to end a run early.
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -12,16 +12,16 @@ use std::{
     },
 };
 
-/// Whether the run is to end now; by default nobody asks.
+/// Whether a run is to end now.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on SIGINT and SIGTERM ask for the end, and end nothing by themselves: what was started is stopped in order, and
-    /// the results so far are told.
+    /// A request that SIGINT and SIGTERM make. From now on these signals no longer end the process by themselves: the run stops
+    /// what it has started, and reports the results so far.
     ///
     /// # Errors
-    /// The system refuses it.
+    /// The system cannot register a signal handler.
     pub fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
         for signal in [SIGINT, SIGTERM] {
@@ -30,8 +30,8 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Whether somebody has asked.
-    pub fn is_asked(&self) -> bool {
+    /// Whether the run is to end now.
+    pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,25 +1,28 @@
-//! How much can be asked for, by a scenario and by arguments alike: what lies beyond would load nothing, or never end.
+//! The ranges of a load's numbers, in scenarios and in arguments. Beyond them a run would load nothing or never end.
 
-use super::{LoadSetup, Span, VenueSetup};
+use super::{
+    units::Span,
+    venue_setup::{LoadSetup, VenueSetup},
+};
 use crate::streams::{Group, Reads};
 use std::{ops::RangeInclusive, time::Duration};
 
-/// Updates a second: full batches, one after another, are so many.
+/// Updates per second, up to full batches without a pause.
 const RATE: RangeInclusive<f64> = 0.001..=10_000_000.0;
-/// There are names for four times as many.
+/// A quarter of the names that there are.
 const SYMBOLS: RangeInclusive<f64> = 1.0..=100_000.0;
-/// More than any machine has ports and files for.
+/// More than a machine has ports and files for.
 const STREAMS: RangeInclusive<f64> = 1.0..=1_000_000.0;
-/// Percent a minute; at the most each stream stays for 6 ms.
+/// Percent per minute. At the maximum a stream stays for 6 ms.
 const CHURN: RangeInclusive<f64> = 0.001..=1_000_000.0;
-/// Connections a second.
+/// Connects per second.
 const CONNECT_RATE: RangeInclusive<f64> = 0.1..=1_000_000.0;
-/// How many times its own speed a recording is played, and its rate a burst is.
+/// The multiple of a recording's speed, and of the rate during a burst.
 const TIMES: RangeInclusive<f64> = 0.001..=1_000_000.0;
-/// The shortest time that anything is measured in.
+/// The shortest time of a load.
 const TIME_MIN: Span = Span(Duration::from_millis(1));
 
-/// What is asked for, and cannot be.
+/// A number that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is {is}: it must be {must}")]
 pub struct OutOfRange {
@@ -28,7 +31,7 @@ pub struct OutOfRange {
     must: String,
 }
 
-/// Checks what a venue is to do.
+/// Checks a venue's settings.
 ///
 /// # Errors
 /// [`OutOfRange`].
@@ -52,30 +55,30 @@ pub fn check_venue(venue: &VenueSetup) -> Result<(), OutOfRange> {
     }
 }
 
-/// Checks what streams are to do, of which each chooses from so many symbols.
+/// Checks the groups of streams, which choose from this many symbols.
 ///
 /// # Errors
 /// [`OutOfRange`].
-pub fn check_streams(groups: &[Group], among: usize, connect_rate: Option<f64>) -> Result<(), OutOfRange> {
-    let all: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
-    within("the number of all streams", all, STREAMS)?;
+pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>) -> Result<(), OutOfRange> {
+    let total: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
+    within("the number of all streams", total, STREAMS)?;
     if let Some(rate) = connect_rate {
         within("the rate of connections", rate, CONNECT_RATE)?;
     }
     for group in groups {
         within("the number of streams", f64::from(group.count), STREAMS)?;
-        within("the number of symbols of a stream", group.symbols as f64, 1.0..=among as f64)?;
+        within("the number of symbols of a stream", group.symbols as f64, 1.0..=symbols as f64)?;
         if group.churn != 0.0 {
             within("churn", group.churn, CHURN)?;
         }
         if let Reads::BytesPerSecond(bytes) = group.reads {
-            within("the number of bytes a second", f64::from(bytes), 1.0..=f64::from(u32::MAX))?;
+            within("the number of bytes per second", f64::from(bytes), 1.0..=f64::from(u32::MAX))?;
         }
     }
     Ok(())
 }
 
-/// Checks how long a load is to last.
+/// Checks the duration of a load.
 ///
 /// # Errors
 /// [`OutOfRange`].
@@ -84,11 +87,15 @@ pub fn check_duration(duration: Span) -> Result<(), OutOfRange> {
 }
 
 fn within(what: &'static str, is: f64, range: RangeInclusive<f64>) -> Result<(), OutOfRange> {
-    let must = || format!("from {} to {}", range.start(), range.end());
-    if range.contains(&is) { Ok(()) } else { Err(OutOfRange { what, is: is.to_string(), must: must() }) }
+    if range.contains(&is) {
+        return Ok(());
+    }
+    Err(OutOfRange { what, is: is.to_string(), must: format!("from {} to {}", range.start(), range.end()) })
 }
 
 fn at_least(what: &'static str, is: Span) -> Result<(), OutOfRange> {
-    let must = || format!("{TIME_MIN} or longer");
-    if is >= TIME_MIN { Ok(()) } else { Err(OutOfRange { what, is: is.to_string(), must: must() }) }
+    if is >= TIME_MIN {
+        return Ok(());
+    }
+    Err(OutOfRange { what, is: is.to_string(), must: format!("{TIME_MIN} or longer") })
 }

@@ -1,13 +1,17 @@
-//! The scenarios that come with the program, and those of files.
+//! Loads scenarios: those that ship with the program, and files.
 
-use super::{OutOfRange, Scenario, Threshold, ThresholdError, check_duration, check_streams, check_venue};
+use super::{
+    definition::Scenario,
+    limits::{OutOfRange, check_duration, check_streams, check_venue},
+    thresholds::{Threshold, ThresholdError},
+};
 use std::{
     fs::File,
     io::{self, Read as _},
     path::Path,
 };
 
-/// A scenario's file, at most.
+/// The largest scenario file.
 const BYTES_MAX: u64 = 1_000_000;
 
 /// The shipped scenarios by their names.
@@ -30,13 +34,13 @@ pub const SHIPPED: [(&str, &str); 16] = [
     ("stalled", include_str!("../../scenarios/stalled.toml")),
 ];
 
-/// Why there is no scenario.
+/// Why a scenario cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is neither shipped nor a file.
-    #[error("`{name}` is no scenario and no file; the scenarios are {}", names())]
+    /// It is neither a shipped scenario nor a file.
+    #[error("`{name}` is neither a scenario nor a file; the scenarios are {}", names())]
     Unknown {
-        /// What was asked for.
+        /// The given name.
         name: String,
     },
     /// The file cannot be read.
@@ -44,40 +48,40 @@ pub enum LoadError {
     Io {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is not written as a scenario is.
+    /// Its TOML is invalid.
     #[error("scenario {name}: {source}")]
     Toml {
-        /// Which.
+        /// Its name.
         name: String,
-        /// Where, and what is wrong.
+        /// The place and the error.
         source: toml::de::Error,
     },
-    /// It asks for what cannot be.
+    /// A number is out of range.
     #[error("scenario {name}: {source}")]
     OutOfRange {
-        /// Which.
+        /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: OutOfRange,
     },
-    /// Of an outage nobody can tell whether it was noticed.
+    /// A mute outage is too short for the gateway to notice.
     #[error(
         "scenario {name}: a mute outage lasts at least a second more than twice as long as mute_after of [gateway.feed], which \
          is 30s unless it is set: halfway through nothing may be live"
     )]
     ShortMute {
-        /// Which.
+        /// Its name.
         name: String,
     },
     /// A threshold is none.
     #[error("scenario {name}: {source}")]
     Threshold {
-        /// Which.
+        /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: ThresholdError,
     },
 }
@@ -91,7 +95,7 @@ fn names() -> String {
 /// # Errors
 /// [`LoadError`], which says where and what would be right.
 pub fn load(name: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
-    let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| (*text).to_owned());
+    let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, toml)| (*toml).to_owned());
     let text = match shipped {
         Some(text) => text,
         None if Path::new(name).exists() => {
@@ -106,7 +110,7 @@ fn read_file(path: &str) -> io::Result<String> {
     let mut text = String::new();
     let length = File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
     if length as u64 > BYTES_MAX {
-        return Err(io::Error::other(format!("it is no scenario: it has more than {BYTES_MAX} bytes")));
+        return Err(io::Error::other(format!("it is too long for a scenario: more than {BYTES_MAX} bytes")));
     }
     Ok(text)
 }
@@ -132,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_scenario_is_one() {
+    fn every_shipped_scenario_loads() {
         for (name, _) in SHIPPED {
             let (scenario, thresholds) = load(name).unwrap_or_else(|error| panic!("{error}"));
             assert!(!scenario.about.is_empty() && !thresholds.is_empty(), "{name}");
@@ -140,22 +144,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn an_error_names_its_place() {
         let smoke = SHIPPED[0].1;
-        for (from, to, told) in [
+        for (from, to, expected) in [
             ("duration = \"10s\"", "duration = 10", "line"),
-            ("duration = \"10s\"", "duration = \"soon\"", "`soon` is no time"),
+            ("duration = \"10s\"", "duration = \"soon\"", "`soon` is not a time"),
             ("about", "abuot", "unknown field `abuot`"),
-            ("violations = 0", "violations = \"few\"", "`few` is no number"),
-            ("violations = 0", "virtues = 0", "`virtues` is not measured"),
+            ("violations = 0", "violations = \"few\"", "`few` is not a number"),
+            ("violations = 0", "virtues = 0", "`virtues` is not a measure"),
             ("at = \"3s\"", "at = \"3s\"\nkind = \"mute\"", "a mute outage lasts at least"),
             ("at = \"3s\"", "at = \"3s\"\nkind = \"deaf\"", "unknown variant `deaf`"),
         ] {
             assert!(smoke.contains(from), "{from}");
             let error = read("x", &smoke.replace(from, to)).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
         let error = load("smoek").unwrap_err().to_string();
-        assert!(error.contains("`smoek` is no scenario and no file; the scenarios are smoke, "), "{error}");
+        assert!(error.contains("`smoek` is neither a scenario nor a file; the scenarios are smoke, "), "{error}");
     }
 }

@@ -1,24 +1,22 @@
-//! Times with their unit.
+//! Times with units.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
 
-/// Clocks can be reckoned with it.
+/// The longest time, which can be added to any clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// A time that was written with its unit, such as `250ms`.
+/// A time that is written with its unit, such as `250ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
 impl std::str::FromStr for Span {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        humantime::parse_duration(text)
-            .ok()
-            .filter(|duration| *duration <= LONGEST)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is no time up to a year: write a number and its unit, such as \"250ms\""))
+    fn from_str(time: &str) -> Result<Self, String> {
+        humantime::parse_duration(time).ok().filter(|duration| *duration <= LONGEST).map(Self).ok_or_else(|| {
+            format!("`{time}` is not a time up to a year: write a number and its unit, such as \"250ms\"")
+        })
     }
 }
 

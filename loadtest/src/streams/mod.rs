@@ -1,20 +1,30 @@
-//! The streams: thousands of clients on one thread, that read, judge and measure.
+//! The streams: one thread reads, checks and measures thousands of clients.
 //!
-//! One thread because a core must do, and because what one thread reads in turn needs no locks to be compared.
+//! It is one thread because one core has to be enough, and because comparing what streams have read then needs no locks.
 
-mod crowd;
-mod descriptors;
-mod dial;
-mod judge;
+mod server_wire;
 mod plan;
+mod group_settings;
+mod setup;
+mod control;
+mod outcome;
+mod descriptors;
 mod probe;
-mod stream;
-mod tally;
+mod dial;
 mod timers;
-mod turns;
+mod observer;
+mod stream;
+mod event_loop;
+mod connections;
+mod progress;
+mod final_checks;
+mod pool;
 
-pub use crowd::{Control, Crowd, Outcome, Progress, Setup, Stayed};
+pub use control::{Control, Progress};
 pub use descriptors::{TooFewDescriptors, need_descriptors};
-pub use judge::Wire;
+pub use outcome::{Outcome, Stayed};
 pub use plan::{Group, Popularity, Reads, plan};
+pub use pool::StreamPool;
 pub use probe::{ProbeError, probe};
+pub use server_wire::Wire;
+pub use setup::Setup;

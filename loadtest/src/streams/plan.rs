@@ -1,4 +1,4 @@
-//! Which streams there are, and what each asks for.
+//! The groups of streams, and the choice of symbols for each stream.
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
@@ -11,19 +11,19 @@ pub struct Group {
     pub name: String,
     /// How many streams.
     pub count: u32,
-    /// How many symbols each asks for.
+    /// How many symbols each subscribes to.
     #[serde(default = "one")]
     pub symbols: usize,
-    /// Which ones.
+    /// How symbols are chosen.
     #[serde(default)]
     pub popularity: Popularity,
     /// Options in the query, such as `max_rate=4`.
     #[serde(default)]
     pub query: String,
-    /// How they read.
+    /// How fast they read.
     #[serde(default)]
     pub reads: Reads,
-    /// How many percent of them leave per minute, and come back with `Last-Event-ID`.
+    /// The percentage of them that leaves per minute and comes back with `Last-Event-ID`.
     #[serde(default)]
     pub churn: f64,
 }
@@ -32,47 +32,47 @@ fn one() -> usize {
     1
 }
 
-/// How likely each symbol is to be asked for.
+/// The popularity of symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Popularity {
-    /// All the same.
+    /// All symbols are equally popular.
     #[default]
     Uniform,
-    /// By Zipf: the second half as likely as the first, the third a third, ...
+    /// By Zipf: the second symbol is half as popular as the first, the third a third as popular, and so on.
     Zipf,
 }
 
-/// How a stream reads.
+/// How fast a stream reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reads {
-    /// All that comes, at once.
+    /// Everything, at once.
     #[default]
     AtOnce,
-    /// So many bytes a second.
+    /// This many bytes per second.
     BytesPerSecond(u32),
-    /// Nothing, once it has opened.
+    /// Nothing after the head of the answer.
     Never,
 }
 
 impl Reads {
-    /// The receive buffer that it is given, in bytes. By itself the kernel lets one grow to 6 MB on loopback: it would hold ticks
-    /// for a minute that nobody has read, and hide from the gateway that its clients are slow.
+    /// The size of the socket's receive buffer in bytes. Left alone, the kernel grows it to 6 MB on loopback. It would then hold a
+    /// minute of unread ticks and hide from the gateway that its clients are slow.
     pub(super) fn receive_buffer(self) -> usize {
         match self {
-            // As much as a far client's window holds; at a usual rate that is a second.
+            // The window of a distant client: at a usual rate, a second of ticks.
             Self::AtOnce => 32 * 1024,
-            // The kernel doubles it. What it holds is old by the client's own fault: at 20 KB/s a fifth of a second.
+            // The kernel doubles it. It adds to the age of ticks: a fifth of a second at 20 KB/s.
             Self::BytesPerSecond(_) | Self::Never => 2 * 1024,
         }
     }
 }
 
-/// Chooses the symbols of each stream, as sorted places in a list of `among`; the same for the same seed.
-pub fn plan(group: &Group, among: usize, seed: u64) -> Vec<Box<[u32]>> {
+/// Chooses the symbols of each stream, as sorted indices below `symbols`. The same seed gives the same choice.
+pub fn plan(group: &Group, symbols: usize, seed: u64) -> Vec<Box<[u32]>> {
     let mut random = SmallRng::seed_from_u64(seed);
-    let weights = (1..=among).map(|rank| match group.popularity {
+    let weights = (1..=symbols).map(|rank| match group.popularity {
         Popularity::Uniform => 1.0,
         Popularity::Zipf => 1.0 / rank as f64,
     });
@@ -82,10 +82,10 @@ pub fn plan(group: &Group, among: usize, seed: u64) -> Vec<Box<[u32]>> {
             Some(*sum)
         })
         .collect();
-    (0..group.count).map(|_| choose(group.symbols.min(among), &sums, &mut random)).collect()
+    (0..group.count).map(|_| choose(group.symbols.min(symbols), &sums, &mut random)).collect()
 }
 
-/// Draws until there are enough different ones. Where the popular ones are used up, the most popular of the rest follow.
+/// Draws until `count` different symbols are chosen. After too many draws, the most popular remaining symbols fill up the rest.
 fn choose(count: usize, sums: &[f64], random: &mut SmallRng) -> Box<[u32]> {
     const DRAWS_PER_SYMBOL: usize = 30;
     let all = sums.last().copied().unwrap_or(0.0);
@@ -98,8 +98,8 @@ fn choose(count: usize, sums: &[f64], random: &mut SmallRng) -> Box<[u32]> {
         if chosen.len() == count {
             break;
         }
-        if let Err(place) = chosen.binary_search(&symbol) {
-            chosen.insert(place, symbol);
+        if let Err(index) = chosen.binary_search(&symbol) {
+            chosen.insert(index, symbol);
         }
     }
     chosen.into()
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_stream_has_as_many_different_symbols_as_it_wants() {
+    fn each_stream_gets_as_many_different_symbols_as_it_asks_for() {
         for (symbols, among, expected) in [(1, 1, 1), (20, 200, 20), (20, 20, 20), (20, 5, 5)] {
             for popularity in [Popularity::Uniform, Popularity::Zipf] {
                 let lists = plan(&group(symbols, popularity), among, 7);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn by_zipf_the_first_is_asked_for_twice_as_often_as_the_second() {
+    fn by_zipf_the_first_symbol_is_chosen_twice_as_often_as_the_second() {
         let mut counts = [0; 100];
         plan(&group(1, Popularity::Zipf), 100, 1).iter().for_each(|list| counts[list[0] as usize] += 1);
         assert!((300..500).contains(&counts[0]) && (140..260).contains(&counts[1]), "{counts:?}");

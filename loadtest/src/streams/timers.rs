@@ -1,8 +1,8 @@
-//! What a stream does at a later moment.
+//! The scheduled tasks of the streams.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
-/// What is to be done.
+/// A scheduled task of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Task {
     /// Connect.
@@ -13,28 +13,28 @@ pub(super) enum Task {
     Leave,
 }
 
-/// All that is to be done later, by time.
+/// All scheduled tasks by time. Each is for one connection of its stream: the caller ignores those of an earlier generation.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u32, u32, Task)>>,
 }
 
 impl Timers {
-    /// A stream does something at a time, unless it is in another life then.
-    pub(super) fn add(&mut self, at: Instant, stream: u32, life: u32, task: Task) {
-        self.heap.push(Reverse((at, stream, life, task)));
+    /// Schedules a task.
+    pub(super) fn add(&mut self, at: Instant, stream: u32, generation: u32, task: Task) {
+        self.heap.push(Reverse((at, stream, generation, task)));
     }
 
-    /// When the next is due.
+    /// When the next task is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes what is due.
+    /// Takes the next task if it is due: its stream, generation and kind.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(u32, u32, Task)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, stream, life, task))| (stream, life, task))
+        self.heap.pop().map(|Reverse((_, stream, generation, task))| (stream, generation, task))
     }
 }

@@ -1,26 +1,27 @@
-//! Binance's spot streams, as its documentation describes them: `<symbol>@trade` and `<symbol>@bookTicker`, combined.
+//! Binance's combined spot streams as its documentation describes them: `<symbol>@trade` and `<symbol>@bookTicker`.
 
 use super::{
+    batch::{Kind, Update},
     market::Market,
-    protocol::{Answer, Kind, Terms, Update},
     recording::Change,
+    request::{Permissions, Reply},
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 const KINDS: [(&str, Kind); 2] = [("trade", Kind::Trade), ("bookTicker", Kind::Quote)];
 
-/// Every subscription is accepted, those to what does not exist too: nothing ever comes of them.
-pub(super) fn answer(request: &str, terms: Terms, market: &Market) -> Answer {
+/// Accepts every subscription. Like the real venue it never sends anything for a stream that does not exist.
+pub(super) fn reply(request: &str, permissions: Permissions, market: &Market) -> Reply {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     let id = &request["id"];
     if request["method"] != "SUBSCRIBE" {
         let error = json!({ "error": { "code": 2, "msg": "Invalid request: unknown method" }, "id": id });
-        return Answer { messages: vec![error.to_string()], subscribed: Vec::new() };
+        return Reply { messages: vec![error.to_string()], subscribed: Vec::new() };
     }
     let streams = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let subscribed = streams.filter_map(|stream| find(stream, market)).filter(|(symbol, _)| terms.grant(*symbol));
-    Answer { subscribed: subscribed.collect(), messages: vec![json!({ "result": null, "id": id }).to_string()] }
+    let subscribed = streams.filter_map(|stream| find(stream, market)).filter(|(symbol, _)| permissions.grant(*symbol));
+    Reply { subscribed: subscribed.collect(), messages: vec![json!({ "result": null, "id": id }).to_string()] }
 }
 
 fn find(stream: &str, market: &Market) -> Option<(u32, Kind)> {
@@ -29,18 +30,18 @@ fn find(stream: &str, market: &Market) -> Option<(u32, Kind)> {
     Some((market.find(&name.to_uppercase())?, kind))
 }
 
-pub(super) fn write(update: &Update<'_>, text: &mut String) {
+pub(super) fn write(update: &Update<'_>, json: &mut String) {
     let Update { name, change, id, micros } = update;
-    text.push_str(r#"{"stream":""#);
-    text.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+    json.push_str(r#"{"stream":""#);
+    json.extend(name.chars().map(|c| c.to_ascii_lowercase()));
     // Writing to a string cannot fail.
     let _ = match change {
         Change::Trade { price, size, buyer_is_maker } => write!(
-            text,
+            json,
             r#"@trade","data":{{"e":"trade","E":{micros},"s":"{name}","t":{id},"p":"{price}","q":"{size}","T":{micros},"m":{buyer_is_maker},"M":true}}}}"#
         ),
-        Change::Quote { book: [bid, bid_size, ask, ask_size] } => write!(
-            text,
+        Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => write!(
+            json,
             r#"@bookTicker","data":{{"u":{id},"s":"{name}","b":"{bid}","B":"{bid_size}","a":"{ask}","A":"{ask_size}"}}}}"#
         ),
     };

@@ -1,9 +1,11 @@
-//! The venue's side of its sockets: who is let in, what each is told.
+//! The venue's side of its connections: it accepts them, replies to requests and executes commands.
 
 use super::{
-    Bad, Behaviour, Door, Flow, Shared,
-    faucet::Faucet,
-    protocol::{Batch, Entry, Kind, Terms},
+    batch::{Batch, Entry, Kind},
+    command::{Bad, Behaviour, ConnectionCommand, Door, Flow},
+    drip_socket::DripSocket,
+    request::Permissions,
+    shared::Shared,
 };
 use futures_util::{SinkExt, StreamExt};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -34,44 +36,36 @@ use tokio_tungstenite::{
     },
 };
 
-/// Connections at a time.
+/// The most connections at a time.
 const CONNECTIONS_MAX: usize = 64;
-/// Connections that wait to be accepted.
-const WAITING_MAX: i32 = 64;
-/// For a client to say what it wants, and for a port to be free again.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More than any gateway takes of a venue's message.
+/// The backlog of the listener.
+const BACKLOG: i32 = 64;
+/// How long a client may take for its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A message longer than any gateway accepts of a venue.
 const OVERSIZE: usize = 300 * 1_024;
 
-type Websocket = WebSocketStream<Faucet>;
+type Websocket = WebSocketStream<DripSocket>;
 
-/// What connections are told, in this order.
-#[derive(Debug, Clone)]
-pub(super) enum Order {
-    Send(Arc<Batch>),
-    Bad(Bad),
-    Break,
-}
-
-/// The port, which lets in whom it is told to.
-pub(super) struct Doors {
+/// Accepts connections as the current [`Door`] says.
+pub(super) struct Acceptor {
     pub(super) address: SocketAddr,
     pub(super) shared: Arc<Shared>,
     pub(super) behaviour: watch::Receiver<Behaviour>,
-    pub(super) orders: broadcast::WeakSender<Order>,
+    pub(super) commands: broadcast::WeakSender<ConnectionCommand>,
 }
 
-/// A port that is free again at once after its venue's end.
+/// Binds a port that can be bound again as soon as its venue has ended.
 pub(super) fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(WAITING_MAX)?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-impl Doors {
-    /// Serves until the venue is dropped; then the connections end with it.
+impl Acceptor {
+    /// Serves until the venue is dropped, which ends the connections too.
     pub(super) async fn serve(mut self, listener: std::net::TcpListener) {
         let mut listener = TcpListener::from_std(listener).ok();
         let mut connections = JoinSet::new();
@@ -80,16 +74,16 @@ impl Doors {
             match (wanted, &listener) {
                 (Door::Shut, Some(_)) => listener = None,
                 (Door::Shut, None) | (_, Some(_)) => {}
-                // Somebody else may have it for a moment.
+                // Another process may hold the port for a moment; the next turn retries.
                 (_, None) => listener = listen(self.address).and_then(TcpListener::from_std).ok(),
             }
             let has_room = connections.len() < CONNECTIONS_MAX;
             tokio::select! {
                 changed = self.behaviour.changed() => if changed.is_err() { return },
                 accepted = accept(listener.as_ref()), if has_room && listener.is_some() => {
-                    if let (Ok(socket), Some(orders)) = (accepted, self.orders.upgrade()) {
+                    if let (Ok(socket), Some(commands)) = (accepted, self.commands.upgrade()) {
                         let behaviour = self.behaviour.clone();
-                        connections.spawn(attend(socket, self.shared.clone(), behaviour, orders.subscribe()));
+                        connections.spawn(serve_connection(socket, self.shared.clone(), behaviour, commands.subscribe()));
                     }
                 }
                 Some(_) = connections.join_next() => {}
@@ -102,30 +96,42 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
     let Some(listener) = listener else { return std::future::pending().await };
     let (socket, _) = listener.accept().await?;
     socket.set_nodelay(true)?;
-    // Whatever ends it ends it at once, as a venue that dies does.
+    // Closing resets the connection at once, as a crashing venue does.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     Ok(socket)
 }
 
 #[expect(clippy::result_large_err, reason = "the websocket library's own answer to a handshake")]
-async fn attend(
+async fn serve_connection(
     socket: TcpStream,
     shared: Arc<Shared>,
     behaviour: watch::Receiver<Behaviour>,
-    orders: broadcast::Receiver<Order>,
+    commands: broadcast::Receiver<ConnectionCommand>,
 ) {
     let door = behaviour.borrow().door;
     let drips = Arc::new(AtomicBool::new(false));
-    let faucet = Faucet { socket, drips: drips.clone() };
-    let is_let_in = |_: &Request, response: Response| match refusal(door, &shared) {
+    let drip_socket = DripSocket { socket, drips: drips.clone() };
+    let answer_handshake = |_: &Request, response: Response| match refusal(door, &shared) {
         Some(status) => Err(error_response(status)),
         None => Ok(response),
     };
-    let Ok(Ok(websocket)) = tokio::time::timeout(PATIENCE, accept_hdr_async(faucet, is_let_in)).await else { return };
-    let terms = Terms { key: door != Door::KeyRefused, half: door == Door::Half };
-    let mut connection =
-        Connection { websocket, drips, shared, behaviour, orders, terms, subscribed: Vec::new(), wants: Vec::new() };
-    // Why it ended is the gateway's to tell.
+    let Ok(Ok(websocket)) =
+        tokio::time::timeout(HANDSHAKE_TIMEOUT, accept_hdr_async(drip_socket, answer_handshake)).await
+    else {
+        return;
+    };
+    let permissions = Permissions { key: door != Door::KeyRefused, half: door == Door::Half };
+    let mut connection = Connection {
+        websocket,
+        drips,
+        shared,
+        behaviour,
+        commands,
+        permissions,
+        subscribed: Vec::new(),
+        wants: Vec::new(),
+    };
+    // The gateway reports why a connection ended.
     let _ = connection.run().await;
     connection.shared.market().unsubscribe(&connection.subscribed);
 }
@@ -149,10 +155,10 @@ struct Connection {
     drips: Arc<AtomicBool>,
     shared: Arc<Shared>,
     behaviour: watch::Receiver<Behaviour>,
-    orders: broadcast::Receiver<Order>,
-    terms: Terms,
+    commands: broadcast::Receiver<ConnectionCommand>,
+    permissions: Permissions,
     subscribed: Vec<(u32, Kind)>,
-    /// The same by symbol and kind.
+    /// The subscriptions by symbol and kind.
     wants: Vec<[bool; 2]>,
 }
 
@@ -168,14 +174,14 @@ impl Connection {
             tokio::select! {
                 changed = self.behaviour.changed() => if changed.is_err() { return Ok(()) },
                 message = self.websocket.next(), if !is_half_open => match message {
-                    Some(message) => self.hear(&message?).await?,
+                    Some(message) => self.handle_message(&message?).await?,
                     None => return Ok(()),
                 },
-                order = self.orders.recv() => match order {
-                    Ok(Order::Break) | Err(RecvError::Closed) => return Ok(()),
+                command = self.commands.recv() => match command {
+                    Ok(ConnectionCommand::Break) | Err(RecvError::Closed) => return Ok(()),
                     Ok(_) if is_half_open => {}
-                    Ok(Order::Send(batch)) => self.send(&batch, flow).await?,
-                    Ok(Order::Bad(bad)) => self.send_bad(bad).await?,
+                    Ok(ConnectionCommand::Send(batch)) => self.send(&batch, flow).await?,
+                    Ok(ConnectionCommand::Bad(bad)) => self.send_bad(bad).await?,
                     Err(RecvError::Lagged(batches)) => {
                         self.shared.counts.lost.fetch_add(batches, Ordering::Relaxed);
                     }
@@ -184,18 +190,18 @@ impl Connection {
         }
     }
 
-    async fn hear(&mut self, message: &Message) -> Result<(), tungstenite::Error> {
+    async fn handle_message(&mut self, message: &Message) -> Result<(), tungstenite::Error> {
         let Message::Text(request) = message else { return Ok(()) };
         let shared = self.shared.clone();
-        let answer = shared.protocol.answer(request, self.terms, &self.subscribed, &shared.market());
-        for message in answer.messages {
+        let reply = shared.protocol.reply(request, self.permissions, &self.subscribed, &shared.market());
+        for message in reply.messages {
             self.websocket.send(Message::text(message)).await?;
         }
-        if !answer.subscribed.is_empty() {
+        if !reply.subscribed.is_empty() {
             shared.counts.subscriptions.fetch_add(1, Ordering::Relaxed);
         }
         let mut market = shared.market();
-        for (symbol, kind) in answer.subscribed {
+        for (symbol, kind) in reply.subscribed {
             market.subscribe(symbol, kind);
             self.subscribed.push((symbol, kind));
             let index = symbol as usize;
@@ -213,8 +219,8 @@ impl Connection {
         if flow == Flow::Reorder {
             messages.reverse();
         }
-        let rounds = if flow == Flow::Repeat { 2 } else { 1 };
-        for message in messages.into_iter().flat_map(|message| std::iter::repeat_n(message, rounds)) {
+        let copies = if flow == Flow::Repeat { 2 } else { 1 };
+        for message in messages.into_iter().flat_map(|message| std::iter::repeat_n(message, copies)) {
             self.websocket.feed(Message::text(message)).await?;
         }
         self.websocket.flush().await?;
@@ -225,17 +231,17 @@ impl Connection {
     async fn send_bad(&mut self, bad: Bad) -> Result<(), tungstenite::Error> {
         let protocol = self.shared.protocol;
         let name = self.subscribed.first().map(|&(symbol, _)| self.shared.market().name(symbol).to_owned());
-        let whole = protocol.wrong_type(&name.unwrap_or_default());
+        let wrong_type = protocol.wrong_type(&name.unwrap_or_default());
         let message = match bad {
             Bad::Oversize => Message::text("0".repeat(OVERSIZE)),
             Bad::Binary => Message::binary((0..=u8::MAX).collect::<Vec<u8>>()),
             Bad::Unknown => Message::text(protocol.unknown()),
-            Bad::Truncated => Message::text(&whole[..whole.len() / 2]),
-            Bad::WrongType => Message::text(whole),
-            // A reserved opcode with reserved bits.
+            Bad::Truncated => Message::text(&wrong_type[..wrong_type.len() / 2]),
+            Bad::WrongType => Message::text(wrong_type),
+            // A reserved opcode with the reserved bits set.
             Bad::NotAFrame => return self.send_raw(&[0xFF; 16]).await,
             Bad::CutFrame => {
-                // A text frame of 100 bytes, of which two come.
+                // A text frame of 100 bytes, of which two are sent.
                 self.send_raw(&[0x81, 100, b'{', b'"']).await?;
                 let socket = &mut self.websocket.get_mut().socket;
                 SockRef::from(&*socket).set_linger(None)?;

@@ -1,6 +1,6 @@
-//! The thread that makes updates when they are due.
+//! The thread that generates updates when they are due.
 
-use super::{Counts, Load, Setup, Shared, connection::Order, protocol::Batch};
+use super::{batch::Batch, command::ConnectionCommand, load::Load, setup::Setup, shared::Shared};
 use std::{
     hint,
     sync::{Arc, atomic::Ordering},
@@ -9,13 +9,13 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// In a batch, at most.
+/// The most updates in a batch.
 const BATCH_MAX: usize = 2_000;
-/// A sleep may end so much later than asked: the last of a long wait is spent awake, so that an update leaves when it is due.
+/// How much later than asked a sleep may end. The end of a long wait is spent spinning, so that an update leaves when it is due.
 const WAKE_LATE: Duration = Duration::from_micros(150);
-/// In a shorter wait that would be most of the processor's time.
+/// The shortest wait that ends with spinning. In a shorter one, spinning would be most of the processor time.
 const LONG_WAIT: Duration = Duration::from_millis(2);
-/// How long it sleeps at most, to see in time that it is to stop.
+/// The longest sleep, so that the thread notices in time that it has to stop.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 
 pub(super) fn unix_micros() -> u64 {
@@ -27,16 +27,15 @@ pub(super) struct Generator {
     shared: Arc<Shared>,
     load: Load,
     batch_interval: Duration,
-    orders: broadcast::Sender<Order>,
-    /// When the load began, by both clocks; `None` until somebody wants something.
+    commands: broadcast::Sender<ConnectionCommand>,
+    /// When the load began, by both clocks; `None` until the first subscription.
     begun: Option<(Instant, u64)>,
     next: u64,
 }
 
 impl Generator {
-    pub(super) fn new(shared: Arc<Shared>, setup: &Setup, orders: broadcast::Sender<Order>) -> Self {
-        let (load, batch_interval) = (setup.load.clone(), setup.batch_interval);
-        Self { shared, load, batch_interval, orders, begun: None, next: 0 }
+    pub(super) fn new(shared: Arc<Shared>, setup: &Setup, commands: broadcast::Sender<ConnectionCommand>) -> Self {
+        Self { shared, load: setup.load.clone(), batch_interval: setup.batch_interval, commands, begun: None, next: 0 }
     }
 
     pub(super) fn run(mut self) {
@@ -54,7 +53,7 @@ impl Generator {
         }
     }
 
-    /// Sends what is due; how long until the next is.
+    /// Sends the due updates; returns the time until the next one.
     fn turn(&mut self) -> Duration {
         let Some((begin, begin_micros)) = self.begin() else { return Duration::from_millis(1) };
         let mut batch = Batch::default();
@@ -75,8 +74,8 @@ impl Generator {
             let due_micros = begin_micros + due.as_micros() as u64;
             let is_wanted = match &self.load {
                 Load::Recording { recording, .. } => {
-                    let at = (self.next % recording.updates.len() as u64) as usize;
-                    let update = &recording.updates[at];
+                    let index = (self.next % recording.updates.len() as u64) as usize;
+                    let update = &recording.updates[index];
                     market.replay(&update.name, &update.change, due_micros, &mut batch)
                 }
                 _ => market.walk(due_micros, &mut batch),
@@ -87,24 +86,18 @@ impl Generator {
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.shared.counts.unwanted.fetch_add(unwanted, Ordering::Relaxed);
         if !batch.is_empty() {
-            // Still under the market's lock, so that batches leave in the order in which they were made.
-            let _ = self.orders.send(Order::Send(Arc::new(batch)));
+            // Sent under the market's lock, so that batches leave in the order of their generation.
+            let _ = self.commands.send(ConnectionCommand::Send(Arc::new(batch)));
         }
         drop(market);
         wait
     }
 
-    /// The load begins when somebody first wants something.
+    /// Begins the load with the first subscription.
     fn begin(&mut self) -> Option<(Instant, u64)> {
         if self.begun.is_none() && self.shared.market().wanted() > 0 {
             self.begun = Some((Instant::now(), unix_micros()));
         }
         self.begun
-    }
-}
-
-impl Counts {
-    fn note_lateness(&self, late: Duration) {
-        self.latest_micros.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,7 @@
-//! What was sent lately: whoever sees a tick can ask whether the venue ever said so. A walk's sizes are ordinals, so a tick
-//! itself tells which trade and which quote it shows.
+//! The venue's recent trades and quotes, against which ticks are checked. The sizes of a random walk are ordinals, so a tick itself
+//! identifies the trade and the quote that it shows.
 
-use super::Protocol;
+use super::protocol::Protocol;
 use foldhash::fast::FixedState;
 use std::{
     cmp::Ordering::{Equal, Greater, Less},
@@ -10,12 +10,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Trades, and as many quotes, that are known of all symbols together: 8 MB.
+/// The most trades, and the most quotes, that are kept of all symbols together: 8 MB.
 const KNOWN_MAX: usize = 512 * 1_024;
-/// Of one symbol, at most.
+/// The most trades, and the most quotes, of one symbol.
 const OF_SYMBOL_MAX: usize = 4_096;
 
-/// A part of a tick, its numbers in plain digits; what is missing is empty.
+/// A part of a tick with its numbers in plain digits. A missing number is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part<'a> {
     /// The last trade.
@@ -39,13 +39,13 @@ impl Part<'_> {
     }
 }
 
-/// The last trades and quotes of each symbol. Each is a word of its own, its ordinal above a hash of its numbers, so that the
-/// venue and who compares do not wait for each other.
+/// The last trades and quotes of each symbol. Each is one atomic word, its ordinal above a hash of its numbers, so that the venue
+/// and the streams do not wait for each other.
 #[derive(Debug)]
 pub struct History {
     protocol: Protocol,
     places: HashMap<String, usize>,
-    /// Of one symbol and kind.
+    /// Slots per symbol and kind.
     depth: usize,
     slots: Box<[AtomicU64]>,
 }
@@ -58,12 +58,12 @@ impl History {
         Self { protocol, places, depth, slots }
     }
 
-    /// The place of a symbol.
+    /// The index of a symbol.
     pub fn place(&self, symbol: &str) -> Option<usize> {
         self.places.get(symbol).copied()
     }
 
-    /// It is sent next.
+    /// Records a part before it is sent.
     pub(super) fn note(&self, place: usize, part: &Part<'_>) {
         if let Some(ordinal) = self.ordinal(part) {
             self.slot(place, part, ordinal)
@@ -71,7 +71,7 @@ impl History {
         }
     }
 
-    /// Whether it was sent; `None`: it would be too long ago to be known.
+    /// Whether it was sent; `None` if it would be too old to be known.
     pub fn has(&self, place: usize, part: &Part<'_>) -> Option<bool> {
         let Some(ordinal) = self.ordinal(part) else { return Some(false) };
         let known = self.slot(place, part, ordinal).load(Ordering::Acquire);
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_known_to_the_last_digit_until_it_is_long_ago() {
+    fn recent_parts_are_known_to_the_last_digit_and_older_ones_are_forgotten() {
         for protocol in [Protocol::Binance, Protocol::Alpaca] {
             let history = History::new(protocol, &["A".to_owned(), "B".to_owned()]);
             let size = |ordinal: u64| protocol.size(ordinal);

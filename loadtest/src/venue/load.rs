@@ -1,51 +1,51 @@
 //! When updates are due.
 
-use super::Recording;
+use super::recording::Recording;
 use std::{sync::Arc, time::Duration};
 
-/// What a venue sends, and when. Rates are updates a second, of all symbols together.
+/// The updates that a venue sends, and when. Rates are updates per second of all symbols together.
 #[derive(Debug, Clone)]
 pub enum Load {
     /// Nothing.
     Quiet,
-    /// As many in every second.
+    /// A constant rate.
     Steady {
-        /// Updates a second.
+        /// Updates per second.
         rate: f64,
     },
-    /// More and more, then steady.
+    /// A rate that changes linearly, then stays constant.
     Ramp {
-        /// Updates a second at first.
+        /// Updates per second at first.
         from: f64,
-        /// Updates a second in the end.
+        /// Updates per second in the end.
         to: f64,
-        /// How long it takes to get there.
+        /// The duration of the change.
         over: Duration,
     },
-    /// Steady, and now and then much more, as when a market opens.
+    /// A constant rate with periodic bursts, as when a market opens.
     Bursts {
-        /// Updates a second between the bursts.
+        /// Updates per second between bursts.
         rate: f64,
-        /// How many times as many during one.
+        /// The multiple of that rate during a burst.
         factor: f64,
-        /// From the beginning of one to that of the next; the first begins at once.
+        /// From the start of one burst to the start of the next; the first starts at once.
         every: Duration,
-        /// How long one lasts, at most as long as `every`.
+        /// The duration of a burst, at most `every`.
         lasts: Duration,
     },
-    /// What a market really did.
+    /// A recording of a real market.
     Recording {
-        /// What is played.
+        /// The recording.
         recording: Arc<Recording>,
-        /// How many times its own speed; `None`: as fast as it can be sent.
+        /// The multiple of its own speed; `None`: as fast as it can be sent.
         speed: Option<f64>,
-        /// Whether it begins anew at its end.
+        /// Whether it starts over at its end.
         looped: bool,
     },
 }
 
 impl Load {
-    /// When the `n`-th update is due, counted from 0 and from the load's begin; `None` if there is none.
+    /// When the `n`-th update is due after the load's start, counted from 0; `None` after the last.
     pub(super) fn due(&self, n: u64) -> Option<Duration> {
         let count = n as f64;
         let seconds = match self {
@@ -53,8 +53,7 @@ impl Load {
             Self::Steady { rate } => count / rate,
             Self::Ramp { from, to, over } => ramp(count, *from, *to, over.as_secs_f64()),
             Self::Bursts { rate, factor, every, lasts } => {
-                let (every, lasts) = (every.as_secs_f64(), lasts.as_secs_f64());
-                bursts(count, *rate, *factor, every, lasts.min(every))
+                bursts(count, *rate, *factor, every.as_secs_f64(), lasts.min(every).as_secs_f64())
             }
             Self::Recording { recording, speed, looped } => {
                 let (round, frame) = recording.place(n, *looped)?;
@@ -66,14 +65,14 @@ impl Load {
     }
 }
 
-/// The count grows as `from t + (to - from) t² / 2 over`, then in a straight line.
+/// The count grows as `from t + (to - from) t² / 2 over`, then linearly.
 fn ramp(count: f64, from: f64, to: f64, over: f64) -> f64 {
     let in_ramp = (from + to) / 2.0 * over;
     if count >= in_ramp {
         return over + (count - in_ramp) / to;
     }
     let slope = (to - from) / over;
-    // The root of slope/2 t² + from t - count that stays exact where the slope is nothing.
+    // The root of slope/2 t² + from t - count, in the form that stays exact as the slope approaches 0.
     2.0 * count / (from + (from * from + 2.0 * slope * count).sqrt()).max(f64::MIN_POSITIVE)
 }
 
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn updates_are_due_as_the_rate_says() {
+    fn updates_are_due_at_the_rate() {
         let s = Duration::from_secs;
         let steady = Load::Steady { rate: 100.0 };
         let ramp = Load::Ramp { from: 0.0, to: 100.0, over: s(10) };
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_never_goes_back() {
+    fn due_times_never_decrease() {
         let s = Duration::from_secs;
         for load in [
             Load::Ramp { from: 1.0, to: 1_000.0, over: s(3) },

@@ -1,10 +1,12 @@
-//! What the venue trades: a random walk per symbol, and the newest that was sent of each. A part's size is its ordinal, so that
-//! whoever sees a tick knows which trade and which quote it shows.
+//! The symbols that the venue trades: a random walk per symbol, and the newest state that was sent of each. The size of a trade or
+//! a quote is its ordinal, so that a tick itself identifies the trade and the quote that it shows.
 
 use super::{
-    History, Part, Protocol, Setup,
-    protocol::{Batch, Kind, Update},
+    batch::{Batch, Kind, Update},
+    history::{History, Part},
+    protocol::Protocol,
     recording::Change,
+    setup::Setup,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{collections::HashMap, sync::Arc};
@@ -15,9 +17,9 @@ const CENTS_MIN: i64 = 100;
 /// The newest state of a symbol, as a gateway must show it: numbers in plain digits without trailing zeros.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Newest {
-    /// Trades that were sent. With a random walk it is the last one's size as well, in units of the protocol's smallest size.
+    /// Trades that were sent. In a random walk it is also the size of the last one, in units of the protocol's smallest size.
     pub trades: u64,
-    /// Quotes that were sent; with a random walk both sizes of the last one.
+    /// Quotes that were sent. In a random walk it is also both sizes of the last one.
     pub quotes: u64,
     /// The last trade's price.
     pub price: String,
@@ -27,11 +29,11 @@ pub struct Newest {
     pub trade_ts: u64,
     /// The last quote's bid.
     pub bid: String,
-    /// The size of that.
+    /// The size of that bid.
     pub bid_size: String,
     /// The last quote's ask.
     pub ask: String,
-    /// The size of that.
+    /// The size of that ask.
     pub ask_size: String,
 }
 
@@ -49,7 +51,7 @@ struct Listing {
     /// The venue's own name.
     name: String,
     cents: i64,
-    /// Kinds that connections want, and how many do.
+    /// The number of subscribed connections per kind.
     wanted: [u32; 2],
     newest: Newest,
 }
@@ -60,22 +62,22 @@ impl Listing {
     }
 }
 
-/// All that is traded.
+/// All symbols of the venue.
 pub(super) struct Market {
     protocol: Protocol,
     listings: Vec<Listing>,
     by_name: HashMap<String, u32>,
-    /// Indices of the symbols that somebody wants.
+    /// The indices of the symbols that have a subscriber.
     active: Vec<u32>,
-    /// Before the first trade and the first quote.
+    /// The id before the first trade and the first quote.
     ids_after: u64,
     history: Option<Arc<History>>,
     random: SmallRng,
-    /// Nothing is sent, however much is due.
+    /// Whether due updates are dropped.
     pub(super) paused: bool,
-    /// The load has ended for good.
+    /// Whether the load has ended for good.
     pub(super) closed: bool,
-    /// What the venue's clock is off by, in µs.
+    /// The error of the venue's clock in µs.
     pub(super) clock_offset: i64,
 }
 
@@ -83,25 +85,39 @@ impl Market {
     pub(super) fn new(setup: &Setup, history: Option<Arc<History>>) -> Self {
         let Setup { protocol, ids_after, .. } = *setup;
         let mut random = SmallRng::seed_from_u64(setup.seed);
-        let listing = |symbol: &String| Listing {
-            symbol: symbol.clone(),
-            name: protocol.name(symbol),
-            cents: random.random_range(1_000..50_000),
-            wanted: [0; 2],
-            newest: Newest::default(),
-        };
-        let listings: Vec<Listing> = setup.symbols.iter().map(listing).collect();
-        let by_name = (0..).zip(&listings).map(|(index, listing)| (listing.name.clone(), index)).collect();
-        let (active, paused, closed) = (Vec::new(), false, false);
-        Self { protocol, listings, by_name, active, ids_after, history, random, paused, closed, clock_offset: 0 }
+        let mut listings = Vec::new();
+        let mut by_name = HashMap::new();
+        for (index, symbol) in (0..).zip(&setup.symbols) {
+            let name = protocol.name(symbol);
+            by_name.insert(name.clone(), index);
+            listings.push(Listing {
+                symbol: symbol.clone(),
+                name,
+                cents: random.random_range(1_000..50_000),
+                wanted: [0; 2],
+                newest: Newest::default(),
+            });
+        }
+        Self {
+            protocol,
+            listings,
+            by_name,
+            active: Vec::new(),
+            ids_after,
+            history,
+            random,
+            paused: false,
+            closed: false,
+            clock_offset: 0,
+        }
     }
 
-    /// The index of the venue's own name.
+    /// The symbol with this venue's name.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
         self.by_name.get(name).copied()
     }
 
-    /// The venue's own name.
+    /// The venue's name of a symbol.
     pub(super) fn name(&self, symbol: u32) -> &str {
         &self.listings[symbol as usize].name
     }
@@ -114,13 +130,13 @@ impl Market {
         self.active.len()
     }
 
-    /// A connection wants a kind of update of a symbol from now on.
+    /// Subscribes a connection to a kind of update of a symbol.
     pub(super) fn subscribe(&mut self, symbol: u32, kind: Kind) {
         self.listings[symbol as usize].wanted[kind as usize] += 1;
         self.find_active();
     }
 
-    /// It has gone.
+    /// Removes the subscriptions of a connection that has ended.
     pub(super) fn unsubscribe(&mut self, subscriptions: &[(u32, Kind)]) {
         for &(symbol, kind) in subscriptions {
             self.listings[symbol as usize].wanted[kind as usize] -= 1;
@@ -129,11 +145,11 @@ impl Market {
     }
 
     fn find_active(&mut self) {
-        let wanted = |(index, listing): (u32, &Listing)| (listing.wanted != [0; 2]).then_some(index);
-        self.active = (0..).zip(&self.listings).filter_map(wanted).collect();
+        let wanted = (0..).zip(&self.listings).filter(|(_, listing)| listing.wanted != [0; 2]);
+        self.active = wanted.map(|(index, _)| index).collect();
     }
 
-    /// Appends an update of a symbol that somebody wants, due at this time; `false` if nobody wants any.
+    /// Appends an update of a subscribed symbol, due at this time. `false`: there is not a single subscription.
     pub(super) fn walk(&mut self, due_micros: u64, batch: &mut Batch) -> bool {
         if self.is_silent() || self.active.is_empty() {
             return false;
@@ -149,7 +165,7 @@ impl Market {
         true
     }
 
-    /// Appends an update of a recording; `false` if nobody wants it.
+    /// Appends an update of a recording. `false`: the symbol has no subscription.
     pub(super) fn replay(&mut self, name: &str, change: &Change, due_micros: u64, batch: &mut Batch) -> bool {
         let Some(symbol) = self.find(name).filter(|_| !self.is_silent()) else { return false };
         let kind = match change {
@@ -163,14 +179,14 @@ impl Market {
         true
     }
 
-    /// The last updates of all: one of each kind that somebody wants.
+    /// The last updates: one of each subscribed symbol and kind.
     pub(super) fn close_of_business(&mut self, now_micros: u64) -> Batch {
         let batch = self.one_of_each(now_micros);
         self.closed = true;
         batch
     }
 
-    /// An update of each kind that somebody wants.
+    /// One update of each subscribed symbol and kind.
     pub(super) fn one_of_each(&mut self, now_micros: u64) -> Batch {
         let mut batch = Batch::default();
         for symbol in self.active.clone() {
@@ -190,7 +206,6 @@ impl Market {
     fn step(&mut self, symbol: u32, kind: Kind, due_micros: u64, batch: &mut Batch) {
         let listing = &mut self.listings[symbol as usize];
         listing.cents = (listing.cents + self.random.random_range(-2..=2)).max(CENTS_MIN);
-        let price = |cents: i64| format!("{}.{:02}", cents / 100, cents % 100);
         let change = match kind {
             Kind::Trade => Change::Trade {
                 price: price(listing.cents),
@@ -199,7 +214,7 @@ impl Market {
             },
             Kind::Quote => {
                 let size = self.protocol.size(listing.newest.quotes + 1);
-                Change::Quote { book: [price(listing.cents), size.clone(), price(listing.cents + 1), size] }
+                Change::Quote { bid_ask: [price(listing.cents), size.clone(), price(listing.cents + 1), size] }
             }
         };
         self.push(symbol, &change, due_micros, batch);
@@ -219,7 +234,7 @@ impl Market {
                 set(&mut newest.size, size);
                 (Kind::Trade, newest.trades)
             }
-            Change::Quote { book: [bid, bid_size, ask, ask_size] } => {
+            Change::Quote { bid_ask: [bid, bid_size, ask, ask_size] } => {
                 newest.quotes += 1;
                 set(&mut newest.bid, bid);
                 set(&mut newest.bid_size, bid_size);
@@ -229,11 +244,15 @@ impl Market {
             }
         };
         let update = Update { name, change, id: self.ids_after + ordinal, micros };
-        batch.push(symbol, kind, |text| self.protocol.write(&update, text));
+        batch.push(symbol, kind, |json| self.protocol.write(&update, json));
     }
 }
 
-/// Sets a number in plain digits.
+fn price(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// Stores a number in plain digits.
 fn set(field: &mut String, number: &str) {
     let plain = match number.contains('.') {
         true => number.trim_end_matches('0').trim_end_matches('.'),

@@ -1,101 +1,12 @@
-//! What the venue's protocols have in common, and which there are.
+//! The protocols that the venue speaks, and how they write names and sizes.
 
-use super::{alpaca, binance, market::Market, recording::Change};
-use std::{ops::Range, sync::Arc};
-
-/// What a venue speaks.
+/// The protocol of a venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Binance's spot streams: `trade` and `bookTicker`, combined, with times in µs.
     Binance,
     /// Alpaca's stock stream: trades and quotes.
     Alpaca,
-}
-
-/// What an update is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Trade,
-    Quote,
-}
-
-impl Kind {
-    pub(super) fn from_coin(heads: bool) -> Self {
-        if heads { Self::Trade } else { Self::Quote }
-    }
-}
-
-/// What a message tells.
-pub(super) struct Update<'a> {
-    /// The venue's name of the symbol.
-    pub(super) name: &'a str,
-    pub(super) change: &'a Change,
-    pub(super) id: u64,
-    /// Since 1970.
-    pub(super) micros: u64,
-}
-
-/// Updates in their order, each written out once for all connections.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    text: String,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) symbol: u32,
-    pub(super) kind: Kind,
-    pub(super) bytes: Range<usize>,
-}
-
-impl Batch {
-    pub(super) fn push(&mut self, symbol: u32, kind: Kind, write: impl FnOnce(&mut String)) {
-        let begin = self.text.len();
-        write(&mut self.text);
-        self.entries.push(Entry { symbol, kind, bytes: begin..self.text.len() });
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    pub(super) fn text(&self, entry: &Entry) -> &str {
-        &self.text[entry.bytes.clone()]
-    }
-}
-
-/// What a connection may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Terms {
-    /// Whether its key is taken.
-    pub(super) key: bool,
-    /// Whether of the symbols only every other one is granted.
-    pub(super) half: bool,
-}
-
-impl Terms {
-    /// Whether a symbol is granted.
-    pub(super) fn grant(self, symbol: u32) -> bool {
-        !self.half || symbol.is_multiple_of(2)
-    }
-}
-
-/// What comes of a client's request.
-#[derive(Debug, Default)]
-pub(super) struct Answer {
-    /// To be sent back.
-    pub(super) messages: Vec<String>,
-    /// What it is now subscribed to beside what it had.
-    pub(super) subscribed: Vec<(u32, Kind)>,
 }
 
 impl Protocol {
@@ -107,7 +18,7 @@ impl Protocol {
         }
     }
 
-    /// So many of the smallest size that the venue knows.
+    /// A size of this many units, where a unit is the venue's smallest size.
     pub(super) fn size(self, units: u64) -> String {
         match self {
             Self::Binance => format!("{}.{:08}", units / 100_000_000, units % 100_000_000),
@@ -115,7 +26,7 @@ impl Protocol {
         }
     }
 
-    /// How many of the smallest size a size is, in any number of digits.
+    /// The units of a size, written with any number of digits.
     pub(super) fn units(self, size: &str) -> Option<u64> {
         let places: usize = if self == Self::Binance { 8 } else { 0 };
         let (whole, fraction) = size.split_once('.').unwrap_or((size, ""));
@@ -123,61 +34,5 @@ impl Protocol {
         let whole: u64 = whole.parse().ok()?;
         let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
         whole.checked_mul(10_u64.pow(places as u32))?.checked_add(fraction * 10_u64.pow(missing as u32))
-    }
-
-    /// What a connection hears first.
-    pub(super) fn welcome(self) -> Option<&'static str> {
-        match self {
-            Self::Binance => None,
-            Self::Alpaca => Some(alpaca::WELCOME),
-        }
-    }
-
-    /// Whether a wrong key is found out by the protocol, else only the handshake can refuse it.
-    pub(super) fn has_keys(self) -> bool {
-        self == Self::Alpaca
-    }
-
-    /// Answers a client that has these subscriptions already.
-    pub(super) fn answer(self, request: &str, terms: Terms, had: &[(u32, Kind)], market: &Market) -> Answer {
-        match self {
-            Self::Binance => binance::answer(request, terms, market),
-            Self::Alpaca => alpaca::answer(request, terms, had, market),
-        }
-    }
-
-    /// Writes an update: a message, or what several of are put together to one.
-    pub(super) fn write(self, update: &Update<'_>, text: &mut String) {
-        match self {
-            Self::Binance => binance::write(update, text),
-            Self::Alpaca => alpaca::write(update, text),
-        }
-    }
-
-    /// The messages for a connection that wants some of a batch, in their order.
-    pub(super) fn messages(self, batch: &Arc<Batch>, wants: impl Fn(&Entry) -> bool) -> Vec<String> {
-        let wanted = batch.entries().iter().filter(|entry| wants(entry)).map(|entry| batch.text(entry));
-        match self {
-            Self::Binance => wanted.map(str::to_owned).collect(),
-            Self::Alpaca => alpaca::arrays(wanted),
-        }
-    }
-
-    /// A message whose price is an object.
-    pub(super) fn wrong_type(self, name: &str) -> String {
-        match self {
-            Self::Binance => binance::wrong_type(name),
-            Self::Alpaca => alpaca::wrong_type(name),
-        }
-    }
-
-    /// A message of a kind that nobody knows.
-    pub(super) fn unknown(self) -> &'static str {
-        match self {
-            Self::Binance => {
-                r#"{"stream":"moon@phase","data":{"e":"moonPhase","E":1732283045124040,"s":"MOON","x":[1,2,3]}}"#
-            }
-            Self::Alpaca => r#"[{"T":"moon","S":"MOON","x":[1,2,3]}]"#,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a market once did: read from a file of Binance's frames.
+//! A recorded market, read from a file of Binance's frames.
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -9,25 +9,25 @@ use std::{
     time::Duration,
 };
 
-/// Updates in a recording, at most: a few hundred MB.
+/// The most updates in a recording: a few hundred MB.
 const UPDATES_MAX: usize = 4_000_000;
-/// A line of it: more than any gateway takes of a frame.
+/// The longest line of a recording: longer than any frame that a gateway accepts.
 const LINE_MAX: u64 = 300 * 1_024;
-/// A quiet moment between a recording's end and its next round.
+/// The pause between a recording's end and its next round.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(10);
 
 /// An update of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// When it came, from the recording's begin.
+    /// When it arrived, since the start of the recording.
     pub at: Duration,
     /// Binance's name of the symbol: `BTCUSDT`.
     pub name: String,
-    /// What it says. Numbers are as they were written.
+    /// Its content, with numbers as the venue wrote them.
     pub change: Change,
 }
 
-/// What an update of a recording says.
+/// The content of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A trade.
@@ -36,21 +36,21 @@ pub enum Change {
         price: String,
         /// Size.
         size: String,
-        /// Whether the buyer was there first.
+        /// Whether the buyer was the maker.
         buyer_is_maker: bool,
     },
     /// The best bid and ask.
     Quote {
         /// Bid, its size, ask, its size.
-        book: [String; 4],
+        bid_ask: [String; 4],
     },
 }
 
-/// Updates in their order.
+/// Updates in order.
 #[derive(Debug, Clone)]
 pub struct Recording {
     pub(super) updates: Vec<Recorded>,
-    /// From its begin to that of its next round.
+    /// From its start to the start of its next round.
     pub(super) length: Duration,
 }
 
@@ -60,7 +60,7 @@ pub enum RecordingError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A line is not as it should be: a time in ns, a space, and a frame of Binance's combined streams.
+    /// A line is malformed. It must be a time in ns, a space, and a frame of Binance's combined streams.
     #[error("line {line}: {why}")]
     Line {
         /// Counted from 1.
@@ -68,8 +68,8 @@ pub enum RecordingError {
         /// What is wrong with it.
         why: String,
     },
-    /// Nothing in it is an update.
-    #[error("it holds no trade and no quote")]
+    /// It holds no update.
+    #[error("it holds neither a trade nor a quote")]
     Empty,
 }
 
@@ -80,7 +80,7 @@ struct Frame<'a> {
 }
 
 #[derive(Deserialize)]
-#[expect(non_snake_case, reason = "the venue's own keys, which differ only by case")]
+#[expect(non_snake_case, reason = "the venue's own keys, which differ only in case")]
 struct Event<'a> {
     s: &'a str,
     p: Option<&'a str>,
@@ -100,39 +100,39 @@ impl Recording {
     pub fn read(path: &Path) -> Result<Self, RecordingError> {
         let file = BufReader::new(File::open(path)?);
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-        let text: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-        let (mut text, mut line, mut updates) = (BufReader::new(text), String::new(), Vec::new());
+        let content: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+        let mut content = BufReader::new(content);
+        let mut line = String::new();
+        let mut updates = Vec::new();
         for number in 1..=UPDATES_MAX {
             line.clear();
-            let length = text.by_ref().take(LINE_MAX).read_line(&mut line)? as u64;
+            let length = content.by_ref().take(LINE_MAX).read_line(&mut line)? as u64;
             if length == 0 {
                 break;
             }
             let wrong = |why| RecordingError::Line { line: number, why };
             if length == LINE_MAX {
-                return Err(wrong(format!("it has {LINE_MAX} bytes or more, which no frame has")));
+                return Err(wrong(format!("it is longer than any frame: {LINE_MAX} bytes or more")));
             }
             updates.extend(read_line(line.trim_end()).map_err(wrong)?);
         }
         Self::new(updates)
     }
 
-    /// Updates in the order of their times, which are taken from the first one on.
+    /// A recording of updates that are sorted by time. Times count from the first one.
     ///
     /// # Errors
-    /// There are none.
+    /// [`RecordingError::Empty`].
     pub fn new(mut updates: Vec<Recorded>) -> Result<Self, RecordingError> {
-        let (Some(begin), Some(end)) = (updates.first().map(|first| first.at), updates.last().map(|last| last.at))
-        else {
-            return Err(RecordingError::Empty);
-        };
+        let begin = updates.first().ok_or(RecordingError::Empty)?.at;
+        let end = updates.last().ok_or(RecordingError::Empty)?.at;
         for update in &mut updates {
             update.at = update.at.saturating_sub(begin);
         }
         Ok(Self { updates, length: end.saturating_sub(begin) + BETWEEN_ROUNDS })
     }
 
-    /// Which round and which update the `n`-th is.
+    /// The round and the index of the `n`-th update.
     pub(super) fn place(&self, n: u64, looped: bool) -> Option<(u64, usize)> {
         let count = self.updates.len() as u64;
         (looped || n < count).then_some((n / count, (n % count) as usize))
@@ -147,18 +147,17 @@ impl Recording {
     }
 }
 
-/// An update, if the line holds one: a recording may hold acknowledgements too.
+/// The update of a line, if it holds one: a recording may hold acknowledgements too.
 fn read_line(line: &str) -> Result<Option<Recorded>, String> {
     let (at, frame) = line.split_once(' ').ok_or("no space between time and frame")?;
-    let at = Duration::from_nanos(at.parse().map_err(|_| format!("{at:?} is no time in ns"))?);
+    let at = Duration::from_nanos(at.parse().map_err(|_| format!("{at:?} is not a time in ns"))?);
     let Ok(Frame { data }) = serde_json::from_str::<Frame<'_>>(frame) else { return Ok(None) };
-    let owned = |text: &str| text.to_owned();
     let change = match (data.p, data.q, data.m, [data.b, data.B, data.a, data.A]) {
         (Some(price), Some(size), Some(buyer_is_maker), _) => {
-            Change::Trade { price: owned(price), size: owned(size), buyer_is_maker }
+            Change::Trade { price: price.to_owned(), size: size.to_owned(), buyer_is_maker }
         }
         (.., [Some(bid), Some(bid_size), Some(ask), Some(ask_size)]) => {
-            Change::Quote { book: [bid, bid_size, ask, ask_size].map(owned) }
+            Change::Quote { bid_ask: [bid, bid_size, ask, ask_size].map(str::to_owned) }
         }
         _ => return Ok(None),
     };

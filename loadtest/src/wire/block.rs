@@ -64,7 +64,7 @@ impl<'a> Block<'a> {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match field {
-                "" => {} // a comment, or a blank line after one
+                "" => {} // a comment or a blank line
                 "event" => block.event = Some(value),
                 "id" => block.id = Some(value),
                 "retry" => block.retry_millis = Some(value.parse().map_err(|_| BlockError::Retry)?),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_and_what_is_none_is_an_error() {
+    fn fields_are_read_and_unknown_ones_are_an_error() {
         let block = Block::read(b"retry: 5\nevent: hello\nid: x-1\ndata: {}\ndata:more").unwrap();
         let expected =
             Block { event: Some("hello"), id: Some("x-1"), retry_millis: Some(5), data: Some("{}"), data_lines: 2 };

@@ -1,35 +1,35 @@
-//! The head of an HTTP answer.
+//! The head of an HTTP response.
 
-/// The longest head that is read; a server of streams needs a tenth of it.
+/// The longest head; a server of streams needs a tenth of it.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// The head of an answer, as far as it matters here.
+/// The parts of a head that matter to a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The status code.
     pub status: u16,
     /// Whether the body is `text/event-stream`.
     pub is_event_stream: bool,
-    /// Whether the body is chunked, which is not read here.
+    /// Whether the body is chunked, which the load tester does not support.
     pub is_chunked: bool,
 }
 
-/// Why bytes are no head.
+/// Why bytes are not a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// It has no end within [`HEAD_BYTES_MAX`].
-    #[error("the head of the answer has no end within {HEAD_BYTES_MAX} bytes")]
+    /// It is longer than [`HEAD_BYTES_MAX`].
+    #[error("the head of the answer is longer than {HEAD_BYTES_MAX} bytes")]
     TooLong,
-    /// It does not begin as an answer does.
+    /// It does not start with a status line.
     #[error("the answer is not HTTP")]
     NotHttp,
 }
 
 impl Head {
-    /// Reads a head from the start of `bytes`; returns it and its length, or `None` while its end has not come.
+    /// Reads a head from the start of `bytes`; returns it and its length, or `None` while it is incomplete.
     ///
     /// # Errors
-    /// [`HeadError`]; nothing that comes later makes it a head.
+    /// [`HeadError`]: more bytes cannot make it a head.
     pub fn read(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
         let begin = &bytes[..bytes.len().min(7)];
         if !b"HTTP/1.".starts_with(begin) {
@@ -61,7 +61,7 @@ mod tests {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nx: y\r\n\r\nretry: 1\n";
 
     #[test]
-    fn a_head_is_read_once_its_end_has_come() {
+    fn a_head_is_read_once_it_is_complete() {
         let end = HEAD.len() - "retry: 1\n".len();
         for length in 0..end {
             assert_eq!(Head::read(&HEAD[..length]), Ok(None), "{length}");
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_head_is_an_error() {
+    fn bytes_that_are_not_a_head_are_an_error() {
         for bytes in [&b"SSH-2.0-x\r\n"[..], b"HTTP/1.1 ok\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"{"] {
             assert_eq!(Head::read(bytes), Err(HeadError::NotHttp));
         }

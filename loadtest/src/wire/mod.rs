@@ -1,4 +1,4 @@
-//! What comes out of a socket, read on our own: an HTTP head, blocks of Server-Sent Events, ticks. Pure.
+//! Parsers for what a socket delivers: an HTTP head, Server-Sent Events, ticks. Pure, and independent of the gateway's code.
 
 mod block;
 mod head;

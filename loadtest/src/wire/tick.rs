@@ -1,103 +1,103 @@
-//! Ticks and the `hello`, as the wire of tickfan has them.
+//! Ticks and `hello` of tickfan's wire.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a tick changed first.
+/// The kind of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The shown trade was corrected.
+    /// A correction of the shown trade.
     Correction,
     /// A trade.
     Trade,
     /// The best bid or ask.
     Quote,
-    /// The venue's figures.
+    /// Statistics.
     Stats,
-    /// What the others are worth.
+    /// A change of `state`.
     Status,
     /// A kind that this version does not know: the wire grows by adding.
     #[serde(other)]
     Other,
 }
 
-/// What a quote is worth.
+/// The state of a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Nothing has come yet.
+    /// No data yet.
     Waiting,
-    /// As new as the venue makes it.
+    /// Current.
     Live,
-    /// Cut off by an outage.
+    /// Possibly old because of an outage.
     Stale,
     /// Trading is halted.
     Halted,
-    /// Outside the hours.
+    /// Outside trading hours.
     Closed,
-    /// The venue does not give it.
+    /// Refused by the venue.
     Refused,
     /// A state that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// What is judged and measured of a tick.
+/// The fields of a tick that are checked and measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
     /// Its number among the symbol's ticks.
     pub seq: u64,
-    /// What it changed.
+    /// Its kind.
     pub kind: Kind,
-    /// What the quote is worth.
+    /// The state of the symbol.
     pub state: State,
-    /// When the gateway received the last update, in µs since 1970; 0 where nothing came yet.
+    /// When the gateway received the last update, in µs since 1970; 0 without data.
     pub recv: i64,
     /// The venue's time of the last trade, in µs since 1970.
     pub trade_ts: Option<i64>,
-    /// How many trades there were.
+    /// The number of trades so far.
     pub trades: u64,
 }
 
-/// The numbers of a tick that a venue gave, digit by digit.
+/// The numbers of a tick that come from the venue, digit by digit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Values {
     /// The last trade's price.
     pub price: Option<String>,
     /// The last trade's size.
     pub size: Option<String>,
-    /// The best bid and how much of it.
+    /// The best bid.
     pub bid: Option<String>,
-    /// How much is bid.
+    /// Its size.
     pub bid_size: Option<String>,
     /// The best ask.
     pub ask: Option<String>,
-    /// How much is asked.
+    /// Its size.
     pub ask_size: Option<String>,
     /// The venue's time of the last trade.
     pub trade_ts: Option<i64>,
 }
 
-/// The numbers of a tick where they stand: price, size, bid, bid size, ask, ask size.
+/// Borrowed numbers of a tick: price, size, bid, bid size, ask, ask size.
 pub type Numbers<'a> = [Option<&'a str>; 6];
 
-/// What in a tick is against the wire.
+/// Why data are not a tick.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
-    /// Not the JSON that it should be.
+    /// The JSON is invalid.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A number that is not written in plain digits.
-    #[error("`{field}` is {text}, no plain number")]
+    /// A number is not in plain digits.
+    #[error("`{field}` is {value}, which is not a plain number")]
     Number {
         /// The field's name.
         field: &'static str,
-        /// What it is.
-        text: String,
+        /// Its value.
+        value: String,
     },
-    /// A tick without `recv`: only one with `seq` 0 has none.
+    /// `recv` is missing, which only `seq` 0 may lack.
     #[error("tick {0} has no recv")]
     NoRecv(u64),
 }
@@ -105,16 +105,16 @@ pub enum TickError {
 /// The first event of a stream.
 #[derive(Debug, Deserialize)]
 pub struct Hello<'a> {
-    /// The gateway's name of the stream.
+    /// The gateway's name for the stream.
     #[serde(borrow, default)]
     pub stream: Cow<'a, str>,
-    /// The life of the sequence numbers.
+    /// The epoch of the sequence numbers.
     #[serde(borrow)]
     pub epoch: Cow<'a, str>,
-    /// What the stream carries.
+    /// The symbols of the stream.
     #[serde(borrow)]
     pub symbols: Vec<Cow<'a, str>>,
-    /// What was asked for and is not there.
+    /// Requested symbols that do not exist.
     #[serde(borrow)]
     pub unknown: Vec<Cow<'a, str>>,
 }
@@ -161,12 +161,12 @@ impl Tick {
     /// Reads a tick's data in full; returns it with its symbol and its numbers.
     ///
     /// # Errors
-    /// [`TickError`]: what of it is against the wire.
+    /// [`TickError`]
     pub fn read(data: &str) -> Result<(Self, Cow<'_, str>, Numbers<'_>), TickError> {
         let fields: Fields<'_> = serde_json::from_str(data)?;
         for (field, number) in fields.numbers() {
             if let Some(number) = number.filter(|number| !is_plain(number.get())) {
-                return Err(TickError::Number { field, text: number.get().chars().take(64).collect() });
+                return Err(TickError::Number { field, value: number.get().chars().take(64).collect() });
             }
         }
         if fields.seq > 0 && fields.recv.is_none() {
@@ -191,8 +191,8 @@ impl Values {
     }
 }
 
-/// The symbol and `seq` of a tick's block, where they stand first, as they do on tickfan's wire. It is enough to find a
-/// tick that was read in full before, whose bytes the whole is then compared with.
+/// The symbol and `seq` of a tick's event, if they come first, as they do on tickfan's wire. They are enough to find a copy that was
+/// parsed in full, with which the event is then compared.
 pub fn peek(block: &[u8]) -> Option<(&[u8], u64)> {
     let line = block.strip_prefix(b"id: ")?;
     let data = &line[memchr::memchr(b'\n', line)? + 1..];
@@ -204,16 +204,16 @@ pub fn peek(block: &[u8]) -> Option<(&[u8], u64)> {
     Some((&symbol[..end], seq))
 }
 
-/// A venue's digits as the wire writes them: without trailing zeros.
-pub fn plain_digits(text: &str) -> String {
-    let text = text.trim_start_matches('0');
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
-    if text.is_empty() || text.starts_with('.') { format!("0{text}") } else { text.to_owned() }
+/// A venue's number as the wire writes it: without leading and trailing zeros.
+pub fn plain_digits(number: &str) -> String {
+    let number = number.trim_start_matches('0');
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    if number.is_empty() || number.starts_with('.') { format!("0{number}") } else { number.to_owned() }
 }
 
-/// Whether a text is a number in plain digits, without an exponent, a leading zero or a trailing one.
-fn is_plain(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
+/// Whether a number is in plain digits, without an exponent and without leading or trailing zeros.
+fn is_plain(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
     digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && plain_digits(digits) == digits
 }
 
@@ -224,7 +224,7 @@ mod tests {
     const DATA: &str = r#"{"symbol":"BTC-USDT","seq":41,"kind":"trade","state":"live","recv":5,"price":61837.6,"size":0.02,"trade_ts":3,"trades":7,"later":[1]}"#;
 
     #[test]
-    fn a_tick_is_read_with_its_numbers_as_they_stand() {
+    fn a_tick_is_read_with_its_exact_numbers() {
         let (tick, symbol, numbers) = Tick::read(DATA).unwrap();
         let expected = Tick { seq: 41, kind: Kind::Trade, state: State::Live, recv: 5, trade_ts: Some(3), trades: 7 };
         assert_eq!((tick, symbol.as_ref()), (expected, "BTC-USDT"));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tick_is_an_error() {
+    fn data_that_are_not_a_tick_are_an_error() {
         for (from, to) in [
             ("61837.6", "61837.60"),
             ("61837.6", "6.18376e4"),
@@ -253,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn digits_lose_their_trailing_zeros_alone() {
-        for (text, plain) in [
+    fn plain_digits_lose_only_superfluous_zeros() {
+        for (number, plain) in [
             ("61837.63000000", "61837.63"),
             ("100", "100"),
             ("100.00", "100"),
@@ -262,7 +262,7 @@ mod tests {
             ("0.00", "0"),
             ("0", "0"),
         ] {
-            assert_eq!(plain_digits(text), plain);
+            assert_eq!(plain_digits(number), plain);
         }
     }
 }

@@ -2,15 +2,10 @@
 
 use crate::support::{
     PATIENCE,
-    stream::{Event, Stream, Tick},
+    bookkeeper::{Account, Bookkeeper, Manner},
+    stream::Tick,
 };
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Condvar, Mutex},
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 /// What a client is shown of a symbol.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +20,6 @@ pub(super) struct Shown {
     outage: Option<([u64; 2], u64)>,
     /// Each state that was shown, in order, with its reason.
     pub(super) course: Vec<String>,
-    /// How many times a tick other than the next one came.
-    pub(super) holes: u64,
 }
 
 impl Shown {
@@ -40,88 +33,40 @@ impl Shown {
     }
 }
 
-#[derive(Default)]
-struct Board {
-    shown: HashMap<String, Shown>,
-    /// The first thing that was wrong.
-    wrong: Option<String>,
-    ended: bool,
-}
-
-/// A client that reads on a thread of its own.
-pub(super) struct Checker {
-    board: Arc<(Mutex<Board>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
-}
+/// A client that judges each tick.
+pub(super) struct Checker(Bookkeeper<Shown>);
 
 impl Checker {
     pub(super) fn start(address: SocketAddr, symbols: &str) -> Self {
-        let mut stream = Stream::open(address, &format!("/v1/stream?symbols={symbols}&heartbeat=5"));
-        stream.named("hello");
-        let board = Arc::new((Mutex::new(Board::default()), Condvar::new()));
-        let shared = board.clone();
-        let thread = std::thread::spawn(move || {
-            while let Some(event) = stream.next() {
-                let mut board = shared.0.lock().unwrap();
-                match event {
-                    Event::Tick(tick) => board.take(&tick),
-                    Event::Named(..) => break,
-                }
-                shared.1.notify_all();
-            }
-            shared.0.lock().unwrap().ended = true;
-            shared.1.notify_all();
-        });
-        Self { board, thread: Some(thread) }
+        let target = format!("/v1/stream?symbols={symbols}&heartbeat=5");
+        Self(Bookkeeper::start(address, &target, Manner::Stays))
     }
 
-    /// Waits until a symbol is shown as it should be; it must come within what is documented, and the patience of a test.
-    pub(super) fn wait(&self, symbol: &str, within: Duration, what: &str, will_do: impl Fn(&Shown) -> bool) -> Shown {
-        let deadline = Instant::now() + within + PATIENCE;
-        let mut board = self.board.0.lock().unwrap();
-        loop {
-            assert_eq!(board.wrong, None);
-            if let Some(shown) = board.shown.get(symbol).filter(|shown| will_do(shown)) {
-                return shown.clone();
-            }
-            assert!(!board.ended, "the stream ended before {symbol} was {what}");
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{symbol} was not {what} within {within:?}: {:?}", board.shown.get(symbol));
-            board = self.board.1.wait_timeout(board, left).unwrap().0;
-        }
+    /// Waits until a symbol is shown as the test expects: within the documented time, plus the patience of a test.
+    pub(super) fn wait(&self, symbol: &str, within: Duration, what: &str, will_do: impl Fn(&Shown) -> bool) {
+        self.0.wait(within + PATIENCE, &format!("{symbol} is {what}"), |books| {
+            books.entries.get(symbol).is_some_and(|entry| will_do(&entry.account))
+        });
     }
 
     pub(super) fn shown(&self, symbol: &str) -> Shown {
-        let board = self.board.0.lock().unwrap();
-        assert_eq!(board.wrong, None);
-        board.shown.get(symbol).cloned().unwrap_or_default()
+        self.0.read(|books| books.entries.get(symbol).map(|entry| entry.account.clone()).unwrap_or_default())
+    }
+
+    /// How many times a tick other than the next one came.
+    pub(super) fn holes(&self, symbol: &str) -> u64 {
+        self.0.read(|books| books.entries.get(symbol).map_or(0, |entry| entry.holes))
     }
 
     /// Waits for the stream's end, which the gateway brings about.
-    pub(super) fn end(mut self) {
-        self.thread.take().unwrap().join().unwrap();
-        assert_eq!(self.board.0.lock().unwrap().wrong, None);
+    pub(super) fn end(self) {
+        self.0.end();
     }
 }
 
-impl Board {
-    fn take(&mut self, tick: &Tick) {
-        let shown = self.shown.entry(tick.text("symbol").to_owned()).or_default();
-        if let Err(wrong) = shown.take(tick) {
-            self.wrong.get_or_insert(format!("{wrong}: {:?}, after {shown:?}", tick.fields));
-        }
-    }
-}
-
-impl Shown {
-    fn take(&mut self, tick: &Tick) -> Result<(), String> {
-        let seq = tick.number("seq");
-        // Before its first update a symbol may say several times what it waits for.
-        if seq <= self.seq && seq > 0 {
-            return Err("its number is not higher".to_owned());
-        }
-        self.holes += u64::from(seq > self.seq + 1 && self.seq > 0);
-        self.seq = seq;
+impl Account for Shown {
+    fn enter(&mut self, tick: &Tick) -> Result<(), String> {
+        self.seq = tick.number("seq");
         // A trade that could not be read leaves nothing to show, rather than an older one.
         let known = |index: usize, name: &str| {
             Some(ordinal(tick.text(name))).filter(|&n| n > 0).unwrap_or(self.ordinals[index])
@@ -147,7 +92,9 @@ impl Shown {
         self.ordinals = ordinals;
         Ok(())
     }
+}
 
+impl Shown {
     /// What was received after an outage, and is not said to be stale, must be newer than what was known before it.
     fn judge_live(&self, tick: &Tick, ordinals: [u64; 2], stale: &str) -> Result<(), String> {
         let Some((before, since)) = self.outage else { return Ok(()) };

@@ -3,7 +3,8 @@
 mod readers;
 mod requests;
 
-use crate::support::{process::Process, venue::Venue};
+use crate::support::process::Process;
+use venue_sim::blocking::Venue;
 
 const QUOTE: &str = "GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const STREAM: &str = "GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";

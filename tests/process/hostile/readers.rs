@@ -6,7 +6,6 @@ use crate::support::{
     kernel::{sockets, unacknowledged, vanish, wait_until_nothing_is_left},
     process::Process,
     stream::Stream,
-    venue::trade,
 };
 use socket2::SockRef;
 use std::{
@@ -15,6 +14,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use venue_sim::binance::trade;
 
 const NAMES: &[&str] = &["aaplusdt"];
 /// Many times what the kernel holds for one stream.

@@ -1,13 +1,14 @@
-//! Gateway, venue and clients are killed, in the middle of whatever they do, and come back: each time every client ends on the
-//! venue's newest state, without a hole in any connection, and takes no old number for a new one.
+//! Kills gateway, venue and clients at random moments and restarts them. Each time every client ends on the venue's
+//! newest state, without a hole in any connection, and takes no old number for a new one.
 //!
 //! `TEST_KILLS=200 cargo test --test process kills` kills as often.
 
-mod client;
 mod venue;
 
-use crate::support::process::Process;
-use client::Client;
+use crate::support::{
+    bookkeeper::{Bookkeeper, Books, Manner},
+    process::Process,
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     process::{Child, Command, Stdio},
@@ -20,9 +21,9 @@ const SEED: u64 = 9;
 /// A feed's wait after several failures may be long; nothing else here is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The process of the venue, run by the tests below.
+/// The main function of the venue's process, which the test below starts. Without the variable that holds its address
+/// it returns at once.
 #[test]
-#[ignore = "the venue's own process, started by other tests"]
 fn is_the_venue() {
     venue::run();
 }
@@ -30,7 +31,7 @@ fn is_the_venue() {
 struct World {
     venue: Option<VenueProcess>,
     gateway: Option<Process>,
-    clients: Vec<Client>,
+    clients: Vec<Bookkeeper>,
     config: String,
 }
 
@@ -45,8 +46,9 @@ impl World {
         let gateway = Process::start("kills", &config);
         // The first three stay, the others leave and come back as chance says.
         let client = |index: usize| {
-            let unsteady = (index >= 3).then_some(index as u64);
-            Client::start(gateway.address, &symbols_of(index).join(","), unsteady)
+            let manner = if index < 3 { Manner::Returns } else { Manner::Unsteady(index as u64) };
+            let target = format!("/v1/stream?symbols={}", symbols_of(index).join(","));
+            Bookkeeper::start(gateway.address, &target, manner)
         };
         let clients = (0..9).map(client).collect();
         Self { venue: Some(venue), gateway: Some(gateway), clients, config }
@@ -76,7 +78,7 @@ impl World {
             client.wait(PATIENCE, "all is stale", |books| {
                 symbols_of(index)
                     .iter()
-                    .all(|&name| books.rows.get(name).is_some_and(|row| row["state"] == "\"stale\""))
+                    .all(|&name| books.entries.get(name).is_some_and(|entry| entry.row["state"] == "\"stale\""))
             });
         }
         // It counts its trades and quotes anew.
@@ -117,17 +119,18 @@ fn symbols_of(client: usize) -> &'static [&'static str] {
 }
 
 /// Live, with a trade and a quote, and nothing in it is from before an outage.
-fn is_whole(books: &client::Books, symbol: &str) -> bool {
-    books.rows.get(symbol).is_some_and(|row| {
+fn is_whole(books: &Books<()>, symbol: &str) -> bool {
+    books.entries.get(symbol).is_some_and(|entry| {
+        let row = &entry.row;
         let has = |name| row.contains_key(name);
         row["state"] == "\"live\"" && has("price") && has("bid") && !has("stale")
     })
 }
 
-fn shows(books: &client::Books, truth: &Truth, symbols: &[&str]) -> bool {
+fn shows(books: &Books<()>, truth: &Truth, symbols: &[&str]) -> bool {
     symbols.iter().all(|&symbol| {
-        let Some(row) = books.rows.get(symbol) else { return false };
-        truth[symbol].iter().all(|(name, value)| row.get(name) == Some(value))
+        let Some(entry) = books.entries.get(symbol) else { return false };
+        truth[symbol].iter().all(|(name, value)| entry.row.get(name) == Some(value))
     })
 }
 

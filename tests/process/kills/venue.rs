@@ -1,4 +1,5 @@
-//! The venue as a process of its own, so that it can be killed: this test's own program, run with one test that is the venue.
+//! The venue in a process of its own, so that it can be killed: it is this test binary, run with the one test that is
+//! the venue.
 
 use std::{
     collections::BTreeMap,
@@ -27,9 +28,7 @@ pub(super) struct VenueProcess {
 impl VenueProcess {
     pub(super) fn start(listen: SocketAddr) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "kills::is_the_venue", "--ignored", "--nocapture"])
-            .env(ADDRESS_VARIABLE, listen.to_string());
+        command.args(["--exact", "kills::is_the_venue", "--nocapture"]).env(ADDRESS_VARIABLE, listen.to_string());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());

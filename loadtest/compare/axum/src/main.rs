@@ -1,7 +1,7 @@
-//! Server-Sent Events as one writes them first with axum: one broadcast channel of all ticks, and a task per client that
-//! picks what its client wants and formats it.
+//! The first Server-Sent Events server that one writes with axum: one broadcast channel carries all ticks, and a task per client
+//! picks those of its symbols and formats them.
 //!
-//! `LISTEN`, `VENUE` and `SYMBOLS` are its environment.
+//! Environment: `LISTEN`, `VENUE` and `SYMBOLS`.
 
 use axum::{
     Router,
@@ -23,14 +23,14 @@ use tokio::{net::TcpListener, sync::broadcast};
 use tokio_stream::{Stream, wrappers::BroadcastStream};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-/// What a task may be behind; the rest it misses.
+/// How many ticks a task may lag behind; it misses older ones.
 const CHANNEL: usize = 1_024;
-/// Between two attempts to reach the venue.
+/// The wait between two attempts to reach the venue.
 const RETRY: Duration = Duration::from_millis(100);
 
 type Ticks = broadcast::Sender<Arc<Tick>>;
 
-/// The latest of a symbol, with tickfan's names.
+/// The latest state of a symbol, with tickfan's field names.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Tick {
     symbol: String,
@@ -52,7 +52,7 @@ struct Combined {
     data: Update,
 }
 
-/// Of Binance's combined streams: a trade, else a book ticker.
+/// A message of Binance's combined streams: a trade or a book ticker.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Update {
@@ -84,11 +84,13 @@ enum Update {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (listen, venue, symbols) = (env::var("LISTEN")?, env::var("VENUE")?, env::var("SYMBOLS")?);
+    let listen = env::var("LISTEN")?;
+    let venue = env::var("VENUE")?;
+    let symbols = env::var("SYMBOLS")?;
     let (ticks, _) = broadcast::channel(CHANNEL);
     tokio::spawn(follow_always(venue, symbols, ticks.clone()));
     let app = Router::new().route("/sub/{symbols}", get(subscribe)).with_state(ticks);
-    // As its documentation shows; without it Nagle's algorithm holds events back.
+    // As axum's documentation shows; otherwise Nagle's algorithm would hold events back.
     let listener = TcpListener::bind(listen).await?.tap_io(|socket| drop(socket.set_nodelay(true)));
     Ok(axum::serve(listener, app).await?)
 }
@@ -99,7 +101,7 @@ async fn subscribe(
 ) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
     let wanted: HashSet<String> = symbols.split(',').map(str::to_owned).collect();
     let events = BroadcastStream::new(ticks.subscribe()).filter_map(move |tick| {
-        // An error says how many it was too slow for.
+        // An error says how many ticks the task was too slow for.
         let tick = tick.ok().filter(|tick| wanted.contains(&tick.symbol));
         std::future::ready(tick.map(|tick| Event::default().json_data(&*tick)))
     });
@@ -117,21 +119,23 @@ async fn follow_always(venue: String, symbols: String, ticks: Ticks) {
 async fn follow(venue: &str, symbols: &str, ticks: &Ticks) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (mut socket, _) = connect_async(venue).await?;
     let names: HashMap<String, &str> = symbols.split(',').map(|symbol| (symbol.replace('-', ""), symbol)).collect();
-    let streams: Vec<String> = names.keys().map(|name| name.to_lowercase()).collect();
-    let params: Vec<String> =
-        streams.iter().flat_map(|name| [format!("{name}@trade"), format!("{name}@bookTicker")]).collect();
+    let params: Vec<String> = names
+        .keys()
+        .map(|name| name.to_lowercase())
+        .flat_map(|name| [format!("{name}@trade"), format!("{name}@bookTicker")])
+        .collect();
     let request = serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": 1 });
     socket.send(Message::text(request.to_string())).await?;
     let mut latest: HashMap<String, Tick> = HashMap::new();
     while let Some(message) = socket.next().await {
         let Message::Text(text) = message? else { continue };
-        // What is no update is the answer to the request.
+        // Anything but an update is the answer to the subscription.
         let Ok(Combined { data }) = serde_json::from_str(&text) else { continue };
         let (Update::Trade { symbol, .. } | Update::Quote { symbol, .. }) = &data;
         let Some(&name) = names.get(symbol) else { continue };
         let tick = latest.entry(symbol.clone()).or_insert_with(|| Tick { symbol: name.to_owned(), ..Tick::default() });
         apply(tick, data)?;
-        // Without a client there is nobody to tell.
+        // It fails while no client is connected.
         let _ = ticks.send(Arc::new(tick.clone()));
     }
     Ok(())
@@ -142,15 +146,18 @@ fn apply(tick: &mut Tick, update: Update) -> Result<(), std::num::ParseFloatErro
     match update {
         Update::Trade { price, size, time, buyer_is_maker, .. } => {
             tick.kind = "trade";
-            (tick.price, tick.size) = (Some(price.parse()?), Some(size.parse()?));
+            tick.price = Some(price.parse()?);
+            tick.size = Some(size.parse()?);
             tick.side = Some(if buyer_is_maker { "sell" } else { "buy" });
             tick.trade_ts = Some(time);
             tick.trades += 1;
         }
         Update::Quote { bid, bid_size, ask, ask_size, .. } => {
             tick.kind = "quote";
-            (tick.bid, tick.bid_size) = (Some(bid.parse()?), Some(bid_size.parse()?));
-            (tick.ask, tick.ask_size) = (Some(ask.parse()?), Some(ask_size.parse()?));
+            tick.bid = Some(bid.parse()?);
+            tick.bid_size = Some(bid_size.parse()?);
+            tick.ask = Some(ask.parse()?);
+            tick.ask_size = Some(ask_size.parse()?);
         }
     }
     Ok(())

@@ -1,0 +1,268 @@
+//! The ticks that any stream has seen.
+
+use super::{Rule, Violations};
+use crate::{
+    venue::{History, Part},
+    wire::{Block, Numbers, Tick, peek},
+};
+use foldhash::fast::FixedState;
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+};
+
+/// The most ticks whose bytes are kept: some 30 MB. A copy that arrives after that many other ticks is parsed in full again.
+const TICKS_MAX: usize = 65_536;
+
+/// A tick that was parsed in full.
+#[derive(Debug)]
+pub struct SeenTick {
+    /// The tick.
+    pub tick: Tick,
+    /// Its event.
+    pub block: Box<[u8]>,
+    /// When its first copy was read, in µs since 1970.
+    pub first_seen: i64,
+}
+
+impl SeenTick {
+    /// Its event id, with which a client resumes.
+    pub fn id(&self) -> Option<&str> {
+        Block::read(&self.block).ok()?.id
+    }
+
+    /// Its JSON.
+    pub fn data(&self) -> &str {
+        Block::read(&self.block).ok().and_then(|block| block.data).unwrap_or_default()
+    }
+}
+
+/// A copy of a tick as a stream has read it.
+#[derive(Debug, Clone, Copy)]
+pub struct TickCopy<'a> {
+    /// The epoch of the stream.
+    pub epoch: u32,
+    /// The number of the stream.
+    pub stream: u32,
+    /// The event.
+    pub block: &'a [u8],
+    /// When it was read, in µs since 1970.
+    pub now: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    epoch: u32,
+    symbol: u32,
+    seq: u64,
+}
+
+/// The ticks that any stream has seen.
+#[derive(Debug, Default)]
+pub struct SeenTicks {
+    symbols: HashMap<Box<[u8]>, u32, FixedState>,
+    names: Vec<Box<str>>,
+    epochs: Vec<Box<str>>,
+    ticks: HashMap<Key, Rc<SeenTick>, FixedState>,
+    /// In order of arrival, to evict the oldest.
+    order: VecDeque<Key>,
+    /// The newest tick of each symbol, with its epoch.
+    newest: Vec<Option<(u32, Rc<SeenTick>)>>,
+    /// The venue's recent trades and quotes.
+    history: Option<Arc<History>>,
+}
+
+impl SeenTicks {
+    /// Ticks are compared with this history, if there is one.
+    pub fn new(history: Option<Arc<History>>) -> Self {
+        Self { history, ..Self::default() }
+    }
+
+    /// The number of a symbol, in the order of first use.
+    pub fn symbol(&mut self, name: &str) -> u32 {
+        if let Some(&symbol) = self.symbols.get(name.as_bytes()) {
+            return symbol;
+        }
+        let symbol = self.names.len() as u32;
+        self.symbols.insert(name.as_bytes().into(), symbol);
+        self.names.push(name.into());
+        self.newest.push(None);
+        symbol
+    }
+
+    /// A symbol's name.
+    pub fn name(&self, symbol: u32) -> &str {
+        &self.names[symbol as usize]
+    }
+
+    /// The number of an epoch.
+    pub fn epoch(&mut self, name: &str) -> u32 {
+        if let Some(found) = self.epochs.iter().position(|epoch| **epoch == *name) {
+            return found as u32;
+        }
+        self.epochs.push(name.into());
+        self.epochs.len() as u32 - 1
+    }
+
+    /// The newest tick of a symbol in an epoch.
+    pub fn newest(&self, epoch: u32, symbol: u32) -> Option<&Rc<SeenTick>> {
+        self.newest[symbol as usize].as_ref().filter(|(of, _)| *of == epoch).map(|(_, seen)| seen)
+    }
+
+    /// A tick, if its bytes are still kept.
+    pub fn tick(&self, epoch: u32, symbol: u32, seq: u64) -> Option<&Rc<SeenTick>> {
+        self.newest(epoch, symbol)
+            .filter(|seen| seen.tick.seq == seq)
+            .or_else(|| self.ticks.get(&Key { epoch, symbol, seq }))
+    }
+
+    /// Checks an unnamed event that a stream has read, and notes its violations. Returns its symbol and its tick, or `None` if it is
+    /// not a tick.
+    pub fn observe(&mut self, copy: TickCopy<'_>, violations: &mut Violations) -> Option<(u32, Rc<SeenTick>)> {
+        let TickCopy { epoch, stream, block, now } = copy;
+        if let Some((name, seq)) = peek(block)
+            && let Some(&symbol) = self.symbols.get(name)
+            && let Some(seen) = self.ticks.get(&Key { epoch, symbol, seq })
+            && *seen.block == *block
+        {
+            return Some((symbol, seen.clone()));
+        }
+        match self.read(epoch, block) {
+            Ok((symbol, tick, numbers)) => {
+                if self.tick(epoch, symbol, tick.seq).is_none()
+                    && let Some(what) = self.unsent_part(symbol, tick, numbers)
+                {
+                    violations.note(Rule::NotSent, Some(stream), now, what, block);
+                }
+                Some((symbol, self.keep(symbol, tick, copy, violations)))
+            }
+            Err(what) => {
+                violations.note(Rule::Malformed, Some(stream), now, what, block);
+                None
+            }
+        }
+    }
+
+    fn read<'a>(&self, epoch: u32, block: &'a [u8]) -> Result<(u32, Tick, Numbers<'a>), String> {
+        let fields = Block::read(block).map_err(|error| error.to_string())?;
+        let data = fields.data.filter(|_| fields.data_lines == 1).ok_or("a tick must have exactly one line of data")?;
+        let (tick, name, numbers) = Tick::read(data).map_err(|error| format!("the data are not a tick: {error}"))?;
+        let symbol = *self.symbols.get(name.as_bytes()).ok_or_else(|| format!("no stream asked for {name}"))?;
+        let is_of_epoch = |id: &str| {
+            id.split_once('-').is_some_and(|(of, n)| *of == *self.epochs[epoch as usize] && n.parse::<u64>().is_ok())
+        };
+        match fields.id {
+            Some(id) if tick.seq > 0 && !is_of_epoch(id) => {
+                Err(format!("the id {id} does not belong to the stream's epoch"))
+            }
+            Some(_) if tick.seq == 0 => Err("seq 0 must not have an id".to_owned()),
+            None if tick.seq > 0 => Err("the tick has no id".to_owned()),
+            _ => Ok((symbol, tick, numbers)),
+        }
+    }
+
+    /// A trade or a quote of the tick that the venue never sent, as far as the history reaches.
+    fn unsent_part(&self, symbol: u32, tick: Tick, numbers: Numbers<'_>) -> Option<String> {
+        let history = self.history.as_ref()?;
+        let name = self.name(symbol);
+        let index = history.place(name)?;
+        let [price, size, quote @ ..] = numbers;
+        let has_trade = price.is_some() || size.is_some() || tick.trade_ts.is_some();
+        let micros = tick.trade_ts.and_then(|micros| u64::try_from(micros).ok()).unwrap_or(0);
+        let trade =
+            has_trade.then(|| Part::Trade { price: price.unwrap_or_default(), size: size.unwrap_or_default(), micros });
+        let quote = quote.iter().any(Option::is_some).then(|| Part::Quote(quote.map(Option::unwrap_or_default)));
+        let mut parts = trade.into_iter().chain(quote);
+        let part = parts.find(|part| history.has(index, part) == Some(false))?;
+        Some(format!("{name} {}: the venue never sent {part:?}", tick.seq))
+    }
+
+    /// Keeps the first copy of a tick; compares any other with it.
+    fn keep(&mut self, symbol: u32, tick: Tick, copy: TickCopy<'_>, violations: &mut Violations) -> Rc<SeenTick> {
+        let TickCopy { epoch, stream, block, now } = copy;
+        let key = Key { epoch, symbol, seq: tick.seq };
+        let seen = Rc::new(SeenTick { tick, block: block.into(), first_seen: now });
+        // The snapshot before the first tick is written for each stream, and its times may differ.
+        if tick.seq == 0 {
+            return seen;
+        }
+        if let Some(other) = self.tick(epoch, symbol, tick.seq) {
+            if other.block != seen.block {
+                let what = format!("{} {}: another stream got {}", self.name(symbol), tick.seq, other.data());
+                violations.note(Rule::Conflict, Some(stream), now, what, block);
+            }
+            return Rc::new(SeenTick { first_seen: other.first_seen, tick, block: block.into() });
+        }
+        self.ticks.insert(key, seen.clone());
+        self.order.push_back(key);
+        if self.order.len() > TICKS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ticks.remove(&oldest);
+        }
+        let newest = &mut self.newest[symbol as usize];
+        if newest.as_ref().is_none_or(|(of, newest)| *of < epoch || (*of == epoch && newest.tick.seq < tick.seq)) {
+            *newest = Some((epoch, seen.clone()));
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(seq: u64, price: &str) -> String {
+        format!(
+            "id: e-{seq}\ndata: {{\"symbol\":\"A\",\"seq\":{seq},\"kind\":\"trade\",\"state\":\"live\",\"recv\":1,\"price\":{price}}}"
+        )
+    }
+
+    fn observe(seen_ticks: &mut SeenTicks, epoch: u32, block: &str, violations: &mut Violations) -> bool {
+        seen_ticks.observe(TickCopy { epoch, stream: 0, block: block.as_bytes(), now: 0 }, violations).is_some()
+    }
+
+    fn seen_ticks() -> (SeenTicks, u32) {
+        let mut seen_ticks = SeenTicks::default();
+        seen_ticks.symbol("A");
+        let epoch = seen_ticks.epoch("e");
+        (seen_ticks, epoch)
+    }
+
+    #[test]
+    fn a_digit_that_differs_between_two_copies_is_found() {
+        let (mut seen_ticks, epoch) = seen_ticks();
+        let mut violations = Violations::default();
+        for price in ["1.5", "1.5", "1.6", "1.5"] {
+            assert!(observe(&mut seen_ticks, epoch, &block(1, price), &mut violations));
+        }
+        assert_eq!((violations.of(Rule::Conflict), violations.total()), (1, 1));
+        assert!(violations.kept()[0].what.contains("1.5") && violations.kept()[0].bytes.contains("1.6"));
+    }
+
+    #[test]
+    fn the_newest_tick_stays_and_old_ones_are_evicted() {
+        let (mut seen_ticks, epoch) = seen_ticks();
+        let mut violations = Violations::default();
+        for seq in 1..=TICKS_MAX as u64 + 10 {
+            observe(&mut seen_ticks, epoch, &block(seq, "1"), &mut violations);
+        }
+        assert_eq!((seen_ticks.ticks.len(), violations.total()), (TICKS_MAX, 0));
+        assert!(seen_ticks.tick(epoch, 0, 10).is_none() && seen_ticks.tick(epoch, 0, 11).is_some());
+        assert_eq!(seen_ticks.newest(epoch, 0).unwrap().tick.seq, TICKS_MAX as u64 + 10);
+    }
+
+    #[test]
+    fn an_event_that_is_not_a_tick_of_the_stream_is_malformed() {
+        let (mut seen_ticks, epoch) = seen_ticks();
+        for (from, to) in
+            [("id: e-1\n", ""), ("id: e", "id: f"), ("\"A\"", "\"B\""), ("}", "}}"), ("data", "date"), ("e-1", "e-x")]
+        {
+            let mut violations = Violations::default();
+            let bytes = block(1, "1").replace(from, to);
+            assert!(!observe(&mut seen_ticks, epoch, &bytes, &mut violations));
+            assert_eq!(violations.of(Rule::Malformed), 1, "{from} → {to}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `floor`: runs a scenario, then the same streams against the bare loop, and compares the two.
+
+use crate::{
+    cli::{
+        Failure,
+        args::FloorArgs,
+        output::{check_report_file, write_results},
+        scenario::{Request, gateway_program, load_own_gateway, merged_thresholds, run_with_progress, stream_setup},
+    },
+    report::{FloorSummary, Summary},
+    run::{Floor, FloorSetup, Run, Server, Stop},
+    scenario::{self, Scenario, symbol_names},
+    streams::need_descriptors,
+};
+use std::time::Duration;
+
+pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
+    check_report_file(&args.output).map_err(Failure::usage)?;
+    let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(Failure::usage)?;
+    scenario.duration = args.duration.unwrap_or(scenario.duration);
+    let rate = Floor::rate(&scenario).map_err(|what| Failure::usage(format!("floor {}: {what}", args.scenario)))?;
+    need_descriptors(scenario.streams() * 2)?;
+    let stop = Stop::on_signals()?;
+    let request =
+        Request { name: &args.scenario, scenario: &scenario, thresholds: &[], venue_listen: None, stop: &stop };
+    let mut summary = load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?;
+    if summary.stopped {
+        return Ok(write_results(&summary, &args.output)?);
+    }
+    let floor = load_floor(&scenario, rate, args.flush_interval.0, stop)?;
+    add_floor(&mut summary, floor);
+    summary.apply_thresholds(&merged_thresholds(thresholds, &args.output.thresholds));
+    Ok(write_results(&summary, &args.output)?)
+}
+
+/// Loads the bare loop with the scenario's streams.
+fn load_floor(scenario: &Scenario, rate: f64, flush_interval: Duration, stop: Stop) -> Result<FloorSummary, Failure> {
+    let symbols = symbol_names(scenario.venue.symbols, scenario.venue.protocol);
+    let floor = Floor::start(FloorSetup {
+        streams: scenario.streams() as usize,
+        symbols: symbols.clone(),
+        seed: scenario.venue.seed,
+        rate,
+        flush_interval,
+    })?;
+    let read = run_with_progress(&Run {
+        name: "floor",
+        about: "a bare loop of sends to the same streams",
+        streams: stream_setup(scenario, symbols, floor.address, floor.address.to_string()),
+        duration: scenario.duration.0,
+        outages: &[],
+        server: Server::default(),
+        venue: None,
+        thresholds: &[],
+        stop,
+    })?;
+    Ok(FloorSummary {
+        latency: read.latency.or(read.age),
+        failed: read.streams.failed,
+        lost: read.streams.lost,
+        violations: read.violations,
+        ..floor.finish()?
+    })
+}
+
+fn add_floor(summary: &mut Summary, floor: FloorSummary) {
+    let gateway = summary.gateway.as_ref().and_then(|gateway| gateway.cpu_micros_per_tick);
+    summary.cpu_to_floor = gateway.zip(floor.cpu_micros_per_tick).map(|(gateway, floor)| gateway / floor);
+    if floor.cut > 0 {
+        summary.warnings.push(format!("the bare loop dropped {} streams that were too slow for it", floor.cut));
+    }
+    summary.floor = Some(floor);
+}

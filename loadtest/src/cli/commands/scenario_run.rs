@@ -1,0 +1,53 @@
+//! `run`: runs a scenario against a gateway of its own, or against a running server that reads its venue.
+
+use crate::{
+    cli::{
+        Failure,
+        args::RunArgs,
+        output::{check_report_file, write_results},
+        scenario::{Request, gateway_program, load_own_gateway, merged_thresholds, run_with_progress, stream_setup},
+        server::{resolve, watched_server, wire},
+    },
+    report::Summary,
+    run::{Run, Stop, start_venue},
+    scenario,
+    streams::{Setup, need_descriptors, probe},
+};
+
+pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
+    check_report_file(&args.output).map_err(Failure::usage)?;
+    let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(Failure::usage)?;
+    scenario.duration = args.duration.unwrap_or(scenario.duration);
+    need_descriptors(scenario.streams())?;
+    let request = Request {
+        name: &args.scenario,
+        scenario: &scenario,
+        thresholds: &merged_thresholds(thresholds, &args.output.thresholds),
+        venue_listen: args.venue_listen,
+        stop: &Stop::on_signals()?,
+    };
+    let summary = match &args.url {
+        None => load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?,
+        Some(url) => load_running_server(url, args, &request)?,
+    };
+    Ok(write_results(&summary, &args.output)?)
+}
+
+fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Result<Summary, Failure> {
+    let scenario = request.scenario;
+    let (target, host) = resolve(url).map_err(Failure::usage)?;
+    let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
+    let wire = wire(args.path.as_ref());
+    probe(target, &host, &wire.path(&[&symbols[0]]))?;
+    run_with_progress(&Run {
+        name: request.name,
+        about: &scenario.about,
+        streams: Setup { wire, ..stream_setup(scenario, symbols, target, host) },
+        duration: scenario.duration.0,
+        outages: &scenario.outages,
+        server: watched_server(&args.watched)?,
+        venue: Some(&venue),
+        thresholds: request.thresholds,
+        stop: request.stop.clone(),
+    })
+}

@@ -1,0 +1,53 @@
+//! `streams`: opens streams to any running server.
+
+use crate::{
+    cli::{
+        Failure,
+        args::StreamsArgs,
+        output::{check_report_file, write_results},
+        scenario::{merged_thresholds, run_with_progress},
+        server::{resolve, watched_server, wire},
+    },
+    run::{Run, Stop},
+    scenario::{Scenario, Threshold, check_streams},
+    streams::{Setup, need_descriptors, probe},
+};
+
+/// The default thresholds, so that a server that crashes is not a success.
+const THRESHOLDS: [&str; 2] = ["failed=0", "lost=0"];
+
+pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
+    check_report_file(&args.output).map_err(Failure::usage)?;
+    let (target, host) = resolve(&args.url).map_err(Failure::usage)?;
+    let groups = vec![args.group()];
+    check_streams(&groups, args.symbols.len().max(1), args.connect_rate).map_err(Failure::usage)?;
+    let defaults: Result<_, _> = THRESHOLDS.into_iter().map(Threshold::from_argument).collect();
+    let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
+    need_descriptors(args.count.into())?;
+    let wire = wire(args.path.as_ref());
+    let first_symbol = args.symbols.first().map_or("", String::as_str);
+    probe(target, &host, &wire.path(&[first_symbol]))?;
+    let streams = Setup {
+        target,
+        host,
+        wire,
+        symbols: args.symbols.clone(),
+        groups,
+        connect_rate: args.connect_rate,
+        old_after: Scenario::old_after().0,
+        seed: args.seed,
+        history: None,
+    };
+    let summary = run_with_progress(&Run {
+        name: "streams",
+        about: &args.url,
+        streams,
+        duration: args.duration.0,
+        outages: &[],
+        server: watched_server(&args.watched)?,
+        venue: None,
+        thresholds: &thresholds,
+        stop: Stop::on_signals()?,
+    })?;
+    Ok(write_results(&summary, &args.output)?)
+}

@@ -1,0 +1,31 @@
+//! Why a command failed, and the exit code for it.
+
+use super::{EXIT_FAILED, EXIT_USAGE};
+use std::{error::Error, fmt};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code for it.
+    pub code: u8,
+    error: Box<dyn Error>,
+}
+
+impl Failure {
+    /// A wrong argument or a wrong scenario.
+    pub(super) fn usage(error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code: EXIT_USAGE, error: error.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { code: EXIT_FAILED, error: error.into() }
+    }
+}

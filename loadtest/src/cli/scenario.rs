@@ -1,0 +1,93 @@
+//! Runs a scenario's load, behind a progress bar.
+
+use super::{Failure, output::Bar, server};
+use crate::{
+    measure::Process,
+    report::Summary,
+    run::{Gateway, Run, Server, Stop, gateway_config, run, start_venue},
+    scenario::{Scenario, Threshold},
+    streams::{Setup, Wire},
+};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// A scenario as a command line asks for it.
+pub(super) struct Request<'a> {
+    /// The scenario's name in the report.
+    pub(super) name: &'a str,
+    pub(super) scenario: &'a Scenario,
+    pub(super) thresholds: &'a [Threshold],
+    /// Where the venue listens; `None`: any free port.
+    pub(super) venue_listen: Option<SocketAddr>,
+    pub(super) stop: &'a Stop,
+}
+
+impl Request<'_> {
+    /// Where the venue listens.
+    pub(super) fn venue_address(&self) -> SocketAddr {
+        self.venue_listen.unwrap_or_else(server::free_port)
+    }
+}
+
+/// Starts a gateway for the scenario, loads it and stops it.
+pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<Summary, Failure> {
+    let scenario = request.scenario;
+    let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
+    let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
+    let streams = Setup {
+        history: venue.history(),
+        ..stream_setup(scenario, symbols, gateway.address, gateway.address.to_string())
+    };
+    let mut summary = run_with_progress(&Run {
+        name: request.name,
+        about: &scenario.about,
+        streams,
+        duration: scenario.duration.0,
+        outages: &scenario.outages,
+        server: Server { process: Some(Process::new(gateway.pid())?), admin: Some(gateway.admin) },
+        venue: Some(&venue),
+        thresholds: request.thresholds,
+        stop: request.stop.clone(),
+    })?;
+    if !gateway.stop() {
+        summary.warnings.push("the gateway did not shut down cleanly".to_owned());
+    }
+    Ok(summary)
+}
+
+/// The streams of a scenario against a server at an address.
+pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: SocketAddr, host: String) -> Setup {
+    Setup {
+        target,
+        host,
+        wire: Wire::Tickfan,
+        symbols,
+        groups: scenario.groups.clone(),
+        connect_rate: scenario.connect_rate,
+        old_after: scenario.old_after.0,
+        seed: scenario.venue.seed,
+        history: None,
+    }
+}
+
+/// Runs a load and shows its progress.
+pub(super) fn run_with_progress(load: &Run<'_>) -> Result<Summary, Failure> {
+    let mut bar = Bar::new();
+    let summary = run(load, &mut |progress| bar.show(progress));
+    bar.clear();
+    Ok(summary?)
+}
+
+/// The thresholds of a scenario with those of the command line, which replace a scenario's on the same measure.
+pub(super) fn merged_thresholds(mut thresholds: Vec<Threshold>, own: &[Threshold]) -> Vec<Threshold> {
+    thresholds.retain(|threshold| own.iter().all(|own| own.name() != threshold.name()));
+    thresholds.extend_from_slice(own);
+    thresholds
+}
+
+/// The gateway's program that a command line names, or the one beside this program.
+pub(super) fn gateway_program(named: Option<&PathBuf>) -> PathBuf {
+    named.cloned().unwrap_or_else(server::sibling_gateway)
+}

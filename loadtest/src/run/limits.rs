@@ -1,0 +1,49 @@
+//! Warnings about limits of the load tester and the machine, which may be what a run has really measured.
+
+use super::observed::Observed;
+use crate::report::{GeneratorSummary, VenueSummary, time};
+use std::time::Duration;
+
+/// The share of a core from which on the streams' thread limits the load.
+const THREAD_BUSY: f64 = 0.9;
+/// The share of all processors from which on the machine limits the load.
+const MACHINE_BUSY: f64 = 0.95;
+/// How far a venue may be behind its schedule before that distorts latency.
+const SCHEDULE_LATE: Duration = Duration::from_millis(20);
+
+/// The warnings of a run.
+pub(super) fn warnings(
+    observed: &Observed<'_>,
+    generator: GeneratorSummary,
+    venue: Option<VenueSummary>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let seconds = &observed.outcome.seconds;
+    let busy = seconds.iter().filter(|second| second.own_cpu >= THREAD_BUSY).count();
+    if busy > 0 {
+        warnings.push(format!(
+            "the load tester itself is the limit: in {busy} of {} seconds its thread used {:.0} % of a core or more",
+            seconds.len(),
+            THREAD_BUSY * 100.0
+        ));
+    }
+    if observed.outcome.late_turns > 0 {
+        warnings.push(format!(
+            "the load tester was late in {} turns: what it read in them is late by its own fault",
+            observed.outcome.late_turns
+        ));
+    }
+    if generator.machine_busy.is_some_and(|busy| busy >= MACHINE_BUSY) {
+        warnings.push("all processors are busy: gateway and load tester compete for them".to_owned());
+    }
+    if let Some(venue) = venue {
+        if u128::from(venue.latest) > SCHEDULE_LATE.as_micros() {
+            let latest = time(venue.latest as f64);
+            warnings.push(format!("the venue was up to {latest} behind its schedule; latency includes that"));
+        }
+        if venue.lost > 0 {
+            warnings.push(format!("the gateway did not read {} batches of updates from the venue in time", venue.lost));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,32 @@
+//! All observations of a run, from which its summary follows.
+
+use super::{checkpoint::Checkpoint, setup::Run};
+use crate::{measure::Counters, report::Sample, streams::Outcome};
+use std::{collections::HashMap, time::Instant};
+
+/// All observations of a run.
+pub(super) struct Observed<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) is_stopped: bool,
+    /// From the end of the load to the last tick, in µs.
+    pub(super) recovery: Option<u64>,
+    pub(super) began: i64,
+    pub(super) begun: Instant,
+    /// The gateway's memory before the first stream.
+    pub(super) memory_before: Option<u64>,
+    pub(super) start: Checkpoint,
+    pub(super) end: Checkpoint,
+    pub(super) outcome: Outcome,
+    pub(super) samples: Vec<Sample>,
+    /// The gateway's counters before and after the run.
+    pub(super) counters: Option<(Counters, Counters)>,
+    /// The ticks that each stream missed by the gateway's own count, by the gateway's name for the stream.
+    pub(super) missed: Option<HashMap<String, u64>>,
+}
+
+impl Observed<'_> {
+    /// The length of the measured time in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        (self.end.at - self.start.at).as_secs_f64()
+    }
+}

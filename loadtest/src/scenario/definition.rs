@@ -1,0 +1,57 @@
+//! A scenario as its TOML file defines it.
+
+use super::{
+    outage::{MUTE_AFTER, Outage},
+    units::Span,
+    venue_setup::VenueSetup,
+};
+use crate::streams::Group;
+use serde::Deserialize;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A scenario.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its purpose, in a line.
+    pub about: String,
+    /// The venue that feeds the gateway.
+    pub venue: VenueSetup,
+    /// Keys of the gateway's own configuration by table: `fanout`, `limits`, `server`. Those of `feed` apply to each of its feeds.
+    #[serde(default)]
+    pub gateway: BTreeMap<String, toml::Table>,
+    /// How long the load lasts once all streams are open.
+    pub duration: Span,
+    /// Connects per second; without it all at once.
+    pub connect_rate: Option<f64>,
+    /// The groups of streams.
+    #[serde(rename = "group")]
+    pub groups: Vec<Group>,
+    /// The outages of the venue during the load.
+    #[serde(default, rename = "outage")]
+    pub outages: Vec<Outage>,
+    /// How late a stream may read a tick that other streams have replaced.
+    #[serde(default = "Scenario::old_after")]
+    pub old_after: Span,
+    /// The thresholds by measure.
+    #[serde(default)]
+    pub thresholds: BTreeMap<String, toml::Value>,
+}
+
+impl Scenario {
+    /// The default: longer than a gateway holds anything back, and longer than a busy machine keeps a thread waiting.
+    pub fn old_after() -> Span {
+        Span(Duration::from_secs(2))
+    }
+
+    /// How long the gateway's feeds may be silent before the gateway treats them as lost.
+    pub fn mute_after(&self) -> Duration {
+        let own = self.gateway.get("feed").and_then(|feed| feed.get("mute_after")?.as_str()?.parse::<Span>().ok());
+        own.map_or(MUTE_AFTER, |own| own.0)
+    }
+
+    /// The number of streams.
+    pub fn streams(&self) -> u64 {
+        self.groups.iter().map(|group| u64::from(group.count)).sum()
+    }
+}

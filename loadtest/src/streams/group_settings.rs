@@ -1,0 +1,26 @@
+//! What the streams of a group have in common.
+
+use super::plan::{Group, Reads};
+use crate::check::Wanted;
+use std::time::Duration;
+
+/// What the streams of a group have in common.
+#[derive(Debug, Clone)]
+pub(super) struct GroupSettings {
+    pub(super) query: String,
+    pub(super) wanted: Wanted,
+    pub(super) reads: Reads,
+    /// The mean time that a stream stays, if streams of the group leave.
+    pub(super) mean_stay: Option<Duration>,
+}
+
+impl GroupSettings {
+    pub(super) fn new(group: &Group) -> Self {
+        Self {
+            query: group.query.clone(),
+            wanted: Wanted::of_query(&group.query),
+            reads: group.reads,
+            mean_stay: (group.churn > 0.0).then(|| Duration::from_secs_f64(60.0 * 100.0 / group.churn)),
+        }
+    }
+}

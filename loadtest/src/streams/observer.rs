@@ -1,0 +1,180 @@
+//! What all streams share: the ticks that any of them has seen, the violations, and the measurements.
+
+use super::server_wire::Wire;
+use crate::{
+    check::{SeenTicks, Violations},
+    measure::{Ages, Ended, Histogram, StreamMeasures},
+    wire::{Kind, Tick},
+};
+use memchr::memmem;
+use std::time::Duration;
+
+/// The stream that reads an event, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader {
+    /// In µs since 1970.
+    pub(super) now: i64,
+    /// When the stream opened, in µs since 1970.
+    pub(super) opened: i64,
+    pub(super) reads_at_once: bool,
+}
+
+/// What all streams share.
+pub(super) struct Observer {
+    pub(super) wire: Wire,
+    /// The `host` header.
+    pub(super) host: String,
+    pub(super) seen_ticks: SeenTicks,
+    pub(super) violations: Violations,
+    pub(super) measures: StreamMeasures,
+    /// Of the current second.
+    pub(super) latency: Histogram,
+    /// Of the current second.
+    pub(super) age: Histogram,
+    /// By symbol number, of the ticks that are measured.
+    pub(super) symbol_ages: Vec<Ages>,
+    /// Whether all streams have tried to connect: percentiles count from then on.
+    pub(super) is_measuring: bool,
+    /// When the load ended, in µs since 1970, or 0.
+    pub(super) load_ended: i64,
+    /// How late a stream may read a tick that other streams have replaced; `None` while the load tester itself is late.
+    pub(super) old_after: Option<Duration>,
+    /// The first answer that did not open a stream.
+    pub(super) refusal: Option<String>,
+    pub(super) last_tick: i64,
+}
+
+impl Observer {
+    pub(super) fn new(wire: Wire, host: String, old_after: Option<Duration>) -> Self {
+        Self {
+            wire,
+            host,
+            seen_ticks: SeenTicks::default(),
+            violations: Violations::default(),
+            measures: StreamMeasures::default(),
+            latency: Histogram::default(),
+            age: Histogram::default(),
+            symbol_ages: Vec::new(),
+            is_measuring: false,
+            load_ended: 0,
+            old_after,
+            refusal: None,
+            last_tick: 0,
+        }
+    }
+
+    /// Measures a tick of tickfan's wire; returns its age if that counts for the evenness between streams.
+    pub(super) fn measure(&mut self, symbol: u32, tick: Tick, missed: u64, reader: Reader) -> Option<i64> {
+        self.measures.ticks += 1;
+        self.measures.holes += missed;
+        self.last_tick = reader.now;
+        // A tick from before the stream's time, or from after the load, measures nothing.
+        if tick.recv < reader.opened || self.is_after_load(tick.recv) {
+            return None;
+        }
+        let age = reader.now - tick.recv;
+        if !reader.reads_at_once {
+            self.measures.slow_age.record(age);
+            return None;
+        }
+        self.age.record(age);
+        if self.is_measuring {
+            self.measures.ticks_measured += 1;
+            self.measures.age.record(age);
+            self.age_of_symbol(symbol).add(age);
+        }
+        if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
+            self.measure_trade(trade_ts, reader.now);
+        }
+        self.is_measuring.then_some(age)
+    }
+
+    /// Counts another server's event; a block without data is not an event. The latency of events with `"kind":"trade"` and
+    /// `"trade_ts"`, as tickfan's have, is measured too.
+    pub(super) fn count(&mut self, block: &[u8], reader: Reader) {
+        if !block.starts_with(b"data:") && memmem::find(block, b"\ndata:").is_none() {
+            return;
+        }
+        self.measures.ticks += 1;
+        self.last_tick = reader.now;
+        let is_measured = reader.reads_at_once && !self.is_after_load(reader.now);
+        self.measures.ticks_measured += u64::from(self.is_measuring && is_measured);
+        let is_trade = is_measured && memmem::find(block, b"\"kind\":\"trade\"").is_some();
+        if let Some(trade_ts) = trade_ts(block).filter(|&trade_ts| is_trade && trade_ts >= reader.opened) {
+            self.measure_trade(trade_ts, reader.now);
+        }
+    }
+
+    fn is_after_load(&self, time: i64) -> bool {
+        self.load_ended != 0 && time > self.load_ended
+    }
+
+    fn measure_trade(&mut self, trade_ts: i64, now: i64) {
+        self.measures.exact_times += u64::from(trade_ts % 1_000 != 0);
+        self.latency.record(now - trade_ts);
+        if self.is_measuring {
+            self.measures.latency.record(now - trade_ts);
+        }
+    }
+
+    fn age_of_symbol(&mut self, symbol: u32) -> &mut Ages {
+        let index = symbol as usize;
+        if self.symbol_ages.len() <= index {
+            self.symbol_ages.resize(index + 1, Ages::default());
+        }
+        &mut self.symbol_ages[index]
+    }
+
+    /// Keeps the first answer that did not open a stream.
+    pub(super) fn refuse(&mut self, answer: String) -> Ended {
+        self.refusal.get_or_insert(answer);
+        Ended::NoStream
+    }
+}
+
+/// The value of `"trade_ts"` in any JSON.
+fn trade_ts(block: &[u8]) -> Option<i64> {
+    const NAME: &[u8] = b"\"trade_ts\":";
+    let digits = &block[memmem::find(block, NAME)? + NAME.len()..];
+    let length = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    std::str::from_utf8(&digits[..length]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::State;
+
+    #[test]
+    fn another_servers_events_are_counted_and_its_new_trades_are_measured() {
+        let mut observer = Observer::new(Wire::Plain { path: String::new() }, String::new(), None);
+        observer.is_measuring = true;
+        for (block, ticks, measured) in [
+            (": a comment", 0, 0),
+            ("retry: 5", 0, 0),
+            ("id: 1\ndata: anything", 1, 0),
+            (r#"data: {"kind":"trade","trade_ts":1000001}"#, 2, 1),
+            (r#"data: {"kind":"quote","trade_ts":1000001}"#, 3, 1),
+            (r#"data: {"kind":"trade","trade_ts":999999}"#, 4, 1),
+            (r#"data: {"kind":"trade","trade_ts":null}"#, 5, 1),
+        ] {
+            observer.count(block.as_bytes(), Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true });
+            let measured_now = observer.measures.latency.percentiles().map_or(0, |latency| latency.count);
+            assert_eq!((observer.measures.ticks, measured_now), (ticks, measured), "{block}");
+        }
+        assert_eq!(observer.measures.latency.percentiles().map(|latency| latency.max), Some(99));
+    }
+
+    #[test]
+    fn ticks_that_the_server_received_after_the_load_are_not_measured() {
+        let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
+        observer.is_measuring = true;
+        for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
+            observer.load_ended = load_ended;
+            let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
+            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true });
+            assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
+        }
+        assert_eq!(observer.measures.ticks, 3);
+    }
+}

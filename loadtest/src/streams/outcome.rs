@@ -1,0 +1,36 @@
+//! The results of the streams.
+
+use crate::{
+    check::Violations,
+    measure::{Second, StreamMeasures},
+};
+
+/// The results of the streams.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The measurements.
+    pub measures: StreamMeasures,
+    /// The violations.
+    pub violations: Violations,
+    /// The timeline, second by second.
+    pub seconds: Vec<Second>,
+    /// Turns of the event loop in which bytes may have waited for the load tester.
+    pub late_turns: u64,
+    /// The answer of the first server that did not open a stream.
+    pub refusal: Option<String>,
+    /// The streams that kept their first connection to the end and have read everything.
+    pub stayed: Vec<Stayed>,
+    /// Whether no stream left bytes unread, so that holes can be compared exactly.
+    pub is_complete: bool,
+}
+
+/// A stream that kept its first connection to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stayed {
+    /// Its number.
+    pub stream: u32,
+    /// The server's name for it.
+    pub name: Box<str>,
+    /// The holes in its `seq`: ticks that it did not get.
+    pub holes: u64,
+}

@@ -1,0 +1,28 @@
+//! The settings of all streams of a run.
+
+use super::{plan::Group, server_wire::Wire};
+use crate::venue::History;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// The settings of all streams of a run.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The server's address.
+    pub target: SocketAddr,
+    /// The `host` header.
+    pub host: String,
+    /// The server's wire.
+    pub wire: Wire,
+    /// All symbols that streams may subscribe to, the most popular first.
+    pub symbols: Vec<String>,
+    /// The groups of streams.
+    pub groups: Vec<Group>,
+    /// Connects per second; `None`: all at once.
+    pub connect_rate: Option<f64>,
+    /// How late a stream may read a tick that other streams have replaced.
+    pub old_after: Duration,
+    /// The seed of the choice of symbols and of the times at which streams leave.
+    pub seed: u64,
+    /// The venue's recent trades and quotes, if the server has never read another venue.
+    pub history: Option<Arc<History>>,
+}

@@ -1,0 +1,162 @@
+//! The order guard: tables, and any disorder.
+
+use super::*;
+use crate::market::StatsUpdate;
+use proptest::prelude::*;
+
+/// A trade's id and time.
+type Place = (Option<u64>, Option<UnixMicros>);
+
+/// Applies trades in turn; returns which of them were not late.
+fn admitted(trades: &[Place]) -> Vec<usize> {
+    let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+    let mut guards = Guards::default();
+    let mut admitted = Vec::new();
+    for (index, &(id, time)) in trades.iter().enumerate() {
+        let applied = snapshot.apply(&trade(id, time, index as i64), &mut guards, now());
+        assert_ne!(applied.late.is_empty(), applied.changed.is_empty(), "a trade is either a tick or late");
+        if applied.late.is_empty() {
+            admitted.push(index);
+        }
+    }
+    admitted
+}
+
+#[test]
+fn rule_8_only_newer_moves_a_part() {
+    let cases: [(&str, &[Place], &[usize]); 9] = [
+        ("ids rise", &[(Some(1), at(0)), (Some(2), at(0)), (Some(3), at(0))], &[0, 1, 2]),
+        ("a repeat is late", &[(Some(7), at(0)), (Some(7), at(0)), (Some(6), at(0))], &[0]),
+        ("a higher id may have an older time", &[(Some(1), at(0)), (Some(2), at(-9)), (Some(2), at(-9))], &[0, 1]),
+        (
+            "ids restart under a newer time",
+            &[(Some(900), at(0)), (Some(1), at(1)), (Some(2), at(1)), (Some(1), at(1))],
+            &[0, 1, 2],
+        ),
+        ("times alone: equal ones pass", &[(None, at(0)), (None, at(0)), (None, at(-1)), (None, at(1))], &[0, 1, 3]),
+        ("neither: arrival is the order", &[(None, None), (None, None)], &[0, 1]),
+        (
+            "a wild id does not shut the part",
+            &[(Some(u64::MAX), at(0)), (Some(5), at(0)), (Some(5), at(1)), (Some(6), at(1))],
+            &[0, 2, 3],
+        ),
+        ("a time over a minute ahead does not count", &[(None, at(61)), (None, at(0)), (None, at(-1))], &[0, 1]),
+        (
+            "a time before 1990 does not count",
+            &[(None, Some(UnixMicros(0))), (None, at(-100)), (None, at(-101))],
+            &[0, 1],
+        ),
+    ];
+    for (name, trades, expected) in cases {
+        assert_eq!(admitted(trades), expected, "{name}");
+    }
+}
+
+#[test]
+fn rule_8_ids_alone_restart_with_each_connection() {
+    let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+    let mut guards = Guards::default();
+    assert!(snapshot.apply(&quote(Some(50), number(1)), &mut guards, now()).late.is_empty());
+    assert!(!snapshot.apply(&quote(Some(49), number(2)), &mut guards, now()).late.is_empty());
+    snapshot.apply(&trade(Some(50), at(0), 1), &mut guards, now());
+    snapshot.outage(Reason::ConnectionLost, &mut guards, now());
+    assert!(snapshot.apply(&quote(Some(3), number(2)), &mut guards, now()).late.is_empty());
+    assert!(!snapshot.apply(&trade(Some(3), at(0), 1), &mut guards, now()).late.is_empty(), "a trade has times too");
+}
+
+#[test]
+fn rule_8_a_venue_may_declare_arrival_as_its_order() {
+    let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+    let mut guards = Guards::default();
+    for (id, second, price) in [(628, 0, 1), (75, -3, 2), (75, -3, 3), (1_465, -9, 4)] {
+        let applied = snapshot.apply(&print(TradingSession::Regular, at(second), price, id), &mut guards, now());
+        assert!(applied.changed.contains(Part::Trade) && applied.late.is_empty());
+        assert_eq!((last_prices(&snapshot).0, snapshot.trade.time), (Some(price), at(second)));
+    }
+}
+
+#[test]
+fn rule_8_after_a_gap_the_same_connections_ids_go_on() {
+    let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+    let mut guards = Guards::default();
+    snapshot.apply(&quote(Some(50), number(1)), &mut guards, now());
+    snapshot.outage(Reason::Gap, &mut guards, now());
+    assert!(!snapshot.apply(&quote(Some(49), number(2)), &mut guards, now()).late.is_empty());
+    snapshot.outage(Reason::Mute, &mut guards, now());
+    assert!(snapshot.apply(&quote(Some(3), number(2)), &mut guards, now()).late.is_empty());
+}
+
+proptest! {
+    /// Any interleaving and repetition of a venue's trades never moves the price back in the venue's order.
+    #[test]
+    fn rule_8_no_disorder_moves_the_price_back(ids in prop::collection::vec(1_u64..40, 1..80)) {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        let mut highest = 0;
+        for id in ids {
+            // The venue's time rises with its ids, as coarse as milliseconds can be.
+            snapshot.apply(&trade(Some(id), at(id as i64 / 10 - 60), id as i64), &mut guards, now());
+            highest = highest.max(id);
+            prop_assert_eq!(snapshot.trade.price, Decimal::new(highest as i64, 0));
+        }
+    }
+}
+
+/// A venue's message at this place in its order: a trade, a quote, statistics, a status or a correction.
+fn message(kind: u8, place: u64) -> Update {
+    let sequence = Sequence { id: Some(place), time: at(place as i64 / 4 - 60), by_arrival: false };
+    let value = number(place as i64);
+    match kind {
+        0 | 1 => {
+            let session = if kind == 0 { TradingSession::Regular } else { TradingSession::Extended };
+            let key = Some(TradeKey { id: place, ..KEY });
+            let trade = TradeUpdate { sequence, price: value, session, key, ..TradeUpdate::default() };
+            Update { trade: Some(trade), ..Update::default() }
+        }
+        2 => {
+            Update { quote: Some(QuoteUpdate { sequence, bid: value, ..QuoteUpdate::default() }), ..Update::default() }
+        }
+        3 => Update {
+            stats: Some(StatsUpdate { sequence, volume: value, ..StatsUpdate::default() }),
+            ..Update::default()
+        },
+        4 => status(if place.is_multiple_of(2) { Field::Clear } else { Field::Set(Halt::News) }, sequence.time),
+        // A correction to the same price: the snapshot must still hold the same trade.
+        _ => correction(place, Some((place as i64, TradingSession::Regular))),
+    }
+}
+
+proptest! {
+    /// No interleaving or repetition of a venue's messages moves a part back. Cancels are left out: they clear.
+    #[test]
+    fn rule_8_no_disorder_moves_any_part_back(
+        messages in prop::collection::vec((0_u8..6, 1_u64..40, 0_u8..8), 1..120),
+    ) {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        for (kind, place, outage) in messages {
+            let before = snapshot;
+            let applied = snapshot.apply(&message(kind, place), &mut guards, now());
+            let unmoved = applied.changed.is_empty();
+            prop_assert!(snapshot.trade.price.is_none() || before.trade.price.map(whole) <= snapshot.trade.price.map(whole));
+            prop_assert!(snapshot.quote.bid.is_none() || before.quote.bid.map(whole) <= snapshot.quote.bid.map(whole));
+            prop_assert!(snapshot.stats.volume.is_none() || before.stats.volume.map(whole) <= snapshot.stats.volume.map(whole));
+            prop_assert!(before.trade.time <= snapshot.trade.time && before.trades <= snapshot.trades);
+            prop_assert!(snapshot.ext.time.is_none() || snapshot.ext.time >= snapshot.trade.time);
+            prop_assert!(!unmoved || visible(&before) == visible(&snapshot), "a change without a tick");
+            if outage == 0 {
+                snapshot.outage(Reason::ConnectionLost, &mut guards, now());
+            }
+        }
+    }
+}
+
+/// Everything that a client sees.
+fn visible(snapshot: &Snapshot) -> impl PartialEq + use<> {
+    let Snapshot { trade, ext, trades, quote, stats, recv, .. } = *snapshot;
+    (trade, ext, trades, quote, stats, recv, snapshot.stale(), snapshot.not_live_since())
+}
+
+fn whole(price: Decimal) -> i64 {
+    price.to_string().parse().unwrap()
+}

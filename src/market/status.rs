@@ -1,0 +1,171 @@
+//! The status of a symbol: refusal, hours, freshness and halt, each on its own, and the state that follows from them.
+
+use super::{Part, Parts, Reason, State, UnixMicros};
+
+/// Since when something holds, and why.
+pub(super) type Since = (UnixMicros, Reason);
+
+/// The status of a symbol. Refusal, hours, outage and halt are kept apart: the end of one does not end another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status {
+    waiting_since: UnixMicros,
+    /// The parts that the venue has ever sent.
+    known: Parts,
+    /// The parts that no update has renewed since an outage.
+    pub(super) stale: Parts,
+    refused: Option<Since>,
+    closed: Option<Since>,
+    /// The outage that no update has ended yet.
+    outage: Option<Since>,
+    pub(super) halted: Option<Since>,
+}
+
+impl Status {
+    pub(super) fn waiting(since: UnixMicros) -> Self {
+        Self {
+            waiting_since: since,
+            known: Parts::NONE,
+            stale: Parts::NONE,
+            refused: None,
+            closed: None,
+            outage: None,
+            halted: None,
+        }
+    }
+
+    /// The first state that holds, since when and why; `None` when live.
+    fn first(&self) -> Option<(State, Since)> {
+        if let Some(since) = self.refused {
+            return Some((State::Refused, since));
+        }
+        if self.known.is_empty() {
+            return Some((State::Waiting, (self.waiting_since, Reason::NoData)));
+        }
+        if let Some(since) = self.closed {
+            return Some((State::Closed, since));
+        }
+        if let Some(since) = self.outage {
+            return Some((State::Stale, since));
+        }
+        self.halted.map(|since| (State::Halted, since))
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.first().map_or(State::Live, |(state, _)| state)
+    }
+
+    pub(super) fn not_live_since(&self) -> Option<Since> {
+        self.first().map(|(_, since)| since)
+    }
+
+    /// Records that a living connection brought these parts: any of them ends an outage.
+    pub(super) fn renew(&mut self, parts: Parts) {
+        for part in parts.iter() {
+            self.outage = None;
+            self.known.insert(part);
+            self.stale.remove(part);
+        }
+    }
+
+    /// Makes all known parts stale. The first outage is the one that clients see, with two exceptions: a failure replaces
+    /// a planned outage, and the opening replaces every other, since from then on each price is of an earlier day.
+    pub(super) fn begin_outage(&mut self, since: Since) {
+        if self.known.is_empty() {
+            return;
+        }
+        self.stale = self.known;
+        // A venue announces a halt once, and it may hold for days: no update would renew it.
+        self.stale.remove(Part::Status);
+        let (_, reason) = since;
+        let replaces = match self.outage {
+            None => true,
+            Some(_) if reason == Reason::Opening => true,
+            Some((_, current)) => Reason::PLANNED.contains(&current) && !Reason::PLANNED.contains(&reason),
+        };
+        if replaces {
+            self.outage = Some(since);
+        }
+    }
+
+    pub(super) fn set_closed(&mut self, since: Option<Since>) {
+        self.closed = since.map(|since| self.closed.unwrap_or(since));
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    pub(super) fn set_refused(&mut self, since: Option<Since>) {
+        self.refused = match (since, self.refused) {
+            // The same refusal again, at the next attempt, is not a new one.
+            (Some(new), Some(old)) if new.1 == old.1 => Some(old),
+            (new, _) => new,
+        };
+    }
+
+    /// Whether a client sees a difference to `before`.
+    pub(super) fn differs_for_clients(&self, before: &Self) -> bool {
+        (self.first(), self.stale) != (before.first(), before.stale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Halt;
+
+    #[test]
+    fn rule_7_the_state_is_the_first_that_holds() {
+        let at = |micros: i64, reason: Reason| Some((UnixMicros(micros), reason));
+        let mut status = Status::waiting(UnixMicros(1));
+        status.halted = at(5, Reason::Halt(Halt::News));
+        status.set_closed(at(3, Reason::OutsideHours));
+        status.set_refused(at(2, Reason::NotEntitled));
+        let seen = |status: &Status| (status.state(), status.not_live_since());
+        assert_eq!(seen(&status), (State::Refused, at(2, Reason::NotEntitled)));
+        status.set_refused(None);
+        assert_eq!(seen(&status), (State::Waiting, at(1, Reason::NoData)));
+        status.renew(Parts::from_iter([Part::Quote]));
+        assert_eq!(seen(&status), (State::Closed, at(3, Reason::OutsideHours)));
+        status.begin_outage((UnixMicros(4), Reason::Gap));
+        assert_eq!(status.state(), State::Closed);
+        status.set_closed(None);
+        assert_eq!(seen(&status), (State::Stale, at(4, Reason::Gap)));
+        status.renew(Parts::from_iter([Part::Status]));
+        assert_eq!(seen(&status), (State::Halted, at(5, Reason::Halt(Halt::News))));
+        assert_eq!(status.stale, Parts::from_iter([Part::Quote]), "a living part does not renew the others");
+        status.halted = None;
+        assert_eq!(seen(&status), (State::Live, None));
+    }
+
+    #[test]
+    fn a_refusal_and_closed_hours_keep_the_time_of_their_beginning() {
+        let mut status = Status::waiting(UnixMicros(0));
+        for micros in [7, 8] {
+            status.set_refused(Some((UnixMicros(micros), Reason::Unauthorized)));
+            status.set_closed(Some((UnixMicros(micros), Reason::OutsideHours)));
+        }
+        assert_eq!(status.not_live_since(), Some((UnixMicros(7), Reason::Unauthorized)));
+        assert_eq!(status.closed, Some((UnixMicros(7), Reason::OutsideHours)));
+        status.set_refused(Some((UnixMicros(9), Reason::SymbolLimit)));
+        assert_eq!(status.refused, Some((UnixMicros(9), Reason::SymbolLimit)), "another reason is another refusal");
+    }
+
+    #[test]
+    fn clients_see_a_planned_outage_until_a_failure_and_a_failure_until_the_next_opening() {
+        let mut status = Status::waiting(UnixMicros(0));
+        status.renew(Parts::from_iter([Part::Trade]));
+        let mut seen = |micros, reason| {
+            status.begin_outage((UnixMicros(micros), reason));
+            status.not_live_since()
+        };
+        let planned = Some((UnixMicros(1), Reason::Opening));
+        let failure = Some((UnixMicros(3), Reason::Mute));
+        assert_eq!(seen(1, Reason::Opening), planned);
+        assert_eq!(seen(2, Reason::Reconnect), planned);
+        assert_eq!(seen(3, Reason::Mute), failure);
+        assert_eq!(seen(4, Reason::ConnectionLost), failure);
+        assert_eq!(seen(5, Reason::Reconnect), failure);
+        assert_eq!(seen(6, Reason::Opening), Some((UnixMicros(6), Reason::Opening)));
+    }
+}

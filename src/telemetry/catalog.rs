@@ -1,0 +1,196 @@
+//! All metrics, in one table: name, type, unit, labels, help and what the documentation adds. Handles and descriptions
+//! are made from it, and the tables of `docs/metrics.md` are checked against it; `TICKFAN_BLESS=1` writes them.
+//!
+//! A new metric is one entry here, and the place that counts.
+
+use super::metric::{Counter, Gauge, Kind, Label, Metric, Samples};
+use metrics::Unit;
+
+/// Makes a constant for each metric, and [`SECTIONS`], from entries of this form:
+/// `CONSTANT: Type "name" Unit [label, label in ["value", …]], "help", details "…", excludes "…";`
+macro_rules! catalog {
+    ($($section:literal {
+        $(
+            $constant:ident: $type:ident $name:literal $unit:ident
+            [$($label:ident $(in [$($value:literal),+])?),*],
+            $help:literal
+            $(, details $details:literal)?
+            $(, excludes $excludes:literal)?;
+        )+
+    })+) => {
+        $($(
+            #[doc = concat!("`", $name, "`: ", $help)]
+            pub const $constant: $type<{ <[&str]>::len(&[$(stringify!($label)),*]) }> = $type(&Metric {
+                name: $name,
+                kind: kind!($type),
+                unit: Unit::$unit,
+                labels: &[$(Label { name: stringify!($label), values: &[$($($value),+)?] }),*],
+                help: $help,
+                details: concat!("" $(, $details)?),
+                excludes: concat!("" $(, $excludes)?),
+            });
+        )+)+
+
+        /// The metrics that this process counts itself, by the section of the documentation that they stand in.
+        pub const SECTIONS: &[(&str, &[&Metric])] = &[$(($section, &[$($constant.0),+])),+];
+    };
+}
+
+macro_rules! kind {
+    (Counter) => {
+        Kind::Counter
+    };
+    (Gauge) => {
+        Kind::Gauge
+    };
+    (Samples) => {
+        Kind::Histogram
+    };
+}
+
+catalog! {
+    "Feeds" {
+        FEED_UP: Gauge "tickfan_feed_up" Count [feed],
+            "1 while the feed's connection is up and subscribed, otherwise 0.",
+            excludes "whether data flow: a mute venue counts as up until `mute_after`";
+        FEED_CONNECTS: Counter "tickfan_feed_connects_total" Count [feed, result in ["connected", "failed"]],
+            "Attempts to connect to the venue, by result.";
+        FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
+            "io", "connect_timeout", "tls", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
+            "failed", "unacknowledged", "no_pong", "no_data", "stuck", "lifetime"]],
+            "Connections to the venue, and attempts to connect, that ended, by reason.",
+            details "Planned ends count too: `lifetime` and `closing`.";
+        FEED_GAPS: Counter "tickfan_feed_gaps_total" Count [feed],
+            "Connections to the venue that ended after they were up: data are missing until the next connection.",
+            details "Planned ends count too. An outage counts once, however many attempts it takes.",
+            excludes "a hole that the venue itself makes on a living connection";
+        FEED_LAST_MESSAGE: Gauge "tickfan_feed_last_message_timestamp_seconds" Seconds [feed],
+            "When the venue's last message with data arrived, in seconds since 1970.",
+            details "Published once a second.";
+        FEED_MESSAGES: Counter "tickfan_feed_messages_total" Count [feed, kind in [
+            "trade", "quote", "stats", "status", "ineligible", "control", "other"]],
+            "Updates and messages from the venue, by kind.",
+            details "`ineligible` is a trade that may not set the last price, `other` is JSON that this gateway does not use. An update with a trade and a quote counts in both.",
+            excludes "bytes and websocket frames: one frame may hold several updates";
+        FEED_DECODE_ERRORS: Counter "tickfan_feed_decode_errors_total" Count [feed, reason in [
+            "json", "shape", "unknown_symbol", "missing", "number", "range", "time", "word"]],
+            "Messages, and fields of messages, that the gateway dropped because it could not decode them, by reason.";
+        FEED_LAG: Samples "tickfan_feed_lag_seconds" Seconds [feed],
+            "Time from the venue's event time to receipt by the gateway, not below zero.",
+            details "One sample per 10 ms at most; none for a feed whose data are delayed by contract. A message that waited in the kernel is received when it is read, so its wait counts here and not in delivery.",
+            excludes "the venue's delay, the network and the difference of the clocks each on its own";
+        FEED_CLOCK_SKEW: Gauge "tickfan_feed_clock_skew_seconds" Seconds [feed],
+            "Receipt time minus event time of the last message; negative when the venue's clock runs ahead.",
+            details "For a delayed feed it includes the delay.";
+        FEED_SYMBOLS: Gauge "tickfan_feed_symbols" Count [feed, state in [
+            "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect"]],
+            "Symbols of the feed, by state; opening and reconnect are stale as planned.",
+            details "As of the scrape. The wire shows `opening` and `reconnect` as `stale`: no update has arrived since the feed's hours began, or since a planned change of connection. `/debug` and `tickfan top` use the same states.";
+    }
+    "Cache" {
+        CACHE_SYMBOLS: Gauge "tickfan_cache_symbols" Count [],
+            "Symbols that the gateway knows.";
+        CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late"]],
+            "Updates, by result: became a tick, changed nothing, or arrived late.";
+    }
+    "Streams" {
+        STREAMS: Gauge "tickfan_streams" Count [],
+            "Open streams.",
+            excludes "streams that were answered with `busy`";
+        STREAMS_LIMIT: Gauge "tickfan_streams_limit" Count [],
+            "The most streams that may be open at a time.";
+        STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
+            "Streams opened.";
+        STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
+            "left", "stalled", "timeout", "shutdown", "input", "error"]],
+            "Streams closed, by reason.",
+            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
+        STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in ["limit", "address", "draining", "error"]],
+            "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
+            details "`limit` is the global limit, `address` the limit per address.";
+        STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
+            "Streams whose transport is full at the moment.",
+            excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";
+        STREAM_TICKS_SENT: Counter "tickfan_stream_ticks_sent_total" Count [],
+            "Ticks written to streams.",
+            details "A tick counts once the socket has accepted a byte of it.",
+            excludes "what reached the client";
+        STREAM_TICKS_MISSED: Counter "tickfan_stream_ticks_missed_total" Count [cause in ["lag", "options", "ring"]],
+            "Ticks that a stream skipped, by cause.",
+            details "Counted when the symbol's next tick is sent. `lag`: the client was too slow. `options`: the stream asked for it. `ring`: the gateway's ring was too short.",
+            excludes "ticks of a stream that gets no next one";
+        STREAM_SENT_BYTES: Counter "tickfan_stream_sent_bytes_total" Bytes [],
+            "Bytes of streams that sockets accepted.",
+            excludes "TCP's own bytes";
+        STREAM_WRITES: Counter "tickfan_stream_writes_total" Count [],
+            "Writes to streams of which the socket accepted at least a byte.";
+        TICK_DELIVERY: Samples "tickfan_tick_delivery_seconds" Seconds [transport in ["free", "full"]],
+            "Time from a tick's receipt to the turn that wrote it, by whether the transport had room all that time.",
+            details "Conflated ticks count too. Where the stream was opened later, or its own `max_rate` held the tick back, the time counts from then. `transport` is `free` where the client had room all that time, `full` where the tick waited for room; the objective of 99 % within 100 ms is about `free`. `flush_interval` is the gateway's own wait, and counts. A status that `max_rate` does not hold back brings the held ticks with it, and these count as no wait. The time ends when the turn begins: within a turn of up to 256 writes the last one leaves later, by less than `tickfan_worker_turn_seconds`.",
+            excludes "what the kernel and the network take after the write, and the wait in the kernel before the gateway read the tick. `full` hides the gateway's own delay between room in the socket and the write: a gateway without processor time fills sockets with bursts, so that few ticks are both `free` and late; the alert ProcessorStarved covers that";
+        STREAM_FIRST_TICK: Samples "tickfan_stream_first_tick_seconds" Seconds [],
+            "Time from a worker's accepting a stream to the turn that wrote its first tick.",
+            details "The tick of a symbol without data (`waiting`) counts.",
+            excludes "the time of the request before";
+        WORKER_TURN: Samples "tickfan_worker_turn_seconds" Seconds [],
+            "How long a worker's turn took; streams and ticks that arrive meanwhile wait for it.",
+            excludes "the wait between turns";
+    }
+    "HTTP and process" {
+        HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
+            "stream", "quotes", "symbols", "page", "openapi", "livez", "readyz", "metrics", "debug", "preflight",
+            "other", "unreadable"], code],
+            "HTTP responses of both listeners, by route and status code.",
+            details "`unreadable` is a request whose head could not be parsed.";
+        HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],
+            "Clients' connections that are not streams, and the place that is kept for the next one.",
+            details "Connections whose head is being read, and those that get another response than a stream.",
+            excludes "operators' connections";
+        HTTP_CONNECTIONS_LIMIT: Gauge "tickfan_http_connections_limit" Count [],
+            "The most clients' connections that are not streams at a time.";
+        HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
+            "Failures to accept a connection, by reason.",
+            details "`client` is one that left before it was accepted.";
+        PROCESSOR_WAIT: Counter "tickfan_processor_wait_seconds_total" Seconds [],
+            "How long the process's threads were ready to run and waited for a processor, summed over all threads.",
+            details "It includes the time that the kernel takes to wake a thread. The alert ProcessorStarved fires when more than one thread waits on average.",
+            excludes "the waits of threads that have ended. Missing where the kernel keeps no scheduling statistics";
+        BUILD_INFO: Gauge "tickfan_build_info" Count [version],
+            "Always 1; the label is the version.";
+    }
+}
+
+/// What the `metrics-process` crate exports of the process; it has handles and help of its own.
+pub const PROCESS: &[Metric] = &[
+    process("process_cpu_seconds_total", Kind::Counter, Unit::Seconds, "Processor time.", "less than 10 ms at a time"),
+    process(
+        "process_resident_memory_bytes",
+        Kind::Gauge,
+        Unit::Bytes,
+        "Memory in use.",
+        "the kernel's socket buffers, about 4 KB per stream",
+    ),
+    process("process_virtual_memory_bytes", Kind::Gauge, Unit::Bytes, "Address space in use.", ""),
+    process("process_virtual_memory_max_bytes", Kind::Gauge, Unit::Bytes, "The most address space allowed.", ""),
+    process("process_open_fds", Kind::Gauge, Unit::Count, "Open file descriptors.", ""),
+    process("process_max_fds", Kind::Gauge, Unit::Count, "The most file descriptors that may be open at a time.", ""),
+    process("process_threads", Kind::Gauge, Unit::Count, "Threads.", ""),
+    process(
+        "process_start_time_seconds",
+        Kind::Gauge,
+        Unit::Seconds,
+        "When the process started, in seconds since 1970.",
+        "",
+    ),
+];
+
+const fn process(name: &'static str, kind: Kind, unit: Unit, help: &'static str, excludes: &'static str) -> Metric {
+    Metric { name, kind, unit, labels: &[], help, details: "", excludes }
+}
+
+/// Gives the installed recorder the help of every metric.
+pub(super) fn describe() {
+    for metric in SECTIONS.iter().flat_map(|(_, metrics)| *metrics) {
+        metric.describe();
+    }
+}

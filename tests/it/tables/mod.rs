@@ -1,0 +1,7 @@
+//! The parts of documents that follow from a table in the code: the fields of a tick and the metrics.
+//!
+//! `TICKFAN_BLESS=1 cargo test --test it tables` writes them.
+
+mod document;
+mod metrics;
+mod tick_fields;

@@ -1,0 +1,29 @@
+//! Mock venues for tests: real websockets on a free port, whose side of the dialogue each test writes out.
+//!
+//! A [`Venue`] accepts connections, and a test scripts each [`Connection`]: it expects a request, grants or refuses it,
+//! sends frames, falls silent, or cuts the line. Every venue's dialogue is a module, such as [`binance`]; the mock of a
+//! new venue is one more file. [`blocking`] wraps both for tests that do not run in a runtime.
+//!
+//! A broken expectation panics, as an assertion of the test would.
+
+pub mod alpaca;
+pub mod binance;
+pub mod blocking;
+pub mod sim;
+
+mod connection;
+
+pub use connection::{Connection, Venue};
+
+use std::{future::Future, time::Duration};
+
+/// Only a broken test waits this long for one step.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for one step of a dialogue, and panics if it does not come within [`PATIENCE`].
+pub async fn within<T>(step: &str, wait: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, wait).await {
+        Ok(output) => output,
+        Err(_) => panic!("within {PATIENCE:?} it did not happen that {step}"),
+    }
+}
