@@ -240,7 +240,7 @@ impl World {
     ) -> usize {
         let simulated = &mut self.workers[worker];
         let client = Rc::new(RefCell::new(Client::new(worker, room, options, resume, simulated.events.clone())));
-        client.borrow_mut().holds = self.settings.holding && self.clients.len() % 2 == 0;
+        client.borrow_mut().holds = self.settings.holding && self.clients.len().is_multiple_of(2);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             client
