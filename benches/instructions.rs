@@ -135,7 +135,7 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
     }
     if is_blessing {
         let head = "# Instructions of each step, counted by benches/instructions.rs on x86-64 with the pinned compiler.\n\
-                    # TICKFAN_BLESS=1 cargo bench --bench instructions writes them anew.\n";
+                    # TICKFAN_BLESS=1 cargo bench --bench instructions writes them again.\n";
         fs::write(&file, format!("{head}{counted}"))?;
         println!("written to {FIGURES}");
         return Ok(ExitCode::SUCCESS);
