@@ -13,7 +13,7 @@ pub struct Counts {
     pub full: u64,
     /// Streams opened.
     pub opened: u64,
-    /// Streams ended, by [`Closed`].
+    /// Streams closed, by [`CloseReason`].
     pub closed: [u64; CloseReason::ALL.len()],
     /// Ticks written, at least their first byte.
     pub ticks: u64,
