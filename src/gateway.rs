@@ -5,7 +5,7 @@ use crate::{
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
-    fanout::{Announcer, WorkerPool, WorkerThreads},
+    fanout::{Announcer, WorkerPool, WorkerThreads, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
@@ -195,7 +195,7 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// The permits that the configuration asks for, as far as the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(config.feeds.len(), WorkerPool::worker_count(&config.fanout));
+    let reserved = limits::reserved(config.feeds.len(), worker_count(&config.fanout));
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(
