@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The most workers: a [`WorkerMask`] has a bit for each.
+/// The most workers: a [`WorkerMask`](super::WorkerMask) has a bit for each.
 pub const WORKERS_MAX: usize = 64;
 
 /// A symbol of the gateway: its place in the order of registration, dense, from 0.

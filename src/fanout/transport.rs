@@ -34,7 +34,8 @@ pub trait Transport {
     }
 
     /// Sends the bytes that the transport holds; `false`: it still holds some, and is full. The worker calls it when a
-    /// full transport reports room, and at the end of a batch where the transport holds bytes.
+    /// full transport reports room, and at the end of a turn where the transport holds bytes. Flushed bytes do not
+    /// restart the stall timeout, which counts from the last byte that [`Transport::try_write`] took.
     ///
     /// # Errors
     /// The client is gone. Full is not an error.
