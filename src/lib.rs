@@ -12,7 +12,8 @@ pub mod ingest;
 pub mod cache;
 pub mod wire;
 pub mod fanout;
-pub mod http;
+mod server;
+pub mod api;
 pub mod admin;
 
 pub mod gateway;

@@ -1,4 +1,4 @@
-//! The gateway's process: arguments, configuration, logs, exit codes. Everything else is the library's.
+//! The gateway's process: arguments, configuration, logs, exit codes. The library does everything else.
 
 use clap::Parser as _;
 use std::{
@@ -24,10 +24,11 @@ fn main() -> ExitCode {
     abort_on_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(asked_or_wrong) => {
-            // `--help` and `--version` come this way too, and are no mistakes. Nobody is left to tell if it cannot be printed.
-            let _ = asked_or_wrong.print();
-            return ExitCode::from(if asked_or_wrong.use_stderr() { EXIT_USAGE } else { EXIT_OK });
+        Err(message) => {
+            // `--help` and `--version` are reported this way too. If standard output is closed, there is nowhere to
+            // report that.
+            let _ = message.print();
+            return ExitCode::from(if message.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
     if args.print_config {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
             Err(error) => fail(EXIT_FAILED, &error),
         };
     }
-    // Before any port is bound: a wrong configuration never becomes a half-started gateway.
+    // Before a port is bound: a wrong configuration must not become a half-started gateway.
     let config = match prepare(&args) {
         Ok(config) => config,
         Err(error) => return fail(EXIT_USAGE, &error),
@@ -71,7 +72,7 @@ fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
     Ok(config)
 }
 
-/// `tickfan check`: one line that names what would run.
+/// `tickfan check`: one line that says what would run.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
     print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
@@ -84,7 +85,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn Display) -> ExitCode {
-    // The exit code tells it all the same where standard error is closed.
+    // If standard error is closed, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "error: {error}");
     ExitCode::from(code)
 }
@@ -93,7 +94,8 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let gateway = Gateway::start(config, telemetry::install()?)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -44,13 +44,13 @@ test("a symbol is found, added by keyboard, and is there again tomorrow", TEST, 
   assert.equal(await focused(page), "BTC-USDT");
   assert.equal(symbolsInAddress(page), "AAPL,MSFT,KO,BTC-USDT");
 
-  // By mouse, what was just typed, and what is no symbol.
+  // By mouse, what was just typed, and a string that is not a symbol.
   await page.fill("#search", "xrp");
   await page.locator("#found [role=option]", { hasText: "XRP-USDT" }).click();
   await listed(page, ["AAPL", "MSFT", "KO", "BTC-USDT", "XRP-USDT"]);
   await page.fill("#search", "no/symbol");
   await page.keyboard.press("Enter");
-  await page.waitForSelector("#notice:has-text('is no symbol')");
+  await page.waitForSelector("#notice:has-text('is not a symbol')");
   await page.click("#notice-close");
 
   await page.goto(gateway.url);
@@ -106,7 +106,7 @@ test("a symbol is removed by key or mouse, and put back", TEST, async (t) => {
   await listed(page, ["AAPL", "KO"]);
   assert.equal(await focused(page), "KO");
   await streams.next("a stream without it", ({ searchParams }) => searchParams.get("symbols") === "AAPL,KO");
-  await page.getByRole("button", { name: "Put it back" }).click();
+  await page.getByRole("button", { name: "Undo" }).click();
   await listed(page, ["AAPL", "MSFT", "KO"]);
   await inState(page, "MSFT", "live");
   await row(page, "AAPL").locator(".drop").click();

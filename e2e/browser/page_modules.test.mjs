@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/http/page/choices.js";
-import { Clock } from "../../src/http/page/clock.js";
-import { History } from "../../src/http/page/history.js";
-import { Meter } from "../../src/http/page/meter.js";
-import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/http/page/numbers.js";
-import { Store } from "../../src/http/page/store.js";
-import { Stream } from "../../src/http/page/stream.js";
-import { age, base, standing } from "../../src/http/page/words.js";
+import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
+import { Clock } from "../../src/api/page/clock.js";
+import { History } from "../../src/api/page/history.js";
+import { Meter } from "../../src/api/page/meter.js";
+import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/api/page/numbers.js";
+import { Store } from "../../src/api/page/store.js";
+import { Stream } from "../../src/api/page/stream.js";
+import { age, base, standing } from "../../src/api/page/words.js";
 
 test("numbers keep all of their digits", () => {
   const json = '{"a":9007199254740993.000000000000000001,"b":[1,-0.00000001],"c":"1,\\"2\\":[3","d":null,"e":true,"f":{"g":0}}';

@@ -168,7 +168,7 @@ test("a bye is told, and the wait after it; a click does not wait", TEST, async 
   await inState(page, "AAPL", "live");
   second.event("bye", { reason: "shutdown" });
   second.end();
-  await page.waitForFunction(() => /^reconnecting in \d+ s: gateway restarts$/.test(document.getElementById("pill-text").textContent));
+  await page.waitForFunction(() => /^reconnecting in \d+ s: gateway restarting$/.test(document.getElementById("pill-text").textContent));
   await gateway.stream(2);
 });
 
@@ -179,7 +179,7 @@ test("a stream that falls silent is stale; what is heard again brings a new one,
   await inState(page, "AAPL", "closed");
   await pill(page, "stale");
   await says(page, "AAPL", "state", "not connected");
-  await page.waitForFunction(() => document.getElementById("pill-text").textContent === "stale: nothing is heard");
+  await page.waitForFunction(() => document.getElementById("pill-text").textContent === "stale: gateway silent");
   assert.match(await page.textContent("#announcer"), /Connection silent/);
   await keepScreenshot(page, "silent");
   // The symbol has nothing new, for a weekend if need be: its newest comes again, and the page says the same everywhere.
@@ -208,7 +208,7 @@ test("a request that is wrong ends, and says why; another list begins anew", TES
   await pill(page, "live");
 });
 
-test("a gateway that began anew counts anew", TEST, async (t) => {
+test("a restarted gateway counts from the start", TEST, async (t) => {
   const { page, stream, gateway } = await follow(t, ["AAPL"]);
   const streams = countStreams(page);
   stream.tick(tickOf("AAPL", 700, { ...QUOTE, trades: 300 }), "e1-7");
@@ -220,5 +220,5 @@ test("a gateway that began anew counts anew", TEST, async (t) => {
   second.event("hello", helloOf(["AAPL"], "e2"));
   second.tick(tickOf("AAPL", 1, { ...QUOTE, price: 183 }), "e2-1");
   await says(page, "AAPL", "last", "183.00");
-  assert.deepEqual((await texts(page, "#tape tbody td")).includes("the gateway began anew"), true);
+  assert.deepEqual((await texts(page, "#tape tbody td")).includes("the gateway restarted"), true);
 });

@@ -19,7 +19,7 @@ const here = (...path) => join(root, "e2e/clients", ...path);
 /** Those that scripts/test could not build, by name. */
 const skipped = (process.env.SKIP_CLIENTS ?? "").split(" ");
 
-/** Nobody counts as lagging here: how fast a busy machine starts a Java is not what is tested. */
+/** No client counts as lagging here: these tests do not measure how fast a busy machine starts Java. */
 const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
 const CONFIG = `
 [server]

@@ -204,7 +204,7 @@ test("examples/browser/shared.html: two tabs, one stream", TEST, async (t) => {
 
 test("examples/tick.d.ts has the fields of /openapi.json", () => {
   const types = readFileSync(join(examples, "tick.d.ts"), "utf8");
-  const { schemas } = JSON.parse(readFileSync(join(root, "src/http/openapi.json"), "utf8")).components;
+  const { schemas } = JSON.parse(readFileSync(join(root, "src/api/openapi.json"), "utf8")).components;
   for (const name of ["Tick", "Hello", "Heartbeat", "Bye"]) {
     const { properties, required } = schemas[name];
     const body = types.match(new RegExp(`^export interface ${name} \\{\n(.*?)^\\}$`, "ms"))[1];

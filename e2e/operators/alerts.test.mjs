@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Venue, venueConfig } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";
@@ -28,7 +28,7 @@ function again(t, millis, what) {
   t.after(() => clearInterval(timer));
 }
 
-/** A simulated market that is busier than a socket that nobody reads can hold. */
+/** A simulated market that fills a socket that is not read. */
 const busy = (rate) => `[[feed]]\nname = "busy"\nvenue = "sim"\nrate = ${rate}\nsymbols = ["AAPL", "MSFT"]\n`;
 
 test("a venue killed, streams at their limit, clients that stall, a gateway gone", TEST, async (t) => {

@@ -40,7 +40,7 @@ test("every panel has a title, a description, a unit, a query and the variable d
   }
 });
 
-test("a single number is of this moment: what a dead gateway said last is not shown", () => {
+test("a single number is current: the last value of a dead gateway is not shown", () => {
   for (const { title, targets } of panels.filter(({ type }) => type === "stat")) {
     for (const { instant, range, expr } of targets) {
       assert.deepEqual([instant, range], [true, false], title);

@@ -2,11 +2,11 @@
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { Venue, venueConfig } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";
-import { KeyedVenue } from "./keyed_venue.mjs";
+import { KeyedVenue } from "../support/venue.mjs";
 import { HURRIED_SPAN, startPrometheus, until } from "./monitoring.mjs";
 import { cut, follow } from "./runbook.mjs";
 
@@ -15,7 +15,7 @@ const { values: wanted } = parseArgs({
 });
 const asShipped = wanted["as-shipped"];
 const seed = Number(wanted.seed ?? randomInt(1_000_000));
-if (!Number.isInteger(seed)) fail(`--seed ${wanted.seed} is no whole number`);
+if (!Number.isInteger(seed)) fail(`--seed ${wanted.seed} is not a whole number`);
 if (wanted.only && !(wanted.only in FAULTS)) fail(`--only ${wanted.only} is none of ${Object.keys(FAULTS).join(", ")}`);
 /** How long an alert may take to come, and to go: as shipped, rates are over five minutes. */
 const PATIENCE = asShipped ? 900_000 : 60_000;

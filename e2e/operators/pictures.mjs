@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Venue, venueConfig } from "../support/page.mjs";
+import { Venue, venueConfig } from "../support/venue.mjs";
 import { Child, gatewayBinary, startGateway, targetDir } from "../support/gateway.mjs";
 import { dashboard, grafana } from "./files.mjs";
 import { filled, freePort, startPrometheus } from "./monitoring.mjs";

@@ -59,7 +59,7 @@ function everyMetricIsShown(known) {
     assert.ok(asked.has(name) !== name in LEFT_OUT, `${name}: a panel asks for it: ${asked.has(name)}`);
     assert.ok(read("docs/metrics.md").includes(`\`${name}\``), `docs/metrics.md does not tell of ${name}`);
   }
-  for (const name of [...asked, ...Object.keys(LEFT_OUT)]) assert.ok(known.includes(name), `${name} is no metric`);
+  for (const name of [...asked, ...Object.keys(LEFT_OUT)]) assert.ok(known.includes(name), `${name} is not a metric`);
 }
 
 test("every question of the dashboard has an answer from a loaded gateway", TEST, async (t) => {

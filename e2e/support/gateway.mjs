@@ -51,7 +51,7 @@ export class Child {
     // A group of its own, so that what a shell starts ends with it.
     this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, ...options });
     this.exited = once(this.process, "exit").then(([code, signal]) => code ?? signal);
-    this.exited.catch(() => {}); // Whoever waits gets the error.
+    this.exited.catch(() => {}); // Each waiter gets the error.
     for (const name of ["stdout", "stderr"]) {
       createInterface({ input: this.process[name] }).on("line", (line) => this.#heard(line, name));
     }
@@ -104,7 +104,7 @@ export class Child {
 
 // ---- the gateway
 
-/** Nobody counts as lagging: how fast a busy machine's browser reads is not what is tested. */
+/** A config in which no client counts as lagging: these tests do not measure how fast a busy machine's browser reads. */
 export const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
 
 /**

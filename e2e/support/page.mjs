@@ -1,9 +1,7 @@
-// What the tests of the page share: a page that keeps all it complains of, a venue that can be killed, and a gateway whose
-// streams say what a test wants.
+// What the tests of the page share: a page that keeps all its complaints, and a gateway whose streams say what a test wants.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
-import { WebSocketServer } from "ws";
 import { newPage } from "./gateway.mjs";
 
 export const WIDE = { width: 1440, height: 860 };
@@ -68,96 +66,6 @@ export function countStreams(page) {
       return urls.find(find);
     },
   };
-}
-
-// ---- a venue
-
-/** The config of a feed of such a venue. */
-export const venueConfig = (url, symbols) => `
-[[feed]]
-name = "crypto"
-venue = "binance"
-url = "${url}"
-symbols = ${JSON.stringify(symbols)}
-`;
-
-/** A venue that speaks as Binance does, and sends what it is told to. */
-export class Venue {
-  #server;
-  #port;
-  #ids = 0;
-  /** How far its clock is behind, in seconds. */
-  behind = 0;
-  /** How many clients have subscribed in all. */
-  subscribed = 0;
-  /** How many pings were answered. */
-  pongs = 0;
-  #waiting = [];
-
-  static async start(t, port = 0) {
-    const venue = new Venue();
-    t.after(() => venue.kill());
-    await venue.#listen(port);
-    return venue;
-  }
-
-  get url() {
-    return `ws://127.0.0.1:${this.#port}`;
-  }
-
-  async #listen(port) {
-    this.#server = new WebSocketServer({ host: "127.0.0.1", port });
-    this.#server.on("connection", (socket) => {
-      socket.on("pong", () => { this.pongs += 1; });
-      socket.on("message", (text) => {
-        socket.send(JSON.stringify({ result: null, id: JSON.parse(text).id }));
-        this.subscribed += 1;
-        for (const resolve of this.#waiting.splice(0)) resolve();
-      });
-    });
-    await once(this.#server, "listening");
-    this.#port = this.#server.address().port;
-  }
-
-  async isSubscribed(times = 1) {
-    while (this.subscribed < times) await new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** Sends a trade and a quote of a symbol. */
-  trade(symbol, price, size = "1") {
-    this.#ids += 1;
-    const [s, time] = [symbol.replace("-", ""), (Date.now() - this.behind * 1000) * 1000];
-    const lower = s.toLowerCase();
-    this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
-    this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
-  }
-
-  /** Asks each client whether it is there; the answers are counted. */
-  ping() {
-    for (const socket of this.#server.clients) socket.ping();
-  }
-
-  #send(message) {
-    this.say(JSON.stringify(message));
-  }
-
-  /** Sends this text, whatever it is. */
-  say(text) {
-    for (const socket of this.#server.clients) socket.send(text);
-  }
-
-  /** Is gone, like a machine that lost its power. */
-  async kill() {
-    for (const socket of this.#server.clients) socket.terminate();
-    if (this.#server.address() === null) return;
-    this.#server.close();
-    await once(this.#server, "close");
-  }
-
-  /** Is there again, at the same address. */
-  async revive() {
-    await this.#listen(this.#port);
-  }
 }
 
 // ---- a gateway of a test's own words

@@ -1,5 +1,5 @@
-//! A load tester for tickfan and other servers of Server-Sent Events: a scriptable venue, and streams that check and measure what
-//! they get.
+//! A load tester for tickfan and other servers of Server-Sent Events: a scriptable venue, and streams that check and
+//! measure what they get.
 //!
 //! It shares no code with the gateway: its own reader of the wire cannot repeat the gateway's mistakes.
 

@@ -1,4 +1,4 @@
-//! What is asked for wrongly is answered with what would be right, and the exit code that says so.
+//! Wrong arguments and scenarios: the error says what would be right, and the exit code that it is a usage error.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -23,14 +23,14 @@ fn run(args: &[&str]) -> Output {
 }
 
 #[test]
-fn without_a_server_it_says_where_none_is() {
-    // Port 1 is nobody's.
+fn a_missing_server_is_reported_with_its_address() {
+    // No server listens on port 1.
     let output = run(&["streams", "--url", "http://127.0.0.1:1", "--symbols", "AAPL"]);
     check(&output, 1, &["no server at 127.0.0.1:1", "is the gateway running"]);
 }
 
 #[test]
-fn a_wrong_path_and_an_unknown_symbol_are_told_with_the_servers_own_words() {
+fn a_wrong_path_and_an_unknown_symbol_are_reported_with_the_servers_own_words() {
     let gateway = Gateway::start(&gateway_program(), "").unwrap();
     let url = format!("http://{}", gateway.address);
     let output = run(&["streams", "--url", &url, "--path", "/v1/streem"]);
@@ -42,7 +42,7 @@ fn a_wrong_path_and_an_unknown_symbol_are_told_with_the_servers_own_words() {
 }
 
 #[test]
-fn too_few_descriptors_are_told_before_anything_is_opened() {
+fn too_few_descriptors_are_reported_before_anything_is_opened() {
     let streams = ["streams", "--url", "http://127.0.0.1:1", "--symbols", "AAPL", "--count", "1000"];
     let limited = "ulimit -n 256 && exec \"$0\" \"$@\"";
     let output = Command::new("bash").args(["-c", limited, PROGRAM]).args(streams).output().unwrap();
@@ -50,20 +50,20 @@ fn too_few_descriptors_are_told_before_anything_is_opened() {
 }
 
 #[test]
-fn a_threshold_that_is_no_number_is_a_mistake_of_usage() {
+fn an_invalid_threshold_is_a_usage_error() {
     let with = |threshold| run(&["run", "smoke", "--threshold", threshold]);
     check(&with("latency_p99=fast"), 64, &["`fast` is not a time", "\"50ms\""]);
     check(&with("violations=none"), 64, &["`none` is not a number"]);
     check(&with("speed=3"), 64, &["`speed` is not a measure; thresholds can be set on violations"]);
 }
 
-/// Runs it for at most half a minute: what is not refused might go on for ever.
+/// Runs it for at most half a minute: arguments that are not rejected might run forever.
 fn run_briefly(args: &[&str]) -> Output {
     Command::new("timeout").args(["30", PROGRAM]).args(args).output().unwrap()
 }
 
 #[test]
-fn arguments_that_would_load_nothing_or_never_end_are_refused() {
+fn arguments_that_would_load_nothing_or_never_end_are_rejected() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap().to_string();
     let url = format!("http://{address}");
@@ -106,7 +106,7 @@ fn arguments_that_would_load_nothing_or_never_end_are_refused() {
 }
 
 #[test]
-fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
+fn scenarios_that_would_load_nothing_or_never_end_are_rejected() {
     let right = "about = \"x\"\nduration = \"1s\"\nconnect_rate = 100\n[venue]\nsymbols = 2\nload = { steady = { rate = 100 } }\n\
                  [[group]]\nname = \"few\"\ncount = 2\nsymbols = 1\nchurn = 0\n";
     let path = format!("{}/out-of-range.toml", env!("CARGO_TARGET_TMPDIR"));
@@ -136,7 +136,7 @@ fn scenarios_that_would_load_nothing_or_never_end_are_refused() {
 }
 
 #[test]
-fn an_unknown_scenario_is_told_with_those_that_are_known() {
+fn an_unknown_scenario_is_reported_with_the_known_ones() {
     check(
         &run(&["run", "smoek"]),
         64,
@@ -145,19 +145,19 @@ fn an_unknown_scenario_is_told_with_those_that_are_known() {
 }
 
 #[test]
-fn a_scenario_that_the_bare_loop_cannot_do_is_refused() {
+fn a_scenario_that_the_bare_loop_cannot_run_is_rejected() {
     check(&run(&["floor", "churn"]), 64, &["floor churn: group `pages` leaves and comes back"]);
 }
 
 #[test]
-fn a_scenario_that_is_wrong_is_told_with_its_place() {
+fn an_error_in_a_scenario_names_its_place() {
     let path = format!("{}/wrong-scenario.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&path, "about = \"x\"\nduration = \"10 parsecs\"\n").unwrap();
     check(&run(&["run", &path]), 64, &["line 2, column 12", "`10 parsecs` is not a time"]);
 }
 
 #[test]
-fn a_gateway_that_is_not_there_and_one_that_refuses_its_configuration_are_told() {
+fn a_missing_gateway_and_a_rejected_configuration_are_reported() {
     let output = run(&["run", "smoke", "--gateway", "/nowhere/tickfan"]);
     check(&output, 1, &["no gateway at /nowhere/tickfan: build it with `cargo build --release`"]);
     let wrong = Gateway::start(&gateway_program(), "[fanout]\nrign = 5\n").unwrap_err().to_string();
@@ -165,7 +165,7 @@ fn a_gateway_that_is_not_there_and_one_that_refuses_its_configuration_are_told()
 }
 
 #[test]
-fn an_address_that_cannot_be_loaded_is_told() {
+fn an_address_that_cannot_be_loaded_is_reported() {
     for (url, expected) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
         check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[expected]);
     }

@@ -1,4 +1,5 @@
-//! The checks find what is wrong: a proxy between gateway and streams breaks one rule, once, for one of all the streams of `smoke`.
+//! The checks find faults: a proxy between gateway and streams violates one rule, once, for one of the streams of
+//! `smoke`.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -46,11 +47,18 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         seed: 1,
         history: venue.history(),
     };
-    let (name, about) = ("smoke", scenario.about.as_str());
-    let (venue, stop) = (Some(&venue), Stop::default());
-    let duration = if fault == Fault::Delay { LOAD_OF_DELAY } else { LOAD };
-    let wanted = Run { name, about, streams, duration, outages: &[], server, venue, thresholds: &[], stop };
-    let summary = run(&wanted, &mut |_| {}).unwrap();
+    let load = Run {
+        name: "smoke",
+        about: &scenario.about,
+        streams,
+        duration: if fault == Fault::Delay { LOAD_OF_DELAY } else { LOAD },
+        outages: &[],
+        server,
+        venue: Some(&venue),
+        thresholds: &[],
+        stop: Stop::default(),
+    };
+    let summary = run(&load, &mut |_| {}).unwrap();
     assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
     assert_eq!(summary.streams.opened - summary.streams.resumed, summary.streams.asked);
     summary
@@ -66,49 +74,52 @@ fn check(fault: Fault, rule: &str) {
 }
 
 #[test]
-fn a_proxy_that_changes_nothing_breaks_nothing() {
+fn a_proxy_without_a_fault_violates_nothing() {
     let summary = smoke(Fault::None);
     assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
     assert!(summary.has_passed() && summary.streams.ticks > 1_000);
 }
 
 #[test]
-fn a_tick_that_is_dropped_is_found() {
+fn a_dropped_tick_is_found() {
     check(Fault::Drop, "holes");
 }
 
 #[test]
-fn a_tick_that_is_dropped_is_found_though_others_come_and_go() {
+fn a_dropped_tick_is_found_while_other_streams_come_and_go() {
     // So often that most of their holes are cut off; then the sum of all says nothing of one.
     let summary = smoke_with(Fault::Drop, 6_000.0);
     let evidence = &summary.violations.evidence;
     assert!(summary.streams.resumed > 0 && !summary.has_passed(), "{:#?}", summary.streams);
-    assert!(evidence.iter().any(|of| of.rule.name() == "holes" && of.what.starts_with("it sees 1 ")), "{evidence:#?}");
+    assert!(
+        evidence.iter().any(|of| of.rule.name() == "holes" && of.what.starts_with("it counts 1 ")),
+        "{evidence:#?}"
+    );
 }
 
 #[test]
-fn two_ticks_that_change_places_are_found() {
+fn two_swapped_ticks_are_found() {
     check(Fault::Reorder, "order");
 }
 
 #[test]
-fn a_tick_that_comes_twice_is_found() {
+fn a_repeated_tick_is_found() {
     check(Fault::Repeat, "order");
 }
 
 #[test]
-fn a_tick_that_comes_late_is_found() {
+fn a_delayed_tick_is_found() {
     check(Fault::Delay, "old");
 }
 
 #[test]
-fn a_digit_that_is_changed_for_all_alike_is_found() {
+fn a_digit_that_is_changed_for_all_streams_is_found() {
     let violations = smoke(Fault::DigitForAll).violations;
     assert!(violations.by_rule.get("not_sent").is_some_and(|count| *count > 10), "{violations:#?}");
     assert_eq!(violations.by_rule.get("conflict"), None, "all copies are alike");
 }
 
 #[test]
-fn a_digit_that_is_changed_is_found() {
+fn a_changed_digit_is_found() {
     check(Fault::Digit, "conflict");
 }

@@ -1,4 +1,4 @@
-//! Clients of every kind at a real gateway: what they do, and that nothing of it is taken for a fault.
+//! Clients of every kind against a real gateway: what they do, and that none of it counts as a fault.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -67,12 +67,21 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
 }
 
 fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
-    let (host, old_after) = (target.to_string(), Scenario::old_after().0);
-    Setup { target, host, wire, symbols, groups, connect_rate: None, old_after, seed: 1, history: None }
+    Setup {
+        target,
+        host: target.to_string(),
+        wire,
+        symbols,
+        groups,
+        connect_rate: None,
+        old_after: Scenario::old_after().0,
+        seed: 1,
+        history: None,
+    }
 }
 
 #[test]
-fn those_that_leave_come_back_with_the_id_of_their_last_tick() {
+fn streams_that_leave_resume_with_the_id_of_their_last_tick() {
     // Each stays a second on average.
     let summary = load("", vec![group(20, Reads::AtOnce, 6_000.0), group(20, Reads::AtOnce, 0.0)]);
     assert!(summary.streams.resumed >= 10, "{:?}", summary.streams);
@@ -80,7 +89,7 @@ fn those_that_leave_come_back_with_the_id_of_their_last_tick() {
 }
 
 #[test]
-fn slow_readers_miss_what_the_gateway_says_they_miss_and_end_on_the_newest() {
+fn slow_readers_miss_what_the_gateway_counts_and_end_on_the_newest() {
     let summary = load("", vec![group(5, Reads::BytesPerSecond(5_000), 0.0), group(5, Reads::AtOnce, 0.0)]);
     assert!(summary.streams.holes > 0, "they are slow: {:?}", summary.streams);
     assert_eq!(summary.gateway.unwrap().missed.values().sum::<u64>(), summary.streams.holes);
@@ -88,7 +97,7 @@ fn slow_readers_miss_what_the_gateway_says_they_miss_and_end_on_the_newest() {
 }
 
 #[test]
-fn those_that_never_read_are_closed_by_the_gateway_and_are_no_loss() {
+fn the_gateway_closes_streams_that_never_read_and_they_do_not_count_as_lost() {
     let stalled = Group { symbols: 20, ..group(5, Reads::Never, 0.0) };
     let summary = load("fanout = { stall_timeout = \"1s\" }", vec![stalled, group(5, Reads::AtOnce, 0.0)]);
     assert_eq!(summary.streams.lost, 0, "{:?}", summary.streams);
@@ -96,7 +105,7 @@ fn those_that_never_read_are_closed_by_the_gateway_and_are_no_loss() {
 }
 
 #[test]
-fn a_venue_that_breaks_off_and_falls_silent_leaves_nothing_old_shown_as_live() {
+fn after_outages_of_the_venue_nothing_old_is_shown_as_live() {
     let gateway = "feed = { mute_after = \"1s\" }";
     let outages = ["break:500ms:0s", "break:1500ms:1s", "mute:4s:4s"];
     let (summary, counters) = load_through(gateway, vec![group(20, Reads::AtOnce, 0.0)], &outages, true);
@@ -111,20 +120,20 @@ fn a_venue_that_breaks_off_and_falls_silent_leaves_nothing_old_shown_as_live() {
 }
 
 #[test]
-fn a_gateway_that_does_not_notice_a_silent_venue_shows_old_prices_as_live() {
+fn a_gateway_that_does_not_notice_a_mute_venue_shows_old_prices_as_live() {
     // By its own default it waits half a minute.
     let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &["mute:1s:2s"], true);
     assert!(summary.violations.by_rule.contains_key("stale_as_live"), "{:#?}", summary.violations);
 }
 
 #[test]
-fn holes_that_cannot_be_judged_are_told() {
+fn a_warning_says_that_holes_are_not_checked() {
     let (summary, _) = load_through("", vec![group(5, Reads::AtOnce, 0.0)], &[], false);
-    assert!(summary.warnings.iter().any(|warning| warning.contains("holes are not judged")), "{:?}", summary.warnings);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("holes are not checked")), "{:?}", summary.warnings);
 }
 
 #[test]
-fn the_floor_sends_each_tick_to_those_that_want_it() {
+fn the_floor_sends_each_tick_to_the_streams_of_its_symbol() {
     let symbols = vec!["A".to_owned(), "B".to_owned()];
     let of = FloorSetup { streams: 10, symbols: symbols.clone(), seed: 1, rate: 100.0, flush_interval: Duration::ZERO };
     let floor = Floor::start(of).unwrap();
@@ -189,7 +198,7 @@ fn load_other(events: &'static str, groups: Vec<Group>) -> Summary {
 const TWO_EVENTS: &str = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
 
 #[test]
-fn times_in_whole_milliseconds_are_shown_as_not_measured() {
+fn latency_is_not_measured_from_times_in_whole_milliseconds() {
     // Of the year 2100, and so later than any stream has opened.
     let millis = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123000}\r\n\r\n";
     let micros = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
@@ -201,7 +210,7 @@ fn times_in_whole_milliseconds_are_shown_as_not_measured() {
 }
 
 #[test]
-fn events_of_another_server_are_counted() {
+fn another_servers_events_are_counted() {
     let summary = load_other(TWO_EVENTS, vec![Group { symbols: 1, ..group(7, Reads::AtOnce, 0.0) }]);
     assert_eq!((summary.streams.opened, summary.streams.ticks), (7, 14));
     assert!(summary.latency.is_none() && summary.gateway.is_none());

@@ -63,15 +63,16 @@ fn venue(protocol: Protocol, symbols: &[&str], rate: f64) -> Venue {
 }
 
 #[tokio::test]
-async fn binance_trades_and_ends_on_what_it_says_is_newest() {
+async fn binance_trades_and_ends_on_its_newest_state() {
     let venue = venue(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], 2_000.0);
     let mut feed = Feed::binance(&venue).await;
-    let (mut trades, mut quotes) = (0, 0);
+    let mut trades = 0;
+    let mut quotes = 0;
     let mut last = (Value::Null, Value::Null);
     for _ in 0..500 {
         let message = feed.json().await;
         let data = &message["data"];
-        assert_eq!(data["s"], "BTCUSDT", "nobody wants another");
+        assert_eq!(data["s"], "BTCUSDT", "no other symbol has a subscriber");
         if message["stream"] == "btcusdt@trade" {
             trades += 1;
             assert_eq!(data["t"], trades);
@@ -113,7 +114,7 @@ async fn sent_once(venue: &Venue, is_done: impl Fn(Sent) -> bool) -> Sent {
     tokio::time::timeout(PATIENCE, wait).await.expect("it is done")
 }
 
-/// It tells that it has heard before it does what it has heard.
+/// The venue confirms a subscription before it takes effect.
 async fn until_it_wants(venue: &Venue, symbols: usize) {
     let wait = async {
         while venue.wanted() < symbols {
@@ -124,17 +125,17 @@ async fn until_it_wants(venue: &Venue, symbols: usize) {
 }
 
 #[tokio::test]
-async fn what_a_client_reads_it_has_taken_and_once_though_it_came_twice() {
+async fn an_update_that_a_client_reads_twice_counts_once_as_taken() {
     let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Load::Quiet)).unwrap();
     let mut feed = Feed::binance(&venue).await;
     until_it_wants(&venue, 1).await;
     let mut batches = 0;
     for flow in [Flow::Steady, Flow::Repeat] {
         venue.command(Command::Flow(flow));
-        // What was on its way to the connection when it was told is still sent as before.
-        let told = Instant::now();
+        // Batches that were sent before the command still go out as before.
+        let commanded = Instant::now();
         loop {
-            assert!(told.elapsed() < PATIENCE, "it does as it is told");
+            assert!(commanded.elapsed() < PATIENCE, "the command takes effect");
             venue.send_one_of_each();
             batches += 1;
             let is_twice = feed.json().await == feed.json().await;
@@ -152,7 +153,7 @@ async fn what_a_client_reads_it_has_taken_and_once_though_it_came_twice() {
 }
 
 #[tokio::test]
-async fn what_a_client_does_not_read_it_has_not_taken() {
+async fn unread_updates_do_not_count_as_taken() {
     /// More batches than a connection may be behind.
     const BEHIND: u64 = 3_000;
     const SYMBOLS: u64 = 5;
@@ -168,7 +169,7 @@ async fn what_a_client_does_not_read_it_has_not_taken() {
     // However much the kernel holds, it is full at some time.
     let begun = Instant::now();
     while venue.sent().taken + BEHIND * each > venue.sent().updates {
-        assert!(begun.elapsed() < PATIENCE, "what nobody reads counts as taken: {:?}", venue.sent());
+        assert!(begun.elapsed() < PATIENCE, "unread updates count as taken: {:?}", venue.sent());
         venue.send_one_of_each();
     }
     // As soon as it reads, the venue finds that it was too far behind. All else it takes.
@@ -179,13 +180,13 @@ async fn what_a_client_does_not_read_it_has_not_taken() {
     };
     let sent = tokio::select! {
         sent = sent_once(&venue, |sent| sent.lost > 0 && sent.taken + sent.lost * each == sent.updates) => sent,
-        () = read => unreachable!("it reads until it is told to stop"),
+        () = read => unreachable!("it reads until the test ends"),
     };
     assert!(sent.taken < sent.updates, "{sent:?}");
 }
 
 #[tokio::test]
-async fn it_sends_one_of_each_though_nothing_is_due() {
+async fn it_sends_one_of_each_while_nothing_is_due() {
     let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT", "ETH-USDT"], Load::Quiet)).unwrap();
     let mut feed = Feed::binance(&venue).await;
     until_it_wants(&venue, 1).await;
@@ -197,7 +198,7 @@ async fn it_sends_one_of_each_though_nothing_is_due() {
 }
 
 #[tokio::test]
-async fn alpaca_wants_a_key_and_lists_what_it_grants() {
+async fn alpaca_requires_a_key_and_lists_what_it_grants() {
     let venue = venue(Protocol::Alpaca, &["AAPL", "MSFT"], 1_000.0);
     venue.command(Command::Door(Door::Half));
     let mut feed = Feed::connect(&venue).await.unwrap();
@@ -259,7 +260,7 @@ async fn it_breaks_and_mutes() {
 }
 
 #[tokio::test]
-async fn it_sends_what_no_venue_should() {
+async fn it_sends_malformed_messages() {
     let venue = venue(Protocol::Binance, &["BTC-USDT"], 1.0);
     let mut feed = Feed::binance(&venue).await;
     venue.command(Command::Flow(Flow::Drip));

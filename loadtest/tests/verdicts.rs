@@ -20,7 +20,7 @@ use tickfan_loadtest::{measure::Admin, run::Gateway};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickfan-loadtest");
 /// How many streams a test opens.
 const STREAMS: f64 = 20.0;
-/// Only a broken test waits so long.
+/// Longer than any wait of a passing test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn json(output: &Output) -> Value {
@@ -33,9 +33,10 @@ fn measures(results: &Value, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_server_that_dies_is_no_success() {
+fn a_server_that_crashes_is_not_a_success() {
     let gateway = Gateway::start(&gateway_program(), "").unwrap();
-    let (url, admin) = (format!("http://{}", gateway.address), gateway.admin);
+    let url = format!("http://{}", gateway.address);
+    let admin = gateway.admin;
     let args = ["streams", "--url", &url, "--symbols", "AAPL", "--count", "20", "--duration", "2s", "--json"];
     let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     waited(|| (admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
@@ -50,9 +51,10 @@ fn a_server_that_dies_is_no_success() {
 const LOGGING: &str = "#!/bin/bash\nexec \"$GATEWAY\" \"$@\" 2> >(tee \"$LOG\" >&2)\n";
 
 #[test]
-fn a_run_that_is_asked_to_end_tells_its_results_and_leaves_nothing_behind() {
+fn a_stopped_run_reports_its_results_and_leaves_nothing_behind() {
     let folder = format!("{}/stopped", env!("CARGO_TARGET_TMPDIR"));
-    let (log, logging) = (format!("{folder}/log"), format!("{folder}/logging"));
+    let log = format!("{folder}/log");
+    let logging = format!("{folder}/logging");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(&logging, LOGGING).unwrap();
@@ -97,7 +99,7 @@ fn waited<T>(look: impl Fn() -> Option<T>) -> T {
 }
 
 #[test]
-fn a_venue_breaks_off_and_falls_silent_as_it_is_asked_to() {
+fn a_venue_breaks_off_and_goes_mute_on_schedule() {
     let args = ["venue", "--listen", "127.0.0.1:0", "--outage", "mute:100ms:100ms", "--outage", "break:300ms:100ms"];
     let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -124,9 +126,9 @@ fn scenario(name: &str, thresholds: &str) -> String {
     path
 }
 
-/// What others may rely on in the JSON of a run.
+/// The JSON of a run as far as users may rely on it.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Results {
     name: String,
     about: String,
@@ -157,7 +159,7 @@ struct Results {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Streams {
     asked: u64,
     opened: u64,
@@ -171,7 +173,7 @@ struct Streams {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Percentiles {
     count: u64,
     min: u64,
@@ -188,7 +190,7 @@ struct Violations {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Costs {
     cpu_cores: f64,
     /// In so short a run it is too little to be divided.
@@ -200,7 +202,7 @@ struct Costs {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "that they are there is what is tested")]
+#[expect(dead_code, reason = "the test is that they exist")]
 struct Venue {
     updates: u64,
     taken: u64,
@@ -210,7 +212,7 @@ struct Venue {
 }
 
 #[test]
-fn a_run_that_keeps_to_all_ends_with_0_and_tells_all_as_json() {
+fn a_run_that_meets_all_thresholds_exits_with_0_and_prints_json() {
     let path = scenario("kept", "ticks = 100");
     let output = Command::new(PROGRAM).args(["run", &path, "--json"]).output().unwrap();
     let results: Results = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -245,7 +247,7 @@ fn a_report_that_cannot_be_written_costs_no_results() {
 }
 
 #[test]
-fn a_run_that_crosses_a_threshold_ends_with_99_and_its_report_shows_why() {
+fn a_run_that_crosses_a_threshold_exits_with_99_and_its_report_shows_why() {
     let path = scenario("crossed", "ticks = 100");
     let html = format!("{}/crossed.html", env!("CARGO_TARGET_TMPDIR"));
     let args = [

@@ -1,26 +1,27 @@
-//! Whether the gateway should get clients: a pure judgement of what it knows of itself.
+//! Whether the gateway should get clients: a pure verdict on its current status.
 
 use crate::feed::FeedState;
 use std::{sync::Arc, time::Duration};
 
-/// How long a feed may go without a first verdict: after that the gateway takes clients, whose symbols say `waiting`.
+/// How long readiness waits for every feed's first verdict. After that the gateway gets clients, whose symbols are
+/// `waiting`.
 pub const FIRST_VERDICTS_MAX: Duration = Duration::from_secs(30);
-/// From this share of its streams on, in percent, a gateway asks for no more clients.
+/// The share of its streams, in percent, from which a gateway is not ready for more.
 const STREAMS_FULL_PERCENT: usize = 95;
 
-/// A feed and what is known of it.
+/// A feed and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedHealth {
     /// The feed's name.
     pub feed: Arc<str>,
-    /// What is known of it.
-    pub verdict: FeedState,
+    /// Its state; `Connecting` until its first verdict.
+    pub state: FeedState,
 }
 
 /// What readiness depends on.
 #[derive(Debug, Clone)]
 pub struct HealthInputs {
-    /// Since when it runs.
+    /// How long it has been running.
     pub uptime: Duration,
     /// Whether it is ending its streams.
     pub draining: bool,
@@ -28,37 +29,37 @@ pub struct HealthInputs {
     pub feeds: Vec<FeedHealth>,
     /// How many streams are open.
     pub streams: usize,
-    /// How many may be.
+    /// The limit of open streams.
     pub streams_limit: usize,
 }
 
 /// Why a gateway is not ready.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReady {
-    /// It stops.
+    /// It ends its streams and stops.
     #[error("draining: the gateway ends its streams and stops")]
     Draining,
-    /// There is hardly room for more streams.
+    /// Nearly all of its streams are open.
     #[error("{streams} of {limit} streams are open: send clients elsewhere, or raise [limits] streams")]
     Full {
         /// How many are open.
         streams: usize,
-        /// How many may be.
+        /// The limit.
         limit: usize,
     },
-    /// It has just started.
+    /// It has just started, and some feeds have no verdict yet.
     #[error("waiting for a first verdict of: {0}")]
     Starting(String),
-    /// No feed works.
+    /// Every feed has failed.
     #[error("every feed has failed: {0}")]
     Failed(String),
 }
 
 impl HealthInputs {
-    /// Whether clients should be sent here.
+    /// Judges whether clients should be sent here.
     ///
     /// # Errors
-    /// Why not: the first that holds, in the order of [`NotReady`].
+    /// The first reason why not, in the order of [`NotReady`].
     pub fn judge(&self) -> Result<(), NotReady> {
         if self.draining {
             return Err(NotReady::Draining);
@@ -66,17 +67,17 @@ impl HealthInputs {
         if self.streams * 100 >= self.streams_limit * STREAMS_FULL_PERCENT {
             return Err(NotReady::Full { streams: self.streams, limit: self.streams_limit });
         }
-        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.verdict == FeedState::Connecting) {
+        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
             return Err(NotReady::Starting(self.names(FeedState::Connecting)));
         }
-        if self.feeds.iter().all(|feed| feed.verdict == FeedState::Failed) {
+        if self.feeds.iter().all(|feed| feed.state == FeedState::Failed) {
             return Err(NotReady::Failed(self.names(FeedState::Failed)));
         }
         Ok(())
     }
 
-    fn names(&self, verdict: FeedState) -> String {
-        let names = self.feeds.iter().filter(|feed| feed.verdict == verdict).map(|feed| &*feed.feed);
+    fn names(&self, state: FeedState) -> String {
+        let names = self.feeds.iter().filter(|feed| feed.state == state).map(|feed| &*feed.feed);
         names.collect::<Vec<_>>().join(", ")
     }
 }
@@ -88,7 +89,7 @@ mod tests {
 
     fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
         let feeds = feeds.iter().zip(["a", "b", "c"]);
-        let feeds = feeds.map(|(&verdict, name)| FeedHealth { feed: name.into(), verdict }).collect();
+        let feeds = feeds.map(|(&state, name)| FeedHealth { feed: name.into(), state }).collect();
         HealthInputs { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
     }
 
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_stops_or_is_nearly_full_asks_for_no_clients() {
+    fn a_gateway_that_drains_or_is_nearly_full_is_not_ready() {
         assert_eq!(judge(60, &[Live], true, 0), Err(NotReady::Draining));
         assert_eq!(judge(60, &[Live], true, 1_000), Err(NotReady::Draining));
         assert_eq!(judge(60, &[Live], false, 949), Ok(()));

@@ -1,30 +1,33 @@
-//! The command line, and what a process's end tells its caller.
+//! The command line and the exit codes.
 
 use crate::config::{Overrides, parse_address};
 use clap::{Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
-/// Exit code: all went well, or the gateway was asked to stop.
+/// Exit code: the command succeeded, or the gateway stopped as asked.
 pub const EXIT_OK: u8 = 0;
-/// Exit code: the gateway could not start or go on, for example because an address is taken. A supervisor may try again.
+/// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart
+/// it.
 pub const EXIT_FAILED: u8 = 1;
-/// Exit code: a flag, the file or a variable is wrong. Trying again brings the same (`EX_USAGE` of sysexits.h).
+/// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of
+/// sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Market data from websocket feeds, fanned out over Server-Sent Events. Without a configuration it serves a simulated market.
+/// Market data from websocket feeds, fanned out over Server-Sent Events. Without a configuration it serves a simulated
+/// market.
 #[derive(Debug, Parser)]
 #[command(name = "tickfan", version, after_help = EXIT_CODES)]
 pub struct Args {
-    /// The configuration, a TOML file
+    /// Read the configuration from this TOML file
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Where clients connect, such as 127.0.0.1:8080
+    /// Listen for clients on this address, such as 127.0.0.1:8080
     #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
     pub listen: Option<SocketAddr>,
-    /// Where operators connect: metrics and health
+    /// Listen for operators (metrics and health) on this address
     #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
     pub admin_listen: Option<SocketAddr>,
-    /// Print every key with its default, unit and reason, as a file, and end
+    /// Print a configuration file with every key, its default, unit and reason, and exit
     #[arg(long)]
     pub print_config: bool,
     /// What to do instead of serving
@@ -35,29 +38,29 @@ pub struct Args {
 /// What to do instead of serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Read the configuration, say whether it is right, and end
+    /// Check the configuration and exit
     Check,
-    /// Show what a running gateway does, refreshed each second; q quits
+    /// Show the state of a running gateway, refreshed every second; q quits
     Top {
-        /// The gateway's admin listener
+        /// The admin address of the gateway
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = parse_address)]
         admin: SocketAddr,
-        /// Print one look as plain text and end
+        /// Print the state once as plain text and exit
         #[arg(long)]
         once: bool,
     },
 }
 
 impl Args {
-    /// What the flags set over the file.
+    /// The keys that flags override.
     pub fn overrides(&self) -> Overrides {
         Overrides { listen: self.listen, admin_listen: self.admin_listen }
     }
 }
 
 const EXIT_CODES: &str = "\
-Variables named TICKFAN_<SECTION>_<KEY> set single keys over the file, such as TICKFAN_LIMITS_STREAMS=1000.
-TICKFAN_LOG filters logs (info), TICKFAN_LOG_FORMAT=json writes them as JSON.
+Variables named TICKFAN_<SECTION>_<KEY> override single keys of the file, such as TICKFAN_LIMITS_STREAMS=1000.
+TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
 
 Exit codes: 0 stopped as asked, 1 could not start or go on, 64 a flag, the configuration or a variable is wrong.";
 

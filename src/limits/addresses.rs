@@ -1,4 +1,4 @@
-//! How many streams each client address has open, under a limit.
+//! A limit on the open streams of each client address.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -7,10 +7,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What of an IPv6 address a provider assigns; the rest a client chooses anew as often as it likes.
+/// The part of an IPv6 address that a provider assigns. A client can change the rest as often as it likes.
 const V6_NETWORK_BITS: u128 = u128::MAX << 64;
 
-/// Who a client is taken for: an IPv4 address, also where it comes mapped into IPv6, or the /64 of an IPv6 one.
+/// The identity of a client for limits: its IPv4 address, also if it comes mapped into IPv6, or the /64 of its IPv6
+/// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
@@ -29,10 +30,10 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// The open streams of each address that has any: the map is bounded by the streams, not by who ever came.
+/// The number of open streams of each address that has any. So the limit of streams bounds the map.
 type Open = Mutex<HashMap<ClientAddress, usize>>;
 
-/// Gives each address as many permits as the limit says.
+/// The permits of all addresses: each may hold up to the limit.
 #[derive(Debug)]
 pub struct Addresses {
     open: Arc<Open>,
@@ -48,7 +49,7 @@ pub struct AddressPermit {
 }
 
 impl Addresses {
-    /// At most `limit` permits for each address; `None` where it is 0, which is no limit.
+    /// At most `limit` permits for each address; `None` if it is 0, which means unlimited.
     pub fn new(limit: usize) -> Option<Self> {
         (limit > 0).then(|| Self { open: Arc::default(), limit })
     }
@@ -76,7 +77,7 @@ impl Drop for AddressPermit {
     }
 }
 
-/// Held for a look-up; a panic ends the process, so nobody meets a half-done count.
+/// Held for a look-up. A panic ends the process, so a poisoned lock is never seen.
 fn lock(open: &Open) -> MutexGuard<'_, HashMap<ClientAddress, usize>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -104,9 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_each_address_gets_its_limit_and_the_map_forgets_who_has_left() {
+    fn rule_10_each_address_gets_its_limit_and_the_map_forgets_addresses_that_left() {
         let addresses = Addresses::new(2).unwrap();
-        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let one = address("192.0.2.1");
+        let other = address("192.0.2.2");
         let first = addresses.try_acquire(one).unwrap();
         let second = addresses.try_acquire(one).unwrap();
         assert!(addresses.try_acquire(one).is_none());
@@ -117,7 +119,7 @@ mod tests {
         assert_eq!(lock(&addresses.open).len(), 2);
         drop((second, third, fourth));
         assert_eq!(lock(&addresses.open).len(), 0);
-        assert!(Addresses::new(0).is_none(), "0 is no limit");
+        assert!(Addresses::new(0).is_none(), "0 means unlimited");
     }
 
     #[test]

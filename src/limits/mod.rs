@@ -1,8 +1,9 @@
-//! What one gateway takes on: permits for connections and streams, in all and per address, and the descriptors that both need.
+//! The limits of one gateway: permits for connections and streams, in all and per address, and the descriptors that
+//! both need.
 //!
-//! A permit is held as long as its descriptor: whoever owns a socket owns its permit and drops it after the socket. A connection
-//! that becomes a stream holds both for a moment: the sum is never below the descriptors in use. This module knows
-//! nothing of what a client is told when there is none left.
+//! A permit lives as long as its descriptor: the owner of a socket owns its permit and drops it after the socket. A
+//! connection that becomes a stream briefly holds both, so the permits in use are never fewer than the descriptors in
+//! use. How a client without a permit is answered is decided elsewhere.
 
 mod addresses;
 
@@ -11,32 +12,33 @@ pub use addresses::{AddressPermit, Addresses, ClientAddress};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections of operators at a time. Their own, so that clients cannot lock them out; a scraper or two and a person need few.
+/// How many connections operators may have at a time. They have permits of their own, so that clients cannot lock them
+/// out. A scraper or two and a person need few.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
-/// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few files of
-/// the resolver and of logs, and some to spare.
+/// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
+/// files of the resolver and of logs, and a reserve.
 const RESERVED_FIXED: u64 = 32;
-/// A feed has a socket, for a while a second one when it reconnects, and, simulated, both ends of each.
+/// A feed has one socket, and briefly a second one while it reconnects. A simulated feed has both ends of each.
 const RESERVED_PER_FEED: u64 = 4;
 /// A worker has an epoll and a waker.
 const RESERVED_PER_WORKER: u64 = 2;
-/// With fewer descriptors left for clients it is a mistake in how the gateway was started, not a small machine.
+/// Fewer descriptors than this for clients mean that the gateway was started wrongly, not that the machine is small.
 const CLIENTS_MIN: u64 = 8;
 
-/// All permits of a gateway. Cloning shares them.
+/// All permits of a gateway. A clone shares them.
 #[derive(Debug, Clone)]
 pub struct Permits {
-    /// Of clients' connections that are not streams: heads being read and other answers.
+    /// For clients' connections that are not streams: requests being read and whole answers.
     pub connections: Gate<Connection>,
-    /// Of open streams.
+    /// For open streams.
     pub streams: Gate<Stream>,
-    /// Of operators' connections.
+    /// For operators' connections.
     pub admin: Gate<Admin>,
 }
 
 impl Permits {
-    /// As many permits as fit; [`ADMIN_CONNECTIONS_MAX`] for operators.
+    /// The permits that fit, and [`ADMIN_CONNECTIONS_MAX`] for operators.
     pub fn new(fitted: Fitted) -> Self {
         Self {
             connections: Gate::new(fitted.connections),
@@ -87,16 +89,16 @@ impl<Kind> Gate<Kind> {
         self.free.clone().try_acquire_owned().ok().map(Permit::new)
     }
 
-    /// A permit, as soon as one is free; the longest waiter is served first.
+    /// Waits for a permit; waiters get theirs in the order in which they came.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it takes nothing and loses its place in the line.
+    /// Dropped before it is ready, it takes no permit and loses its place in the queue.
     pub async fn acquire(&self) -> Permit<Kind> {
         let held = self.free.clone().acquire_owned().await;
         Permit::new(held.expect("the gate never closes its semaphore"))
     }
 
-    /// How many permits are out: a gauge, already past when it is read.
+    /// How many permits are in use: a gauge, already outdated when it is read.
     pub fn in_use(&self) -> usize {
         self.limit.saturating_sub(self.free.available_permits())
     }
@@ -119,10 +121,10 @@ impl<Kind> Permit<Kind> {
     }
 }
 
-/// How many descriptors the process may have.
+/// How many descriptors the process may open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
-    /// When it started.
+    /// Before the limit was raised.
     pub before: u64,
     /// Now.
     pub now: u64,
@@ -132,7 +134,7 @@ pub struct Descriptors {
 pub fn raise_descriptors() -> Descriptors {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // No limit is told as none.
+    // The system reports an unlimited resource as `None`.
     let before = limit.current.unwrap_or(u64::MAX);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let now = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum.unwrap_or(u64::MAX) } else { before };
@@ -147,7 +149,7 @@ pub fn reserved(feeds: usize, workers: usize) -> u64 {
         + RESERVED_PER_WORKER * workers as u64
 }
 
-/// What of the configured limits the descriptors allow.
+/// The configured limits, as far as the descriptors allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fitted {
     /// Open streams.
@@ -156,7 +158,7 @@ pub struct Fitted {
     pub connections: usize,
 }
 
-/// There are not even descriptors for a few clients.
+/// There are not enough descriptors even for a few clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the limit of {nofile} open files is too low: at least {needed} are needed (`ulimit -n`, or LimitNOFILE= of the service)"
@@ -164,14 +166,14 @@ pub struct Fitted {
 pub struct TooFewDescriptors {
     /// The limit.
     pub nofile: u64,
-    /// The least that would do.
+    /// The least that would suffice.
     pub needed: u64,
 }
 
 /// Fits `streams` and `connections` into what `reserved` leaves of `nofile`.
 ///
-/// Where it is too little for both, connections get a quarter, or what streams leave over if that is more: heads and short
-/// answers come and go, while a stream stays.
+/// If that is not enough for both, connections get a quarter, or what the streams leave if that is more: connections
+/// come and go, while a stream stays.
 ///
 /// # Errors
 /// [`TooFewDescriptors`] if hardly anything is left.

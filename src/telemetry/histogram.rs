@@ -6,7 +6,7 @@ use std::{fmt::Write, time::Duration};
 pub const SECONDS_BUCKETS: [f64; 16] =
     [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// The same, in nanoseconds.
+/// The upper bounds in nanoseconds.
 const BOUNDS_NANOS: [u64; 16] = {
     let mut bounds = [0; 16];
     let mut index = 0;
@@ -34,7 +34,9 @@ impl Histogram {
 
     /// Adds all samples of another.
     pub fn add(&mut self, other: &Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
+        for (sum, count) in self.counts.iter_mut().zip(other.counts) {
+            *sum += count;
+        }
         self.sum_nanos += other.sum_nanos;
     }
 

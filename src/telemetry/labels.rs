@@ -1,9 +1,9 @@
-//! Counters with one label from a closed set: counted in plain integers where it is hot, published now and then.
+//! Counters with one label from a closed set. Hot paths count in plain integers, which are published now and then.
 
 use metrics::Counter;
 use std::marker::PhantomData;
 
-/// A label's closed set of values. Nothing that came from outside can become a label.
+/// A label's closed set of values. No string from outside can become a label.
 pub trait Label: Copy + 'static {
     /// All values, each at its own [`Label::index`].
     const ALL: &'static [Self];
@@ -15,12 +15,12 @@ pub trait Label: Copy + 'static {
     fn index(self) -> usize;
 }
 
-/// Writes an enum and its [`Label`] from one list, so that neither can miss a value.
+/// Declares an enum and its [`Label`] from one list, so that neither can miss a value.
 macro_rules! labels {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $value:ident = $label:literal,)+ }) => {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $label:literal,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])* $value,)+ }
+        $vis enum $name { $($(#[$doc])* $value,)+ }
 
         impl $crate::telemetry::labels::Label for $name {
             const ALL: &'static [Self] = &[$(Self::$value,)+];
@@ -43,7 +43,7 @@ macro_rules! labels {
 }
 pub(crate) use labels;
 
-/// What was counted since the last publishing: plain integers of one owner, for hot loops.
+/// Counts since the last publishing: plain integers of one owner, for hot loops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally<L> {
     counts: Box<[u64]>,
@@ -67,23 +67,23 @@ impl<L: Label> Tally<L> {
         self.counts[label.index()] += count;
     }
 
-    /// Adds what another has counted.
+    /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
     }
 
-    /// How many were counted since the last publishing.
+    /// The count since the last publishing.
     pub fn of(&self, label: L) -> u64 {
         self.counts[label.index()]
     }
 
-    /// How many were counted since the last publishing, of all values.
+    /// The count since the last publishing, over all values.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 }
 
-/// The registered counters of one label, one per value. All are there from the start, at zero, so that a rate is defined.
+/// The registered counters of one label, one per value. All exist from the start, at zero, so that a rate is defined.
 #[derive(Debug, Clone)]
 pub struct Counters<L> {
     handles: Box<[Counter]>,
@@ -91,17 +91,17 @@ pub struct Counters<L> {
 }
 
 impl<L: Label> Counters<L> {
-    /// Registers one counter per value: `register` is given the value's label.
+    /// Registers one counter per value; `register` receives the value's label.
     pub fn register(register: impl Fn(&'static str) -> Counter) -> Self {
         Self { handles: L::ALL.iter().map(|value| register(value.label())).collect(), label: PhantomData }
     }
 
-    /// Counts one at once: for what is rare.
+    /// Counts one immediately: for rare events.
     pub fn count(&self, label: L) {
         self.handles[label.index()].increment(1);
     }
 
-    /// Moves what was tallied into the counters.
+    /// Moves the counts of a tally into the counters.
     pub fn publish(&self, tally: &mut Tally<L>) {
         for (handle, count) in self.handles.iter().zip(&mut tally.counts) {
             if *count != 0 {

@@ -1,26 +1,26 @@
-//! How often the same may be logged: what a venue or a client can cause at will must not fill a disk.
+//! Limits how often a line is logged: a line that a venue or a client can cause at will must not fill a disk.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Lets one line through per span, and counts those that it holds back.
+/// Admits one line per interval, and counts the lines that it holds back.
 #[derive(Debug)]
 pub(crate) struct LogLimit {
-    every: Duration,
+    interval: Duration,
     last: Option<Instant>,
     held_back: u64,
 }
 
 impl LogLimit {
-    pub(crate) fn new(every: Duration) -> Self {
-        Self { every, last: None, held_back: 0 }
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, last: None, held_back: 0 }
     }
 
-    /// Whether a line may be written: if so, how many were held back since the last.
+    /// Returns, if a line may be logged now, how many were held back since the last one.
     pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.last.is_some_and(|last| now - last < self.every) {
+        if self.last.is_some_and(|last| now - last < self.interval) {
             self.held_back += 1;
             return None;
         }
@@ -29,13 +29,13 @@ impl LogLimit {
     }
 }
 
-/// The same for a line that many tasks write. A std mutex: held for a comparison.
+/// A [`LogLimit`] for a line that many tasks log. A std mutex is enough: it is held for a comparison.
 #[derive(Debug)]
 pub(crate) struct SharedLogLimit(Mutex<LogLimit>);
 
 impl SharedLogLimit {
-    pub(crate) fn new(every: Duration) -> Self {
-        Self(Mutex::new(LogLimit::new(every)))
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self(Mutex::new(LogLimit::new(interval)))
     }
 
     /// As [`LogLimit::admit`].
@@ -49,8 +49,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_9_lines_are_limited_and_those_held_back_are_told() {
-        let (mut limit, start) = (LogLimit::new(Duration::from_secs(10)), Instant::now());
+    fn rule_9_lines_are_limited_and_those_held_back_are_counted() {
+        let mut limit = LogLimit::new(Duration::from_secs(10));
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(limit.admit(at(0)), Some(0));
         assert_eq!([limit.admit(at(1)), limit.admit(at(9))], [None, None]);

@@ -11,32 +11,32 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people; in colours on a terminal.
+    /// For people; coloured on a terminal.
     #[default]
     Text,
     /// One JSON object per line.
     Json,
 }
 
-/// Why there are no logs.
+/// Why logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The format is not known.
-    #[error("`{0}` is no format of logs: write `text` or `json`")]
+    /// The format is unknown.
+    #[error("`{0}` is not a log format; write `text` or `json`")]
     Format(String),
-    /// The filter cannot be read.
-    #[error("`{0}` is no filter of logs: write a level, such as `debug`, or `info,tickfan::feed=debug`")]
+    /// The filter cannot be parsed.
+    #[error("`{0}` is not a log filter; write a level such as `debug`, or `info,tickfan::feed=debug`")]
     Filter(String),
-    /// Something else has taken the process's logs.
+    /// The process already has a log subscriber.
     #[error("logs are already set up")]
     Taken,
 }
 
 impl Format {
-    /// Reads a format's name; nothing is text.
+    /// Parses a format's name; without one the format is [`Format::Text`].
     ///
     /// # Errors
     /// [`LogError::Format`] for another name.
@@ -49,15 +49,15 @@ impl Format {
     }
 }
 
-/// The crate whose lines may tell all: it shows nothing of what others send but as an excerpt.
+/// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
 const OURS: &str = "tickfan";
 
-/// Sends the process's logs to standard error. `filter` says which, as `info,tickfan::feed=debug`; without one it is `info`. Of
-/// libraries only warnings are logged, whatever the filter says: the websocket's would repeat our keys, and what a venue sends
-/// as it comes.
+/// Sends the process's logs to standard error. `filter` selects the lines, for example `info,tickfan::feed=debug`; without
+/// one it is `info`. Libraries log warnings and errors only, whatever the filter selects: the websocket library's other
+/// lines would contain our keys, and a venue's bytes unredacted.
 ///
 /// # Errors
-/// [`LogError`] for a filter that cannot be read, and for the second call in a process.
+/// [`LogError`] for a filter that cannot be parsed, and for the second call in a process.
 pub fn init(filter: Option<&str>, format: Format) -> Result<(), LogError> {
     let filter = whole_filter(filter)?;
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
@@ -68,13 +68,14 @@ pub fn init(filter: Option<&str>, format: Format) -> Result<(), LogError> {
     done.map_err(|_| LogError::Taken)
 }
 
-/// Without a hint of the second the whole had none, and each frame of a websocket made a record that was then thrown away.
+/// The second filter needs a level hint: without it the combination has none, and each websocket frame would create a
+/// record that is then dropped.
 fn whole_filter(filter: Option<&str>) -> Result<impl layer::Filter<Registry> + use<>, LogError> {
     Ok(parse_filter(filter)?.and(filter_fn(may_be_logged).with_max_level_hint(LevelFilter::TRACE)))
 }
 
-fn may_be_logged(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::WARN || line.target().split("::").next() == Some(OURS)
+fn may_be_logged(record: &Metadata<'_>) -> bool {
+    *record.level() <= Level::WARN || record.target().split("::").next() == Some(OURS)
 }
 
 fn parse_filter(filter: Option<&str>) -> Result<EnvFilter, LogError> {
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_filter_leaves_out_is_not_made_either() {
+    fn a_record_that_the_filter_excludes_is_not_created() {
         for (text, most) in [("", LevelFilter::INFO), ("warn,tickfan::feed=debug", LevelFilter::DEBUG)] {
             let filter = whole_filter(Some(text)).unwrap();
             assert_eq!(layer::Filter::max_level_hint(&filter), Some(most), "{text}");

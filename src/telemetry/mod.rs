@@ -13,6 +13,6 @@ mod recorder;
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
-pub use recorder::{Metrics, Source, install};
+pub use recorder::{Metrics, install};
 
 pub(crate) use log_limit::{LogLimit, SharedLogLimit};

@@ -1,5 +1,5 @@
-//! How long this process's threads were ready to run and no processor was free for them: a busy host, or a small share of
-//! one, is seen nowhere else. Time in use is then low, and ticks are late all the same.
+//! How long this process's threads were ready to run while no processor was free. No other metric shows a busy host, or a
+//! small processor quota: processor time stays low while ticks are late.
 
 use super::{Metric, catalog::PROCESSOR_WAIT};
 use std::{
@@ -11,16 +11,16 @@ use std::{
     },
 };
 
-/// The kernel's account of each thread.
+/// The kernel's scheduling statistics of each thread.
 const THREADS: &str = "/proc/self/task";
 
-/// The most that was ever seen, in nanoseconds: a thread that ends takes its own share out of the account, and a counter
-/// never falls.
+/// The highest sum so far, in nanoseconds. A thread that ends takes its share out of the kernel's sum, but a counter must
+/// not fall.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProcessorWait(Arc<AtomicU64>);
 
 impl ProcessorWait {
-    /// Appends it in Prometheus' text format; nothing where the kernel keeps no account.
+    /// Appends the counter in Prometheus' text format; appends nothing where the kernel keeps no scheduling statistics.
     pub(super) fn render(&self, out: &mut String) {
         let Some(now) = waited_nanos() else { return };
         let nanos = self.0.fetch_max(now, Ordering::Relaxed).max(now);
@@ -32,14 +32,14 @@ impl ProcessorWait {
 
 fn waited_nanos() -> Option<u64> {
     let threads = fs::read_dir(THREADS).ok()?.flatten();
-    // One that has ended meanwhile has no file any more.
-    let accounts = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
-    accounts.map(|account| waited(&account)).reduce(|sum, waited| Some(sum? + waited?))?
+    // A thread that has ended meanwhile has no file any more.
+    let statistics = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    statistics.map(|statistics| waited(&statistics)).reduce(|sum, waited| Some(sum? + waited?))?
 }
 
 /// The second of the three numbers of a thread: time on a processor, time waited for one, and turns.
-fn waited(account: &str) -> Option<u64> {
-    account.split_ascii_whitespace().nth(1)?.parse().ok()
+fn waited(statistics: &str) -> Option<u64> {
+    statistics.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

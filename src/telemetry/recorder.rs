@@ -1,31 +1,26 @@
-//! The recorder that keeps the process's metrics, and their text.
+//! The process's metrics recorder, and its output in Prometheus' text format.
 
 use super::{SECONDS_BUCKETS, catalog, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-/// How often samples of histograms, which pile up one by one, are folded into their buckets.
+/// How often the recorder folds the samples of histograms, which it first stores one by one, into their buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The processor time. It only grows, which is a counter to Prometheus; but the recorder's counters are whole numbers.
+/// The processor time. It is a counter with fractions, but the recorder's counters are whole numbers, so it is a gauge there.
 const PROCESS_CPU: &str = "process_cpu_seconds_total";
-
-/// What is counted elsewhere in plain integers: called before each rendering, it sets its gauges and counters, and may
-/// append metrics that it renders itself.
-pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 /// The process's metrics, as Prometheus reads them. Cloning shares them.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
-    /// What the system knows of this process: processor time, memory, descriptors.
+    /// What the system knows about this process: processor time, memory, descriptors.
     process: Collector,
     processor_wait: ProcessorWait,
-    source: Source,
 }
 
-/// Makes this process's metrics be kept, and describes them.
+/// Installs the global metrics recorder and registers all descriptions.
 ///
 /// # Errors
 /// [`BuildError::FailedToSetGlobalRecorder`] the second time: a process has one recorder.
@@ -35,25 +30,26 @@ pub fn install() -> Result<Metrics, BuildError> {
     let process = Collector::default();
     process.describe();
     catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into()]).set(1.0);
-    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default(), source: Arc::new(|_| {}) })
+    Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 
 impl Metrics {
-    /// The same metrics, with those of `source`.
-    pub fn with_source(self, source: Source) -> Self {
-        Self { source, ..self }
-    }
-
-    /// All metrics in Prometheus' text format.
+    /// All metrics in Prometheus' text format, as far as the recorder and the system know them.
     pub fn render(&self) -> String {
-        let mut own = String::new();
-        (self.source)(&mut own);
-        self.processor_wait.render(&mut own);
-        self.process.collect();
-        as_counter(PROCESS_CPU, &self.recorder.render()) + &own
+        self.render_with(|_| {})
     }
 
-    /// Keeps them small, for ever.
+    /// All metrics. First `publish` sets gauges and counters from what is counted in plain integers elsewhere; it may append
+    /// metrics that it renders itself.
+    pub fn render_with(&self, publish: impl FnOnce(&mut String)) -> String {
+        let mut rendered = String::new();
+        publish(&mut rendered);
+        self.processor_wait.render(&mut rendered);
+        self.process.collect();
+        as_counter(PROCESS_CPU, &self.recorder.render()) + &rendered
+    }
+
+    /// Runs the recorder's upkeep, for ever: without it the stored samples would grow without limit.
     pub async fn keep_up(&self) -> Infallible {
         let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
@@ -63,7 +59,7 @@ impl Metrics {
     }
 }
 
-/// The same text, in which a metric that was kept as a gauge is the counter that it is.
+/// Declares a metric that the recorder holds as a gauge to be a counter.
 fn as_counter(name: &str, text: &str) -> String {
     text.replacen(&format!("# TYPE {name} gauge\n"), &format!("# TYPE {name} counter\n"), 1)
 }

@@ -1,47 +1,53 @@
-//! `tickfan top`: what a gateway does right now, asked of its admin listener each second and shown in a terminal.
+//! `tickfan top`: polls a gateway's admin listener each second and shows what the gateway does, in a terminal.
 //!
-//! It knows nothing of the gateway's inside but what `/metrics` and `/debug` say, so that it works from another machine too.
+//! It knows only what `/metrics` and `/debug` say, so it works from another machine too.
 
 mod client;
-mod look;
+mod sample;
 mod screen;
 mod view;
 
 pub use screen::run;
 
 use client::get;
-use look::Look;
+use sample::{Metrics, Sample};
+use serde_json::Value;
 use std::{io, net::SocketAddr};
 
-/// Why there is nothing to show.
+/// Why `tickfan top` cannot show anything.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
-    /// The gateway does not answer.
-    #[error("{address} does not answer: {source}; give the admin listener's address with --admin")]
-    Ask {
-        /// Who was asked.
+    /// The gateway does not answer as an admin listener does.
+    #[error("cannot poll {address}: {source}; pass the address of the admin listener with --admin")]
+    Poll {
+        /// The address that was polled.
         address: SocketAddr,
         /// What went wrong.
         source: io::Error,
     },
-    /// There is no terminal to draw in.
-    #[error("standard output is no terminal: `tickfan top --once` prints one look as plain text")]
+    /// Standard output is not a terminal.
+    #[error("standard output is not a terminal; `tickfan top --once` prints a single sample as plain text")]
     NoTerminal,
-    /// The terminal cannot be drawn in.
+    /// Drawing in the terminal failed.
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
 
-/// Asks for all that one look shows.
-fn ask(address: SocketAddr) -> Result<Look, TopError> {
-    let text = |path: &str| get(address, path).map_err(|source| TopError::Ask { address, source });
-    let json = |path: &str| {
-        serde_json::from_str(&text(path)?).map_err(|error| TopError::Ask { address, source: error.into() })
-    };
-    Ok(Look {
-        metrics: look::Metrics::parse(&text("/metrics")?),
-        feeds: json("/debug/feeds?limit=8")?,
-        streams: json("/debug/streams?limit=10")?,
-        symbols: json("/debug/symbols?limit=10")?,
+/// Polls everything that a view shows.
+fn poll(address: SocketAddr) -> Result<Sample, TopError> {
+    Ok(Sample {
+        metrics: Metrics::parse(&get_text(address, "/metrics")?),
+        feeds: get_json(address, "/debug/feeds?limit=8")?,
+        streams: get_json(address, "/debug/streams?limit=10")?,
+        symbols: get_json(address, "/debug/symbols?limit=10")?,
     })
+}
+
+fn get_text(address: SocketAddr, path: &str) -> Result<String, TopError> {
+    get(address, path).map_err(|source| TopError::Poll { address, source })
+}
+
+fn get_json(address: SocketAddr, path: &str) -> Result<Value, TopError> {
+    let body = get_text(address, path)?;
+    serde_json::from_str(&body).map_err(|error| TopError::Poll { address, source: error.into() })
 }

@@ -1,8 +1,8 @@
-//! Where a view is shown: a terminal, again each second, or plain text, once.
+//! Shows a view: in a terminal, each second again, or once as plain text.
 
 use super::{
-    TopError, ask,
-    look::Look,
+    TopError, poll,
+    sample::Sample,
     view::{Table, View, view},
 };
 use ratatui::{
@@ -21,13 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often it polls the gateway.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows what a gateway does until `q`; with `once`, prints it and ends.
+/// Shows what a gateway does until the user presses `q`; with `once`, prints it and ends.
 ///
 /// # Errors
-/// [`TopError`]: the gateway does not answer, or there is no terminal.
+/// [`TopError`]: the gateway does not answer, or standard output is not a terminal.
 pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
     if once {
         return print_once(address);
@@ -35,7 +35,7 @@ pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
     if !io::stdout().is_terminal() {
         return Err(TopError::NoTerminal);
     }
-    let first = ask(address)?;
+    let first = poll(address)?;
     let mut terminal = ratatui::try_init()?;
     let ended = watch(&mut terminal, address, first);
     ratatui::try_restore()?;
@@ -43,59 +43,59 @@ pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
 }
 
 fn print_once(address: SocketAddr) -> Result<(), TopError> {
-    let before = ask(address)?;
-    std::thread::sleep(EVERY);
-    let now = ask(address)?;
-    Ok(io::stdout().write_all(plain(&view(&before, &now)).as_bytes())?)
+    let before = poll(address)?;
+    std::thread::sleep(POLL_INTERVAL);
+    let now = poll(address)?;
+    Ok(io::stdout().write_all(plain_text(&view(&before, &now)).as_bytes())?)
 }
 
-/// What happens while it is shown.
-enum News {
-    Looked(Result<Look, TopError>),
+/// What the screen reacts to.
+enum ScreenEvent {
+    Polled(Result<Sample, TopError>),
     Terminal(io::Result<Event>),
 }
 
-fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Look) -> Result<(), TopError> {
-    let (news_tx, news) = mpsc::channel();
-    let keys_tx = news_tx.clone();
-    // Both end with the process: a gateway that does not answer holds up no key.
-    std::thread::spawn(move || while keys_tx.send(News::Terminal(event::read())).is_ok() {});
-    std::thread::spawn(move || look_each_second(address, &news_tx));
+fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Sample) -> Result<(), TopError> {
+    let (events_tx, events) = mpsc::channel();
+    let keys_tx = events_tx.clone();
+    // Both threads end with the process, so a gateway that does not answer does not delay a key.
+    std::thread::spawn(move || while keys_tx.send(ScreenEvent::Terminal(event::read())).is_ok() {});
+    std::thread::spawn(move || poll_each_second(address, &events_tx));
     let mut before = VecDeque::from([first]);
-    let mut shown = None;
+    let mut current = None;
     let title = format!(" tickfan top  {address}  q quits ");
     loop {
-        terminal.draw(|frame| draw(frame, &title, shown.as_ref()))?;
-        match news.recv().expect("the thread that looks never ends") {
-            News::Terminal(event) => {
+        terminal.draw(|frame| draw(frame, &title, current.as_ref()))?;
+        match events.recv().expect("the polling thread runs as long as the process") {
+            ScreenEvent::Terminal(event) => {
                 if quits(&event?) {
                     return Ok(());
                 }
             }
-            News::Looked(Ok(now)) => {
-                shown = Some(view(&before[0], &now));
+            ScreenEvent::Polled(Ok(now)) => {
+                current = Some(view(&before[0], &now));
                 before.push_back(now);
-                // What feeds count comes once a second: over two there always is something new.
+                // Feeds publish their counts once a second: two seconds always span a new one.
                 if before.len() > 2 {
                     before.pop_front();
                 }
             }
-            // A gateway that restarts is asked again; until then the last look stands under what is wrong.
-            News::Looked(Err(error)) => {
-                let shown = shown.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
-                shown.summary = vec![error.to_string()];
+            // The next poll may find the gateway restarted. Until then the last tables stay below the error.
+            ScreenEvent::Polled(Err(error)) => {
+                let view = current.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
+                view.summary = vec![error.to_string()];
             }
         }
     }
 }
 
-fn look_each_second(address: SocketAddr, news_tx: &mpsc::Sender<News>) {
+fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) {
     loop {
-        let begun = Instant::now();
-        if news_tx.send(News::Looked(ask(address))).is_err() {
+        let start = Instant::now();
+        if events_tx.send(ScreenEvent::Polled(poll(address))).is_err() {
             return;
         }
-        std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));
+        std::thread::sleep(POLL_INTERVAL.saturating_sub(start.elapsed()));
     }
 }
 
@@ -105,9 +105,12 @@ fn quits(event: &Event) -> bool {
     interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
 }
 
-fn draw(frame: &mut Frame<'_>, title: &str, shown: Option<&View>) {
-    let Some(View { summary, tables }) = shown else {
-        return frame.render_widget(Paragraph::new("looking …").block(Block::bordered().title(title)), frame.area());
+fn draw(frame: &mut Frame<'_>, title: &str, view: Option<&View>) {
+    let Some(View { summary, tables }) = view else {
+        return frame.render_widget(
+            Paragraph::new("waiting for the gateway …").block(Block::bordered().title(title)),
+            frame.area(),
+        );
     };
     let heights = heights(summary.len(), tables.iter().map(|table| table.rows.len()), frame.area().height.into());
     let heights = heights.into_iter().map(|height| Constraint::Length(height as u16));
@@ -119,8 +122,8 @@ fn draw(frame: &mut Frame<'_>, title: &str, shown: Option<&View>) {
     }
 }
 
-/// How high the summary and the tables are, frames included: what comes first is shown whole, and what is left of a low
-/// terminal is shared by the tables after the first.
+/// The heights of the summary and the tables, borders included. On a low terminal the summary and the first table keep
+/// their height, and the other tables share the remaining lines.
 fn heights(summary: usize, tables: impl ExactSizeIterator<Item = usize>, all: usize) -> Vec<usize> {
     let count = tables.len();
     let mut heights = vec![(summary + 2).min(all)];
@@ -146,7 +149,7 @@ fn widths(table: &Table) -> Vec<usize> {
     (0..columns).map(|column| table.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect()
 }
 
-fn plain(view: &View) -> String {
+fn plain_text(view: &View) -> String {
     let mut text = view.summary.join("\n") + "\n";
     for table in &view.tables {
         text += &format!("\n{}\n", table.title);
@@ -164,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_low_terminal_shows_the_summary_whole_and_something_of_each_table() {
+    fn a_low_terminal_shows_the_whole_summary_and_a_share_of_each_table() {
         let tables = || [2, 11, 11, 11].into_iter();
         assert_eq!(heights(4, tables(), 60), [6, 4, 13, 13, 13]);
         assert_eq!(heights(4, tables(), 44), [6, 4, 11, 11, 12]);

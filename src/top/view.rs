@@ -1,105 +1,115 @@
-//! A look as lines and tables of text: the same for a terminal and for plain output.
+//! Two samples as lines and tables of strings: the same for a terminal and for plain output.
 
-use super::look::Look;
+use super::sample::Sample;
 use serde_json::Value;
 
-/// A table with a title; the first row is its head.
+/// A table with a title. The first row is the header.
 pub(super) struct Table {
     pub(super) title: String,
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// One line of what matters most, then the tables.
+/// The lines that matter most, then the tables.
 pub(super) struct View {
     pub(super) summary: Vec<String>,
     pub(super) tables: Vec<Table>,
 }
 
-/// What changed between two looks, and what is.
-pub(super) fn view(before: &Look, now: &Look) -> View {
+/// The rates between two samples, and the current values.
+pub(super) fn view(before: &Sample, now: &Sample) -> View {
     View { summary: summary(before, now), tables: vec![feeds(before, now), streams(now), hottest(now), stalest(now)] }
 }
 
-fn summary(before: &Look, now: &Look) -> Vec<String> {
-    let per_second = |pointer: &str| per_second(&before.streams, &now.streams, pointer, "/now");
-    let shown = |rate: Option<f64>, digits: usize| rate.map_or("–".to_owned(), |rate| format!("{rate:.digits$}"));
-    let quantiles = |name: &str, with: &str| {
-        let quantile = |quantile| now.metrics.quantile(name, with, quantile, &before.metrics);
-        [0.5, 0.99].map(|wanted| quantile(wanted).map_or("–".to_owned(), bound))
-    };
-    // The gateway's own delay: what waits for a slow client to make room is told by what it missed.
-    let [delivery_half, delivery_most] = quantiles("tickfan_tick_delivery_seconds", "transport=\"free\"");
-    let [turn_half, turn_most] = quantiles("tickfan_worker_turn_seconds", "");
-    let now_is = |name: &str| now.metrics.sum(name, "");
+fn summary(before: &Sample, now: &Sample) -> Vec<String> {
+    let stream_rate = |pointer: &str| per_second(&before.streams, &now.streams, pointer, "/now");
+    let value = |name: &str| now.metrics.sum(name, "");
+    // The gateway's own delay only: for a slow client the line above counts the ticks that it missed.
+    let [delivery_p50, delivery_p99] = quantiles(before, now, "tickfan_tick_delivery_seconds", "transport=\"free\"");
+    let [turn_p50, turn_p99] = quantiles(before, now, "tickfan_worker_turn_seconds", "");
     vec![
         format!(
-            "streams {} of {}, {} full, {} opened/s, {} refused since the start",
+            "streams {} of {}, {} full, {} opened/s, {} rejected since the start",
             text(&now.streams["totals"]["streams"]),
-            now_is("tickfan_streams_limit"),
+            value("tickfan_streams_limit"),
             text(&now.streams["totals"]["full"]),
-            shown(per_second("/totals/opened"), 1),
-            now_is("tickfan_streams_rejected_total"),
+            rate_cell(stream_rate("/totals/opened"), 1),
+            value("tickfan_streams_rejected_total"),
         ),
         format!(
             "ticks {}/s in, {}/s out, {}/s missed by lag, {}/s by ring; {}/s",
-            shown(now.symbols["totals"]["ticks_per_second"].as_f64(), 0),
-            shown(per_second("/totals/ticks"), 0),
-            shown(per_second("/totals/missed/lag"), 0),
-            shown(per_second("/totals/missed/ring"), 0),
-            per_second("/totals/bytes").map_or("–".to_owned(), bytes),
+            rate_cell(now.symbols["totals"]["ticks_per_second"].as_f64(), 0),
+            rate_cell(stream_rate("/totals/ticks"), 0),
+            rate_cell(stream_rate("/totals/missed/lag"), 0),
+            rate_cell(stream_rate("/totals/missed/ring"), 0),
+            stream_rate("/totals/bytes").map_or("–".to_owned(), bytes),
         ),
-        format!("delivery p50 {delivery_half}, p99 {delivery_most}; turns p50 {turn_half}, p99 {turn_most}"),
+        format!("delivery p50 {delivery_p50}, p99 {delivery_p99}; turns p50 {turn_p50}, p99 {turn_p99}"),
         format!(
             "process {} memory, {} of {} descriptors",
-            bytes(now_is("process_resident_memory_bytes")),
-            now_is("process_open_fds"),
-            now_is("process_max_fds"),
+            bytes(value("process_resident_memory_bytes")),
+            value("process_open_fds"),
+            value("process_max_fds"),
         ),
     ]
 }
 
-fn feeds(before: &Look, now: &Look) -> Table {
-    let row = |feed: &Value| {
-        let earlier = before.feeds["feeds"].as_array().into_iter().flatten();
-        let earlier = earlier.into_iter().find(|earlier| earlier["feed"] == feed["feed"]).unwrap_or(&Value::Null);
-        let rate = |counter: &str, digits: usize| {
-            let rate = per_second(earlier, feed, &format!("/counters/{counter}"), "/counters/at");
-            rate.map_or("–".to_owned(), |rate| format!("{rate:.digits$}"))
-        };
-        vec![
-            text(&feed["feed"]),
-            text(&feed["state"]),
-            text(&feed["reason"]),
-            age(&now.feeds, &feed["last_message"]),
-            rate("messages", 0),
-            rate("decode_errors", 1),
-            feed["symbol_states"].as_object().map_or_else(String::new, |states| {
-                states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
-            }),
-        ]
-    };
+/// A rate, or a dash where it is not known.
+fn rate_cell(rate: Option<f64>, digits: usize) -> String {
+    rate.map_or("–".to_owned(), |rate| format!("{rate:.digits$}"))
+}
+
+/// The median and the 99th percentile of a histogram's samples between two polls.
+fn quantiles(before: &Sample, now: &Sample, name: &str, with: &str) -> [String; 2] {
+    [0.5, 0.99].map(|quantile| {
+        let seconds = now.metrics.quantile(name, with, quantile, &before.metrics);
+        seconds.map_or("–".to_owned(), bound)
+    })
+}
+
+fn feeds(before: &Sample, now: &Sample) -> Table {
     let head = ["feed", "state", "reason", "last message", "messages/s", "errors/s", "symbols"];
-    let mut table = table("feeds", &head, &now.feeds["feeds"], row);
-    let (shown, all) = (table.rows.len() - 1, now.feeds["totals"]["feeds"].as_u64());
-    if let Some(all) = all.filter(|all| *all > shown as u64) {
-        table.title = format!("feeds, {shown} of {all}");
+    let mut table = table("feeds", &head, &now.feeds["feeds"], |feed| feed_row(before, now, feed));
+    let listed = table.rows.len() - 1;
+    let all = now.feeds["totals"]["feeds"].as_u64();
+    if let Some(all) = all.filter(|all| *all > listed as u64) {
+        table.title = format!("feeds, {listed} of {all}");
     }
     table
 }
 
-/// By how much a count, or counts by label together, grew each second between two answers, each as of its own time `at`,
-/// in microseconds. Nothing where no time has passed, and where the gateway has started anew.
+fn feed_row(before: &Sample, now: &Sample, feed: &Value) -> Vec<String> {
+    let mut earlier = before.feeds["feeds"].as_array().into_iter().flatten();
+    let earlier = earlier.find(|earlier| earlier["feed"] == feed["feed"]).unwrap_or(&Value::Null);
+    let rate = |counter: &str| per_second(earlier, feed, counter, "/counters/at");
+    let states: Vec<_> = feed["symbol_states"].as_object().into_iter().flatten().collect();
+    vec![
+        text(&feed["feed"]),
+        text(&feed["state"]),
+        text(&feed["reason"]),
+        age(&now.feeds, &feed["last_message"]),
+        rate_cell(rate("/counters/messages"), 0),
+        rate_cell(rate("/counters/decode_errors"), 1),
+        states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", "),
+    ]
+}
+
+/// The growth per second of a count, or of the sum of counts by label, between two responses. `at` points to the time of
+/// each, in µs. `None` where no time has passed, and where the gateway has restarted.
 fn per_second(before: &Value, now: &Value, count: &str, at: &str) -> Option<f64> {
-    let counted = |answer: &Value| match answer.pointer(count)? {
-        Value::Object(by_label) => Some(by_label.values().filter_map(Value::as_f64).sum()),
-        one => one.as_f64(),
-    };
-    let grown: f64 = counted(now)? - counted(before)?;
+    let grown = total(now.pointer(count)?)? - total(before.pointer(count)?)?;
     let micros = now.pointer(at)?.as_f64()? - before.pointer(at)?.as_f64()?;
     (micros > 0.0 && grown >= 0.0).then(|| grown / micros * 1e6)
 }
 
-fn streams(now: &Look) -> Table {
+/// A count, or the sum of counts by label.
+fn total(count: &Value) -> Option<f64> {
+    match count {
+        Value::Object(by_label) => Some(by_label.values().filter_map(Value::as_f64).sum()),
+        one => one.as_f64(),
+    }
+}
+
+fn streams(now: &Sample) -> Table {
     let row = |stream: &Value| {
         vec![
             text(&stream["stream"]),
@@ -116,17 +126,17 @@ fn streams(now: &Look) -> Table {
     table("slowest streams", &head, &now.streams["streams"], row)
 }
 
-fn hottest(now: &Look) -> Table {
+fn hottest(now: &Sample) -> Table {
     table("hottest symbols", &SYMBOL_HEAD, &now.symbols["hottest"], |symbol| symbol_row(now, symbol))
 }
 
-fn stalest(now: &Look) -> Table {
+fn stalest(now: &Sample) -> Table {
     table("stalest symbols", &SYMBOL_HEAD, &now.symbols["stalest"], |symbol| symbol_row(now, symbol))
 }
 
 const SYMBOL_HEAD: [&str; 5] = ["symbol", "feed", "state", "ticks/s", "age"];
 
-fn symbol_row(now: &Look, symbol: &Value) -> Vec<String> {
+fn symbol_row(now: &Sample, symbol: &Value) -> Vec<String> {
     vec![
         text(&symbol["symbol"]),
         text(&symbol["feed"]),
@@ -142,7 +152,7 @@ fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Ve
     Table { title: title.to_owned(), rows: std::iter::once(head).chain(rows).collect() }
 }
 
-/// A value as text without control characters: what a venue or a client said must not drive the terminal.
+/// A value without control characters: a string from a venue or a client must not control the terminal.
 fn text(value: &Value) -> String {
     let text = match value {
         Value::Null => return "–".to_owned(),
@@ -152,8 +162,8 @@ fn text(value: &Value) -> String {
     text.chars().filter(|character| !character.is_control()).take(48).collect()
 }
 
-fn age(answer: &Value, micros: &Value) -> String {
-    match (answer["now"].as_i64(), micros.as_i64()) {
+fn age(response: &Value, micros: &Value) -> String {
+    match (response["now"].as_i64(), micros.as_i64()) {
         (Some(now), Some(then)) => format!("{:.1} s", (now - then).max(0) as f64 / 1e6),
         _ => "–".to_owned(),
     }
@@ -178,23 +188,23 @@ fn bytes(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::look::Metrics, *};
+    use super::{super::sample::Metrics, *};
 
     #[test]
-    fn a_rate_is_over_the_time_between_the_counts_and_not_between_the_questions() {
-        let answer = |trades: u64, at: u64| serde_json::json!({"counts": {"trade": trades, "quote": 10}, "at": at});
+    fn a_rate_is_over_the_time_between_the_counts_and_not_between_the_polls() {
+        let response = |trades: u64, at: u64| serde_json::json!({"counts": {"trade": trades, "quote": 10}, "at": at});
         let rate = |before: &Value, now: &Value| per_second(before, now, "/counts", "/at");
-        assert_eq!(rate(&answer(5, 1_000_000), &answer(605, 3_000_000)), Some(300.0));
-        assert_eq!(rate(&answer(5, 1_000_000), &answer(5, 1_000_000)), None, "nothing new was counted");
-        assert_eq!(rate(&answer(5, 1_000_000), &answer(1, 2_000_000)), None, "another life");
-        assert_eq!(rate(&Value::Null, &answer(1, 2_000_000)), None, "a feed that was not listed");
+        assert_eq!(rate(&response(5, 1_000_000), &response(605, 3_000_000)), Some(300.0));
+        assert_eq!(rate(&response(5, 1_000_000), &response(5, 1_000_000)), None, "no new count");
+        assert_eq!(rate(&response(5, 1_000_000), &response(1, 2_000_000)), None, "a restart");
+        assert_eq!(rate(&Value::Null, &response(1, 2_000_000)), None, "a feed that was not listed");
     }
 
     #[test]
     fn a_list_that_leaves_feeds_out_says_so() {
         let title = |listed: usize, all: usize| {
             let feeds = serde_json::json!({"totals": {"feeds": all}, "feeds": vec![serde_json::json!({}); listed]});
-            let none = || Look {
+            let none = || Sample {
                 metrics: Metrics::default(),
                 feeds: feeds.clone(),
                 streams: Value::Null,
@@ -206,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_said_cannot_drive_the_terminal() {
+    fn a_string_from_outside_cannot_control_the_terminal() {
         assert_eq!(text(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
         assert_eq!(text(&Value::Null), "–");
         assert_eq!(text(&"x".repeat(99).into()).len(), 48);

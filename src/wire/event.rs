@@ -1,37 +1,37 @@
-//! The named events: `hello`, `heartbeat`, `bye`.
+//! The named events: `hello`, `heartbeat` and `bye`.
 
 use super::{Epoch, StreamName};
 use crate::market::{Symbol, UnixMicros};
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The first event of a stream: what it is, and what it will carry.
+/// The first event of a stream: its name, its clock and its symbols.
 #[derive(Debug)]
 pub struct Hello<'a> {
-    /// How long a client waits before it comes back.
+    /// How long a client waits before it reconnects.
     pub retry: Duration,
     /// The stream's name on the admin listener.
     pub stream: StreamName,
-    /// The life of the sequence numbers.
+    /// The epoch of the sequence numbers.
     pub epoch: Epoch,
-    /// The gateway's clock.
+    /// The current time by the gateway's clock.
     pub now: UnixMicros,
-    /// What the stream carries.
+    /// The symbols that the stream carries.
     pub symbols: &'a [Symbol],
-    /// What was asked for and no feed has.
+    /// The requested symbols that no feed has.
     pub unknown: &'a [Symbol],
 }
 
 /// Why the server ends a stream that can still read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bye {
-    /// The gateway stops.
+    /// The gateway shuts down.
     Shutdown,
-    /// The gateway has all the streams that it takes.
+    /// The gateway has reached a limit of streams.
     Busy,
 }
 
-/// The block of a `hello`, with its `retry:`.
+/// Encodes a `hello`, with its `retry:`.
 pub fn hello(hello: &Hello<'_>) -> Bytes {
     let mut out = Vec::with_capacity(160 + 16 * (hello.symbols.len() + hello.unknown.len()));
     write_retry(&mut out, hello.retry);
@@ -49,7 +49,7 @@ pub fn hello(hello: &Hello<'_>) -> Bytes {
     out.into()
 }
 
-/// The block of a `heartbeat`: sent after silence, so that a page notices a dead connection.
+/// Encodes a `heartbeat`, which is sent after silence so that a page notices a dead connection.
 pub fn heartbeat(now: UnixMicros) -> Bytes {
     let mut out = Vec::with_capacity(56);
     out.extend_from_slice(b"event: heartbeat\ndata: {\"now\":");
@@ -58,7 +58,7 @@ pub fn heartbeat(now: UnixMicros) -> Bytes {
     out.into()
 }
 
-/// The block of a `bye`, with the `retry:` that spreads the clients' return.
+/// Encodes a `bye`, with the `retry:` that spreads the reconnects of the clients.
 pub fn bye(reason: Bye, retry: Duration) -> Bytes {
     let mut out = Vec::with_capacity(56);
     write_retry(&mut out, retry);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_is_as_the_wire_says() {
+    fn every_named_event_has_its_bytes() {
         let symbols: Vec<Symbol> = ["AAPL", "BRK.B"].map(|text| text.parse().unwrap()).into();
         let block = hello(&Hello {
             retry: Duration::from_millis(2500),

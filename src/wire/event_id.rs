@@ -1,14 +1,15 @@
-//! `id:`, opaque to clients: which life of the numbers, and which of its ticks.
+//! Event ids, opaque to clients: an epoch and the number of a tick in it.
 
 use std::{fmt, str::FromStr};
 
-/// One life of the sequence numbers: 48 random bits, so that a restart's numbers are never taken for the old ones.
+/// One life of the sequence numbers: 48 random bits, so that numbers from before a restart are never confused with later
+/// ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
 const BITS: u32 = 48;
-/// 48 bits in base 36.
-const TEXT_MAX: usize = 10;
+/// The most digits of 48 bits in base 36.
+const DIGITS_MAX: usize = 10;
 
 impl Epoch {
     /// Makes an epoch of 48 of `random`'s bits.
@@ -18,8 +19,9 @@ impl Epoch {
 
     /// Appends it in base 36, `[0-9a-z]{1,10}`.
     pub fn write_to(self, out: &mut Vec<u8>) {
-        let mut digits = [0; TEXT_MAX];
-        let (mut rest, mut start) = (self.0, TEXT_MAX);
+        let mut digits = [0; DIGITS_MAX];
+        let mut rest = self.0;
+        let mut start = DIGITS_MAX;
         loop {
             start -= 1;
             digits[start] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
@@ -33,7 +35,7 @@ impl Epoch {
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Vec::with_capacity(TEXT_MAX);
+        let mut out = Vec::with_capacity(DIGITS_MAX);
         self.write_to(&mut out);
         f.write_str(std::str::from_utf8(&out).expect("base 36 is ASCII"))
     }
@@ -42,7 +44,7 @@ impl fmt::Display for Epoch {
 /// The id of a tick: its epoch, and its number among all ticks of the gateway in that epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventId {
-    /// The life of the numbers.
+    /// The epoch of the number.
     pub epoch: Epoch,
     /// Counts all ticks of the gateway, from 1.
     pub n: u64,
@@ -57,7 +59,7 @@ impl EventId {
     }
 }
 
-/// A text that no gateway has sent as an id.
+/// A string that no gateway has sent as an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an event id of this gateway")]
 pub struct EventIdError;
@@ -67,18 +69,25 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, EventIdError> {
         let (epoch, n) = text.split_once('-').ok_or(EventIdError)?;
-        let canonical = |text: &str| !text.starts_with('0') || text.len() == 1;
-        let base_36 = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
-        if epoch.len() > TEXT_MAX || !epoch.bytes().all(base_36) || !n.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(EventIdError);
-        }
-        if !canonical(epoch) || !canonical(n) {
+        if epoch.len() > DIGITS_MAX
+            || !is_canonical(epoch, is_base_36)
+            || !is_canonical(n, |byte| byte.is_ascii_digit())
+        {
             return Err(EventIdError);
         }
         let epoch = u64::from_str_radix(epoch, 36).map_err(|_| EventIdError)?;
         let n = n.parse().map_err(|_| EventIdError)?;
         if epoch >> BITS != 0 { Err(EventIdError) } else { Ok(Self { epoch: Epoch(epoch), n }) }
     }
+}
+
+fn is_base_36(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_lowercase()
+}
+
+/// Whether a number is written as the gateway writes it: these digits only, and without leading zeros.
+fn is_canonical(number: &str, is_digit: impl Fn(u8) -> bool) -> bool {
+    number.bytes().all(is_digit) && (!number.starts_with('0') || number.len() == 1)
 }
 
 #[cfg(test)]
@@ -88,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_reads_back_as_itself(random in any::<u64>(), n in any::<u64>()) {
+        fn an_id_parses_back_from_its_bytes(random in any::<u64>(), n in any::<u64>()) {
             let id = EventId { epoch: Epoch::new(random), n };
             let mut out = Vec::new();
             id.write_to(&mut out);
@@ -98,13 +107,13 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,40}") {
+        fn no_string_makes_it_panic(text in ".{0,40}") {
             let _ = text.parse::<EventId>();
         }
     }
 
     #[test]
-    fn a_foreign_id_is_none() {
+    fn a_string_that_no_gateway_sent_is_an_error() {
         for text in [
             "",
             "-",

@@ -1,8 +1,8 @@
-//! What a stream is called, in its `hello` and on the admin listener.
+//! The name of a stream, in its `hello` and on the admin listener.
 
 use std::fmt;
 
-/// How long a name is: 62 bits in base 36.
+/// The length of a name: 62 bits in base 36.
 const CHARACTERS: usize = 12;
 
 /// A stream's name, `[0-9a-z]{12}`.
@@ -12,7 +12,8 @@ pub struct StreamName([u8; CHARACTERS]);
 impl StreamName {
     /// Makes a name of 62 of `random`'s bits.
     pub fn new(random: u64) -> Self {
-        let (mut rest, mut name) = (random, [0; CHARACTERS]);
+        let mut rest = random;
+        let mut name = [0; CHARACTERS];
         for character in name.iter_mut().rev() {
             *character = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
             rest /= 36;
@@ -20,7 +21,7 @@ impl StreamName {
         Self(name)
     }
 
-    /// The name.
+    /// The name as a string.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("base 36 is ASCII")
     }

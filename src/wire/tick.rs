@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn a_frame_carries_every_field_that_is_known_and_none_that_is_not() {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_124_001) };
-        let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Sim, UnixMicros(5)), Guards::default());
+        let mut snapshot = Snapshot::waiting(Origin::Sim, UnixMicros(5));
+        let mut guards = Guards::default();
         assert_eq!(
             frame(&snapshot, 0, Parts::NONE),
             "data: {\"symbol\":\"AAPL\",\"seq\":0,\"kind\":\"status\",\"state\":\"waiting\",\"since\":5,\
@@ -113,9 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn a_trade_outside_the_session_a_halt_and_a_correction_are_told() {
+    fn a_frame_carries_a_trade_outside_the_session_a_halt_and_a_correction() {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_124_001) };
-        let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Delayed, UnixMicros(5)), Guards::default());
+        let mut snapshot = Snapshot::waiting(Origin::Delayed, UnixMicros(5));
+        let mut guards = Guards::default();
         let key = TradeKey { exchange: b'K', id: 7 };
         let trade = |session, price: &str| TradeUpdate {
             sequence: Sequence { time: Some(UnixMicros(1_732_283_045_123_456)), ..Sequence::default() },

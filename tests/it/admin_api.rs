@@ -9,25 +9,25 @@ use std::{
     time::Duration,
 };
 use tickfan::{
-    admin::{FeedHealth, HealthInputs, HealthSource},
+    admin::{FeedHealth, HealthInputs},
     feed::FeedState,
 };
 
-fn situations(verdict: FeedState, draining: &Arc<AtomicBool>) -> HealthSource {
+fn health(state: FeedState, draining: &Arc<AtomicBool>) -> impl Fn() -> HealthInputs + Send + Sync + 'static {
     let draining = draining.clone();
-    Arc::new(move || HealthInputs {
+    move || HealthInputs {
         uptime: Duration::from_secs(1),
         draining: draining.load(Ordering::Relaxed),
-        feeds: vec![FeedHealth { feed: "us-stocks".into(), verdict }],
+        feeds: vec![FeedHealth { feed: "us-stocks".into(), state }],
         streams: 0,
         streams_limit: 10,
-    })
+    }
 }
 
 #[test]
 fn operators_see_whether_it_lives_and_is_ready() {
     let draining = Arc::new(AtomicBool::new(false));
-    let admin = Admin::start(situations(FeedState::Live, &draining));
+    let admin = Admin::start(health(FeedState::Live, &draining));
     let mut client = Client::connect(admin.address);
     assert_eq!(client.get("/livez").status, 200);
     let ready = client.get("/readyz");
@@ -38,7 +38,7 @@ fn operators_see_whether_it_lives_and_is_ready() {
     assert!(draining.json()["reason"].as_str().unwrap().starts_with("draining"));
     assert_eq!(client.get("/livez").status, 200, "a gateway that drains is alive");
 
-    let admin = Admin::start(situations(FeedState::Failed, &Arc::default()));
+    let admin = Admin::start(health(FeedState::Failed, &Arc::default()));
     let failed = Client::connect(admin.address).get("/readyz");
     assert_eq!(failed.status, 503);
     assert!(failed.json()["reason"].as_str().unwrap().contains("us-stocks"));
@@ -47,7 +47,7 @@ fn operators_see_whether_it_lives_and_is_ready() {
 
 #[test]
 fn requests_are_counted_by_a_closed_list_of_routes() {
-    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let admin = Admin::start(health(FeedState::Live, &Arc::default()));
     let gateway = Gateway::start(Setup::default());
     for target in ["/v1/quotes/AAPL", "/v1/stream/NOPE", "/some/where", "/some/where/else"] {
         gateway.client().get(target);
@@ -72,7 +72,7 @@ fn requests_are_counted_by_a_closed_list_of_routes() {
 
 #[test]
 fn processor_time_is_a_counter_of_parts_of_a_second() {
-    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let admin = Admin::start(health(FeedState::Live, &Arc::default()));
     let mut client = Client::connect(admin.address);
     let mut cpu = || {
         let text = client.get("/metrics").body;
@@ -89,7 +89,7 @@ fn processor_time_is_a_counter_of_parts_of_a_second() {
 
 #[test]
 fn no_page_of_another_origin_reads_them() {
-    let admin = Admin::start(situations(FeedState::Live, &Arc::default()));
+    let admin = Admin::start(health(FeedState::Live, &Arc::default()));
     let answer = Client::connect(admin.address).request("GET", "/metrics", "origin: https://app.example\r\n");
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
 }

@@ -108,7 +108,7 @@ fn rule_2_a_reader_of_20_kb_a_second_ends_on_the_newest_and_what_it_did_not_get_
     let recording = Recording::open();
     let expected = expected(&recording);
     let venue = Venue::bind();
-    // A process of its own, for its counts are to be this test's alone.
+    // A process of its own, so that its counts are of this test only.
     let gateway = Process::start(
         "slow-reader",
         &format!(
@@ -146,7 +146,7 @@ fn rule_2_a_reader_of_20_kb_a_second_ends_on_the_newest_and_what_it_did_not_get_
     assert_eq!(gateway.terminate().code(), Some(0));
 }
 
-/// What a stream has brought.
+/// What was read from a stream.
 struct Read {
     last: BTreeMap<String, Tick>,
     /// How many ticks came, the first of each symbol that said that there was none yet among them.

@@ -1,4 +1,4 @@
-//! What operators see of the inside of a running gateway.
+//! The `/debug` pages of a running gateway.
 
 use crate::support::{
     Client, PATIENCE,
@@ -20,7 +20,7 @@ fn ask(admin: SocketAddr, target: &str) -> Value {
     answer.json()
 }
 
-/// Asks again and again until an answer will do.
+/// Repeats a request until its response satisfies the condition.
 fn ask_until(admin: SocketAddr, target: &str, mut before: impl FnMut(), will_do: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -267,7 +267,7 @@ async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
     rig.reached(FeedState::Live).await;
     peer.send(r#"{"op":"closing"}"#).await;
     rig.lost_by("closing").await;
-    assert_eq!(rig.status.state(), FeedState::Live, "a planned change is no failure");
+    assert_eq!(rig.status.state(), FeedState::Live, "a planned change is not a failure");
     let mut peer = grant(&venue).await;
     peer.socket.close(None).await.unwrap();
     rig.lost_by("closed").await;
@@ -495,7 +495,10 @@ async fn a_feed_that_is_stopped_takes_leave_of_its_venue() {
     drop(peer);
     within("the end", rig.task).await.unwrap().unwrap();
     while let Some(seen) = rig.seen_rx.recv().await {
-        assert!(matches!(seen, Seen::Refused(refused) if refused.is_empty()), "the end of the gateway is no outage");
+        assert!(
+            matches!(seen, Seen::Refused(refused) if refused.is_empty()),
+            "the end of the gateway is not an outage"
+        );
     }
 }
 

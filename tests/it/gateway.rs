@@ -137,7 +137,7 @@ fn rule_12_a_stop_says_goodbye_to_each_stream_and_a_new_start_has_another_epoch(
             streams.into_iter().map(|stream| std::thread::spawn(move || say_goodbye(stream))).collect();
         gateway.stop().unwrap();
         readers.into_iter().for_each(|reader| reader.join().unwrap());
-        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+        assert!(TcpStream::connect(address).is_err(), "the listener is closed");
     }
     epochs.dedup();
     assert_eq!(epochs.len(), 2, "one epoch for all streams of a life, another for the next: {epochs:?}");
@@ -176,7 +176,7 @@ fn rule_12_a_stop_ends_streams_over_the_drain_window_and_ticks_go_on_meanwhile()
     ended_rx.recv_timeout(PATIENCE).expect("the drain begins");
     let deadline = Instant::now() + AT_ONCE;
     while TcpStream::connect(address).is_ok() {
-        assert!(Instant::now() < deadline, "a gateway that leaves takes nobody in");
+        assert!(Instant::now() < deadline, "a draining gateway accepts no connection");
     }
     connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
     let ticks: Vec<u32> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
+    api,
     fanout::{Options, Resume},
-    http,
     market::Now,
     market::{Part, Parts},
 };
@@ -342,16 +342,16 @@ fn an_address_in_use_is_said_so() {
     let gateway = gateway();
     let mut setup = Setup::default();
     setup.server.listen = taken.local_addr().unwrap();
-    let services = http::Services {
+    let services = api::Services {
         cache: gateway.cache.clone(),
-        open_stream: Arc::new(|_, _| Ok(())),
+        streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),
     };
-    let error = http::Server::bind(&setup.server, &setup.limits, services).err().unwrap();
+    let error = api::Server::bind(&setup.server, &setup.limits, services).err().unwrap();
     let begins = format!("cannot listen on {}: Address already in use", setup.server.listen);
     assert!(error.to_string().starts_with(&begins), "{error}");
-    assert!(error.to_string().contains("choose one with --listen"), "{error}");
+    assert!(error.to_string().contains("choose another with --listen"), "{error}");
 }
 
 #[test]

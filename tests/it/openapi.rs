@@ -3,21 +3,17 @@
 use crate::support::{Gateway, Setup, update};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
-use tickfan::http::OPENAPI;
+use tickfan::api::OPENAPI;
 
 fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
 }
 
-/// The paths of the routes, as the code has them: `warp::path!("v1" / "stream" / Segment)`.
+/// The patterns of the routes, as the code has them: `.get(Route::Stream, "/v1/stream/{symbol}", …)`.
 fn routed() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
-    let code = ["routes.rs", "openapi.rs"].map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
-    let path = |code: &str| {
-        let parts = code.split(')').next().unwrap().split('/').map(str::trim);
-        parts.map(|part| format!("/{}", if part == "Segment" { "{symbol}" } else { part.trim_matches('"') })).collect()
-    };
-    code.split("warp::path!(").skip(1).map(path).collect()
+    let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/routes.rs")).unwrap();
+    let pattern = |call: &str| call.split('"').nth(1).unwrap().to_owned();
+    code.split(".get(Route::").skip(1).map(pattern).collect()
 }
 
 #[test]

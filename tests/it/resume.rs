@@ -37,7 +37,7 @@ fn start() -> (Venue, Running) {
     let venue = Venue::start(&Setup::new(Protocol::Binance, &SYMBOLS, Load::Steady { rate: RATE })).unwrap();
     let mut config = config(vec![binance("resume", &venue.url(), &SYMBOLS)]);
     config.server.drain = Duration::ZERO;
-    // Deep enough that whoever comes back finds all that it missed.
+    // Deep enough that a client that returns finds every missed tick.
     config.fanout.ring = 20_000;
     config.fanout.ring_age = Duration::from_secs(60);
     config.fanout.max_lag = Duration::from_secs(10);
@@ -57,7 +57,7 @@ fn newest(address: SocketAddr) -> Seqs {
     quotes.iter().map(|quote| (quote["symbol"].as_str().unwrap().to_owned(), quote["seq"].as_u64().unwrap())).collect()
 }
 
-/// Comes with an id, in the header or in the query, and reads until it has so many bytes and `is_enough`.
+/// Connects with an id, in the header or in the query, and reads until it has so many bytes and `is_enough`.
 fn visit(address: SocketAddr, target: &str, header: &str, bytes: usize, is_enough: impl Fn(&Visit) -> bool) -> Visit {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -82,7 +82,7 @@ fn visit(address: SocketAddr, target: &str, header: &str, bytes: usize, is_enoug
 }
 
 impl Visit {
-    /// Takes the blocks that have come whole: each once, for whoever reads too slowly is no client that keeps up.
+    /// Takes the complete blocks, each once: a client that reads too slowly does not keep up.
     fn take(&mut self, rest: &mut Vec<u8>) {
         if !self.has_head {
             let Some(head) = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return };
@@ -126,7 +126,7 @@ fn rule_3_cut_at_a_thousand_random_bytes_the_newest_of_each_symbol_always_arrive
             Some(id) => (target.clone(), format!("last-event-id: {id}\r\n")),
             None => (target.clone(), String::new()),
         };
-        // Most cuts fall within what the newest needs to arrive: then only what came is judged.
+        // Most cuts come before the newest tick has arrived: then only the received ticks are checked.
         let bytes = random.random_range(1..BYTES_MAX);
         let is_patient = random.random_bool(0.5);
         let seen =
@@ -156,7 +156,7 @@ fn a_stream_of_one_symbol_gets_all_that_it_missed() {
         let seqs: Vec<u64> = seen.ticks.iter().map(|(_, seq)| *seq).collect();
         let Some(&newest) = seqs.last() else { continue };
         if let Some((_, known)) = last {
-            // What it has already may come again, as each symbol's newest.
+            // A tick that the client has may come again, as its symbol's newest.
             let new: Vec<u64> = seqs.iter().copied().filter(|&seq| seq > known).collect();
             assert_eq!(new, (known + 1..known + 1 + new.len() as u64).collect::<Vec<_>>(), "after {known}");
         }

@@ -17,7 +17,7 @@ use venue_sim::{
 const TARGET: &str = "/v1/stream/BTC-USDT";
 const STREAM: &str = "GET /v1/stream/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// What reaches the limit that a key sets.
+/// The test that reaches the limit of a key.
 fn case(key: &Key) -> fn() {
     match (key.section, key.name) {
         ("server", "heartbeat") => a_silent_stream_beats_after_heartbeat,
@@ -88,7 +88,7 @@ impl Rig {
         numbers.into_iter().for_each(|number| self.connection.send(&trade("BTCUSDT", number, "61837.63000000")));
     }
 
-    /// A stream that has had `hello` and the symbol without data.
+    /// A stream that has sent `hello` and the symbol's state without data.
     fn waiting_stream(&self) -> Stream {
         let mut stream = Stream::open(self.address(), TARGET);
         stream.named("hello");
@@ -96,7 +96,7 @@ impl Rig {
         stream
     }
 
-    /// The `seq` of what a stream brings that goes on after an id, up to this one.
+    /// Resumes a stream after an id; returns the `seq` of its ticks up to this one.
     fn resumed(&self, id: &str, last: u64) -> Vec<u64> {
         let mut stream = Stream::open(self.address(), &format!("{TARGET}?last_event_id={id}"));
         stream.named("hello");
@@ -108,7 +108,7 @@ impl Rig {
     }
 }
 
-/// Whether a client that asks for a stream gets one; it is left open.
+/// Whether a request for a stream gets one. The stream stays open.
 fn opens(mut client: Client) -> Option<Client> {
     client.send(STREAM);
     let text = client.until(|text| text.contains("event: hello\n") || text.contains("event: bye\n"));
@@ -119,7 +119,7 @@ fn a_silent_stream_beats_after_heartbeat() {
     let rig = Rig::start("[server]\nheartbeat = \"5s\"");
     let mut client = rig.client();
     client.send(STREAM);
-    // The first comes at a random moment; between two the default would be longer than a client here waits.
+    // The first heartbeat comes at a random moment. The default interval is longer than this client's patience.
     client.until(|text| text.matches("event: heartbeat\ndata: {\"now\":").count() == 2);
 }
 
@@ -219,7 +219,7 @@ fn a_stream_too_many_of_an_address_is_sent_away() {
     assert!(opens(from(7)).is_none());
     assert!(opens(from(8)).is_some());
     drop(first);
-    // Not the gauge: published once a second, it may still be that of before the first stream.
+    // Not the gauge: it is published once a second and may be older than the first stream.
     rig.gateway.metric_when("tickfan_streams_closed_total", "", |closed| closed == 2);
     assert!(opens(from(7)).is_some());
     assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "reason=\"address\""), 1);

@@ -1,4 +1,4 @@
-//! What is logged: a line for each event of a life, none that a venue or a client can multiply at will.
+//! Logs: one line for each event of a feed's or process's life. Neither a venue nor a client can flood them.
 
 use crate::support::{Client, Gateway, Setup, process::Process, stream::Stream};
 use futures_util::StreamExt;
@@ -26,12 +26,12 @@ fn start(name: &str, more: &str) -> (Process, Venue, Connection) {
     (gateway, venue, connection)
 }
 
-/// The lines that say this, in order.
+/// The lines with this message, in order.
 fn lines<'a>(log: &'a [String], message: &str) -> Vec<&'a String> {
     log.iter().filter(|line| line.contains(message)).collect()
 }
 
-/// The most lines that one line per `every` comes to since `begin`.
+/// How many lines fit since `begin` if there is at most one per `every` seconds.
 fn at_most(every: u64, begin: Instant) -> usize {
     usize::try_from(1 + begin.elapsed().as_secs() / every).unwrap()
 }
@@ -87,9 +87,9 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
     }
     let (problems, refusals) = (at_most(1, begin), at_most(10, begin));
     let log: Vec<_> = gateway.log().into_iter().filter(|line| !line.contains("DEBUG")).collect();
-    let told = lines(&log, "refused a request").len();
+    let told = lines(&log, "rejected a request").len();
     assert!((1..=problems).contains(&told), "{told} lines of {problems}");
-    let told = lines(&log, "a stream finds no room").len();
+    let told = lines(&log, "rejected a stream").len();
     assert!((1..=refusals).contains(&told), "{told} lines of {refusals}");
 }
 
@@ -108,7 +108,7 @@ fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     gateway.stop();
     let log: Vec<_> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
     fs::remove_file(file).unwrap();
-    let (told, most) = (lines(&log, "could not open an accepted stream").len(), at_most(10, begin));
+    let (told, most) = (lines(&log, "could not open an admitted stream").len(), at_most(10, begin));
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
 }
 

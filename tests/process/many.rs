@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use venue_sim::{binance::trade, blocking::Venue};
 
 const STREAMS: usize = 10_000;
-/// A debug build opens that many in some seconds; the rest is for machines that do much else.
+/// A debug build needs some seconds; the rest is for a busy machine.
 const STORM_PATIENCE: Duration = Duration::from_secs(60);
 const TARGET: &str = "/v1/stream/BTC-USDT";
 
-/// Descriptors of both tests' clients, and some of the test's own.
+/// Raises the limit so that the clients of both tests have descriptors.
 fn raise_descriptors() {
     let hard = getrlimit(Resource::Nofile).maximum;
     assert!(
@@ -91,7 +91,7 @@ fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_
         "there is room for other answers"
     );
 
-    // Who leaves makes room.
+    // A client that leaves makes room for another.
     crowd.members.retain(is_busy);
     gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
     let mut next = Crowd::new(TARGET);

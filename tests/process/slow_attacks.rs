@@ -17,7 +17,7 @@ const SECONDS: usize = 20;
 /// Each probe keeps a port of this machine busy for a minute.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 
-/// How an attack is made: the tool's mode, from how many connections, what it asks for, and how slow it is.
+/// The parameters of an attack: the tool's mode, connections, path and speed.
 struct Attack {
     mode: &'static str,
     connections: usize,
@@ -25,7 +25,7 @@ struct Attack {
     more: &'static [&'static str],
 }
 
-/// A head grows every 5 s; what is read are some bytes a second.
+/// Slow heads grow every 5 s; slow readers read some bytes a second.
 const ATTACKS: [Attack; 3] = [
     Attack { mode: "-H", connections: 1_000, path: "/v1/quotes/AAPL", more: &["-i", "5"] },
     // Fewer connections, since each requests ten large responses at once: thousands would test how fast these are made.
@@ -75,7 +75,7 @@ fn slow_heads_and_slow_readers_by_the_thousand() {
     gateway.metric_when("tickfan_http_connections", "", |connections| connections <= 1);
 }
 
-/// What the tool says of a second.
+/// The tool's report of one second.
 #[derive(Debug)]
 struct Row {
     connected: usize,
@@ -103,7 +103,7 @@ fn attack(tool: &Path, address: SocketAddr, wanted: &Attack) -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// Asks on ever new connections; each answer must come. Returns how many did.
+/// Sends requests, each on a new connection, and expects a response to each. Returns their number.
 fn probe(address: SocketAddr, over: &AtomicBool) -> usize {
     let mut answers = 0;
     while !over.load(Ordering::Relaxed) {
@@ -114,7 +114,7 @@ fn probe(address: SocketAddr, over: &AtomicBool) -> usize {
     answers
 }
 
-/// Reads a stream, which must go on and on. Returns how many ticks came.
+/// Reads a stream without a break; returns how many ticks came.
 fn read(address: SocketAddr, over: &AtomicBool) -> usize {
     let mut stream = Stream::open(address, "/v1/stream/AAPL");
     stream.named("hello");

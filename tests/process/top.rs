@@ -1,4 +1,4 @@
-//! What `tickfan top` prints of a gateway that runs.
+//! The output of `tickfan top` for a running gateway.
 
 use crate::support::{process::Process, stream::Stream};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-/// What `tickfan top --once` prints.
+/// The output of `tickfan top --once`.
 fn top(gateway: &Process) -> String {
     let admin = gateway.admin.to_string();
     let output =
@@ -45,7 +45,7 @@ fn each_number_is_there_and_rates_are_those_of_the_feed() {
             stream.next().unwrap();
         }
     });
-    // What is counted is published each second: a rate is known once two of them are over.
+    // Counts are published once a second: a rate needs two of them.
     gateway.metric_when("tickfan_stream_ticks_sent_total", "", |sent| sent as f64 > 2.0 * RATE);
     let text = top(&gateway);
     drop(over_tx);

@@ -1,5 +1,5 @@
-//! A client that keeps books: it reads a stream on a thread of its own, checks the order of every symbol's ticks, and keeps
-//! the newest of each. It can reconnect with the last id it saw, whatever happens to the gateway or to itself.
+//! A client that keeps books: it reads a stream on a thread of its own, checks the order of every symbol's ticks, and
+//! keeps the newest of each. It can reconnect with the last id it saw, whatever happens to the gateway or to itself.
 
 use super::{
     PATIENCE,
@@ -279,7 +279,7 @@ impl<A: Account> Books<A> {
             None => return Err(format!("{symbol} {seq} has no id")),
         }
         let entry = self.entries.entry(symbol.clone()).or_default();
-        // A symbol's first tick of a connection may come after a hole, and before its first update it may repeat its state.
+        // A symbol's first tick of a connection may come after a hole. Before its first update it may repeat its state.
         if let Some(before) = met.insert(symbol.clone(), seq)
             && (before, seq) != (0, 0)
         {

@@ -10,7 +10,7 @@ use std::{
 /// Clients that connect at the same time: a backlog takes so many without losing any.
 const CONNECTING_MAX: usize = 500;
 
-/// Clients that all ask for the same.
+/// Clients with the same request.
 pub struct Crowd {
     poll: Poll,
     events: Events,
@@ -22,7 +22,7 @@ pub struct Crowd {
 pub struct Member {
     socket: TcpStream,
     asked: bool,
-    /// All that came.
+    /// Everything that it has read.
     pub text: String,
     /// Whether the connection has ended.
     pub ended: bool,
@@ -34,7 +34,7 @@ impl Crowd {
         Self { poll: Poll::new().unwrap(), events: Events::with_capacity(1_024), request, members: Vec::new() }
     }
 
-    /// Lets so many more connect, and waits until each has got something that will do.
+    /// Connects so many more clients, and waits until each satisfies the condition.
     pub fn join(&mut self, address: SocketAddr, count: usize, patience: Duration, will_do: impl Fn(&Member) -> bool) {
         let deadline = Instant::now() + patience;
         let (first, all) = (self.members.len(), self.members.len() + count);
@@ -47,7 +47,7 @@ impl Crowd {
         }
     }
 
-    /// Waits until all have got something that will do.
+    /// Waits until all clients satisfy the condition.
     pub fn wait(&mut self, patience: Duration, will_do: impl Fn(&Member) -> bool) {
         let deadline = Instant::now() + patience;
         let mut left = self.members.iter().filter(|member| !will_do(member)).count();
@@ -64,7 +64,7 @@ impl Crowd {
         self.members.push(Member { socket, asked: false, text: String::new(), ended: false });
     }
 
-    /// Takes what is ready; returns how many that lacked it now have what will do.
+    /// Reads what is ready; returns how many more clients now satisfy the condition.
     fn turn(&mut self, deadline: Instant, will_do: &impl Fn(&Member) -> bool, state: impl Fn() -> String) -> usize {
         let left = deadline.saturating_duration_since(Instant::now());
         assert!(!left.is_zero(), "{}", state());

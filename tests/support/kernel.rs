@@ -1,4 +1,4 @@
-//! What the kernel still has of a connection, and how a client looks that is gone without a word.
+//! The kernel's view of a connection, and a client that vanishes without closing it.
 
 use socket2::{SockFilter, SockRef};
 use std::{
@@ -20,7 +20,7 @@ pub fn sockets(gateway: SocketAddr, client: SocketAddr) -> Vec<String> {
     table.lines().filter(|line| line.contains(&ends)).map(str::to_owned).collect()
 }
 
-/// The bytes that wait to be sent, or to be acknowledged, as such a line says.
+/// The bytes in such a line that wait to be sent or acknowledged.
 pub fn unacknowledged(line: &str) -> u64 {
     let queues = line.split_whitespace().nth(4).unwrap();
     u64::from_str_radix(queues.split_once(':').unwrap().0, 16).unwrap()

@@ -22,14 +22,14 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, OnceLock, atomic::AtomicBool, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tickfan::{
-    admin,
-    cache::{Cache, RingLimits},
+    admin::{self, DebugSources, GatewayStatus, HealthInputs, WorkerReports},
+    api::{self, StreamSink},
+    cache::{Cache, RingLimits, WorkerIndex},
     config,
-    fanout::{Counts, NewStream, http1_first_block},
-    http,
+    fanout::{Counts, NewStream, SlowestStreams, http1_first_block},
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
@@ -43,7 +43,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the gateway may take for what it does at once, on a machine that does much else.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// What a test may set.
+/// The settings of a test's gateway.
 #[derive(Clone)]
 pub struct Setup {
     pub server: config::Server,
@@ -79,6 +79,15 @@ impl Default for Setup {
     }
 }
 
+/// Hands opened streams to the test.
+struct Streams(mpsc::Sender<(TcpStream, NewStream)>);
+
+impl StreamSink for Streams {
+    fn open(&self, socket: TcpStream, stream: NewStream) -> std::io::Result<()> {
+        self.0.send((socket, stream)).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+}
+
 /// A running server whose streams end up in the test's hands.
 pub struct Gateway {
     pub address: SocketAddr,
@@ -98,15 +107,13 @@ impl Gateway {
         let (streams_tx, streams) = mpsc::channel();
         let draining = Arc::new(AtomicBool::new(false));
         let permits = permits(&setup.limits);
-        let services = http::Services {
+        let services = api::Services {
             cache: cache.clone(),
-            open_stream: Arc::new(move |socket, opening| {
-                streams_tx.send((socket, opening)).map_err(|_| ErrorKind::BrokenPipe.into())
-            }),
+            streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let server = http::Server::bind(&setup.server, &setup.limits, services).unwrap();
+        let server = api::Server::bind(&setup.server, &setup.limits, services).unwrap();
         let address = server.local_addr();
         let (shutdown, shutdown_rx) = watch::channel(false);
         let server = runtime.spawn(server.run(shutdown_rx));
@@ -139,7 +146,12 @@ impl Gateway {
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 
-    /// From now on no stream can be opened, as where the system refuses what its socket needs.
+    /// Opens nothing, for a server that does not run.
+    pub fn stream_sink(&self) -> Arc<dyn StreamSink> {
+        Arc::new(Streams(mpsc::channel().0))
+    }
+
+    /// Makes every new stream fail, as if the system refused to set up its socket.
     pub fn refuse_streams(&mut self) {
         self.streams = mpsc::channel().1;
     }
@@ -181,24 +193,48 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn start(situations: admin::HealthSource) -> Self {
+    /// A listener that reports this health, over a gateway without workers, feeds and symbols.
+    pub fn start(health: impl Fn() -> HealthInputs + Send + Sync + 'static) -> Self {
         let setup = Setup::default();
-        let inside = admin::DebugSources {
-            cache: cache(&[]),
-            feeds: Arc::new([]),
-            ask_workers: Arc::new(|_, _| (mpsc::channel().1, 0)),
-            counts: Arc::new(|_| Counts::default()),
+        let services = admin::Services {
+            metrics: metrics(),
+            status: Arc::new(Health(health)),
+            sources: DebugSources { cache: cache(&[]), feeds: Arc::new([]), workers: Arc::new(NoWorkers) },
         };
-        let gate = Gate::new(8);
-        let server = admin::Server::bind(&setup.server, &setup.limits, gate, metrics(), situations, inside).unwrap();
-        let (address, runtime) = (server.local_addr(), runtime());
+        let server = admin::Server::bind(&setup.server, &setup.limits, Gate::new(8), services).unwrap();
+        let address = server.local_addr();
+        let runtime = runtime();
         let (shutdown, shutdown_rx) = watch::channel(false);
         runtime.spawn(server.run(shutdown_rx));
         Self { address, _shutdown: shutdown, _runtime: runtime }
     }
 }
 
-/// The process's metrics: it has one recorder, whatever the number of tests in it.
+/// A gateway whose health the test decides.
+struct Health<F>(F);
+
+impl<F: Fn() -> HealthInputs + Send + Sync> GatewayStatus for Health<F> {
+    fn health(&self) -> HealthInputs {
+        self.0()
+    }
+
+    fn publish_metrics(&self, _: &mut String) {}
+}
+
+/// Has no workers, so none answers.
+struct NoWorkers;
+
+impl WorkerReports for NoWorkers {
+    fn ask_slowest(&self, _: usize, _: Instant) -> (mpsc::Receiver<SlowestStreams>, usize) {
+        (mpsc::channel().1, 0)
+    }
+
+    fn counts_of(&self, _: WorkerIndex) -> Counts {
+        Counts::default()
+    }
+}
+
+/// The process's metrics. All tests of a process share its one recorder.
 pub fn metrics() -> telemetry::Metrics {
     static METRICS: OnceLock<telemetry::Metrics> = OnceLock::new();
     METRICS.get_or_init(|| telemetry::install().unwrap()).clone()
@@ -241,7 +277,7 @@ pub fn update() -> Update {
 /// What the socket of a client that does not read holds: set before it connects, for later the window is open already.
 const NARROW_BYTES: usize = 4_096;
 
-/// A connection whose client takes next to nothing that it does not read.
+/// A connection whose client buffers next to nothing.
 pub fn connect_narrow(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(NARROW_BYTES).unwrap();
@@ -305,7 +341,7 @@ impl Client {
         self.answer(method != "HEAD")
     }
 
-    /// Reads the next answer, whose body's length is told.
+    /// Reads the next response, by its content length.
     pub fn answer(&mut self, with_body: bool) -> Answer {
         let head_end = loop {
             match self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -326,7 +362,7 @@ impl Client {
         answer
     }
 
-    /// Reads up to a whole line that begins so; returns what follows there.
+    /// Reads up to a line with this prefix; returns the rest of the line.
     pub fn line(&mut self, begin: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
@@ -338,7 +374,7 @@ impl Client {
         }
     }
 
-    /// Reads on until all that came since the last answer will do; returns it.
+    /// Reads until the bytes since the last response satisfy the condition; returns them.
     pub fn until(&mut self, will_do: impl Fn(&str) -> bool) -> String {
         while !std::str::from_utf8(&self.buffer).is_ok_and(&will_do) {
             assert!(self.read_more(), "ended after {:?}", String::from_utf8_lossy(&self.buffer));
@@ -352,7 +388,7 @@ impl Client {
         String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
     }
 
-    /// Whether nothing comes for a moment.
+    /// Whether nothing arrives for 100 ms.
     pub fn is_quiet(&mut self) -> bool {
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let quiet = matches!(self.socket.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);

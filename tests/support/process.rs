@@ -22,7 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with a configuration, which says nothing of `[server]`, and waits until it serves.
+    /// Starts it with a configuration without a `[server]` table, and waits until it serves.
     pub fn start(name: &str, config: &str) -> Self {
         Self::start_on(name, config, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
@@ -51,7 +51,7 @@ impl Process {
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
-        // For people: that is the form in which a line could be forged. All of it: nothing secret may be in any line.
+        // The format for people, in which a line could be forged, and every level: no line may contain a secret.
         command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
@@ -78,12 +78,12 @@ impl Process {
         self.log.iter().collect()
     }
 
-    /// The sum of a metric over the series that have this text among their labels.
+    /// The sum of a metric over the series whose labels contain this string.
     pub fn metric(&self, name: &str, label: &str) -> u64 {
         sum(&Client::connect(self.admin).get("/metrics").body, name, label)
     }
 
-    /// Waits until a metric has a value that will do; returns it.
+    /// Waits until a metric satisfies the condition; returns its value.
     pub fn metric_when(&self, name: &str, label: &str, will_do: impl Fn(u64) -> bool) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -168,7 +168,7 @@ impl Drop for Process {
     }
 }
 
-/// The sum of a metric over the series that have this text among their labels.
+/// The sum of a metric over the series whose labels contain this string.
 pub fn sum(text: &str, name: &str, label: &str) -> u64 {
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
     let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));

@@ -1,4 +1,4 @@
-//! Frames of Binance with the times at which they came: a recorded session, or one like it that is made up from a seed.
+//! Frames of Binance with their arrival times: a recorded session, or a similar one that is generated from a seed.
 
 use flate2::read::GzDecoder;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -9,7 +9,7 @@ const FOLDER_VARIABLE: &str = "TEST_RECORDINGS";
 const FILE: &str = "binance.txt.gz";
 const SEED: u64 = 20_240_808;
 const FRAMES: usize = 20_000;
-/// When the made-up session begins, in µs since 1970.
+/// The start of a generated session, in µs since 1970.
 const BEGIN_MICROS: u64 = 1_723_161_254_000_000;
 
 /// A session, in the order in which it came.
@@ -26,7 +26,7 @@ pub struct Frame {
 }
 
 impl Recording {
-    /// The recorded session where there is one, else the made-up one.
+    /// The recorded session if there is one, else a generated one.
     pub fn open() -> Self {
         match std::env::var_os(FOLDER_VARIABLE).map(|folder| PathBuf::from(folder).join(FILE)) {
             Some(path) => Self::read(path),
@@ -111,7 +111,7 @@ impl Recording {
     }
 }
 
-/// What a made-up session has come to.
+/// The state of a session that is being generated.
 struct Maker {
     random: SmallRng,
     at: Duration,

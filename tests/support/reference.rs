@@ -19,7 +19,7 @@ struct Envelope<'a> {
     data: BTreeMap<&'a str, &'a RawValue>,
 }
 
-/// What the gateway calls the venue's symbols.
+/// The gateway's names of the venue's symbols.
 const NAMES: [(&str, &str); 2] = [("BTCUSDT", "BTC-USDT"), ("ETHUSDT", "ETH-USDT")];
 
 /// Each trade is a tick, and each quote that changes a field.

@@ -16,7 +16,7 @@ const ALL_PATIENCE: Duration = Duration::from_secs(180);
 pub struct Stream {
     reader: BufReader<Box<dyn Read + Send>>,
     deadline: Instant,
-    /// What came last, for the report of what did not come.
+    /// The last block, for a failure's message.
     last: String,
 }
 
@@ -36,13 +36,13 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// A field's text; empty if it is not there.
+    /// A field's value as a string; empty if it is absent.
     pub fn text(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", |text| text.trim_matches('"'))
     }
 
     pub fn number(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap_or_else(|_| panic!("{name} is no number in {:?}", self.fields))
+        self.text(name).parse().unwrap_or_else(|_| panic!("{name} is not a number in {:?}", self.fields))
     }
 }
 

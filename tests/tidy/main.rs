@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -18,8 +18,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
     ("fanout", &["market", "wire", "cache", "config", "telemetry", "sync"]),
-    ("http", &["market", "wire", "cache", "fanout", "config", "limits", "telemetry"]),
-    ("admin", &["market", "cache", "fanout", "feed", "http", "config", "limits", "telemetry"]),
+    ("server", &["config", "limits", "telemetry"]),
+    ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry"]),
+    ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
     ("config", &["market"]),
     ("limits", &[]),
     ("telemetry", &[]),
@@ -27,6 +28,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("cli", &["config"]),
     ("top", &[]),
 ];
+
+/// The one file that names warp: everywhere else routes are patterns and functions.
+const NAMES_WARP: &str = "src/server/router.rs";
+
+/// Folders whose files still import each other in circles.
+const WITH_IMPORT_CIRCLES: &[&str] = &[];
 
 /// Stages that use neither an async runtime nor a web framework.
 const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
@@ -144,12 +151,133 @@ fn the_path_of_a_tick_needs_no_runtime() {
 }
 
 #[test]
+fn one_file_names_warp() {
+    for path in files("src", "rs") {
+        let names_warp = code(&path).contains("warp::");
+        assert_eq!(names_warp, relative(&path) == NAMES_WARP, "{} and warp", relative(&path));
+    }
+}
+
+/// The modules that `prefix…` paths of a code name, also inside braces: `stream` in `super::stream::…`.
+fn siblings(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (place, _) in code.match_indices(prefix) {
+        // `super::super::x` leads out of the folder, and `my_super::x` is another path.
+        let before = code[..place].chars().next_back().unwrap_or(' ');
+        if before.is_alphanumeric() || before == '_' || before == ':' {
+            continue;
+        }
+        let rest = &code[place + prefix.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.insert(first_word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut entry = String::new();
+        for character in list.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if character == ',' && depth == 0 {
+                found.insert(first_word(&std::mem::take(&mut entry)));
+            } else {
+                entry.push(character);
+            }
+        }
+        found.insert(first_word(&entry));
+    }
+    found
+}
+
+fn first_word(path: &str) -> String {
+    path.trim_start().chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
+}
+
+/// For each child module of a folder, the siblings that it imports. A child is a file or a folder with all its files;
+/// the folder's own `mod.rs` imports its children, and is not one of them.
+fn imports_between_children(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let crate_path = relative(folder).replace('/', "::").replacen("src", "crate", 1) + "::";
+    let mut imports = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            let children = files(&relative(&path), "rs").into_iter().filter(|file| !is_test(file));
+            let code: String = children.map(|file| code(&file)).collect();
+            imports.insert(name, siblings(&code, &crate_path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) && name != "mod" {
+            let code = code(&path);
+            let mut imported = siblings(&code, "super::");
+            imported.append(&mut siblings(&code, &crate_path));
+            imports.insert(name, imported);
+        }
+    }
+    // A child's `mod.rs` reaches its siblings by `super::` too.
+    let names: BTreeSet<String> = imports.keys().cloned().collect();
+    for (name, imported) in &mut imports {
+        let module = folder.join(name).join("mod.rs");
+        if module.exists() {
+            imported.append(&mut siblings(&code(&module), "super::"));
+        }
+        imported.retain(|other| other != name && names.contains(other));
+    }
+    imports
+}
+
+/// The modules from which imports lead back to them.
+fn in_circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<&String> {
+    let reaches_itself = |start: &String| {
+        let mut seen = BTreeSet::new();
+        let mut ahead = vec![start];
+        while let Some(module) = ahead.pop() {
+            for next in imports.get(module).into_iter().flatten() {
+                if next == start {
+                    return true;
+                }
+                if seen.insert(next) {
+                    ahead.push(next);
+                }
+            }
+        }
+        false
+    };
+    imports.keys().filter(|module| reaches_itself(module)).collect()
+}
+
+#[test]
+fn files_of_a_folder_do_not_import_each_other_in_circles() {
+    let found =
+        siblings("use super::{\n a::{B, c},\n d,\n};\nsuper::e::f();\nsuper::super::g;\nmy_super::h;", "super::");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["", "a", "d", "e", "super"]);
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let imports = [("a", set(&["b"])), ("b", set(&["c"])), ("c", set(&["b"])), ("d", set(&["a"]))];
+    assert_eq!(in_circles(&imports.map(|(name, imported)| (name.to_owned(), imported)).into()), ["b", "c"]);
+
+    let mut folders: BTreeSet<PathBuf> = files("src", "rs").iter().map(|file| file.parent().unwrap().into()).collect();
+    folders.remove(&root().join("src"));
+    let mut circles = Vec::new();
+    for folder in folders {
+        let imports = imports_between_children(&folder);
+        let modules = in_circles(&imports);
+        let is_exception = WITH_IMPORT_CIRCLES.contains(&relative(&folder).as_str());
+        if is_exception == modules.is_empty() {
+            circles.push(format!("{}: {modules:?}, an exception: {is_exception}", relative(&folder)));
+        }
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
 fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
         "feed/connection.rs",
         "feed/simulator.rs",
         "fanout/thread.rs",
-        "http/",
+        "server/",
+        "api/",
         "admin/",
         "gateway.rs",
         "main.rs",

@@ -71,7 +71,8 @@ impl<'a> LastStateCheck<'a> {
             return Err(Wrong { what, bytes: &newest.block });
         }
         let Some(expected) = self.venue_state.get(self.seen_ticks.name(symbol)) else { return Ok(()) };
-        // If the tick's bytes are evicted, other streams are far ahead. Only a stream of some parts may be that far behind.
+        // If the tick's bytes are evicted, other streams are far ahead. Only a stream of some parts may be that far
+        // behind.
         let Some(seen) = self.seen_ticks.tick(epoch, symbol, seq) else {
             return if seq == 0 { Err(Wrong { what: "it never got data".to_owned(), bytes: b"" }) } else { Ok(()) };
         };

@@ -1,7 +1,8 @@
 //! Checks that what streams get is correct. Pure: the caller passes times in.
 //!
-//! All streams share one [`SeenTicks`]. The first copy of a tick is parsed in full and compared with what the venue sent; every other
-//! copy must have the same bytes. So a changed digit is found in any copy, and a copy costs a look-up and a comparison.
+//! All streams share one [`SeenTicks`]. The first copy of a tick is parsed in full and compared with what the venue
+//! sent; every other copy must have the same bytes. So a changed digit is found in any copy, and a copy costs a look-up
+//! and a comparison.
 
 mod last;
 mod slots;

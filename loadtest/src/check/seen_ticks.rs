@@ -12,7 +12,8 @@ use std::{
     sync::Arc,
 };
 
-/// The most ticks whose bytes are kept: some 30 MB. A copy that arrives after that many other ticks is parsed in full again.
+/// The most ticks whose bytes are kept: some 30 MB. A copy that arrives after that many other ticks is parsed in full
+/// again.
 const TICKS_MAX: usize = 65_536;
 
 /// A tick that was parsed in full.
@@ -117,8 +118,8 @@ impl SeenTicks {
             .or_else(|| self.ticks.get(&Key { epoch, symbol, seq }))
     }
 
-    /// Checks an unnamed event that a stream has read, and notes its violations. Returns its symbol and its tick, or `None` if it is
-    /// not a tick.
+    /// Checks an unnamed event that a stream has read, and notes its violations. Returns its symbol and its tick, or
+    /// `None` if it is not a tick.
     pub fn observe(&mut self, copy: TickCopy<'_>, violations: &mut Violations) -> Option<(u32, Rc<SeenTick>)> {
         let TickCopy { epoch, stream, block, now } = copy;
         if let Some((name, seq)) = peek(block)

@@ -31,8 +31,8 @@ pub struct Reading {
     pub now: i64,
     /// When the stream connected. Ticks that the gateway received earlier are snapshots to it.
     pub opened: i64,
-    /// How late a stream may read a tick that other streams have replaced. `None`: not checked, since the stream or the whole
-    /// load tester is slow.
+    /// How late a stream may read a tick that other streams have replaced. `None`: not checked, since the stream or the
+    /// whole load tester is slow.
     pub old_after: Option<Duration>,
 }
 

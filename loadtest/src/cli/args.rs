@@ -44,8 +44,8 @@ pub struct OutputArgs {
     /// Write a report with plots, as one self-contained HTML file.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Add a threshold, such as latency_p99=50ms; may be repeated. It replaces a threshold of the scenario on the same measure, or
-    /// a default of `streams`, which are failed=0 and lost=0.
+    /// Add a threshold, such as latency_p99=50ms; may be repeated. It replaces a threshold of the scenario on the same
+    /// measure, or a default of `streams`, which are failed=0 and lost=0.
     #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
     pub thresholds: Vec<Threshold>,
 }
@@ -61,9 +61,9 @@ pub struct RunArgs {
     /// Load a running gateway whose feed is the venue at --venue-listen.
     #[arg(long, value_name = "URL", requires = "venue_listen")]
     pub url: Option<String>,
-    /// Load another server than tickfan, with this path for its streams. {symbols} stands for a stream's symbols joined by commas,
-    /// {symbols:SEPARATOR} for another separator. Events are counted, and the latency of trades with `trade_ts` is measured;
-    /// nothing is checked.
+    /// Load another server than tickfan, with this path for its streams. {symbols} stands for a stream's symbols joined
+    /// by commas, {symbols:SEPARATOR} for another separator. Events are counted, and the latency of trades with
+    /// `trade_ts` is measured; nothing is checked.
     #[arg(long, requires = "url")]
     pub path: Option<String>,
     /// The address on which the venue listens [default: any free port of loopback].
@@ -100,8 +100,8 @@ pub struct StreamsArgs {
     /// The symbols that streams subscribe to, the most popular first.
     #[arg(long, value_delimiter = ',', required_unless_present = "path", conflicts_with = "path")]
     pub symbols: Vec<String>,
-    /// Load another server than tickfan, with this path for all streams. Events are counted, and the latency of trades with
-    /// `trade_ts` is measured; nothing is checked.
+    /// Load another server than tickfan, with this path for all streams. Events are counted, and the latency of trades
+    /// with `trade_ts` is measured; nothing is checked.
     #[arg(long)]
     pub path: Option<String>,
     /// The number of streams.
@@ -201,8 +201,8 @@ pub struct VenueArgs {
     /// Start the recording over at its end.
     #[arg(long)]
     pub looped: bool,
-    /// Schedule an outage, such as mute:10s:5s; may be repeated. break: reset connections and refuse new ones. mute: keep
-    /// connections and answer pings, but send no data.
+    /// Schedule an outage, such as mute:10s:5s; may be repeated. break: reset connections and refuse new ones. mute:
+    /// keep connections and answer pings, but send no data.
     #[arg(long = "outage", value_name = "KIND:AT:LASTS")]
     pub outages: Vec<Outage>,
     /// The seed of prices and of the order of symbols.

@@ -75,7 +75,8 @@ impl Admin {
         }
     }
 
-    /// The missed ticks of each stream by the stream's name. If there are many streams, only of those that missed the most.
+    /// The missed ticks of each stream by the stream's name. If there are many streams, only of those that missed the
+    /// most.
     ///
     /// # Errors
     /// [`AdminError`].

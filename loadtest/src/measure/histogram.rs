@@ -36,7 +36,8 @@ pub struct Percentiles {
 }
 
 impl Histogram {
-    /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above a minute as a minute.
+    /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above a minute as a
+    /// minute.
     pub fn record(&mut self, micros: i64) {
         self.0.saturating_record(u64::try_from(micros).unwrap_or(0));
     }

@@ -34,7 +34,7 @@ impl Process {
         let folder = |pid: &str| Path::new("/proc").join(pid);
         let pid = pid.to_string();
         let mut process = Self { folders: vec![folder(&pid)] };
-        // A kernel may not tell them.
+        // A kernel may not list them.
         let children = fs::read_to_string(process.folders[0].join(format!("task/{pid}/children"))).unwrap_or_default();
         process.folders.extend(children.split_whitespace().map(folder));
         process.usage().map(|_| process)
@@ -77,7 +77,7 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// Processor time divided by a count, in µs; `None` where there is too little of it to tell.
+/// Processor time divided by a count, in µs; `None` if it is too little to divide.
 pub fn micros_per(cpu: Duration, count: u64) -> Option<f64> {
     (cpu >= CPU_MIN && count > 0).then(|| cpu.as_secs_f64() * 1e6 / count as f64)
 }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_server_is_measured_with_its_workers() {
-        // A shell that stays for the children of its own, of which the kernel tells.
+        // A shell that waits for its own children, which the kernel lists.
         let shell = ["-c", "sleep 60 & echo started; wait"];
         let mut parent = Command::new("sh").args(shell).stdout(Stdio::piped()).spawn().unwrap();
         let mut started = [0; 8];

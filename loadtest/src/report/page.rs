@@ -50,7 +50,8 @@ fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
     }
     out.push_str("</dl>");
     for crossed in &of.crossed {
-        let (was, allowed) = (escaped(&crossed.was), escaped(&crossed.allowed));
+        let was = escaped(&crossed.was);
+        let allowed = escaped(&crossed.allowed);
         write!(out, "<p class=\"bad\"><b>{}</b> is {was}; the threshold is {allowed}.</p>", crossed.measure)?;
     }
     if !of.kept.is_empty() {
@@ -190,7 +191,8 @@ fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
     write!(out, "<h2>Violations</h2>")?;
     for evidence in &of.violations.evidence {
         let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
-        let (what, bytes) = (escaped(&evidence.what), escaped(&evidence.bytes));
+        let what = escaped(&evidence.what);
+        let bytes = escaped(&evidence.bytes);
         let rule = evidence.rule.name();
         write!(out, "<details><summary><b>{rule}</b> {stream}{what}</summary><pre>{bytes}</pre></details>")?;
     }

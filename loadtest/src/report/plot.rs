@@ -60,14 +60,16 @@ impl Plot<'_> {
 
     fn axes(&self, out: &mut String, x_max: f64, scale: &Scale) -> std::fmt::Result {
         for share in scale.marks() {
-            let (y, value) = (y_at(share), (self.value)(scale.value(share)));
+            let y = y_at(share);
+            let value = (self.value)(scale.value(share));
             write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT)?;
             write!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", LEFT - 8.0, y + 4.0)?;
         }
         // A whole number, as the labels are.
         let step = rounded_up(x_max / LABELS_MAX).max(self.x_step_min).ceil();
         for number in (0..).map(|number| f64::from(number) * step).take_while(|place| *place <= x_max) {
-            let (x, place) = (x_at(number / x_max), (self.place)(number));
+            let x = x_at(number / x_max);
+            let place = (self.place)(number);
             write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 18.0)?;
         }
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;

@@ -180,8 +180,8 @@ fn memory_of_first_third(observed: &Observed<'_>) -> Option<u64> {
     in_time.filter_map(|sample| sample.gateway_memory).max()
 }
 
-/// Checks that the streams' holes are the gateway's missed ticks. Streams that ended with unread bytes have not seen all their
-/// holes, so then the streams may count fewer.
+/// Checks that the streams' holes are the gateway's missed ticks. Streams that ended with unread bytes have not seen
+/// all their holes, so then the streams may count fewer.
 fn check_holes(outcome: &mut Outcome, missed: u64) {
     let holes = outcome.measures.holes;
     let is_right = if outcome.is_complete { holes == missed } else { holes <= missed };

@@ -222,8 +222,8 @@ impl<'a> BareLoop<'a> {
 }
 
 impl Client {
-    /// Sends the pending bytes; returns whether some of them are left for the next round. A client that is too far behind is
-    /// dropped, since the floor does not conflate.
+    /// Sends the pending bytes; returns whether some of them are left for the next round. A client that is too far
+    /// behind is dropped, since the floor does not conflate.
     fn send(&mut self, summary: &mut FloorSummary) -> bool {
         match self.socket.write(&self.pending) {
             Ok(count) => drop(self.pending.drain(..count)),

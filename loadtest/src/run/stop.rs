@@ -17,8 +17,8 @@ use std::{
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// A request that SIGINT and SIGTERM make. From now on these signals no longer end the process by themselves: the run stops
-    /// what it has started, and reports the results so far.
+    /// A request that SIGINT and SIGTERM make. From now on these signals no longer end the process by themselves: the
+    /// run stops what it has started, and reports the results so far.
     ///
     /// # Errors
     /// The system cannot register a signal handler.

@@ -17,7 +17,8 @@ pub struct Scenario {
     pub about: String,
     /// The venue that feeds the gateway.
     pub venue: VenueSetup,
-    /// Keys of the gateway's own configuration by table: `fanout`, `limits`, `server`. Those of `feed` apply to each of its feeds.
+    /// Keys of the gateway's own configuration by table: `fanout`, `limits`, `server`. Those of `feed` apply to each of
+    /// its feeds.
     #[serde(default)]
     pub gateway: BTreeMap<String, toml::Table>,
     /// How long the load lasts once all streams are open.

@@ -34,8 +34,8 @@ pub enum OutageKind {
 }
 
 impl Outage {
-    /// When streams may no longer show anything as live: halfway through, since the load began. `None` if it may be over before
-    /// all streams are updated.
+    /// When streams may no longer show anything as live: halfway through, since the load began. `None` if it may be
+    /// over before all streams are updated.
     pub fn is_known_by(&self) -> Option<Duration> {
         let half = self.lasts.0 / 2;
         (half >= PROPAGATION).then_some(self.at.0 + half)

@@ -10,7 +10,8 @@ use std::{
 /// Streams per source address: Linux has about 28,000 ephemeral ports per address, some of them in TIME_WAIT.
 const STREAMS_PER_SOURCE: u32 = 20_000;
 
-/// The source address of a stream. On loopback every 20,000 streams get an address of their own; elsewhere the system chooses.
+/// The source address of a stream. On loopback every 20,000 streams get an address of their own; elsewhere the system
+/// chooses.
 pub(super) fn source(target: IpAddr, stream: u32) -> Option<IpAddr> {
     let number = stream / STREAMS_PER_SOURCE;
     let is_needed = number > 0 && target.is_loopback() && target.is_ipv4();

@@ -1,6 +1,7 @@
 //! The streams: one thread reads, checks and measures thousands of clients.
 //!
-//! It is one thread because one core has to be enough, and because comparing what streams have read then needs no locks.
+//! It is one thread because one core has to be enough, and because comparing what streams have read then needs no
+//! locks.
 
 mod server_wire;
 mod plan;

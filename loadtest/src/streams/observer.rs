@@ -89,8 +89,8 @@ impl Observer {
         self.is_measuring.then_some(age)
     }
 
-    /// Counts another server's event; a block without data is not an event. The latency of events with `"kind":"trade"` and
-    /// `"trade_ts"`, as tickfan's have, is measured too.
+    /// Counts another server's event; a block without data is not an event. The latency of events with `"kind":"trade"`
+    /// and `"trade_ts"`, as tickfan's have, is measured too.
     pub(super) fn count(&mut self, block: &[u8], reader: Reader) {
         if !block.starts_with(b"data:") && memmem::find(block, b"\ndata:").is_none() {
             return;

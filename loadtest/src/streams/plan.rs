@@ -57,8 +57,8 @@ pub enum Reads {
 }
 
 impl Reads {
-    /// The size of the socket's receive buffer in bytes. Left alone, the kernel grows it to 6 MB on loopback. It would then hold a
-    /// minute of unread ticks and hide from the gateway that its clients are slow.
+    /// The size of the socket's receive buffer in bytes. Left alone, the kernel grows it to 6 MB on loopback. It would
+    /// then hold a minute of unread ticks and hide from the gateway that its clients are slow.
     pub(super) fn receive_buffer(self) -> usize {
         match self {
             // The window of a distant client: at a usual rate, a second of ticks.
@@ -85,7 +85,8 @@ pub fn plan(group: &Group, symbols: usize, seed: u64) -> Vec<Box<[u32]>> {
     (0..group.count).map(|_| choose(group.symbols.min(symbols), &sums, &mut random)).collect()
 }
 
-/// Draws until `count` different symbols are chosen. After too many draws, the most popular remaining symbols fill up the rest.
+/// Draws until `count` different symbols are chosen. After too many draws, the most popular remaining symbols fill up
+/// the rest.
 fn choose(count: usize, sums: &[f64], random: &mut SmallRng) -> Box<[u32]> {
     const DRAWS_PER_SYMBOL: usize = 30;
     let all = sums.last().copied().unwrap_or(0.0);

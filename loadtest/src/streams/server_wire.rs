@@ -5,7 +5,8 @@
 pub enum Wire {
     /// tickfan's wire: every event is checked.
     Tickfan,
-    /// Any Server-Sent Events under a path: they are counted, and the latency of trades that carry `trade_ts` is measured.
+    /// Any Server-Sent Events under a path: they are counted, and the latency of trades that carry `trade_ts` is
+    /// measured.
     Plain {
         /// The path and query of each stream, a template: see [`Wire::path`].
         path: String,
@@ -13,8 +14,8 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// The path and query of a stream with these symbols. In a template `{symbols}` stands for them joined by commas, and
-    /// `{symbols:SEPARATOR}` for them joined by that separator, for servers that take a parameter per symbol.
+    /// The path and query of a stream with these symbols. In a template `{symbols}` stands for them joined by commas,
+    /// and `{symbols:SEPARATOR}` for them joined by that separator, for servers that take a parameter per symbol.
     pub(crate) fn path(&self, symbols: &[&str]) -> String {
         match self {
             Self::Tickfan => format!("/v1/stream?symbols={}", symbols.join(",")),

@@ -13,7 +13,8 @@ pub(super) enum Task {
     Leave,
 }
 
-/// All scheduled tasks by time. Each is for one connection of its stream: the caller ignores those of an earlier generation.
+/// All scheduled tasks by time. Each is for one connection of its stream: the caller ignores those of an earlier
+/// generation.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u32, u32, Task)>>,

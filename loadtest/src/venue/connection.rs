@@ -81,7 +81,7 @@ impl Acceptor {
             tokio::select! {
                 changed = self.behaviour.changed() => if changed.is_err() { return },
                 accepted = accept(listener.as_ref()), if has_room && listener.is_some() => {
-                    if let (Ok(socket), Some(commands)) = (accepted, self.commands.upgrade()) {
+                    if let Ok(socket) = accepted && let Some(commands) = self.commands.upgrade() {
                         let behaviour = self.behaviour.clone();
                         connections.spawn(serve_connection(socket, self.shared.clone(), behaviour, commands.subscribe()));
                     }

@@ -11,7 +11,8 @@ use tokio::sync::broadcast;
 
 /// The most updates in a batch.
 const BATCH_MAX: usize = 2_000;
-/// How much later than asked a sleep may end. The end of a long wait is spent spinning, so that an update leaves when it is due.
+/// How much later than asked a sleep may end. The end of a long wait is spent spinning, so that an update leaves when
+/// it is due.
 const WAKE_LATE: Duration = Duration::from_micros(150);
 /// The shortest wait that ends with spinning. In a shorter one, spinning would be most of the processor time.
 const LONG_WAIT: Duration = Duration::from_millis(2);

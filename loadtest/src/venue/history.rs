@@ -1,5 +1,5 @@
-//! The venue's recent trades and quotes, against which ticks are checked. The sizes of a random walk are ordinals, so a tick itself
-//! identifies the trade and the quote that it shows.
+//! The venue's recent trades and quotes, against which ticks are checked. The sizes of a random walk are ordinals, so a
+//! tick itself identifies the trade and the quote that it shows.
 
 use super::protocol::Protocol;
 use foldhash::fast::FixedState;
@@ -39,8 +39,8 @@ impl Part<'_> {
     }
 }
 
-/// The last trades and quotes of each symbol. Each is one atomic word, its ordinal above a hash of its numbers, so that the venue
-/// and the streams do not wait for each other.
+/// The last trades and quotes of each symbol. Each is one atomic word, its ordinal above a hash of its numbers, so that
+/// the venue and the streams do not wait for each other.
 #[derive(Debug)]
 pub struct History {
     protocol: Protocol,

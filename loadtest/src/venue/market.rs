@@ -1,5 +1,5 @@
-//! The symbols that the venue trades: a random walk per symbol, and the newest state that was sent of each. The size of a trade or
-//! a quote is its ordinal, so that a tick itself identifies the trade and the quote that it shows.
+//! The symbols that the venue trades: a random walk per symbol, and the newest state that was sent of each. The size of
+//! a trade or a quote is its ordinal, so that a tick itself identifies the trade and the quote that it shows.
 
 use super::{
     batch::{Batch, Kind, Update},
@@ -17,7 +17,8 @@ const CENTS_MIN: i64 = 100;
 /// The newest state of a symbol, as a gateway must show it: numbers in plain digits without trailing zeros.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Newest {
-    /// Trades that were sent. In a random walk it is also the size of the last one, in units of the protocol's smallest size.
+    /// Trades that were sent. In a random walk it is also the size of the last one, in units of the protocol's smallest
+    /// size.
     pub trades: u64,
     /// Quotes that were sent. In a random walk it is also both sizes of the last one.
     pub quotes: u64,

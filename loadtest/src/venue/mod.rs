@@ -1,13 +1,13 @@
-//! A scriptable venue behind a real websocket. It trades at a rate or plays a recording; on command it breaks off, goes mute,
-//! drips, or sends malformed messages.
+//! A scriptable venue behind a real websocket. It trades at a rate or plays a recording; on command it breaks off, goes
+//! mute, drips, or sends malformed messages.
 //!
 //! ```text
 //! market ─► generator ─► connections ─► feeds
 //!  state     thread       tokio task
 //! ```
-//! The generator's schedule is open-loop: an update's venue time is when it was due, not when it was sent, so that a late
-//! update shows up as late. It generates only what a connection has subscribed to, so the market's newest state is what was
-//! sent.
+//! The generator's schedule is open-loop: an update's venue time is when it was due, not when it was sent, so that a
+//! late update shows up as late. It generates only what a connection has subscribed to, so the market's newest state is
+//! what was sent.
 
 mod recording;
 mod protocol;

@@ -117,7 +117,8 @@ impl Venue {
         self.command_connections(ConnectionCommand::Send(Arc::new(batch)));
     }
 
-    /// The newest state that it sent of a symbol; `None` if it does not trade the symbol. Parts that it never sent are empty.
+    /// The newest state that it sent of a symbol; `None` if it does not trade the symbol. Parts that it never sent are
+    /// empty.
     pub fn newest(&self, symbol: &str) -> Option<Newest> {
         self.shared.market().newest(symbol)
     }

@@ -14,13 +14,13 @@ use std::{
 pub struct Sent {
     /// Updates that it generated for subscribed connections.
     pub updates: u64,
-    /// Updates that it wrote to a connection. The client may not have read them yet, since the kernel's buffers hold a few MB. An
-    /// update for several connections counts once for each.
+    /// Updates that it wrote to a connection. The client may not have read them yet, since the kernel's buffers hold a
+    /// few MB. An update for several connections counts once for each.
     pub taken: u64,
     /// Updates that were due while no connection was subscribed.
     pub unwanted: u64,
-    /// Batches that connections lost because they were too far behind. A connection counts them when it next has room; of a
-    /// client that never reads again, only `taken` shows it.
+    /// Batches that connections lost because they were too far behind. A connection counts them when it next has room;
+    /// of a client that never reads again, only `taken` shows it.
     pub lost: u64,
     /// The longest time between an update's due time and its generation.
     pub latest: Duration,

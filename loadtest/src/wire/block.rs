@@ -1,6 +1,7 @@
 //! Server-Sent Events: a stream of bytes into blocks, and a block into its fields.
 //!
-//! Lines end in LF or CRLF. A bare CR, which the format allows too, is no line's end here: no server that is known sends one.
+//! Lines end in LF or CRLF. A bare CR, which the format allows too, does not end a line here: known servers do not send
+//! it.
 
 use std::str;
 
@@ -28,14 +29,15 @@ pub enum BlockError {
     /// A line begins with no field that the format knows.
     #[error("a line of the block has no known field")]
     Field,
-    /// `retry:` is no number.
-    #[error("retry is no number")]
+    /// `retry:` is not a number.
+    #[error("retry is not a number")]
     Retry,
 }
 
 /// Calls `each` with every complete block of `bytes`, without its blank line; returns how many bytes that were.
 pub fn split_blocks(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
-    let (mut start, mut from) = (0, 0);
+    let mut start = 0;
+    let mut from = 0;
     while let Some(found) = memchr::memchr(b'\n', &bytes[from..]) {
         let end = from + found;
         let blank = match &bytes[end + 1..] {

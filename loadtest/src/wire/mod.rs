@@ -1,4 +1,5 @@
-//! Parsers for what a socket delivers: an HTTP head, Server-Sent Events, ticks. Pure, and independent of the gateway's code.
+//! Parsers for what a socket delivers: an HTTP head, Server-Sent Events, ticks. Pure, and independent of the gateway's
+//! code.
 
 mod block;
 mod head;

@@ -191,8 +191,8 @@ impl Values {
     }
 }
 
-/// The symbol and `seq` of a tick's event, if they come first, as they do on tickfan's wire. They are enough to find a copy that was
-/// parsed in full, with which the event is then compared.
+/// The symbol and `seq` of a tick's event, if they come first, as they do on tickfan's wire. They are enough to find a
+/// copy that was parsed in full, with which the event is then compared.
 pub fn peek(block: &[u8]) -> Option<(&[u8], u64)> {
     let line = block.strip_prefix(b"id: ")?;
     let data = &line[memchr::memchr(b'\n', line)? + 1..];

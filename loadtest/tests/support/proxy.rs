@@ -1,4 +1,4 @@
-//! A proxy between gateway and clients that breaks one rule, once, or alike for all.
+//! A proxy between gateway and clients that violates one rule, for one stream or for all.
 
 use std::{
     io::{Read as _, Write as _},
@@ -23,7 +23,8 @@ pub(crate) enum Fault {
 
 /// The tick of a stream that is hit: the streams are all open by then.
 const TICK: u64 = 20;
-/// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half seconds.
+/// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half
+/// seconds.
 const DELAY_TICKS: u64 = 30_000;
 
 #[derive(Default)]
@@ -82,7 +83,10 @@ fn forward(mut client: TcpStream, upstream: SocketAddr, fault: Fault, shared: &S
     let head = read_head(&mut server)?;
     client.write_all(&head).ok()?;
     let may_hit = fault != Fault::None && !request.contains(&b',');
-    let (mut bytes, mut chunk, mut ticks, mut held) = (Vec::new(), vec![0; 64 * 1024], 0, Vec::new());
+    let mut bytes = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    let mut ticks = 0;
+    let mut held = Vec::new();
     loop {
         let count = server.read(&mut chunk).ok().filter(|count| *count > 0)?;
         bytes.extend_from_slice(&chunk[..count]);
@@ -138,7 +142,8 @@ fn change_price(block: &mut [u8]) -> bool {
 
 /// Reads up to the end of a head, and no byte more.
 fn read_head(socket: &mut TcpStream) -> Option<Vec<u8>> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
+    let mut head = Vec::new();
+    let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         socket.read_exact(&mut byte).ok()?;
         head.push(byte[0]);

@@ -1,4 +1,4 @@
-//! Reads a stream all the while and judges each tick: nothing old may ever be shown as live.
+//! A client that judges each tick of its stream: the gateway may never show an old price as live.
 
 use crate::support::{
     PATIENCE,
@@ -7,18 +7,18 @@ use crate::support::{
 };
 use std::{net::SocketAddr, time::Duration};
 
-/// What a client is shown of a symbol.
+/// The state of a symbol as its client sees it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shown {
     pub(super) seq: u64,
     pub(super) state: String,
     pub(super) reason: String,
     pub(super) stale: String,
-    /// Which of the venue's trades and quotes is shown: its sizes tell.
+    /// The ordinals of the venue's trade and quote, which it sends as their sizes.
     pub(super) ordinals: [u64; 2],
-    /// What was shown when the last outage was told, and when that was, in µs.
+    /// The ordinals at the start of the last outage, and its start in µs.
     outage: Option<([u64; 2], u64)>,
-    /// Each state that was shown, in order, with its reason.
+    /// Every state so far with its reason, in order.
     pub(super) course: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Checker {
         self.0.read(|books| books.entries.get(symbol).map_or(0, |entry| entry.holes))
     }
 
-    /// Waits for the stream's end, which the gateway brings about.
+    /// Waits until the gateway ends the stream.
     pub(super) fn end(self) {
         self.0.end();
     }
@@ -82,7 +82,7 @@ impl Account for Shown {
         }
         match state {
             "live" => self.judge_live(tick, ordinals, &stale)?,
-            // Told again, it is the same outage, however much came meanwhile.
+            // A repeated state with the same `since` is the same outage.
             "stale" | "refused" | "closed" if self.outage.is_none_or(|(_, since)| since != tick.number("since")) => {
                 self.outage = Some((self.ordinals, tick.number("since")));
             }
@@ -95,7 +95,7 @@ impl Account for Shown {
 }
 
 impl Shown {
-    /// What was received after an outage, and is not said to be stale, must be newer than what was known before it.
+    /// After an outage, every part that is not marked as stale must be newer than before the outage.
     fn judge_live(&self, tick: &Tick, ordinals: [u64; 2], stale: &str) -> Result<(), String> {
         let Some((before, since)) = self.outage else { return Ok(()) };
         if tick.number("recv") < since {

@@ -20,11 +20,11 @@ use tickfan_loadtest::venue::{Bad, Command, Door, Flow, Load, Protocol, Setup, V
 const MUTE_AFTER: Duration = Duration::from_secs(2);
 /// The longest wait before the next attempt after a first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// A state that the gateway gives at once.
+/// The gateway changes some states at once.
 const AT_ONCE: Duration = Duration::ZERO;
 const CALM: &str = "SOL-USDT";
 
-/// A gateway with two feeds, one of which is in for something, and a client that watches all symbols of both.
+/// A gateway with two feeds, of which one has outages, and a client that watches all symbols of both.
 struct Rig {
     venue: Venue,
     _calm_venue: Venue,
@@ -34,7 +34,7 @@ struct Rig {
     symbols: &'static [&'static str],
 }
 
-/// Does it to a venue of each protocol, both at a time.
+/// Runs a test against a venue of each protocol, both at the same time.
 fn to_each_venue(name: &str, fault: impl Fn(Rig) + Sync) {
     std::thread::scope(|scope| {
         for (protocol, kind) in [(Protocol::Binance, "crypto"), (Protocol::Alpaca, "stocks")] {
@@ -70,7 +70,7 @@ impl Rig {
         Self { venue, _calm_venue: calm_venue, gateway, checker, name: name.to_owned(), symbols }
     }
 
-    /// All is well at first.
+    /// Waits until all symbols are live and whole.
     fn settle(&self) {
         self.settle_after(FIRST_BACKOFF);
     }
@@ -85,7 +85,7 @@ impl Rig {
         });
     }
 
-    /// All symbols of the faulty feed come to be shown so.
+    /// Waits until all symbols of the faulty feed have this state.
     fn all_show(&self, state: &str, reason: &str, within: Duration) {
         self.symbols.iter().for_each(|symbol| self.shows(symbol, state, reason, within));
     }
@@ -94,7 +94,7 @@ impl Rig {
         self.checker.wait(symbol, within, &format!("{state} {reason}"), |shown| shown.is(state, reason));
     }
 
-    /// What is shown of the first symbol.
+    /// The state of the first symbol.
     fn shown(&self) -> checker::Shown {
         self.checker.shown(self.symbols[0])
     }
@@ -108,7 +108,7 @@ impl Rig {
         self.symbols.iter().for_each(|symbol| self.goes_on(symbol));
     }
 
-    /// Waits until some more updates of a symbol are shown.
+    /// Waits for 50 more ticks of a symbol.
     fn goes_on(&self, symbol: &str) {
         let seq = self.checker.shown(symbol).seq;
         self.checker.wait(symbol, AT_ONCE, "going on", |shown| shown.seq > seq + 50);
@@ -145,7 +145,7 @@ impl Rig {
         assert_eq!(self.metric("tickfan_feed_disconnects_total", ""), of_reasons, "{reasons:?}");
     }
 
-    /// The other feed has noticed nothing; after the end all that was shown is what the venue sent last.
+    /// Checks that the other feed was not disturbed and that every symbol ends on the venue's newest state.
     fn finish(self) {
         let symbols = self.symbols;
         self.finish_with(symbols);
@@ -220,7 +220,7 @@ fn a_venue_that_is_mute_though_it_pongs() {
         rig.settle();
         rig.venue.command(Command::Flow(Flow::Mute));
         rig.all_show("stale", "mute", MUTE_AFTER);
-        // The next connections bring nothing either: it stays stale.
+        // The next connections bring no data either: the symbols stay stale.
         rig.counted("tickfan_feed_disconnects_total", "reason=\"no_data\"", 2);
         rig.lost_only_by(&["no_data"]);
         assert_eq!(rig.shown().state, "stale");
@@ -349,7 +349,7 @@ fn a_venue_whose_clock_jumps() {
     });
 }
 
-/// Alpaca's order is that of arrival: there nothing tells what is repeated from what is new.
+/// Binance only: Alpaca's messages are ordered by arrival, so that a repetition cannot be told from a new message.
 #[test]
 fn a_venue_that_repeats_and_reorders() {
     let rig = Rig::new("repeats", Protocol::Binance, Door::Open);

@@ -57,7 +57,7 @@ fn the_openapi_schema_follows_from_the_table() {
         pretty(&json!(required), 4),
         properties.join(",\n"),
     );
-    check("src/http/openapi.json", "      \"Tick\": {", "      },", &expected);
+    check("src/api/openapi.json", "      \"Tick\": {", "      },", &expected);
 }
 
 fn typescript(value: ValueType) -> String {

@@ -1,4 +1,4 @@
-//! What attackers send, and what they do not read: each test is named by its attack.
+//! Hostile clients: what they send and what they do not read. Each test is named after its attack.
 
 mod readers;
 mod requests;

@@ -17,7 +17,7 @@ use std::{
 use venue_sim::binance::trade;
 
 const NAMES: &[&str] = &["aaplusdt"];
-/// Many times what the kernel holds for one stream.
+/// Many times the bytes that the kernel buffers for one stream.
 const MANY: u64 = 2_000;
 
 fn closed(gateway: &Process, reason: &str) -> u64 {
@@ -41,7 +41,7 @@ fn rule_5_a_stalled_reader() {
     let mut other = Stream::open(gateway.address, "/v1/stream/AAPL");
     other.named("hello");
     assert_eq!(other.tick().number("seq"), 0);
-    // Counts are a second old at most: one that knew the first stream alone would look like the end of it.
+    // Counts are up to a second old: a count of the first stream alone would look like the end of all.
     gateway.metric_when("tickfan_streams", "", |streams| streams == 2);
     for number in 1..=MANY {
         connection.send(&trade("AAPLUSDT", number, "182.34"));
@@ -54,7 +54,7 @@ fn rule_5_a_stalled_reader() {
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
-/// Nothing fills up here: only the kernel can know that nobody acknowledges.
+/// No buffer fills up here: only the kernel knows that the client acknowledges nothing.
 #[test]
 fn rule_5_a_client_that_vanishes_with_its_stream_open() {
     let (gateway, venue) = gateway("vanished", "[fanout]\nstall_timeout = \"1s\"");
@@ -75,7 +75,7 @@ fn a_client_that_vanishes_before_its_answer() {
     assert_eq!(client.get("/v1/quotes/AAPL").status, 200);
     vanish(&client.socket);
     client.send("GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    // It is not silent for as long as a head may take, so only what it does not acknowledge can end it.
+    // It is silent for less than `head_timeout`, so only unacknowledged bytes can end it.
     wait_until_nothing_is_left(&client.socket);
 }
 
@@ -106,7 +106,7 @@ const VISITS: [&str; 5] =
 fn ten_thousand_connects_and_closes() {
     let (gateway, venue) = gateway("visits", "");
     let _connection = venue.grant(NAMES);
-    let before = gateway.descriptors(); // nobody has come yet, not even to read a metric
+    let before = gateway.descriptors(); // before the first connection, even to the admin listener
     for visit in 0..10_000 {
         let mut socket = TcpStream::connect(gateway.address).unwrap();
         socket.write_all(VISITS[visit % VISITS.len()].as_bytes()).unwrap();

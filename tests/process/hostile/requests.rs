@@ -7,7 +7,6 @@ use crate::support::{
 };
 use std::{
     io::{Read, Write},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tickfan::admin::HealthInputs;
@@ -51,7 +50,7 @@ fn too_many_symbols() {
     for path in ["quotes", "stream"] {
         refused(&gateway, &format!("/v1/{path}?symbols={}", many.join(",")), 400, "too-many-symbols");
         refused(&gateway, &format!("/v1/{path}?x{parameters}"), 400, "too-many-symbols");
-        // The same one is one, and nothing is none.
+        // A repeated symbol counts once, and an empty one not at all.
         let repeated = format!("/v1/{path}?symbols={}", "NOPE,".repeat(2_000));
         refused(&gateway, &repeated, 404, "no-such-symbol");
         refused(&gateway, &format!("/v1/{path}?symbols={}", ",".repeat(12_000)), 400, "no-symbols");
@@ -59,12 +58,12 @@ fn too_many_symbols() {
     assert!(!gateway.was_handed_a_stream());
 }
 
-/// What breaks lines, ends texts, or acts on a terminal, as a client may write it in an address.
+/// Characters that break lines, end strings or control a terminal, encoded as in a URL.
 const ENCODED: [&str; 8] = ["%0D%0A", "%0D", "%0A", "%0A%0A", "%00", "%1B%5B31m", "%E2%80%A8", "%FF"];
-/// What no answer and no log may show as a line or a header of its own.
+/// This may never become a line or a header of a response or a log.
 const FORGED: &str = "forged-header: yes";
 
-/// Checks that nothing of a parameter has become a line or a header of the answer.
+/// Checks that no part of a parameter has become a line or a header of the response.
 #[track_caller]
 fn assert_unforged(answer: &Answer, sent: &str) {
     assert_eq!(answer.header("forged-header"), None, "{sent:?}: {}", answer.head);
@@ -102,7 +101,7 @@ fn encoded_line_ends_zeros_and_escapes_in_any_parameter() {
             assert!(matches!(answer.status, 400 | 404), "{target}: {}", answer.status);
             assert_unforged(&answer, &target);
         }
-        // A prefix that no symbol has is none, an id that is none of ours is ignored, as what is not known is.
+        // An unknown prefix matches no symbol; a foreign id and unknown parameters are ignored.
         let answer = Client::connect(gateway.address).get(&format!("/v1/symbols?prefix={forged}&{forged}={forged}"));
         assert_eq!((answer.status, &answer.json()["symbols"]), (200, &serde_json::json!([])));
         assert_unforged(&answer, &forged);
@@ -124,7 +123,7 @@ fn raw_line_ends_and_zeros_in_any_header() {
             let mut client = Client::connect(gateway.address);
             let host = if name == "host" { "" } else { "host: localhost\r\n" };
             client.send(format!("GET /v1/quotes/AAPL HTTP/1.1\r\n{host}{name}: localhost{raw}{FORGED}\r\n\r\n"));
-            // A line end makes it another header, which is the client's right; all else is no head.
+            // A line end begins another header, which a client may send; everything else is not a valid head.
             let answer = client.answer(true);
             let is_another = matches!(raw, "\n" | "\r\n");
             assert_eq!(answer.status, if is_another { 200 } else { 400 }, "{name}: {raw:?}");
@@ -134,7 +133,7 @@ fn raw_line_ends_and_zeros_in_any_header() {
     assert_nothing_logged(gateway.log());
 }
 
-/// Neither what was sent, nor a line that it made: a log has no room for what a client writes.
+/// The log contains neither the client's bytes nor a line made of them.
 #[track_caller]
 fn assert_nothing_logged(log: Vec<String>) {
     assert!(!log.is_empty(), "what it says of its feed, at least");
@@ -229,7 +228,7 @@ fn an_idle_connection() {
 #[test]
 fn a_body() {
     let gateway = gateway();
-    // The body looks like a request: taken for one, it would be answered too.
+    // The body looks like a request: if the gateway read it as one, there would be a second response.
     let length = format!("content-length: {}\r\n", QUOTE.len());
     let chunked = "transfer-encoding: chunked\r\n";
     for target in ["/v1/stream/AAPL", "/v1/quotes/AAPL"] {
@@ -287,7 +286,7 @@ fn clients_that_leave_early() {
         client.send(sent);
         drop(client);
     }
-    // With one connection at a time, it is served only if all before are gone.
+    // The limit is one connection, so this one is served only after all earlier ones are gone.
     assert_eq!(gateway.client().get("/v1/quotes/AAPL").status, 200);
 }
 
@@ -306,7 +305,7 @@ fn no_host_or_two() {
 #[test]
 fn a_foreign_host_on_either_listener() {
     let gateway = gateway();
-    let admin = Admin::start(Arc::new(|| -> HealthInputs { unreachable!("nobody asks whether it is ready") }));
+    let admin = Admin::start(|| -> HealthInputs { unreachable!("the test does not ask whether it is ready") });
     for (host, status) in [
         ("localhost:8080", 200),
         ("127.0.0.1", 200),

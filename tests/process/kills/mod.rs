@@ -44,7 +44,7 @@ impl World {
             venue.address
         );
         let gateway = Process::start("kills", &config);
-        // The first three stay, the others leave and come back as chance says.
+        // The first three stay connected; the others disconnect at random and return.
         let client = |index: usize| {
             let manner = if index < 3 { Manner::Returns } else { Manner::Unsteady(index as u64) };
             let target = format!("/v1/stream?symbols={}", symbols_of(index).join(","));
@@ -54,7 +54,7 @@ impl World {
         Self { venue: Some(venue), gateway: Some(gateway), clients, config }
     }
 
-    /// Lets the world go on until a client has seen some more.
+    /// Waits until the first client has read this many more ticks.
     fn go_on(&self, ticks: u64) {
         let seen = self.clients[0].read(|books| books.ticks);
         self.clients[0].wait(PATIENCE, "it goes on", |books| books.ticks >= seen + ticks);
@@ -81,11 +81,11 @@ impl World {
                     .all(|&name| books.entries.get(name).is_some_and(|entry| entry.row["state"] == "\"stale\""))
             });
         }
-        // It counts its trades and quotes anew.
+        // The new venue counts its trades and quotes from 1 again.
         self.venue = Some(VenueProcess::start(address));
     }
 
-    /// Clients that know nothing of each other, killed while they are written to.
+    /// Kills clients while the gateway writes to them.
     fn kill_clients(&self, ticks: u64) {
         let gateway = self.gateway.as_ref().unwrap();
         let mut crowd: Vec<Child> = (0..5).map(|_| curl(gateway)).collect();
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// All clients end on what the venue sent last.
+    /// Waits until all clients have the venue's newest state.
     fn comes_to_rest(&mut self) {
         for (index, client) in self.clients.iter().enumerate() {
             client.wait(PATIENCE, "all is live again", |books| {
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// Some clients watch all, some one symbol.
+/// The first six clients watch all symbols, the others one each.
 fn symbols_of(client: usize) -> &'static [&'static str] {
     if client < 6 { &SYMBOLS } else { &SYMBOLS[client % 3..=client % 3] }
 }
@@ -160,6 +160,6 @@ fn whoever_is_killed_every_client_ends_on_the_newest_state() {
     for client in world.clients {
         client.stop();
     }
-    // Nothing of those who were killed is left.
+    // Killed clients leave no stream behind.
     gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
 }

@@ -9,12 +9,12 @@ use std::{
 };
 use tickfan_loadtest::venue::{self, Flow, Load, Newest, Protocol, Setup, Venue};
 
-/// Tells the process where to listen.
+/// Names the address for the process to listen on.
 const ADDRESS_VARIABLE: &str = "TICKFAN_TEST_VENUE";
 const RATE: f64 = 1_000.0;
 pub(super) const SYMBOLS: [&str; 3] = ["BTC-USDT", "ETH-USDT", "SOL-USDT"];
 
-/// What a client must be shown of a symbol, by field.
+/// The fields that a client must end on, by symbol.
 pub(super) type Truth = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The venue's process; dropping it kills it.
@@ -37,7 +37,7 @@ impl VenueProcess {
         process
     }
 
-    /// Sends nothing any more until it is told to go on; what it sent last of each symbol.
+    /// Pauses the venue; returns what it sent last of each symbol.
     pub(super) fn pause(&mut self) -> Truth {
         self.stdin.write_all(b"pause\n").unwrap();
         serde_json::from_str(&self.answer("newest ")).unwrap()
@@ -47,13 +47,13 @@ impl VenueProcess {
         self.stdin.write_all(b"go on\n").unwrap();
     }
 
-    /// The next line that begins so; the test's own framework writes lines too.
+    /// The rest of the next line with this prefix. The test harness writes other lines.
     fn answer(&mut self, prefix: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
             assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the venue ended");
-            // The first comes behind the name of the test.
+            // The harness writes the name of the test before the first line.
             if let Some((_, rest)) = line.split_once(prefix) {
                 return rest.trim().to_owned();
             }
@@ -74,7 +74,7 @@ impl Drop for VenueProcess {
     }
 }
 
-/// What the process does: it obeys its standard input until that ends.
+/// Runs the venue, and executes the commands from standard input until that ends.
 pub(super) fn run() {
     let Ok(address) = std::env::var(ADDRESS_VARIABLE) else { return };
     let load = Load::Steady { rate: RATE };
@@ -94,14 +94,14 @@ pub(super) fn run() {
     }
 }
 
-/// As numbers stand in a tick.
+/// The fields as a tick has them.
 fn row(newest: &Newest) -> BTreeMap<String, String> {
     let Newest { price, size, bid, bid_size, ask, ask_size, trade_ts, .. } = newest.clone();
     let names = ["price", "size", "bid", "bid_size", "ask", "ask_size"];
     let mut row: BTreeMap<_, _> =
         names.map(str::to_owned).into_iter().zip([price, size, bid, bid_size, ask, ask_size]).collect();
     row.insert("trade_ts".to_owned(), trade_ts.to_string());
-    // What was not sent yet is not shown.
+    // A tick leaves out what the venue has not sent yet.
     row.retain(|_, value| !value.is_empty() && value != "0");
     row
 }

@@ -1,0 +1,64 @@
+//! `/debug/feeds`: how the feeds are doing.
+
+use super::sources::{DebugFeed, DebugSources};
+use crate::{
+    admin::state_counts::by_state_json,
+    feed::{FeedCounts, FeedReport, FeedState, Note},
+    market::Now,
+    telemetry::labels::{Label, Tally},
+};
+use serde_json::{Map, Value, json};
+
+/// Feeds in the order in which they need an operator. A quiet feed behaves as it should, so it comes last.
+const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
+
+/// The feeds, the worst first; feeds in the same state keep the order of the configuration.
+pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
+    let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
+    reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
+    let mut states = Map::new();
+    for state in WORST_FIRST {
+        let count = reports.iter().filter(|(_, report)| report.state == state).count();
+        states.insert(state.name().to_owned(), count.into());
+    }
+    json!({
+        "now": Now::read().unix.0,
+        "totals": {"feeds": sources.feeds.len(), "states": states},
+        "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
+    })
+}
+
+fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
+    let FeedCounts { connects, disconnects, messages, decode_errors, at } = &report.counts;
+    json!({
+        "feed": &*feed.name,
+        "venue": feed.venue,
+        "url": report.url,
+        "state": report.state.name(),
+        "since": report.since.0,
+        "reason": report.reason,
+        "last_message": report.last_message.map(|at| at.0),
+        "symbols": feed.symbols.len(),
+        "symbol_states": by_state_json(&feed.symbols),
+        "counters": {
+            "connects": tallied(connects),
+            "disconnects": tallied(disconnects),
+            "messages": tallied(messages),
+            "decode_errors": tallied(decode_errors),
+            "at": at.0,
+        },
+        "last_messages": report.messages.iter().map(note).collect::<Vec<_>>(),
+        "last_troubles": report.troubles.iter().map(note).collect::<Vec<_>>(),
+    })
+}
+
+fn note(note: &Note) -> Value {
+    let shown = json!({"at": note.at.0, "text": note.text});
+    if note.what.is_empty() { shown } else { json!({"at": note.at.0, "what": note.what, "text": note.text}) }
+}
+
+/// The counts by label, without zeros.
+fn tallied<L: Label>(tally: &Tally<L>) -> Value {
+    let counted = L::ALL.iter().map(|label| (label.label().to_owned(), tally.of(*label)));
+    Value::Object(counted.filter(|(_, count)| *count > 0).map(|(label, count)| (label, count.into())).collect())
+}

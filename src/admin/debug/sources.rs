@@ -1,0 +1,54 @@
+//! Where the debug routes look.
+
+use crate::{
+    cache::{Cache, SymbolState, WorkerIndex},
+    fanout::{Counts, SlowestStreams, WorkerPool},
+    feed::FeedStatus,
+};
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    time::Instant,
+};
+
+/// Where operators may look.
+#[derive(Clone)]
+pub struct DebugSources {
+    /// All symbols.
+    pub cache: Arc<Cache>,
+    /// The feeds, in the order of the configuration.
+    pub feeds: Arc<[DebugFeed]>,
+    /// The workers, which own the streams.
+    pub workers: Arc<dyn WorkerReports>,
+}
+
+/// A feed that operators may look into.
+pub struct DebugFeed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The name of its venue.
+    pub venue: &'static str,
+    /// How it is doing.
+    pub status: FeedStatus,
+    /// Its symbols.
+    pub symbols: Vec<Arc<SymbolState>>,
+}
+
+/// Reports of the workers on their streams: in a gateway the worker pool's.
+pub trait WorkerReports: Send + Sync {
+    /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the
+    /// receiver of the answers and the number of workers asked. A stuck worker does not answer.
+    fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize);
+
+    /// The counts of one worker, at most a second old: for a worker that does not answer.
+    fn counts_of(&self, worker: WorkerIndex) -> Counts;
+}
+
+impl WorkerReports for WorkerPool {
+    fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize) {
+        self.slowest(limit, until)
+    }
+
+    fn counts_of(&self, worker: WorkerIndex) -> Counts {
+        Self::counts_of(self, worker)
+    }
+}

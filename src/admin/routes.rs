@@ -1,0 +1,107 @@
+//! The operators' routes.
+
+use super::{
+    debug::{self, DebugSources},
+    health::NotReady,
+    status::GatewayStatus,
+};
+use crate::{
+    server::{Answer, Request, Response, Router, Routes, json},
+    telemetry::{Metrics, labels::labels},
+};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+use std::{convert::Infallible, sync::Arc};
+
+labels! {
+    /// What an operator's request is counted as.
+    pub(super) enum Route {
+        /// Whether the process answers at all.
+        Live = "livez",
+        /// Whether clients should be sent here.
+        Ready = "readyz",
+        /// All metrics.
+        Metrics = "metrics",
+        /// What is slow, hot or stale.
+        Debug = "debug",
+    }
+}
+
+/// What the routes need.
+pub(super) struct Context {
+    pub(super) metrics: Metrics,
+    pub(super) status: Arc<dyn GatewayStatus>,
+    pub(super) sources: DebugSources,
+}
+
+/// A listener without streams.
+type OperatorAnswer = Answer<Infallible>;
+
+/// The operators' routes.
+pub(super) fn routes(context: Context) -> Routes<Infallible> {
+    Router::new(context, "/livez, /readyz, /metrics, /debug/streams, /debug/symbols and /debug/feeds")
+        .get(Route::Live, "/livez", live)
+        .get(Route::Ready, "/readyz", ready)
+        .get_async(Route::Metrics, "/metrics", metrics)
+        .get_async(Route::Debug, "/debug/streams", debug_streams)
+        .get_async(Route::Debug, "/debug/symbols", debug_symbols)
+        .get_async(Route::Debug, "/debug/feeds", debug_feeds)
+        .build()
+}
+
+fn live(_: &Context, _: Request) -> OperatorAnswer {
+    Answer::Whole(json(serde_json::json!({"live": true}).to_string()))
+}
+
+fn ready(context: &Context, _: Request) -> OperatorAnswer {
+    Answer::Whole(readiness(context.status.health().judge()))
+}
+
+fn readiness(judged: Result<(), NotReady>) -> Response {
+    match judged {
+        Ok(()) => json(serde_json::json!({"ready": true}).to_string()),
+        Err(why) => {
+            let mut response = json(serde_json::json!({"ready": false, "reason": why.to_string()}).to_string());
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+    }
+}
+
+/// All metrics as text. For thousands of symbols that takes milliseconds, and no feed may wait behind it.
+async fn metrics(context: Arc<Context>, _: Request) -> OperatorAnswer {
+    let render = move || context.metrics.render_with(|rendered| context.status.publish_metrics(rendered));
+    let Ok(text) = tokio::task::spawn_blocking(render).await else {
+        let mut stopping = Response::default(); // the runtime is about to end
+        *stopping.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Answer::Whole(stopping);
+    };
+    let mut response = Response::new(Bytes::from(text).into());
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Answer::Whole(response)
+}
+
+async fn debug_streams(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    look(context, request, debug::streams).await
+}
+
+async fn debug_symbols(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    look(context, request, debug::symbols).await
+}
+
+async fn debug_feeds(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    look(context, request, debug::feeds).await
+}
+
+/// A look waits, or walks thousands of symbols, so it must not hold up one of the runtime's threads, nor a feed on it.
+async fn look(context: Arc<Context>, request: Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
+    let limit = match request.query.limit(debug::LISTED, debug::LISTED_MAX) {
+        Ok(limit) => limit,
+        Err(error) => return Answer::Problem(error.into()),
+    };
+    let seen = tokio::task::spawn_blocking(move || look(&context.sources, limit)).await;
+    let seen = seen.unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}));
+    Answer::Whole(json(seen.to_string()))
+}

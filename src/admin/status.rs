@@ -1,0 +1,75 @@
+//! What a gateway knows of itself: the inputs of its health, and the metrics that others count in plain integers.
+
+use super::{
+    debug::DebugFeed,
+    health::{FeedHealth, HealthInputs},
+    state_counts::by_state,
+};
+use crate::{
+    fanout::{StreamMetrics, WorkerPool},
+    limits::Permits,
+    telemetry::catalog,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// The current status of a gateway. It must not block: it is read for every probe and every scrape.
+pub trait GatewayStatus: Send + Sync {
+    /// What readiness depends on.
+    fn health(&self) -> HealthInputs;
+
+    /// Publishes what is counted in plain integers; appends to `rendered` what it renders itself.
+    fn publish_metrics(&self, rendered: &mut String);
+}
+
+/// The status of a running gateway.
+pub struct RunningGateway {
+    permits: Permits,
+    feeds: Arc<[DebugFeed]>,
+    workers: Arc<WorkerPool>,
+    streams: StreamMetrics,
+    draining: Arc<AtomicBool>,
+    started: Instant,
+}
+
+impl RunningGateway {
+    /// A gateway that starts now. `draining` is set while it ends its streams.
+    pub fn new(permits: Permits, feeds: Arc<[DebugFeed]>, workers: Arc<WorkerPool>, draining: Arc<AtomicBool>) -> Self {
+        Self { permits, feeds, workers, streams: StreamMetrics::register(), draining, started: Instant::now() }
+    }
+}
+
+impl GatewayStatus for RunningGateway {
+    fn health(&self) -> HealthInputs {
+        HealthInputs {
+            uptime: self.started.elapsed(),
+            draining: self.draining.load(Ordering::Relaxed),
+            feeds: self.feeds.iter().map(feed_health).collect(),
+            streams: self.permits.streams.in_use(),
+            streams_limit: self.permits.streams.limit(),
+        }
+    }
+
+    fn publish_metrics(&self, rendered: &mut String) {
+        let symbols: usize = self.feeds.iter().map(|feed| feed.symbols.len()).sum();
+        catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
+        catalog::HTTP_CONNECTIONS.handle([]).set(self.permits.connections.in_use() as f64);
+        catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
+        catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
+        for feed in self.feeds.iter() {
+            for (state, count) in by_state(&feed.symbols) {
+                catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
+            }
+        }
+        self.streams.publish(&self.workers.counts(), rendered);
+    }
+}
+
+fn feed_health(feed: &DebugFeed) -> FeedHealth {
+    FeedHealth { feed: feed.name.clone(), state: feed.status.state() }
+}

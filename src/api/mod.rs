@@ -1,0 +1,69 @@
+//! The clients' HTTP: streams, quotes, symbols, the page for people and the document for machines.
+//!
+//! It says what is asked for and answers it. How HTTP is spoken is the `server`'s.
+
+mod routes;
+mod error;
+mod selection;
+mod stream_request;
+mod stream_params;
+mod streams;
+mod services;
+mod stream_head;
+mod rejections;
+mod quotes;
+mod symbols;
+mod openapi;
+mod page;
+
+pub use crate::server::BindError;
+pub use openapi::OPENAPI;
+pub use services::{Services, StreamSink};
+
+use crate::{
+    config,
+    limits::Connection,
+    server::{HttpServer, Policy, RequestHandler},
+};
+use routes::Context;
+use std::{io, net::SocketAddr};
+use streams::ClientStreams;
+use tokio::sync::watch;
+
+/// The clients' listener, bound.
+pub struct Server(HttpServer<Connection, ClientStreams>);
+
+impl Server {
+    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime.
+    ///
+    /// # Errors
+    /// [`BindError`], such as an address in use.
+    pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
+        let streams = ClientStreams::new(server, limits, &services);
+        let routes = routes::routes(Context { cache: services.cache, symbols_max: limits.symbols_per_stream });
+        let handler = RequestHandler::new(Policy::of_clients(server), routes, streams);
+        let bound = HttpServer::bind(server.listen, limits, services.permits.connections, handler)?;
+        let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
+        if limits.streams_per_address > 0 && one_address_for_all {
+            tracing::warn!(
+                streams_per_address = limits.streams_per_address,
+                "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
+            );
+        }
+        Ok(Self(bound))
+    }
+
+    /// Where it listens. Port 0 in the configuration has become the port that the system chose.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr()
+    }
+
+    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
+    /// are closed, except the streams, which are the workers'.
+    ///
+    /// # Errors
+    /// The system's, where the listener cannot be watched.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
+        self.0.run(shutdown).await
+    }
+}

@@ -1,0 +1,293 @@
+// Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
+
+import { RATES, load, save, symbolsOf } from "./choices.js";
+import { Clock } from "./clock.js";
+import { Meter } from "./meter.js";
+import { parseExact } from "./numbers.js";
+import { Store } from "./store.js";
+import { Stream } from "./stream.js";
+import { Announcer } from "./view/announcer.js";
+import { Detail } from "./view/detail.js";
+import { Frame, element, forgetColours } from "./view/dom.js";
+import { Search } from "./view/search.js";
+import { Status } from "./view/status.js";
+import { Watchlist } from "./view/watchlist.js";
+
+/** How many symbols the page shows by default. */
+const SYMBOLS_SHOWN = 20;
+/** How often ages, lines and rates are drawn, in ms: they change by time alone. */
+const SECOND = 1_000;
+/** From this width on, the details fit beside the list. */
+const roomy = matchMedia("(min-width: 80rem)");
+const byId = (id) => document.getElementById(id);
+
+const choices = load();
+const clock = new Clock();
+const meter = new Meter();
+const store = new Store();
+const announcer = new Announcer();
+const status = new Status();
+const stream = new Stream({ hello, tick, heartbeat: ({ now }) => clock.observe(now), link: linked });
+
+let link = { name: "connecting" };
+let paused = null;
+/** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
+let begun = 0;
+let secondDue = true;
+let timer = 0;
+
+// ---- events of the stream
+
+function hello(event) {
+  clock.restart(event.now);
+  begun = event.now;
+  meter.restart();
+  store.hello(event);
+  if (event.unknown.length > 0) status.notify("stream", `No feed has ${event.unknown.join(", ")}.`);
+  else status.dismiss("stream");
+  frame.ask();
+}
+
+function tick(text) {
+  const taken = parseExact(text);
+  const recv = Number(taken.recv);
+  const fresh = recv > begun;
+  if (fresh) clock.observe(recv);
+  store.take(taken);
+  meter.tick(fresh ? clock.now() - recv / 1000 : NaN);
+  frame.ask();
+}
+
+function linked(next) {
+  const { name } = link;
+  if (next.name === name && name !== "reconnecting") return;
+  link = next;
+  if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
+  if (next.name === "ended") {
+    status.notify("stream", next.why);
+    if (next.unknown) store.unknown();
+  }
+  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
+  if (next.name !== name) announcer.link({
+    live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
+    ended: `Connection ended: ${next.why}`, paused: "Paused",
+  }[next.name]);
+  secondDue = true;
+  frame.ask();
+}
+
+// ---- drawing
+
+const frame = new Frame(() => {
+  const now = clock.now();
+  for (const turn of watchlist.draw(store, now)) announcer.turn(turn);
+  if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
+  store.changed.clear();
+  status.draw(link, store, performance.now());
+  if (!secondDue) return;
+  secondDue = false;
+  watchlist.drawTimes(store, now);
+  if (detail.row !== null) detail.drawChart(now);
+  status.drawMeter(meter.read(performance.now()));
+});
+
+function everySecond() {
+  stream.look();
+  if (paused !== null) return;
+  secondDue = true;
+  frame.ask();
+}
+
+// ---- choices
+
+/** Opens the stream of the listed symbols, or closes it while paused, hidden or without symbols. */
+function follow() {
+  clearInterval(timer);
+  const symbols = listed();
+  if (document.hidden || paused !== null || symbols.length === 0) {
+    stream.close();
+    if (paused !== null) linked({ name: "paused", since: paused });
+    else if (symbols.length === 0) linked({ name: "idle" });
+    else linked({ name: "connecting" });
+    return;
+  }
+  timer = setInterval(everySecond, SECOND);
+  if (link.name !== "live") linked({ name: "connecting" });
+  stream.open(symbols, choices.maxRate);
+}
+
+const listed = () => [...store.rows.keys()];
+
+/** Shows these symbols. */
+function list(symbols) {
+  store.list(symbols);
+  watchlist.list(symbols);
+  show(store.rows.get(detail.row?.symbol) ?? null);
+  frame.ask();
+}
+
+/** Shows these symbols and remembers them as the person's choice. */
+function choose(symbols) {
+  list(symbols);
+  choices.symbols = symbols;
+  save(choices, "symbols");
+}
+
+function add(text) {
+  const [symbol] = symbolsOf(text);
+  if (symbol === undefined) {
+    status.notify("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
+    return;
+  }
+  status.dismiss("list");
+  if (!store.rows.has(symbol)) {
+    choose([...listed(), symbol]);
+    follow();
+  }
+  watchlist.focus(symbol);
+}
+
+function remove(symbol) {
+  const place = listed().indexOf(symbol);
+  choose(listed().filter((other) => other !== symbol));
+  offerBack(symbol, place);
+  follow();
+}
+
+function offerBack(symbol, place) {
+  const back = element("button", { type: "button" }, "Undo");
+  back.addEventListener("click", () => {
+    choose(listed().toSpliced(place, 0, symbol));
+    status.dismiss();
+    watchlist.focus(symbol);
+    follow();
+  });
+  status.notify("list", `Removed ${symbol}.`, back);
+}
+
+/** Shows the details of a row; null hides them. */
+function show(row) {
+  watchlist.select(row?.symbol);
+  if (row !== detail.row) detail.show(row, clock.now());
+}
+
+/** Toggles the details of this symbol. */
+function select(symbol) {
+  show(symbol === detail.row?.symbol ? null : store.rows.get(symbol));
+  choices.detail = detail.row?.symbol ?? "";
+  save(choices, "detail");
+  if (detail.row !== null && !roomy.matches) detail.reveal();
+}
+
+const watchlist = new Watchlist({ select, remove, order: choose });
+const detail = new Detail(() => {
+  const { symbol } = detail.row;
+  select(symbol);
+  watchlist.focus(symbol);
+});
+new Search({ add, listed: (symbol) => store.rows.has(symbol) });
+
+// ---- the controls
+
+function controlRate() {
+  const [slider, shown] = [byId("max-rate"), byId("max-rate-text")];
+  slider.max = RATES.length - 1;
+  slider.value = RATES.indexOf(choices.maxRate);
+  const text = () => {
+    const rate = RATES[slider.value];
+    shown.textContent = slider.ariaValueText = rate === null ? "every tick" : `${rate} a second`;
+    return rate;
+  };
+  text();
+  slider.addEventListener("input", text);
+  slider.addEventListener("change", () => {
+    choices.maxRate = text();
+    save(choices, "maxRate");
+    follow();
+  });
+}
+
+function controlPause() {
+  const button = byId("pause");
+  button.addEventListener("click", () => {
+    paused = paused === null ? Date.now() : null;
+    button.ariaPressed = String(paused !== null);
+    follow();
+  });
+}
+
+function controlTheme() {
+  const button = byId("theme");
+  const root = document.documentElement;
+  const themes = ["system", "dark", "light"];
+  const show = () => {
+    const theme = root.dataset.theme ?? "system";
+    button.querySelector("span").textContent = theme;
+    button.ariaLabel = `Colours: ${theme}`;
+    forgetColours();
+    detail.restyle(clock.now());
+    secondDue = true;
+    frame.ask();
+  };
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "system") + 1) % themes.length];
+    if (next === "system") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      localStorage.setItem("tickfan.theme", next);
+    } catch {
+      // Without storage the choice lasts as long as the page.
+    }
+    show();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  show();
+}
+
+byId("notice-close").addEventListener("click", () => status.dismiss());
+addEventListener("online", () => stream.hurry());
+byId("pill").addEventListener("click", () => stream.hurry());
+document.addEventListener("visibilitychange", follow);
+
+// ---- the start
+
+const shown = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+
+/** The gateway's own list: retried until it answers, while the page is visible. */
+async function offered() {
+  for (;;) {
+    while (document.hidden) await shown();
+    try {
+      const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
+      if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
+      return (await answer.json()).symbols.map(({ symbol }) => symbol);
+    } catch {
+      const wait = 2_000 + 2_000 * Math.random();
+      linked({ name: "reconnecting", at: performance.now() + wait, why: "" });
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+async function start() {
+  if (choices.symbols === null) {
+    const symbols = await offered();
+    // Symbols that were added meanwhile come last.
+    const added = listed();
+    const all = [...new Set([...symbols, ...added])];
+    if (added.length > 0) choose(all);
+    else list(all);
+    if (all.length === 0) status.notify("list", "The gateway has no symbols.");
+  } else {
+    list(choices.symbols);
+  }
+  // The symbol whose details were open before may not be on this list.
+  const first = roomy.matches && choices.detail !== "" ? listed()[0] : "";
+  show(detail.row ?? store.rows.get(choices.detail) ?? store.rows.get(first) ?? null);
+  follow();
+}
+
+controlRate();
+controlPause();
+controlTheme();
+start();

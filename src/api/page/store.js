@@ -1,0 +1,147 @@
+// The newest state of each listed symbol and its recent history: merges ticks into rows. It draws nothing, opens
+// nothing and reads no clock.
+
+import { compare, decimals } from "./numbers.js";
+import { History } from "./history.js";
+
+/** How many lines of its tape a symbol keeps. */
+const TAPE_LINES = 60;
+export const DECIMALS_MIN = 2;
+
+export class Store {
+  #epoch = null;
+  /** By symbol, in the order of the list. */
+  rows = new Map();
+  /** Rows that have something new to show. */
+  changed = new Set();
+
+  /** Replaces the list. A symbol that stays keeps its row. */
+  list(symbols) {
+    const earlier = this.rows;
+    this.rows = new Map(symbols.map((symbol) => [symbol, earlier.get(symbol) ?? newRow(symbol)]));
+    for (const row of earlier.values()) if (!this.rows.has(row.symbol)) this.changed.delete(row);
+    for (const row of this.rows.values()) this.changed.add(row);
+  }
+
+  /** A stream begins. In a new epoch the counts start over. */
+  hello({ epoch, unknown }) {
+    for (const row of this.rows.values()) {
+      row.unknown = unknown.includes(row.symbol);
+      this.changed.add(row);
+      if (epoch !== this.#epoch) startOver(row);
+    }
+    this.#epoch = epoch;
+  }
+
+  /** The gateway knows none of the symbols. */
+  unknown() {
+    for (const row of this.rows.values()) {
+      row.unknown = true;
+      this.changed.add(row);
+    }
+  }
+
+  /** No row counts as live any more, for this reason. Each is live again with its own next tick. */
+  cut(reason) {
+    for (const row of this.rows.values()) {
+      if (row.tick === null || row.cut === reason) continue;
+      if (row.cut === null) row.history?.interrupt();
+      row.cut = reason;
+      this.changed.add(row);
+    }
+  }
+
+  /** Merges a tick whose numbers are strings; returns its row, or undefined if the tick is not new. */
+  take(tick) {
+    const row = this.rows.get(tick.symbol);
+    const seq = Number(tick.seq);
+    if (row === undefined || seq < row.seq) return undefined;
+    row.cut = null;
+    row.unknown = false;
+    this.changed.add(row);
+    // Each stream begins with the newest tick, so a reconnect repeats it: the row is live again, but nothing has moved.
+    if (seq === row.seq && row.tick !== null) return undefined;
+    const earlier = row.tick;
+    row.seq = seq;
+    row.tick = tick;
+    row.decimals = Math.max(row.decimals, decimals(tick.price), decimals(tick.bid), decimals(tick.ask));
+    if (tick.price !== undefined) see(row, tick, earlier);
+    if (tick.state !== "live" && earlier?.state === "live") row.history?.interrupt();
+    extendTape(row, tick, earlier);
+    return row;
+  }
+}
+
+function newRow(symbol) {
+  return {
+    symbol,
+    tick: null,
+    seq: -1,
+    cut: null,
+    unknown: false,
+    /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
+    decimals: DECIMALS_MIN,
+    /** The direction of the last price change, "", "up" or "down", and the number of changes. */
+    move: "",
+    moves: 0,
+    history: null,
+    /** Trades, gaps and notes, the newest last. Each has a number of its own. */
+    tape: [],
+    tapeLines: 0,
+    /** The symbol's trades so far in this epoch; null while unknown. */
+    trades: null,
+  };
+}
+
+function startOver(row) {
+  row.seq = -1;
+  if (row.trades !== null) line(row, { gap: null });
+  row.trades = null;
+}
+
+function see(row, tick, earlier) {
+  const before = earlier?.price;
+  const direction = before === undefined ? 0 : compare(tick.price, before);
+  if (direction !== 0) {
+    row.move = direction > 0 ? "up" : "down";
+    row.moves += 1;
+  }
+  if (before === undefined || direction !== 0 || tick.kind === "trade") {
+    row.history ??= new History();
+    row.history.add(Number(tick.recv) / 1000, Number(tick.price));
+  }
+}
+
+/** Writes the tape. Where `trades` jumps, trades are missing: the tape shows a gap. */
+function extendTape(row, tick, earlier) {
+  const trades = Number(tick.trades ?? 0);
+  if (trades > (row.trades ?? 0)) {
+    const missing = row.trades === null ? 0 : trades - row.trades - 1;
+    if (missing > 0) line(row, { gap: missing });
+    line(row, lastTrade(tick, earlier));
+  } else if (tick.kind === "correction") {
+    line(row, { note: tick.price === undefined ? "last trade cancelled" : `corrected to ${tick.price}` });
+  }
+  row.trades = trades;
+}
+
+function lastTrade(tick, earlier) {
+  const outside = tick.ext_price !== undefined
+    && (tick.price === undefined || Number(tick.ext_ts ?? 0) > Number(tick.trade_ts ?? 0));
+  if (outside) return { price: tick.ext_price, size: tick.ext_size, time: tick.ext_ts ?? tick.recv, side: "", outside };
+  const direction = earlier?.price === undefined || tick.price === undefined ? 0 : compare(tick.price, earlier.price);
+  return {
+    price: tick.price,
+    size: tick.size,
+    time: tick.trade_ts ?? tick.recv,
+    side: tick.side ?? "",
+    move: direction > 0 ? "up" : direction < 0 ? "down" : "",
+    outside: false,
+  };
+}
+
+function line(row, entry) {
+  row.tapeLines += 1;
+  row.tape.push({ number: row.tapeLines, ...entry });
+  if (row.tape.length > TAPE_LINES) row.tape.shift();
+}

@@ -1,0 +1,126 @@
+// One row of the watchlist. Each cell is one text or one attribute, written at most once per frame.
+
+import { compact, decimals, grouped, percent, signed, subtract } from "../numbers.js";
+import { age, base, origin, standing } from "../words.js";
+import { Styled, Text, calm, element, mark } from "./dom.js";
+import { drawSparkline } from "./sparkline.js";
+
+const NONE = "–";
+/** The largest difference in decimals for which a column still aligns at the decimal point. */
+export const PAD_MAX = 8;
+const KEYS = "ArrowUp ArrowDown Alt+ArrowUp Alt+ArrowDown Delete";
+
+/** Full for half a second, then fading: by Web Animations, which a strict content security policy allows. */
+const flash = (name) => [
+  { backgroundColor: `var(--${name}-flash)`, color: `var(--${name})`, offset: 0 },
+  { backgroundColor: `var(--${name}-flash)`, color: `var(--${name})`, offset: 0.33 },
+  { backgroundColor: "transparent" },
+];
+const FLASHES = { up: flash("up"), down: flash("down") };
+const FLASH_MILLIS = 1_500;
+
+export class RowView {
+  #moves = 0;
+  #flash = null;
+  #texts;
+  #change;
+  #percent;
+  #badge;
+  #spark = element("canvas", { ariaHidden: "true" });
+  #sparkDrawn = false;
+  /** Whether it is within the window: rows out of sight are not animated. */
+  seen = true;
+  /** The word of the shown state. */
+  word = "";
+
+  constructor(symbol) {
+    this.symbol = symbol;
+    this.line = element("tr", { role: "row" });
+    this.line.dataset.symbol = symbol;
+    this.button = element("button", { type: "button", className: "symbol", tabIndex: -1 }, symbol);
+    this.button.setAttribute("aria-keyshortcuts", KEYS);
+    this.grip = element("span", { className: "grip", title: "Drag to reorder", ariaHidden: "true" });
+    this.drop = element("button", {
+      type: "button", className: "drop", tabIndex: -1, title: `Remove ${symbol}`, ariaLabel: `Remove ${symbol}`,
+    }, "×");
+    const badge = element("span", { className: "badge" });
+    this.#badge = { element: badge, text: new Text(badge) };
+    const name = element("th", { scope: "row", role: "rowheader" }, this.grip, this.button, badge);
+
+    const cell = (column, ...children) => element("td", { className: column, role: "cell" }, ...children);
+    const columns = ["last", "bid", "ask", "volume", "age", "state"];
+    const cells = Object.fromEntries(columns.map((column) => [column, cell(column)]));
+    this.#texts = Object.fromEntries(columns.map((column) => [column, new Text(cells[column])]));
+    const [change, inPercent] = [cell("change"), cell("percent")];
+    this.#change = new Styled(change);
+    this.#percent = new Styled(inPercent);
+    this.last = cells.last;
+    this.move = cell("move");
+    this.line.append(
+      name, this.move, cells.last, change, inPercent, cells.bid, cells.ask, cells.volume, cell("spark", this.#spark),
+      cells.age, cells.state, cell("tools", this.drop),
+    );
+  }
+
+  /** Writes what changed. `decimalsMax` is the most decimals of any row: decimal points are aligned. */
+  draw(row, now, decimalsMax) {
+    const { tick } = row;
+    const { word, text } = standing(row);
+    this.word = word;
+    mark(this.line, "state", word);
+    mark(this.line, "pad", String(Math.min(decimalsMax - row.decimals, PAD_MAX)));
+    this.#texts.state.write(text);
+    this.#drawOrigin(tick?.origin ?? "");
+    const price = (value) => (value === undefined ? NONE : grouped(value, row.decimals));
+    this.#texts.last.write(price(tick?.price));
+    this.#texts.bid.write(price(tick?.bid));
+    this.#texts.ask.write(price(tick?.ask));
+    this.#texts.volume.write(tick?.volume === undefined ? NONE : compact(tick.volume));
+    this.#drawChange(row);
+    this.drawAge(row, now);
+    if (!this.#sparkDrawn && row.history !== null) this.drawSpark(row, now);
+    if (row.moves !== this.#moves) {
+      this.#moves = row.moves;
+      mark(this.move, "move", row.move);
+      if (word === "live" && this.seen && !calm.matches) this.#startFlash(row.move);
+    }
+    if (word !== "live") this.#flash?.cancel();
+  }
+
+  #drawOrigin(name) {
+    mark(this.line, "origin", name);
+    this.#badge.text.write(name === "" ? "" : name === "sim" ? "sim" : origin(name));
+  }
+
+  #drawChange(row) {
+    const price = row.tick?.price;
+    const from = row.tick === null ? undefined : base(row.tick);
+    mark(this.line, "base", from?.name ?? "");
+    if (price === undefined || from === undefined) {
+      this.#change.write(NONE, "");
+      this.#percent.write(NONE, "");
+      return;
+    }
+    const change = subtract(price, from.value);
+    const look = change.startsWith("-") ? "down" : Number(change) === 0 ? "" : "up";
+    this.#change.write(signed(change, Math.max(row.decimals, decimals(change))), look);
+    this.#percent.write(percent(change, from.value), look);
+  }
+
+  drawAge(row, now) {
+    const { tick } = row;
+    if (row.cut === "paused") return; // A paused row stands still.
+    this.#texts.age.write(tick?.recv === undefined ? NONE : age(now - Number(tick.recv) / 1000));
+  }
+
+  drawSpark(row, now) {
+    if (!this.seen) return;
+    this.#sparkDrawn = true;
+    drawSparkline(this.#spark, row, now, this.word === "live");
+  }
+
+  #startFlash(direction) {
+    this.#flash?.cancel();
+    this.#flash = this.last.animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" });
+  }
+}

@@ -1,0 +1,116 @@
+// The search: a combobox over the gateway's symbols.
+
+import { element } from "./dom.js";
+
+const SHOWN = 8;
+/** The pause in typing, in ms, after which the gateway is asked. */
+const PAUSE_MILLIS = 120;
+
+export class Search {
+  #input = document.getElementById("search");
+  #list = document.getElementById("found");
+  #found = [];
+  #active = -1;
+  #timer = 0;
+  #asked = null;
+  #on;
+
+  /** `on` has add(symbol), listed(symbol) and focus(symbol). */
+  constructor(on) {
+    this.#on = on;
+    this.#input.addEventListener("input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#ask(), PAUSE_MILLIS);
+    });
+    this.#input.addEventListener("focus", () => this.#ask());
+    this.#input.addEventListener("blur", () => this.#close());
+    this.#input.addEventListener("keydown", (event) => this.#key(event));
+    // Before the input loses the focus, which closes the list.
+    this.#list.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      const option = event.target.closest("[role=option]");
+      if (option !== null) this.#take(this.#found[[...this.#list.children].indexOf(option)]);
+    });
+    addEventListener("keydown", (event) => {
+      const typing = event.target.matches?.("input:not([type=range])");
+      if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.#input.focus();
+    });
+  }
+
+  async #ask() {
+    this.#asked?.abort();
+    const asked = this.#asked = new AbortController();
+    const prefix = this.#input.value.trim();
+    try {
+      const answer = await fetch(`/v1/symbols?limit=${SHOWN}&prefix=${encodeURIComponent(prefix)}`, { signal: asked.signal });
+      if (!answer.ok) return;
+      const { symbols, more } = await answer.json();
+      if (asked === this.#asked && document.activeElement === this.#input) this.#open(symbols, more, prefix);
+    } catch {
+      // Aborted by a newer request, or not reachable, which the pill shows.
+    }
+  }
+
+  #open(found, more, prefix) {
+    this.#found = found;
+    const options = found.map(({ symbol, feed, state }, index) => {
+      const listed = this.#on.listed(symbol);
+      return element("li", { id: `found-${index}`, role: "option", ariaSelected: "false" },
+        element("b", {}, symbol), element("span", {}, feed), element("i", {}, listed ? "on the list" : state));
+    });
+    if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No feed has ${prefix.toUpperCase()}…`));
+    if (more) options.push(element("li", { className: "none", role: "presentation" }, "… and more"));
+    this.#list.replaceChildren(...options);
+    this.#list.hidden = false;
+    this.#input.ariaExpanded = "true";
+    this.#activate(found.length > 0 && prefix !== "" ? 0 : -1);
+  }
+
+  #close() {
+    this.#asked?.abort();
+    this.#asked = null;
+    clearTimeout(this.#timer);
+    this.#list.hidden = true;
+    this.#input.ariaExpanded = "false";
+    this.#activate(-1);
+  }
+
+  #activate(index) {
+    this.#active = index;
+    for (const [place, option] of [...this.#list.children].entries()) {
+      if (option.role === "option") option.ariaSelected = String(place === index);
+    }
+    if (index < 0) this.#input.removeAttribute("aria-activedescendant");
+    else this.#input.setAttribute("aria-activedescendant", `found-${index}`);
+  }
+
+  #key(event) {
+    const count = this.#found.length;
+    if (event.key === "Escape") {
+      this.#input.value = "";
+      this.#close();
+    } else if (event.key === "Enter") {
+      const chosen = this.#found[this.#active];
+      // The list may still be that of an earlier input.
+      if (chosen !== undefined && !this.#list.hidden && chosen.symbol.startsWith(this.#input.value.trim().toUpperCase())) {
+        this.#take(chosen);
+      } else if (this.#input.value.trim() !== "") {
+        this.#take({ symbol: this.#input.value });
+      }
+    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && count > 0 && !this.#list.hidden) {
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      this.#activate((Math.max(this.#active, step > 0 ? -1 : 0) + step + count) % count);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  #take({ symbol }) {
+    this.#input.value = "";
+    this.#close();
+    this.#on.add(symbol);
+  }
+}

@@ -1,0 +1,61 @@
+//! The first bytes of a stream: the head of its answer and its `hello`, or the `bye` of a rejected one.
+
+use super::selection::Selection;
+use crate::{
+    fanout::ResponseHead,
+    market::{Now, Symbol, UnixMicros},
+    server::Response,
+    wire::{Bye, Epoch, Hello, StreamName, bye, hello},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// How long a client waits before it reconnects, in ms: spread, so that a lost gateway's clients do not return at once.
+const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
+/// The same for a rejected stream, in ms.
+const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
+
+/// The answer that becomes a stream, without its body. HEAD gets it, and a stream's head repeats its headers.
+pub(super) fn stream_response() -> Response {
+    let mut response = Response::default();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // Otherwise nginx holds ticks back until a buffer is full.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        (header::CONNECTION, "close"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The head of a stream's response, with the header fields of its answer. The transport writes it.
+pub(super) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHead {
+    let now: SystemTime = UNIX_EPOCH + Duration::from_micros(now.0.unsigned_abs());
+    let date = HeaderValue::try_from(httpdate::fmt_http_date(now)).expect("a date is a header's value");
+    let fields = headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+    std::iter::once((header::DATE, date)).chain(fields).collect()
+}
+
+/// The first block of a stream's body.
+pub(super) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch, now: Now) -> Bytes {
+    let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
+    hello(&Hello {
+        retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
+        stream: name,
+        epoch,
+        now: now.unix,
+        symbols: &symbols,
+        unknown: &selection.unknown,
+    })
+}
+
+/// The body for a rejected stream. Its status is 200: any other would end a native EventSource for good.
+pub(super) fn busy_bytes() -> Bytes {
+    bye(Bye::Busy, Duration::from_millis(rand::random_range(BUSY_RETRY_MILLIS)))
+}

@@ -1,0 +1,157 @@
+//! The options of a stream and the place where it resumes, as a request states them.
+
+use super::error::ApiError;
+use crate::{
+    fanout::Options,
+    market::{Part, Parts},
+    server::{Query, Quoted},
+    wire::{Epoch, EventId},
+};
+use http::HeaderMap;
+use std::{ops::RangeInclusive, time::Duration};
+
+/// In writes a second.
+const MAX_RATE: RangeInclusive<f64> = 0.1..=100.0;
+/// In seconds.
+const HEARTBEAT: RangeInclusive<u64> = 5..=60;
+
+/// A client's choices beside its symbols. `None`: it left the choice to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct StreamParams {
+    interval: Option<Duration>,
+    parts: Option<Parts>,
+    heartbeat: Option<Duration>,
+    last: Option<EventId>,
+}
+
+impl StreamParams {
+    /// Reads them from the query. The last event id is also read from its header, which takes precedence: a browser
+    /// sets it when it reconnects to a URL that names an older one. An id of another gateway is not an error.
+    ///
+    /// # Errors
+    /// [`ApiError::BadOption`], which says what the option takes.
+    pub(super) fn new(query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+        let last_event_id = last_event_id.or(query.first("last_event_id"));
+        Ok(Self {
+            interval: option(query, "max_rate", "a number of writes a second, 0.1 to 100", interval)?,
+            parts: option(query, "on", "a list of trade, quote and stats", parts)?,
+            heartbeat: option(query, "heartbeat", "whole seconds, 5 to 60", heartbeat)?,
+            last: last_event_id.and_then(|id| id.parse().ok()),
+        })
+    }
+
+    /// The options, with `heartbeat` unless the client chose one.
+    pub(super) fn options(&self, heartbeat: Duration) -> Options {
+        let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
+        let options = self.parts.map_or(options, |parts| options.on(parts));
+        self.interval.map_or(options, |interval| options.every(interval))
+    }
+
+    /// The `n` of the last tick that the client has, if it is of this epoch.
+    pub(super) fn after(&self, epoch: Epoch) -> Option<u64> {
+        self.last.filter(|last| last.epoch == epoch).map(|last| last.n)
+    }
+}
+
+/// An option of the query, if it is there.
+///
+/// # Errors
+/// [`ApiError::BadOption`] if `read` does not accept its value.
+fn option<T>(
+    query: &Query,
+    name: &'static str,
+    takes: &'static str,
+    read: fn(&str) -> Option<T>,
+) -> Result<Option<T>, ApiError> {
+    let Some(value) = query.first(name) else { return Ok(None) };
+    match read(value) {
+        Some(read) => Ok(Some(read)),
+        None => Err(ApiError::BadOption { name, value: Quoted::new(value), takes }),
+    }
+}
+
+/// The time between two writes, from their rate.
+fn interval(max_rate: &str) -> Option<Duration> {
+    let rate = max_rate.parse().ok().filter(|rate| MAX_RATE.contains(rate))?;
+    Some(Duration::from_secs_f64(1.0 / rate))
+}
+
+fn parts(list: &str) -> Option<Parts> {
+    list.split(',').map(part).collect()
+}
+
+fn part(name: &str) -> Option<Part> {
+    match name {
+        "trade" => Some(Part::Trade),
+        "quote" => Some(Part::Quote),
+        "stats" => Some(Part::Stats),
+        _ => None,
+    }
+}
+
+fn heartbeat(seconds: &str) -> Option<Duration> {
+    let seconds = seconds.parse().ok().filter(|seconds| HEARTBEAT.contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn params(query: &[(&str, &str)], header: Option<&'static str>) -> Result<StreamParams, ApiError> {
+        let query =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into();
+        let mut headers = HeaderMap::new();
+        header.map(|id| headers.insert("last-event-id", HeaderValue::from_static(id)));
+        StreamParams::new(&query, &headers)
+    }
+
+    #[test]
+    fn options_are_read_within_their_ranges() {
+        let all = [("max_rate", "4"), ("on", "trade,stats"), ("heartbeat", "5"), ("else", "x")];
+        let expected = Options::new(Duration::from_secs(5))
+            .on(Parts::from_iter([Part::Trade, Part::Stats]))
+            .every(Duration::from_millis(250));
+        assert_eq!(params(&all, None).unwrap().options(Duration::from_secs(15)), expected);
+        let none = params(&[], None).unwrap().options(Duration::from_secs(15));
+        assert_eq!(none, Options::new(Duration::from_secs(15)));
+        assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
+        for (name, text) in [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("on", "quote")] {
+            assert!(params(&[(name, text)], None).is_ok(), "{name}={text}");
+        }
+        for (name, text) in [
+            ("max_rate", "0.09"),
+            ("max_rate", "100.1"),
+            ("max_rate", "NaN"),
+            ("max_rate", "inf"),
+            ("max_rate", "-1"),
+            ("max_rate", ""),
+            ("heartbeat", "4"),
+            ("heartbeat", "61"),
+            ("heartbeat", "7.5"),
+            ("on", ""),
+            ("on", "trade,"),
+            ("on", "TRADE"),
+            ("on", "status"),
+            ("on", "trade\r\nid: 1"),
+        ] {
+            let wrong = params(&[(name, text)], None);
+            assert!(matches!(wrong, Err(ApiError::BadOption { .. })), "{name}={text}");
+        }
+    }
+
+    #[test]
+    fn a_stale_foreign_malformed_or_huge_id_is_ignored() {
+        let ours = Epoch::new(1 << 16);
+        let after = |query: &[(&str, &str)], header| params(query, header).unwrap().after(ours);
+        assert_eq!(after(&[("last_event_id", "1-7")], None), Some(7));
+        assert_eq!(after(&[("last_event_id", "1-7")], Some("1-9")), Some(9), "the header comes first");
+        assert_eq!(after(&[], Some("2-9")), None, "of another epoch");
+        for id in ["", "1", "1-", "x y", "1-99999999999999999999", "1-7; drop", "<script>"] {
+            assert_eq!(after(&[], Some(id)), None, "{id}");
+            assert_eq!(after(&[("last_event_id", id)], None), None, "{id}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A request for a stream, valid by construction.
+
+use super::{error::ApiError, selection::Selection, stream_params::StreamParams};
+use crate::server::Query;
+use http::{HeaderMap, header};
+
+/// A stream that may be opened as far as its request goes.
+pub(super) struct StreamRequest {
+    /// What it carries.
+    pub(super) selection: Selection,
+    /// What else was asked for.
+    pub(super) params: StreamParams,
+}
+
+impl StreamRequest {
+    /// Makes one of the symbols and of what the client says of itself.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAcceptable`] if the client cannot take a stream, and as [`StreamParams::new`].
+    pub(super) fn new(selection: Selection, query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
+        if !accepts_stream(headers) {
+            return Err(ApiError::NotAcceptable);
+        }
+        Ok(Self { selection, params: StreamParams::new(query, headers)? })
+    }
+}
+
+/// Whether `Accept` allows `text/event-stream`. A client that does not say takes everything.
+fn accepts_stream(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(header::ACCEPT).iter().peekable();
+    accepts.peek().is_none()
+        || accepts.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let fits = ["*/*", "text/*", "text/event-stream"].iter().any(|ours| media.eq_ignore_ascii_case(ours));
+            fits && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_client_that_excludes_streams_gets_none() {
+        for (accept, accepts) in [
+            (None, true),
+            (Some("text/event-stream"), true),
+            (Some("*/*"), true),
+            (Some("text/html, */*;q=0.8"), true),
+            (Some("application/json, TEXT/*"), true),
+            (Some("application/json"), false),
+            (Some("text/event-stream; q=0"), false),
+            (Some(""), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            accept.map(|accept| headers.insert(header::ACCEPT, HeaderValue::from_static(accept)));
+            assert_eq!(accepts_stream(&headers), accepts, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Opens the clients' streams: admits them within the limits, and hands them to the workers.
+
+use super::{
+    rejections::{Rejection, Rejections},
+    services::{Services, StreamSink},
+    stream_head::{busy_bytes, hello_block, response_head, stream_response},
+    stream_request::StreamRequest,
+};
+use crate::{
+    config,
+    fanout::{NewStream, Resume},
+    limits::{Addresses, ClientAddress, Gate, Stream},
+    market::Now,
+    server::{Outcome, Response, Streams},
+    wire::{Epoch, StreamName},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// The clients' streams.
+pub(super) struct ClientStreams {
+    sink: Arc<dyn StreamSink>,
+    gate: Gate<Stream>,
+    /// `None` where an address may have as many streams as all together.
+    addresses: Option<Addresses>,
+    /// Set while the gateway ends its streams: it admits no new ones.
+    draining: Arc<AtomicBool>,
+    epoch: Epoch,
+    heartbeat: Duration,
+    replay_bytes: usize,
+    rejections: Rejections,
+}
+
+impl ClientStreams {
+    /// Streams of this configuration.
+    pub(super) fn new(server: &config::Server, limits: &config::Limits, services: &Services) -> Self {
+        Self {
+            sink: services.streams.clone(),
+            gate: services.permits.streams.clone(),
+            addresses: Addresses::new(limits.streams_per_address),
+            draining: services.draining.clone(),
+            epoch: services.cache.epoch(),
+            heartbeat: server.heartbeat,
+            replay_bytes: limits.replay_bytes,
+            rejections: Rejections::new(),
+        }
+    }
+
+    /// What a stream holds as long as it lives.
+    ///
+    /// # Errors
+    /// Which limit is reached.
+    fn permit(&self, client: ClientAddress) -> Result<Box<dyn Send>, Rejection> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Rejection::Draining);
+        }
+        let of_all = self.gate.try_acquire().ok_or(Rejection::Limit)?;
+        let Some(addresses) = &self.addresses else { return Ok(Box::new(of_all)) };
+        let of_address = addresses.try_acquire(client).ok_or(Rejection::Address)?;
+        Ok(Box::new((of_all, of_address)))
+    }
+}
+
+impl Streams for ClientStreams {
+    type Request = StreamRequest;
+    type Admitted = NewStream;
+
+    fn head(&self, _: &StreamRequest) -> Response {
+        stream_response()
+    }
+
+    /// A rejected stream is answered as a whole: it ends as soon as it has begun.
+    fn admit(&self, request: StreamRequest, client: ClientAddress, mut head: Response) -> Outcome<NewStream> {
+        let permit = match self.permit(client) {
+            Ok(permit) => permit,
+            Err(reason) => {
+                self.rejections.note(reason, client);
+                *head.body_mut() = busy_bytes().into();
+                return Outcome::Whole(head);
+            }
+        };
+        let StreamRequest { selection, params } = request;
+        let name = StreamName::new(rand::random());
+        let now = Now::read();
+        Outcome::Stream(NewStream {
+            name,
+            head: response_head(head.headers(), now.unix),
+            hello: hello_block(name, &selection, self.epoch, now),
+            symbols: selection.known.into_boxed_slice(),
+            options: params.options(self.heartbeat),
+            resume: params.after(self.epoch).map(|after| Resume { after, bytes: self.replay_bytes }),
+            permit,
+        })
+    }
+
+    fn open(&self, socket: std::net::TcpStream, stream: NewStream) {
+        if let Err(error) = self.sink.open(socket, stream) {
+            self.rejections.note_error(&error);
+        }
+    }
+}

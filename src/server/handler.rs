@@ -1,0 +1,155 @@
+//! What holds for every request, whatever its route: it is checked before it is routed, and every answer gets the same
+//! headers and is counted. Both listeners, and every protocol that brings requests, use the same handler.
+
+use super::{
+    answer::{Answer, Outcome},
+    cors::Cors,
+    forwarded,
+    hosts::Hosts,
+    problem::Problem,
+    request_error::RequestError,
+    request_id::RequestId,
+    requests::{self, Unrouted},
+    response::Response,
+    router::{Routed, Routes},
+    streams::Streams,
+};
+use crate::{
+    config,
+    limits::ClientAddress,
+    telemetry::{SharedLogLimit, labels::Label as _},
+};
+use http::{HeaderValue, Method, Request, header, request::Parts};
+use http_body::Body;
+use ipnet::IpNet;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+/// The longest path and query, in bytes: 500 symbols of 20 characters, with room for options.
+const URI_BYTES_MAX: usize = 12 * 1024;
+
+/// Of a listener's rejected requests, one in this time is logged at `info`; the rest are for `debug`.
+const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
+
+/// Which requests a listener answers, and which pages may read the answers.
+pub(crate) struct Policy {
+    hosts: Hosts,
+    cors: Cors,
+    /// The proxies whose `X-Forwarded-For` counts.
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Policy {
+    /// For clients: as configured.
+    pub(crate) fn of_clients(server: &config::Server) -> Self {
+        Self {
+            hosts: Hosts::new(&server.hosts),
+            cors: Cors::new(&server.cors_origins),
+            trusted_proxies: server.trusted_proxies.clone(),
+        }
+    }
+
+    /// For operators: the same hosts, but no other site's page may read the answers, and no proxy is expected.
+    pub(crate) fn of_operators(server: &config::Server) -> Self {
+        Self { hosts: Hosts::new(&server.hosts), cors: Cors::new(&[]), trusted_proxies: Vec::new() }
+    }
+
+    /// Whether a request may be routed.
+    fn check(&self, head: &Parts, body: &impl Body) -> Result<(), RequestError> {
+        // First of all: behind a body that is never read, no second request may be read from the connection.
+        let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+        let announces_body = lengths.any(|length| length.as_bytes() != b"0");
+        if announces_body || head.headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream() {
+            return Err(RequestError::Body);
+        }
+        self.hosts.check(head)?;
+        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
+            return Err(RequestError::UriTooLong { limit: URI_BYTES_MAX });
+        }
+        Ok(())
+    }
+}
+
+/// Answers a listener's requests.
+pub(crate) struct RequestHandler<S: Streams> {
+    policy: Policy,
+    routes: Routes<S::Request>,
+    streams: S,
+    problem_log: SharedLogLimit,
+}
+
+impl<S: Streams> RequestHandler<S> {
+    /// Requests that pass the policy go to the routes; those for streams go on to `streams`.
+    pub(crate) fn new(policy: Policy, routes: Routes<S::Request>, streams: S) -> Self {
+        Self { policy, routes, streams, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
+    }
+
+    /// Where admitted streams go.
+    pub(super) fn streams(&self) -> &S {
+        &self.streams
+    }
+
+    /// Answers a request that came from `peer`.
+    pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
+        let (head, body) = request.into_parts();
+        let client = forwarded::client(peer, &head.headers, &self.policy.trusted_proxies);
+        let origin = head.headers.get(header::ORIGIN).cloned();
+        let wants_head_only = head.method == Method::HEAD;
+        let checked = self.policy.check(&head, &body);
+        drop(body);
+        let routed = self.route(head, checked).await;
+        let outcome = match routed.answer {
+            Answer::Whole(response) => Outcome::Whole(self.finish(response, origin)),
+            Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, client), origin)),
+            Answer::Stream(request) => {
+                let head = self.finish(self.streams.head(&request), origin);
+                if wants_head_only { Outcome::Whole(head) } else { self.streams.admit(request, client, head) }
+            }
+        };
+        requests::count(routed.route, outcome.status());
+        outcome
+    }
+
+    /// Answers `OPTIONS` and what was rejected; all else is the routes'.
+    async fn route(&self, mut head: Parts, checked: Result<(), RequestError>) -> Routed<S::Request> {
+        let is_preflight = head.method == Method::OPTIONS;
+        let unrouted = if is_preflight { Unrouted::Preflight } else { Unrouted::Other };
+        if let Err(error) = checked {
+            return Routed { route: unrouted.label(), answer: Answer::Problem(error.into()) };
+        }
+        if is_preflight {
+            return Routed { route: unrouted.label(), answer: Answer::Whole(Cors::preflight()) };
+        }
+        if head.method == Method::HEAD {
+            // Routed as GET; hyper knows the request's method and leaves the body out.
+            head.method = Method::GET;
+        }
+        self.routes.answer(head).await
+    }
+
+    /// The problem document, and a line with the same id in the log.
+    fn problem_response(&self, problem: Problem, client: ClientAddress) -> Response {
+        let id = RequestId::next();
+        let status = problem.status.as_u16();
+        let kind = problem.kind;
+        // The log repeats nothing that the client wrote; the document does.
+        match self.problem_log.admit(Instant::now()) {
+            Some(held_back) => {
+                tracing::info!(request_id = %id, %client, status, kind, held_back, "rejected a request");
+            }
+            None => tracing::debug!(request_id = %id, %client, status, kind, "rejected a request"),
+        }
+        problem.into_response(id)
+    }
+
+    /// Adds the headers that every answer has.
+    fn finish(&self, mut response: Response, origin: Option<HeaderValue>) -> Response {
+        let headers = response.headers_mut();
+        self.policy.cors.permit(origin.as_ref(), headers);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
+}

@@ -1,0 +1,105 @@
+//! The seam: hyper serves a connection until a request on it is answered with a stream, then lets go of the I/O.
+//!
+//! Such a request is declined: the service fails, so hyper writes nothing and ends, with all earlier answers flushed.
+//! Whoever serves the stream then writes the answer's head as its first bytes. The bytes that the client sent behind
+//! that request are never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and
+//! `tests/process/hostile/` hold this against hyper.
+
+use super::{answer::Outcome, handler::RequestHandler, response::Response, shutdown::ShutdownSignal, streams::Streams};
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{self, Builder},
+    service::Service,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// hyper refuses a smaller buffer.
+const BUFFER_BYTES_MIN: usize = 8 * 1024;
+
+/// What is left of a connection that hyper has served.
+pub(super) struct Served<I, A> {
+    /// Every whole answer is flushed.
+    pub(super) io: I,
+    /// How it ended, which says nothing where a stream was admitted.
+    pub(super) ended: hyper::Result<()>,
+    /// The stream that its last request was answered with.
+    pub(super) stream: Option<A>,
+}
+
+/// Where the declining service leaves the stream for whoever drives the connection. A std mutex: held for a move.
+type Slot<A> = Arc<Mutex<Option<A>>>;
+
+/// HTTP/1.1 as every connection speaks it.
+pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(head_bytes.max(BUFFER_BYTES_MIN));
+    builder
+}
+
+/// Serves a connection to its end, or to its first stream.
+pub(super) async fn serve<I, S>(
+    http: &Builder,
+    io: I,
+    handler: Arc<RequestHandler<S>>,
+    peer: IpAddr,
+    mut shutdown: ShutdownSignal,
+) -> Served<I, S::Admitted>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Streams,
+{
+    let slot = Slot::default();
+    let declining = Declining { handler, peer, slot: slot.clone() };
+    let mut connection = http.serve_connection(TokioIo::new(io), declining);
+    let ended = tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+        () = shutdown.wait() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+        }
+    };
+    let io = connection.into_parts().io.into_inner();
+    let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Served { io, ended, stream }
+}
+
+/// A service that fails where the answer is a stream.
+struct Declining<S: Streams> {
+    handler: Arc<RequestHandler<S>>,
+    peer: IpAddr,
+    slot: Slot<S::Admitted>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("declined: this request is answered with a stream, and hyper writes nothing")]
+struct Declined;
+
+impl<S: Streams> Service<Request<Incoming>> for Declining<S> {
+    type Response = Response;
+    type Error = Declined;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Declined>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let handler = self.handler.clone();
+        let peer = self.peer;
+        let slot = self.slot.clone();
+        Box::pin(async move {
+            match handler.answer(request, peer).await {
+                Outcome::Whole(response) => Ok(response),
+                Outcome::Stream(stream) => {
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+                    Err(Declined)
+                }
+            }
+        })
+    }
+}

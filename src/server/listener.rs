@@ -1,0 +1,101 @@
+//! A bound listener, and the server on it.
+
+use super::{
+    accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::Streams,
+};
+use crate::{config, limits::Gate};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`). While that queue is
+/// full, the kernel drops SYNs, and each client sends its next one a second later.
+const BACKLOG: i32 = 4096;
+/// Bytes of answers that the kernel holds for one client, doubled for its own use. By default it holds megabytes for a
+/// client that asks for much and reads nothing. A client 100 ms away still gets over a megabyte a second.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Why a listener cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}{}", advice(source))]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// The system's reason.
+    pub source: io::Error,
+}
+
+/// What a person can do about it, if that is known.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "\n   = another program uses this port: choose another with --listen, or --admin-listen for operators"
+        }
+        _ => "",
+    }
+}
+
+/// Makes a listener; it needs no runtime. The kernel times out a client that acknowledges nothing for `write_timeout`,
+/// also after its connection was closed.
+fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the previous process.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit the options below. A tick must not wait for the acknowledgement of the previous one.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_tcp_user_timeout(Some(write_timeout))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A listener whose port is bound, with what answers on it.
+pub(crate) struct HttpServer<Kind, S: Streams> {
+    acceptor: Acceptor<Kind, S>,
+    address: SocketAddr,
+}
+
+impl<Kind: Send + 'static, S: Streams> HttpServer<Kind, S> {
+    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
+    /// limits the connections that are open at a time, without streams.
+    ///
+    /// # Errors
+    /// [`BindError`], such as an address in use.
+    pub(crate) fn bind(
+        address: SocketAddr,
+        limits: &config::Limits,
+        gate: Gate<Kind>,
+        handler: RequestHandler<S>,
+    ) -> Result<Self, BindError> {
+        let listener = listen(address, limits.write_timeout).map_err(|source| BindError { address, source })?;
+        let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
+        let connections = Connections {
+            handler: Arc::new(handler),
+            head_timeout: limits.head_timeout,
+            head_bytes: limits.head_bytes,
+            write_timeout: limits.write_timeout,
+        };
+        Ok(Self { acceptor: Acceptor { listener, gate, connections: Arc::new(connections) }, address: bound })
+    }
+
+    /// Where it listens. Port 0 in the configuration has become the port that the system chose.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
+    /// are closed. Streams are not among them: they left with their sockets.
+    ///
+    /// # Errors
+    /// The system's, where the listener cannot be watched.
+    pub(crate) async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
+        self.acceptor.run(ShutdownSignal::new(shutdown)).await
+    }
+}

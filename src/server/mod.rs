@@ -1,0 +1,40 @@
+//! HTTP as both listeners speak it: the clients' and the operators'.
+//!
+//! The accept loop is our own, for its limits. hyper reads requests and writes whole answers; warp's filters route, in
+//! `router.rs` alone. A listener that has streams gives the server a [`Streams`]: a request for one leaves hyper with
+//! its socket, and goes there. This module knows neither symbols nor feeds.
+//!
+//! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections, a [`connection`] is served by
+//! hyper until the [`handoff`], and the [`handler`] answers each request.
+
+mod listener;
+mod accept;
+mod connection;
+mod handoff;
+mod handler;
+mod router;
+mod request;
+mod answer;
+mod response;
+mod streams;
+mod problem;
+mod request_error;
+mod requests;
+mod hosts;
+mod cors;
+mod forwarded;
+mod request_id;
+mod write_deadline;
+mod shutdown;
+
+pub use listener::BindError;
+
+pub(crate) use answer::{Answer, Outcome};
+pub(crate) use handler::{Policy, RequestHandler};
+pub(crate) use listener::HttpServer;
+pub(crate) use problem::{Problem, Quoted};
+pub(crate) use request::{Query, Request};
+pub(crate) use request_error::RequestError;
+pub(crate) use response::{Response, json};
+pub(crate) use router::{Router, Routes};
+pub(crate) use streams::{NoStreams, Streams};

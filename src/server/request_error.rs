@@ -1,0 +1,49 @@
+//! Why a request is rejected, whichever listener it came to.
+
+use super::{
+    problem::{Problem, Quoted},
+    response::METHODS,
+};
+use http::{HeaderValue, StatusCode, header};
+
+/// What is wrong with a request. The message is the document's `detail`: it says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("limit={value} is not a number from 1 to {max}.")]
+    BadLimit { value: Quoted, max: usize },
+    #[error("Send the request without a body: no route reads one.")]
+    Body,
+    #[error("Send exactly one Host header, with the name that this gateway is reached by.")]
+    BadHost,
+    #[error("This gateway does not answer to the name {host}. The operator adds names to `hosts` under [server].")]
+    UnknownHost { host: Quoted },
+    #[error("There is nothing at this path. See {see}.")]
+    NotFound { see: &'static str },
+    #[error("Use GET: nothing here can be written to.")]
+    MethodNotAllowed,
+    #[error("Shorten path and query to {limit} bytes; split a list of symbols over several requests.")]
+    UriTooLong { limit: usize },
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        let (status, kind, title) = match &error {
+            RequestError::BadLimit { .. } => (StatusCode::BAD_REQUEST, "bad-limit", "Bad limit"),
+            RequestError::Body => (StatusCode::BAD_REQUEST, "body", "A body where none is taken"),
+            RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
+            RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),
+            RequestError::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            RequestError::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            RequestError::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "Path and query too long"),
+        };
+        let header = match &error {
+            RequestError::MethodNotAllowed => Some((header::ALLOW, METHODS)),
+            // The length of the body may be unknown, and then the next request cannot be told from it.
+            RequestError::Body => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            _ => None,
+        };
+        Self { status, kind, title, detail: error.to_string(), header }
+    }
+}

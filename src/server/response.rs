@@ -1,0 +1,18 @@
+//! A whole answer.
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use http_body_util::Full;
+
+/// A whole answer: its body is in memory, so its length is known.
+pub(crate) type Response = http::Response<Full<Bytes>>;
+
+/// The methods that every route answers.
+pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// A whole answer of JSON.
+pub(crate) fn json(body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

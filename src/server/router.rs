@@ -1,0 +1,248 @@
+//! Routing, by warp's filters. No other file names warp: routes are declared as patterns and functions.
+
+use super::{
+    answer::Answer,
+    request::{Parameters, Request},
+    request_error::RequestError,
+    requests::Unrouted,
+};
+use crate::telemetry::labels::Label;
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::Empty;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
+use std::{convert::Infallible, future::ready, marker::PhantomData, sync::Arc};
+use warp::{
+    Filter, Rejection, Reply,
+    filters::BoxedFilter,
+    path::FullPath,
+    reject::{MethodNotAllowed, not_found},
+};
+
+/// A listener's routes, as they are declared. `R` labels them, `C` is what their functions need, and `S` is what a
+/// route answers with to open a stream.
+pub(crate) struct Router<R, C, S> {
+    context: Arc<C>,
+    routes: Vec<BoxedFilter<(Routed<S>,)>>,
+    /// The paths that are worth a look, for a client that asked for one that does not exist.
+    see: &'static str,
+    label: PhantomData<fn(R)>,
+}
+
+/// A listener's routes, ready to answer.
+pub(crate) struct Routes<S>(BoxedFilter<(Routed<S>,)>);
+
+/// A route's answer, with the route's label.
+pub(super) struct Routed<S> {
+    pub(super) route: &'static str,
+    pub(super) answer: Answer<S>,
+}
+
+impl<R, C, S> Router<R, C, S>
+where
+    R: Label,
+    C: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+{
+    /// No routes yet. `see` names the paths that are worth a look.
+    pub(crate) fn new(context: C, see: &'static str) -> Self {
+        Self { context: Arc::new(context), routes: Vec::new(), see, label: PhantomData }
+    }
+
+    /// Answers GET on a pattern such as `/v1/stream` or `/v1/stream/{symbol}`. The function must not block.
+    pub(crate) fn get(self, route: R, pattern: &'static str, answer: fn(&C, Request) -> Answer<S>) -> Self {
+        let context = self.context.clone();
+        self.add(route, requests_of(pattern).map(move |request| answer(&context, request)))
+    }
+
+    /// As [`Router::get`], where the answer takes time.
+    pub(crate) fn get_async<F: Future<Output = Answer<S>> + Send + 'static>(
+        self,
+        route: R,
+        pattern: &'static str,
+        answer: fn(Arc<C>, Request) -> F,
+    ) -> Self {
+        let context = self.context.clone();
+        self.add(route, requests_of(pattern).then(move |request| answer(context.clone(), request)))
+    }
+
+    /// Answers GET on every path for which `find` returns something, which the function gets.
+    pub(crate) fn get_found<T: Send + 'static>(
+        self,
+        route: R,
+        find: fn(&str) -> Option<T>,
+        answer: fn(T, Request) -> Answer<S>,
+    ) -> Self {
+        let found = warp::path::full()
+            .and_then(move |path: FullPath| ready(find(path.as_str()).ok_or_else(not_found)))
+            .and(warp::get())
+            .and(request());
+        self.add(route, found.map(answer))
+    }
+
+    fn add(
+        mut self,
+        route: R,
+        answer: impl Filter<Extract = (Answer<S>,), Error = Rejection> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let route = route.label();
+        self.routes.push(answer.map(move |answer| Routed { route, answer }).boxed());
+        self
+    }
+
+    /// Ends the declaration. Routes are tried in the order in which they were declared.
+    ///
+    /// # Panics
+    /// If none was declared.
+    pub(crate) fn build(self) -> Routes<S> {
+        // From the last to the first, so that the first is the least deeply nested.
+        let routes = self.routes.into_iter().rev().reduce(|later, earlier| earlier.or(later).unify().boxed());
+        let routes = routes.expect("a listener has routes");
+        let see = self.see;
+        Routes(routes.recover(move |rejection| ready(Ok::<_, Infallible>(unrouted(&rejection, see)))).unify().boxed())
+    }
+}
+
+impl<S: Send + Sync + 'static> Routes<S> {
+    /// Answers a request without a body.
+    pub(super) async fn answer(&self, head: Parts) -> Routed<S> {
+        let service = TowerToHyperService::new(warp::service(self.0.clone()));
+        let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
+        let routed = carrier.into_parts().0.extensions.remove::<Arc<Routed<S>>>();
+        routed.and_then(Arc::into_inner).expect("every filter ends in a `Routed`, which is held once")
+    }
+}
+
+/// A service of warp returns warp's own response, so the answer travels in its extensions. Only [`Routes::answer`] sees
+/// it.
+impl<S: Send + Sync + 'static> Reply for Routed<S> {
+    fn into_response(self) -> warp::reply::Response {
+        let mut carrier = warp::reply::Response::default();
+        carrier.extensions_mut().insert(Arc::new(self));
+        carrier
+    }
+}
+
+/// Matches GET on a pattern.
+fn requests_of(pattern: &'static str) -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
+    path(pattern).and(warp::get()).and(request()).map(|segment, request| Request { segment, ..request })
+}
+
+/// Matches a whole path; extracts the decoded segment that the pattern leaves open, or an empty string.
+fn path(pattern: &'static str) -> BoxedFilter<(String,)> {
+    let mut path = warp::any().map(String::new).boxed();
+    for segment in pattern.split('/').filter(|segment| !segment.is_empty()) {
+        path = if segment.starts_with('{') {
+            path.and(warp::path::param()).map(|_, raw: String| decoded(&raw)).boxed()
+        } else {
+            path.and(warp::path(segment)).boxed()
+        };
+    }
+    path.and(warp::path::end()).boxed()
+}
+
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// The parts of a request that every route's function gets.
+fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
+    warp::query().and(warp::header::headers_cloned()).map(|parameters: Parameters, headers| Request {
+        segment: String::new(),
+        query: parameters.into(),
+        headers,
+    })
+}
+
+/// The answer to a request that no route takes.
+fn unrouted<S>(rejection: &Rejection, see: &'static str) -> Routed<S> {
+    let error = match rejection.find::<MethodNotAllowed>() {
+        Some(_) => RequestError::MethodNotAllowed,
+        None => RequestError::NotFound { see },
+    };
+    Routed { route: Unrouted::Other.label(), answer: Answer::Problem(error.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::labels::labels;
+    use http::{Method, Request as HttpRequest, StatusCode};
+
+    labels! {
+        /// The routes of these tests.
+        enum Route {
+            /// One.
+            Listed = "listed",
+            /// Another.
+            One = "one",
+            /// The rest.
+            File = "file",
+        }
+    }
+
+    fn echo(answer: &String, request: Request) -> Answer<String> {
+        let parameter = request.query.first("a").unwrap_or("-");
+        Answer::Stream(format!("{answer}: {} {parameter}", request.segment))
+    }
+
+    async fn echo_later(answer: Arc<String>, request: Request) -> Answer<String> {
+        echo(&answer, request)
+    }
+
+    fn found(path: usize, _: Request) -> Answer<String> {
+        Answer::Stream(path.to_string())
+    }
+
+    async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
+        let routes = Router::new("context".to_owned(), "elsewhere")
+            .get(Route::Listed, "/v1/things", echo)
+            .get_async(Route::One, "/v1/things/{thing}", echo_later)
+            .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
+            .build();
+        let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
+        let routed = routes.answer(head).await;
+        match routed.answer {
+            Answer::Stream(echoed) => (routed.route, Ok(echoed)),
+            Answer::Problem(problem) => (routed.route, Err(problem.status)),
+            Answer::Whole(response) => (routed.route, Err(response.status())),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_reaches_the_route_whose_pattern_its_path_matches() {
+        for (target, route, answer) in [
+            ("/v1/things", "listed", "context:  -"),
+            ("/v1/things/", "listed", "context:  -"),
+            ("/v1/things?a=1&a=2&b=3", "listed", "context:  1"),
+            ("/v1/things?a=%41+b", "listed", "context:  A b"),
+            ("/v1/things/x%20y?a=1", "one", "context: x y 1"),
+            ("/v1/things/%ff", "one", "context: \u{fffd} -"),
+            ("/v1/things/%2e%2e%2f", "one", "context: ../ -"),
+            ("/file.js", "file", "8"),
+        ] {
+            assert_eq!(ask(Method::GET, target).await, (route, Ok(answer.to_owned())), "{target}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_no_route_takes_is_counted_as_other() {
+        let not_found = StatusCode::NOT_FOUND;
+        let wrong_method = StatusCode::METHOD_NOT_ALLOWED;
+        for (method, target, status) in [
+            (Method::GET, "/", not_found),
+            (Method::GET, "/v1", not_found),
+            (Method::GET, "/v1/thing", not_found),
+            (Method::GET, "/v1/things/x/y", not_found),
+            (Method::GET, "//v1/things", not_found),
+            (Method::POST, "/v1/thing", not_found),
+            (Method::POST, "/v1/things", wrong_method),
+            (Method::DELETE, "/v1/things/x", wrong_method),
+            (Method::PUT, "/file.js", wrong_method),
+        ] {
+            assert_eq!(ask(method.clone(), target).await, ("other", Err(status)), "{method} {target}");
+        }
+    }
+}

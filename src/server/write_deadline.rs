@@ -1,0 +1,140 @@
+//! A socket that times out a client that does not read its answer.
+
+use socket2::SockRef;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of
+/// the first write that found the socket full. Progress does not move the deadline, so a client that reads a byte now
+/// and then gains nothing.
+pub(crate) struct WriteDeadline {
+    socket: TcpStream,
+    timeout: Duration,
+    /// Runs from the first write that found the socket full to the next flush, which hyper calls when its buffer is
+    /// empty.
+    running: Option<Pin<Box<Sleep>>>,
+}
+
+impl WriteDeadline {
+    pub(crate) fn new(socket: TcpStream, timeout: Duration) -> Self {
+        Self { socket, timeout, running: None }
+    }
+
+    pub(crate) fn into_inner(self) -> TcpStream {
+        self.socket
+    }
+
+    /// Checks the deadline, also after a write that made some progress.
+    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_pending() && self.running.is_none() {
+            self.running = Some(Box::pin(sleep_until(Instant::now() + self.timeout)));
+        }
+        let over_time = self.running.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if !over_time {
+            return written;
+        }
+        // Closing the socket then resets it, and the kernel drops what the client never read. A socket that refuses the
+        // option is closed already.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for WriteDeadline {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for WriteDeadline {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.running = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// More than the kernel buffers for a client that does not read.
+    const MUCH: usize = 64 << 20;
+
+    async fn pair(timeout: Duration) -> (WriteDeadline, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (WriteDeadline::new(listener.accept().await.unwrap().0, timeout), client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_or_little_times_out() {
+        for drips in [false, true] {
+            let (mut server, mut client) = pair(Duration::from_millis(100)).await;
+            let (timed_out_tx, mut timed_out_rx) = tokio::sync::watch::channel(false);
+            let reader = tokio::spawn(async move {
+                // Each read frees some room; at this pace the whole answer would take ten seconds.
+                let mut interval = tokio::time::interval(Duration::from_millis(10));
+                let mut scratch = vec![0; 64 * 1024];
+                while !*timed_out_rx.borrow_and_update() {
+                    interval.tick().await;
+                    if drips && let Err(error) = client.read(&mut scratch).await {
+                        return error.kind();
+                    }
+                }
+                client.read_to_end(&mut scratch).await.unwrap_err().kind()
+            });
+            let error = server.write_all(&vec![0; MUCH]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            drop(server);
+            timed_out_tx.send_replace(true);
+            assert_eq!(reader.await.unwrap(), io::ErrorKind::ConnectionReset, "the kernel keeps nothing for it");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_flushed_answer_has_the_whole_timeout() {
+        let (mut server, mut client) = pair(Duration::from_secs(60)).await;
+        let reader = tokio::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
+        server.write_all(&vec![0; MUCH]).await.unwrap();
+        server.flush().await.unwrap();
+        assert!(server.running.is_none());
+        drop(server);
+        assert_eq!(reader.await.unwrap().unwrap(), MUCH as u64);
+    }
+}
