@@ -1,4 +1,4 @@
-//! What the gateway's symbols and workers are called by: dense indices, each of a type of its own.
+//! Dense indices of the gateway's symbols and workers, each of a type of its own.
 
 use std::fmt;
 

@@ -58,7 +58,7 @@ pub trait Transport {
     }
 }
 
-/// What came of a write.
+/// The result of a transport's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
     /// How many bytes the transport took.
