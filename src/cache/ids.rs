@@ -1,8 +1,8 @@
-//! What the gateway's symbols and workers are called by: dense indices, each of a type of its own.
+//! Dense indices of the gateway's symbols and workers, each of a type of its own.
 
 use std::fmt;
 
-/// The most workers: a [`WorkerMask`] has a bit for each.
+/// The most workers: a [`WorkerMask`](super::WorkerMask) has a bit for each.
 pub const WORKERS_MAX: usize = 64;
 
 /// A symbol of the gateway: its place in the order of registration, dense, from 0.

@@ -1,8 +1,8 @@
-//! What came of an update.
+//! The result of publishing an update.
 
 use super::worker_mask::WorkerMask;
 
-/// What came of an update.
+/// The result of publishing an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
     /// The update became a tick.

@@ -1,10 +1,10 @@
-//! What the states of all symbols have in common.
+//! The data that the states of all symbols share.
 
 use super::ring::RingLimits;
 use crate::wire::Epoch;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the states of all symbols have in common.
+/// The data that the states of all symbols share.
 pub(super) struct Shared {
     pub(super) epoch: Epoch,
     pub(super) ring: RingLimits,

@@ -172,7 +172,7 @@ impl SymbolState {
         })
     }
 
-    /// What a tick says.
+    /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
         TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, snapshot: &tick.snapshot }
     }

@@ -1,4 +1,4 @@
-//! What a ring holds and a stream sends: a version of a snapshot, its numbers, and its frame once a worker needs it.
+//! A tick: a version of a symbol's snapshot, its numbers, and its frame once a worker needs it.
 
 use crate::market::{Part, Parts, Snapshot};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ pub struct Tick {
     pub seq: u64,
     /// Its number among all ticks of the gateway; 0 for `seq` 0.
     pub n: u64,
-    /// What it changed.
+    /// The parts that it changed.
     pub changed: Parts,
     /// The `seq` before this one that last changed each part, by [`Part`].
     pub prior: [u64; Part::ALL.len()],

@@ -1,13 +1,13 @@
-//! What other threads ask of a worker.
+//! The commands that other threads send to a worker.
 
 use super::{inbox::Inbox, new_stream::NewStream, slowest::SlowestQuery, transport::Ready};
 use crate::cache::SymbolState;
 use std::{sync::Arc, time::Duration};
 
-/// What a worker's inbox holds.
+/// The inbox of a worker.
 pub type WorkerInbox<T> = Inbox<Arc<SymbolState>, Command<T>>;
 
-/// What other threads ask of a worker.
+/// A command that another thread sends to a worker.
 pub enum Command<T> {
     /// Open a stream.
     Open(T, NewStream),

@@ -1,4 +1,4 @@
-//! What a worker has done: plain integers, which other threads read once a second.
+//! The counts of a worker: plain integers, which other threads read once a second.
 
 use super::{close_reason::CloseReason, missed::Missed};
 use crate::telemetry::Histogram;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// A stream to be opened.
 pub struct NewStream {
-    /// What it is called in its `hello` and on the admin listener.
+    /// Its name in its `hello` and on the admin listener.
     pub name: StreamName,
     /// The head of the response, which the transport writes.
     pub head: ResponseHead,
@@ -15,7 +15,7 @@ pub struct NewStream {
     pub hello: Bytes,
     /// The symbols that it carries: each once, at least one.
     pub symbols: Box<[Arc<SymbolState>]>,
-    /// What its client asked for beside the symbols.
+    /// The options that its client gave beside the symbols.
     pub options: Options,
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,

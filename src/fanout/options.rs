@@ -1,4 +1,4 @@
-//! What a client asks for beside its symbols.
+//! The options that a client gives beside its symbols.
 
 use crate::market::{Part, Parts};
 use std::time::Duration;

@@ -109,7 +109,7 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         (reply_rx, self.workers.len())
     }
 
-    /// What all workers have done, as of a second ago at most.
+    /// The counts of all workers, at most a second old.
     pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         for worker in &self.workers {
@@ -118,7 +118,7 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         sum
     }
 
-    /// What one worker has done, as of a second ago at most.
+    /// The counts of one worker, at most a second old.
     pub fn counts_of(&self, worker: WorkerIndex) -> Counts {
         self.workers[worker.get()].counts()
     }

@@ -26,7 +26,7 @@ pub(super) struct RecentTicks {
     keep_until: Instant,
 }
 
-/// What bounds a worker's recent ticks, and how far a stream may lag.
+/// The limits of a worker's recent ticks, and of a stream's lag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecentLimits {
     pub(super) max_lag: Duration,

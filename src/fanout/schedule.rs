@@ -83,7 +83,7 @@ pub(super) struct Deadlines {
     pub(super) end: Option<Instant>,
 }
 
-/// What a stream's deadline asks for.
+/// The action that a stream's deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
@@ -100,7 +100,7 @@ impl Deadlines {
         [self.end, self.write].into_iter().flatten().fold(silence, Instant::min)
     }
 
-    /// What is due `now`; the end comes before all else.
+    /// The action that is due `now`; the end comes before all else.
     pub(super) fn due(&self, now: Instant, heartbeat: Duration, stall_timeout: Duration) -> Due {
         if self.end.is_some_and(|end| end <= now) {
             return Due::End;

@@ -39,7 +39,7 @@ pub struct SlowestQuery {
     slowest: BinaryHeap<Reverse<(Rank, StreamKey)>>,
 }
 
-/// What makes a stream slower than another: the age of the oldest tick that it lacks, then how many it missed.
+/// The order of slow streams: by the age of the oldest tick that it lacks, then how many it missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     oldest_unsent: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What operators see of the slowest streams.
+//! The replies that operators get about the slowest streams.
 
 use super::super::{
     CloseMode, Command, NewStream, Options, Ready, ResponseHead, Taken, TransportError, Wait, Worker, WorkerInbox,

@@ -1,4 +1,4 @@
-//! What a worker calls a stream by.
+//! The key of a stream within its worker.
 
 slotmap::new_key_type! {
     /// A stream within its worker. A key is never used again for another stream.

@@ -34,7 +34,8 @@ pub trait Transport {
     }
 
     /// Sends the bytes that the transport holds; `false`: it still holds some, and is full. The worker calls it when a
-    /// full transport reports room, and at the end of a batch where the transport holds bytes.
+    /// full transport reports room, and at the end of a turn where the transport holds bytes. Flushed bytes do not
+    /// restart the stall timeout, which counts from the last byte that [`Transport::try_write`] took.
     ///
     /// # Errors
     /// The client is gone. Full is not an error.
@@ -57,7 +58,7 @@ pub trait Transport {
     }
 }
 
-/// What came of a write.
+/// The result of a transport's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
     /// How many bytes the transport took.

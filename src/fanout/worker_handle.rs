@@ -84,7 +84,7 @@ impl<T> WorkerHandle<T> {
         }
     }
 
-    /// What the worker has done, as of a second ago at most.
+    /// The worker's counts, at most a second old.
     pub(super) fn counts(&self) -> Counts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,8 +1,8 @@
-//! What bounds a worker.
+//! The limits of a worker.
 
 use std::time::Duration;
 
-/// What bounds a worker.
+/// The limits of a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerLimits {
     /// How far a stream may lag before it coalesces.

@@ -1,9 +1,9 @@
-//! What a write did.
+//! The result of a stream's write.
 
 use super::missed::Missed;
 use std::time::Duration;
 
-/// What a write did.
+/// The result of a stream's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Written {
     pub(super) bytes: usize,

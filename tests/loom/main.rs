@@ -35,7 +35,7 @@ fn worker() -> WorkerMask {
     WorkerMask::only(WorkerIndex::new(0).unwrap())
 }
 
-/// What publishers and the worker share: a symbol whose ring is its newest number, and the worker's waker.
+/// The state that publishers and the worker share: a symbol whose ring is its newest number, and the worker's waker.
 struct Shared {
     newest: Mutex<u64>,
     marks: Marks,
@@ -112,7 +112,7 @@ fn a_publisher_that_goes_on_while_the_worker_reads_marks_the_symbol_again() {
     two_in_a_row(0);
 }
 
-/// What is left in the inbox while a worker gathers keeps it awake until it is taken.
+/// Changes that a gathering worker leaves in the inbox keep it awake until it takes them.
 #[test]
 fn a_worker_that_gathers_does_not_sleep_over_a_change() {
     two_in_a_row(1);

@@ -1,4 +1,4 @@
-//! What a client that resumes is sent before the newest ticks.
+//! Replay: the ticks that a resuming client gets before the newest ones.
 
 use super::Cursors;
 use crate::{

@@ -50,7 +50,7 @@ pub(super) struct Stream<T> {
     _permit: Box<dyn Send>,
 }
 
-/// What a new stream brings beside its transport and cursors.
+/// The parts of a new stream beside its transport and cursors.
 pub(super) struct StreamInit {
     pub(super) name: StreamName,
     /// The first block to write.
@@ -205,7 +205,7 @@ impl<T> Stream<T> {
         self.deadlines().next(self.options.heartbeat, stall_timeout)
     }
 
-    /// What `now` asks for.
+    /// The action that is due `now`.
     pub(super) fn due(&self, now: Now, stall_timeout: Duration) -> Due {
         self.deadlines().due(now.instant, self.options.heartbeat, stall_timeout)
     }

@@ -1,4 +1,4 @@
-//! What one write does to a stream's transport and cursors.
+//! Writing: how one write moves a stream's cursors and changes its room.
 
 use super::{CloseReason, Missed, Phase, Stream, Symbols};
 use crate::{

@@ -106,7 +106,7 @@ impl<T: Transport> Worker<T> {
         self.pace.pause_after(now.instant, took, wait)
     }
 
-    /// What it has done so far.
+    /// Its counts so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }

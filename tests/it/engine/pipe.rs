@@ -17,7 +17,7 @@ use tickfan::fanout::{CloseMode, Ready, ResponseHead, Taken, Transport, Transpor
 const HELD_MAX: usize = 4 * 1024;
 /// The transport is full once it holds more than this.
 const HELD_FULL: usize = 2 * 1024;
-/// What begins each frame: the length of its payload.
+/// The bytes ahead of each frame's payload: its length.
 const LENGTH_BYTES: usize = 2;
 
 /// The worker's end of a pipe.
