@@ -11,12 +11,13 @@ use crate::{
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
     telemetry::{CacheMetrics, Metrics},
-    venue::{self, VenueError},
+    venue::VenueError,
     wire::Epoch,
 };
 use std::{
     io,
     net::SocketAddr,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,10 +51,10 @@ pub struct Gateway {
     drain: Duration,
 }
 
-/// A feed, and the sink of its updates.
+/// A feed, and a sink for each of its connections.
 struct FeedTask {
     feed: Feed,
-    sink: Ingest,
+    sinks: Vec<Ingest>,
     metrics: FeedMetrics,
 }
 
@@ -97,7 +98,7 @@ impl Gateway {
         for feed in &config.feeds {
             let (task, symbols) = wire_feed(feed, &config.limits, &cache, &workers)?;
             let name = feed.name.as_str().into();
-            debug_feeds.push(DebugFeed { name, venue: feed.venue.name(), status: task.feed.status(), symbols });
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status: task.feed.status(), symbols });
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
@@ -141,8 +142,8 @@ impl Gateway {
         let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for FeedTask { feed, sink, metrics } in self.feeds {
-            tasks.spawn(feed.run(sink, metrics, feeds_stop_rx.clone()));
+        for FeedTask { feed, sinks, metrics } in self.feeds {
+            tasks.spawn(feed.run(sinks, metrics, feeds_stop_rx.clone()));
         }
         tasks.spawn(sweep(self.cache, feeds_stop_rx));
         tasks.spawn(self.api.run(api_stop_rx));
@@ -195,7 +196,8 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// The permits that the configuration asks for, as far as the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(config.feeds.len(), worker_count(&config.fanout));
+    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
+    let reserved = limits::reserved(connections, worker_count(&config.fanout));
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(
@@ -216,15 +218,18 @@ fn wire_feed(
     workers: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
-    let origin = venue::origin(feed);
+    let origin = (feed.venue.origin)(feed.url.as_deref());
     let now = Now::read();
     let mut symbols = Vec::with_capacity(feed.symbols.len());
     for entry in &feed.symbols {
         symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
     }
-    let sink = Ingest::new(symbols.clone(), Announcer::new(workers.clone()), CacheMetrics::register());
+    let sink = |range: Range<usize>| {
+        Ingest::new(symbols[range].to_vec(), Announcer::new(workers.clone()), CacheMetrics::register())
+    };
+    let sinks = feed.connections().map(sink).collect();
     let metrics = FeedMetrics::register(&feed.name);
     let feed =
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    Ok((FeedTask { feed, sink, metrics }, symbols))
+    Ok((FeedTask { feed, sinks, metrics }, symbols))
 }

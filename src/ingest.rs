@@ -1,15 +1,15 @@
-//! Ingest ties a feed to the cache and the workers: updates become ticks, and changed symbols are announced.
+//! Ingest ties a feed's connection to the cache and the workers: updates become ticks, and changed symbols are announced.
 
 use crate::{
     cache::{Published, SymbolState},
     fanout::Announcer,
     feed::Sink,
-    market::{Now, Reason, Update},
+    market::{FeedSymbol, Now, Reason, Update},
     telemetry::CacheMetrics,
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// One feed's way into the cache. It holds the states of the feed's symbols: the map is not looked up per update.
+/// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks them up.
 pub struct Ingest {
     /// In the order of the connection's list, by which updates name them.
     symbols: Vec<Arc<SymbolState>>,
@@ -25,10 +25,10 @@ impl Ingest {
 }
 
 impl Ingest {
-    /// Sets what holds of each symbol, and announces those that it changed.
-    fn set_each(&mut self, set: impl Fn(u32, &SymbolState) -> Published) {
-        for (index, state) in (0..).zip(&self.symbols) {
-            if let Published::Tick { interest } = set(index, state) {
+    /// Changes the standing of each symbol, and announces those that it changed.
+    fn set_each(&mut self, set: impl Fn(FeedSymbol, &SymbolState) -> Published) {
+        for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
+            if let Published::Tick { interest } = set(place, state) {
                 self.announcer.add(state, interest);
             }
         }
@@ -40,7 +40,7 @@ impl Sink for Ingest {
     fn updates(&mut self, updates: &[Update], now: Now) {
         let (mut ticks, mut unchanged, mut late) = (0, 0, 0);
         for update in updates {
-            let state = &self.symbols[update.symbol as usize];
+            let state = &self.symbols[update.symbol.index()];
             match state.publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
@@ -62,8 +62,8 @@ impl Sink for Ingest {
         self.set_each(|_, state| state.set_closed(closed, now));
     }
 
-    fn refused(&mut self, refused: &[(u32, Reason)], now: Now) {
-        let reasons: HashMap<u32, Reason> = refused.iter().copied().collect();
-        self.set_each(|index, state| state.set_refused(reasons.get(&index).copied(), now));
+    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], now: Now) {
+        let reasons: HashMap<FeedSymbol, Reason> = refused.iter().copied().collect();
+        self.set_each(|place, state| state.set_refused(reasons.get(&place).copied(), now));
     }
 }

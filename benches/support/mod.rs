@@ -23,15 +23,18 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, WorkerIndex, WorkerMask},
-    config::{Credentials, Feed, Secret, SymbolEntry, VenueKind},
     fanout::{
         CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait, Worker,
         WorkerInbox, WorkerLimits,
     },
-    market::{Now, Origin, Parts, Update},
-    venue::{self, Batch, Venue},
+    market::{Now, Origin, Parts, Symbol, Update},
+    venue::{self, Batch, Credentials, ListedSymbol, Setup, Venue},
     wire::{Epoch, StreamName},
 };
+
+fn listed(symbols: [&str; 2]) -> [ListedSymbol; 2] {
+    symbols.map(|symbol| symbol.parse::<Symbol>().unwrap().into())
+}
 
 /// Frames of a session, and Binance's side of the protocol that reads them.
 pub struct Session {
@@ -42,10 +45,11 @@ pub struct Session {
 
 impl Session {
     pub fn new(recording: &Recording) -> Self {
-        let symbol = |name: &str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
-        let feed = Feed::new(VenueKind::Binance, vec![symbol("BTC-USDT"), symbol("ETH-USDT")]);
+        let symbols = listed(["BTC-USDT", "ETH-USDT"]);
+        let setup = Setup { url: None, symbols: &symbols, credentials: None };
+        let venue = venue::new(venue::find("binance").unwrap(), &setup).unwrap();
         let frames = recording.frames.iter().map(|frame| frame.text.clone()).collect();
-        Self { frames, venue: venue::new(&feed).unwrap(), batch: Batch::default() }
+        Self { frames, venue, batch: Batch::default() }
     }
 
     /// A frame's updates.
@@ -121,10 +125,10 @@ pub mod alpaca {
     );
 
     pub fn venue() -> Box<dyn Venue> {
-        let symbol = |name: &str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
-        let credentials = Some(Credentials { key: Secret::new("key"), secret: Secret::new("secret") });
-        let feed = Feed::new(VenueKind::Alpaca, vec![symbol("AAPL"), symbol("MSFT")]);
-        venue::new(&Feed { credentials, ..feed }).unwrap()
+        let symbols = listed(["AAPL", "MSFT"]);
+        let credentials = Credentials::new("key", "secret");
+        let setup = Setup { url: None, symbols: &symbols, credentials: Some(&credentials) };
+        venue::new(venue::find("alpaca").unwrap(), &setup).unwrap()
     }
 }
 

@@ -71,5 +71,5 @@ impl GatewayStatus for RunningGateway {
 }
 
 fn feed_health(feed: &DebugFeed) -> FeedHealth {
-    FeedHealth { feed: feed.name.clone(), state: feed.status.state() }
+    FeedHealth { feed: feed.name.clone(), state: feed.status.verdict() }
 }

@@ -1,13 +1,12 @@
-//! `key_env` and `secret_env` of `[[feed]]`: the variables that hold what a venue knows us by.
+//! `key_env` and `secret_env` of `[[feed]]`: the variables that hold a venue's key.
 
 use super::{
-    VenueKind,
     error::{Wrong, shown},
     value::text,
 };
+use crate::venue::{Credentials, CredentialsRule, Secret, Spec};
 use std::{
     ffi::{OsStr, OsString},
-    fmt,
     ops::Range,
 };
 use toml::{
@@ -23,112 +22,100 @@ const SECRET_BYTES_MAX: usize = 512;
 /// The environment, as it was passed in.
 pub(super) type Variables = [(OsString, OsString)];
 
-/// A text that nobody may read. Neither `Debug` nor `Display` shows it, nor any error.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the one message to the venue that it is for.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
-/// What a venue knows us by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The name of the account's key, as the venue gave it.
-    pub key: Secret,
-    /// The key's secret.
-    pub secret: Secret,
-}
-
-/// Reads the credentials that the feed's venue wants, from the variables that the feed names.
+/// Reads the credentials that the feed's venue requires, from the variables that the feed names.
 pub(super) fn read(
     fields: &DeTable<'_>,
-    venue: VenueKind,
+    venue: &Spec,
     table: Range<usize>,
     variables: &Variables,
 ) -> Result<Option<Credentials>, Wrong> {
-    let given = ["key_env", "secret_env"].map(|name| (name, fields.get(name)));
-    if !venue.needs_key() {
-        return match given.iter().find_map(|(name, value)| value.map(|value| (name, value))) {
-            Some((name, value)) => {
-                Err(Wrong::new(format!("`{name}` is not for {}, which asks for no key", venue.name()))
-                    .help("leave it out")
-                    .at(value.span()))
-            }
-            None => Ok(None),
-        };
-    }
-    let [key, secret] = given.map(|(name, value)| {
-        value.map(|value| (name, value)).ok_or_else(|| {
-            Wrong::new(format!("a feed of {} needs `{name}`", venue.name()))
-                .help("it names the variable that holds it: key_env = \"ALPACA_KEY\", secret_env = \"ALPACA_SECRET\"")
+    let refuse = |name: &str| match fields.get(name) {
+        Some(value) => Err(Wrong::new(format!("`{name}` is set, but {} {}", venue.name, unwanted(venue)))
+            .help("remove it")
+            .at(value.span())),
+        None => Ok(()),
+    };
+    let required = |name: &'static str| {
+        fields.get(name).map(|value| (name, value)).ok_or_else(|| {
+            Wrong::new(format!("a feed of {} requires `{name}`", venue.name))
+                .help(format!("name the variables that hold the key: {}", example(venue)))
                 .at(table.clone())
         })
-    });
-    // Both are looked for before either is read: a file that is wrong is so on every machine.
-    let (key, secret) = (key?, secret?);
-    let [key, secret] = [key, secret].map(|(name, value)| read_secret(name, value, variables));
-    Ok(Some(Credentials { key: key?, secret: secret? }))
+    };
+    // Both keys are looked for before a variable is read: a wrong file is reported as such on every machine.
+    match venue.credentials {
+        CredentialsRule::Public => {
+            refuse("key_env")?;
+            refuse("secret_env")?;
+            Ok(None)
+        }
+        CredentialsRule::Key { .. } => {
+            refuse("secret_env")?;
+            let key = required("key_env")?;
+            Ok(Some(Credentials { key: read_secret(key, venue, variables)?, secret: None }))
+        }
+        CredentialsRule::KeyAndSecret { .. } => {
+            let key = required("key_env")?;
+            let secret = required("secret_env")?;
+            let key = read_secret(key, venue, variables)?;
+            Ok(Some(Credentials { key, secret: Some(read_secret(secret, venue, variables)?) }))
+        }
+    }
 }
 
-fn read_secret(key: &str, value: &Spanned<DeValue<'_>>, variables: &Variables) -> Result<Secret, Wrong> {
-    let name = text(key, value, "ALPACA_KEY")?;
-    let is_name = |name: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        (1..=NAME_LENGTH_MAX).contains(&name.len())
-            && name.bytes().all(plain)
-            && !name.starts_with(|first: char| first.is_ascii_digit())
+/// Why a key is not wanted.
+fn unwanted(venue: &Spec) -> &'static str {
+    match venue.credentials {
+        CredentialsRule::Public => "requires no key",
+        CredentialsRule::Key { .. } | CredentialsRule::KeyAndSecret { .. } => "requires a key alone",
+    }
+}
+
+fn example(venue: &Spec) -> String {
+    match venue.credentials {
+        CredentialsRule::Public => String::new(),
+        CredentialsRule::Key { key_env } => format!("key_env = \"{key_env}\""),
+        CredentialsRule::KeyAndSecret { key_env, secret_env } => {
+            format!("key_env = \"{key_env}\", secret_env = \"{secret_env}\"")
+        }
+    }
+}
+
+fn read_secret(
+    (key, value): (&str, &Spanned<DeValue<'_>>),
+    venue: &Spec,
+    variables: &Variables,
+) -> Result<Secret, Wrong> {
+    let [key_env, secret_env] = match venue.credentials {
+        CredentialsRule::KeyAndSecret { key_env, secret_env } => [key_env, secret_env],
+        CredentialsRule::Key { key_env } => [key_env, key_env],
+        CredentialsRule::Public => ["KEY", "SECRET"],
     };
-    if !is_name(name) {
-        // Perhaps it is the secret itself: then the line must not be shown again.
-        return Err(Wrong::new(format!("`{key}` is no name of a variable"))
-            .help("it names the variable that holds the text, and never is that text: a file is read by too many")
+    let name = text(key, value, if key == "key_env" { key_env } else { secret_env })?;
+    if !is_variable(name) {
+        // Perhaps it is the secret itself: then the line must not be shown.
+        return Err(Wrong::new(format!("`{key}` is not the name of a variable"))
+            .help("write the name of the variable that holds the secret, never the secret itself")
             .at(value.span())
             .without_line());
     }
-    let wrong =
-        |what: &str| Wrong::new(format!("the variable {}, named by `{key}`, {what}", shown(name))).at(value.span());
+    let wrong = |what: &str| Wrong::new(format!("the variable {} of `{key}` {what}", shown(name))).at(value.span());
     let found = variables.iter().find(|(variable, _)| variable.as_os_str() == OsStr::new(name));
     let Some((_, found)) = found else {
         return Err(wrong("is not set").help(format!("set it before the start: export {name}=...")));
     };
     let found = found.to_str().unwrap_or_default().trim();
-    let visible = |byte: u8| byte.is_ascii_graphic();
-    if !(1..=SECRET_BYTES_MAX).contains(&found.len()) || !found.bytes().all(visible) {
-        return Err(wrong("holds no key").help("a key has no blanks and only ASCII characters; it may not be empty"));
+    let is_visible = found.bytes().all(|byte| byte.is_ascii_graphic());
+    if !(1..=SECRET_BYTES_MAX).contains(&found.len()) || !is_visible {
+        return Err(wrong("does not hold a key")
+            .help(format!("a key has 1 to {SECRET_BYTES_MAX} ASCII characters, without blanks")));
     }
     Ok(Secret::new(found))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_shows_itself_to_nobody() {
-        let credentials = Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") };
-        let shown = format!("{credentials:?} {credentials:#?} {} {}", credentials.key, credentials.secret);
-        assert!(!shown.contains("PKTEST") && !shown.contains("hush"), "{shown}");
-        assert_eq!(credentials.secret.expose(), "hush");
-    }
+fn is_variable(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=NAME_LENGTH_MAX).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, shown at its place: the line, a caret, and what would be right.
+//! Configuration errors at their place: the line, a caret, and what to write instead.
 
 use std::{fmt, fmt::Write as _, ops::Range};
 
@@ -7,7 +7,7 @@ const LINE_SHOWN_MAX: usize = 100;
 /// The most characters of a name or a value that are repeated in a message.
 const WORD_SHOWN_MAX: usize = 64;
 
-/// Why there is no configuration: a message of several lines for the person who wrote it.
+/// Why a configuration is rejected: a message of several lines for the person who wrote it.
 ///
 /// ```text
 /// unknown key `max_lgg` in [fanout]
@@ -28,7 +28,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// What is wrong, before it is known in which text; its place is a range of bytes.
+/// An error before its source is known; its place is a range of bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     what: String,
@@ -43,7 +43,7 @@ impl Wrong {
         Self { what: what.into(), at: None, help: Vec::new(), also: None, line_hidden: false }
     }
 
-    /// Adds a line that says what would be right.
+    /// Adds a line that says what to write instead.
     pub(super) fn help(mut self, line: impl Into<String>) -> Self {
         self.help.push(line.into());
         self
@@ -63,19 +63,19 @@ impl Wrong {
         self
     }
 
-    /// Keeps its line to itself, which may hold a secret.
+    /// Does not show the line, which may hold a secret.
     pub(super) fn without_line(mut self) -> Self {
         self.line_hidden = true;
         self
     }
 
-    /// Names a second place that has to do with it.
+    /// Names a second place.
     pub(super) fn also(mut self, what: impl Into<String>, range: Range<usize>) -> Self {
         self.also = Some((what.into(), range));
         self
     }
 
-    /// Without any text to point into.
+    /// Without a place.
     pub(super) fn nowhere(self) -> ConfigError {
         let mut text = self.what;
         for line in self.help {
@@ -85,7 +85,7 @@ impl Wrong {
     }
 }
 
-/// A text that can be wrong: the file, or the value of a variable.
+/// The source of an error: the file, or the value of a variable.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source<'a> {
     /// The file's name and all of its text.
@@ -95,7 +95,7 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// Shows what is wrong at its place in this text.
+    /// Shows the error at its place.
     pub(super) fn error(self, wrong: Wrong) -> ConfigError {
         let (Self::File(name, text) | Self::Variable(name, text)) = self;
         let name = shown(name);
@@ -159,8 +159,8 @@ impl Place {
     }
 }
 
-/// Whether a line of a file may hold what nobody should read in a log: a venue's key by a name that is none of ours, or one in an
-/// address's query.
+/// Whether a line may hold a secret that must not reach a log: a key under a name that is not ours, or one in the query of an
+/// address.
 fn may_tell_a_secret(line: &str) -> bool {
     let name = line.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_secret = ["key", "secret", "token", "password"].iter().any(|word| name.contains(word));

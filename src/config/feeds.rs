@@ -1,15 +1,15 @@
-//! `[[feed]]`: the connections to venues and their symbols.
+//! `[[feed]]`: feeds and their symbols.
 
 use super::{
-    Feed, SymbolEntry, VenueKind,
+    Feed,
     access::{self, Variables},
     error::{Wrong, nearest, shown},
-    keys::FEED_KEYS,
-    names, times,
+    feed_keys, names, symbols, times,
     value::{kind, out_of_range, text},
 };
-use crate::market::Symbol;
+use crate::venue::{self, Options, Spec, VENUES, VenueOption};
 use std::{collections::HashMap, ops::Range};
+use symbols::Known;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -19,278 +19,205 @@ use toml::{
 pub const FEEDS_MAX: usize = 64;
 /// The most symbols of all feeds together: at 1 KiB each with their names and states, 100 MB.
 pub const SYMBOLS_MAX: usize = 100_000;
-/// Updates a second of the simulator, without a `rate`: a page full of moving prices, no load.
-pub const RATE_DEFAULT: f64 = 100.0;
-/// The lowest rate of the simulator: an update every ten seconds.
-pub const RATE_MIN: f64 = 0.1;
-/// The highest rate of the simulator: what one core can take in.
-pub const RATE_MAX: f64 = 1_000_000.0;
-/// What the simulator trades when the file does not say: its own listings, in their order.
-pub const SIM_SYMBOLS: [&str; 30] = [
-    "AAPL",
-    "MSFT",
-    "NVDA",
-    "AMZN",
-    "GOOGL",
-    "META",
-    "TSLA",
-    "BRK.B",
-    "JPM",
-    "V",
-    "WMT",
-    "XOM",
-    "KO",
-    "DIS",
-    "NFLX",
-    "AMD",
-    "INTC",
-    "BA",
-    "GE",
-    "F",
-    "SPY",
-    "QQQ",
-    "IWM",
-    "BTC-USDT",
-    "ETH-USDT",
-    "SOL-USDT",
-    "XRP-USDT",
-    "DOGE-USDT",
-    "ADA-USDT",
-    "BTC-EUR",
-];
+/// The most connections of a feed, unless the file or the venue sets another limit: eight times a venue's list is a large feed.
+pub const CONNECTIONS_DEFAULT: usize = 8;
+/// The most connections that a file may set for a feed: each has a socket and a task.
+pub const CONNECTIONS_MAX: usize = 64;
 
-/// The longest name that a venue may have for a symbol, in bytes.
-const VENUE_NAME_LENGTH_MAX: usize = 64;
-
-/// A symbol with its place in the file; none for the simulator's own list.
-type Placed = (SymbolEntry, Option<Range<usize>>);
-
-/// The feeds without any `[[feed]]`: the simulator.
-pub(super) fn simulated() -> Feed {
-    Feed::new(VenueKind::Sim, sim_symbols().map(|(symbol, _)| symbol).collect())
+/// The feed of a configuration without any: the default venue.
+pub(super) fn default_feed() -> Feed {
+    Feed::new(venue::DEFAULT, symbols::default_symbols(venue::DEFAULT).collect())
 }
 
-/// Reads all `[[feed]]` tables. The variables hold the keys that feeds name.
+/// The most connections of a feed that does not set a limit.
+pub(super) fn connections_default(venue: &Spec) -> usize {
+    CONNECTIONS_DEFAULT.min(venue.connections_max)
+}
+
+/// Reads all `[[feed]]` tables. The variables hold the keys of the feeds' venues.
 pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Result<Vec<Feed>, Wrong> {
     let tables = value.get_ref().as_array().ok_or_else(|| {
-        Wrong::new("feeds are written as [[feed]], with two brackets")
-            .help("so that there can be several")
+        Wrong::new("`feed` is not a list of feeds")
+            .help("write [[feed]], with two brackets, once for each feed")
             .at(value.span())
     })?;
+    let mut names = HashMap::new();
     let mut known = Known::default();
     let mut feeds = Vec::new();
     for table in tables {
         if feeds.len() == FEEDS_MAX {
-            return Err(Wrong::new("too many feeds").help(format!("at most {FEEDS_MAX}")).at(table.span()));
+            return Err(Wrong::new("too many feeds").help(format!("at most {FEEDS_MAX} feeds")).at(table.span()));
         }
         let fields = table.get_ref().as_table().ok_or_else(|| {
             Wrong::new(format!("a feed is a table, not {}", kind(table.get_ref())))
                 .help("write [[feed]]")
                 .at(table.span())
         })?;
-        feeds.push(read_feed(fields, table.span(), &mut known, variables)?);
+        feeds.push(read_feed(fields, table.span(), &mut names, &mut known, variables)?);
     }
     Ok(feeds)
 }
 
-/// What earlier feeds have taken, with its place.
-#[derive(Default)]
-struct Known {
-    names: HashMap<String, Range<usize>>,
-    symbols: HashMap<Symbol, Option<Range<usize>>>,
-}
+/// The names of earlier feeds, with their places.
+type Names = HashMap<String, Range<usize>>;
 
 fn read_feed(
     fields: &DeTable<'_>,
     table: Range<usize>,
+    names: &mut Names,
     known: &mut Known,
     variables: &Variables,
 ) -> Result<Feed, Wrong> {
-    let names: Vec<_> = FEED_KEYS.iter().map(|key| key.name).collect();
-    if let Some((key, _)) = fields.iter().find(|(key, _)| !names.contains(&key.get_ref().as_ref())) {
-        return Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
-            .did_you_mean(nearest(key.get_ref(), names.iter().copied()))
-            .help(format!("a feed has {}", names.join(", ")))
-            .at(key.span()));
-    }
-    let field = |name: &str| fields.get(name);
-    let venue = field("venue").map_or(Ok(VenueKind::Sim), read_venue)?;
-    let name = match field("name") {
-        Some(value) => {
-            text("name", value, "us-stocks").and_then(|name| names::feed(name).map_err(|w| w.at(value.span())))?
-        }
-        None => venue.name().to_owned(),
-    };
-    let place = field("name").map_or(table.clone(), Spanned::span);
-    if let Some(first) = known.names.insert(name.clone(), place.clone()) {
-        return Err(Wrong::new(format!("two feeds are named `{name}`"))
-            .help("give each feed a name of its own: it is a label in metrics; the default is the venue's")
-            .also("the first one", first)
-            .at(place));
-    }
-    let url = field("url").map(|value| {
-        text("url", value, "wss://stream.example.com").and_then(|url| names::url(url).map_err(|w| w.at(value.span())))
-    });
-    let rate = field("rate").map_or(Ok(RATE_DEFAULT), |value| read_rate(value, venue))?;
+    check_keys(fields)?;
+    let venue = fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)?;
+    let name = read_name(fields, venue, &table, names)?;
+    let url = fields.get("url").map(read_url);
+    let options = read_options(fields, venue)?;
     let schedule = times::read_schedule(fields, venue)?;
     let mute_after = times::read_mute_after(fields)?;
-    let symbols = read_symbols(field("symbols"), venue, table.clone())?;
+    let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
+    let connections_max = connections_max.transpose()?.unwrap_or_else(|| connections_default(venue));
+    let symbols = symbols::read(fields.get("symbols"), venue, table.clone())?;
     let symbols = known.take(symbols, venue)?;
-    // Last: a file that is wrong is shown as such also where its keys are not at hand.
+    check_count(symbols.len(), connections_max, venue)
+        .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
+    // Last: a wrong file is reported as such also where its keys are not at hand.
     let credentials = access::read(fields, venue, table, variables)?;
-    Ok(Feed { name, venue, url: url.transpose()?, symbols, rate, schedule, mute_after, credentials })
+    Ok(Feed {
+        name,
+        venue,
+        url: url.transpose()?,
+        symbols,
+        connections_max,
+        options,
+        schedule,
+        mute_after,
+        credentials,
+    })
 }
 
-fn read_venue(value: &Spanned<DeValue<'_>>) -> Result<VenueKind, Wrong> {
-    let name = text("venue", value, VenueKind::Binance.name())?;
-    VenueKind::ALL.into_iter().find(|venue| venue.name() == name).ok_or_else(|| {
-        let known = VenueKind::ALL.map(VenueKind::name);
-        Wrong::new(format!("`{}` is no venue that this version knows", shown(name)))
-            .did_you_mean(nearest(name, known))
-            .help(format!("the venues are {}", known.join(", ")))
+fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {
+    let names = feed_keys::names();
+    match fields.iter().find(|(key, _)| !names.contains(&key.get_ref().as_ref())) {
+        Some((key, _)) => Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
+            .did_you_mean(nearest(key.get_ref(), names.iter().copied()))
+            .help(format!("the keys of a feed are {}", names.join(", ")))
+            .at(key.span())),
+        None => Ok(()),
+    }
+}
+
+fn read_name(fields: &DeTable<'_>, venue: &Spec, table: &Range<usize>, names: &mut Names) -> Result<String, Wrong> {
+    let name = match fields.get("name") {
+        Some(value) => {
+            let name = text("name", value, "us-stocks")?;
+            names::feed(name).map_err(|wrong| wrong.at(value.span()))?
+        }
+        None => venue.name.to_owned(),
+    };
+    let place = fields.get("name").map_or(table.clone(), Spanned::span);
+    match names.insert(name.clone(), place.clone()) {
+        Some(first) => Err(Wrong::new(format!("two feeds are named `{name}`"))
+            .help("give each feed its own name: it is a label in metrics, and defaults to the venue's name")
+            .also("the first one", first)
+            .at(place)),
+        None => Ok(name),
+    }
+}
+
+fn read_venue(value: &Spanned<DeValue<'_>>) -> Result<&'static Spec, Wrong> {
+    let known = || VENUES.iter().map(|spec| spec.name);
+    let name = text("venue", value, venue::DEFAULT.name)?;
+    venue::find(name).ok_or_else(|| {
+        Wrong::new(format!("unknown venue `{}`", shown(name)))
+            .did_you_mean(nearest(name, known()))
+            .help(format!("the venues are {}", known().collect::<Vec<_>>().join(", ")))
             .at(value.span())
     })
 }
 
-fn read_rate(value: &Spanned<DeValue<'_>>, venue: VenueKind) -> Result<f64, Wrong> {
-    if venue != VenueKind::Sim {
-        return Err(Wrong::new(format!("`rate` is the simulator's: {} sends at its own rate", venue.name()))
-            .help("leave it out, or set venue = \"sim\"")
-            .at(value.span()));
+fn read_url(value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+    let url = text("url", value, "wss://stream.example.com")?;
+    names::url(url).map_err(|wrong| wrong.at(value.span()))
+}
+
+/// Reads the settings that only some venues have.
+fn read_options(fields: &DeTable<'_>, venue: &Spec) -> Result<Options, Wrong> {
+    let mut options = Options::default();
+    for spec in VENUES {
+        for option in spec.options {
+            let Some(value) = fields.get(option.name) else { continue };
+            let is_its_own = venue.options.iter().any(|own| own.name == option.name);
+            if !is_its_own {
+                return Err(Wrong::new(format!("`{}` is not a setting of {}", option.name, venue.name))
+                    .help(format!("remove it, or set venue = \"{}\"", spec.name))
+                    .at(value.span()));
+            }
+            options = options.with(option.name, read_option(value, option)?);
+        }
     }
+    Ok(options)
+}
+
+fn read_option(value: &Spanned<DeValue<'_>>, option: &VenueOption) -> Result<f64, Wrong> {
     let digits = match value.get_ref() {
         DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
         DeValue::Float(float) => float.as_str(),
         other => {
-            return Err(Wrong::new(format!("`rate` is a number, not {}", kind(other)))
-                .help("updates a second, such as rate = 100")
+            return Err(Wrong::new(format!("`{}` must be a number, not {}", option.name, kind(other)))
+                .help(format!("write {} = {}", option.name, option.default))
                 .at(value.span()));
         }
     };
-    // What is no number, `nan` or `1e999`, is in no range either.
-    let rate: f64 = digits.parse().unwrap_or(f64::NAN);
-    if (RATE_MIN..=RATE_MAX).contains(&rate) {
-        return Ok(rate);
+    // `nan` and `1e999` are outside of every range.
+    let number: f64 = digits.parse().unwrap_or(f64::NAN);
+    if option.range.contains(&number) {
+        return Ok(number);
     }
-    Err(out_of_range("rate", RATE_MIN, RATE_MAX)
-        .help("it is updates a second, of all symbols together")
-        .at(value.span()))
+    Err(out_of_range(option.name, option.range.start(), option.range.end()).help(lower(option.about)).at(value.span()))
 }
 
-fn read_symbols(
-    value: Option<&Spanned<DeValue<'_>>>,
-    venue: VenueKind,
-    table: Range<usize>,
-) -> Result<Vec<Placed>, Wrong> {
-    let example = "such as symbols = [\"BTC-USDT\", \"ETH-USDT\"]";
-    let Some(value) = value else {
-        if venue == VenueKind::Sim {
-            return Ok(sim_symbols().collect());
-        }
-        return Err(Wrong::new(format!("a feed of {} needs `symbols`", venue.name())).help(example).at(table));
-    };
-    let symbols: Result<Vec<Placed>, Wrong> = match value.get_ref() {
-        DeValue::Array(items) => items.iter().map(read_listed).collect(),
-        DeValue::Table(items) => items.iter().map(|(symbol, name)| read_mapped(symbol, name)).collect(),
-        other => Err(Wrong::new(format!("`symbols` is a list, not {}", kind(other))).help(example)),
-    };
-    let symbols = symbols.map_err(|wrong| wrong.at(value.span()))?;
-    if symbols.is_empty() {
-        return Err(Wrong::new("the feed has no symbol").help(example).at(value.span()));
-    }
-    Ok(symbols)
+/// A sentence as the second half of another.
+fn lower(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
-fn sim_symbols() -> impl Iterator<Item = Placed> {
-    SIM_SYMBOLS.iter().filter_map(|text| Some((SymbolEntry { symbol: text.parse().ok()?, venue_name: None }, None)))
-}
-
-fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
-    let text = item.get_ref().as_str().ok_or_else(|| {
-        Wrong::new(format!("a symbol is a text, not {}", kind(item.get_ref())))
-            .help("write it in quotes")
-            .at(item.span())
+fn read_connections_max(value: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<usize, Wrong> {
+    let max = CONNECTIONS_MAX.min(venue.connections_max);
+    let digits = value.get_ref().as_integer().filter(|integer| integer.radix() == 10).ok_or_else(|| {
+        Wrong::new(format!("`connections_max` must be a whole number, not {}", kind(value.get_ref())))
+            .help("write connections_max = 1")
+            .at(value.span())
     })?;
-    Ok((SymbolEntry { symbol: read_symbol(text, item.span())?, venue_name: None }, Some(item.span())))
-}
-
-fn read_mapped(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
-    let name = text(&shown(key.get_ref()), value, "XBT/USD")?;
-    let symbol = read_symbol(key.get_ref(), key.span()).map_err(|wrong| match name.parse::<Symbol>() {
-        Ok(symbol) => Wrong::new(format!("`{}` is no symbol", shown(key.get_ref())))
-            .help(format!("the canonical name comes first: \"{symbol}\" = \"{}\"", shown(key.get_ref())))
-            .at(key.span()),
-        Err(_) => wrong,
-    })?;
-    let breaks_out = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '@' | ',' | '"' | '\\');
-    if !(1..=VENUE_NAME_LENGTH_MAX).contains(&name.len()) || name.contains(breaks_out) {
-        return Err(Wrong::new(format!("`{}` is no venue's name of a symbol", shown(name)))
+    match digits.as_str().parse() {
+        Ok(count) if (1..=max).contains(&count) => Ok(count),
+        _ if max == 1 => Err(Wrong::new("`connections_max` is out of range")
+            .help(format!("remove it: {} accepts one connection", venue.name))
+            .at(value.span())),
+        _ => Err(out_of_range("connections_max", 1, max)
             .help(format!(
-                "it has 1 to {VENUE_NAME_LENGTH_MAX} bytes, without blanks, quotes, backslashes, '@' and ','"
+                "{} accepts {} connections, and a feed opens at most {CONNECTIONS_MAX}",
+                venue.name, venue.connections_max
             ))
-            .at(value.span()));
+            .at(value.span())),
     }
-    Ok((SymbolEntry { symbol, venue_name: Some(name.to_owned()) }, Some(key.span())))
 }
 
-fn read_symbol(text: &str, at: Range<usize>) -> Result<Symbol, Wrong> {
-    text.parse().map_err(|error| {
-        let likely: String =
-            text.chars().take(64).map(|c| if matches!(c, '/' | ':' | ' ') { '-' } else { c }).collect();
-        let likely = Symbol::fold(&likely).ok();
-        Wrong::new(format!("`{}` is no symbol", shown(text)))
-            .did_you_mean(likely.as_ref().map(Symbol::as_str))
-            .help(format!("{error}"))
-            .at(at)
+/// Checks that the connections of a feed carry its symbols.
+fn check_count(symbols: usize, connections_max: usize, venue: &Spec) -> Result<(), Wrong> {
+    let carried = venue.symbols_per_connection * connections_max;
+    if symbols <= carried {
+        return Ok(());
+    }
+    let needed = symbols.div_ceil(venue.symbols_per_connection);
+    let wrong = Wrong::new(format!("{symbols} symbols are too many for this feed")).help(format!(
+        "a connection to {} carries {} symbols, and the feed may open {connections_max}",
+        venue.name, venue.symbols_per_connection
+    ));
+    Err(if needed <= CONNECTIONS_MAX.min(venue.connections_max) {
+        wrong.help(format!("set connections_max = {needed}"))
+    } else {
+        wrong.help("split the symbols over several feeds, or remove some")
     })
-}
-
-impl Known {
-    /// Takes a feed's symbols, each of which must be new, here and at the venue.
-    fn take(&mut self, symbols: Vec<Placed>, venue: VenueKind) -> Result<Vec<SymbolEntry>, Wrong> {
-        let mut at_venue = HashMap::new();
-        let mut taken = Vec::with_capacity(symbols.len());
-        for (feed_symbol, place) in symbols {
-            let symbol = &feed_symbol.symbol;
-            let wrong = |what: String, first: Option<Range<usize>>| {
-                let wrong = Wrong::new(what);
-                let wrong = place.clone().into_iter().fold(wrong, Wrong::at);
-                match first {
-                    Some(first) if place.as_ref() == Some(&first) => wrong,
-                    Some(first) => wrong.also("the first one", first),
-                    None => wrong.help("a simulated feed without `symbols` has it in its own list"),
-                }
-            };
-            if self.symbols.len() == SYMBOLS_MAX {
-                return Err(wrong("too many symbols".to_owned(), place.clone())
-                    .help(format!("at most {SYMBOLS_MAX} in all feeds")));
-            }
-            if let Some(first) = self.symbols.insert(symbol.clone(), place.clone()) {
-                return Err(wrong(format!("`{symbol}` stands twice"), first)
-                    .help("a symbol has one feed, and stands there once"));
-            }
-            let Some(name) = feed_symbol.venue_name.clone().or_else(|| derived_name(venue, symbol)) else {
-                return Err(wrong(format!("what {} calls `{symbol}` cannot be derived", venue.name()), place.clone())
-                    .help(format!("say it: symbols = {{ \"{symbol}\" = \"...\" }}, and the feed's others like it")));
-            };
-            if let Some((other, first)) = at_venue.insert(name.clone(), (symbol.clone(), place.clone())) {
-                return Err(wrong(format!("`{other}` and `{symbol}` are both `{name}` at the venue"), first));
-            }
-            taken.push(feed_symbol);
-        }
-        Ok(taken)
-    }
-}
-
-/// What the venue calls a symbol that the file does not map, if that can be said. The venue itself derives it in the same way, but
-/// knows no place in the file.
-fn derived_name(venue: VenueKind, symbol: &Symbol) -> Option<String> {
-    let text = symbol.as_str();
-    match venue {
-        VenueKind::Sim => Some(text.to_owned()),
-        VenueKind::Binance if text.contains(['.', '_']) || text.matches('-').count() > 1 => None,
-        VenueKind::Binance => Some(text.replace('-', "")),
-        VenueKind::Alpaca if text.contains(['-', '_']) => None,
-        VenueKind::Alpaca => Some(text.to_owned()),
-    }
 }

@@ -1,5 +1,5 @@
-//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. What reads, checks, documents or
-//! tests a setting goes through this table.
+//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. Reading, checks, documentation and
+//! tests of a setting go through this table.
 
 use super::{Config, error::Wrong, names};
 use ipnet::IpNet;
@@ -18,11 +18,11 @@ pub struct Key {
     pub name: &'static str,
     /// Its kind, default, range and field.
     pub setting: Setting,
-    /// Why the default, or the range, is what it is.
+    /// The reason for the default and the range.
     pub reason: &'static str,
 }
 
-/// What a key holds. `field` is the place in a [`Config`] that it sets.
+/// The kind of a key. `field` is the place in a [`Config`] that it sets.
 #[derive(Debug)]
 pub enum Setting {
     /// An IP address and a port.
@@ -32,8 +32,8 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut SocketAddr,
     },
-    /// A list of texts.
-    Texts {
+    /// A list of strings.
+    Strings {
         /// Without the key.
         default: &'static [&'static str],
         /// The most entries.
@@ -44,15 +44,15 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut Vec<String>,
     },
-    /// A list of IP addresses and nets of them. Without the key it is empty.
+    /// A list of IP addresses and networks. Without the key it is empty.
     Nets {
         /// The most entries.
         max: usize,
         /// The field.
         field: fn(&mut Config) -> &mut Vec<IpNet>,
     },
-    /// A time, written with its unit.
-    Time {
+    /// A duration, written with its unit.
+    Duration {
         /// Without the key.
         default: Duration,
         /// What is accepted.
@@ -60,8 +60,8 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut Duration,
     },
-    /// A time, or `"auto"`, which is the default.
-    TimeOrAuto {
+    /// A duration, or `"auto"`, which is the default.
+    DurationOrAuto {
         /// What is accepted.
         range: RangeInclusive<Duration>,
         /// The field; `None` is `"auto"`.
@@ -87,26 +87,26 @@ pub enum Setting {
     },
 }
 
-/// Reads one entry of a list of texts.
+/// Reads one entry of a list of strings.
 #[derive(Debug, Clone, Copy)]
 pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
 
 impl Setting {
     /// Whether it is one value: only such a key can be set by a variable.
     pub fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Texts { .. } | Self::Nets { .. })
+        !matches!(self, Self::Strings { .. } | Self::Nets { .. })
     }
 
     /// Sets its field to the default.
     pub(super) fn reset(&self, config: &mut Config) {
         match self {
             Self::Address { default, field } => *field(config) = *default,
-            Self::Texts { default, field, .. } => {
+            Self::Strings { default, field, .. } => {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
             Self::Nets { field, .. } => field(config).clear(),
-            Self::Time { default, field, .. } => *field(config) = *default,
-            Self::TimeOrAuto { field, .. } => *field(config) = None,
+            Self::Duration { default, field, .. } => *field(config) = *default,
+            Self::DurationOrAuto { field, .. } => *field(config) = None,
             Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
         }
     }
@@ -118,29 +118,29 @@ pub const KEYS: &[Key] = &[
         section: "server",
         name: "listen",
         setting: Setting::Address { default: loopback(8080), field: |config| &mut config.server.listen },
-        reason: "loopback: prices leave the machine only when someone asks for it",
+        reason: "loopback, so that prices leave the machine only on request",
     },
     Key {
         section: "server",
         name: "admin_listen",
         setting: Setting::Address { default: loopback(8081), field: |config| &mut config.server.admin_listen },
-        reason: "a port of its own, so that clients cannot lock operators out, and loopback, since it tells who reads what",
+        reason: "its own port, so that clients cannot lock operators out; loopback, because it shows which client reads what",
     },
     Key {
         section: "server",
         name: "hosts",
-        setting: Setting::Texts {
+        setting: Setting::Strings {
             default: &[],
             max: 256,
             read: Read(names::host),
             field: |config| &mut config.server.hosts,
         },
-        reason: "localhost and IP addresses always pass: only a name can be rebound by DNS",
+        reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS",
     },
     Key {
         section: "server",
         name: "cors_origins",
-        setting: Setting::Texts {
+        setting: Setting::Strings {
             default: &["*"],
             max: 256,
             read: Read(names::origin),
@@ -152,40 +152,40 @@ pub const KEYS: &[Key] = &[
         section: "server",
         name: "trusted_proxies",
         setting: Setting::Nets { max: 256, field: |config| &mut config.server.trusted_proxies },
-        reason: "none: whoever is trusted says who its clients are, and X-Forwarded-For can be written by anybody",
+        reason: "none: any client can write X-Forwarded-For, so only listed proxies are believed",
     },
     Key {
         section: "server",
         name: "heartbeat",
         setting: time(secs(15), secs(5)..=secs(60), |config| &mut config.server.heartbeat),
-        reason: "proxies close what is silent for 30 to 60 s; below 5 s the heartbeats are a load of their own",
+        reason: "proxies close connections that are silent for 30 to 60 s; below 5 s the heartbeats themselves are a load",
     },
     Key {
         section: "server",
         name: "drain",
         setting: time(secs(10), secs(0)..=secs(600), |config| &mut config.server.drain),
-        reason: "well within the 30 s after which a supervisor kills; 0s ends all streams at once",
+        reason: "well below the 30 s after which a supervisor kills the process; 0s ends all streams at once",
     },
     Key {
         section: "fanout",
         name: "workers",
         setting: count(0, 0..=64, |config| &mut config.fanout.workers),
-        reason: "0 is one per core; 64 because a symbol's marks are one bit per worker in one word",
+        reason: "0 is one per core; at most 64, because a symbol has one bit per worker in one word",
     },
     Key {
         section: "fanout",
         name: "flush_interval",
-        setting: Setting::TimeOrAuto {
+        setting: Setting::DurationOrAuto {
             range: Duration::ZERO..=millis(100),
             field: |config| &mut config.fanout.flush_interval,
         },
-        reason: "changes are gathered for so long, then written together; at most half of max_lag, since they then wait for their turn too; auto is none while the load is light, and as it grows fewer and larger writes",
+        reason: "a worker gathers changes for this long and writes them together; at most half of max_lag, because a gathered change then also waits for its turn; auto writes at once under light load, and makes fewer and larger writes as the load grows",
     },
     Key {
         section: "fanout",
         name: "max_lag",
         setting: time(millis(250), millis(10)..=secs(60), |config| &mut config.fanout.max_lag),
-        reason: "bursts pass whole, while what a slow client reads is still of this moment; below 10ms a busy round alone would be lag",
+        reason: "bursts pass whole, while a slow client still reads current prices; below 10ms a busy round alone would count as lag",
     },
     Key {
         section: "fanout",
@@ -197,140 +197,72 @@ pub const KEYS: &[Key] = &[
         section: "fanout",
         name: "ring_age",
         setting: time(secs(10), millis(10)..=secs(600), |config| &mut config.fanout.ring_age),
-        reason: "what a client can still resume after a change of network; older ticks would only cost memory",
+        reason: "long enough to resume after a change of network; older ticks would only cost memory",
     },
     Key {
         section: "fanout",
         name: "stall_timeout",
         setting: time(secs(30), secs(1)..=secs(600), |config| &mut config.fanout.stall_timeout),
-        reason: "longer than a phone's change of network, shorter than a dead client is worth its memory",
+        reason: "longer than a phone needs to change its network; a client that reads nothing for longer is gone",
     },
     Key {
         section: "limits",
         name: "streams",
         setting: count(100_000, 1..=1_000_000, |config| &mut config.limits.streams),
-        reason: "the descriptor limit caps it at the start; a million is what Linux allows one process by default",
+        reason: "the descriptor limit lowers it at the start; Linux allows one process a million descriptors by default",
     },
     Key {
         section: "limits",
         name: "streams_per_address",
         setting: count(0, 0..=1_000_000, |config| &mut config.limits.streams_per_address),
-        reason: "0 is none: behind a proxy that is not in trusted_proxies all clients have one address",
+        reason: "0 is unlimited, because behind a proxy that is not in trusted_proxies all clients have one address",
     },
     Key {
         section: "limits",
         name: "connections",
         setting: count(4096, 1..=65_536, |config| &mut config.limits.connections),
-        reason: "the backlog of the listener: a storm of connects is read at once, and heads are short",
+        reason: "as many as the backlog of the listener, so that a connect storm is read at once",
     },
     Key {
         section: "limits",
         name: "head_timeout",
         setting: time(secs(10), millis(100)..=secs(60), |config| &mut config.limits.head_timeout),
-        reason: "a far phone sends a head within some seconds; a client that drips holds a connection no longer",
+        reason: "a phone far away sends a head within some seconds; a client that drips bytes holds its connection no longer",
     },
     Key {
         section: "limits",
         name: "write_timeout",
         setting: time(secs(10), millis(100)..=secs(600), |config| &mut config.limits.write_timeout),
-        reason: "an answer that is no stream is short: a client that has not taken it by then does not read",
+        reason: "an answer that is not a stream is short, so a client that has not read it by then is not reading",
     },
     Key {
         section: "limits",
         name: "head_bytes",
         setting: bytes(16 << 10, 8 << 10..=64 << 10, |config| &mut config.limits.head_bytes),
-        reason: "room for 500 symbols in the query and for a browser's cookies; the HTTP parser needs 8KiB",
+        reason: "room for 500 symbols in the query and a browser's cookies; the HTTP parser needs 8KiB",
     },
     Key {
         section: "limits",
         name: "symbols_per_stream",
         setting: count(500, 1..=5_000, |config| &mut config.limits.symbols_per_stream),
-        reason: "a large watchlist; a query of 12 KiB, the longest that is read, holds no more than about 5,000",
+        reason: "a large watchlist; the longest query, 12 KiB, holds about 5,000 symbols",
     },
     Key {
         section: "limits",
         name: "replay_bytes",
         setting: bytes(64 << 10, 0..=16 << 20, |config| &mut config.limits.replay_bytes),
-        reason: "some 150 older ticks for a client that comes back: more than that it reads no faster than it falls behind",
+        reason: "some 150 older ticks for a client that resumes; with more it could fall behind while it reads them",
     },
     Key {
         section: "limits",
         name: "venue_message_bytes",
-        setting: bytes(256 << 10, 4 << 10..=16 << 20, |config| &mut config.limits.venue_message_bytes),
-        reason: "no message of ticks comes near it; the largest snapshot that a venue is known to send has 5 MB",
-    },
-];
-
-/// One key of `[[feed]]`.
-#[derive(Debug)]
-pub struct FeedKey {
-    /// Its name.
-    pub name: &'static str,
-    /// A value, as it stands in a file.
-    pub example: &'static str,
-    /// What it is, and what is the case without it.
-    pub about: &'static str,
-}
-
-/// All keys of `[[feed]]`, in the order of the documentation.
-pub const FEED_KEYS: &[FeedKey] = &[
-    FeedKey {
-        name: "name",
-        example: r#""us-stocks""#,
-        about: "A label of metrics and logs, of a-z, 0-9 and '-', at most 32 long. Without it, the venue's name.",
-    },
-    FeedKey {
-        name: "venue",
-        example: r#""alpaca""#,
-        about: "Where the data come from: sim, binance or alpaca. Without it, sim.",
-    },
-    FeedKey {
-        name: "url",
-        example: r#""wss://stream.example.com/path""#,
-        about: "Only to override the venue's own address.",
-    },
-    FeedKey {
-        name: "key_env",
-        example: r#""ALPACA_KEY""#,
-        about: "The variable that holds the key; only for a venue that asks for one.",
-    },
-    FeedKey {
-        name: "secret_env",
-        example: r#""ALPACA_SECRET""#,
-        about: "The variable that holds the key's secret. A file is read by too many to hold it.",
-    },
-    FeedKey {
-        name: "symbols",
-        example: r#"["AAPL", "MSFT", "BRK.B"]"#,
-        about: "Canonical names, each in one feed only; where the venue's name cannot be derived, \
-                { \"BTC-USD\" = \"XBT/USD\" }. The simulator has its own without it.",
-    },
-    FeedKey {
-        name: "hours",
-        example: r#""us-equities""#,
-        about: "When it trades: always, or us-equities (04:00 to 20:00 New York, without the exchange's holidays). \
-                Outside it, symbols are closed, and silence is no outage. Without it, the venue's.",
-    },
-    FeedKey {
-        name: "closed_days",
-        example: r#"["2027-01-20"]"#,
-        about: "Days on which it does not trade and that the rule of its hours does not know.",
-    },
-    FeedKey {
-        name: "mute_after",
-        example: r#""30s""#,
-        about: "A time from 1s to 1day. So long without data, within its hours, is an outage, however well the \
-                connection answers. Without it, the venue's.",
-    },
-    FeedKey {
-        name: "rate",
-        example: "100",
-        about: "Updates a second in all, from 0.1 to 1000000; only for the simulator.",
+        setting: bytes(16 << 20, 4 << 10..=16 << 20, |config| &mut config.limits.venue_message_bytes),
+        reason: "a ceiling: each venue's own limit is lower and follows from the number of symbols",
     },
 ];
 
 impl Default for Config {
-    /// Every key's default, and no feed.
+    /// The default of every key, and no feeds.
     fn default() -> Self {
         let nowhere = loopback(0);
         let mut config = Self {
@@ -382,7 +314,7 @@ const fn millis(millis: u64) -> Duration {
 }
 
 const fn time(default: Duration, range: RangeInclusive<Duration>, field: fn(&mut Config) -> &mut Duration) -> Setting {
-    Setting::Time { default, range, field }
+    Setting::Duration { default, range, field }
 }
 
 const fn count(default: usize, range: RangeInclusive<usize>, field: fn(&mut Config) -> &mut usize) -> Setting {

@@ -35,12 +35,11 @@ pub struct Overrides {
     pub admin_listen: Option<SocketAddr>,
 }
 
-/// Reads the configuration: the defaults, over them the file, if one is named, over it the `variables` whose names begin with
-/// `TICKFAN_`, over them the flags. Feeds name the variables that hold their keys. Without any `[[feed]]` there is one simulated
-/// feed.
+/// Reads the configuration: the defaults, overridden by the file, by the `variables` whose names begin with `TICKFAN_`, and by the
+/// flags, in this order. Feeds name the variables that hold their keys. Without any `[[feed]]` there is one, of the default venue.
 ///
 /// # Errors
-/// [`ConfigError`], to be shown to the person who wrote the file, if it cannot be read, or a key, a value or a variable is wrong.
+/// [`ConfigError`], for the person who wrote the file, if it cannot be read, or a key, a value or a variable is wrong.
 pub fn load(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -57,10 +56,10 @@ pub fn load(
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
-        config.feeds.push(feeds::simulated());
+        config.feeds.push(feeds::default_feed());
     }
     let Some((wrong, keys)) = contradiction(&config) else { return Ok(config) };
-    // The same contradiction of the same values as in the file alone: then the file is the place to change.
+    // If the file alone has the same contradiction, the file is the place to change.
     let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
     match keys.iter().find_map(|name| places.iter().find(|(placed, _)| placed == name)).filter(|_| in_file) {
         Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
@@ -80,18 +79,18 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
                 .help("without --config tickfan serves a simulated market"),
             io::ErrorKind::IsADirectory => {
                 let file = path.join("tickfan.toml");
-                wrong.help(format!("that is a folder: name the file in it, as in {}", file.display()))
+                wrong.help(format!("it is a directory; name a file in it, such as {}", file.display()))
             }
             _ => wrong,
         }
         .nowhere()
     };
     let mut bytes = Vec::new();
-    // Read up to the limit rather than asked for its length: a device or a pipe has none.
+    // Read up to the limit instead of trusting a length: a device or a pipe has none.
     File::open(path).and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() > FILE_BYTES_MAX {
         let limit = super::show_bytes(FILE_BYTES_MAX as u64);
-        return Err(Wrong::new(format!("{name} is too long for a configuration"))
+        return Err(Wrong::new(format!("{name} is too large for a configuration"))
             .help(format!("at most {limit}"))
             .nowhere());
     }
@@ -107,8 +106,8 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
 fn read_toml(config: &mut Config, text: &str, variables: &access::Variables) -> Result<Places, Wrong> {
     let mut places = Places::new();
     let document = DeTable::parse(text).map_err(|error| {
-        let wrong = Wrong::new(format!("this is not TOML: {}", error.message().trim().replace('\n', "; ")));
-        wrong.at(error.span().unwrap_or(0..0)).help("a text stands in quotes, and a table has each key once")
+        let wrong = Wrong::new(format!("not valid TOML: {}", error.message().trim().replace('\n', "; ")));
+        wrong.at(error.span().unwrap_or(0..0)).help("strings need quotes, and a table may have each key only once")
     })?;
     for (name, value) in in_order(document.get_ref()) {
         match name.get_ref().as_ref() {
@@ -123,7 +122,7 @@ fn read_toml(config: &mut Config, text: &str, variables: &access::Variables) -> 
 fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>) -> Result<Places, Wrong> {
     let mut places = Places::new();
     let table = value.get_ref().as_table().ok_or_else(|| {
-        Wrong::new(format!("`{section}` is one table, not {}", kind(value.get_ref())))
+        Wrong::new(format!("`{section}` must be a table, not {}", kind(value.get_ref())))
             .help(format!("write [{section}]"))
             .at(value.span())
     })?;
@@ -136,7 +135,7 @@ fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>
     Ok(places)
 }
 
-/// A table's entries as the file has them, so that the first mistake of the file is the one that is shown.
+/// A table's entries in the order of the file, so that its first mistake is the one that is shown.
 fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<(&'a Spanned<std::borrow::Cow<'b, str>>, &'a Spanned<DeValue<'b>>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
@@ -150,7 +149,9 @@ fn unknown_key(section: &str, name: &Spanned<std::borrow::Cow<'_, str>>) -> Wron
         return wrong.help(format!("`{word}` belongs to [{}]", elsewhere.section));
     }
     let known: Vec<&str> = KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect();
-    wrong.did_you_mean(nearest(word, known.iter().copied())).help(format!("[{section}] has {}", known.join(", ")))
+    wrong
+        .did_you_mean(nearest(word, known.iter().copied()))
+        .help(format!("the keys of [{section}] are {}", known.join(", ")))
 }
 
 fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
@@ -164,26 +165,25 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
 }
 
-/// What no value shows alone: two that contradict each other, and their keys.
+/// Finds two values that contradict each other, and their keys.
 fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
     let server = &config.server;
     if server.listen == server.admin_listen && server.listen.port() != 0 {
         let wrong = Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
-            .help("clients and operators have different listeners: give one another port");
+            .help("clients and operators need different listeners; change one of the ports");
         return Some((wrong, ["admin_listen", "listen"]));
     }
     let fanout = &config.fanout;
     if fanout.ring_age < fanout.max_lag {
         let (age, lag) = (super::show_duration(fanout.ring_age), super::show_duration(fanout.max_lag));
         let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
-            .help("a stream may be max_lag behind: until then its ticks must be kept");
+            .help("a stream may be `max_lag` behind, so its ticks must be kept for that long");
         return Some((wrong, ["ring_age", "max_lag"]));
     }
     if let Some(interval) = fanout.flush_interval.filter(|interval| *interval > fanout.max_lag / 2) {
         let (interval, lag) = (super::show_duration(interval), super::show_duration(fanout.max_lag));
-        let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})")).help(
-            "a tick waits for its round and then for its turn in it: it would be late by then, and clients coalesced",
-        );
+        let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})"))
+            .help("a tick waits for its round and then for its turn, so it would exceed `max_lag` and be conflated");
         return Some((wrong, ["flush_interval", "max_lag"]));
     }
     None

@@ -1,45 +1,50 @@
-//! The configuration, valid by construction: where it comes from is `load`'s concern, nobody else reads a file or a variable.
+//! The configuration, valid by construction. Only `load` reads a file or a variable.
 
 mod access;
 mod error;
+mod feed_keys;
 mod feeds;
 mod keys;
 mod load;
 mod names;
 mod print;
+mod symbols;
 mod times;
 mod units;
 mod value;
 mod variables;
 
-pub use access::{Credentials, Secret};
 pub use error::ConfigError;
-pub use feeds::{FEEDS_MAX, RATE_DEFAULT, RATE_MAX, RATE_MIN, SIM_SYMBOLS, SYMBOLS_MAX};
-pub use keys::{FEED_KEYS, FeedKey, KEYS, Key, Setting};
+pub use feed_keys::{FeedKey, feed_keys};
+pub use feeds::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
+pub use keys::{KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
 pub use print::print_defaults;
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
-use crate::market::{Hours, Schedule, Symbol};
+use crate::{
+    market::Schedule,
+    venue::{Credentials, ListedSymbol, Options, Spec},
+};
 use ipnet::IpNet;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, ops::Range, time::Duration};
 
-/// All that can be set.
+/// All settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Listeners and what they tell clients.
+    /// `[server]`
     pub server: Server,
-    /// The connections to venues, in the file's order; their names differ, and no symbol has two.
+    /// The feeds, in the file's order. Their names differ, and no symbol has two.
     pub feeds: Vec<Feed>,
-    /// How ticks reach streams.
+    /// `[fanout]`
     pub fanout: Fanout,
-    /// What one gateway takes on.
+    /// `[limits]`
     pub limits: Limits,
 }
 
-/// `[server]`: listeners and what they tell clients.
+/// `[server]`: the listeners.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// Where clients connect.
@@ -50,7 +55,7 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Origins whose pages may read answers; `*` is all of them, without credentials.
     pub cors_origins: Vec<String>,
-    /// Whose `X-Forwarded-For` counts.
+    /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
@@ -58,90 +63,55 @@ pub struct Server {
     pub drain: Duration,
 }
 
-/// `[[feed]]`: one connection to a venue.
+/// `[[feed]]`: symbols of a venue.
 #[derive(Debug, Clone)]
 pub struct Feed {
     /// `[a-z0-9-]{1,32}`: a label of metrics and logs.
     pub name: String,
     /// The venue.
-    pub venue: VenueKind,
-    /// Instead of the venue's own address.
+    pub venue: &'static Spec,
+    /// The address, instead of the venue's own.
     pub url: Option<String>,
-    /// The symbols, each once, with the venue's own name where it cannot be derived.
-    pub symbols: Vec<SymbolEntry>,
-    /// Updates a second in all, for the simulator only.
-    pub rate: f64,
+    /// The symbols, each once.
+    pub symbols: Vec<ListedSymbol>,
+    /// The most connections that the symbols may be spread over.
+    pub connections_max: usize,
+    /// The settings that only this venue has.
+    pub options: Options,
     /// When it trades.
     pub schedule: Schedule,
-    /// How long it may be silent within its hours, instead of the venue's own limit.
+    /// The longest silence within its hours, instead of the venue's own limit.
     pub mute_after: Option<Duration>,
-    /// What the venue knows us by, where it asks for that.
+    /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
 
 impl Feed {
-    /// A feed of these symbols that leaves all else at its default.
-    pub fn new(venue: VenueKind, symbols: Vec<SymbolEntry>) -> Self {
+    /// A feed of these symbols, with every other setting at its default.
+    pub fn new(venue: &'static Spec, symbols: Vec<ListedSymbol>) -> Self {
         Self {
-            name: venue.name().to_owned(),
+            name: venue.name.to_owned(),
             venue,
             url: None,
             symbols,
-            rate: RATE_DEFAULT,
-            schedule: Schedule::new(venue.hours(), Vec::new()),
+            connections_max: feeds::connections_default(venue),
+            options: Options::default(),
+            schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
             credentials: None,
         }
     }
-}
 
-/// A symbol of a feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SymbolEntry {
-    /// Its canonical name.
-    pub symbol: Symbol,
-    /// What the venue calls it, where that is not derived from the canonical name.
-    pub venue_name: Option<String>,
-}
-
-/// The venues that this build knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VenueKind {
-    /// The built-in simulator.
-    Sim,
-    /// Binance spot.
-    Binance,
-    /// Alpaca's stocks of the United States.
-    Alpaca,
-}
-
-impl VenueKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Sim, Self::Binance, Self::Alpaca];
-
-    /// Its name in the configuration, in metrics and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sim => "sim",
-            Self::Binance => "binance",
-            Self::Alpaca => "alpaca",
-        }
+    /// The number of connections: as many as the symbols need.
+    pub fn connection_count(&self) -> usize {
+        self.symbols.len().div_ceil(self.venue.symbols_per_connection).max(1)
     }
 
-    /// When it trades, where the configuration does not say.
-    pub fn hours(self) -> Hours {
-        match self {
-            Self::Sim | Self::Binance => Hours::Always,
-            Self::Alpaca => Hours::UsEquities,
-        }
-    }
-
-    /// Whether it asks for a key.
-    pub fn needs_key(self) -> bool {
-        match self {
-            Self::Sim | Self::Binance => false,
-            Self::Alpaca => true,
-        }
+    /// The symbols of each connection, as ranges of the list: spread evenly.
+    pub fn connections(&self) -> impl Iterator<Item = Range<usize>> {
+        let symbols = self.symbols.len();
+        let count = self.connection_count();
+        (0..count).map(move |place| symbols * place / count..symbols * (place + 1) / count)
     }
 }
 
@@ -150,19 +120,19 @@ impl VenueKind {
 pub struct Fanout {
     /// Worker threads; 0 is one per core, 64 the most.
     pub workers: usize,
-    /// How long a worker gathers changes before it takes and writes them; `None`: as its load has it.
+    /// How long a worker gathers changes before it writes them; `None` follows the load.
     pub flush_interval: Option<Duration>,
     /// How far a stream may be behind before it coalesces.
     pub max_lag: Duration,
     /// How many of the newest ticks are kept per symbol with readers.
     pub ring: usize,
-    /// How old a kept tick may be, but the newest.
+    /// The oldest tick that is kept, except the newest.
     pub ring_age: Duration,
     /// How long a stream may take no byte before it is closed.
     pub stall_timeout: Duration,
 }
 
-/// `[limits]`: what one gateway takes on.
+/// `[limits]`: the capacity of one gateway.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Open streams.
@@ -173,7 +143,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long a client may take to send a head.
     pub head_timeout: Duration,
-    /// How long a client may take to read an answer that is no stream.
+    /// How long a client may take to read an answer that is not a stream.
     pub write_timeout: Duration,
     /// How long a head may be, in bytes.
     pub head_bytes: usize,
@@ -181,6 +151,6 @@ pub struct Limits {
     pub symbols_per_stream: usize,
     /// How many bytes of older ticks a stream that resumes may get.
     pub replay_bytes: usize,
-    /// How long a venue's message may be, in bytes.
+    /// The longest message of any venue, in bytes. A venue's spec may set a lower limit.
     pub venue_message_bytes: usize,
 }

@@ -1,4 +1,4 @@
-//! The texts in `[server]` and `[[feed]]` that have a form: hosts, origins, nets, feed names, addresses of venues.
+//! The strings with a form in `[server]` and `[[feed]]`: hosts, origins, networks, feed names, addresses of venues.
 
 use super::error::{Wrong, shown};
 use http::Uri;
@@ -18,13 +18,13 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
     if !text.is_empty() && text.len() <= HOST_LENGTH_MAX && text.bytes().all(plain) && !text.starts_with('.') {
         return Ok(text.to_ascii_lowercase());
     }
-    let wrong = Wrong::new(format!("`{}` is no host name", shown(text)));
+    let wrong = Wrong::new(format!("`{}` is not a host name", shown(text)));
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split(['/', ':']).next().unwrap_or_default();
     if bare != text && host(bare).is_ok() {
         return Err(wrong.help(format!("write the name alone, without scheme, port and path: \"{bare}\"")));
     }
-    Err(wrong.help("write a name as it stands in a URL, such as \"ticks.example.com\"; each name is listed on its own"))
+    Err(wrong.help("write a name as in a URL, such as \"ticks.example.com\""))
 }
 
 /// An origin as a browser sends it, in lower case, or `*`.
@@ -33,44 +33,44 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     let lower = text.to_ascii_lowercase();
-    let wrong = |help: String| Wrong::new(format!("`{}` is no origin", shown(text))).help(help);
+    let wrong = |help: String| Wrong::new(format!("`{}` is not an origin", shown(text))).help(help);
     let example =
         || wrong("write a scheme and a host, such as \"https://app.example.com\", or \"*\" for all".to_owned());
     let (scheme, authority) = lower.split_once("://").ok_or_else(example)?;
     let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let (name, port) = split_port(authority);
-    // A browser compares texts: what it never sends would never match, and nobody would know why.
+    // Origins are compared as strings: one that no browser sends would never match.
     if let Some(bare) = authority.strip_suffix('/').filter(|bare| scheme_ok && host(bare).is_ok()) {
-        return Err(wrong(format!("an origin has no path: write \"{scheme}://{bare}\"")));
+        return Err(wrong(format!("an origin has no path; write \"{scheme}://{bare}\"")));
     }
     if matches!((scheme, port), ("https", Some("443")) | ("http", Some("80"))) {
-        return Err(wrong(format!("a browser leaves out the default port: write \"{scheme}://{name}\"")));
+        return Err(wrong(format!("browsers omit the default port; write \"{scheme}://{name}\"")));
     }
     let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
     let name_ok = host(name).is_ok() || name.parse::<std::net::Ipv6Addr>().is_ok() || is_bracketed_v6(name);
     if scheme_ok && port_ok && name_ok { Ok(lower) } else { Err(example()) }
 }
 
-/// An IP address, or a net of them.
+/// An IP address or a network.
 pub(super) fn net(text: &str) -> Result<IpNet, Wrong> {
-    let wrong = || Wrong::new(format!("`{}` is no IP address and no net", shown(text)));
+    let wrong = || Wrong::new(format!("`{}` is neither an IP address nor a network", shown(text)));
     let address = text.parse::<IpAddr>().map(IpNet::from);
     let net = address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
-        wrong().help("write an address, such as \"10.0.0.7\" or \"fd00::7\", or a net, such as \"10.0.0.0/8\"")
+        wrong().help("write an address, such as \"10.0.0.7\" or \"fd00::7\", or a network, such as \"10.0.0.0/8\"")
     })?;
     if net.trunc() != net {
-        return Err(Wrong::new(format!("`{}` is an address within its net", shown(text))).help(format!(
-            "write the net, \"{}\", or the address alone, \"{}\"",
+        return Err(Wrong::new(format!("`{}` is neither a network nor an address", shown(text))).help(format!(
+            "write the network, \"{}\", or the address, \"{}\"",
             net.trunc(),
             net.addr()
         )));
     }
-    // An IPv4 client of a listener on all interfaces comes as such an address, and is taken for what it is.
+    // An IPv4 client of a listener on all interfaces has such an address, and is treated as IPv4.
     if let IpAddr::V6(v6) = net.addr()
         && let Some(v4) = v6.to_ipv4_mapped()
     {
-        return Err(wrong().help(format!("write it as IPv4, such as \"{v4}\"")));
+        return Err(wrong().help(format!("write it as IPv4: \"{v4}\"")));
     }
     Ok(net)
 }
@@ -81,27 +81,26 @@ pub(super) fn feed(text: &str) -> Result<String, Wrong> {
     if (1..=FEED_NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(plain) {
         return Ok(text.to_owned());
     }
-    Err(Wrong::new(format!("`{}` is no name for a feed", shown(text))).help(format!(
-        "a name has 1 to {FEED_NAME_LENGTH_MAX} characters of a-z, 0-9 and '-': it is a label in metrics"
-    )))
+    Err(Wrong::new(format!("`{}` is not a name for a feed", shown(text)))
+        .help(format!("a name has 1 to {FEED_NAME_LENGTH_MAX} characters of a-z, 0-9 and '-'")))
 }
 
 /// The address of a venue, `ws://` or `wss://`.
 pub(super) fn url(text: &str) -> Result<String, Wrong> {
-    let wrong = |help: &str| Err(Wrong::new("this is no address of a websocket".to_owned()).help(help));
+    let wrong = |help: &str| Err(Wrong::new("this is not the address of a websocket".to_owned()).help(help));
     if text.len() > URL_LENGTH_MAX {
         return wrong(&format!("an address has at most {URL_LENGTH_MAX} characters"));
     }
     let Ok(uri) = text.parse::<Uri>() else {
-        return wrong("write it as \"wss://stream.example.com/path\"");
+        return wrong("write an address such as \"wss://stream.example.com/path\"");
     };
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return wrong("leave out what stands before the @: a websocket logs in with its first messages");
+        return wrong("remove the part before the @: a feed logs in with its first messages, not with its address");
     }
     match (uri.scheme_str(), uri.host()) {
         (Some("ws" | "wss"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
-        (Some("http" | "https"), _) => wrong("a websocket's address starts with \"wss://\", or \"ws://\" without TLS"),
-        _ => wrong("write it with its scheme, as \"wss://stream.example.com/path\""),
+        (Some("http" | "https"), _) => wrong("write \"wss://\", or \"ws://\" without TLS"),
+        _ => wrong("write it with its scheme, such as \"wss://stream.example.com/path\""),
     }
 }
 

@@ -1,7 +1,8 @@
-//! All keys as a file that says what is the case without it: `tickfan --print-config`.
+//! All keys with their defaults, as a file: `tickfan --print-config`.
 
 use super::{
-    keys::{FEED_KEYS, KEYS, Key, Setting},
+    feed_keys::feed_keys,
+    keys::{KEYS, Key, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
@@ -10,20 +11,20 @@ use super::{
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
-# Every key of tickfan with its default. A file holds only what differs from it.
+# Every key of tickfan with its default. A configuration file needs only what differs.
 #
-#   tickfan check --config tickfan.toml    says what is wrong with a file, and where
+#   tickfan check --config tickfan.toml    checks a file
 #   tickfan --config tickfan.toml          serves
 #
-# A key that is one value is also set by the variable that stands above it, over the file.
+# The variable above a key overrides the file.
 ";
 
 const FEED_HEAD: &str = "
-# A connection to a venue; there may be several. Without any, the simulator is the one.
+# A feed: symbols of a venue. There may be several; without any, there is one of the default venue.
 #[[feed]]
 ";
 
-/// The defaults as TOML, each key with its unit, its range and its reason. Read as a file, it changes nothing.
+/// The defaults as TOML, each key with its unit, its range and its reason. As a configuration file, it changes nothing.
 pub fn print_defaults() -> String {
     let mut text = HEAD.to_owned();
     let mut section = "";
@@ -31,7 +32,7 @@ pub fn print_defaults() -> String {
         if key.section != section {
             section = key.section;
             if section == "fanout" {
-                text.push_str(&feed_keys());
+                text.push_str(&feed_section());
             }
             text.push_str(&format!("\n[{section}]\n"));
         } else {
@@ -48,24 +49,25 @@ fn one_key(key: &Key) -> String {
     format!("{variable}{about}{} = {}\n", key.name, default(&key.setting))
 }
 
-fn feed_keys() -> String {
-    let lines = FEED_KEYS.iter().map(|key| format!("{}#{} = {}\n\n", comment(key.about), key.name, key.example));
+fn feed_section() -> String {
+    let lines =
+        feed_keys().into_iter().map(|key| format!("{}#{} = {}\n\n", comment(&key.about), key.name, key.example));
     FEED_HEAD.to_owned() + lines.collect::<String>().trim_end() + "\n"
 }
 
-/// What a key takes.
+/// The values that a key accepts.
 fn what(setting: &Setting) -> String {
     match setting {
         Setting::Address { .. } => "An IP address and a port".to_owned(),
-        Setting::Texts { max, .. } => format!("A list of at most {max} texts"),
+        Setting::Strings { max, .. } => format!("At most {max} strings"),
         Setting::Nets { max, .. } => {
-            format!("A list of at most {max} IP addresses and nets of them, as \"10.0.0.0/8\"")
+            format!("At most {max} IP addresses and networks, such as \"10.0.0.0/8\"")
         }
-        Setting::Time { range, .. } => {
-            format!("A time from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
+        Setting::Duration { range, .. } => {
+            format!("A duration from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
-        Setting::TimeOrAuto { range, .. } => {
-            format!("\"auto\", or a time from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
+        Setting::DurationOrAuto { range, .. } => {
+            format!("\"auto\", or a duration from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
         Setting::Count { range, .. } => format!("A number from {} to {}", range.start(), range.end()),
         Setting::Bytes { range, .. } => {
@@ -77,16 +79,16 @@ fn what(setting: &Setting) -> String {
 fn default(setting: &Setting) -> String {
     match setting {
         Setting::Address { default, .. } => format!("\"{default}\""),
-        Setting::Texts { default, .. } => format!("{default:?}"),
+        Setting::Strings { default, .. } => format!("{default:?}"),
         Setting::Nets { .. } => "[]".to_owned(),
-        Setting::Time { default, .. } => format!("\"{}\"", show_duration(*default)),
-        Setting::TimeOrAuto { .. } => "\"auto\"".to_owned(),
+        Setting::Duration { default, .. } => format!("\"{}\"", show_duration(*default)),
+        Setting::DurationOrAuto { .. } => "\"auto\"".to_owned(),
         Setting::Count { default, .. } => default.to_string(),
         Setting::Bytes { default, .. } => format!("\"{}\"", show_bytes(*default as u64)),
     }
 }
 
-/// A text as lines of comment.
+/// Wraps a text into lines of comment.
 fn comment(text: &str) -> String {
     let mut lines = vec!["#".to_owned()];
     for word in text.split(' ') {

@@ -1,44 +1,52 @@
-//! `hours`, `closed_days` and `mute_after` of `[[feed]]`: when a feed trades, and how long it may be silent then.
+//! `hours`, `closed_days` and `mute_after` of `[[feed]]`: when a feed trades, and how long it may be silent.
 
 use super::{
-    VenueKind,
     error::{Wrong, nearest, shown},
     units,
     value::{kind, out_of_range, text},
 };
-use crate::market::{Date, Hours, Schedule};
+use crate::{
+    market::{Date, Hours, Schedule},
+    venue::Spec,
+};
 use std::{ops::RangeInclusive, time::Duration};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-/// The most days that a feed may be told it is closed on: a year of them.
+/// The most closed days of a feed: a year of them.
 pub const CLOSED_DAYS_MAX: usize = 366;
-/// How long a feed may be told to wait for data: less is a pause between trades, more is no watch at all.
+/// The range of `mute_after`: less is a pause between trades, more would never find an outage.
 pub const MUTE_AFTER_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
 /// Reads when the feed trades.
-pub(super) fn read_schedule(fields: &DeTable<'_>, venue: VenueKind) -> Result<Schedule, Wrong> {
-    let hours = fields.get("hours").map_or(Ok(venue.hours()), read_hours)?;
+pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedule, Wrong> {
+    let hours = fields.get("hours").map_or(Ok(venue.hours), read_hours)?;
     let Some(value) = fields.get("closed_days") else { return Ok(Schedule::new(hours, Vec::new())) };
     if hours == Hours::Always {
-        return Err(Wrong::new("`closed_days` are days of a calendar, and this feed has none")
-            .help(format!("leave them out, or set hours = \"{}\"", Hours::UsEquities.name()))
+        return Err(Wrong::new("`closed_days` needs trading hours, and this feed has hours = \"always\"")
+            .help(format!("remove it, or set hours = \"{}\"", Hours::UsEquities.name()))
             .at(value.span()));
     }
-    let example = "such as closed_days = [\"2025-01-09\"]";
+    let example = "write closed_days = [\"2025-01-09\"]";
     let days = value.get_ref().as_array().ok_or_else(|| {
-        Wrong::new(format!("`closed_days` is a list, not {}", kind(value.get_ref()))).help(example).at(value.span())
+        Wrong::new(format!("`closed_days` must be a list, not {}", kind(value.get_ref())))
+            .help(example)
+            .at(value.span())
     })?;
     if days.len() > CLOSED_DAYS_MAX {
-        return Err(Wrong::new("too many closed days").help(format!("at most {CLOSED_DAYS_MAX}")).at(value.span()));
+        return Err(Wrong::new("too many closed days")
+            .help(format!("at most {CLOSED_DAYS_MAX} days"))
+            .at(value.span()));
     }
     let days = days.iter().map(|day| {
         let wrong = |what: String| Wrong::new(what).help(example).at(day.span());
-        let text =
-            day.get_ref().as_str().ok_or_else(|| wrong(format!("a day is a text, not {}", kind(day.get_ref()))))?;
-        text.parse::<Date>().map_err(|error| wrong(format!("`{}` is no day: {error}", shown(text))))
+        let text = day
+            .get_ref()
+            .as_str()
+            .ok_or_else(|| wrong(format!("a day must be a string, not {}", kind(day.get_ref()))))?;
+        text.parse::<Date>().map_err(|error| wrong(format!("`{}` is not a day: {error}", shown(text))))
     });
     Ok(Schedule::new(hours, days.collect::<Result<_, _>>()?))
 }
@@ -47,14 +55,14 @@ fn read_hours(value: &Spanned<DeValue<'_>>) -> Result<Hours, Wrong> {
     let name = text("hours", value, Hours::UsEquities.name())?;
     let known = Hours::NAMES.map(|(_, name)| name);
     Hours::NAMES.into_iter().find(|(_, known)| *known == name).map(|(hours, _)| hours).ok_or_else(|| {
-        Wrong::new(format!("`{}` are no hours that this version knows", shown(name)))
+        Wrong::new(format!("unknown hours `{}`", shown(name)))
             .did_you_mean(nearest(name, known))
             .help(format!("the hours are {}", known.join(", ")))
             .at(value.span())
     })
 }
 
-/// Reads how long the feed may be silent, where that is not left to the venue.
+/// Reads the longest silence, if the file sets one.
 pub(super) fn read_mute_after(fields: &DeTable<'_>) -> Result<Option<Duration>, Wrong> {
     let Some(value) = fields.get("mute_after") else { return Ok(None) };
     let duration = units::parse_duration(text("mute_after", value, "30s")?).map_err(|wrong| wrong.at(value.span()))?;
@@ -63,6 +71,6 @@ pub(super) fn read_mute_after(fields: &DeTable<'_>) -> Result<Option<Duration>, 
     }
     let (min, max) = (units::show_duration(*MUTE_AFTER_RANGE.start()), units::show_duration(*MUTE_AFTER_RANGE.end()));
     Err(out_of_range("mute_after", min, max)
-        .help("no data for so long, within the feed's hours, is an outage")
+        .help("a longer silence within the feed's hours is an outage")
         .at(value.span()))
 }

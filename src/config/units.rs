@@ -1,4 +1,4 @@
-//! Times, sizes and addresses as people write them. What is wrong with one is said without a place: the caller knows it.
+//! Durations, sizes and addresses as people write them. Errors have no place; the caller adds it.
 
 use super::error::Wrong;
 use std::{net::SocketAddr, time::Duration};
@@ -6,19 +6,25 @@ use std::{net::SocketAddr, time::Duration};
 /// The units of sizes, the largest first so that the longest suffix is found first.
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Reads a time with its unit: `250ms`, `15s`, `1m 30s`.
+/// Reads a duration with its unit: `250ms`, `15s`, `1m 30s`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, Wrong> {
-    humantime::parse_duration(text).map_err(|_| {
-        Wrong::new(format!("`{}` is no time", super::error::shown(text)))
-            .help("a time is a number and its unit (us, ms, s, m, h), such as \"250ms\" or \"1m 30s\"")
-    })
+    humantime::parse_duration(text)
+        .map_err(|_| Wrong::new(format!("`{}` is not a duration", super::error::shown(text))).help(duration_help(text)))
+}
+
+/// How to write a duration: a bare number only lacks its unit.
+fn duration_help(text: &str) -> String {
+    match parse_digits(text) {
+        Some(number) => format!("add a unit: \"{number}ms\", \"{number}s\" or \"{number}m\""),
+        None => "write a number and a unit (us, ms, s, m, h), such as \"250ms\" or \"1m 30s\"".to_owned(),
+    }
 }
 
 /// Reads a size in bytes: `16KiB` or `16384`.
 pub(super) fn parse_bytes(text: &str) -> Result<u64, Wrong> {
     let wrong = || {
-        Wrong::new(format!("`{}` is no size", super::error::shown(text)))
-            .help("a size is a number of bytes, or a number and B, KiB, MiB or GiB, such as \"16KiB\" (16,384 bytes)")
+        Wrong::new(format!("`{}` is not a size", super::error::shown(text)))
+            .help("write a number of bytes, or a number with B, KiB, MiB or GiB, such as \"16KiB\"")
     };
     let (digits, factor) = SIZE_UNITS
         .iter()
@@ -30,31 +36,31 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, Wrong> {
 
 /// Reads a whole number.
 pub(super) fn parse_count(text: &str) -> Result<u64, Wrong> {
-    parse_digits(text).ok_or_else(|| Wrong::new(format!("`{}` is no whole number", super::error::shown(text))))
+    parse_digits(text).ok_or_else(|| Wrong::new(format!("`{}` is not a whole number", super::error::shown(text))))
 }
 
 /// Reads an address to listen on: `127.0.0.1:8080` or `[::1]:8080`.
 ///
 /// # Errors
-/// What is wrong with it, in one sentence.
+/// One sentence for the person who wrote it.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let shown = super::error::shown(text);
         match text.rsplit_once(':') {
             Some(("localhost", port)) if port.parse::<u16>().is_ok() => {
-                format!("`{shown}` has a name: write the IP address, `127.0.0.1:{port}`")
+                format!("`{shown}` has a host name; write the IP address, `127.0.0.1:{port}`")
             }
             Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
-                format!("`{shown}` has no IP address: write `127.0.0.1:{port}`, or `0.0.0.0:{port}` for all interfaces")
+                format!("`{shown}` has no IP address; write `127.0.0.1:{port}`, or `0.0.0.0:{port}` for all interfaces")
             }
             _ => format!(
-                "`{shown}` is no address: write an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`"
+                "`{shown}` is not an address; write an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`"
             ),
         }
     })
 }
 
-/// A time as [`load`](super::load()) reads it: `250ms`.
+/// A duration as [`load`](super::load()) reads it: `250ms`.
 pub fn show_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
@@ -112,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn times_need_a_unit() {
+    fn durations_need_a_unit() {
         assert_eq!(parse_duration("250ms").ok(), Some(Duration::from_millis(250)));
         assert_eq!(parse_duration("1m 30s").ok(), Some(Duration::from_secs(90)));
         for text in ["", "250", "ms", "250 parsecs", "-1s", "1.5.5s", "99999999999999999999s"] {

@@ -9,7 +9,7 @@ use super::{
 use std::{fmt::Display, ops::RangeInclusive};
 use toml::{Spanned, de::DeValue};
 
-/// Where a value comes from: the file knows texts from numbers, a variable does not.
+/// Where a value comes from: the file tells strings from numbers, a variable does not.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Raw<'a> {
     /// The file's.
@@ -22,19 +22,19 @@ pub(super) enum Raw<'a> {
 pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wrong> {
     match &key.setting {
         Setting::Address { default, field } => {
-            let text = text_of(key, raw, "an address, written as a text", &format!("\"{default}\""))?;
+            let text = text_of(key, raw, "a string with an address", &format!("\"{default}\""))?;
             *field(config) = units::parse_address(text).map_err(Wrong::new)?;
         }
-        Setting::Texts { max, read, field, .. } => *field(config) = list(key, raw, *max, read.0)?,
+        Setting::Strings { max, read, field, .. } => *field(config) = list(key, raw, *max, read.0)?,
         Setting::Nets { max, field } => *field(config) = list(key, raw, *max, names::net)?,
-        Setting::Time { default, range, field } => {
+        Setting::Duration { default, range, field } => {
             let example = format!("\"{}\"", units::show_duration(*default));
-            let text = text_of(key, raw, "a time, written as a text with its unit", &example)?;
+            let text = text_of(key, raw, "a string with a duration", &example)?;
             let value = units::parse_duration(text)?;
             *field(config) = within(key, value, range, |value| units::show_duration(*value))?;
         }
-        Setting::TimeOrAuto { range, field } => {
-            let text = text_of(key, raw, "\"auto\", or a time, written as a text with its unit", "\"auto\"")?;
+        Setting::DurationOrAuto { range, field } => {
+            let text = text_of(key, raw, "\"auto\" or a string with a duration", "\"auto\"")?;
             *field(config) = match text {
                 "auto" => None,
                 time => Some(within(key, units::parse_duration(time)?, range, |value| units::show_duration(*value))?),
@@ -54,7 +54,7 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
                 Raw::Variable(_) => None,
             };
             let example = format!("\"{}\"", units::show_bytes(*default as u64));
-            let wanted = "a size: a number of bytes, or a text with its unit";
+            let wanted = "a number of bytes, or a string with a size";
             let number = match number {
                 Some(number) => number,
                 None => units::parse_bytes(text_of(key, raw, wanted, &example)?)?,
@@ -66,23 +66,23 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
     Ok(())
 }
 
-/// What a value of the file is, as a person would say it.
+/// The kind of a value of the file, in words.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time of day",
+        DeValue::Datetime(_) => "a date or a time of day",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
 }
 
-/// The text that a key of the file, or of a feed, must have.
+/// The string of a key of a feed.
 pub(super) fn text<'a>(name: &str, value: &'a Spanned<DeValue<'_>>, example: &str) -> Result<&'a str, Wrong> {
     value.get_ref().as_str().ok_or_else(|| {
-        Wrong::new(format!("`{name}` is a text, not {}", kind(value.get_ref())))
-            .help(format!("write it in quotes, such as {name} = \"{example}\""))
+        Wrong::new(format!("`{name}` must be a string, not {}", kind(value.get_ref())))
+            .help(format!("write it in quotes: {name} = \"{example}\""))
             .at(value.span())
     })
 }
@@ -91,15 +91,15 @@ fn text_of<'a>(key: &Key, raw: Raw<'a>, wanted: &str, example: &str) -> Result<&
     match raw {
         Raw::Variable(text) => Ok(text),
         Raw::Toml(value) => value.as_str().ok_or_else(|| {
-            Wrong::new(format!("`{}` is {wanted}, not {}", key.name, kind(value)))
-                .help(format!("such as {} = {example}", key.name))
+            Wrong::new(format!("`{}` must be {wanted}, not {}", key.name, kind(value)))
+                .help(format!("write {} = {example}", key.name))
         }),
     }
 }
 
 /// The whole number of a value; nothing if it is of another kind.
 ///
-/// One below zero or beyond 64 bits comes as the largest: it is outside every range, which is what its writer wants to be told.
+/// A number below zero or beyond 64 bits becomes the largest one, which is outside every range.
 fn integer(value: &DeValue<'_>) -> Option<u64> {
     let integer = value.as_integer()?;
     let digits = integer.as_str().trim_start_matches('+');
@@ -107,14 +107,14 @@ fn integer(value: &DeValue<'_>) -> Option<u64> {
 }
 
 fn no_count(key: &Key, value: &DeValue<'_>, default: usize) -> Wrong {
-    let wrong = Wrong::new(format!("`{}` is a whole number, not {}", key.name, kind(value)));
+    let wrong = Wrong::new(format!("`{}` must be a whole number, not {}", key.name, kind(value)));
     match value {
         DeValue::String(text) if units::parse_count(text).is_ok() => {
             wrong.help(format!("write it without quotes: {} = {text}", key.name))
         }
-        DeValue::Float(_) => Wrong::new(format!("`{}` is a whole number", key.name))
-            .help(format!("write it without a point, such as {} = {default}", key.name)),
-        _ => wrong.help(format!("such as {} = {default}", key.name)),
+        DeValue::Float(_) => Wrong::new(format!("`{}` must be a whole number", key.name))
+            .help(format!("write it without a fraction: {} = {default}", key.name)),
+        _ => wrong.help(format!("write {} = {default}", key.name)),
     }
 }
 
@@ -127,32 +127,33 @@ fn within<T: PartialOrd + Copy>(
     if range.contains(&value) {
         return Ok(value);
     }
-    Err(out_of_range(key.name, show(range.start()), show(range.end()))
-        .help(format!("the reason of its default and its range: {}", key.reason)))
+    Err(out_of_range(key.name, show(range.start()), show(range.end())).help(format!("reason: {}", key.reason)))
 }
 
-/// A value outside its range, which is said.
+/// A value outside its range.
 pub(super) fn out_of_range(name: &str, min: impl Display, max: impl Display) -> Wrong {
-    Wrong::new(format!("`{name}` is out of its range")).help(format!("write a value from {min} to {max}"))
+    Wrong::new(format!("`{name}` is out of range")).help(format!("write a value from {min} to {max}"))
 }
 
 fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
     let Raw::Toml(value) = raw else {
-        return Err(Wrong::new(format!("`{}` is a list, which only the file can set", key.name)));
+        return Err(Wrong::new(format!("`{}` is a list; only the file can set it", key.name)));
     };
     let Some(array) = value.as_array() else {
-        let wrong = Wrong::new(format!("`{}` is a list of texts, not {}", key.name, kind(value)));
+        let wrong = Wrong::new(format!("`{}` must be a list of strings, not {}", key.name, kind(value)));
         return Err(match value.as_str() {
             Some(text) => wrong.help(format!("write it in brackets: {} = [\"{}\"]", key.name, shown(text))),
-            None => wrong.help(format!("such as {} = [\"...\"]", key.name)),
+            None => wrong.help(format!("write {} = [\"...\"]", key.name)),
         });
     };
     if array.len() > max {
-        return Err(Wrong::new(format!("`{}` has {} entries", key.name, array.len())).help(format!("at most {max}")));
+        return Err(
+            Wrong::new(format!("`{}` has {} entries", key.name, array.len())).help(format!("at most {max} entries"))
+        );
     }
     let entry = |item: &Spanned<DeValue<'_>>| {
         let text = item.get_ref().as_str().ok_or_else(|| {
-            Wrong::new(format!("`{}` is a list of texts, and this is {}", key.name, kind(item.get_ref())))
+            Wrong::new(format!("`{}` must be a list of strings; this entry is {}", key.name, kind(item.get_ref())))
                 .help("write each entry in quotes")
         });
         text.and_then(read).map_err(|wrong| wrong.at(item.span()))

@@ -19,7 +19,7 @@ pub fn variable_name(key: &Key) -> String {
     format!("{PREFIX}{}_{}", key.section, key.name).to_ascii_uppercase()
 }
 
-/// Sets what the variables set. In the order of their names, so that the same environment brings the same error.
+/// Applies the variables, in the order of their names, so that the same environment brings the same error.
 pub(super) fn apply(
     config: &mut Config,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -47,7 +47,7 @@ fn unknown(name: &str) -> ConfigError {
     let known: Vec<String> = scalars.chain([LOG_VARIABLE, LOG_FORMAT_VARIABLE].map(str::to_owned)).collect();
     Wrong::new(format!("unknown variable {}", shown(name)))
         .did_you_mean(nearest(name, known.iter().map(String::as_str)))
-        .help("a variable sets a key of [server], [fanout] or [limits]: TICKFAN_LIMITS_STREAMS=1000")
+        .help("a variable sets a key of [server], [fanout] or [limits], such as TICKFAN_LIMITS_STREAMS=1000")
         .nowhere()
 }
 
@@ -85,10 +85,10 @@ mod tests {
     fn a_wrong_value_is_shown_with_its_variable() {
         assert_eq!(
             check("TICKFAN_FANOUT_MAX_LAG", "250").unwrap_err(),
-            "`250` is no time\n --> TICKFAN_FANOUT_MAX_LAG\n  |\n  | 250\n  | ^^^\n  = a time is a number and its unit (us, ms, s, m, h), such as \"250ms\" or \"1m 30s\""
+            "`250` is not a duration\n --> TICKFAN_FANOUT_MAX_LAG\n  |\n  | 250\n  | ^^^\n  = add a unit: \"250ms\", \"250s\" or \"250m\""
         );
-        assert!(check("TICKFAN_LIMITS_STREAMS", "").unwrap_err().starts_with("`` is no whole number"));
-        assert!(check("TICKFAN_SERVER_HOSTS", "a").unwrap_err().contains("only the file can set"));
+        assert!(check("TICKFAN_LIMITS_STREAMS", "").unwrap_err().starts_with("`` is not a whole number"));
+        assert!(check("TICKFAN_SERVER_HOSTS", "a").unwrap_err().contains("only the file can set it"));
     }
 
     #[test]

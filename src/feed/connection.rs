@@ -7,17 +7,17 @@
 use super::{
     ConnectResult, DisconnectReason, FeedMetrics, MessageKind, Sink, Timing,
     counters::FeedCounters,
+    event::{Action, Event},
     hours::HoursWatch,
     reporter::Reporter,
-    session::{Action, Event, Session},
+    session::Session,
     socket::{self, Dialer, Socket},
     status::StatusWriter,
 };
 use crate::{
-    config,
-    market::{Now, Phase, Reason},
+    market::{FeedSymbol, Now, Origin, Phase, Reason, Schedule},
     telemetry::labels::Label,
-    venue::{self, Batch, Failure, Message, Rules, Venue},
+    venue::{Batch, Failure, Message, Ping, Rules, Venue},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::{
@@ -51,12 +51,12 @@ pub(super) struct Connection<S> {
     counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
-    /// What the sink was told: it takes a feed for open until then.
+    /// Whether the sink takes the feed for closed.
     closed: bool,
     /// Why the venue does not let us in, if that is what was just read.
     denied: Option<Reason>,
-    /// How many symbols the feed has.
-    symbols: u32,
+    /// How many symbols the connection has.
+    symbols: usize,
     reporter: Reporter,
 }
 
@@ -69,38 +69,51 @@ enum Input {
     Frame(Option<Result<Frame, Error>>),
 }
 
+/// The settings of one connection of a feed.
+pub(super) struct ConnectionSetup {
+    /// The feed's name, with the number of the connection where there are several.
+    pub(super) name: String,
+    pub(super) venue: Box<dyn Venue>,
+    pub(super) origin: Origin,
+    pub(super) schedule: Schedule,
+    /// Instead of the venue's own limit.
+    pub(super) mute_after: Option<Duration>,
+    pub(super) symbols: usize,
+    pub(super) timing: Timing,
+    pub(super) message_bytes_max: usize,
+    pub(super) metrics: FeedMetrics,
+    pub(super) status: StatusWriter,
+}
+
 impl<S: Sink> Connection<S> {
-    /// To be called within a tokio runtime.
-    pub(super) fn new(
-        config: config::Feed,
-        venue: Box<dyn Venue>,
-        sink: S,
-        timing: Timing,
-        message_bytes_max: usize,
-        metrics: FeedMetrics,
-        status: StatusWriter,
-    ) -> Self {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
         let now = Instant::now();
-        let rules = venue.rules();
-        let rules = Rules { mute_after: config.mute_after.or(rules.mute_after), ..rules };
-        let mut publish = interval(timing.publish_every);
+        let rules = setup.venue.rules();
+        let rules = Rules {
+            mute_after: setup.mute_after.or(rules.mute_after),
+            ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
+            heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
+            ..rules
+        };
+        let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            counters: FeedCounters::new(metrics, venue::origin(&config)),
-            session: Session::new(timing, rules, rand::random(), now),
-            hours: HoursWatch::new(config.schedule, now),
+            counters: FeedCounters::new(setup.metrics, setup.origin),
+            session: Session::new(setup.timing, rules, rand::random(), now),
+            hours: HoursWatch::new(setup.schedule, now),
             closed: false,
             denied: None,
-            symbols: config.symbols.len() as u32,
-            dialer: Dialer::new(message_bytes_max),
+            symbols: setup.symbols,
+            dialer: Dialer::new(setup.message_bytes_max),
             attempt: None,
             socket: None,
             batch: Batch::default(),
             publish,
-            reporter: Reporter::new(config.name, status),
-            venue,
+            reporter: Reporter::new(setup.name, setup.status),
+            venue: setup.venue,
             sink,
-            timing,
+            timing: setup.timing,
         }
     }
 
@@ -206,14 +219,14 @@ impl<S: Sink> Connection<S> {
         let event = match frame {
             Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
-            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Heard,
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Pong,
             Some(Ok(Frame::Close(why))) => {
                 let why = why.map(|why| format!("{} {}", u16::from(why.code), why.reason));
                 self.reporter.explain(why.as_deref());
-                Event::Lost { loss: DisconnectReason::Closed, retry_after: None }
+                Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None }
             }
             Some(Err(error)) => self.failed(&error),
-            None => Event::Lost { loss: DisconnectReason::Closed, retry_after: None },
+            None => Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None },
         };
         self.session.on(event, now.instant)
     }
@@ -231,7 +244,12 @@ impl<S: Sink> Connection<S> {
             let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
             debug_assert_eq!(asked, Action::Nothing, "what is asked for waits for its turn");
         }
-        let Ok(message) = read else { return Event::Heard };
+        for answer in std::mem::take(&mut self.batch.answers) {
+            // The last answer of the frame is its message, so none before it can end the connection or complete the subscription.
+            let action = self.session.on(Event::Message(answer), now.instant);
+            debug_assert_eq!(action, Action::Nothing, "the message of the frame is its last answer");
+        }
+        let Ok(message) = read else { return Event::Unreadable };
         match message {
             Message::Data => {}
             Message::Other => self.counters.message(MessageKind::Other),
@@ -247,7 +265,9 @@ impl<S: Sink> Connection<S> {
                     Failure::Passing { .. } => None,
                 };
             }
-            Message::Acknowledged(_) | Message::Closing => self.counters.message(MessageKind::Control),
+            Message::Acknowledged(_) | Message::Control | Message::Closing | Message::Gap => {
+                self.counters.message(MessageKind::Control)
+            }
         }
         Event::Message(message)
     }
@@ -255,7 +275,7 @@ impl<S: Sink> Connection<S> {
     fn failed(&mut self, error: &Error) -> Event {
         self.reporter.explain(Some(&error.to_string()));
         self.denied = socket::denied(error);
-        Event::Lost { loss: socket::loss(error), retry_after: socket::retry_after(error) }
+        Event::Disconnected { reason: socket::loss(error), retry_after: socket::retry_after(error) }
     }
 
     /// Does what the session asks for; returns what came of it, where that is known at once.
@@ -267,14 +287,15 @@ impl<S: Sink> Connection<S> {
                 None
             }
             Action::Send(text) => self.send(Frame::text(text)).await,
+            Action::SendPing(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused } => {
                 self.counters.up();
                 self.live(&refused);
                 None
             }
-            Action::Leave { loss, retry_in } => {
-                self.leave(loss, retry_in).await;
+            Action::Leave { reason, retry_in } => {
+                self.leave(reason, retry_in).await;
                 None
             }
         }
@@ -304,27 +325,29 @@ impl<S: Sink> Connection<S> {
         match timeout(self.timing.send, socket.send(frame)).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(self.failed(&error)),
-            Err(_) => Some(Event::Lost { loss: DisconnectReason::Stuck, retry_after: None }),
+            Err(_) => Some(Event::Disconnected { reason: DisconnectReason::Stuck, retry_after: None }),
         }
     }
 
     fn live(&mut self, requests: &[u64]) {
-        let (refused, now) = (self.venue.refused(requests), Now::read());
+        let refused = self.venue.refused();
+        let now = Now::read();
         self.sink.refused(&refused, now);
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
-    /// Tells the sink before all else: from now on an old price would be shown as live. An attempt that came to no connection
-    /// makes nothing older than it is, but may have been refused.
-    fn tell_sink(&mut self, loss: DisconnectReason, now: Now) {
-        let all_requests_refused = (loss == DisconnectReason::Refused).then_some(Reason::NotGranted);
+    /// Goes first: from now on an old price would be shown as live. A failed attempt makes nothing stale, but the venue may have
+    /// refused every symbol.
+    fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
+        let all_requests_refused = (reason == DisconnectReason::Refused).then_some(Reason::NotGranted);
         if let Some(reason) = self.denied.take().or(all_requests_refused) {
-            let refused: Vec<_> = (0..self.symbols).map(|symbol| (symbol, reason)).collect();
+            let refused: Vec<_> = FeedSymbol::all(self.symbols).map(|symbol| (symbol, reason)).collect();
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
-            let reason = match loss {
+            let reason = match reason {
                 DisconnectReason::NoData => Reason::Mute,
+                DisconnectReason::Gap => Reason::Gap,
                 DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
                 _ => Reason::ConnectionLost,
             };
@@ -332,14 +355,14 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    async fn leave(&mut self, loss: DisconnectReason, retry_in: Duration) {
+    async fn leave(&mut self, reason: DisconnectReason, retry_in: Duration) {
         let now = Now::read();
-        self.counters.loss(loss);
+        self.counters.disconnected(reason);
         if self.attempt.take().is_some() {
             self.counters.connect(ConnectResult::Failed); // it took too long
         }
-        self.tell_sink(loss, now);
-        self.reporter.left(loss, retry_in, now);
+        self.mark_outage(reason, now);
+        self.reporter.left(reason, retry_in, now);
         self.publish();
         self.close().await;
     }
@@ -348,10 +371,10 @@ impl<S: Sink> Connection<S> {
         self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 
-    /// Takes leave of the venue, as far as it listens.
+    /// Sends a close frame, if the venue takes one.
     async fn close(&mut self) {
         if let Some(mut socket) = self.socket.take() {
-            // Whether it could be told is of no interest any more.
+            // A venue that does not take the close frame is gone anyway.
             let _ = timeout(self.timing.close, socket.close(None)).await;
         }
     }

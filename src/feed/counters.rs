@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// A histogram keeps each sample until it is drained: a hundred a second tell the distribution as well as all would.
 const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 
-/// Counts for one feed.
+/// Counts of one connection of a feed.
 #[derive(Debug)]
 pub(super) struct FeedCounters {
     metrics: FeedMetrics,
@@ -29,7 +29,7 @@ pub(super) struct FeedCounters {
 
 impl FeedCounters {
     pub(super) fn new(metrics: FeedMetrics, origin: Origin) -> Self {
-        metrics.up.set(0.0);
+        metrics.up.add();
         Self {
             metrics,
             is_delayed: origin == Origin::Delayed,
@@ -81,14 +81,15 @@ impl FeedCounters {
 
     /// The connection is up.
     pub(super) fn up(&mut self) {
-        self.is_up = true;
-        self.metrics.up.set(1.0);
+        if !std::mem::replace(&mut self.is_up, true) {
+            self.metrics.up.up();
+        }
     }
 
     /// Counts the end of a connection, or of an attempt at one. However many attempts it takes to be up again, it is one gap.
-    pub(super) fn loss(&mut self, loss: DisconnectReason) {
-        self.metrics.disconnects.count(loss);
-        self.counts.disconnects.count(loss);
+    pub(super) fn disconnected(&mut self, reason: DisconnectReason) {
+        self.metrics.disconnects.count(reason);
+        self.counts.disconnects.count(reason);
         if self.down() {
             self.metrics.gaps.increment(1);
         }
@@ -96,8 +97,11 @@ impl FeedCounters {
 
     /// No connection is up any more. Returns whether one was.
     pub(super) fn down(&mut self) -> bool {
-        self.metrics.up.set(0.0);
-        std::mem::take(&mut self.is_up)
+        let was_up = std::mem::take(&mut self.is_up);
+        if was_up {
+            self.metrics.up.down();
+        }
+        was_up
     }
 
     /// Moves all that was counted into the registered handles; returns what was counted since the start.
@@ -133,13 +137,13 @@ mod tests {
     fn the_age_of_data_that_are_delayed_by_contract_is_no_lag() {
         for (origin, samples) in [(Origin::Market, 1), (Origin::Delayed, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
-            let mut meter =
+            let mut counters =
                 metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), origin));
             let now = Now::read();
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
-            meter.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
-            meter.publish(&mut Tally::default(), now);
+            counters.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
+            counters.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();
             let counted = format!("tickfan_feed_lag_seconds_count{{feed=\"x\"}} {samples}\n");
             assert!(text.contains(&counted), "{text}");

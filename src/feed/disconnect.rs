@@ -33,6 +33,10 @@ labels! {
         NoPong = "no_pong",
         /// The venue answers pings, but sent no data.
         NoData = "no_data",
+        /// The venue answers pings, but its own heartbeats stopped.
+        NoHeartbeat = "no_heartbeat",
+        /// Frames of the connection are missing.
+        Gap = "gap",
         /// The venue takes nothing: what was to be sent did not leave in time.
         Stuck = "stuck",
         /// The connection has lived for as long as it should.

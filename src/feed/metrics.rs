@@ -9,6 +9,7 @@ use crate::{
     venue::DecodeError,
 };
 use metrics::{Counter, Gauge, Histogram, SharedString};
+use std::sync::{Arc, Mutex, PoisonError};
 
 labels! {
     /// Label `kind` of [`catalog::FEED_MESSAGES`]: what came of a venue's message.
@@ -40,11 +41,49 @@ labels! {
     }
 }
 
-/// The registered handles of one feed.
+/// A feed's gauge: 1 while all of its connections are connected and subscribed, else 0.
+#[derive(Debug, Clone)]
+pub struct UpGauge {
+    gauge: Gauge,
+    /// How many connections there are, and how many of them are up. The gauge is set under the lock, so that it cannot show an
+    /// older count. A std mutex: connections change rarely.
+    connections: Arc<Mutex<(usize, usize)>>,
+}
+
+impl UpGauge {
+    fn new(gauge: Gauge) -> Self {
+        gauge.set(0.0);
+        Self { gauge, connections: Arc::default() }
+    }
+
+    /// Adds a connection that is down.
+    pub(super) fn add(&self) {
+        self.change(|(all, _)| *all += 1);
+    }
+
+    /// A connection is up.
+    pub(super) fn up(&self) {
+        self.change(|(_, up)| *up += 1);
+    }
+
+    /// A connection that was up is down.
+    pub(super) fn down(&self) {
+        self.change(|(_, up)| *up -= 1);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut (usize, usize))) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut connections);
+        let all_are_up = connections.0 == connections.1;
+        self.gauge.set(f64::from(u8::from(all_are_up)));
+    }
+}
+
+/// The registered handles of one feed. Its connections share them.
 #[derive(Debug, Clone)]
 pub struct FeedMetrics {
-    /// 1 while connected and subscribed, else 0.
-    pub up: Gauge,
+    /// 1 while all connections are up, else 0.
+    pub up: UpGauge,
     /// Attempts to connect.
     pub connects: Counters<ConnectResult>,
     /// Why connections, or attempts, ended.
@@ -68,7 +107,7 @@ impl FeedMetrics {
     pub fn register(feed: &str) -> Self {
         let feed = SharedString::from(feed.to_owned());
         Self {
-            up: catalog::FEED_UP.handle([feed.clone()]),
+            up: UpGauge::new(catalog::FEED_UP.handle([feed.clone()])),
             connects: Counters::register(|result| catalog::FEED_CONNECTS.handle([feed.clone(), result.into()])),
             disconnects: Counters::register(|reason| catalog::FEED_DISCONNECTS.handle([feed.clone(), reason.into()])),
             last_message: catalog::FEED_LAST_MESSAGE.handle([feed.clone()]),

@@ -1,74 +1,78 @@
-//! Feeds: one connection to a venue each, kept up for ever.
+//! Feeds: the connections to venues, kept up for ever.
 //!
-//! [`Feed::run`] is the task. What it does next is decided by a pure session, what bytes mean by the venue; where the
-//! updates go is the [`Sink`]'s concern.
+//! [`Feed::run`] is the task. A pure session decides what a connection does next, the venue reads its bytes, and the [`Sink`]
+//! takes the updates. A feed with more symbols than one connection carries has several, each with its own session.
 
 mod backoff;
-mod connection;
-mod redactor;
-mod hours;
 mod counters;
 mod disconnect;
+mod event;
+mod hours;
+mod link;
 mod metrics;
+mod redactor;
 mod reporter;
 mod session;
-pub mod simulator;
 mod socket;
+mod state;
 mod status;
 mod timing;
-mod random_walk;
+mod connection;
 
 pub use disconnect::DisconnectReason;
-pub use metrics::{ConnectResult, FeedMetrics, MessageKind};
-pub use status::{FeedCounts, FeedReport, FeedState, FeedStatus, Note};
+pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
+pub use state::FeedState;
+pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
 
 use crate::{
-    config::{self, VenueKind},
-    market::{Now, Reason, Update},
-    venue::{self, VenueError},
+    config,
+    market::{FeedSymbol, Now, Reason, Update},
+    venue::{self, Setup, Venue, VenueError},
 };
-use connection::Connection;
-use simulator::Simulator;
+use connection::{Connection, ConnectionSetup};
 use status::StatusWriter;
-use std::io;
-use tokio::sync::watch;
+use std::{io, ops::Range};
+use tokio::{sync::watch, task::JoinSet};
 
-/// Where a feed's updates go. It never waits: nothing behind it can slow the reading of a venue.
+/// Takes the updates of one connection. It never waits, so nothing behind it can slow the reading of a venue.
 pub trait Sink: Send {
     /// Takes the updates of all messages that were ready, in the venue's order, received `now`.
     fn updates(&mut self, updates: &[Update], now: Now);
 
-    /// Takes note of an outage: all of the feed's symbols are stale until their own next updates.
+    /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);
 
-    /// Takes note that the feed's hours have ended, or, where `closed` is false, begun.
+    /// The feed's hours have ended, or, where `closed` is false, begun.
     fn closed(&mut self, closed: bool, now: Now);
 
-    /// Takes note of which symbols the venue refuses, by index, and why. All others are granted.
-    fn refused(&mut self, refused: &[(u32, Reason)], now: Now);
+    /// The symbols that the venue refuses, and why. All others are granted.
+    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], now: Now);
 }
 
-/// A feed whose configuration was found to fit its venue, and that does not run yet.
+/// A feed whose settings fit its venue, and that does not run yet.
 #[derive(Debug)]
 pub struct Feed {
     config: config::Feed,
     message_bytes_max: usize,
     timing: Timing,
-    writer: StatusWriter,
+    writers: Vec<StatusWriter>,
     status: FeedStatus,
 }
 
 impl Feed {
-    /// Checks a feed's configuration against its venue. Nothing is connected yet.
+    /// Checks a feed's settings against its venue. Nothing is connected yet.
     ///
     /// # Errors
-    /// [`VenueError`] says what does not fit.
+    /// [`VenueError`] where they do not fit.
     pub fn new(config: &config::Feed, limits: &config::Limits, now: Now) -> Result<Self, VenueError> {
-        venue::new(config)?;
-        let (writer, status) = FeedStatus::new(config.credentials.as_ref(), now.unix);
+        let ranges: Vec<_> = config.connections().collect();
+        for range in &ranges {
+            venue(config, config.url.as_deref(), range.clone())?;
+        }
+        let (writers, status) = FeedStatus::new(ranges.len(), config.credentials.as_ref(), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
-        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), writer, status })
+        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), writers, status })
     }
 
     /// The same feed with other waits.
@@ -76,37 +80,71 @@ impl Feed {
         Self { timing, ..self }
     }
 
-    /// How it is doing, from now on and while it runs.
+    /// The feed's status, from now on and while it runs.
     pub fn status(&self) -> FeedStatus {
         self.status.clone()
     }
 
-    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. A simulated venue without an address runs inside.
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Each of the config's connections has a sink, in the
+    /// same order. A feed without an address runs its venue's local server, if there is one.
     ///
     /// # Errors
-    /// Only the built-in simulator's: no socket of the loopback could be had. An outage of a venue is none.
-    pub async fn run(
-        mut self,
-        sink: impl Sink,
+    /// The local server cannot start. An outage of a venue is not an error.
+    pub async fn run<S: Sink + 'static>(
+        self,
+        sinks: Vec<S>,
         metrics: FeedMetrics,
         shutdown: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let mut simulator = None;
-        if self.config.venue == VenueKind::Sim && self.config.url.is_none() {
-            let bound = Simulator::bind(self.config.rate, rand::random()).await?;
-            self.config.url = Some(format!("ws://{}", bound.address()?));
-            simulator = Some(bound.run(shutdown.clone()));
+        let spec = self.config.venue;
+        let server = match (spec.local_server, &self.config.url) {
+            (Some(start), None) => Some(start(&self.config.options)?),
+            _ => None,
+        };
+        let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
+        let ranges: Vec<_> = self.config.connections().collect();
+        assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
+        let mut connections = JoinSet::new();
+        for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
+            let setup = ConnectionSetup {
+                name: if ranges.len() == 1 {
+                    self.config.name.clone()
+                } else {
+                    format!("{}/{}", self.config.name, place + 1)
+                },
+                venue: venue(&self.config, url.as_deref(), range.clone())
+                    .expect("the settings were checked when the feed was made, and a local server has a valid address"),
+                origin: (spec.origin)(self.config.url.as_deref()),
+                schedule: self.config.schedule.clone(),
+                mute_after: self.config.mute_after,
+                symbols: range.len(),
+                timing: self.timing,
+                message_bytes_max: self.message_bytes_max.min((spec.message_bytes)(range.len())),
+                metrics: metrics.clone(),
+                status: writer,
+            };
+            connections.spawn(Connection::new(setup, sink).run(shutdown.clone()));
         }
-        let venue =
-            venue::new(&self.config).expect("it was checked when the feed was made, and the loopback is an address");
-        let (timing, message_bytes_max, writer) = (self.timing, self.message_bytes_max, self.writer);
-        let connection = Connection::new(self.config, venue, sink, timing, message_bytes_max, metrics, writer);
-        match simulator {
-            Some(simulator) => {
-                tokio::join!(simulator, connection.run(shutdown));
-            }
-            None => connection.run(shutdown).await,
+        match server {
+            Some(server) => tokio::select! {
+                () = server.serve => Err(io::Error::other("the local server has ended")),
+                ended = all_ended(connections) => ended,
+            },
+            None => all_ended(connections).await,
         }
-        Ok(())
     }
+}
+
+/// Waits until all connections have ended.
+async fn all_ended(mut connections: JoinSet<()>) -> io::Result<()> {
+    while let Some(ended) = connections.join_next().await {
+        ended.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// The venue's side of the connection that carries these symbols of the feed.
+fn venue(config: &config::Feed, url: Option<&str>, symbols: Range<usize>) -> Result<Box<dyn Venue>, VenueError> {
+    let setup = Setup { url, symbols: &config.symbols[symbols], credentials: config.credentials.as_ref() };
+    venue::new(config.venue, &setup)
 }

@@ -1,29 +1,30 @@
-//! What may be shown of what came from outside, in logs and to operators.
+//! Makes untrusted bytes fit for logs and operators.
 
-use crate::config::Credentials;
+use crate::venue::Credentials;
 use std::cmp::Reverse;
 
-/// What a secret is shown as.
+/// Stands for a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// Shows bytes from outside escaped, so that they forge no line and no colour, cut, and without what a venue knows us by, which it
-/// may repeat.
+/// Renders untrusted bytes for logs: escaped, truncated, and with our credentials redacted, since a venue may echo them.
 #[derive(Debug, Default)]
-pub(super) struct Excerpts {
-    /// Without backslashes, in which texts differ by how often they were escaped. The longest first: one may begin another.
+pub(super) struct Redactor {
+    /// Without backslashes, since an echo may be escaped any number of times. The longest first: one may begin another.
     secrets: Vec<Vec<u8>>,
 }
 
-impl Excerpts {
+impl Redactor {
     pub(super) fn new(credentials: Option<&Credentials>) -> Self {
-        let both = credentials.into_iter().flat_map(|both| [both.key.expose(), both.secret.expose()]);
-        let plain = both.map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
+        let all = credentials.into_iter().flat_map(|all| std::iter::once(&all.key).chain(&all.secret));
+        let plain = all
+            .map(|secret| secret.expose())
+            .map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
         let mut secrets: Vec<_> = plain.filter(|secret| !secret.is_empty()).collect();
         secrets.sort_by_key(|secret| Reverse(secret.len()));
         Self { secrets }
     }
 
-    /// About `max` characters of a message of `whole` bytes, which begins with `bytes`.
+    /// Renders about `max` characters of a message of `whole` bytes that begins with `bytes`.
     pub(super) fn show(&self, bytes: &[u8], whole: usize, max: usize) -> String {
         let (mut text, mut rest) = (String::new(), bytes);
         while let Some(&byte) = rest.first()
@@ -47,7 +48,7 @@ impl Excerpts {
     }
 }
 
-/// Whether a text begins with a secret.
+/// Whether a string begins with a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begins {
     No,
@@ -63,7 +64,7 @@ impl Begins {
     }
 }
 
-/// Compares a text with a secret, however often JSON has escaped it.
+/// Compares a string with a secret, however often JSON has escaped it.
 fn begins(text: &[u8], secret: &[u8]) -> Begins {
     let mut rest = text;
     for &wanted in secret {
@@ -90,7 +91,7 @@ fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// What a terminal may show. Quotes stay: most messages are JSON.
+/// Appends what a terminal may show. Quotes stay: most messages are JSON.
 fn push_printable(text: &mut String, byte: u8) {
     if byte == b' ' || byte.is_ascii_graphic() {
         text.push(char::from(byte));
@@ -102,24 +103,23 @@ fn push_printable(text: &mut String, byte: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
     use proptest::prelude::*;
 
     const MAX: usize = 160;
 
-    fn excerpts(key: &str, secret: &str) -> Excerpts {
-        Excerpts::new(Some(&Credentials { key: Secret::new(key), secret: Secret::new(secret) }))
+    fn redactor(key: &str, secret: &str) -> Redactor {
+        Redactor::new(Some(&Credentials::new(key, secret)))
     }
 
     fn show(bytes: &[u8]) -> String {
-        excerpts("PKTEST", "hu\"sh/").show(bytes, bytes.len(), MAX)
+        redactor("PKTEST", "hu\"sh/").show(bytes, bytes.len(), MAX)
     }
 
     #[test]
-    fn text_from_outside_can_forge_no_line() {
+    fn untrusted_bytes_cannot_forge_a_line() {
         assert_eq!(show(b"a\r\n\x1b[31m\"\xff"), "a\\r\\n\\x1b[31m\"\\xff");
         assert_eq!(show(&[b'x'; 1_000]), format!("{}… (1000 bytes)", "x".repeat(MAX)));
-        assert_eq!(Excerpts::default().show(b"abc", 3, 2), "ab… (3 bytes)");
+        assert_eq!(Redactor::default().show(b"abc", 3, 2), "ab… (3 bytes)");
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(show(format!("[{echo}]").as_bytes()), "[(hidden)]");
         }
         assert_eq!(show(br"\u00zz hu"), r"\u00zz hu", "a part of it is its own concern");
-        let one_begins_another = excerpts("PK", "PKTEST");
+        let one_begins_another = redactor("PK", "PKTEST");
         assert_eq!(one_begins_another.show(b"PKTEST PK", 9, MAX), "(hidden) (hidden)");
     }
 
@@ -140,11 +140,11 @@ mod tests {
             before in 0_usize..200, between in 0_usize..30, echoes in 1_usize..20, max in 1_usize..300, cut in 0_usize..50,
         ) {
             let secret = "0123456789abcdefghijklmnopqrstuvwxyz";
-            let excerpts = excerpts("PKTEST", secret);
+            let redactor = redactor("PKTEST", secret);
             let echo = format!("{}{secret}", " ".repeat(between));
             let message = format!("{}{}", " ".repeat(before), echo.repeat(echoes));
             let kept = &message.as_bytes()[..message.len().min(max + cut)];
-            let shown = excerpts.show(kept, message.len(), max).replace(HIDDEN, "");
+            let shown = redactor.show(kept, message.len(), max).replace(HIDDEN, "");
             let (shown, _) = shown.split_once('…').unwrap_or((&shown, ""));
             prop_assert!(shown.trim().is_empty(), "{shown}");
         }

@@ -1,24 +1,24 @@
-//! What operators are told of a feed: a line in the log for each event of its life, and its status on the admin listener.
+//! Reports the events of a connection to operators: a log line each, and the status on the admin listener.
 
 use super::{
-    DisconnectReason,
-    status::{FeedCounts, FeedState, StatusWriter},
+    DisconnectReason, FeedState,
+    status::{FeedCounts, StatusWriter},
 };
 use crate::{market::Now, telemetry::LogLimit};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// Bad messages may come at the rate of good ones; a log line each would be an attack on the disk.
+/// Bad messages may arrive at the rate of good ones; a log line for each could fill the disk.
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
-/// A feed's log lines and status. What a venue says goes into a line only as an excerpt; the status makes one when it is asked.
+/// The log lines and the status of a connection. Bytes of the venue are redacted: in a line at once, in the status when it is read.
 pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
     messages: LogLimit,
-    /// What is known of the failure that is about to be logged.
+    /// Details of the failure that is about to be logged.
     detail: Option<String>,
 }
 
@@ -40,67 +40,65 @@ impl Reporter {
         if refused_requests + refused_symbols == 0 {
             info!(feed = self.name, "subscribed");
         } else {
-            warn!(feed = self.name, refused_requests, refused_symbols, "subscribed, but not to all");
+            warn!(
+                feed = self.name,
+                refused_requests, refused_symbols, "subscribed, but some symbols or requests were refused"
+            );
         }
     }
 
     pub(super) fn hours(&mut self, closed: bool, now: Now) {
-        info!(feed = self.name, closed, "the feed's hours");
+        info!(feed = self.name, closed, "the feed's trading hours");
         self.status.set_closed(closed, now.unix);
     }
 
-    /// The last message that came.
+    /// Keeps the last message.
     pub(super) fn message(&mut self, bytes: &[u8], now: Now) {
         self.status.message(bytes, now.unix);
     }
 
-    /// What the venue's messages were, since the start.
+    /// Publishes the counts since the start.
     pub(super) fn count(&mut self, counts: &FeedCounts) {
         self.status.count(counts);
     }
 
-    /// Something is wrong with a message: it is kept for operators, and logged at a limited rate.
+    /// Keeps a bad message for operators, and logs it at a limited rate.
     pub(super) fn trouble(&mut self, what: &'static str, frame: &[u8], now: Now) {
         self.status.trouble(what, frame, now.unix);
         if let Some(held_back) = self.messages.admit(now.instant) {
-            let frame = self.excerpt(frame);
-            warn!(feed = self.name, what, frame, held_back, "something is wrong with a message");
+            let frame = self.redact(frame);
+            warn!(feed = self.name, what, frame, held_back, "bad message");
         }
     }
 
-    /// The venue says why it does not go on.
+    /// The venue ends the connection with this message.
     pub(super) fn failure(&mut self, frame: &[u8], now: Now) {
-        self.status.trouble("the venue reports a failure", frame, now.unix);
-        self.detail = Some(self.excerpt(frame));
+        self.status.trouble("the venue reported a failure", frame, now.unix);
+        self.detail = Some(self.redact(frame));
     }
 
-    /// Why the connection is about to be left, if that is known.
+    /// Why the connection is about to end, if that is known.
     pub(super) fn explain(&mut self, why: Option<&str>) {
-        self.detail = why.map(|why| self.excerpt(why.as_bytes()));
+        self.detail = why.map(|why| self.redact(why.as_bytes()));
     }
 
-    pub(super) fn left(&mut self, loss: DisconnectReason, retry_in: Duration, now: Now) {
+    pub(super) fn left(&mut self, reason: DisconnectReason, retry_in: Duration, now: Now) {
         let detail = self.detail.take().unwrap_or_default();
-        if matches!(loss, DisconnectReason::Lifetime | DisconnectReason::Closing) {
-            info!(feed = self.name, reason = %loss, ?retry_in, "leaving the connection for a new one");
+        if matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
+            info!(feed = self.name, %reason, ?retry_in, "replacing the connection");
             return;
         }
-        let why = format!("{loss} {detail}").trim_end().to_owned();
+        let why = format!("{reason} {detail}").trim_end().to_owned();
         self.status.set(FeedState::Failed, Some(why), now.unix);
-        if loss == DisconnectReason::Denied {
-            error!(
-                feed = self.name,
-                detail,
-                ?retry_in,
-                "the venue does not let us in: look at the key and the account"
-            );
+        if reason == DisconnectReason::Denied {
+            error!(feed = self.name, detail, ?retry_in, "access denied: check the key and the account");
         } else {
-            warn!(feed = self.name, reason = %loss, detail, ?retry_in, "not connected");
+            warn!(feed = self.name, %reason, detail, ?retry_in, "not connected");
         }
     }
 
-    fn excerpt(&self, bytes: &[u8]) -> String {
-        self.status.excerpts.show(bytes, bytes.len(), MESSAGE_CHARACTERS_MAX)
+    fn redact(&self, bytes: &[u8]) -> String {
+        self.status.redactor.show(bytes, bytes.len(), MESSAGE_CHARACTERS_MAX)
     }
 
     pub(super) fn stopped(&self) {

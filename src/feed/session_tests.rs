@@ -1,20 +1,25 @@
 //! The session in simulated time: no socket, no clock.
 
 use super::*;
-use crate::market::Reason;
+use crate::{
+    market::Reason,
+    venue::{Failure, Message, Ping, Request},
+};
 use proptest::prelude::*;
 
-const SECOND: Duration = Duration::from_secs(1);
-const RULES: Rules = Rules {
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const RULES: Rules = Rules {
     between_requests: Duration::from_millis(300),
     lifetime: Some(Duration::from_secs(1_000)),
     mute_after: Some(Duration::from_secs(30)),
+    ping: None,
+    heartbeat_timeout: None,
 };
 
 /// A session, its simulated clock and what it did so far.
-struct Course {
+pub(super) struct Course {
     session: Session,
-    now: Instant,
+    pub(super) now: Instant,
 }
 
 impl Course {
@@ -32,27 +37,27 @@ impl Course {
     }
 
     /// The same, granted.
-    fn live(rules: Rules) -> Self {
+    pub(super) fn live(rules: Rules) -> Self {
         let mut course = Self::connected(rules, 1);
         assert_eq!(course.next().1, Action::Send("1".to_owned()));
         assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
         course
     }
 
-    fn on(&mut self, event: Event) -> Action {
+    pub(super) fn on(&mut self, event: Event) -> Action {
         self.session.on(event, self.now)
     }
 
-    fn message(&mut self, message: Message) -> Action {
+    pub(super) fn message(&mut self, message: Message) -> Action {
         self.on(Event::Message(message))
     }
 
-    fn lost(&mut self, loss: DisconnectReason) -> Action {
-        self.on(Event::Lost { loss, retry_after: None })
+    fn lost(&mut self, reason: DisconnectReason) -> Action {
+        self.on(Event::Disconnected { reason, retry_after: None })
     }
 
     /// Lets time pass to the next deadline; returns how long that was and what was done.
-    fn next(&mut self) -> (Duration, Action) {
+    pub(super) fn next(&mut self) -> (Duration, Action) {
         let wait = self.session.deadline().saturating_duration_since(self.now);
         self.now += wait;
         (wait, self.on(Event::Due))
@@ -67,13 +72,13 @@ impl Course {
     }
 }
 
-fn requests(count: u64) -> Vec<Request> {
+pub(super) fn requests(count: u64) -> Vec<Request> {
     (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
 }
 
-fn loss(action: Action) -> Option<DisconnectReason> {
+pub(super) fn reason(action: Action) -> Option<DisconnectReason> {
     match action {
-        Action::Leave { loss, .. } => Some(loss),
+        Action::Leave { reason, .. } => Some(reason),
         _ => None,
     }
 }
@@ -104,7 +109,7 @@ fn an_unanswered_request_is_a_loss_even_while_data_flow() {
     let mut course = Course::connected(RULES, 1);
     course.next();
     course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
+    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
-    assert_eq!(loss(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
+    assert_eq!(reason(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
 }
 
 #[test]
@@ -128,10 +133,10 @@ fn a_silent_venue_is_asked_once_and_left() {
     let mut course = Course::live(Rules { mute_after: None, ..RULES });
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     course.now += SECOND;
-    assert_eq!(course.on(Event::Heard), Action::Nothing, "a pong");
+    assert_eq!(course.on(Event::Pong), Action::Nothing, "a pong");
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (timing.pong, Some(DisconnectReason::NoPong)));
+    assert_eq!((wait, reason(action)), (timing.pong, Some(DisconnectReason::NoPong)));
 }
 
 #[test]
@@ -141,8 +146,8 @@ fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
     let started = course.now;
     let lost = loop {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
-            action => break loss(action),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
         }
     };
     assert_eq!(lost, Some(DisconnectReason::NoData));
@@ -155,14 +160,14 @@ fn a_connection_is_replaced_at_its_age_and_at_the_venues_wish_without_a_wait() {
     course.data_for(RULES.lifetime.unwrap());
     assert_eq!(
         course.next(),
-        (Duration::ZERO, Action::Leave { loss: DisconnectReason::Lifetime, retry_in: Duration::ZERO })
+        (Duration::ZERO, Action::Leave { reason: DisconnectReason::Lifetime, retry_in: Duration::ZERO })
     );
     assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
 
     let mut course = Course::live(RULES);
     course.data_for(Timing::default().stable_after);
     let left = course.message(Message::Closing);
-    assert_eq!(left, Action::Leave { loss: DisconnectReason::Closing, retry_in: Duration::ZERO });
+    assert_eq!(left, Action::Leave { reason: DisconnectReason::Closing, retry_in: Duration::ZERO });
 }
 
 #[test]
@@ -209,8 +214,8 @@ fn the_venues_own_retry_after_is_kept_within_reason() {
     for (asked, waits) in [(120, 120 * SECOND), (1_000_000, RETRY_AFTER_MAX)] {
         let mut course = Course::new(RULES);
         course.next();
-        let left = course.on(Event::Lost { loss: DisconnectReason::Http, retry_after: Some(asked * SECOND) });
-        assert_eq!(left, Action::Leave { loss: DisconnectReason::Http, retry_in: waits });
+        let left = course.on(Event::Disconnected { reason: DisconnectReason::Http, retry_after: Some(asked * SECOND) });
+        assert_eq!(left, Action::Leave { reason: DisconnectReason::Http, retry_in: waits });
     }
 }
 
@@ -219,7 +224,7 @@ fn an_attempt_that_takes_too_long_is_given_up() {
     let mut course = Course::new(RULES);
     assert_eq!(course.next().1, Action::Connect);
     let (wait, action) = course.next();
-    assert_eq!((wait, loss(action)), (Timing::default().connect, Some(DisconnectReason::ConnectTimeout)));
+    assert_eq!((wait, reason(action)), (Timing::default().connect, Some(DisconnectReason::ConnectTimeout)));
     assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing, "too late is never");
 }
 
@@ -242,7 +247,7 @@ fn a_venue_that_never_speaks_first_is_left() {
     let mut course = Course::new(RULES);
     course.next();
     course.on(Event::Connected(vec![Request { id: 0, text: None }]));
-    assert_eq!(loss(course.next().1), Some(DisconnectReason::Unacknowledged));
+    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
 #[test]
@@ -250,14 +255,14 @@ fn what_only_a_person_can_change_is_tried_again_slowly_and_what_passes_when_it_h
     let mut course = Course::connected(RULES, 1);
     for _ in 0..20 {
         let left = course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized)));
-        let Action::Leave { loss: DisconnectReason::Denied, retry_in } = left else { panic!("{left:?}") };
+        let Action::Leave { reason: DisconnectReason::Denied, retry_in } = left else { panic!("{left:?}") };
         let denied = Timing::default().denied;
         assert!((denied / 2..=denied).contains(&retry_in), "{retry_in:?}");
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
     }
     let left = course.message(Message::Failed(Failure::Passing { retry_after: Some(90 * SECOND) }));
-    assert_eq!(left, Action::Leave { loss: DisconnectReason::Failed, retry_in: 90 * SECOND });
+    assert_eq!(left, Action::Leave { reason: DisconnectReason::Failed, retry_in: 90 * SECOND });
 }
 
 #[test]
@@ -269,7 +274,7 @@ fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
     let until = course.now + 10 * mute_after;
     while course.now < until {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
             action => panic!("{action:?}"),
         }
     }
@@ -278,8 +283,8 @@ fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
     course.on(Event::Watch(true));
     let lost = loop {
         match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
-            action => break loss(action),
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
         }
     };
     assert_eq!(
@@ -297,8 +302,8 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
     for _ in 0..30 {
         let wait = loop {
             match course.next().1 {
-                Action::Leave { loss: DisconnectReason::NoData, retry_in } => break retry_in,
-                Action::Ping => assert_eq!(course.on(Event::Heard), Action::Nothing),
+                Action::Leave { reason: DisconnectReason::NoData, retry_in } => break retry_in,
+                Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
                 action => assert_eq!(action, Action::Send("1".to_owned())),
             }
         };
@@ -314,8 +319,10 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
-    fn any_course_goes_on(steps in prop::collection::vec((0_u8..15, 0_u64..40_000), 1..200)) {
-        let mut course = Course::new(RULES);
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..18, 0_u64..40_000), 1..200)) {
+        let ping = Some(Ping { every: 20 * SECOND, text: "ping" });
+        let rules = if steps.len() % 2 == 0 { RULES } else { Rules { ping, heartbeat_timeout: Some(10 * SECOND), ..RULES } };
+        let mut course = Course::new(rules);
         for (step, millis) in steps {
             let action = match step {
                 0 => course.message(Message::Data),
@@ -324,11 +331,14 @@ proptest! {
                 3 => course.message(Message::Closing),
                 4 => course.lost(DisconnectReason::Protocol),
                 5 => course.on(Event::Connected(requests(millis % 4))),
-                6 => course.on(Event::Heard),
+                6 => course.on(Event::Pong),
                 8 => course.on(Event::Ask(requests(millis % 3))),
                 9 => course.on(Event::Watch(millis % 2 == 0)),
                 10 => course.message(Message::Failed(Failure::Passing { retry_after: None })),
                 11 => course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized))),
+                12 => course.message(Message::Control),
+                13 => course.message(Message::Gap),
+                14 => course.on(Event::Unreadable),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,
             };

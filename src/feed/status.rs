@@ -1,66 +1,47 @@
-//! What others may know of a feed at any moment: its state, and for operators what it last heard and counted.
+//! The status of a feed: its state, and for operators its last messages and its counts.
 
-use super::{ConnectResult, DisconnectReason, MessageKind, redactor::Excerpts};
-use crate::{config::Credentials, market::UnixMicros, telemetry::labels::Tally, venue::DecodeError};
+use super::{
+    ConnectResult, DisconnectReason, FeedState, MessageKind,
+    redactor::Redactor,
+    state::{Board, worst},
+};
+use crate::{
+    market::UnixMicros,
+    telemetry::labels::Tally,
+    venue::{Credentials, DecodeError},
+};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
 
-/// How many messages, and how many troubles, are kept: enough to see what a venue speaks like.
+/// How many messages, and how many bad ones, are kept: enough to recognise a protocol by.
 const NOTES_MAX: usize = 8;
 /// How much of a message is kept and shown, in bytes.
 const NOTE_BYTES_MAX: usize = 240;
 
-/// How a feed is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedState {
-    /// The first attempt is still under way: there is no verdict yet.
-    Connecting,
-    /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
-    Live,
-    /// The same outside the feed's hours, when nothing is expected to come.
-    Quiet,
-    /// The last attempt or connection failed; the next one will come.
-    Failed,
-}
-
-impl FeedState {
-    /// Its name for operators.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Live => "live",
-            Self::Quiet => "quiet",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Of a feed that the venue has granted what it asked for.
-    pub(super) fn granted(closed: bool) -> Self {
-        if closed { Self::Quiet } else { Self::Live }
-    }
-}
-
-/// A handle to a feed's state, for any number of readers.
+/// A handle to a feed's status, for any number of readers.
 #[derive(Debug, Clone)]
 pub struct FeedStatus {
     state_rx: watch::Receiver<FeedState>,
-    journal: Arc<Mutex<Journal>>,
-    excerpts: Arc<Excerpts>,
+    board: Arc<Board>,
+    journals: Arc<[Mutex<Journal>]>,
+    redactor: Arc<Redactor>,
 }
 
-/// What a feed's task writes of itself.
+/// What one connection of a feed writes of itself.
 #[derive(Debug)]
 pub(super) struct StatusWriter {
-    state_tx: watch::Sender<FeedState>,
-    journal: Arc<Mutex<Journal>>,
-    /// How what comes from the venue may be shown.
-    pub(super) excerpts: Arc<Excerpts>,
+    /// The place of the connection among those of its feed.
+    place: usize,
+    board: Arc<Board>,
+    journals: Arc<[Mutex<Journal>]>,
+    /// Makes bytes of the venue fit to be shown.
+    pub(super) redactor: Arc<Redactor>,
 }
 
-/// What is kept for operators. A std mutex: held for a copy of some hundred bytes, never across an await.
+/// What a connection keeps for operators. A std mutex: held for a copy of some hundred bytes, never across an await.
 #[derive(Debug, Default)]
 struct Journal {
     url: String,
@@ -105,8 +86,12 @@ pub struct FeedReport {
     pub since: UnixMicros,
     /// Why the last connection or attempt ended, unless it is live.
     pub reason: Option<String>,
-    /// Where it connects to, without query; empty before the first connection.
+    /// The address, without its query; empty before the first connection.
     pub url: String,
+    /// The number of connections.
+    pub connections: usize,
+    /// How many of them are live or quiet.
+    pub connections_up: usize,
     /// When the venue's last message came, a second late at most.
     pub last_message: Option<UnixMicros>,
     /// What it counted, a second late at most.
@@ -129,18 +114,40 @@ pub struct Note {
 }
 
 impl FeedStatus {
-    /// A status that is still [`FeedState::Connecting`], and what sets it. What the venue knows us by is never shown.
-    pub(super) fn new(credentials: Option<&Credentials>, now: UnixMicros) -> (StatusWriter, Self) {
-        let excerpts = Arc::new(Excerpts::new(credentials));
-        let journal = Arc::new(Mutex::new(Journal { since: now, ..Journal::default() }));
-        let (state_tx, state_rx) = watch::channel(FeedState::Connecting);
-        let writer = StatusWriter { state_tx, journal: journal.clone(), excerpts: excerpts.clone() };
-        (writer, Self { state_rx, journal, excerpts })
+    /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and a writer for each. Credentials are
+    /// never shown.
+    pub(super) fn new(
+        connections: usize,
+        credentials: Option<&Credentials>,
+        now: UnixMicros,
+    ) -> (Vec<StatusWriter>, Self) {
+        let redactor = Arc::new(Redactor::new(credentials));
+        let journal = || Mutex::new(Journal { since: now, ..Journal::default() });
+        let journals: Arc<[_]> = (0..connections).map(|_| journal()).collect();
+        let (board, state_rx) = Board::new(connections);
+        let board = Arc::new(board);
+        let writer = |place| StatusWriter {
+            place,
+            board: board.clone(),
+            journals: journals.clone(),
+            redactor: redactor.clone(),
+        };
+        ((0..connections).map(writer).collect(), Self { state_rx, board, journals, redactor })
     }
 
-    /// The state right now.
+    /// The state right now: that of the worst connection.
     pub fn state(&self) -> FeedState {
         *self.state_rx.borrow()
+    }
+
+    /// Whether the feed can serve: `Failed` only where all of its connections have failed.
+    pub fn verdict(&self) -> FeedState {
+        let states = self.board.states();
+        if states.contains(&FeedState::Connecting) {
+            return FeedState::Connecting;
+        }
+        let up = states.iter().copied().filter(|state| *state != FeedState::Failed).collect::<Vec<_>>();
+        if up.is_empty() { FeedState::Failed } else { worst(&up) }
     }
 
     /// Waits until the state is this one; at once if it is. Returns false where the feed has ended without it.
@@ -151,64 +158,106 @@ impl FeedStatus {
         self.state_rx.wait_for(|current| *current == state).await.is_ok()
     }
 
-    /// All that operators may know.
+    /// All that operators may know: sums and the newest of all connections; since when and why of the worst one.
     pub fn report(&self) -> FeedReport {
-        let journal = lock(&self.journal);
-        let notes = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.show(&self.excerpts)).collect();
-        FeedReport {
-            state: self.state(),
-            since: journal.since,
-            reason: journal.reason.clone(),
-            url: journal.url.clone(),
-            last_message: journal.last_message,
-            counts: journal.counts.clone(),
-            messages: notes(&journal.messages),
-            troubles: notes(&journal.troubles),
+        let states = self.board.states();
+        let state = worst(&states);
+        let mut report = FeedReport {
+            state,
+            since: UnixMicros::default(),
+            reason: None,
+            url: String::new(),
+            connections: states.len(),
+            connections_up: states.iter().filter(|state| state.is_up()).count(),
+            last_message: None,
+            counts: FeedCounts::default(),
+            messages: Vec::new(),
+            troubles: Vec::new(),
+        };
+        for (journal, connection) in self.journals.iter().zip(&states) {
+            let journal = lock(journal);
+            if *connection == state && journal.since >= report.since {
+                report.since = journal.since;
+                report.reason.clone_from(&journal.reason);
+            }
+            if !journal.url.is_empty() {
+                report.url.clone_from(&journal.url);
+            }
+            report.last_message = report.last_message.max(journal.last_message);
+            report.counts.merge(&journal.counts);
+            report.messages.extend(journal.messages.iter().map(|kept| kept.show(&self.redactor)));
+            report.troubles.extend(journal.troubles.iter().map(|kept| kept.show(&self.redactor)));
         }
+        newest(&mut report.messages);
+        newest(&mut report.troubles);
+        report
     }
 }
 
+impl FeedCounts {
+    fn merge(&mut self, other: &Self) {
+        self.connects.merge(&other.connects);
+        self.disconnects.merge(&other.disconnects);
+        self.messages.merge(&other.messages);
+        self.decode_errors.merge(&other.decode_errors);
+        self.at = self.at.max(other.at);
+    }
+}
+
+/// Leaves the newest, oldest first.
+fn newest(notes: &mut Vec<Note>) {
+    notes.sort_by_key(|note| note.at);
+    notes.drain(..notes.len().saturating_sub(NOTES_MAX));
+}
+
 impl StatusWriter {
+    fn journal(&self) -> &Mutex<Journal> {
+        &self.journals[self.place]
+    }
+
+    fn state(&self) -> FeedState {
+        self.board.states()[self.place]
+    }
+
     /// A websocket is open.
     pub(super) fn connected(&self, url: &str) {
-        url.clone_into(&mut lock(&self.journal).url);
+        url.clone_into(&mut lock(self.journal()).url);
     }
 
     /// The state from now on, with its reason unless it is live. The reason is fit to be shown.
     pub(super) fn set(&self, state: FeedState, reason: Option<String>, now: UnixMicros) {
-        let mut journal = lock(&self.journal);
+        let mut journal = lock(self.journal());
         journal.reason = reason;
-        // In the journal first: who is woken by the state finds its time.
-        if *self.state_tx.borrow() != state {
+        // The journal first: a reader that the state wakes finds its time.
+        if self.state() != state {
             journal.since = now;
         }
         drop(journal);
-        self.state_tx.send_replace(state);
+        self.board.set(self.place, state);
     }
 
     /// The feed's hours have ended, or begun: that changes only what it is while connected.
     pub(super) fn set_closed(&self, closed: bool, now: UnixMicros) {
-        let state = *self.state_tx.borrow();
-        if matches!(state, FeedState::Live | FeedState::Quiet) {
+        if self.state().is_up() {
             self.set(FeedState::granted(closed), None, now);
         }
     }
 
     /// A message came: one per batch, so that a flood costs a copy now and then.
     pub(super) fn message(&self, bytes: &[u8], now: UnixMicros) {
-        let mut journal = lock(&self.journal);
+        let mut journal = lock(self.journal());
         journal.last_message = Some(now);
         keep(&mut journal.messages, "", bytes, now);
     }
 
     /// A message came that something is wrong with.
     pub(super) fn trouble(&self, what: &'static str, bytes: &[u8], now: UnixMicros) {
-        keep(&mut lock(&self.journal).troubles, what, bytes, now);
+        keep(&mut lock(self.journal()).troubles, what, bytes, now);
     }
 
     /// All that was counted so far.
     pub(super) fn count(&self, counts: &FeedCounts) {
-        lock(&self.journal).counts.clone_from(counts);
+        lock(self.journal()).counts.clone_from(counts);
     }
 }
 
@@ -222,8 +271,8 @@ fn keep(kept: &mut VecDeque<Kept>, what: &'static str, bytes: &[u8], at: UnixMic
 }
 
 impl Kept {
-    fn show(&self, excerpts: &Excerpts) -> Note {
-        Note { at: self.at, what: self.what, text: excerpts.show(&self.bytes, self.whole, NOTE_BYTES_MAX) }
+    fn show(&self, redactor: &Redactor) -> Note {
+        Note { at: self.at, what: self.what, text: redactor.show(&self.bytes, self.whole, NOTE_BYTES_MAX) }
     }
 }
 
@@ -234,11 +283,11 @@ fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     fn rig() -> (StatusWriter, FeedStatus) {
-        let credentials = Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hu\"sh") };
-        FeedStatus::new(Some(&credentials), UnixMicros(1))
+        let credentials = Credentials::new("PKTEST", "hu\"sh");
+        let (mut writers, status) = FeedStatus::new(1, Some(&credentials), UnixMicros(1));
+        (writers.remove(0), status)
     }
 
     #[test]
@@ -275,5 +324,23 @@ mod tests {
         assert_eq!(seen(), (FeedState::Failed, 2, Some("tls".into())));
         writer.set(FeedState::Live, None, UnixMicros(4));
         assert_eq!(seen(), (FeedState::Live, 4, None));
+    }
+
+    #[test]
+    fn a_feed_is_as_well_as_the_worst_of_its_connections_and_serves_while_one_does() {
+        let (writers, status) = FeedStatus::new(2, None, UnixMicros(1));
+        let [first, second] = writers.as_slice() else { panic!("two") };
+        assert_eq!((status.state(), status.verdict()), (FeedState::Connecting, FeedState::Connecting));
+        first.set(FeedState::Live, None, UnixMicros(2));
+        assert_eq!((status.state(), status.verdict()), (FeedState::Connecting, FeedState::Connecting));
+        second.set(FeedState::Failed, Some("io".to_owned()), UnixMicros(3));
+        assert_eq!((status.state(), status.verdict()), (FeedState::Failed, FeedState::Live));
+        first.message(b"1", UnixMicros(4));
+        second.message(b"2", UnixMicros(5));
+        let report = status.report();
+        assert_eq!((report.since.0, report.reason.as_deref(), report.connections_up), (3, Some("io"), 1));
+        assert_eq!(report.messages.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        first.set(FeedState::Failed, None, UnixMicros(6));
+        assert_eq!(status.verdict(), FeedState::Failed);
     }
 }

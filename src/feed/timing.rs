@@ -13,8 +13,12 @@ pub struct Timing {
     pub send: Duration,
     /// Without any frame, before a ping asks whether somebody is there. Half of what load balancers call idle.
     pub ping_after: Duration,
-    /// For anything to come after a ping.
+    /// For anything to arrive after a ping.
     pub pong: Duration,
+    /// Instead of the interval of the venue's own pings.
+    pub venue_ping: Option<Duration>,
+    /// Instead of the venue's own limit between heartbeats.
+    pub venue_heartbeat: Option<Duration>,
     /// For the other side's close frame when we leave: a courtesy, not worth a second more.
     pub close: Duration,
     /// Data must have flowed for so long on a connection before the next failure counts as the first.
@@ -22,7 +26,7 @@ pub struct Timing {
     /// The longest first wait after a failure.
     pub backoff_first: Duration,
     /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is far from
-    /// any limit on attempts (Binance: 300 in five minutes).
+    /// any venue's limit on attempts, such as 300 in five minutes.
     pub backoff_max: Duration,
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue that is asked
     /// again and again with a wrong key may lock the account.
@@ -40,6 +44,8 @@ impl Default for Timing {
             send: seconds(5),
             ping_after: seconds(15),
             pong: seconds(10),
+            venue_ping: None,
+            venue_heartbeat: None,
             close: seconds(1),
             stable_after: seconds(60),
             backoff_first: seconds(1),

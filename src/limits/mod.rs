@@ -19,7 +19,8 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
 /// files of the resolver and of logs, and a reserve.
 const RESERVED_FIXED: u64 = 32;
-/// A feed has one socket, and briefly a second one while it reconnects. A simulated feed has both ends of each.
+/// A connection of a feed has one socket, and briefly a second one while it reconnects. With a local server, both ends of each
+/// count.
 const RESERVED_PER_FEED: u64 = 4;
 /// A worker has an epoll and a waker.
 const RESERVED_PER_WORKER: u64 = 2;
@@ -142,10 +143,10 @@ pub fn raise_descriptors() -> Descriptors {
 }
 
 /// How many descriptors are not for clients.
-pub fn reserved(feeds: usize, workers: usize) -> u64 {
+pub fn reserved(feed_connections: usize, workers: usize) -> u64 {
     RESERVED_FIXED
         + ADMIN_CONNECTIONS_MAX as u64
-        + RESERVED_PER_FEED * feeds as u64
+        + RESERVED_PER_FEED * feed_connections as u64
         + RESERVED_PER_WORKER * workers as u64
 }
 

@@ -5,6 +5,7 @@
 
 mod date;
 mod decimal;
+mod feed_symbol;
 mod guard;
 mod hours;
 mod latest;
@@ -20,6 +21,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
+pub use feed_symbol::FeedSymbol;
 pub use guard::Guards;
 pub use hours::{Hours, Phase, Schedule};
 pub use latest::{Quote, Stats, Trade};

@@ -1,14 +1,14 @@
 //! Updates: a venue's message, decoded for one symbol.
 
-use super::{Decimal, UnixMicros, names::names};
+use super::{Decimal, FeedSymbol, UnixMicros, names::names};
 
 /// A venue's message, decoded for one symbol: any of its parts, each field set, kept or cleared.
 ///
 /// Several trades are several updates, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Update {
-    /// The symbol, by its index in the list that the connection was made with.
-    pub symbol: u32,
+    /// The symbol, by its place in the connection's list.
+    pub symbol: FeedSymbol,
     /// A trade.
     pub trade: Option<TradeUpdate>,
     /// The best bid and ask.

@@ -69,7 +69,7 @@ mod tests {
         );
         let sequence = |micros| Sequence { time: Some(UnixMicros(micros)), ..Sequence::default() };
         let update = Update {
-            symbol: 0,
+            symbol: crate::market::FeedSymbol(0),
             trade: Some(TradeUpdate {
                 sequence: sequence(1_732_283_045_123_456),
                 price: set("182.340"),

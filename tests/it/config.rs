@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CLOSED_DAYS_MAX, Config, FEED_KEYS, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, RATE_DEFAULT, SIM_SYMBOLS,
-    SYMBOLS_MAX, Setting, VenueKind, load, print_defaults, show_bytes, show_duration, variable_name,
+    CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX, Setting, feed_keys,
+    load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
+use tickfan::venue::Options;
 
 fn load_file(path: &Path) -> Result<Config, String> {
     load(Some(path), Vec::new(), &Overrides::default()).map_err(|error| error.to_string())
@@ -64,17 +65,12 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     );
     assert_eq!((config.limits.streams, config.limits.connections), (100_000, 4096));
     assert_eq!((config.limits.head_timeout, config.limits.head_bytes), (Duration::from_secs(10), 16 << 10));
-    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, 256 << 10));
+    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, 16 << 20));
     let [feed] = config.feeds.as_slice() else { panic!("one feed") };
-    assert_eq!((feed.name.as_str(), feed.venue, feed.rate), ("sim", VenueKind::Sim, RATE_DEFAULT));
-    assert_eq!(feed.symbols.len(), SIM_SYMBOLS.len());
+    assert_eq!((feed.name.as_str(), feed.venue.name), ("sim", "sim"));
+    assert_eq!(feed.venue.options.iter().map(|option| feed.options.get(option)).collect::<Vec<_>>(), [100.0]);
+    assert_eq!((feed.symbols.len(), feed.connection_count()), (30, 1));
     assert!(feed.url.is_none() && feed.symbols.iter().all(|symbol| symbol.venue_name.is_none()));
-}
-
-#[test]
-fn the_simulators_symbols_are_its_listings() {
-    let listed: Vec<&str> = tickfan::feed::simulator::LISTINGS.iter().map(|listing| listing.symbol).collect();
-    assert_eq!(listed, SIM_SYMBOLS);
 }
 
 #[test]
@@ -105,7 +101,10 @@ fn a_full_file_is_read() {
     assert_eq!(config.feeds.len(), 2);
     assert_eq!(config.feeds[0].url.as_deref(), Some("wss://stream.example.com:9443"));
     assert_eq!(config.feeds[0].symbols[0].venue_name.as_deref(), Some("BTCUSDT"));
-    assert_eq!((config.feeds[1].name.as_str(), config.feeds[1].rate), ("sim", 2.5));
+    assert_eq!(
+        (config.feeds[1].name.as_str(), config.feeds[1].options.clone()),
+        ("sim", Options::default().with("rate", 2.5))
+    );
     assert_eq!(config.feeds[1].symbols[1].symbol.as_str(), "BRK.B");
     assert_eq!((config.fanout.ring, config.limits.streams), (16, 1000));
     assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (5 << 20, 8192));
@@ -140,7 +139,7 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
     let config = with("PKTEST", "s3cr3t/+\n").unwrap();
     let [stocks, test] = config.feeds.as_slice() else { panic!("two feeds") };
     let credentials = stocks.credentials.as_ref().unwrap();
-    assert_eq!((credentials.key.expose(), credentials.secret.expose()), ("PKTEST", "s3cr3t/+"));
+    assert_eq!((credentials.key.expose(), credentials.secret.as_ref().unwrap().expose()), ("PKTEST", "s3cr3t/+"));
     let closed_days = vec!["2025-01-09".parse().unwrap()];
     assert_eq!(stocks.schedule, Schedule::new(Hours::UsEquities, closed_days));
     assert_eq!((stocks.mute_after, test.mute_after), (Some(Duration::from_secs(60)), None));
@@ -149,7 +148,7 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
     assert!(!shown.contains("PKTEST") && !shown.contains("s3cr3t"), "{shown}");
     for no_key in ["", " ", "two words", "sécret", &"x".repeat(513)] {
         let error = with("PKTEST", no_key).unwrap_err();
-        assert!(error.starts_with("the variable ALPACA_SECRET, named by `secret_env`, holds no key\n"), "{error}");
+        assert!(error.starts_with("the variable ALPACA_SECRET of `secret_env` does not hold a key\n"), "{error}");
         assert!(no_key.trim().is_empty() || !error.contains(no_key), "{error}");
     }
 }
@@ -161,7 +160,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         (show(*range.start()), show(*range.end()), below, show(range.end() + 1))
     };
     match setting {
-        Setting::Time { range, .. } | Setting::TimeOrAuto { range, .. } => {
+        Setting::Duration { range, .. } | Setting::DurationOrAuto { range, .. } => {
             let step = Duration::from_nanos(1);
             let below = range.start().checked_sub(step).map(show_duration);
             Some((
@@ -173,7 +172,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         }
         Setting::Count { range, .. } => Some(plain(range, &|value| value.to_string())),
         Setting::Bytes { range, .. } => Some(plain(range, &|value| show_bytes(value as u64))),
-        Setting::Address { .. } | Setting::Texts { .. } | Setting::Nets { .. } => None,
+        Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } => None,
     }
 }
 
@@ -186,7 +185,7 @@ fn each_key_keeps_its_range_and_says_it() {
             // A bound of max_lag, ring_age or flush_interval may contradict another key; then the message is about
             // that, not about the range.
             let result = set_variable(name.clone(), good);
-            let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of its range"), |_| true);
+            let range_is_fine = result.as_ref().map_or_else(|error| !error.contains("out of range"), |_| true);
             assert!(range_is_fine, "{name}={good}: {result:?}");
         }
         for bad in below.iter().chain([&above]) {
@@ -199,7 +198,7 @@ fn each_key_keeps_its_range_and_says_it() {
 #[test]
 fn each_list_has_its_limit() {
     for key in KEYS {
-        let (Setting::Texts { max, .. } | Setting::Nets { max, .. }) = key.setting else { continue };
+        let (Setting::Strings { max, .. } | Setting::Nets { max, .. }) = key.setting else { continue };
         let entries = |count: usize| {
             let entry = |n: usize| match key.name {
                 "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
@@ -219,10 +218,10 @@ fn each_default_is_within_its_range_and_has_a_reason() {
     for key in KEYS {
         assert!(!key.reason.is_empty());
         let fits = match &key.setting {
-            Setting::Time { default, range, .. } => range.contains(default),
+            Setting::Duration { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } | Setting::Nets { .. } | Setting::TimeOrAuto { .. } => true,
-            Setting::Texts { default, max, .. } => default.len() <= *max,
+            Setting::Address { .. } | Setting::Nets { .. } | Setting::DurationOrAuto { .. } => true,
+            Setting::Strings { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
     }
@@ -235,6 +234,7 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         format!("venue = \"alpaca\"\nsymbols = [\"A\"]\nkey_env = \"{key_env}\"\nsecret_env = \"{secret_env}\"")
     };
     let crypto = |symbols: &str, url: &str| format!("venue = \"binance\"\nsymbols = {symbols}\nurl = \"{url}\"");
+    let one_connection = |max: usize| crypto("[\"A-B\"]", "ws://a") + &format!("\nconnections_max = {max}");
     let with = |line: &dyn Fn(usize) -> String, max: usize| (line(max), line(max + 1));
     let ((most, over), said) = match key.name {
         "name" => (with(&|count| format!("name = \"{}\"", "n".repeat(count)), 32), "1 to 32 characters"),
@@ -243,8 +243,8 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             let address = |count: usize| format!("ws://{}", "u".repeat(count - "ws://".len()));
             (with(&|count| crypto("[\"A-B\"]", &address(count)), 2_048), "at most 2048 characters")
         }
-        "key_env" => (with(&|count| stocks(&"K".repeat(count), "SECRET"), 64), "no name of a variable"),
-        "secret_env" => (with(&|count| stocks("KEY", &"K".repeat(count)), 64), "no name of a variable"),
+        "key_env" => (with(&|count| stocks(&"K".repeat(count), "SECRET"), 64), "not the name of a variable"),
+        "secret_env" => (with(&|count| stocks("KEY", &"K".repeat(count)), 64), "not the name of a variable"),
         "symbols" => {
             let named = |count: usize| crypto(&format!("{{ A = \"{}\" }}", "V".repeat(count)), "ws://a");
             (with(&named, 64), "1 to 64 bytes")
@@ -255,6 +255,7 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&days, CLOSED_DAYS_MAX), "at most 366")
         }
         "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
     };
@@ -264,7 +265,7 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
 #[test]
 fn rule_10_each_key_of_a_feed_has_its_limit() {
     let variables = ["KEY", "SECRET", &"K".repeat(64)].map(|name| (name.into(), "x".into()));
-    for key in FEED_KEYS {
+    for key in &feed_keys() {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("feed-{}.toml", key.name));
         let read = |lines: &str| {
             fs::write(&path, format!("[[feed]]\n{lines}\n")).unwrap();
@@ -275,6 +276,31 @@ fn rule_10_each_key_of_a_feed_has_its_limit() {
         let error = read(&over).unwrap_err();
         assert!(error.contains(said), "{}: {error}", key.name);
     }
+}
+
+#[test]
+fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
+    let load = |count: usize, more: &str| {
+        let symbols: Vec<String> = (0..count).map(|n| format!("\"A{n}-USDT\"")).collect();
+        load_text("spread", format!("[[feed]]\nvenue = \"binance\"\n{more}\nsymbols = [{}]", symbols.join(",")))
+    };
+    let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
+    assert_eq!(connections(512, ""), [0..512]);
+    assert_eq!(connections(513, ""), [0..256, 256..513], "evenly");
+    assert_eq!(connections(8 * 512, "").len(), 8);
+    assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
+    let error = load(8 * 512 + 1, "").unwrap_err();
+    assert!(error.starts_with("4097 symbols are too many for this feed\n"), "{error}");
+    assert!(
+        error.ends_with(
+            " = a connection to binance carries 512 symbols, and the feed may open 8\n   = set connections_max = 9"
+        ),
+        "{error}"
+    );
+    let error = load(513, "connections_max = 1").unwrap_err();
+    assert!(error.ends_with("set connections_max = 2"), "{error}");
+    let error = load(64 * 512 + 1, "").unwrap_err();
+    assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
 }
 
 #[test]
@@ -304,7 +330,7 @@ fn a_file_has_a_longest_length_and_one_without_end_is_not_read_to_it() {
     let longest = [vec![b'#'], vec![b' '; FILE_BYTES_MAX - 1]].concat();
     assert!(load_text("longest", &longest).is_ok());
     assert!(load_text("longest", [longest, vec![b' ']].concat()).unwrap_err().contains("at most 16MiB"));
-    assert!(load_file(Path::new("/dev/zero")).unwrap_err().contains("too long for a configuration"));
+    assert!(load_file(Path::new("/dev/zero")).unwrap_err().contains("too large for a configuration"));
 }
 
 #[test]
@@ -350,7 +376,7 @@ fn a_flush_interval_is_a_time_or_auto() {
         assert_eq!([of_variable.fanout.flush_interval, of_file.fanout.flush_interval], [interval; 2]);
     }
     let error = load_text("flush_interval", "[fanout]\nflush_interval = 20").unwrap_err();
-    assert!(error.contains("is \"auto\", or a time, written as a text with its unit, not a number"), "{error}");
+    assert!(error.contains("must be \"auto\" or a string with a duration, not a number"), "{error}");
 }
 
 fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -391,7 +417,7 @@ fn the_printed_example_of_a_feed_is_one() {
     let keys = ["ALPACA_KEY", "ALPACA_SECRET"].map(|name| (name.into(), "x".into()));
     let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
-    assert!(FEED_KEYS.iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
+    assert!(feed_keys().iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
 }
 
 #[test]
@@ -425,7 +451,7 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
         &tickfan(&["check", "--config", "deploy/"], &[]),
         64,
         "",
-        "name the file in it, as in deploy/tickfan.toml",
+        "name a file in it, such as deploy/tickfan.toml",
     );
     check_exit(&tickfan(&["--lissten", "127.0.0.1:0"], &[]), 64, "", "--listen");
     check_exit(&tickfan(&["--listen", "localhost:80"], &[]), 64, "", "127.0.0.1:80");

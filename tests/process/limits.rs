@@ -44,7 +44,7 @@ fn case(key: &Key) -> fn() {
 #[test]
 fn rule_10_each_limit_of_the_configuration_is_reached() {
     let is_limit =
-        |key: &&Key| matches!(key.setting, Setting::Time { .. } | Setting::Count { .. } | Setting::Bytes { .. });
+        |key: &&Key| matches!(key.setting, Setting::Duration { .. } | Setting::Count { .. } | Setting::Bytes { .. });
     thread::scope(|scope| {
         for key in KEYS.iter().filter(is_limit) {
             thread::Builder::new()

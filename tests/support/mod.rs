@@ -260,7 +260,7 @@ fn permits(limits: &config::Limits) -> Permits {
 pub fn update() -> Update {
     let number = |text: &str| Field::Set(text.parse().unwrap());
     Update {
-        symbol: 0,
+        symbol: tickfan::market::FeedSymbol(0),
         trade: Some(TradeUpdate { price: number("182.34"), size: number("100"), ..TradeUpdate::default() }),
         quote: Some(QuoteUpdate {
             bid: number("182.33"),

@@ -3,8 +3,10 @@
 use super::{PATIENCE, metrics};
 use std::net::SocketAddr;
 use tickfan::{
-    config::{Config, Feed, SymbolEntry, VenueKind},
+    config::{Config, Feed},
     gateway::{Gateway, GatewayError},
+    market::Symbol,
+    venue,
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -32,12 +34,8 @@ pub fn config(feeds: Vec<Feed>) -> Config {
 
 /// A feed of a venue that speaks as Binance does.
 pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
-    let symbol = |name: &&str| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None };
-    Feed {
-        name: name.to_owned(),
-        url: Some(url.to_owned()),
-        ..Feed::new(VenueKind::Binance, symbols.iter().map(symbol).collect())
-    }
+    let symbols = symbols.iter().map(|name| name.parse::<Symbol>().unwrap().into()).collect();
+    Feed { name: name.to_owned(), url: Some(url.to_owned()), ..Feed::new(venue::find("binance").unwrap(), symbols) }
 }
 
 impl Running {

@@ -12,7 +12,7 @@ use std::{
 /// Each stage, and the stages that it may use. `gateway` and `main` may use all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
-    ("venue", &["market", "config", "telemetry"]),
+    ("venue", &["market", "telemetry"]),
     ("feed", &["market", "venue", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
@@ -21,7 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("server", &["config", "limits", "telemetry"]),
     ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
-    ("config", &["market"]),
+    ("config", &["market", "venue"]),
     ("limits", &[]),
     ("telemetry", &[]),
     ("sync", &[]),
@@ -54,7 +54,7 @@ fn root() -> &'static Path {
 
 /// A file's tests, in a file beside it, are exempt from some of its rules.
 fn is_test(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.ends_with("_tests.rs"))
+    path.to_str().is_some_and(|path| path.ends_with("tests.rs"))
 }
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
@@ -141,9 +141,16 @@ fn knowledge_goes_one_way() {
     }
 }
 
+/// Files of such stages that need a runtime all the same, and why.
+const WITH_RUNTIME: &[(&str, &str)] =
+    &[("src/venue/sim/server.rs", "it is the other side of the simulator's websocket, and ships with its protocol")];
+
 #[test]
 fn the_path_of_a_tick_needs_no_runtime() {
     for path in files("src", "rs").into_iter().filter(|path| WITHOUT_RUNTIME.contains(&stage(path).as_str())) {
+        if WITH_RUNTIME.iter().any(|(name, _)| *name == relative(&path)) {
+            continue;
+        }
         for foreign in ["tokio::", "warp::", "hyper::"] {
             assert!(!code(&path).contains(foreign), "{} uses {foreign}", relative(&path));
         }
@@ -274,7 +281,7 @@ fn files_of_a_folder_do_not_import_each_other_in_circles() {
 fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
         "feed/connection.rs",
-        "feed/simulator.rs",
+        "venue/sim/server.rs",
         "fanout/thread.rs",
         "server/",
         "api/",
@@ -295,6 +302,59 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         for call in ["Now::read()", "Instant::now()", "SystemTime::now()", "env::var"] {
             assert!(!code(&path).contains(call), "{name} calls {call}");
         }
+    }
+}
+
+/// The folders of the venues, which have their names.
+fn venue_names() -> Vec<String> {
+    let folders = fs::read_dir(root().join("src/venue")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.is_dir() && !path.ends_with("kit"));
+    folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// The words of a code: what stands between characters that no name has, with the parts of CamelCase and snake_case.
+fn words(code: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for word in code.split(|character: char| !character.is_ascii_alphanumeric()) {
+        let mut start = 0;
+        for (place, character) in word.char_indices() {
+            if character.is_ascii_uppercase() && !word[..place].ends_with(|before: char| before.is_ascii_uppercase()) {
+                words.insert(word[start..place].to_ascii_lowercase());
+                start = place;
+            }
+        }
+        words.insert(word[start..].to_ascii_lowercase());
+    }
+    words
+}
+
+#[test]
+fn no_venue_is_named_outside_of_its_folder() {
+    assert!(words("let url = Binance::BASE_URL;").contains("binance"));
+    // What the wire calls simulated data is not the name of a venue, though it is the same word.
+    let words_of_the_wire = [("src/market/snapshot.rs", "sim"), ("src/wire/tick.rs", "sim")];
+    for path in files("src", "rs").into_iter().filter(|path| !is_test(path) && !path.ends_with("tests.rs")) {
+        let name = relative(&path);
+        // A symbol's origin is a word of the wire.
+        let words = words(&code(&path).replace("Origin::Sim", ""));
+        for venue in venue_names() {
+            let is_at_home = name == "src/venue/mod.rs" || name.starts_with(&format!("src/venue/{venue}/"));
+            let is_of_the_wire = words_of_the_wire.contains(&(name.as_str(), venue.as_str()));
+            assert!(is_at_home || is_of_the_wire || !words.contains(&venue), "{name} names {venue}");
+        }
+    }
+}
+
+#[test]
+fn venues_use_of_telemetry_only_the_labels() {
+    for path in files("src/venue", "rs").into_iter().filter(|path| !path.ends_with("tests.rs")) {
+        let code = code(&path);
+        assert_eq!(
+            code.matches("telemetry::").count(),
+            code.matches("telemetry::labels::").count(),
+            "{} knows more of telemetry",
+            relative(&path)
+        );
     }
 }
 

@@ -34,6 +34,8 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "feed": &*feed.name,
         "venue": feed.venue,
         "url": report.url,
+        "connections": report.connections,
+        "connections_up": report.connections_up,
         "state": report.state.name(),
         "since": report.since.0,
         "reason": report.reason,

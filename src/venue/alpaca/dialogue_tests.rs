@@ -10,7 +10,7 @@ struct Dialogue {
 
 impl Dialogue {
     fn begin(names: &[&str]) -> Self {
-        let mut venue = Alpaca::new(&feed(names)).unwrap();
+        let mut venue = Alpaca::new(&feed(names).setup()).unwrap();
         assert_eq!(venue.open(), [Request { id: WELCOME, text: None }]);
         Self { venue, batch: Batch::default() }
     }
@@ -64,9 +64,22 @@ fn it_logs_in_when_the_venue_has_spoken_and_then_subscribes() {
         [r#"{"action":"subscribe","dailyBars":["AAPL","BRK.B"],"lulds":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#]
     );
     assert_eq!(dialogue.grants_extras(&all, &all), (Message::Acknowledged(3), vec![]));
-    assert_eq!(dialogue.venue.refused(&[]), []);
+    assert_eq!(dialogue.venue.refused(), []);
     assert_eq!(dialogue.grants(&all, &all), (Message::Other, vec![]), "an answer to nothing");
     assert_eq!(dialogue.says(r#"[{"T":"success","msg":"connected"}]"#), (Message::Other, vec![]));
+}
+
+#[test]
+fn a_frame_may_answer_several_requests() {
+    // Two requests for prices, for their length.
+    let names: Vec<String> = (0..1_500).map(|number| format!("S{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut dialogue, asked) = Dialogue::subscribed(&names);
+    assert_eq!(asked.len(), 2);
+    let answer = serde_json::json!({ "T": "subscription", "trades": names, "quotes": names });
+    let (message, _) = dialogue.says(&serde_json::json!([answer, answer]).to_string());
+    assert_eq!(message, Message::Acknowledged(3));
+    assert_eq!(dialogue.batch.answers, [Message::Acknowledged(2)]);
 }
 
 #[test]
@@ -84,9 +97,9 @@ fn what_is_missing_from_an_answer_is_asked_for_again_and_then_given_up() {
         asked,
         [r#"{"action":"subscribe","dailyBars":["AAPL","AMD"],"lulds":["AAPL","AMD"],"statuses":["AAPL","AMD"]}"#]
     );
-    assert_eq!(dialogue.venue.refused(&[]), [(2, Reason::NotGranted)]);
+    assert_eq!(dialogue.venue.refused(), [(FeedSymbol(2), Reason::NotGranted)]);
     dialogue.venue.open();
-    assert_eq!(dialogue.venue.refused(&[]), [], "each connection has its own verdict");
+    assert_eq!(dialogue.venue.refused(), [], "each connection has its own verdict");
 }
 
 #[test]
@@ -99,7 +112,7 @@ fn statuses_that_are_missing_are_asked_for_again_and_then_told_as_refused() {
         assert_eq!(asked, [r#"{"action":"subscribe","dailyBars":["AMD"],"lulds":["AMD"],"statuses":["AMD"]}"#]);
     }
     assert_eq!(dialogue.says(r#"[{"T":"subscription","statuses":null}]"#), (Message::Refused(Some(5)), vec![]));
-    assert_eq!(dialogue.venue.refused(&[]), [], "its prices are granted");
+    assert_eq!(dialogue.venue.refused(), [], "its prices are granted");
     let answer = dialogue.venue.read(br#"[{"T":"subscription","statuses":7}]"#, &mut dialogue.batch);
     assert_eq!((answer, dialogue.batch.errors.total()), (Ok(Message::Other), 0), "an answer to nothing");
 }
@@ -119,12 +132,12 @@ fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() 
     let (message, extras) = dialogue.fails(405);
     assert_eq!(message, Message::Refused(Some(3)));
     assert!(extras.iter().all(|request| request.contains("statuses") && !request.contains("S1499")));
-    let refused = dialogue.venue.refused(&[]);
-    assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(1_499, Reason::SymbolLimit))));
+    let refused = dialogue.venue.refused();
+    assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(FeedSymbol(1_499), Reason::SymbolLimit))));
 }
 
 /// Plays a venue that takes no request with one of these names in it.
-fn refused_for_their_form(names: &[&str], bad: impl Fn(&str) -> bool) -> (Vec<(u32, Reason)>, usize) {
+fn refused_for_their_form(names: &[&str], bad: impl Fn(&str) -> bool) -> (Vec<(FeedSymbol, Reason)>, usize) {
     let (mut dialogue, mut asked) = Dialogue::subscribed(names);
     let (mut granted, mut count) = (Vec::new(), 0);
     while !asked.is_empty() {
@@ -141,14 +154,15 @@ fn refused_for_their_form(names: &[&str], bad: impl Fn(&str) -> bool) -> (Vec<(u
         };
         asked.extend(more);
     }
-    (dialogue.venue.refused(&[]), count)
+    (dialogue.venue.refused(), count)
 }
 
 #[test]
 fn a_name_of_a_bad_form_costs_no_other_symbol() {
     let names: Vec<String> = (0..300).map(|number| format!("S{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let bad = |reason: &[u32]| reason.iter().map(|&symbol| (symbol, Reason::NotGranted)).collect::<Vec<_>>();
+    let bad =
+        |reason: &[u32]| reason.iter().map(|&symbol| (FeedSymbol(symbol), Reason::NotGranted)).collect::<Vec<_>>();
     let (refused, count) = refused_for_their_form(&names, |name| name == "S217");
     assert_eq!((refused, count < 25), (bad(&[217]), true), "{count} requests");
     let (refused, _) = refused_for_their_form(&names, |name| name == "S000" || name == "S299");
@@ -169,7 +183,7 @@ fn a_feed_without_statuses_is_still_one_with_prices() {
     let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
     dialogue.grants(&["AAPL"], &["AAPL"]);
     assert_eq!(dialogue.fails(410), (Message::Refused(Some(3)), vec![]));
-    assert_eq!(dialogue.venue.refused(&[]), []);
+    assert_eq!(dialogue.venue.refused(), []);
 }
 
 #[test]

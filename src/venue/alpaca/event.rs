@@ -1,18 +1,20 @@
 //! One element of a frame's array.
 
 use super::{
-    super::{
-        Batch, DecodeError, Message,
-        names::Names,
-        raw::{Exact, Raw, Value, required, side_of_quote},
-    },
     conditions::{self, Tape},
+    dialogue::Channels,
     status,
-    subscription::Channels,
 };
 use crate::market::{
     Corrected, Correction, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey, TradeUpdate,
     TradingSession, Update,
+};
+use crate::venue::{
+    Batch, DecodeError, Message,
+    kit::{
+        Names,
+        raw::{Exact, Raw, Value, required, side_of_quote},
+    },
 };
 use serde::Deserialize;
 use std::{borrow::Cow, collections::HashSet};
@@ -85,7 +87,7 @@ impl<'a> Event<'a> {
             return Ok(Message::Other);
         }
         let name = self.S.text().ok_or(DecodeError::Shape)?;
-        let symbol = names.index(&name).ok_or(DecodeError::UnknownSymbol)?;
+        let symbol = names.symbol(&name).ok_or(DecodeError::UnknownSymbol)?;
         let update = Update { symbol, ..Update::default() };
         let update = match kind {
             "t" => match self.trade(batch) {

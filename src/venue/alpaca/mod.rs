@@ -14,24 +14,23 @@
 //! Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of their arrival.
 
 mod conditions;
+mod dialogue;
 mod event;
 mod status;
-mod subscription;
 
 use super::{
-    Batch, DecodeError, Failure, Message, Request, Rules, Venue, VenueError, address,
-    names::Names,
-    raw::{self, Value},
+    AssetClass, Batch, Credentials, CredentialsRule, DecodeError, Failure, Message, Request, Rules, Secret, Setup,
+    Spec, Venue, VenueError,
+    kit::{
+        Names, address,
+        raw::{self, Value},
+    },
 };
-use crate::{
-    config::{Credentials, Feed},
-    market::{Origin, Reason, Symbol},
-};
+use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use dialogue::{Channels, Dialogue, LOGIN, WELCOME};
 use event::Event;
 use std::time::Duration;
-use subscription::{Channels, LOGIN, Subscription, WELCOME};
 
-const NAME: &str = "alpaca";
 const BASE_URL: &str = "wss://stream.data.alpaca.markets";
 /// Exchange IEX alone, which is free.
 const PATH: &str = "/v2/iex";
@@ -45,28 +44,52 @@ const MUTE_AFTER: Duration = Duration::from_secs(30);
 /// After a lost connection the venue holds on to the old session, for about 90 seconds, and refuses a second one.
 const OLD_SESSION: Duration = Duration::from_secs(90);
 
+/// An answer to a subscription lists every symbol in up to five channels: 16 bytes each, with room for frames of data.
+const ANSWER_BYTES_PER_SYMBOL: usize = 5 * 16;
+const MESSAGE_BYTES_MIN: usize = 256 << 10;
+
+/// Alpaca's stock stream.
+pub(super) static SPEC: Spec = Spec {
+    name: "alpaca",
+    about: "Alpaca, stocks of the United States",
+    asset_class: AssetClass::Equities,
+    hours: Hours::UsEquities,
+    credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
+    symbols_per_connection: SYMBOLS_MAX,
+    connections_max: 1,
+    message_bytes: |symbols| MESSAGE_BYTES_MIN + symbols * ANSWER_BYTES_PER_SYMBOL,
+    examples: &["AAPL", "MSFT", "BRK.B"],
+    default_symbols: &[],
+    options: &[],
+    derive,
+    origin,
+    new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
+    local_server: None,
+};
+
 /// The protocol of Alpaca's stock stream.
 #[derive(Debug)]
-pub struct Alpaca {
+struct Alpaca {
     url: String,
     names: Names,
-    credentials: Credentials,
+    key: Secret,
+    secret: Secret,
     stage: Stage,
 }
 
-/// How far a connection has come.
+/// The stage of a connection.
 #[derive(Debug)]
 enum Stage {
     /// Until the venue says that we are connected.
     Connected,
-    /// Until it takes our key.
+    /// Until it accepts our key.
     LogIn,
-    Subscribed(Subscription),
+    Subscribed(Dialogue),
 }
 
-/// What a feed's data are, by its address.
-pub(super) fn origin(feed: &Feed) -> Origin {
-    let address = feed.url.as_deref().map_or(PATH, address::without_query);
+/// What the data are, by the address.
+fn origin(url: Option<&str>) -> Origin {
+    let address = url.map_or(PATH, address::without_query);
     match address.trim_end_matches('/').rsplit('/').next() {
         Some("delayed_sip") => Origin::Delayed,
         // The venue's own simulator, for its users to test with.
@@ -76,30 +99,28 @@ pub(super) fn origin(feed: &Feed) -> Origin {
 }
 
 impl Alpaca {
-    /// # Errors
-    /// [`VenueError`], as [`super::new`].
-    pub fn new(feed: &Feed) -> Result<Self, VenueError> {
-        if feed.symbols.len() > SYMBOLS_MAX {
-            return Err(VenueError::TooManySymbols { count: feed.symbols.len(), max: SYMBOLS_MAX, venue: NAME });
-        }
-        let url = address::join(feed.url.as_deref().unwrap_or(BASE_URL), PATH)?;
-        let names = Names::new(&feed.symbols, derive)?;
-        let credentials = feed.credentials.clone().ok_or(VenueError::NoCredentials { venue: NAME })?;
-        Ok(Self { url, names, credentials, stage: Stage::Connected })
+    fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
+        let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
+        let names = Names::new(&SPEC, setup.symbols)?;
+        let Some(Credentials { key, secret: Some(secret) }) = setup.credentials.cloned() else {
+            return Err(VenueError::NoCredentials { venue: SPEC.name });
+        };
+        Ok(Self { url, names, key, secret, stage: Stage::Connected })
     }
 
     fn success(&mut self, message: &str, batch: &mut Batch) -> Message {
         match (message, &self.stage) {
             ("connected", Stage::Connected) => {
                 self.stage = Stage::LogIn;
-                let (key, secret) = (self.credentials.key.expose(), self.credentials.secret.expose());
-                let text = serde_json::json!({ "action": "auth", "key": key, "secret": secret }).to_string();
+                let login =
+                    serde_json::json!({ "action": "auth", "key": self.key.expose(), "secret": self.secret.expose() });
+                let text = login.to_string();
                 batch.requests.push(Request { id: LOGIN, text: Some(text) });
                 Message::Acknowledged(WELCOME)
             }
             ("authenticated", Stage::LogIn) => {
-                let (subscription, requests) = Subscription::begin(self.names.all());
-                self.stage = Stage::Subscribed(subscription);
+                let (dialogue, requests) = Dialogue::begin(&self.names);
+                self.stage = Stage::Subscribed(dialogue);
                 batch.requests.extend(requests);
                 Message::Acknowledged(LOGIN)
             }
@@ -108,11 +129,11 @@ impl Alpaca {
     }
 
     fn subscription(&mut self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let Stage::Subscribed(subscription) = &mut self.stage else { return Ok(Message::Other) };
-        let Some(channels) = subscription.awaits() else { return Ok(Message::Other) };
+        let Stage::Subscribed(dialogue) = &mut self.stage else { return Ok(Message::Other) };
+        let Some(channels) = dialogue.awaits() else { return Ok(Message::Other) };
         let lists = event.lists(channels).ok_or(DecodeError::Shape)?;
         let is_listed = |name: &str| lists.iter().all(|list| list.contains(name) || list.contains("*"));
-        Ok(subscription.answered(is_listed, self.names.all(), &mut batch.requests))
+        Ok(dialogue.answered(is_listed, &self.names, &mut batch.requests))
     }
 
     fn error(&mut self, code: u64, batch: &mut Batch) -> Message {
@@ -125,8 +146,8 @@ impl Alpaca {
             }
             _ => None,
         };
-        if let (Some(reason), Stage::Subscribed(subscription)) = (refused, &mut self.stage)
-            && let Some(message) = subscription.refused(reason, self.names.all(), &mut batch.requests)
+        if let (Some(reason), Stage::Subscribed(dialogue)) = (refused, &mut self.stage)
+            && let Some(message) = dialogue.refused(reason, &self.names, &mut batch.requests)
         {
             return message;
         }
@@ -164,7 +185,7 @@ impl Venue for Alpaca {
     }
 
     fn rules(&self) -> Rules {
-        Rules { between_requests: BETWEEN_REQUESTS, lifetime: None, mute_after: Some(MUTE_AFTER) }
+        Rules { between_requests: BETWEEN_REQUESTS, mute_after: Some(MUTE_AFTER), ..Rules::default() }
     }
 
     fn open(&mut self) -> Vec<Request> {
@@ -175,8 +196,7 @@ impl Venue for Alpaca {
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let mut most = Message::Other;
         let read = raw::each(frame, |event: Event<'_>| match self.event(&event, batch) {
-            Ok(message) if rank(message) > rank(most) => most = message,
-            Ok(_) => {}
+            Ok(message) => most = keep_both(most, message, &mut batch.answers),
             // The others of its frame stand.
             Err(reason) => batch.errors.count(reason),
         });
@@ -188,37 +208,45 @@ impl Venue for Alpaca {
         Ok(most)
     }
 
-    fn refused(&self, _: &[u64]) -> Vec<(u32, Reason)> {
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         match &self.stage {
-            Stage::Subscribed(subscription) => subscription.refusals(),
+            Stage::Subscribed(dialogue) => dialogue.refusals(),
             Stage::Connected | Stage::LogIn => Vec::new(),
         }
     }
 }
 
-/// Which of a frame's messages is the one that is told: it holds one answer at most.
+/// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
+fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
+    let is_answer = |message: Message| matches!(message, Message::Acknowledged(_) | Message::Refused(_));
+    if is_answer(most) && is_answer(message) {
+        answers.push(most);
+        return message;
+    }
+    if rank(message) > rank(most) { message } else { most }
+}
+
+/// Which of a frame's messages stands for it.
 fn rank(message: Message) -> u8 {
     match message {
         Message::Other => 0,
         Message::Data => 1,
-        Message::Acknowledged(_) => 2,
-        Message::Refused(_) => 3,
-        Message::Closing => 4,
-        Message::Failed(_) => 5,
+        Message::Control => 2,
+        Message::Acknowledged(_) => 3,
+        Message::Refused(_) => 4,
+        Message::Closing => 5,
+        Message::Gap => 6,
+        Message::Failed(_) => 7,
     }
 }
 
-/// `BRK.B` is `BRK.B` there; what has other separators is no stock of the United States.
-fn derive(symbol: &Symbol) -> Result<String, VenueError> {
-    let text = symbol.as_str();
-    if text.contains(['-', '_']) {
-        return Err(VenueError::NotDerivable { symbol: symbol.clone(), venue: NAME });
-    }
-    Ok(text.to_owned())
+/// `BRK.B` is `BRK.B` there. A symbol with other separators is not a stock of the United States.
+fn derive(symbol: &Symbol) -> Option<String> {
+    let symbol = symbol.as_str();
+    (!symbol.contains(['-', '_'])).then(|| symbol.to_owned())
 }
 
 #[cfg(test)]
-#[path = "alpaca_tests.rs"]
 mod tests;
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use crate::support::{
 use checker::Checker;
 use std::time::{Duration, Instant};
 use tickfan::{
-    config::{Credentials, Feed, Secret, SymbolEntry, VenueKind},
-    market::Schedule,
+    config::Feed,
+    market::{Schedule, Symbol},
+    venue::{self, Credentials},
 };
 use tickfan_loadtest::venue::{Bad, Command, Door, Flow, Load, Protocol, Setup, Venue};
 
@@ -170,13 +171,13 @@ impl Rig {
 }
 
 fn alpaca(name: &str, url: &str, symbols: &[&str]) -> Feed {
-    let symbols = symbols.iter().map(|name| SymbolEntry { symbol: name.parse().unwrap(), venue_name: None }).collect();
+    let symbols = symbols.iter().map(|name| name.parse::<Symbol>().unwrap().into()).collect();
     Feed {
         name: name.to_owned(),
         url: Some(url.to_owned()),
         schedule: Schedule::always(),
-        credentials: Some(Credentials { key: Secret::new("key"), secret: Secret::new("secret") }),
-        ..Feed::new(VenueKind::Alpaca, symbols)
+        credentials: Some(Credentials::new("key", "secret")),
+        ..Feed::new(venue::find("alpaca").unwrap(), symbols)
     }
 }
 

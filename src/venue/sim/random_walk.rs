@@ -2,13 +2,13 @@
 
 use crate::market::{Decimal, Symbol, UnixMicros};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::fmt::Write;
+use std::{collections::HashSet, fmt::Write};
 
 /// A symbol that the simulator knows, with a plausible price to start from.
 #[derive(Debug, Clone, Copy)]
-pub struct Listing {
+pub(super) struct Listing {
     /// The canonical name.
-    pub symbol: &'static str,
+    pub(super) symbol: &'static str,
     /// The first price, in ticks.
     ticks: i64,
     /// How many decimals a tick has.
@@ -20,7 +20,7 @@ const fn listing(symbol: &'static str, ticks: i64, scale: u8) -> Listing {
 }
 
 /// Well-known symbols: what a gateway without a configuration shows.
-pub const LISTINGS: &[Listing] = &[
+pub(super) const LISTINGS: &[Listing] = &[
     listing("AAPL", 22_987, 2),
     listing("MSFT", 41_700, 2),
     listing("NVDA", 14_195, 2),
@@ -63,6 +63,7 @@ const STEP_PARTS: i64 = 10_000;
 pub(super) struct RandomWalk {
     random: SmallRng,
     instruments: Vec<Instrument>,
+    known: HashSet<Symbol>,
 }
 
 #[derive(Debug)]
@@ -86,12 +87,17 @@ struct Instrument {
 impl RandomWalk {
     /// No symbols yet.
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new() }
+        Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new(), known: HashSet::new() }
     }
 
     /// How many symbols walk.
     pub(super) fn len(&self) -> usize {
         self.instruments.len()
+    }
+
+    /// Whether this symbol walks.
+    pub(super) fn has(&self, symbol: &Symbol) -> bool {
+        self.known.contains(symbol)
     }
 
     /// Whether none does.
@@ -101,6 +107,7 @@ impl RandomWalk {
 
     /// Adds a symbol, known or not; returns all that can be said of it: three messages.
     pub(super) fn add(&mut self, symbol: Symbol, time: UnixMicros) -> [String; 3] {
+        self.known.insert(symbol.clone());
         let mut instrument = Instrument::new(symbol, &mut self.random);
         instrument.requote(&mut self.random);
         let first = [instrument.stats(time), instrument.quote(time), instrument.trade(&mut self.random, time)];

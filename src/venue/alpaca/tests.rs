@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::{
-    config::{Secret, VenueKind},
     market::{
         Correction, Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
         TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
-    venue::names::symbols,
+    venue::kit::Given,
 };
 use proptest::prelude::*;
 
@@ -21,14 +20,14 @@ const CANCEL: &str =
     r#"[{"T":"x","S":"AAPL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2021-02-22T13:15:42.83540958Z"}]"#;
 const FRAMES: [&str; 6] = [TRADE, QUOTE, BAR, STATUS, CORRECTION, CANCEL];
 
-pub(super) fn feed(names: &[&str]) -> Feed {
-    let credentials = Some(Credentials { key: Secret::new("PKTEST"), secret: Secret::new("hush") });
+pub(super) fn feed(names: &[&str]) -> Given {
+    let credentials = Some(Credentials::new("PKTEST", "hush"));
     let names: Vec<_> = names.iter().map(|name| (*name, None)).collect();
-    Feed { credentials, ..Feed::new(VenueKind::Alpaca, symbols(&names)) }
+    Given { credentials, ..Given::symbols(&names) }
 }
 
 fn venue() -> Alpaca {
-    Alpaca::new(&feed(&["AAPL", "BRK.B"])).unwrap()
+    Alpaca::new(&feed(&["AAPL", "BRK.B"]).setup()).unwrap()
 }
 
 fn number(text: &str) -> Field<Decimal> {
@@ -61,7 +60,7 @@ fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
         session: TradingSession::Regular,
         key: Some(TradeKey { exchange: b'D', id: 96_921 }),
     };
-    assert_eq!(read(TRADE), data(Update { symbol: 0, trade: Some(trade), ..Update::default() }));
+    assert_eq!(read(TRADE), data(Update { symbol: FeedSymbol(0), trade: Some(trade), ..Update::default() }));
 }
 
 #[test]
@@ -94,10 +93,10 @@ fn a_quote_has_sizes_in_shares_and_an_empty_side_is_cleared() {
         ask: number("91.98"),
         ask_size: number("100"),
     };
-    assert_eq!(read(QUOTE), data(Update { symbol: 1, quote: Some(quote), ..Update::default() }));
+    assert_eq!(read(QUOTE), data(Update { symbol: FeedSymbol(1), quote: Some(quote), ..Update::default() }));
     let halted = QUOTE.replace(r#""bp":91.95,"bs":200"#, r#""bp":0,"bs":0"#);
     let empty = QuoteUpdate { bid: Field::Clear, bid_size: Field::Clear, ..quote };
-    assert_eq!(read(halted), data(Update { symbol: 1, quote: Some(empty), ..Update::default() }));
+    assert_eq!(read(halted), data(Update { symbol: FeedSymbol(1), quote: Some(empty), ..Update::default() }));
 }
 
 #[test]
@@ -111,7 +110,7 @@ fn a_daily_bar_fills_the_days_figures() {
         volume: number("68847136"),
         prev_close: Field::Keep,
     };
-    assert_eq!(read(BAR), data(Update { symbol: 0, stats: Some(stats), ..Update::default() }));
+    assert_eq!(read(BAR), data(Update { symbol: FeedSymbol(0), stats: Some(stats), ..Update::default() }));
 }
 
 #[test]
@@ -119,9 +118,12 @@ fn a_status_halts_and_resumes() {
     let sequence = Sequence { time: time(1_614_021_300_000_000), ..Sequence::default() };
     let status = |halted| Some(StatusUpdate { sequence, halted });
     let halted = status(Field::Set(Halt::Regulatory));
-    assert_eq!(read(STATUS), data(Update { symbol: 0, status: halted, ..Update::default() }));
+    assert_eq!(read(STATUS), data(Update { symbol: FeedSymbol(0), status: halted, ..Update::default() }));
     let resumed = STATUS.replace(r#""sc":"H""#, r#""sc":"T""#);
-    assert_eq!(read(resumed), data(Update { symbol: 0, status: status(Field::Clear), ..Update::default() }));
+    assert_eq!(
+        read(resumed),
+        data(Update { symbol: FeedSymbol(0), status: status(Field::Clear), ..Update::default() })
+    );
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn corrections_and_cancels_name_their_trade() {
     let (_, updates, counted) = read(CORRECTION);
     let correction = updates[0].correction.unwrap();
     let now = correction.now.unwrap();
-    assert_eq!((updates[0].symbol, correction.of, counted), (1, key(b'M', 52_983_525_033_527), vec![]));
+    assert_eq!((updates[0].symbol, correction.of, counted), (FeedSymbol(1), key(b'M', 52_983_525_033_527), vec![]));
     assert_eq!(
         (now.key, now.price, now.size),
         (Some(key(b'M', 52_983_525_034_326)), number("39.1809"), number("440000"))
@@ -138,7 +140,7 @@ fn corrections_and_cancels_name_their_trade() {
     let hidden = CORRECTION.replace(r#""cc":[" "]"#, r#""cc":[" ","7"]"#);
     assert_eq!(read(hidden).1[0].correction.unwrap().now, None, "what it is now may not be shown");
     let cancel = Correction { of: key(b'D', 465), now: None };
-    assert_eq!(read(CANCEL), data(Update { symbol: 0, correction: Some(cancel), ..Update::default() }));
+    assert_eq!(read(CANCEL), data(Update { symbol: FeedSymbol(0), correction: Some(cancel), ..Update::default() }));
 }
 
 #[test]
@@ -156,13 +158,13 @@ fn a_frame_may_hold_all_kinds_and_a_bad_one_does_not_take_the_others_with_it() {
 
 #[test]
 fn what_no_connection_can_carry_is_an_error() {
-    let error = |feed: &Feed| Alpaca::new(feed).unwrap_err();
+    let error = |feed: &Given| crate::venue::new(&SPEC, &feed.setup()).err().unwrap();
     assert!(matches!(error(&feed(&["BTC-USD"])), VenueError::NotDerivable { .. }));
-    let without_key = Feed { credentials: None, ..feed(&["AAPL"]) };
-    assert_eq!(error(&without_key), VenueError::NoCredentials { venue: NAME });
+    let without_key = Given { credentials: None, ..feed(&["AAPL"]) };
+    assert_eq!(error(&without_key), VenueError::NoCredentials { venue: SPEC.name });
     let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    assert!(Alpaca::new(&feed(&names[..SYMBOLS_MAX])).is_ok());
+    assert!(crate::venue::new(&SPEC, &feed(&names[..SYMBOLS_MAX]).setup()).is_ok());
     assert!(matches!(error(&feed(&names)), VenueError::TooManySymbols { count: 20_001, .. }));
 }
 
@@ -176,8 +178,8 @@ fn the_address_says_what_the_data_are() {
         (Some("wss://a.example/v2/delayed_sip?x=/v2/sip"), "wss://a.example/v2/delayed_sip?x=/v2/sip", Origin::Delayed),
         (Some("wss://a.example/v2/test"), "wss://a.example/v2/test", Origin::Sim),
     ] {
-        let feed = Feed { url: url.map(str::to_owned), ..feed(&["AAPL"]) };
-        assert_eq!((Alpaca::new(&feed).unwrap().url(), super::origin(&feed)), (joined, origin));
+        let feed = Given { url: url.map(str::to_owned), ..feed(&["AAPL"]) };
+        assert_eq!((Alpaca::new(&feed.setup()).unwrap().url(), super::origin(feed.url.as_deref())), (joined, origin));
     }
 }
 
@@ -222,7 +224,7 @@ fn recorded_frames_are_read_without_a_loss() {
     let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
     let path = std::path::Path::new(&folder).join("samples/alpaca.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
-    let mut venue = Alpaca::new(&feed(&["AAPL", "AMD", "EEM", "GOOGL", "IONM"])).unwrap();
+    let mut venue = Alpaca::new(&feed(&["AAPL", "AMD", "EEM", "GOOGL", "IONM"]).setup()).unwrap();
     let mut batch = Batch::default();
     for line in text.lines() {
         venue.read(line.as_bytes(), &mut batch).unwrap();

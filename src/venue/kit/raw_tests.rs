@@ -49,7 +49,7 @@ fn rule_6_a_number_is_set_kept_cleared_or_dropped_and_counted() {
 }
 
 #[test]
-fn a_time_is_ms_or_us_by_its_size() {
+fn a_time_that_may_be_ms_or_us_is_told_by_its_size() {
     for (json, micros, counted) in [
         ("", None, vec![]),
         ("null", None, vec![]),
@@ -65,7 +65,26 @@ fn a_time_is_ms_or_us_by_its_size() {
         ("18446744073709551615", None, vec![DecodeError::Time]),
         ("99999999999999999999", None, vec![DecodeError::Time]),
     ] {
-        assert_eq!(read(json, |raw, errors| raw.time(errors)), (micros.map(UnixMicros), counted), "{json}");
+        assert_eq!(
+            read(json, |raw, errors| raw.time(TimeUnit::MillisOrMicros, errors)),
+            (micros.map(UnixMicros), counted),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn a_time_has_the_unit_of_its_protocol() {
+    for (number, unit, micros) in [
+        ("1653116988", TimeUnit::Seconds, Some(1_653_116_988_000_000)),
+        ("1653116988123", TimeUnit::Millis, Some(1_653_116_988_123_000)),
+        ("1653116988123456", TimeUnit::Micros, Some(1_653_116_988_123_456)),
+        ("1653116988123456789", TimeUnit::Nanos, Some(1_653_116_988_123_456)),
+        ("9223372036854775807", TimeUnit::Seconds, None),
+    ] {
+        let counted = if micros.is_none() { vec![DecodeError::Time] } else { vec![] };
+        let expected = (micros.map(UnixMicros), counted);
+        assert_eq!(read(number, |raw, errors| raw.time(unit, errors)), expected, "{number} {unit:?}");
     }
 }
 

@@ -1,24 +1,21 @@
 //! The built-in simulated venue: a real websocket server inside the process, so that the whole path is used without a network.
 //!
-//! It listens on the loopback alone and speaks the protocol of `venue::Sim`. Each connection has a market of its own.
+//! It listens on the loopback only. Each connection has a market of its own.
 
-pub use super::random_walk::{LISTINGS, Listing};
-
-use super::random_walk::RandomWalk;
+use super::{SYMBOLS_MAX, random_walk::RandomWalk};
 use crate::{
     market::{Now, Symbol},
-    venue::sim::SYMBOLS_MAX,
+    venue::LocalServer,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, TcpListener as StdListener},
     time::{Duration, Instant},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::JoinSet,
     time::{sleep, sleep_until, timeout},
 };
@@ -28,8 +25,8 @@ use tokio_tungstenite::{
 };
 use tracing::debug;
 
-/// One feed is one connection; a few more for those who look at it by hand.
-const CONNECTIONS_MAX: usize = 16;
+/// One feed has up to eight connections; the others are for people who look at it by hand.
+pub(super) const CONNECTIONS_MAX: usize = 16;
 /// A request for five hundred of the longest symbols is 18 KB.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// For a client to finish its handshake, or to take what was sent: it is on the same machine.
@@ -40,6 +37,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BURST_MAX: u64 = 1_000;
 /// Rates that make sense; anything else is brought into them.
 const RATES: std::ops::RangeInclusive<f64> = 0.001..=5_000_000.0;
+/// Between two heartbeats.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// Nanoseconds in a thousand seconds.
 const NANOS_OF_MILLI_RATE: u128 = 1_000_000_000_000;
 /// A machine that slept, or a reader that cannot follow, does not get all that it missed.
@@ -47,42 +46,36 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A simulated venue that has its socket, and does not serve yet.
 #[derive(Debug)]
-pub struct Simulator {
+pub(super) struct Simulator {
     listener: TcpListener,
     rate: f64,
     seed: u64,
 }
 
 impl Simulator {
-    /// Takes a free port of the loopback. `rate` is updates a second in all, for each connection.
+    /// Binds a free port of the loopback, within a tokio runtime. `rate` is updates a second in all, for each connection.
     ///
     /// # Errors
-    /// There is no port to be had.
-    pub async fn bind(rate: f64, seed: u64) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// The system gives no port.
+    pub(super) fn bind(rate: f64, seed: u64) -> io::Result<Self> {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
         let rate = if rate.is_nan() { *RATES.start() } else { rate.clamp(*RATES.start(), *RATES.end()) };
         Ok(Self { listener, rate, seed })
     }
 
-    /// Where it listens.
+    /// The address, and the task that serves. Dropping the task ends its connections.
     ///
     /// # Errors
-    /// The socket is broken.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The system does not tell the port.
+    pub(super) fn into_local_server(self) -> io::Result<LocalServer> {
+        let url = format!("ws://{}", self.listener.local_addr()?);
+        Ok(LocalServer { url, serve: Box::pin(self.serve()) })
     }
 
-    /// Serves until `shutdown` turns true, or its sender is gone.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+    async fn serve(self) {
         let mut connections = JoinSet::new();
-        tokio::select! {
-            _ = shutdown.wait_for(|stop| *stop) => {}
-            () = self.accept(&mut connections) => {}
-        }
-        connections.shutdown().await;
-    }
-
-    async fn accept(&self, connections: &mut JoinSet<()>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -100,7 +93,7 @@ impl Simulator {
     }
 }
 
-/// What one connection is told, and when.
+/// The market of one connection.
 struct Client {
     walk: RandomWalk,
     /// Updates in a thousand seconds: whole, so that what is due and when it is due never disagree.
@@ -108,9 +101,12 @@ struct Client {
     /// From when on updates are counted, and how many were sent since.
     started: Instant,
     sent: u64,
+    /// How many frames of data left, those of subscriptions included: what a heartbeat says.
+    frames: u64,
+    heartbeat_at: Instant,
 }
 
-/// A request, as `venue::Sim` writes it.
+/// A request of a client.
 #[derive(Deserialize)]
 struct Subscribe<'a> {
     op: &'a str,
@@ -125,32 +121,63 @@ impl Client {
             rate_milli: (rate * 1e3).max(1.0) as u128,
             started: Instant::now(),
             sent: 0,
+            frames: 0,
+            heartbeat_at: Instant::now() + HEARTBEAT_EVERY,
         }
     }
 
-    /// The answer to a request, and the first messages of what it asked for. All or nothing: a refused one adds no symbol.
+    /// The answer to a request, and the first messages of its symbols. A name that is not a symbol is refused by itself; a request
+    /// that repeats a symbol, or is for too many, is refused as a whole and adds nothing.
     fn answer(&mut self, request: &str, now: Now) -> Vec<String> {
+        if request == "ping" {
+            return vec!["pong".to_owned()];
+        }
         let Ok(request) = serde_json::from_str::<Subscribe<'_>>(request) else {
             return vec![r#"{"op":"refuse"}"#.to_owned()];
         };
         let id = request.id;
-        let symbols: Result<Vec<Symbol>, _> = request.symbols.iter().map(|name| name.parse()).collect();
-        let room = SYMBOLS_MAX - self.walk.len();
-        match symbols {
-            Ok(symbols) if request.op == "subscribe" && symbols.len() <= room => {
-                if self.walk.is_empty() {
-                    (self.started, self.sent) = (now.instant, 0);
-                }
-                let mut messages = vec![format!(r#"{{"op":"ack","id":{id}}}"#)];
-                messages.extend(symbols.into_iter().flat_map(|symbol| self.walk.add(symbol, now.unix)));
-                messages
-            }
-            _ => vec![format!(r#"{{"op":"refuse","id":{id}}}"#)],
+        if request.op != "subscribe" || request.symbols.len() > SYMBOLS_MAX - self.walk.len() {
+            return vec![format!(r#"{{"op":"refuse","id":{id}}}"#)];
         }
+        let symbols: Vec<Option<Symbol>> = request.symbols.iter().map(|name| name.parse().ok()).collect();
+        if symbols.iter().flatten().any(|symbol| self.walk.has(symbol)) {
+            return vec![format!(r#"{{"op":"split","id":{id}}}"#)];
+        }
+        if self.walk.is_empty() {
+            self.started = now.instant;
+            self.sent = 0;
+        }
+        let mut messages = Vec::new();
+        let all_are_symbols = symbols.iter().all(Option::is_some);
+        if all_are_symbols {
+            messages.push(format!(r#"{{"op":"ack","id":{id}}}"#));
+        } else {
+            let answers = request.symbols.iter().zip(&symbols).map(|(name, symbol)| {
+                let op = if symbol.is_some() { "ack" } else { "refuse" };
+                serde_json::json!({ "op": op, "id": id, "symbol": name }).to_string()
+            });
+            messages.extend(answers);
+        }
+        let data = symbols.into_iter().flatten().flat_map(|symbol| self.walk.add(symbol, now.unix));
+        let before = messages.len();
+        messages.extend(data);
+        self.frames += (messages.len() - before) as u64;
+        messages
+    }
+
+    /// What is due: updates, and a heartbeat.
+    fn due(&mut self, now: Now) -> Vec<String> {
+        let mut messages = self.updates(now);
+        self.frames += messages.len() as u64;
+        if self.heartbeat_at <= now.instant {
+            self.heartbeat_at = now.instant + HEARTBEAT_EVERY;
+            messages.push(format!(r#"{{"op":"heartbeat","sent":{}}}"#, self.frames));
+        }
+        messages
     }
 
     /// The updates that are due, a burst at most.
-    fn due(&mut self, now: Now) -> Vec<String> {
+    fn updates(&mut self, now: Now) -> Vec<String> {
         let owed = |since: Duration| (since.as_nanos() * self.rate_milli / NANOS_OF_MILLI_RATE) as u64;
         let due = owed(now.instant - self.started);
         self.sent = self.sent.max(due.saturating_sub(owed(CATCH_UP).max(1)));
@@ -159,8 +186,13 @@ impl Client {
         (0..count).filter_map(|_| self.walk.step(now.unix)).collect()
     }
 
+    /// When something is due next.
+    fn next_due(&self) -> Instant {
+        self.next_update().map_or(self.heartbeat_at, |update| update.min(self.heartbeat_at))
+    }
+
     /// When the next update is due; `None` where nothing was asked for.
-    fn next_due(&self) -> Option<Instant> {
+    fn next_update(&self) -> Option<Instant> {
         let nanos = (u128::from(self.sent + 1) * NANOS_OF_MILLI_RATE).div_ceil(self.rate_milli);
         let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         if self.walk.is_empty() { None } else { self.started.checked_add(wait) }
@@ -180,14 +212,8 @@ async fn converse(stream: TcpStream, mut client: Client) -> Result<(), Error> {
     let mut socket = in_time(accept_async_with_config(stream, Some(config))).await?;
     loop {
         let due = client.next_due();
-        let due = async {
-            match due {
-                Some(due) => sleep_until(due.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let messages = tokio::select! {
-            () = due => client.due(Now::read()),
+            () = sleep_until(due.into()) => client.due(Now::read()),
             request = socket.next() => match request {
                 Some(Ok(Message::Text(request))) => client.answer(&request, Now::read()),
                 Some(Ok(Message::Close(_))) | None => return Ok(()),
@@ -227,14 +253,14 @@ mod tests {
 
     #[test]
     fn updates_come_at_their_rate_once_something_was_asked_for() {
-        assert_eq!(Client::new(100.0, 1).next_due(), None);
+        assert_eq!(Client::new(100.0, 1).next_update(), None);
         let (mut client, start) = asked(100.0);
         let mut sent = 0;
         for millis in (0..=3_000).step_by(7) {
             let now = start.after(Duration::from_millis(millis));
-            sent += client.due(now).len() as u64;
+            sent += client.updates(now).len() as u64;
             assert_eq!(sent, millis / 10, "after {millis} ms");
-            assert!(client.next_due().unwrap() > now.instant);
+            assert!(client.next_update().unwrap() > now.instant);
         }
     }
 
@@ -242,13 +268,13 @@ mod tests {
     fn rule_10_a_machine_that_slept_does_not_get_all_that_it_missed() {
         let (mut client, start) = asked(100.0);
         let now = start.after(Duration::from_secs(3_600));
-        assert_eq!((client.due(now).len(), client.due(now).len()), (100, 0));
+        assert_eq!((client.updates(now).len(), client.updates(now).len()), (100, 0));
         let (mut client, start) = asked(1_000_000.0);
         let now = start.after(Duration::from_secs(3_600));
-        assert_eq!(client.due(now).len() as u64, BURST_MAX);
-        assert!(client.next_due().unwrap() <= now.instant, "the rest of the second is still owed");
+        assert_eq!(client.updates(now).len() as u64, BURST_MAX);
+        assert!(client.next_update().unwrap() <= now.instant, "the rest of the second is still owed");
         let (mut client, start) = asked(0.01);
-        assert_eq!(client.due(start.after(Duration::from_secs(100))).len(), 1);
+        assert_eq!(client.updates(start.after(Duration::from_secs(100))).len(), 1);
     }
 
     #[test]
@@ -258,5 +284,31 @@ mod tests {
         let request = serde_json::json!({ "op": "subscribe", "id": 9, "symbols": names }).to_string();
         assert_eq!(client.answer(&request, now), [r#"{"op":"refuse","id":9}"#]);
         assert_eq!(client.walk.len(), 2);
+    }
+
+    #[test]
+    fn names_that_are_not_symbols_are_refused_alone_and_repeated_symbols_with_their_request() {
+        let (mut client, now) = asked(1.0);
+        let answers = client.answer(r#"{"op":"subscribe","id":5,"symbols":["a b","KO"]}"#, now);
+        assert_eq!(answers[..2], [r#"{"id":5,"op":"refuse","symbol":"a b"}"#, r#"{"id":5,"op":"ack","symbol":"KO"}"#]);
+        assert_eq!(answers.len(), 5, "and the first three messages of the symbol");
+        let answers = client.answer(r#"{"op":"subscribe","id":6,"symbols":["GE","KO"]}"#, now);
+        assert_eq!(answers, [r#"{"op":"split","id":6}"#]);
+        assert_eq!(client.answer("ping", now), ["pong"]);
+    }
+
+    #[test]
+    fn a_heartbeat_says_how_many_frames_were_sent() {
+        let (mut client, start) = asked(100.0);
+        let mut data = 6;
+        for millis in (0..=2_500).step_by(10) {
+            for message in client.due(start.after(Duration::from_millis(millis))) {
+                match message.strip_prefix(r#"{"op":"heartbeat","sent":"#) {
+                    Some(sent) => assert_eq!(sent.trim_end_matches('}').parse(), Ok(data)),
+                    None => data += 1,
+                }
+            }
+        }
+        assert!(data > 200);
     }
 }

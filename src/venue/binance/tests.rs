@@ -1,23 +1,37 @@
 //! Frames as the venue sends them, written after its documentation, and what else may come in their place.
 
-use super::*;
+use super::{
+    event::{Event, Frame, scanned},
+    *,
+};
 use crate::{
-    config::{SymbolEntry, VenueKind},
-    market::{Decimal, Field, Guards, Now, Origin, Snapshot, UnixMicros},
+    market::{
+        Decimal, Field, Guards, Now, Origin, QuoteUpdate, Sequence, Side, Snapshot, TradeUpdate, UnixMicros, Update,
+    },
     telemetry::labels::Label,
-    venue::names::symbols,
+    venue::{
+        ListedSymbol,
+        kit::{
+            Given,
+            raw::{self, Plain},
+        },
+    },
 };
 use proptest::prelude::*;
 
 const TRADE: &str = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343001,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342001,"m":true,"M":true}}"#;
 const QUOTE: &str = r#"{"stream":"ethusdt@bookTicker","data":{"u":35346513501,"s":"ETHUSDT","b":"2683.80000000","B":"3.02920000","a":"2683.81000000","A":"31.43950000"}}"#;
 
-fn feed(symbols: Vec<SymbolEntry>) -> Feed {
-    Feed::new(VenueKind::Binance, symbols)
+fn symbols(names: &[(&str, Option<&str>)]) -> Vec<ListedSymbol> {
+    Given::symbols(names).symbols
+}
+
+fn feed(symbols: Vec<ListedSymbol>) -> Given {
+    Given { symbols, ..Given::default() }
 }
 
 fn venue() -> Binance {
-    Binance::new(&feed(symbols(&[("BTC-USDT", None), ("ETH-USDT", None)]))).unwrap()
+    Binance::new(&feed(symbols(&[("BTC-USDT", None), ("ETH-USDT", None)])).setup()).unwrap()
 }
 
 fn number(text: &str) -> Field<Decimal> {
@@ -45,7 +59,7 @@ fn a_trade_is_exact_and_its_taker_is_not_its_maker() {
         side: Field::Set(Side::Sell),
         ..TradeUpdate::default()
     };
-    let update = Update { symbol: 0, trade: Some(trade), ..Update::default() };
+    let update = Update { symbol: FeedSymbol(0), trade: Some(trade), ..Update::default() };
     assert_eq!(read(TRADE), (Ok(Message::Data), vec![update], vec![]));
     let (_, bought, _) = read(TRADE.replace(r#""m":true"#, r#""m":false"#));
     assert_eq!(bought[0].trade.unwrap().side, Field::Set(Side::Buy));
@@ -66,7 +80,7 @@ fn a_quote_has_an_id_and_no_time() {
         ask: number("2683.81"),
         ask_size: number("31.4395"),
     };
-    let update = Update { symbol: 1, quote: Some(quote), ..Update::default() };
+    let update = Update { symbol: FeedSymbol(1), quote: Some(quote), ..Update::default() };
     assert_eq!(read(QUOTE), (Ok(Message::Data), vec![update], vec![]));
 }
 
@@ -151,7 +165,7 @@ fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
 
 #[test]
 fn subscriptions_are_batches_of_lower_case_streams() {
-    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))]))).unwrap().open();
+    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))])).setup()).unwrap().open();
     assert_eq!(
         one,
         [Request {
@@ -164,7 +178,7 @@ fn subscriptions_are_batches_of_lower_case_streams() {
     );
     let many: Vec<_> = (0..250).map(|number| format!("A{number}-USDT")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), None)).collect();
-    let requests = Binance::new(&feed(symbols(&many))).unwrap().open();
+    let requests = Binance::new(&feed(symbols(&many)).setup()).unwrap().open();
     assert_eq!(requests.iter().map(|request| request.id).collect::<Vec<_>>(), [1, 2, 3]);
     let streams = |request: &Request| request.text.as_ref().unwrap().matches('@').count();
     assert_eq!(requests.iter().map(streams).collect::<Vec<_>>(), [200, 200, 100]);
@@ -172,26 +186,27 @@ fn subscriptions_are_batches_of_lower_case_streams() {
 
 #[test]
 fn what_no_connection_can_carry_is_an_error() {
-    let error = |entries: &[(&str, Option<&str>)]| Binance::new(&feed(symbols(entries))).unwrap_err();
+    let error =
+        |entries: &[(&str, Option<&str>)]| crate::venue::new(&SPEC, &feed(symbols(entries)).setup()).err().unwrap();
     assert!(matches!(error(&[("A-USDT", None), ("AUSD-T", None)]), VenueError::NamesMeet { .. }));
     for no_pair in ["BTC-USDT-PERP", "BRK.B", "A_B"] {
         assert!(matches!(error(&[(no_pair, None)]), VenueError::NotDerivable { .. }), "{no_pair}");
     }
     let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
     let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
-    assert!(Binance::new(&feed(symbols(&names[..SYMBOLS_MAX]))).is_ok());
-    assert!(matches!(error(&names), VenueError::TooManySymbols { count: 513, max: 512, .. }));
+    assert!(crate::venue::new(&SPEC, &feed(symbols(&names[..SYMBOLS_MAX])).setup()).is_ok());
+    assert!(matches!(error(&names), VenueError::TooManySymbols { count: 513, per_connection: 512, .. }));
     const { assert!(SYMBOLS_MAX * 2 <= 1_024, "the venue's limit of streams") };
     let url = Some("https://stream.example".to_owned());
-    let wrong = Feed { url, ..feed(vec![]) };
-    assert!(matches!(Binance::new(&wrong), Err(VenueError::BadUrl { .. })));
+    let wrong = Given { url, ..feed(vec![]) };
+    assert!(matches!(Binance::new(&wrong.setup()), Err(VenueError::BadUrl { .. })));
 }
 
 #[test]
 fn the_address_asks_for_microseconds() {
     assert_eq!(venue().url(), "wss://stream.binance.com:9443/stream?timeUnit=MICROSECOND");
-    let local = Feed { url: Some("ws://127.0.0.1:9".to_owned()), ..feed(vec![]) };
-    assert_eq!(Binance::new(&local).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
+    let local = Given { url: Some("ws://127.0.0.1:9".to_owned()), ..feed(vec![]) };
+    assert_eq!(Binance::new(&local.setup()).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
 }
 
 /// The event that a parser reads of a frame.

@@ -1,17 +1,16 @@
 use super::*;
 use crate::{
-    config::{Feed, SymbolEntry, VenueKind},
     market::{Field, Side, Update},
-    venue::{Batch, Message, Sim, Venue},
+    venue::{Batch, Message, Venue, kit::Given, sim::Sim},
 };
 
 /// Walks a few thousand steps and reads all of it as the venue does.
 fn walked(symbols: &[&str], seed: u64) -> Vec<Update> {
     let symbols: Vec<Symbol> = symbols.iter().map(|symbol| symbol.parse().unwrap()).collect();
-    let entry = |symbol: &Symbol| SymbolEntry { symbol: symbol.clone(), venue_name: None };
-    let symbols_of_feed = symbols.iter().map(entry).collect();
-    let feed = Feed::new(VenueKind::Sim, symbols_of_feed);
-    let (mut venue, mut batch, mut walk) = (Sim::new(&feed).unwrap(), Batch::default(), RandomWalk::new(seed));
+    let given = Given { symbols: symbols.iter().cloned().map(Into::into).collect(), ..Given::default() };
+    let mut venue = Sim::new(&given.setup()).unwrap();
+    let mut batch = Batch::default();
+    let mut walk = RandomWalk::new(seed);
     let time = |step: i64| UnixMicros(1_732_283_045_000_000 + step);
     let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0))).collect();
     messages.extend((1..5_000).map(|step| walk.step(time(step)).unwrap()));
@@ -32,7 +31,7 @@ fn every_symbol_begins_with_all_that_can_be_said_of_it() {
     let names: Vec<_> = LISTINGS.iter().map(|listing| listing.symbol).collect();
     let updates = walked(&names, 1);
     for (index, of_symbol) in updates.chunks(3).take(names.len()).enumerate() {
-        assert!(of_symbol.iter().all(|update| update.symbol as usize == index));
+        assert!(of_symbol.iter().all(|update| update.symbol.index() == index));
         let [stats, quote, trade] = of_symbol else { panic!("three messages") };
         let (stats, quote, trade) = (stats.stats.unwrap(), quote.quote.unwrap(), trade.trade.unwrap());
         for field in [stats.open, stats.high, stats.low, stats.volume, stats.prev_close] {
@@ -49,7 +48,7 @@ fn every_symbol_begins_with_all_that_can_be_said_of_it() {
 fn a_walk_stays_a_market() {
     let updates = walked(&["F", "NEW", "DOGE-USDT"], 7);
     for symbol in 0..3 {
-        let of_symbol = || updates.iter().filter(move |update| update.symbol == symbol);
+        let of_symbol = || updates.iter().filter(move |update| update.symbol.0 == symbol);
         let ids: Vec<_> = of_symbol().filter_map(|update| update.trade?.sequence.id).collect();
         assert!(ids.len() > 100 && ids.iter().enumerate().all(|(before, &id)| id == before as u64 + 1));
         let start = of_symbol().find_map(|update| Some(set(update.stats?.prev_close))).unwrap();

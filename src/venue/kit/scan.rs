@@ -5,7 +5,7 @@
 use super::raw::Raw;
 
 /// The text up to a string's closing quote, and what follows it. `None` where the string has escapes, or does not end.
-pub(super) fn string(text: &str) -> Option<(&str, &str)> {
+pub(in crate::venue) fn string(text: &str) -> Option<(&str, &str)> {
     let end = text.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
     let rest = text[end..].strip_prefix('"')?;
     Some((&text[..end], rest))
@@ -13,7 +13,10 @@ pub(super) fn string(text: &str) -> Option<(&str, &str)> {
 
 /// Hands the fields of an object to `take`, in their order; returns what follows it. `None` where it holds anything but plain
 /// values, or as soon as `take` returns it.
-pub(super) fn fields<'a>(object: &'a str, mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>) -> Option<&'a str> {
+pub(in crate::venue) fn fields<'a>(
+    object: &'a str,
+    mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>,
+) -> Option<&'a str> {
     let mut rest = object.strip_prefix('{')?;
     loop {
         let (key, after_key) = string(rest.strip_prefix('"')?)?;
@@ -50,7 +53,7 @@ fn whole(text: &str) -> Option<(Raw<'_>, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::raw::{Plain, Value as _};
+    use crate::venue::kit::raw::{Plain, Value as _};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! A venue's address, from the config or its own.
 
-use super::VenueError;
+use crate::venue::VenueError;
 use http::Uri;
 
 /// `base` with `path` where it has none of its own.
-pub(super) fn join(base: &str, path: &str) -> Result<String, VenueError> {
+pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueError> {
     let bad = || VenueError::BadUrl { url: without_query(base).to_owned() };
     let uri: Uri = base.parse().map_err(|_| bad())?;
     let websocket = matches!(uri.scheme_str(), Some("ws" | "wss"));
@@ -16,7 +16,7 @@ pub(super) fn join(base: &str, path: &str) -> Result<String, VenueError> {
 }
 
 /// An address up to its query, where some venues want a key.
-pub(super) fn without_query(address: &str) -> &str {
+pub(in crate::venue) fn without_query(address: &str) -> &str {
     address.split(['?', '#']).next().unwrap_or_default()
 }
 

@@ -1,0 +1,118 @@
+//! Every key of `[[feed]]`. The keys and the names of venues come from their specs.
+
+use crate::venue::{CredentialsRule, Spec, VENUES};
+
+/// One key of `[[feed]]`.
+#[derive(Debug)]
+pub struct FeedKey {
+    /// Its name.
+    pub name: &'static str,
+    /// A value, as a file has it.
+    pub example: String,
+    /// What it sets, and its default.
+    pub about: String,
+}
+
+/// The keys of `[[feed]]` that every venue has, with an example and a text.
+const COMMON: [&str; 10] = [
+    "name",
+    "venue",
+    "url",
+    "key_env",
+    "secret_env",
+    "symbols",
+    "connections_max",
+    "hours",
+    "closed_days",
+    "mute_after",
+];
+
+/// The names of all keys of `[[feed]]`, in the order of the documentation.
+pub(super) fn names() -> Vec<&'static str> {
+    let own = VENUES.iter().flat_map(|spec| spec.options).map(|option| option.name);
+    COMMON.into_iter().chain(own).collect()
+}
+
+/// All keys of `[[feed]]`, in the order of the documentation.
+pub fn feed_keys() -> Vec<FeedKey> {
+    let common = COMMON.into_iter().map(|name| FeedKey { name, example: example(name), about: about(name) });
+    let own = VENUES.iter().flat_map(|spec| spec.options.iter().map(move |option| (spec, option)));
+    let own = own.map(|(spec, option)| FeedKey {
+        name: option.name,
+        example: option.default.to_string(),
+        about: format!(
+            "{}, from {} to {}. Only for venue = \"{}\".",
+            option.about,
+            option.range.start(),
+            option.range.end(),
+            spec.name
+        ),
+    });
+    common.chain(own).collect()
+}
+
+/// The venue of the examples: one that has a value for every key.
+fn example_venue() -> &'static Spec {
+    let has_keys = |spec: &&&Spec| matches!(spec.credentials, CredentialsRule::KeyAndSecret { .. });
+    VENUES.iter().find(has_keys).unwrap_or(&VENUES[0])
+}
+
+/// Variables for a venue's key and secret.
+pub(super) fn example_variables() -> [&'static str; 2] {
+    match example_venue().credentials {
+        CredentialsRule::KeyAndSecret { key_env, secret_env } => [key_env, secret_env],
+        CredentialsRule::Key { key_env } => [key_env, "SECRET"],
+        CredentialsRule::Public => ["KEY", "SECRET"],
+    }
+}
+
+fn example(name: &str) -> String {
+    let [key_env, secret_env] = example_variables();
+    match name {
+        "name" => "\"us-stocks\"".to_owned(),
+        "venue" => format!("{:?}", example_venue().name),
+        "url" => "\"wss://stream.example.com/path\"".to_owned(),
+        "key_env" => format!("{key_env:?}"),
+        "secret_env" => format!("{secret_env:?}"),
+        "symbols" => format!("{:?}", example_venue().examples),
+        "connections_max" => "1".to_owned(),
+        "hours" => "\"us-equities\"".to_owned(),
+        "closed_days" => "[\"2027-01-20\"]".to_owned(),
+        _ => "\"30s\"".to_owned(),
+    }
+}
+
+fn about(name: &str) -> String {
+    let text = match name {
+        "name" => "A label of metrics and logs: a-z, 0-9 and '-', at most 32 characters. Default: the venue's name.",
+        "venue" => return venues(),
+        "url" => "Overrides the venue's own address.",
+        "key_env" => "The variable that holds the key. Only for venues that require one.",
+        "secret_env" => {
+            "The variable that holds the secret of the key. A secret in a file would have too many readers."
+        }
+        "symbols" => {
+            "Canonical names; each symbol belongs to one feed. Where the venue's name cannot be derived, map it: \
+             { \"BTC-USD\" = \"XBT/USD\" }. Default: the venue's own list, if it has one."
+        }
+        "connections_max" => {
+            "The most connections that a long symbol list is spread over, from 1 to 64. Default: 8, or the venue's own limit."
+        }
+        "hours" => {
+            "When it trades: always, or us-equities (04:00 to 20:00 New York, without the exchange's holidays). Outside its \
+             hours, symbols are closed, and silence is not an outage. Default: the venue's."
+        }
+        "closed_days" => "Days without trading that its hours do not know.",
+        _ => {
+            "From 1s to 1day. A longer silence within its hours is an outage, even if the connection answers pings. Default: \
+             the venue's."
+        }
+    };
+    text.to_owned()
+}
+
+/// The list of venues, as a sentence.
+fn venues() -> String {
+    let names: Vec<String> = VENUES.iter().map(|spec| format!("{} ({})", spec.name, spec.about)).collect();
+    format!("The source of the data: {}. Default: {}.", names.join("; "), VENUES[0].name)
+}

@@ -1,0 +1,149 @@
+//! `symbols` of `[[feed]]`: a list, or a table from symbols to the venue's names.
+
+use super::{
+    SYMBOLS_MAX,
+    error::{Wrong, shown},
+    value::{kind, text},
+};
+use crate::{
+    market::Symbol,
+    venue::{self, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
+};
+use std::{borrow::Cow, collections::HashMap, ops::Range};
+use toml::{Spanned, de::DeValue};
+
+/// A symbol with its place in the file, and that of its name at the venue. A venue's own list has neither.
+pub(super) struct Placed {
+    listed: ListedSymbol,
+    at: Option<Range<usize>>,
+    name_at: Option<Range<usize>>,
+}
+
+/// The symbols of a venue's own list.
+pub(super) fn default_symbols(venue: &Spec) -> impl Iterator<Item = ListedSymbol> {
+    venue.default_symbols.iter().filter_map(|symbol| symbol.parse::<Symbol>().ok()).map(ListedSymbol::from)
+}
+
+/// Reads the symbols of a feed, or takes its venue's own list.
+pub(super) fn read(
+    value: Option<&Spanned<DeValue<'_>>>,
+    venue: &Spec,
+    table: Range<usize>,
+) -> Result<Vec<Placed>, Wrong> {
+    let example = format!("write symbols = {:?}", venue.examples);
+    let Some(value) = value else {
+        if venue.default_symbols.is_empty() {
+            return Err(Wrong::new(format!("a feed of {} requires `symbols`", venue.name)).help(example).at(table));
+        }
+        return Ok(default_symbols(venue).map(|listed| Placed { listed, at: None, name_at: None }).collect());
+    };
+    let symbols: Result<Vec<Placed>, Wrong> = match value.get_ref() {
+        DeValue::Array(items) => items.iter().map(read_listed).collect(),
+        DeValue::Table(items) => items.iter().map(|(symbol, name)| read_mapped(symbol, name)).collect(),
+        other => Err(Wrong::new(format!("`symbols` must be a list, not {}", kind(other))).help(example.clone())),
+    };
+    let symbols = symbols.map_err(|wrong| wrong.at(value.span()))?;
+    if symbols.is_empty() {
+        return Err(Wrong::new("`symbols` is empty").help(example).at(value.span()));
+    }
+    Ok(symbols)
+}
+
+fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
+    let text = item.get_ref().as_str().ok_or_else(|| {
+        Wrong::new(format!("a symbol must be a string, not {}", kind(item.get_ref())))
+            .help("write it in quotes")
+            .at(item.span())
+    })?;
+    let listed = ListedSymbol::from(read_symbol(text, item.span())?);
+    Ok(Placed { listed, at: Some(item.span()), name_at: None })
+}
+
+fn read_mapped(key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
+    let name = text(&shown(key.get_ref()), value, "XBT/USD")?;
+    let symbol = read_symbol(key.get_ref(), key.span()).map_err(|wrong| match name.parse::<Symbol>() {
+        Ok(symbol) => Wrong::new(format!("`{}` is not a symbol", shown(key.get_ref())))
+            .help(format!("the symbol comes first: \"{symbol}\" = \"{}\"", shown(key.get_ref())))
+            .at(key.span()),
+        Err(_) => wrong,
+    })?;
+    let listed = ListedSymbol { symbol, venue_name: Some(name.to_owned()) };
+    Ok(Placed { listed, at: Some(key.span()), name_at: Some(value.span()) })
+}
+
+fn read_symbol(text: &str, at: Range<usize>) -> Result<Symbol, Wrong> {
+    text.parse().map_err(|error| {
+        let likely: String =
+            text.chars().take(64).map(|c| if matches!(c, '/' | ':' | ' ') { '-' } else { c }).collect();
+        let likely = Symbol::fold(&likely).ok();
+        Wrong::new(format!("`{}` is not a symbol", shown(text)))
+            .did_you_mean(likely.as_ref().map(Symbol::as_str))
+            .help(format!("{error}"))
+            .at(at)
+    })
+}
+
+/// The symbols of earlier feeds, with their places.
+#[derive(Default)]
+pub(super) struct Known(HashMap<Symbol, Option<Range<usize>>>);
+
+impl Known {
+    /// Takes a feed's symbols. Each must be new, here and at the venue.
+    pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec) -> Result<Vec<ListedSymbol>, Wrong> {
+        for placed in &symbols {
+            let symbol = &placed.listed.symbol;
+            if self.0.len() == SYMBOLS_MAX {
+                let help = format!("at most {SYMBOLS_MAX} in all feeds");
+                return Err(at(Wrong::new("too many symbols"), placed.at.clone()).help(help));
+            }
+            if let Some(first) = self.0.insert(symbol.clone(), placed.at.clone()) {
+                let wrong = at(Wrong::new(format!("`{symbol}` is listed twice")), placed.at.clone());
+                return Err(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
+            }
+        }
+        let listed: Vec<ListedSymbol> = symbols.iter().map(|placed| placed.listed.clone()).collect();
+        match venue::check_names(venue, &listed) {
+            Ok(()) => Ok(listed),
+            Err(error) => Err(misnamed(&error, &symbols)),
+        }
+    }
+}
+
+/// A venue's objection to a symbol, at its place.
+fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
+    let find = |wanted: &Symbol| symbols.iter().find(|placed| placed.listed.symbol == *wanted);
+    let placed = error.symbol().and_then(find);
+    let place = placed.and_then(|placed| placed.at.clone());
+    match error {
+        VenueError::BadName { name, .. } => {
+            let name_at = placed.and_then(|placed| placed.name_at.clone());
+            at(Wrong::new(format!("`{}` cannot be a venue's name of a symbol", shown(name))), name_at.or(place)).help(
+                format!("a name has 1 to {NAME_BYTES_MAX} bytes, without blanks, quotes, backslashes, '@' and ','"),
+            )
+        }
+        VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place)
+            .help(format!("map it: symbols = {{ \"{symbol}\" = \"...\" }}, and the other symbols of the feed with it")),
+        VenueError::NamesMeet { first, .. } => {
+            let first = find(first).and_then(|placed| placed.at.clone());
+            also(at(Wrong::new(error.to_string()), place), first)
+        }
+        VenueError::TooManySymbols { .. } | VenueError::NoCredentials { .. } | VenueError::BadUrl { .. } => {
+            Wrong::new(error.to_string())
+        }
+    }
+}
+
+fn at(wrong: Wrong, place: Option<Range<usize>>) -> Wrong {
+    match place {
+        Some(place) => wrong.at(place),
+        None => wrong,
+    }
+}
+
+/// Points to the symbol that came first.
+fn also(wrong: Wrong, first: Option<Range<usize>>) -> Wrong {
+    match first {
+        Some(first) => wrong.also("the first one", first),
+        None => wrong.help("a feed without `symbols` has it in its venue's own list"),
+    }
+}

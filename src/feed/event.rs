@@ -1,0 +1,70 @@
+//! What a session is told, and what it asks for.
+
+use super::DisconnectReason;
+use crate::venue::{Message, Request};
+use std::time::Duration;
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// [`Session::deadline`] has passed.
+    Due,
+    /// A websocket is open; these requests go first.
+    Connected(Vec<Request>),
+    /// These requests follow from the message that comes next.
+    Ask(Vec<Request>),
+    /// From now on silence is an outage, or, with `false`, normal.
+    Watch(bool),
+    /// A websocket ping or pong arrived: the other end of the connection lives.
+    Pong,
+    /// A frame arrived that cannot be read: the venue lives.
+    Unreadable,
+    /// A message was read.
+    Message(Message),
+    /// The connection, or the attempt to connect, has ended.
+    Disconnected {
+        /// Why.
+        reason: DisconnectReason,
+        /// How long the venue wants no further attempt.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Nothing; wait for the next event, [`Event::Due`] among them.
+    Nothing,
+    /// Open a websocket.
+    Connect,
+    /// Send this text frame.
+    Send(String),
+    /// Send the venue's own ping.
+    SendPing(&'static str),
+    /// Send a websocket ping.
+    Ping,
+    /// All requests are answered, and something was granted: the feed is live.
+    Live {
+        /// The ids of the requests that were refused.
+        refused: Vec<u64>,
+    },
+    /// Drop the connection, if there is one. The session waits by itself before it connects again.
+    Leave {
+        /// Why.
+        reason: DisconnectReason,
+        /// How long it will wait.
+        retry_in: Duration,
+    },
+}
+
+/// Why a connection is left, and what is known of when to come back.
+pub(super) struct Ending {
+    pub(super) reason: DisconnectReason,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<DisconnectReason> for Ending {
+    fn from(reason: DisconnectReason) -> Self {
+        Self { reason, retry_after: None }
+    }
+}

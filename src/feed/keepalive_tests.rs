@@ -1,0 +1,63 @@
+//! Pings, heartbeats and gaps, in simulated time.
+
+use super::{
+    tests::{Course, RULES, SECOND, reason, requests},
+    *,
+};
+use crate::venue::{Message, Ping};
+
+#[test]
+fn the_venues_own_ping_goes_at_its_interval_and_at_the_pace_of_requests() {
+    let ping = Ping { every: 10 * SECOND, text: "ping" };
+    let mut course = Course::live(Rules { mute_after: None, lifetime: None, ping: Some(ping), ..RULES });
+    let started = course.now;
+    course.now += ping.every - Duration::from_millis(100);
+    course.on(Event::Ask(requests(1)));
+    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
+    course.message(Message::Acknowledged(1));
+    assert_eq!(course.next(), (RULES.between_requests, Action::SendPing("ping")), "not sooner after a request");
+    assert_eq!(course.message(Message::Control), Action::Nothing);
+    assert_eq!(course.next(), (ping.every, Action::SendPing("ping")));
+    assert!(course.now - started > 2 * ping.every);
+}
+
+#[test]
+fn rule_7_a_venue_whose_heartbeats_stop_is_left_however_well_it_answers_websocket_pings() {
+    let rules = Rules { mute_after: None, lifetime: None, heartbeat_timeout: Some(40 * SECOND), ..RULES };
+    let mut course = Course::live(rules);
+    for _ in 0..100 {
+        course.now += SECOND;
+        assert_eq!(course.message(Message::Control), Action::Nothing, "a heartbeat");
+    }
+    course.now += SECOND;
+    course.on(Event::Unreadable);
+    let started = course.now;
+    let left = loop {
+        match course.next().1 {
+            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
+            action => break reason(action),
+        }
+    };
+    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoHeartbeat), 40 * SECOND));
+}
+
+#[test]
+fn rule_7_heartbeats_do_not_hide_that_no_data_come() {
+    let mut course = Course::live(Rules { heartbeat_timeout: Some(10 * SECOND), lifetime: None, ..RULES });
+    let started = course.now;
+    let left = loop {
+        course.now += SECOND;
+        course.message(Message::Control);
+        match course.on(Event::Due) {
+            Action::Nothing => {}
+            action => break reason(action),
+        }
+    };
+    assert_eq!((left, course.now - started), (Some(DisconnectReason::NoData), RULES.mute_after.unwrap()));
+}
+
+#[test]
+fn a_gap_is_a_reason_to_connect_again() {
+    let mut course = Course::live(RULES);
+    assert_eq!(reason(course.message(Message::Gap)), Some(DisconnectReason::Gap));
+}

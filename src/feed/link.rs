@@ -1,0 +1,238 @@
+//! The state of one open connection: its requests, its answers, its signs of life.
+
+use super::{
+    DisconnectReason,
+    event::{Action, Ending, Event},
+    timing::Timing,
+};
+use crate::venue::{Failure, Message, Request, Rules};
+use std::{collections::VecDeque, time::Instant};
+
+/// What is known of the connection that there is.
+#[derive(Debug)]
+pub(super) struct Link {
+    since: Instant,
+    /// Not sent yet.
+    queue: VecDeque<Request>,
+    send_not_before: Instant,
+    /// Sent, and not answered yet: the id, and until when to wait. Oldest first.
+    unanswered: VecDeque<(u64, Instant)>,
+    granted: usize,
+    /// Their ids.
+    refused: Vec<u64>,
+    /// When all requests were answered.
+    live_since: Option<Instant>,
+    /// When the last sign of life arrived: a frame of any kind.
+    heard: Instant,
+    /// When the last text or binary frame arrived.
+    last_frame: Instant,
+    /// When a websocket ping was sent that nothing came after.
+    pinged: Option<Instant>,
+    /// When the venue's own ping was last sent, or the connection began.
+    last_ping: Instant,
+    /// When the first and the last data arrived.
+    data: Option<(Instant, Instant)>,
+}
+
+impl Link {
+    pub(super) fn new(requests: Vec<Request>, timing: &Timing, now: Instant) -> Self {
+        let mut link = Self {
+            since: now,
+            queue: requests.into(),
+            send_not_before: now,
+            unanswered: VecDeque::new(),
+            granted: 0,
+            refused: Vec::new(),
+            live_since: None,
+            heard: now,
+            last_frame: now,
+            pinged: None,
+            last_ping: now,
+            data: None,
+        };
+        link.await_the_venue(timing, now);
+        link
+    }
+
+    /// Begins to wait for what the venue says first. At once, not when something would be sent: its word may be here already.
+    fn await_the_venue(&mut self, timing: &Timing, now: Instant) {
+        while let Some(request) = self.queue.pop_front_if(|request| request.text.is_none()) {
+            self.unanswered.push_back((request.id, now + timing.acknowledgement));
+        }
+    }
+
+    pub(super) fn on(
+        &mut self,
+        event: Event,
+        timing: &Timing,
+        rules: &Rules,
+        watched_since: Option<Instant>,
+        now: Instant,
+    ) -> Result<Action, Ending> {
+        if let Event::Pong | Event::Unreadable | Event::Message(_) = event {
+            self.heard = now;
+            self.pinged = None;
+        }
+        if let Event::Unreadable | Event::Message(_) = event {
+            self.last_frame = now;
+        }
+        match event {
+            Event::Due => Ok(self.due(timing, rules, watched_since, now)?),
+            Event::Message(message) => self.message(message, now),
+            Event::Ask(requests) => {
+                self.queue.extend(requests);
+                self.await_the_venue(timing, now);
+                Ok(Action::Nothing)
+            }
+            Event::Pong | Event::Unreadable | Event::Watch(_) | Event::Connected(_) | Event::Disconnected { .. } => {
+                Ok(Action::Nothing)
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message, now: Instant) -> Result<Action, Ending> {
+        match message {
+            Message::Data => {
+                self.data = Some((self.data.map_or(now, |(first, _)| first), now));
+                return Ok(Action::Nothing);
+            }
+            Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id)).is_some()),
+            Message::Refused(id) => {
+                let refused = self.answered(id);
+                self.refused.extend(refused);
+            }
+            Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
+            Message::Failed(Failure::Passing { retry_after }) => {
+                return Err(Ending { reason: DisconnectReason::Failed, retry_after });
+            }
+            Message::Closing => return Err(DisconnectReason::Closing.into()),
+            Message::Gap => return Err(DisconnectReason::Gap.into()),
+            Message::Control | Message::Other => return Ok(Action::Nothing),
+        }
+        Ok(self.judge(now)?)
+    }
+
+    /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before, is none.
+    fn answered(&mut self, id: Option<u64>) -> Option<u64> {
+        let place = match id {
+            Some(id) => self.unanswered.iter().position(|(asked, _)| *asked == id),
+            None => Some(0),
+        };
+        place.and_then(|place| self.unanswered.remove(place)).map(|(id, _)| id)
+    }
+
+    fn all_answered(&self) -> bool {
+        self.queue.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
+    fn judge(&mut self, now: Instant) -> Result<Action, DisconnectReason> {
+        if self.live_since.is_some() || !self.all_answered() {
+            return Ok(Action::Nothing);
+        }
+        if self.granted == 0 && !self.refused.is_empty() {
+            return Err(DisconnectReason::Refused);
+        }
+        self.live_since = Some(now);
+        Ok(Action::Live { refused: std::mem::take(&mut self.refused) })
+    }
+
+    fn due(
+        &mut self,
+        timing: &Timing,
+        rules: &Rules,
+        watched_since: Option<Instant>,
+        now: Instant,
+    ) -> Result<Action, DisconnectReason> {
+        let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+        if passed(self.replace_at(rules)) {
+            return Err(DisconnectReason::Lifetime);
+        }
+        if passed(self.unanswered.front().map(|(_, until)| *until)) {
+            return Err(DisconnectReason::Unacknowledged);
+        }
+        if passed(self.no_pong_at(timing)) {
+            return Err(DisconnectReason::NoPong);
+        }
+        if passed(self.heartbeat_at(rules)) {
+            return Err(DisconnectReason::NoHeartbeat);
+        }
+        if passed(self.mute_at(rules, watched_since)) {
+            return Err(DisconnectReason::NoData);
+        }
+        if passed(self.send_at())
+            && let Some(request) = self.queue.pop_front()
+        {
+            self.send_not_before = now + rules.between_requests;
+            self.unanswered.push_back((request.id, now + timing.acknowledgement));
+            self.await_the_venue(timing, now);
+            return Ok(request.text.map_or(Action::Nothing, Action::Send));
+        }
+        if let Some(ping) = rules.ping
+            && passed(self.next_ping_at(rules))
+        {
+            self.last_ping = now;
+            self.send_not_before = now + rules.between_requests;
+            return Ok(Action::SendPing(ping.text));
+        }
+        if passed(self.ping_at(timing)) {
+            self.pinged = Some(now);
+            self.send_not_before = now + rules.between_requests;
+            return Ok(Action::Ping);
+        }
+        self.judge(now)
+    }
+
+    pub(super) fn deadline(&self, timing: &Timing, rules: &Rules, watched_since: Option<Instant>) -> Instant {
+        let moments = [
+            self.replace_at(rules),
+            self.unanswered.front().map(|(_, until)| *until),
+            self.no_pong_at(timing),
+            self.heartbeat_at(rules),
+            self.mute_at(rules, watched_since),
+            self.send_at(),
+            self.next_ping_at(rules),
+            self.ping_at(timing),
+            // Nothing was to be asked for: live at once.
+            (self.live_since.is_none() && self.all_answered()).then_some(self.since),
+        ];
+        moments.into_iter().flatten().min().expect("either a ping or its answer is always due at some time")
+    }
+
+    fn replace_at(&self, rules: &Rules) -> Option<Instant> {
+        rules.lifetime.map(|lifetime| self.since + lifetime)
+    }
+
+    fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {
+        self.pinged.map(|pinged| pinged + timing.pong)
+    }
+
+    /// A venue with heartbeats sends them once it has granted something.
+    fn heartbeat_at(&self, rules: &Rules) -> Option<Instant> {
+        Some(self.live_since?.max(self.last_frame) + rules.heartbeat_timeout?)
+    }
+
+    /// The venue's own ping waits for its turn among the requests.
+    fn next_ping_at(&self, rules: &Rules) -> Option<Instant> {
+        Some((self.last_ping + rules.ping?.every).max(self.send_not_before))
+    }
+
+    /// Silence counts from the last data, but not from before it was watched.
+    fn mute_at(&self, rules: &Rules, watched_since: Option<Instant>) -> Option<Instant> {
+        let last = self.data.map_or(self.since, |(_, last)| last);
+        Some(last.max(watched_since?) + rules.mute_after?)
+    }
+
+    fn send_at(&self) -> Option<Instant> {
+        (!self.queue.is_empty()).then_some(self.send_not_before)
+    }
+
+    fn ping_at(&self, timing: &Timing) -> Option<Instant> {
+        self.pinged.is_none().then(|| self.heard + timing.ping_after)
+    }
+
+    /// Whether data have flowed for long enough to call it a success.
+    pub(super) fn is_stable(&self, timing: &Timing) -> bool {
+        self.data.is_some_and(|(first, last)| last - first >= timing.stable_after)
+    }
+}

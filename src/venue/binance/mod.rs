@@ -1,0 +1,126 @@
+//! Binance spot: the combined streams `trade` and `bookTicker`.
+//!
+//! ```json
+//! {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343000,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000",
+//!  "q":"0.02000000","T":1723161255342000,"m":true,"M":true}}
+//! {"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000",
+//!  "a":"61837.64000000","A":"1.54698000"}}
+//! {"result":null,"id":1}
+//! ```
+//! Keys differ by their case alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker sold.
+
+mod event;
+
+use super::{
+    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Spec, Venue, VenueError,
+    kit::{Form, Names, Subscription, address},
+};
+use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use event::Answer;
+use std::time::Duration;
+
+const BASE_URL: &str = "wss://stream.binance.com:9443";
+const PATH: &str = "/stream?timeUnit=MICROSECOND";
+
+/// The venue's limit is 1,024 streams on a connection; a symbol takes two.
+const SYMBOLS_MAX: usize = 512;
+/// Symbols in one request: some 5 KB, far below any limit on a message, and all 512 are asked for within two seconds.
+const SYMBOLS_PER_REQUEST: usize = 100;
+/// The venue cuts off a client that sends more than five messages a second, pongs included: this leaves room for those.
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
+/// The venue ends a connection after 24 hours; half an hour earlier it is still our choice.
+const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
+/// It trades at all hours: half a minute without a quote or a trade of any symbol is an outage.
+const MUTE_AFTER: Duration = Duration::from_secs(30);
+/// An answer is short, and so is an event: the limit is there for what should not come.
+const MESSAGE_BYTES: usize = 256 << 10;
+
+/// Binance spot.
+pub(super) static SPEC: Spec = Spec {
+    name: "binance",
+    about: "Binance spot",
+    asset_class: AssetClass::Crypto,
+    hours: Hours::Always,
+    credentials: CredentialsRule::Public,
+    symbols_per_connection: SYMBOLS_MAX,
+    // The venue allows 300 attempts in five minutes; as many feeds may share the address.
+    connections_max: 64,
+    message_bytes: |_| MESSAGE_BYTES,
+    examples: &["BTC-USDT", "ETH-USDT"],
+    default_symbols: &[],
+    options: &[],
+    derive,
+    origin: |_| Origin::Market,
+    new: |setup| Ok(Box::new(Binance::new(setup)?)),
+    local_server: None,
+};
+
+/// Subscriptions: trades and quotes of each symbol.
+static FORM: Form<()> = Form { first_id: 1, fit: |(), _| SYMBOLS_PER_REQUEST, write: subscribe };
+
+/// The protocol of Binance's spot market.
+#[derive(Debug)]
+struct Binance {
+    url: String,
+    names: Names,
+    subscription: Subscription<()>,
+}
+
+impl Binance {
+    fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
+        let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
+        let names = Names::new(&SPEC, setup.symbols)?;
+        let subscription = Subscription::new(&FORM, names.len());
+        Ok(Self { url, names, subscription })
+    }
+}
+
+impl Venue for Binance {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            between_requests: BETWEEN_REQUESTS,
+            lifetime: Some(LIFETIME),
+            mute_after: Some(MUTE_AFTER),
+            ..Rules::default()
+        }
+    }
+
+    fn open(&mut self) -> Vec<Request> {
+        self.subscription = Subscription::new(&FORM, self.names.len());
+        self.subscription.ask_for_all((), &self.names)
+    }
+
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        Ok(match event::read(frame, &self.names, batch)? {
+            Answer::Message(message) => message,
+            Answer::Granted(id) => self.subscription.granted(id),
+            Answer::Refused(id) => self.subscription.refused(id, Reason::NotGranted),
+        })
+    }
+
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
+        self.subscription.refusals()
+    }
+}
+
+/// `BTC-USDT` is `BTCUSDT` there. A symbol with other separators, or more than one, is not a spot pair.
+fn derive(symbol: &Symbol) -> Option<String> {
+    let symbol = symbol.as_str();
+    if symbol.contains(['.', '_']) || symbol.matches('-').count() > 1 {
+        return None;
+    }
+    Some(symbol.replace('-', ""))
+}
+
+fn subscribe(id: u64, (): (), names: &[&str]) -> String {
+    let names = names.iter().map(|name| name.to_lowercase());
+    let params: Vec<String> = names.flat_map(|name| [format!("{name}@trade"), format!("{name}@bookTicker")]).collect();
+    serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": id }).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Why the settings of a feed do not fit its venue.
+
+use super::kit::NAME_BYTES_MAX;
+use crate::market::Symbol;
+
+/// Why the settings of a feed do not fit its venue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VenueError {
+    /// Two symbols have one name at the venue: their updates could not be told apart.
+    #[error("`{first}` and `{second}` are both `{name}` at the venue")]
+    NamesMeet {
+        /// The symbol that comes first in the list.
+        first: Symbol,
+        /// The other symbol.
+        second: Symbol,
+        /// Their name at the venue.
+        name: String,
+    },
+    /// The venue's name of a symbol does not follow from the symbol.
+    #[error("{venue}'s name of `{symbol}` cannot be derived")]
+    NotDerivable {
+        /// The symbol.
+        symbol: Symbol,
+        /// The venue.
+        venue: &'static str,
+    },
+    /// A name that cannot be a venue's.
+    #[error(
+        "`{name}` cannot be a venue's name of `{symbol}`: a name has 1 to {NAME_BYTES_MAX} bytes, without blanks, quotes, \
+         backslashes, '@' and ','"
+    )]
+    BadName {
+        /// The symbol.
+        symbol: Symbol,
+        /// The name.
+        name: String,
+    },
+    /// More symbols than the connections of a feed carry.
+    #[error("{count} symbols are too many: a connection to {venue} carries {per_connection}")]
+    TooManySymbols {
+        /// The number of symbols.
+        count: usize,
+        /// The most on one connection.
+        per_connection: usize,
+        /// The venue.
+        venue: &'static str,
+    },
+    /// The venue requires a key, and the feed has none.
+    #[error("{venue} requires a key: name the variables that hold it with key_env and secret_env")]
+    NoCredentials {
+        /// The venue.
+        venue: &'static str,
+    },
+    /// An address that cannot be a websocket's.
+    #[error("`{url}` is not the address of a websocket; write wss://host:port/path")]
+    BadUrl {
+        /// The address.
+        url: String,
+    },
+}
+
+impl VenueError {
+    /// The symbol at fault, if it is one.
+    pub fn symbol(&self) -> Option<&Symbol> {
+        match self {
+            Self::NamesMeet { second, .. } => Some(second),
+            Self::NotDerivable { symbol, .. } | Self::BadName { symbol, .. } => Some(symbol),
+            Self::TooManySymbols { .. } | Self::NoCredentials { .. } | Self::BadUrl { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What venues share: names, addresses, readers of fields, subscriptions, heartbeats.
+
+pub(super) mod address;
+pub(super) mod keepalive;
+mod names;
+pub(super) mod raw;
+mod rfc3339;
+pub(super) mod scan;
+mod subscription;
+
+pub use names::NAME_BYTES_MAX;
+pub(super) use names::Names;
+pub(super) use subscription::{Asked, Form, Subscription, Verdict};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+pub(super) use testing::Given;

@@ -1,0 +1,110 @@
+//! From a venue's names to the symbols of a connection, never from a venue's name to a canonical one.
+
+use crate::{
+    market::FeedSymbol,
+    venue::{ListedSymbol, Spec, VenueError},
+};
+use std::collections::hash_map::Entry;
+
+/// The longest name that a venue may have for a symbol, in bytes: the longest known one has 40.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// A venue's names of a connection's symbols, in their order, and the way back.
+#[derive(Debug)]
+pub(in crate::venue) struct Names {
+    names: Vec<Box<str>>,
+    symbols: foldhash::HashMap<Box<str>, FeedSymbol>,
+}
+
+impl Names {
+    /// Gives each symbol the name that the list sets or the spec derives.
+    ///
+    /// # Errors
+    /// [`VenueError`] of the first symbol without a name, or with another one's.
+    pub(in crate::venue) fn new(spec: &Spec, symbols: &[ListedSymbol]) -> Result<Self, VenueError> {
+        let mut names = Self { names: Vec::with_capacity(symbols.len()), symbols: foldhash::HashMap::default() };
+        for (place, listed) in FeedSymbol::all(symbols.len()).zip(symbols) {
+            let name = match &listed.venue_name {
+                Some(name) => name.clone(),
+                None => (spec.derive)(&listed.symbol)
+                    .ok_or_else(|| VenueError::NotDerivable { symbol: listed.symbol.clone(), venue: spec.name })?,
+            };
+            if !is_name(&name) {
+                return Err(VenueError::BadName { symbol: listed.symbol.clone(), name });
+            }
+            match names.symbols.entry(name.as_str().into()) {
+                Entry::Vacant(free) => free.insert(place),
+                Entry::Occupied(taken) => {
+                    let first = symbols[taken.get().index()].symbol.clone();
+                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name });
+                }
+            };
+            names.names.push(name.into());
+        }
+        Ok(names)
+    }
+
+    /// The symbol that the venue calls so.
+    pub(in crate::venue) fn symbol(&self, name: &str) -> Option<FeedSymbol> {
+        self.symbols.get(name).copied()
+    }
+
+    /// The venue's name of a symbol of this connection.
+    pub(in crate::venue) fn of(&self, symbol: FeedSymbol) -> &str {
+        &self.names[symbol.index()]
+    }
+
+    /// The number of symbols.
+    pub(in crate::venue) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+/// Rejects blanks, control characters and separators of lists: in a message they could mean something else than a name.
+fn is_name(name: &str) -> bool {
+    let breaks_out =
+        |letter: char| letter.is_control() || letter.is_whitespace() || matches!(letter, '@' | ',' | '"' | '\\');
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(breaks_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::{DEFAULT, kit::Given};
+
+    fn names(entries: &[(&str, Option<&str>)]) -> Result<Names, VenueError> {
+        let spec = Spec {
+            derive: |symbol| Some(symbol.as_str().replace('-', "")),
+            options: &[],
+            message_bytes: DEFAULT.message_bytes,
+            ..*DEFAULT
+        };
+        Names::new(&spec, &Given::symbols(entries).symbols)
+    }
+
+    #[test]
+    fn a_name_is_derived_or_mapped_and_found_again() {
+        let names = names(&[("BTC-USDT", None), ("XBT", Some("ODD/NAME"))]).unwrap();
+        assert_eq!([0, 1].map(|place| names.of(FeedSymbol(place))), ["BTCUSDT", "ODD/NAME"]);
+        assert_eq!(
+            (names.symbol("BTCUSDT"), names.symbol("ODD/NAME"), names.symbol("XBT")),
+            (Some(FeedSymbol(0)), Some(FeedSymbol(1)), None)
+        );
+    }
+
+    #[test]
+    fn two_symbols_that_meet_on_one_name_are_an_error_that_names_both() {
+        let met = names(&[("ETH-BTC", None), ("A-USDT", None), ("AUSD-T", None)]).unwrap_err();
+        let [first, second] = ["A-USDT", "AUSD-T"].map(|symbol| symbol.parse().unwrap());
+        assert_eq!(met, VenueError::NamesMeet { first, second, name: "AUSDT".to_owned() });
+        assert!(matches!(names(&[("A", Some("X")), ("X", None)]), Err(VenueError::NamesMeet { .. })));
+    }
+
+    #[test]
+    fn a_name_that_could_break_out_of_a_message_is_refused() {
+        for name in ["", "a b", "a@trade", "a,b", "a\"b", "a\\b", "a\nb", &"x".repeat(NAME_BYTES_MAX + 1)] {
+            assert!(matches!(names(&[("A", Some(name))]), Err(VenueError::BadName { .. })), "{name:?}");
+        }
+        assert!(names(&[("A", Some(&"x".repeat(NAME_BYTES_MAX)))]).is_ok());
+    }
+}

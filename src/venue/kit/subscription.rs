@@ -1,0 +1,208 @@
+//! Subscribing: requests in batches, answers per request or per symbol, and halving a batch that is refused as a whole.
+
+use super::Names;
+use crate::{
+    market::{FeedSymbol, Reason},
+    venue::{Message, Request},
+};
+use std::collections::VecDeque;
+
+/// The most requests that are asked again in halves: finding one bad name among 500 takes nine.
+const HALVINGS_MAX: u32 = 500;
+
+/// How a venue wants to be asked. `C` is what a request asks for, where a venue has several kinds.
+#[derive(Debug)]
+pub(in crate::venue) struct Form<C> {
+    /// The id of the first request.
+    pub(in crate::venue) first_id: u64,
+    /// How many of these names fit into one request.
+    pub(in crate::venue) fit: fn(C, &[&str]) -> usize,
+    /// Writes a request.
+    pub(in crate::venue) write: fn(u64, C, &[&str]) -> String,
+}
+
+/// A request without a whole answer.
+#[derive(Debug)]
+pub(in crate::venue) struct Asked<C> {
+    pub(in crate::venue) id: u64,
+    pub(in crate::venue) kind: C,
+    pub(in crate::venue) symbols: Vec<FeedSymbol>,
+    /// How often these symbols were asked for before.
+    pub(in crate::venue) round: u32,
+    /// The symbols without an answer of their own, where the venue answers for each.
+    unanswered: Vec<FeedSymbol>,
+    /// Whether the venue has granted one of them.
+    is_granted: bool,
+}
+
+/// The state of a symbol's subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::venue) enum Verdict {
+    Open,
+    Granted,
+    Refused(Reason),
+}
+
+/// The subscriptions of one connection.
+#[derive(Debug)]
+pub(in crate::venue) struct Subscription<C: 'static> {
+    form: &'static Form<C>,
+    /// Oldest first.
+    asked: VecDeque<Asked<C>>,
+    next_id: u64,
+    verdicts: Vec<Verdict>,
+    halvings: u32,
+}
+
+impl<C: Copy + PartialEq> Subscription<C> {
+    /// The subscriptions of a connection with this many symbols; nothing is asked for yet.
+    pub(in crate::venue) fn new(form: &'static Form<C>, symbols: usize) -> Self {
+        Self {
+            form,
+            asked: VecDeque::new(),
+            next_id: form.first_id,
+            verdicts: vec![Verdict::Open; symbols],
+            halvings: 0,
+        }
+    }
+
+    /// Asks for all symbols.
+    pub(in crate::venue) fn ask_for_all(&mut self, kind: C, names: &Names) -> Vec<Request> {
+        let all: Vec<FeedSymbol> = FeedSymbol::all(self.verdicts.len()).collect();
+        self.ask(kind, &all, 0, names)
+    }
+
+    /// Asks for these symbols, in as many requests as it takes.
+    pub(in crate::venue) fn ask(&mut self, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
+        let all: Vec<&str> = symbols.iter().map(|&symbol| names.of(symbol)).collect();
+        let mut requests = Vec::new();
+        let mut from = 0;
+        while from < symbols.len() {
+            let count = (self.form.fit)(kind, &all[from..]).clamp(1, symbols.len() - from);
+            let batch = from..from + count;
+            let id = self.next_id;
+            self.next_id += 1;
+            requests.push(Request { id, text: Some((self.form.write)(id, kind, &all[batch.clone()])) });
+            let symbols = symbols[batch].to_vec();
+            self.asked.push_back(Asked { id, kind, unanswered: symbols.clone(), symbols, round, is_granted: false });
+            from += count;
+        }
+        requests
+    }
+
+    /// What the oldest unanswered request asks for.
+    pub(in crate::venue) fn oldest(&self) -> Option<C> {
+        self.asked.front().map(|asked| asked.kind)
+    }
+
+    /// Takes the request with this id, or the oldest one, off the list: it has its answer.
+    pub(in crate::venue) fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
+        let place = match id {
+            Some(id) => self.asked.iter().position(|asked| asked.id == id)?,
+            None => 0,
+        };
+        self.asked.remove(place)
+    }
+
+    /// Whether every request has its answer.
+    pub(in crate::venue) fn is_answered(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// The venue grants the whole request.
+    pub(in crate::venue) fn granted(&mut self, id: u64) -> Message {
+        if let Some(asked) = self.take(Some(id)) {
+            self.judge(&asked.symbols, Verdict::Granted);
+        }
+        Message::Acknowledged(id)
+    }
+
+    /// The venue refuses the whole request, for all of its symbols.
+    pub(in crate::venue) fn refused(&mut self, id: Option<u64>, reason: Reason) -> Message {
+        let Some(asked) = self.take(id) else { return Message::Refused(id) };
+        self.judge(&asked.symbols, Verdict::Refused(reason));
+        Message::Refused(Some(asked.id))
+    }
+
+    /// The venue refuses the whole request for one bad symbol, and does not say which: asks again in halves until it is found.
+    pub(in crate::venue) fn refused_for_one(
+        &mut self,
+        id: Option<u64>,
+        reason: Reason,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(asked) = self.take(id) else { return Message::Refused(id) };
+        match self.halve(&asked, names) {
+            Some(halves) => {
+                requests.extend(halves);
+                Message::Acknowledged(asked.id)
+            }
+            None => {
+                self.judge(&asked.symbols, Verdict::Refused(reason));
+                Message::Refused(Some(asked.id))
+            }
+        }
+    }
+
+    /// Asks for the halves of a refused request. `None` where it has only one symbol, or was halved too often.
+    pub(in crate::venue) fn halve(&mut self, asked: &Asked<C>, names: &Names) -> Option<Vec<Request>> {
+        if asked.symbols.len() < 2 || self.halvings == HALVINGS_MAX {
+            return None;
+        }
+        self.halvings += 1;
+        let (left, right) = asked.symbols.split_at(asked.symbols.len() / 2);
+        let mut requests = self.ask(asked.kind, left, asked.round, names);
+        requests.extend(self.ask(asked.kind, right, asked.round, names));
+        Some(requests)
+    }
+
+    /// The venue answers for one symbol of a request. The request has its answer when all of its symbols have one: it is
+    /// acknowledged if one of them is granted.
+    pub(in crate::venue) fn answered(&mut self, id: u64, symbol: FeedSymbol, refused: Option<Reason>) -> Message {
+        let Some(place) = self.asked.iter().position(|asked| asked.id == id) else { return Message::Control };
+        let asked = &mut self.asked[place];
+        let Some(answered) = asked.unanswered.iter().position(|&open| open == symbol) else { return Message::Control };
+        asked.unanswered.remove(answered);
+        asked.is_granted |= refused.is_none();
+        let is_granted = asked.is_granted;
+        let is_whole = asked.unanswered.is_empty();
+        self.judge(&[symbol], refused.map_or(Verdict::Granted, Verdict::Refused));
+        if !is_whole {
+            return Message::Control;
+        }
+        self.asked.remove(place);
+        if is_granted { Message::Acknowledged(id) } else { Message::Refused(Some(id)) }
+    }
+
+    /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not the request.
+    pub(in crate::venue) fn awaiting(&self, kind: C, symbol: FeedSymbol) -> Option<u64> {
+        let awaits = |asked: &&Asked<C>| asked.kind == kind && asked.unanswered.contains(&symbol);
+        self.asked.iter().find(awaits).map(|asked| asked.id)
+    }
+
+    /// Records what became of these symbols. A refusal stands: a symbol needs every kind of request granted.
+    pub(in crate::venue) fn judge(&mut self, symbols: &[FeedSymbol], verdict: Verdict) {
+        for symbol in symbols {
+            let known = &mut self.verdicts[symbol.index()];
+            if !matches!(known, Verdict::Refused(_)) {
+                *known = verdict;
+            }
+        }
+    }
+
+    /// The symbols that are granted.
+    pub(in crate::venue) fn all_granted(&self) -> Vec<FeedSymbol> {
+        let verdicts = FeedSymbol::all(self.verdicts.len()).zip(&self.verdicts);
+        verdicts.filter(|(_, verdict)| **verdict == Verdict::Granted).map(|(symbol, _)| symbol).collect()
+    }
+
+    /// The symbols that are refused, and why.
+    pub(in crate::venue) fn refusals(&self) -> Vec<(FeedSymbol, Reason)> {
+        let refusal = |(symbol, verdict): (FeedSymbol, &Verdict)| match verdict {
+            Verdict::Refused(reason) => Some((symbol, *reason)),
+            Verdict::Open | Verdict::Granted => None,
+        };
+        FeedSymbol::all(self.verdicts.len()).zip(&self.verdicts).filter_map(refusal).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! What a feed and a venue say to each other.
+
+use super::DecodeError;
+use crate::{
+    market::{FeedSymbol, Reason, Update},
+    telemetry::labels::Tally,
+};
+use std::{fmt, time::Duration};
+
+/// A venue's protocol, for one connection after another. It does no I/O and reads no clock.
+pub trait Venue: Send {
+    /// The address to connect to: `ws://` or `wss://`.
+    fn url(&self) -> &str;
+
+    /// The venue's rules for a connection.
+    fn rules(&self) -> Rules;
+
+    /// Begins a connection. Returns the requests to send first, in the venue's order and batches. Requests that can only follow
+    /// an answer, such as subscriptions after a login, go into [`Batch::requests`] later.
+    fn open(&mut self) -> Vec<Request>;
+
+    /// Reads one text or binary frame. Appends its updates to the batch, oldest first; a field that cannot be read is left out
+    /// and counted there.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a frame that is dropped as a whole. The caller counts it. Updates that were appended before stand.
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
+
+    /// The symbols that the venue has refused on this connection, once it has answered all requests. All others are granted.
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
+}
+
+/// What frames contain.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The updates, oldest first.
+    pub updates: Vec<Update>,
+    /// The requests to send next.
+    pub requests: Vec<Request>,
+    /// More answers of the same frame, where it answers several requests.
+    pub answers: Vec<Message>,
+    /// The number of trades that may not set the last price, by their conditions.
+    pub ineligible: u64,
+    /// What was dropped, by reason.
+    pub errors: Tally<DecodeError>,
+}
+
+/// A message to the venue, and the id that its answer is matched by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The id in [`Message::Acknowledged`] and [`Message::Refused`].
+    pub id: u64,
+    /// The text frame to send. `None` sends nothing and waits for what the venue says by itself.
+    pub text: Option<String>,
+}
+
+/// Without its text, which may contain a secret.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.text.as_ref().map(String::len);
+        f.debug_struct("Request").field("id", &self.id).field("bytes", &bytes).finish()
+    }
+}
+
+/// A venue's rules for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// The shortest time between two messages to the venue; pings count.
+    pub between_requests: Duration,
+    /// The age at which a connection is replaced, below the venue's own limit.
+    pub lifetime: Option<Duration>,
+    /// The longest time without data before the connection counts as mute, however well the venue answers pings. `None` where a
+    /// long silence can be normal.
+    pub mute_after: Option<Duration>,
+    /// The ping of the venue's own protocol.
+    pub ping: Option<Ping>,
+    /// The longest time without any text or binary frame, where the venue sends heartbeats once it has granted something. They
+    /// prove the transport, not the data; websocket pongs do not count.
+    pub heartbeat_timeout: Option<Duration>,
+}
+
+/// A ping of the venue's own protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ping {
+    /// The time between two pings.
+    pub every: Duration,
+    /// The text frame to send.
+    pub text: &'static str,
+}
+
+/// What a frame was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// Market data; its updates were appended.
+    Data,
+    /// The request with this id is accepted.
+    Acknowledged(u64),
+    /// The request with this id is refused; without an id it is the oldest unanswered one.
+    Refused(Option<u64>),
+    /// A heartbeat, an answer to a ping, or a part of an answer: it proves the transport, not the data.
+    Control,
+    /// The venue ends this connection.
+    Failed(Failure),
+    /// The venue will close the connection soon; a new one is due now.
+    Closing,
+    /// Frames of this connection are missing: every symbol is stale, and only a new connection can tell what was lost.
+    Gap,
+    /// JSON that has no meaning here.
+    Other,
+}
+
+/// Why a venue ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A person has to act: the key is wrong, or the account lacks these data. Retrying soon would not help.
+    Fatal(Reason),
+    /// It will pass.
+    Passing {
+        /// The earliest time for a retry.
+        retry_after: Option<Duration>,
+    },
+}

@@ -1,0 +1,161 @@
+//! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a venue.
+
+use super::{Credentials, Venue, VenueError};
+use crate::market::{Hours, Origin, Symbol};
+use std::{fmt, io, ops::RangeInclusive, pin::Pin};
+
+/// A venue: its name, its limits, and how to speak with it.
+#[derive(Debug)]
+pub struct Spec {
+    /// The name in the configuration, in metrics and in logs: `[a-z0-9-]`.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// What it trades.
+    pub asset_class: AssetClass,
+    /// When it trades, unless the configuration says otherwise.
+    pub hours: Hours,
+    /// The keys that it requires.
+    pub credentials: CredentialsRule,
+    /// The most symbols that one connection carries.
+    pub symbols_per_connection: usize,
+    /// The most connections that the venue accepts from one account or address.
+    pub connections_max: usize,
+    /// The longest message that the venue sends on a connection with this many symbols, in bytes.
+    pub message_bytes: fn(usize) -> usize,
+    /// Symbols for examples.
+    pub examples: &'static [&'static str],
+    /// The symbols of a feed that lists none. Empty where a feed must list them.
+    pub default_symbols: &'static [&'static str],
+    /// The settings that only this venue has.
+    pub options: &'static [&'static VenueOption],
+    /// The venue's name of a symbol. `None` where it does not follow from the symbol.
+    pub derive: fn(&Symbol) -> Option<String>,
+    /// Where the data come from, by the address that the configuration sets.
+    pub origin: fn(Option<&str>) -> Origin,
+    /// The venue's side of one connection.
+    pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
+    /// Starts a server of this venue inside the process, for feeds without an address.
+    pub local_server: Option<fn(&Options) -> io::Result<LocalServer>>,
+}
+
+/// There is one static spec per venue.
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Spec {}
+
+/// What a venue trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetClass {
+    /// Shares and funds.
+    Equities,
+    /// Coins and their derivatives.
+    Crypto,
+    /// Both.
+    Mixed,
+}
+
+impl AssetClass {
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Equities => "equities",
+            Self::Crypto => "crypto",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// The keys that a venue requires, with an example of the variables that hold them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsRule {
+    /// None: the data are public.
+    Public,
+    /// A key.
+    Key {
+        /// A variable for the key.
+        key_env: &'static str,
+    },
+    /// A key and its secret.
+    KeyAndSecret {
+        /// A variable for the key.
+        key_env: &'static str,
+        /// A variable for the secret.
+        secret_env: &'static str,
+    },
+}
+
+/// A setting of one venue: a number.
+#[derive(Debug)]
+pub struct VenueOption {
+    /// The key in `[[feed]]`.
+    pub name: &'static str,
+    /// The value without the key.
+    pub default: f64,
+    /// The values that are accepted.
+    pub range: RangeInclusive<f64>,
+    /// What it sets, with its unit.
+    pub about: &'static str,
+}
+
+/// The values of a venue's own settings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options(Vec<(&'static str, f64)>);
+
+impl Options {
+    /// The same with this value.
+    pub fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value));
+        self
+    }
+
+    /// The value of a setting, or its default.
+    pub fn get(&self, option: &VenueOption) -> f64 {
+        self.0.iter().find(|(name, _)| *name == option.name).map_or(option.default, |(_, value)| *value)
+    }
+}
+
+/// A symbol that a feed lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSymbol {
+    /// The canonical name.
+    pub symbol: Symbol,
+    /// The venue's name, where it cannot be derived from the canonical one.
+    pub venue_name: Option<String>,
+}
+
+impl From<Symbol> for ListedSymbol {
+    fn from(symbol: Symbol) -> Self {
+        Self { symbol, venue_name: None }
+    }
+}
+
+/// What a venue is given for one connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// The address, instead of the venue's own.
+    pub url: Option<&'a str>,
+    /// The symbols of this connection; updates name them by their place here.
+    pub symbols: &'a [ListedSymbol],
+    /// The keys, where the venue requires them.
+    pub credentials: Option<&'a Credentials>,
+}
+
+/// A venue's server inside the process.
+pub struct LocalServer {
+    /// The address to connect to.
+    pub url: String,
+    /// Serves for ever. Dropping it closes all connections.
+    pub serve: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for LocalServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalServer").field("url", &self.url).finish_non_exhaustive()
+    }
+}
