@@ -1,5 +1,5 @@
-//! The time from an update to a published tick while a second thread reads: one state per symbol against one map behind
-//! one mutex.
+//! From an update to a published tick, with a second thread that reads: a state per symbol, compared with one map
+//! behind one mutex.
 
 mod support;
 
@@ -30,7 +30,8 @@ fn publish(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(UPDATES as u64));
 
     let publish_all = || {
-        let (mut updates, now) = (updates.borrow_mut(), Now::read());
+        let mut updates = updates.borrow_mut();
+        let now = Now::read();
         for index in 0..UPDATES {
             black_box(states[index % SYMBOLS].publish(&updates.next(), now));
         }
@@ -48,7 +49,8 @@ fn publish(criterion: &mut Criterion) {
 
     let map: Mutex<HashMap<String, (Snapshot, Guards)>> = Mutex::default();
     let merge_all = || {
-        let (mut updates, now) = (updates.borrow_mut(), Now::read());
+        let mut updates = updates.borrow_mut();
+        let now = Now::read();
         for index in 0..UPDATES {
             merge(&map, &names[index % SYMBOLS], &updates.next(), now);
         }
@@ -66,7 +68,7 @@ fn publish(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A map of quotes: no numbers, no ring, no frames, so that what it lacks is in its favour.
+/// Merges into a map of snapshots without numbers, rings and frames: it does less, which is in its favour.
 fn merge(map: &Mutex<HashMap<String, (Snapshot, Guards)>>, name: &str, update: &Update, now: Now) {
     let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
     let (snapshot, guards) =
@@ -74,7 +76,7 @@ fn merge(map: &Mutex<HashMap<String, (Snapshot, Guards)>>, name: &str, update: &
     black_box(snapshot.apply(update, guards, now));
 }
 
-/// Does one thing again and again on another thread while the other is measured.
+/// Repeats one thing on another thread while the other is measured.
 fn beside(again: impl Fn() + Sync, measured: impl FnOnce()) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -88,7 +90,7 @@ fn beside(again: impl Fn() + Sync, measured: impl FnOnce()) {
     });
 }
 
-/// All of it: from a frame's bytes to a published tick.
+/// The whole path from a frame's bytes to a published tick.
 fn ingest(criterion: &mut Criterion) {
     const FRAMES: usize = 10_000;
     let mut session = Session::new(&Recording::open());

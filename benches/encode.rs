@@ -1,4 +1,4 @@
-//! A tick to bytes: the encoder against serde_json, and a frame that all clients share against one for each.
+//! From a tick to bytes: the encoder compared with serde_json, and a frame that all clients share with one for each.
 
 mod support;
 
@@ -14,7 +14,7 @@ use tickfan::{
 
 const CLIENTS: u64 = 1_000;
 
-/// What one writes first: a tree of what is known, numbers as floats, formatted.
+/// The obvious way: a tree of all fields, numbers as floats, formatted.
 fn naive(symbol: &str, seq: u64, snapshot: &Snapshot) -> Bytes {
     let mut tree = Map::new();
     tree.insert("symbol".to_owned(), json!(symbol));

@@ -1,4 +1,5 @@
-//! A tick to a thousand streams that keep up: a worker's turns, against a broadcast channel with a task per client.
+//! From a tick to a thousand streams that keep up: a worker's turns, compared with a broadcast channel and a task per
+//! client.
 
 mod support;
 
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 const STREAMS: usize = 1_000;
-/// Ticks that are published before those who wait are served.
+/// Ticks that are published before the streams are served.
 const BURSTS: [usize; 2] = [1, 16];
 
 fn fanout(criterion: &mut Criterion) {
@@ -37,7 +38,8 @@ fn fanout(criterion: &mut Criterion) {
             let (ticks, _) = broadcast::channel::<Bytes>(1_024);
             let taken = Rc::new(Cell::new(0));
             for _ in 0..STREAMS {
-                let (mut ticks, taken) = (ticks.subscribe(), taken.clone());
+                let mut ticks = ticks.subscribe();
+                let taken = taken.clone();
                 local.spawn_local(async move {
                     while let Ok(frame) = ticks.recv().await {
                         taken.set(taken.get() + frame.len());

@@ -1,8 +1,9 @@
-//! Counts the instructions of each step of a tick's path with valgrind and compares them with `instructions.toml`.
-//! Seconds say nothing on a shared machine; counts are the same on every machine with this compiler.
+//! How many instructions each step of a tick's path takes, counted by valgrind, against the figures in
+//! `instructions.toml`. Times vary on a shared machine. Counts are the same on every machine with this compiler.
 //!
-//! Each step runs N and 2N times, each in a process of its own: start and end are in both counts, and the difference is
-//! N times the step. A step whose count rose by more than a tenth fails the run; `TICKFAN_BLESS=1` writes new figures.
+//! Each step runs N and 2N times, in a process each. Both counts include the start and the end of a process, so their
+//! difference is N times the step. A step whose count rose by more than a tenth fails the run; `TICKFAN_BLESS=1` writes
+//! new figures.
 
 #![expect(clippy::print_stdout, reason = "a program of its own")]
 
@@ -23,17 +24,17 @@ use tickfan::{market::Now, venue::Batch, wire::tick_frame};
 
 /// More than a ring holds, so that the ring is full and steady where a step uses one.
 const TIMES: usize = 2_000;
-/// Of the recording that is made up from this seed: a recorded one would be another on each machine.
+/// The seed of the recording: a generated one is the same on each machine.
 const SEED: u64 = 1;
 const STREAMS: usize = 100;
-/// What a count may be of its figure.
+/// The highest ratio of a count to its figure.
 const RATIO_MAX: f64 = 1.1;
 const FIGURES: &str = "benches/instructions.toml";
-/// Set in the processes that are counted: the step, and how often.
+/// The variables of a counted process: the step, and how often it runs.
 const STEP: &str = "TICKFAN_COUNTED_STEP";
 const COUNT: &str = "TICKFAN_COUNTED_TIMES";
 
-/// A step, done so often; and how many operations one time is.
+/// A step, and how many operations it does each time.
 struct Step {
     name: &'static str,
     operations: usize,
@@ -60,7 +61,8 @@ fn read(kind: &str, times: usize) {
 }
 
 fn read_alpaca(times: usize) {
-    let (mut venue, mut batch) = (alpaca::venue(), Batch::default());
+    let mut venue = alpaca::venue();
+    let mut batch = Batch::default();
     for _ in 0..times {
         batch.updates.clear();
         black_box(venue.read(black_box(alpaca::FRAME.as_bytes()), &mut batch)).ok();
@@ -70,7 +72,8 @@ fn read_alpaca(times: usize) {
 
 fn publish(times: usize) {
     let (_cache, states) = cache(1);
-    let (mut updates, now) = (Updates::new(&Recording::generate(SEED)), Now::read());
+    let mut updates = Updates::new(&Recording::generate(SEED));
+    let now = Now::read();
     keep_ticks(&states);
     for _ in 0..times {
         black_box(states[0].publish(&updates.next(), now));
@@ -79,7 +82,8 @@ fn publish(times: usize) {
 
 fn encode(times: usize) {
     let (_cache, states) = cache(1);
-    let (mut updates, now) = (Updates::new(&Recording::generate(SEED)), Now::read());
+    let mut updates = Updates::new(&Recording::generate(SEED));
+    let now = Now::read();
     for _ in 0..10 {
         states[0].publish(&updates.next(), now);
     }
@@ -120,22 +124,22 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
     let is_blessing = env::var_os("TICKFAN_BLESS").is_some();
     let mut counted = String::new();
     let mut risen = Vec::new();
-    println!("{:42} {:>8} {:>8}  of it", "instructions", "now", "figure");
+    println!("{:42} {:>8} {:>8}  ratio", "instructions", "now", "figure");
     for step in &STEPS {
         let difference = count(step, 2 * TIMES)?.saturating_sub(count(step, TIMES)?);
         let now = difference as f64 / (TIMES * step.operations) as f64;
         writeln!(counted, "\"{}\" = {now:.0}", step.name)?;
         let figure = figures.get(step.name).copied();
         let ratio = figure.map(|figure| now / figure);
-        let of_it = ratio.map_or("none".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
-        println!("{:42} {now:>8.0} {:>8.0}  {of_it}", step.name, figure.unwrap_or(f64::NAN));
+        let percent = ratio.map_or("none".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
+        println!("{:42} {now:>8.0} {:>8.0}  {percent}", step.name, figure.unwrap_or(f64::NAN));
         if ratio.is_none_or(|ratio| ratio > RATIO_MAX) {
             risen.push(step.name);
         }
     }
     if is_blessing {
         let head = "# Instructions of each step, counted by benches/instructions.rs on x86-64 with the pinned compiler.\n\
-                    # TICKFAN_BLESS=1 cargo bench --bench instructions writes them anew.\n";
+                    # TICKFAN_BLESS=1 cargo bench --bench instructions writes new figures.\n";
         fs::write(&file, format!("{head}{counted}"))?;
         println!("written to {FIGURES}");
         return Ok(ExitCode::SUCCESS);
@@ -144,8 +148,8 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "\nMore than {:.0} % of its figure, or without one: {}.\nThe profile of each is in {}: read it with \
-         callgrind_annotate. If what it buys is worth it, say so where it is\ncommitted, with new figures: \
+        "\nMore than {:.0} % of its figure, or without a figure: {}.\nTheir profiles are in {}: read them with \
+         callgrind_annotate. If the change is worth the instructions, say so in its commit,\nand write new figures: \
          TICKFAN_BLESS=1 cargo bench --bench instructions",
         RATIO_MAX * 100.0,
         risen.join("; "),
@@ -154,7 +158,7 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The instructions of a process that does a step so often.
+/// The instructions of a process that does a step a number of times.
 fn count(step: &Step, times: usize) -> Result<u64, Box<dyn Error>> {
     let profile = profiles()?.join(format!("{}.callgrind", step.name.replace([' ', ','], "-")));
     let mut option = std::ffi::OsString::from("--callgrind-out-file=");
@@ -166,15 +170,15 @@ fn count(step: &Step, times: usize) -> Result<u64, Box<dyn Error>> {
         .env(COUNT, times.to_string())
         .output()
         .map_err(|error| format!("valgrind cannot be run ({error}): apt-get install valgrind"))?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    let collected = told.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    let report = String::from_utf8_lossy(&output.stderr);
+    let collected = report.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
     collected.filter(|_| output.status.success()).ok_or_else(|| {
-        format!("{} was not counted:\n{told}{}", step.name, String::from_utf8_lossy(&output.stdout)).into()
+        format!("{} was not counted:\n{report}{}", step.name, String::from_utf8_lossy(&output.stdout)).into()
     })
 }
 
 fn profiles() -> Result<PathBuf, Box<dyn Error>> {
-    // Beside the program, which is in the folder of built things.
+    // Beside the program, in the target folder.
     let folder = env::current_exe()?.with_file_name("instructions");
     fs::create_dir_all(&folder)?;
     Ok(folder)

@@ -1,4 +1,5 @@
-//! From a frame's bytes to updates: the venue's reader, against the same without its scan, and a parse to a tree.
+//! From a frame's bytes to updates: the venue's reader, compared with the same without its scan, and with a parse to a
+//! tree.
 
 mod support;
 
@@ -7,12 +8,12 @@ use serde_json::Value;
 use std::hint::black_box;
 use support::{Session, recording::Recording};
 
-/// What one writes first: a tree, and numbers as floats.
+/// The obvious way: a tree, and numbers as floats.
 fn naive(frame: &str) -> (String, f64, f64) {
     let tree: Value = serde_json::from_str(frame).unwrap_or_default();
     let data = &tree["data"];
     let number = |key: &str| data[key].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-    let (price, size) = if data["e"] == "trade" { ("p", "q") } else { ("b", "B") };
+    let [price, size] = if data["e"] == "trade" { ["p", "q"] } else { ["b", "B"] };
     (data["s"].as_str().unwrap_or_default().to_owned(), number(price), number(size))
 }
 
@@ -24,7 +25,7 @@ fn normalize(criterion: &mut Criterion) {
     group.bench_function("venue", |bencher| {
         bencher.iter(|| (0..frames.len()).map(|frame| session.read(frame).len()).sum::<usize>());
     });
-    // A space behind them is nothing that the venue writes: they are left to serde.
+    // The venue never writes a space behind a frame, so serde reads these.
     let mut unusual = Session::new(&Recording::open());
     unusual.frames.iter_mut().for_each(|frame| frame.push(' '));
     group.bench_function("venue, by serde alone", |bencher| {

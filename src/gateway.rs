@@ -5,7 +5,7 @@ use crate::{
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
     config::{self, Config},
-    fanout::{Announcer, WorkerPool, WorkerThreads},
+    fanout::{Announcer, WorkerPool, WorkerThreads, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
@@ -196,10 +196,8 @@ fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
 /// The permits that the configuration asks for, as far as the descriptors allow.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let descriptors = limits::raise_descriptors();
-    let reserved = limits::reserved(
-        config.feeds.iter().map(config::Feed::connection_count).sum(),
-        WorkerPool::worker_count(&config.fanout),
-    );
+    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
+    let reserved = limits::reserved(connections, worker_count(&config.fanout));
     let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
     if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
         info!(

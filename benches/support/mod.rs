@@ -1,4 +1,4 @@
-//! What the benches measure: each stage of a tick's path, fed with what a real session looks like.
+//! The stages of a tick's path, fed with updates as a real session has them.
 
 #![allow(
     dead_code,
@@ -22,8 +22,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
-    cache::{Cache, Published, RingLimits, SymbolState},
-    fanout::{CloseMode, Command, NewStream, Options, Transport, TransportError, Worker, WorkerInbox, WorkerLimits},
+    cache::{Cache, Published, RingLimits, SymbolState, WorkerIndex, WorkerMask},
+    fanout::{
+        CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait, Worker,
+        WorkerInbox, WorkerLimits,
+    },
     market::{Now, Origin, Parts, Symbol, Update},
     venue::{self, Batch, Credentials, ListedSymbol, Setup, Venue},
     wire::{Epoch, StreamName},
@@ -62,8 +65,8 @@ impl Session {
     }
 }
 
-/// The updates of a session, again and again, each newer than all before it, whichever symbol it is applied to. The
-/// updates of a merely repeated session would be late and change nothing.
+/// The updates of a session, again and again. Each is newer than all before it, whichever symbol it is given to: the
+/// updates of a repeated session would otherwise be late, and change nothing.
 pub struct Updates {
     updates: Vec<Update>,
     count: u64,
@@ -88,7 +91,7 @@ pub fn newer(mut update: Update, number: u64) -> Update {
     update
 }
 
-/// A cache with so many symbols.
+/// A cache with this number of symbols.
 pub fn cache(symbols: usize) -> (Cache, Vec<Arc<SymbolState>>) {
     let cache = Cache::new(Epoch::new(1 << 40), RingLimits { count: 1_024, age: Duration::from_secs(10) });
     let register = |index| {
@@ -99,9 +102,15 @@ pub fn cache(symbols: usize) -> (Cache, Vec<Arc<SymbolState>>) {
     (cache, states)
 }
 
-/// From now on ticks are kept for those who come back, as of symbols that somebody wants.
+fn worker() -> WorkerIndex {
+    WorkerIndex::new(0).unwrap()
+}
+
+/// From now on the symbols keep their ticks, as symbols that a worker wants do.
 pub fn keep_ticks(states: &[Arc<SymbolState>]) {
-    states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
+    for state in states {
+        state.join(WorkerMask::only(worker()), Parts::ALL, &mut VecDeque::new());
+    }
 }
 
 /// Alpaca's side, and a frame as it sends them.
@@ -123,14 +132,18 @@ pub mod alpaca {
     }
 }
 
-/// Takes all that it is offered.
+/// Takes all bytes that it is offered.
 pub struct Sink(Rc<Cell<usize>>);
 
 impl Transport for Sink {
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
+    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
+        hello
+    }
+
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
         let bytes = blocks.iter().map(|block| block.len()).sum();
         self.0.set(self.0.get() + bytes);
-        Ok(bytes)
+        Ok(Taken { bytes, full: false })
     }
 
     fn attach(&mut self, _: u64) -> io::Result<()> {
@@ -147,7 +160,7 @@ impl Transport for Sink {
 /// One worker with streams that all want the same symbols and keep up.
 pub struct Fanout {
     pub states: Vec<Arc<SymbolState>>,
-    /// What the streams have taken.
+    /// How many bytes the streams have taken.
     pub bytes: Rc<Cell<usize>>,
     worker: Worker<Sink>,
     inbox: Arc<WorkerInbox<Sink>>,
@@ -169,17 +182,18 @@ impl Fanout {
         };
         let bytes = Rc::new(Cell::new(0));
         for index in 0..streams {
-            let opening = NewStream {
+            let stream = NewStream {
                 name: StreamName::new(index as u64),
-                head: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
+                head: ResponseHead::default(),
+                hello: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
                 symbols: states.clone().into(),
                 options: Options::new(Duration::from_secs(15)),
                 resume: None,
                 permit: Box::new(()),
             };
-            let _ = inbox.send(Command::Open(Sink(bytes.clone()), opening));
+            let _ = inbox.send(Command::Open(Sink(bytes.clone()), stream));
         }
-        let worker = Worker::new(0, inbox.clone(), limits, 1);
+        let worker = Worker::new(worker(), inbox.clone(), limits, 1);
         let mut fanout = Self { states, bytes, worker, inbox, now, _cache: cache };
         fanout.turns();
         fanout
@@ -190,7 +204,7 @@ impl Fanout {
         let state = &self.states[symbol];
         for update in updates {
             if let Published::Tick { interest } = state.publish(update, self.now)
-                && state.marks().set(interest) != 0
+                && !state.marks().set(interest).is_empty()
             {
                 let _ = self.inbox.announce(&mut vec![state.clone()]);
             }
@@ -198,8 +212,8 @@ impl Fanout {
         self.turns();
     }
 
-    /// As many turns as it wants at this moment.
+    /// Takes turns until the worker is idle.
     fn turns(&mut self) {
-        while self.worker.turn(self.now, &[]) == tickfan::fanout::Wait::No {}
+        while self.worker.turn(self.now, &[]) == Wait::No {}
     }
 }

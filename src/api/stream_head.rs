@@ -2,6 +2,7 @@
 
 use super::selection::Selection;
 use crate::{
+    fanout::ResponseHead,
     market::{Now, Symbol, UnixMicros},
     server::Response,
     wire::{Bye, Epoch, Hello, StreamName, bye, hello},
@@ -33,44 +34,28 @@ pub(super) fn stream_response() -> Response {
     response
 }
 
-/// The first bytes of a stream. `headers` are its answer's.
-pub(super) fn opening_bytes(
-    headers: &HeaderMap,
-    name: StreamName,
-    selection: &Selection,
-    epoch: Epoch,
-    now: Now,
-) -> Bytes {
+/// The head of a stream's response, with the header fields of its answer. The transport writes it.
+pub(super) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHead {
+    let now: SystemTime = UNIX_EPOCH + Duration::from_micros(now.0.unsigned_abs());
+    let date = HeaderValue::try_from(httpdate::fmt_http_date(now)).expect("a date is a header's value");
+    let fields = headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+    std::iter::once((header::DATE, date)).chain(fields).collect()
+}
+
+/// The first block of a stream's body.
+pub(super) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch, now: Now) -> Bytes {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
-    let hello = hello(&Hello {
+    hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
         stream: name,
         epoch,
         now: now.unix,
         symbols: &symbols,
         unknown: &selection.unknown,
-    });
-    let mut out = head(headers, now.unix);
-    out.extend_from_slice(&hello);
-    out.into()
+    })
 }
 
 /// The body for a rejected stream. Its status is 200: any other would end a native EventSource for good.
 pub(super) fn busy_bytes() -> Bytes {
     bye(Bye::Busy, Duration::from_millis(rand::random_range(BUSY_RETRY_MILLIS)))
-}
-
-/// No length and no `transfer-encoding`: the body ends with the connection, so frames are the same for every transport.
-fn head(headers: &HeaderMap, now: UnixMicros) -> Vec<u8> {
-    let now: SystemTime = UNIX_EPOCH + Duration::from_micros(now.0.unsigned_abs());
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(b"HTTP/1.1 200 OK\r\ndate: ");
-    out.extend_from_slice(httpdate::fmt_http_date(now).as_bytes());
-    for (name, value) in headers {
-        for bytes in [b"\r\n", name.as_str().as_bytes(), b": ", value.as_bytes()] {
-            out.extend_from_slice(bytes);
-        }
-    }
-    out.extend_from_slice(b"\r\n\r\n");
-    out
 }

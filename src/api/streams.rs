@@ -3,7 +3,7 @@
 use super::{
     rejections::{Rejection, Rejections},
     services::{Services, StreamSink},
-    stream_head::{busy_bytes, opening_bytes, stream_response},
+    stream_head::{busy_bytes, hello_block, response_head, stream_response},
     stream_request::StreamRequest,
 };
 use crate::{
@@ -86,10 +86,11 @@ impl Streams for ClientStreams {
         };
         let StreamRequest { selection, params } = request;
         let name = StreamName::new(rand::random());
-        let head = opening_bytes(head.headers(), name, &selection, self.epoch, Now::read());
+        let now = Now::read();
         Outcome::Stream(NewStream {
             name,
-            head,
+            head: response_head(head.headers(), now.unix),
+            hello: hello_block(name, &selection, self.epoch, now),
             symbols: selection.known.into_boxed_slice(),
             options: params.options(self.heartbeat),
             resume: params.after(self.epoch).map(|after| Resume { after, bytes: self.replay_bytes }),

@@ -1,17 +1,28 @@
 //! The latest of every symbol: a lock-sharded map from symbol to its shared state.
 //!
-//! The map is looked up once by whoever needs a symbol for long, and its state then held. A state's one mutex guards
-//! quote, numbers, ring and interest, and is held for a merge or a copy of a few pointers, never across I/O.
+//! A caller that needs a symbol for long looks it up once and then holds its state. A state's one mutex guards the
+//! snapshot, its numbers, the ring and the workers' interest. It is held for a merge or for a copy of a few pointers,
+//! never across I/O.
 
+mod ids;
+mod worker_mask;
 mod marks;
-mod ring;
-mod state;
 mod tick;
+mod ring;
+mod shared;
+mod interest;
+mod published;
+mod state;
+#[cfg(test)]
+mod state_tests;
 
+pub use ids::{SymbolId, WORKERS_MAX, WorkerIndex};
 pub use marks::Marks;
+pub use published::Published;
 pub use ring::RingLimits;
-pub use state::{Published, SymbolState};
+pub use state::SymbolState;
 pub use tick::Tick;
+pub use worker_mask::WorkerMask;
 
 use crate::{
     market::{Now, Origin, Symbol},
@@ -19,7 +30,8 @@ use crate::{
 };
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64};
+use shared::Shared;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The most symbols that one gateway carries: about 1 KB each while nobody reads them.
 pub const SYMBOLS_MAX: usize = 100_000;
@@ -27,25 +39,15 @@ pub const SYMBOLS_MAX: usize = 100_000;
 /// All symbols of the gateway.
 pub struct Cache {
     map: DashMap<Symbol, Arc<SymbolState>, RandomState>,
-    /// The same states by name, for listing a prefix without a walk over the map.
+    /// The same states by name, so that a prefix is listed without a walk over the map.
     sorted: RwLock<Vec<Arc<SymbolState>>>,
     shared: Arc<Shared>,
-}
-
-/// What the states of all symbols have in common.
-pub(crate) struct Shared {
-    pub(crate) epoch: Epoch,
-    pub(crate) ring: RingLimits,
-    /// The number of the newest tick of all.
-    pub(crate) n: AtomicU64,
-    /// How many frames were encoded.
-    pub(crate) encoded: AtomicU64,
 }
 
 /// Why a symbol cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
-    /// It is there already.
+    /// It is registered already.
     #[error("{0} is registered already: a symbol has one feed")]
     Twice(Symbol),
     /// There are [`SYMBOLS_MAX`].
@@ -56,14 +58,13 @@ pub enum RegisterError {
 impl Cache {
     /// An empty cache.
     pub fn new(epoch: Epoch, ring: RingLimits) -> Self {
-        let shared = Shared { epoch, ring, n: AtomicU64::new(0), encoded: AtomicU64::new(0) };
-        Self { map: DashMap::default(), sorted: RwLock::default(), shared: Arc::new(shared) }
+        Self { map: DashMap::default(), sorted: RwLock::default(), shared: Arc::new(Shared::new(epoch, ring)) }
     }
 
-    /// Adds a symbol that `feed` will speak of.
+    /// Adds a symbol of `feed`.
     ///
     /// # Errors
-    /// [`RegisterError`], as said there.
+    /// [`RegisterError`]: the symbol is registered already, or the cache is full.
     pub fn register(
         &self,
         symbol: Symbol,
@@ -79,7 +80,8 @@ impl Cache {
         if sorted.len() == SYMBOLS_MAX {
             return Err(RegisterError::Full);
         }
-        let state = Arc::new(SymbolState::new(sorted.len(), symbol.clone(), feed, origin, self.shared.clone(), now));
+        let id = SymbolId::new(sorted.len());
+        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, self.shared.clone(), now));
         sorted.insert(place, state.clone());
         self.map.insert(symbol, state.clone());
         Ok(state)
@@ -99,8 +101,8 @@ impl Cache {
         (listed, matching.next().is_some())
     }
 
-    /// Takes what is too old to come again from the rings of `count` symbols, by name from the `from`th on; returns where the
-    /// next sweep goes on.
+    /// Drops the ticks that are too old to be replayed from the rings of `count` symbols, by name from the `from`th on.
+    /// Returns where the next sweep goes on.
     pub fn sweep(&self, from: usize, count: usize, now: Now) -> usize {
         let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
         sorted.iter().skip(from).take(count).for_each(|state| state.sweep(now));
@@ -112,19 +114,19 @@ impl Cache {
         self.sorted.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The life of the sequence numbers.
+    /// The epoch of the sequence numbers.
     pub fn epoch(&self) -> Epoch {
         self.shared.epoch
     }
 
     /// How many frames were encoded so far: at most one per tick, whatever the number of streams.
     pub fn frames_encoded(&self) -> u64 {
-        self.shared.encoded.load(std::sync::atomic::Ordering::Relaxed)
+        self.shared.frames_encoded()
     }
 }
 
@@ -167,11 +169,13 @@ mod tests {
 
     #[test]
     fn rule_10_a_sweep_takes_from_quiet_symbols_what_is_too_old_some_at_a_time() {
-        let (now, age) = (Now::read(), Duration::from_secs(1));
+        let now = Now::read();
+        let age = Duration::from_secs(1);
+        let worker = WorkerMask::only(WorkerIndex::new(0).unwrap());
         let cache = cache(&["A", "B", "C", "D", "E"]);
         let states = cache.list("", 5).0;
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
-        states.iter().for_each(|state| state.join(1, Parts::ALL, &mut VecDeque::new()));
+        states.iter().for_each(|state| state.join(worker, Parts::ALL, &mut VecDeque::new()));
         states.iter().for_each(|state| (0..4).for_each(|_| _ = state.publish(&trade, now)));
         let lens = || states.iter().map(|state| state.ring_len()).collect::<Vec<_>>();
         assert_eq!(cache.sweep(0, 9, now.after(age / 2)), 0);

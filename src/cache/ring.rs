@@ -1,13 +1,13 @@
 //! The newest ticks of a symbol.
 
-use super::Tick;
+use super::tick::Tick;
 use std::{
     collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// How much a ring keeps beside the newest tick, which it always does.
+/// How much a ring keeps. It always keeps the newest tick.
 #[derive(Debug, Clone, Copy)]
 pub struct RingLimits {
     /// The most ticks.
@@ -35,7 +35,7 @@ impl Ring {
         self.0.back().expect("a ring is never empty")
     }
 
-    /// Adds the newest tick and drops what is beyond the limits by then.
+    /// Adds the newest tick, and drops the ticks beyond the limits.
     pub(super) fn push(&mut self, tick: Arc<Tick>, limits: RingLimits) {
         let now = tick.published;
         self.0.push_back(tick);
@@ -45,7 +45,7 @@ impl Ring {
         self.drop_outdated(now, limits);
     }
 
-    /// Drops what is too old by now.
+    /// Drops the ticks that are too old by now.
     pub(super) fn drop_outdated(&mut self, now: Instant, limits: RingLimits) {
         while self.0.len() > 1 && limits.is_outdated(&self.0[0], now) {
             self.0.pop_front();
@@ -55,14 +55,14 @@ impl Ring {
         }
     }
 
-    /// Replaces all that it holds: nobody reads this symbol.
+    /// Replaces all that it holds: no stream reads this symbol.
     pub(super) fn keep_only(&mut self, tick: Arc<Tick>) {
         self.0.clear();
         self.0.push_back(tick);
         self.0.shrink_to(1);
     }
 
-    /// The ticks from `seq` on, or all where some of those are gone.
+    /// The ticks from `seq` on, or all where the ring has dropped some of those.
     pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
         let oldest = self.0.front().expect("a ring is never empty").seq;
         let skipped = usize::try_from(seq.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());

@@ -1,10 +1,10 @@
-//! What a ring holds and a stream sends: a quote's version, its numbers, and its frame once somebody needs it.
+//! A tick: a version of a symbol's snapshot, its numbers, and its frame once a worker needs it.
 
 use crate::market::{Part, Parts, Snapshot};
 use bytes::Bytes;
 use std::{sync::OnceLock, time::Instant};
 
-/// A quote's new version.
+/// A new version of a symbol's snapshot.
 #[derive(Debug)]
 pub struct Tick {
     /// The whole latest state.
@@ -13,23 +13,23 @@ pub struct Tick {
     pub seq: u64,
     /// Its number among all ticks of the gateway; 0 for `seq` 0.
     pub n: u64,
-    /// What it changed.
+    /// The parts that it changed.
     pub changed: Parts,
     /// The `seq` before this one that last changed each part, by [`Part`].
     pub prior: [u64; Part::ALL.len()],
     /// When it was received from the venue, or made by the gateway.
     pub published: Instant,
-    /// Encoded by the first that asks the symbol's state for it.
+    /// The first worker that needs it encodes it.
     pub(super) frame: OnceLock<Bytes>,
 }
 
 impl Tick {
-    /// Whether somebody has needed its frame.
+    /// Whether a worker has needed its frame.
     pub fn is_encoded(&self) -> bool {
         self.frame.get().is_some()
     }
 
-    /// The `seq` that last changed one of these parts: whether they are news to somebody who has an older tick.
+    /// The `seq` that last changed one of these parts: they are news to a stream that has an older tick.
     pub fn last_change(&self, parts: Parts) -> u64 {
         if self.changed.intersects(parts) { self.seq } else { self.last_change_before(parts) }
     }

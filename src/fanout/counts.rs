@@ -1,8 +1,14 @@
-//! What a worker has done: plain integers, read by others once a second.
+//! The counts of a worker: plain integers, which other threads read once a second.
 
-use super::{stream::Missed, transport::CloseReason};
+use super::{close_reason::CloseReason, missed::Missed};
 use crate::telemetry::Histogram;
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// Where a worker leaves its counts for other threads.
+pub(super) type SharedCounts = Arc<Mutex<Counts>>;
 
 /// A worker's counts since its start, and two gauges.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +19,7 @@ pub struct Counts {
     pub full: u64,
     /// Streams opened.
     pub opened: u64,
-    /// Streams ended, by [`Closed`].
+    /// Streams ended, by [`CloseReason`].
     pub closed: [u64; CloseReason::ALL.len()],
     /// Ticks written, at least their first byte.
     pub ticks: u64,
@@ -25,7 +31,7 @@ pub struct Counts {
     pub writes: u64,
     /// From a tick's receipt to the turn that wrote it, where the transport had room all that time.
     pub delivery: Histogram,
-    /// The same, where the tick had to wait for room.
+    /// The same time, where the tick had to wait for room.
     pub delivery_when_full: Histogram,
     /// From a stream's opening to the turn that wrote its first tick.
     pub first_tick: Histogram,
@@ -46,12 +52,14 @@ impl Counts {
         delivery.record(age);
     }
 
-    /// Adds another worker's.
+    /// Adds another worker's counts.
     pub fn add(&mut self, other: &Self) {
         self.streams += other.streams;
         self.full += other.full;
         self.opened += other.opened;
-        self.closed.iter_mut().zip(other.closed).for_each(|(sum, count)| *sum += count);
+        for (sum, count) in self.closed.iter_mut().zip(other.closed) {
+            *sum += count;
+        }
         self.ticks += other.ticks;
         self.missed.add(other.missed);
         self.bytes += other.bytes;

@@ -1,15 +1,15 @@
 //! The one place where other threads reach a worker.
 //!
-//! Together with [`Marks`](crate::cache::Marks) it makes the hand-over that no change of a symbol may fall through;
-//! `tests/loom/main.rs` compiles this file against loom and tries all interleavings.
+//! Together with [`Marks`](crate::cache::Marks) it hands changes of symbols over from publishers to workers, and must
+//! lose none. `tests/loom/main.rs` compiles both files against loom and tries all interleavings.
 
 use crate::sync::{Mutex, PoisonError};
 use std::mem;
 
 /// A worker's inbox: changed symbols and commands.
 ///
-/// It is bounded by what goes in: a symbol enters once until its mark is cleared, and a command stands for a stream that
-/// holds a permit, or is one of the few that the gateway itself gives.
+/// It is bounded by what goes in. A symbol enters once until its mark is cleared. A command stands for a stream that
+/// holds a permit, for the readiness of such a stream's transport, or is one of the few that the gateway itself gives.
 pub struct Inbox<Symbol, Command> {
     inner: Mutex<Inner<Symbol, Command>>,
 }
@@ -17,7 +17,7 @@ pub struct Inbox<Symbol, Command> {
 struct Inner<Symbol, Command> {
     changed: Vec<Symbol>,
     commands: Vec<Command>,
-    /// The worker waits, or is about to: whoever adds something must wake it, and no one else.
+    /// The worker waits, or is about to. The thread that adds the first entry must wake it.
     asleep: bool,
 }
 
@@ -45,7 +45,8 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
         mem::take(&mut inner.asleep)
     }
 
-    /// Takes the commands, and the changed symbols if these are asked for, into lists that are empty. The worker is awake.
+    /// Moves the commands, and the changed symbols if `changed` is given, into lists that are empty. The worker is
+    /// awake.
     pub fn take(&self, changed: Option<&mut Vec<Symbol>>, commands: &mut Vec<Command>) {
         let mut inner = self.lock();
         inner.asleep = false;
@@ -55,7 +56,7 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
         mem::swap(&mut inner.commands, commands);
     }
 
-    /// The worker is about to wait; `false`: something came, so it must not.
+    /// The worker is about to wait; `false`: there are new entries, so it must not.
     #[must_use]
     pub fn sleep(&self) -> bool {
         let mut inner = self.lock();

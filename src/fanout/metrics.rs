@@ -1,6 +1,6 @@
 //! The workers' counts as metrics.
 
-use super::{counts::Counts, transport::CloseReason};
+use super::{close_reason::CloseReason, counts::Counts};
 use crate::telemetry::catalog;
 use metrics::{Counter, Gauge};
 
@@ -23,7 +23,7 @@ impl StreamMetrics {
             streams: catalog::STREAMS.handle([]),
             stalled: catalog::STREAMS_STALLED.handle([]),
             opened: catalog::STREAMS_OPENED.handle([]),
-            closed: CloseReason::ALL.map(|why| catalog::STREAMS_CLOSED.handle([why.name().into()])),
+            closed: CloseReason::ALL.map(|reason| catalog::STREAMS_CLOSED.handle([reason.name().into()])),
             ticks: catalog::STREAM_TICKS_SENT.handle([]),
             missed: ["lag", "options", "ring"].map(|cause| catalog::STREAM_TICKS_MISSED.handle([cause.into()])),
             bytes: catalog::STREAM_SENT_BYTES.handle([]),
@@ -31,15 +31,19 @@ impl StreamMetrics {
         }
     }
 
-    /// Sets them to what was counted, and appends to `out` what no handle holds: the histograms.
+    /// Sets them to the workers' counts, and appends the histograms, which have no handles, to `out`.
     pub fn publish(&self, counts: &Counts, out: &mut String) {
         self.streams.set(counts.streams as f64);
         self.stalled.set(counts.full as f64);
         self.opened.absolute(counts.opened);
-        self.closed.iter().zip(counts.closed).for_each(|(counter, count)| counter.absolute(count));
+        for (counter, count) in self.closed.iter().zip(counts.closed) {
+            counter.absolute(count);
+        }
         self.ticks.absolute(counts.ticks);
         let missed = [counts.missed.lag, counts.missed.options, counts.missed.ring];
-        self.missed.iter().zip(missed).for_each(|(counter, count)| counter.absolute(count));
+        for (counter, count) in self.missed.iter().zip(missed) {
+            counter.absolute(count);
+        }
         self.bytes.absolute(counts.bytes);
         self.writes.absolute(counts.writes);
         let delivery = [(["free"], &counts.delivery), (["full"], &counts.delivery_when_full)];

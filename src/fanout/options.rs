@@ -1,4 +1,4 @@
-//! What a client asked for beside its symbols.
+//! The options that a client gives beside its symbols.
 
 use crate::market::{Part, Parts};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A stream's options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// The parts whose change makes a symbol due. The status is always among them.
+    /// The parts whose change makes a symbol due, the status always among them.
     parts: Parts,
     /// The shortest time between two writes, each of which carries the newest of each changed symbol.
     pub interval: Option<Duration>,
@@ -15,18 +15,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// All parts, at any rate.
+    /// All parts, without a limit of the rate.
     pub fn new(heartbeat: Duration) -> Self {
         Self { parts: Parts::ALL, interval: None, heartbeat }
     }
 
-    /// Only these parts, and the status.
+    /// Limits them to these parts, and the status.
     #[must_use]
     pub fn on(self, parts: Parts) -> Self {
         Self { parts: parts.iter().chain([Part::Status]).collect(), ..self }
     }
 
-    /// At most one write in this time.
+    /// Limits them to one write in this time.
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         Self { interval: Some(interval), ..self }
@@ -37,7 +37,7 @@ impl Options {
         self.parts
     }
 
-    /// Whether they leave ticks out that another stream would get.
+    /// Whether the stream gets fewer ticks than one without options.
     pub(super) fn leave_out(&self) -> bool {
         self.parts != Parts::ALL || self.interval.is_some()
     }

@@ -1,17 +1,17 @@
-//! When changes are taken, and how long a worker rests once it has caught up: as its load grows, fewer rounds and larger
-//! writes. docs/decisions/0005-rounds.md has the measurements.
+//! When a worker takes changes, and how long it pauses once it has caught up: as its load grows, it makes fewer rounds
+//! and larger writes. docs/decisions/0005-rounds.md has the measurements.
 
 use std::{
     mem,
     time::{Duration, Instant},
 };
 
-/// A rest is so many times as long as the round before it.
-const REST_PER_ROUND: u32 = 2;
-/// The longest rest that the load makes.
-const REST_MAX: Duration = Duration::from_millis(10);
-/// A shorter rest is none: the kernel's timers are not that exact, and it would spare nothing.
-const REST_MIN: Duration = Duration::from_micros(100);
+/// A pause is so many times as long as the round before it.
+const PAUSE_PER_ROUND: u32 = 2;
+/// The longest pause that the load makes.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// A shorter pause is skipped: the kernel's timers are not that exact, and it would save nothing.
+const PAUSE_MIN: Duration = Duration::from_micros(100);
 
 /// When a worker wants its next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,49 +24,48 @@ pub enum Wait {
     Forever,
 }
 
-/// Decides when the next round may begin. A round is all turns from a rest to the one that leaves nothing to do.
+/// Decides when the next round may begin. A round is all turns from a pause to the turn that leaves nothing to do.
 #[derive(Debug)]
 pub(super) enum Pace {
-    /// As the load has it.
+    /// The load decides.
     Load {
-        /// What the running round has taken so far.
+        /// How long the running round has taken so far.
         busy: Duration,
     },
-    /// Changes are taken once in an interval, however long it takes to write them.
+    /// The worker takes changes once in an interval, however long it takes to write them.
     Fixed {
         interval: Duration,
-        /// The end of the interval that began when changes were taken last.
+        /// The end of the interval that began when the worker took changes last.
         end: Option<Instant>,
     },
 }
 
 impl Pace {
-    /// With a fixed interval, or as the load has it.
+    /// With a fixed interval; `None`: the load decides.
     pub(super) fn new(interval: Option<Duration>) -> Self {
         interval.map_or(Self::Load { busy: Duration::ZERO }, |interval| Self::Fixed { interval, end: None })
     }
 
-    /// Whether changes may be taken by now.
+    /// Whether the worker may take changes now.
     pub(super) fn may_take(&self, now: Instant) -> bool {
         !matches!(self, Self::Fixed { end: Some(end), .. } if now < *end)
     }
 
-    /// There were changes, and they have been taken.
+    /// The worker has taken changes.
     pub(super) fn changes_taken(&mut self, now: Instant) {
         if let Self::Fixed { interval, end } = self {
             *end = Some(now + *interval);
         }
     }
 
-    /// After a turn that began at `began` and took so long: the rest before the next one, which is none while there is
-    /// more to do.
-    pub(super) fn rest(&mut self, began: Instant, took: Duration, wait: Wait) -> Duration {
+    /// How long to pause after a turn that began at `began` and took so long: not at all while there is more to do.
+    pub(super) fn pause_after(&mut self, began: Instant, took: Duration, wait: Wait) -> Duration {
         let caught_up = wait != Wait::No;
         match self {
             Self::Load { busy } => {
                 *busy += took;
-                let rest = if caught_up { mem::take(busy) * REST_PER_ROUND } else { Duration::ZERO };
-                Some(rest.min(REST_MAX)).filter(|rest| *rest >= REST_MIN).unwrap_or_default()
+                let pause = if caught_up { mem::take(busy) * PAUSE_PER_ROUND } else { Duration::ZERO };
+                Some(pause.min(PAUSE_MAX)).filter(|pause| *pause >= PAUSE_MIN).unwrap_or_default()
             }
             Self::Fixed { end: Some(end), .. } if caught_up => end.saturating_duration_since(began + took),
             Self::Fixed { .. } => Duration::ZERO,
@@ -83,57 +82,61 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_grows_with_the_round_before_it_up_to_its_limit() {
-        for (took, rest) in [(0, 0), (49, 0), (50, 100), (300, 600), (5_000, 10_000), (80_000, 10_000)] {
-            let rests = Pace::new(None).rest(Instant::now(), micros(took), Wait::Forever);
-            assert_eq!(rests, micros(rest), "after {took} µs");
+    fn a_pause_grows_with_the_round_before_it_up_to_its_limit() {
+        for (took, pause) in [(0, 0), (49, 0), (50, 100), (300, 600), (5_000, 10_000), (80_000, 10_000)] {
+            let pauses = Pace::new(None).pause_after(Instant::now(), micros(took), Wait::Forever);
+            assert_eq!(pauses, micros(pause), "after {took} µs");
         }
     }
 
     #[test]
-    fn a_round_is_all_turns_since_the_last_rest() {
-        let (mut pace, now) = (Pace::new(None), Instant::now());
+    fn a_round_is_all_turns_since_the_last_pause() {
+        let mut pace = Pace::new(None);
+        let now = Instant::now();
         pace.changes_taken(now);
         assert!(pace.may_take(now), "changes are taken in every turn");
-        assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
-        assert_eq!(pace.rest(now, micros(1_000), Wait::No), Duration::ZERO);
-        assert_eq!(pace.rest(now, micros(500), Wait::Forever), micros(5_000));
-        assert_eq!(pace.rest(now, micros(500), Wait::Forever), micros(1_000));
+        assert_eq!(pace.pause_after(now, micros(1_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.pause_after(now, micros(1_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.pause_after(now, micros(500), Wait::Forever), micros(5_000));
+        assert_eq!(pace.pause_after(now, micros(500), Wait::Forever), micros(1_000));
     }
 
     #[test]
     fn in_an_interval_changes_are_taken_once_whether_they_are_all_written_or_not() {
-        let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
+        let mut pace = Pace::new(Some(micros(20_000)));
+        let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         pace.changes_taken(at(0));
-        assert_eq!(pace.rest(at(0), micros(3_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.pause_after(at(0), micros(3_000), Wait::No), Duration::ZERO);
         assert!(!pace.may_take(at(3)));
-        assert_eq!(pace.rest(at(3), micros(5_000), Wait::Forever), micros(12_000));
+        assert_eq!(pace.pause_after(at(3), micros(5_000), Wait::Forever), micros(12_000));
         assert!(!pace.may_take(at(19)) && pace.may_take(at(20)));
         pace.changes_taken(at(20));
-        assert_eq!(pace.rest(at(20), micros(19_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.pause_after(at(20), micros(19_000), Wait::No), Duration::ZERO);
         assert!(!pace.may_take(at(39)));
-        assert_eq!(pace.rest(at(39), micros(4_000), Wait::No), Duration::ZERO);
+        assert_eq!(pace.pause_after(at(39), micros(4_000), Wait::No), Duration::ZERO);
         assert!(pace.may_take(at(43)), "the next interval may begin in the middle of a long round");
     }
 
     #[test]
-    fn an_interval_begins_with_what_it_takes_and_not_in_quiet() {
-        let (mut pace, start) = (Pace::new(Some(micros(20_000))), Instant::now());
+    fn an_interval_begins_when_changes_are_taken_and_not_in_quiet() {
+        let mut pace = Pace::new(Some(micros(20_000)));
+        let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         assert!(pace.may_take(at(0)));
-        assert_eq!(pace.rest(at(0), micros(100), Wait::Forever), Duration::ZERO, "a turn that found nothing");
+        assert_eq!(pace.pause_after(at(0), micros(100), Wait::Forever), Duration::ZERO, "a turn that found nothing");
         assert!(pace.may_take(at(1)));
         pace.changes_taken(at(1));
         assert!(!pace.may_take(at(20)) && pace.may_take(at(90)));
-        assert_eq!(pace.rest(at(90), micros(100), Wait::Forever), Duration::ZERO);
+        assert_eq!(pace.pause_after(at(90), micros(100), Wait::Forever), Duration::ZERO);
     }
 
     #[test]
-    fn an_interval_of_0_is_none() {
-        let (mut pace, now) = (Pace::new(Some(Duration::ZERO)), Instant::now());
+    fn an_interval_of_0_holds_nothing_back() {
+        let mut pace = Pace::new(Some(Duration::ZERO));
+        let now = Instant::now();
         pace.changes_taken(now);
         assert!(pace.may_take(now));
-        assert_eq!(pace.rest(now, micros(300), Wait::Forever), Duration::ZERO);
+        assert_eq!(pace.pause_after(now, micros(300), Wait::Forever), Duration::ZERO);
     }
 }

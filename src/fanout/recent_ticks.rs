@@ -1,7 +1,7 @@
-//! What of a symbol a stream that keeps up may still lack.
+//! The ticks of a symbol that a stream that keeps up may still lack.
 
 use crate::{
-    cache::{SymbolState, Tick},
+    cache::{SymbolState, Tick, WorkerMask},
     market::{Part, Parts},
 };
 use std::{
@@ -15,18 +15,18 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 
 /// A worker's copy of the young end of a symbol's ring: pointers to its newest ticks, without a hole in `seq`.
 ///
-/// It saves a lock per stream and write. It holds at least the newest tick, and beyond that what is younger than
-/// `max_lag`: a stream further behind gets the newest anyway.
+/// It saves a lock per stream and write. It holds at least the newest tick, and all that are younger than `max_lag`: a
+/// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The `seq` up to which [`RecentTicks::refresh`] has told what changed. A join may have brought newer ticks, whose change
-    /// the other streams have yet to hear of.
-    told: u64,
-    /// A stream has joined: until then its starting point must not be dropped, however old it is.
+    /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
+    /// the other streams are not marked for yet.
+    reported: u64,
+    /// Until then, the starting point of the stream that joined last is not dropped, however old it is.
     keep_until: Instant,
 }
 
-/// What bounds a window, and how far a stream may be behind.
+/// The limits of a worker's recent ticks, and of a stream's lag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecentLimits {
     pub(super) max_lag: Duration,
@@ -38,11 +38,12 @@ pub(super) struct RecentLimits {
 pub(super) struct Cursor {
     /// The `seq` of the first tick that was not sent.
     pub(super) next: u64,
-    /// The newest tick when the stream joined: it gets that one, or a newer one, whatever parts it wants.
-    pub(super) owes: u64,
+    /// The `seq` of the newest tick when the stream joined. The stream gets that tick, or a newer one, whatever parts
+    /// it wants.
+    pub(super) initial: u64,
 }
 
-/// How a stream looks at a recent.
+/// How a stream reads a symbol's recent ticks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadPolicy {
     pub(super) now: Instant,
@@ -51,21 +52,21 @@ pub(super) struct ReadPolicy {
     pub(super) joined: Instant,
     /// The parts whose change makes the symbol due.
     pub(super) parts: Parts,
-    /// Only the newest is ever wanted.
+    /// Whether it only ever wants the newest.
     pub(super) newest_only: bool,
 }
 
 impl RecentTicks {
     /// No tick yet: the first stream is about to join.
     pub(super) fn new(now: Instant) -> Self {
-        Self { ticks: VecDeque::new(), told: 0, keep_until: now }
+        Self { ticks: VecDeque::new(), reported: 0, keep_until: now }
     }
 
     /// A stream joins; returns where it starts.
     pub(super) fn join(
         &mut self,
         state: &SymbolState,
-        worker: u64,
+        worker: WorkerMask,
         parts: Parts,
         now: Instant,
         limits: RecentLimits,
@@ -74,46 +75,48 @@ impl RecentTicks {
         state.join(worker, parts, &mut self.ticks);
         let newest = self.newest().seq;
         if is_first {
-            self.told = newest;
+            self.reported = newest;
         }
         self.keep_until = now + limits.max_lag;
         self.trim(now, limits);
-        Cursor { next: newest, owes: newest }
+        Cursor { next: newest, initial: newest }
     }
 
-    /// The tick before `seq`, if it is after `after` and not too old to come again. The ring is asked for some at a time.
+    /// The tick before `seq`, if it is after `after` and not too old to be replayed. The ring is read some ticks at a
+    /// time.
     pub(super) fn replayed(&mut self, state: &SymbolState, seq: u64, after: u64, now: Instant) -> Option<&Arc<Tick>> {
         if self.ticks[0].seq == seq && self.ticks[0].n > after {
             state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
         }
-        let place = usize::try_from(seq.checked_sub(self.ticks[0].seq + 1)?).ok()?;
-        self.ticks.get(place).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
+        let index = usize::try_from(seq.checked_sub(self.ticks[0].seq + 1)?).ok()?;
+        self.ticks.get(index).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
     }
 
     /// Reads what is new; returns the parts that have changed since the last time.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
-        let is_news = |&part: &Part| newest.last_change(Parts::from_iter([part])) > self.told;
+        let is_news = |&part: &Part| newest.last_change(Parts::from_iter([part])) > self.reported;
         let changed = Part::ALL.into_iter().filter(is_news).collect();
-        self.told = newest.seq;
+        self.reported = newest.seq;
         changed
     }
 
-    /// Reads what is new, and tells nobody.
+    /// Reads what is new, and reports no change.
     pub(super) fn catch_up(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) {
         state.read_new(&mut self.ticks);
         self.trim(now, limits);
     }
 
     pub(super) fn newest(&self) -> &Arc<Tick> {
-        self.ticks.back().expect("a window is never empty once a stream has joined")
+        self.ticks.back().expect("there is a tick once a stream has joined")
     }
 
-    /// What a stream still lacks, oldest first: every tick that it wants while the oldest of them is here and younger than
-    /// `max_lag`, counted from its publishing or the stream's join; else the newest alone, whatever it changed.
+    /// The ticks that a stream still lacks, oldest first. A stream that keeps up gets every tick that it wants: the
+    /// oldest of them is here, and younger than `max_lag`, counted from its publishing or the stream's join. Any other
+    /// stream gets the newest tick alone, whatever it changed.
     pub(super) fn pending(&self, cursor: Cursor, policy: ReadPolicy) -> impl Iterator<Item = &Arc<Tick>> {
-        let is_due = self.newest().last_change(policy.parts).max(cursor.owes) >= cursor.next;
+        let is_due = self.newest().last_change(policy.parts).max(cursor.initial) >= cursor.next;
         let first = if is_due { self.first_in_order(cursor, policy) } else { None };
         let skipped = match (is_due, first) {
             (false, _) => self.ticks.len(),
@@ -124,15 +127,15 @@ impl RecentTicks {
         self.ticks.range(skipped..).filter(move |tick| alone || cursor.wants(tick, policy))
     }
 
-    /// Where the ticks that the stream wants begin, if it keeps up: none of them is lost, and the oldest is young.
+    /// Where the ticks that the stream wants begin, if it keeps up: it lost none of them, and the oldest is young.
     fn first_in_order(&self, cursor: Cursor, policy: ReadPolicy) -> Option<usize> {
         let oldest = &self.ticks[0];
         let is_lost = cursor.next < oldest.seq && cursor.last_wanted_before(oldest, policy) >= cursor.next;
         if policy.newest_only || is_lost {
             return None;
         }
-        let place = usize::try_from(cursor.next.saturating_sub(oldest.seq)).ok()?;
-        let mut wanted = self.ticks.iter().enumerate().skip(place).filter(|(_, tick)| cursor.wants(tick, policy));
+        let start = usize::try_from(cursor.next.saturating_sub(oldest.seq)).ok()?;
+        let mut wanted = self.ticks.iter().enumerate().skip(start).filter(|(_, tick)| cursor.wants(tick, policy));
         let (first, tick) = wanted.next()?;
         (policy.now.saturating_duration_since(tick.published.max(policy.joined)) <= policy.max_lag).then_some(first)
     }
@@ -144,7 +147,7 @@ impl RecentTicks {
     }
 
     fn trim(&mut self, now: Instant, limits: RecentLimits) {
-        let hold = now <= self.keep_until; // as long as what joined then counts as young
+        let hold = now <= self.keep_until; // as long as the newest stream's starting point counts as young
         while self.ticks.len() > 1 {
             let lag = now.saturating_duration_since(self.ticks[0].published);
             if self.ticks.len() <= limits.count.max(1) && (hold || lag <= limits.max_lag) {
@@ -157,13 +160,13 @@ impl RecentTicks {
 
 impl Cursor {
     fn wants(self, tick: &Tick, policy: ReadPolicy) -> bool {
-        tick.changed.intersects(policy.parts) || tick.seq == self.owes
+        tick.changed.intersects(policy.parts) || tick.seq == self.initial
     }
 
     /// The last tick before this one that the stream wants, or has got.
     fn last_wanted_before(self, tick: &Tick, policy: ReadPolicy) -> u64 {
-        let owed = if self.owes < tick.seq { self.owes } else { 0 };
-        tick.last_change_before(policy.parts).max(owed)
+        let initial = if self.initial < tick.seq { self.initial } else { 0 };
+        tick.last_change_before(policy.parts).max(initial)
     }
 }
 
@@ -171,15 +174,17 @@ impl Cursor {
 mod tests {
     use super::*;
     use crate::{
-        cache::{Cache, RingLimits},
+        cache::{Cache, RingLimits, WorkerIndex},
         market::{Decimal, Field, Now, Origin, QuoteUpdate, TradeUpdate, Update},
         wire::Epoch,
     };
 
     const LIMITS: RecentLimits = RecentLimits { max_lag: Duration::from_millis(250), count: 16 };
-    const WORKER: u64 = 1;
+    fn worker() -> WorkerMask {
+        WorkerMask::only(WorkerIndex::new(0).unwrap())
+    }
 
-    /// A symbol with a window, and a stream that joined it at the start.
+    /// A symbol with recent ticks, and a stream that joined it at the start.
     struct Fixture {
         start: Now,
         state: Arc<SymbolState>,
@@ -193,9 +198,10 @@ mod tests {
             let start = Now::read();
             let cache = Cache::new(Epoch::new(1), RingLimits { count: 32, age: Duration::from_secs(10) });
             let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, start).unwrap();
-            let (now, max_lag) = (start.instant, LIMITS.max_lag);
+            let now = start.instant;
+            let max_lag = LIMITS.max_lag;
             let mut recent = RecentTicks::new(now);
-            recent.join(&state, WORKER, Parts::ALL, now, LIMITS);
+            recent.join(&state, worker(), Parts::ALL, now, LIMITS);
             let policy = ReadPolicy { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
             Self { start, state, recent, policy, price: 0 }
         }
@@ -219,7 +225,10 @@ mod tests {
 
         fn pending(&self, next: u64, millis: u64, policy: ReadPolicy) -> Vec<u64> {
             let now = self.start.after(Duration::from_millis(millis)).instant;
-            self.recent.pending(Cursor { next, owes: 0 }, ReadPolicy { now, ..policy }).map(|tick| tick.seq).collect()
+            self.recent
+                .pending(Cursor { next, initial: 0 }, ReadPolicy { now, ..policy })
+                .map(|tick| tick.seq)
+                .collect()
         }
 
         fn trades(&self) -> ReadPolicy {
@@ -251,14 +260,14 @@ mod tests {
         fixture.publish(0, Part::Trade);
         let joined = fixture.start.after(Duration::from_secs(5)).instant;
         fixture.recent = RecentTicks::new(joined);
-        fixture.recent.join(&fixture.state, WORKER, Parts::ALL, joined, LIMITS);
+        fixture.recent.join(&fixture.state, worker(), Parts::ALL, joined, LIMITS);
         fixture.publish(5_001, Part::Trade);
         fixture.refresh(5_001);
         assert_eq!(fixture.pending(1, 5_001, ReadPolicy { joined, ..fixture.policy }), [1, 2]);
     }
 
     #[test]
-    fn rule_10_a_window_has_a_limit() {
+    fn rule_10_recent_ticks_have_a_limit() {
         let mut fixture = Fixture::new();
         for _ in 0..100 {
             fixture.publish(0, Part::Trade);
@@ -276,7 +285,7 @@ mod tests {
         fixture.refresh(0);
         fixture.publish(1, Part::Trade);
         let now = fixture.start.instant;
-        fixture.recent.join(&fixture.state, WORKER, Parts::ALL, now, LIMITS);
+        fixture.recent.join(&fixture.state, worker(), Parts::ALL, now, LIMITS);
         assert_eq!(fixture.refresh(1), Parts::from_iter([Part::Trade]));
         assert_eq!(fixture.refresh(1), Parts::NONE);
     }
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trade_behind_quotes_that_raced_past_the_window_is_not_lost() {
+    fn a_trade_behind_quotes_that_raced_past_the_limit_is_not_lost() {
         let mut fixture = Fixture::new();
         let trades = fixture.trades();
         fixture.publish(0, Part::Trade);
@@ -319,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_3_the_newest_tick_of_the_join_is_owed_whatever_its_kind() {
+    fn rule_3_the_newest_tick_of_the_join_comes_whatever_its_kind() {
         let mut fixture = Fixture::new();
         for part in [Part::Trade, Part::Trade, Part::Quote, Part::Quote] {
             fixture.publish(10, part); // seq 1 to 4
@@ -328,14 +337,14 @@ mod tests {
         let joined = fixture.start.after(Duration::from_millis(10)).instant;
         let policy = ReadPolicy { now: joined, joined, ..fixture.trades() };
         let pending = |fixture: &Fixture, next, policy: ReadPolicy| -> Vec<u64> {
-            fixture.recent.pending(Cursor { next, owes: 3 }, policy).map(|tick| tick.seq).collect()
+            fixture.recent.pending(Cursor { next, initial: 3 }, policy).map(|tick| tick.seq).collect()
         };
         assert_eq!(pending(&fixture, 1, policy), [1, 2, 3]);
         assert_eq!(pending(&fixture, 2, policy), [2, 3], "a part of the replay is out");
         assert_eq!(pending(&fixture, 3, policy), [3], "and then all of it");
         assert_eq!(pending(&fixture, 4, policy), [0; 0]);
         let late = ReadPolicy { now: joined + 2 * policy.max_lag, ..policy };
-        assert_eq!(pending(&fixture, 3, late), [4], "what is owed has become old: the newest is what it gets");
+        assert_eq!(pending(&fixture, 3, late), [4], "the initial tick has become old: the newest is what it gets");
         fixture.recent.ticks.drain(..4);
         assert_eq!(pending(&fixture, 3, policy), [4], "or it is gone");
     }

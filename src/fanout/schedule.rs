@@ -1,4 +1,4 @@
-//! Deadlines: what is due when.
+//! The deadlines of streams, and which of them is next.
 
 use std::{
     cmp::Reverse,
@@ -8,8 +8,8 @@ use std::{
 
 /// The deadlines of a worker's streams, earliest first.
 ///
-/// An entry whose stream has moved on is not searched for: it pops in its time, and is dropped or looks in vain. A stream
-/// re-arms when its entry pops, so activity costs nothing here.
+/// Deletion is lazy: stale entries stay in the heap and are ignored when they pop. A stream re-arms when its entry
+/// pops, so activity costs nothing here.
 pub(super) struct Schedule<Key> {
     entries: BinaryHeap<Reverse<(Instant, Key)>>,
 }
@@ -40,7 +40,7 @@ impl<Key: Ord + Copy> Schedule<Key> {
 }
 
 /// The entries that a schedule holds for one stream: the next, and one behind it, which serves again once the next has
-/// popped. Were that one forgotten, a stream with a `max_rate` would leave an entry behind with each of its writes.
+/// popped. Without the second, a stream with a `max_rate` would leave a stale entry with each of its writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Armed {
     next: Option<Instant>,
@@ -48,7 +48,7 @@ pub(super) struct Armed {
 }
 
 impl Armed {
-    /// An entry has popped; returns whether it was the next one. Any other is void.
+    /// An entry has popped; returns whether it was the next one. Any other entry is stale.
     pub(super) fn popped(&mut self, at: Instant) -> bool {
         let was_next = self.next == Some(at);
         if was_next {
@@ -57,8 +57,8 @@ impl Armed {
         was_next
     }
 
-    /// The stream wants attention at `at`; returns whether the schedule needs an entry for that. One that comes earlier
-    /// will do: it only looks in vain.
+    /// The stream has a deadline at `at`; returns whether the schedule needs an entry for it. An earlier entry serves
+    /// as well: nothing is due when it pops, and the stream re-arms.
     pub(super) fn wants(&mut self, at: Instant) -> bool {
         let needs_entry = self.next.is_none_or(|next| at < next);
         if needs_entry {
@@ -69,21 +69,21 @@ impl Armed {
     }
 }
 
-/// When a stream wants attention, whatever happens.
+/// The moments that a stream's deadlines follow from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
-    /// Since when the transport takes nothing.
+    /// Since when the transport took no byte.
     pub(super) full_since: Option<Instant>,
     pub(super) last_write: Instant,
     /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
-    pub(super) phase: Duration,
+    pub(super) early_by: Duration,
     /// When its `max_rate` allows what was marked meanwhile to be written.
     pub(super) write: Option<Instant>,
-    /// When it is to be ended.
+    /// When its end asks for attention.
     pub(super) end: Option<Instant>,
 }
 
-/// What is to be done about a stream.
+/// The action that a stream's deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
@@ -94,18 +94,13 @@ pub(super) enum Due {
 }
 
 impl Deadlines {
-    /// Those of a stream that was just opened.
-    pub(super) fn new(now: Instant, phase: Duration) -> Self {
-        Self { full_since: None, last_write: now, phase, write: None, end: None }
-    }
-
-    /// The earliest of them.
+    /// The earliest deadline.
     pub(super) fn next(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
         let silence = self.silence(heartbeat, stall_timeout);
         [self.end, self.write].into_iter().flatten().fold(silence, Instant::min)
     }
 
-    /// What `now` asks for; the end comes before all else.
+    /// The action that is due `now`; the end comes before all else.
     pub(super) fn due(&self, now: Instant, heartbeat: Duration, stall_timeout: Duration) -> Due {
         if self.end.is_some_and(|end| end <= now) {
             return Due::End;
@@ -118,11 +113,11 @@ impl Deadlines {
         }
     }
 
-    /// Until when it may go on as it does: full, or without a word.
+    /// Until when it may stay as it is: full, or silent.
     fn silence(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
         match self.full_since {
             Some(since) => since + stall_timeout,
-            None => self.last_write + heartbeat.saturating_sub(self.phase),
+            None => self.last_write + heartbeat.saturating_sub(self.early_by),
         }
     }
 }
@@ -130,6 +125,10 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn just_opened(now: Instant) -> Deadlines {
+        Deadlines { full_since: None, last_write: now, early_by: Duration::ZERO, write: None, end: None }
+    }
 
     #[test]
     fn entries_pop_in_order_and_only_when_due() {
@@ -149,9 +148,11 @@ mod tests {
     #[test]
     fn rule_10_a_stream_that_is_written_at_its_own_rate_has_two_entries_at_most() {
         let start = Instant::now();
-        let (heartbeat, stall) = (Duration::from_secs(60), Duration::from_secs(30));
-        let (mut schedule, mut armed) = (Schedule::new(), Armed::default());
-        let mut deadlines = Deadlines::new(start, Duration::ZERO);
+        let heartbeat = Duration::from_secs(60);
+        let stall = Duration::from_secs(30);
+        let mut schedule = Schedule::new();
+        let mut armed = Armed::default();
+        let mut deadlines = just_opened(start);
         let arm = |schedule: &mut Schedule<()>, armed: &mut Armed, deadlines: Deadlines| {
             let at = deadlines.next(heartbeat, stall);
             if armed.wants(at) {
@@ -165,10 +166,11 @@ mod tests {
             deadlines.write = Some(write); // a symbol has changed
             arm(&mut schedule, &mut armed, deadlines);
             while deadlines.write.is_some() {
-                let (at, ()) = schedule.pop(write).expect("no deadline is overslept");
+                let (at, ()) = schedule.pop(write).expect("there is an entry for each deadline");
                 assert!(armed.popped(at), "each of the two serves");
                 if deadlines.due(at, heartbeat, stall) == Due::Write {
-                    (deadlines.write, deadlines.last_write) = (None, at);
+                    deadlines.write = None;
+                    deadlines.last_write = at;
                 }
                 arm(&mut schedule, &mut armed, deadlines);
             }
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_two_earlier_ones_have_made_void_is_dropped() {
+    fn an_entry_that_two_earlier_ones_have_made_stale_is_ignored() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut armed = Armed::default();
@@ -188,11 +190,12 @@ mod tests {
     #[test]
     fn a_full_stream_has_no_heartbeat_and_a_silent_one_does_not_stall() {
         let start = Instant::now();
-        let (heartbeat, stall) = (Duration::from_secs(15), Duration::from_secs(30));
+        let heartbeat = Duration::from_secs(15);
+        let stall = Duration::from_secs(30);
         let after = |seconds| start + Duration::from_secs(seconds);
-        let open = Deadlines::new(start, Duration::ZERO);
+        let open = just_opened(start);
         let full = Deadlines { full_since: Some(start), ..open };
-        let early = Deadlines { phase: Duration::from_secs(4), ..open };
+        let early = Deadlines { early_by: Duration::from_secs(4), ..open };
         let paced = Deadlines { write: Some(after(2)), ..open };
         let ending = Deadlines { end: Some(after(5)), ..full };
         for (deadlines, seconds, due) in [

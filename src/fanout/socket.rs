@@ -1,6 +1,10 @@
 //! A client's socket as a transport.
 
-use super::transport::{CloseMode, Transport, TransportError};
+use super::{
+    http1::http1_first_block,
+    response_head::ResponseHead,
+    transport::{CloseMode, Taken, Transport, TransportError},
+};
 use bytes::Bytes;
 use mio::{Interest, Registry, Token, net::TcpStream};
 use rustix::{
@@ -16,17 +20,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A send ends after so many bytes, so that the kernel looks at its limits again. No block is so small that these were
-/// more than the 1,024 blocks which one send takes.
+/// The most bytes of one send, so that the kernel looks at its limits again. Blocks are large enough that these are
+/// fewer than the 1,024 blocks which one send takes.
 const SEND_BYTES_MAX: usize = 16 * 1024;
 /// Unsent bytes from which the kernel takes no more. It is checked only where a new buffer begins: hence `MSG_EOR` on
 /// every send, which ends the buffer. Without it small sends join the unsent tail and the limit does not hold.
 const UNSENT_BYTES_MAX: u32 = 1024;
 /// Bytes that the kernel holds for the client in all, sent and not acknowledged ones with them; the kernel doubles it
-/// for its own use, and counts some 900 bytes for each small send. Less would coalesce healthy clients that are far away.
+/// for its own use, and counts some 900 bytes for each small send. With less, healthy clients far away would coalesce.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
-/// What a client may send behind its request, and in what time: it has nothing to say, but some send keep-alive bytes, for
-/// as long as the stream lives.
+/// The most bytes that a client may send behind its request within [`INPUT_SPAN`]. It has nothing to say, but some
+/// clients send keep-alive bytes for as long as the stream lives.
 const INPUT_BYTES_MAX: usize = 16 * 1024;
 const INPUT_SPAN: Duration = Duration::from_secs(60);
 
@@ -37,16 +41,16 @@ pub struct Socket {
     input: Input,
 }
 
-/// How much a client has sent of late.
+/// How much a client has sent lately.
 #[derive(Default)]
 struct Input {
     bytes: usize,
-    /// When the span that is counted began, if anything came at all.
+    /// When the current span began, if anything came at all.
     since: Option<Instant>,
 }
 
 impl Input {
-    /// Counts what came; returns whether that is too much.
+    /// Counts bytes that the client sent; returns whether they are too many.
     fn is_too_much(&mut self, bytes: usize, now: Instant) -> bool {
         let since = self.since.filter(|&since| now.saturating_duration_since(since) < INPUT_SPAN);
         self.bytes = bytes + since.map_or(0, |_| self.bytes);
@@ -56,10 +60,10 @@ impl Input {
 }
 
 impl Socket {
-    /// Takes over a connected socket that `registry`'s poll is to watch.
+    /// Takes over a connected socket, which the poll of `registry` is to watch.
     ///
     /// # Errors
-    /// What the system says where it refuses one of the options that bound what a slow client costs.
+    /// The system refuses one of the options that bound what a slow client costs.
     pub fn new(stream: std::net::TcpStream, registry: Arc<Registry>, user_timeout: Duration) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let socket = SockRef::from(&stream);
@@ -78,23 +82,28 @@ impl Transport for Socket {
         self.registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    fn try_write(&mut self, mut blocks: &[&Bytes]) -> io::Result<usize> {
-        let mut taken = 0;
+    fn start(&mut self, head: &ResponseHead, hello: Bytes) -> Bytes {
+        http1_first_block(head, &hello)
+    }
+
+    fn try_write(&mut self, mut blocks: &[&Bytes]) -> io::Result<Taken> {
+        let mut taken = Taken::default();
         let mut slices = SmallVec::<[IoSlice<'_>; 5]>::new();
         while !blocks.is_empty() {
             slices.clear();
             let mut offered = 0;
-            while let [block, rest @ ..] = blocks
+            while let [block, others @ ..] = blocks
                 && (offered == 0 || offered + block.len() <= SEND_BYTES_MAX)
             {
                 slices.push(IoSlice::new(block));
                 offered += block.len();
-                blocks = rest;
+                blocks = others;
             }
             let sent = send(&self.stream, &slices)?;
-            taken += sent;
+            taken.bytes += sent;
             if sent < offered {
-                break; // the kernel has noted that there was no room, and will report when there is
+                taken.full = true; // the kernel has noted that there was no room, and will report when there is
+                break;
             }
         }
         Ok(taken)
@@ -114,22 +123,22 @@ impl Transport for Socket {
         }
     }
 
-    fn close(&mut self, how: CloseMode) {
-        // A socket that is gone already refuses both: there is nothing left to end then.
-        let _ = match how {
+    fn close(&mut self, mode: CloseMode) {
+        // A socket whose connection is gone refuses both: there is nothing left to end.
+        let _ = match mode {
             CloseMode::Finish => self.stream.shutdown(Shutdown::Write),
-            // Zero linger: what the client never took is thrown away with a reset, not kept for it as an orphan.
+            // Zero linger: the kernel drops what the client never took and resets the connection. It keeps no orphan.
             CloseMode::Abort => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
         };
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        // Asked of the kernel when an operator wants it, rather than kept per stream.
+        // The kernel knows it: no stream spends memory on what only operators ask for.
         self.stream.peer_addr().ok()
     }
 }
 
-/// Sends what the kernel takes without waiting.
+/// Sends what the kernel takes without waiting; returns how many bytes that was.
 fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = SendFlags::EOR | SendFlags::NOSIGNAL;
     match retry_on_intr(|| sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)) {
@@ -143,8 +152,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_10_a_client_may_say_a_little_for_ever_but_not_much_at_once() {
-        let (start, mut input) = (Instant::now(), Input::default());
+    fn rule_10_a_client_may_send_a_little_for_ever_but_not_much_at_once() {
+        let start = Instant::now();
+        let mut input = Input::default();
         let mut at = |seconds, bytes| input.is_too_much(bytes, start + Duration::from_secs(seconds));
         assert!((0..100_000).all(|second| !at(second, 200)), "200 bytes a second, for a day");
         assert!(!at(200_000, INPUT_BYTES_MAX));

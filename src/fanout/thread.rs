@@ -1,38 +1,35 @@
-//! The thin loop around a worker: epoll, the clocks, and the counts that others read.
+//! The thin loop around a worker: epoll, the clocks, and the counts that other threads read.
 
 use super::{
-    counts::Counts,
+    command::WorkerInbox,
+    counts::SharedCounts,
     pace::Wait,
-    socket::Socket,
-    transport::Ready,
-    worker::{Worker, WorkerInbox},
+    transport::{Ready, Transport},
+    worker::Worker,
 };
 use crate::market::Now;
 use mio::{Events, Poll, Token};
 use std::{
     io::{self, ErrorKind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
 /// The token of the waker: no stream's key, which is never all ones.
 pub(super) const WAKE: Token = Token(usize::MAX);
-/// How many transports one look may report.
+/// How many transports one poll may report.
 const EVENTS_PER_POLL: usize = 1024;
-/// How old the counts that others read may be.
+/// How old the counts that other threads read may be.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-
-/// Where a worker leaves its counts for others.
-pub(super) type SharedCounts = Arc<Mutex<Counts>>;
 
 /// Runs a worker until its work is over.
 ///
 /// # Errors
-/// What the system says if it no longer lets the thread wait: the worker cannot go on then.
-pub(super) fn run(
+/// The system no longer lets the thread wait, and the worker cannot go on.
+pub(super) fn run<T: Transport>(
     mut poll: Poll,
-    inbox: &WorkerInbox<Socket>,
-    mut worker: Worker<Socket>,
+    inbox: &WorkerInbox<T>,
+    mut worker: Worker<T>,
     counts: &SharedCounts,
 ) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
@@ -53,7 +50,7 @@ pub(super) fn run(
         let now = Now::read();
         let wait = worker.turn(now, &ready);
         let took = now.instant.elapsed();
-        let rest = worker.rest(now, took, wait);
+        let pause = worker.pause_after(now, took, wait);
         if now.instant >= publish_at || worker.is_done() {
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;
@@ -66,10 +63,10 @@ pub(super) fn run(
             Wait::Until(at) => at.min(publish_at),
             Wait::Forever => publish_at,
         };
-        if !rest.is_zero() {
-            std::thread::sleep(rest);
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
         }
-        let idle = until.saturating_duration_since(now.instant + took + rest);
+        let idle = until.saturating_duration_since(now.instant + took + pause);
         timeout = Some(if !idle.is_zero() && inbox.sleep() { idle } else { Duration::ZERO });
     }
 }

@@ -1,52 +1,85 @@
-//! The place bytes go: all that a worker knows of a client.
+//! The place where a stream's bytes go: all that a worker knows of a client.
 
+use super::response_head::ResponseHead;
 use bytes::Bytes;
 use std::{io, net::SocketAddr, time::Instant};
 
-/// A client's end of a stream. Nothing in it blocks.
+/// A client's end of a stream. No method blocks.
+///
+/// A transport reports that it has room, or input, by a [`Ready`]: through the worker's poll, or as a
+/// [`Command::Ready`](super::Command::Ready) in the worker's inbox.
 pub trait Transport {
-    /// From now on, readiness of this transport is reported to its worker under `key`.
+    /// Reports readiness of this transport to its worker under `key` from now on.
     ///
     /// # Errors
-    /// What the system says where it cannot watch it.
+    /// The system cannot watch it.
     fn attach(&mut self, key: u64) -> io::Result<()>;
 
-    /// Offers blocks in order; returns how many bytes were taken. The stream keeps the rest of a block that was cut (at
-    /// first the head) and offers it before all else; every block not yet begun may be replaced. Less than all is full:
-    /// one [`Ready`] follows when there is room. A transport holds at most 16 KiB above its socket.
+    /// Starts the response; returns the first block to write. HTTP/1.1 puts the encoded head in front of `hello`. A
+    /// transport that frames heads apart from bodies holds the head back for its first write, and returns `hello` as it
+    /// is.
+    fn start(&mut self, head: &ResponseHead, hello: Bytes) -> Bytes;
+
+    /// Offers blocks in order. The stream keeps the tail of a block that was cut and offers it before all else; every
+    /// block not yet begun may be replaced. Full: the worker writes nothing more until one [`Ready`] reports room. A
+    /// transport that did not take all is full. It holds at most 16 KiB above its socket.
     ///
     /// # Errors
-    /// The client is gone. Full is no error.
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize>;
+    /// The client is gone. Full is not an error.
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken>;
+
+    /// Whether bytes that [`Transport::try_write`] took still wait in the transport for a [`Transport::flush`].
+    fn holds_bytes(&self) -> bool {
+        false
+    }
+
+    /// Sends the bytes that the transport holds; `false`: it still holds some, and is full. The worker calls it when a
+    /// full transport reports room, and at the end of a turn where the transport holds bytes. Flushed bytes do not
+    /// restart the stall timeout, which counts from the last byte that [`Transport::try_write`] took.
+    ///
+    /// # Errors
+    /// The client is gone. Full is not an error.
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
 
     /// Reads and drops what the client sent.
     ///
     /// # Errors
-    /// [`TransportError`]: it left, or it sent too much.
+    /// [`TransportError`]: the client left, or it sent too much.
     fn drain_input(&mut self, now: Instant) -> Result<(), TransportError>;
 
-    /// Ends it. After [`CloseMode::Finish`] its input is still drained until the client is gone too.
-    fn close(&mut self, how: CloseMode);
+    /// Ends the response. After [`CloseMode::Finish`] the worker still drains input until the client closes its side.
+    fn close(&mut self, mode: CloseMode);
 
-    /// Who is at the other end, where that can be told.
+    /// The address of the client, or of the proxy before it, where the transport knows one.
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
 }
 
+/// The result of a transport's write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// How many bytes the transport took.
+    pub bytes: usize,
+    /// Whether the transport is full. It may be full although it took all that was offered.
+    pub full: bool,
+}
+
 /// How a transport ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseMode {
-    /// What was taken goes out first.
+    /// All bytes that the transport took are sent first.
     Finish,
-    /// All is thrown away, in the kernel too.
+    /// All bytes are thrown away, those in the kernel too.
     Abort,
 }
 
 /// Something happened to a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// The key it is attached under.
+    /// The key that the transport is attached under.
     pub key: u64,
     /// There may be input, or the client left.
     pub readable: bool,
@@ -57,67 +90,13 @@ pub struct Ready {
 /// Why a client can no longer be written to.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// It closed the connection.
+    /// The client closed the connection.
     #[error("the client left")]
     Left,
-    /// It sent more behind its request than a stream's client has to say.
+    /// The client sent more behind its request than a stream's client has to say.
     #[error("the client sent too much")]
     TooMuchInput,
     /// The connection broke.
     #[error(transparent)]
     Broken(#[from] io::Error),
-}
-
-/// Why a stream ended: a label, so a closed set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The client closed the connection.
-    Left,
-    /// It took no byte for the stall timeout.
-    Stalled,
-    /// It acknowledged nothing for as long, says the kernel.
-    Timeout,
-    /// The gateway stops.
-    Shutdown,
-    /// It sent too much behind its request.
-    Input,
-    /// The connection broke in another way.
-    Error,
-}
-
-impl CloseReason {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 6] = [Self::Left, Self::Stalled, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
-
-    /// The label.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Stalled => "stalled",
-            Self::Timeout => "timeout",
-            Self::Shutdown => "shutdown",
-            Self::Input => "input",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl From<&io::Error> for CloseReason {
-    fn from(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => Self::Left,
-            io::ErrorKind::TimedOut => Self::Timeout,
-            _ => Self::Error,
-        }
-    }
-}
-
-impl From<&TransportError> for CloseReason {
-    fn from(gone: &TransportError) -> Self {
-        match gone {
-            TransportError::Left => Self::Left,
-            TransportError::TooMuchInput => Self::Input,
-            TransportError::Broken(error) => error.into(),
-        }
-    }
 }

@@ -79,8 +79,8 @@ impl Date {
         self.parts().0
     }
 
-    /// Years are counted from March, so that the day that a leap year adds is the last one (Howard Hinnant, "chrono-Compatible
-    /// Low-Level Date Algorithms").
+    /// Years are counted from March, so that the day that a leap year adds is the last one (Howard Hinnant,
+    /// "chrono-Compatible Low-Level Date Algorithms").
     pub(super) fn unchecked(year: i32, month: u32, day: u32) -> Self {
         let month = month as i32;
         let year = if month <= 2 { year - 1 } else { year };

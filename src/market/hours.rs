@@ -11,8 +11,9 @@ use super::{
 pub enum Hours {
     /// Day and night.
     Always,
-    /// The hours of the stock exchanges of the United States: from 4:00 to 20:00 in New York, on a half day to 17:00. The
-    /// regular session is from 9:30 to 16:00, on a half day to 13:00. Weekends and the exchanges' holidays are closed.
+    /// The hours of the stock exchanges of the United States: from 4:00 to 20:00 in New York, on a half day to 17:00.
+    /// The regular session is from 9:30 to 16:00, on a half day to 13:00. Weekends and the exchanges' holidays are
+    /// closed.
     UsEquities,
 }
 
@@ -109,7 +110,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All changes of a schedule from the start of a day on, until it closes for the night or longer, in New York's time.
+    /// All changes of a schedule from the start of a day on, until it closes for the night or longer, in New York's
+    /// time.
     fn check(closed_days: &[&str], from: &str, expected: &[(&str, u32, Phase)]) {
         let closed_days = closed_days.iter().map(|day| day.parse().unwrap()).collect();
         let schedule = Schedule::new(Hours::UsEquities, closed_days);

@@ -1,4 +1,5 @@
-//! The calendar of the exchanges in New York: holidays, half days and the clock, all by rule, without a time zone database.
+//! The calendar of the exchanges in New York: holidays, half days and the clock, all by rule, without a time zone
+//! database.
 //!
 //! The rules are those of NYSE Rule 7.2 and of its published holiday calendars, for the years since 2007, when the
 //! current daylight saving rule began. A closing that no rule covers, such as a day of mourning, is configured.
@@ -39,8 +40,8 @@ pub(super) fn moment(date: Date, minute: u32) -> UnixMicros {
     UnixMicros(date.midnight().0 + (i64::from(minute) + minutes_behind) * 60_000_000)
 }
 
-/// The date in New York, for a time at which its exchanges may trade. It counts by winter time, so it is wrong for an hour
-/// around midnight in summer.
+/// The date in New York, for a time at which its exchanges may trade. It counts by winter time, so it is wrong for an
+/// hour around midnight in summer.
 pub(super) fn date(moment: UnixMicros) -> Date {
     Date::of(UnixMicros(moment.0.saturating_sub(5 * 60 * 60_000_000)))
 }
@@ -103,7 +104,8 @@ fn thanksgiving(year: i32) -> Date {
     nth(year, 11, Weekday::Thursday, 4)
 }
 
-/// Easter Sunday of the Gregorian calendar, by the "anonymous" computus (Nature, 1876; Meeus, Astronomical Algorithms, ch. 8).
+/// Easter Sunday of the Gregorian calendar, by the "anonymous" computus (Nature, 1876; Meeus, Astronomical Algorithms,
+/// ch. 8).
 fn easter(year: i32) -> Date {
     let golden = year % 19;
     let century = year / 100;

@@ -59,7 +59,8 @@ impl Parts {
         self.0 & (1 << part as u8) != 0
     }
 
-    /// Adds the trade with the mark that it was corrected. The mark is not a part: a stream that wants trades gets it too.
+    /// Adds the trade with the mark that it was corrected. The mark is not a part: a stream that wants trades gets it
+    /// too.
     pub(super) fn mark_correction(&mut self) {
         self.insert(Part::Trade);
         self.0 |= Self::CORRECTION;

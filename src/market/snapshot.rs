@@ -146,8 +146,8 @@ impl Snapshot {
         Applied { changed, late: admission.late }
     }
 
-    /// Makes all known parts stale until their own next update, for one of the reasons of [`State::Stale`]. Returns what
-    /// changed.
+    /// Makes all known parts stale until their own next update, for one of the reasons of [`State::Stale`]. Returns
+    /// what changed.
     pub fn outage(&mut self, reason: Reason, guards: &mut Guards, now: Now) -> Parts {
         // After a gap the connection lives on and so do its ids; every other reason ends the connection.
         if reason != Reason::Gap {
@@ -156,8 +156,8 @@ impl Snapshot {
         self.change_status(|status| status.begin_outage((now.unix, reason)))
     }
 
-    /// Marks the end of the feed's hours, or their start where `closed` is false: from then on all known parts are stale
-    /// until their own next update. Returns what changed.
+    /// Marks the end of the feed's hours, or their start where `closed` is false: from then on all known parts are
+    /// stale until their own next update. Returns what changed.
     pub fn set_closed(&mut self, closed: bool, now: Now) -> Parts {
         self.change_status(|status| {
             if status.is_closed() && !closed {
@@ -230,7 +230,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns whether the snapshot held the trade. Corrections of older trades are dropped: clients no longer see them.
+    /// Returns whether the snapshot held the trade. Corrections of older trades are dropped: clients no longer see
+    /// them.
     fn correct(&mut self, correction: &Correction, guards: &mut Guards) -> bool {
         let key = Some(correction.of);
         if guards.trade_key == key {

@@ -27,7 +27,7 @@ pub enum Field<T> {
     /// The message does not have the field.
     #[default]
     Keep,
-    /// The message says that there is no value: a halted stock's bid, an empty string.
+    /// The message says that the value is absent: a halted stock's bid, an empty string.
     Clear,
     /// The message gives the value.
     Set(T),
@@ -155,7 +155,8 @@ pub struct QuoteUpdate {
     pub ask_size: Field<Decimal>,
 }
 
-/// The venue's own statistics over a window. The gateway computes none of them: what the venue does not send stays unknown.
+/// The venue's own statistics over a window. The gateway computes none of them: what the venue does not send stays
+/// unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsUpdate {
     /// Its place among the symbol's statistics.

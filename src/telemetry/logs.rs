@@ -52,9 +52,9 @@ impl Format {
 /// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
 const OURS: &str = "tickfan";
 
-/// Sends the process's logs to standard error. `filter` selects the lines, for example `info,tickfan::feed=debug`; without
-/// one it is `info`. Libraries log warnings and errors only, whatever the filter selects: the websocket library's other
-/// lines would contain our keys, and a venue's bytes unredacted.
+/// Sends the process's logs to standard error. `filter` selects the lines, for example `info,tickfan::feed=debug`;
+/// without one it is `info`. Libraries log warnings and errors only, whatever the filter selects: the websocket
+/// library's other lines would contain our keys, and a venue's bytes unredacted.
 ///
 /// # Errors
 /// [`LogError`] for a filter that cannot be parsed, and for the second call in a process.

@@ -1,5 +1,5 @@
-//! How long this process's threads were ready to run while no processor was free. No other metric shows a busy host, or a
-//! small processor quota: processor time stays low while ticks are late.
+//! How long this process's threads were ready to run while no processor was free. No other metric shows a busy host, or
+//! a small processor quota: processor time stays low while ticks are late.
 
 use super::{Metric, catalog::PROCESSOR_WAIT};
 use std::{
@@ -14,8 +14,8 @@ use std::{
 /// The kernel's scheduling statistics of each thread.
 const THREADS: &str = "/proc/self/task";
 
-/// The highest sum so far, in nanoseconds. A thread that ends takes its share out of the kernel's sum, but a counter must
-/// not fall.
+/// The highest sum so far, in nanoseconds. A thread that ends takes its share out of the kernel's sum, but a counter
+/// must not fall.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProcessorWait(Arc<AtomicU64>);
 

@@ -8,7 +8,8 @@ use std::{convert::Infallible, time::Duration};
 /// How often the recorder folds the samples of histograms, which it first stores one by one, into their buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The processor time. It is a counter with fractions, but the recorder's counters are whole numbers, so it is a gauge there.
+/// The processor time. It is a counter with fractions, but the recorder's counters are whole numbers, so it is a gauge
+/// there.
 const PROCESS_CPU: &str = "process_cpu_seconds_total";
 
 /// The process's metrics, as Prometheus reads them. Cloning shares them.
@@ -39,8 +40,8 @@ impl Metrics {
         self.render_with(|_| {})
     }
 
-    /// All metrics. First `publish` sets gauges and counters from what is counted in plain integers elsewhere; it may append
-    /// metrics that it renders itself.
+    /// All metrics. First `publish` sets gauges and counters from what is counted in plain integers elsewhere; it may
+    /// append metrics that it renders itself.
     pub fn render_with(&self, publish: impl FnOnce(&mut String)) -> String {
         let mut rendered = String::new();
         publish(&mut rendered);

@@ -35,8 +35,8 @@ impl Metrics {
         sum
     }
 
-    /// A quantile of a histogram's samples since `before`, over all series whose labels contain `with`, as the upper bound
-    /// of its bucket; `None` where there were no samples.
+    /// A quantile of a histogram's samples since `before`, over all series whose labels contain `with`, as the upper
+    /// bound of its bucket; `None` where there were no samples.
     pub(super) fn quantile(&self, name: &str, with: &str, quantile: f64, before: &Self) -> Option<f64> {
         let prefix = format!("{name}_bucket{{");
         let mut buckets: Vec<(f64, f64)> = Vec::new();

@@ -93,8 +93,8 @@ fn feed_row(before: &Sample, now: &Sample, feed: &Value) -> Vec<String> {
     ]
 }
 
-/// The growth per second of a count, or of the sum of counts by label, between two responses. `at` points to the time of
-/// each, in µs. `None` where no time has passed, and where the gateway has restarted.
+/// The growth per second of a count, or of the sum of counts by label, between two responses. `at` points to the time
+/// of each, in µs. `None` where no time has passed, and where the gateway has restarted.
 fn per_second(before: &Value, now: &Value, count: &str, at: &str) -> Option<f64> {
     let grown = total(now.pointer(count)?)? - total(before.pointer(count)?)?;
     let micros = now.pointer(at)?.as_f64()? - before.pointer(at)?.as_f64()?;

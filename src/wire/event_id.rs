@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// One life of the sequence numbers: 48 random bits, so that numbers from before a restart are never confused with later
-/// ones.
+/// One life of the sequence numbers: 48 random bits, so that numbers from before a restart are never confused with
+/// later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 

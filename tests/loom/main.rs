@@ -2,12 +2,16 @@
 //! against its own mutex and atomics, and finds any in which a change falls through or a worker sleeps for ever.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
-#![expect(unreachable_pub, reason = "the files are parts of a library")]
+#![expect(unreachable_pub, dead_code, reason = "the files are parts of a library")]
 
 #[path = "../../src/fanout/inbox.rs"]
 mod inbox;
+#[path = "../../src/cache/ids.rs"]
+mod ids;
 #[path = "../../src/cache/marks.rs"]
 mod marks;
+#[path = "../../src/cache/worker_mask.rs"]
+mod worker_mask;
 
 mod sync {
     pub(crate) use loom::sync::{
@@ -17,16 +21,21 @@ mod sync {
     pub(crate) use std::sync::PoisonError;
 }
 
+use ids::WorkerIndex;
 use inbox::Inbox;
 use loom::{
     sync::{Arc, Mutex, Notify},
     thread,
 };
 use marks::Marks;
+use worker_mask::WorkerMask;
 
-const WORKER: u64 = 1;
+/// The only worker.
+fn worker() -> WorkerMask {
+    WorkerMask::only(WorkerIndex::new(0).unwrap())
+}
 
-/// What publishers and the worker share: a symbol whose ring is its newest number, and the worker's waker.
+/// The state that publishers and the worker share: a symbol whose ring is its newest number, and the worker's waker.
 struct Shared {
     newest: Mutex<u64>,
     marks: Marks,
@@ -41,23 +50,25 @@ impl Shared {
 
     fn publish(&self) {
         *self.newest.lock().unwrap() += 1;
-        if self.marks.set(WORKER) != 0 && self.inbox.announce(&mut vec![()]) {
+        if !self.marks.set(worker()).is_empty() && self.inbox.announce(&mut vec![()]) {
             self.waker.notify();
         }
     }
 
-    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. Its first turns gather:
-    /// they take only commands.
+    /// Takes turns as a worker does until it has read the tick `last` and got all `commands`. In its first turns it
+    /// gathers changes, and takes only commands.
     fn work(&self, last: u64, commands: usize, gathering: usize) {
-        let (mut seen, mut got) = (0, Vec::new());
+        let mut seen = 0;
+        let mut got = Vec::new();
         let mut turns = 0;
         while seen < last || got.len() < commands {
-            let (mut changed, mut sent) = (Vec::new(), Vec::new());
+            let mut changed = Vec::new();
+            let mut sent = Vec::new();
             self.inbox.take((turns >= gathering).then_some(&mut changed), &mut sent);
             turns += 1;
             assert!(changed.len() <= 1, "a symbol enters the inbox once until its mark is cleared");
             for () in changed {
-                seen = self.marks.take(WORKER, || *self.newest.lock().unwrap());
+                seen = self.marks.take(worker(), || *self.newest.lock().unwrap());
             }
             got.append(&mut sent);
             if (seen < last || got.len() < commands) && self.inbox.sleep() {
@@ -97,13 +108,13 @@ fn two_in_a_row(gathering: usize) {
 }
 
 #[test]
-fn a_publisher_that_goes_on_while_the_worker_reads_is_heard_again() {
+fn a_publisher_that_goes_on_while_the_worker_reads_marks_the_symbol_again() {
     two_in_a_row(0);
 }
 
-/// What is left in the inbox while a worker gathers keeps it awake until it is taken.
+/// Changes that a gathering worker leaves in the inbox keep it awake until it takes them.
 #[test]
-fn a_worker_that_gathers_sleeps_over_no_change() {
+fn a_worker_that_gathers_does_not_sleep_over_a_change() {
     two_in_a_row(1);
 }
 

@@ -1,16 +1,19 @@
-//! A scripted client: how much it takes, and what it saw.
+//! A scripted client: how many bytes it takes, and what it saw.
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
-use tickfan::fanout::{CloseMode, Options, Ready, Resume, Transport, TransportError};
+use tickfan::fanout::{CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
 
-/// What one write may offer beside the rest of the one before.
+/// The most bytes that one write may offer beside the tail of the block before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Readiness that a worker has not heard of yet.
+/// The most bytes that a transport holds until it is flushed.
+const HELD_MAX: usize = 4 * 1024;
+
+/// Readiness that a worker has not been given yet.
 pub(crate) type Events = Rc<RefCell<Vec<Ready>>>;
 
-/// A client and all that it saw.
+/// A client, and all that it saw.
 pub(crate) struct Client {
     pub(crate) worker: usize,
     /// 0 until its worker has taken it over.
@@ -19,22 +22,26 @@ pub(crate) struct Client {
     pub(crate) is_new: bool,
     /// Bytes that it takes before it is full.
     pub(crate) room: usize,
+    /// Its transport holds bytes until it is flushed, and frames no more than [`HELD_MAX`] of them.
+    pub(crate) holds: bool,
+    /// Bytes that its transport holds.
+    pub(crate) held: usize,
     pub(crate) full: bool,
     pub(crate) left: bool,
     pub(crate) closed: Option<CloseMode>,
-    /// How often it was told that the stream ends.
+    /// How often it was sent a goodbye.
     pub(crate) goodbyes: usize,
     /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
     pub(crate) log: Vec<Seen>,
-    /// What must come first in the next write.
+    /// The tail that must come first in the next write.
     cut: Option<Bytes>,
-    /// What of it each symbol has seen.
+    /// Where it stands in each symbol.
     pub(crate) symbols: HashMap<usize, Progress>,
     pub(crate) options: Options,
     pub(crate) resume: Option<Resume>,
-    /// When it was last written ticks at a moment of its own choice.
+    /// When its own rate last let it be written ticks.
     pub(crate) paced_at: Option<Instant>,
     /// The highest `n` that it saw: where it would resume.
     pub(crate) last_n: u64,
@@ -42,9 +49,9 @@ pub(crate) struct Client {
 }
 
 pub(crate) enum Seen {
-    /// A write began; whether with the rest of a block that was cut.
+    /// A write began; whether with the tail of a block that was cut.
     Write {
-        with_rest: bool,
+        with_tail: bool,
     },
     Block(Bytes),
     Full,
@@ -57,7 +64,7 @@ pub(crate) struct Progress {
     pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
-    /// The newest tick when it came: it is to get that one or a newer one, whatever parts it wants.
+    /// The newest tick when it joined: it must get that one or a newer one, whatever parts it wants.
     pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
@@ -73,6 +80,8 @@ impl Client {
             key: 0,
             is_new: true,
             room,
+            holds: false,
+            held: 0,
             full: false,
             left: false,
             closed: None,
@@ -96,9 +105,14 @@ impl Client {
     /// The client reads: there is room again.
     pub(crate) fn give_room(&mut self, bytes: usize) {
         self.room = self.room.saturating_add(bytes);
-        if std::mem::take(&mut self.full) {
-            self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
+        if self.full && self.held <= self.room {
+            self.report_room();
         }
+    }
+
+    fn report_room(&mut self) {
+        self.full = false;
+        self.events.borrow_mut().push(Ready { key: self.key, readable: false, writable: true });
     }
 
     /// Whether the last tick was cut, so that the client never saw it.
@@ -129,25 +143,29 @@ impl Transport for Scripted {
         Ok(())
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<usize> {
+    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
+        hello
+    }
+
+    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
         let mut client = self.0.borrow_mut();
         assert!(!client.full, "rule 4: a full transport is left alone until it has room");
         assert!(client.closed.is_none(), "nothing is written after the end");
-        assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is no block");
+        assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is not offered");
         if client.left {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         client.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
-        let with_rest = client.cut.is_some();
-        client.log.push(Seen::Write { with_rest });
+        let with_tail = client.cut.is_some();
+        client.log.push(Seen::Write { with_tail });
         let mut begun = false;
-        if let Some(rest) = client.cut.take() {
-            assert_eq!(*blocks[0], rest, "what was begun goes on where it was cut");
+        if let Some(tail) = client.cut.take() {
+            assert_eq!(*blocks[0], tail, "what was begun goes on where it was cut");
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
-        let taken = offered.min(client.room);
+        let taken = if client.holds { offered.min(HELD_MAX - client.held) } else { offered.min(client.room) };
         let mut left = taken;
         for block in blocks {
             if left == 0 {
@@ -165,19 +183,48 @@ impl Transport for Scripted {
             }
             left -= left.min(block.len());
         }
-        client.room -= taken;
-        if taken < offered {
+        if client.holds {
+            client.held += taken;
+        } else {
+            client.room -= taken;
+        }
+        // A transport that holds more than there is room for is full, though it took all that was offered.
+        if taken < offered || client.held > client.room {
+            client.full = true;
+            client.log.push(Seen::Full);
+            if client.holds && client.held <= client.room {
+                client.report_room();
+            }
+        }
+        Ok(Taken { bytes: taken, full: taken < offered || client.full })
+    }
+
+    fn holds_bytes(&self) -> bool {
+        self.0.borrow().held > 0
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        let mut client = self.0.borrow_mut();
+        if client.left {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let sent = client.held.min(client.room);
+        client.held -= sent;
+        client.room -= sent;
+        if client.held > 0 && !client.full {
             client.full = true;
             client.log.push(Seen::Full);
         }
-        Ok(taken)
+        Ok(client.held == 0)
     }
 
     fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
         if self.0.borrow().left { Err(TransportError::Left) } else { Ok(()) }
     }
 
-    fn close(&mut self, how: CloseMode) {
-        self.0.borrow_mut().closed = Some(how);
+    fn close(&mut self, mode: CloseMode) {
+        let mut client = self.0.borrow_mut();
+        assert!(mode == CloseMode::Abort || client.held == 0, "what was taken goes out before the end");
+        client.closed = Some(mode);
     }
 }

@@ -17,8 +17,8 @@ use world::{Settings, World};
 
 const STEPS: usize = 300;
 
-/// Any mix of publishes, joins, turns, readers that keep up, drip, stall and die. Each run checks all rules; the tests
-/// share the seeds among them.
+/// Any mix of publishes, joins, turns, and clients that keep up, drip, stall and leave. Each run checks all rules; the
+/// tests share the seeds.
 fn simulate(seeds: Range<u64>, settings: Settings) {
     let seeds = match std::env::var("SIMULATION_SEED") {
         Ok(seed) => vec![seed.parse().expect("SIMULATION_SEED is a whole number")],
@@ -29,7 +29,7 @@ fn simulate(seeds: Range<u64>, settings: Settings) {
         for _ in 0..STEPS {
             world.step();
         }
-        world.come_to_rest();
+        world.settle();
     }
 }
 
@@ -64,13 +64,19 @@ fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resu
 }
 
 #[test]
+fn the_rules_hold_where_transports_hold_bytes_until_they_are_flushed() {
+    simulate(1_500..1_650, Settings { holding: true, ..Settings::default() });
+    simulate(1_650..1_700, Settings { holding: true, choosy: true, ..Settings::default() });
+}
+
+#[test]
 fn the_rules_hold_where_changes_are_gathered() {
     let flush_interval = Some(Duration::from_millis(20));
     simulate(1_400..1_450, Settings { flush_interval, ..Settings::default() });
     simulate(1_450..1_500, Settings { flush_interval, choosy: true, ..Settings::default() });
 }
 
-/// What changes in an interval is written at its end.
+/// Changes within an interval are written at its end.
 #[test]
 fn what_changes_within_a_flush_interval_shares_a_write() {
     let flush_interval = Some(Duration::from_millis(20));
@@ -84,7 +90,7 @@ fn what_changes_within_a_flush_interval_shares_a_write() {
     };
     assert_eq!(seqs(&mut world, 0), [0, 0]);
     world.publish(0);
-    assert_eq!(seqs(&mut world, 0), [1, 0], "at once: turns that find nothing begin no interval");
+    assert_eq!(seqs(&mut world, 0), [1, 0], "at once: a turn without changes does not begin an interval");
     world.publish(0);
     assert_eq!(seqs(&mut world, 19), [1, 0], "what an interval gathers waits for its end");
     world.publish(1);
@@ -98,17 +104,18 @@ fn what_changes_within_a_flush_interval_shares_a_write() {
     assert_eq!(seqs(&mut world, 0), [3, 3], "what is gathered comes before the goodbye");
 }
 
-/// A stream whose rate is due in the middle of an interval gets the newest there is, not what the worker took last.
+/// A stream whose rate is due in the middle of an interval gets the newest tick, not the one that the worker took last.
 #[test]
-fn whoever_is_written_in_mid_interval_gets_the_newest() {
-    let (millis, flush_interval) = (Duration::from_millis, Some(Duration::from_millis(20)));
+fn a_stream_that_is_written_in_mid_interval_gets_the_newest() {
+    let millis = Duration::from_millis;
+    let flush_interval = Some(millis(20));
     let mut world = World::new(15, Settings { symbols: 1, workers: 1, flush_interval, ..Settings::default() });
     world.publish(0); // from waiting to live: a status would not wait
     let options = Options::new(Duration::from_secs(15)).every(millis(30));
     let client = world.join_with(0, &[0], usize::MAX, options, None);
     while world.turn(0) {}
     world.publish(0);
-    world.advance(millis(20)); // it is taken, and has to wait 10 ms more
+    world.advance(millis(20)); // the worker takes the tick, which has to wait 10 ms more
     while world.turn(0) {}
     world.publish(0);
     world.advance(millis(10));
@@ -116,7 +123,7 @@ fn whoever_is_written_in_mid_interval_gets_the_newest() {
     assert_eq!(world.client(client).symbols[&0].seqs, [1, 3]);
 }
 
-/// A round of several turns writes nothing of what comes while it runs.
+/// A round of several turns writes no tick that is published while it runs.
 #[test]
 fn a_round_of_a_flush_interval_is_closed() {
     const STREAMS: usize = 200;
@@ -139,8 +146,8 @@ fn a_round_of_a_flush_interval_is_closed() {
     assert!(all_have(&world, 2));
 }
 
-/// A stream of one symbol that is cut anywhere and resumed with its client's last id goes on without a hole while the
-/// ring holds the missed ticks.
+/// A stream of one symbol that is cut anywhere, and resumes with the last id that its client saw, goes on without a
+/// hole while the ring holds what the client missed.
 #[test]
 fn a_resumed_stream_of_one_symbol_gets_all_that_the_ring_holds() {
     let options = Options::new(Duration::from_secs(15));
@@ -186,7 +193,7 @@ fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
     let trades = Options::new(Duration::from_secs(15)).on([Part::Trade].into_iter().collect());
     for room in (0..3_000).step_by(50) {
         let mut world = World::new(7, Settings { symbols: 1, workers: 1, ..Settings::default() });
-        world.join(0, &[0], usize::MAX); // somebody wants all parts
+        world.join(0, &[0], usize::MAX); // a stream that wants all parts
         for _ in 0..10 {
             world.publish_part(0, Part::Trade);
         }
@@ -199,12 +206,12 @@ fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
     }
 }
 
-/// Those who are here wait no longer for a storm of connects than for one turn's share of it.
+/// A connect storm delays open streams by no more than one turn's share of it.
 #[test]
 fn rule_10_a_turn_opens_only_so_many_streams() {
     for (symbols, per_turn) in [(1, 64), (500, 3)] {
         let mut world = World::new(11, Settings { symbols, workers: 1, ..Settings::default() });
-        let here = world.join_all(0, usize::MAX);
+        let open = world.join_all(0, usize::MAX);
         while world.turn(0) {}
         let storm: Vec<usize> = (0..200).map(|_| world.join_all(0, usize::MAX)).collect();
         world.publish(0);
@@ -212,17 +219,17 @@ fn rule_10_a_turn_opens_only_so_many_streams() {
             world.turn(0);
             let opened = storm.iter().filter(|&&client| world.client(client).key != 0).count();
             assert_eq!(opened, 200.min(turn * per_turn), "rule 10: in turn {turn}");
-            assert_eq!(world.client(here).lacks(), 0, "rule 4: who is here waits for the storm");
+            assert_eq!(world.client(open).lacks(), 0, "rule 4: an open stream waits for the storm");
         }
-        world.come_to_rest();
+        world.settle();
     }
 }
 
-/// What is replayed before the newest is the newest that fits.
+/// A replay brings the newest ticks that fit before the newest tick of all.
 #[test]
 fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
     let mut world = World::new(5, Settings { symbols: 2, workers: 1, ..Settings::default() });
-    world.join_all(0, usize::MAX); // what nobody has ever wanted is not kept
+    world.join_all(0, usize::MAX); // a symbol without readers keeps no ticks
     world.turn(0);
     for _ in 0..5 {
         world.publish(0);
@@ -240,7 +247,7 @@ fn rule_10_a_replay_is_cut_to_its_bytes_over_all_symbols() {
     }
 }
 
-/// A tick that a ring should have dropped by its age does not come again, however long the symbol has been quiet.
+/// A tick that a ring should have dropped by its age is not replayed, however long the symbol has been quiet.
 #[test]
 fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
     let mut world = World::new(10, Settings { symbols: 1, workers: 1, ..Settings::default() });
@@ -251,16 +258,16 @@ fn a_replay_brings_nothing_older_than_a_ring_is_to_hold() {
         world.turn(0);
         world.client(client).symbols[&0].seqs.clone()
     };
-    world.join(0, &[0], usize::MAX); // what nobody has ever wanted is not kept
+    world.join(0, &[0], usize::MAX); // a symbol without readers keeps no ticks
     world.turn(0);
     (0..5).for_each(|_| world.publish(0));
     assert_eq!(resumed_after(&mut world, 900), [1, 2, 3, 4, 5]);
     assert_eq!(resumed_after(&mut world, 200), [5], "the others are too old");
     world.publish(0);
-    assert_eq!(resumed_after(&mut world, 0), [6], "the one before it is too old, and was only kept as the newest");
+    assert_eq!(resumed_after(&mut world, 0), [6], "the tick before it is too old: the ring kept it only as the newest");
 }
 
-/// What one write does not carry comes with the next ones, though nothing marks it again.
+/// Ticks that one write does not carry come with the next writes, though nothing marks their symbols again.
 #[test]
 fn rule_3_what_does_not_fit_one_write_is_not_lost() {
     const SYMBOLS: usize = 700;
@@ -302,9 +309,9 @@ fn rule_3_no_symbol_starves_in_a_stream_that_drips() {
     assert!(longest <= 2 * SYMBOLS, "a symbol waited while {longest} frames of others went out");
 }
 
-/// A symbol with many streams is written in rounds: none of them waits for two others to be written twice.
+/// A symbol with many streams is written in rounds: none of them waits while another is written twice.
 #[test]
-fn rule_3_no_stream_starves_in_a_round_and_small_symbols_pass_it() {
+fn rule_3_no_stream_starves_in_a_round_and_cold_symbols_pass_it() {
     const CROWD: usize = 1_500;
     let mut world = World::new(4, Settings { symbols: 2, workers: 1, ..Settings::default() });
     let crowd: Vec<usize> = (0..CROWD).map(|_| world.join(0, &[0], usize::MAX)).collect();
@@ -316,20 +323,21 @@ fn rule_3_no_stream_starves_in_a_round_and_small_symbols_pass_it() {
             world.publish(1);
             world.turn(0);
             world.turn(0);
-            assert_eq!(world.client(lone).lacks(), 0, "a lone stream waits no round");
+            assert_eq!(world.client(lone).lacks(), 0, "a lone stream waits for a round");
         }
         world.turn(0);
         world.advance(Duration::from_millis(1));
         let writes: Vec<usize> = crowd.iter().map(|&client| world.client(client).writes).collect();
-        let (least, most) = (writes.iter().min().unwrap(), writes.iter().max().unwrap());
+        let least = writes.iter().min().unwrap();
+        let most = writes.iter().max().unwrap();
         assert!(most - least <= 1, "in turn {round} a stream was written {most} times, another {least}");
     }
-    world.come_to_rest();
+    world.settle();
 }
 
-/// A full stream of a large symbol that has room again, turn after turn, holds up no round of the others.
+/// A full stream of a hot symbol that reports room turn after turn does not delay the rounds of the others.
 #[test]
-fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_large_symbol() {
+fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_hot_symbol() {
     const CROWD: usize = 300;
     const TURNS: usize = 200;
     let mut world = World::new(6, Settings { symbols: 1, workers: 1, ..Settings::default() });
@@ -347,17 +355,19 @@ fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_large_symbol() {
         let least = crowd.iter().map(|&client| world.client(client).writes).min().unwrap();
         assert!(least >= turn / 3, "rule 3: in turn {turn} a stream that has room was written {least} times");
     }
-    world.come_to_rest();
+    world.settle();
 }
 
-/// A slow reader is nearly always full, also at the moment that a drain has chosen for it: it is told all the same, and
-/// only who reads nothing at all is cut off.
+/// A slow reader is nearly always full, also at the moment that a drain has chosen for it. It still gets its goodbye;
+/// only a client that reads nothing is cut off.
 #[test]
-fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
+fn rule_12_a_drain_says_goodbye_to_every_client_that_reads() {
     const PER_KIND: usize = 20;
     let mut world = World::new(12, Settings { symbols: 3, workers: 1, ..Settings::default() });
     let mut join = |room: usize| -> Vec<usize> { (0..PER_KIND).map(|_| world.join_all(0, room)).collect() };
-    let (fast, slow, stalled) = (join(usize::MAX), join(700), join(700));
+    let fast = join(usize::MAX);
+    let slow = join(700);
+    let stalled = join(700);
     let step = |world: &mut World| {
         (0..3).for_each(|symbol| world.publish(symbol));
         world.advance(Duration::from_millis(10));
@@ -365,7 +375,7 @@ fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
         while world.turn(0) {}
     };
     (0..20).for_each(|_| step(&mut world));
-    assert!(slow.iter().all(|&client| world.client(client).full), "who takes 60 bytes at a time is full");
+    assert!(slow.iter().all(|&client| world.client(client).full), "a client that takes 60 bytes at a time is full");
     world.drain(Duration::from_millis(500));
     (0..200).for_each(|_| step(&mut world));
     for (clients, goodbyes, closed) in
@@ -379,10 +389,10 @@ fn rule_12_a_drain_says_goodbye_to_whoever_reads() {
     }
 }
 
-/// A stream that gets its goodbye in the middle of a large symbol's round has the newest tick, although the round does
-/// not bring it.
+/// A stream that gets its goodbye in the middle of a hot symbol's round has the newest tick, though the round does not
+/// bring it.
 #[test]
-fn rule_12_a_goodbye_waits_for_no_round() {
+fn rule_12_a_goodbye_does_not_wait_for_a_round() {
     let mut world = World::new(16, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });
     let mut staying: Vec<usize> = (0..400).map(|_| world.join(0, &[0], usize::MAX)).collect();
     while world.turn(0) {}
@@ -390,7 +400,7 @@ fn rule_12_a_goodbye_waits_for_no_round() {
     for seq in 1..=300 {
         world.publish(0);
         world.advance(Duration::from_millis(2));
-        world.turn(0); // which does not write all of them
+        world.turn(0); // one turn does not write all of them
         staying.retain(|&place| {
             let client = world.client(place);
             let stays = client.goodbyes == 0;

@@ -1,4 +1,4 @@
-//! The world of a simulation: a cache, workers and clients, and what must be true of them after each step.
+//! The world of a simulation: a cache, workers and clients, and the checks after each step.
 
 mod checks;
 
@@ -13,8 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
-    cache::{Cache, Published, RingLimits, SymbolState, Tick},
-    fanout::{Command, Missed, NewStream, Options, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
+    fanout::{Command, Missed, NewStream, Options, ResponseHead, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
 };
@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) interrupts: f64,
     /// How long workers gather changes.
     pub(crate) flush_interval: Option<Duration>,
+    /// Every second client's transport holds bytes until it is flushed.
+    pub(crate) holding: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             ring: 16,
             interrupts: 0.05,
             flush_interval: None,
+            holding: false,
         }
     }
 }
@@ -65,14 +68,14 @@ pub(crate) struct World {
     clients: Vec<Rc<RefCell<Client>>>,
     /// When each client's stream was opened, by client.
     joined: Vec<Instant>,
-    /// Since when a client that lacks something took no byte, by client.
+    /// Since when a full client took no byte, by client.
     stuck_since: Vec<Option<Instant>>,
     last_heard: Vec<Instant>,
     missed: Vec<Missed>,
-    /// The streams are being ended.
+    /// Whether the streams are being ended.
     drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
-    /// The ticks that were encoded so far, by symbol and `seq`.
+    /// The ticks encoded so far, by symbol and `seq`.
     encoded: HashSet<(usize, u64)>,
     /// The one frame that was offered for a tick, by symbol and `seq`.
     frames: HashMap<(usize, u64), Bytes>,
@@ -82,11 +85,11 @@ struct Simulated {
     worker: Worker<Scripted>,
     inbox: Arc<WorkerInbox<Scripted>>,
     events: Events,
-    /// It waits, and nobody woke it.
+    /// Until when it sleeps, unless it is woken.
     sleeps_until: Option<Wait>,
     /// By symbol, the newest tick that was announced.
     announced: Vec<u64>,
-    /// The same of when it last took what had changed: it need not know of a newer one.
+    /// By symbol, the newest announced tick when it last took changes. It need not know of a newer one.
     taken: Vec<u64>,
     takes_at: Instant,
 }
@@ -106,15 +109,14 @@ impl World {
                 stall_timeout: STALL_TIMEOUT,
                 flush_interval: settings.flush_interval,
             };
-            let worker = Worker::new(index as u32, inbox.clone(), limits, seed);
-            let (announced, taken) = (vec![0; settings.symbols], vec![0; settings.symbols]);
+            let worker = Worker::new(WorkerIndex::new(index).unwrap(), inbox.clone(), limits, seed);
             Simulated {
                 worker,
                 inbox,
                 events: Events::default(),
                 sleeps_until: None,
-                announced,
-                taken,
+                announced: vec![0; settings.symbols],
+                taken: vec![0; settings.symbols],
                 takes_at: now.instant,
             }
         };
@@ -173,7 +175,7 @@ impl World {
                 self.turn(worker);
             }
         }
-        // Nobody oversleeps: a worker that was woken, or whose time has come, takes its turn before long.
+        // No worker oversleeps: one that was woken, or whose time has come, takes its turn before long.
         for worker in 0..self.workers.len() {
             if self.random.random_bool(0.3) {
                 self.turn_if_awake(worker);
@@ -203,7 +205,7 @@ impl World {
         }
     }
 
-    /// Some options, and where somebody was cut off.
+    /// Some options, and where another client was cut off.
     fn choose(&mut self) -> (Options, Option<Resume>) {
         let mut options = Options::new(HEARTBEAT);
         if self.random.random_bool(0.5) {
@@ -238,6 +240,7 @@ impl World {
     ) -> usize {
         let simulated = &mut self.workers[worker];
         let client = Rc::new(RefCell::new(Client::new(worker, room, options, resume, simulated.events.clone())));
+        client.borrow_mut().holds = self.settings.holding && self.clients.len().is_multiple_of(2);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             client
@@ -245,15 +248,16 @@ impl World {
                 .symbols
                 .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
-        let opening = NewStream {
+        let stream = NewStream {
             name: StreamName::new(0),
-            head: Bytes::from_static(b"HEAD\n\n"),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options,
             resume,
             permit: Box::new(()),
         };
-        if simulated.inbox.send(Command::Open(Scripted(client.clone()), opening)) {
+        if simulated.inbox.send(Command::Open(Scripted(client.clone()), stream)) {
             simulated.sleeps_until = None;
         }
         self.clients.push(client);
@@ -264,7 +268,7 @@ impl World {
         self.clients.len() - 1
     }
 
-    /// All streams are to end within this time.
+    /// Ends all streams within this window.
     pub(crate) fn drain(&mut self, window: Duration) {
         self.drains = true;
         for simulated in &mut self.workers {
@@ -278,7 +282,7 @@ impl World {
         self.client(client).give_room(bytes);
     }
 
-    /// A venue's update becomes a tick and is announced. Any worker's turn can come between two of these steps.
+    /// Publishes a venue's update and announces the tick. Any worker's turn may come between two steps of it.
     pub(crate) fn publish(&mut self, symbol: usize) {
         let part = if self.random.random_bool(0.5) { Part::Trade } else { Part::Quote };
         self.publish_part(symbol, part);
@@ -300,7 +304,8 @@ impl World {
             self.turn(worker);
         }
         for (index, simulated) in self.workers.iter_mut().enumerate() {
-            if unmarked & (1 << index) != 0 && simulated.inbox.announce(&mut vec![state.clone()]) {
+            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()])
+            {
                 simulated.sleeps_until = None;
             }
         }
@@ -365,8 +370,8 @@ impl World {
         wait == Wait::No
     }
 
-    /// Rule 3: once everybody reads and the workers rest, every client has the newest of each of its symbols.
-    pub(crate) fn come_to_rest(&mut self) {
+    /// Rule 3: once all clients read and the workers are idle, every client has the newest of each of its symbols.
+    pub(crate) fn settle(&mut self) {
         for client in 0..self.clients.len() {
             self.give_room(client, usize::MAX);
         }

@@ -27,9 +27,9 @@ use std::{
 use tickfan::{
     admin::{self, DebugSources, GatewayStatus, HealthInputs, WorkerReports},
     api::{self, StreamSink},
-    cache::{Cache, RingLimits},
+    cache::{Cache, RingLimits, WorkerIndex},
     config,
-    fanout::{Counts, NewStream, SlowestStreams},
+    fanout::{Counts, NewStream, SlowestStreams, http1_first_block},
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
@@ -142,7 +142,7 @@ impl Gateway {
         // As the engine: what the client sent behind its request is read and dropped, or closing would reset.
         let mut scratch = [0; 1024];
         while matches!(socket.read(&mut scratch), Ok(1..)) {}
-        socket.write_all(&opening.head).unwrap();
+        socket.write_all(&http1_first_block(&opening.head, &opening.hello)).unwrap();
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 
@@ -229,7 +229,7 @@ impl WorkerReports for NoWorkers {
         (mpsc::channel().1, 0)
     }
 
-    fn counts_of(&self, _: usize) -> Counts {
+    fn counts_of(&self, _: WorkerIndex) -> Counts {
         Counts::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Where the debug routes look.
 
 use crate::{
-    cache::{Cache, SymbolState},
+    cache::{Cache, SymbolState, WorkerIndex},
     fanout::{Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
 };
@@ -40,15 +40,15 @@ pub trait WorkerReports: Send + Sync {
     fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize);
 
     /// The counts of one worker, at most a second old: for a worker that does not answer.
-    fn counts_of(&self, worker: usize) -> Counts;
+    fn counts_of(&self, worker: WorkerIndex) -> Counts;
 }
 
 impl WorkerReports for WorkerPool {
     fn ask_slowest(&self, limit: usize, until: Instant) -> (Receiver<SlowestStreams>, usize) {
-        self.review(limit, until)
+        self.slowest(limit, until)
     }
 
-    fn counts_of(&self, worker: usize) -> Counts {
+    fn counts_of(&self, worker: WorkerIndex) -> Counts {
         Self::counts_of(self, worker)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sources::DebugSources;
 use crate::{
+    cache::WorkerIndex,
     fanout::{CloseReason, Counts, Missed, SlowestStreams, StreamReport},
     market::Now,
 };
@@ -39,7 +40,7 @@ pub(in crate::admin) fn streams(sources: &DebugSources, limit: usize) -> Value {
             "full": counts.full,
             "looked_at": looked_at,
             "workers": workers,
-            "workers_without_answer": silent,
+            "workers_without_answer": silent.iter().map(|worker| worker.get()).collect::<Vec<_>>(),
             "opened": counts.opened,
             "closed": closed,
             "ticks": counts.ticks,
@@ -56,14 +57,19 @@ struct Collected {
     slowest: Vec<StreamReport>,
     looked_at: usize,
     /// The workers that have not answered.
-    silent: Vec<usize>,
+    silent: Vec<WorkerIndex>,
     /// The sum over those that have.
     counts: Counts,
 }
 
 impl Collected {
     fn new(workers: usize) -> Self {
-        Self { slowest: Vec::new(), looked_at: 0, silent: (0..workers).collect(), counts: Counts::default() }
+        Self {
+            slowest: Vec::new(),
+            looked_at: 0,
+            silent: WorkerIndex::first(workers).collect(),
+            counts: Counts::default(),
+        }
     }
 
     /// Receives answers until all are there or the deadline has passed.
@@ -124,7 +130,8 @@ mod tests {
         let (answers_tx, answers) = mpsc::channel();
         let slowest =
             [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
-        for (worker, slowest) in [0, 2].into_iter().zip(slowest) {
+        let worker = |index| WorkerIndex::new(index).unwrap();
+        for (worker, slowest) in [0, 2].map(worker).into_iter().zip(slowest) {
             let counts = Counts { ticks: 5, ..Counts::default() };
             answers_tx.send(SlowestStreams { worker, looked_at: 7, slowest, counts }).unwrap();
         }
@@ -133,6 +140,6 @@ mod tests {
         collected.receive(&answers, 3, Instant::now() + Duration::from_millis(10));
         let names: Vec<_> = collected.slowest.iter().map(|stream| stream.name).collect();
         assert_eq!(names, [3, 1, 4].map(StreamName::new));
-        assert_eq!((collected.looked_at, collected.silent, collected.counts.ticks), (14, vec![1], 10));
+        assert_eq!((collected.looked_at, collected.silent, collected.counts.ticks), (14, vec![worker(1)], 10));
     }
 }

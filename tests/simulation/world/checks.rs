@@ -1,4 +1,4 @@
-//! What must be true after each turn.
+//! The checks after each turn.
 
 use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World};
 use crate::client::Seen;
@@ -11,7 +11,7 @@ use tickfan::{
     wire::{EventId, tick_frame},
 };
 
-/// What a client may be sent of one of its symbols.
+/// Which ticks of one of its symbols a client may be sent.
 pub(super) struct Wish {
     symbol: usize,
     /// The first `seq` that it was not sent.
@@ -20,9 +20,9 @@ pub(super) struct Wish {
     after: Option<u64>,
     parts: Parts,
     /// The newest when it joined.
-    owes: u64,
-    /// Where the newest tick begins, if the client lacks something. It may be too late for that: then the client gets
-    /// the newest alone, whatever its kind. A worker may not know ticks that were not announced yet.
+    initial: u64,
+    /// Where the newest tick begins, if the client lacks something: a client that lags gets the newest alone, whatever
+    /// its kind. The worker need not know of ticks that are not announced yet.
     alone_from: Option<u64>,
 }
 
@@ -30,24 +30,29 @@ impl Wish {
     fn is_for(&self, tick: &Tick) -> bool {
         let is_missed = tick.seq >= self.from && self.after.is_none_or(|after| tick.n > after);
         (is_missed && tick.changed.intersects(self.parts))
-            || tick.seq == self.owes
+            || tick.seq == self.initial
             || self.alone_from.is_some_and(|from| tick.seq >= from)
     }
 }
 
 impl World {
     pub(super) fn check_client(&mut self, client: usize, taken: &[u64], wait: Wait) {
-        let log = std::mem::take(&mut self.client(client).log);
+        let log = {
+            let mut client = self.client(client);
+            let is_flushed = client.held == 0 || client.full || !client.is_open();
+            assert!(is_flushed, "seed {}: a turn leaves bytes in a transport that has room", self.seed);
+            std::mem::take(&mut client.log)
+        };
         if !log.is_empty() {
             self.stuck_since[client] = None;
         }
         for (place, seen) in log.iter().enumerate() {
             match seen {
-                Seen::Write { with_rest } => {
-                    if *with_rest {
+                Seen::Write { with_tail } => {
+                    if *with_tail {
                         self.last_heard[client] = self.now.instant;
                     }
-                    self.check_rate(client, &log[place + 1..], *with_rest);
+                    self.check_rate(client, &log[place + 1..], *with_tail);
                 }
                 Seen::Full => {
                     self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
@@ -67,20 +72,20 @@ impl World {
         }
     }
 
-    /// Rules 1, 2 and 11, and that a frame says what was published.
+    /// Rules 1, 2 and 11, and that a frame carries what was published.
     fn check_tick(&mut self, client: usize, block: &Bytes, taken: &[u64]) {
         let seed = self.seed;
         let (symbol, tick) = self.find(block);
         let state = &self.symbols[symbol];
         let id = (tick.n > 0).then_some(EventId { epoch: self.cache.epoch(), n: tick.n });
-        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame says what was published");
+        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame carries what was published");
         let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
         assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
         let joined = self.joined[client];
         let mut borrowed = self.clients[client].borrow_mut();
         borrowed.last_n = borrowed.last_n.max(tick.n);
         let options = borrowed.options;
-        let progress = borrowed.symbols.get_mut(&symbol).expect("only what was asked for");
+        let progress = borrowed.symbols.get_mut(&symbol).expect("a client gets only the symbols that it asked for");
         let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
         let newest = tick.seq >= taken[symbol];
         assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
@@ -118,14 +123,14 @@ impl World {
         }
     }
 
-    /// A stream with a `max_rate` is written no more often, but for a status, and each time with the newest.
-    fn check_rate(&mut self, client: usize, after: &[Seen], with_rest: bool) {
+    /// A stream with a `max_rate` is not written more often, except for a status, and each time gets the newest.
+    fn check_rate(&mut self, client: usize, after: &[Seen], with_tail: bool) {
         let Some(interval) = self.client(client).options.interval else { return };
         let blocks = after.iter().map_while(|seen| match seen {
             Seen::Block(block) => Some(block),
             _ => None,
         });
-        // Of a write that was cut, the urgent part may not have come through.
+        // The transport may have cut the urgent part of a write off.
         let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
         let ticks: Vec<_> = blocks.filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
         if ticks.is_empty() {
@@ -138,21 +143,21 @@ impl World {
             tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
         });
         let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
-        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_rest) {
+        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_tail) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
         }
-        if !with_rest {
+        if !with_tail {
             self.client(client).paced_at = Some(self.now.instant);
         }
     }
 
-    /// Rule 5 and heartbeats: nobody is left alone for longer than promised, nor closed before.
+    /// Rule 5 and heartbeats: no client waits longer than promised, and none is closed before.
     fn check_silence(&mut self, client: usize, wait: Wait) {
-        let (seed, now) = (self.seed, self.now.instant);
-        let (full, closed, left) = {
-            let client = self.client(client);
-            (client.full, client.closed, client.left)
-        };
+        let seed = self.seed;
+        let now = self.now.instant;
+        let full = self.client(client).full;
+        let closed = self.client(client).closed;
+        let left = self.client(client).left;
         let stuck = &mut self.stuck_since[client];
         if full {
             let since = *stuck.get_or_insert(now);
@@ -161,13 +166,13 @@ impl World {
             assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
         } else if closed.is_none() && !left && wait != Wait::No {
             let silence = now.saturating_duration_since(self.last_heard[client]);
-            assert!(silence < HEARTBEAT, "seed {seed}: no word for {silence:?}");
+            assert!(silence < HEARTBEAT, "seed {seed}: silence for {silence:?}");
         } else if closed.is_some() && !left {
             assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
         }
     }
 
-    /// What a worker counted as missed is what its clients saw as holes.
+    /// The ticks that a worker counts as missed are the holes that its clients saw.
     pub(super) fn check_counts(&self, worker: usize) {
         let counted: HashMap<u64, Missed> = self.workers[worker].worker.missed().collect();
         for (client, seen) in self.clients.iter().zip(&self.missed) {
@@ -180,41 +185,45 @@ impl World {
         }
     }
 
-    /// What the open clients of a worker may be sent in its next turn.
+    /// Which ticks the open clients of a worker may be sent in its next turn.
     pub(super) fn wishes(&self, worker: usize) -> Vec<Wish> {
         let mut wishes = Vec::new();
         for client in self.clients.iter().map(|client| client.borrow()) {
-            // Of one that is new, the worker learns only when it opens the stream that it has left already.
+            // The worker learns that a new client has left already only when it opens the stream.
             if client.worker != worker || !(client.is_open() || client.is_new) {
                 continue;
             }
             for (&symbol, progress) in &client.symbols {
                 let newest = self.symbols[symbol].newest();
                 let parts = client.options.parts();
-                let owes = if client.is_new { newest.seq } else { progress.at_join };
+                let initial = if client.is_new { newest.seq } else { progress.at_join };
                 let after = client.resume.filter(|_| progress.last.is_none()).map(|resume| resume.after);
                 let from = match (progress.last, after) {
                     (Some(last), _) => last + 1,
                     (None, Some(_)) => 0,
-                    (None, None) => owes,
+                    (None, None) => initial,
                 };
-                let lacks = newest.last_change(parts).max(owes) >= from;
+                let lacks = newest.last_change(parts).max(initial) >= from;
                 let alone_from = lacks.then_some(self.workers[worker].taken[symbol]);
-                wishes.push(Wish { symbol, from, after, parts, owes, alone_from });
+                wishes.push(Wish { symbol, from, after, parts, initial, alone_from });
             }
         }
         wishes
     }
 
-    /// Rule 11: what a turn has encoded, some stream of its worker wanted at that moment.
+    /// Rule 11: some stream of the worker wanted each tick that the turn encoded.
     pub(super) fn check_encoded(&mut self, wishes: &[Wish]) {
-        // What a worker has read, it may encode when the ring has gone on.
+        // A worker may encode ticks that it has read after the ring has dropped them.
         let rings = if self.settings.flush_interval.is_some() { 8 } else { 1 };
         for (symbol, history) in self.history.iter().enumerate() {
             for tick in history.iter().rev().take(rings * self.settings.ring) {
                 if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {
                     let wanted = wishes.iter().any(|wish| wish.symbol == symbol && wish.is_for(tick));
-                    assert!(wanted, "seed {}: rule 11: S{symbol} {} is encoded for nobody", self.seed, tick.seq);
+                    assert!(
+                        wanted,
+                        "seed {}: rule 11: S{symbol} {} is encoded, and no stream wants it",
+                        self.seed, tick.seq
+                    );
                 }
             }
         }

@@ -1,0 +1,47 @@
+//! Which workers want which parts of a symbol.
+
+use super::worker_mask::WorkerMask;
+use crate::market::{Part, Parts};
+use std::time::{Duration, Instant};
+
+/// The workers with streams that want a symbol, by part.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    by_part: [WorkerMask; Part::ALL.len()],
+    /// Since when no worker wants the symbol, if one ever has.
+    unwanted_since: Option<Instant>,
+}
+
+impl Interest {
+    /// Adds a worker's interest in some parts.
+    pub(super) fn add(&mut self, worker: WorkerMask, parts: Parts) {
+        for part in parts.iter() {
+            self.by_part[part as usize] = self.by_part[part as usize].union(worker);
+        }
+    }
+
+    /// Takes back a worker's interest in some parts.
+    pub(super) fn remove(&mut self, worker: WorkerMask, parts: Parts, now: Instant) {
+        for part in parts.iter() {
+            self.by_part[part as usize] = self.by_part[part as usize].without(worker);
+        }
+        if self.is_empty() {
+            self.unwanted_since = Some(now);
+        }
+    }
+
+    /// The workers that want any of these parts.
+    pub(super) fn in_parts(&self, parts: Parts) -> WorkerMask {
+        parts.iter().fold(WorkerMask::NONE, |workers, part| workers.union(self.by_part[part as usize]))
+    }
+
+    /// Whether no worker wants the symbol, and none has within `age`: then no client can resume on it.
+    pub(super) fn has_been_empty_for(&self, age: Duration, now: Instant) -> bool {
+        let is_long = |since| now.saturating_duration_since(since) > age;
+        self.is_empty() && self.unwanted_since.is_none_or(is_long)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_part == [WorkerMask::NONE; Part::ALL.len()]
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a stream ended.
+
+use super::transport::TransportError;
+use std::io;
+
+/// Why a stream ended: a metric's label, so a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed the connection.
+    Left,
+    /// The client took no byte for the stall timeout.
+    Stalled,
+    /// The kernel reports that the client acknowledged nothing for the stall timeout.
+    Timeout,
+    /// The gateway stops.
+    Shutdown,
+    /// The client sent too much behind its request.
+    Input,
+    /// The connection broke in another way.
+    Error,
+}
+
+impl CloseReason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 6] = [Self::Left, Self::Stalled, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
+
+    /// The label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Stalled => "stalled",
+            Self::Timeout => "timeout",
+            Self::Shutdown => "shutdown",
+            Self::Input => "input",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl From<&io::Error> for CloseReason {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => Self::Left,
+            io::ErrorKind::TimedOut => Self::Timeout,
+            _ => Self::Error,
+        }
+    }
+}
+
+impl From<&TransportError> for CloseReason {
+    fn from(error: &TransportError) -> Self {
+        match error {
+            TransportError::Left => Self::Left,
+            TransportError::TooMuchInput => Self::Input,
+            TransportError::Broken(error) => error.into(),
+        }
+    }
+}

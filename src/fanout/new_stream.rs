@@ -1,0 +1,24 @@
+//! A stream before a worker has opened it.
+
+use super::{options::Options, response_head::ResponseHead, resume::Resume};
+use crate::{cache::SymbolState, wire::StreamName};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A stream to be opened.
+pub struct NewStream {
+    /// Its name in its `hello` and on the admin listener.
+    pub name: StreamName,
+    /// The head of the response, which the transport writes.
+    pub head: ResponseHead,
+    /// The first block of the body, ahead of all frames.
+    pub hello: Bytes,
+    /// The symbols that it carries: each once, at least one.
+    pub symbols: Box<[Arc<SymbolState>]>,
+    /// The options that its client gave beside the symbols.
+    pub options: Options,
+    /// Where it resumes, if its client has been connected before.
+    pub resume: Option<Resume>,
+    /// The stream's permit, held as long as the stream lives.
+    pub permit: Box<dyn Send>,
+}

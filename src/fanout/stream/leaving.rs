@@ -1,0 +1,71 @@
+//! How a stream ends: the ticks that it lacks, its goodbye, and the wait for its client to leave.
+
+use super::{CloseReason, Farewell, Phase, Stream};
+use crate::{
+    fanout::transport::{CloseMode, Transport},
+    market::Now,
+};
+use bytes::Bytes;
+use std::{mem, time::Instant};
+
+impl<T: Transport> Stream<T> {
+    /// The gateway drains: the stream is to end at `until`, unless it is ending already.
+    pub(in crate::fanout) fn drain(&mut self, until: Instant) {
+        if let Phase::Open | Phase::Draining { .. } = self.phase {
+            self.phase = Phase::Draining { until };
+        }
+    }
+
+    /// Whether the stream lives until its share of the drain window is over.
+    pub(in crate::fanout) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// Whether the goodbye takes the stream's next room.
+    pub(in crate::fanout) fn is_leaving(&self) -> bool {
+        self.phase.is_leaving()
+    }
+
+    /// Takes the next step towards the end. `is_queued`: it waits to be written.
+    pub(in crate::fanout) fn farewell(&mut self, is_queued: bool, now: Now) -> Farewell {
+        let is_waiting = &mut self.is_waiting;
+        let lacks_ticks = || is_queued || mem::take(is_waiting);
+        let farewell = self.phase.farewell(self.room.is_full(), lacks_ticks, now.instant);
+        if farewell == Farewell::WriteTicks {
+            self.is_urgent = true; // whatever its `max_rate`
+        }
+        farewell
+    }
+
+    /// Offers the goodbye, or its tail; returns how many bytes were taken. Once all of it is out, the response is
+    /// finished.
+    ///
+    /// # Errors
+    /// The reason to end the stream.
+    pub(in crate::fanout) fn write_goodbye(&mut self, goodbye: &Bytes, now: Now) -> Result<usize, CloseReason> {
+        let was_begun = matches!(self.phase, Phase::Goodbye { .. });
+        let tail_before = self.tail.len();
+        let taken = match was_begun {
+            true if self.tail.is_empty() => 0, // the transport took all of it, and was full
+            true => self.write_block(&Bytes::new(), now)?,
+            false => self.write_block(goodbye, now)?,
+        };
+        let is_begun = was_begun || taken > tail_before;
+        let is_out = !self.is_full() && self.flush(now)?;
+        if is_out {
+            self.transport.close(CloseMode::Finish);
+        }
+        self.phase.goodbye_offered(is_begun, is_out, now.instant);
+        Ok(taken)
+    }
+
+    /// Closes the transport of a stream that is taken out. A stream that has its goodbye ends in order; of any other,
+    /// nothing may stay in the kernel.
+    pub(in crate::fanout) fn close(&mut self) {
+        let mode = match self.phase {
+            Phase::Lingering { .. } => CloseMode::Finish,
+            _ => CloseMode::Abort,
+        };
+        self.transport.close(mode);
+    }
+}

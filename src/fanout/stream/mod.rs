@@ -1,0 +1,222 @@
+//! A stream: its transport, its cursors, and how far it is on its way to its end.
+
+mod leaving;
+mod writing;
+
+use super::{
+    close_reason::CloseReason,
+    cursors::{Cursors, Slot},
+    missed::Missed,
+    options::Options,
+    phase::{Farewell, Phase},
+    room::Room,
+    schedule::{Deadlines, Due},
+    symbols::Symbols,
+    transport::Transport,
+};
+use crate::{market::Now, wire::StreamName};
+use bytes::Bytes;
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// One client's open stream.
+pub(super) struct Stream<T> {
+    name: StreamName,
+    transport: T,
+    cursors: Cursors,
+    options: Options,
+    phase: Phase,
+    room: Room,
+    /// Before this moment its `max_rate` allows no write, except of a changed status.
+    not_before: Instant,
+    last_write: Instant,
+    /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
+    early_by: Duration,
+    joined: Instant,
+    /// The tail of the block that was begun last.
+    tail: Bytes,
+    missed: Missed,
+    /// Bytes that its transport took.
+    bytes: u64,
+    /// Whether it lacks something, and waits for its `max_rate` to allow the write.
+    is_waiting: bool,
+    /// Whether a tick was written.
+    has_ticked: bool,
+    /// Whether a status has changed, which its `max_rate` does not hold back.
+    is_urgent: bool,
+    _permit: Box<dyn Send>,
+}
+
+/// The parts of a new stream beside its transport and cursors.
+pub(super) struct StreamInit {
+    pub(super) name: StreamName,
+    /// The first block to write.
+    pub(super) first_block: Bytes,
+    pub(super) options: Options,
+    /// By how much its first heartbeat comes early.
+    pub(super) early_by: Duration,
+    pub(super) permit: Box<dyn Send>,
+}
+
+impl<T: Transport> Stream<T> {
+    pub(super) fn new(transport: T, cursors: Cursors, init: StreamInit, now: Now) -> Self {
+        Self {
+            name: init.name,
+            transport,
+            cursors,
+            options: init.options,
+            phase: Phase::Open,
+            room: Room::Free,
+            not_before: now.instant,
+            last_write: now.instant,
+            early_by: init.early_by,
+            joined: now.instant,
+            tail: init.first_block,
+            missed: Missed::default(),
+            bytes: 0,
+            is_waiting: false,
+            has_ticked: false,
+            is_urgent: false,
+            _permit: init.permit,
+        }
+    }
+
+    /// Attaches the transport under the stream's key.
+    ///
+    /// # Errors
+    /// The system cannot watch the transport.
+    pub(super) fn attach(&mut self, key: u64) -> io::Result<()> {
+        self.transport.attach(key)
+    }
+
+    /// Reads and drops what the client sent.
+    ///
+    /// # Errors
+    /// The reason to end the stream. A client that leaves after its goodbye does what it was asked to.
+    pub(super) fn drain_input(&mut self, now: Now) -> Result<(), CloseReason> {
+        self.transport.drain_input(now.instant).map_err(|error| match self.phase {
+            Phase::Lingering { .. } => CloseReason::Shutdown,
+            _ => CloseReason::from(&error),
+        })
+    }
+
+    /// The address of the client, or of the proxy before it.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.transport.peer()
+    }
+}
+
+impl<T> Stream<T> {
+    pub(super) fn name(&self) -> StreamName {
+        self.name
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(super) fn slots(&self) -> &[Slot] {
+        self.cursors.slots()
+    }
+
+    /// When it was opened.
+    pub(super) fn joined(&self) -> Instant {
+        self.joined
+    }
+
+    /// The ticks that it missed so far.
+    pub(super) fn missed(&self) -> Missed {
+        self.missed
+    }
+
+    /// The bytes that its transport took so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether its transport is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.is_full()
+    }
+
+    /// Since when its transport took no byte, if it was full then.
+    pub(super) fn full_since(&self) -> Option<Instant> {
+        self.room.full_since()
+    }
+
+    /// Whether a write now may have something to send.
+    pub(super) fn takes_writes(&self) -> bool {
+        !self.is_full() && !matches!(self.phase, Phase::Lingering { .. })
+    }
+
+    /// Since when the oldest of its unsent ticks is published, if its rings still hold any.
+    pub(super) fn oldest_unsent(&self, symbols: &Symbols) -> Option<Instant> {
+        self.cursors.unsent(symbols, self.options.parts()).min()
+    }
+
+    /// A symbol has changed. `status`: the `seq` of its newest status, if that has changed too; it is sent at once.
+    pub(super) fn mark(&mut self, slot: u32, status: Option<u64>) {
+        self.cursors.mark(slot);
+        if status.is_some_and(|seq| self.cursors.lacks(slot, seq)) {
+            self.is_urgent = true;
+        }
+    }
+
+    /// Marks the slots whose symbols have changes that wait for the next round; returns whether there are any.
+    pub(super) fn mark_waiting(&mut self, symbols: &Symbols) -> bool {
+        let parts = self.options.parts();
+        let mut any = false;
+        for slot in 0..self.cursors.slots().len() {
+            let symbol = self.cursors.slots()[slot].symbol;
+            if symbols.get(symbol).waits_for_round.intersects(parts) {
+                self.cursors.mark(slot as u32);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// A subscriber's place in its symbol's list has changed.
+    pub(super) fn subscriber_moved(&mut self, slot: u32, subscriber: u32) {
+        self.cursors.moved(slot, subscriber);
+    }
+
+    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status.
+    pub(super) fn must_wait(&self, now: Now) -> bool {
+        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty()
+    }
+
+    /// It waits for its `max_rate`, by its own choice: its transport has room.
+    pub(super) fn wait(&mut self) {
+        self.is_waiting = true;
+        self.room.leave_unused();
+    }
+
+    /// It no longer waits for its `max_rate`.
+    pub(super) fn stop_waiting(&mut self) {
+        self.is_waiting = false;
+    }
+
+    /// The stream's earliest deadline.
+    pub(super) fn next_deadline(&self, stall_timeout: Duration) -> Instant {
+        self.deadlines().next(self.options.heartbeat, stall_timeout)
+    }
+
+    /// The action that is due `now`.
+    pub(super) fn due(&self, now: Now, stall_timeout: Duration) -> Due {
+        self.deadlines().due(now.instant, self.options.heartbeat, stall_timeout)
+    }
+
+    fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            full_since: self.room.full_since(),
+            last_write: self.last_write,
+            early_by: self.early_by,
+            write: self.is_waiting.then_some(self.not_before),
+            end: self.phase.deadline(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Writing: how one write moves a stream's cursors and changes its room.
+
+use super::{CloseReason, Missed, Phase, Stream, Symbols};
+use crate::{
+    fanout::{
+        cursors::{Plan, Planned},
+        recent_ticks::ReadPolicy,
+        transport::{Taken, Transport},
+        written::Written,
+    },
+    market::Now,
+};
+use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+impl<T: Transport> Stream<T> {
+    /// Writes all that the stream still lacks, as far as one write goes and the transport takes it.
+    ///
+    /// `sent` is called for each tick of which a byte was taken, with the moment since when it was due, and whether the
+    /// transport had room all that time.
+    ///
+    /// # Errors
+    /// The reason to end the stream.
+    pub(in crate::fanout) fn write(
+        &mut self,
+        symbols: &Symbols,
+        now: Now,
+        max_lag: Duration,
+        mut sent: impl FnMut(Instant, bool),
+    ) -> Result<Written, CloseReason> {
+        let had_room = self.room.full_since().is_none();
+        let only_tail = now.instant < self.not_before && !self.is_urgent;
+        let mut plan = Plan::new();
+        let more = only_tail || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
+        if plan.is_empty() && self.tail.is_empty() {
+            if !more {
+                self.cursors.caught_up();
+                self.is_urgent = false;
+                self.room.leave_unused(); // the stream lacks nothing
+            }
+            return Ok(Written { more, ..Written::default() });
+        }
+        let tail_before = self.tail.len();
+        let taken = self.offer(plan.iter().map(|planned| planned.frame))?;
+        let missed = self.advance(taken.bytes, &plan, |since| sent(since, had_room));
+        self.missed.add(missed);
+        let is_first = !plan.is_empty() && taken.bytes > tail_before && !mem::replace(&mut self.has_ticked, true);
+        self.note_write(taken, now);
+        if !only_tail && !more {
+            self.keep_rate(now);
+            if !self.is_full() {
+                self.cursors.caught_up();
+            }
+        }
+        if more && !self.is_full() {
+            self.cursors.taken_whole();
+        }
+        let first_tick = is_first.then(|| now.instant.saturating_duration_since(self.joined));
+        Ok(Written { bytes: taken.bytes, missed, first_tick, more: more && !self.is_full() })
+    }
+
+    /// Offers a heartbeat, unless the stream is about to send something else; returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// The reason to end the stream.
+    pub(in crate::fanout) fn write_heartbeat(
+        &mut self,
+        heartbeat: impl FnOnce() -> Bytes,
+        now: Now,
+    ) -> Result<Option<usize>, CloseReason> {
+        if !self.tail.is_empty() || matches!(self.phase, Phase::Lingering { .. }) {
+            self.last_write = now.instant; // the tail of a block proves the same
+            return Ok(None);
+        }
+        self.early_by = Duration::ZERO;
+        self.write_block(&heartbeat(), now).map(Some)
+    }
+
+    /// The transport reports room; returns whether the stream has any: the transport may still hold bytes, and be full.
+    ///
+    /// # Errors
+    /// The reason to end the stream.
+    pub(in crate::fanout) fn room_reported(&mut self) -> Result<bool, CloseReason> {
+        let has_room = self.transport.flush().map_err(|error| CloseReason::from(&error))?;
+        if has_room {
+            self.room.report();
+        }
+        Ok(has_room)
+    }
+
+    /// Whether the transport holds bytes that wait for a flush.
+    pub(in crate::fanout) fn holds_bytes(&self) -> bool {
+        self.transport.holds_bytes()
+    }
+
+    /// Sends what the transport holds; returns whether all of it went out. If not, the transport is full.
+    ///
+    /// # Errors
+    /// The reason to end the stream.
+    pub(in crate::fanout) fn flush(&mut self, now: Now) -> Result<bool, CloseReason> {
+        let is_out = self.transport.flush().map_err(|error| CloseReason::from(&error))?;
+        if !is_out && !self.is_full() {
+            self.room.written(false, true, now.instant);
+            self.cursors.full();
+        }
+        Ok(is_out)
+    }
+
+    /// Offers a block of the stream's own, a heartbeat or a goodbye, behind the tail of the block before; returns how
+    /// many bytes were taken. A block that is not begun is dropped: it is only worth sending now.
+    pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
+        let tail_before = self.tail.len();
+        let taken = self.offer(Some(block).filter(|block| !block.is_empty()))?;
+        if taken.bytes > tail_before {
+            self.tail = block.slice(taken.bytes - tail_before..);
+        } else {
+            self.tail.advance(taken.bytes);
+        }
+        self.note_write(taken, now);
+        Ok(taken.bytes)
+    }
+
+    /// Offers the tail of the block that was begun last, and blocks behind it.
+    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>) -> Result<Taken, CloseReason> {
+        let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
+        // The tail, and most often a tick or two: these cost no allocation.
+        let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
+        self.transport.try_write(&blocks).map_err(|error| CloseReason::from(&error))
+    }
+
+    fn policy(&self, now: Now, max_lag: Duration) -> ReadPolicy {
+        ReadPolicy {
+            now: now.instant,
+            max_lag,
+            joined: self.joined,
+            parts: self.options.parts(),
+            newest_only: self.options.interval.is_some(),
+        }
+    }
+
+    /// Moves the cursors over the frames that were taken, and keeps the tail of the frame that was cut.
+    fn advance(&mut self, taken: usize, plan: &[Planned<'_>], mut sent: impl FnMut(Instant)) -> Missed {
+        let mut missed = Missed::default();
+        let of_tail = taken.min(self.tail.len());
+        self.tail.advance(of_tail);
+        let mut left = taken - of_tail;
+        for planned in plan {
+            if left == 0 {
+                break;
+            }
+            missed.add(self.cursors.sent(planned, &self.options));
+            // A tick that the stream's own `max_rate` holds back is not late; without one, that is since it joined.
+            sent(planned.tick.published.max(self.not_before));
+            let of_frame = left.min(planned.frame.len());
+            self.tail = planned.frame.slice(of_frame..);
+            left -= of_frame;
+        }
+        missed
+    }
+
+    /// Notes what came of a write.
+    fn note_write(&mut self, taken: Taken, now: Now) {
+        self.bytes += taken.bytes as u64;
+        if taken.bytes > 0 {
+            self.last_write = now.instant;
+        }
+        self.room.written(taken.bytes > 0, taken.full, now.instant);
+        if taken.full {
+            self.cursors.full();
+        }
+    }
+
+    /// All that the stream lacked is written, or about to be: the next write is an interval away.
+    fn keep_rate(&mut self, now: Now) {
+        self.is_urgent = false;
+        if let Some(interval) = self.options.interval {
+            self.not_before = now.instant + interval;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How a worker opens a stream.
+
+use super::Worker;
+use crate::{
+    fanout::{
+        close_reason::CloseReason,
+        cursors::{Cursors, Slot},
+        new_stream::NewStream,
+        stream::{Stream, StreamInit},
+        stream_key::StreamKey,
+        symbols::{Subscriber, Symbols},
+        transport::{Ready, Transport},
+        write_queues::WriteQueue,
+    },
+    market::Now,
+};
+use rand::RngExt;
+use slotmap::Key;
+
+impl<T: Transport> Worker<T> {
+    pub(super) fn open(&mut self, mut transport: T, new: NewStream, now: Now) {
+        let early_by = new.options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
+        let symbols = &mut self.symbols;
+        let key = self.table.insert(|key| {
+            let cursors = subscribe(symbols, key, &new, now);
+            let init = StreamInit {
+                name: new.name,
+                first_block: transport.start(&new.head, new.hello),
+                options: new.options,
+                early_by,
+                permit: new.permit,
+            };
+            Stream::new(transport, cursors, init, now)
+        });
+        self.counts.opened += 1;
+        let stream = self.table.stream(key);
+        let attached = stream.attach(key.data().as_ffi());
+        if self.drains {
+            stream.drain(now.instant);
+        }
+        if attached.is_err() {
+            return self.end(key, CloseReason::Error, now);
+        }
+        self.table.arm(key);
+        self.table.queue(key, WriteQueue::Cold, now);
+        // The transport may have become ready before it was attached.
+        self.transport_ready(Ready { key: key.data().as_ffi(), readable: true, writable: false }, now);
+    }
+}
+
+/// Subscribes a stream to its symbols; returns where it starts in each.
+fn subscribe(symbols: &mut Symbols, key: StreamKey, new: &NewStream, now: Now) -> Cursors {
+    let parts = new.options.parts();
+    let mut slots = Vec::with_capacity(new.symbols.len());
+    for (slot, state) in (0..).zip(&new.symbols) {
+        let joined = symbols.subscribe(state, Subscriber { stream: key, slot, parts }, now);
+        slots.push(Slot::new(state.id(), joined.subscriber, joined.cursor));
+    }
+    let mut cursors = Cursors::new(slots.into_boxed_slice());
+    if let Some(resume) = new.resume {
+        cursors.replay(symbols, parts, resume, now);
+    }
+    cursors
+}

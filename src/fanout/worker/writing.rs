@@ -1,0 +1,120 @@
+//! How a worker writes its streams, and keeps their deadlines.
+
+use super::Worker;
+use crate::{
+    fanout::{
+        close_reason::CloseReason, missed::Missed, schedule::Due, stream_key::StreamKey, transport::Transport,
+        write_queues::WriteQueue,
+    },
+    market::Now,
+    wire,
+};
+use std::mem;
+
+/// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
+const WRITES_PER_TURN: usize = 256;
+
+impl<T: Transport> Worker<T> {
+    /// Writes as many of the queued streams as one turn may.
+    pub(super) fn write_batch(&mut self, now: Now) {
+        if self.table.round_is_over() {
+            self.begin_round(now);
+        }
+        let mut ended = Vec::new();
+        for _ in 0..WRITES_PER_TURN {
+            let Some(key) = self.table.next() else { break };
+            if let Err(reason) = self.write(key, now) {
+                ended.push((key, reason));
+            }
+        }
+        for (key, reason) in ended {
+            self.end(key, reason, now);
+        }
+    }
+
+    /// Writes one stream.
+    fn write(&mut self, key: StreamKey, now: Now) -> Result<(), CloseReason> {
+        let stream = self.table.stream(key);
+        let gathers = self.limits.flush_interval.is_some();
+        if stream.options().leave_out() || (gathers && stream.full_since().is_some()) {
+            self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);
+        }
+        let counts = &mut self.counts;
+        let sent = |since, had_room| counts.count_tick(now.instant.saturating_duration_since(since), had_room);
+        let written = stream.write(&self.symbols, now, self.limits.max_lag, sent)?;
+        counts.count_write(written.bytes, written.missed);
+        if let Some(wait) = written.first_tick {
+            counts.first_tick.record(wait);
+        }
+        counts.full += u64::from(stream.is_full());
+        if stream.holds_bytes() {
+            self.unflushed.push(key);
+        }
+        if written.more {
+            self.table.queue_again(key, now);
+        }
+        self.table.arm(key);
+        Ok(())
+    }
+
+    /// Marks the streams of hot symbols that have changed since the last round began.
+    fn begin_round(&mut self, now: Now) {
+        for id in mem::take(&mut self.next_round) {
+            let Some(symbol) = self.symbols.find(id) else { continue };
+            let changed = symbol.take_waiting();
+            self.table.mark_all(symbol, changed, WriteQueue::Hot, now);
+        }
+        self.table.begin_round();
+    }
+
+    /// Sends what transports hold at the end of a batch.
+    pub(super) fn flush_transports(&mut self, now: Now) {
+        let mut unflushed = mem::take(&mut self.unflushed);
+        for key in unflushed.drain(..) {
+            let Some(stream) = self.table.get_mut(key) else { continue };
+            let was_full = stream.is_full();
+            match stream.flush(now) {
+                Ok(_) => self.counts.full += u64::from(stream.is_full() && !was_full),
+                Err(reason) => {
+                    self.end(key, reason, now);
+                    continue;
+                }
+            }
+            self.table.arm(key);
+        }
+        self.unflushed = unflushed;
+    }
+
+    /// Does what deadlines ask for.
+    pub(super) fn keep_deadlines(&mut self, now: Now) {
+        while let Some(key) = self.table.next_due(now) {
+            let stream = self.table.stream(key);
+            match stream.due(now, self.limits.stall_timeout) {
+                Due::Nothing => {}
+                Due::Write => {
+                    stream.stop_waiting();
+                    self.table.queue_again(key, now);
+                }
+                Due::Heartbeat => self.write_heartbeat(key, now),
+                Due::Stalled => self.end(key, CloseReason::Stalled, now),
+                Due::End => self.say_goodbye(key, now),
+            }
+            self.table.arm(key);
+        }
+    }
+
+    fn write_heartbeat(&mut self, key: StreamKey, now: Now) {
+        let stream = self.table.stream(key);
+        match stream.write_heartbeat(|| wire::heartbeat(now.unix), now) {
+            Ok(None) => {}
+            Ok(Some(bytes)) => {
+                self.counts.count_write(bytes, Missed::default());
+                self.counts.full += u64::from(stream.is_full());
+                if stream.holds_bytes() {
+                    self.unflushed.push(key);
+                }
+            }
+            Err(reason) => self.end(key, reason, now),
+        }
+    }
+}
