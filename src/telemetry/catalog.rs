@@ -57,7 +57,8 @@ catalog! {
             "Attempts to connect to the venue, by result.";
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
             "io", "connect_timeout", "tls", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
-            "failed", "unacknowledged", "no_pong", "no_data", "stuck", "lifetime"]],
+            "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
+            "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
             details "Planned ends count too: `lifetime` and `closing`.";
         FEED_GAPS: Counter "tickfan_feed_gaps_total" Count [feed],
