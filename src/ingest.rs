@@ -40,7 +40,9 @@ impl Ingest {
 
 impl Sink for Ingest {
     fn updates(&mut self, updates: &[Update], now: Now) {
-        let (mut ticks, mut unchanged, mut late) = (0, 0, 0);
+        let mut ticks = 0;
+        let mut unchanged = 0;
+        let mut late = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
             match state.publish(update, now) {

@@ -196,7 +196,7 @@ test("without its gateway a page says so once, and asks only while it is seen", 
   assert.equal(asked, before + 1);
 });
 
-test("what is added before the gateway has answered is not lost", TEST, async (t) => {
+test("a symbol added before the gateway has answered is not lost", TEST, async (t) => {
   const gateway = await startGateway(t);
   const page = await newPage(t, browser);
   const held = new Promise((resolve) => page.route("**/v1/symbols?limit=20", resolve));

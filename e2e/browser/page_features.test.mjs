@@ -58,7 +58,7 @@ test("a symbol is found, added by keyboard, and is there again tomorrow", TEST, 
   assert.deepEqual(complaints, []);
 });
 
-test("what nobody has chosen is not kept: the gateway's own list is what it is at the next visit", TEST, async (t) => {
+test("a default is not stored: the next visit gets the gateway's list of that time", TEST, async (t) => {
   const gateway = await startGateway(t, { config: simulated(["AAPL", "MSFT"]) });
   const { page } = await openIn(t, browser, gateway.url);
   await listed(page, ["AAPL", "MSFT"]);
@@ -199,7 +199,7 @@ test("the rate is another stream, and is kept", TEST, async (t) => {
   await page.waitForFunction(() => /^\d+ trades? not shown$/.test(document.querySelector("#tape .gap")?.textContent));
 });
 
-test("what is paused stands still, and goes on with the newest", TEST, async (t) => {
+test("a paused page stands still and resumes with the newest prices", TEST, async (t) => {
   const { page } = await three(t);
   await page.focus("#pause");
   await page.keyboard.press("Enter");

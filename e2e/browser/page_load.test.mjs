@@ -7,7 +7,7 @@ import { PATIENT, keepScreenshot, launchBrowser, startGateway } from "../support
 
 const SYMBOLS = Array.from({ length: 200 }, (_, index) => `S${String(index).padStart(3, "0")}`);
 const RATE = 1_000;
-/** About one update in twenty changes nothing, and is no tick. */
+/** About one update in twenty changes nothing, so it does not become a tick. */
 const UPDATES = 1.06 * RATE;
 const config = `
 [[feed]]

@@ -70,7 +70,7 @@ test("a row is the newest tick: older ones and strangers change nothing", () => 
   assert.deepEqual([row.move, row.moves], ["down", 2]);
 });
 
-test("what was cut off is live again with its own next tick, though it says nothing new", () => {
+test("a stale symbol is live again with its own next tick, even an unchanged one", () => {
   const { store, row } = storeOf();
   store.list(["A", "B"]);
   store.take(tick("A", 5, { price: "10" }));
@@ -86,13 +86,13 @@ test("what was cut off is live again with its own next tick, though it says noth
   assert.deepEqual(words(), ["live", "no feed has it"]);
 });
 
-test("another epoch counts anew", () => {
+test("a new epoch restarts the counts", () => {
   const { store, row } = storeOf();
   store.take(tick("A", 500, { price: "10", trades: "300" }));
   store.hello(hello("e2"));
   store.take(tick("A", 1, { price: "11", trades: "1" }));
   assert.deepEqual([row.tick.price, row.move], ["11", "up"]);
-  assert.deepEqual(row.tape.map(({ gap, price }) => gap ?? price ?? "anew"), ["10", "anew", "11"]);
+  assert.deepEqual(row.tape.map(({ gap, price }) => gap ?? price ?? "restart"), ["10", "restart", "11"]);
 });
 
 test("the tape says how many trades are missing between two", () => {
@@ -205,7 +205,7 @@ test("choices come from the address, then from what was kept", () => {
   assert.equal(queryOf({ symbols: ["A", "BRK.B"], maxRate: 4 }), "?symbols=A,BRK.B&max_rate=4");
   assert.equal(queryOf({ symbols: null, maxRate: null }), "");
 
-  // Of a link's choices only the one that is made anew is kept.
+  // Of a link's choices only the one that is made again is kept.
   const link = readChoices("?symbols=c,d&max_rate=10", kept);
   const later = (name) => readChoices("", keptWith(kept, link, name));
   assert.deepEqual(later("detail"), { symbols: ["A", "B"], maxRate: 4, detail: "A" });
@@ -286,7 +286,7 @@ test("a silent stream is stale, then given up", (t) => {
   assert.equal(world.sources.length, 2);
 });
 
-test("what is heard after a silence begins a new stream, which brings the newest of each symbol", (t) => {
+test("the first event after a silence opens a new stream, which brings the newest tick of each symbol", (t) => {
   for (const heard of ["heartbeat", "message", "bye"]) {
     const { stream, world, last, event, pass, link } = streamOf(t);
     stream.open(["A"], null);
@@ -310,7 +310,7 @@ test("what is heard after a silence begins a new stream, which brings the newest
   }
 });
 
-test("an answer that is no stream ends it only where the request itself is wrong", async (t) => {
+test("an answer other than a stream ends it only if the request itself is wrong", async (t) => {
   const { stream, world, last, event, pass, link } = streamOf(t);
   const turned = () => new Promise((resolve) => setImmediate(resolve));
   const fail = async (answer) => {

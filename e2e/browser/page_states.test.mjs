@@ -59,7 +59,7 @@ test("each state has words and a look of its own", TEST, async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("what is not live does not look it in the details and above the list either", TEST, async (t) => {
+test("a symbol that is not live does not look live in the details or above the list", TEST, async (t) => {
   const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
   const looks = () => page.evaluate(() => {
     const look = (selector) => {
@@ -76,7 +76,7 @@ test("what is not live does not look it in the details and above the list either
   const stale = await looks();
   for (const [selector, look] of Object.entries(live)) assert.notEqual(stale[selector], look, selector);
 
-  // One price alone makes no line, and is drawn all the same.
+  // One price does not make a line, but it is drawn.
   const blue = (wanted) => page.waitForFunction((wanted) => {
     const canvas = document.querySelector("#chart canvas");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -193,7 +193,7 @@ test("a stream that falls silent is stale; what is heard again brings a new one,
   await inState(page, "AAPL", "closed");
 });
 
-test("a request that is wrong ends, and says why; another list begins anew", TEST, async (t) => {
+test("a wrong request ends and says why; another list starts over", TEST, async (t) => {
   const gateway = await scripted(t, await startGateway(t));
   gateway.refuse(400, { detail: "at most 3 symbols on a stream" });
   const { page } = await openIn(t, browser, `${gateway.url}/?symbols=A,B,C,D`);

@@ -164,7 +164,7 @@ test("examples/browser/candles.html shows gaps, and only trades of the session",
     // The same epoch: what is missing is a gap, and what is known comes again.
     [["hello", { epoch: "e1" }], tick(15, 8, { trade_ts: 13 * second }), tick(16, 8, { trade_ts: 20 * second }),
       tick(18, 8, { trade_ts: 26 * second })],
-    // Another one: nobody knows what was missed, and all is counted anew.
+    // Another epoch: the missed ticks are unknown, and all counts restart.
     [["hello", { epoch: "e2" }], tick(1, 9, { trade_ts: 31 * second }), tick(2, undefined, { ext_price: 1, ext_ts: 32 * second }),
       tick(3, 9, { trade_ts: 35 * second })],
   ];

@@ -7,7 +7,7 @@ import { Child, startGateway, targetDir, temporaryFolder, within } from "../supp
 
 const PATIENCE = 300_000;
 
-test("what the gateway answers is what its document says, each event of a stream too", { timeout: PATIENCE + 10_000 }, async (t) => {
+test("the gateway's answers and events match its OpenAPI document", { timeout: PATIENCE + 10_000 }, async (t) => {
   const gateway = await startGateway(t, {});
   const child = new Child(t, join(targetDir, "clients/python/bin/schemathesis"), [
     "run", `${gateway.url}/openapi.json`,

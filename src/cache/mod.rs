@@ -33,7 +33,7 @@ use foldhash::fast::RandomState;
 use shared::Shared;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The most symbols that one gateway carries: about 1 KB each while nobody reads them.
+/// The most symbols that one gateway carries: about 1 KB each while no stream reads them.
 pub const SYMBOLS_MAX: usize = 100_000;
 
 /// All symbols of the gateway.

@@ -176,13 +176,15 @@ fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
     }
     let fanout = &config.fanout;
     if fanout.ring_age < fanout.max_lag {
-        let (age, lag) = (super::show_duration(fanout.ring_age), super::show_duration(fanout.max_lag));
+        let age = super::show_duration(fanout.ring_age);
+        let lag = super::show_duration(fanout.max_lag);
         let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
             .help("a stream may be `max_lag` behind, so its ticks must be kept for that long");
         return Some((wrong, ["ring_age", "max_lag"]));
     }
     if let Some(interval) = fanout.flush_interval.filter(|interval| *interval > fanout.max_lag / 2) {
-        let (interval, lag) = (super::show_duration(interval), super::show_duration(fanout.max_lag));
+        let interval = super::show_duration(interval);
+        let lag = super::show_duration(fanout.max_lag);
         let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})"))
             .help("a tick waits for its round and then for its turn, so it would exceed `max_lag` and be conflated");
         return Some((wrong, ["flush_interval", "max_lag"]));

@@ -137,7 +137,7 @@ pub struct Fanout {
 pub struct Limits {
     /// Open streams.
     pub streams: usize,
-    /// Open streams of one address; 0 is no limit.
+    /// Open streams of one address; 0 turns the limit off.
     pub streams_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,

@@ -69,7 +69,8 @@ pub(super) fn read_mute_after(fields: &DeTable<'_>) -> Result<Option<Duration>, 
     if MUTE_AFTER_RANGE.contains(&duration) {
         return Ok(Some(duration));
     }
-    let (min, max) = (units::show_duration(*MUTE_AFTER_RANGE.start()), units::show_duration(*MUTE_AFTER_RANGE.end()));
+    let min = units::show_duration(*MUTE_AFTER_RANGE.start());
+    let max = units::show_duration(*MUTE_AFTER_RANGE.end());
     Err(out_of_range("mute_after", min, max)
         .help("a longer silence within the feed's hours is an outage")
         .at(value.span()))

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_read_again() {
+    fn a_printed_value_can_be_read_again() {
         for bytes in [0, 1, 1023, 1024, 1536, 16 << 10, 3 << 20, 1 << 30] {
             assert_eq!(parse_bytes(&show_bytes(bytes)).ok(), Some(bytes));
         }

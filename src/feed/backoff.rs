@@ -41,7 +41,7 @@ mod tests {
     const MAX: Duration = Duration::from_secs(60);
 
     #[test]
-    fn waits_double_up_to_the_cap_and_start_anew_after_a_reset() {
+    fn waits_double_up_to_the_cap_and_restart_after_a_reset() {
         let mut backoff = Backoff::new(FIRST, MAX);
         let waits: Vec<_> = (0..8).map(|_| backoff.fail(1.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);

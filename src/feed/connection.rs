@@ -305,7 +305,8 @@ impl<S: Sink> Connection<S> {
     }
 
     fn connect(&mut self) {
-        let (dialer, url) = (self.dialer.clone(), self.venue.url().to_owned());
+        let dialer = self.dialer.clone();
+        let url = self.venue.url().to_owned();
         self.attempt = Some(Box::pin(async move { dialer.open(&url).await }));
     }
 

@@ -48,7 +48,8 @@ mod tests {
         // Monday 2026-01-05, 00:00 in New York.
         let start = Now { instant: Instant::now(), unix: UnixMicros(1_767_589_200_000_000) };
         let mut watch = HoursWatch::new(Schedule::new(Hours::UsEquities, Vec::new()), start.instant);
-        let (mut now, mut told) = (start, Vec::new());
+        let mut now = start;
+        let mut told = Vec::new();
         while now.unix.0 < start.unix.0 + 86_400_000_000 {
             let wait = watch.deadline().saturating_duration_since(now.instant);
             assert!(wait <= LOOK_EVERY);

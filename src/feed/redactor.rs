@@ -27,7 +27,8 @@ impl Redactor {
 
     /// Renders about `max` characters of a message of `whole` bytes that begins with `bytes`.
     pub(super) fn show(&self, bytes: &[u8], whole: usize, max: usize) -> String {
-        let (mut text, mut rest) = (String::new(), bytes);
+        let mut text = String::new();
+        let mut rest = bytes;
         while let Some(&byte) = rest.first()
             && text.len() < max
         {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_venue_knows_us_by_is_hidden_however_it_comes_back() {
+    fn our_credentials_are_redacted_in_every_form_a_venue_may_echo() {
         assert_eq!(show(b"no such key: PKTEST"), "no such key: (hidden)");
         for echo in [r#"hu"sh/"#, r#"hu\"sh/"#, r#"hu\"sh\/"#, r#"hu\\\"sh\\\/"#, r#"h\u0075\u0022sh\u002F"#] {
             assert_eq!(show(format!("[{echo}]").as_bytes()), "[(hidden)]");

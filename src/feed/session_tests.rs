@@ -197,7 +197,7 @@ fn waits_grow_until_data_were_stable() {
         longest
     };
     assert!(fail(&mut course, 20) > 10 * SECOND);
-    for (span, starts_anew) in [(SECOND, false), (Timing::default().stable_after, true)] {
+    for (span, restarts) in [(SECOND, false), (Timing::default().stable_after, true)] {
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
         course.next();
@@ -205,7 +205,7 @@ fn waits_grow_until_data_were_stable() {
         course.data_for(span);
         course.lost(DisconnectReason::Closed);
         let longest = fail(&mut course, 3);
-        assert_eq!(longest <= 8 * SECOND, starts_anew, "{longest:?} after {span:?} of data");
+        assert_eq!(longest <= 8 * SECOND, restarts, "{longest:?} after {span:?} of data");
     }
 }
 
@@ -229,7 +229,7 @@ fn an_attempt_that_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn what_follows_an_answer_is_asked_before_the_feed_is_live() {
+fn requests_that_follow_an_answer_are_sent_before_the_feed_is_live() {
     // The venue speaks first, and perhaps before anything was due.
     let mut course = Course::new(RULES);
     course.next();
@@ -251,7 +251,7 @@ fn a_venue_that_never_speaks_first_is_left() {
 }
 
 #[test]
-fn what_only_a_person_can_change_is_tried_again_slowly_and_what_passes_when_it_has() {
+fn a_fatal_failure_is_retried_slowly_and_a_passing_one_when_it_has_passed() {
     let mut course = Course::connected(RULES, 1);
     for _ in 0..20 {
         let left = course.message(Message::Failed(Failure::Fatal(Reason::Unauthorized)));

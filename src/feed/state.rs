@@ -6,7 +6,7 @@ use tokio::sync::watch;
 /// How a feed is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedState {
-    /// The first attempt is still under way: there is no verdict yet.
+    /// The first attempt is still under way: the verdict is open.
     Connecting,
     /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
     Live,

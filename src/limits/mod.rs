@@ -19,8 +19,8 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
 /// files of the resolver and of logs, and a reserve.
 const RESERVED_FIXED: u64 = 32;
-/// A connection of a feed has one socket, and briefly a second one while it reconnects. With a local server, both ends of each
-/// count.
+/// A connection of a feed has one socket, and briefly a second one while it reconnects. With a local server, both ends
+/// of each count.
 const RESERVED_PER_FEED: u64 = 4;
 /// A worker has an epoll and a waker.
 const RESERVED_PER_WORKER: u64 = 2;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_never_passes_the_limit() {
+    fn a_fitted_limit_never_exceeds_the_limit_of_open_files() {
         for nofile in (64..2048).step_by(7) {
             for (streams, connections) in [(1, 1), (1, 9999), (9999, 1), (300, 300), (9999, 9999)] {
                 let Ok(fitted) = fit(nofile, 56, streams, connections) else { continue };

@@ -1,7 +1,7 @@
 //! The seam: hyper serves a connection until a request on it is answered with a stream, then lets go of the I/O.
 //!
 //! Such a request is declined: the service fails, so hyper writes nothing and ends, with all earlier answers flushed.
-//! Whoever serves the stream then writes the answer's head as its first bytes. The bytes that the client sent behind
+//! The server of the stream then writes the answer's head as its first bytes. The bytes that the client sent behind
 //! that request are never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and
 //! `tests/process/hostile/` hold this against hyper.
 
@@ -35,7 +35,7 @@ pub(super) struct Served<I, A> {
     pub(super) stream: Option<A>,
 }
 
-/// Where the declining service leaves the stream for whoever drives the connection. A std mutex: held for a move.
+/// Where the declining service leaves the stream for the task that drives the connection. A std mutex: held for a move.
 type Slot<A> = Arc<Mutex<Option<A>>>;
 
 /// HTTP/1.1 as every connection speaks it.

@@ -53,7 +53,9 @@ fn stalled(address: SocketAddr, target: &str) -> (Client, String) {
 
 #[test]
 fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
-    let (venue, lost, closed_venue) = (Venue::bind(), Venue::bind(), Venue::bind());
+    let venue = Venue::bind();
+    let lost = Venue::bind();
+    let closed_venue = Venue::bind();
     let url = lost.url.clone();
     drop(lost);
     let closed = Feed { schedule: closed_for_days(), ..binance("closed", &closed_venue.url, &["ADA-USDT"]) };

@@ -242,7 +242,8 @@ async fn updates_arrive_in_order_and_many_at_once() {
         peer.socket.feed(Message::text(sim::trade(price))).await.unwrap();
     }
     peer.socket.flush().await.unwrap();
-    let (mut prices, mut calls) = (Vec::new(), 0);
+    let mut prices = Vec::new();
+    let mut calls = 0;
     while prices.len() < 1_000 {
         let updates = rig.updates().await;
         assert!(updates.len() <= 64 && updates.iter().all(|update| update.symbol == FeedSymbol(1)));
@@ -256,7 +257,7 @@ async fn updates_arrive_in_order_and_many_at_once() {
 }
 
 #[tokio::test]
-async fn rule_7_a_cut_connection_is_told_at_once_and_made_anew() {
+async fn rule_7_a_cut_connection_is_reported_at_once_and_reopened() {
     let (mut rig, venue) = Rig::against(timing()).await;
     let mut peer = grant(&venue).await;
     send_trade(&mut peer, 1).await;
@@ -463,7 +464,7 @@ async fn a_venue_that_speaks_no_tls_where_it_should_is_a_reason_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_is_tried_again() {
+async fn a_port_without_a_listener_is_retried() {
     let url = Venue::bind().await.url;
     let mut rig = Rig::start("sim", Some(url), &["AAPL"], timing());
     rig.reached(FeedState::Failed).await;
@@ -484,7 +485,8 @@ async fn a_request_without_an_answer_is_a_loss() {
 
 #[tokio::test]
 async fn rule_7_a_half_open_connection_is_left_after_its_deadline() {
-    let (ping_after, pong) = (Duration::from_millis(30), Duration::from_millis(60));
+    let ping_after = Duration::from_millis(30);
+    let pong = Duration::from_millis(60);
     let (mut rig, venue) = Rig::against(Timing { ping_after, pong, ..timing() }).await;
     // It is never polled again, so that it answers no ping; the kernel still acknowledges all.
     let _mute = grant(&venue).await;
@@ -509,7 +511,8 @@ async fn the_venues_own_ping_is_sent_and_its_answer_is_no_error() {
 
 #[tokio::test]
 async fn rule_7_a_venue_whose_heartbeats_stop_is_left_although_it_answers_pings() {
-    let (ping_after, venue_heartbeat) = (Duration::from_millis(10), Some(Duration::from_millis(100)));
+    let ping_after = Duration::from_millis(10);
+    let venue_heartbeat = Some(Duration::from_millis(100));
     let (mut rig, venue) = Rig::against(Timing { ping_after, venue_heartbeat, ..timing() }).await;
     let mut peer = grant(&venue).await;
     peer.send(r#"{"op":"heartbeat","sent":0}"#).await;
@@ -586,7 +589,8 @@ async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_on
     let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
-    let (one, two) = (grant_streams(&venue, 300).await, grant_streams(&venue, 300).await);
+    let one = grant_streams(&venue, 300).await;
+    let two = grant_streams(&venue, 300).await;
     let (low, high) = if one.1.contains("c0usdt@trade") { (one.0, two.0) } else { (two.0, one.0) };
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;
@@ -616,7 +620,8 @@ async fn pings_are_answered_on_both_sides() {
     let (mut rig, venue) = Rig::against(Timing { ping_after: Duration::from_millis(20), ..timing() }).await;
     let mut peer = grant(&venue).await;
     peer.socket.send(Message::Ping("mark".into())).await.unwrap();
-    let (mut pongs, mut pings) = (0, 0);
+    let mut pongs = 0;
+    let mut pings = 0;
     while pongs < 1 || pings < 3 {
         match within("a frame", peer.socket.next()).await.unwrap().unwrap() {
             Message::Pong(mark) => {
@@ -715,7 +720,7 @@ async fn rule_7_a_refused_key_refuses_every_symbol_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_in_part_is_asked_for_again() {
+async fn a_partly_acknowledged_request_is_sent_again() {
     let venue = Venue::bind().await;
     let mut rig = Rig::run(&stocks(&venue), timing());
     let mut peer = subscribe(&venue, &["AAPL"]).await;
@@ -776,7 +781,9 @@ async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
 #[tokio::test]
 async fn the_built_in_simulator_fills_every_field() {
     let mut rig = Rig::start("sim", None, &["AAPL", "BTC-USDT"], timing());
-    let (mut trades, mut quotes, mut stats) = (0, 0, 0);
+    let mut trades = 0;
+    let mut quotes = 0;
+    let mut stats = 0;
     while trades < 200 || quotes < 200 || stats < 5 {
         for update in rig.updates().await {
             trades += usize::from(update.trade.is_some_and(|trade| matches!(trade.size, Field::Set(_))));

@@ -55,7 +55,8 @@ fn next(stream: &mut Stream, symbol: &str, seq: u64) -> Tick {
 
 #[test]
 fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_its_own_next_update() {
-    let (venue, other_venue) = (Venue::bind(), Venue::bind());
+    let venue = Venue::bind();
+    let other_venue = Venue::bind();
     let mut config = config(vec![
         binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"]),
         binance("other", &other_venue.url, &["SOL-USDT"]),
@@ -213,7 +214,8 @@ fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
         client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n"));
         client
     };
-    let (mut late_stream, mut late_quote) = (begin("/v1/stream/BTC-USDT"), begin("/v1/quotes/BTC-USDT"));
+    let mut late_stream = begin("/v1/stream/BTC-USDT");
+    let mut late_quote = begin("/v1/quotes/BTC-USDT");
     // It is accepted after them, so they are accepted once it is answered.
     let mut idle = Client::connect(gateway.address);
     assert_eq!(idle.get("/v1/symbols").status, 200);

@@ -85,7 +85,7 @@ fn no_more_than_a_hundred_symbols_are_listed_unasked() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told() {
+fn a_bad_request_gets_a_problem_that_says_what_is_wrong() {
     const LIST: &str = "/v1/stream?symbols=";
     let gateway = gateway();
     let mut client = gateway.client();
@@ -127,7 +127,7 @@ fn every_answer_forbids_sniffing_and_all_but_the_pages_files_storing() {
         ("/v1/symbols", "no-store"),
         ("/nothing", "no-store"),
         ("/v1/stream/NOPE", "no-store"),
-        // They are asked for anew each time, and not sent again while they are the same.
+        // A client asks again each time; an unchanged file is not sent again.
         ("/", "no-cache"),
         ("/app.js", "no-cache"),
         ("/style.css", "no-cache"),
@@ -182,7 +182,8 @@ fn head_is_get_without_a_body() {
     let gateway = gateway();
     let mut client = gateway.client();
     for target in ["/v1/quotes/AAPL", "/v1/symbols", "/", "/nothing", "/v1/quotes/NOPE"] {
-        let (get, head) = (client.get(target), client.request("HEAD", target, ""));
+        let get = client.get(target);
+        let head = client.request("HEAD", target, "");
         assert_eq!(head.status, get.status, "{target}");
         for name in ["content-type", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{target}");
@@ -195,7 +196,8 @@ fn pages_of_all_origins_may_read_by_default_and_only_the_listed_ones_where_there
     let app = "https://app.example";
     let mut listed = Setup::default();
     listed.server.cors_origins = vec![app.into()];
-    let (open, listed) = (gateway(), Gateway::start(listed));
+    let open = gateway();
+    let listed = Gateway::start(listed);
     for (gateway, origin, permitted, vary) in [
         (&open, "https://any.example", Some("*"), None),
         (&listed, app, Some(app), Some("origin")),
@@ -269,7 +271,8 @@ fn a_stream_over_its_addresss_limit_is_asked_to_come_back_and_others_are_not() {
     setup.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let gateway = Gateway::start(setup);
     let open = |forwarded: &str| gateway.open("/v1/stream/AAPL", &format!("x-forwarded-for: {forwarded}\r\n"));
-    let (first, _second) = (open("192.0.2.1"), open("::ffff:192.0.2.1"));
+    let first = open("192.0.2.1");
+    let _second = open("::ffff:192.0.2.1");
     assert_busy(&gateway, "x-forwarded-for: 192.0.2.1\r\n");
     assert_busy(&gateway, "x-forwarded-for: 198.51.100.7, 192.0.2.1\r\n");
     assert!(!metrics.render().contains("tickfan_streams_rejected_total{reason=\"address\"} 0\n"));
@@ -315,7 +318,7 @@ fn connections_over_the_limit_wait_their_turn_and_streams_are_not_among_them() {
     assert!(second.is_quiet(), "there is room for one");
     first.send("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let _open = gateway.stream();
-    assert_eq!(second.answer(true).status, 200, "a stream is no connection any more");
+    assert_eq!(second.answer(true).status, 200, "a stream has given its connection back");
 }
 
 #[test]

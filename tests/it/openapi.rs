@@ -34,7 +34,7 @@ fn it_is_served_and_of_this_version() {
 }
 
 #[test]
-fn what_it_refers_to_is_there() {
+fn every_reference_resolves() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
@@ -45,7 +45,8 @@ fn what_it_refers_to_is_there() {
             _ => {}
         }
     }
-    let (document, mut found) = (document(), Vec::new());
+    let document = document();
+    let mut found = Vec::new();
     references(&document, &mut found);
     assert!(found.len() > 20);
     for reference in found {

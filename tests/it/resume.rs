@@ -62,7 +62,8 @@ fn visit(address: SocketAddr, target: &str, header: &str, bytes: usize, is_enoug
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(socket, "GET {target} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n").unwrap();
-    let (mut seen, mut left) = (Visit::default(), bytes);
+    let mut seen = Visit::default();
+    let mut left = bytes;
     let mut rest = Vec::new();
     let mut chunk = vec![0; 65_536];
     while left > 0 || !is_enough(&seen) {
@@ -173,7 +174,8 @@ fn an_id_that_is_none_brings_a_snapshot() {
     let before = newest(gateway.address);
     let first = visit(gateway.address, &target, "", 1, |seen| brings(seen, &SYMBOLS, &before));
     let epoch = first.epoch;
-    let (huge, long) = (format!("{epoch}-{}", u64::MAX), "9".repeat(4_000));
+    let huge = format!("{epoch}-{}", u64::MAX);
+    let long = "9".repeat(4_000);
     let ids = ["", "-", "nonsense", "zzzzzzzzz-5", &huge, &format!("{epoch}-99999999999999999999999"), &long, &epoch];
     let odd = [format!("{epoch}--1"), format!("{epoch}-1-2"), format!("{epoch}- 5"), format!("{epoch}-0x10")];
     for id in ids.into_iter().chain(odd.iter().map(String::as_str)) {

@@ -85,7 +85,8 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
     for _ in 0..100 {
         assert!(Client::connect(gateway.address).get("/v1/stream/BTC-USDT").body.contains("event: bye"));
     }
-    let (problems, refusals) = (at_most(1, begin), at_most(10, begin));
+    let problems = at_most(1, begin);
+    let refusals = at_most(10, begin);
     let log: Vec<_> = gateway.log().into_iter().filter(|line| !line.contains("DEBUG")).collect();
     let told = lines(&log, "rejected a request").len();
     assert!((1..=problems).contains(&told), "{told} lines of {problems}");
@@ -108,7 +109,8 @@ fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     gateway.stop();
     let log: Vec<_> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
     fs::remove_file(file).unwrap();
-    let (told, most) = (lines(&log, "could not open an admitted stream").len(), at_most(10, begin));
+    let told = lines(&log, "could not open an admitted stream").len();
+    let most = at_most(10, begin);
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
 }
 

@@ -54,7 +54,9 @@ fn slow_heads_and_slow_readers_by_the_thousand() {
         format!("venue = \"binance\"\nname = \"none\"\nurl = \"ws://127.0.0.1:9\"\nsymbols = [{}]", symbols.join(","));
     let limits = "[fanout]\nstall_timeout = \"5s\"\n[limits]\nwrite_timeout = \"5s\"";
     let gateway = Process::start("slow", &format!("[[feed]]\nrate = 500\n[[feed]]\n{lists}\n{limits}\n"));
-    let (address, tool, over) = (gateway.address, Path::new(&tool), AtomicBool::new(false));
+    let address = gateway.address;
+    let tool = Path::new(&tool);
+    let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let prober = scope.spawn(|| probe(address, &over));
         let reader = scope.spawn(|| read(address, &over));
@@ -87,7 +89,8 @@ fn attack(tool: &Path, address: SocketAddr, wanted: &Attack) -> Vec<Row> {
     let Attack { mode, connections, path, more } = wanted;
     let file: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let report = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("attack{mode}{file}"));
-    let (connections, seconds) = (connections.to_string(), SECONDS.to_string());
+    let connections = connections.to_string();
+    let seconds = SECONDS.to_string();
     let mut command = Command::new(tool);
     command.args([mode, "-c", &connections, "-r", "500", "-l", &seconds, "-p", "5", "-u"]);
     command.arg(format!("http://{address}{path}")).args(*more).arg("-g").arg("-o").arg(&report);
@@ -118,7 +121,8 @@ fn probe(address: SocketAddr, over: &AtomicBool) -> usize {
 fn read(address: SocketAddr, over: &AtomicBool) -> usize {
     let mut stream = Stream::open(address, "/v1/stream/AAPL");
     stream.named("hello");
-    let (mut ticks, mut seq) = (0, 0);
+    let mut ticks = 0;
+    let mut seq = 0;
     while !over.load(Ordering::Relaxed) {
         let next = stream.tick().number("seq");
         assert!(next > seq || ticks == 0, "{next} after {seq}");

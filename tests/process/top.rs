@@ -80,12 +80,12 @@ fn each_number_is_there_and_rates_are_those_of_the_feed() {
 }
 
 #[test]
-fn who_does_not_answer_is_named() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+fn an_admin_listener_that_does_not_answer_is_named() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tickfan"))
-        .args(["top", "--once", "--admin", &nobody.to_string()])
+        .args(["top", "--once", "--admin", &unused.to_string()])
         .output()
         .unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && error.contains(&nobody.to_string()) && error.contains("--admin"), "{error}");
+    assert!(!output.status.success() && error.contains(&unused.to_string()) && error.contains("--admin"), "{error}");
 }

@@ -78,7 +78,7 @@ fn the_rules_hold_where_changes_are_gathered() {
 
 /// Changes within an interval are written at its end.
 #[test]
-fn what_changes_within_a_flush_interval_shares_a_write() {
+fn changes_within_a_flush_interval_share_a_write() {
     let flush_interval = Some(Duration::from_millis(20));
     let mut world = World::new(13, Settings { symbols: 2, workers: 1, flush_interval, ..Settings::default() });
     let client = world.join_with(0, &[0, 1], usize::MAX, Options::new(Duration::from_secs(15)), None);

@@ -37,7 +37,8 @@ impl Crowd {
     /// Connects so many more clients, and waits until each satisfies the condition.
     pub fn join(&mut self, address: SocketAddr, count: usize, patience: Duration, will_do: impl Fn(&Member) -> bool) {
         let deadline = Instant::now() + patience;
-        let (first, all) = (self.members.len(), self.members.len() + count);
+        let first = self.members.len();
+        let all = self.members.len() + count;
         let mut served = 0;
         while served < count {
             while self.members.len() < all && self.members.len() - first - served < CONNECTING_MAX {

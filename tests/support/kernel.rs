@@ -45,7 +45,8 @@ pub fn wait_until_all_is_read(client: &TcpStream) {
 /// Waits until the kernel has dropped the gateway's end of a client's connection, with every byte that waited to be
 /// sent.
 pub fn wait_until_nothing_is_left(client: &TcpStream) {
-    let (gateway, client) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
+    let gateway = client.peer_addr().unwrap();
+    let client = client.local_addr().unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = sockets(gateway, client);

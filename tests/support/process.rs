@@ -67,7 +67,8 @@ impl Process {
             let (_, value) = seen.last()?.split_once(key)?;
             value.split(' ').next()?.parse().ok()
         };
-        let (address, admin) = (address("listen=").unwrap(), address("admin=").unwrap());
+        let address = address("listen=").unwrap();
+        let admin = address("admin=").unwrap();
         Self { address, admin, child, config: file, log: line_rx }
     }
 

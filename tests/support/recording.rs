@@ -101,7 +101,8 @@ impl Recording {
         let wanted =
             |at: Duration| spans.iter().any(|&(burst, before, after)| at + before >= burst && at < burst + after);
         let mut part = Self { name: format!("parts of {}", self.name), frames: Vec::new() };
-        let (mut at, mut before) = (Duration::ZERO, None);
+        let mut at = Duration::ZERO;
+        let mut before = None;
         for frame in self.frames.iter().filter(|frame| wanted(frame.at)) {
             at += before.map_or(Duration::ZERO, |before| frame.at - before).min(seconds(1));
             before = Some(frame.at);
@@ -164,14 +165,17 @@ impl Maker {
     }
 
     fn push(&mut self, market: usize) {
-        let (random, market) = (&mut self.random, &mut self.markets[market]);
-        let (name, stream) = (market.name, market.name.to_lowercase());
+        let random = &mut self.random;
+        let market = &mut self.markets[market];
+        let name = market.name;
+        let stream = market.name.to_lowercase();
         let size = random.random_range(1..5_000_000_000_u64);
         let size = format!("{}.{:08}", size / 100_000_000, size % 100_000_000);
         let price = |cents: u64| format!("{}.{:02}000000", cents / 100, cents % 100);
         let text = if random.random_bool(0.2) {
             market.trade_id += 1;
-            let (id, maker) = (market.trade_id, random.random_bool(0.5));
+            let id = market.trade_id;
+            let maker = random.random_bool(0.5);
             let price = price(market.cents + u64::from(!maker));
             let micros = BEGIN_MICROS + self.at.as_micros() as u64;
             // As in a session that did not ask for microseconds.
@@ -186,7 +190,8 @@ impl Maker {
             let random = &mut self.random;
             let market = if name == "BTCUSDT" { &mut self.markets[0] } else { &mut self.markets[1] };
             market.cents = market.cents + random.random_range(0..3) - 1;
-            let (bid, ask) = (price(market.cents), price(market.cents + 1));
+            let bid = price(market.cents);
+            let ask = price(market.cents + 1);
             let book = repeated.unwrap_or_else(|| match random.random_range(0..1_000) {
                 0 => format!(r#""b":"0.00000000","B":"0.00000000","a":"{ask}","A":"{size}""#),
                 1 => format!(r#""b":"0.00000001","B":"{size}","a":"{ask}","A":"0.00000000""#),

@@ -45,9 +45,9 @@ pub fn expected(recording: &Recording) -> Expected {
         } else {
             for (price, size, from_price, from_size) in [("bid", "bid_size", "b", "B"), ("ask", "ask_size", "a", "A")] {
                 let values = [plain(text(from_price)), plain(text(from_size))];
-                let nobody = values == ["0", "0"];
+                let is_empty = values == ["0", "0"];
                 for (name, value) in [price, size].into_iter().zip(values) {
-                    if nobody {
+                    if is_empty {
                         fields.remove(name)
                     } else {
                         fields.insert(name.to_owned(), value)

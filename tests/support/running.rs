@@ -41,7 +41,8 @@ pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
 impl Running {
     pub fn start(config: &Config) -> Self {
         let gateway = Gateway::start(config, metrics()).unwrap();
-        let (address, admin) = (gateway.address(), gateway.admin_address());
+        let address = gateway.address();
+        let admin = gateway.admin_address();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
         let ended = runtime.spawn(gateway.run(async {

@@ -126,7 +126,7 @@ fn missed(body: &str) -> serde_json::Result<HashMap<String, u64>> {
 }
 
 impl Counters {
-    /// The sum of a metric's series whose labels contain `label`; `None` if there is no such series.
+    /// The sum of a metric's series whose labels contain `label`; `None` if such a series does not exist.
     pub fn sum(&self, name: &str, label: &str) -> Option<f64> {
         let series = self.exposition.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
         let mut values = series

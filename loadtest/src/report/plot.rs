@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_points_or_no_height_is_no_trouble() {
+    fn a_plot_without_points_or_height_draws() {
         assert_eq!(plot(vec![], false), "");
         for figure in [plot(vec![(0.0, 0.0)], false), plot(vec![(0.0, 0.0), (1.0, 0.0)], true)] {
             assert!(!figure.contains("NaN") && !figure.contains("inf"), "{figure}");

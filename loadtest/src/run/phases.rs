@@ -39,7 +39,7 @@ type Watch<'a> = &'a mut dyn FnMut(RunProgress<'_>);
 /// Executes a run, and calls `watch` with its progress now and then.
 ///
 /// # Errors
-/// [`RunError`]: there are no results. A server's faults are not errors, but results in the summary.
+/// [`RunError`]: the run has no results. A server's faults are not errors, but results in the summary.
 pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
     let counters_before = run.server.admin.map(|admin| admin.counters()).transpose()?;
     if let Some(venue) = run.venue {

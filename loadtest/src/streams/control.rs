@@ -29,6 +29,6 @@ pub struct Progress {
     pub violations: AtomicU64,
     /// When the last tick was read, in µs since 1970.
     pub last_tick: AtomicI64,
-    /// When the load ended, in µs since 1970, or 0. Ticks that the server received later are checked, but not measured.
+    /// When the load ended, in µs since 1970, or 0. The checks cover later ticks too, the measures do not.
     pub load_ended: AtomicI64,
 }

@@ -8,7 +8,7 @@ pub enum Wire {
     /// Any Server-Sent Events under a path: they are counted, and the latency of trades that carry `trade_ts` is
     /// measured.
     Plain {
-        /// The path and query of each stream, a template: see [`Wire::path`].
+        /// The path and query of each stream, a template in which `{symbols}` stands for the list.
         path: String,
     },
 }

@@ -1,6 +1,6 @@
 //! The page for people: the files beside this one, served as they are.
 //!
-//! There is no build step: the browser loads the same modules that are tested in node. A file's tag is a hash of its
+//! The page has no build step: the browser loads the modules that are tested in node. A file's tag is a hash of its
 //! content, so a browser downloads a file again only if a newer gateway has a different one.
 
 use crate::server::Response;

@@ -58,7 +58,7 @@ pub(super) struct Slot {
     pub(super) subscriber: u32,
     /// The next marked slot, [`END`], or [`UNMARKED`].
     link: u32,
-    /// Whether a tick of it was sent: before that there is no hole that the client could see.
+    /// Whether a tick of it was sent: before that the client cannot see a hole.
     begun: bool,
     /// Whether the transport was full since a tick of it was sent last.
     lagged: bool,

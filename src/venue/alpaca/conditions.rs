@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn conditions_say_what_a_trade_moves() {
         use TradingSession::{Extended, Regular};
-        let (cta, utp) = (Some(Tape::Cta), Some(Tape::Utp));
+        let cta = Some(Tape::Cta);
+        let utp = Some(Tape::Utp);
         for (conditions, tape, expected) in [
             ("@", utp, Some(Regular)),
             (" ", cta, Some(Regular)),

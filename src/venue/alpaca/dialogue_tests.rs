@@ -83,7 +83,7 @@ fn a_frame_may_answer_several_requests() {
 }
 
 #[test]
-fn what_is_missing_from_an_answer_is_asked_for_again_and_then_given_up() {
+fn a_symbol_missing_from_an_answer_is_asked_for_again_then_given_up() {
     let (mut dialogue, _) = Dialogue::subscribed(&["AAPL", "AMD", "IBM"]);
     let (message, asked) = dialogue.grants(&["AAPL", "AMD"], &["AAPL"]);
     assert_eq!(message, Message::Acknowledged(2));
@@ -139,7 +139,8 @@ fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() 
 /// Plays a venue that takes no request with one of these names in it.
 fn refused_for_their_form(names: &[&str], bad: impl Fn(&str) -> bool) -> (Vec<(FeedSymbol, Reason)>, usize) {
     let (mut dialogue, mut asked) = Dialogue::subscribed(names);
-    let (mut granted, mut count) = (Vec::new(), 0);
+    let mut granted = Vec::new();
+    let mut count = 0;
     while !asked.is_empty() {
         let request: serde_json::Value = serde_json::from_str(&asked.remove(0)).unwrap();
         count += 1;

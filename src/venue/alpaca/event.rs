@@ -150,7 +150,8 @@ impl<'a> Event<'a> {
     }
 
     fn status(&self, batch: &mut Batch) -> StatusUpdate {
-        let (code, reason) = (self.sc.text().unwrap_or_default(), self.rc.text().unwrap_or_default());
+        let code = self.sc.text().unwrap_or_default();
+        let reason = self.rc.text().unwrap_or_default();
         let sequence = Sequence { time: self.t.rfc3339(&mut batch.errors), ..Sequence::default() };
         StatusUpdate { sequence, halted: status::halted(&code, &reason, self.tape()) }
     }

@@ -6,8 +6,10 @@
 //! [{"T":"success","msg":"authenticated"}]
 //! {"action":"subscribe","quotes":["AAPL"],"trades":["AAPL"]}
 //! [{"T":"subscription","trades":["AAPL"],"quotes":["AAPL"],"bars":[],"corrections":["AAPL"],"cancelErrors":["AAPL"]}]
-//! [{"T":"t","S":"AAPL","i":628,"x":"K","p":162.92,"s":3,"c":["@","F","T","I"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"}]
-//! [{"T":"q","S":"AMD","bx":"K","bp":91.95,"bs":2,"ax":"Q","ap":91.98,"as":1,"c":["R"],"z":"C","t":"2023-04-06T11:54:21.670905508Z"}]
+//! [{"T":"t","S":"AAPL","i":628,"x":"K","p":162.92,"s":3,"c":["@","F","T","I"],
+//!   "z":"C","t":"2023-04-06T11:54:26.838232225Z"}]
+//! [{"T":"q","S":"AMD","bx":"K","bp":91.95,"bs":2,"ax":"Q","ap":91.98,"as":1,"c":["R"],
+//!   "z":"C","t":"2023-04-06T11:54:21.670905508Z"}]
 //! [{"T":"error","code":406,"msg":"connection limit exceeded"}]
 //! ```
 //! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by

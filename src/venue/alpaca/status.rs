@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn a_code_means_what_its_tape_says() {
-        let (cta, utp) = (Some(Tape::Cta), Some(Tape::Utp));
+        let cta = Some(Tape::Cta);
+        let utp = Some(Tape::Utp);
         for (code, reason, tape, expected) in [
             ("H", "T12", utp, Field::Set(Halt::Regulatory)),
             ("H", "T1", utp, Field::Set(Halt::News)),

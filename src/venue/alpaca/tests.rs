@@ -157,7 +157,7 @@ fn a_frame_may_hold_all_kinds_and_a_bad_one_does_not_take_the_others_with_it() {
 }
 
 #[test]
-fn what_no_connection_can_carry_is_an_error() {
+fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     let error = |feed: &Given| crate::venue::new(&SPEC, &feed.setup()).err().unwrap();
     assert!(matches!(error(&feed(&["BTC-USD"])), VenueError::NotDerivable { .. }));
     let without_key = Given { credentials: None, ..feed(&["AAPL"]) };

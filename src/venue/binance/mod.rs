@@ -1,8 +1,8 @@
 //! Binance spot: the combined streams `trade` and `bookTicker`.
 //!
 //! ```json
-//! {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343000,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000",
-//!  "q":"0.02000000","T":1723161255342000,"m":true,"M":true}}
+//! {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343000,"s":"BTCUSDT","t":3735683259,
+//!  "p":"61837.63000000","q":"0.02000000","T":1723161255342000,"m":true,"M":true}}
 //! {"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000",
 //!  "a":"61837.64000000","A":"1.54698000"}}
 //! {"result":null,"id":1}

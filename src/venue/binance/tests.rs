@@ -185,7 +185,7 @@ fn subscriptions_are_batches_of_lower_case_streams() {
 }
 
 #[test]
-fn what_no_connection_can_carry_is_an_error() {
+fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     let error =
         |entries: &[(&str, Option<&str>)]| crate::venue::new(&SPEC, &feed(symbols(entries)).setup()).err().unwrap();
     assert!(matches!(error(&[("A-USDT", None), ("AUSD-T", None)]), VenueError::NamesMeet { .. }));
@@ -235,7 +235,8 @@ fn a_recorded_session_is_read_without_a_loss() {
     let mut text = String::new();
     let mut file = flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap());
     std::io::Read::read_to_string(&mut file, &mut text).unwrap();
-    let (mut venue, mut batch) = (venue(), Batch::default());
+    let mut venue = venue();
+    let mut batch = Batch::default();
     for line in text.lines() {
         let (_, frame) = line.split_once(' ').unwrap();
         assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data), "{frame}");
@@ -250,8 +251,11 @@ proptest! {
     fn rule_8_no_disorder_of_frames_moves_a_part_back(
         told in prop::collection::vec((any::<bool>(), 1_u64..40), 1..80),
     ) {
-        let (mut venue, mut batch, now) = (venue(), Batch::default(), Now::read());
-        let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Market, now.unix), Guards::default());
+        let mut venue = venue();
+        let mut batch = Batch::default();
+        let now = Now::read();
+        let mut snapshot = Snapshot::waiting(Origin::Market, now.unix);
+        let mut guards = Guards::default();
         let mut highest = [0, 0];
         for (is_trade, place) in told {
             let millis = 1_723_161_255_342 + place / 8;

@@ -251,13 +251,14 @@ pub(in crate::venue) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeEr
     field
 }
 
-/// One side of a quote. A price and a size of zero mean that there is no bid, or no offer.
+/// One side of a quote. A price and a size of zero mean that the side is empty.
 pub(in crate::venue) fn side_of_quote<'a>(
     price: impl Value<'a>,
     size: impl Value<'a>,
     errors: &mut Tally<DecodeError>,
 ) -> (Field<Decimal>, Field<Decimal>) {
-    let (price, size) = (required(price.decimal(errors), errors), required(size.decimal(errors), errors));
+    let price = required(price.decimal(errors), errors);
+    let size = required(size.decimal(errors), errors);
     let none = Field::Set(Decimal::ZERO);
     if (price, size) == (none, none) { (Field::Clear, Field::Clear) } else { (price, size) }
 }

@@ -25,7 +25,9 @@ pub(super) fn parse(text: &str) -> Option<UnixMicros> {
 
 /// `HH:MM:SS`. A leap second is the first of the next minute, as clocks that know none show it.
 fn clock_seconds(clock: &str) -> Option<i64> {
-    let (hours, minutes, seconds) = (two(clock, 0, 23)?, two(clock, 3, 59)?, two(clock, 6, 60)?);
+    let hours = two(clock, 0, 23)?;
+    let minutes = two(clock, 3, 59)?;
+    let seconds = two(clock, 6, 60)?;
     let separated = clock.as_bytes()[2] == b':' && clock.as_bytes()[5] == b':';
     separated.then_some(hours * 3_600 + minutes * 60 + seconds)
 }
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn a_string_that_is_not_a_time_is_rejected() {
         for text in [
             "",
             "2023-04-06",

@@ -10,7 +10,8 @@
 //! {"op":"heartbeat","sent":4711}              each second; so many frames of data were sent before
 //! {"op":"closing"}
 //! {"type":"trade","symbol":"AAPL","id":7,"time":1732283045123456,"price":"182.34","size":100,"side":"buy"}
-//! {"type":"quote","symbol":"AAPL","id":9,"time":1732283045123456,"bid":"182.33","bid_size":3,"ask":"182.35","ask_size":2}
+//! {"type":"quote","symbol":"AAPL","id":9,"time":1732283045123456,"bid":"182.33","bid_size":3,
+//!  "ask":"182.35","ask_size":2}
 //! {"type":"stats","symbol":"AAPL","time":1732283045123456,"window":"day","open":"180","high":"183.1","low":"179.5",
 //!  "volume":123456,"prev_close":"181.2"}
 //! ```

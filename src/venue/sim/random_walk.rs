@@ -183,7 +183,8 @@ impl Instrument {
         (self.high, self.low) = (self.high.max(ticks), self.low.min(ticks));
         self.volume = self.volume.saturating_add(size);
         self.trades += 1;
-        let (price, size) = (self.price(ticks), decimal(size, self.size_scale));
+        let price = self.price(ticks);
+        let size = decimal(size, self.size_scale);
         let mut message = self.message("trade", Some(self.trades), time);
         let _ = write!(message, r#","price":"{price}","size":"{size}","side":"{side}"}}"#);
         message
@@ -191,10 +192,12 @@ impl Instrument {
 
     fn quote(&mut self, time: UnixMicros) -> String {
         self.quotes += 1;
-        let (bid, ask) = (self.price(self.bid), self.price(self.ask));
+        let bid = self.price(self.bid);
+        let ask = self.price(self.ask);
         // Derived from the price, not drawn, so that a repeated quote has the same size.
         let size = |ticks: i64| decimal(100 + ticks.rem_euclid(37) * 25, self.size_scale);
-        let (bid_size, ask_size) = (size(self.bid), size(self.ask + 11));
+        let bid_size = size(self.bid);
+        let ask_size = size(self.ask + 11);
         let mut message = self.message("quote", Some(self.quotes), time);
         let _ = write!(message, r#","bid":"{bid}","bid_size":"{bid_size}","ask":"{ask}","ask_size":"{ask_size}"}}"#);
         message
@@ -216,7 +219,8 @@ impl Instrument {
     /// The beginning that all messages share. A symbol holds nothing that a JSON string would have to escape.
     fn message(&self, kind: &str, id: Option<u64>, time: UnixMicros) -> String {
         let mut message = String::with_capacity(200);
-        let (symbol, time) = (&self.symbol, time.0);
+        let symbol = &self.symbol;
+        let time = time.0;
         let _ = write!(message, r#"{{"type":"{kind}","symbol":"{symbol}","time":{time}"#);
         if let Some(id) = id {
             let _ = write!(message, r#","id":{id}"#);

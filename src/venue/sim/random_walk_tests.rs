@@ -33,7 +33,9 @@ fn every_symbol_begins_with_all_that_can_be_said_of_it() {
     for (index, of_symbol) in updates.chunks(3).take(names.len()).enumerate() {
         assert!(of_symbol.iter().all(|update| update.symbol.index() == index));
         let [stats, quote, trade] = of_symbol else { panic!("three messages") };
-        let (stats, quote, trade) = (stats.stats.unwrap(), quote.quote.unwrap(), trade.trade.unwrap());
+        let stats = stats.stats.unwrap();
+        let quote = quote.quote.unwrap();
+        let trade = trade.trade.unwrap();
         for field in [stats.open, stats.high, stats.low, stats.volume, stats.prev_close] {
             assert!(set(field) > 0.0);
         }

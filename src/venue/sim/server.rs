@@ -247,7 +247,8 @@ mod tests {
     }
 
     fn asked(rate: f64) -> (Client, Now) {
-        let (mut client, now) = (Client::new(rate, 1), now());
+        let mut client = Client::new(rate, 1);
+        let now = now();
         let answer = client.answer(r#"{"op":"subscribe","id":4,"symbols":["AAPL","V"]}"#, now);
         assert_eq!((answer.len(), answer[0].as_str()), (7, r#"{"op":"ack","id":4}"#));
         (client, now)

@@ -33,7 +33,10 @@ fn every_field_of_a_tick_can_be_said() {
     let (_, batch) = read(
         r#"{"type":"quote","symbol":"AAPL","id":7,"time":1732283045123456,"bid":182.33,"bid_size":3,"ask":"182.35","ask_size":2}"#,
     );
-    let (bid, bid_size, ask, ask_size) = (number("182.33"), number("3"), number("182.35"), number("2"));
+    let bid = number("182.33");
+    let bid_size = number("3");
+    let ask = number("182.35");
+    let ask_size = number("2");
     let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
     assert_eq!(batch.updates, [Update { symbol: FeedSymbol(1), quote: Some(quote), ..Update::default() }]);
 
@@ -126,7 +129,8 @@ fn a_request_is_acknowledged_when_every_symbol_has_its_answer() {
 fn a_batch_that_is_refused_for_one_symbol_is_asked_for_in_halves() {
     let mut sim = opened(&["A", "B", "C", "D"]);
     let mut batch = Batch::default();
-    let (mut asked, mut id) = (vec![vec!["A", "B", "C", "D"]], 0);
+    let mut asked = vec![vec!["A", "B", "C", "D"]];
+    let mut id = 0;
     while let Some(symbols) = asked.first().cloned() {
         asked.remove(0);
         id += 1;

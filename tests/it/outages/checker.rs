@@ -75,7 +75,8 @@ impl Account for Shown {
         if ordinals.iter().zip(self.ordinals).any(|(new, old)| *new < old) {
             return Err("a part went back".to_owned());
         }
-        let (state, reason) = (tick.text("state"), tick.text("reason"));
+        let state = tick.text("state");
+        let reason = tick.text("reason");
         let stale = tick.fields.get("stale").cloned().unwrap_or_default();
         if self.state != state || self.reason != reason {
             self.course.push(format!("{state} {reason}").trim().to_owned());

@@ -39,7 +39,8 @@ struct Rig {
 fn to_each_venue(name: &str, fault: impl Fn(Rig) + Sync) {
     std::thread::scope(|scope| {
         for (protocol, kind) in [(Protocol::Binance, "crypto"), (Protocol::Alpaca, "stocks")] {
-            let (name, fault) = (format!("{name}-{kind}"), &fault);
+            let name = format!("{name}-{kind}");
+            let fault = &fault;
             scope.spawn(move || fault(Rig::new(&name, protocol, Door::Open)));
         }
     });
@@ -54,7 +55,8 @@ impl Rig {
         let start = |protocol, symbols: &[&str]| {
             Venue::start(&Setup::new(protocol, symbols, Load::Steady { rate: 400.0 })).unwrap()
         };
-        let (venue, calm_venue) = (start(protocol, symbols), start(Protocol::Binance, &[CALM]));
+        let venue = start(protocol, symbols);
+        let calm_venue = start(Protocol::Binance, &[CALM]);
         venue.command(Command::Door(door));
         let faulty = match protocol {
             Protocol::Binance => binance(name, &venue.url(), symbols),

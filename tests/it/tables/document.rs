@@ -20,7 +20,8 @@ pub(super) fn check(file: &str, first: &str, last: &str, expected: &str) {
         fs::write(&path, [&document[..begin], expected, &document[end..]].concat()).unwrap();
         return;
     }
-    let (found, expected) = (&document[begin..end], expected);
+    let found = &document[begin..end];
+    let expected = expected;
     let differs = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
     panic!("{file} does not follow from the code; TICKFAN_BLESS=1 writes it. The first difference: {differs:#?}");
 }

@@ -37,7 +37,8 @@ fn rule_5_a_stalled_reader() {
     let (gateway, venue) = gateway("stalled", "[fanout]\nstall_timeout = \"1s\"");
     let mut connection = venue.grant(NAMES);
     let mut stalled = open(connect_narrow(gateway.address));
-    let (ours, theirs) = (stalled.socket.peer_addr().unwrap(), stalled.socket.local_addr().unwrap());
+    let ours = stalled.socket.peer_addr().unwrap();
+    let theirs = stalled.socket.local_addr().unwrap();
     let mut other = Stream::open(gateway.address, "/v1/stream/AAPL");
     other.named("hello");
     assert_eq!(other.tick().number("seq"), 0);

@@ -62,7 +62,8 @@ impl World {
 
     fn kill_gateway(&mut self) {
         let gateway = self.gateway.take().unwrap();
-        let (address, epochs) = (gateway.address, self.clients[0].read(|books| books.epochs.len()));
+        let address = gateway.address;
+        let epochs = self.clients[0].read(|books| books.epochs.len());
         gateway.kill();
         self.gateway = Some(Process::start_on("kills", &self.config, address));
         for client in &self.clients {
@@ -140,7 +141,7 @@ fn curl(gateway: &Process) -> Child {
 }
 
 #[test]
-fn whoever_is_killed_every_client_ends_on_the_newest_state() {
+fn every_client_ends_on_the_newest_state_whichever_process_is_killed() {
     let kills = std::env::var("TEST_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     let mut random = SmallRng::seed_from_u64(SEED);
     let mut world = World::start();

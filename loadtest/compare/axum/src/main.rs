@@ -1,5 +1,5 @@
-//! The first Server-Sent Events server that one writes with axum: one broadcast channel carries all ticks, and a task per client
-//! picks those of its symbols and formats them.
+//! The first Server-Sent Events server that one writes with axum: a broadcast channel carries all ticks, and one task
+//! per client picks those of its symbols and formats them.
 //!
 //! Environment: `LISTEN`, `VENUE` and `SYMBOLS`.
 

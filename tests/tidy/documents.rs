@@ -1,0 +1,72 @@
+//! What documents and manifests say of the code.
+
+use super::{files, relative, root};
+use std::fs;
+
+/// The numbered rules of ARCHITECTURE.md.
+const RULES: std::ops::RangeInclusive<u32> = 1..=12;
+
+#[test]
+fn the_load_tester_judges_on_its_own() {
+    let manifest = fs::read_to_string(root().join("loadtest/Cargo.toml")).unwrap();
+    assert!(manifest.lines().all(|line| !line.starts_with("tickfan ")), "it depends on what it judges");
+}
+
+#[test]
+fn each_rule_has_a_test_that_is_named_after_it() {
+    let tests: Vec<String> =
+        files("src", "rs").iter().chain(&files("tests", "rs")).map(|path| fs::read_to_string(path).unwrap()).collect();
+    for rule in RULES {
+        let name = format!("fn rule_{rule}_");
+        assert!(tests.iter().any(|text| text.contains(&name)), "rule {rule} has no test of its name");
+    }
+}
+
+/// The anchor that forges derive from a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in files("", "md") {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let is_there = match heading {
+                None => target.exists(),
+                Some(heading) => fs::read_to_string(&target).is_ok_and(|text| {
+                    text.lines()
+                        .any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == heading)
+                }),
+            };
+            if !is_there {
+                broken.push(format!("{} links {link}", relative(&document)));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn documents_name_what_is_there() {
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"]
+        .map(|name| root().join(name))
+        .into_iter();
+    for document in documents.chain(files("docs", "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let place = quoted.split([':', ' ']).next().unwrap();
+            if ["src/", "tests/", "e2e/", "scripts/", "benches/", "docs/", "examples/", "deploy/"]
+                .iter()
+                .any(|folder| place.starts_with(folder))
+            {
+                assert!(root().join(place).exists(), "{} names {place}", relative(&document));
+            }
+        }
+    }
+}
