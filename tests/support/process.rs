@@ -63,12 +63,9 @@ impl Process {
             let Ok(line) = line_rx.recv_timeout(PATIENCE) else { panic!("it does not serve: {seen:#?}") };
             seen.push(line);
         }
-        let address = |key: &str| {
-            let (_, value) = seen.last()?.split_once(key)?;
-            value.split(' ').next()?.parse().ok()
-        };
-        let address = address("listen=").unwrap();
-        let admin = address("admin=").unwrap();
+        let serving = seen.last().unwrap();
+        let address = address_in(serving, "listen=").unwrap();
+        let admin = address_in(serving, "admin=").unwrap();
         Self { address, admin, child, config: file, log: line_rx }
     }
 
@@ -174,4 +171,10 @@ pub fn sum(text: &str, name: &str, label: &str) -> u64 {
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
     let of_name = series.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
     of_name.filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value.parse::<f64>().unwrap() as u64).sum()
+}
+
+/// The address behind a key of a log line.
+fn address_in(line: &str, key: &str) -> Option<SocketAddr> {
+    let (_, value) = line.split_once(key)?;
+    value.split(' ').next()?.parse().ok()
 }
