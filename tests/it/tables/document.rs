@@ -21,7 +21,6 @@ pub(super) fn check(file: &str, first: &str, last: &str, expected: &str) {
         return;
     }
     let found = &document[begin..end];
-    let expected = expected;
     let differs = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
     panic!("{file} does not follow from the code; TICKFAN_BLESS=1 writes it. The first difference: {differs:#?}");
 }
