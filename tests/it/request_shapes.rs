@@ -1,5 +1,5 @@
-//! The seam between hyper and the engine, over real sockets: whatever shape a request comes in, either hyper answers
-//! it whole, or the engine gets the socket before a byte of its answer is written. An upgrade of hyper that changes
+//! The seam between hyper and the workers, over real sockets: whatever shape a request comes in, either hyper answers
+//! it whole, or the workers get the socket before a byte of its answer is written. An upgrade of hyper that changes
 //! this must fail here.
 
 use crate::support::{Client, Gateway, Setup, assert_is_stream, update};
