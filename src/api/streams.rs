@@ -84,7 +84,7 @@ impl<I: 'static> Streams for ClientStreams<I> {
             Err(reason) => {
                 self.rejections.note(reason, client);
                 *head.body_mut() = busy_bytes().into();
-                return Outcome::Whole(head);
+                return Outcome::InsteadOfStream(head);
             }
         };
         let StreamRequest { selection, params } = request;
