@@ -31,7 +31,7 @@ use tokio::{
 };
 use tracing::info;
 
-/// How much longer than the drain window the last bytes of streams may take.
+/// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
 /// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
@@ -131,8 +131,8 @@ impl Gateway {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams over the
-    /// drain window while feeds go on, then the feeds, and the operators' listener last.
+    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams during
+    /// the drain while feeds go on, then the feeds, and the operators' listener last.
     ///
     /// # Errors
     /// [`GatewayError`] if the gateway cannot go on.
@@ -152,7 +152,7 @@ impl Gateway {
             () = stop => {}
             Some(ended) = tasks.join_next() => return Err(died(ended)),
         }
-        info!(window = ?self.drain, "draining");
+        info!(drain = ?self.drain, "draining");
         self.draining.store(true, Ordering::Relaxed);
         api_stop_tx.send_replace(true);
         self.workers.drain(self.drain);

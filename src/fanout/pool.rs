@@ -91,10 +91,10 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         Ok(())
     }
 
-    /// Begins to end all streams, each at a random moment within the window. New streams end at once.
-    pub fn drain(&self, window: Duration) {
+    /// Begins to end all streams, each at a random moment of the drain. New streams end at once.
+    pub fn drain(&self, drain: Duration) {
         for worker in &self.workers {
-            worker.send(Command::Drain(window));
+            worker.send(Command::Drain(drain));
         }
     }
 

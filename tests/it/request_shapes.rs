@@ -56,7 +56,7 @@ fn the_head_may_come_in_pieces() {
 }
 
 #[test]
-fn the_socket_is_handed_over_ready_for_the_engine() {
+fn the_socket_is_handed_over_ready_for_the_workers() {
     let gateway = gateway();
     let mut client = gateway.client();
     client.send("GET /v1/stream?symbols=msft,AAPL,MSFT,NOPE HTTP/1.1\r\nhost: localhost\r\n\r\n");

@@ -16,7 +16,7 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Whether the stream lives until its share of the drain window is over.
+    /// Whether the stream lives until its share of the drain is over.
     pub(in crate::fanout) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })
     }
