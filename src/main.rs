@@ -5,11 +5,10 @@ use std::{
     error::Error,
     fmt::Display,
     io::{self, Write as _},
-    panic,
-    process::{self, ExitCode},
+    process::ExitCode,
 };
 use tickfan::{
-    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE},
+    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
     gateway::Gateway,
     telemetry::{self, logs},
@@ -52,15 +51,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
-}
-
-/// Ends the process if a thread panics, also in builds that unwind: a dead worker must never look like a quiet market.
-fn abort_on_panic() {
-    let report = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        report(info);
-        process::abort();
-    }));
 }
 
 /// Loads the configuration, then starts the logs.
