@@ -18,7 +18,6 @@ use std::{
     error::Error,
     io,
     net::SocketAddr,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -238,10 +237,11 @@ fn wire_feed(
     for entry in &feed.symbols {
         symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
     }
-    let sink = |range: Range<usize>| {
-        Ingest::new(symbols[range].to_vec(), Announcer::new(workers.clone()), CacheMetrics::register())
-    };
-    let sinks = feed.connections().map(sink).collect();
+    let mut sinks = Vec::new();
+    for range in feed.connections() {
+        let announcer = Announcer::new(workers.clone());
+        sinks.push(Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register()));
+    }
     let metrics = FeedMetrics::register(&feed.name);
     let feed =
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;

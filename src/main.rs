@@ -56,10 +56,14 @@ fn main() -> ExitCode {
 /// Loads the configuration, then starts the logs.
 fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
     let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
-    let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
     logs::init(variable(LOG_VARIABLE).as_deref(), format)?;
     Ok(config)
+}
+
+/// The value of an environment variable.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// `tickfan check`: one line that says what would run.
