@@ -179,14 +179,14 @@ fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
         let age = super::show_duration(fanout.ring_age);
         let lag = super::show_duration(fanout.max_lag);
         let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
-            .help("a stream may be `max_lag` behind, so its ticks must be kept for that long");
+            .help("a stream may be `max_lag` behind, so its ticks must be kept for that long; raise `ring_age`, or lower `max_lag`");
         return Some((wrong, ["ring_age", "max_lag"]));
     }
     if let Some(interval) = fanout.flush_interval.filter(|interval| *interval > fanout.max_lag / 2) {
         let interval = super::show_duration(interval);
         let lag = super::show_duration(fanout.max_lag);
         let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})"))
-            .help("a tick waits for its round and then for its turn, so it would exceed `max_lag` and be conflated");
+            .help("a tick waits for its round and then for its turn, and half of `max_lag` would be over; lower `flush_interval`, or raise `max_lag`");
         return Some((wrong, ["flush_interval", "max_lag"]));
     }
     None

@@ -70,7 +70,8 @@ pub(super) fn net(text: &str) -> Result<IpNet, Wrong> {
     if let IpAddr::V6(v6) = net.addr()
         && let Some(v4) = v6.to_ipv4_mapped()
     {
-        return Err(wrong().help(format!("write it as IPv4: \"{v4}\"")));
+        return Err(Wrong::new(format!("`{}` is an IPv4 address in IPv6 form", shown(text)))
+            .help(format!("write it as IPv4: \"{v4}\"")));
     }
     Ok(net)
 }

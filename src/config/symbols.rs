@@ -121,8 +121,9 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
                 format!("a name has 1 to {NAME_BYTES_MAX} bytes, without blanks, quotes, backslashes, '@' and ','"),
             )
         }
-        VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place)
-            .help(format!("map it: symbols = {{ \"{symbol}\" = \"...\" }}, and the other symbols of the feed with it")),
+        VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place).help(format!(
+            "write the venue's name: symbols = {{ \"{symbol}\" = \"...\" }}; such a table lists all symbols of the feed"
+        )),
         VenueError::NamesMeet { first, .. } => {
             let first = find(first).and_then(|placed| placed.at.clone());
             also(at(Wrong::new(error.to_string()), place), first)

@@ -29,7 +29,7 @@ pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedu
             .help(format!("remove it, or set hours = \"{}\"", Hours::UsEquities.name()))
             .at(value.span()));
     }
-    let example = "write closed_days = [\"2025-01-09\"]";
+    let example = "for example, closed_days = [\"2025-01-09\"]";
     let days = value.get_ref().as_array().ok_or_else(|| {
         Wrong::new(format!("`closed_days` must be a list, not {}", kind(value.get_ref())))
             .help(example)
@@ -72,6 +72,6 @@ pub(super) fn read_mute_after(fields: &DeTable<'_>) -> Result<Option<Duration>, 
     let min = units::show_duration(*MUTE_AFTER_RANGE.start());
     let max = units::show_duration(*MUTE_AFTER_RANGE.end());
     Err(out_of_range("mute_after", min, max)
-        .help("a longer silence within the feed's hours is an outage")
+        .help("`mute_after` is the silence, within the feed's hours, after which the feed counts as mute")
         .at(value.span()))
 }

@@ -30,8 +30,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
-/// The most messages that are taken before their updates are handed on: a burst is shared out, a single one waits for
-/// none.
+/// The most messages whose updates are handed on together. A long burst goes out in batches, a single message at once.
 const MESSAGES_PER_BATCH: usize = 64;
 
 /// Opens a socket. The session's deadline bounds it.
@@ -340,7 +339,7 @@ impl<S: Sink> Connection<S> {
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
-    /// Goes first: from now on an old price would be shown as live. A failed attempt makes nothing stale, but the
+    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes nothing stale, but the
     /// venue may have refused every symbol.
     fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
         let all_requests_refused = (reason == DisconnectReason::Refused).then_some(Reason::NotGranted);

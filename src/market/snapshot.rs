@@ -149,10 +149,8 @@ impl Snapshot {
     /// Makes all known parts stale until their own next update, for one of the reasons of [`State::Stale`]. Returns
     /// what changed.
     pub fn outage(&mut self, reason: Reason, guards: &mut Guards, now: Now) -> Parts {
-        // After a gap the connection lives on and so do its ids; every other reason ends the connection.
-        if reason != Reason::Gap {
-            guards.restart_ids();
-        }
+        // Every outage ends the connection, a gap too: the next one may count from the start.
+        guards.restart_ids();
         self.change_status(|status| status.begin_outage((now.unix, reason)))
     }
 

@@ -76,14 +76,15 @@ fn rule_8_a_venue_may_declare_arrival_as_its_order() {
 }
 
 #[test]
-fn rule_8_after_a_gap_the_same_connections_ids_go_on() {
+fn rule_8_ids_restart_after_each_reason_to_reconnect() {
     let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
     let mut guards = Guards::default();
     snapshot.apply(&quote(Some(50), number(1)), &mut guards, now());
-    snapshot.outage(Reason::Gap, &mut guards, now());
-    assert!(!snapshot.apply(&quote(Some(49), number(2)), &mut guards, now()).late.is_empty());
-    snapshot.outage(Reason::Mute, &mut guards, now());
-    assert!(snapshot.apply(&quote(Some(3), number(2)), &mut guards, now()).late.is_empty());
+    for reason in [Reason::Gap, Reason::Mute, Reason::ConnectionLost, Reason::Reconnect] {
+        snapshot.outage(reason, &mut guards, now());
+        assert!(snapshot.apply(&quote(Some(3), number(2)), &mut guards, now()).late.is_empty(), "{reason:?}");
+        assert!(!snapshot.apply(&quote(Some(2), number(1)), &mut guards, now()).late.is_empty(), "{reason:?}");
+    }
 }
 
 proptest! {

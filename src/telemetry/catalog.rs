@@ -51,7 +51,7 @@ macro_rules! kind {
 catalog! {
     "Feeds" {
         FEED_UP: Gauge "tickfan_feed_up" Count [feed],
-            "1 while the feed's connection is up and subscribed, otherwise 0.",
+            "1 while all connections of the feed are up and subscribed, otherwise 0.",
             excludes "whether data flow: a mute venue counts as up until `mute_after`";
         FEED_CONNECTS: Counter "tickfan_feed_connects_total" Count [feed, result in ["connected", "failed"]],
             "Attempts to connect to the venue, by result.";
@@ -127,7 +127,7 @@ catalog! {
             "Writes to streams of which the socket accepted at least a byte.";
         TICK_DELIVERY: Samples "tickfan_tick_delivery_seconds" Seconds [transport in ["free", "full"]],
             "Time from a tick's receipt to the turn that wrote it, by whether the transport had room all that time.",
-            details "Conflated ticks count too. Where the stream was opened later, or its own `max_rate` held the tick back, the time counts from then. `transport` is `free` where the client had room all that time, `full` where the tick waited for room; the objective of 99 % within 100 ms is about `free`. `flush_interval` is the gateway's own wait, and counts. A status that `max_rate` does not hold back brings the held ticks with it, and these count as no wait. The time ends when the turn begins: within a turn of up to 256 writes the last one leaves later, by less than `tickfan_worker_turn_seconds`.",
+            details "`transport` is `free` where the client had room all that time, and `full` where the tick waited for room; the objective of 99 % within 100 ms is about `free`. The time starts later than the receipt if the stream was opened later, or if its own `max_rate` held the tick back. It ends when the turn begins. A conflated tick counts once, when the newest is written. `flush_interval` counts as wait.",
             excludes "what the kernel and the network take after the write, and the wait in the kernel before the gateway read the tick. `full` hides the gateway's own delay between room in the socket and the write: a gateway without processor time fills sockets with bursts, so that few ticks are both `free` and late; the alert ProcessorStarved covers that";
         STREAM_FIRST_TICK: Samples "tickfan_stream_first_tick_seconds" Seconds [],
             "Time from a worker's accepting a stream to the turn that wrote its first tick.",
