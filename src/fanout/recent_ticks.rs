@@ -22,7 +22,7 @@ pub(super) struct RecentTicks {
     /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
     /// the other streams are not marked for yet.
     reported: u64,
-    /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the last stream that joined starts at one of them.
+    /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the stream that joined last starts at one.
     keep_until: Instant,
 }
 

@@ -339,8 +339,8 @@ impl<S: Sink> Connection<S> {
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
     }
 
-    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes nothing stale, but the
-    /// venue may have refused every symbol.
+    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes
+    /// nothing stale, but the venue may have refused every symbol.
     fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
         let all_requests_refused = (reason == DisconnectReason::Refused).then_some(Reason::NotGranted);
         if let Some(reason) = self.denied.take().or(all_requests_refused) {

@@ -17,8 +17,7 @@ mod sim;
 
 pub use credentials::{Credentials, Secret};
 pub use decode_error::DecodeError;
-pub use error::VenueError;
-pub use kit::NAME_BYTES_MAX;
+pub use error::{NAME_BYTES_MAX, VenueError};
 pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Venue};
 pub use spec::{AssetClass, CredentialsRule, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
 

@@ -10,7 +10,7 @@ use std::{fmt, io, ops::RangeInclusive, pin::Pin};
 pub struct Spec {
     /// The name in the configuration, in metrics and in logs: `[a-z0-9-]`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// Its market and what comes from there, in a few words: the documentation shows them.
     pub about: &'static str,
     /// What it trades.
     pub asset_class: AssetClass,
