@@ -177,7 +177,7 @@ impl Gateway {
 /// shuts down waits for those, and on an error the workers still run.
 fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (ended_tx, ended_rx) = oneshot::channel();
-    std::thread::Builder::new().name("worker-watch".to_owned()).spawn(move || {
+    std::thread::Builder::new().name("watch-workers".to_owned()).spawn(move || {
         // An error means that the gateway no longer waits.
         let _ = ended_tx.send(threads.join());
     })?;

@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, time::Instant};
 
 /// A client's end of a stream. No method blocks.
 ///
-/// A transport reports that it has room, or input, by a [`Ready`]. There are two ways, and a transport uses one of them:
+/// A transport reports that it has room, or input, by a [`Ready`]. A transport uses one of two ways:
 ///
 /// - **The worker's poll**, for a transport that owns its descriptor. Its token there is the stream's key, so a
 ///   descriptor belongs to exactly one stream.

@@ -50,11 +50,11 @@ impl WorkerThreads {
         Ok(())
     }
 
-    /// Blocks until all workers have ended after [`WorkerPool::drain`](super::WorkerPool::drain), or until the first one
+    /// Blocks until all workers have ended after [`WorkerPool::drain`](super::WorkerPool::drain), or until the first
     /// has panicked.
     ///
     /// # Errors
-    /// A worker panicked. Its streams are no longer served; the other workers go on.
+    /// A worker panicked, and its streams stand still. The other workers go on.
     pub fn join(mut self) -> io::Result<()> {
         drop(self.ended_tx);
         for index in self.ended_rx {

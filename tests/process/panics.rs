@@ -1,5 +1,5 @@
-//! A panic ends the process, in whatever thread or task it happens. The gateway has no panic that a test could provoke
-//! from outside, so this program runs itself: a child installs the gateway's hook, and panics.
+//! A panic in any thread or task ends the process. A test cannot make the gateway panic from outside, so this program
+//! runs itself: a child installs the gateway's hook, and panics.
 
 use std::{
     env,
@@ -76,7 +76,7 @@ fn panic_in(place: &str) {
             drop(tokio::time::timeout(LIFE, task).await);
         }),
         "worker" => panic_in_a_worker(),
-        other => panic!("there is no place {other}"),
+        other => panic!("{other} is not a place to panic in"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A real server on a port of its own, a stand-in for the workers, and a client that sends exactly the bytes it is told.
+//! A real server on a port of its own, a stand-in for the workers, and a client that sends exactly the bytes it is
+//! given.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 #![allow(
