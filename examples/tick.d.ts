@@ -11,13 +11,13 @@ export interface Tick {
   /** Whose tick it is. */
   symbol: string;
   /**
-   * Counts the symbol's ticks within the epoch of the last `hello`; 0 is the symbol before its first. A hole is what
-   * was conflated, left out by options, or lost over a reconnect.
+   * Counts the symbol's ticks within the epoch of the last `hello`; 0 means that the symbol has not had a tick yet. A
+   * hole is what was conflated, left out by options, or lost over a reconnect.
    */
   seq: number;
-  /** The first of these that this tick changed. */
+  /** The first in this list that the tick changed. */
   kind: "correction" | "trade" | "quote" | "stats" | "status";
-  /** Whether the price may be trusted: only `live` is a live price. */
+  /** Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list. */
   state: "waiting" | "live" | "stale" | "halted" | "closed" | "refused";
   /** Since when the state holds. Present when the symbol is not live. */
   since?: Micros;
@@ -38,14 +38,18 @@ export interface Tick {
   /** The venue's time of that trade. */
   trade_ts?: Micros;
   /**
-   * The price of the last trade outside the regular session. Present when that trade is newer than the one in `price`.
+   * The price of the last trade outside the regular session. Present when the last trade outside the regular session is
+   * newer than the one in `price`.
    */
   ext_price?: number;
-  /** The size of the trade outside the regular session. Present when that trade is newer than the one in `price`. */
+  /**
+   * The size of the trade outside the regular session. Present when the last trade outside the regular session is newer
+   * than the one in `price`.
+   */
   ext_size?: number;
   /**
-   * The venue's time of the trade outside the regular session. Present when that trade is newer than the one in
-   * `price`.
+   * The venue's time of the trade outside the regular session. Present when the last trade outside the regular session
+   * is newer than the one in `price`.
    */
   ext_ts?: Micros;
   /**

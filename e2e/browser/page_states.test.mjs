@@ -59,6 +59,25 @@ test("each state has words and a look of its own", TEST, async (t) => {
   assert.deepEqual(complaints, []);
 });
 
+test("a part that an outage made old does not look live while the symbol is live again", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL"], { reducedMotion: "reduce" });
+  const struck = (selector) => page.waitForFunction(
+    ([query, wanted]) => getComputedStyle(document.querySelector(query)).textDecorationLine.includes("line-through") === wanted,
+    selector,
+  );
+  const last = '#watchlist tr[data-symbol="AAPL"] td.last';
+  const bid = '#watchlist tr[data-symbol="AAPL"] td.bid';
+  stream.tick(tickOf("AAPL", 1, { ...QUOTE, stale: ["trade"] }));
+  await says(page, "AAPL", "state", "live");
+  await struck([last, true]);
+  await struck([bid, false]);
+  await row(page, "AAPL").locator("button.symbol").click();
+  await struck(["#detail-price", true]);
+  stream.tick(tickOf("AAPL", 2, { ...QUOTE, price: 182.35, trades: 2 }));
+  await struck([last, false]);
+  await struck(["#detail-price", false]);
+});
+
 test("a symbol that is not live does not look live in the details or above the list", TEST, async (t) => {
   const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
   const looks = () => page.evaluate(() => {

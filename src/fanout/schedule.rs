@@ -39,8 +39,8 @@ impl<Key: Ord + Copy> Schedule<Key> {
     }
 }
 
-/// The entries that a schedule holds for one stream: the next, and one behind it, which serves again once the next has
-/// popped. Without the second, a stream with a `max_rate` would leave a stale entry with each of its writes.
+/// The entries of one stream that count: the earliest, and the later one that it displaced, which counts again after the
+/// earliest has popped. Entries that are neither stay in the heap and are ignored when they pop. Without the second, a stream with a `max_rate` would leave a stale entry with each of its writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Armed {
     next: Option<Instant>,
@@ -77,7 +77,7 @@ pub(super) struct Deadlines {
     pub(super) last_write: Instant,
     /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
     pub(super) early_by: Duration,
-    /// When its `max_rate` allows what was marked meanwhile to be written.
+    /// The earliest write that its `max_rate` allows, if changes wait.
     pub(super) write: Option<Instant>,
     /// When its end asks for attention.
     pub(super) end: Option<Instant>,
@@ -113,7 +113,7 @@ impl Deadlines {
         }
     }
 
-    /// Until when it may stay as it is: full, or silent.
+    /// When it has stalled, if its transport is full; otherwise when it needs a heartbeat.
     fn silence(&self, heartbeat: Duration, stall_timeout: Duration) -> Instant {
         match self.full_since {
             Some(since) => since + stall_timeout,

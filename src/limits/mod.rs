@@ -173,8 +173,8 @@ pub struct TooFewDescriptors {
 
 /// Fits `streams` and `connections` into what `reserved` leaves of `nofile`.
 ///
-/// If that is not enough for both, connections get a quarter, or what the streams leave if that is more: connections
-/// come and go, while a stream stays.
+/// If that is not enough for both, connections get a quarter of it, or what the streams do not need if that is more.
+/// Streams get the rest: a connection waits for a moment, a rejected stream for seconds.
 ///
 /// # Errors
 /// [`TooFewDescriptors`] if hardly anything is left.

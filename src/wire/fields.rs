@@ -11,7 +11,7 @@ use crate::market::{Kind, Origin, Part, Parts, Reason, Side, Snapshot, State, St
 pub struct TickFields<'a> {
     /// Whose tick it is.
     pub symbol: &'a Symbol,
-    /// Its number among the symbol's ticks; 0 is the symbol before its first.
+    /// Its number among the symbol's ticks; 0 means that the symbol has not had a tick yet.
     pub seq: u64,
     /// The parts that it changed.
     pub changed: Parts,
@@ -140,9 +140,9 @@ tick_fields! {
     let (tick, snapshot, not_live);
 
     symbol: symbol, tick, Always, tick.symbol, "Whose tick it is.";
-    seq: count, tick, Always, Some(tick.seq), "Counts the symbol's ticks within the epoch of the last `hello`; 0 is the symbol before its first. A hole is what was conflated, left out by options, or lost over a reconnect.";
-    kind: word(words(Kind::NAMES)), tick, Always, Some(Kind::of(tick.changed).name()), "The first of these that this tick changed.";
-    state: word(words(State::NAMES)), Status, Always, Some(snapshot.state().name()), "Whether the price may be trusted: only `live` is a live price.";
+    seq: count, tick, Always, Some(tick.seq), "Counts the symbol's ticks within the epoch of the last `hello`; 0 means that the symbol has not had a tick yet. A hole is what was conflated, left out by options, or lost over a reconnect.";
+    kind: word(words(Kind::NAMES)), tick, Always, Some(Kind::of(tick.changed).name()), "The first in this list that the tick changed.";
+    state: word(words(State::NAMES)), Status, Always, Some(snapshot.state().name()), "Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list.";
     since: micros, Status, When("the symbol is not live"), not_live.map(|(since, _)| since), "Since when the state holds.";
     reason: open_word(words(Reason::NAMES)), Status, When("the symbol is not live"), not_live.map(|(_, reason)| reason.name()), "Why the symbol is in that state. Later versions may add reasons.";
     stale: words(words(Part::NAMES)), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
@@ -153,9 +153,9 @@ tick_fields! {
     size: decimal, Trade, Known, snapshot.trade.size, "The size of that trade, in shares or the venue's units.";
     side: word(words(Side::NAMES)), Trade, Known, snapshot.trade.side.map(Side::name), "The taker's side of that trade.";
     trade_ts: micros, Trade, Known, snapshot.trade.time, "The venue's time of that trade.";
-    ext_price: decimal, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.price, "The price of the last trade outside the regular session.";
-    ext_size: decimal, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.size, "The size of the trade outside the regular session.";
-    ext_ts: micros, Trade, When("that trade is newer than the one in `price`"), snapshot.ext.time, "The venue's time of the trade outside the regular session.";
+    ext_price: decimal, Trade, When("the last trade outside the regular session is newer than the one in `price`"), snapshot.ext.price, "The price of the last trade outside the regular session.";
+    ext_size: decimal, Trade, When("the last trade outside the regular session is newer than the one in `price`"), snapshot.ext.size, "The size of the trade outside the regular session.";
+    ext_ts: micros, Trade, When("the last trade outside the regular session is newer than the one in `price`"), snapshot.ext.time, "The venue's time of the trade outside the regular session.";
     trades: count, Trade, When("there was a trade in this epoch"), (snapshot.trades > 0).then_some(snapshot.trades), "Counts the symbol's trades within the epoch; a tape or a candle shows a gap where it jumps.";
 
     bid: decimal, Quote, Known, snapshot.quote.bid, "The best bid.";

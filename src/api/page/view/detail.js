@@ -55,6 +55,7 @@ export class Detail {
     const tick = row.tick ?? {};
     const { word, text } = standing(row);
     mark(this.#pane, "state", word);
+    mark(this.#pane, "old", (tick.stale ?? []).join(" "));
     this.#title.write(row.symbol);
     const price = (value) => (value === undefined ? NONE : grouped(value, row.decimals));
     this.#price.write(price(tick.price));

@@ -68,6 +68,8 @@ export class RowView {
     const { word, text } = standing(row);
     this.word = word;
     mark(this.line, "state", word);
+    // A symbol may be live while an outage has left one of its parts old.
+    mark(this.line, "old", (tick?.stale ?? []).join(" "));
     mark(this.line, "pad", String(Math.min(decimalsMax - row.decimals, PAD_MAX)));
     this.#texts.state.write(text);
     this.#drawOrigin(tick?.origin ?? "");
