@@ -267,9 +267,11 @@ impl<S: Sink> Connection<S> {
                     Failure::Passing { .. } => None,
                 };
             }
-            Message::Acknowledged(_) | Message::Control | Message::Closing | Message::Gap => {
-                self.counters.message(MessageKind::Control)
-            }
+            Message::Acknowledged(_)
+            | Message::Superseded(_)
+            | Message::Control
+            | Message::Closing
+            | Message::Gap => self.counters.message(MessageKind::Control),
         }
         Event::Message(message)
     }

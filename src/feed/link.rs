@@ -102,6 +102,9 @@ impl Link {
                 let refused = self.answered(id);
                 self.refused.extend(refused);
             }
+            Message::Superseded(id) => {
+                self.answered(Some(id));
+            }
             Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
                 return Err(Ending { reason: DisconnectReason::Failed, retry_after });

@@ -128,6 +128,18 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
 }
 
 #[test]
+fn a_request_that_is_asked_again_in_parts_counts_as_neither_granted_nor_refused() {
+    let mut course = Course::connected(RULES, 1);
+    course.next();
+    course.on(Event::Ask(vec![Request { id: 2, text: Some("2".to_owned()) }, Request { id: 3, text: Some("3".to_owned()) }]));
+    assert_eq!(course.message(Message::Superseded(1)), Action::Nothing);
+    course.next();
+    course.next();
+    assert_eq!(course.message(Message::Refused(Some(2))), Action::Nothing);
+    assert_eq!(reason(course.message(Message::Refused(Some(3)))), Some(DisconnectReason::Refused), "nothing is granted");
+}
+
+#[test]
 fn a_silent_venue_is_asked_once_and_left() {
     let timing = Timing::default();
     let mut course = Course::live(Rules { mute_after: None, ..RULES });
@@ -319,7 +331,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
-    fn any_course_goes_on(steps in prop::collection::vec((0_u8..18, 0_u64..40_000), 1..200)) {
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..20, 0_u64..40_000), 1..200)) {
         let ping = Some(Ping { every: 20 * SECOND, text: "ping" });
         let rules = if steps.len() % 2 == 0 { RULES } else { Rules { ping, heartbeat_timeout: Some(10 * SECOND), ..RULES } };
         let mut course = Course::new(rules);
@@ -339,6 +351,7 @@ proptest! {
                 12 => course.message(Message::Control),
                 13 => course.message(Message::Gap),
                 14 => course.on(Event::Unreadable),
+                15 => course.message(Message::Superseded(millis % 4)),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,
             };

@@ -99,6 +99,9 @@ pub enum Message {
     Acknowledged(u64),
     /// The request with this id is refused; without an id it is the oldest unanswered one.
     Refused(Option<u64>),
+    /// The request with this id was refused, and requests in [`Batch::requests`] ask for its symbols again. It counts
+    /// neither as accepted nor as refused.
+    Superseded(u64),
     /// A heartbeat, an answer to a ping, or a part of an answer: it proves the transport, not the data.
     Control,
     /// The venue ends this connection.

@@ -569,6 +569,22 @@ async fn a_batch_that_is_refused_for_one_symbol_is_asked_for_again_in_halves() {
     rig.stop().await;
 }
 
+#[tokio::test]
+async fn a_batch_of_bad_symbols_alone_is_refused_as_a_whole_however_often_it_was_halved() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut peer = venue.accept().await;
+    peer.text().await;
+    peer.send(r#"{"op":"split","id":1}"#).await;
+    peer.text().await;
+    peer.text().await;
+    peer.send(r#"{"op":"split","id":2}"#).await;
+    peer.send(r#"{"op":"split","id":3}"#).await;
+    assert_eq!(rig.refused().await, refusals([0, 1], Reason::NotGranted));
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"refused\"}", "1").await;
+    rig.stop().await;
+}
+
 /// Accepts a connection of a Binance feed, and grants its requests for these symbols.
 async fn grant_streams(venue: &Venue, symbols: usize) -> (Connection, String) {
     let mut peer = venue.accept().await;

@@ -94,7 +94,7 @@ impl Dialogue {
                 && let Some(halves) = self.subscription.halve(&asked, names)
             {
                 requests.extend(halves);
-                return Some(Message::Acknowledged(asked.id));
+                return Some(Message::Superseded(asked.id));
             }
             self.subscription.judge(&asked.symbols, Verdict::Refused(reason));
         }

@@ -221,7 +221,7 @@ impl Venue for Alpaca {
 
 /// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
 fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
-    let is_answer = |message: Message| matches!(message, Message::Acknowledged(_) | Message::Refused(_));
+    let is_answer = |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
     if is_answer(most) && is_answer(message) {
         answers.push(most);
         return message;
@@ -235,7 +235,7 @@ fn rank(message: Message) -> u8 {
         Message::Other => 0,
         Message::Data => 1,
         Message::Control => 2,
-        Message::Acknowledged(_) => 3,
+        Message::Acknowledged(_) | Message::Superseded(_) => 3,
         Message::Refused(_) => 4,
         Message::Closing => 5,
         Message::Gap => 6,

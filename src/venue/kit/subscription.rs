@@ -137,7 +137,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
         match self.halve(&asked, names) {
             Some(halves) => {
                 requests.extend(halves);
-                Message::Acknowledged(asked.id)
+                Message::Superseded(asked.id)
             }
             None => {
                 self.judge(&asked.symbols, Verdict::Refused(reason));
