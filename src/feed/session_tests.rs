@@ -131,12 +131,19 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
 fn a_request_that_is_asked_again_in_parts_counts_as_neither_granted_nor_refused() {
     let mut course = Course::connected(RULES, 1);
     course.next();
-    course.on(Event::Ask(vec![Request { id: 2, text: Some("2".to_owned()) }, Request { id: 3, text: Some("3".to_owned()) }]));
+    course.on(Event::Ask(vec![
+        Request { id: 2, text: Some("2".to_owned()) },
+        Request { id: 3, text: Some("3".to_owned()) },
+    ]));
     assert_eq!(course.message(Message::Superseded(1)), Action::Nothing);
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(Some(2))), Action::Nothing);
-    assert_eq!(reason(course.message(Message::Refused(Some(3)))), Some(DisconnectReason::Refused), "nothing is granted");
+    assert_eq!(
+        reason(course.message(Message::Refused(Some(3)))),
+        Some(DisconnectReason::Refused),
+        "nothing is granted"
+    );
 }
 
 #[test]

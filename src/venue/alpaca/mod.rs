@@ -221,7 +221,8 @@ impl Venue for Alpaca {
 
 /// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
 fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
-    let is_answer = |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
+    let is_answer =
+        |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
     if is_answer(most) && is_answer(message) {
         answers.push(most);
         return message;
