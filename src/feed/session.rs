@@ -12,7 +12,10 @@ use super::{
 };
 use crate::venue::Rules;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// The longest wait that a venue may ask for: the first bans last minutes, and a header must not stop a feed for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
@@ -85,6 +88,17 @@ impl Session {
             },
             _ => Action::Nothing,
         }
+    }
+
+    /// Takes events in their order, up to the first that asks for something. The others stay.
+    pub(super) fn on_all(&mut self, events: &mut VecDeque<Event>, now: Instant) -> Action {
+        while let Some(event) = events.pop_front() {
+            let action = self.on(event, now);
+            if action != Action::Nothing {
+                return action;
+            }
+        }
+        Action::Nothing
     }
 
     /// When [`Event::Due`] is due.

@@ -147,6 +147,23 @@ fn a_request_that_is_asked_again_in_parts_counts_as_neither_granted_nor_refused(
 }
 
 #[test]
+fn no_action_is_lost_where_one_frame_is_several_events() {
+    let mut course = Course::connected(RULES, 1);
+    course.next();
+    let mut events = VecDeque::from([
+        Event::Message(Message::Acknowledged(1)),
+        Event::Message(Message::Data),
+        Event::Message(Message::Gap),
+        Event::Message(Message::Data),
+    ]);
+    assert_eq!(course.session.on_all(&mut events, course.now), Action::Live { refused: vec![] });
+    assert_eq!(events.len(), 3, "the action comes before the next event");
+    assert_eq!(reason(course.session.on_all(&mut events, course.now)), Some(DisconnectReason::Gap));
+    assert_eq!(course.session.on_all(&mut events, course.now), Action::Nothing, "the connection is left");
+    assert!(events.is_empty());
+}
+
+#[test]
 fn a_silent_venue_is_asked_once_and_left() {
     let timing = Timing::default();
     let mut course = Course::live(Rules { mute_after: None, ..RULES });

@@ -51,9 +51,14 @@ impl<S: Sink> Connection<S> {
             Some(Err(error)) => self.failed(&error),
             None => Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None },
         };
-        self.session.on(event, now.instant)
+        if self.events.is_empty() {
+            return self.session.on(event, now.instant);
+        }
+        self.events.push_back(event);
+        self.session.on_all(&mut self.events, now.instant)
     }
 
+    /// Reads a frame and returns its last event; earlier ones go into the queue.
     fn read(&mut self, frame: &[u8], now: Now) -> Event {
         let dropped_before = self.batch.errors.total();
         let read = self.venue.read(frame, &mut self.batch);
@@ -64,14 +69,11 @@ impl<S: Sink> Connection<S> {
             self.reporter.trouble("fields were dropped", frame, now);
         }
         if !self.batch.requests.is_empty() {
-            let asked = self.session.on(Event::Ask(std::mem::take(&mut self.batch.requests)), now.instant);
-            debug_assert_eq!(asked, Action::Nothing, "what is asked for waits for its turn");
+            self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));
         }
         for answer in std::mem::take(&mut self.batch.answers) {
-            // The last answer of the frame is its message, so none before it can end the connection or complete the
-            // subscription.
-            let action = self.session.on(Event::Message(answer), now.instant);
-            debug_assert_eq!(action, Action::Nothing, "the message of the frame is its last answer");
+            self.note_failure(answer, frame, now);
+            self.events.push_back(Event::Message(answer));
         }
         let Ok(message) = read else { return Event::Unreadable };
         match message {
@@ -81,19 +83,25 @@ impl<S: Sink> Connection<S> {
                 self.counters.message(MessageKind::Control);
                 self.reporter.trouble("a request was refused", frame, now);
             }
-            Message::Failed(failure) => {
-                self.counters.message(MessageKind::Control);
-                self.reporter.failure(frame, now);
-                self.denied = match failure {
-                    Failure::Fatal(reason) => Some(reason),
-                    Failure::Passing { .. } => None,
-                };
-            }
-            Message::Acknowledged(_) | Message::Superseded(_) | Message::Control | Message::Closing | Message::Gap => {
-                self.counters.message(MessageKind::Control)
-            }
+            Message::Failed(_)
+            | Message::Acknowledged(_)
+            | Message::Superseded(_)
+            | Message::Control
+            | Message::Closing
+            | Message::Gap => self.counters.message(MessageKind::Control),
         }
+        self.note_failure(message, frame, now);
         Event::Message(message)
+    }
+
+    /// Keeps why the venue ends the connection, for when the session leaves it.
+    fn note_failure(&mut self, message: Message, frame: &[u8], now: Now) {
+        let Message::Failed(failure) = message else { return };
+        self.reporter.failure(frame, now);
+        self.denied = match failure {
+            Failure::Fatal(reason) => Some(reason),
+            Failure::Passing { .. } => None,
+        };
     }
 }
 

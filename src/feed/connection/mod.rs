@@ -23,6 +23,7 @@ use crate::{
 };
 use futures_util::StreamExt;
 use std::{
+    collections::VecDeque,
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -47,6 +48,8 @@ pub(super) struct Connection<S> {
     socket: Option<Socket>,
     /// Reused from batch to batch.
     batch: Batch,
+    /// The events of the last frame that the session has not taken yet.
+    events: VecDeque<Event>,
     counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
@@ -108,6 +111,7 @@ impl<S: Sink> Connection<S> {
             attempt: None,
             socket: None,
             batch: Batch::default(),
+            events: VecDeque::new(),
             publish,
             reporter: Reporter::new(setup.name, setup.status),
             venue: setup.venue,
@@ -149,8 +153,14 @@ impl<S: Sink> Connection<S> {
                 }
                 Input::Frame(frame) => self.take_ready(frame),
             };
-            while let Some(event) = self.perform(action).await {
-                action = self.session.on(event, Instant::now());
+            loop {
+                while let Some(event) = self.perform(action).await {
+                    action = self.session.on(event, Instant::now());
+                }
+                if self.events.is_empty() {
+                    break;
+                }
+                action = self.session.on_all(&mut self.events, Instant::now());
             }
         }
     }
