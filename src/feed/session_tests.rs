@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     market::Reason,
-    venue::{Failure, Message, Ping, Request},
+    venue::{Failure, Message, Ping, Request, Silence},
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,9 @@ pub(super) const RULES: Rules = Rules {
     ping: None,
     heartbeat_timeout: None,
 };
+
+/// Every request is granted.
+const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() };
 
 /// A session, its simulated clock and what it did so far.
 pub(super) struct Course {
@@ -40,7 +43,7 @@ impl Course {
     pub(super) fn live(rules: Rules) -> Self {
         let mut course = Self::connected(rules, 1);
         assert_eq!(course.next().1, Action::Send("1".to_owned()));
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
+        assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
         course
     }
 
@@ -73,7 +76,7 @@ impl Course {
 }
 
 pub(super) fn requests(count: u64) -> Vec<Request> {
-    (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
+    (1..=count).map(|id| Request::send(id, id.to_string())).collect()
 }
 
 pub(super) fn reason(action: Action) -> Option<DisconnectReason> {
@@ -93,14 +96,14 @@ fn requests_are_paced_and_the_feed_is_live_when_all_are_granted() {
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing);
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing, "the same answer twice is one");
     assert_eq!(course.message(Message::Acknowledged(99)), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
+    assert_eq!(course.message(Message::Acknowledged(2)), LIVE);
     assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
 }
 
 #[test]
 fn a_connection_without_requests_is_live_at_once() {
     let mut course = Course::connected(RULES, 0);
-    assert_eq!(course.next(), (Duration::ZERO, Action::Live { refused: vec![] }));
+    assert_eq!(course.next(), (Duration::ZERO, LIVE));
     assert!(course.next().0 > Duration::ZERO, "and does not spin");
 }
 
@@ -113,12 +116,42 @@ fn an_unanswered_request_is_a_loss_even_while_data_flow() {
 }
 
 #[test]
+fn silence_is_an_answer_where_a_venue_answers_only_what_it_accepts() {
+    let silent = |id: u64| Request { silence: Silence::Refuses, ..Request::send(id, id.to_string()) };
+    let mut course = Course::new(RULES);
+    course.next();
+    course.on(Event::Connected(vec![silent(1), silent(2)]));
+    course.next();
+    course.next();
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
+    course.data_for(Timing::default().acknowledgement - SECOND);
+    assert_eq!(course.next().1, Action::Live { refused: vec![1], unanswered: vec![1] });
+
+    let mut course = Course::new(RULES);
+    course.next();
+    course.on(Event::Connected(vec![silent(1)]));
+    course.next();
+    course.data_for(Timing::default().acknowledgement - SECOND);
+    assert_eq!(reason(course.next().1), Some(DisconnectReason::Refused), "it accepts nothing");
+}
+
+#[test]
+fn a_request_that_the_venue_does_not_answer_is_granted_once_it_is_sent() {
+    let mut course = Course::new(RULES);
+    course.next();
+    let request = Request { silence: Silence::Accepts, ..Request::send(1, "1".to_owned()) };
+    course.on(Event::Connected(vec![request]));
+    assert_eq!(course.next().1, Action::Send("1".to_owned()));
+    assert_eq!(course.next(), (Duration::ZERO, LIVE));
+}
+
+#[test]
 fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     let mut course = Course::connected(RULES, 2);
     course.next();
     course.next();
     assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![1] });
+    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![1], unanswered: vec![] });
 
     let mut course = Course::connected(RULES, 2);
     course.next();
@@ -131,10 +164,7 @@ fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
 fn a_request_that_is_asked_again_in_parts_counts_as_neither_granted_nor_refused() {
     let mut course = Course::connected(RULES, 1);
     course.next();
-    course.on(Event::Ask(vec![
-        Request { id: 2, text: Some("2".to_owned()) },
-        Request { id: 3, text: Some("3".to_owned()) },
-    ]));
+    course.on(Event::Ask(vec![Request::send(2, "2".to_owned()), Request::send(3, "3".to_owned())]));
     assert_eq!(course.message(Message::Superseded(1)), Action::Nothing);
     course.next();
     course.next();
@@ -156,7 +186,7 @@ fn no_action_is_lost_where_one_frame_is_several_events() {
         Event::Message(Message::Gap),
         Event::Message(Message::Data),
     ]);
-    assert_eq!(course.session.on_all(&mut events, course.now), Action::Live { refused: vec![] });
+    assert_eq!(course.session.on_all(&mut events, course.now), LIVE);
     assert_eq!(events.len(), 3, "the action comes before the next event");
     assert_eq!(reason(course.session.on_all(&mut events, course.now)), Some(DisconnectReason::Gap));
     assert_eq!(course.session.on_all(&mut events, course.now), Action::Nothing, "the connection is left");
@@ -269,20 +299,20 @@ fn requests_that_follow_an_answer_are_sent_before_the_feed_is_live() {
     // The venue speaks first, and perhaps before anything was due.
     let mut course = Course::new(RULES);
     course.next();
-    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    course.on(Event::Connected(vec![Request::wait_for(0)]));
     course.on(Event::Ask(requests(2)));
     assert_eq!(course.message(Message::Acknowledged(0)), Action::Nothing);
     assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
     assert_eq!(course.message(Message::Acknowledged(1)), Action::Nothing);
     assert_eq!(course.next().1, Action::Send("2".to_owned()));
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
+    assert_eq!(course.message(Message::Acknowledged(2)), LIVE);
 }
 
 #[test]
 fn a_venue_that_never_speaks_first_is_left() {
     let mut course = Course::new(RULES);
     course.next();
-    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    course.on(Event::Connected(vec![Request::wait_for(0)]));
     assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
@@ -347,7 +377,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
         course.next();
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
+        assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
     }
     assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
 }

@@ -19,7 +19,7 @@ pub use credentials::{Credentials, Secret};
 pub use decode_error::DecodeError;
 pub use error::VenueError;
 pub use kit::NAME_BYTES_MAX;
-pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Venue};
+pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Silence, Venue};
 pub use spec::{AssetClass, CredentialsRule, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds

@@ -32,10 +32,9 @@ impl<S: Sink> Connection<S> {
             Action::Send(text) => self.send(Frame::text(text)).await,
             Action::SendPing(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
-            Action::Live { refused } => {
-                self.counters.up();
-                self.live(&refused);
-                None
+            Action::Live { refused, unanswered } => {
+                unanswered.into_iter().for_each(|id| self.venue.unanswered(id));
+                self.live(&refused)
             }
             Action::Leave { reason, retry_in } => {
                 self.leave(reason, retry_in).await;
@@ -73,19 +72,23 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    fn live(&mut self, requests: &[u64]) {
+    fn live(&mut self, requests: &[u64]) -> Option<Event> {
         let refused = self.venue.refused();
+        if self.symbols > 0 && refused.len() == self.symbols {
+            // Each request may be granted in part, and still no symbol in all of its requests.
+            return Some(Event::Disconnected { reason: DisconnectReason::Refused, retry_after: None });
+        }
         let now = Now::read();
+        self.counters.up();
         self.sink.refused(&refused, now);
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
+        None
     }
 
-    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes nothing stale, but the
-    /// venue may have refused every symbol.
+    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes
+    /// nothing stale, but the venue may have refused every symbol.
     fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
-        let all_requests_refused = (reason == DisconnectReason::Refused).then_some(Reason::NotGranted);
-        if let Some(reason) = self.denied.take().or(all_requests_refused) {
-            let refused: Vec<_> = FeedSymbol::all(self.symbols).map(|symbol| (symbol, reason)).collect();
+        if let Some(refused) = self.all_refused(reason) {
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
@@ -97,6 +100,19 @@ impl<S: Sink> Connection<S> {
             };
             self.sink.outage(reason, now);
         }
+    }
+
+    /// Every symbol with the reason for its refusal, where the venue denies access or has refused all symbols.
+    fn all_refused(&mut self, reason: DisconnectReason) -> Option<Vec<(FeedSymbol, Reason)>> {
+        let for_all = |reason| FeedSymbol::all(self.symbols).map(|symbol| (symbol, reason)).collect();
+        if let Some(denied) = self.denied.take() {
+            return Some(for_all(denied));
+        }
+        if reason != DisconnectReason::Refused {
+            return None;
+        }
+        let refused = self.venue.refused();
+        Some(if refused.len() == self.symbols { refused } else { for_all(Reason::NotGranted) })
     }
 
     async fn leave(&mut self, reason: DisconnectReason, retry_in: Duration) {

@@ -75,6 +75,9 @@ impl<S: Sink> Connection<S> {
             self.note_failure(answer, frame, now);
             self.events.push_back(Event::Message(answer));
         }
+        if std::mem::take(&mut self.batch.refuses_symbol) {
+            self.reporter.trouble("a symbol was refused", frame, now);
+        }
         let Ok(message) = read else { return Event::Unreadable };
         match message {
             Message::Data => {}

@@ -117,8 +117,7 @@ impl Alpaca {
                 self.stage = Stage::LogIn;
                 let login =
                     serde_json::json!({ "action": "auth", "key": self.key.expose(), "secret": self.secret.expose() });
-                let text = login.to_string();
-                batch.requests.push(Request { id: LOGIN, text: Some(text) });
+                batch.requests.push(Request::send(LOGIN, login.to_string()));
                 Message::Acknowledged(WELCOME)
             }
             ("authenticated", Stage::LogIn) => {
@@ -193,7 +192,7 @@ impl Venue for Alpaca {
 
     fn open(&mut self) -> Vec<Request> {
         self.stage = Stage::Connected;
-        vec![Request { id: WELCOME, text: None }]
+        vec![Request::wait_for(WELCOME)]
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {

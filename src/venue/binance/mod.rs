@@ -13,7 +13,7 @@
 mod event;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Spec, Venue, VenueError,
+    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Silence, Spec, Venue, VenueError,
     kit::{Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
@@ -57,7 +57,13 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 /// Subscriptions: trades and quotes of each symbol.
-static FORM: Form<()> = Form { first_id: 1, fit: |(), _| SYMBOLS_PER_REQUEST, write: subscribe };
+static FORM: Form<()> = Form {
+    first_id: 1,
+    fit: |(), _| SYMBOLS_PER_REQUEST,
+    write: subscribe,
+    silence: Silence::Disconnects,
+    is_required: |()| true,
+};
 
 /// The protocol of Binance's spot market.
 #[derive(Debug)]
@@ -91,8 +97,7 @@ impl Venue for Binance {
     }
 
     fn open(&mut self) -> Vec<Request> {
-        self.subscription = Subscription::new(&FORM, self.names.len());
-        self.subscription.ask_for_all((), &self.names)
+        self.subscription.restart(&[()], &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {

@@ -10,7 +10,7 @@ mod subscription;
 
 pub use names::NAME_BYTES_MAX;
 pub(super) use names::Names;
-pub(super) use subscription::{Asked, Form, Subscription, Verdict};
+pub(super) use subscription::{Form, Subscription};
 
 #[cfg(test)]
 mod testing;

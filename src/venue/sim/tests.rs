@@ -96,7 +96,7 @@ fn rule_9_messages_are_told_apart_and_bad_ones_counted() {
 #[test]
 fn it_asks_for_its_symbols_in_batches() {
     let text = r#"{"id":1,"op":"subscribe","symbols":["MSFT","AAPL"]}"#.to_owned();
-    assert_eq!(venue().open(), [Request { id: 1, text: Some(text) }]);
+    assert_eq!(venue().open(), [Request::send(1, text)]);
 }
 
 /// A venue that has asked for these symbols.
