@@ -204,3 +204,6 @@ impl<S: Sink> Connection<S> {
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
     }
 }
+
+#[cfg(test)]
+mod tests;
