@@ -34,6 +34,8 @@ pub(super) struct Link {
     last_ping: Instant,
     /// When the first and the last data arrived.
     data: Option<(Instant, Instant)>,
+    /// The turn of the connection that will replace this one, once this one has reached its age.
+    turn: Option<Instant>,
 }
 
 /// A request whose answer is awaited.
@@ -60,6 +62,7 @@ impl Link {
             pinged: None,
             last_ping: now,
             data: None,
+            turn: None,
         };
         link.await_the_venue(timing, now);
         link
@@ -232,7 +235,16 @@ impl Link {
     }
 
     fn replace_at(&self, rules: &Rules) -> Option<Instant> {
-        rules.lifetime.map(|lifetime| self.since + lifetime)
+        Some(self.turn.unwrap_or(self.since + rules.lifetime?))
+    }
+
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// Keeps the connection until its replacement has its turn.
+    pub(super) fn set_turn(&mut self, turn: Instant) {
+        self.turn = Some(turn);
     }
 
     fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {

@@ -11,6 +11,7 @@ mod event;
 mod hours;
 mod link;
 mod metrics;
+mod pacer;
 mod redactor;
 mod reporter;
 mod session;
@@ -32,6 +33,7 @@ use crate::{
     venue::{self, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
+use pacer::ConnectPacer;
 use status::StatusWriter;
 use std::{io, ops::Range};
 use tokio::{sync::watch, task::JoinSet};
@@ -105,6 +107,7 @@ impl Feed {
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
         let ranges: Vec<_> = self.config.connections().collect();
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
+        let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
         let mut connections = JoinSet::new();
         for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
             let setup = ConnectionSetup {
@@ -121,6 +124,8 @@ impl Feed {
                 symbols: range.len(),
                 timing: self.timing,
                 message_bytes_max: self.message_bytes_max.min((spec.message_bytes)(range.len())),
+                pacer: pacer.clone(),
+                place: (place, ranges.len()),
                 metrics: metrics.clone(),
                 status: writer,
             };

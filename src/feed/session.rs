@@ -8,6 +8,7 @@ use super::{
     backoff::Backoff,
     event::{Action, Ending, Event},
     link::Link,
+    pacer::ConnectPacer,
     timing::Timing,
 };
 use crate::venue::Rules;
@@ -26,6 +27,7 @@ pub(super) struct Session {
     timing: Timing,
     rules: Rules,
     backoff: Backoff,
+    pacer: ConnectPacer,
     random: SmallRng,
     /// Since when silence is an outage; `None` while it is normal.
     watched_since: Option<Instant>,
@@ -34,8 +36,10 @@ pub(super) struct Session {
 
 #[derive(Debug)]
 enum Stage {
-    /// Until the next attempt.
+    /// Until the next attempt may begin.
     Waiting { until: Instant },
+    /// Until this connection's turn among those of its feed.
+    Queued { until: Instant },
     /// The attempt runs until then.
     Connecting { until: Instant },
     /// There is a connection.
@@ -43,12 +47,13 @@ enum Stage {
 }
 
 impl Session {
-    /// A session that connects at once. The seed spreads its waits.
-    pub(super) fn new(timing: Timing, rules: Rules, seed: u64, now: Instant) -> Self {
+    /// A session that connects as soon as it has its turn. The seed spreads its waits.
+    pub(super) fn new(timing: Timing, rules: Rules, pacer: ConnectPacer, seed: u64, now: Instant) -> Self {
         Self {
             timing,
             rules,
             backoff: Backoff::new(timing.backoff_first, timing.backoff_max),
+            pacer,
             random: SmallRng::seed_from_u64(seed),
             watched_since: Some(now),
             stage: Stage::Waiting { until: now },
@@ -59,9 +64,14 @@ impl Session {
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
         match (event, &mut self.stage) {
             (Event::Due, Stage::Waiting { until }) if *until <= now => {
-                self.stage = Stage::Connecting { until: now + self.timing.connect };
-                Action::Connect
+                let turn = self.pacer.take_turn(now);
+                if turn <= now {
+                    return self.connect(now);
+                }
+                self.stage = Stage::Queued { until: turn };
+                Action::Nothing
             }
+            (Event::Due, Stage::Queued { until }) if *until <= now => self.connect(now),
             (Event::Due, Stage::Connecting { until }) if *until <= now => {
                 self.leave(DisconnectReason::ConnectTimeout, None, now)
             }
@@ -84,6 +94,7 @@ impl Session {
                     }
                     action
                 }
+                Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(now),
                 Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
             },
             _ => Action::Nothing,
@@ -104,9 +115,32 @@ impl Session {
     /// When [`Event::Due`] is due.
     pub(super) fn deadline(&self) -> Instant {
         match &self.stage {
-            Stage::Waiting { until } | Stage::Connecting { until } => *until,
+            Stage::Waiting { until } | Stage::Queued { until } | Stage::Connecting { until } => *until,
             Stage::Connected(link) => link.deadline(&self.timing, &self.rules, self.watched_since),
         }
+    }
+
+    fn connect(&mut self, now: Instant) -> Action {
+        self.stage = Stage::Connecting { until: now + self.timing.connect };
+        Action::Connect
+    }
+
+    /// The connection has reached its age. It serves on until its turn to connect again, so that its symbols do not
+    /// wait for the attempts of other connections.
+    fn replace(&mut self, now: Instant) -> Action {
+        let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
+        if !link.has_turn() {
+            let turn = self.pacer.take_turn(now);
+            link.set_turn(turn);
+            if turn > now {
+                return Action::Nothing;
+            }
+        }
+        let action = self.leave(DisconnectReason::Lifetime, None, now);
+        if let (Action::Leave { retry_in: Duration::ZERO, .. }, Stage::Waiting { until }) = (&action, &self.stage) {
+            self.stage = Stage::Queued { until: *until };
+        }
+        action
     }
 
     fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
@@ -133,3 +167,7 @@ mod tests;
 #[cfg(test)]
 #[path = "keepalive_tests.rs"]
 mod keepalive_tests;
+
+#[cfg(test)]
+#[path = "turn_tests.rs"]
+mod turn_tests;

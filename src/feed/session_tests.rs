@@ -21,14 +21,18 @@ const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() 
 
 /// A session, its simulated clock and what it did so far.
 pub(super) struct Course {
-    session: Session,
+    pub(super) session: Session,
     pub(super) now: Instant,
 }
 
 impl Course {
     fn new(rules: Rules) -> Self {
-        let now = Instant::now();
-        Self { session: Session::new(Timing::default(), rules, 7, now), now }
+        Self::paced(rules, ConnectPacer::new(Duration::ZERO), Instant::now())
+    }
+
+    /// A session that shares its pacer with others.
+    pub(super) fn paced(rules: Rules, pacer: ConnectPacer, now: Instant) -> Self {
+        Self { session: Session::new(Timing::default(), rules, pacer, 7, now), now }
     }
 
     /// A session with an open connection on which `requests` are to be sent.
@@ -55,7 +59,7 @@ impl Course {
         self.on(Event::Message(message))
     }
 
-    fn lost(&mut self, reason: DisconnectReason) -> Action {
+    pub(super) fn lost(&mut self, reason: DisconnectReason) -> Action {
         self.on(Event::Disconnected { reason, retry_after: None })
     }
 
@@ -67,7 +71,7 @@ impl Course {
     }
 
     /// Lets time pass with data each second.
-    fn data_for(&mut self, span: Duration) {
+    pub(super) fn data_for(&mut self, span: Duration) {
         for _ in 0..=span.as_secs() {
             assert_eq!(self.message(Message::Data), Action::Nothing);
             self.now += SECOND;

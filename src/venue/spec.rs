@@ -3,7 +3,7 @@
 
 use super::{Credentials, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
-use std::{fmt, io, ops::RangeInclusive, pin::Pin};
+use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
 /// A venue: its name, its limits, and how to speak with it.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub struct Spec {
     pub symbols_per_connection: usize,
     /// The most connections that the venue accepts from one account or address.
     pub connections_max: usize,
+    /// The shortest time between two attempts of a feed to connect, from the venue's limit on the attempts of an
+    /// address.
+    pub between_connects: Duration,
     /// The longest message that the venue sends on a connection with this many symbols, in bytes.
     pub message_bytes: fn(usize) -> usize,
     /// Symbols for examples.

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
@@ -23,6 +23,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 fn timing() -> Timing {
     let backoff = Duration::from_millis(20);
     Timing {
+        between_connects: Some(Duration::ZERO),
         publish_every: Duration::from_millis(5),
         backoff_first: backoff,
         backoff_max: backoff,
@@ -597,6 +598,20 @@ async fn grant_streams(venue: &Venue, symbols: usize) -> (Connection, String) {
         peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
     }
     (peer, first)
+}
+
+#[tokio::test]
+async fn the_connections_of_a_feed_are_opened_at_the_pace_of_the_venue() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = Rig::start("binance", Some(venue.url.clone()), &names, Timing { between_connects: None, ..timing() });
+    let _one = venue.accept().await;
+    let started = Instant::now();
+    let _two = venue.accept().await;
+    let between = venue::find("binance").unwrap().between_connects;
+    assert!(started.elapsed() > between / 2, "{:?}", started.elapsed());
+    rig.stop().await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{
     counters::FeedCounters,
     event::Event,
     hours::HoursWatch,
+    pacer::{ConnectPacer, staggered},
     reporter::Reporter,
     session::Session,
     socket::{Dialer, Socket},
@@ -83,6 +84,9 @@ pub(super) struct ConnectionSetup {
     pub(super) symbols: usize,
     pub(super) timing: Timing,
     pub(super) message_bytes_max: usize,
+    pub(super) pacer: ConnectPacer,
+    /// The place of the connection among so many of its feed.
+    pub(super) place: (usize, usize),
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
 }
@@ -91,8 +95,10 @@ impl<S: Sink> Connection<S> {
     /// Must be called within a tokio runtime.
     pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
         let now = Instant::now();
+        let (place, count) = setup.place;
         let rules = setup.venue.rules();
         let rules = Rules {
+            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, place, count)),
             mute_after: setup.mute_after.or(rules.mute_after),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
@@ -102,7 +108,7 @@ impl<S: Sink> Connection<S> {
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             counters: FeedCounters::new(setup.metrics, setup.origin),
-            session: Session::new(setup.timing, rules, rand::random(), now),
+            session: Session::new(setup.timing, rules, setup.pacer, rand::random(), now),
             hours: HoursWatch::new(setup.schedule, now),
             closed: false,
             denied: None,

@@ -99,6 +99,8 @@ impl Rig {
             symbols: 2,
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
             message_bytes_max: 1 << 20,
+            pacer: ConnectPacer::new(Duration::ZERO),
+            place: (0, 1),
             metrics: FeedMetrics::register("test"),
             status: writers.remove(0),
         };

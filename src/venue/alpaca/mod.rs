@@ -60,6 +60,7 @@ pub(super) static SPEC: Spec = Spec {
     credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
+    between_connects: Duration::ZERO,
     message_bytes: |symbols| MESSAGE_BYTES_MIN + symbols * ANSWER_BYTES_PER_SYMBOL,
     examples: &["AAPL", "MSFT", "BRK.B"],
     default_symbols: &[],

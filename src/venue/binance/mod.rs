@@ -29,6 +29,10 @@ const SYMBOLS_MAX: usize = 512;
 const SYMBOLS_PER_REQUEST: usize = 100;
 /// The venue cuts off a client that sends more than five messages a second, pongs included: this leaves room for those.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
+/// The venue sets no limit; more than a feed opens.
+const CONNECTIONS_MAX: usize = 64;
+/// The venue bans an address after 300 attempts in five minutes, one a second: this leaves a third for other programs.
+const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
 /// The venue ends a connection after 24 hours; half an hour earlier it is still our choice.
 const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
 /// It trades at all hours: half a minute without a quote or a trade of any symbol is an outage.
@@ -44,8 +48,8 @@ pub(super) static SPEC: Spec = Spec {
     hours: Hours::Always,
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
-    // The venue allows 300 attempts in five minutes; as many feeds may share the address.
-    connections_max: 64,
+    connections_max: CONNECTIONS_MAX,
+    between_connects: BETWEEN_CONNECTS,
     message_bytes: |_| MESSAGE_BYTES,
     examples: &["BTC-USDT", "ETH-USDT"],
     default_symbols: &[],

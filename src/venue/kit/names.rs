@@ -76,6 +76,7 @@ mod tests {
         let spec = Spec {
             derive: |symbol| Some(symbol.as_str().replace('-', "")),
             options: &[],
+            between_connects: DEFAULT.between_connects,
             message_bytes: DEFAULT.message_bytes,
             ..*DEFAULT
         };

@@ -74,6 +74,7 @@ pub(super) static SPEC: Spec = Spec {
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: server::CONNECTIONS_MAX,
+    between_connects: Duration::ZERO,
     message_bytes: |_| MESSAGE_BYTES,
     examples: &["AAPL", "BTC-USDT"],
     default_symbols: &SYMBOLS,
