@@ -151,6 +151,6 @@ pub struct Limits {
     pub symbols_per_stream: usize,
     /// How many bytes of older ticks a stream that resumes may get.
     pub replay_bytes: usize,
-    /// The longest message of any venue, in bytes. A venue's spec may set a lower limit.
-    pub venue_message_bytes: usize,
+    /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
+    pub venue_message_bytes: Option<usize>,
 }

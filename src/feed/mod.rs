@@ -57,7 +57,8 @@ pub trait Sink: Send {
 #[derive(Debug)]
 pub struct Feed {
     config: config::Feed,
-    message_bytes_max: usize,
+    /// Instead of what the venue needs.
+    message_bytes_max: Option<usize>,
     timing: Timing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
@@ -123,7 +124,7 @@ impl Feed {
                 mute_after: self.config.mute_after,
                 symbols: range.len(),
                 timing: self.timing,
-                message_bytes_max: self.message_bytes_max.min((spec.message_bytes)(range.len())),
+                message_bytes_max: self.message_bytes_max.unwrap_or_else(|| (spec.message_bytes)(range.len())),
                 pacer: pacer.clone(),
                 place: (place, ranges.len()),
                 metrics: metrics.clone(),

@@ -65,7 +65,7 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     );
     assert_eq!((config.limits.streams, config.limits.connections), (100_000, 4096));
     assert_eq!((config.limits.head_timeout, config.limits.head_bytes), (Duration::from_secs(10), 16 << 10));
-    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, 16 << 20));
+    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, None));
     let [feed] = config.feeds.as_slice() else { panic!("one feed") };
     assert_eq!((feed.name.as_str(), feed.venue.name), ("sim", "sim"));
     assert_eq!(feed.venue.options.iter().map(|option| feed.options.get(option)).collect::<Vec<_>>(), [100.0]);
@@ -107,7 +107,7 @@ fn a_full_file_is_read() {
     );
     assert_eq!(config.feeds[1].symbols[1].symbol.as_str(), "BRK.B");
     assert_eq!((config.fanout.ring, config.limits.streams), (16, 1000));
-    assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (5 << 20, 8192));
+    assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (Some(5 << 20), 8192));
     assert_eq!(config.limits.connections, 4096, "what the file leaves out keeps its default");
 }
 
@@ -171,7 +171,9 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
             ))
         }
         Setting::Count { range, .. } => Some(plain(range, &|value| value.to_string())),
-        Setting::Bytes { range, .. } => Some(plain(range, &|value| show_bytes(value as u64))),
+        Setting::Bytes { range, .. } | Setting::BytesOrAuto { range, .. } => {
+            Some(plain(range, &|value| show_bytes(value as u64)))
+        }
         Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } => None,
     }
 }
@@ -220,7 +222,10 @@ fn each_default_is_within_its_range_and_has_a_reason() {
         let fits = match &key.setting {
             Setting::Duration { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } | Setting::Nets { .. } | Setting::DurationOrAuto { .. } => true,
+            Setting::Address { .. }
+            | Setting::Nets { .. }
+            | Setting::DurationOrAuto { .. }
+            | Setting::BytesOrAuto { .. } => true,
             Setting::Strings { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
@@ -366,6 +371,19 @@ fn a_contradiction_is_the_files_only_while_nothing_else_has_changed_it() {
     assert!(error.contains("same_listeners.toml:3:16"), "{error}");
     let error = set_variable("TICKFAN_FANOUT_MAX_LAG".into(), "20s").unwrap_err();
     assert!(error.starts_with("`ring_age` (10s) is shorter than `max_lag` (20s)\n   = "), "{error}");
+}
+
+#[test]
+fn a_venues_message_limit_is_a_size_or_auto() {
+    let load = |value: &str| load_text("message", format!("[limits]\nvenue_message_bytes = {value}"));
+    for (value, limit) in [("\"auto\"", None), ("\"1MiB\"", Some(1 << 20)), ("4096", Some(4_096))] {
+        assert_eq!(load(value).unwrap().limits.venue_message_bytes, limit, "{value}");
+    }
+    let error = load("true").unwrap_err();
+    assert!(
+        error.contains("must be \"auto\", a number of bytes, or a string with a size, not true or false"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn limits() -> config::Limits {
         write_timeout: Duration::from_secs(10),
         symbols_per_stream: 1,
         replay_bytes: 1024,
-        venue_message_bytes: MESSAGE_BYTES_MAX,
+        venue_message_bytes: Some(MESSAGE_BYTES_MAX),
     }
 }
 
@@ -116,7 +116,11 @@ impl Rig {
     }
 
     fn run(config: &config::Feed, timing: Timing) -> Self {
-        let feed = Feed::new(config, &limits(), Now::read()).unwrap().with_timing(timing);
+        Self::within(config, &limits(), timing)
+    }
+
+    fn within(config: &config::Feed, limits: &config::Limits, timing: Timing) -> Self {
+        let feed = Feed::new(config, limits, Now::read()).unwrap().with_timing(timing);
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
@@ -337,6 +341,30 @@ async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_
     send_trade(&mut peer, 2).await;
     assert_eq!(rig.prices(1).await, ["2"]);
     rig.stop().await;
+}
+
+#[tokio::test]
+async fn rule_10_the_longest_message_is_what_the_venue_needs_unless_the_configuration_says_otherwise() {
+    let spec = venue::find("sim").unwrap();
+    let need = (spec.message_bytes)(2);
+    for (limit, bytes, fits) in
+        [(None, need, true), (None, need + 1, false), (Some(2 * need), 2 * need, true), (Some(4_096), 4_097, false)]
+    {
+        let venue = Venue::bind().await;
+        let limits = config::Limits { venue_message_bytes: limit, ..limits() };
+        let config =
+            config::Feed { url: Some(venue.url.clone()), ..config::Feed::new(spec, listed(&["AAPL", "MSFT"])) };
+        let rig = Rig::within(&config, &limits, timing());
+        let mut peer = grant(&venue).await;
+        // The feed may close the connection while the rest of the message is still on its way.
+        let _ = peer.socket.send(Message::text("x".repeat(bytes))).await;
+        if fits {
+            rig.dropped("json", 1).await;
+        } else {
+            rig.counted("disconnects_total{feed=\"test\",reason=\"oversize\"}", "1").await;
+        }
+        rig.stop().await;
+    }
 }
 
 #[tokio::test]
