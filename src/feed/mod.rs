@@ -70,6 +70,15 @@ impl Feed {
     /// # Errors
     /// [`VenueError`] where they do not fit.
     pub fn new(config: &config::Feed, limits: &config::Limits, now: Now) -> Result<Self, VenueError> {
+        let needed = config.connection_count();
+        if needed > config.connections_max {
+            return Err(VenueError::TooManyConnections {
+                count: config.symbols.len(),
+                needed,
+                max: config.connections_max,
+                venue: config.venue.name,
+            });
+        }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
             venue(config, config.url.as_deref(), range.clone())?;

@@ -35,6 +35,8 @@ pub struct Spec {
     pub options: &'static [&'static VenueOption],
     /// The venue's name of a symbol. `None` where it does not follow from the symbol.
     pub derive: fn(&Symbol) -> Option<String>,
+    /// The name that a symbol's data arrive under, from the name that it is asked for by. `None` where they are one.
+    pub data_name: fn(&str) -> Option<String>,
     /// Where the data come from, by the address that the configuration sets.
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
@@ -91,6 +93,17 @@ pub enum CredentialsRule {
         /// A variable for the secret.
         secret_env: &'static str,
     },
+}
+
+impl CredentialsRule {
+    /// How to set what is required, as the second half of a sentence.
+    pub(super) fn how_to_set(self) -> &'static str {
+        match self {
+            Self::Public => "set none",
+            Self::Key { .. } => "name the variable that holds it with key_env",
+            Self::KeyAndSecret { .. } => "name the variables that hold it with key_env and secret_env",
+        }
+    }
 }
 
 /// A setting of one venue: a number.

@@ -124,6 +124,7 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
         mute_after = "1m"
         [[feed]]
         venue = "alpaca"
+        url = "wss://stream.data.alpaca.markets/v2/test"
         key_env = "ALPACA_KEY"
         secret_env = "ALPACA_SECRET"
         symbols = ["FAKEPACA"]
@@ -291,7 +292,8 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     };
     let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
     assert_eq!(connections(512, "").len(), 1);
-    assert_eq!(connections(513, ""), [0..256, 256..513], "evenly");
+    assert_eq!(connections(513, ""), [0..512, 512..513], "full connections first");
+    assert_eq!(connections(1_100, "")[..2], connections(1_101, "")[..2], "a new symbol changes the last one alone");
     assert_eq!(connections(8 * 512, "").len(), 8);
     assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
     let error = load(8 * 512 + 1, "").unwrap_err();
@@ -306,6 +308,29 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     assert!(error.ends_with("set connections_max = 2"), "{error}");
     let error = load(64 * 512 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
+}
+
+#[test]
+fn feeds_of_one_account_stay_within_its_connections_together() {
+    let feed = |name: &str, more: &str| {
+        format!(
+            "[[feed]]\nname = \"{name}\"\nvenue = \"alpaca\"\nkey_env = \"{more}K\"\nsecret_env = \"S\"\nsymbols = [\"{}\"]\n",
+            name.to_uppercase()
+        )
+    };
+    let read = |name: &str, text: String| {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
+        fs::write(&path, text).unwrap();
+        let variables = [("K", "one"), ("OTHERK", "two"), ("S", "hush")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
+    };
+    assert!(read("accounts", feed("a", "") + &feed("b", "OTHER")).is_ok());
+    let apart = feed("a", "") + &feed("b", "") + "url = \"wss://stream.example/v2/sip\"\n";
+    assert!(read("addresses", apart).is_ok(), "each address has its own limit");
+    let error = read("account", feed("a", "") + &feed("b", "")).unwrap_err();
+    assert!(error.starts_with("the feeds with one key open 2 connections to alpaca\n"), "{error}");
+    assert!(error.contains("alpaca accepts 1 from one account"), "{error}");
 }
 
 #[test]

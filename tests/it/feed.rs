@@ -614,18 +614,29 @@ async fn a_batch_of_bad_symbols_alone_is_refused_as_a_whole_however_often_it_was
     rig.stop().await;
 }
 
-/// Accepts a connection of a Binance feed, and grants its requests for these symbols.
-async fn grant_streams(venue: &Venue, symbols: usize) -> (Connection, String) {
+/// Accepts a connection of a Binance feed with 600 symbols, and grants its requests. The first connection is full.
+async fn grant_streams(venue: &Venue) -> (Connection, String) {
     let mut peer = venue.accept().await;
-    let mut first = String::new();
-    for id in 1..=symbols.div_ceil(100) {
-        let request = peer.text().await;
-        if id == 1 {
-            first = request;
+    let first = peer.text().await;
+    let requests = if first.contains("c0usdt@trade") { 6 } else { 1 };
+    for id in 1..=requests {
+        if id > 1 {
+            peer.text().await;
         }
         peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
     }
     (peer, first)
+}
+
+#[test]
+fn a_feed_that_needs_more_connections_than_it_may_open_is_an_error() {
+    let names: Vec<String> = (0..513).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let feed = config::Feed::new(venue::find("binance").unwrap(), listed(&names));
+    assert!(Feed::new(&feed, &limits(), Now::read()).is_ok());
+    let one = config::Feed { connections_max: 1, ..feed };
+    let error = Feed::new(&one, &limits(), Now::read()).unwrap_err();
+    assert_eq!(error.to_string(), "513 symbols need 2 connections to binance, and the feed may open 1");
 }
 
 #[tokio::test]
@@ -648,8 +659,8 @@ async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_on
     let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
-    let one = grant_streams(&venue, 300).await;
-    let two = grant_streams(&venue, 300).await;
+    let one = grant_streams(&venue).await;
+    let two = grant_streams(&venue).await;
     let (low, high) = if one.1.contains("c0usdt@trade") { (one.0, two.0) } else { (two.0, one.0) };
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;
@@ -660,13 +671,13 @@ async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_on
     rig.lost_by("io").await;
     rig.counted("up{feed=\"test\"}", "0").await;
     rig.reached(FeedState::Failed).await;
-    assert_eq!(rig.status.verdict(), FeedState::Live, "it serves half of its symbols");
+    assert_eq!(rig.status.verdict(), FeedState::Live, "it serves the symbols of the other one");
     let mut high = high;
     high.send(r#"{"stream":"c599usdt@trade","data":{"e":"trade","s":"C599USDT","t":1,"p":"7","q":"1","T":1723161255342000,"m":true}}"#).await;
     let updates = rig.updates().await;
     assert_eq!(updates.iter().map(|update| update.symbol).collect::<Vec<_>>(), [FeedSymbol(599)]);
 
-    let (_low, first) = grant_streams(&venue, 300).await;
+    let (_low, first) = grant_streams(&venue).await;
     assert!(first.contains("c0usdt@trade"), "the other connection has its symbols still");
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;

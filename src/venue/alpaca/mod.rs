@@ -66,6 +66,7 @@ pub(super) static SPEC: Spec = Spec {
     default_symbols: &[],
     options: &[],
     derive,
+    data_name: |_| None,
     origin,
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
@@ -107,7 +108,7 @@ impl Alpaca {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
         let Some(Credentials { key, secret: Some(secret) }) = setup.credentials.cloned() else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name });
+            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
         };
         Ok(Self { url, names, key, secret, stage: Stage::Connected })
     }

@@ -55,6 +55,7 @@ pub(super) static SPEC: Spec = Spec {
     default_symbols: &[],
     options: &[],
     derive,
+    data_name: |_| None,
     origin: |_| Origin::Market,
     new: |setup| Ok(Box::new(Binance::new(setup)?)),
     local_server: None,

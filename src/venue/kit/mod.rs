@@ -1,7 +1,8 @@
 //! What venues share: names, addresses, readers of fields, subscriptions, heartbeats.
 
 pub(super) mod address;
-pub(super) mod keepalive;
+pub(super) mod frame_count;
+
 mod names;
 pub(super) mod raw;
 mod rfc3339;

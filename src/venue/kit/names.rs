@@ -32,11 +32,12 @@ impl Names {
             if !is_name(&name) {
                 return Err(VenueError::BadName { symbol: listed.symbol.clone(), name });
             }
-            match names.symbols.entry(name.as_str().into()) {
+            let data_name = (spec.data_name)(&name).unwrap_or_else(|| name.clone());
+            match names.symbols.entry(data_name.as_str().into()) {
                 Entry::Vacant(free) => free.insert(place),
                 Entry::Occupied(taken) => {
                     let first = symbols[taken.get().index()].symbol.clone();
-                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name });
+                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name: data_name });
                 }
             };
             names.names.push(name.into());
@@ -44,12 +45,12 @@ impl Names {
         Ok(names)
     }
 
-    /// The symbol that the venue calls so.
+    /// The symbol whose data arrive under this name.
     pub(in crate::venue) fn symbol(&self, name: &str) -> Option<FeedSymbol> {
         self.symbols.get(name).copied()
     }
 
-    /// The venue's name of a symbol of this connection.
+    /// The name that a symbol of this connection is asked for by.
     pub(in crate::venue) fn of(&self, symbol: FeedSymbol) -> &str {
         &self.names[symbol.index()]
     }
@@ -91,6 +92,18 @@ mod tests {
             (names.symbol("BTCUSDT"), names.symbol("ODD/NAME"), names.symbol("XBT")),
             (Some(FeedSymbol(0)), Some(FeedSymbol(1)), None)
         );
+    }
+
+    #[test]
+    fn data_may_arrive_under_another_name_than_they_are_asked_for_by() {
+        let spec = Spec { data_name: |name| name.strip_suffix("-USDC").map(|base| format!("{base}-USD")), ..*DEFAULT };
+        let names = |entries: &[(&str, Option<&str>)]| Names::new(&spec, &Given::symbols(entries).symbols);
+        let one = names(&[("BTC-USDC", None), ("ETH-USD", None)]).unwrap();
+        assert_eq!(one.of(FeedSymbol(0)), "BTC-USDC");
+        assert_eq!((one.symbol("BTC-USD"), one.symbol("BTC-USDC")), (Some(FeedSymbol(0)), None));
+        assert_eq!(one.symbol("ETH-USD"), Some(FeedSymbol(1)));
+        let met = names(&[("BTC-USDC", None), ("BTC-USD", None)]).unwrap_err();
+        assert!(matches!(met, VenueError::NamesMeet { name, .. } if name == "BTC-USD"), "their data are one");
     }
 
     #[test]

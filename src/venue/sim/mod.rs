@@ -25,7 +25,7 @@ mod server;
 use super::{
     AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Silence, Spec,
     Venue, VenueError, VenueOption,
-    kit::{Form, Names, Subscription, address, keepalive::FrameCount},
+    kit::{Form, Names, Subscription, address, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason};
 use event::Event;
@@ -80,6 +80,7 @@ pub(super) static SPEC: Spec = Spec {
     default_symbols: &SYMBOLS,
     options: &[&RATE],
     derive: |symbol| Some(symbol.as_str().to_owned()),
+    data_name: |_| None,
     origin: |_| Origin::Sim,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
     local_server: Some(|options: &Options| Simulator::bind(options.get(&RATE), rand::random())?.into_local_server()),
