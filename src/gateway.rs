@@ -15,9 +15,9 @@ use crate::{
     wire::Epoch,
 };
 use std::{
+    error::Error,
     io,
     net::SocketAddr,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,13 +25,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
+    sync::{oneshot, watch},
+    task::JoinSet,
     time::MissedTickBehavior,
 };
 use tracing::info;
 
-/// How much longer than the drain window the last bytes of streams may take.
+/// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
 /// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
@@ -78,7 +78,8 @@ pub enum GatewayError {
     /// A symbol cannot be registered.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// The system refuses a thread, a descriptor or a wait.
+    /// The system refuses a thread, a descriptor or a wait; or a part of the gateway died, such as a worker that
+    /// panicked.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -131,8 +132,8 @@ impl Gateway {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams over the
-    /// drain window while feeds go on, then the feeds, and the operators' listener last.
+    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams during
+    /// the drain while feeds go on, then the feeds, and the operators' listener last.
     ///
     /// # Errors
     /// [`GatewayError`] if the gateway cannot go on.
@@ -141,6 +142,7 @@ impl Gateway {
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
         let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
+        let mut workers_ended = watch_workers(self.worker_threads)?;
         let mut tasks = JoinSet::new();
         for FeedTask { feed, sinks, metrics } in self.feeds {
             tasks.spawn(feed.run(sinks, metrics, feeds_stop_rx.clone()));
@@ -151,13 +153,13 @@ impl Gateway {
         tokio::select! {
             () = stop => {}
             Some(ended) = tasks.join_next() => return Err(died(ended)),
+            ended = &mut workers_ended => return Err(died(ended)),
         }
-        info!(window = ?self.drain, "draining");
+        info!(drain = ?self.drain, "draining");
         self.draining.store(true, Ordering::Relaxed);
         api_stop_tx.send_replace(true);
         self.workers.drain(self.drain);
-        let ended = tokio::task::spawn_blocking(move || self.worker_threads.join());
-        match tokio::time::timeout(self.drain + AFTER_DRAIN, ended).await {
+        match tokio::time::timeout(self.drain + AFTER_DRAIN, workers_ended).await {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => tracing::warn!("some streams did not end in time"),
         }
@@ -169,6 +171,17 @@ impl Gateway {
         info!("stopped");
         Ok(())
     }
+}
+
+/// Waits for the workers on a thread of its own, and sends how they ended. A blocking task would not do: a runtime that
+/// shuts down waits for those, and on an error the workers still run.
+fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+    let (ended_tx, ended_rx) = oneshot::channel();
+    std::thread::Builder::new().name("watch-workers".to_owned()).spawn(move || {
+        // An error means that the gateway no longer waits.
+        let _ = ended_tx.send(threads.join());
+    })?;
+    Ok(ended_rx)
 }
 
 /// Sweeps the cache until the stop: the rings of quiet symbols stay small.
@@ -184,8 +197,8 @@ async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result
     }
 }
 
-/// The error for a task that ended although it should run for ever.
-fn died(ended: Result<io::Result<()>, JoinError>) -> GatewayError {
+/// The error for a part that ended although it should run for ever: a task, or the workers.
+fn died(ended: Result<io::Result<()>, impl Error + Send + Sync + 'static>) -> GatewayError {
     match ended {
         Ok(Ok(())) => io::Error::other("a part of the gateway ended by itself").into(),
         Ok(Err(error)) => error.into(),
@@ -224,12 +237,64 @@ fn wire_feed(
     for entry in &feed.symbols {
         symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
     }
-    let sink = |range: Range<usize>| {
-        Ingest::new(symbols[range].to_vec(), Announcer::new(workers.clone()), CacheMetrics::register())
-    };
-    let sinks = feed.connections().map(sink).collect();
+    let mut sinks = Vec::new();
+    for range in feed.connections() {
+        let announcer = Announcer::new(workers.clone());
+        sinks.push(Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register()));
+    }
     let metrics = FeedMetrics::register(&feed.name);
     let feed =
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     Ok((FeedTask { feed, sinks, metrics }, symbols))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fanout::{NewStream, Options, ResponseHead},
+        market::Origin,
+        telemetry,
+        wire::StreamName,
+    };
+    use bytes::Bytes;
+    use std::{
+        future::pending,
+        net::{TcpListener, TcpStream},
+    };
+
+    /// Makes the worker that ends its stream panic.
+    struct PanicAtEnd;
+
+    impl Drop for PanicAtEnd {
+        fn drop(&mut self) {
+            panic!("a deliberate panic");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_the_gateway() {
+        let mut config = Config::default();
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+        let gateway = Gateway::start(&config, telemetry::install().unwrap()).unwrap();
+        let state =
+            gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+        let stream = NewStream {
+            name: StreamName::new(0),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"hello"),
+            symbols: Box::new([state]),
+            options: Options::new(Duration::from_secs(15)),
+            resume: None,
+            permit: Box::new(PanicAtEnd),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        gateway.workers.open(listener.accept().unwrap().0, stream).unwrap();
+        drop(client);
+        let ended = tokio::time::timeout(Duration::from_secs(20), gateway.run(pending())).await.unwrap();
+        let error = ended.unwrap_err().to_string();
+        assert!(error.starts_with("worker ") && error.ends_with(" panicked"), "{error}");
+    }
 }

@@ -5,11 +5,10 @@ use std::{
     error::Error,
     fmt::Display,
     io::{self, Write as _},
-    panic,
-    process::{self, ExitCode},
+    process::ExitCode,
 };
 use tickfan::{
-    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE},
+    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
     gateway::Gateway,
     telemetry::{self, logs},
@@ -54,22 +53,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends the process if a thread panics, also in builds that unwind: a dead worker must never look like a quiet market.
-fn abort_on_panic() {
-    let report = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        report(info);
-        process::abort();
-    }));
-}
-
 /// Loads the configuration, then starts the logs.
 fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
     let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
-    let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
     logs::init(variable(LOG_VARIABLE).as_deref(), format)?;
     Ok(config)
+}
+
+/// The value of an environment variable.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// `tickfan check`: one line that says what would run.

@@ -71,8 +71,10 @@ fn readiness(judged: Result<(), NotReady>) -> Response {
 
 /// All metrics as text. For thousands of symbols that takes milliseconds, and no feed may wait behind it.
 async fn metrics(context: Arc<Context>, _: Request) -> OperatorAnswer {
-    let render = move || context.metrics.render_with(|rendered| context.status.publish_metrics(rendered));
-    let Ok(text) = tokio::task::spawn_blocking(render).await else {
+    let rendering = tokio::task::spawn_blocking(move || {
+        context.metrics.render_with(|rendered| context.status.publish_metrics(rendered))
+    });
+    let Ok(text) = rendering.await else {
         let mut stopping = Response::default(); // the runtime is about to end
         *stopping.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return Answer::Whole(stopping);

@@ -28,10 +28,10 @@ use crate::{
 use routes::Context;
 use std::{io, net::SocketAddr};
 use streams::ClientStreams;
-use tokio::sync::watch;
+use tokio::{net::TcpStream, sync::watch};
 
 /// The clients' listener, bound.
-pub struct Server(HttpServer<Connection, ClientStreams>);
+pub struct Server(HttpServer<Connection, ClientStreams<TcpStream>>);
 
 impl Server {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime.

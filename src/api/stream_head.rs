@@ -27,7 +27,6 @@ pub(super) fn stream_response() -> Response {
         (header::CACHE_CONTROL, "no-store"),
         // Otherwise nginx holds ticks back until a buffer is full.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
-        (header::CONNECTION, "close"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -58,4 +57,15 @@ pub(super) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch,
 /// The body for a rejected stream. Its status is 200: any other would end a native EventSource for good.
 pub(super) fn busy_bytes() -> Bytes {
     bye(Bye::Busy, Duration::from_millis(rand::random_range(BUSY_RETRY_MILLIS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_has_no_field_of_one_protocol() {
+        let head = response_head(stream_response().headers(), UnixMicros(0));
+        assert!(head.fields().iter().all(|(name, _)| name != header::CONNECTION));
+    }
 }

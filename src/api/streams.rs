@@ -11,7 +11,7 @@ use crate::{
     fanout::{NewStream, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
-    server::{Outcome, Response, Streams},
+    server::{OpenStreams, Outcome, Response, Streams},
     wire::{Epoch, StreamName},
 };
 use std::{
@@ -21,10 +21,11 @@ use std::{
     },
     time::Duration,
 };
+use tokio::net::TcpStream;
 
-/// The clients' streams.
-pub(super) struct ClientStreams {
-    sink: Arc<dyn StreamSink>,
+/// The clients' streams, on connections of one kind of I/O.
+pub(super) struct ClientStreams<I> {
+    sink: Arc<dyn StreamSink<I>>,
     gate: Gate<Stream>,
     /// `None` where an address may have as many streams as all together.
     addresses: Option<Addresses>,
@@ -36,7 +37,7 @@ pub(super) struct ClientStreams {
     rejections: Rejections,
 }
 
-impl ClientStreams {
+impl ClientStreams<TcpStream> {
     /// Streams of this configuration.
     pub(super) fn new(server: &config::Server, limits: &config::Limits, services: &Services) -> Self {
         Self {
@@ -50,7 +51,9 @@ impl ClientStreams {
             rejections: Rejections::new(),
         }
     }
+}
 
+impl<I> ClientStreams<I> {
     /// What a stream holds as long as it lives.
     ///
     /// # Errors
@@ -66,7 +69,7 @@ impl ClientStreams {
     }
 }
 
-impl Streams for ClientStreams {
+impl<I: 'static> Streams for ClientStreams<I> {
     type Request = StreamRequest;
     type Admitted = NewStream;
 
@@ -81,7 +84,7 @@ impl Streams for ClientStreams {
             Err(reason) => {
                 self.rejections.note(reason, client);
                 *head.body_mut() = busy_bytes().into();
-                return Outcome::Whole(head);
+                return Outcome::InsteadOfStream(head);
             }
         };
         let StreamRequest { selection, params } = request;
@@ -97,9 +100,11 @@ impl Streams for ClientStreams {
             permit,
         })
     }
+}
 
-    fn open(&self, socket: std::net::TcpStream, stream: NewStream) {
-        if let Err(error) = self.sink.open(socket, stream) {
+impl<I: 'static> OpenStreams<I> for ClientStreams<I> {
+    fn open(&self, io: I, stream: NewStream) {
+        if let Err(error) = self.sink.open(io, stream) {
             self.rejections.note_error(&error);
         }
     }

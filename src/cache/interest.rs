@@ -37,8 +37,11 @@ impl Interest {
 
     /// Whether no worker wants the symbol, and none has within `age`: then no client can resume on it.
     pub(super) fn has_been_empty_for(&self, age: Duration, now: Instant) -> bool {
-        let is_long = |since| now.saturating_duration_since(since) > age;
-        self.is_empty() && self.unwanted_since.is_none_or(is_long)
+        let has_passed = match self.unwanted_since {
+            Some(since) => now.saturating_duration_since(since) > age,
+            None => true,
+        };
+        self.is_empty() && has_passed
     }
 
     fn is_empty(&self) -> bool {

@@ -153,18 +153,24 @@ mod tests {
         assert!(cache.get(&"MSFT".parse().unwrap()).is_none());
     }
 
+    /// The listed symbols with a prefix, and whether there are more.
+    fn names(cache: &Cache, prefix: &str, limit: usize) -> (String, bool) {
+        let (listed, more) = cache.list(prefix, limit);
+        (listed.iter().map(|state| state.symbol().to_string()).collect::<Vec<_>>().join(" "), more)
+    }
+
     #[test]
     fn symbols_are_listed_by_prefix_in_order() {
         let cache = cache(&["MSFT", "AAPL", "AA", "AMZN", "BRK.B"]);
-        let names = |prefix, limit| {
-            let (listed, more) = cache.list(prefix, limit);
-            (listed.iter().map(|state| state.symbol().to_string()).collect::<Vec<_>>().join(" "), more)
-        };
-        assert_eq!(names("", 10), ("AA AAPL AMZN BRK.B MSFT".into(), false));
-        assert_eq!(names("A", 2), ("AA AAPL".into(), true));
-        assert_eq!(names("A", 3), ("AA AAPL AMZN".into(), false));
-        assert_eq!(names("Z", 3), (String::new(), false));
-        assert_eq!(names("", 0), (String::new(), true));
+        assert_eq!(names(&cache, "", 10), ("AA AAPL AMZN BRK.B MSFT".into(), false));
+        assert_eq!(names(&cache, "A", 2), ("AA AAPL".into(), true));
+        assert_eq!(names(&cache, "A", 3), ("AA AAPL AMZN".into(), false));
+        assert_eq!(names(&cache, "Z", 3), (String::new(), false));
+        assert_eq!(names(&cache, "", 0), (String::new(), true));
+    }
+
+    fn ring_lens(states: &[Arc<SymbolState>]) -> Vec<usize> {
+        states.iter().map(|state| state.ring_len()).collect()
     }
 
     #[test]
@@ -177,15 +183,14 @@ mod tests {
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
         states.iter().for_each(|state| state.join(worker, Parts::ALL, &mut VecDeque::new()));
         states.iter().for_each(|state| (0..4).for_each(|_| _ = state.publish(&trade, now)));
-        let lens = || states.iter().map(|state| state.ring_len()).collect::<Vec<_>>();
         assert_eq!(cache.sweep(0, 9, now.after(age / 2)), 0);
-        assert_eq!(lens(), [5; 5]);
+        assert_eq!(ring_lens(&states), [5; 5]);
         let later = now.after(age * 2);
         assert_eq!(cache.sweep(0, 2, later), 2);
-        assert_eq!(lens(), [1, 1, 5, 5, 5]);
+        assert_eq!(ring_lens(&states), [1, 1, 5, 5, 5]);
         assert_eq!(cache.sweep(2, 2, later), 4);
         assert_eq!(cache.sweep(4, 2, later), 0, "and from the first again");
-        assert_eq!((lens(), states[4].newest().seq), (vec![1; 5], 4));
+        assert_eq!((ring_lens(&states), states[4].newest().seq), (vec![1; 5], 4));
     }
 
     #[test]

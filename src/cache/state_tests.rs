@@ -107,21 +107,24 @@ fn rule_10_a_ring_is_bounded_by_count_and_age_and_always_has_the_newest() {
     assert_eq!(state.newest().seq, 10);
 }
 
+/// Publishes fifty trades, one a millisecond; returns how many ticks the ring then holds.
+fn ring_after_50(state: &SymbolState, start: Now) -> usize {
+    for step in 0..50 {
+        state.publish(&trade(), start.after(Duration::from_millis(step)));
+    }
+    state.ring_len()
+}
+
 #[test]
 fn a_symbol_without_readers_keeps_only_its_newest_tick() {
     let start = Now::read();
     let state = state(100, start);
-    let ring_after_50_from = |millis: u64| {
-        let publish = |step| state.publish(&trade(), start.after(Duration::from_millis(millis + step)));
-        (0..50).for_each(|step| _ = publish(step));
-        state.ring_len()
-    };
-    assert_eq!(ring_after_50_from(0), 1, "no worker has ever wanted it");
+    assert_eq!(ring_after_50(&state, start), 1, "no worker has ever wanted it");
     state.join(worker(3), Parts::ALL, &mut VecDeque::new());
-    assert_eq!(ring_after_50_from(100), 51);
+    assert_eq!(ring_after_50(&state, start.after(Duration::from_millis(100))), 51);
     state.leave(worker(3), Parts::ALL, start.after(Duration::from_millis(200)));
-    assert_eq!(ring_after_50_from(300), 100, "a client may come back soon");
-    assert_eq!(ring_after_50_from(10_201), 1);
+    assert_eq!(ring_after_50(&state, start.after(Duration::from_millis(300))), 100, "a client may come back soon");
+    assert_eq!(ring_after_50(&state, start.after(Duration::from_millis(10_201))), 1);
 }
 
 #[test]

@@ -1,4 +1,8 @@
-//! The command line and the exit codes.
+//! The command line, the exit codes, and the end by a panic.
+
+mod abort;
+
+pub use abort::abort_on_panic;
 
 use crate::config::{Overrides, parse_address};
 use clap::{Parser, Subcommand};

@@ -4,7 +4,9 @@ use super::{
     Feed,
     access::{self, Variables},
     error::{Wrong, nearest, shown},
-    feed_keys, names, symbols, times,
+    feed_keys,
+    feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
+    names, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::venue::{self, Options, Spec, VENUES, VenueOption};
@@ -14,16 +16,6 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-
-/// The most feeds: each has a task, a socket and a series in every metric of feeds.
-pub const FEEDS_MAX: usize = 64;
-/// The most symbols of all feeds together: at 1 KiB each with their names and states, 100 MB.
-pub const SYMBOLS_MAX: usize = 100_000;
-/// The most connections of a feed, unless the file or the venue sets another limit: eight times a venue's list is a
-/// large feed.
-pub const CONNECTIONS_DEFAULT: usize = 8;
-/// The most connections that a file may set for a feed: each has a socket and a task.
-pub const CONNECTIONS_MAX: usize = 64;
 
 /// The feed of a configuration without any: the default venue.
 pub(super) fn default_feed() -> Feed {

@@ -3,6 +3,7 @@
 mod access;
 mod error;
 mod feed_keys;
+mod feed_limits;
 mod feeds;
 mod keys;
 mod load;
@@ -16,7 +17,7 @@ mod variables;
 
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
-pub use feeds::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
+pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::{KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
 pub use print::print_defaults;

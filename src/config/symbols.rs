@@ -1,8 +1,8 @@
 //! `symbols` of `[[feed]]`: a list, or a table from symbols to the venue's names.
 
 use super::{
-    SYMBOLS_MAX,
     error::{Wrong, shown},
+    feed_limits::SYMBOLS_MAX,
     value::{kind, text},
 };
 use crate::{

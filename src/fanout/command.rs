@@ -13,7 +13,7 @@ pub enum Command<T> {
     Open(T, NewStream),
     /// Something happened to a transport that the worker's poll does not watch.
     Ready(Ready),
-    /// End all streams, each at a random moment within this window; new ones at once.
+    /// End all streams, each at a random moment of a drain that lasts this long; new ones at once.
     Drain(Duration),
     /// Report the slowest streams.
     SlowestQuery(SlowestQuery),

@@ -1,5 +1,6 @@
 //! When a worker takes changes, and how long it pauses once it has caught up: as its load grows, it makes fewer rounds
-//! and larger writes. docs/decisions/0005-rounds.md has the measurements.
+//! and larger writes. docs/decisions/0005-rounds.md says why; docs/performance.md, "Rests and intervals", has the
+//! measurements.
 
 use std::{
     mem,

@@ -12,7 +12,7 @@ const LAST_WRITE: Duration = Duration::from_millis(1);
 pub(super) enum Phase {
     /// The stream lives until its client leaves.
     Open,
-    /// The gateway drains. The stream lives until its share of the drain window is over.
+    /// The gateway drains. The stream lives until its share of the drain is over.
     Draining { until: Instant },
     /// The ticks that the stream lacks go out, then its goodbye, which is tried again at `retry_at`. The stream is cut
     /// off if its transport is still full at `by`.

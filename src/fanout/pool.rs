@@ -11,6 +11,7 @@ use super::{
     worker::Worker,
     worker_handle::WorkerHandle,
     worker_limits::WorkerLimits,
+    worker_threads::WorkerThreads,
 };
 use crate::{
     cache::{WORKERS_MAX, WorkerIndex},
@@ -22,7 +23,7 @@ use std::{
     net::TcpStream,
     num::NonZero,
     sync::{Arc, mpsc},
-    thread::{JoinHandle, available_parallelism},
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -31,9 +32,6 @@ pub struct WorkerPool<T = Socket> {
     workers: Box<[Arc<WorkerHandle<T>>]>,
     stall_timeout: Duration,
 }
-
-/// The worker threads, for the caller that waits for their end.
-pub struct WorkerThreads(Vec<JoinHandle<()>>);
 
 /// How many workers there are with this configuration.
 pub fn worker_count(config: &config::Fanout) -> usize {
@@ -57,20 +55,16 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
             flush_interval: config.flush_interval,
         };
         let mut workers = Vec::new();
-        let mut threads = Vec::new();
+        let mut threads = WorkerThreads::new();
         for index in WorkerIndex::first(worker_count(config)) {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), WAKE)?;
             let handle = Arc::new(WorkerHandle::new(index, waker, poll.registry().try_clone()?));
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            threads.push(thread.spawn({
-                let handle = handle.clone();
-                move || run(poll, &handle, limits)
-            })?);
-            workers.push(handle);
+            workers.push(handle.clone());
+            threads.spawn(index, move || run(poll, &handle, limits))?;
         }
         let pool = Self { workers: workers.into(), stall_timeout: config.stall_timeout };
-        Ok((Arc::new(pool), WorkerThreads(threads)))
+        Ok((Arc::new(pool), threads))
     }
 
     /// Opens a stream at the worker with the fewest streams. `connect` makes its transport; the worker writes to it
@@ -91,10 +85,10 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         Ok(())
     }
 
-    /// Begins to end all streams, each at a random moment within the window. New streams end at once.
-    pub fn drain(&self, window: Duration) {
+    /// Begins to end all streams, each at a random moment of the drain. New streams end at once.
+    pub fn drain(&self, drain: Duration) {
         for worker in &self.workers {
-            worker.send(Command::Drain(window));
+            worker.send(Command::Drain(drain));
         }
     }
 
@@ -143,19 +137,6 @@ impl WorkerPool<Socket> {
 
 fn run<T: Transport>(poll: Poll, handle: &WorkerHandle<T>, limits: WorkerLimits) {
     let worker = Worker::new(handle.index(), handle.inbox.clone(), limits, rand::random());
-    // A dead worker must never look like a quiet market: a panic ends the process.
+    // A dead worker must never look like a quiet market: `WorkerThreads::join` reports a panic at once.
     thread::run(poll, &handle.inbox, worker, &handle.counts).expect("a worker can wait as long as the process lives");
-}
-
-impl WorkerThreads {
-    /// Waits until all streams have ended after [`WorkerPool::drain`].
-    ///
-    /// # Errors
-    /// A worker panicked.
-    pub fn join(self) -> io::Result<()> {
-        for thread in self.0 {
-            thread.join().map_err(|_| io::Error::other("a worker panicked"))?;
-        }
-        Ok(())
-    }
 }

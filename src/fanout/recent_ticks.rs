@@ -22,7 +22,7 @@ pub(super) struct RecentTicks {
     /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
     /// the other streams are not marked for yet.
     reported: u64,
-    /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the last stream that joined starts at one of them.
+    /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the stream that joined last starts at one.
     keep_until: Instant,
 }
 
@@ -96,8 +96,10 @@ impl RecentTicks {
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
-        let is_news = |&part: &Part| newest.last_change(Parts::from_iter([part])) > self.reported;
-        let changed = Part::ALL.into_iter().filter(is_news).collect();
+        let changed = Part::ALL
+            .into_iter()
+            .filter(|&part| newest.last_change(Parts::from_iter([part])) > self.reported)
+            .collect();
         self.reported = newest.seq;
         changed
     }
@@ -231,6 +233,11 @@ mod tests {
                 .collect()
         }
 
+        /// What a stream gets whose join found the third tick.
+        fn pending_after_join(&self, next: u64, policy: ReadPolicy) -> Vec<u64> {
+            self.recent.pending(Cursor { next, initial: 3 }, policy).map(|tick| tick.seq).collect()
+        }
+
         fn trades(&self) -> ReadPolicy {
             ReadPolicy { parts: Parts::from_iter([Part::Trade, Part::Status]), ..self.policy }
         }
@@ -336,16 +343,17 @@ mod tests {
         fixture.refresh(10);
         let joined = fixture.start.after(Duration::from_millis(10)).instant;
         let policy = ReadPolicy { now: joined, joined, ..fixture.trades() };
-        let pending = |fixture: &Fixture, next, policy: ReadPolicy| -> Vec<u64> {
-            fixture.recent.pending(Cursor { next, initial: 3 }, policy).map(|tick| tick.seq).collect()
-        };
-        assert_eq!(pending(&fixture, 1, policy), [1, 2, 3]);
-        assert_eq!(pending(&fixture, 2, policy), [2, 3], "a part of the replay is out");
-        assert_eq!(pending(&fixture, 3, policy), [3], "and then all of it");
-        assert_eq!(pending(&fixture, 4, policy), [0; 0]);
+        assert_eq!(fixture.pending_after_join(1, policy), [1, 2, 3]);
+        assert_eq!(fixture.pending_after_join(2, policy), [2, 3], "a part of the replay is out");
+        assert_eq!(fixture.pending_after_join(3, policy), [3], "and then all of it");
+        assert_eq!(fixture.pending_after_join(4, policy), [0; 0]);
         let late = ReadPolicy { now: joined + 2 * policy.max_lag, ..policy };
-        assert_eq!(pending(&fixture, 3, late), [4], "the initial tick has become old: the newest is what it gets");
+        assert_eq!(
+            fixture.pending_after_join(3, late),
+            [4],
+            "the initial tick has become old: the newest is what it gets"
+        );
         fixture.recent.ticks.drain(..4);
-        assert_eq!(pending(&fixture, 3, policy), [4], "or it is gone");
+        assert_eq!(fixture.pending_after_join(3, policy), [4], "or it is gone");
     }
 }

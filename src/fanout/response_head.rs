@@ -2,7 +2,8 @@
 
 use http::{HeaderName, HeaderValue};
 
-/// The head of a stream's response: the status is 200, and these are the header fields, in their order.
+/// The head of a stream's response: the status is 200, and these are the header fields, in their order. Fields that
+/// belong to one protocol, such as `connection`, are the transport's to add.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseHead(Box<[(HeaderName, HeaderValue)]>);
 

@@ -130,6 +130,14 @@ mod tests {
         Deadlines { full_since: None, last_write: now, early_by: Duration::ZERO, write: None, end: None }
     }
 
+    /// Adds a stream's next deadline if no earlier entry serves it.
+    fn arm(schedule: &mut Schedule<()>, armed: &mut Armed, at: Instant) {
+        if armed.wants(at) {
+            schedule.add(at, ());
+        }
+        assert!(schedule.entries.len() <= 2, "{} entries", schedule.entries.len());
+    }
+
     #[test]
     fn entries_pop_in_order_and_only_when_due() {
         let start = Instant::now();
@@ -153,18 +161,11 @@ mod tests {
         let mut schedule = Schedule::new();
         let mut armed = Armed::default();
         let mut deadlines = just_opened(start);
-        let arm = |schedule: &mut Schedule<()>, armed: &mut Armed, deadlines: Deadlines| {
-            let at = deadlines.next(heartbeat, stall);
-            if armed.wants(at) {
-                schedule.add(at, ());
-            }
-            assert!(schedule.entries.len() <= 2, "{} entries", schedule.entries.len());
-        };
-        arm(&mut schedule, &mut armed, deadlines);
+        arm(&mut schedule, &mut armed, deadlines.next(heartbeat, stall));
         for cycle in 1..=10_000 {
             let write = start + cycle * Duration::from_millis(10);
             deadlines.write = Some(write); // a symbol has changed
-            arm(&mut schedule, &mut armed, deadlines);
+            arm(&mut schedule, &mut armed, deadlines.next(heartbeat, stall));
             while deadlines.write.is_some() {
                 let (at, ()) = schedule.pop(write).expect("there is an entry for each deadline");
                 assert!(armed.popped(at), "each of the two serves");
@@ -172,7 +173,7 @@ mod tests {
                     deadlines.write = None;
                     deadlines.last_write = at;
                 }
-                arm(&mut schedule, &mut armed, deadlines);
+                arm(&mut schedule, &mut armed, deadlines.next(heartbeat, stall));
             }
         }
     }

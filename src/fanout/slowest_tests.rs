@@ -148,14 +148,18 @@ fn the_slowest_come_first_with_what_they_lack() {
     assert_eq!(first.symbols[0].as_str(), "AAPL");
 }
 
+/// A histogram of times in milliseconds.
+fn histogram(times: &[u64]) -> Histogram {
+    let mut histogram = Histogram::default();
+    for &time in times {
+        histogram.record(Duration::from_millis(time));
+    }
+    histogram
+}
+
 #[test]
 fn a_tick_that_waits_for_its_client_is_not_a_late_delivery() {
     let millis = Duration::from_millis;
-    let histogram = |times: &[u64]| {
-        let mut histogram = Histogram::default();
-        times.iter().for_each(|&time| histogram.record(millis(time)));
-        histogram
-    };
     let mut fixture = Fixture::new();
     fixture.open_with(1, usize::MAX, Options::new(Duration::from_secs(60)).every(millis(250)));
     fixture.trade_after(Duration::ZERO);

@@ -6,8 +6,14 @@ use std::{io, net::SocketAddr, time::Instant};
 
 /// A client's end of a stream. No method blocks.
 ///
-/// A transport reports that it has room, or input, by a [`Ready`]: through the worker's poll, or as a
-/// [`Command::Ready`](super::Command::Ready) in the worker's inbox.
+/// A transport reports that it has room, or input, by a [`Ready`]. A transport uses one of two ways:
+///
+/// - **The worker's poll**, for a transport that owns its descriptor. Its token there is the stream's key, so a
+///   descriptor belongs to exactly one stream.
+/// - **[`WorkerHandle::ready`](super::WorkerHandle::ready)**, for every other transport, such as one of many streams
+///   that share an HTTP/2 connection. The shared connection does not have a key, so it must not register with the
+///   worker's poll: its owner, a task or a thread, waits for the descriptor and reports each stream's room and input
+///   under that stream's key.
 pub trait Transport {
     /// Reports readiness of this transport to its worker under `key` from now on.
     ///
@@ -15,7 +21,8 @@ pub trait Transport {
     /// The system cannot watch it.
     fn attach(&mut self, key: u64) -> io::Result<()>;
 
-    /// Starts the response; returns the first block to write. HTTP/1.1 puts the encoded head in front of `hello`. A
+    /// Starts the response; returns the first block to write. HTTP/1.1 puts the encoded head in front of `hello`, with
+    /// the fields of its own. A
     /// transport that frames heads apart from bodies holds the head back for its first write, and returns `hello` as it
     /// is.
     fn start(&mut self, head: &ResponseHead, hello: Bytes) -> Bytes;

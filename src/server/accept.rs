@@ -1,7 +1,7 @@
 //! The accept loop: it takes connections only while it has room for them, survives a shortage of descriptors, and ends
 //! every connection that it began.
 
-use super::{connection::Connections, shutdown::ShutdownSignal, streams::Streams};
+use super::{connection::Connections, shutdown::ShutdownSignal, streams::OpenStreams};
 use crate::{
     limits::{Gate, Permit},
     telemetry::{
@@ -31,14 +31,14 @@ const GRACE: Duration = Duration::from_secs(2);
 const FAILURE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// A listener with what serves its connections.
-pub(super) struct Acceptor<Kind, S: Streams> {
+pub(super) struct Acceptor<Kind, S: OpenStreams<TcpStream>> {
     pub(super) listener: std::net::TcpListener,
     /// How many connections may be open at a time, without streams.
     pub(super) gate: Gate<Kind>,
     pub(super) connections: Arc<Connections<S>>,
 }
 
-impl<Kind: Send + 'static, S: Streams> Acceptor<Kind, S> {
+impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
     /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl<Kind: Send + 'static, S: Streams> Acceptor<Kind, S> {
 }
 
 /// Serves one connection. Its permit is given back when it ends, or when it becomes a stream.
-async fn serve<Kind, S: Streams>(
+async fn serve<Kind, S: OpenStreams<TcpStream>>(
     connections: Arc<Connections<S>>,
     socket: TcpStream,
     peer: IpAddr,

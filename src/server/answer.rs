@@ -25,6 +25,9 @@ impl<S> Answer<S> {
 pub(crate) enum Outcome<A> {
     /// A whole answer: hyper writes it, and reads the next request.
     Whole(Response),
+    /// A whole answer in the place of a stream: where a stream takes its connection with it, the connection ends with
+    /// this answer too.
+    InsteadOfStream(Response),
     /// An admitted stream: hyper lets go of the connection, and nothing of the answer is written yet.
     Stream(A),
 }
@@ -33,7 +36,7 @@ impl<A> Outcome<A> {
     /// The status that the client sees.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Whole(response) => response.status(),
+            Self::Whole(response) | Self::InsteadOfStream(response) => response.status(),
             Self::Stream(_) => StatusCode::OK,
         }
     }

@@ -1,27 +1,25 @@
 //! One connection, from its first request to its end or to its stream.
 
 use super::{
+    client_io::ClientIo,
     handler::RequestHandler,
     handoff::{self, Served},
     requests::{self, Unrouted},
     shutdown::ShutdownSignal,
-    streams::Streams,
+    streams::{OpenStreams, Streams},
     write_deadline::WriteDeadline,
 };
 use crate::telemetry::labels::Label as _;
 use http::StatusCode;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with
 /// unread bytes resets the connection, and the client may lose the answer that says what is wrong.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves a listener's connections.
+/// Serves a listener's connections, of every kind of I/O on which `S` can open streams.
 pub(super) struct Connections<S: Streams> {
     pub(super) handler: Arc<RequestHandler<S>>,
     /// How long a client may take for a head, and stay silent between two requests.
@@ -36,21 +34,25 @@ impl<S: Streams> Connections<S> {
     /// Serves a connection to its end, or hands it over with its first stream.
     ///
     /// # Errors
-    /// The socket's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
+    /// The I/O's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
     /// fault.
-    pub(super) async fn serve(&self, socket: TcpStream, peer: IpAddr, shutdown: ShutdownSignal) -> io::Result<()> {
+    pub(super) async fn serve<I>(&self, io: I, peer: IpAddr, shutdown: ShutdownSignal) -> io::Result<()>
+    where
+        I: ClientIo,
+        S: OpenStreams<I>,
+    {
         let http = handoff::builder(self.head_timeout, self.head_bytes);
-        let io = WriteDeadline::new(socket, self.write_timeout);
+        let io = WriteDeadline::new(io, self.write_timeout);
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, shutdown).await;
-        let socket = io.into_inner();
+        let io = io.into_inner();
         if let Some(stream) = stream {
-            self.handler.streams().open(socket.into_std()?, stream);
+            self.handler.streams().open(io, stream);
             return Ok(());
         }
         if let Err(error) = &ended {
             count_unreadable(error);
         }
-        linger(socket).await;
+        linger(io).await;
         ended.map_err(io::Error::other)
     }
 }
@@ -64,34 +66,48 @@ fn count_unreadable(error: &hyper::Error) {
     }
 }
 
-/// Closes a socket so that the client can still read what was written.
-async fn linger(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
-    if socket.shutdown().await.is_err() {
+/// Closes a connection so that the client can still read what was written.
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    if io.shutdown().await.is_err() {
         return;
     }
     let mut scratch = [0; 1024];
     let drain = async {
         let mut left = LINGER_BYTES_MAX;
-        while let Ok(count @ 1..) = socket.read(&mut scratch).await {
+        while let Ok(count @ 1..) = io.read(&mut scratch).await {
             left = left.saturating_sub(count);
             if left == 0 {
                 return;
             }
         }
     };
-    // The socket is closed in either case.
+    // The connection is closed in either case.
     let _ = tokio::time::timeout(LINGER, drain).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config,
+        limits::ClientAddress,
+        server::{
+            answer::{Answer, Outcome},
+            handler::Policy,
+            response::{Response, json},
+            router::Router,
+        },
+        telemetry::labels::labels,
+    };
     use std::{
         pin::Pin,
         sync::Mutex,
         task::{Context, Poll},
     };
-    use tokio::io::ReadBuf;
+    use tokio::{
+        io::{DuplexStream, ReadBuf},
+        sync::{mpsc, watch},
+    };
 
     /// A client that sends without end and without a pause, so that a timeout beside it never fires.
     struct Endless(Arc<Mutex<usize>>);
@@ -124,5 +140,78 @@ mod tests {
         let read = Arc::new(Mutex::new(0));
         linger(Endless(read.clone())).await;
         assert_eq!(*read.lock().unwrap(), LINGER_BYTES_MAX);
+    }
+
+    labels! {
+        /// The routes of this test.
+        enum Route {
+            /// A whole answer.
+            Whole = "whole",
+            /// A stream.
+            Stream = "stream",
+        }
+    }
+
+    /// Takes over duplex pipes, each with the number that its route asked for.
+    struct Pipes(mpsc::UnboundedSender<(DuplexStream, u8)>);
+
+    impl ClientIo for DuplexStream {
+        fn reset_on_close(&self) {}
+    }
+
+    impl Streams for Pipes {
+        type Request = u8;
+        type Admitted = u8;
+
+        fn head(&self, _: &u8) -> Response {
+            Response::default()
+        }
+
+        fn admit(&self, request: u8, _: ClientAddress, _: Response) -> Outcome<u8> {
+            Outcome::Stream(request)
+        }
+    }
+
+    impl OpenStreams<DuplexStream> for Pipes {
+        fn open(&self, io: DuplexStream, stream: u8) {
+            self.0.send((io, stream)).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_a_socket_gets_whole_answers_and_becomes_a_stream() {
+        let (opened_tx, mut opened_rx) = mpsc::unbounded_channel();
+        let routes = Router::new((), "elsewhere")
+            .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
+            .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
+            .build();
+        let policy = Policy::of_operators(&config::Config::default().server);
+        let connections = Connections {
+            handler: Arc::new(RequestHandler::new(policy, routes, Pipes(opened_tx))),
+            head_timeout: Duration::from_secs(20),
+            head_bytes: 16 * 1024,
+            write_timeout: Duration::from_secs(20),
+        };
+        let (server, mut client) = tokio::io::duplex(4 * 1024);
+        let (_stop_tx, stop_rx) = watch::channel(false);
+        let served = connections.serve(server, IpAddr::from([127, 0, 0, 1]), ShutdownSignal::new(stop_rx));
+        let asking = async {
+            client.write_all(b"GET /whole HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n{}") {
+                assert!(client.read_buf(&mut answer).await.unwrap() > 0, "{answer:?}");
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+            client.write_all(b"GET /stream HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        };
+        let (ended, ()) = tokio::join!(served, asking);
+        ended.unwrap();
+        let (mut io, stream) = opened_rx.recv().await.unwrap();
+        assert_eq!(stream, 7);
+        io.write_all(b"the stream's own bytes").await.unwrap();
+        drop(io);
+        let mut bytes = String::new();
+        client.read_to_string(&mut bytes).await.unwrap();
+        assert_eq!(bytes, "the stream's own bytes", "nothing was written before the hand-over");
     }
 }

@@ -105,7 +105,7 @@ impl<S: Streams> RequestHandler<S> {
             Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, client), origin)),
             Answer::Stream(request) => {
                 let head = self.finish(self.streams.head(&request), origin);
-                if wants_head_only { Outcome::Whole(head) } else { self.streams.admit(request, client, head) }
+                if wants_head_only { Outcome::InsteadOfStream(head) } else { self.streams.admit(request, client, head) }
             }
         };
         requests::count(routed.route, outcome.status());

@@ -6,7 +6,7 @@
 //! `tests/process/hostile/` hold this against hyper.
 
 use super::{answer::Outcome, handler::RequestHandler, response::Response, shutdown::ShutdownSignal, streams::Streams};
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::{
     body::Incoming,
     server::conn::http1::{self, Builder},
@@ -36,7 +36,7 @@ pub(super) struct Served<I, A> {
 }
 
 /// Where the declining service leaves the stream for the task that drives the connection. A std mutex: held for a move.
-type Slot<A> = Arc<Mutex<Option<A>>>;
+type Handoff<A> = Arc<Mutex<Option<A>>>;
 
 /// HTTP/1.1 as every connection speaks it.
 pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> Builder {
@@ -57,8 +57,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Streams,
 {
-    let slot = Slot::default();
-    let declining = Declining { handler, peer, slot: slot.clone() };
+    let handoff = Handoff::default();
+    let declining = Declining { handler, peer, handoff: handoff.clone() };
     let mut connection = http.serve_connection(TokioIo::new(io), declining);
     let ended = tokio::select! {
         ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
@@ -68,7 +68,7 @@ where
         }
     };
     let io = connection.into_parts().io.into_inner();
-    let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let stream = handoff.lock().unwrap_or_else(PoisonError::into_inner).take();
     Served { io, ended, stream }
 }
 
@@ -76,7 +76,7 @@ where
 struct Declining<S: Streams> {
     handler: Arc<RequestHandler<S>>,
     peer: IpAddr,
-    slot: Slot<S::Admitted>,
+    handoff: Handoff<S::Admitted>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +91,16 @@ impl<S: Streams> Service<Request<Incoming>> for Declining<S> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let handler = self.handler.clone();
         let peer = self.peer;
-        let slot = self.slot.clone();
+        let handoff = self.handoff.clone();
         Box::pin(async move {
             match handler.answer(request, peer).await {
                 Outcome::Whole(response) => Ok(response),
+                Outcome::InsteadOfStream(mut response) => {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    Ok(response)
+                }
                 Outcome::Stream(stream) => {
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+                    *handoff.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
                     Err(Declined)
                 }
             }

@@ -1,7 +1,7 @@
 //! A bound listener, and the server on it.
 
 use super::{
-    accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::Streams,
+    accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::OpenStreams,
 };
 use crate::{config, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{net::TcpStream, sync::watch};
 
 /// How many connections the kernel holds before they are accepted (capped by `net.core.somaxconn`). While that queue is
 /// full, the kernel drops SYNs, and each client sends its next one a second later.
@@ -57,12 +57,12 @@ fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListene
 }
 
 /// A listener whose port is bound, with what answers on it.
-pub(crate) struct HttpServer<Kind, S: Streams> {
+pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
     acceptor: Acceptor<Kind, S>,
     address: SocketAddr,
 }
 
-impl<Kind: Send + 'static, S: Streams> HttpServer<Kind, S> {
+impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
     /// limits the connections that are open at a time, without streams.
     ///

@@ -24,6 +24,7 @@ mod hosts;
 mod cors;
 mod forwarded;
 mod request_id;
+mod client_io;
 mod write_deadline;
 mod shutdown;
 
@@ -37,4 +38,4 @@ pub(crate) use request::{Query, Request};
 pub(crate) use request_error::RequestError;
 pub(crate) use response::{Response, json};
 pub(crate) use router::{Router, Routes};
-pub(crate) use streams::{NoStreams, Streams};
+pub(crate) use streams::{NoStreams, OpenStreams, Streams};

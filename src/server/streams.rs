@@ -7,11 +7,11 @@ use std::convert::Infallible;
 /// Opens a listener's streams.
 ///
 /// A request for a stream passes it twice: [`admit`](Self::admit) decides while hyper still holds the connection, and
-/// [`open`](Self::open) takes the socket over once hyper has let go of it.
+/// [`open`](OpenStreams::open) takes its I/O over once hyper has let go of it.
 pub(crate) trait Streams: Send + Sync + 'static {
     /// What a route answers with where a stream is to be opened.
     type Request: Send + Sync + 'static;
-    /// A stream that is admitted: all that it needs but its socket.
+    /// A stream that is admitted: all that it needs but its I/O.
     type Admitted: Send + 'static;
 
     /// The answer that becomes this stream, without its body. HEAD gets it as it is.
@@ -20,9 +20,12 @@ pub(crate) trait Streams: Send + Sync + 'static {
     /// Admits a stream, or answers its request as a whole. `head` is [`Streams::head`] with the headers that every
     /// answer has.
     fn admit(&self, request: Self::Request, client: ClientAddress, head: Response) -> Outcome<Self::Admitted>;
+}
 
-    /// Takes over the socket of an admitted stream. It is non-blocking, and nothing of the answer is written on it yet.
-    fn open(&self, socket: std::net::TcpStream, stream: Self::Admitted);
+/// Streams that can be opened on connections of one kind of I/O.
+pub(crate) trait OpenStreams<I>: Streams {
+    /// Takes over the I/O of an admitted stream. Nothing of the answer is written on it yet.
+    fn open(&self, io: I, stream: Self::Admitted);
 }
 
 /// For a listener without streams: its routes cannot make a request for one.
@@ -39,8 +42,10 @@ impl Streams for NoStreams {
     fn admit(&self, request: Infallible, _: ClientAddress, _: Response) -> Outcome<Infallible> {
         match request {}
     }
+}
 
-    fn open(&self, _: std::net::TcpStream, stream: Infallible) {
+impl<I> OpenStreams<I> for NoStreams {
+    fn open(&self, _: I, stream: Infallible) {
         match stream {}
     }
 }

@@ -1,6 +1,6 @@
-//! A socket that times out a client that does not read its answer.
+//! Times out a client that does not read its answer.
 
-use socket2::SockRef;
+use super::client_io::ClientIo;
 use std::{
     io,
     pin::Pin,
@@ -9,28 +9,27 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
-/// A socket whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of
-/// the first write that found the socket full. Progress does not move the deadline, so a client that reads a byte now
+/// I/O whose writes fail with [`io::ErrorKind::TimedOut`] if an answer is not fully written within `timeout` of the
+/// first write that found the I/O full. Progress does not move the deadline, so a client that reads a byte now
 /// and then gains nothing.
-pub(crate) struct WriteDeadline {
-    socket: TcpStream,
+pub(super) struct WriteDeadline<I> {
+    io: I,
     timeout: Duration,
-    /// Runs from the first write that found the socket full to the next flush, which hyper calls when its buffer is
+    /// Runs from the first write that found the I/O full to the next flush, which hyper calls when its buffer is
     /// empty.
     running: Option<Pin<Box<Sleep>>>,
 }
 
-impl WriteDeadline {
-    pub(crate) fn new(socket: TcpStream, timeout: Duration) -> Self {
-        Self { socket, timeout, running: None }
+impl<I: ClientIo> WriteDeadline<I> {
+    pub(super) fn new(io: I, timeout: Duration) -> Self {
+        Self { io, timeout, running: None }
     }
 
-    pub(crate) fn into_inner(self) -> TcpStream {
-        self.socket
+    pub(super) fn into_inner(self) -> I {
+        self.io
     }
 
     /// Checks the deadline, also after a write that made some progress.
@@ -42,22 +41,20 @@ impl WriteDeadline {
         if !over_time {
             return written;
         }
-        // Closing the socket then resets it, and the kernel drops what the client never read. A socket that refuses the
-        // option is closed already.
-        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        self.io.reset_on_close();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for WriteDeadline {
+impl<I: ClientIo> AsyncRead for WriteDeadline<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for WriteDeadline {
+impl<I: ClientIo> AsyncWrite for WriteDeadline<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.judge(cx, written)
     }
 
@@ -66,22 +63,22 @@ impl AsyncWrite for WriteDeadline {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
         self.judge(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.running = None;
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
@@ -90,13 +87,13 @@ mod tests {
     use super::*;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     /// More than the kernel buffers for a client that does not read.
     const MUCH: usize = 64 << 20;
 
-    async fn pair(timeout: Duration) -> (WriteDeadline, TcpStream) {
+    async fn pair(timeout: Duration) -> (WriteDeadline<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (WriteDeadline::new(listener.accept().await.unwrap().0, timeout), client)

@@ -1,7 +1,10 @@
 //! Why the settings of a feed do not fit its venue.
 
-use super::{CredentialsRule, kit::NAME_BYTES_MAX};
+use super::CredentialsRule;
 use crate::market::Symbol;
+
+/// The longest name that a venue may have for a symbol, in bytes: the longest known one has 40.
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// Why the settings of a feed do not fit its venue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

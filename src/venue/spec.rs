@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, Venue, VenueError};
+use super::{Credentials, CredentialsRule, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
@@ -10,7 +10,7 @@ use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 pub struct Spec {
     /// The name in the configuration, in metrics and in logs: `[a-z0-9-]`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// Its market and what comes from there, in a few words: the documentation shows them.
     pub about: &'static str,
     /// What it trades.
     pub asset_class: AssetClass,
@@ -72,36 +72,6 @@ impl AssetClass {
             Self::Equities => "equities",
             Self::Crypto => "crypto",
             Self::Mixed => "mixed",
-        }
-    }
-}
-
-/// The keys that a venue requires, with an example of the variables that hold them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CredentialsRule {
-    /// None: the data are public.
-    Public,
-    /// A key.
-    Key {
-        /// A variable for the key.
-        key_env: &'static str,
-    },
-    /// A key and its secret.
-    KeyAndSecret {
-        /// A variable for the key.
-        key_env: &'static str,
-        /// A variable for the secret.
-        secret_env: &'static str,
-    },
-}
-
-impl CredentialsRule {
-    /// How to set what is required, as the second half of a sentence.
-    pub(super) fn how_to_set(self) -> &'static str {
-        match self {
-            Self::Public => "set none",
-            Self::Key { .. } => "name the variable that holds it with key_env",
-            Self::KeyAndSecret { .. } => "name the variables that hold it with key_env and secret_env",
         }
     }
 }

@@ -9,7 +9,7 @@ mod admin_api;
 mod binance;
 mod config;
 mod debug;
-mod engine;
+mod fanout;
 mod feed;
 mod gateway;
 mod http_api;

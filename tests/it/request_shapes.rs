@@ -1,5 +1,5 @@
-//! The seam between hyper and the engine, over real sockets: whatever shape a request comes in, either hyper answers
-//! it whole, or the engine gets the socket before a byte of its answer is written. An upgrade of hyper that changes
+//! The seam between hyper and the workers, over real sockets: whatever shape a request comes in, either hyper answers
+//! it whole, or the workers get the socket before a byte of its answer is written. An upgrade of hyper that changes
 //! this must fail here.
 
 use crate::support::{Client, Gateway, Setup, assert_is_stream, update};
@@ -56,7 +56,7 @@ fn the_head_may_come_in_pieces() {
 }
 
 #[test]
-fn the_socket_is_handed_over_ready_for_the_engine() {
+fn the_socket_is_handed_over_ready_for_the_workers() {
     let gateway = gateway();
     let mut client = gateway.client();
     client.send("GET /v1/stream?symbols=msft,AAPL,MSFT,NOPE HTTP/1.1\r\nhost: localhost\r\n\r\n");

@@ -11,5 +11,6 @@ mod kills;
 mod limits;
 mod logs;
 mod many;
+mod panics;
 mod slow_attacks;
 mod top;

@@ -1,4 +1,5 @@
-//! A real server on a port of its own, a stand-in for the engine, and a client that sends exactly the bytes it is told.
+//! A real server on a port of its own, a stand-in for the workers, and a client that sends exactly the bytes it is
+//! given.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 #![allow(
@@ -82,9 +83,9 @@ impl Default for Setup {
 /// Hands opened streams to the test.
 struct Streams(mpsc::Sender<(TcpStream, NewStream)>);
 
-impl StreamSink for Streams {
-    fn open(&self, socket: TcpStream, stream: NewStream) -> std::io::Result<()> {
-        self.0.send((socket, stream)).map_err(|_| ErrorKind::BrokenPipe.into())
+impl StreamSink<tokio::net::TcpStream> for Streams {
+    fn open(&self, socket: tokio::net::TcpStream, stream: NewStream) -> std::io::Result<()> {
+        self.0.send((socket.into_std()?, stream)).map_err(|_| ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -136,10 +137,10 @@ impl Gateway {
         self.streams.recv_timeout(PATIENCE).expect("a stream is handed over")
     }
 
-    /// Plays the engine for the next stream: sends its first bytes and one frame, then ends it.
+    /// Plays the workers for the next stream: sends its first bytes and one frame, then ends it.
     pub fn serve_stream(&self) {
         let (mut socket, opening) = self.stream();
-        // As the engine: what the client sent behind its request is read and dropped, or closing would reset.
+        // As a worker does: it reads and drops the bytes behind the request, or the close would reset the connection.
         let mut scratch = [0; 1024];
         while matches!(socket.read(&mut scratch), Ok(1..)) {}
         socket.write_all(&http1_first_block(&opening.head, &opening.hello)).unwrap();
@@ -147,7 +148,7 @@ impl Gateway {
     }
 
     /// Opens nothing, for a server that does not run.
-    pub fn stream_sink(&self) -> Arc<dyn StreamSink> {
+    pub fn stream_sink(&self) -> Arc<dyn StreamSink<tokio::net::TcpStream>> {
         Arc::new(Streams(mpsc::channel().0))
     }
 

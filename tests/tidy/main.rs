@@ -54,7 +54,30 @@ fn stage(path: &Path) -> String {
 
 /// The code of a file without its tests and comments: both may name any stage.
 fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    without_tests(&fs::read_to_string(path).unwrap())
+}
+
+/// A code without comments and without the items that are compiled for tests only.
+fn without_tests(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        // The item ends with its first line, or with the brace that stands as far in as the attribute.
+        let end = line.replace("#[cfg(test)]", "}");
+        let first = lines.by_ref().find(|line| !line.trim_start().starts_with("#["));
+        if first.is_some_and(|first| !first.trim_end().ends_with([';', '}'])) {
+            lines.by_ref().find(|line| *line == end);
+        }
+    }
+    kept.join("\n")
+}
+
+#[test]
+fn tests_are_left_out_of_a_code_and_the_rest_is_kept() {
+    let text = "a\n#[cfg(test)]\nmod tests;\nb\n    #[cfg(test)]\n    #[path = \"x\"]\n    fn c() {\n        d\n    }\n// e\nf";
+    assert_eq!(without_tests(text), "a\nb\nf");
 }

@@ -163,15 +163,36 @@ fn imports_between_children(folder: &Path) -> BTreeMap<String, BTreeSet<String>>
         }
     }
     // A child's `mod.rs` reaches its siblings by `super::` too.
+    let re_exported = re_exports(&folder.join("mod.rs"));
     let names: BTreeSet<String> = imports.keys().cloned().collect();
     for (name, imported) in &mut imports {
         let module = folder.join(name).join("mod.rs");
         if module.exists() {
             imported.append(&mut siblings(&code(&module), "super::"));
         }
+        *imported = imported.iter().map(|other| re_exported.get(other).unwrap_or(other).clone()).collect();
         imported.retain(|other| other != name && names.contains(other));
     }
     imports
+}
+
+/// The names that a folder's `mod.rs` takes from its children, each with its child: an import of such a name from the
+/// folder is an import of the child.
+fn re_exports(module: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    if !module.exists() {
+        return found;
+    }
+    let code = code(module);
+    for statement in code.split(';') {
+        let Some((_, path)) = statement.split_once("use ") else { continue };
+        let Some((child, names)) = path.split_once("::") else { continue };
+        let names = names.split(|character: char| !character.is_alphanumeric() && character != '_');
+        for name in names.filter(|name| !name.is_empty()) {
+            found.insert(name.to_owned(), child.trim().to_owned());
+        }
+    }
+    found
 }
 
 /// The modules from which imports lead back to them.

@@ -10,7 +10,7 @@ use tickfan_loadtest::wire::{peek, split_blocks};
 
 /// What the proxy does to one tick of one stream with one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum Violation {
     None,
     Drop,
     Reorder,
@@ -47,7 +47,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn start(upstream: SocketAddr, fault: Fault) -> Self {
+    pub(crate) fn start(upstream: SocketAddr, violation: Violation) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
@@ -55,7 +55,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let shared = shared.clone();
-                thread::spawn(move || forward(client, upstream, fault, &shared));
+                thread::spawn(move || forward(client, upstream, violation, &shared));
             }
         });
         proxy
@@ -75,14 +75,14 @@ impl Drop for Proxy {
 }
 
 /// Ends when either side does.
-fn forward(mut client: TcpStream, upstream: SocketAddr, fault: Fault, shared: &Shared) -> Option<()> {
+fn forward(mut client: TcpStream, upstream: SocketAddr, violation: Violation, shared: &Shared) -> Option<()> {
     let mut server = TcpStream::connect(upstream).ok()?;
     client.set_nodelay(true).ok()?;
     let request = read_head(&mut client)?;
     server.write_all(&request).ok()?;
     let head = read_head(&mut server)?;
     client.write_all(&head).ok()?;
-    let may_hit = fault != Fault::None && !request.contains(&b',');
+    let may_hit = violation != Violation::None && !request.contains(&b',');
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 * 1024];
     let mut ticks = 0;
@@ -96,12 +96,12 @@ fn forward(mut client: TcpStream, upstream: SocketAddr, fault: Fault, shared: &S
             ticks += u64::from(block.starts_with(b"id:"));
             shared.state.lock().unwrap().ticks += 1;
             shared.moved.notify_all();
-            if fault == Fault::DigitForAll {
+            if violation == Violation::DigitForAll {
                 if peek(&block).is_some_and(|(_, seq)| seq % 10 == 5) && change_price(&mut block) {
                     shared.state.lock().unwrap().is_done = true;
                 }
             } else if may_hit && ticks >= TICK && block.starts_with(b"id:") && begin(shared) {
-                hit(fault, &mut block, &mut held, shared);
+                hit(violation, &mut block, &mut held, shared);
             } else if !held.is_empty() {
                 block.append(&mut held); // the one before comes after this one
             }
@@ -117,18 +117,18 @@ fn begin(shared: &Shared) -> bool {
     !std::mem::replace(&mut shared.state.lock().unwrap().is_done, true)
 }
 
-fn hit(fault: Fault, block: &mut Vec<u8>, held: &mut Vec<u8>, shared: &Shared) {
-    match fault {
-        Fault::None | Fault::DigitForAll => {}
-        Fault::Drop => block.clear(),
-        Fault::Reorder => held.append(block),
-        Fault::Repeat => block.extend_from_within(..),
-        Fault::Delay => {
+fn hit(violation: Violation, block: &mut Vec<u8>, held: &mut Vec<u8>, shared: &Shared) {
+    match violation {
+        Violation::None | Violation::DigitForAll => {}
+        Violation::Drop => block.clear(),
+        Violation::Reorder => held.append(block),
+        Violation::Repeat => block.extend_from_within(..),
+        Violation::Delay => {
             let state = shared.state.lock().unwrap();
             let until = state.ticks + DELAY_TICKS;
             drop(shared.moved.wait_while(state, |state| state.ticks < until && !state.is_over).unwrap());
         }
-        Fault::Digit => assert!(change_price(block)),
+        Violation::Digit => assert!(change_price(block)),
     }
 }
 

@@ -16,7 +16,7 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Whether the stream lives until its share of the drain window is over.
+    /// Whether the stream lives until its share of the drain is over.
     pub(in crate::fanout) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })
     }
@@ -28,9 +28,8 @@ impl<T: Transport> Stream<T> {
 
     /// Takes the next step towards the end. `is_queued`: it waits to be written.
     pub(in crate::fanout) fn farewell(&mut self, is_queued: bool, now: Now) -> Farewell {
-        let is_waiting = &mut self.is_waiting;
-        let lacks_ticks = || is_queued || mem::take(is_waiting);
-        let farewell = self.phase.farewell(self.room.is_full(), lacks_ticks, now.instant);
+        let is_full = self.room.is_full();
+        let farewell = self.phase.farewell(is_full, || is_queued || mem::take(&mut self.is_waiting), now.instant);
         if farewell == Farewell::WriteTicks {
             self.is_urgent = true; // whatever its `max_rate`
         }

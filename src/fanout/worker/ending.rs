@@ -16,12 +16,12 @@ use std::{ops::Range, time::Duration};
 const RETRY_AFTER_SHUTDOWN_MILLIS: Range<u64> = 1_000..10_000;
 
 impl<T: Transport> Worker<T> {
-    /// Begins to end all streams, each at a random moment within the window.
-    pub(super) fn drain(&mut self, window: Duration, now: Now) {
+    /// Begins to end all streams, each at a random moment of the drain.
+    pub(super) fn drain(&mut self, drain: Duration, now: Now) {
         self.drains = true;
         self.take_inbox(now); // changes that were being gathered come before every goodbye
         for key in self.table.keys() {
-            let end = now.instant + window.mul_f64(self.random.random_range(0.0..1.0));
+            let end = now.instant + drain.mul_f64(self.random.random_range(0.0..1.0));
             self.table.stream(key).drain(end);
             self.table.arm(key);
         }

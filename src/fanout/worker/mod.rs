@@ -154,7 +154,7 @@ impl<T: Transport> Worker<T> {
                     self.open(transport, stream, now);
                 }
                 Command::Ready(ready) => self.transport_ready(ready, now),
-                Command::Drain(window) => self.drain(window, now),
+                Command::Drain(drain) => self.drain(drain, now),
                 Command::SlowestQuery(query) => self.queries.push_back(query),
             }
         }

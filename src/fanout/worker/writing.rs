@@ -40,8 +40,9 @@ impl<T: Transport> Worker<T> {
             self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);
         }
         let counts = &mut self.counts;
-        let sent = |since, had_room| counts.count_tick(now.instant.saturating_duration_since(since), had_room);
-        let written = stream.write(&self.symbols, now, self.limits.max_lag, sent)?;
+        let written = stream.write(&self.symbols, now, self.limits.max_lag, |since, had_room| {
+            counts.count_tick(now.instant.saturating_duration_since(since), had_room);
+        })?;
         counts.count_write(written.bytes, written.missed);
         if let Some(wait) = written.first_tick {
             counts.first_tick.record(wait);

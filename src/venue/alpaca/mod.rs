@@ -54,7 +54,7 @@ const MESSAGE_BYTES_MIN: usize = 256 << 10;
 /// Alpaca's stock stream.
 pub(super) static SPEC: Spec = Spec {
     name: "alpaca",
-    about: "Alpaca, stocks of the United States",
+    about: "US stocks: trades, quotes, daily bars, halts",
     asset_class: AssetClass::Equities,
     hours: Hours::UsEquities,
     credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },

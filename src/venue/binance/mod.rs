@@ -43,7 +43,7 @@ const MESSAGE_BYTES: usize = 256 << 10;
 /// Binance spot.
 pub(super) static SPEC: Spec = Spec {
     name: "binance",
-    about: "Binance spot",
+    about: "crypto, spot: trades, best bid and ask",
     asset_class: AssetClass::Crypto,
     hours: Hours::Always,
     credentials: CredentialsRule::Public,

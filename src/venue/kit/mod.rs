@@ -9,7 +9,6 @@ mod rfc3339;
 pub(super) mod scan;
 mod subscription;
 
-pub use names::NAME_BYTES_MAX;
 pub(super) use names::Names;
 pub(super) use subscription::{Form, Subscription};
 

@@ -2,12 +2,9 @@
 
 use crate::{
     market::FeedSymbol,
-    venue::{ListedSymbol, Spec, VenueError},
+    venue::{ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::collections::hash_map::Entry;
-
-/// The longest name that a venue may have for a symbol, in bytes: the longest known one has 40.
-pub const NAME_BYTES_MAX: usize = 64;
 
 /// A venue's names of a connection's symbols, in their order, and the way back.
 #[derive(Debug)]

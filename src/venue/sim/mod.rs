@@ -68,7 +68,7 @@ const SYMBOLS: [&str; LISTINGS.len()] = {
 /// The built-in simulator.
 pub(super) static SPEC: Spec = Spec {
     name: "sim",
-    about: "the built-in simulator",
+    about: "a simulated market inside the process",
     asset_class: AssetClass::Mixed,
     hours: Hours::Always,
     credentials: CredentialsRule::Public,

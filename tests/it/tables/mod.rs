@@ -1,7 +1,8 @@
-//! The parts of documents that follow from a table in the code: the fields of a tick and the metrics.
+//! The parts of documents that follow from a table in the code: the fields of a tick, the metrics and the venues.
 //!
 //! `TICKFAN_BLESS=1 cargo test --test it tables` writes them.
 
 mod document;
 mod metrics;
 mod tick_fields;
+mod venues;

@@ -1,4 +1,4 @@
-//! The checks find faults: a proxy between gateway and streams violates one rule, once, for one of the streams of
+//! The checks find violations: a proxy between gateway and streams violates one rule, once, for one of the streams of
 //! `smoke`.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
@@ -8,7 +8,7 @@ mod support;
 #[path = "support/proxy.rs"]
 mod proxy;
 
-use proxy::{Fault, Proxy};
+use proxy::{Proxy, Violation};
 use std::time::Duration;
 use support::gateway_program;
 use tickfan_loadtest::{
@@ -24,17 +24,17 @@ const LOAD: Duration = Duration::from_secs(4);
 /// A delayed tick must come before the load ends.
 const LOAD_OF_DELAY: Duration = Duration::from_secs(8);
 
-fn smoke(fault: Fault) -> Summary {
-    smoke_with(fault, 0.0)
+fn smoke(violation: Violation) -> Summary {
+    smoke_with(violation, 0.0)
 }
 
 /// With watchlists that leave and come back: of them some holes are never seen. The proxy hits streams of one symbol.
-fn smoke_with(fault: Fault, churn: f64) -> Summary {
+fn smoke_with(violation: Violation, churn: f64) -> Summary {
     let (mut scenario, _) = scenario::load("smoke").unwrap();
     scenario.groups.iter_mut().filter(|group| group.symbols > 1).for_each(|group| group.churn = churn);
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
     let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
-    let proxy = Proxy::start(gateway.address, fault);
+    let proxy = Proxy::start(gateway.address, violation);
     let server = Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) };
     let streams = Setup {
         target: proxy.address,
@@ -51,7 +51,7 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         name: "smoke",
         about: &scenario.about,
         streams,
-        duration: if fault == Fault::Delay { LOAD_OF_DELAY } else { LOAD },
+        duration: if violation == Violation::Delay { LOAD_OF_DELAY } else { LOAD },
         outages: &[],
         server,
         venue: Some(&venue),
@@ -59,14 +59,14 @@ fn smoke_with(fault: Fault, churn: f64) -> Summary {
         stop: Stop::default(),
     };
     let summary = run(&load, &mut |_| {}).unwrap();
-    assert_eq!(proxy.has_hit(), fault != Fault::None, "the proxy has hit a tick");
+    assert_eq!(proxy.has_hit(), violation != Violation::None, "the proxy has hit a tick");
     assert_eq!(summary.streams.opened - summary.streams.resumed, summary.streams.asked);
     summary
 }
 
-/// The fault is found by this rule, once, and with evidence.
-fn check(fault: Fault, rule: &str) {
-    let summary = smoke(fault);
+/// The violation is found by this rule, once, and with evidence.
+fn check(violation: Violation, rule: &str) {
+    let summary = smoke(violation);
     let violations = &summary.violations;
     assert!(violations.by_rule.get(rule).is_some_and(|count| *count > 0), "{violations:#?}");
     assert!(violations.evidence.iter().any(|evidence| evidence.rule.name() == rule && !evidence.what.is_empty()));
@@ -74,21 +74,21 @@ fn check(fault: Fault, rule: &str) {
 }
 
 #[test]
-fn a_proxy_without_a_fault_violates_nothing() {
-    let summary = smoke(Fault::None);
+fn a_proxy_that_changes_nothing_violates_nothing() {
+    let summary = smoke(Violation::None);
     assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
     assert!(summary.has_passed() && summary.streams.ticks > 1_000);
 }
 
 #[test]
 fn a_dropped_tick_is_found() {
-    check(Fault::Drop, "holes");
+    check(Violation::Drop, "holes");
 }
 
 #[test]
 fn a_dropped_tick_is_found_while_other_streams_come_and_go() {
     // So often that most of their holes are cut off; then the sum of all says nothing of one.
-    let summary = smoke_with(Fault::Drop, 6_000.0);
+    let summary = smoke_with(Violation::Drop, 6_000.0);
     let evidence = &summary.violations.evidence;
     assert!(summary.streams.resumed > 0 && !summary.has_passed(), "{:#?}", summary.streams);
     assert!(
@@ -99,27 +99,27 @@ fn a_dropped_tick_is_found_while_other_streams_come_and_go() {
 
 #[test]
 fn two_swapped_ticks_are_found() {
-    check(Fault::Reorder, "order");
+    check(Violation::Reorder, "order");
 }
 
 #[test]
 fn a_repeated_tick_is_found() {
-    check(Fault::Repeat, "order");
+    check(Violation::Repeat, "order");
 }
 
 #[test]
 fn a_delayed_tick_is_found() {
-    check(Fault::Delay, "old");
+    check(Violation::Delay, "old");
 }
 
 #[test]
 fn a_digit_that_is_changed_for_all_streams_is_found() {
-    let violations = smoke(Fault::DigitForAll).violations;
+    let violations = smoke(Violation::DigitForAll).violations;
     assert!(violations.by_rule.get("not_sent").is_some_and(|count| *count > 10), "{violations:#?}");
     assert_eq!(violations.by_rule.get("conflict"), None, "all copies are alike");
 }
 
 #[test]
 fn a_changed_digit_is_found() {
-    check(Fault::Digit, "conflict");
+    check(Violation::Digit, "conflict");
 }

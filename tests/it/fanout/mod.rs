@@ -146,7 +146,7 @@ fn a_client_that_keeps_up_gets_head_newest_and_every_tick() {
     gateway.publish();
     let (mut client, _ended) = gateway.client(None, PATIENCE);
     let first = read_until(&mut client, 1);
-    assert!(first.starts_with("HTTP/1.1 200 OK\r\n\r\nHELLO\n\nid: "), "{first}");
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nHELLO\n\nid: "), "{first}");
     for batch in 0..20 {
         for _ in 0..10 {
             gateway.publish();

@@ -1,0 +1,102 @@
+//! A panic in any thread or task ends the process. A test cannot make the gateway panic from outside, so this program
+//! runs itself: a child installs the gateway's hook, and panics.
+
+use std::{
+    env,
+    os::unix::process::ExitStatusExt as _,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+use tickfan::{
+    cache::{Cache, RingLimits},
+    cli::abort_on_panic,
+    config::Config,
+    fanout::{CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, WorkerPool},
+    market::{Now, Origin},
+    wire::{Epoch, StreamName},
+};
+use tokio::runtime::Runtime;
+
+/// Where the child panics.
+const PLACE: &str = "TEST_PANIC_IN";
+/// The signal of an abort.
+const SIGABRT: i32 = 6;
+/// How long a child lives whose panic does not end it.
+const LIFE: Duration = Duration::from_secs(5);
+
+/// A transport that panics in its worker.
+struct Panics;
+
+impl Transport for Panics {
+    fn attach(&mut self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn start(&mut self, _: &ResponseHead, _: bytes::Bytes) -> bytes::Bytes {
+        panic!("a deliberate panic in a worker");
+    }
+
+    fn try_write(&mut self, _: &[&bytes::Bytes]) -> std::io::Result<Taken> {
+        unreachable!("it is never started")
+    }
+
+    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
+        unreachable!("it is never started")
+    }
+
+    fn close(&mut self, _: CloseMode) {}
+}
+
+fn panic_in_a_worker() {
+    let config = Config::default();
+    let cache = Cache::new(Epoch::new(1 << 20), RingLimits { count: 1024, age: Duration::from_secs(10) });
+    let state = cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+    let stream = NewStream {
+        name: StreamName::new(0),
+        head: ResponseHead::default(),
+        hello: bytes::Bytes::new(),
+        symbols: Box::new([state]),
+        options: Options::new(LIFE),
+        resume: None,
+        permit: Box::new(()),
+    };
+    let (pool, _threads) = WorkerPool::start(&config.fanout).unwrap();
+    pool.open_with(stream, |_| Ok(Panics)).unwrap();
+    thread::sleep(LIFE);
+}
+
+/// Panics in a place; returns if the process lives on.
+fn panic_in(place: &str) {
+    abort_on_panic();
+    match place {
+        "thread" => drop(thread::spawn(|| panic!("a deliberate panic in a thread")).join()),
+        "task" => Runtime::new().unwrap().block_on(async {
+            let task = tokio::spawn(async { panic!("a deliberate panic in a task") });
+            drop(tokio::time::timeout(LIFE, task).await);
+        }),
+        "worker" => panic_in_a_worker(),
+        other => panic!("{other} is not a place to panic in"),
+    }
+}
+
+#[test]
+fn a_panic_in_a_thread_a_task_or_a_worker_ends_the_process() {
+    if let Ok(place) = env::var(PLACE) {
+        return panic_in(&place);
+    }
+    for place in ["thread", "task", "worker"] {
+        let mut child = Command::new(env::current_exe().unwrap());
+        child.args(["--exact", "panics::a_panic_in_a_thread_a_task_or_a_worker_ends_the_process", "--nocapture"]);
+        let output = child.env(PLACE, place).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(&format!("a deliberate panic in a {place}")), "{errors}");
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{place}: {}", output.status);
+    }
+}
+
+#[test]
+fn the_program_installs_the_hook_before_all_else() {
+    let program = include_str!("../../src/main.rs");
+    assert!(program.contains("fn main() -> ExitCode {\n    abort_on_panic();\n"));
+}
