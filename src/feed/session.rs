@@ -169,5 +169,9 @@ mod tests;
 mod keepalive_tests;
 
 #[cfg(test)]
+#[path = "answer_tests.rs"]
+mod answer_tests;
+
+#[cfg(test)]
 #[path = "turn_tests.rs"]
 mod turn_tests;

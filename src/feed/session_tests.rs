@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     market::Reason,
-    venue::{Failure, Message, Ping, Request, Silence},
+    venue::{Failure, Message, Ping, Request},
 };
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ pub(super) const RULES: Rules = Rules {
 };
 
 /// Every request is granted.
-const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() };
+pub(super) const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() };
 
 /// A session, its simulated clock and what it did so far.
 pub(super) struct Course {
@@ -26,7 +26,7 @@ pub(super) struct Course {
 }
 
 impl Course {
-    fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self::paced(rules, ConnectPacer::new(Duration::ZERO), Instant::now())
     }
 
@@ -36,7 +36,7 @@ impl Course {
     }
 
     /// A session with an open connection on which `requests` are to be sent.
-    fn connected(rules: Rules, requests: u64) -> Self {
+    pub(super) fn connected(rules: Rules, requests: u64) -> Self {
         let mut course = Self::new(rules);
         assert_eq!(course.next().1, Action::Connect);
         assert_eq!(course.on(Event::Connected(self::requests(requests))), Action::Nothing);
@@ -109,92 +109,6 @@ fn a_connection_without_requests_is_live_at_once() {
     let mut course = Course::connected(RULES, 0);
     assert_eq!(course.next(), (Duration::ZERO, LIVE));
     assert!(course.next().0 > Duration::ZERO, "and does not spin");
-}
-
-#[test]
-fn an_unanswered_request_is_a_loss_even_while_data_flow() {
-    let mut course = Course::connected(RULES, 1);
-    course.next();
-    course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
-}
-
-#[test]
-fn silence_is_an_answer_where_a_venue_answers_only_what_it_accepts() {
-    let silent = |id: u64| Request { silence: Silence::Refuses, ..Request::send(id, id.to_string()) };
-    let mut course = Course::new(RULES);
-    course.next();
-    course.on(Event::Connected(vec![silent(1), silent(2)]));
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
-    course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(course.next().1, Action::Live { refused: vec![1], unanswered: vec![1] });
-
-    let mut course = Course::new(RULES);
-    course.next();
-    course.on(Event::Connected(vec![silent(1)]));
-    course.next();
-    course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(reason(course.next().1), Some(DisconnectReason::Refused), "it accepts nothing");
-}
-
-#[test]
-fn a_request_that_the_venue_does_not_answer_is_granted_once_it_is_sent() {
-    let mut course = Course::new(RULES);
-    course.next();
-    let request = Request { silence: Silence::Accepts, ..Request::send(1, "1".to_owned()) };
-    course.on(Event::Connected(vec![request]));
-    assert_eq!(course.next().1, Action::Send("1".to_owned()));
-    assert_eq!(course.next(), (Duration::ZERO, LIVE));
-}
-
-#[test]
-fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
-    let mut course = Course::connected(RULES, 2);
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![1], unanswered: vec![] });
-
-    let mut course = Course::connected(RULES, 2);
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
-    assert_eq!(reason(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
-}
-
-#[test]
-fn a_request_that_is_asked_again_in_parts_counts_as_neither_granted_nor_refused() {
-    let mut course = Course::connected(RULES, 1);
-    course.next();
-    course.on(Event::Ask(vec![Request::send(2, "2".to_owned()), Request::send(3, "3".to_owned())]));
-    assert_eq!(course.message(Message::Superseded(1)), Action::Nothing);
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Refused(Some(2))), Action::Nothing);
-    assert_eq!(
-        reason(course.message(Message::Refused(Some(3)))),
-        Some(DisconnectReason::Refused),
-        "nothing is granted"
-    );
-}
-
-#[test]
-fn no_action_is_lost_where_one_frame_is_several_events() {
-    let mut course = Course::connected(RULES, 1);
-    course.next();
-    let mut events = VecDeque::from([
-        Event::Message(Message::Acknowledged(1)),
-        Event::Message(Message::Data),
-        Event::Message(Message::Gap),
-        Event::Message(Message::Data),
-    ]);
-    assert_eq!(course.session.on_all(&mut events, course.now), LIVE);
-    assert_eq!(events.len(), 3, "the action comes before the next event");
-    assert_eq!(reason(course.session.on_all(&mut events, course.now)), Some(DisconnectReason::Gap));
-    assert_eq!(course.session.on_all(&mut events, course.now), Action::Nothing, "the connection is left");
-    assert!(events.is_empty());
 }
 
 #[test]

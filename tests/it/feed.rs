@@ -577,6 +577,9 @@ async fn rule_7_a_venue_that_answers_for_each_symbol_refuses_one_and_grants_the_
     send_trade(&mut peer, 1).await;
     assert_eq!(rig.prices(1).await, ["1"]);
     assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
+    let troubles = rig.status.report().troubles;
+    let [refusal] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert!(refusal.what == "a symbol was refused" && refusal.text.contains("AAPL"), "{refusal:?}");
     peer.send(r#"{"op":"ack","id":1,"symbol":"MSFT"}"#).await;
     assert_eq!(rig.refused().await, refusals([0], Reason::NotGranted));
     rig.reached(FeedState::Live).await;

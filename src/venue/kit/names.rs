@@ -1,8 +1,9 @@
 //! From a venue's names to the symbols of a connection, never from a venue's name to a canonical one.
 
+use super::raw::Value;
 use crate::{
     market::FeedSymbol,
-    venue::{ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
+    venue::{DecodeError, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::collections::hash_map::Entry;
 
@@ -45,6 +46,15 @@ impl Names {
     /// The symbol whose data arrive under this name.
     pub(in crate::venue) fn symbol(&self, name: &str) -> Option<FeedSymbol> {
         self.symbols.get(name).copied()
+    }
+
+    /// The symbol that a field of a message names.
+    ///
+    /// # Errors
+    /// The field is not a name, or names another symbol than those of this connection.
+    pub(in crate::venue) fn find<'a>(&self, field: impl Value<'a>) -> Result<FeedSymbol, DecodeError> {
+        let name = field.text().ok_or(DecodeError::Shape)?;
+        self.symbol(&name).ok_or(DecodeError::UnknownSymbol)
     }
 
     /// The name that a symbol of this connection is asked for by.
