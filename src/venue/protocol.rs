@@ -28,7 +28,7 @@ pub trait Venue: Send {
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
 
     /// The symbols that the venue has refused on this connection, once it has answered all requests. All others are
-    /// granted.
+    /// granted. Where all are refused, the connection is left.
     fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
 
     /// The venue did not answer the request with this id, for which [`Silence::Refuses`] holds. Called before
@@ -43,7 +43,7 @@ pub struct Batch {
     pub updates: Vec<Update>,
     /// The requests to send next.
     pub requests: Vec<Request>,
-    /// More answers of the same frame, where it answers several requests.
+    /// The earlier answers of the same frame, where it answers several requests, oldest first.
     pub answers: Vec<Message>,
     /// Whether the frame refuses a symbol, so that operators see the venue's words.
     pub refuses_symbol: bool,

@@ -20,7 +20,8 @@ pub struct Spec {
     pub credentials: CredentialsRule,
     /// The most symbols that one connection carries.
     pub symbols_per_connection: usize,
-    /// The most connections that the venue accepts from one account or address.
+    /// The most connections that the venue accepts from one account, or from one address where it needs no key. Feeds
+    /// with one key and one URL share them.
     pub connections_max: usize,
     /// The shortest time between two attempts of a feed to connect, from the venue's limit on the attempts of an
     /// address.

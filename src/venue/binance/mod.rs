@@ -29,7 +29,7 @@ const SYMBOLS_MAX: usize = 512;
 const SYMBOLS_PER_REQUEST: usize = 100;
 /// The venue cuts off a client that sends more than five messages a second, pongs included: this leaves room for those.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
-/// The venue sets no limit; more than a feed opens.
+/// The venue documents no limit on open connections: as many as a feed may open.
 const CONNECTIONS_MAX: usize = 64;
 /// The venue bans an address after 300 attempts in five minutes, one a second: this leaves a third for other programs.
 const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
