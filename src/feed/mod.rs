@@ -135,7 +135,8 @@ impl Feed {
                 timing: self.timing,
                 message_bytes_max: self.message_bytes_max.unwrap_or_else(|| (spec.message_bytes)(range.len())),
                 pacer: pacer.clone(),
-                place: (place, ranges.len()),
+                place,
+                connections: ranges.len(),
                 metrics: metrics.clone(),
                 status: writer,
             };

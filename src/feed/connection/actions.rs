@@ -33,7 +33,9 @@ impl<S: Sink> Connection<S> {
             Action::SendPing(text) => self.send(Frame::text(text)).await,
             Action::Ping => self.send(Frame::Ping(Default::default())).await,
             Action::Live { refused, unanswered } => {
-                unanswered.into_iter().for_each(|id| self.venue.unanswered(id));
+                for id in unanswered {
+                    self.venue.unanswered(id);
+                }
                 self.live(&refused)
             }
             Action::Leave { reason, retry_in } => {
@@ -72,6 +74,7 @@ impl<S: Sink> Connection<S> {
         }
     }
 
+    /// The venue has answered all requests: publishes what it refuses. It is an end where no symbol is granted.
     fn live(&mut self, requests: &[u64]) -> Option<Event> {
         let refused = self.venue.refused();
         if self.symbols > 0 && refused.len() == self.symbols {

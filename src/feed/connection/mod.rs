@@ -85,8 +85,10 @@ pub(super) struct ConnectionSetup {
     pub(super) timing: Timing,
     pub(super) message_bytes_max: usize,
     pub(super) pacer: ConnectPacer,
-    /// The place of the connection among so many of its feed.
-    pub(super) place: (usize, usize),
+    /// The place of the connection among those of its feed.
+    pub(super) place: usize,
+    /// How many connections the feed has.
+    pub(super) connections: usize,
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
 }
@@ -95,10 +97,9 @@ impl<S: Sink> Connection<S> {
     /// Must be called within a tokio runtime.
     pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
         let now = Instant::now();
-        let (place, count) = setup.place;
         let rules = setup.venue.rules();
         let rules = Rules {
-            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, place, count)),
+            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
             mute_after: setup.mute_after.or(rules.mute_after),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),

@@ -100,7 +100,8 @@ impl Rig {
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
             message_bytes_max: 1 << 20,
             pacer: ConnectPacer::new(Duration::ZERO),
-            place: (0, 1),
+            place: 0,
+            connections: 1,
             metrics: FeedMetrics::register("test"),
             status: writers.remove(0),
         };

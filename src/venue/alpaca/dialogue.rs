@@ -16,6 +16,7 @@ pub(super) const LOGIN: u64 = 1;
 
 /// The longest request, in bytes: some 500 symbols in each of two channels, and far below any limit of a server.
 const REQUEST_BYTES_MAX: usize = 12_000;
+
 static FORM: Form<Channels> = Form {
     first_id: 2,
     fit,

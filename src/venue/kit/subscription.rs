@@ -7,7 +7,8 @@ use crate::{
 };
 use std::collections::VecDeque;
 
-/// The most requests that are asked again in halves: finding one bad name among 500 takes nine.
+/// The most requests that are asked again in halves: finding one bad name among 500 takes nine. After that, a refused
+/// request refuses all of its symbols, good ones among them.
 const HALVINGS_MAX: u32 = 500;
 
 /// How often the symbols that a list lacks are asked for again: a lost one is granted then, a refused one never.
