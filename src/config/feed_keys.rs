@@ -29,26 +29,30 @@ const COMMON: [&str; 10] = [
 
 /// The names of all keys of `[[feed]]`, in the order of the documentation.
 pub(super) fn names() -> Vec<&'static str> {
-    let own = VENUES.iter().flat_map(|spec| spec.options).map(|option| option.name);
+    let own = option_keys(VENUES).into_iter().map(|key| key.name);
     COMMON.into_iter().chain(own).collect()
 }
 
 /// All keys of `[[feed]]`, in the order of the documentation.
 pub fn feed_keys() -> Vec<FeedKey> {
     let common = COMMON.into_iter().map(|name| FeedKey { name, example: example(name), about: about(name) });
-    let own = VENUES.iter().flat_map(|spec| spec.options.iter().map(move |option| (spec, option)));
-    let own = own.map(|(spec, option)| FeedKey {
-        name: option.name,
-        example: option.default.to_string(),
-        about: format!(
-            "{}, from {} to {}. Only for venue = \"{}\".",
-            option.about,
-            option.range.start(),
-            option.range.end(),
-            spec.name
-        ),
-    });
-    common.chain(own).collect()
+    common.chain(option_keys(VENUES)).collect()
+}
+
+/// The settings of single venues. Venues that share a name share the key.
+fn option_keys(venues: &[&Spec]) -> Vec<FeedKey> {
+    let mut keys: Vec<FeedKey> = Vec::new();
+    for spec in venues {
+        for option in spec.options {
+            let range = format!("from {} to {}", option.range.start(), option.range.end());
+            let about = format!("{}, {range}. Only for venue = \"{}\".", option.about, spec.name);
+            match keys.iter_mut().find(|key| key.name == option.name) {
+                Some(key) => key.about = format!("{} {about}", key.about),
+                None => keys.push(FeedKey { name: option.name, example: option.default.to_string(), about }),
+            }
+        }
+    }
+    keys
 }
 
 /// The venue of the examples: one that has a value for every key.
@@ -115,4 +119,25 @@ fn about(name: &str) -> String {
 fn venues() -> String {
     let names: Vec<String> = VENUES.iter().map(|spec| format!("{} ({})", spec.name, spec.about)).collect();
     format!("The source of the data: {}. Default: {}.", names.join("; "), VENUES[0].name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::{DEFAULT, VenueOption};
+
+    #[test]
+    fn venues_that_share_the_name_of_a_setting_share_its_key() {
+        static DEPTH: VenueOption = VenueOption { name: "depth", default: 1.0, range: 1.0..=5.0, about: "Levels" };
+        static DEEPER: VenueOption = VenueOption { name: "depth", default: 9.0, range: 1.0..=9.0, about: "Rows" };
+        static LEVELS: &[&VenueOption] = &[&DEPTH];
+        static ROWS: &[&VenueOption] = &[&DEEPER];
+        let one = Spec { name: "one", options: LEVELS, ..*DEFAULT };
+        let two = Spec { name: "two", options: ROWS, ..*DEFAULT };
+        let keys = option_keys(&[&one, &two]);
+        let [key] = keys.as_slice() else { panic!("one key, not {keys:?}") };
+        assert_eq!((key.name, key.example.as_str()), ("depth", "1"));
+        let about = "Levels, from 1 to 5. Only for venue = \"one\". Rows, from 1 to 9. Only for venue = \"two\".";
+        assert_eq!(key.about, about);
+    }
 }

@@ -46,9 +46,30 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Resul
                 .help("write [[feed]]")
                 .at(table.span())
         })?;
-        feeds.push(read_feed(fields, table.span(), &mut names, &mut known, variables)?);
+        let feed = read_feed(fields, table.span(), &mut names, &mut known, variables)?;
+        check_account(&feed, &feeds).map_err(|wrong| wrong.at(table.span()))?;
+        feeds.push(feed);
     }
     Ok(feeds)
+}
+
+/// Checks that the feeds of one account at one address stay within its venue's limit together.
+fn check_account(feed: &Feed, earlier: &[Feed]) -> Result<(), Wrong> {
+    let shares_account = |other: &&Feed| {
+        other.credentials.is_some()
+            && other.credentials == feed.credentials
+            && other.venue == feed.venue
+            && other.url == feed.url
+    };
+    let shared: usize = earlier.iter().filter(shares_account).map(Feed::connection_count).sum();
+    let connections = shared + feed.connection_count();
+    if shared == 0 || connections <= feed.venue.connections_max {
+        return Ok(());
+    }
+    let venue = feed.venue.name;
+    Err(Wrong::new(format!("the feeds with one key open {connections} connections to {venue}"))
+        .help(format!("{venue} accepts {} from one account", feed.venue.connections_max))
+        .help("list the symbols in one feed, or give the feeds different keys"))
 }
 
 /// The names of earlier feeds, with their places.
@@ -136,16 +157,18 @@ fn read_url(value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
 
 /// Reads the settings that only some venues have.
 fn read_options(fields: &DeTable<'_>, venue: &Spec) -> Result<Options, Wrong> {
-    let mut options = Options::default();
+    let is_its_own = |name: &str| venue.options.iter().any(|own| own.name == name);
     for spec in VENUES {
-        for option in spec.options {
+        for option in spec.options.iter().filter(|option| !is_its_own(option.name)) {
             let Some(value) = fields.get(option.name) else { continue };
-            let is_its_own = venue.options.iter().any(|own| own.name == option.name);
-            if !is_its_own {
-                return Err(Wrong::new(format!("`{}` is not a setting of {}", option.name, venue.name))
-                    .help(format!("remove it, or set venue = \"{}\"", spec.name))
-                    .at(value.span()));
-            }
+            return Err(Wrong::new(format!("`{}` is not a setting of {}", option.name, venue.name))
+                .help(format!("remove it, or set venue = \"{}\"", spec.name))
+                .at(value.span()));
+        }
+    }
+    let mut options = Options::default();
+    for option in venue.options {
+        if let Some(value) = fields.get(option.name) {
             options = options.with(option.name, read_option(value, option)?);
         }
     }
@@ -213,4 +236,21 @@ fn check_count(symbols: usize, connections_max: usize, venue: &Spec) -> Result<(
     } else {
         wrong.help("split the symbols over several feeds, or remove some")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_has_the_range_of_its_own_venue_where_several_share_its_name() {
+        let shared = venue::DEFAULT.options[0];
+        let own = VenueOption { name: shared.name, default: 1.0, range: 0.0..=1e12, about: "More" };
+        let own: &'static VenueOption = Box::leak(Box::new(own));
+        let venue = Spec { name: "other", options: Box::leak(Box::new([own])), ..*venue::DEFAULT };
+        let file = format!("{} = 1e12", shared.name);
+        let fields = DeTable::parse(&file).unwrap();
+        assert_eq!(read_options(fields.get_ref(), &venue).unwrap().get(own), 1e12);
+        assert!(read_options(fields.get_ref(), venue::DEFAULT).is_err(), "it is outside of the other range");
+    }
 }

@@ -85,6 +85,13 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut usize,
     },
+    /// A size in bytes, or `"auto"`, which is the default.
+    BytesOrAuto {
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field; `None` is `"auto"`.
+        field: fn(&mut Config) -> &mut Option<usize>,
+    },
 }
 
 /// Reads one entry of a list of strings.
@@ -107,6 +114,7 @@ impl Setting {
             Self::Nets { field, .. } => field(config).clear(),
             Self::Duration { default, field, .. } => *field(config) = *default,
             Self::DurationOrAuto { field, .. } => *field(config) = None,
+            Self::BytesOrAuto { field, .. } => *field(config) = None,
             Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
         }
     }
@@ -256,8 +264,12 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "limits",
         name: "venue_message_bytes",
-        setting: bytes(16 << 20, 4 << 10..=16 << 20, |config| &mut config.limits.venue_message_bytes),
-        reason: "a ceiling: each venue's own limit is lower and follows from the number of symbols",
+        setting: Setting::BytesOrAuto {
+            range: 4 << 10..=16 << 20,
+            field: |config| &mut config.limits.venue_message_bytes,
+        },
+        reason: "auto takes the longest message that a venue is known to send for the symbols of a connection; a value \
+                 replaces it for all venues, and a longer message ends its connection",
     },
 ];
 
@@ -293,7 +305,7 @@ impl Default for Config {
                 head_bytes: 0,
                 symbols_per_stream: 0,
                 replay_bytes: 0,
-                venue_message_bytes: 0,
+                venue_message_bytes: None,
             },
         };
         KEYS.iter().for_each(|key| key.setting.reset(&mut config));

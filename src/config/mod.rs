@@ -108,11 +108,12 @@ impl Feed {
         self.symbols.len().div_ceil(self.venue.symbols_per_connection).max(1)
     }
 
-    /// The symbols of each connection, as ranges of the list: spread evenly.
+    /// The symbols of each connection, as ranges of the list. Full connections come first: a symbol that is added at
+    /// the end of the list changes the last connection alone.
     pub fn connections(&self) -> impl Iterator<Item = Range<usize>> {
         let symbols = self.symbols.len();
-        let count = self.connection_count();
-        (0..count).map(move |place| symbols * place / count..symbols * (place + 1) / count)
+        let per_connection = self.venue.symbols_per_connection;
+        (0..self.connection_count()).map(move |place| place * per_connection..symbols.min((place + 1) * per_connection))
     }
 }
 
@@ -152,6 +153,6 @@ pub struct Limits {
     pub symbols_per_stream: usize,
     /// How many bytes of older ticks a stream that resumes may get.
     pub replay_bytes: usize,
-    /// The longest message of any venue, in bytes. A venue's spec may set a lower limit.
-    pub venue_message_bytes: usize,
+    /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
+    pub venue_message_bytes: Option<usize>,
 }

@@ -73,6 +73,11 @@ fn what(setting: &Setting) -> String {
         Setting::Bytes { range, .. } => {
             format!("A size from {} to {}", show_bytes(*range.start() as u64), show_bytes(*range.end() as u64))
         }
+        Setting::BytesOrAuto { range, .. } => {
+            let min = show_bytes(*range.start() as u64);
+            let max = show_bytes(*range.end() as u64);
+            format!("\"auto\", or a size from {min} to {max}")
+        }
     }
 }
 
@@ -82,7 +87,7 @@ fn default(setting: &Setting) -> String {
         Setting::Strings { default, .. } => format!("{default:?}"),
         Setting::Nets { .. } => "[]".to_owned(),
         Setting::Duration { default, .. } => format!("\"{}\"", show_duration(*default)),
-        Setting::DurationOrAuto { .. } => "\"auto\"".to_owned(),
+        Setting::DurationOrAuto { .. } | Setting::BytesOrAuto { .. } => "\"auto\"".to_owned(),
         Setting::Count { default, .. } => default.to_string(),
         Setting::Bytes { default, .. } => format!("\"{}\"", show_bytes(*default as u64)),
     }

@@ -128,9 +128,10 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
             let first = find(first).and_then(|placed| placed.at.clone());
             also(at(Wrong::new(error.to_string()), place), first)
         }
-        VenueError::TooManySymbols { .. } | VenueError::NoCredentials { .. } | VenueError::BadUrl { .. } => {
-            Wrong::new(error.to_string())
-        }
+        VenueError::TooManySymbols { .. }
+        | VenueError::TooManyConnections { .. }
+        | VenueError::NoCredentials { .. }
+        | VenueError::BadUrl { .. } => Wrong::new(error.to_string()),
     }
 }
 

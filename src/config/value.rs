@@ -49,21 +49,33 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
             *field(config) = within(key, value, range, usize::to_string)?;
         }
         Setting::Bytes { default, range, field } => {
-            let number = match raw {
-                Raw::Toml(value) => integer(value),
-                Raw::Variable(_) => None,
-            };
             let example = format!("\"{}\"", units::show_bytes(*default as u64));
-            let wanted = "a number of bytes, or a string with a size";
-            let number = match number {
-                Some(number) => number,
-                None => units::parse_bytes(text_of(key, raw, wanted, &example)?)?,
+            *field(config) = size(key, raw, range, "a number of bytes, or a string with a size", &example)?;
+        }
+        Setting::BytesOrAuto { range, field } => {
+            let is_auto = match raw {
+                Raw::Toml(value) => value.as_str() == Some("auto"),
+                Raw::Variable(text) => text == "auto",
             };
-            let value = usize::try_from(number).unwrap_or(usize::MAX);
-            *field(config) = within(key, value, range, |value| units::show_bytes(*value as u64))?;
+            let wanted = "\"auto\", a number of bytes, or a string with a size";
+            *field(config) = if is_auto { None } else { Some(size(key, raw, range, wanted, "\"auto\"")?) };
         }
     }
     Ok(())
+}
+
+/// A size: a number of the file, or a string with its unit.
+fn size(key: &Key, raw: Raw<'_>, range: &RangeInclusive<usize>, wanted: &str, example: &str) -> Result<usize, Wrong> {
+    let number = match raw {
+        Raw::Toml(value) => integer(value),
+        Raw::Variable(_) => None,
+    };
+    let number = match number {
+        Some(number) => number,
+        None => units::parse_bytes(text_of(key, raw, wanted, example)?)?,
+    };
+    let value = usize::try_from(number).unwrap_or(usize::MAX);
+    within(key, value, range, |value| units::show_bytes(*value as u64))
 }
 
 /// The kind of a value of the file, in words.

@@ -75,6 +75,9 @@ mod tests {
     fn a_variable_sets_its_key() {
         assert_eq!(check("TICKFAN_LIMITS_STREAMS", "77").unwrap().limits.streams, 77);
         assert_eq!(check("TICKFAN_LIMITS_HEAD_BYTES", "9000").unwrap().limits.head_bytes, 9000);
+        let venue_message_bytes =
+            |value| check("TICKFAN_LIMITS_VENUE_MESSAGE_BYTES", value).unwrap().limits.venue_message_bytes;
+        assert_eq!((venue_message_bytes("1MiB"), venue_message_bytes("auto")), (Some(1 << 20), None));
         assert_eq!(check("TICKFAN_LIMITS_HEAD_BYTES", "32KiB").unwrap().limits.head_bytes, 32 << 10);
         assert_eq!(check("TICKFAN_FANOUT_MAX_LAG", "1s").unwrap().fanout.max_lag.as_secs(), 1);
         assert_eq!(check("TICKFAN_SERVER_LISTEN", "[::]:80").unwrap().server.listen.port(), 80);

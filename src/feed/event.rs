@@ -47,6 +47,8 @@ pub(super) enum Action {
     Live {
         /// The ids of the requests that were refused.
         refused: Vec<u64>,
+        /// Those among them that the venue refused by its silence.
+        unanswered: Vec<u64>,
     },
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {

@@ -5,7 +5,7 @@ use super::{
     event::{Action, Ending, Event},
     timing::Timing,
 };
-use crate::venue::{Failure, Message, Request, Rules};
+use crate::venue::{Failure, Message, Request, Rules, Silence};
 use std::{collections::VecDeque, time::Instant};
 
 /// What is known of the connection that there is.
@@ -15,11 +15,13 @@ pub(super) struct Link {
     /// Not sent yet.
     queue: VecDeque<Request>,
     send_not_before: Instant,
-    /// Sent, and not answered yet: the id, and until when to wait. Oldest first.
-    unanswered: VecDeque<(u64, Instant)>,
+    /// Sent, and not answered yet. Oldest first.
+    awaited: VecDeque<Awaited>,
     granted: usize,
     /// Their ids.
     refused: Vec<u64>,
+    /// The ids of the requests that the venue refused by its silence.
+    unanswered: Vec<u64>,
     /// When all requests were answered.
     live_since: Option<Instant>,
     /// When the last sign of life arrived: a frame of any kind.
@@ -32,6 +34,16 @@ pub(super) struct Link {
     last_ping: Instant,
     /// When the first and the last data arrived.
     data: Option<(Instant, Instant)>,
+    /// The turn of the connection that will replace this one, once this one has reached its age.
+    turn: Option<Instant>,
+}
+
+/// A request whose answer is awaited.
+#[derive(Debug)]
+struct Awaited {
+    id: u64,
+    until: Instant,
+    silence_refuses: bool,
 }
 
 impl Link {
@@ -40,15 +52,17 @@ impl Link {
             since: now,
             queue: requests.into(),
             send_not_before: now,
-            unanswered: VecDeque::new(),
+            awaited: VecDeque::new(),
             granted: 0,
             refused: Vec::new(),
+            unanswered: Vec::new(),
             live_since: None,
             heard: now,
             last_frame: now,
             pinged: None,
             last_ping: now,
             data: None,
+            turn: None,
         };
         link.await_the_venue(timing, now);
         link
@@ -58,8 +72,17 @@ impl Link {
     /// already.
     fn await_the_venue(&mut self, timing: &Timing, now: Instant) {
         while let Some(request) = self.queue.pop_front_if(|request| request.text.is_none()) {
-            self.unanswered.push_back((request.id, now + timing.acknowledgement));
+            self.await_answer(request.id, request.silence, timing, now);
         }
+    }
+
+    fn await_answer(&mut self, id: u64, silence: Silence, timing: &Timing, now: Instant) {
+        if silence == Silence::Accepts {
+            self.granted += 1;
+            return;
+        }
+        let until = now + timing.acknowledgement;
+        self.awaited.push_back(Awaited { id, until, silence_refuses: silence == Silence::Refuses });
     }
 
     pub(super) fn on(
@@ -102,6 +125,9 @@ impl Link {
                 let refused = self.answered(id);
                 self.refused.extend(refused);
             }
+            Message::Superseded(id) => {
+                self.answered(Some(id));
+            }
             Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
                 return Err(Ending { reason: DisconnectReason::Failed, retry_after });
@@ -117,14 +143,14 @@ impl Link {
     /// is none.
     fn answered(&mut self, id: Option<u64>) -> Option<u64> {
         let place = match id {
-            Some(id) => self.unanswered.iter().position(|(asked, _)| *asked == id),
+            Some(id) => self.awaited.iter().position(|request| request.id == id),
             None => Some(0),
         };
-        place.and_then(|place| self.unanswered.remove(place)).map(|(id, _)| id)
+        place.and_then(|place| self.awaited.remove(place)).map(|request| request.id)
     }
 
     fn all_answered(&self) -> bool {
-        self.queue.is_empty() && self.unanswered.is_empty()
+        self.queue.is_empty() && self.awaited.is_empty()
     }
 
     /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
@@ -136,7 +162,10 @@ impl Link {
             return Err(DisconnectReason::Refused);
         }
         self.live_since = Some(now);
-        Ok(Action::Live { refused: std::mem::take(&mut self.refused) })
+        Ok(Action::Live {
+            refused: std::mem::take(&mut self.refused),
+            unanswered: std::mem::take(&mut self.unanswered),
+        })
     }
 
     fn due(
@@ -150,8 +179,12 @@ impl Link {
         if passed(self.replace_at(rules)) {
             return Err(DisconnectReason::Lifetime);
         }
-        if passed(self.unanswered.front().map(|(_, until)| *until)) {
-            return Err(DisconnectReason::Unacknowledged);
+        while let Some(request) = self.awaited.pop_front_if(|request| request.until <= now) {
+            if !request.silence_refuses {
+                return Err(DisconnectReason::Unacknowledged);
+            }
+            self.refused.push(request.id);
+            self.unanswered.push(request.id);
         }
         if passed(self.no_pong_at(timing)) {
             return Err(DisconnectReason::NoPong);
@@ -166,7 +199,7 @@ impl Link {
             && let Some(request) = self.queue.pop_front()
         {
             self.send_not_before = now + rules.between_requests;
-            self.unanswered.push_back((request.id, now + timing.acknowledgement));
+            self.await_answer(request.id, request.silence, timing, now);
             self.await_the_venue(timing, now);
             return Ok(request.text.map_or(Action::Nothing, Action::Send));
         }
@@ -188,7 +221,7 @@ impl Link {
     pub(super) fn deadline(&self, timing: &Timing, rules: &Rules, watched_since: Option<Instant>) -> Instant {
         let moments = [
             self.replace_at(rules),
-            self.unanswered.front().map(|(_, until)| *until),
+            self.awaited.front().map(|request| request.until),
             self.no_pong_at(timing),
             self.heartbeat_at(rules),
             self.mute_at(rules, watched_since),
@@ -202,7 +235,16 @@ impl Link {
     }
 
     fn replace_at(&self, rules: &Rules) -> Option<Instant> {
-        rules.lifetime.map(|lifetime| self.since + lifetime)
+        Some(self.turn.unwrap_or(self.since + rules.lifetime?))
+    }
+
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// Keeps the connection until its replacement has its turn.
+    pub(super) fn set_turn(&mut self, turn: Instant) {
+        self.turn = Some(turn);
     }
 
     fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {

@@ -11,6 +11,7 @@ mod event;
 mod hours;
 mod link;
 mod metrics;
+mod pacer;
 mod redactor;
 mod reporter;
 mod session;
@@ -32,6 +33,7 @@ use crate::{
     venue::{self, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
+use pacer::ConnectPacer;
 use status::StatusWriter;
 use std::{io, ops::Range};
 use tokio::{sync::watch, task::JoinSet};
@@ -55,7 +57,8 @@ pub trait Sink: Send {
 #[derive(Debug)]
 pub struct Feed {
     config: config::Feed,
-    message_bytes_max: usize,
+    /// Instead of what the venue needs.
+    message_bytes_max: Option<usize>,
     timing: Timing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
@@ -67,6 +70,15 @@ impl Feed {
     /// # Errors
     /// [`VenueError`] where they do not fit.
     pub fn new(config: &config::Feed, limits: &config::Limits, now: Now) -> Result<Self, VenueError> {
+        let needed = config.connection_count();
+        if needed > config.connections_max {
+            return Err(VenueError::TooManyConnections {
+                count: config.symbols.len(),
+                needed,
+                max: config.connections_max,
+                venue: config.venue.name,
+            });
+        }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
             venue(config, config.url.as_deref(), range.clone())?;
@@ -105,6 +117,7 @@ impl Feed {
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
         let ranges: Vec<_> = self.config.connections().collect();
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
+        let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
         let mut connections = JoinSet::new();
         for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
             let setup = ConnectionSetup {
@@ -120,7 +133,10 @@ impl Feed {
                 mute_after: self.config.mute_after,
                 symbols: range.len(),
                 timing: self.timing,
-                message_bytes_max: self.message_bytes_max.min((spec.message_bytes)(range.len())),
+                message_bytes_max: self.message_bytes_max.unwrap_or_else(|| (spec.message_bytes)(range.len())),
+                pacer: pacer.clone(),
+                place,
+                connections: ranges.len(),
                 metrics: metrics.clone(),
                 status: writer,
             };

@@ -8,11 +8,15 @@ use super::{
     backoff::Backoff,
     event::{Action, Ending, Event},
     link::Link,
+    pacer::ConnectPacer,
     timing::Timing,
 };
 use crate::venue::Rules;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// The longest wait that a venue may ask for: the first bans last minutes, and a header must not stop a feed for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
@@ -23,6 +27,7 @@ pub(super) struct Session {
     timing: Timing,
     rules: Rules,
     backoff: Backoff,
+    pacer: ConnectPacer,
     random: SmallRng,
     /// Since when silence is an outage; `None` while it is normal.
     watched_since: Option<Instant>,
@@ -31,8 +36,10 @@ pub(super) struct Session {
 
 #[derive(Debug)]
 enum Stage {
-    /// Until the next attempt.
+    /// Until the next attempt may begin.
     Waiting { until: Instant },
+    /// Until this connection's turn among those of its feed.
+    Queued { until: Instant },
     /// The attempt runs until then.
     Connecting { until: Instant },
     /// There is a connection.
@@ -40,12 +47,13 @@ enum Stage {
 }
 
 impl Session {
-    /// A session that connects at once. The seed spreads its waits.
-    pub(super) fn new(timing: Timing, rules: Rules, seed: u64, now: Instant) -> Self {
+    /// A session that connects as soon as it has its turn. The seed spreads its waits.
+    pub(super) fn new(timing: Timing, rules: Rules, pacer: ConnectPacer, seed: u64, now: Instant) -> Self {
         Self {
             timing,
             rules,
             backoff: Backoff::new(timing.backoff_first, timing.backoff_max),
+            pacer,
             random: SmallRng::seed_from_u64(seed),
             watched_since: Some(now),
             stage: Stage::Waiting { until: now },
@@ -56,9 +64,14 @@ impl Session {
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
         match (event, &mut self.stage) {
             (Event::Due, Stage::Waiting { until }) if *until <= now => {
-                self.stage = Stage::Connecting { until: now + self.timing.connect };
-                Action::Connect
+                let turn = self.pacer.take_turn(now);
+                if turn <= now {
+                    return self.connect(now);
+                }
+                self.stage = Stage::Queued { until: turn };
+                Action::Nothing
             }
+            (Event::Due, Stage::Queued { until }) if *until <= now => self.connect(now),
             (Event::Due, Stage::Connecting { until }) if *until <= now => {
                 self.leave(DisconnectReason::ConnectTimeout, None, now)
             }
@@ -81,18 +94,53 @@ impl Session {
                     }
                     action
                 }
+                Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(now),
                 Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
             },
             _ => Action::Nothing,
         }
     }
 
+    /// Takes events in their order, up to the first that asks for something. The others stay.
+    pub(super) fn on_all(&mut self, events: &mut VecDeque<Event>, now: Instant) -> Action {
+        while let Some(event) = events.pop_front() {
+            let action = self.on(event, now);
+            if action != Action::Nothing {
+                return action;
+            }
+        }
+        Action::Nothing
+    }
+
     /// When [`Event::Due`] is due.
     pub(super) fn deadline(&self) -> Instant {
         match &self.stage {
-            Stage::Waiting { until } | Stage::Connecting { until } => *until,
+            Stage::Waiting { until } | Stage::Queued { until } | Stage::Connecting { until } => *until,
             Stage::Connected(link) => link.deadline(&self.timing, &self.rules, self.watched_since),
         }
+    }
+
+    fn connect(&mut self, now: Instant) -> Action {
+        self.stage = Stage::Connecting { until: now + self.timing.connect };
+        Action::Connect
+    }
+
+    /// The connection has reached its age. It serves on until its turn to connect again, so that its symbols do not
+    /// wait for the attempts of other connections.
+    fn replace(&mut self, now: Instant) -> Action {
+        let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
+        if !link.has_turn() {
+            let turn = self.pacer.take_turn(now);
+            link.set_turn(turn);
+            if turn > now {
+                return Action::Nothing;
+            }
+        }
+        let action = self.leave(DisconnectReason::Lifetime, None, now);
+        if let (Action::Leave { retry_in: Duration::ZERO, .. }, Stage::Waiting { until }) = (&action, &self.stage) {
+            self.stage = Stage::Queued { until: *until };
+        }
+        action
     }
 
     fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
@@ -119,3 +167,11 @@ mod tests;
 #[cfg(test)]
 #[path = "keepalive_tests.rs"]
 mod keepalive_tests;
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod answer_tests;
+
+#[cfg(test)]
+#[path = "turn_tests.rs"]
+mod turn_tests;

@@ -16,20 +16,27 @@ pub(super) const RULES: Rules = Rules {
     heartbeat_timeout: None,
 };
 
+/// Every request is granted.
+pub(super) const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() };
+
 /// A session, its simulated clock and what it did so far.
 pub(super) struct Course {
-    session: Session,
+    pub(super) session: Session,
     pub(super) now: Instant,
 }
 
 impl Course {
-    fn new(rules: Rules) -> Self {
-        let now = Instant::now();
-        Self { session: Session::new(Timing::default(), rules, 7, now), now }
+    pub(super) fn new(rules: Rules) -> Self {
+        Self::paced(rules, ConnectPacer::new(Duration::ZERO), Instant::now())
+    }
+
+    /// A session that shares its pacer with others.
+    pub(super) fn paced(rules: Rules, pacer: ConnectPacer, now: Instant) -> Self {
+        Self { session: Session::new(Timing::default(), rules, pacer, 7, now), now }
     }
 
     /// A session with an open connection on which `requests` are to be sent.
-    fn connected(rules: Rules, requests: u64) -> Self {
+    pub(super) fn connected(rules: Rules, requests: u64) -> Self {
         let mut course = Self::new(rules);
         assert_eq!(course.next().1, Action::Connect);
         assert_eq!(course.on(Event::Connected(self::requests(requests))), Action::Nothing);
@@ -40,7 +47,7 @@ impl Course {
     pub(super) fn live(rules: Rules) -> Self {
         let mut course = Self::connected(rules, 1);
         assert_eq!(course.next().1, Action::Send("1".to_owned()));
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
+        assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
         course
     }
 
@@ -52,7 +59,7 @@ impl Course {
         self.on(Event::Message(message))
     }
 
-    fn lost(&mut self, reason: DisconnectReason) -> Action {
+    pub(super) fn lost(&mut self, reason: DisconnectReason) -> Action {
         self.on(Event::Disconnected { reason, retry_after: None })
     }
 
@@ -64,7 +71,7 @@ impl Course {
     }
 
     /// Lets time pass with data each second.
-    fn data_for(&mut self, span: Duration) {
+    pub(super) fn data_for(&mut self, span: Duration) {
         for _ in 0..=span.as_secs() {
             assert_eq!(self.message(Message::Data), Action::Nothing);
             self.now += SECOND;
@@ -73,7 +80,7 @@ impl Course {
 }
 
 pub(super) fn requests(count: u64) -> Vec<Request> {
-    (1..=count).map(|id| Request { id, text: Some(id.to_string()) }).collect()
+    (1..=count).map(|id| Request::send(id, id.to_string())).collect()
 }
 
 pub(super) fn reason(action: Action) -> Option<DisconnectReason> {
@@ -93,38 +100,15 @@ fn requests_are_paced_and_the_feed_is_live_when_all_are_granted() {
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing);
     assert_eq!(course.message(Message::Acknowledged(3)), Action::Nothing, "the same answer twice is one");
     assert_eq!(course.message(Message::Acknowledged(99)), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
+    assert_eq!(course.message(Message::Acknowledged(2)), LIVE);
     assert_eq!(course.message(Message::Acknowledged(2)), Action::Nothing);
 }
 
 #[test]
 fn a_connection_without_requests_is_live_at_once() {
     let mut course = Course::connected(RULES, 0);
-    assert_eq!(course.next(), (Duration::ZERO, Action::Live { refused: vec![] }));
+    assert_eq!(course.next(), (Duration::ZERO, LIVE));
     assert!(course.next().0 > Duration::ZERO, "and does not spin");
-}
-
-#[test]
-fn an_unanswered_request_is_a_loss_even_while_data_flow() {
-    let mut course = Course::connected(RULES, 1);
-    course.next();
-    course.data_for(Timing::default().acknowledgement - SECOND);
-    assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
-}
-
-#[test]
-fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
-    let mut course = Course::connected(RULES, 2);
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Refused(Some(1))), Action::Nothing);
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![1] });
-
-    let mut course = Course::connected(RULES, 2);
-    course.next();
-    course.next();
-    assert_eq!(course.message(Message::Refused(None)), Action::Nothing);
-    assert_eq!(reason(course.message(Message::Refused(None))), Some(DisconnectReason::Refused));
 }
 
 #[test]
@@ -233,20 +217,20 @@ fn requests_that_follow_an_answer_are_sent_before_the_feed_is_live() {
     // The venue speaks first, and perhaps before anything was due.
     let mut course = Course::new(RULES);
     course.next();
-    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    course.on(Event::Connected(vec![Request::wait_for(0)]));
     course.on(Event::Ask(requests(2)));
     assert_eq!(course.message(Message::Acknowledged(0)), Action::Nothing);
     assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
     assert_eq!(course.message(Message::Acknowledged(1)), Action::Nothing);
     assert_eq!(course.next().1, Action::Send("2".to_owned()));
-    assert_eq!(course.message(Message::Acknowledged(2)), Action::Live { refused: vec![] });
+    assert_eq!(course.message(Message::Acknowledged(2)), LIVE);
 }
 
 #[test]
 fn a_venue_that_never_speaks_first_is_left() {
     let mut course = Course::new(RULES);
     course.next();
-    course.on(Event::Connected(vec![Request { id: 0, text: None }]));
+    course.on(Event::Connected(vec![Request::wait_for(0)]));
     assert_eq!(reason(course.next().1), Some(DisconnectReason::Unacknowledged));
 }
 
@@ -311,7 +295,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
         assert_eq!(course.next().1, Action::Connect);
         course.on(Event::Connected(requests(1)));
         course.next();
-        assert_eq!(course.message(Message::Acknowledged(1)), Action::Live { refused: vec![] });
+        assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
     }
     assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
 }
@@ -319,7 +303,7 @@ fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
-    fn any_course_goes_on(steps in prop::collection::vec((0_u8..18, 0_u64..40_000), 1..200)) {
+    fn any_course_goes_on(steps in prop::collection::vec((0_u8..20, 0_u64..40_000), 1..200)) {
         let ping = Some(Ping { every: 20 * SECOND, text: "ping" });
         let rules = if steps.len() % 2 == 0 { RULES } else { Rules { ping, heartbeat_timeout: Some(10 * SECOND), ..RULES } };
         let mut course = Course::new(rules);
@@ -339,6 +323,7 @@ proptest! {
                 12 => course.message(Message::Control),
                 13 => course.message(Message::Gap),
                 14 => course.on(Event::Unreadable),
+                15 => course.message(Message::Superseded(millis % 4)),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,
             };

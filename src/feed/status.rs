@@ -158,7 +158,8 @@ impl FeedStatus {
         self.state_rx.wait_for(|current| *current == state).await.is_ok()
     }
 
-    /// All that operators may know: sums and the newest of all connections; since when and why of the worst one.
+    /// All that operators may know: sums and the newest of all connections; since when and why of the worst one. Where
+    /// several are the worst, the one that has been so for longest counts.
     pub fn report(&self) -> FeedReport {
         let states = self.board.states();
         let state = worst(&states);
@@ -174,9 +175,11 @@ impl FeedStatus {
             messages: Vec::new(),
             troubles: Vec::new(),
         };
+        let mut oldest = None;
         for (journal, connection) in self.journals.iter().zip(&states) {
             let journal = lock(journal);
-            if *connection == state && journal.since >= report.since {
+            if *connection == state && oldest.is_none_or(|oldest| journal.since < oldest) {
+                oldest = Some(journal.since);
                 report.since = journal.since;
                 report.reason.clone_from(&journal.reason);
             }
@@ -340,7 +343,9 @@ mod tests {
         let report = status.report();
         assert_eq!((report.since.0, report.reason.as_deref(), report.connections_up), (3, Some("io"), 1));
         assert_eq!(report.messages.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["1", "2"]);
-        first.set(FeedState::Failed, None, UnixMicros(6));
+        first.set(FeedState::Failed, Some("tls".to_owned()), UnixMicros(6));
         assert_eq!(status.verdict(), FeedState::Failed);
+        let report = status.report();
+        assert_eq!((report.since.0, report.reason.as_deref()), (3, Some("io")), "it has failed since the first failed");
     }
 }

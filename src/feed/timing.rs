@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How long a feed waits for what.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
+    /// Instead of the venue's own time between two attempts of a feed to connect.
+    pub between_connects: Option<Duration>,
     /// For a websocket to open, name look-up and TLS among it: venues answer within a second, from far away within
     /// three.
     pub connect: Duration,
@@ -26,8 +28,8 @@ pub struct Timing {
     pub stable_after: Duration,
     /// The longest first wait after a failure.
     pub backoff_first: Duration,
-    /// The longest wait after many: an outage of a venue should not last a minute longer for us. With the jitter it is
-    /// far from any venue's limit on attempts, such as 300 in five minutes.
+    /// The longest wait after many: an outage of a venue should not last a minute longer for us. The feed's connections
+    /// share the venue's limit on attempts, which [`Spec::between_connects`](crate::venue::Spec) keeps.
     pub backoff_max: Duration,
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue
     /// that is asked again and again with a wrong key may lock the account.
@@ -40,6 +42,7 @@ impl Default for Timing {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
+            between_connects: None,
             connect: seconds(10),
             acknowledgement: seconds(10),
             send: seconds(5),

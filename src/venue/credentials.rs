@@ -46,6 +46,36 @@ impl Credentials {
     }
 }
 
+/// The keys that a venue requires, with an example of the variables that hold them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsRule {
+    /// None: the data are public.
+    Public,
+    /// A key.
+    Key {
+        /// A variable for the key.
+        key_env: &'static str,
+    },
+    /// A key and its secret.
+    KeyAndSecret {
+        /// A variable for the key.
+        key_env: &'static str,
+        /// A variable for the secret.
+        secret_env: &'static str,
+    },
+}
+
+impl CredentialsRule {
+    /// How to set what is required, as the second half of a sentence.
+    pub(super) fn how_to_set(self) -> &'static str {
+        match self {
+            Self::Public => "set none",
+            Self::Key { .. } => "name the variable that holds it with key_env",
+            Self::KeyAndSecret { .. } => "name the variables that hold it with key_env and secret_env",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Why the settings of a feed do not fit its venue.
 
+use super::CredentialsRule;
 use crate::market::Symbol;
 
 /// The longest name that a venue may have for a symbol, in bytes: the longest known one has 40.
@@ -47,11 +48,25 @@ pub enum VenueError {
         /// The venue.
         venue: &'static str,
     },
+    /// The symbols need more connections than the feed may open.
+    #[error("{count} symbols need {needed} connections to {venue}, and the feed may open {max}")]
+    TooManyConnections {
+        /// The number of symbols.
+        count: usize,
+        /// The connections that carry them.
+        needed: usize,
+        /// The most that the feed may open.
+        max: usize,
+        /// The venue.
+        venue: &'static str,
+    },
     /// The venue requires a key, and the feed has none.
-    #[error("{venue} requires a key: name the variables that hold it with key_env and secret_env")]
+    #[error("{venue} requires a key: {}", rule.how_to_set())]
     NoCredentials {
         /// The venue.
         venue: &'static str,
+        /// What it requires.
+        rule: CredentialsRule,
     },
     /// An address that cannot be a websocket's.
     #[error("`{url}` is not the address of a websocket; write wss://host:port/path")]
@@ -67,7 +82,25 @@ impl VenueError {
         match self {
             Self::NamesMeet { second, .. } => Some(second),
             Self::NotDerivable { symbol, .. } | Self::BadName { symbol, .. } => Some(symbol),
-            Self::TooManySymbols { .. } | Self::NoCredentials { .. } | Self::BadUrl { .. } => None,
+            Self::TooManySymbols { .. }
+            | Self::TooManyConnections { .. }
+            | Self::NoCredentials { .. }
+            | Self::BadUrl { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_names_the_settings_that_the_venue_requires() {
+        let error = |rule| VenueError::NoCredentials { venue: "examplex", rule }.to_string();
+        let key_alone = CredentialsRule::Key { key_env: "KEY" };
+        assert_eq!(error(key_alone), "examplex requires a key: name the variable that holds it with key_env");
+        let both = CredentialsRule::KeyAndSecret { key_env: "KEY", secret_env: "SECRET" };
+        let expected = "examplex requires a key: name the variables that hold it with key_env and secret_env";
+        assert_eq!(error(both), expected);
     }
 }

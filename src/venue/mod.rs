@@ -15,11 +15,11 @@ mod alpaca;
 mod binance;
 mod sim;
 
-pub use credentials::{Credentials, Secret};
+pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Venue};
-pub use spec::{AssetClass, CredentialsRule, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
+pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Silence, Venue};
+pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.

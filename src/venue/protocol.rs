@@ -28,8 +28,12 @@ pub trait Venue: Send {
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError>;
 
     /// The symbols that the venue has refused on this connection, once it has answered all requests. All others are
-    /// granted.
+    /// granted. Where all are refused, the connection is left.
     fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
+
+    /// The venue did not answer the request with this id, for which [`Silence::Refuses`] holds. Called before
+    /// [`Venue::refused`]; the kit's `refused(Some(id), …)` records it.
+    fn unanswered(&mut self, _id: u64) {}
 }
 
 /// What frames contain.
@@ -39,8 +43,10 @@ pub struct Batch {
     pub updates: Vec<Update>,
     /// The requests to send next.
     pub requests: Vec<Request>,
-    /// More answers of the same frame, where it answers several requests.
+    /// The earlier answers of the same frame, where it answers several requests, oldest first.
     pub answers: Vec<Message>,
+    /// Whether the frame refuses a symbol, so that operators see the venue's words.
+    pub refuses_symbol: bool,
     /// The number of trades that may not set the last price, by their conditions.
     pub ineligible: u64,
     /// What was dropped, by reason.
@@ -54,6 +60,31 @@ pub struct Request {
     pub id: u64,
     /// The text frame to send. `None` sends nothing and waits for what the venue says by itself.
     pub text: Option<String>,
+    /// What the venue's silence means.
+    pub silence: Silence,
+}
+
+impl Request {
+    /// A text frame that the venue always answers.
+    pub fn send(id: u64, text: String) -> Self {
+        Self { id, text: Some(text), silence: Silence::Disconnects }
+    }
+
+    /// Sends nothing, and waits for what the venue says by itself.
+    pub fn wait_for(id: u64) -> Self {
+        Self { id, text: None, silence: Silence::Disconnects }
+    }
+}
+
+/// What it means that a venue does not answer a request in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// The answer is lost: the connection counts as broken.
+    Disconnects,
+    /// The venue refuses the request: it answers only what it accepts.
+    Refuses,
+    /// The venue accepts the request as soon as it is sent: it does not answer such requests.
+    Accepts,
 }
 
 /// Without its text, which may contain a secret.
@@ -99,6 +130,9 @@ pub enum Message {
     Acknowledged(u64),
     /// The request with this id is refused; without an id it is the oldest unanswered one.
     Refused(Option<u64>),
+    /// The request with this id was refused, and requests in [`Batch::requests`] ask for its symbols again. It counts
+    /// neither as accepted nor as refused.
+    Superseded(u64),
     /// A heartbeat, an answer to a ping, or a part of an answer: it proves the transport, not the data.
     Control,
     /// The venue ends this connection.

@@ -1,9 +1,9 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, Venue, VenueError};
+use super::{Credentials, CredentialsRule, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
-use std::{fmt, io, ops::RangeInclusive, pin::Pin};
+use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
 /// A venue: its name, its limits, and how to speak with it.
 #[derive(Debug)]
@@ -20,8 +20,12 @@ pub struct Spec {
     pub credentials: CredentialsRule,
     /// The most symbols that one connection carries.
     pub symbols_per_connection: usize,
-    /// The most connections that the venue accepts from one account or address.
+    /// The most connections that the venue accepts from one account, or from one address where it needs no key. Feeds
+    /// with one key and one URL share them.
     pub connections_max: usize,
+    /// The shortest time between two attempts of a feed to connect, from the venue's limit on the attempts of an
+    /// address.
+    pub between_connects: Duration,
     /// The longest message that the venue sends on a connection with this many symbols, in bytes.
     pub message_bytes: fn(usize) -> usize,
     /// Symbols for examples.
@@ -32,6 +36,8 @@ pub struct Spec {
     pub options: &'static [&'static VenueOption],
     /// The venue's name of a symbol. `None` where it does not follow from the symbol.
     pub derive: fn(&Symbol) -> Option<String>,
+    /// The name that a symbol's data arrive under, from the name that it is asked for by. `None` where they are one.
+    pub data_name: fn(&str) -> Option<String>,
     /// Where the data come from, by the address that the configuration sets.
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
@@ -69,25 +75,6 @@ impl AssetClass {
             Self::Mixed => "mixed",
         }
     }
-}
-
-/// The keys that a venue requires, with an example of the variables that hold them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CredentialsRule {
-    /// None: the data are public.
-    Public,
-    /// A key.
-    Key {
-        /// A variable for the key.
-        key_env: &'static str,
-    },
-    /// A key and its secret.
-    KeyAndSecret {
-        /// A variable for the key.
-        key_env: &'static str,
-        /// A variable for the secret.
-        secret_env: &'static str,
-    },
 }
 
 /// A setting of one venue: a number.

@@ -45,7 +45,12 @@ fn each_broken_file_has_its_message() {
             fs::write(&expected, &message).unwrap();
         }
         let expected = fs::read_to_string(&expected).unwrap_or_default();
-        assert_eq!(message, expected, "the message of {}, left, is not what its .txt says", file.display());
+        assert_eq!(
+            message,
+            expected,
+            "the message of {}, left, is not what its .txt says; TICKFAN_BLESS=1 rewrites it",
+            file.display()
+        );
     }
 }
 
@@ -65,7 +70,7 @@ fn without_a_file_it_is_the_simulator_with_every_default() {
     );
     assert_eq!((config.limits.streams, config.limits.connections), (100_000, 4096));
     assert_eq!((config.limits.head_timeout, config.limits.head_bytes), (Duration::from_secs(10), 16 << 10));
-    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, 16 << 20));
+    assert_eq!((config.limits.symbols_per_stream, config.limits.venue_message_bytes), (500, None));
     let [feed] = config.feeds.as_slice() else { panic!("one feed") };
     assert_eq!((feed.name.as_str(), feed.venue.name), ("sim", "sim"));
     assert_eq!(feed.venue.options.iter().map(|option| feed.options.get(option)).collect::<Vec<_>>(), [100.0]);
@@ -107,7 +112,7 @@ fn a_full_file_is_read() {
     );
     assert_eq!(config.feeds[1].symbols[1].symbol.as_str(), "BRK.B");
     assert_eq!((config.fanout.ring, config.limits.streams), (16, 1000));
-    assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (5 << 20, 8192));
+    assert_eq!((config.limits.venue_message_bytes, config.limits.head_bytes), (Some(5 << 20), 8192));
     assert_eq!(config.limits.connections, 4096, "what the file leaves out keeps its default");
 }
 
@@ -124,6 +129,7 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
         mute_after = "1m"
         [[feed]]
         venue = "alpaca"
+        url = "wss://stream.data.alpaca.markets/v2/test"
         key_env = "ALPACA_KEY"
         secret_env = "ALPACA_SECRET"
         symbols = ["FAKEPACA"]
@@ -171,7 +177,9 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
             ))
         }
         Setting::Count { range, .. } => Some(plain(range, &|value| value.to_string())),
-        Setting::Bytes { range, .. } => Some(plain(range, &|value| show_bytes(value as u64))),
+        Setting::Bytes { range, .. } | Setting::BytesOrAuto { range, .. } => {
+            Some(plain(range, &|value| show_bytes(value as u64)))
+        }
         Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } => None,
     }
 }
@@ -220,7 +228,10 @@ fn each_default_is_within_its_range_and_has_a_reason() {
         let fits = match &key.setting {
             Setting::Duration { default, range, .. } => range.contains(default),
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
-            Setting::Address { .. } | Setting::Nets { .. } | Setting::DurationOrAuto { .. } => true,
+            Setting::Address { .. }
+            | Setting::Nets { .. }
+            | Setting::DurationOrAuto { .. }
+            | Setting::BytesOrAuto { .. } => true,
             Setting::Strings { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
@@ -286,7 +297,8 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     };
     let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
     assert_eq!(connections(512, "").len(), 1);
-    assert_eq!(connections(513, ""), [0..256, 256..513], "evenly");
+    assert_eq!(connections(513, ""), [0..512, 512..513], "full connections first");
+    assert_eq!(connections(1_100, "")[..2], connections(1_101, "")[..2], "a new symbol changes the last one alone");
     assert_eq!(connections(8 * 512, "").len(), 8);
     assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
     let error = load(8 * 512 + 1, "").unwrap_err();
@@ -301,6 +313,29 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     assert!(error.ends_with("set connections_max = 2"), "{error}");
     let error = load(64 * 512 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
+}
+
+#[test]
+fn feeds_of_one_account_stay_within_its_connections_together() {
+    let feed = |name: &str, more: &str| {
+        format!(
+            "[[feed]]\nname = \"{name}\"\nvenue = \"alpaca\"\nkey_env = \"{more}K\"\nsecret_env = \"S\"\nsymbols = [\"{}\"]\n",
+            name.to_uppercase()
+        )
+    };
+    let read = |name: &str, text: String| {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
+        fs::write(&path, text).unwrap();
+        let variables = [("K", "one"), ("OTHERK", "two"), ("S", "hush")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
+    };
+    assert!(read("accounts", feed("a", "") + &feed("b", "OTHER")).is_ok());
+    let apart = feed("a", "") + &feed("b", "") + "url = \"wss://stream.example/v2/sip\"\n";
+    assert!(read("addresses", apart).is_ok(), "each address has its own limit");
+    let error = read("account", feed("a", "") + &feed("b", "")).unwrap_err();
+    assert!(error.starts_with("the feeds with one key open 2 connections to alpaca\n"), "{error}");
+    assert!(error.contains("alpaca accepts 1 from one account"), "{error}");
 }
 
 #[test]
@@ -366,6 +401,19 @@ fn a_contradiction_is_the_files_only_while_nothing_else_has_changed_it() {
     assert!(error.contains("same_listeners.toml:3:16"), "{error}");
     let error = set_variable("TICKFAN_FANOUT_MAX_LAG".into(), "20s").unwrap_err();
     assert!(error.starts_with("`ring_age` (10s) is shorter than `max_lag` (20s)\n   = "), "{error}");
+}
+
+#[test]
+fn a_venues_message_limit_is_a_size_or_auto() {
+    let load = |value: &str| load_text("message", format!("[limits]\nvenue_message_bytes = {value}"));
+    for (value, limit) in [("\"auto\"", None), ("\"1MiB\"", Some(1 << 20)), ("4096", Some(4_096))] {
+        assert_eq!(load(value).unwrap().limits.venue_message_bytes, limit, "{value}");
+    }
+    let error = load("true").unwrap_err();
+    assert!(
+        error.contains("must be \"auto\", a number of bytes, or a string with a size, not true or false"),
+        "{error}"
+    );
 }
 
 #[test]

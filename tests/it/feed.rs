@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
@@ -23,6 +23,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 fn timing() -> Timing {
     let backoff = Duration::from_millis(20);
     Timing {
+        between_connects: Some(Duration::ZERO),
         publish_every: Duration::from_millis(5),
         backoff_first: backoff,
         backoff_max: backoff,
@@ -40,7 +41,7 @@ fn limits() -> config::Limits {
         write_timeout: Duration::from_secs(10),
         symbols_per_stream: 1,
         replay_bytes: 1024,
-        venue_message_bytes: MESSAGE_BYTES_MAX,
+        venue_message_bytes: Some(MESSAGE_BYTES_MAX),
     }
 }
 
@@ -115,7 +116,11 @@ impl Rig {
     }
 
     fn run(config: &config::Feed, timing: Timing) -> Self {
-        let feed = Feed::new(config, &limits(), Now::read()).unwrap().with_timing(timing);
+        Self::within(config, &limits(), timing)
+    }
+
+    fn within(config: &config::Feed, limits: &config::Limits, timing: Timing) -> Self {
+        let feed = Feed::new(config, limits, Now::read()).unwrap().with_timing(timing);
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
@@ -339,6 +344,30 @@ async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_
 }
 
 #[tokio::test]
+async fn rule_10_the_longest_message_is_what_the_venue_needs_unless_the_configuration_says_otherwise() {
+    let spec = venue::find("sim").unwrap();
+    let need = (spec.message_bytes)(2);
+    for (limit, bytes, fits) in
+        [(None, need, true), (None, need + 1, false), (Some(2 * need), 2 * need, true), (Some(4_096), 4_097, false)]
+    {
+        let venue = Venue::bind().await;
+        let limits = config::Limits { venue_message_bytes: limit, ..limits() };
+        let config =
+            config::Feed { url: Some(venue.url.clone()), ..config::Feed::new(spec, listed(&["AAPL", "MSFT"])) };
+        let rig = Rig::within(&config, &limits, timing());
+        let mut peer = grant(&venue).await;
+        // The feed may close the connection while the rest of the message is still on its way.
+        let _ = peer.socket.send(Message::text("x".repeat(bytes))).await;
+        if fits {
+            rig.dropped("json", 1).await;
+        } else {
+            rig.counted("disconnects_total{feed=\"test\",reason=\"oversize\"}", "1").await;
+        }
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn rule_10_a_message_over_the_limit_in_fragments_is_no_way_around() {
     let (mut rig, venue) = Rig::against(timing()).await;
     let mut stream = grant(&venue).await.socket.into_inner();
@@ -548,6 +577,9 @@ async fn rule_7_a_venue_that_answers_for_each_symbol_refuses_one_and_grants_the_
     send_trade(&mut peer, 1).await;
     assert_eq!(rig.prices(1).await, ["1"]);
     assert_eq!(rig.status.state(), FeedState::Connecting, "not before all is answered");
+    let troubles = rig.status.report().troubles;
+    let [refusal] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert!(refusal.what == "a symbol was refused" && refusal.text.contains("AAPL"), "{refusal:?}");
     peer.send(r#"{"op":"ack","id":1,"symbol":"MSFT"}"#).await;
     assert_eq!(rig.refused().await, refusals([0], Reason::NotGranted));
     rig.reached(FeedState::Live).await;
@@ -569,18 +601,59 @@ async fn a_batch_that_is_refused_for_one_symbol_is_asked_for_again_in_halves() {
     rig.stop().await;
 }
 
-/// Accepts a connection of a Binance feed, and grants its requests for these symbols.
-async fn grant_streams(venue: &Venue, symbols: usize) -> (Connection, String) {
+#[tokio::test]
+async fn a_batch_of_bad_symbols_alone_is_refused_as_a_whole_however_often_it_was_halved() {
+    let (mut rig, venue) = Rig::against(timing()).await;
     let mut peer = venue.accept().await;
-    let mut first = String::new();
-    for id in 1..=symbols.div_ceil(100) {
-        let request = peer.text().await;
-        if id == 1 {
-            first = request;
+    peer.text().await;
+    peer.send(r#"{"op":"split","id":1}"#).await;
+    peer.text().await;
+    peer.text().await;
+    peer.send(r#"{"op":"split","id":2}"#).await;
+    peer.send(r#"{"op":"split","id":3}"#).await;
+    assert_eq!(rig.refused().await, refusals([0, 1], Reason::NotGranted));
+    rig.reached(FeedState::Failed).await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"refused\"}", "1").await;
+    rig.stop().await;
+}
+
+/// Accepts a connection of a Binance feed with 600 symbols, and grants its requests. The first connection is full.
+async fn grant_streams(venue: &Venue) -> (Connection, String) {
+    let mut peer = venue.accept().await;
+    let first = peer.text().await;
+    let requests = if first.contains("c0usdt@trade") { 6 } else { 1 };
+    for id in 1..=requests {
+        if id > 1 {
+            peer.text().await;
         }
         peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
     }
     (peer, first)
+}
+
+#[test]
+fn a_feed_that_needs_more_connections_than_it_may_open_is_an_error() {
+    let names: Vec<String> = (0..513).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let feed = config::Feed::new(venue::find("binance").unwrap(), listed(&names));
+    assert!(Feed::new(&feed, &limits(), Now::read()).is_ok());
+    let one = config::Feed { connections_max: 1, ..feed };
+    let error = Feed::new(&one, &limits(), Now::read()).unwrap_err();
+    assert_eq!(error.to_string(), "513 symbols need 2 connections to binance, and the feed may open 1");
+}
+
+#[tokio::test]
+async fn the_connections_of_a_feed_are_opened_at_the_pace_of_the_venue() {
+    let venue = Venue::bind().await;
+    let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = Rig::start("binance", Some(venue.url.clone()), &names, Timing { between_connects: None, ..timing() });
+    let _one = venue.accept().await;
+    let started = Instant::now();
+    let _two = venue.accept().await;
+    let between = venue::find("binance").unwrap().between_connects;
+    assert!(started.elapsed() > between / 2, "{:?}", started.elapsed());
+    rig.stop().await;
 }
 
 #[tokio::test]
@@ -589,8 +662,8 @@ async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_on
     let names: Vec<String> = (0..600).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
-    let one = grant_streams(&venue, 300).await;
-    let two = grant_streams(&venue, 300).await;
+    let one = grant_streams(&venue).await;
+    let two = grant_streams(&venue).await;
     let (low, high) = if one.1.contains("c0usdt@trade") { (one.0, two.0) } else { (two.0, one.0) };
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;
@@ -601,13 +674,13 @@ async fn rule_7_a_feed_with_several_connections_loses_only_the_symbols_of_the_on
     rig.lost_by("io").await;
     rig.counted("up{feed=\"test\"}", "0").await;
     rig.reached(FeedState::Failed).await;
-    assert_eq!(rig.status.verdict(), FeedState::Live, "it serves half of its symbols");
+    assert_eq!(rig.status.verdict(), FeedState::Live, "it serves the symbols of the other one");
     let mut high = high;
     high.send(r#"{"stream":"c599usdt@trade","data":{"e":"trade","s":"C599USDT","t":1,"p":"7","q":"1","T":1723161255342000,"m":true}}"#).await;
     let updates = rig.updates().await;
     assert_eq!(updates.iter().map(|update| update.symbol).collect::<Vec<_>>(), [FeedSymbol(599)]);
 
-    let (_low, first) = grant_streams(&venue, 300).await;
+    let (_low, first) = grant_streams(&venue).await;
     assert!(first.contains("c0usdt@trade"), "the other connection has its symbols still");
     rig.reached(FeedState::Live).await;
     rig.counted("up{feed=\"test\"}", "1").await;

@@ -43,8 +43,12 @@ fn case(key: &Key) -> fn() {
 /// Lists have a limit too, of their own length: `tests/it/config.rs` reaches those.
 #[test]
 fn rule_10_each_limit_of_the_configuration_is_reached() {
-    let is_limit =
-        |key: &&Key| matches!(key.setting, Setting::Duration { .. } | Setting::Count { .. } | Setting::Bytes { .. });
+    let is_limit = |key: &&Key| match key.setting {
+        Setting::Duration { .. } | Setting::Count { .. } | Setting::Bytes { .. } | Setting::BytesOrAuto { .. } => true,
+        Setting::DurationOrAuto { .. } | Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } => {
+            false
+        }
+    };
     thread::scope(|scope| {
         for key in KEYS.iter().filter(is_limit) {
             thread::Builder::new()

@@ -73,7 +73,7 @@ impl Default for Setup {
                 write_timeout: PATIENCE,
                 symbols_per_stream: 3,
                 replay_bytes: 64 * 1024,
-                venue_message_bytes: 1024,
+                venue_message_bytes: None,
             },
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
         }

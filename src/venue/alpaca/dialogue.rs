@@ -4,8 +4,8 @@
 use crate::{
     market::{FeedSymbol, Reason},
     venue::{
-        Failure, Message, Request,
-        kit::{Asked, Form, Names, Subscription, Verdict},
+        Failure, Message, Request, Silence,
+        kit::{Form, Names, Subscription},
     },
 };
 
@@ -16,10 +16,14 @@ pub(super) const LOGIN: u64 = 1;
 
 /// The longest request, in bytes: some 500 symbols in each of two channels, and far below any limit of a server.
 const REQUEST_BYTES_MAX: usize = 12_000;
-/// How often the symbols that an answer lacks are asked for again: a lost one is granted then, a refused one never.
-const ROUNDS_MAX: u32 = 2;
 
-static FORM: Form<Channels> = Form { first_id: 2, fit, write: subscribe };
+static FORM: Form<Channels> = Form {
+    first_id: 2,
+    fit,
+    write: subscribe,
+    silence: Silence::Disconnects,
+    is_required: |channels| channels == Channels::Prices,
+};
 
 /// What a request asks for. Corrections and cancels come by themselves with trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,7 @@ impl Dialogue {
     /// Asks for the prices of all symbols.
     pub(super) fn begin(names: &Names) -> (Self, Vec<Request>) {
         let mut subscription = Subscription::new(&FORM, names.len());
-        let requests = subscription.ask_for_all(Channels::Prices, names);
+        let requests = subscription.restart(&[Channels::Prices], names);
         (Self { subscription, asked_for_extras: false }, requests)
     }
 
@@ -67,38 +71,20 @@ impl Dialogue {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let Some(Asked { id, kind, symbols, round, .. }) = self.subscription.take(None) else { return Message::Other };
-        let (listed, missing): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
-            symbols.into_iter().partition(|&symbol| is_listed(names.of(symbol)));
-        let is_final = round == ROUNDS_MAX;
-        if !is_final && !missing.is_empty() {
-            requests.extend(self.subscription.ask(kind, &missing, round + 1, names));
-        }
-        if kind == Channels::Prices {
-            self.subscription.judge(&listed, Verdict::Granted);
-            if is_final {
-                self.subscription.judge(&missing, Verdict::Refused(Reason::NotGranted));
-            }
-        }
-        let lacks_extras = kind == Channels::Extras && is_final && !missing.is_empty();
-        let answer = if lacks_extras { Message::Refused(Some(id)) } else { Message::Acknowledged(id) };
-        self.go_on(names, requests).unwrap_or(answer)
+        let message = self.subscription.listed(is_listed, names, requests);
+        self.go_on(names, requests).unwrap_or(message)
     }
 
     /// The oldest request is refused as a whole. One name of a bad form does not cost the others: they are asked for
     /// again in halves.
     pub(super) fn refused(&mut self, reason: Reason, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
-        let asked = self.subscription.take(None)?;
-        if asked.kind == Channels::Prices {
-            if reason == Reason::NotGranted
-                && let Some(halves) = self.subscription.halve(&asked, names)
-            {
-                requests.extend(halves);
-                return Some(Message::Acknowledged(asked.id));
-            }
-            self.subscription.judge(&asked.symbols, Verdict::Refused(reason));
-        }
-        Some(self.go_on(names, requests).unwrap_or(Message::Refused(Some(asked.id))))
+        let is_for_one = self.awaits()? == Channels::Prices && reason == Reason::NotGranted;
+        let message = if is_for_one {
+            self.subscription.refused_for_one(None, reason, names, requests)
+        } else {
+            self.subscription.refused(None, reason)
+        };
+        Some(self.go_on(names, requests).unwrap_or(message))
     }
 
     /// The symbols that are refused, and why.
@@ -119,7 +105,7 @@ impl Dialogue {
         {
             return Some(Message::Failed(Failure::Fatal(*reason)));
         }
-        requests.extend(self.subscription.ask(Channels::Extras, &granted, 0, names));
+        requests.extend(self.subscription.ask(Channels::Extras, &granted, names));
         None
     }
 }

@@ -87,8 +87,7 @@ impl<'a> Event<'a> {
         if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {
             return Ok(Message::Other);
         }
-        let name = self.S.text().ok_or(DecodeError::Shape)?;
-        let symbol = names.symbol(&name).ok_or(DecodeError::UnknownSymbol)?;
+        let symbol = names.find(self.S)?;
         let update = Update { symbol, ..Update::default() };
         let update = match kind {
             "t" => match self.trade(batch) {

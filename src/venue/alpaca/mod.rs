@@ -60,11 +60,13 @@ pub(super) static SPEC: Spec = Spec {
     credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
+    between_connects: Duration::ZERO,
     message_bytes: |symbols| MESSAGE_BYTES_MIN + symbols * ANSWER_BYTES_PER_SYMBOL,
     examples: &["AAPL", "MSFT", "BRK.B"],
     default_symbols: &[],
     options: &[],
     derive,
+    data_name: |_| None,
     origin,
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
@@ -106,7 +108,7 @@ impl Alpaca {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
         let Some(Credentials { key, secret: Some(secret) }) = setup.credentials.cloned() else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name });
+            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
         };
         Ok(Self { url, names, key, secret, stage: Stage::Connected })
     }
@@ -117,8 +119,7 @@ impl Alpaca {
                 self.stage = Stage::LogIn;
                 let login =
                     serde_json::json!({ "action": "auth", "key": self.key.expose(), "secret": self.secret.expose() });
-                let text = login.to_string();
-                batch.requests.push(Request { id: LOGIN, text: Some(text) });
+                batch.requests.push(Request::send(LOGIN, login.to_string()));
                 Message::Acknowledged(WELCOME)
             }
             ("authenticated", Stage::LogIn) => {
@@ -193,7 +194,7 @@ impl Venue for Alpaca {
 
     fn open(&mut self) -> Vec<Request> {
         self.stage = Stage::Connected;
-        vec![Request { id: WELCOME, text: None }]
+        vec![Request::wait_for(WELCOME)]
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -221,7 +222,8 @@ impl Venue for Alpaca {
 
 /// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
 fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
-    let is_answer = |message: Message| matches!(message, Message::Acknowledged(_) | Message::Refused(_));
+    let is_answer =
+        |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
     if is_answer(most) && is_answer(message) {
         answers.push(most);
         return message;
@@ -235,7 +237,7 @@ fn rank(message: Message) -> u8 {
         Message::Other => 0,
         Message::Data => 1,
         Message::Control => 2,
-        Message::Acknowledged(_) => 3,
+        Message::Acknowledged(_) | Message::Superseded(_) => 3,
         Message::Refused(_) => 4,
         Message::Closing => 5,
         Message::Gap => 6,

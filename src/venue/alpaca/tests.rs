@@ -161,7 +161,7 @@ fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     let error = |feed: &Given| crate::venue::new(&SPEC, &feed.setup()).err().unwrap();
     assert!(matches!(error(&feed(&["BTC-USD"])), VenueError::NotDerivable { .. }));
     let without_key = Given { credentials: None, ..feed(&["AAPL"]) };
-    assert_eq!(error(&without_key), VenueError::NoCredentials { venue: SPEC.name });
+    assert_eq!(error(&without_key), VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
     let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert!(crate::venue::new(&SPEC, &feed(&names[..SYMBOLS_MAX]).setup()).is_ok());

@@ -1,7 +1,7 @@
 //! Frames to updates.
 
 use crate::{
-    market::{FeedSymbol, QuoteUpdate, Sequence, Side, TradeUpdate, Update},
+    market::{QuoteUpdate, Sequence, Side, TradeUpdate, Update},
     venue::{
         Batch, DecodeError, Message,
         kit::{
@@ -65,7 +65,7 @@ impl<'a, V: Value<'a>> Event<V> {
     }
 
     fn trade(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let symbol = self.symbol(names)?;
+        let symbol = names.find(self.s)?;
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
             sequence: Sequence {
@@ -83,7 +83,7 @@ impl<'a, V: Value<'a>> Event<V> {
     }
 
     fn quote(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let symbol = self.symbol(names)?;
+        let symbol = names.find(self.s)?;
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_quote(self.b, self.B, errors);
         let (ask, ask_size) = side_of_quote(self.a, self.A, errors);
@@ -91,11 +91,6 @@ impl<'a, V: Value<'a>> Event<V> {
         let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
         batch.updates.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)
-    }
-
-    fn symbol(&self, names: &Names) -> Result<FeedSymbol, DecodeError> {
-        let name = self.s.text().ok_or(DecodeError::Shape)?;
-        names.symbol(&name).ok_or(DecodeError::UnknownSymbol)
     }
 }
 

@@ -13,7 +13,7 @@
 mod event;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Spec, Venue, VenueError,
+    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Silence, Spec, Venue, VenueError,
     kit::{Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
@@ -29,6 +29,10 @@ const SYMBOLS_MAX: usize = 512;
 const SYMBOLS_PER_REQUEST: usize = 100;
 /// The venue cuts off a client that sends more than five messages a second, pongs included: this leaves room for those.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
+/// The venue documents no limit on open connections: as many as a feed may open.
+const CONNECTIONS_MAX: usize = 64;
+/// The venue bans an address after 300 attempts in five minutes, one a second: this leaves a third for other programs.
+const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
 /// The venue ends a connection after 24 hours; half an hour earlier it is still our choice.
 const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
 /// It trades at all hours: half a minute without a quote or a trade of any symbol is an outage.
@@ -44,20 +48,27 @@ pub(super) static SPEC: Spec = Spec {
     hours: Hours::Always,
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
-    // The venue allows 300 attempts in five minutes; as many feeds may share the address.
-    connections_max: 64,
+    connections_max: CONNECTIONS_MAX,
+    between_connects: BETWEEN_CONNECTS,
     message_bytes: |_| MESSAGE_BYTES,
     examples: &["BTC-USDT", "ETH-USDT"],
     default_symbols: &[],
     options: &[],
     derive,
+    data_name: |_| None,
     origin: |_| Origin::Market,
     new: |setup| Ok(Box::new(Binance::new(setup)?)),
     local_server: None,
 };
 
 /// Subscriptions: trades and quotes of each symbol.
-static FORM: Form<()> = Form { first_id: 1, fit: |(), _| SYMBOLS_PER_REQUEST, write: subscribe };
+static FORM: Form<()> = Form {
+    first_id: 1,
+    fit: |(), _| SYMBOLS_PER_REQUEST,
+    write: subscribe,
+    silence: Silence::Disconnects,
+    is_required: |()| true,
+};
 
 /// The protocol of Binance's spot market.
 #[derive(Debug)]
@@ -91,8 +102,7 @@ impl Venue for Binance {
     }
 
     fn open(&mut self) -> Vec<Request> {
-        self.subscription = Subscription::new(&FORM, self.names.len());
-        self.subscription.ask_for_all((), &self.names)
+        self.subscription.restart(&[()], &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {

@@ -168,13 +168,11 @@ fn subscriptions_are_batches_of_lower_case_streams() {
     let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))])).setup()).unwrap().open();
     assert_eq!(
         one,
-        [Request {
-            id: 1,
-            text: Some(
-                r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
-                    .to_owned()
-            )
-        }]
+        [Request::send(
+            1,
+            r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
+                .to_owned()
+        )]
     );
     let many: Vec<_> = (0..250).map(|number| format!("A{number}-USDT")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), None)).collect();

@@ -1,7 +1,8 @@
 //! What venues share: names, addresses, readers of fields, subscriptions, heartbeats.
 
 pub(super) mod address;
-pub(super) mod keepalive;
+pub(super) mod frame_count;
+
 mod names;
 pub(super) mod raw;
 mod rfc3339;
@@ -9,7 +10,7 @@ pub(super) mod scan;
 mod subscription;
 
 pub(super) use names::Names;
-pub(super) use subscription::{Asked, Form, Subscription, Verdict};
+pub(super) use subscription::{Form, Subscription};
 
 #[cfg(test)]
 mod testing;

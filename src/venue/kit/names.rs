@@ -1,8 +1,9 @@
 //! From a venue's names to the symbols of a connection, never from a venue's name to a canonical one.
 
+use super::raw::Value;
 use crate::{
     market::FeedSymbol,
-    venue::{ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
+    venue::{DecodeError, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::collections::hash_map::Entry;
 
@@ -29,11 +30,12 @@ impl Names {
             if !is_name(&name) {
                 return Err(VenueError::BadName { symbol: listed.symbol.clone(), name });
             }
-            match names.symbols.entry(name.as_str().into()) {
+            let data_name = (spec.data_name)(&name).unwrap_or_else(|| name.clone());
+            match names.symbols.entry(data_name.as_str().into()) {
                 Entry::Vacant(free) => free.insert(place),
                 Entry::Occupied(taken) => {
                     let first = symbols[taken.get().index()].symbol.clone();
-                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name });
+                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name: data_name });
                 }
             };
             names.names.push(name.into());
@@ -41,12 +43,21 @@ impl Names {
         Ok(names)
     }
 
-    /// The symbol that the venue calls so.
+    /// The symbol whose data arrive under this name.
     pub(in crate::venue) fn symbol(&self, name: &str) -> Option<FeedSymbol> {
         self.symbols.get(name).copied()
     }
 
-    /// The venue's name of a symbol of this connection.
+    /// The symbol that a field of a message names.
+    ///
+    /// # Errors
+    /// The field is not a name, or names another symbol than those of this connection.
+    pub(in crate::venue) fn find<'a>(&self, field: impl Value<'a>) -> Result<FeedSymbol, DecodeError> {
+        let name = field.text().ok_or(DecodeError::Shape)?;
+        self.symbol(&name).ok_or(DecodeError::UnknownSymbol)
+    }
+
+    /// The name that a symbol of this connection is asked for by.
     pub(in crate::venue) fn of(&self, symbol: FeedSymbol) -> &str {
         &self.names[symbol.index()]
     }
@@ -73,6 +84,7 @@ mod tests {
         let spec = Spec {
             derive: |symbol| Some(symbol.as_str().replace('-', "")),
             options: &[],
+            between_connects: DEFAULT.between_connects,
             message_bytes: DEFAULT.message_bytes,
             ..*DEFAULT
         };
@@ -87,6 +99,18 @@ mod tests {
             (names.symbol("BTCUSDT"), names.symbol("ODD/NAME"), names.symbol("XBT")),
             (Some(FeedSymbol(0)), Some(FeedSymbol(1)), None)
         );
+    }
+
+    #[test]
+    fn data_may_arrive_under_another_name_than_they_are_asked_for_by() {
+        let spec = Spec { data_name: |name| name.strip_suffix("-USDC").map(|base| format!("{base}-USD")), ..*DEFAULT };
+        let names = |entries: &[(&str, Option<&str>)]| Names::new(&spec, &Given::symbols(entries).symbols);
+        let one = names(&[("BTC-USDC", None), ("ETH-USD", None)]).unwrap();
+        assert_eq!(one.of(FeedSymbol(0)), "BTC-USDC");
+        assert_eq!((one.symbol("BTC-USD"), one.symbol("BTC-USDC")), (Some(FeedSymbol(0)), None));
+        assert_eq!(one.symbol("ETH-USD"), Some(FeedSymbol(1)));
+        let met = names(&[("BTC-USDC", None), ("BTC-USD", None)]).unwrap_err();
+        assert!(matches!(met, VenueError::NamesMeet { name, .. } if name == "BTC-USD"), "their data are one");
     }
 
     #[test]

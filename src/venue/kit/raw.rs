@@ -199,6 +199,47 @@ pub(in crate::venue) trait Value<'a>: Copy {
 }
 
 impl<'a> Exact<'a> {
+    /// A list inside a message: each element is handed over as it is read.
+    ///
+    /// # Errors
+    /// [`DecodeError::Shape`] for anything else, or from the first element that does not fit; those before it stand.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
+    pub(in crate::venue) fn each<T: Deserialize<'a>>(self, take: impl FnMut(T)) -> Result<(), DecodeError> {
+        match self.0 {
+            Raw::Json(json) => each(json.as_bytes(), take),
+            _ => Err(DecodeError::Shape),
+        }
+    }
+
+    /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
+    /// and an empty list clear both. Anything else is counted, and clears.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
+    pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
+        let json = match self.0 {
+            Raw::Absent => return (Field::Keep, Field::Keep),
+            Raw::Null => return (Field::Clear, Field::Clear),
+            Raw::Json(json) => json,
+            Raw::Text(_) | Raw::Whole(_) | Raw::Flag(_) => "",
+        };
+        let mut pair = [Exact::default(); 2];
+        let mut count = 0;
+        let read = each(json.as_bytes(), |value: Exact<'a>| {
+            if let Some(place) = pair.get_mut(count) {
+                *place = value;
+            }
+            count += 1;
+        });
+        if read.is_ok() && count == 0 {
+            return (Field::Clear, Field::Clear);
+        }
+        if read.is_err() || count == 1 {
+            errors.count(DecodeError::Shape);
+            return (Field::Clear, Field::Clear);
+        }
+        let [price, size] = pair;
+        (price.decimal(errors), size.decimal(errors))
+    }
+
     /// A list of strings. `None` for anything else.
     pub(in crate::venue) fn texts(self) -> Option<Vec<Cow<'a, str>>> {
         /// A string, borrowed where it has no escapes.

@@ -161,3 +161,35 @@ fn json_of_another_form_is_told_from_what_is_no_json() {
         assert_eq!(exact::<Form>(frame).unwrap_err(), reason, "{}", frame.escape_ascii());
     }
 }
+
+#[test]
+fn a_list_inside_a_message_is_handed_over_element_by_element() {
+    let elements = |json: &str| {
+        let mut wholes = Vec::new();
+        let list: Exact<'_> = serde_json::from_str(json).unwrap();
+        let read = list.each(|value: Exact<'_>| wholes.push(value.raw()));
+        (read, wholes.len())
+    };
+    assert_eq!(elements("[1,\"a\",{}]"), (Ok(()), 3));
+    assert_eq!(elements("[]"), (Ok(()), 0));
+    for json in ["{}", "7", "\"[1]\"", "null", "true"] {
+        assert_eq!(elements(json), (Err(DecodeError::Shape), 0), "{json}");
+    }
+}
+
+#[test]
+fn rule_6_a_level_is_a_price_and_a_size_or_clears_both() {
+    let level = |json: &str| read(json, |value, errors| value.level(errors));
+    let set = |number: &str| Field::Set(number.parse::<Decimal>().unwrap());
+    let cleared = (Field::Clear, Field::Clear);
+    assert_eq!(level(r#"["182.340","7"]"#), ((set("182.340"), set("7")), vec![]));
+    assert_eq!(level(r#"[182.34,7,"0","3"]"#), ((set("182.34"), set("7")), vec![]), "what follows is skipped");
+    assert_eq!(level(""), ((Field::Keep, Field::Keep), vec![]));
+    for json in ["null", "[]"] {
+        assert_eq!(level(json), (cleared, vec![]), "{json}");
+    }
+    for json in ["[1]", "{}", "7", "\"7\"", "true"] {
+        assert_eq!(level(json), (cleared, vec![DecodeError::Shape]), "{json}");
+    }
+    assert_eq!(level(r#"["1","x"]"#), ((set("1"), Field::Clear), vec![DecodeError::Number]));
+}

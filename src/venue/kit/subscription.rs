@@ -3,12 +3,16 @@
 use super::Names;
 use crate::{
     market::{FeedSymbol, Reason},
-    venue::{Message, Request},
+    venue::{Batch, Message, Request, Silence},
 };
 use std::collections::VecDeque;
 
-/// The most requests that are asked again in halves: finding one bad name among 500 takes nine.
+/// The most requests that are asked again in halves: finding one bad name among 500 takes nine. After that, a refused
+/// request refuses all of its symbols, good ones among them.
 const HALVINGS_MAX: u32 = 500;
+
+/// How often the symbols that a list lacks are asked for again: a lost one is granted then, a refused one never.
+const ROUNDS_MAX: u32 = 2;
 
 /// How a venue wants to be asked. `C` is what a request asks for, where a venue has several kinds.
 #[derive(Debug)]
@@ -19,16 +23,20 @@ pub(in crate::venue) struct Form<C> {
     pub(in crate::venue) fit: fn(C, &[&str]) -> usize,
     /// Writes a request.
     pub(in crate::venue) write: fn(u64, C, &[&str]) -> String,
+    /// What it means that the venue does not answer a request.
+    pub(in crate::venue) silence: Silence,
+    /// Whether a symbol is refused without this kind. Other kinds are extras.
+    pub(in crate::venue) is_required: fn(C) -> bool,
 }
 
 /// A request without a whole answer.
 #[derive(Debug)]
-pub(in crate::venue) struct Asked<C> {
-    pub(in crate::venue) id: u64,
-    pub(in crate::venue) kind: C,
-    pub(in crate::venue) symbols: Vec<FeedSymbol>,
+struct Asked<C> {
+    id: u64,
+    kind: C,
+    symbols: Vec<FeedSymbol>,
     /// How often these symbols were asked for before.
-    pub(in crate::venue) round: u32,
+    round: u32,
     /// The symbols without an answer of their own, where the venue answers for each.
     unanswered: Vec<FeedSymbol>,
     /// Whether the venue has granted one of them.
@@ -37,7 +45,7 @@ pub(in crate::venue) struct Asked<C> {
 
 /// The state of a symbol's subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::venue) enum Verdict {
+enum Verdict {
     Open,
     Granted,
     Refused(Reason),
@@ -66,14 +74,19 @@ impl<C: Copy + PartialEq> Subscription<C> {
         }
     }
 
-    /// Asks for all symbols.
-    pub(in crate::venue) fn ask_for_all(&mut self, kind: C, names: &Names) -> Vec<Request> {
+    /// Begins a connection: forgets the last one, and asks for all symbols, one kind after the other.
+    pub(in crate::venue) fn restart(&mut self, kinds: &[C], names: &Names) -> Vec<Request> {
+        *self = Self::new(self.form, self.verdicts.len());
         let all: Vec<FeedSymbol> = FeedSymbol::all(self.verdicts.len()).collect();
-        self.ask(kind, &all, 0, names)
+        kinds.iter().flat_map(|&kind| self.ask(kind, &all, names)).collect()
     }
 
     /// Asks for these symbols, in as many requests as it takes.
-    pub(in crate::venue) fn ask(&mut self, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
+    pub(in crate::venue) fn ask(&mut self, kind: C, symbols: &[FeedSymbol], names: &Names) -> Vec<Request> {
+        self.ask_again(kind, symbols, 0, names)
+    }
+
+    fn ask_again(&mut self, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
         let all: Vec<&str> = symbols.iter().map(|&symbol| names.of(symbol)).collect();
         let mut requests = Vec::new();
         let mut from = 0;
@@ -82,10 +95,15 @@ impl<C: Copy + PartialEq> Subscription<C> {
             let batch = from..from + count;
             let id = self.next_id;
             self.next_id += 1;
-            requests.push(Request { id, text: Some((self.form.write)(id, kind, &all[batch.clone()])) });
-            let symbols = symbols[batch].to_vec();
-            self.asked.push_back(Asked { id, kind, unanswered: symbols.clone(), symbols, round, is_granted: false });
+            let text = Some((self.form.write)(id, kind, &all[batch.clone()]));
+            requests.push(Request { id, text, silence: self.form.silence });
             from += count;
+            let symbols = symbols[batch].to_vec();
+            if self.form.silence == Silence::Accepts {
+                self.judge(kind, &symbols, Verdict::Granted);
+                continue;
+            }
+            self.asked.push_back(Asked { id, kind, unanswered: symbols.clone(), symbols, round, is_granted: false });
         }
         requests
     }
@@ -96,7 +114,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
     }
 
     /// Takes the request with this id, or the oldest one, off the list: it has its answer.
-    pub(in crate::venue) fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
+    fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
         let place = match id {
             Some(id) => self.asked.iter().position(|asked| asked.id == id)?,
             None => 0,
@@ -112,7 +130,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
     /// The venue grants the whole request.
     pub(in crate::venue) fn granted(&mut self, id: u64) -> Message {
         if let Some(asked) = self.take(Some(id)) {
-            self.judge(&asked.symbols, Verdict::Granted);
+            self.judge(asked.kind, &asked.symbols, Verdict::Granted);
         }
         Message::Acknowledged(id)
     }
@@ -120,7 +138,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
     /// The venue refuses the whole request, for all of its symbols.
     pub(in crate::venue) fn refused(&mut self, id: Option<u64>, reason: Reason) -> Message {
         let Some(asked) = self.take(id) else { return Message::Refused(id) };
-        self.judge(&asked.symbols, Verdict::Refused(reason));
+        self.judge(asked.kind, &asked.symbols, Verdict::Refused(reason));
         Message::Refused(Some(asked.id))
     }
 
@@ -137,38 +155,71 @@ impl<C: Copy + PartialEq> Subscription<C> {
         match self.halve(&asked, names) {
             Some(halves) => {
                 requests.extend(halves);
-                Message::Acknowledged(asked.id)
+                Message::Superseded(asked.id)
             }
             None => {
-                self.judge(&asked.symbols, Verdict::Refused(reason));
+                self.judge(asked.kind, &asked.symbols, Verdict::Refused(reason));
                 Message::Refused(Some(asked.id))
             }
         }
     }
 
     /// Asks for the halves of a refused request. `None` where it has only one symbol, or was halved too often.
-    pub(in crate::venue) fn halve(&mut self, asked: &Asked<C>, names: &Names) -> Option<Vec<Request>> {
+    fn halve(&mut self, asked: &Asked<C>, names: &Names) -> Option<Vec<Request>> {
         if asked.symbols.len() < 2 || self.halvings == HALVINGS_MAX {
             return None;
         }
         self.halvings += 1;
         let (left, right) = asked.symbols.split_at(asked.symbols.len() / 2);
-        let mut requests = self.ask(asked.kind, left, asked.round, names);
-        requests.extend(self.ask(asked.kind, right, asked.round, names));
+        let mut requests = self.ask_again(asked.kind, left, asked.round, names);
+        requests.extend(self.ask_again(asked.kind, right, asked.round, names));
         Some(requests)
+    }
+
+    /// The venue answers the oldest request with a list of all that is subscribed so far, and does not say what it
+    /// refuses. Asks again for the symbols that the list lacks; after some rounds they are refused.
+    pub(in crate::venue) fn listed(
+        &mut self,
+        is_listed: impl Fn(&str) -> bool,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(Asked { id, kind, symbols, round, .. }) = self.take(None) else { return Message::Other };
+        let (listed, missing): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
+            symbols.into_iter().partition(|&symbol| is_listed(names.of(symbol)));
+        self.judge(kind, &listed, Verdict::Granted);
+        if missing.is_empty() {
+            return Message::Acknowledged(id);
+        }
+        if round < ROUNDS_MAX {
+            requests.extend(self.ask_again(kind, &missing, round + 1, names));
+            return if listed.is_empty() { Message::Superseded(id) } else { Message::Acknowledged(id) };
+        }
+        self.judge(kind, &missing, Verdict::Refused(Reason::NotGranted));
+        // An extra that is missing refuses no symbol, so the request has to show it.
+        let is_refused = listed.is_empty() || !(self.form.is_required)(kind);
+        if is_refused { Message::Refused(Some(id)) } else { Message::Acknowledged(id) }
     }
 
     /// The venue answers for one symbol of a request. The request has its answer when all of its symbols have one: it
     /// is acknowledged if one of them is granted.
-    pub(in crate::venue) fn answered(&mut self, id: u64, symbol: FeedSymbol, refused: Option<Reason>) -> Message {
+    pub(in crate::venue) fn answered(
+        &mut self,
+        id: u64,
+        symbol: FeedSymbol,
+        refused: Option<Reason>,
+        batch: &mut Batch,
+    ) -> Message {
         let Some(place) = self.asked.iter().position(|asked| asked.id == id) else { return Message::Control };
         let asked = &mut self.asked[place];
         let Some(answered) = asked.unanswered.iter().position(|&open| open == symbol) else { return Message::Control };
         asked.unanswered.remove(answered);
         asked.is_granted |= refused.is_none();
+        batch.refuses_symbol |= refused.is_some();
+        let kind = asked.kind;
         let is_granted = asked.is_granted;
         let is_whole = asked.unanswered.is_empty();
-        self.judge(&[symbol], refused.map_or(Verdict::Granted, Verdict::Refused));
+        self.judge(kind, &[symbol], refused.map_or(Verdict::Granted, Verdict::Refused));
         if !is_whole {
             return Message::Control;
         }
@@ -183,8 +234,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.asked.iter().find(awaits).map(|asked| asked.id)
     }
 
-    /// Records what became of these symbols. A refusal stands: a symbol needs every kind of request granted.
-    pub(in crate::venue) fn judge(&mut self, symbols: &[FeedSymbol], verdict: Verdict) {
+    /// Records what became of these symbols. A refusal stands: a symbol needs every required kind granted.
+    fn judge(&mut self, kind: C, symbols: &[FeedSymbol], verdict: Verdict) {
+        if !(self.form.is_required)(kind) {
+            return;
+        }
         for symbol in symbols {
             let known = &mut self.verdicts[symbol.index()];
             if !matches!(known, Verdict::Refused(_)) {
@@ -208,3 +262,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
         FeedSymbol::all(self.verdicts.len()).zip(&self.verdicts).filter_map(refusal).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -23,9 +23,9 @@ mod random_walk;
 mod server;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Spec, Venue,
-    VenueError, VenueOption,
-    kit::{Form, Names, Subscription, address, keepalive::FrameCount},
+    AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Silence, Spec,
+    Venue, VenueError, VenueOption,
+    kit::{Form, Names, Subscription, address, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason};
 use event::Event;
@@ -74,17 +74,25 @@ pub(super) static SPEC: Spec = Spec {
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: server::CONNECTIONS_MAX,
+    between_connects: Duration::ZERO,
     message_bytes: |_| MESSAGE_BYTES,
     examples: &["AAPL", "BTC-USDT"],
     default_symbols: &SYMBOLS,
     options: &[&RATE],
     derive: |symbol| Some(symbol.as_str().to_owned()),
+    data_name: |_| None,
     origin: |_| Origin::Sim,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
     local_server: Some(|options: &Options| Simulator::bind(options.get(&RATE), rand::random())?.into_local_server()),
 };
 
-static FORM: Form<()> = Form { first_id: 1, fit: |(), _| SYMBOLS_PER_REQUEST, write: subscribe };
+static FORM: Form<()> = Form {
+    first_id: 1,
+    fit: |(), _| SYMBOLS_PER_REQUEST,
+    write: subscribe,
+    silence: Silence::Disconnects,
+    is_required: |()| true,
+};
 
 /// The protocol of the built-in simulator.
 #[derive(Debug)]
@@ -105,17 +113,17 @@ impl Sim {
         Ok(Self { url, names, subscription, frames: FrameCount::default() })
     }
 
-    fn refuse(&mut self, id: Option<u64>, symbol: Option<FeedSymbol>) -> Message {
+    fn refuse(&mut self, id: Option<u64>, symbol: Option<FeedSymbol>, batch: &mut Batch) -> Message {
         match symbol {
-            Some(symbol) => self.answered(id, symbol, Some(Reason::NotGranted)),
+            Some(symbol) => self.answered(id, symbol, Some(Reason::NotGranted), batch),
             None => self.subscription.refused(id, Reason::NotGranted),
         }
     }
 
     /// An answer for one symbol. It may leave out the request.
-    fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>) -> Message {
+    fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>, batch: &mut Batch) -> Message {
         match id.or_else(|| self.subscription.awaiting((), symbol)) {
-            Some(id) => self.subscription.answered(id, symbol, refusal),
+            Some(id) => self.subscription.answered(id, symbol, refusal, batch),
             None => Message::Control,
         }
     }
@@ -139,8 +147,7 @@ impl Venue for Sim {
 
     fn open(&mut self) -> Vec<Request> {
         self.frames = FrameCount::default();
-        self.subscription = Subscription::new(&FORM, self.names.len());
-        self.subscription.ask_for_all((), &self.names)
+        self.subscription.restart(&[()], &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
@@ -151,10 +158,10 @@ impl Venue for Sim {
         }
         Ok(match event? {
             Event::Data => Message::Data,
-            Event::Granted { id, symbol: Some(symbol) } => self.answered(id, symbol, None),
+            Event::Granted { id, symbol: Some(symbol) } => self.answered(id, symbol, None, batch),
             Event::Granted { id: Some(id), symbol: None } => self.subscription.granted(id),
             Event::Granted { id: None, symbol: None } => Message::Other,
-            Event::Refused { id, symbol } => self.refuse(id, symbol),
+            Event::Refused { id, symbol } => self.refuse(id, symbol, batch),
             Event::Split { id } => {
                 self.subscription.refused_for_one(id, Reason::NotGranted, &self.names, &mut batch.requests)
             }

@@ -1,0 +1,144 @@
+//! The actions that a session asks for: connecting, sending, leaving.
+
+use super::Connection;
+use crate::{
+    feed::{
+        ConnectResult, DisconnectReason, Sink,
+        event::{Action, Event},
+        socket::{self, Socket},
+    },
+    market::{FeedSymbol, Now, Reason},
+};
+use futures_util::SinkExt;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+impl<S: Sink> Connection<S> {
+    pub(super) fn failed(&mut self, error: &Error) -> Event {
+        self.reporter.explain(Some(&error.to_string()));
+        self.denied = socket::denied(error);
+        Event::Disconnected { reason: socket::disconnect_reason(error), retry_after: socket::retry_after(error) }
+    }
+
+    /// Does what the session asks for; returns what came of it, where that is known at once.
+    pub(super) async fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Nothing => None,
+            Action::Connect => {
+                self.connect();
+                None
+            }
+            Action::Send(text) => self.send(Frame::text(text)).await,
+            Action::SendPing(text) => self.send(Frame::text(text)).await,
+            Action::Ping => self.send(Frame::Ping(Default::default())).await,
+            Action::Live { refused, unanswered } => {
+                for id in unanswered {
+                    self.venue.unanswered(id);
+                }
+                self.live(&refused)
+            }
+            Action::Leave { reason, retry_in } => {
+                self.leave(reason, retry_in).await;
+                None
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let dialer = self.dialer.clone();
+        let url = self.venue.url().to_owned();
+        self.attempt = Some(Box::pin(async move { dialer.open(&url).await }));
+    }
+
+    pub(super) fn opened(&mut self, opened: Result<Socket, Error>) -> Event {
+        self.attempt = None;
+        let result = if opened.is_ok() { ConnectResult::Connected } else { ConnectResult::Failed };
+        self.counters.connect(result);
+        match opened {
+            Ok(socket) => {
+                self.reporter.connected(self.venue.url());
+                self.socket = Some(socket);
+                Event::Connected(self.venue.open())
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn send(&mut self, frame: Frame) -> Option<Event> {
+        let socket = self.socket.as_mut()?;
+        match timeout(self.timing.send, socket.send(frame)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(self.failed(&error)),
+            Err(_) => Some(Event::Disconnected { reason: DisconnectReason::Stuck, retry_after: None }),
+        }
+    }
+
+    /// The venue has answered all requests: publishes what it refuses. It is an end where no symbol is granted.
+    fn live(&mut self, requests: &[u64]) -> Option<Event> {
+        let refused = self.venue.refused();
+        if self.symbols > 0 && refused.len() == self.symbols {
+            // Each request may be granted in part, and still no symbol in all of its requests.
+            return Some(Event::Disconnected { reason: DisconnectReason::Refused, retry_after: None });
+        }
+        let now = Now::read();
+        self.counters.up();
+        self.sink.refused(&refused, now);
+        self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
+        None
+    }
+
+    /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes
+    /// nothing stale, but the venue may have refused every symbol.
+    fn mark_outage(&mut self, reason: DisconnectReason, now: Now) {
+        if let Some(refused) = self.all_refused(reason) {
+            self.sink.refused(&refused, now);
+        }
+        if self.socket.is_some() {
+            let reason = match reason {
+                DisconnectReason::NoData => Reason::Mute,
+                DisconnectReason::Gap => Reason::Gap,
+                DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
+                _ => Reason::ConnectionLost,
+            };
+            self.sink.outage(reason, now);
+        }
+    }
+
+    /// Every symbol with the reason for its refusal, where the venue denies access or has refused all symbols.
+    fn all_refused(&mut self, reason: DisconnectReason) -> Option<Vec<(FeedSymbol, Reason)>> {
+        let for_all = |reason| FeedSymbol::all(self.symbols).map(|symbol| (symbol, reason)).collect();
+        if let Some(denied) = self.denied.take() {
+            return Some(for_all(denied));
+        }
+        if reason != DisconnectReason::Refused {
+            return None;
+        }
+        let refused = self.venue.refused();
+        Some(if refused.len() == self.symbols { refused } else { for_all(Reason::NotGranted) })
+    }
+
+    async fn leave(&mut self, reason: DisconnectReason, retry_in: Duration) {
+        let now = Now::read();
+        self.counters.disconnected(reason);
+        if self.attempt.take().is_some() {
+            self.counters.connect(ConnectResult::Failed); // it took too long
+        }
+        self.mark_outage(reason, now);
+        self.reporter.left(reason, retry_in, now);
+        self.publish();
+        self.close().await;
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
+    }
+
+    /// Sends a close frame, if the venue takes one.
+    pub(super) async fn close(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            // A venue that does not take the close frame is gone anyway.
+            let _ = timeout(self.timing.close, socket.close(None)).await;
+        }
+    }
+}

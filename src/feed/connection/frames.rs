@@ -1,0 +1,118 @@
+//! The frames of a connection: the venue reads them, the session learns what they were, the sink takes their updates.
+
+use super::Connection;
+use crate::{
+    feed::{
+        DisconnectReason, MessageKind, Sink,
+        event::{Action, Event},
+    },
+    market::Now,
+    telemetry::labels::Label,
+    venue::{Failure, Message},
+};
+use futures_util::{FutureExt, StreamExt};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+/// The most messages whose updates are handed on together. A long burst goes out in batches, a single message at once.
+const MESSAGES_PER_BATCH: usize = 64;
+
+impl<S: Sink> Connection<S> {
+    /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
+    pub(super) fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
+        let now = Now::read();
+        if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
+            self.reporter.message(bytes_of(frame), now);
+        }
+        let mut action = self.take(first, now);
+        for _ in 1..MESSAGES_PER_BATCH {
+            let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
+            // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
+            let Some(frame) = socket.next().now_or_never() else { break };
+            action = self.take(frame, now);
+        }
+        self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
+        if !self.batch.updates.is_empty() {
+            self.sink.updates(&self.batch.updates, now);
+            self.batch.updates.clear();
+        }
+        action
+    }
+
+    fn take(&mut self, frame: Option<Result<Frame, Error>>, now: Now) -> Action {
+        let event = match frame {
+            Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
+            Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Pong,
+            Some(Ok(Frame::Close(why))) => {
+                let why = why.map(|why| format!("{} {}", u16::from(why.code), why.reason));
+                self.reporter.explain(why.as_deref());
+                Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None }
+            }
+            Some(Err(error)) => self.failed(&error),
+            None => Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None },
+        };
+        if self.events.is_empty() {
+            return self.session.on(event, now.instant);
+        }
+        self.events.push_back(event);
+        self.session.on_all(&mut self.events, now.instant)
+    }
+
+    /// Reads a frame and returns its last event; earlier ones go into the queue.
+    fn read(&mut self, frame: &[u8], now: Now) -> Event {
+        let dropped_before = self.batch.errors.total();
+        let read = self.venue.read(frame, &mut self.batch);
+        if let Err(reason) = read {
+            self.batch.errors.count(reason);
+            self.reporter.trouble(reason.label(), frame, now);
+        } else if self.batch.errors.total() > dropped_before {
+            self.reporter.trouble("fields were dropped", frame, now);
+        }
+        if !self.batch.requests.is_empty() {
+            self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));
+        }
+        for answer in std::mem::take(&mut self.batch.answers) {
+            self.note_failure(answer, frame, now);
+            self.events.push_back(Event::Message(answer));
+        }
+        if std::mem::take(&mut self.batch.refuses_symbol) {
+            self.reporter.trouble("a symbol was refused", frame, now);
+        }
+        let Ok(message) = read else { return Event::Unreadable };
+        match message {
+            Message::Data => {}
+            Message::Other => self.counters.message(MessageKind::Other),
+            Message::Refused(_) => {
+                self.counters.message(MessageKind::Control);
+                self.reporter.trouble("a request was refused", frame, now);
+            }
+            Message::Failed(_)
+            | Message::Acknowledged(_)
+            | Message::Superseded(_)
+            | Message::Control
+            | Message::Closing
+            | Message::Gap => self.counters.message(MessageKind::Control),
+        }
+        self.note_failure(message, frame, now);
+        Event::Message(message)
+    }
+
+    /// Keeps why the venue ends the connection, for when the session leaves it.
+    fn note_failure(&mut self, message: Message, frame: &[u8], now: Now) {
+        let Message::Failed(failure) = message else { return };
+        self.reporter.failure(frame, now);
+        self.denied = match failure {
+            Failure::Fatal(reason) => Some(reason),
+            Failure::Passing { .. } => None,
+        };
+    }
+}
+
+/// The bytes of a message.
+fn bytes_of(frame: &Frame) -> &[u8] {
+    match frame {
+        Frame::Text(text) => text.as_bytes(),
+        Frame::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}

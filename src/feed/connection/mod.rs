@@ -1,0 +1,216 @@
+//! The task of a connection: it does the I/O that its session asks for, gives frames to the venue, and its updates to
+//! the sink.
+//!
+//! It waits only for its socket and its clock, and always polls the socket, so that pongs leave. While it sends a
+//! frame or closes a connection it does nothing else, for [`Timing::send`] and [`Timing::close`] at most.
+
+mod actions;
+mod frames;
+
+use super::{
+    FeedMetrics, Sink, Timing,
+    counters::FeedCounters,
+    event::Event,
+    hours::HoursWatch,
+    pacer::{ConnectPacer, staggered},
+    reporter::Reporter,
+    session::Session,
+    socket::{Dialer, Socket},
+    status::StatusWriter,
+};
+use crate::{
+    market::{Now, Origin, Phase, Reason, Schedule},
+    venue::{Batch, Ping, Rules, Venue},
+};
+use futures_util::StreamExt;
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval, sleep_until},
+};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+/// Opens a socket. The session's deadline bounds it.
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
+
+/// The task of one connection of a feed.
+pub(super) struct Connection<S> {
+    venue: Box<dyn Venue>,
+    session: Session,
+    sink: S,
+    timing: Timing,
+    dialer: Dialer,
+    /// A connection that is being opened.
+    attempt: Option<Attempt>,
+    socket: Option<Socket>,
+    /// Reused from batch to batch.
+    batch: Batch,
+    /// The events of the last frame that the session has not taken yet.
+    events: VecDeque<Event>,
+    counters: FeedCounters,
+    publish: Interval,
+    hours: HoursWatch,
+    /// Whether the sink takes the feed for closed.
+    closed: bool,
+    /// Why the venue denies access, if the last message said so.
+    denied: Option<Reason>,
+    /// How many symbols the connection has.
+    symbols: usize,
+    reporter: Reporter,
+}
+
+/// What a feed's task waits for.
+enum Input {
+    Due,
+    Hours,
+    Publish,
+    Opened(Box<Result<Socket, Error>>),
+    Frame(Option<Result<Frame, Error>>),
+}
+
+/// The settings of one connection of a feed.
+pub(super) struct ConnectionSetup {
+    /// The feed's name, with the number of the connection where there are several.
+    pub(super) name: String,
+    pub(super) venue: Box<dyn Venue>,
+    pub(super) origin: Origin,
+    pub(super) schedule: Schedule,
+    /// Instead of the venue's own limit.
+    pub(super) mute_after: Option<Duration>,
+    pub(super) symbols: usize,
+    pub(super) timing: Timing,
+    pub(super) message_bytes_max: usize,
+    pub(super) pacer: ConnectPacer,
+    /// The place of the connection among those of its feed.
+    pub(super) place: usize,
+    /// How many connections the feed has.
+    pub(super) connections: usize,
+    pub(super) metrics: FeedMetrics,
+    pub(super) status: StatusWriter,
+}
+
+impl<S: Sink> Connection<S> {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
+        let now = Instant::now();
+        let rules = setup.venue.rules();
+        let rules = Rules {
+            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
+            mute_after: setup.mute_after.or(rules.mute_after),
+            ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
+            heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
+            ..rules
+        };
+        let mut publish = interval(setup.timing.publish_every);
+        publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            counters: FeedCounters::new(setup.metrics, setup.origin),
+            session: Session::new(setup.timing, rules, setup.pacer, rand::random(), now),
+            hours: HoursWatch::new(setup.schedule, now),
+            closed: false,
+            denied: None,
+            symbols: setup.symbols,
+            dialer: Dialer::new(setup.message_bytes_max),
+            attempt: None,
+            socket: None,
+            batch: Batch::default(),
+            events: VecDeque::new(),
+            publish,
+            reporter: Reporter::new(setup.name, setup.status),
+            venue: setup.venue,
+            sink,
+            timing: setup.timing,
+        }
+    }
+
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => {}
+            () = self.keep_up() => {}
+        }
+        // The end of the gateway is not an outage of the market, so the sink is not called.
+        self.close().await;
+        self.counters.down();
+        self.publish();
+        self.reporter.stopped();
+    }
+
+    /// Never ends by itself. It may be dropped at any await: all state is in `self`.
+    async fn keep_up(&mut self) {
+        loop {
+            let mut action = match self.input().await {
+                Input::Due => self.session.on(Event::Due, Instant::now()),
+                Input::Hours => {
+                    self.look_at_hours();
+                    continue;
+                }
+                Input::Publish => {
+                    self.publish();
+                    continue;
+                }
+                Input::Opened(opened) => {
+                    let event = self.opened(*opened);
+                    self.session.on(event, Instant::now())
+                }
+                Input::Frame(frame) => self.take_ready(frame),
+            };
+            loop {
+                while let Some(event) = self.perform(action).await {
+                    action = self.session.on(event, Instant::now());
+                }
+                if self.events.is_empty() {
+                    break;
+                }
+                action = self.session.on_all(&mut self.events, Instant::now());
+            }
+        }
+    }
+
+    async fn input(&mut self) -> Input {
+        let due = sleep_until(self.session.deadline().into());
+        let hours = sleep_until(self.hours.deadline().into());
+        let opened = async {
+            match &mut self.attempt {
+                Some(attempt) => attempt.await,
+                None => std::future::pending().await,
+            }
+        };
+        let frame = async {
+            match &mut self.socket {
+                Some(socket) => socket.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        // The clock comes first: a flood of frames must not put off a deadline.
+        tokio::select! {
+            biased;
+            () = hours => Input::Hours,
+            () = due => Input::Due,
+            _ = self.publish.tick() => Input::Publish,
+            opened = opened => Input::Opened(Box::new(opened)),
+            frame = frame => Input::Frame(frame),
+        }
+    }
+
+    fn look_at_hours(&mut self) {
+        let now = Now::read();
+        let Some(phase) = self.hours.look(now) else { return };
+        let closed = phase == Phase::Closed;
+        if std::mem::replace(&mut self.closed, closed) != closed {
+            self.sink.closed(closed, now);
+            self.reporter.hours(closed, now);
+        }
+        // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before
+        // them.
+        self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! The task of a connection against a real websocket, with a venue that says anything.
+
+use super::*;
+use crate::{
+    feed::{FeedStatus, Timing},
+    market::{FeedSymbol, UnixMicros, Update},
+    venue::{DecodeError, Failure, Message, Request, Silence},
+};
+use futures_util::SinkExt;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message as Wire};
+
+/// The protocol of these tests: a frame is a list of answers.
+struct Scripted {
+    url: String,
+    requests: Vec<Request>,
+    /// Refused whatever else comes.
+    refused: Vec<(FeedSymbol, Reason)>,
+}
+
+impl Venue for Scripted {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    fn open(&mut self) -> Vec<Request> {
+        self.requests.clone()
+    }
+
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        let mut messages = std::str::from_utf8(frame).unwrap().split(',').map(|word| match word {
+            "gap" => Message::Gap,
+            "denied" => Message::Failed(Failure::Fatal(Reason::Unauthorized)),
+            "control" => Message::Control,
+            id => Message::Acknowledged(id.parse().unwrap()),
+        });
+        let last = messages.next_back().unwrap();
+        batch.answers.extend(messages);
+        Ok(last)
+    }
+
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
+        self.refused.clone()
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.refused.push((FeedSymbol(id as u32), Reason::NotGranted));
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Outage(Reason),
+    Refused(Vec<(FeedSymbol, Reason)>),
+}
+
+struct Collector(mpsc::UnboundedSender<Seen>);
+
+impl Sink for Collector {
+    fn updates(&mut self, _: &[Update], _: Now) {}
+
+    fn outage(&mut self, reason: Reason, _: Now) {
+        self.0.send(Seen::Outage(reason)).unwrap();
+    }
+
+    fn closed(&mut self, _: bool, _: Now) {}
+
+    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], _: Now) {
+        self.0.send(Seen::Refused(refused.to_vec())).unwrap();
+    }
+}
+
+/// A connection of two symbols that runs, and the other end of its websocket.
+struct Rig {
+    seen_rx: mpsc::UnboundedReceiver<Seen>,
+    peer: WebSocketStream<TcpStream>,
+    /// Dropping it ends the connection.
+    _shutdown_tx: watch::Sender<bool>,
+}
+
+impl Rig {
+    async fn start(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let (mut writers, _) = FeedStatus::new(1, None, UnixMicros(0));
+        let setup = ConnectionSetup {
+            name: "test".to_owned(),
+            venue: Box::new(Scripted { url, requests, refused }),
+            origin: Origin::Sim,
+            schedule: Schedule::always(),
+            mute_after: None,
+            symbols: 2,
+            timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
+            message_bytes_max: 1 << 20,
+            pacer: ConnectPacer::new(Duration::ZERO),
+            place: 0,
+            connections: 1,
+            metrics: FeedMetrics::register("test"),
+            status: writers.remove(0),
+        };
+        let (seen_tx, seen_rx) = mpsc::unbounded_channel();
+        let (shutdown_tx, shutdown_rx) = watch::channel(false);
+        tokio::spawn(Connection::new(setup, Collector(seen_tx)).run(shutdown_rx));
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut peer = accept_async(stream).await.unwrap();
+        peer.next().await.unwrap().unwrap(); // the first request
+        Self { seen_rx, peer, _shutdown_tx: shutdown_tx }
+    }
+
+    async fn says(&mut self, frame: &str) {
+        self.peer.send(Wire::text(frame)).await.unwrap();
+    }
+
+    async fn seen(&mut self) -> Seen {
+        tokio::time::timeout(Duration::from_secs(10), self.seen_rx.recv()).await.unwrap().unwrap()
+    }
+}
+
+fn request(id: u64) -> Request {
+    Request::send(id, id.to_string())
+}
+
+#[tokio::test]
+async fn an_answer_before_the_last_of_its_frame_completes_the_subscription_or_ends_the_connection() {
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("1,gap,control").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]), "it is live");
+    assert_eq!(rig.seen().await, Seen::Outage(Reason::Gap), "and then it is left");
+
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("denied,control").await;
+    let all = [0, 1].map(|symbol| (FeedSymbol(symbol), Reason::Unauthorized));
+    assert_eq!(rig.seen().await, Seen::Refused(all.to_vec()));
+    assert_eq!(rig.seen().await, Seen::Outage(Reason::ConnectionLost));
+}
+
+#[tokio::test]
+async fn a_venue_whose_silence_refuses_loses_the_symbols_of_the_silent_request_alone() {
+    let silent = Request { silence: Silence::Refuses, ..request(1) };
+    let mut rig = Rig::start(vec![request(0), silent], vec![]).await;
+    rig.says("0").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![(FeedSymbol(1), Reason::NotGranted)]));
+}
+
+#[tokio::test]
+async fn a_connection_without_a_granted_symbol_is_not_live_though_a_request_was_granted() {
+    let refused = vec![(FeedSymbol(0), Reason::NotGranted), (FeedSymbol(1), Reason::SymbolLimit)];
+    let mut rig = Rig::start(vec![request(1)], refused.clone()).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(refused));
+    assert_eq!(rig.seen().await, Seen::Outage(Reason::ConnectionLost));
+}

@@ -1,0 +1,54 @@
+//! The connections of one feed take turns to connect, in simulated time.
+
+use super::{
+    tests::{Course, RULES, SECOND, requests},
+    *,
+};
+use crate::venue::Message;
+
+#[test]
+fn attempts_of_a_feed_are_apart_and_an_outage_of_the_venue_stays_below_its_limit() {
+    let now = Instant::now();
+    let between = SECOND;
+    let pacer = ConnectPacer::new(between);
+    let mut courses: Vec<_> = (0..64).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
+    let mut attempts = Vec::new();
+    while attempts.len() < 1_000 {
+        let next = courses.iter_mut().min_by_key(|course| course.session.deadline()).unwrap();
+        next.now = next.session.deadline();
+        if next.on(Event::Due) == Action::Connect {
+            attempts.push(next.now);
+            next.lost(DisconnectReason::Io);
+        }
+    }
+    assert_eq!(attempts[0], now, "the first waits for nothing");
+    assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= between));
+}
+
+#[test]
+fn connections_of_one_age_are_replaced_one_after_the_other_and_serve_until_their_turn() {
+    let now = Instant::now();
+    let pacer = ConnectPacer::new(5 * SECOND);
+    let mut courses: Vec<_> = (0..3).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
+    for course in &mut courses {
+        while course.next().1 != Action::Connect {}
+        // All are open at the same time.
+        course.now = now + 10 * SECOND;
+        course.on(Event::Connected(requests(1)));
+        course.next();
+        course.message(Message::Acknowledged(1));
+        course.data_for(RULES.lifetime.unwrap());
+    }
+    let start = courses[0].now;
+    for (place, course) in courses.iter_mut().enumerate() {
+        let left = loop {
+            match course.next().1 {
+                Action::Nothing => {}
+                action => break action,
+            }
+        };
+        let expected = Action::Leave { reason: DisconnectReason::Lifetime, retry_in: Duration::ZERO };
+        assert_eq!((left, course.now - start), (expected, 5 * SECOND * place as u32));
+        assert_eq!(course.next(), (Duration::ZERO, Action::Connect), "its turn has come already");
+    }
+}

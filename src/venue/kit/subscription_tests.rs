@@ -1,0 +1,175 @@
+//! A venue's answers, and what becomes of its symbols.
+
+use super::*;
+use crate::venue::{DEFAULT, kit::Given};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    Trades,
+    Quotes,
+    /// An extra.
+    Status,
+}
+
+const BOTH: [Channel; 2] = [Channel::Trades, Channel::Quotes];
+
+static FORM: Form<Channel> = Form {
+    first_id: 1,
+    fit: |_, _| usize::MAX,
+    write: |id, channel, names| format!("{id} {channel:?} {}", names.join(" ")),
+    silence: Silence::Disconnects,
+    is_required: |channel| channel != Channel::Status,
+};
+
+/// A venue that answers no request.
+static SILENT: Form<Channel> = Form {
+    first_id: 1,
+    fit: |_, _| usize::MAX,
+    write: |id, channel, names| format!("{id} {channel:?} {}", names.join(" ")),
+    silence: Silence::Accepts,
+    is_required: |_| true,
+};
+
+fn names(count: usize) -> Names {
+    let names: Vec<String> = (0..count).map(|number| format!("S{number}")).collect();
+    let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+    Names::new(DEFAULT, &Given::symbols(&names).symbols).unwrap()
+}
+
+fn texts(requests: &[Request]) -> Vec<&str> {
+    requests.iter().filter_map(|request| request.text.as_deref()).collect()
+}
+
+fn refusals(symbols: &[u32]) -> Vec<(FeedSymbol, Reason)> {
+    symbols.iter().map(|&symbol| (FeedSymbol(symbol), Reason::NotGranted)).collect()
+}
+
+/// Answers every request until nothing is asked for again: `grants` says whether the venue takes a request.
+fn answer(
+    subscription: &mut Subscription<Channel>,
+    names: &Names,
+    asked: Vec<Request>,
+    grants: impl Fn(&[&str]) -> bool,
+) -> Vec<Message> {
+    let mut asked = VecDeque::from(asked);
+    let mut messages = Vec::new();
+    while let Some(request) = asked.pop_front() {
+        let text = request.text.unwrap();
+        let wanted: Vec<&str> = text.split(' ').skip(2).collect();
+        let mut again = Vec::new();
+        messages.push(if grants(&wanted) {
+            subscription.granted(request.id)
+        } else {
+            subscription.refused_for_one(Some(request.id), Reason::NotGranted, names, &mut again)
+        });
+        asked.extend(again);
+    }
+    messages
+}
+
+#[test]
+fn a_symbol_that_is_refused_in_one_channel_is_refused_and_the_others_are_granted() {
+    let names = names(3);
+    let mut subscription = Subscription::new(&FORM, 3);
+    let asked = subscription.restart(&BOTH, &names);
+    assert_eq!(texts(&asked), ["1 Trades S0 S1 S2", "2 Quotes S0 S1 S2"]);
+    let mut batch = Batch::default();
+    let mut says = |subscription: &mut Subscription<Channel>, channel, symbol, refused: bool| {
+        let id = subscription.awaiting(channel, FeedSymbol(symbol)).unwrap();
+        let message = subscription.answered(id, FeedSymbol(symbol), refused.then_some(Reason::NotGranted), &mut batch);
+        (message, std::mem::take(&mut batch.refuses_symbol))
+    };
+    // The channels are answered in turns.
+    assert_eq!(says(&mut subscription, Channel::Quotes, 1, true), (Message::Control, true));
+    assert_eq!(says(&mut subscription, Channel::Trades, 1, false), (Message::Control, false));
+    assert_eq!(says(&mut subscription, Channel::Trades, 2, false), (Message::Control, false));
+    assert_eq!(says(&mut subscription, Channel::Quotes, 0, false), (Message::Control, false));
+    assert_eq!(says(&mut subscription, Channel::Quotes, 2, false), (Message::Acknowledged(2), false));
+    assert_eq!(says(&mut subscription, Channel::Trades, 0, false), (Message::Acknowledged(1), false));
+    assert!(subscription.is_answered() && subscription.awaiting(Channel::Trades, FeedSymbol(0)).is_none());
+    assert_eq!(subscription.refusals(), refusals(&[1]));
+    assert_eq!(subscription.all_granted(), [FeedSymbol(0), FeedSymbol(2)]);
+
+    let asked = subscription.restart(&BOTH, &names);
+    assert_eq!((asked.len(), subscription.refusals(), asked[0].id), (2, vec![], 1), "each connection begins afresh");
+}
+
+#[test]
+fn an_extra_that_is_refused_refuses_no_symbol() {
+    let names = names(2);
+    let mut subscription = Subscription::new(&FORM, 2);
+    subscription.restart(&[Channel::Trades, Channel::Status], &names);
+    assert_eq!(subscription.refused(Some(2), Reason::NotEntitled), Message::Refused(Some(2)));
+    assert_eq!(subscription.granted(1), Message::Acknowledged(1));
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 2));
+}
+
+#[test]
+fn a_bad_symbol_is_found_in_halves_in_each_channel() {
+    let names = names(100);
+    let mut subscription = Subscription::new(&FORM, 100);
+    let asked = subscription.restart(&BOTH, &names);
+    let messages = answer(&mut subscription, &names, asked, |wanted| !wanted.contains(&"S77"));
+    assert_eq!(subscription.refusals(), refusals(&[77]));
+    assert_eq!(messages.iter().filter(|message| matches!(message, Message::Refused(_))).count(), 2);
+    assert!(messages.len() < 40, "{} requests", messages.len());
+}
+
+#[test]
+fn symbols_that_are_all_bad_leave_no_request_that_counts_as_granted() {
+    let names = names(4);
+    let mut subscription = Subscription::new(&FORM, 4);
+    let asked = subscription.restart(&[Channel::Trades], &names);
+    let messages = answer(&mut subscription, &names, asked, |_| false);
+    assert!(messages.iter().all(|message| matches!(message, Message::Superseded(_) | Message::Refused(_))));
+    assert_eq!((messages.len(), subscription.refusals()), (7, refusals(&[0, 1, 2, 3])));
+}
+
+#[test]
+fn rule_10_halving_ends_and_refuses_what_is_left() {
+    const COUNT: usize = 2 * HALVINGS_MAX as usize;
+    let names = names(COUNT);
+    let mut subscription = Subscription::new(&FORM, COUNT);
+    let asked = subscription.restart(&[Channel::Trades], &names);
+    // Every other symbol is bad: it would take twice the halvings that are allowed.
+    let is_good = |name: &&str| name.ends_with(['0', '2', '4', '6', '8']);
+    let messages = answer(&mut subscription, &names, asked, |wanted| wanted.iter().all(is_good));
+    assert_eq!(messages.len(), 1 + 2 * HALVINGS_MAX as usize, "each halving is two requests");
+    let superseded = messages.iter().filter(|message| matches!(message, Message::Superseded(_))).count();
+    assert_eq!(superseded, HALVINGS_MAX as usize);
+    let refused = subscription.refusals().len();
+    assert!((COUNT / 2..COUNT).contains(&refused), "{refused} refused");
+    assert_eq!(refused + subscription.all_granted().len(), COUNT, "every symbol has its verdict");
+
+    let asked = subscription.restart(&[Channel::Trades], &names);
+    let again = answer(&mut subscription, &names, asked, |wanted| wanted.iter().all(is_good));
+    assert_eq!(again.len(), messages.len(), "each connection has its own limit");
+}
+
+#[test]
+fn a_list_of_all_that_is_subscribed_answers_the_oldest_request() {
+    let names = names(3);
+    let mut subscription = Subscription::new(&FORM, 3);
+    subscription.restart(&BOTH, &names);
+    let mut requests = Vec::new();
+    let mut lists = |subscription: &mut Subscription<Channel>, listed: &[&str]| {
+        let message = subscription.listed(|name| listed.contains(&name), &names, &mut requests);
+        (message, requests.drain(..).filter_map(|request| request.text).collect::<Vec<_>>())
+    };
+    let again = |text: &str| vec![text.to_owned()];
+    assert_eq!(lists(&mut subscription, &["S1", "S0"]), (Message::Acknowledged(1), again("3 Trades S2")));
+    assert_eq!(lists(&mut subscription, &["S0", "S1", "S2"]), (Message::Acknowledged(2), vec![]));
+    assert_eq!(lists(&mut subscription, &["S0", "S1"]), (Message::Superseded(3), again("4 Trades S2")));
+    assert_eq!(lists(&mut subscription, &["S0", "S1"]), (Message::Refused(Some(4)), vec![]));
+    assert_eq!(lists(&mut subscription, &["S0"]), (Message::Other, vec![]), "an answer to nothing");
+    assert_eq!(subscription.refusals(), refusals(&[2]));
+}
+
+#[test]
+fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
+    let names = names(2);
+    let mut subscription = Subscription::new(&SILENT, 2);
+    let asked = subscription.restart(&BOTH, &names);
+    assert!(asked.iter().all(|request| request.silence == Silence::Accepts) && subscription.is_answered());
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 2));
+}
