@@ -39,8 +39,9 @@ impl<Key: Ord + Copy> Schedule<Key> {
     }
 }
 
-/// The entries of one stream that count: the earliest, and the later one that it displaced, which counts again after the
-/// earliest has popped. Entries that are neither stay in the heap and are ignored when they pop. Without the second, a stream with a `max_rate` would leave a stale entry with each of its writes.
+/// The entries of one stream that count: the earliest, and the later one that it displaced, which counts again after
+/// the earliest has popped. Other entries stay in the heap and are ignored when they pop. Without the second, a stream
+/// with a `max_rate` would leave a stale entry with each of its writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Armed {
     next: Option<Instant>,
