@@ -12,7 +12,8 @@ export interface Tick {
   symbol: string;
   /**
    * Counts the symbol's ticks within the epoch of the last `hello`; 0 means that the symbol has not had a tick yet. A
-   * hole is what was conflated, left out by options, or lost over a reconnect.
+   * hole is what the gateway skipped (conflated, left out by options, or dropped from its ring), or what a reconnect
+   * lost.
    */
   seq: number;
   /** The first in this list that the tick changed. */

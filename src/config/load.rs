@@ -186,7 +186,7 @@ fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
         let interval = super::show_duration(interval);
         let lag = super::show_duration(fanout.max_lag);
         let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})"))
-            .help("a tick waits for its round and then for its turn, and half of `max_lag` would be over; lower `flush_interval`, or raise `max_lag`");
+            .help("gathering alone would use more than half of `max_lag`, and a tick then waits for its turn; lower `flush_interval`, or raise `max_lag`");
         return Some((wrong, ["flush_interval", "max_lag"]));
     }
     None

@@ -126,7 +126,8 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
         )),
         VenueError::NamesMeet { first, .. } => {
             let first = find(first).and_then(|placed| placed.at.clone());
-            also(at(Wrong::new(error.to_string()), place), first)
+            let wrong = Wrong::new(error.to_string()).help("keep one of them, or write another name for the other");
+            also(at(wrong, place), first)
         }
         VenueError::TooManySymbols { .. }
         | VenueError::TooManyConnections { .. }

@@ -21,7 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many streams, and symbols of full streams, one turn looks at: at a symbol's lock each, about 0.1 ms.
+/// How many streams, and symbols of full streams, one turn looks at. Each look at a symbol takes its lock; all together take
+/// about 0.1 ms.
 const LOOKS_PER_TURN: usize = 1024;
 /// How many of a stream's symbols are named: enough to recognize a watchlist.
 const SYMBOLS_NAMED_MAX: usize = 8;
@@ -32,14 +33,14 @@ pub struct SlowestQuery {
     until: Instant,
     worker: WorkerIndex,
     reply_tx: mpsc::Sender<SlowestStreams>,
-    /// How many places of the table's order are left, from its end: a stream that moves meanwhile comes to a lower
-    /// place, so none is skipped.
+    /// The walk goes from the last place of the table to the first; this many are left. A stream that moves meanwhile
+    /// comes to a lower place, so none is skipped.
     left: Option<usize>,
     looked_at: usize,
     slowest: BinaryHeap<Reverse<(Rank, StreamKey)>>,
 }
 
-/// The order of slow streams: by the age of the oldest tick that it lacks, then how many it missed.
+/// The order of slow streams: by the age of the oldest tick that it lacks, then how many it missed by lag or ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     oldest_unsent: Option<Duration>,
@@ -115,12 +116,14 @@ impl SlowestQuery {
     /// Sends the reply.
     pub(super) fn answer<T: Transport>(self, table: &StreamTable<T>, symbols: &Symbols, counts: &Counts, now: Now) {
         // Sorted by the reversed rank, so the slowest come first. A stream that moved during the walk may be there
-        // twice.
-        let mut slowest = self.slowest.into_sorted_vec();
-        slowest.dedup_by_key(|Reverse((_, key))| *key);
-        let mut reports = Vec::with_capacity(slowest.len());
-        for Reverse((rank, key)) in slowest {
-            if let Some(stream) = table.get(key) {
+        // twice, with two ranks: the slower one counts.
+        let mut reported = Vec::with_capacity(self.slowest.len());
+        let mut reports = Vec::with_capacity(self.slowest.len());
+        for Reverse((rank, key)) in self.slowest.into_sorted_vec() {
+            if !reported.contains(&key)
+                && let Some(stream) = table.get(key)
+            {
+                reported.push(key);
                 reports.push(report(stream, rank.oldest_unsent, symbols, now));
             }
         }

@@ -140,7 +140,7 @@ mod tests {
         // Over both changes of the clock.
         check(&[], "2024-03-08", &[whole("2024-03-08"), whole("2024-03-11")].concat());
         check(&[], "2024-11-01", &[whole("2024-11-01"), whole("2024-11-04")].concat());
-        // The last minutes of a summer day are the next day's in UTC.
+        // The end of a summer day is midnight in UTC.
         check(&[], "2025-07-02", &[whole("2025-07-02"), half("2025-07-03"), whole("2025-07-07")].concat());
     }
 

@@ -140,7 +140,7 @@ tick_fields! {
     let (tick, snapshot, not_live);
 
     symbol: symbol, tick, Always, tick.symbol, "Whose tick it is.";
-    seq: count, tick, Always, Some(tick.seq), "Counts the symbol's ticks within the epoch of the last `hello`; 0 means that the symbol has not had a tick yet. A hole is what was conflated, left out by options, or lost over a reconnect.";
+    seq: count, tick, Always, Some(tick.seq), "Counts the symbol's ticks within the epoch of the last `hello`; 0 means that the symbol has not had a tick yet. A hole is what the gateway skipped (conflated, left out by options, or dropped from its ring), or what a reconnect lost.";
     kind: word(words(Kind::NAMES)), tick, Always, Some(Kind::of(tick.changed).name()), "The first in this list that the tick changed.";
     state: word(words(State::NAMES)), Status, Always, Some(snapshot.state().name()), "Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list.";
     since: micros, Status, When("the symbol is not live"), not_live.map(|(since, _)| since), "Since when the state holds.";
