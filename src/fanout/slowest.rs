@@ -21,8 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many streams, and symbols of full streams, one turn looks at. Each look at a symbol takes its lock; all together take
-/// about 0.1 ms.
+/// How many streams, and symbols of full streams, one turn looks at. Each look at a symbol takes its lock; all together
+/// take about 0.1 ms.
 const LOOKS_PER_TURN: usize = 1024;
 /// How many of a stream's symbols are named: enough to recognize a watchlist.
 const SYMBOLS_NAMED_MAX: usize = 8;
