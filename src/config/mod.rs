@@ -108,12 +108,12 @@ impl Feed {
         self.symbols.len().div_ceil(self.venue.symbols_per_connection).max(1)
     }
 
-    /// The symbols of each connection, as ranges of the list. Full connections come first: a symbol that is added at
-    /// the end of the list changes the last connection alone.
+    /// The symbols of each connection, as ranges of the list. They are spread evenly: a connection of a few quiet symbols
+    /// would count as mute.
     pub fn connections(&self) -> impl Iterator<Item = Range<usize>> {
         let symbols = self.symbols.len();
-        let per_connection = self.venue.symbols_per_connection;
-        (0..self.connection_count()).map(move |place| place * per_connection..symbols.min((place + 1) * per_connection))
+        let count = self.connection_count();
+        (0..count).map(move |place| symbols * place / count..symbols * (place + 1) / count)
     }
 }
 

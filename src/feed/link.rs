@@ -34,8 +34,8 @@ pub(super) struct Link {
     last_ping: Instant,
     /// When the first and the last data arrived.
     data: Option<(Instant, Instant)>,
-    /// The turn of the connection that will replace this one, once this one has reached its age.
-    turn: Option<Instant>,
+    /// The turn of the connection that will replace this one, and why it will.
+    replacement: Option<(Instant, DisconnectReason)>,
 }
 
 /// A request whose answer is awaited.
@@ -62,7 +62,7 @@ impl Link {
             pinged: None,
             last_ping: now,
             data: None,
-            turn: None,
+            replacement: None,
         };
         link.await_the_venue(timing, now);
         link
@@ -177,7 +177,7 @@ impl Link {
     ) -> Result<Action, DisconnectReason> {
         let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if passed(self.replace_at(rules)) {
-            return Err(DisconnectReason::Lifetime);
+            return Err(self.replacement.map_or(DisconnectReason::Lifetime, |(_, reason)| reason));
         }
         while let Some(request) = self.awaited.pop_front_if(|request| request.until <= now) {
             if !request.silence_refuses {
@@ -235,16 +235,15 @@ impl Link {
     }
 
     fn replace_at(&self, rules: &Rules) -> Option<Instant> {
-        Some(self.turn.unwrap_or(self.since + rules.lifetime?))
+        match self.replacement {
+            Some((turn, _)) => Some(turn),
+            None => Some(self.since + rules.lifetime?),
+        }
     }
 
-    pub(super) fn has_turn(&self) -> bool {
-        self.turn.is_some()
-    }
-
-    /// Keeps the connection until its replacement has its turn.
-    pub(super) fn set_turn(&mut self, turn: Instant) {
-        self.turn = Some(turn);
+    /// The turn of the replacement, until which the connection serves on; the first call decides it.
+    pub(super) fn turn_or(&mut self, decide: impl FnOnce() -> (Instant, DisconnectReason)) -> Instant {
+        self.replacement.get_or_insert_with(decide).0
     }
 
     fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {

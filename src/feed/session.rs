@@ -94,7 +94,10 @@ impl Session {
                     }
                     action
                 }
-                Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(now),
+                Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(DisconnectReason::Lifetime, now),
+                Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
+                    self.replace(DisconnectReason::Closing, now)
+                }
                 Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
             },
             _ => Action::Nothing,
@@ -125,18 +128,15 @@ impl Session {
         Action::Connect
     }
 
-    /// The connection has reached its age. It serves on until its turn to connect again, so that its symbols do not
-    /// wait for the attempts of other connections.
-    fn replace(&mut self, now: Instant) -> Action {
+    /// The connection has reached its age, or the venue will close it soon. It serves on until its turn to connect again,
+    /// so that its symbols do not wait for the attempts of other connections.
+    fn replace(&mut self, reason: DisconnectReason, now: Instant) -> Action {
         let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
-        if !link.has_turn() {
-            let turn = self.pacer.take_turn(now);
-            link.set_turn(turn);
-            if turn > now {
-                return Action::Nothing;
-            }
+        let turn = link.turn_or(|| (self.pacer.take_turn(now), reason));
+        if turn > now {
+            return Action::Nothing;
         }
-        let action = self.leave(DisconnectReason::Lifetime, None, now);
+        let action = self.leave(reason, None, now);
         if let (Action::Leave { retry_in: Duration::ZERO, .. }, Stage::Waiting { until }) = (&action, &self.stage) {
             self.stage = Stage::Queued { until: *until };
         }

@@ -25,6 +25,41 @@ fn attempts_of_a_feed_are_apart_and_an_outage_of_the_venue_stays_below_its_limit
     assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= between));
 }
 
+fn left_for_closing() -> Action {
+    Action::Leave { reason: DisconnectReason::Closing, retry_in: Duration::ZERO }
+}
+
+#[test]
+fn connections_that_the_venue_will_close_are_replaced_one_after_the_other_and_serve_until_their_turn() {
+    let now = Instant::now();
+    let pacer = ConnectPacer::new(5 * SECOND);
+    let mut courses: Vec<_> = (0..3).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
+    for course in &mut courses {
+        while course.next().1 != Action::Connect {}
+        course.now = now + 10 * SECOND;
+        course.on(Event::Connected(requests(1)));
+        course.next();
+        course.message(Message::Acknowledged(1));
+        course.data_for(Timing::default().stable_after);
+    }
+    let start = courses[0].now;
+    assert_eq!(courses[0].message(Message::Closing), left_for_closing(), "the first has its turn at once");
+    for course in &mut courses[1..] {
+        assert_eq!(course.message(Message::Closing), Action::Nothing);
+        assert_eq!(course.message(Message::Closing), Action::Nothing, "to repeat it does not hurry it");
+    }
+    for (place, course) in (1..).zip(&mut courses[1..]) {
+        let left = loop {
+            match course.next().1 {
+                Action::Nothing | Action::Ping => course.on(Event::Pong),
+                action => break action,
+            };
+        };
+        assert_eq!((left, course.now - start), (left_for_closing(), 5 * SECOND * place));
+        assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
+    }
+}
+
 #[test]
 fn connections_of_one_age_are_replaced_one_after_the_other_and_serve_until_their_turn() {
     let now = Instant::now();

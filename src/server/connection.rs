@@ -66,13 +66,14 @@ fn count_unreadable(error: &hyper::Error) {
     }
 }
 
-/// Closes a connection so that the client can still read what was written.
+/// Closes a connection so that the client can still read what was written. Some I/O has to write before it can shut down,
+/// so that is bounded too.
 async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
-    if io.shutdown().await.is_err() {
-        return;
-    }
     let mut scratch = [0; 1024];
     let drain = async {
+        if io.shutdown().await.is_err() {
+            return;
+        }
         let mut left = LINGER_BYTES_MAX;
         while let Ok(count @ 1..) = io.read(&mut scratch).await {
             left = left.saturating_sub(count);
@@ -176,6 +177,34 @@ mod tests {
         fn open(&self, io: DuplexStream, stream: u8) {
             self.0.send((io, stream)).unwrap();
         }
+    }
+
+    /// Cannot shut down, as TLS cannot while its client reads nothing.
+    struct NeverShut;
+
+    impl AsyncRead for NeverShut {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for NeverShut {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_connection_that_cannot_shut_down_is_given_up() {
+        linger(NeverShut).await;
     }
 
     #[tokio::test]
