@@ -108,8 +108,8 @@ impl Feed {
         self.symbols.len().div_ceil(self.venue.symbols_per_connection).max(1)
     }
 
-    /// The symbols of each connection, as ranges of the list. They are spread evenly: a connection of a few quiet symbols
-    /// would count as mute.
+    /// The symbols of each connection, as ranges of the list. They are spread evenly: a connection of a few quiet
+    /// symbols would count as mute.
     pub fn connections(&self) -> impl Iterator<Item = Range<usize>> {
         let symbols = self.symbols.len();
         let count = self.connection_count();

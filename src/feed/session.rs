@@ -128,8 +128,8 @@ impl Session {
         Action::Connect
     }
 
-    /// The connection has reached its age, or the venue will close it soon. It serves on until its turn to connect again,
-    /// so that its symbols do not wait for the attempts of other connections.
+    /// The connection has reached its age, or the venue will close it soon. It serves on until its turn to connect
+    /// again, so that its symbols do not wait for the attempts of other connections.
     fn replace(&mut self, reason: DisconnectReason, now: Instant) -> Action {
         let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
         let turn = link.turn_or(|| (self.pacer.take_turn(now), reason));

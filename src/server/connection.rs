@@ -66,8 +66,8 @@ fn count_unreadable(error: &hyper::Error) {
     }
 }
 
-/// Closes a connection so that the client can still read what was written. Some I/O has to write before it can shut down,
-/// so that is bounded too.
+/// Closes a connection so that the client can still read what was written. Some I/O has to write before it can shut
+/// down, so that is bounded too.
 async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     let mut scratch = [0; 1024];
     let drain = async {
