@@ -71,7 +71,6 @@ test("a part that an outage made old does not look live while the symbol is live
   await says(page, "AAPL", "state", "live");
   await struck([last, true]);
   await struck([bid, false]);
-  await row(page, "AAPL").locator("button.symbol").click();
   await struck(["#detail-price", true]);
   stream.tick(tickOf("AAPL", 2, { ...QUOTE, price: 182.35, trades: 2 }));
   await struck([last, false]);
