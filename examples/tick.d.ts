@@ -25,7 +25,7 @@ export interface Tick {
   /** Why the symbol is in that state. Later versions may add reasons. Present when the symbol is not live. */
   reason?: string;
   /** The parts that an outage made old and that no update has renewed yet. Present when an outage made a part old. */
-  stale?: ("trade" | "quote" | "stats" | "status")[];
+  stale?: ("trade" | "quote" | "stats")[];
   /** Where the data come from. Present when the data are not the live market. */
   origin?: "sim" | "delayed";
   /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */

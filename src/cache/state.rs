@@ -95,7 +95,7 @@ impl SymbolState {
         }
     }
 
-    /// Makes all that is known stale from `now` on: its feed has an outage.
+    /// Makes all known parts but the status stale from `now` on: its connection has an outage.
     pub fn outage(&self, reason: Reason, now: Now) -> Published {
         self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
     }
@@ -111,7 +111,7 @@ impl SymbolState {
     }
 
     /// Adds a worker's interest in some parts, and brings `recent`, the ticks that the worker already holds, up to the
-    /// newest one. A new stream of that worker starts before it.
+    /// newest one. A new stream of that worker starts just before the newest tick, so that tick is the first it gets.
     ///
     /// Both happen under one lock: no tick can fall between the snapshot and what comes next.
     pub fn join(&self, worker: WorkerMask, parts: Parts, recent: &mut VecDeque<Arc<Tick>>) {

@@ -126,7 +126,7 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
         )),
         VenueError::NamesMeet { first, .. } => {
             let first = find(first).and_then(|placed| placed.at.clone());
-            let wrong = Wrong::new(error.to_string()).help("keep one of them, or write another name for the other");
+            let wrong = Wrong::new(error.to_string()).help("keep one of them, or give one a venue name of its own, as a table: symbols = { \"SYMBOL\" = \"NAME\" }");
             also(at(wrong, place), first)
         }
         VenueError::TooManySymbols { .. }

@@ -40,8 +40,8 @@ impl<Key: Ord + Copy> Schedule<Key> {
 }
 
 /// The entries of one stream that count: the earliest, and the later one that it displaced, which counts again after
-/// the earliest has popped. Other entries stay in the heap and are ignored when they pop. Without the second, a stream
-/// with a `max_rate` would leave a stale entry with each of its writes.
+/// the earliest has popped. If the displaced entry were not remembered, a stream with a `max_rate` would leave a stale
+/// entry with each write. Other entries stay in the heap and are ignored when they pop.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Armed {
     next: Option<Instant>,

@@ -1,4 +1,4 @@
-//! What a feed does next: a pure machine of events and actions. `connection` does the I/O around it.
+//! What a connection of a feed does next: a pure machine of events and actions. `connection` does the I/O around it.
 //!
 //! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted →
 //! live, as long as the venue answers, data flow and the connection is young enough → leave → wait → connect.
@@ -21,7 +21,7 @@ use std::{
 /// The longest wait that a venue may ask for: the first bans last minutes, and a header must not stop a feed for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
-/// One feed's course through its connections.
+/// One connection of a feed, through its attempts and replacements.
 #[derive(Debug)]
 pub(super) struct Session {
     timing: Timing,
@@ -150,7 +150,7 @@ impl Session {
         let random = self.random.random();
         let wait = match reason {
             _ if planned => Duration::ZERO,
-            // Half of it is kept, for a wait of nothing would be the one that must not be.
+            // At least half of the wait is kept: after a denial the gateway must never retry at once.
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };

@@ -146,8 +146,8 @@ impl Snapshot {
         Applied { changed, late: admission.late }
     }
 
-    /// Makes all known parts stale until their own next update, for one of the reasons of [`State::Stale`]. Returns
-    /// what changed.
+    /// Makes all known parts but the status stale until their own next update, for one of the reasons of
+    /// [`State::Stale`]. Returns what changed.
     pub fn outage(&mut self, reason: Reason, guards: &mut Guards, now: Now) -> Parts {
         // Every outage ends the connection, a gap too: the next one may count from the start.
         guards.restart_ids();

@@ -67,9 +67,9 @@ impl Status {
         }
     }
 
-    /// Makes all known parts stale. The first outage is the one that clients see, with two exceptions: a failure
-    /// replaces a planned outage, and the opening replaces every other, since from then on each price is of an earlier
-    /// day.
+    /// Makes all known parts but the status stale. The first outage is the one that clients see, with two exceptions: a
+    /// failure replaces a planned outage, and the opening replaces every other, since from then on each price is of an
+    /// earlier day.
     pub(super) fn begin_outage(&mut self, since: Since) {
         if self.known.is_empty() {
             return;

@@ -75,6 +75,9 @@ const fn words<T: Copy, const N: usize>(names: [(T, &'static str); N]) -> [&'sta
     words
 }
 
+/// The parts that an outage makes old. A halt is reported once and may hold for days, so the status never is.
+const STALE_PARTS: [&str; 3] = ["trade", "quote", "stats"];
+
 macro_rules! value_type {
     (symbol) => {
         ValueType::Symbol
@@ -145,7 +148,7 @@ tick_fields! {
     state: word(words(State::NAMES)), Status, Always, Some(snapshot.state().name()), "Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list.";
     since: micros, Status, When("the symbol is not live"), not_live.map(|(since, _)| since), "Since when the state holds.";
     reason: open_word(words(Reason::NAMES)), Status, When("the symbol is not live"), not_live.map(|(_, reason)| reason.name()), "Why the symbol is in that state. Later versions may add reasons.";
-    stale: words(words(Part::NAMES)), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
+    stale: words(STALE_PARTS), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
     origin: word(Origin::NAMES), tick, When("the data are not the live market"), snapshot.origin.name(), "Where the data come from.";
     recv: micros, tick, When("`seq` is above 0"), snapshot.recv, "When the gateway received the last update, by its own clock.";
 
