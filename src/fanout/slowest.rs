@@ -115,15 +115,9 @@ impl SlowestQuery {
 
     /// Sends the reply.
     pub(super) fn answer<T: Transport>(self, table: &StreamTable<T>, symbols: &Symbols, counts: &Counts, now: Now) {
-        // Sorted by the reversed rank, so the slowest come first. A stream that moved during the walk may be there
-        // twice, with two ranks: the slower one counts.
-        let mut reported = Vec::with_capacity(self.slowest.len());
         let mut reports = Vec::with_capacity(self.slowest.len());
-        for Reverse((rank, key)) in self.slowest.into_sorted_vec() {
-            if !reported.contains(&key)
-                && let Some(stream) = table.get(key)
-            {
-                reported.push(key);
+        for (rank, key) in slowest_first(self.slowest) {
+            if let Some(stream) = table.get(key) {
                 reports.push(report(stream, rank.oldest_unsent, symbols, now));
             }
         }
@@ -135,6 +129,17 @@ impl SlowestQuery {
             counts: counts.clone(),
         });
     }
+}
+
+/// The streams, the slowest first. One that moved during the walk was kept twice: its slower rank counts.
+fn slowest_first(kept: BinaryHeap<Reverse<(Rank, StreamKey)>>) -> Vec<(Rank, StreamKey)> {
+    let mut found: Vec<(Rank, StreamKey)> = Vec::with_capacity(kept.len());
+    for Reverse((rank, key)) in kept.into_sorted_vec() {
+        if !found.iter().any(|(_, other)| *other == key) {
+            found.push((rank, key));
+        }
+    }
+    found
 }
 
 /// How old the oldest unsent tick of a full stream is.

@@ -193,3 +193,11 @@ fn rule_10_a_turn_looks_at_a_slice_and_a_query_ends_in_time() {
     let (reply, turns) = fixture.query(20, fixture.now.instant);
     assert_eq!((reply.looked_at, turns), (0, 1), "its time is over: it answers with what it has");
 }
+
+#[test]
+fn a_stream_that_moved_during_the_walk_is_reported_once_with_its_slower_rank() {
+    let key = |number: u64| StreamKey::from(slotmap::KeyData::from_ffi(1 << 32 | number));
+    let rank = |seconds| Rank { oldest_unsent: Some(Duration::from_secs(seconds)), missed: 0 };
+    let kept = [(rank(1), key(1)), (rank(2), key(2)), (rank(3), key(1))].map(Reverse);
+    assert_eq!(slowest_first(kept.into_iter().collect()), [(rank(3), key(1)), (rank(2), key(2))]);
+}

@@ -25,12 +25,8 @@ fn attempts_of_a_feed_are_apart_and_an_outage_of_the_venue_stays_below_its_limit
     assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= between));
 }
 
-fn left_for_closing() -> Action {
-    Action::Leave { reason: DisconnectReason::Closing, retry_in: Duration::ZERO }
-}
-
-#[test]
-fn connections_that_the_venue_will_close_are_replaced_one_after_the_other_and_serve_until_their_turn() {
+/// The connections of one feed, which opened in the same moment and have had data for this long.
+fn three_opened_together(served: Duration) -> Vec<Course> {
     let now = Instant::now();
     let pacer = ConnectPacer::new(5 * SECOND);
     let mut courses: Vec<_> = (0..3).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
@@ -40,8 +36,18 @@ fn connections_that_the_venue_will_close_are_replaced_one_after_the_other_and_se
         course.on(Event::Connected(requests(1)));
         course.next();
         course.message(Message::Acknowledged(1));
-        course.data_for(Timing::default().stable_after);
+        course.data_for(served);
     }
+    courses
+}
+
+fn left_for_closing() -> Action {
+    Action::Leave { reason: DisconnectReason::Closing, retry_in: Duration::ZERO }
+}
+
+#[test]
+fn connections_that_the_venue_will_close_are_replaced_one_after_the_other_and_serve_until_their_turn() {
+    let mut courses = three_opened_together(Timing::default().stable_after);
     let start = courses[0].now;
     assert_eq!(courses[0].message(Message::Closing), left_for_closing(), "the first has its turn at once");
     for course in &mut courses[1..] {
@@ -62,18 +68,7 @@ fn connections_that_the_venue_will_close_are_replaced_one_after_the_other_and_se
 
 #[test]
 fn connections_of_one_age_are_replaced_one_after_the_other_and_serve_until_their_turn() {
-    let now = Instant::now();
-    let pacer = ConnectPacer::new(5 * SECOND);
-    let mut courses: Vec<_> = (0..3).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
-    for course in &mut courses {
-        while course.next().1 != Action::Connect {}
-        // All are open at the same time.
-        course.now = now + 10 * SECOND;
-        course.on(Event::Connected(requests(1)));
-        course.next();
-        course.message(Message::Acknowledged(1));
-        course.data_for(RULES.lifetime.unwrap());
-    }
+    let mut courses = three_opened_together(RULES.lifetime.unwrap());
     let start = courses[0].now;
     for (place, course) in courses.iter_mut().enumerate() {
         let left = loop {
