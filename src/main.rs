@@ -86,7 +86,8 @@ fn fail(code: u8, error: &dyn Display) -> ExitCode {
 
 fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let gateway = Gateway::start(config, telemetry::install()?)?;
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    // It waits for signals and for the gateway's parts, which have runtimes of their own.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;

@@ -247,7 +247,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         "server/",
         "api/",
         "admin/",
-        "gateway.rs",
+        "gateway/",
         "main.rs",
         "cli/",
         "top/",
