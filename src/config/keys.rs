@@ -116,6 +116,20 @@ pub enum Setting {
 pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
 
 impl Setting {
+    /// Takes the value of another configuration.
+    pub(super) fn copy(&self, from: &mut Config, to: &mut Config) {
+        match self {
+            Self::Address { field, .. } => *field(to) = *field(from),
+            Self::Strings { field, .. } => field(to).clone_from(field(from)),
+            Self::Nets { field, .. } => field(to).clone_from(field(from)),
+            Self::Duration { field, .. } => *field(to) = *field(from),
+            Self::DurationOrAuto { field, .. } => *field(to) = *field(from),
+            Self::BytesOrAuto { field, .. } => *field(to) = *field(from),
+            Self::Count { field, .. } | Self::Bytes { field, .. } => *field(to) = *field(from),
+            Self::Log { field } => field(to).clone_from(field(from)),
+        }
+    }
+
     /// Sets its field to the default.
     pub(super) fn reset(&self, config: &mut Config) {
         match self {
@@ -129,6 +143,23 @@ impl Setting {
             Self::DurationOrAuto { field, .. } => *field(config) = None,
             Self::BytesOrAuto { field, .. } => *field(config) = None,
             Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Setting {
+    /// Sets its field to a value that is not the default.
+    pub(super) fn disturb(&self, config: &mut Config) {
+        match self {
+            Self::Address { field, .. } => field(config).set_port(1),
+            Self::Strings { field, .. } => field(config).push("other".to_owned()),
+            Self::Nets { field, .. } => field(config).push(IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST))),
+            Self::Duration { field, .. } => *field(config) += secs(1),
+            Self::DurationOrAuto { field, .. } => *field(config) = Some(secs(1)),
+            Self::BytesOrAuto { field, .. } => *field(config) = Some(1),
+            Self::Count { field, .. } | Self::Bytes { field, .. } => *field(config) += 1,
+            Self::Log { field } => *field(config) = "off".parse().unwrap(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     streams::{OpenStreams, Streams},
     write_deadline::WriteDeadline,
 };
-use crate::telemetry::labels::Label as _;
+use crate::{config::Live, telemetry::labels::Label as _};
 use http::StatusCode;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -22,12 +22,8 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// Serves a listener's connections, of every kind of I/O on which `S` can open streams.
 pub(super) struct Connections<S: Streams> {
     pub(super) handler: Arc<RequestHandler<S>>,
-    /// How long a client may take for a head, and stay silent between two requests.
-    pub(super) head_timeout: Duration,
-    /// The longest head.
-    pub(super) head_bytes: usize,
-    /// How long a client may take to read an answer.
-    pub(super) write_timeout: Duration,
+    /// The limits of a connection are those in force when it begins.
+    pub(super) live: Live,
 }
 
 impl<S: Streams> Connections<S> {
@@ -41,8 +37,10 @@ impl<S: Streams> Connections<S> {
         I: ClientIo,
         S: OpenStreams<I>,
     {
-        let http = handoff::builder(self.head_timeout, self.head_bytes);
-        let io = WriteDeadline::new(io, self.write_timeout);
+        let config = self.live.current();
+        let limits = &config.limits;
+        let http = handoff::builder(limits.head_timeout, limits.head_bytes);
+        let io = WriteDeadline::new(io, limits.write_timeout);
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, shutdown).await;
         let io = io.into_inner();
         if let Some(stream) = stream {
@@ -94,7 +92,7 @@ mod tests {
         limits::ClientAddress,
         server::{
             answer::{Answer, Outcome},
-            handler::Policy,
+            handler::Audience,
             response::{Response, json},
             router::Router,
         },
@@ -214,12 +212,10 @@ mod tests {
             .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
             .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
             .build();
-        let policy = Policy::of_operators(&config::Config::default().server);
+        let live = Live::new(config::Config::default());
         let connections = Connections {
-            handler: Arc::new(RequestHandler::new(policy, routes, Pipes(opened_tx))),
-            head_timeout: Duration::from_secs(20),
-            head_bytes: 16 * 1024,
-            write_timeout: Duration::from_secs(20),
+            handler: Arc::new(RequestHandler::new(Audience::Operators, live.clone(), routes, Pipes(opened_tx))),
+            live,
         };
         let (server, mut client) = tokio::io::duplex(4 * 1024);
         let (_stop_tx, stop_rx) = watch::channel(false);
