@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The settings in force. A clone shares them.
 ///
-/// Whoever needs several settings reads them from one snapshot, so that a reload between two of them changes nothing.
+/// Code that needs several settings reads them from one snapshot, so that a reload between two of them changes nothing.
 /// The lock is held for a copy or a swap of a pointer; a panic ends the process, so a poisoned lock is never seen.
 #[derive(Debug, Clone)]
 pub struct Live(Arc<RwLock<Arc<Config>>>);

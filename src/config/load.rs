@@ -1,4 +1,5 @@
-//! From a file, variables and flags to a valid [`Config`], or to an error that shows its place. Called at the start and by reloads.
+//! From a file, variables and flags to a valid [`Config`], or to an error that shows its place.
+//! The start calls it, and each reload.
 
 use super::{
     Config, ConfigError, KEYS, Key, access,

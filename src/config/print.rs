@@ -3,7 +3,8 @@
 use super::{
     Config,
     feed_keys::feed_keys,
-    keys::{Applies, KEYS, Key, Setting},
+    keys::KEYS,
+    setting::{Applies, Key, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };

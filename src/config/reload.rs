@@ -1,10 +1,6 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
-use super::{
-    Applies, Config, ConfigError, Feed,
-    keys::{KEYS, Key},
-    print::value,
-};
+use super::{Applies, Config, ConfigError, Feed, keys::KEYS, print::value, setting::Key};
 use std::{io, time::Duration};
 
 /// When the feeds of a changed file count.

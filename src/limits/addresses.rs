@@ -33,7 +33,7 @@ impl fmt::Display for ClientAddress {
 /// The number of open streams of each address that has any. So the limit of streams bounds the map.
 type Open = Mutex<HashMap<ClientAddress, usize>>;
 
-/// The permits of all addresses. They are counted also while there is no limit, so that one that a reload sets counts
+/// The permits of all addresses. They are counted also while they have no limit, so that one that a reload sets counts
 /// the streams that are open already.
 #[derive(Debug, Default)]
 pub struct Addresses {
