@@ -34,11 +34,12 @@ pub const KEYS: &[Key] = &[
         setting: Setting::Strings {
             default: &[],
             max: 256,
-            read: Read(names::host),
+            read: Read(names::host_pattern),
             field: |config| &mut config.server.hosts,
         },
         applies: Applies::Reload,
-        reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS",
+        reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS; *.example.com is every \
+                 name below example.com, at any depth, and not example.com itself",
     },
     Key {
         section: "server",
@@ -50,7 +51,8 @@ pub const KEYS: &[Key] = &[
             field: |config| &mut config.server.cors_origins,
         },
         applies: Applies::Reload,
-        reason: "market data carry no credentials, so any page may read them",
+        reason: "market data carry no credentials, so any page may read them; https://*.example.com is every name below \
+                 example.com",
     },
     Key {
         section: "server",

@@ -11,8 +11,12 @@ use super::{
 };
 use crate::{config::Live, telemetry::labels::Label as _};
 use http::StatusCode;
+use socket2::SockRef;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with
 /// unread bytes resets the connection, and the client may lose the answer that says what is wrong.
@@ -24,9 +28,20 @@ pub(super) struct Connections<S: Streams> {
     pub(super) handler: Arc<RequestHandler<S>>,
     /// The limits of a connection are those in force when it begins.
     pub(super) live: Live,
+    /// `write_timeout` when the listener was bound: its sockets inherit it.
+    pub(super) write_timeout_at_start: Duration,
 }
 
 impl<S: Streams> Connections<S> {
+    /// The kernel times out a client that acknowledges nothing. The socket has the listener's timeout, of the start.
+    pub(super) fn set_user_timeout(&self, socket: &TcpStream) {
+        let timeout = self.live.current().limits.write_timeout;
+        if timeout != self.write_timeout_at_start {
+            // A socket that refuses keeps the listener's.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(timeout));
+        }
+    }
+
     /// Serves a connection to its end, or hands it over with its first stream.
     ///
     /// # Errors
@@ -216,6 +231,7 @@ mod tests {
         let connections = Connections {
             handler: Arc::new(RequestHandler::new(Audience::Operators, live.clone(), routes, Pipes(opened_tx))),
             live,
+            write_timeout_at_start: Duration::from_secs(10),
         };
         let (server, mut client) = tokio::io::duplex(4 * 1024);
         let (_stop_tx, stop_rx) = watch::channel(false);

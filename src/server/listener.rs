@@ -77,7 +77,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
         let write_timeout = live.current().limits.write_timeout;
         let listener = listen(address, write_timeout).map_err(|source| BindError { address, source })?;
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
-        let connections = Connections { handler: Arc::new(handler), live };
+        let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         Ok(Self { acceptor: Acceptor { listener, gate, connections: Arc::new(connections) }, address: bound })
     }
 
