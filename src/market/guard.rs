@@ -80,7 +80,7 @@ impl Guard {
         matches!((time, self.time), (Some(time), Some(highest)) if time < highest)
     }
 
-    /// Counts a low id. Returns whether the run of them proves that the venue's engine has restarted. An id that is late
+    /// Counts a low id. Returns whether the run proves that the venue's engine has restarted. An id that is late
     /// within the run says nothing; one at or below half of the run's last begins it again, as a second restart would.
     fn has_restarted(&mut self, sequence: Sequence, now: Instant) -> bool {
         let (Some(id), Some(highest)) = (sequence.id, self.id) else { return false };
