@@ -54,6 +54,7 @@ fn sighup_reloads_and_ends_no_stream() {
     let refused = Client::connect(gateway.address).get("/v1/quotes?symbols=AAPL,MSFT");
     assert_eq!(refused.status, 400, "{}", refused.body);
     tick(&mut stream);
+    drop(stream);
     let log = gateway.drained_log();
     let line = log.iter().find(|line| line.contains("reloaded the configuration")).unwrap();
     assert!(line.contains("server.hosts, limits.symbols_per_stream"), "{line}");
