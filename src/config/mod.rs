@@ -18,7 +18,7 @@ mod units;
 mod value;
 mod variables;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
