@@ -1,4 +1,5 @@
-//! `hours`, `closed_days`, `mute_after` and `part_mute_after` of `[[feed]]`: when a feed trades, and how long it may be silent.
+//! `hours`, `closed_days`, `mute_after` and `part_mute_after` of `[[feed]]`: when a feed trades, and how long it may be
+//! silent.
 
 use super::{
     error::{Wrong, shown},

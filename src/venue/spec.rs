@@ -28,7 +28,7 @@ pub struct Spec {
     pub between_connects: Duration,
     /// The longest message that the venue sends on a connection with this many symbols, in bytes.
     pub message_bytes: fn(usize) -> usize,
-    /// Whether the venue sends heartbeats of its protocol, which tell a quiet market from a dead connection. Such a feed
+    /// Whether the venue sends heartbeats of its own, which tell a quiet market from a dead connection. Such a feed
     /// may be without data for longer.
     pub heartbeats: bool,
     /// Symbols for examples.
