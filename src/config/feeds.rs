@@ -89,7 +89,8 @@ fn read_feed(
     let mut wrongs = Wrongs::default();
     wrongs.take(check_keys(fields));
     let url = wrongs.take(fields.get("url").map(read_url).transpose());
-    let mute_after = wrongs.take(times::read_mute_after(fields));
+    let mute_after = wrongs.take(times::read_silence("mute_after", fields));
+    let part_mute_after = wrongs.take(times::read_silence("part_mute_after", fields));
     let Some(venue) = wrongs.take(fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)) else {
         // The rest is judged by the venue.
         if fields.contains_key("name") {
@@ -121,6 +122,7 @@ fn read_feed(
             options: options?,
             schedule: schedule?,
             mute_after: mute_after?,
+            part_mute_after: part_mute_after?,
             credentials: credentials?,
         })
     };
