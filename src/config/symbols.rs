@@ -91,6 +91,7 @@ impl Known {
     /// Takes a feed's symbols. Each must be new, here and at the venue.
     pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec) -> Result<Vec<ListedSymbol>, Wrong> {
         let mut wrongs = Wrongs::default();
+        let mut listed = Vec::with_capacity(symbols.len());
         for placed in &symbols {
             let symbol = &placed.listed.symbol;
             if self.0.len() == SYMBOLS_MAX {
@@ -100,9 +101,10 @@ impl Known {
             if let Some(first) = self.0.insert(symbol.clone(), placed.at.clone()) {
                 let wrong = at(Wrong::new(format!("`{symbol}` is listed twice")), placed.at.clone());
                 wrongs.push(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
+                continue;
             }
+            listed.push(placed.listed.clone());
         }
-        let mut listed: Vec<ListedSymbol> = symbols.iter().map(|placed| placed.listed.clone()).collect();
         // The venue objects to one symbol at a time: without it, it objects to the next.
         for _ in 0..ERRORS_SHOWN_MAX {
             let Err(error) = venue::check_names(venue, &listed) else { break };
