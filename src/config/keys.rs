@@ -2,6 +2,7 @@
 //! documentation and tests of a setting go through this table.
 
 use super::{Config, error::Wrong, names};
+use http::HeaderName;
 use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -50,6 +51,11 @@ pub enum Setting {
         max: usize,
         /// The field.
         field: fn(&mut Config) -> &mut Vec<IpNet>,
+    },
+    /// The name of a header. Without the key there is none.
+    HeaderName {
+        /// The field; `None` is `""`.
+        field: fn(&mut Config) -> &mut Option<HeaderName>,
     },
     /// A duration, written with its unit.
     Duration {
@@ -112,6 +118,7 @@ impl Setting {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
             Self::Nets { field, .. } => field(config).clear(),
+            Self::HeaderName { field } => *field(config) = None,
             Self::Duration { default, field, .. } => *field(config) = *default,
             Self::DurationOrAuto { field, .. } => *field(config) = None,
             Self::BytesOrAuto { field, .. } => *field(config) = None,
@@ -161,6 +168,13 @@ pub const KEYS: &[Key] = &[
         name: "trusted_proxies",
         setting: Setting::Nets { max: 256, field: |config| &mut config.server.trusted_proxies },
         reason: "none: any client can write X-Forwarded-For, so only listed proxies are believed",
+    },
+    Key {
+        section: "server",
+        name: "client_id_header",
+        setting: Setting::HeaderName { field: |config| &mut config.server.client_id_header },
+        reason: "none: operators see its value beside a client's address, in logs and on the debug pages; it decides \
+                 nothing, and a client can forge it unless trusted_proxies is set",
     },
     Key {
         section: "server",
@@ -284,6 +298,7 @@ impl Default for Config {
                 hosts: Vec::new(),
                 cors_origins: Vec::new(),
                 trusted_proxies: Vec::new(),
+                client_id_header: None,
                 heartbeat: Duration::ZERO,
                 drain: Duration::ZERO,
             },

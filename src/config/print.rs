@@ -63,6 +63,7 @@ fn what(setting: &Setting) -> String {
         Setting::Nets { max, .. } => {
             format!("At most {max} IP addresses and networks, such as \"10.0.0.0/8\"")
         }
+        Setting::HeaderName { .. } => "The name of a header, or \"\" for none".to_owned(),
         Setting::Duration { range, .. } => {
             format!("A duration from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
@@ -85,6 +86,7 @@ fn default(setting: &Setting) -> String {
     match setting {
         Setting::Address { default, .. } => format!("\"{default}\""),
         Setting::Strings { default, .. } => format!("{default:?}"),
+        Setting::HeaderName { .. } => "\"\"".to_owned(),
         Setting::Nets { .. } => "[]".to_owned(),
         Setting::Duration { default, .. } => format!("\"{}\"", show_duration(*default)),
         Setting::DurationOrAuto { .. } | Setting::BytesOrAuto { .. } => "\"auto\"".to_owned(),

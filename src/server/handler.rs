@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     config,
-    limits::ClientAddress,
-    telemetry::{SharedLogLimit, labels::Label as _},
+    telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
-use http::{HeaderValue, Method, Request, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
 use http_body::Body;
 use ipnet::IpNet;
 use std::{
@@ -39,6 +38,8 @@ pub(crate) struct Policy {
     cors: Cors,
     /// The proxies whose `X-Forwarded-For` counts.
     trusted_proxies: Vec<IpNet>,
+    /// The header that carries a client's id, if there is one.
+    client_id_header: Option<HeaderName>,
 }
 
 impl Policy {
@@ -48,12 +49,30 @@ impl Policy {
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&server.cors_origins),
             trusted_proxies: server.trusted_proxies.clone(),
+            client_id_header: server.client_id_header.clone(),
         }
     }
 
     /// For operators: the same hosts, but no other site's page may read the answers, and no proxy is expected.
     pub(crate) fn of_operators(server: &config::Server) -> Self {
-        Self { hosts: Hosts::new(&server.hosts), cors: Cors::new(&[]), trusted_proxies: Vec::new() }
+        Self {
+            hosts: Hosts::new(&server.hosts),
+            cors: Cors::new(&[]),
+            trusted_proxies: Vec::new(),
+            client_id_header: None,
+        }
+    }
+
+    /// The client of a request that came from `peer`. Where proxies are trusted, only they say a client's id. Of several
+    /// the last counts: the nearest proxy wrote it.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientName {
+        let client = ClientName::from(forwarded::client(peer, headers, &self.trusted_proxies));
+        let Some(name) = &self.client_id_header else { return client };
+        let is_believed = self.trusted_proxies.is_empty() || forwarded::is_trusted(peer, &self.trusted_proxies);
+        match headers.get_all(name).iter().next_back() {
+            Some(id) if is_believed => client.with_id(id.as_bytes()),
+            _ => client,
+        }
     }
 
     /// Whether a request may be routed.
@@ -94,7 +113,7 @@ impl<S: Streams> RequestHandler<S> {
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
-        let client = forwarded::client(peer, &head.headers, &self.policy.trusted_proxies);
+        let client = self.policy.client(peer, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
         let checked = self.policy.check(&head, &body);
@@ -102,7 +121,7 @@ impl<S: Streams> RequestHandler<S> {
         let routed = self.route(head, checked).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(self.finish(response, origin)),
-            Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, client), origin)),
+            Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, &client), origin)),
             Answer::Stream(request) => {
                 let head = self.finish(self.streams.head(&request), origin);
                 if wants_head_only { Outcome::InsteadOfStream(head) } else { self.streams.admit(request, client, head) }
@@ -130,16 +149,18 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// The problem document, and a line with the same id in the log.
-    fn problem_response(&self, problem: Problem, client: ClientAddress) -> Response {
+    fn problem_response(&self, problem: Problem, client: &ClientName) -> Response {
         let id = RequestId::next();
         let status = problem.status.as_u16();
         let kind = problem.kind;
+        let client_id = client.id();
+        let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, status, kind, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, status, kind, held_back, "rejected a request");
             }
-            None => tracing::debug!(request_id = %id, %client, status, kind, "rejected a request"),
+            None => tracing::debug!(request_id = %id, %client, client_id, status, kind, "rejected a request"),
         }
         problem.into_response(id)
     }

@@ -1,6 +1,7 @@
 //! What operators see: the catalog of metrics, their handles, and logs.
 
 mod cache;
+mod client_name;
 pub mod catalog;
 mod histogram;
 pub mod labels;
@@ -11,6 +12,7 @@ mod processor_wait;
 mod recorder;
 
 pub use cache::CacheMetrics;
+pub use client_name::{CLIENT_ID_CHARACTERS_MAX, ClientName};
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, install};

@@ -61,6 +61,7 @@ impl Default for Setup {
                 hosts: vec!["ticks.example".into()],
                 cors_origins: vec!["*".into()],
                 trusted_proxies: Vec::new(),
+                client_id_header: None,
                 heartbeat: Duration::from_secs(15),
                 drain: Duration::from_secs(1),
             },
