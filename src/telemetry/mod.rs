@@ -5,6 +5,7 @@ mod client_name;
 pub mod catalog;
 mod histogram;
 pub mod labels;
+mod log_filter;
 mod log_limit;
 pub mod logs;
 mod metric;
@@ -14,6 +15,7 @@ mod recorder;
 pub use cache::CacheMetrics;
 pub use client_name::{CLIENT_ID_CHARACTERS_MAX, ClientName};
 pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use log_filter::{LOG_ENTRIES_MAX, LogFilter, LogFilterError};
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, install};
 
