@@ -63,8 +63,8 @@ impl Policy {
         }
     }
 
-    /// The client of a request that came from `peer`. Where proxies are trusted, only they say a client's id. Of several
-    /// the last counts: the nearest proxy wrote it.
+    /// The client of a request that came from `peer`. Where proxies are trusted, only they say a client's id. Of
+    /// several the last counts: the nearest proxy wrote it.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientName {
         let client = ClientName::from(forwarded::client(peer, headers, &self.trusted_proxies));
         let Some(name) = &self.client_id_header else { return client };
