@@ -16,6 +16,7 @@ pub use cache::CacheMetrics;
 pub use client_name::{CLIENT_ID_CHARACTERS_MAX, ClientName};
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use log_filter::{LOG_ENTRIES_MAX, LogFilter, LogFilterError};
+pub use logs::LogHandle;
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, install};
 
