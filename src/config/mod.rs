@@ -93,8 +93,10 @@ pub struct Feed {
     pub options: Options,
     /// When it trades.
     pub schedule: Schedule,
-    /// The longest silence within its hours, instead of the venue's own limit.
+    /// The longest silence within its hours, instead of the default for its venue and its list.
     pub mute_after: Option<Duration>,
+    /// The longest silence of one part of the data while another flows. `None` turns it off.
+    pub part_mute_after: Option<Duration>,
     /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
@@ -111,8 +113,14 @@ impl Feed {
             options: Options::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            part_mute_after: None,
             credentials: None,
         }
+    }
+
+    /// The longest silence within its hours.
+    pub fn mute_limit(&self) -> Duration {
+        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.venue, self.symbols.len()))
     }
 
     /// The number of connections: as many as the symbols need.
