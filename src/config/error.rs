@@ -64,7 +64,7 @@ pub(super) struct Wrong {
     what: String,
     at: Option<Range<usize>>,
     help: Vec<String>,
-    also: Option<(String, Range<usize>)>,
+    also: Option<Box<(String, Range<usize>)>>,
     line_hidden: bool,
     and: Vec<Self>,
     /// How many follow that are not kept.
@@ -128,7 +128,7 @@ impl Wrong {
 
     /// Names a second place.
     pub(super) fn also(mut self, what: impl Into<String>, range: Range<usize>) -> Self {
-        self.also = Some((what.into(), range));
+        self.also = Some(Box::new((what.into(), range)));
         self
     }
 
@@ -218,7 +218,7 @@ impl Source<'_> {
         for line in wrong.help {
             let _ = write!(report, "\n {margin} = {line}");
         }
-        if let Some((what, range)) = wrong.also {
+        if let Some((what, range)) = wrong.also.map(|also| *also) {
             let also = Place::find(text, range);
             let _ = write!(report, "\n {margin} = {what}: {name}:{}:{}", also.line, also.column);
         }
