@@ -1,6 +1,7 @@
 //! The configuration, valid by construction. Only `load` reads a file or a variable.
 
 mod access;
+mod ca_file;
 mod error;
 mod feed_keys;
 mod feed_limits;
@@ -8,19 +9,23 @@ mod feeds;
 mod keys;
 mod load;
 mod names;
+mod outbound;
 mod print;
+mod proxy;
 mod symbols;
 mod times;
 mod units;
 mod value;
 mod variables;
 
+pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::{Applies, KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
 pub use print::print_defaults;
+pub use proxy::Proxy;
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
@@ -86,6 +91,10 @@ pub struct Feed {
     pub schedule: Schedule,
     /// The longest silence within its hours, instead of the venue's own limit.
     pub mute_after: Option<Duration>,
+    /// The proxy that its connections go through.
+    pub proxy: Option<Proxy>,
+    /// The CAs that it trusts besides the public ones.
+    pub ca_file: Option<CaFile>,
     /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
@@ -102,6 +111,8 @@ impl Feed {
             options: Options::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            proxy: None,
+            ca_file: None,
             credentials: None,
         }
     }
