@@ -650,6 +650,11 @@ fn a_ca_file_that_cannot_be_used_is_an_error_that_says_why() {
     let feed = format!("[[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nca_file = {two:?}\n");
     let config = load_text("ca-two", feed).unwrap();
     assert_eq!(config.feeds[0].ca_file.as_ref().unwrap().certificates.len(), 2);
+
+    for address in ["venue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nurl = \"ws://venue.test\"", "venue = \"sim\""] {
+        let error = load_text("ca-plain", format!("[[feed]]\n{address}\nca_file = {two:?}\n")).unwrap_err();
+        assert!(error.starts_with("`ca_file` is set, but the feed connects without TLS"), "{error}");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ ip addr add 192.0.2.1/32 dev lo
 mount -t tmpfs none /etc
 printf '198.51.100.9 venue.test\\n192.0.2.1 venue.test\\n' >/etc/hosts
 printf 'precedence ::ffff:198.51.100.0/120 100\\nprecedence ::ffff:0:0/96 10\\n' >/etc/gai.conf
+printf 'multi on\\n' >/etc/host.conf
 printf 'hosts: files dns\\n' >/etc/nsswitch.conf
 printf 'nameserver 127.0.0.53\\noptions timeout:30 attempts:2\\n' >/etc/resolv.conf
 exec \"$@\"
