@@ -34,6 +34,7 @@ exec \"$@\"
 ";
 
 /// Runs a test within namespaces of its own. Returns whether this is within them; outside, the test is over.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_inside_namespaces(test: &str) -> bool {
     if env::var_os(INSIDE).is_some() {
         return true;

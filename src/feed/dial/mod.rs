@@ -1,4 +1,4 @@
-//! Opens the websocket to a venue: name look-up, the race of its addresses, the proxy, TLS, the handshake, one redirect.
+//! Opens the websocket to a venue: name look-up, race of its addresses, proxy, TLS, handshake, one redirect.
 //!
 //! The race is our own (`race`): tokio's `TcpStream::connect` tries addresses in turn, and hyper-util's `HttpConnector`
 //! races one family against the other, but tries the addresses within a family in turn.
