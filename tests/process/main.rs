@@ -13,5 +13,6 @@ mod limits;
 mod logs;
 mod many;
 mod panics;
+mod reload;
 mod slow_attacks;
 mod top;
