@@ -15,4 +15,5 @@ mod many;
 mod panics;
 mod reload;
 mod slow_attacks;
+mod stream_log;
 mod top;
