@@ -6,7 +6,7 @@ use super::{
     error::{Wrong, Wrongs, shown},
     feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, symbols, times,
+    names, outbound, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
@@ -110,9 +110,10 @@ fn read_feed(
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
     }
-    // Last: a wrong file is reported as such also where its keys are not at hand.
-    let credentials = wrongs.take(access::read(fields, venue, table, variables));
+    let outbound = wrongs.take(outbound::read(fields));
+    let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
     let feed = || {
+        let (proxy, ca_file) = outbound?;
         Some(Feed {
             name: name?,
             venue,
@@ -123,10 +124,14 @@ fn read_feed(
             schedule: schedule?,
             mute_after: mute_after?,
             part_mute_after: part_mute_after?,
+            proxy,
+            ca_file,
             credentials: credentials?,
         })
     };
-    wrongs.value(feed())
+    let mut feed = wrongs.value(feed())?;
+    outbound::check(&mut feed, fields, table, variables)?;
+    Ok(feed)
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {
