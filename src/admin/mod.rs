@@ -53,7 +53,7 @@ impl Server {
         let Services { metrics, status, sources } = services;
         let routes = routes::routes(Context { metrics: metrics.clone(), status, sources });
         let handler = RequestHandler::new(Policy::of_operators(server), routes, NoStreams);
-        Ok(Self { bound: HttpServer::bind(server.admin_listen, limits, gate, handler)?, metrics })
+        Ok(Self { bound: HttpServer::bind("operators", server.admin_listen, limits, gate, handler)?, metrics })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -91,6 +91,11 @@ impl<S: Streams> RequestHandler<S> {
         &self.streams
     }
 
+    /// The proxies that speak for many clients.
+    pub(super) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.policy.trusted_proxies
+    }
+
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();

@@ -1,7 +1,8 @@
 //! A bound listener, and the server on it.
 
 use super::{
-    accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::OpenStreams,
+    accept::Acceptor, connection::Connections, handler::RequestHandler, places::Places, shutdown::ShutdownSignal,
+    streams::OpenStreams,
 };
 use crate::{config, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -56,6 +57,11 @@ fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListene
     Ok(socket.into())
 }
 
+/// How many connections one address may hold of all: a quarter is always for the others.
+fn share(configured: usize, all: usize) -> usize {
+    configured.min(all - all / 4).max(1)
+}
+
 /// A listener whose port is bound, with what answers on it.
 pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
     acceptor: Acceptor<Kind, S>,
@@ -64,11 +70,12 @@ pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
 
 impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
-    /// limits the connections that are open at a time, without streams.
+    /// limits the connections that are open at a time, without streams. `name` labels the listener in metrics.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
     pub(crate) fn bind(
+        name: &'static str,
         address: SocketAddr,
         limits: &config::Limits,
         gate: Gate<Kind>,
@@ -82,7 +89,10 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
             head_bytes: limits.head_bytes,
             write_timeout: limits.write_timeout,
         };
-        Ok(Self { acceptor: Acceptor { listener, gate, connections: Arc::new(connections) }, address: bound })
+        let share = share(limits.connections_per_address, gate.limit());
+        let places = Places::new(name, share, connections.handler.trusted_proxies().to_vec());
+        let acceptor = Acceptor { listener, gate, places, connections: Arc::new(connections) };
+        Ok(Self { acceptor, address: bound })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -13,6 +13,7 @@ mod fanout;
 mod feed;
 mod gateway;
 mod http_api;
+mod newcomers;
 mod openapi;
 mod outages;
 mod request_shapes;

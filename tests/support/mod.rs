@@ -68,6 +68,7 @@ impl Default for Setup {
                 streams: 1_000,
                 streams_per_address: 0,
                 connections: 100,
+                connections_per_address: 100,
                 head_timeout: PATIENCE,
                 head_bytes: 16 * 1024,
                 write_timeout: PATIENCE,
