@@ -9,7 +9,7 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
+    config::{self, Config, LOG_FORMAT_VARIABLE},
     gateway::Gateway,
     telemetry::{self, logs},
     top,
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
     let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
     let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
-    logs::init(variable(LOG_VARIABLE).as_deref(), format)?;
+    logs::init(config.server.log.clone(), format)?;
     Ok(config)
 }
 

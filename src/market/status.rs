@@ -5,6 +5,17 @@ use super::{Part, Parts, Reason, State, UnixMicros};
 /// Since when something holds, and why.
 pub(super) type Since = (UnixMicros, Reason);
 
+/// What ends a halt besides the venue's own resume and the next trading day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HaltEnd {
+    /// Nothing: the venue reports resumes, and its connection has lived since the halt.
+    Resume,
+    /// A trade that was executed since: the connection was lost, and the resume may be.
+    TradeSince,
+    /// A trade that is not known to be from before: the venue does not report resumes.
+    Trade,
+}
+
 /// The status of a symbol. Refusal, hours, outage and halt are kept apart: the end of one does not end another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
@@ -18,6 +29,8 @@ pub(super) struct Status {
     /// The outage that no update has ended yet.
     outage: Option<Since>,
     pub(super) halted: Option<Since>,
+    /// Of the halt that there is.
+    halt_end: HaltEnd,
 }
 
 impl Status {
@@ -30,6 +43,7 @@ impl Status {
             closed: None,
             outage: None,
             halted: None,
+            halt_end: HaltEnd::Resume,
         }
     }
 
@@ -71,12 +85,22 @@ impl Status {
     /// failure replaces a planned outage, and the opening replaces every other, since from then on each price is of an
     /// earlier day.
     pub(super) fn begin_outage(&mut self, since: Since) {
-        if self.known.is_empty() {
+        self.mark_stale(Parts::ALL, since);
+    }
+
+    /// Makes these parts stale, as far as they are known, while others may live on. The state turns stale only where
+    /// none does: until then `stale` says which parts are old.
+    pub(super) fn mark_stale(&mut self, parts: Parts, since: Since) {
+        if !self.known.intersects(parts) {
             return;
         }
-        self.stale = self.known;
         // A venue announces a halt once, and it may hold for days: no update would renew it.
-        self.stale.remove(Part::Status);
+        let may_age = |part: &Part| *part != Part::Status && self.known.contains(*part);
+        let aged = parts.iter().filter(may_age).collect();
+        self.stale = self.stale.union(aged);
+        if self.known.iter().filter(may_age).any(|part| !self.stale.contains(part)) {
+            return;
+        }
         let (_, reason) = since;
         let replaces = match self.outage {
             None => true,
@@ -88,8 +112,43 @@ impl Status {
         }
     }
 
-    pub(super) fn set_closed(&mut self, since: Option<Since>) {
-        self.closed = since.map(|since| self.closed.unwrap_or(since));
+    /// Trading is halted. Another reason, such as news that is pending and then released, belongs to the same halt.
+    pub(super) fn halt(&mut self, (since, reason): Since, end: HaltEnd) {
+        let since = self.halted.map_or(since, |(since, _)| since);
+        self.halted = Some((since, reason));
+        self.halt_end = end;
+    }
+
+    /// Notes a trade that was executed at this time, as far as the venue gives it.
+    pub(super) fn trade(&mut self, executed: Option<UnixMicros>) {
+        let Some((since, _)) = self.halted else { return };
+        let ends_halt = match self.halt_end {
+            HaltEnd::Resume => false,
+            HaltEnd::TradeSince => executed.is_some_and(|executed| executed > since),
+            HaltEnd::Trade => executed.is_none_or(|executed| executed >= since),
+        };
+        if ends_halt {
+            self.halted = None;
+        }
+    }
+
+    /// The connection is lost, and with it the resume of a halt, if there is one meanwhile: venues do not repeat it.
+    pub(super) fn lose_resume(&mut self) {
+        if self.halt_end == HaltEnd::Resume {
+            self.halt_end = HaltEnd::TradeSince;
+        }
+    }
+
+    /// The feed's hours begin again. A halt from before they ended does not outlast that: it is the next trading day.
+    pub(super) fn open(&mut self) {
+        let Some((closed, _)) = self.closed.take() else { return };
+        if self.halted.is_some_and(|(since, _)| since < closed) {
+            self.halted = None;
+        }
+    }
+
+    pub(super) fn close(&mut self, since: Since) {
+        self.closed.get_or_insert(since);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -120,7 +179,7 @@ mod tests {
         let at = |micros: i64, reason: Reason| Some((UnixMicros(micros), reason));
         let mut status = Status::waiting(UnixMicros(1));
         status.halted = at(5, Reason::Halt(Halt::News));
-        status.set_closed(at(3, Reason::OutsideHours));
+        status.close((UnixMicros(3), Reason::OutsideHours));
         status.set_refused(at(2, Reason::NotEntitled));
         let seen = |status: &Status| (status.state(), status.not_live_since());
         assert_eq!(seen(&status), (State::Refused, at(2, Reason::NotEntitled)));
@@ -130,7 +189,7 @@ mod tests {
         assert_eq!(seen(&status), (State::Closed, at(3, Reason::OutsideHours)));
         status.begin_outage((UnixMicros(4), Reason::Gap));
         assert_eq!(status.state(), State::Closed);
-        status.set_closed(None);
+        status.open();
         assert_eq!(seen(&status), (State::Stale, at(4, Reason::Gap)));
         status.renew(Parts::from_iter([Part::Status]));
         assert_eq!(seen(&status), (State::Halted, at(5, Reason::Halt(Halt::News))));
@@ -144,12 +203,42 @@ mod tests {
         let mut status = Status::waiting(UnixMicros(0));
         for micros in [7, 8] {
             status.set_refused(Some((UnixMicros(micros), Reason::Unauthorized)));
-            status.set_closed(Some((UnixMicros(micros), Reason::OutsideHours)));
+            status.close((UnixMicros(micros), Reason::OutsideHours));
         }
         assert_eq!(status.not_live_since(), Some((UnixMicros(7), Reason::Unauthorized)));
         assert_eq!(status.closed, Some((UnixMicros(7), Reason::OutsideHours)));
         status.set_refused(Some((UnixMicros(9), Reason::SymbolLimit)));
         assert_eq!(status.refused, Some((UnixMicros(9), Reason::SymbolLimit)), "another reason is another refusal");
+    }
+
+    #[test]
+    fn rule_7_a_part_grows_stale_alone_and_the_state_with_the_last_living_one() {
+        let parts = |parts: &[Part]| parts.iter().copied().collect::<Parts>();
+        let mute = |micros| (UnixMicros(micros), Reason::Mute);
+        for (known, marked, stale, state) in [
+            (&[][..], &[Part::Trade][..], &[][..], State::Waiting),
+            (&[Part::Status], &[Part::Trade], &[], State::Live),
+            (&[Part::Trade, Part::Quote], &[Part::Trade], &[Part::Trade], State::Live),
+            (&[Part::Trade, Part::Status], &[Part::Trade], &[Part::Trade], State::Stale),
+            (&[Part::Quote], &[Part::Trade], &[], State::Live),
+            (&[Part::Quote, Part::Stats], &[Part::Quote, Part::Stats], &[Part::Quote, Part::Stats], State::Stale),
+            (&[Part::Trade, Part::Status], &[Part::Status], &[], State::Live),
+            (&[Part::Status], &Part::ALL, &[], State::Stale),
+        ] {
+            let mut status = Status::waiting(UnixMicros(0));
+            status.renew(parts(known));
+            status.mark_stale(parts(marked), mute(1));
+            assert_eq!((status.stale, status.state()), (parts(stale), state), "{known:?} {marked:?}");
+        }
+        let mut status = Status::waiting(UnixMicros(0));
+        status.renew(parts(&[Part::Trade, Part::Quote]));
+        status.mark_stale(parts(&[Part::Trade]), mute(1));
+        status.mark_stale(parts(&[Part::Quote]), mute(2));
+        assert_eq!(status.not_live_since(), Some(mute(2)), "the last part went now");
+        status.renew(parts(&[Part::Quote]));
+        assert_eq!((status.state(), status.stale), (State::Live, parts(&[Part::Trade])));
+        status.renew(parts(&[Part::Trade]));
+        assert_eq!(status.stale, Parts::NONE, "its own next update renews it");
     }
 
     #[test]
