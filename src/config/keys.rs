@@ -271,6 +271,7 @@ pub const KEYS: &[Key] = &[
         section: "limits",
         name: "connections_per_address",
         setting: count(1024, 1..=65_536, |config| &mut config.limits.connections_per_address),
+        applies: Applies::Restart,
         reason: "an office behind one address opens some hundreds at once; three quarters of connections at most, so that one address never holds all",
     },
     Key {
