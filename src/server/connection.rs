@@ -10,10 +10,14 @@ use super::{
     streams::{OpenStreams, Streams},
     write_deadline::WriteDeadline,
 };
-use crate::telemetry::labels::Label as _;
+use crate::{config::Live, telemetry::labels::Label as _};
 use http::StatusCode;
+use socket2::SockRef;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with
 /// unread bytes resets the connection, and the client may lose the answer that says what is wrong.
@@ -23,15 +27,22 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// Serves a listener's connections, of every kind of I/O on which `S` can open streams.
 pub(super) struct Connections<S: Streams> {
     pub(super) handler: Arc<RequestHandler<S>>,
-    /// How long a client may take for a head, and stay silent between two requests.
-    pub(super) head_timeout: Duration,
-    /// The longest head.
-    pub(super) head_bytes: usize,
-    /// How long a client may take to read an answer.
-    pub(super) write_timeout: Duration,
+    /// The limits of a connection are those in force when it begins.
+    pub(super) live: Live,
+    /// `write_timeout` when the listener was bound: its sockets inherit it.
+    pub(super) write_timeout_at_start: Duration,
 }
 
 impl<S: Streams> Connections<S> {
+    /// The kernel times out a client that acknowledges nothing. The socket has the listener's timeout, of the start.
+    pub(super) fn set_user_timeout(&self, socket: &TcpStream) {
+        let timeout = self.live.current().limits.write_timeout;
+        if timeout != self.write_timeout_at_start {
+            // A socket that refuses keeps the listener's.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(timeout));
+        }
+    }
+
     /// Serves a connection, once it has a place, to its end, or hands it over with its first stream.
     ///
     /// # Errors
@@ -48,15 +59,17 @@ impl<S: Streams> Connections<S> {
         I: ClientIo,
         S: OpenStreams<I>,
     {
+        let config = self.live.current();
+        let limits = &config.limits;
         tokio::select! {
-            admitted = tokio::time::timeout(self.head_timeout, place.admitted()) => admitted?,
+            admitted = tokio::time::timeout(limits.head_timeout, place.admitted()) => admitted?,
             () = place.evicted() => {
                 io.reset_on_close();
                 return Ok(());
             }
         }
-        let http = handoff::builder(self.head_timeout, self.head_bytes);
-        let io = WriteDeadline::new(io, self.write_timeout, place.clone());
+        let http = handoff::builder(limits.head_timeout, limits.head_bytes);
+        let io = WriteDeadline::new(io, limits.write_timeout, place.clone());
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, place, shutdown).await;
         let io = io.into_inner();
         if let Some(stream) = stream {
@@ -120,7 +133,7 @@ mod tests {
         limits::ClientAddress,
         server::{
             answer::{Answer, Outcome},
-            handler::Policy,
+            handler::Audience,
             places::Places,
             response::{Response, json},
             router::Router,
@@ -241,17 +254,16 @@ mod tests {
             .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
             .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
             .build();
-        let policy = Policy::of_operators(&config::Config::default().server);
+        let live = Live::new(config::Config::default());
         let connections = Connections {
-            handler: Arc::new(RequestHandler::new(policy, routes, Pipes(opened_tx))),
-            head_timeout: Duration::from_secs(20),
-            head_bytes: 16 * 1024,
-            write_timeout: Duration::from_secs(20),
+            handler: Arc::new(RequestHandler::new(Audience::Operators, live.clone(), routes, Pipes(opened_tx))),
+            live,
+            write_timeout_at_start: Duration::from_secs(10),
         };
         let (server, mut client) = tokio::io::duplex(4 * 1024);
         let (_stop_tx, stop_rx) = watch::channel(false);
         let peer = IpAddr::from([127, 0, 0, 1]);
-        let place = Arc::new(Places::new("clients", 1, Vec::new()).enter(peer));
+        let place = Arc::new(Places::new(Audience::Clients, Live::new(config::Config::default()), 1).enter(peer));
         let served = connections.serve(server, peer, &place, ShutdownSignal::new(stop_rx));
         let asking = async {
             client.write_all(b"GET /whole HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();

@@ -63,7 +63,6 @@ pub(super) struct ConnectionTable<S> {
     all: Order,
     /// Those with connections alone: the limit of connections bounds it.
     addresses: HashMap<ClientAddress, Held>,
-    share: usize,
 }
 
 struct Row<S> {
@@ -80,6 +79,14 @@ struct Held {
     order: Order,
     /// Its connections that do not wait.
     served: usize,
+    /// How many it may have, as of the last that came.
+    share: usize,
+}
+
+impl Held {
+    fn is_full(&self) -> bool {
+        self.served >= self.share
+    }
 }
 
 /// The connections that can give way, by phase and age.
@@ -111,25 +118,35 @@ impl Order {
 }
 
 impl<S: Clone> ConnectionTable<S> {
-    /// No connections yet. Each address may hold `share` of them.
-    pub(super) fn new(share: usize) -> Self {
-        Self { rows: SlotMap::with_key(), all: Order::default(), addresses: HashMap::new(), share }
+    /// No connections yet.
+    pub(super) fn new() -> Self {
+        Self { rows: SlotMap::with_key(), all: Order::default(), addresses: HashMap::new() }
     }
 
-    /// A connection of an address, or of a trusted proxy; whether it has a place, or waits for one.
-    pub(super) fn open(&mut self, address: Option<ClientAddress>, signal: S, now: Instant) -> (ConnectionId, bool) {
-        let waits = address.is_some_and(|address| self.is_full(address));
+    /// A connection of an address, which may hold `share` of them, or of a trusted proxy; whether it has a place, or
+    /// waits for one.
+    pub(super) fn open(
+        &mut self,
+        address: Option<ClientAddress>,
+        share: usize,
+        signal: S,
+        now: Instant,
+    ) -> (ConnectionId, bool) {
         let id = self.rows.insert(Row { address, phase: Phase::Answering, since: now, signal });
-        if let Some(address) = address {
-            self.addresses.entry(address).or_default().served += usize::from(!waits);
-        }
+        let held = address.map(|address| self.addresses.entry(address).or_default());
+        let waits = held.is_some_and(|held| {
+            held.share = share;
+            let waits = held.is_full();
+            held.served += usize::from(!waits);
+            waits
+        });
         self.set(id, if waits { Phase::Waiting } else { Phase::Head }, now);
         (id, !waits)
     }
 
     /// Whether an address holds its share.
     pub(super) fn is_full(&self, address: ClientAddress) -> bool {
-        self.addresses.get(&address).is_some_and(|held| held.served >= self.share)
+        self.addresses.get(&address).is_some_and(Held::is_full)
     }
 
     /// Notes what a connection does. One that waits or leaves keeps its phase.
@@ -151,7 +168,7 @@ impl<S: Clone> ConnectionTable<S> {
         if row.phase != Phase::Waiting {
             held.served -= 1;
         }
-        if held.served < self.share
+        if !held.is_full()
             && let Some((_, next)) = held.order.oldest(Phase::Waiting)
         {
             held.served += 1;
@@ -221,10 +238,10 @@ mod tests {
     /// A table of connections that were opened a second apart, each named by its place in the list.
     fn table(share: usize, opened: &[(Option<ClientAddress>, Phase)]) -> (ConnectionTable<usize>, Instant) {
         let start = Instant::now();
-        let mut table = ConnectionTable::new(share);
+        let mut table = ConnectionTable::new();
         for (name, (address, phase)) in opened.iter().enumerate() {
             let at = start + Duration::from_secs(name as u64);
-            let (id, _) = table.open(*address, name, at);
+            let (id, _) = table.open(*address, share, name, at);
             table.becomes(id, *phase, at);
         }
         (table, start + Duration::from_secs(opened.len() as u64))
@@ -264,7 +281,7 @@ mod tests {
             table(2, &[(address(9), Phase::Idle), (address(1), Phase::Idle), (address(1), Phase::Head)]);
         let one = address(1).unwrap();
         assert!(table.is_full(one) && !table.is_full(address(9).unwrap()));
-        let (third, admitted) = table.open(address(1), 3, now);
+        let (third, admitted) = table.open(address(1), 2, 3, now);
         assert!(!admitted);
         assert_eq!(table.give_way_of(one, now), Some((1, Phase::Idle)), "not the older one of another address");
         assert_eq!(table.give_way_of(one, now), Some((2, Phase::Head)));
@@ -273,14 +290,14 @@ mod tests {
         assert_eq!(table.close(second, now), Some(3), "its place goes to the one that waits");
         assert_eq!(table.close(third, now), None);
         for name in 4..9 {
-            assert!(table.open(None, name, now).1, "a trusted proxy");
+            assert!(table.open(None, 2, name, now).1, "a trusted proxy");
         }
     }
 
     #[test]
     fn one_that_waits_too_long_gives_way_before_all_others() {
         let (mut table, now) = table(1, &[(address(9), Phase::Idle), (address(1), Phase::Answering)]);
-        let (waiting, _) = table.open(address(1), 7, now);
+        let (waiting, _) = table.open(address(1), 1, 7, now);
         assert_eq!(table.give_way(now + GRACE), Some((7, Phase::Waiting)));
         assert_eq!(table.give_way(now + GRACE), Some((0, Phase::Idle)));
         assert_eq!(table.close(waiting, now), None);
@@ -291,13 +308,13 @@ mod tests {
         fn no_address_is_served_more_than_its_share_and_an_empty_table_holds_nothing(
             steps in prop::collection::vec((0_u8..8, 0_u8..3, 0_usize..64), 0..200),
         ) {
-            let mut table = ConnectionTable::new(2);
+            let mut table = ConnectionTable::new();
             let mut now = Instant::now();
             let mut open = Vec::new();
             for (step, last, pick) in steps {
                 now += GRACE / 3;
                 match (step, open.get(pick % open.len().max(1)).copied()) {
-                    (0 | 1, _) => open.push(table.open(address(last).filter(|_| last > 0), 0, now).0),
+                    (0 | 1, _) => open.push(table.open(address(last).filter(|_| last > 0), 2, 0, now).0),
                     (2, Some(id)) => {
                         table.close(id, now);
                         open.retain(|other| *other != id);

@@ -4,7 +4,7 @@ use super::{
     accept::Acceptor, connection::Connections, handler::RequestHandler, places::Places, shutdown::ShutdownSignal,
     streams::OpenStreams,
 };
-use crate::{config, limits::Gate};
+use crate::{config::Live, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -57,11 +57,6 @@ fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListene
     Ok(socket.into())
 }
 
-/// How many connections one address may hold of all: a quarter is always for the others.
-fn share(configured: usize, all: usize) -> usize {
-    configured.min(all - all / 4).max(1)
-}
-
 /// A listener whose port is bound, with what answers on it.
 pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
     acceptor: Acceptor<Kind, S>,
@@ -70,29 +65,22 @@ pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
 
 impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
-    /// limits the connections that are open at a time, without streams. `name` labels the listener in metrics.
+    /// limits the connections that are open at a time, without streams.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
     pub(crate) fn bind(
-        name: &'static str,
         address: SocketAddr,
-        limits: &config::Limits,
+        live: Live,
         gate: Gate<Kind>,
         handler: RequestHandler<S>,
     ) -> Result<Self, BindError> {
-        let listener = listen(address, limits.write_timeout).map_err(|source| BindError { address, source })?;
+        let write_timeout = live.current().limits.write_timeout;
+        let listener = listen(address, write_timeout).map_err(|source| BindError { address, source })?;
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
-        let connections = Connections {
-            handler: Arc::new(handler),
-            head_timeout: limits.head_timeout,
-            head_bytes: limits.head_bytes,
-            write_timeout: limits.write_timeout,
-        };
-        let share = share(limits.connections_per_address, gate.limit());
-        let places = Places::new(name, share, connections.handler.trusted_proxies().to_vec());
-        let acceptor = Acceptor { listener, gate, places, connections: Arc::new(connections) };
-        Ok(Self { acceptor, address: bound })
+        let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
+        let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
+        Ok(Self { acceptor: Acceptor { listener, gate, places, connections: Arc::new(connections) }, address: bound })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -1,11 +1,14 @@
 //! The places of a listener's connections: who holds one, who waits, and how a connection is told to give way.
 
-use super::connection_table::{ConnectionId, ConnectionTable, Phase};
+use super::{
+    connection_table::{ConnectionId, ConnectionTable, Phase},
+    handler::Audience,
+};
 use crate::{
+    config::Live,
     limits::{ClientAddress, Gate, Permit},
     telemetry::catalog::HTTP_EVICTIONS,
 };
-use ipnet::IpNet;
 use std::{
     net::IpAddr,
     pin::pin,
@@ -23,9 +26,10 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// The connections of one listener.
 pub(super) struct Places {
     table: Mutex<ConnectionTable<Arc<Signal>>>,
-    /// The proxies, which speak for many clients: they have no share.
-    trusted_proxies: Vec<IpNet>,
-    listener: &'static str,
+    audience: Audience,
+    live: Live,
+    /// How many there are.
+    all: usize,
 }
 
 /// How a connection is told.
@@ -38,12 +42,12 @@ pub(super) struct Signal {
 }
 
 impl Places {
-    /// Places of which each address may hold `share`.
-    pub(super) fn new(listener: &'static str, share: usize, trusted_proxies: Vec<IpNet>) -> Arc<Self> {
+    /// All places of a listener.
+    pub(super) fn new(audience: Audience, live: Live, all: usize) -> Arc<Self> {
         for phase in Phase::GIVE_WAY {
-            HTTP_EVICTIONS.handle([listener.into(), phase.label().into()]).increment(0);
+            HTTP_EVICTIONS.handle([audience.label().into(), phase.label().into()]).increment(0);
         }
-        Arc::new(Self { table: Mutex::new(ConnectionTable::new(share)), trusted_proxies, listener })
+        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all })
     }
 
     /// Waits for a permit for a connection from `peer`, and asks others to give way.
@@ -66,7 +70,8 @@ impl Places {
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
         let address = self.address(peer);
         let signal = Arc::new(Signal::default());
-        let (id, admitted) = self.table().open(address, signal.clone(), Instant::now());
+        let share = share(self.live.current().limits.connections_per_address, self.all);
+        let (id, admitted) = self.table().open(address, share, signal.clone(), Instant::now());
         if admitted {
             signal.admitted.notify_one();
         }
@@ -80,10 +85,12 @@ impl Places {
         }
     }
 
-    /// Whose share a connection counts in.
+    /// Whose share a connection counts in. A trusted proxy speaks for many clients and has none.
     fn address(&self, peer: IpAddr) -> Option<ClientAddress> {
         let peer = peer.to_canonical();
-        (!self.trusted_proxies.iter().any(|net| net.contains(&peer))).then(|| peer.into())
+        let config = self.live.current();
+        let trusted = self.audience.trusted_proxies(&config.server);
+        (!trusted.iter().any(|net| net.contains(&peer))).then(|| peer.into())
     }
 
     /// Tells a connection to give way to a newcomer: one of its own address first, if that holds its share.
@@ -103,7 +110,7 @@ impl Places {
 
     fn tell(&self, told: Option<(Arc<Signal>, Phase)>) {
         let Some((signal, phase)) = told else { return };
-        HTTP_EVICTIONS.handle([self.listener.into(), phase.label().into()]).increment(1);
+        HTTP_EVICTIONS.handle([self.audience.label().into(), phase.label().into()]).increment(1);
         // A connection is told once.
         let _ = signal.evicted_from.set(phase);
         signal.evicted.notify_one();
@@ -113,6 +120,11 @@ impl Places {
     fn table(&self) -> MutexGuard<'_, ConnectionTable<Arc<Signal>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many connections one address may hold of all: a quarter is always for the others.
+fn share(configured: usize, all: usize) -> usize {
+    configured.min(all - all / 4).max(1)
 }
 
 /// A connection's place; dropping it gives it to the next.

@@ -90,7 +90,10 @@ impl<I: ClientIo> AsyncWrite for WriteDeadline<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::places::Places;
+    use crate::{
+        config::{Config, Live},
+        server::{handler::Audience, places::Places},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -103,7 +106,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, peer) = listener.accept().await.unwrap();
-        let place = Places::new("clients", 1, Vec::new()).enter(peer.ip());
+        let place = Places::new(Audience::Clients, Live::new(Config::default()), 1).enter(peer.ip());
         (WriteDeadline::new(socket, timeout, Arc::new(place)), client)
     }
 
