@@ -130,7 +130,6 @@ mod tests {
     use super::*;
     use crate::{
         config,
-        limits::ClientAddress,
         server::{
             answer::{Answer, Outcome},
             handler::Audience,
@@ -138,6 +137,7 @@ mod tests {
             response::{Response, json},
             router::Router,
         },
+        telemetry::ClientName,
         telemetry::labels::labels,
     };
     use std::{
@@ -208,7 +208,7 @@ mod tests {
             Response::default()
         }
 
-        fn admit(&self, request: u8, _: ClientAddress, _: Response) -> Outcome<u8> {
+        fn admit(&self, request: u8, _: ClientName, _: Response) -> Outcome<u8> {
             Outcome::Stream(request)
         }
     }
