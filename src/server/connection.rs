@@ -78,7 +78,7 @@ impl<S: Streams> Connections<S> {
         }
         let ended = match ended {
             Ended::ByItself(ended) => ended,
-            // Its place is waited for, so there is no time to linger.
+            // Another waits for its place, so it does not linger.
             Ended::GaveWay => return Ok(()),
             Ended::Cut => {
                 io.reset_on_close();

@@ -163,7 +163,8 @@ impl Place {
         self.signal.evicted.notified().await;
     }
 
-    /// Whether a connection that has to give way may end as HTTP wants it: it is idle, or its first head came meanwhile.
+    /// Whether a connection that has to give way may end as HTTP wants it: it was idle, or its first head has come
+    /// meanwhile.
     pub(super) fn may_finish(&self) -> bool {
         match self.signal.evicted_from.get() {
             Some(Phase::Head) => self.has_asked.load(Ordering::Relaxed),
