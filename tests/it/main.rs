@@ -9,6 +9,7 @@ mod admin_api;
 mod binance;
 mod config;
 mod debug;
+mod dialing;
 mod fanout;
 mod feed;
 mod gateway;
