@@ -174,6 +174,8 @@ pub struct Limits {
     pub streams_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
+    /// Those of one address, trusted proxies apart.
+    pub connections_per_address: usize,
     /// How long a client may take to send a head.
     pub head_timeout: Duration,
     /// How long a client may take to read an answer that is not a stream.
