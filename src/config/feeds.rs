@@ -10,7 +10,7 @@ use super::{
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Spec, VENUES, VenueOption};
+use crate::venue::{self, Options, Spec, VENUES, VenueError, VenueOption};
 use std::{collections::HashMap, ops::Range};
 use symbols::Known;
 use toml::{
@@ -86,9 +86,9 @@ fn read_feed(
     check_keys(fields)?;
     let venue = fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)?;
     let name = read_name(fields, venue, &table, names)?;
-    let url = fields.get("url").map(read_url);
+    let url = fields.get("url").map(|value| read_url(value, venue)).transpose()?;
     let options = read_options(fields, venue)?;
-    let schedule = times::read_schedule(fields, venue)?;
+    let schedule = times::read_schedule(fields, venue, url.as_deref())?;
     let mute_after = times::read_mute_after(fields)?;
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = connections_max.transpose()?.unwrap_or_else(|| connections_default(venue));
@@ -98,17 +98,7 @@ fn read_feed(
         .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
     // Last: a wrong file is reported as such also where its keys are not at hand.
     let credentials = access::read(fields, venue, table, variables)?;
-    Ok(Feed {
-        name,
-        venue,
-        url: url.transpose()?,
-        symbols,
-        connections_max,
-        options,
-        schedule,
-        mute_after,
-        credentials,
-    })
+    Ok(Feed { name, venue, url, symbols, connections_max, options, schedule, mute_after, credentials })
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {
@@ -151,9 +141,21 @@ fn read_venue(value: &Spanned<DeValue<'_>>) -> Result<&'static Spec, Wrong> {
     })
 }
 
-fn read_url(value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
+fn read_url(value: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<String, Wrong> {
     let url = text("url", value, "wss://stream.example.com")?;
-    names::url(url).map_err(|wrong| wrong.at(value.span()))
+    let url = names::url(url).map_err(|wrong| wrong.at(value.span()))?;
+    (venue.check_url)(&url).map_err(|error| misdirected(error, venue).at(value.span()))?;
+    Ok(url)
+}
+
+/// A venue's objection to an address.
+fn misdirected(error: VenueError, venue: &Spec) -> Wrong {
+    match error {
+        VenueError::WrongEndpoint { why, instead, .. } => {
+            Wrong::new(format!("this address of {} {why}", venue.name)).help(instead)
+        }
+        other => Wrong::new(other.to_string()),
+    }
 }
 
 /// Reads the settings that only some venues have.

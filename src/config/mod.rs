@@ -100,7 +100,7 @@ impl Feed {
             symbols,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
-            schedule: Schedule::new(venue.hours, Vec::new()),
+            schedule: Schedule::new((venue.hours)(None), Vec::new()),
             mute_after: None,
             credentials: None,
         }

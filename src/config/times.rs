@@ -22,8 +22,8 @@ pub const CLOSED_DAYS_MAX: usize = 366;
 pub const MUTE_AFTER_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
 /// Reads when the feed trades.
-pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedule, Wrong> {
-    let hours = fields.get("hours").map_or(Ok(venue.hours), read_hours)?;
+pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec, url: Option<&str>) -> Result<Schedule, Wrong> {
+    let hours = fields.get("hours").map_or_else(|| Ok((venue.hours)(url)), read_hours)?;
     let Some(value) = fields.get("closed_days") else { return Ok(Schedule::new(hours, Vec::new())) };
     if hours == Hours::Always {
         return Err(Wrong::new("`closed_days` needs trading hours, and this feed has hours = \"always\"")

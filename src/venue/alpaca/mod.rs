@@ -18,6 +18,7 @@
 
 mod conditions;
 mod dialogue;
+mod endpoint;
 mod event;
 mod status;
 
@@ -29,7 +30,7 @@ use super::{
         raw::{self, Value},
     },
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use crate::market::{FeedSymbol, Reason, Symbol};
 use dialogue::{Channels, Dialogue, LOGIN, WELCOME};
 use event::Event;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "alpaca",
     about: "US stocks: trades, quotes, daily bars, halts",
     asset_class: AssetClass::Equities,
-    hours: Hours::UsEquities,
+    hours: endpoint::hours,
     credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
@@ -67,7 +68,8 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
-    origin,
+    check_url: endpoint::check,
+    origin: endpoint::origin,
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
 };
@@ -90,17 +92,6 @@ enum Stage {
     /// Until it accepts our key.
     LogIn,
     Subscribed(Dialogue),
-}
-
-/// What the data are, by the address.
-fn origin(url: Option<&str>) -> Origin {
-    let address = url.map_or(PATH, address::without_query);
-    match address.trim_end_matches('/').rsplit('/').next() {
-        Some("delayed_sip") => Origin::Delayed,
-        // The venue's own simulator, for its users to test with.
-        Some("test") => Origin::Sim,
-        _ => Origin::Market,
-    }
 }
 
 impl Alpaca {
