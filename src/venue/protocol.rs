@@ -59,6 +59,8 @@ pub struct Batch {
 impl Batch {
     /// The most updates of a batch: as many as are published together. One message may hold a million.
     pub const UPDATES_MAX: usize = 1_024;
+    /// Room for so many is kept: as many as the messages that are taken together, which mostly hold one each.
+    const UPDATES_KEPT: usize = 64;
 
     /// Appends an update. A trade at a price of zero or below is left out and counted, and what a trade is corrected to
     /// cancels it then.
@@ -78,6 +80,11 @@ impl Batch {
             correction.now = None;
         }
         self.updates.push(update);
+    }
+
+    /// Gives back the memory of a burst. The updates must have been taken.
+    pub fn shrink(&mut self) {
+        self.updates.shrink_to(Self::UPDATES_KEPT);
     }
 
     /// Whether it has to be published before more is read.

@@ -190,15 +190,19 @@ impl Venue for Alpaca {
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let mut most = Message::Other;
-        let read = raw::each(frame, |event: Event<'_>| match self.event(&event, batch) {
-            Ok(message) => most = keep_both(most, message, &mut batch.answers),
-            // The others of its frame stand.
-            Err(reason) => batch.errors.count(reason),
+        let from = std::mem::take(&mut batch.read_on);
+        let read = raw::each_from(frame, from, |event: Event<'_>| {
+            match self.event(&event, batch) {
+                Ok(message) => most = keep_both(most, message, &mut batch.answers),
+                // The others of its frame stand.
+                Err(reason) => batch.errors.count(reason),
+            }
+            !batch.is_full()
         });
         match read {
             Err(reason) if most == Message::Other => return Err(reason),
             Err(reason) => batch.errors.count(reason),
-            Ok(()) => {}
+            Ok(rest) => batch.read_on = rest,
         }
         Ok(most)
     }

@@ -249,6 +249,31 @@ fn a_trade_at_a_price_of_zero_or_below_is_dropped_and_counted() {
 }
 
 #[test]
+fn rule_10_however_many_updates_a_frame_holds_a_batch_holds_a_slice_of_them() {
+    let smallest = r#"{"T":"q","S":"AAPL"}"#;
+    for bytes in [256 << 10, 2 << 20] {
+        let count = bytes / (smallest.len() + 1);
+        let frame = format!(" [ {} ] ", vec![smallest; count].join(" ,"));
+        let mut venue = venue();
+        let mut batch = Batch::default();
+        let mut updates = 0;
+        loop {
+            assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+            updates += batch.updates.len();
+            let memory = batch.updates.capacity() * size_of::<Update>();
+            assert!(batch.updates.capacity() <= Batch::UPDATES_MAX && memory <= 8 * frame.len(), "{memory}");
+            batch.updates.clear();
+            if batch.read_on == 0 {
+                break;
+            }
+        }
+        assert_eq!(updates, count);
+        batch.shrink();
+        assert!(batch.updates.capacity() * size_of::<Update>() < 64 << 10, "it is given back");
+    }
+}
+
+#[test]
 fn coins_are_read_like_stocks_with_their_takers_side() {
     let feed = Given {
         credentials: Some(Credentials::new("PKTEST", "hush")),
