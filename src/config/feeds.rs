@@ -89,7 +89,8 @@ fn read_feed(
     let url = fields.get("url").map(|value| read_url(value, venue)).transpose()?;
     let options = read_options(fields, venue)?;
     let schedule = times::read_schedule(fields, venue, url.as_deref())?;
-    let mute_after = times::read_mute_after(fields)?;
+    let mute_after = times::read_silence("mute_after", fields)?;
+    let part_mute_after = times::read_silence("part_mute_after", fields)?;
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = connections_max.transpose()?.unwrap_or_else(|| connections_default(venue));
     let symbols = symbols::read(fields.get("symbols"), venue, table.clone())?;
@@ -98,7 +99,7 @@ fn read_feed(
         .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
     // Last: a wrong file is reported as such also where its keys are not at hand.
     let credentials = access::read(fields, venue, table, variables)?;
-    Ok(Feed { name, venue, url, symbols, connections_max, options, schedule, mute_after, credentials })
+    Ok(Feed { name, venue, url, symbols, connections_max, options, schedule, mute_after, part_mute_after, credentials })
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {

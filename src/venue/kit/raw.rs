@@ -12,7 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 /// A field as it came, or its absence. `null` is not absence: it says that there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
