@@ -7,8 +7,8 @@
 //!  "a":"61837.64000000","A":"1.54698000"}}
 //! {"result":null,"id":1}
 //! ```
-//! An address with `/ws` sends the same events without their envelope: they are read too. Keys differ by their case alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker
-//! sold.
+//! An address with `/ws` sends the same events without their envelope: they are read too. Keys differ by their case
+//! alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker sold.
 
 mod endpoint;
 mod event;
