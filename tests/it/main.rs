@@ -14,6 +14,7 @@ mod fanout;
 mod feed;
 mod gateway;
 mod http_api;
+mod newcomers;
 mod openapi;
 mod outages;
 mod request_shapes;
