@@ -120,6 +120,8 @@ test("connections that never finish their request take the descriptors", TEST, a
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "DescriptorsNearLimit", gateway);
   await fires(t, prometheus, "ConnectionsNearLimit", gateway);
+  again(t, 100, () => openIdle(t, gateway.address).catch(() => {}));
+  await fires(t, prometheus, "ConnectionsEvicted", gateway);
 });
 
 test("a symbol that the venue grants and never sends", { timeout: 420_000 }, async (t) => {
