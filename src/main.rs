@@ -16,7 +16,8 @@ use tickfan::{
 };
 use tokio::{
     runtime::Builder,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 fn main() -> ExitCode {
@@ -91,12 +92,29 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let stop = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+        let (stop_tx, stop_rx) = oneshot::channel();
+        let asked_twice = async move {
+            either(&mut interrupt, &mut terminate).await;
+            let _ = stop_tx.send(());
+            either(&mut interrupt, &mut terminate).await;
         };
-        Ok(gateway.run(stop).await?)
+        let stop = async {
+            let _ = stop_rx.await;
+        };
+        tokio::select! {
+            ended = gateway.run(stop) => Ok(ended?),
+            () = asked_twice => {
+                tracing::warn!("a second signal: ending at once, without the rest of the drain");
+                Ok(())
+            }
+        }
     })
+}
+
+/// Waits for one of two signals.
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
 }

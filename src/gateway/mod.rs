@@ -36,7 +36,11 @@ pub struct Gateway {
     workers: Arc<WorkerPool>,
     worker_threads: WorkerThreads,
     runtimes: Runtimes,
+    /// Set from the stop on: the gateway is not ready.
+    stopping: Arc<AtomicBool>,
+    /// Set from the drain on: streams end.
     draining: Arc<AtomicBool>,
+    drain_delay: Duration,
     drain: Duration,
 }
 
@@ -87,6 +91,7 @@ impl Gateway {
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
+        let stopping = Arc::new(AtomicBool::new(false));
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: cache.clone(),
@@ -96,14 +101,15 @@ impl Gateway {
         };
         let api = api::Server::bind(&config.server, &config.limits, services)?;
         let gate = permits.admin.clone();
-        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), draining.clone());
+        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), stopping.clone());
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
             sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
         };
         let admin = admin::Server::bind(&config.server, &config.limits, gate, services)?;
-        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, draining, drain: config.server.drain })
+        let (drain_delay, drain) = (config.server.drain_delay, config.server.drain);
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, stopping, draining, drain_delay, drain })
     }
 
     /// Where clients connect.

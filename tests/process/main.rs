@@ -13,4 +13,5 @@ mod logs;
 mod many;
 mod panics;
 mod slow_attacks;
+mod stops;
 mod top;
