@@ -7,19 +7,16 @@ use super::{
     stream_request::StreamRequest,
 };
 use crate::{
-    config,
+    config::{self, Live},
     fanout::{NewStream, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams},
     wire::{Epoch, StreamName},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 use tokio::net::TcpStream;
 
@@ -27,27 +24,24 @@ use tokio::net::TcpStream;
 pub(super) struct ClientStreams<I> {
     sink: Arc<dyn StreamSink<I>>,
     gate: Gate<Stream>,
-    /// `None` where an address may have as many streams as all together.
-    addresses: Option<Addresses>,
+    addresses: Addresses,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     epoch: Epoch,
-    heartbeat: Duration,
-    replay_bytes: usize,
+    live: Live,
     rejections: Rejections,
 }
 
 impl ClientStreams<TcpStream> {
-    /// Streams of this configuration.
-    pub(super) fn new(server: &config::Server, limits: &config::Limits, services: &Services) -> Self {
+    /// Streams under the settings in force.
+    pub(super) fn new(live: Live, services: &Services) -> Self {
         Self {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
-            addresses: Addresses::new(limits.streams_per_address),
+            addresses: Addresses::default(),
             draining: services.draining.clone(),
             epoch: services.cache.epoch(),
-            heartbeat: server.heartbeat,
-            replay_bytes: limits.replay_bytes,
+            live,
             rejections: Rejections::new(),
         }
     }
@@ -58,13 +52,12 @@ impl<I> ClientStreams<I> {
     ///
     /// # Errors
     /// Which limit is reached.
-    fn permit(&self, client: ClientAddress) -> Result<Box<dyn Send>, Rejection> {
+    fn permit(&self, client: ClientAddress, limits: &config::Limits) -> Result<Box<dyn Send>, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
         let of_all = self.gate.try_acquire().ok_or(Rejection::Limit)?;
-        let Some(addresses) = &self.addresses else { return Ok(Box::new(of_all)) };
-        let of_address = addresses.try_acquire(client).ok_or(Rejection::Address)?;
+        let of_address = self.addresses.try_acquire(client, limits.streams_per_address).ok_or(Rejection::Address)?;
         Ok(Box::new((of_all, of_address)))
     }
 }
@@ -79,7 +72,8 @@ impl<I: 'static> Streams for ClientStreams<I> {
 
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: StreamRequest, client: ClientAddress, mut head: Response) -> Outcome<NewStream> {
-        let permit = match self.permit(client) {
+        let config = self.live.current();
+        let permit = match self.permit(client, &config.limits) {
             Ok(permit) => permit,
             Err(reason) => {
                 self.rejections.note(reason, client);
@@ -95,8 +89,8 @@ impl<I: 'static> Streams for ClientStreams<I> {
             head: response_head(head.headers(), now.unix),
             hello: hello_block(name, &selection, self.epoch, now),
             symbols: selection.known.into_boxed_slice(),
-            options: params.options(self.heartbeat),
-            resume: params.after(self.epoch).map(|after| Resume { after, bytes: self.replay_bytes }),
+            options: params.options(config.server.heartbeat),
+            resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             permit,
         })
     }

@@ -6,9 +6,12 @@ mod feed_keys;
 mod feed_limits;
 mod feeds;
 mod keys;
+mod live;
 mod load;
 mod names;
 mod print;
+mod reload;
+mod setting;
 mod symbols;
 mod times;
 mod units;
@@ -18,9 +21,12 @@ mod variables;
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
-pub use keys::{Applies, KEYS, Key, Setting};
-pub use load::{FILE_BYTES_MAX, Overrides, load};
+pub use keys::KEYS;
+pub use live::Live;
+pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use print::print_defaults;
+pub use reload::{Change, ReloadError, Reloaded, reload};
+pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
@@ -70,7 +76,7 @@ pub struct Server {
 }
 
 /// `[[feed]]`: symbols of a venue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
     /// `[a-z0-9-]{1,32}`: a label of metrics and logs.
     pub name: String,
@@ -86,8 +92,10 @@ pub struct Feed {
     pub options: Options,
     /// When it trades.
     pub schedule: Schedule,
-    /// The longest silence within its hours, instead of the venue's own limit.
+    /// The longest silence within its hours, instead of the default for its venue and its list.
     pub mute_after: Option<Duration>,
+    /// The longest silence of one part of the data while another flows. `None` turns it off.
+    pub part_mute_after: Option<Duration>,
     /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
@@ -104,8 +112,14 @@ impl Feed {
             options: Options::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            part_mute_after: None,
             credentials: None,
         }
+    }
+
+    /// The longest silence within its hours.
+    pub fn mute_limit(&self) -> Duration {
+        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.venue, self.symbols.len()))
     }
 
     /// The number of connections: as many as the symbols need.

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod counters;
+mod dial;
 mod disconnect;
 mod event;
 mod hours;
@@ -15,25 +16,30 @@ mod pacer;
 mod redactor;
 mod reporter;
 mod session;
-mod socket;
+mod silence;
 mod state;
 mod status;
 mod timing;
+mod trial;
 mod connection;
 
+pub use dial::LookUp;
 pub use disconnect::DisconnectReason;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
 pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
+pub use trial::Trial;
 
 use crate::{
     config,
-    market::{FeedSymbol, Now, Reason, Update},
+    market::{FeedSymbol, Now, Parts, Reason, Update},
     venue::{self, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
+use dial::Dialing;
 use pacer::ConnectPacer;
+use silence::Patience;
 use status::StatusWriter;
 use std::{io, ops::Range};
 use tokio::{sync::watch, task::JoinSet};
@@ -45,6 +51,13 @@ pub trait Sink: Send {
 
     /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);
+
+    /// The connection lives, but these parts of its symbols' data have stopped: they are stale until their own next
+    /// updates.
+    fn mute(&mut self, parts: Parts, now: Now);
+
+    /// Whether trading is halted in every symbol that the venue does not refuse, so that silence is normal.
+    fn is_halted(&self) -> bool;
 
     /// The feed's hours have ended, or, where `closed` is false, begun.
     fn closed(&mut self, closed: bool, now: Now);
@@ -60,6 +73,7 @@ pub struct Feed {
     /// Instead of what the venue needs.
     message_bytes_max: Option<usize>,
     timing: Timing,
+    dialing: Dialing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
 }
@@ -85,12 +99,24 @@ impl Feed {
         }
         let (writers, status) = FeedStatus::new(ranges.len(), config.credentials.as_ref(), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
-        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), writers, status })
+        Ok(Self {
+            config: config.clone(),
+            message_bytes_max,
+            timing: Timing::default(),
+            dialing: Dialing::new(),
+            writers,
+            status,
+        })
     }
 
     /// The same feed with other waits.
     pub fn with_timing(self, timing: Timing) -> Self {
         Self { timing, ..self }
+    }
+
+    /// The same feed with another look-up of names.
+    pub fn with_look_up(self, look_up: LookUp) -> Self {
+        Self { dialing: self.dialing.with_look_up(look_up), ..self }
     }
 
     /// The feed's status, from now on and while it runs.
@@ -130,9 +156,13 @@ impl Feed {
                     .expect("the settings were checked when the feed was made, and a local server has a valid address"),
                 origin: (spec.origin)(self.config.url.as_deref()),
                 schedule: self.config.schedule.clone(),
-                mute_after: self.config.mute_after,
+                patience: Patience {
+                    mute_after: self.config.mute_limit(),
+                    part_mute_after: self.config.part_mute_after,
+                },
                 symbols: range.len(),
                 timing: self.timing,
+                dialing: self.dialing.clone(),
                 message_bytes_max: self.message_bytes_max.unwrap_or_else(|| (spec.message_bytes)(range.len())),
                 pacer: pacer.clone(),
                 place,

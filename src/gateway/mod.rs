@@ -4,6 +4,7 @@
 //! `runtimes` keep feeds, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod runtimes;
+mod reload;
 mod run;
 mod wiring;
 
@@ -11,19 +12,19 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
-    config::Config,
+    config::Live,
     fanout::{WorkerPool, WorkerThreads},
     limits::TooFewDescriptors,
     telemetry::Metrics,
     venue::VenueError,
     wire::Epoch,
 };
+pub use reload::Reloader;
 use runtimes::Runtimes;
 use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 use wiring::{FeedTask, permits, wire_feed};
 
@@ -40,8 +41,7 @@ pub struct Gateway {
     stopping: Arc<AtomicBool>,
     /// Set from the drain on: streams end.
     draining: Arc<AtomicBool>,
-    drain_delay: Duration,
-    drain: Duration,
+    live: Live,
 }
 
 /// Why a gateway cannot start, or go on.
@@ -76,7 +76,10 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError`]; then only workers without streams are left running.
-    pub fn start(config: &Config, metrics: Metrics) -> Result<Self, GatewayError> {
+    pub fn start(reloader: Arc<Reloader>, metrics: Metrics) -> Result<Self, GatewayError> {
+        reloader.register_metrics();
+        let live = reloader.live().clone();
+        let config = &*live.current();
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
@@ -99,17 +102,17 @@ impl Gateway {
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let api = api::Server::bind(&config.server, &config.limits, services)?;
+        let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
         let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), stopping.clone());
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
             sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+            reload: reloader,
         };
-        let admin = admin::Server::bind(&config.server, &config.limits, gate, services)?;
-        let (drain_delay, drain) = (config.server.drain_delay, config.server.drain);
-        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, stopping, draining, drain_delay, drain })
+        let admin = admin::Server::bind(&live, gate, services)?;
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, stopping, draining, live })
     }
 
     /// Where clients connect.
@@ -127,6 +130,7 @@ impl Gateway {
 mod tests {
     use super::*;
     use crate::{
+        config::{Config, Loader},
         fanout::{NewStream, Options, ResponseHead},
         market::{Now, Origin},
         telemetry,
@@ -136,6 +140,7 @@ mod tests {
     use std::{
         future::pending,
         net::{TcpListener, TcpStream},
+        time::Duration,
     };
 
     /// Makes the worker that ends its stream panic.
@@ -152,7 +157,8 @@ mod tests {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
-        let gateway = Gateway::start(&config, telemetry::install().unwrap()).unwrap();
+        let reloader = Reloader::new(config, Loader::default(), None);
+        let gateway = Gateway::start(reloader, telemetry::install().unwrap()).unwrap();
         let state =
             gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let stream = NewStream {

@@ -54,9 +54,10 @@ impl Gateway {
         let stop = async {
             stop.await;
             self.stopping.store(true, Ordering::Relaxed);
-            if !self.drain_delay.is_zero() {
-                info!(drain_delay = ?self.drain_delay, "stopping: not ready, and still serving");
-                tokio::time::sleep(self.drain_delay).await;
+            let drain_delay = self.live.current().server.drain_delay;
+            if !drain_delay.is_zero() {
+                info!(?drain_delay, "stopping: not ready, and still serving");
+                tokio::time::sleep(drain_delay).await;
             }
         };
         tokio::select! {
@@ -64,11 +65,12 @@ impl Gateway {
             Some(ended) = tasks.join_next() => return Err(died(ended)),
             ended = &mut workers_ended => return Err(died(ended)),
         }
-        info!(drain = ?self.drain, "draining");
-        let streams_end = Instant::now() + self.drain + AFTER_DRAIN;
+        let drain = self.live.current().server.drain;
+        info!(?drain, "draining");
+        let streams_end = Instant::now() + drain + AFTER_DRAIN;
         self.draining.store(true, Ordering::Relaxed);
-        self.workers.drain(self.drain);
-        let listens = tokio::time::sleep(self.drain.min(LISTENS_MIN));
+        self.workers.drain(drain);
+        let listens = tokio::time::sleep(drain.min(LISTENS_MIN));
         match tokio::join!(timeout_at(streams_end, workers_ended), listens).0 {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => warn!("some streams did not end in time"),

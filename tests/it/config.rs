@@ -319,6 +319,7 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&days, CLOSED_DAYS_MAX), "at most 366")
         }
         "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
@@ -365,6 +366,27 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     assert!(error.ends_with("set connections_max = 2"), "{error}");
     let error = load(64 * 512 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
+}
+
+#[test]
+fn rule_7_a_short_list_and_a_venue_with_heartbeats_may_be_silent_for_longer() {
+    let symbols = |count: usize| (0..count).map(|n| format!("\"A{n}-USDT\",")).collect::<String>();
+    for (venue, count, more, seconds) in [
+        ("binance", 20, "", 30),
+        ("binance", 400, "", 30),
+        ("binance", 19, "", 120),
+        ("binance", 1, "", 120),
+        ("binance", 1, "mute_after = \"45s\"", 45),
+        ("sim", 1, "", 300),
+        ("sim", 40, "", 300),
+        ("sim", 40, "mute_after = \"10s\"", 10),
+    ] {
+        let symbols = if venue == "sim" { String::new() } else { format!("symbols = [{}]", symbols(count)) };
+        let config = load_text("silence", format!("[[feed]]\nvenue = \"{venue}\"\n{more}\n{symbols}")).unwrap();
+        let feed = &config.feeds[0];
+        assert_eq!(feed.mute_limit().as_secs(), seconds, "{venue} with {count} symbols {more}");
+        assert_eq!(feed.part_mute_after, None, "off by default");
+    }
 }
 
 #[test]
@@ -569,7 +591,8 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
     };
     // systemd reads exit codes only of the main process. If a process before it failed, systemd would restart the unit
     // forever.
-    assert_eq!(unit.matches("\nExec").count(), 1);
+    assert_eq!(unit.matches("\nExecStart").count(), 1);
+    assert_eq!(set("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
     let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
     let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
     let output = tickfan(&words[1..], &[]);

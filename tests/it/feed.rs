@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
-    market::{Date, FeedSymbol, Field, Hours, Now, Reason, Schedule, Symbol, Update},
+    market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, Update},
     venue::{self, Credentials, ListedSymbol, Options},
 };
 use tokio::{
@@ -49,6 +49,7 @@ fn limits() -> config::Limits {
 enum Seen {
     Updates(Vec<Update>),
     Lost(Reason),
+    Mute(Parts),
     Closed(bool),
     Refused(Vec<(FeedSymbol, Reason)>),
 }
@@ -74,6 +75,14 @@ impl Sink for Collector {
 
     fn outage(&mut self, reason: Reason, _: Now) {
         self.see(Seen::Lost(reason));
+    }
+
+    fn mute(&mut self, parts: Parts, _: Now) {
+        self.see(Seen::Mute(parts));
+    }
+
+    fn is_halted(&self) -> bool {
+        false
     }
 
     fn closed(&mut self, closed: bool, _: Now) {
@@ -829,6 +838,14 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
     let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
     let mut rig = Rig::run(&config, timing());
     let _mute = subscribe(&venue, &["AAPL", "IBM"]).await;
+    let mute = loop {
+        match within("silence", rig.seen_rx.recv()).await.unwrap() {
+            Seen::Mute(parts) => break parts,
+            Seen::Refused(none) => assert_eq!(none, []),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(mute, Parts::ALL, "told while the connection is open");
     rig.lost_by("no_data").await;
     rig.stop().await;
 }
@@ -886,4 +903,27 @@ async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no
     }
     task.abort();
     assert!(matches!(within("the end", held[1].next()).await, None | Some(Err(_))), "its connections end with it");
+}
+
+#[tokio::test]
+async fn an_attempt_to_connect_says_what_was_tried() {
+    let venue = Venue::bind().await;
+    let address = venue.url.strip_prefix("ws://").unwrap().to_owned();
+    let feed = |url: String| {
+        let symbols = listed(&["BTC-USDT"]);
+        let config = config::Feed { url: Some(url), ..config::Feed::new(venue::find("binance").unwrap(), symbols) };
+        Feed::new(&config, &limits(), Now::read()).unwrap()
+    };
+    let good = feed(venue.url.clone());
+    let (trial, _connection) = tokio::join!(within("the attempt ends", good.try_connect()), venue.accept());
+    let trial = trial.unwrap();
+    assert_eq!((trial.opened, trial.tried), (Ok(()), format!("{address} connected")));
+    drop(venue);
+    let trial = within("the attempt ends", feed(format!("ws://{address}/?key=secret")).try_connect()).await.unwrap();
+    assert_eq!(trial.tried, format!("{address} refused"));
+    assert!(trial.opened.unwrap_err().contains("accepts a connection") && !trial.url.contains("secret"));
+
+    let simulator = config::Feed::new(venue::find("sim").unwrap(), listed(&["BTC-USDT"]));
+    let simulator = Feed::new(&simulator, &limits(), Now::read()).unwrap();
+    assert!(simulator.try_connect().await.is_none(), "its server is inside the process");
 }

@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod many;
 mod panics;
+mod reload;
 mod slow_attacks;
 mod stops;
 mod top;

@@ -10,12 +10,13 @@ mod frames;
 use super::{
     FeedMetrics, Sink, Timing,
     counters::FeedCounters,
+    dial::{Dialer, Dialing, Socket, SocketError},
     event::Event,
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
     reporter::Reporter,
     session::Session,
-    socket::{Dialer, Socket},
+    silence::Patience,
     status::StatusWriter,
 };
 use crate::{
@@ -23,11 +24,7 @@ use crate::{
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, pin::Pin, time::Instant};
 use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval, sleep_until},
@@ -35,7 +32,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
 /// Opens a socket. The session's deadline bounds it.
-type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
 
 /// The task of one connection of a feed.
 pub(super) struct Connection<S> {
@@ -68,7 +65,7 @@ enum Input {
     Due,
     Hours,
     Publish,
-    Opened(Box<Result<Socket, Error>>),
+    Opened(Box<Result<Socket, SocketError>>),
     Frame(Option<Result<Frame, Error>>),
 }
 
@@ -79,10 +76,10 @@ pub(super) struct ConnectionSetup {
     pub(super) venue: Box<dyn Venue>,
     pub(super) origin: Origin,
     pub(super) schedule: Schedule,
-    /// Instead of the venue's own limit.
-    pub(super) mute_after: Option<Duration>,
+    pub(super) patience: Patience,
     pub(super) symbols: usize,
     pub(super) timing: Timing,
+    pub(super) dialing: Dialing,
     pub(super) message_bytes_max: usize,
     pub(super) pacer: ConnectPacer,
     /// The place of the connection among those of its feed.
@@ -100,7 +97,6 @@ impl<S: Sink> Connection<S> {
         let rules = setup.venue.rules();
         let rules = Rules {
             lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
-            mute_after: setup.mute_after.or(rules.mute_after),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
             ..rules
@@ -109,12 +105,12 @@ impl<S: Sink> Connection<S> {
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             counters: FeedCounters::new(setup.metrics, setup.origin),
-            session: Session::new(setup.timing, rules, setup.pacer, rand::random(), now),
+            session: Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now),
             hours: HoursWatch::new(setup.schedule, now),
             closed: false,
             denied: None,
             symbols: setup.symbols,
-            dialer: Dialer::new(setup.message_bytes_max),
+            dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
             attempt: None,
             socket: None,
             batch: Batch::default(),
