@@ -136,9 +136,13 @@ const RECONNECTS = {
   "200 with `bye`": (_, response) => response.writeHead(200, HEAD).end("retry: 200\nevent: bye\ndata: {}\n\n"),
   "200 with an empty body": (_, response) => response.writeHead(200, HEAD).end(),
   "502, or any other status": (_, response) => response.writeHead(502, HEAD).end(),
-  "a refused connection": undefined,
+  "a refused connection": "refused",
   "a reset or an end before the response": (request) => request.socket.resetAndDestroy(),
+  "none: the name is not found": "no name",
+  "none: the computer is offline": "offline",
 };
+
+const setOffline = (page) => page.setOfflineMode?.(true) ?? page.context().setOffline(true);
 
 /** `yes`: it tries again. `no`: it has closed for good. */
 async function comesBack(t, browser, answer) {
@@ -149,15 +153,15 @@ async function comesBack(t, browser, answer) {
     window.source = new EventSource(url);
     window.source.addEventListener("hello", () => { window.seen.hellos += 1; });
     window.source.onerror = () => { window.seen.errors += 1; };
-  }, `http://127.0.0.1:${first.port}/`);
-  await page.waitForFunction("window.seen.hellos === 1");
+  }, answer === "no name" ? "http://nowhere.invalid/" : `http://127.0.0.1:${first.port}/`);
+  if (answer !== "no name") await page.waitForFunction("window.seen.hellos === 1");
+  if (answer === "offline") await setOffline(page);
   await first.stop(); // No browser gives up because an open stream breaks.
-  const between = answer && await serve(t, answer, first.port);
-  // One error for the stream that broke, one for the attempt that the table is about.
-  await page.waitForFunction("window.seen.errors >= 2");
+  if (typeof answer === "function") await serve(t, answer, first.port);
+  // One error for the stream that broke, one for the attempt that the row is about.
+  await page.waitForFunction(`window.source.readyState === 2 || window.seen.errors >= 2`);
   if (await page.evaluate("window.source.readyState") === 2) return "no";
-  // Where a server answers, its end would refuse an attempt: that it tries again is enough.
-  if (between) return "yes";
+  if (answer !== "refused") return "yes";
   await serve(t, endless, first.port);
   await page.waitForFunction("window.seen.hellos >= 2");
   return "yes";
