@@ -36,6 +36,7 @@ use crate::{
     telemetry::LogFilter,
     venue::{Credentials, ListedSymbol, Options, Spec},
 };
+use http::HeaderName;
 use ipnet::IpNet;
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
@@ -65,6 +66,8 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header that carries a client's id for operators, if there is one.
+    pub client_id_header: Option<HeaderName>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
     /// How long the gateway is not ready after SIGTERM, and still serves, before the drain.

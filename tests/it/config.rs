@@ -180,7 +180,8 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         Setting::Bytes { range, .. } | Setting::BytesOrAuto { range, .. } => {
             Some(plain(range, &|value| show_bytes(value as u64)))
         }
-        Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } | Setting::Log { .. } => None,
+        Setting::Address { .. } | Setting::HeaderName { .. } | Setting::Log { .. } => None,
+        Setting::Strings { .. } | Setting::Nets { .. } => None,
     }
 }
 
@@ -282,6 +283,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
             Setting::Address { .. }
             | Setting::Nets { .. }
+            | Setting::HeaderName { .. }
             | Setting::Log { .. }
             | Setting::DurationOrAuto { .. }
             | Setting::BytesOrAuto { .. } => true,

@@ -15,4 +15,5 @@ mod panics;
 mod reload;
 mod slow_attacks;
 mod stops;
+mod stream_log;
 mod top;
