@@ -56,7 +56,7 @@ catalog! {
         FEED_CONNECTS: Counter "tickfan_feed_connects_total" Count [feed, result in ["connected", "failed"]],
             "Attempts to connect to the venue, by result.";
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
-            "io", "connect_timeout", "tls", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
+            "io", "connect_timeout", "tls", "proxy", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
             "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
             "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
