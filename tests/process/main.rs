@@ -16,4 +16,5 @@ mod panics;
 mod reload;
 mod slow_attacks;
 mod stream_log;
+mod threads;
 mod top;
