@@ -7,7 +7,7 @@ use super::{
     status::GatewayStatus,
 };
 use crate::{
-    server::{Answer, Request, RequestError, Response, Router, Routes, json},
+    server::{Answer, Parameter, Request, RequestError, Response, Router, Routes, json},
     telemetry::{Metrics, labels::labels},
 };
 use bytes::Bytes;
@@ -115,5 +115,6 @@ fn look(context: &Context, request: &Request, look: fn(&DebugSources, usize) -> 
 
 /// How many rows are asked for.
 fn listed(request: &Request) -> Result<usize, RequestError> {
+    request.query.check(&[Parameter::Scalar("limit")])?;
     request.query.limit(debug::LISTED, debug::LISTED_MAX)
 }

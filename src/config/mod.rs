@@ -22,7 +22,7 @@ mod value;
 mod variables;
 
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
-pub use error::ConfigError;
+pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
@@ -75,6 +75,8 @@ pub struct Server {
     pub client_id_header: Option<HeaderName>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
+    /// How long the gateway is not ready after SIGTERM, and still serves, before the drain.
+    pub drain_delay: Duration,
     /// Over how long streams are ended on SIGTERM.
     pub drain: Duration,
     /// Which lines are logged.

@@ -15,6 +15,7 @@ mod many;
 mod panics;
 mod reload;
 mod slow_attacks;
+mod stops;
 mod stream_log;
 mod threads;
 mod top;
