@@ -42,7 +42,11 @@ impl Server {
         let config = live.current();
         let server = &config.server;
         let streams = ClientStreams::new(live.clone(), &services);
-        let routes = routes::routes(Context { cache: services.cache, live: live.clone() });
+        let routes = routes::routes(Context {
+            cache: services.cache,
+            live: live.clone(),
+            large: services.permits.large_answers.clone(),
+        });
         let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
         let bound = HttpServer::bind(server.listen, live.clone(), services.permits.connections, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();

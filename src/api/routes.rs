@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cache::Cache,
     config::Live,
+    limits::{Gate, LargeAnswer, Permit},
     market::Now,
     server::{Answer, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
@@ -39,6 +40,8 @@ labels! {
 pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
     pub(super) live: Live,
+    /// For large answers.
+    pub(super) large: Gate<LargeAnswer>,
 }
 
 /// The clients' routes.
@@ -46,13 +49,16 @@ pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
     Router::new(context, "/v1/stream, /v1/quotes and /v1/symbols")
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
-        .get(Route::Quotes, "/v1/quotes", quotes_of_list)
+        .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
-        .get(Route::Symbols, "/v1/symbols", symbols)
+        .get_async(Route::Symbols, "/v1/symbols", symbols)
         .get(Route::OpenApi, "/openapi.json", openapi)
         .get_found(Route::Page, page::find, page_file)
         .build()
 }
+
+/// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.
+const SMALL_MAX: usize = 100;
 
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
@@ -74,8 +80,10 @@ fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<S
     }
 }
 
-fn quotes_of_list(context: &Context, request: Request) -> Answer<StreamRequest> {
-    quotes(context.list(&request, &SYMBOLS), context)
+async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+    let asked = request.query.all("symbols").map(|list| list.split(',').count()).sum();
+    let _turn = context.turn(asked).await;
+    quotes(context.list(&request, &SYMBOLS), &context)
 }
 
 fn quote_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
@@ -86,7 +94,8 @@ fn quotes(selection: Result<Selection, ApiError>, context: &Context) -> Answer<S
     Answer::whole(selection.map(|selection| quotes::quotes(&selection, &context.cache, Now::read().unix)))
 }
 
-fn symbols(context: &Context, request: Request) -> Answer<StreamRequest> {
+async fn symbols(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+    let _turn = context.turn(symbols::listed(&request.query)).await;
     Answer::whole(symbols::symbols(&request.query, &context.cache))
 }
 
@@ -99,6 +108,11 @@ fn page_file(file: &'static File, request: Request) -> Answer<StreamRequest> {
 }
 
 impl Context {
+    /// Waits for a turn to make an answer of so many symbols. Small ones wait for nothing.
+    async fn turn(&self, symbols: usize) -> Option<Permit<LargeAnswer>> {
+        if symbols > SMALL_MAX { Some(self.large.acquire().await) } else { None }
+    }
+
     /// How many symbols one request may name.
     fn symbols_max(&self) -> usize {
         self.live.current().limits.symbols_per_stream

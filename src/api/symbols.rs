@@ -1,15 +1,41 @@
 //! `/v1/symbols`: what can be asked for.
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, SymbolState},
     server::{Parameter, Query, RequestError, Response, json},
 };
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use std::sync::Arc;
 
 const PARAMETERS: [Parameter; 2] = [Parameter::Scalar("prefix"), Parameter::Scalar("limit")];
 /// How many symbols are listed unless the client says.
 const LISTED: usize = 100;
 /// How many are listed at most: about 60 KB.
 const LISTED_MAX: usize = 1_000;
+
+/// The answer, with its keys in the order of their names.
+#[derive(Serialize)]
+struct Listing {
+    more: bool,
+    symbols: Vec<Listed>,
+}
+
+struct Listed(Arc<SymbolState>);
+
+impl Serialize for Listed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut listed = serializer.serialize_struct("Listed", 3)?;
+        listed.serialize_field("feed", &*self.0.feed())?;
+        listed.serialize_field("state", self.0.newest().snapshot.state().name())?;
+        listed.serialize_field("symbol", self.0.symbol().as_str())?;
+        listed.end()
+    }
+}
+
+/// How many symbols a query asks for at most.
+pub(super) fn listed(query: &Query) -> usize {
+    query.limit(LISTED, LISTED_MAX).unwrap_or_default()
+}
 
 /// The symbols that start with `prefix=`, by name, `limit=` of them.
 ///
@@ -20,15 +46,6 @@ pub(super) fn symbols(query: &Query, cache: &Cache) -> Result<Response, RequestE
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     let (listed, more) = cache.list(&prefix, limit);
-    let symbols: Vec<_> = listed
-        .iter()
-        .map(|state| {
-            serde_json::json!({
-                "symbol": state.symbol().as_str(),
-                "feed": &*state.feed(),
-                "state": state.newest().snapshot.state().name(),
-            })
-        })
-        .collect();
-    Ok(json(serde_json::json!({"symbols": symbols, "more": more}).to_string()))
+    let listing = Listing { more, symbols: listed.into_iter().map(Listed).collect() };
+    Ok(json(serde_json::to_vec(&listing).expect("a listing has only strings")))
 }

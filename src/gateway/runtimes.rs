@@ -2,6 +2,7 @@
 //!
 //! Streams are not among them: they belong to the workers.
 
+use crate::admin::LOOKS_MAX;
 use std::{
     io,
     num::NonZero,
@@ -12,8 +13,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A thread each for a flood of feeds or of clients to fill a machine. More would only add switches.
 const THREADS_MAX: usize = 16;
-/// A probe is answered while a long answer is written.
-const OPERATOR_THREADS: usize = 2;
+/// Enough for the looks under way, a scrape and a probe.
+const OPERATOR_THREADS: usize = LOOKS_MAX + 2;
 
 /// The runtimes of a gateway.
 pub(super) struct Runtimes {

@@ -16,6 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// out. A scraper or two and a person need few.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
+/// How many large answers are made for clients at a time: however many ask, the other threads are free for small answers
+/// and for new streams.
+pub const LARGE_ANSWERS_MAX: usize = 1;
+
 /// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
 /// files of the resolver and of logs, and a reserve.
 const RESERVED_FIXED: u64 = 32;
@@ -36,6 +40,8 @@ pub struct Permits {
     pub streams: Gate<Stream>,
     /// For operators' connections.
     pub admin: Gate<Admin>,
+    /// For clients' answers of many symbols.
+    pub large_answers: Gate<LargeAnswer>,
 }
 
 impl Permits {
@@ -45,6 +51,7 @@ impl Permits {
             connections: Gate::new(fitted.connections),
             streams: Gate::new(fitted.streams),
             admin: Gate::new(ADMIN_CONNECTIONS_MAX),
+            large_answers: Gate::new(LARGE_ANSWERS_MAX),
         }
     }
 }
@@ -58,6 +65,9 @@ pub enum Stream {}
 /// Marks permits of operators' connections.
 #[derive(Debug, Clone, Copy)]
 pub enum Admin {}
+/// Marks permits of clients' answers of many symbols.
+#[derive(Debug, Clone, Copy)]
+pub enum LargeAnswer {}
 
 /// A number of permits of one kind.
 #[derive(Debug)]

@@ -167,6 +167,56 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
     }
 }
 
+#[test]
+fn a_probe_is_answered_before_the_looks_that_were_asked_for_earlier() {
+    let health = || HealthInputs { uptime: NEVER, draining: false, feeds: vec![], streams: 0, streams_limit: 10 };
+    let admin = Admin::start(health);
+    for probe in ["/livez", "/readyz", "/metrics"] {
+        // Each takes half a second, since it counts ticks for as long.
+        let looks: Vec<_> = (0..6)
+            .map(|_| {
+                let mut look = Client::connect(admin.address);
+                ask(&mut look, "/debug/symbols");
+                look
+            })
+            .collect();
+        assert_ne!(Client::connect(admin.address).get(probe).status, 404, "{probe}");
+        let answered = looks.iter().filter(|look| {
+            look.socket.set_nonblocking(true).unwrap();
+            look.socket.peek(&mut [0]).is_ok()
+        });
+        assert!(answered.count() < 6, "{probe} waits for all looks");
+    }
+}
+
+#[test]
+fn a_large_answer_waits_for_its_turn_and_a_small_one_or_a_stream_does_not() {
+    let names = |count: usize| (0..count).map(|index| format!("S{index}")).collect::<Vec<_>>().join(",");
+    let symbols = names(200).split(',').map(str::to_owned).collect();
+    let mut setup = Setup { symbols, ..setup(100, &[]) };
+    setup.limits.symbols_per_stream = 200;
+    let gateway = Gateway::start(setup);
+    let turns = &gateway.permits.large_answers;
+    let all_turns = || (0..turns.limit()).map(|_| turns.try_acquire().unwrap()).collect::<Vec<_>>();
+    let (listed, named) = (names(100), names(101));
+    for target in
+        ["/v1/symbols", "/v1/symbols?limit=100", "/v1/quotes/S1", &format!("/v1/quotes?symbols={listed}"), "/"]
+    {
+        let _held = all_turns();
+        assert_eq!(gateway.client().get(target).status, 200, "{target}");
+    }
+    for target in ["/v1/symbols?limit=101", "/v1/symbols?limit=1000&prefix=S1", &format!("/v1/quotes?symbols={named}")]
+    {
+        let held = all_turns();
+        let mut client = gateway.client();
+        ask(&mut client, target);
+        assert!(client.is_quiet(), "{target} does not wait");
+        gateway.open(&format!("/v1/stream?symbols={named}"), "");
+        drop(held);
+        assert_eq!(client.answer(true).status, 200, "{target}");
+    }
+}
+
 /// A stream begins on a connection, so a newcomer that wants one needs a place too.
 #[test]
 fn a_newcomer_gets_its_stream_while_another_client_holds_all_connections() {

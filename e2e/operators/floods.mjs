@@ -1,0 +1,193 @@
+// How much later ticks come while a gateway is flooded: see scripts/floods.
+//
+// Two gateways run side by side, each from a venue of its own. Ticks of the first are measured while a flood goes into it,
+// and while the same flood goes into the second: what the flood takes of the machine is in both figures.
+
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { WebSocketServer } from "ws";
+import { Child, gatewayBinary, PATIENT, startGateway, within } from "../support/gateway.mjs";
+
+const loadtest = join(dirname(gatewayBinary), "tickfan-loadtest");
+const PAIRS = Number(process.env.FLOOD_PAIRS ?? 3);
+const SECONDS = 3;
+const CONNECTIONS = 8;
+const LISTED = Array.from({ length: 1_000 }, (_, index) => `SIM${index}`);
+
+/** A frame of WebSocket as a server sends it. */
+function frame(opcode, payload) {
+  const head = Buffer.alloc(payload.length < 126 ? 2 : 4);
+  head[0] = 0x80 | opcode;
+  head[1] = payload.length < 126 ? payload.length : 126;
+  if (payload.length >= 126) head.writeUInt16BE(payload.length, 2);
+  return Buffer.concat([head, Buffer.from(payload)]);
+}
+
+/** Without the mark of a message's last frame. */
+const unfinished = (bytes) => Buffer.concat([Buffer.from([bytes[0] & 0x7f]), bytes.subarray(1)]);
+
+/** Many of a frame, so that the flood costs its sender little. */
+const block = (one) => Buffer.concat(Array(Math.ceil(65_536 / one.length)).fill(one));
+const trade = (index) => ({ T: "t", S: "FLOOD", i: index, x: "D", p: 1 + index, s: 100, t: "2026-01-05T15:00:00.000000001Z", c: ["@"], z: "C" });
+const trades = JSON.stringify(Array.from({ length: 500 }, (_, index) => trade(index)));
+
+// What a flood asks for or sends, and how many times later p50 and p99 of the ticks may come. Of one that is known to exceed its
+// bound, the figures are printed too.
+const FLOODS = [
+  { name: "symbols", path: `/v1/symbols?limit=1000`, bound: 2 },
+  { name: "quotes", path: `/v1/quotes?symbols=${LISTED.slice(0, 500)}`, bound: 2 },
+  { name: "debug", admin: true, path: "/debug/symbols?limit=1000", bound: 2 },
+  { name: "metrics", admin: true, path: "/metrics", bound: 2 },
+  { name: "tiny messages", frames: block(frame(1, "{}")), bound: 3 },
+  { name: "pings", frames: block(frame(9, "")), bound: 3 },
+  { name: "garbage", frames: block(frame(2, Buffer.from([0xff, 0, 0x7b, 0xc0]))), bound: 3 },
+  { name: "large messages", frames: block(frame(1, trades)), bound: 3 },
+  { name: "fragments", first: unfinished(frame(1, "")), frames: block(unfinished(frame(0, ""))), last: frame(0, ""), bound: 3, isKnown: true },
+];
+
+/** A venue that speaks as Binance and as Alpaca do, and whose connections can be flooded. */
+async function floodingVenue(t) {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  server.on("connection", (socket, request) => {
+    const say = (message) => socket.send(JSON.stringify(message));
+    socket.on("error", () => {});
+    socket.on("message", (text) => {
+      const { id, action, ...asked } = JSON.parse(text);
+      if (action === undefined) say({ result: null, id });
+      else say([action === "auth" ? { T: "success", msg: "authenticated" } : { T: "subscription", ...asked }]);
+    });
+    if (request.url.includes("alpaca")) say([{ T: "success", msg: "connected" }]);
+  });
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+  return {
+    url: `ws://127.0.0.1:${server.address().port}`,
+    clients: () => [...server.clients].map((client) => client._socket),
+  };
+}
+
+/** Writes the block to the socket for as long as it takes it. */
+function pour(socket, { first, frames: bytes, last }, count) {
+  let isOver = false;
+  if (first) socket.write(first);
+  const more = () => {
+    while (!isOver && socket.writable && socket.write(bytes)) count(1);
+    if (!isOver) count(1);
+  };
+  socket.on("drain", more);
+  more();
+  return () => {
+    isOver = true;
+    socket.off("drain", more);
+    if (last) socket.write(last);
+  };
+}
+
+/** Asks again as soon as it is answered. */
+function ask(address, path, count) {
+  const [host, port] = address.split(":");
+  const socket = createConnection({ host, port });
+  const request = `GET ${path} HTTP/1.1\r\nhost: ${address}\r\n\r\n`;
+  let left = 0;
+  socket.on("error", () => {});
+  socket.on("connect", () => socket.write(request));
+  socket.on("data", (bytes) => {
+    if (left === 0) {
+      const head = bytes.indexOf("\r\n\r\n");
+      const length = /content-length: (\d+)/i.exec(bytes.latin1Slice(0, head));
+      left = Number(length[1]) + head + 4;
+    }
+    left -= bytes.length;
+    if (left === 0) {
+      count(1);
+      socket.write(request);
+    }
+  });
+  return () => socket.destroy();
+}
+
+/** Floods a gateway until the returned function is called; that tells how often. */
+function begin(flood, gateway) {
+  let times = 0;
+  const count = (more) => { times += more; };
+  const address = flood.admin ? gateway.admin : gateway.address;
+  const ends = flood.frames
+    ? gateway.floods.clients().map((socket) => pour(socket, flood, count))
+    : Array.from({ length: CONNECTIONS }, () => ask(address, flood.path, count));
+  return () => {
+    for (const end of ends) end();
+    return times;
+  };
+}
+
+/** A gateway with a venue of its own, a thousand quiet symbols, and two feeds that can be flooded. */
+async function start(t) {
+  const venue = new Child(t, loadtest, ["venue", "--listen", "127.0.0.1:0", "--symbols", "20", "--rate", "200"]);
+  const [, url, symbols] = await venue.until("a venue", (lines) => lines.map(({ text }) => /venue at (\S+), symbols (\S+)/.exec(text)).find(Boolean));
+  const floods = await floodingVenue(t);
+  const feed = (name, venue, url, symbols) => `[[feed]]\nname = "${name}"\nvenue = "${venue}"\nurl = "${url}"\nsymbols = ${JSON.stringify(symbols)}\n`;
+  const config = [
+    feed("good", "binance", url, symbols.split(",")),
+    feed("flood-1", "binance", floods.url, ["FLOOD-USDT"]),
+    feed("flood-2", "alpaca", `${floods.url}/alpaca`, ["FLOOD"]),
+    `key_env = "FLOOD_KEY"\nsecret_env = "FLOOD_SECRET"\n`,
+    `[[feed]]\nname = "listed"\nvenue = "sim"\nrate = 10\nsymbols = ${JSON.stringify(LISTED)}\n`,
+  ].join("");
+  const gateway = await startGateway(t, { config, env: { ...PATIENT, FLOOD_KEY: "key", FLOOD_SECRET: "secret", TICKFAN_LOG: "off,tickfan::gateway=info" } });
+  while (floods.clients().length < 2) await pause(20);
+  return { ...gateway, floods, symbols };
+}
+
+/** The latency of the gateway's ticks, in milliseconds. */
+async function measure(t, gateway) {
+  const args = ["streams", "--url", gateway.url, "--symbols", gateway.symbols, "--count", "20", "--duration", `${SECONDS}s`, "--json"];
+  const load = new Child(t, loadtest, args);
+  await within("the load", load.exited, 60_000);
+  const { latency } = JSON.parse(load.text("stdout"));
+  return { p50: latency.p50 / 1e3, p99: latency.p99 / 1e3 };
+}
+
+async function measureFlooded(t, flood, gateway, flooded) {
+  while (flooded.floods.clients().length < 2) await pause(20);
+  const end = begin(flood, flooded);
+  await pause(200);
+  const latency = await measure(t, gateway);
+  const times = end();
+  // What is left in buffers belongs to no other figure.
+  while (flooded.floods.clients().some((socket) => socket.writableLength > 0)) await pause(20);
+  await pause(200);
+  return { ...latency, times };
+}
+
+const middle = (pairs) => pairs.sort((left, right) => left.ratio - right.ratio)[Math.floor(pairs.length / 2)];
+
+const ends = [];
+const t = { after: (end) => ends.push(end) };
+const exceeded = [];
+try {
+  const [measured, other] = [await start(t), await start(t)];
+  for (const flood of FLOODS.filter(({ name }) => process.argv.length < 3 || process.argv.includes(name))) {
+    const pairs = [];
+    for (let pair = 0; pair < PAIRS; pair += 1) {
+      const control = await measureFlooded(t, flood, measured, other);
+      const own = await measureFlooded(t, flood, measured, measured);
+      pairs.push({ control, own, ratios: { p50: own.p50 / control.p50, p99: own.p99 / control.p99 } });
+    }
+    for (const percentile of ["p50", "p99"]) {
+      for (const pair of pairs) pair.ratio = pair.ratios[percentile];
+      const { own, control, ratio } = middle(pairs);
+      const isWithin = ratio <= flood.bound;
+      if (!isWithin && !flood.isKnown) exceeded.push(flood.name);
+      const ratios = pairs.map((pair) => pair.ratio.toFixed(2)).join(" ");
+      console.log(`${flood.name.padEnd(14)} ${percentile} ${own[percentile].toFixed(2).padStart(7)} ms, control ${control[percentile].toFixed(2).padStart(7)} ms, ratio ${ratio.toFixed(2)} of at most ${flood.bound} (${ratios})  ${Math.round(own.times / SECONDS)}/s and ${Math.round(control.times / SECONDS)}/s${isWithin ? "" : flood.isKnown ? "  EXCEEDED, as is known" : "  EXCEEDED"}`);
+    }
+  }
+} finally {
+  for (const end of ends.reverse()) await end();
+}
+process.exit(exceeded.length === 0 ? 0 : 1);
