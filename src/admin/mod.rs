@@ -13,7 +13,6 @@ mod state_counts;
 pub use debug::{DebugFeed, DebugSources, WorkerReports};
 pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NotReady};
 pub use reload::Reload;
-pub use routes::LOOKS_MAX;
 pub use status::{GatewayStatus, RunningGateway};
 
 use crate::{
@@ -51,14 +50,7 @@ impl Server {
     /// [`BindError`], such as an address in use.
     pub fn bind(live: &Live, gate: Gate<Admin>, services: Services) -> Result<Self, BindError> {
         let Services { metrics, status, sources, reload } = services;
-        let routes = routes::routes(Context {
-            metrics: metrics.clone(),
-            status,
-            sources,
-            reload,
-            live: live.clone(),
-            looks: Gate::new(LOOKS_MAX),
-        });
+        let routes = routes::routes(Context { metrics: metrics.clone(), status, sources, reload, live: live.clone() });
         let handler = RequestHandler::new(Audience::Operators, live.clone(), routes, NoStreams);
         let address = live.current().server.admin_listen;
         Ok(Self { bound: HttpServer::bind(address, live.clone(), gate, handler)?, metrics })

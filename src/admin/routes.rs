@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     config::{self, Live},
-    limits::Gate,
     server::{Answer, Parameter, Request, RequestError, Response, Router, Routes, json},
     telemetry::{Metrics, labels::labels},
 };
@@ -40,14 +39,7 @@ pub(super) struct Context {
     pub(super) sources: DebugSources,
     pub(super) reload: Arc<dyn Reload>,
     pub(super) live: Live,
-    pub(super) looks: Gate<Look>,
 }
-
-/// How many `/debug` answers are made at a time. Others wait: a look costs milliseconds of a thread and of each worker.
-pub const LOOKS_MAX: usize = 2;
-
-/// Marks permits of `/debug` answers.
-pub(super) enum Look {}
 
 /// A listener without streams.
 type OperatorAnswer = Answer<Infallible>;
@@ -59,9 +51,9 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get(Route::Ready, "/readyz", ready)
         .get(Route::Metrics, "/metrics", metrics)
         .get_async(Route::Debug, "/debug/streams", debug_streams)
-        .get_async(Route::Debug, "/debug/symbols", debug_symbols)
-        .get_async(Route::Debug, "/debug/feeds", debug_feeds)
-        .get_async(Route::Debug, "/debug/config", debug_config)
+        .get(Route::Debug, "/debug/symbols", debug_symbols)
+        .get(Route::Debug, "/debug/feeds", debug_feeds)
+        .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
@@ -96,8 +88,7 @@ fn metrics(context: &Context, _: Request) -> OperatorAnswer {
 }
 
 /// The configuration in force. An address is shown without what may be a secret.
-async fn debug_config(context: Arc<Context>, _: Request) -> OperatorAnswer {
-    let _permit = context.looks.acquire().await;
+fn debug_config(context: &Context, _: Request) -> OperatorAnswer {
     let config = context.live.current();
     let keys: Vec<Value> = config::keys_in_force(&config)
         .into_iter()
@@ -125,25 +116,25 @@ async fn reload_config(context: Arc<Context>, request: Request) -> OperatorAnswe
 }
 
 async fn debug_streams(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(&context, &request, async |limit| debug::streams(&context.sources, limit).await).await
+    match listed(&request) {
+        Ok(limit) => Answer::Whole(json(debug::streams(&context.sources, limit).await.to_string())),
+        Err(error) => Answer::Problem(error.into()),
+    }
 }
 
-async fn debug_symbols(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(&context, &request, async |limit| debug::symbols(&context.sources, limit).await).await
+fn debug_symbols(context: &Context, request: Request) -> OperatorAnswer {
+    look(context, &request, debug::symbols)
 }
 
-async fn debug_feeds(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(&context, &request, async |limit| debug::feeds(&context.sources, limit)).await
+fn debug_feeds(context: &Context, request: Request) -> OperatorAnswer {
+    look(context, &request, debug::feeds)
 }
 
-/// The answer of a look, once it has its turn.
-async fn look(context: &Context, request: &Request, look: impl AsyncFnOnce(usize) -> Value) -> OperatorAnswer {
-    let limit = match listed(request) {
-        Ok(limit) => limit,
-        Err(error) => return Answer::Problem(error.into()),
-    };
-    let _permit = context.looks.acquire().await;
-    Answer::Whole(json(look(limit).await.to_string()))
+fn look(context: &Context, request: &Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
+    match listed(request) {
+        Ok(limit) => Answer::Whole(json(look(&context.sources, limit).to_string())),
+        Err(error) => Answer::Problem(error.into()),
+    }
 }
 
 /// How many rows are asked for.

@@ -2,7 +2,6 @@
 //!
 //! Streams are not among them: they belong to the workers.
 
-use crate::admin::LOOKS_MAX;
 use std::{
     io,
     num::NonZero,
@@ -13,8 +12,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A thread each for a flood of feeds or of clients to fill a machine. More would only add switches.
 const THREADS_MAX: usize = 16;
-/// Enough for the looks under way, a scrape and a probe.
-const OPERATOR_THREADS: usize = LOOKS_MAX + 2;
+/// A probe is answered while a long answer is written.
+const OPERATOR_THREADS: usize = 2;
 
 /// The runtimes of a gateway.
 pub(super) struct Runtimes {

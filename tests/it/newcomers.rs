@@ -168,28 +168,6 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
 }
 
 #[test]
-fn a_probe_is_answered_before_the_looks_that_were_asked_for_earlier() {
-    let health = || HealthInputs { uptime: NEVER, draining: false, feeds: vec![], streams: 0, streams_limit: 10 };
-    let admin = Admin::start(health);
-    for probe in ["/livez", "/readyz", "/metrics"] {
-        // Each takes half a second, since it counts ticks for as long.
-        let looks: Vec<_> = (0..6)
-            .map(|_| {
-                let mut look = Client::connect(admin.address);
-                ask(&mut look, "/debug/symbols");
-                look
-            })
-            .collect();
-        assert_ne!(Client::connect(admin.address).get(probe).status, 404, "{probe}");
-        let answered = looks.iter().filter(|look| {
-            look.socket.set_nonblocking(true).unwrap();
-            look.socket.peek(&mut [0]).is_ok()
-        });
-        assert!(answered.count() < 6, "{probe} waits for all looks");
-    }
-}
-
-#[test]
 fn a_large_answer_waits_for_its_turn_and_a_small_one_or_a_stream_does_not() {
     let names = |count: usize| (0..count).map(|index| format!("S{index}")).collect::<Vec<_>>().join(",");
     let symbols = names(200).split(',').map(str::to_owned).collect();
