@@ -4,13 +4,13 @@ use super::{
     Feed,
     access::{self, Variables},
     error::{Wrong, shown},
-    feed_keys,
+    events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Spec, VENUES, VenueOption};
+use crate::venue::{self, Options, Script, Spec, VENUES, VenueOption};
 use std::{collections::HashMap, ops::Range};
 use symbols::Known;
 use toml::{
@@ -97,6 +97,8 @@ fn read_feed(
     let symbols = known.take(symbols, venue)?;
     check_count(symbols.len(), connections_max, venue)
         .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
+    let script = fields.get("event").map(|value| events::read(value, venue, fields.contains_key("url"), &symbols));
+    let script: Script = script.transpose()?.unwrap_or_default();
     // Last: a wrong file is reported as such also where its keys are not at hand.
     let credentials = access::read(fields, venue, table, variables)?;
     Ok(Feed {
@@ -106,6 +108,7 @@ fn read_feed(
         symbols,
         connections_max,
         options,
+        script,
         schedule,
         mute_after,
         part_mute_after,

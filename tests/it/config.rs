@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX, Setting, feed_keys,
-    load, print_defaults, show_bytes, show_duration, variable_name,
+    CLOSED_DAYS_MAX, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX, Setting,
+    feed_keys, load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
 use tickfan::venue::Options;
@@ -323,6 +323,10 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
+        "event" => {
+            let event = "{ at = \"1s\", do = \"gap\" },";
+            (with(&|count| format!("event = [{}]", event.repeat(count)), EVENTS_MAX), "at most 100 events")
+        }
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
     };
@@ -532,7 +536,9 @@ fn the_printed_configuration_is_the_defaults() {
 #[test]
 fn the_printed_example_of_a_feed_is_one() {
     let used = |line: &str| match line.strip_prefix('#') {
-        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") => code.to_owned() + "\n",
+        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") && !code.starts_with("event") => {
+            code.to_owned() + "\n"
+        }
         _ => String::new(),
     };
     let text: String = print_defaults().lines().map(used).collect();
@@ -541,7 +547,12 @@ fn the_printed_example_of_a_feed_is_one() {
     let keys = ["ALPACA_KEY", "ALPACA_SECRET"].map(|name| (name.into(), "x".into()));
     let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
-    assert!(feed_keys().iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
+    assert!(
+        feed_keys()
+            .iter()
+            .all(|key| ["rate", "event"].contains(&key.name) || text.contains(&format!("{} = ", key.name))),
+        "{text}"
+    );
 }
 
 #[test]

@@ -17,4 +17,5 @@ mod openapi;
 mod outages;
 mod request_shapes;
 mod resume;
+mod simulator;
 mod tables;
