@@ -1,7 +1,7 @@
 //! `[[feed.event]]`: what a simulated venue is to do, and when.
 
 use super::{
-    error::{Wrong, shown},
+    error::{Wrong, Wrongs, shown},
     units,
     value::{kind, out_of_range, text},
 };
@@ -29,7 +29,19 @@ pub(super) fn read(
     venue: &Spec,
     has_url: bool,
     symbols: &[ListedSymbol],
-) -> Result<Script, Wrong> {
+    wrongs: &mut Wrongs,
+) -> Script {
+    let Some(tables) = wrongs.take(tables(value, venue, has_url)) else { return Script::default() };
+    let read = |table| read_event(table, symbols).map_err(|wrong| wrong.at(table.span()));
+    Script(tables.iter().filter_map(|table| wrongs.take(read(table))).collect())
+}
+
+/// The tables of the events, if the venue plays any, and as many.
+fn tables<'a, 'b>(
+    value: &'a Spanned<DeValue<'b>>,
+    venue: &Spec,
+    has_url: bool,
+) -> Result<&'a [Spanned<DeValue<'b>>], Wrong> {
     if venue.local_server.is_none() || has_url {
         let simulated = VENUES.iter().filter(|spec| spec.local_server.is_some()).map(|spec| spec.name);
         let simulated = simulated.collect::<Vec<_>>().join(", ");
@@ -47,11 +59,7 @@ pub(super) fn read(
             .help(format!("at most {EVENTS_MAX} events; `every` repeats one"))
             .at(tables.get(EVENTS_MAX).map_or(value.span(), Spanned::span)));
     }
-    tables
-        .iter()
-        .map(|table| read_event(table, symbols).map_err(|wrong| wrong.at(table.span())))
-        .collect::<Result<_, _>>()
-        .map(Script)
+    Ok(tables)
 }
 
 fn read_event(table: &Spanned<DeValue<'_>>, symbols: &[ListedSymbol]) -> Result<ScriptedEvent, Wrong> {

@@ -1,6 +1,7 @@
 //! The configuration, valid by construction. Only `load` reads a file or a variable.
 
 mod access;
+mod ca_file;
 mod error;
 mod events;
 mod feed_keys;
@@ -10,7 +11,9 @@ mod keys;
 mod live;
 mod load;
 mod names;
+mod outbound;
 mod print;
+mod proxy;
 mod reload;
 mod setting;
 mod symbols;
@@ -19,7 +22,8 @@ mod units;
 mod value;
 mod variables;
 
-pub use error::ConfigError;
+pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
+pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
@@ -27,6 +31,7 @@ pub use keys::KEYS;
 pub use live::Live;
 pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use print::print_defaults;
+pub use proxy::Proxy;
 pub use reload::{Change, ReloadError, Reloaded, reload};
 pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
@@ -99,6 +104,10 @@ pub struct Feed {
     pub schedule: Schedule,
     /// The longest silence within its hours, instead of the default for its venue and its list.
     pub mute_after: Option<Duration>,
+    /// The proxy that its connections go through.
+    pub proxy: Option<Proxy>,
+    /// The CAs that it trusts besides the public ones.
+    pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
     /// The keys, where the venue requires them.
@@ -118,6 +127,8 @@ impl Feed {
             script: Script::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            proxy: None,
+            ca_file: None,
             part_mute_after: None,
             credentials: None,
         }
@@ -168,6 +179,8 @@ pub struct Limits {
     pub streams_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
+    /// Those of one address, trusted proxies apart.
+    pub connections_per_address: usize,
     /// How long a client may take to send a head.
     pub head_timeout: Duration,
     /// How long a client may take to read an answer that is not a stream.

@@ -41,6 +41,24 @@ pub(crate) enum Audience {
     Operators,
 }
 
+impl Audience {
+    /// As the label of a metric.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Operators => "operators",
+        }
+    }
+
+    /// The proxies that speak for many clients.
+    pub(super) fn trusted_proxies(self, server: &config::Server) -> &[IpNet] {
+        match self {
+            Self::Clients => &server.trusted_proxies,
+            Self::Operators => &[],
+        }
+    }
+}
+
 /// Which requests are answered, and which pages may read the answers.
 struct Policy<'a> {
     hosts: Hosts<'a>,
@@ -54,14 +72,13 @@ struct Policy<'a> {
 impl<'a> Policy<'a> {
     fn new(audience: Audience, server: &'a config::Server) -> Self {
         let hosts = Hosts(&server.hosts);
+        let trusted_proxies = audience.trusted_proxies(server);
         match audience {
-            Audience::Clients => Self {
-                hosts,
-                cors: Cors::new(&server.cors_origins),
-                trusted_proxies: &server.trusted_proxies,
-                client_id_header: server.client_id_header.as_ref(),
-            },
-            Audience::Operators => Self { hosts, cors: Cors::new(&[]), trusted_proxies: &[], client_id_header: None },
+            Audience::Clients => {
+                let client_id_header = server.client_id_header.as_ref();
+                Self { hosts, cors: Cors::new(&server.cors_origins), trusted_proxies, client_id_header }
+            }
+            Audience::Operators => Self { hosts, cors: Cors::new(&[]), trusted_proxies, client_id_header: None },
         }
     }
 
@@ -120,6 +137,11 @@ impl<S: Streams> RequestHandler<S> {
     /// Where admitted streams go.
     pub(super) fn streams(&self) -> &S {
         &self.streams
+    }
+
+    /// Whose requests it answers.
+    pub(super) fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// Answers a request that came from `peer`.

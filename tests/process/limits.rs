@@ -29,7 +29,8 @@ fn case(key: &Key) -> fn() {
         ("fanout", "stall_timeout") => a_stream_that_takes_nothing_for_stall_timeout_is_closed,
         ("limits", "streams") => a_stream_too_many_is_sent_away,
         ("limits", "streams_per_address") => a_stream_too_many_of_an_address_is_sent_away,
-        ("limits", "connections") => a_connection_too_many_waits,
+        ("limits", "connections") => a_connection_too_many_takes_the_place_of_an_idle_one,
+        ("limits", "connections_per_address") => a_connection_too_many_of_an_address_takes_the_place_of_its_own,
         ("limits", "head_timeout") => a_head_that_takes_longer_is_cut_off,
         ("limits", "write_timeout") => an_answer_that_takes_longer_is_cut_off,
         ("limits", "head_bytes") => a_longer_head_is_refused,
@@ -212,12 +213,7 @@ fn a_stream_too_many_is_sent_away() {
 
 fn a_stream_too_many_of_an_address_is_sent_away() {
     let rig = Rig::start("[limits]\nstreams_per_address = 1");
-    let from = |last: u8| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
-        socket.connect(&rig.address().into()).unwrap();
-        Client::from_socket(socket.into())
-    };
+    let from = |last| client_from(last, rig.address());
     let first = opens(from(7)).unwrap();
     assert!(opens(from(7)).is_none());
     assert!(opens(from(8)).is_some());
@@ -228,15 +224,33 @@ fn a_stream_too_many_of_an_address_is_sent_away() {
     assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "reason=\"address\""), 1);
 }
 
-fn a_connection_too_many_waits() {
+fn a_connection_too_many_takes_the_place_of_an_idle_one() {
     let rig = Rig::start("[limits]\nconnections = 1");
     let mut first = rig.client();
     assert_eq!(first.get("/v1/symbols").status, 200);
-    let mut second = rig.client();
-    second.send("GET /v1/symbols HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    assert!(second.is_quiet());
-    drop(first);
-    assert_eq!(second.answer(true).status, 200);
+    assert_eq!(rig.client().get("/v1/symbols").status, 200);
+    assert_eq!(first.rest(), "");
+    rig.gateway.metric_when("tickfan_http_evictions_total", "phase=\"idle\"", |evictions| evictions == 1);
+}
+
+fn a_connection_too_many_of_an_address_takes_the_place_of_its_own() {
+    let rig = Rig::start("[limits]\nconnections_per_address = 1");
+    let mut of_other = client_from(8, rig.address());
+    let mut first = client_from(7, rig.address());
+    for client in [&mut of_other, &mut first] {
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+    assert_eq!(client_from(7, rig.address()).get("/v1/symbols").status, 200);
+    assert_eq!(first.rest(), "");
+    assert_eq!(of_other.get("/v1/symbols").status, 200);
+}
+
+/// A client at 127.0.0.`last`.
+fn client_from(last: u8, address: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
+    socket.connect(&address.into()).unwrap();
+    Client::from_socket(socket.into())
 }
 
 fn a_head_that_takes_longer_is_cut_off() {
@@ -252,7 +266,7 @@ fn an_answer_that_takes_longer_is_cut_off() {
     let mut socket = connect_narrow(rig.address());
     socket.write_all("GET /app.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(REQUESTS).as_bytes()).unwrap();
     rig.gateway.metric_when("tickfan_http_requests_total", "route=\"page\"", |answered| answered > 0);
-    rig.gateway.metric_when("tickfan_http_connections", "", |connections| connections <= 1);
+    rig.gateway.metric_when("tickfan_http_connections", "", |connections| connections == 0);
     let answered = rig.gateway.metric("tickfan_http_requests_total", "route=\"page\"");
     assert!(answered < REQUESTS as u64, "it was served to the end");
     let ended = socket.read_to_end(&mut Vec::new());
