@@ -127,7 +127,7 @@ impl Feed {
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
             script: Script::default(),
-            schedule: Schedule::new(venue.hours, Vec::new()),
+            schedule: Schedule::new((venue.hours)(None), Vec::new()),
             mute_after: None,
             proxy: None,
             ca_file: None,

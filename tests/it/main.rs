@@ -24,3 +24,4 @@ mod restarts;
 mod resume;
 mod simulator;
 mod tables;
+mod venue_config;

@@ -72,7 +72,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "sim",
     about: "a simulated market inside the process",
     asset_class: AssetClass::Mixed,
-    hours: Hours::Always,
+    hours: |_| Hours::Always,
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: server::CONNECTIONS_MAX,
@@ -84,6 +84,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[&RATE],
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
+    check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
     local_server: Some(|options: &Options, script| {
