@@ -4,7 +4,7 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits, SymbolState},
-    config::{self, Config},
+    config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
     fanout::{Announcer, WorkerPool, WorkerThreads, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -29,7 +29,7 @@ use tokio::{
     task::JoinSet,
     time::MissedTickBehavior,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 /// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -161,7 +161,7 @@ impl Gateway {
         self.workers.drain(self.drain);
         match tokio::time::timeout(self.drain + AFTER_DRAIN, workers_ended).await {
             Ok(ended) => ended.map_err(io::Error::other)??,
-            Err(_) => tracing::warn!("some streams did not end in time"),
+            Err(_) => warn!("some streams did not end in time"),
         }
         feeds_stop_tx.send_replace(true);
         admin_stop_tx.send_replace(true);
@@ -206,21 +206,36 @@ fn died(ended: Result<io::Result<()>, impl Error + Send + Sync + 'static>) -> Ga
     }
 }
 
-/// The permits that the configuration asks for, as far as the descriptors allow.
+/// The permits that the configuration asks for, as far as the descriptors allow. Logs what does not agree.
 fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
-    let descriptors = limits::raise_descriptors();
-    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
-    let reserved = limits::reserved(connections, worker_count(&config.fanout));
-    let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
-    if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
-        info!(
-            streams = fitted.streams,
-            connections = fitted.connections,
-            descriptors = descriptors.now,
-            "lowered the limits to what the limit of open files allows"
-        );
+    let machine = machine(config);
+    for Disagreement { pair, what, help } in config::check_together(config, &machine) {
+        match pair.weight {
+            Weight::Told => info!(help, "{what}"),
+            Weight::Refused | Weight::Warned => warn!(help, "{what}"),
+        }
     }
-    Ok(Permits::new(fitted))
+    let MemoryAtLimits { streams, subscriptions, rings } = MemoryAtLimits::of(config, &machine);
+    info!(streams, subscriptions, rings, memory = machine.memory, "bytes of memory that full limits take");
+    let descriptors = limits::raise_descriptors();
+    let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
+    Ok(Permits::new(fitted, config.limits.subscriptions))
+}
+
+/// What the machine has for this configuration.
+pub fn machine(config: &Config) -> Machine {
+    let descriptors = limits::raise_descriptors().now;
+    Machine {
+        client_descriptors: Some(descriptors.saturating_sub(reserved(config))),
+        memory: limits::memory(),
+        somaxconn: limits::somaxconn(),
+    }
+}
+
+/// How many descriptors are not for clients.
+fn reserved(config: &Config) -> u64 {
+    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
+    limits::reserved(connections, worker_count(&config.fanout))
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.

@@ -9,8 +9,8 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
-    gateway::Gateway,
+    config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE, Weight},
+    gateway::{self, Gateway},
     telemetry::{self, logs},
     top,
 };
@@ -66,10 +66,15 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// `tickfan check`: one line that says what would run.
+/// `tickfan check`: one line that says what would run, and what would not agree on this machine.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
-    print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
+    let mut report = format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len());
+    for found in config::check_together(config, &gateway::machine(config)) {
+        let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
+        report.push_str(&format!("{word}: {}\n   = {}\n", found.what, found.help));
+    }
+    print(&report)
 }
 
 /// Not `print!`, which panics on a closed pipe.

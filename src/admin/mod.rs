@@ -52,7 +52,7 @@ impl Server {
     ) -> Result<Self, BindError> {
         let Services { metrics, status, sources } = services;
         let routes = routes::routes(Context { metrics: metrics.clone(), status, sources });
-        let handler = RequestHandler::new(Policy::of_operators(server), routes, NoStreams);
+        let handler = RequestHandler::new(Policy::of_operators(server, limits), routes, NoStreams);
         Ok(Self { bound: HttpServer::bind(server.admin_listen, limits, gate, handler)?, metrics })
     }
 

@@ -41,7 +41,7 @@ impl Server {
     pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
         let streams = ClientStreams::new(server, limits, &services);
         let routes = routes::routes(Context { cache: services.cache, symbols_max: limits.symbols_per_stream });
-        let handler = RequestHandler::new(Policy::of_clients(server), routes, streams);
+        let handler = RequestHandler::new(Policy::of_clients(server, limits), routes, streams);
         let bound = HttpServer::bind(server.listen, limits, services.permits.connections, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
         if limits.streams_per_address > 0 && one_address_for_all {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config,
     fanout::{NewStream, Resume},
-    limits::{Addresses, ClientAddress, Gate, Stream},
+    limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams},
     wire::{Epoch, StreamName},
@@ -29,6 +29,9 @@ pub(super) struct ClientStreams<I> {
     gate: Gate<Stream>,
     /// `None` where an address may have as many streams as all together.
     addresses: Option<Addresses>,
+    subscriptions: Gate<Subscription>,
+    /// `None` where an address may have as many symbols as all together.
+    subscriptions_of_addresses: Option<Addresses>,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     epoch: Epoch,
@@ -44,6 +47,8 @@ impl ClientStreams<TcpStream> {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
             addresses: Addresses::new(limits.streams_per_address),
+            subscriptions: services.permits.subscriptions.clone(),
+            subscriptions_of_addresses: Addresses::new(limits.subscriptions_per_address),
             draining: services.draining.clone(),
             epoch: services.cache.epoch(),
             heartbeat: server.heartbeat,
@@ -54,18 +59,27 @@ impl ClientStreams<TcpStream> {
 }
 
 impl<I> ClientStreams<I> {
-    /// What a stream holds as long as it lives.
+    /// What a stream of so many symbols holds as long as it lives.
     ///
     /// # Errors
     /// Which limit is reached.
-    fn permit(&self, client: ClientAddress) -> Result<Box<dyn Send>, Rejection> {
+    fn permit(&self, client: ClientAddress, symbols: usize) -> Result<Box<dyn Send>, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
-        let of_all = self.gate.try_acquire().ok_or(Rejection::Limit)?;
-        let Some(addresses) = &self.addresses else { return Ok(Box::new(of_all)) };
-        let of_address = addresses.try_acquire(client).ok_or(Rejection::Address)?;
-        Ok(Box::new((of_all, of_address)))
+        let stream = self.gate.try_acquire().ok_or(Rejection::Limit)?;
+        let subscriptions = self.subscriptions.try_acquire_many(symbols).ok_or(Rejection::Subscriptions)?;
+        let of_all = (stream, subscriptions);
+        if self.addresses.is_none() && self.subscriptions_of_addresses.is_none() {
+            return Ok(Box::new(of_all));
+        }
+        let of_address = |limit: &Option<Addresses>, count, reason| match limit {
+            Some(addresses) => addresses.try_acquire(client, count).map(Some).ok_or(reason),
+            None => Ok(None),
+        };
+        let stream = of_address(&self.addresses, 1, Rejection::Address)?;
+        let subscriptions = of_address(&self.subscriptions_of_addresses, symbols, Rejection::AddressSubscriptions)?;
+        Ok(Box::new((of_all, stream, subscriptions)))
     }
 }
 
@@ -79,7 +93,7 @@ impl<I: 'static> Streams for ClientStreams<I> {
 
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: StreamRequest, client: ClientAddress, mut head: Response) -> Outcome<NewStream> {
-        let permit = match self.permit(client) {
+        let permit = match self.permit(client, request.selection.known.len()) {
             Ok(permit) => permit,
             Err(reason) => {
                 self.rejections.note(reason, client);

@@ -8,6 +8,7 @@ mod feeds;
 mod keys;
 mod load;
 mod names;
+mod pairs;
 mod print;
 mod symbols;
 mod times;
@@ -20,6 +21,7 @@ pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::{KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
+pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
@@ -141,6 +143,10 @@ pub struct Limits {
     pub streams: usize,
     /// Open streams of one address; 0 turns the limit off.
     pub streams_per_address: usize,
+    /// The symbols of all open streams together.
+    pub subscriptions: usize,
+    /// The symbols of all open streams of one address; 0 turns the limit off.
+    pub subscriptions_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
     /// How long a client may take to send a head.
@@ -155,4 +161,14 @@ pub struct Limits {
     pub replay_bytes: usize,
     /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
     pub venue_message_bytes: Option<usize>,
+}
+
+/// Bytes of a head for what is not its path and query: a browser's cookies and other headers.
+const HEAD_BYTES_BESIDE_URI: usize = 4 << 10;
+
+impl Limits {
+    /// How long path and query of a request may be, in bytes: what its head leaves.
+    pub fn uri_bytes_max(&self) -> usize {
+        self.head_bytes.saturating_sub(HEAD_BYTES_BESIDE_URI)
+    }
 }

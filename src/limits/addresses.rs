@@ -1,4 +1,4 @@
-//! A limit on the open streams of each client address.
+//! Limits on what each client address holds: its open streams, and their symbols.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -30,7 +30,7 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// The number of open streams of each address that has any. So the limit of streams bounds the map.
+/// How much each address holds that holds anything. So the limit of streams bounds the map.
 type Open = Mutex<HashMap<ClientAddress, usize>>;
 
 /// The permits of all addresses: each may hold up to the limit.
@@ -46,6 +46,7 @@ pub struct Addresses {
 pub struct AddressPermit {
     open: Arc<Open>,
     address: ClientAddress,
+    count: usize,
 }
 
 impl Addresses {
@@ -54,22 +55,20 @@ impl Addresses {
         (limit > 0).then(|| Self { open: Arc::default(), limit })
     }
 
-    /// A permit, if the address has one left.
-    pub fn try_acquire(&self, address: ClientAddress) -> Option<AddressPermit> {
+    /// One permit that counts as `count`, if the address has so many left.
+    pub fn try_acquire(&self, address: ClientAddress, count: usize) -> Option<AddressPermit> {
         let mut open = lock(&self.open);
-        let count = open.entry(address).or_default();
-        if *count >= self.limit {
-            return None;
-        }
-        *count += 1;
-        Some(AddressPermit { open: self.open.clone(), address })
+        let held = open.get(&address).copied().unwrap_or_default();
+        let sum = held.checked_add(count).filter(|sum| *sum <= self.limit)?;
+        open.insert(address, sum);
+        Some(AddressPermit { open: self.open.clone(), address, count })
     }
 }
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
         if let Entry::Occupied(mut count) = lock(&self.open).entry(self.address) {
-            *count.get_mut() -= 1;
+            *count.get_mut() -= self.count;
             if *count.get() == 0 {
                 count.remove();
             }
@@ -109,13 +108,13 @@ mod tests {
         let addresses = Addresses::new(2).unwrap();
         let one = address("192.0.2.1");
         let other = address("192.0.2.2");
-        let first = addresses.try_acquire(one).unwrap();
-        let second = addresses.try_acquire(one).unwrap();
-        assert!(addresses.try_acquire(one).is_none());
-        let third = addresses.try_acquire(other).unwrap();
+        let first = addresses.try_acquire(one, 1).unwrap();
+        let second = addresses.try_acquire(one, 1).unwrap();
+        assert!(addresses.try_acquire(one, 1).is_none());
+        let third = addresses.try_acquire(other, 1).unwrap();
         drop(first);
-        let fourth = addresses.try_acquire(one).unwrap();
-        assert!(addresses.try_acquire(one).is_none());
+        let fourth = addresses.try_acquire(one, 1).unwrap();
+        assert!(addresses.try_acquire(one, 1).is_none());
         assert_eq!(lock(&addresses.open).len(), 2);
         drop((second, third, fourth));
         assert_eq!(lock(&addresses.open).len(), 0);
@@ -130,7 +129,7 @@ mod tests {
                 scope.spawn(|| {
                     for number in 0..5_000 {
                         let client = IpAddr::from([192, 0, 2, (number % 3) as u8]).into();
-                        let held = (addresses.try_acquire(client), addresses.try_acquire(client));
+                        let held = (addresses.try_acquire(client, 1), addresses.try_acquire(client, 1));
                         assert!(lock(&addresses.open).values().all(|count| (1..=3).contains(count)));
                         drop(held);
                     }

@@ -214,7 +214,8 @@ mod tests {
             .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
             .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
             .build();
-        let policy = Policy::of_operators(&config::Config::default().server);
+        let config = config::Config::default();
+        let policy = Policy::of_operators(&config.server, &config.limits);
         let connections = Connections {
             handler: Arc::new(RequestHandler::new(policy, routes, Pipes(opened_tx))),
             head_timeout: Duration::from_secs(20),

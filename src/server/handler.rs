@@ -27,9 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest path and query, in bytes: 500 symbols of 20 characters, with room for options.
-const URI_BYTES_MAX: usize = 12 * 1024;
-
 /// Of a listener's rejected requests, one in this time is logged at `info`; the rest are for `debug`.
 const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,21 +36,29 @@ pub(crate) struct Policy {
     cors: Cors,
     /// The proxies whose `X-Forwarded-For` counts.
     trusted_proxies: Vec<IpNet>,
+    /// The longest path and query, in bytes.
+    uri_bytes_max: usize,
 }
 
 impl Policy {
     /// For clients: as configured.
-    pub(crate) fn of_clients(server: &config::Server) -> Self {
+    pub(crate) fn of_clients(server: &config::Server, limits: &config::Limits) -> Self {
         Self {
             hosts: Hosts::new(&server.hosts),
             cors: Cors::new(&server.cors_origins),
             trusted_proxies: server.trusted_proxies.clone(),
+            uri_bytes_max: limits.uri_bytes_max(),
         }
     }
 
     /// For operators: the same hosts, but no other site's page may read the answers, and no proxy is expected.
-    pub(crate) fn of_operators(server: &config::Server) -> Self {
-        Self { hosts: Hosts::new(&server.hosts), cors: Cors::new(&[]), trusted_proxies: Vec::new() }
+    pub(crate) fn of_operators(server: &config::Server, limits: &config::Limits) -> Self {
+        Self {
+            hosts: Hosts::new(&server.hosts),
+            cors: Cors::new(&[]),
+            trusted_proxies: Vec::new(),
+            uri_bytes_max: limits.uri_bytes_max(),
+        }
     }
 
     /// Whether a request may be routed.
@@ -65,8 +70,8 @@ impl Policy {
             return Err(RequestError::Body);
         }
         self.hosts.check(head)?;
-        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
-            return Err(RequestError::UriTooLong { limit: URI_BYTES_MAX });
+        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
+            return Err(RequestError::UriTooLong { limit: self.uri_bytes_max });
         }
         Ok(())
     }

@@ -18,3 +18,4 @@ mod outages;
 mod request_shapes;
 mod resume;
 mod tables;
+mod venue_symbols;

@@ -74,6 +74,7 @@ impl Default for Setup {
                 symbols_per_stream: 3,
                 replay_bytes: 64 * 1024,
                 venue_message_bytes: None,
+                ..config::Config::default().limits
             },
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
         }
@@ -254,7 +255,7 @@ fn cache(symbols: &[String]) -> Arc<Cache> {
 }
 
 fn permits(limits: &config::Limits) -> Permits {
-    Permits::new(Fitted { streams: limits.streams, connections: limits.connections })
+    Permits::new(Fitted { streams: limits.streams, connections: limits.connections }, limits.subscriptions)
 }
 
 /// An update that sets many fields.

@@ -37,8 +37,8 @@ const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
 const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
 /// It trades at all hours: half a minute without a quote or a trade of any symbol is an outage.
 const MUTE_AFTER: Duration = Duration::from_secs(30);
-/// An answer is short, and so is an event: the limit is there for what should not come.
-const MESSAGE_BYTES: usize = 256 << 10;
+/// An answer is short, and so is an event.
+const MESSAGE_BYTES: usize = 4 << 10;
 
 /// Binance spot.
 pub(super) static SPEC: Spec = Spec {
