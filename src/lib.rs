@@ -23,4 +23,5 @@ pub mod limits;
 pub mod telemetry;
 pub mod cli;
 pub mod top;
+mod suggest;
 mod sync;

@@ -9,7 +9,7 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, LOG_VARIABLE, Weight},
+    config::{self, Config, LOG_FORMAT_VARIABLE, Weight},
     gateway::{self, Gateway},
     telemetry::{self, logs},
     top,
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
     let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
     let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
-    logs::init(variable(LOG_VARIABLE).as_deref(), format)?;
+    logs::init(config.server.log.clone(), format)?;
     Ok(config)
 }
 
@@ -91,7 +91,8 @@ fn fail(code: u8, error: &dyn Display) -> ExitCode {
 
 fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let gateway = Gateway::start(config, telemetry::install()?)?;
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    // It waits for signals and for the gateway's parts, which have runtimes of their own.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;

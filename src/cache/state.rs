@@ -100,6 +100,11 @@ impl SymbolState {
         self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
     }
 
+    /// Makes these parts stale from `now` on, though the connection lives.
+    pub fn mark_stale(&self, parts: Parts, reason: Reason, now: Now) -> Published {
+        self.set(now, |snapshot, _| snapshot.mark_stale(parts, reason, now))
+    }
+
     /// Closes the symbol as its feed's hours end, or opens it as they begin.
     pub fn set_closed(&self, closed: bool, now: Now) -> Published {
         self.set(now, |snapshot, _| snapshot.set_closed(closed, now))

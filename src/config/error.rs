@@ -187,16 +187,6 @@ fn harmless(character: char) -> char {
     }
 }
 
-/// The word of `known` that `word` is most like, if it is like one at all.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word: String =
-        word.chars().take(WORD_SHOWN_MAX).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
-    let distance = |candidate: &str| strsim::osa_distance(&word, &candidate.replace('-', "_").to_ascii_lowercase());
-    let best = known.into_iter().map(|candidate| (distance(candidate), candidate)).min()?;
-    // A third of the word wrong is still a slip; more is another word.
-    (best.0 <= (best.1.len() / 3).max(1)).then_some(best.1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,20 +229,5 @@ mod tests {
         let lines: Vec<&str> = shown.lines().collect();
         let column = lines[4].find('^').unwrap();
         assert_eq!(lines[3].chars().skip(column).take(3).collect::<String>(), "BAD");
-    }
-
-    #[test]
-    fn a_slip_finds_its_word_and_another_word_does_not() {
-        let known = ["max_lag", "ring", "ring_age", "workers"];
-        for (word, expected) in [
-            ("max_lgg", Some("max_lag")),
-            ("max-lag", Some("max_lag")),
-            ("RING", Some("ring")),
-            ("wrokers", Some("workers")),
-            ("colour", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(word, known), expected, "{word}");
-        }
     }
 }

@@ -3,12 +3,13 @@
 use super::{
     Feed,
     access::{self, Variables},
-    error::{Wrong, nearest, shown},
+    error::{Wrong, shown},
     feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, symbols, times,
     value::{kind, out_of_range, text},
 };
+use crate::suggest::nearest;
 use crate::venue::{self, Options, Spec, VENUES, VenueOption};
 use std::{collections::HashMap, ops::Range};
 use symbols::Known;

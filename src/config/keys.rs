@@ -2,6 +2,7 @@
 //! documentation and tests of a setting go through this table.
 
 use super::{Config, error::Wrong, names};
+use crate::telemetry::LogFilter;
 use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,8 +19,19 @@ pub struct Key {
     pub name: &'static str,
     /// Its kind, default, range and field.
     pub setting: Setting,
+    /// When a changed value counts.
+    pub applies: Applies,
     /// The reason for the default and the range.
     pub reason: &'static str,
+}
+
+/// When a changed value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// At a reload.
+    Reload,
+    /// At the next start: what it sizes or binds is made once.
+    Restart,
 }
 
 /// The kind of a key. `field` is the place in a [`Config`] that it sets.
@@ -92,6 +104,11 @@ pub enum Setting {
         /// The field; `None` is `"auto"`.
         field: fn(&mut Config) -> &mut Option<usize>,
     },
+    /// Which lines are logged. Without the key it is `info`.
+    Log {
+        /// The field.
+        field: fn(&mut Config) -> &mut LogFilter,
+    },
 }
 
 /// Reads one entry of a list of strings.
@@ -99,11 +116,6 @@ pub enum Setting {
 pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
 
 impl Setting {
-    /// Whether it is one value: only such a key can be set by a variable.
-    pub fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Strings { .. } | Self::Nets { .. })
-    }
-
     /// Sets its field to the default.
     pub(super) fn reset(&self, config: &mut Config) {
         match self {
@@ -112,6 +124,7 @@ impl Setting {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
             Self::Nets { field, .. } => field(config).clear(),
+            Self::Log { field } => *field(config) = LogFilter::default(),
             Self::Duration { default, field, .. } => *field(config) = *default,
             Self::DurationOrAuto { field, .. } => *field(config) = None,
             Self::BytesOrAuto { field, .. } => *field(config) = None,
@@ -126,12 +139,14 @@ pub const KEYS: &[Key] = &[
         section: "server",
         name: "listen",
         setting: Setting::Address { default: loopback(8080), field: |config| &mut config.server.listen },
+        applies: Applies::Restart,
         reason: "loopback, so that prices leave the machine only on request",
     },
     Key {
         section: "server",
         name: "admin_listen",
         setting: Setting::Address { default: loopback(8081), field: |config| &mut config.server.admin_listen },
+        applies: Applies::Restart,
         reason: "its own port, so that clients cannot lock operators out; loopback, because it shows which client reads what",
     },
     Key {
@@ -143,6 +158,7 @@ pub const KEYS: &[Key] = &[
             read: Read(names::host),
             field: |config| &mut config.server.hosts,
         },
+        applies: Applies::Reload,
         reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS",
     },
     Key {
@@ -154,30 +170,42 @@ pub const KEYS: &[Key] = &[
             read: Read(names::origin),
             field: |config| &mut config.server.cors_origins,
         },
+        applies: Applies::Reload,
         reason: "market data carry no credentials, so any page may read them",
     },
     Key {
         section: "server",
         name: "trusted_proxies",
         setting: Setting::Nets { max: 256, field: |config| &mut config.server.trusted_proxies },
+        applies: Applies::Reload,
         reason: "none: any client can write X-Forwarded-For, so only listed proxies are believed",
     },
     Key {
         section: "server",
         name: "heartbeat",
         setting: time(secs(15), secs(5)..=secs(60), |config| &mut config.server.heartbeat),
+        applies: Applies::Reload,
         reason: "proxies close connections that are silent for 30 to 60 s; below 5 s the heartbeats themselves are a load",
     },
     Key {
         section: "server",
         name: "drain",
         setting: time(secs(10), secs(0)..=secs(600), |config| &mut config.server.drain),
+        applies: Applies::Reload,
         reason: "well below the 30 s after which a supervisor kills the process; 0s ends all streams at once",
+    },
+    Key {
+        section: "server",
+        name: "log",
+        setting: Setting::Log { field: |config| &mut config.server.log },
+        applies: Applies::Reload,
+        reason: "a line for each event of the process, of a feed, and of what is rejected; debug adds single streams and connections, and info,tickfan::feed=debug those of feeds alone",
     },
     Key {
         section: "fanout",
         name: "workers",
         setting: count(0, 0..=64, |config| &mut config.fanout.workers),
+        applies: Applies::Restart,
         reason: "0 is one per core; at most 64, because a symbol has one bit per worker in one word",
     },
     Key {
@@ -187,90 +215,105 @@ pub const KEYS: &[Key] = &[
             range: Duration::ZERO..=millis(100),
             field: |config| &mut config.fanout.flush_interval,
         },
+        applies: Applies::Restart,
         reason: "a worker gathers changes for this long and writes them together; at most half of max_lag, because a gathered change then also waits for its turn; auto writes at once under light load, and makes fewer and larger writes as the load grows",
     },
     Key {
         section: "fanout",
         name: "max_lag",
         setting: time(millis(250), millis(10)..=secs(60), |config| &mut config.fanout.max_lag),
+        applies: Applies::Restart,
         reason: "bursts pass whole, while a slow client still reads current prices; below 10ms a busy round alone would count as lag",
     },
     Key {
         section: "fanout",
         name: "ring",
         setting: count(1024, 16..=65_536, |config| &mut config.fanout.ring),
+        applies: Applies::Restart,
         reason: "max_lag at 4,000 ticks a second of one symbol; at about 0.6 KB each, 65,536 are 40 MB a symbol",
     },
     Key {
         section: "fanout",
         name: "ring_age",
         setting: time(secs(10), millis(10)..=secs(600), |config| &mut config.fanout.ring_age),
+        applies: Applies::Restart,
         reason: "long enough to resume after a change of network; older ticks would only cost memory",
     },
     Key {
         section: "fanout",
         name: "stall_timeout",
         setting: time(secs(30), secs(1)..=secs(600), |config| &mut config.fanout.stall_timeout),
+        applies: Applies::Restart,
         reason: "longer than a phone needs to change its network; a client that reads nothing for longer is gone",
     },
     Key {
         section: "limits",
         name: "streams",
         setting: count(100_000, 1..=1_000_000, |config| &mut config.limits.streams),
+        applies: Applies::Restart,
         reason: "the descriptor limit lowers it at the start; Linux allows one process a million descriptors by default",
     },
     Key {
         section: "limits",
         name: "streams_per_address",
         setting: count(0, 0..=1_000_000, |config| &mut config.limits.streams_per_address),
+        applies: Applies::Reload,
         reason: "0 is unlimited, because behind a proxy that is not in trusted_proxies all clients have one address",
     },
     Key {
         section: "limits",
         name: "subscriptions",
         setting: count(5_000_000, 1..=100_000_000, |config| &mut config.limits.subscriptions),
+        applies: Applies::Restart,
         reason: "the symbols of all streams together, at about 72 bytes each: 360 MB; 100,000 streams of 50 symbols",
     },
     Key {
         section: "limits",
         name: "subscriptions_per_address",
         setting: count(0, 0..=100_000_000, |config| &mut config.limits.subscriptions_per_address),
+        applies: Applies::Restart,
         reason: "0 is unlimited, for the reason of streams_per_address",
     },
     Key {
         section: "limits",
         name: "connections",
         setting: count(4096, 1..=65_536, |config| &mut config.limits.connections),
+        applies: Applies::Restart,
         reason: "as many as the backlog of the listener, so that a connect storm is read at once",
     },
     Key {
         section: "limits",
         name: "head_timeout",
         setting: time(secs(10), millis(100)..=secs(60), |config| &mut config.limits.head_timeout),
+        applies: Applies::Reload,
         reason: "a phone far away sends a head within some seconds; a client that drips bytes holds its connection no longer",
     },
     Key {
         section: "limits",
         name: "write_timeout",
         setting: time(secs(10), millis(100)..=secs(600), |config| &mut config.limits.write_timeout),
+        applies: Applies::Reload,
         reason: "an answer that is not a stream is short, so a client that has not read it by then is not reading",
     },
     Key {
         section: "limits",
         name: "head_bytes",
         setting: bytes(16 << 10, 8 << 10..=64 << 10, |config| &mut config.limits.head_bytes),
+        applies: Applies::Reload,
         reason: "a URL of 12 KiB, enough for 500 symbols, and 4 KiB for a browser's cookies; the HTTP parser needs 8KiB",
     },
     Key {
         section: "limits",
         name: "symbols_per_stream",
         setting: count(500, 1..=5_000, |config| &mut config.limits.symbols_per_stream),
+        applies: Applies::Reload,
         reason: "a large watchlist; 5,000 of 5 characters need head_bytes of 64KiB",
     },
     Key {
         section: "limits",
         name: "replay_bytes",
         setting: bytes(64 << 10, 0..=16 << 20, |config| &mut config.limits.replay_bytes),
+        applies: Applies::Reload,
         reason: "some 150 older ticks for a client that resumes; with more it could fall behind while it reads them",
     },
     Key {
@@ -280,6 +323,7 @@ pub const KEYS: &[Key] = &[
             range: 4 << 10..=16 << 20,
             field: |config| &mut config.limits.venue_message_bytes,
         },
+        applies: Applies::Restart,
         reason: "auto is 256 KiB more than the longest message that a venue is known to send for the symbols of a \
                  connection; a value replaces it for all venues, and a longer message ends its connection",
     },
@@ -298,6 +342,7 @@ impl Default for Config {
                 trusted_proxies: Vec::new(),
                 heartbeat: Duration::ZERO,
                 drain: Duration::ZERO,
+                log: LogFilter::default(),
             },
             feeds: Vec::new(),
             fanout: super::Fanout {

@@ -2,11 +2,12 @@
 
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, access, check_together,
-    error::{Source, Wrong, nearest, shown},
+    error::{Source, Wrong, shown},
     feeds,
     value::{self, Raw, kind},
     variables,
 };
+use crate::suggest::nearest;
 use std::{
     ffi::OsString,
     fs::File,

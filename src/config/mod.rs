@@ -19,16 +19,17 @@ mod variables;
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
-pub use keys::{KEYS, Key, Setting};
+pub use keys::{Applies, KEYS, Key, Setting};
 pub use load::{FILE_BYTES_MAX, Overrides, load};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
-pub use variables::{LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
+pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
 use crate::{
     market::Schedule,
+    telemetry::LogFilter,
     venue::{Credentials, ListedSymbol, Options, Spec},
 };
 use ipnet::IpNet;
@@ -64,6 +65,8 @@ pub struct Server {
     pub heartbeat: Duration,
     /// Over how long streams are ended on SIGTERM.
     pub drain: Duration,
+    /// Which lines are logged.
+    pub log: LogFilter,
 }
 
 /// `[[feed]]`: symbols of a venue.

@@ -2,10 +2,11 @@
 
 use super::{
     feed_keys::feed_keys,
-    keys::{KEYS, Key, Setting},
+    keys::{Applies, KEYS, Key, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
+use crate::telemetry::{LOG_ENTRIES_MAX, LogFilter};
 
 /// How wide a comment may be.
 const WIDTH: usize = 100;
@@ -16,7 +17,7 @@ const HEAD: &str = "\
 #   tickfan check --config tickfan.toml    checks a file
 #   tickfan --config tickfan.toml          serves
 #
-# The variable above a key overrides the file.
+# The variable above a key overrides the file. In a variable, commas separate the entries of a list.
 ";
 
 const FEED_HEAD: &str = "
@@ -44,9 +45,13 @@ pub fn print_defaults() -> String {
 }
 
 fn one_key(key: &Key) -> String {
-    let variable = if key.setting.is_scalar() { format!("# {}\n", variable_name(key)) } else { String::new() };
+    let variable = variable_name(key);
+    let applies = match key.applies {
+        Applies::Reload => "applies at a reload",
+        Applies::Restart => "applies at a restart",
+    };
     let about = comment(&format!("{}. {}.", what(&key.setting), capitalized(key.reason)));
-    format!("{variable}{about}{} = {}\n", key.name, default(&key.setting))
+    format!("# {variable}, {applies}\n{about}{} = {}\n", key.name, default(&key.setting))
 }
 
 fn feed_section() -> String {
@@ -78,12 +83,16 @@ fn what(setting: &Setting) -> String {
             let max = show_bytes(*range.end() as u64);
             format!("\"auto\", or a size from {min} to {max}")
         }
+        Setting::Log { .. } => {
+            format!("A log level, or levels of modules; at most {LOG_ENTRIES_MAX} entries, separated by commas")
+        }
     }
 }
 
 fn default(setting: &Setting) -> String {
     match setting {
         Setting::Address { default, .. } => format!("\"{default}\""),
+        Setting::Log { .. } => format!("\"{}\"", LogFilter::default()),
         Setting::Strings { default, .. } => format!("{default:?}"),
         Setting::Nets { .. } => "[]".to_owned(),
         Setting::Duration { default, .. } => format!("\"{}\"", show_duration(*default)),

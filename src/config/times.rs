@@ -1,12 +1,13 @@
 //! `hours`, `closed_days` and `mute_after` of `[[feed]]`: when a feed trades, and how long it may be silent.
 
 use super::{
-    error::{Wrong, nearest, shown},
+    error::{Wrong, shown},
     units,
     value::{kind, out_of_range, text},
 };
 use crate::{
     market::{Date, Hours, Schedule},
+    suggest::nearest,
     venue::Spec,
 };
 use std::{ops::RangeInclusive, time::Duration};

@@ -6,6 +6,7 @@ use super::{
     keys::{Key, Setting},
     names, units,
 };
+use crate::telemetry::LogFilterError;
 use std::{fmt::Display, ops::RangeInclusive};
 use toml::{Spanned, de::DeValue};
 
@@ -24,6 +25,13 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         Setting::Address { default, field } => {
             let text = text_of(key, raw, "a string with an address", &format!("\"{default}\""))?;
             *field(config) = units::parse_address(text).map_err(Wrong::new)?;
+        }
+        Setting::Log { field } => {
+            let text = text_of(key, raw, "a string with a log level", "\"info\"")?;
+            // An empty variable is one that is not set, as in a compose file.
+            if !(matches!(raw, Raw::Variable(_)) && text.trim().is_empty()) {
+                *field(config) = text.parse().map_err(no_filter)?;
+            }
         }
         Setting::Strings { max, read, field, .. } => *field(config) = list(key, raw, *max, read.0)?,
         Setting::Nets { max, field } => *field(config) = list(key, raw, *max, names::net)?,
@@ -62,6 +70,10 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         }
     }
     Ok(())
+}
+
+fn no_filter(error: LogFilterError) -> Wrong {
+    Wrong::new(error.what).did_you_mean(error.meant).help(error.help)
 }
 
 /// A size: a number of the file, or a string with its unit.
@@ -148,8 +160,9 @@ pub(super) fn out_of_range(name: &str, min: impl Display, max: impl Display) -> 
 }
 
 fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
-    let Raw::Toml(value) = raw else {
-        return Err(Wrong::new(format!("`{}` is a list; only the file can set it", key.name)));
+    let value = match raw {
+        Raw::Toml(value) => value,
+        Raw::Variable(text) => return listed(key, text, max, read),
     };
     let Some(array) = value.as_array() else {
         let wrong = Wrong::new(format!("`{}` must be a list of strings, not {}", key.name, kind(value)));
@@ -158,11 +171,7 @@ fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wron
             None => wrong.help(format!("write {} = [\"...\"]", key.name)),
         });
     };
-    if array.len() > max {
-        return Err(
-            Wrong::new(format!("`{}` has {} entries", key.name, array.len())).help(format!("at most {max} entries"))
-        );
-    }
+    check_entries(key, array.len(), max)?;
     let entry = |item: &Spanned<DeValue<'_>>| {
         let text = item.get_ref().as_str().ok_or_else(|| {
             Wrong::new(format!("`{}` must be a list of strings; this entry is {}", key.name, kind(item.get_ref())))
@@ -171,4 +180,32 @@ fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wron
         text.and_then(read).map_err(|wrong| wrong.at(item.span()))
     };
     array.iter().map(entry).collect()
+}
+
+/// A list in a variable: entries separated by commas. An empty variable is an empty list.
+fn listed<T>(key: &Key, text: &str, max: usize, read: fn(&str) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let unlike_toml = text.trim_start().starts_with('[') || text.contains('"');
+    if unlike_toml {
+        return Err(Wrong::new(format!("`{}` is written as in a file", key.name))
+            .help("in a variable, write the entries alone, without brackets and quotes, separated by commas"));
+    }
+    check_entries(key, text.split(',').count(), max)?;
+    let mut start = 0;
+    let entries = text.split(',').map(|entry| {
+        let at = start + entry.len() - entry.trim_start().len();
+        start += entry.len() + 1;
+        let entry = entry.trim();
+        read(entry).map_err(|wrong| wrong.at(at..at + entry.len()))
+    });
+    entries.collect()
+}
+
+fn check_entries(key: &Key, count: usize, max: usize) -> Result<(), Wrong> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(Wrong::new(format!("`{}` has {count} entries", key.name)).help(format!("at most {max} entries")))
 }

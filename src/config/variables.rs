@@ -1,10 +1,11 @@
 //! `TICKFAN_<SECTION>_<KEY>` variables: they set single keys over the file.
 
 use super::{
-    Config, ConfigError, KEYS, Key,
-    error::{Source, Wrong, nearest, shown},
+    Config, ConfigError, KEYS, Key, Setting,
+    error::{Source, Wrong, shown},
     value::{self, Raw},
 };
+use crate::suggest::nearest;
 use std::ffi::{OsStr, OsString};
 
 /// The variable that filters logs.
@@ -12,10 +13,16 @@ pub const LOG_VARIABLE: &str = "TICKFAN_LOG";
 /// The variable that chooses between logs for people (`text`) and for machines (`json`).
 pub const LOG_FORMAT_VARIABLE: &str = "TICKFAN_LOG_FORMAT";
 
+/// The variable that names the file, unless `--config` does.
+pub const CONFIG_VARIABLE: &str = "TICKFAN_CONFIG";
+
 const PREFIX: &str = "TICKFAN_";
 
 /// The variable that sets a key.
 pub fn variable_name(key: &Key) -> String {
+    if matches!(key.setting, Setting::Log { .. }) {
+        return LOG_VARIABLE.to_owned();
+    }
     format!("{PREFIX}{}_{}", key.section, key.name).to_ascii_uppercase()
 }
 
@@ -35,7 +42,7 @@ pub(super) fn apply(
 
 fn apply_one(config: &mut Config, name: &str, value: &OsStr) -> Result<(), ConfigError> {
     let Some(key) = KEYS.iter().find(|key| variable_name(key) == name) else {
-        let expected = name == LOG_VARIABLE || name == LOG_FORMAT_VARIABLE || is_service_link(name);
+        let expected = name == LOG_FORMAT_VARIABLE || name == CONFIG_VARIABLE || is_service_link(name);
         return if expected { Ok(()) } else { Err(unknown(name)) };
     };
     let text = value.to_str().ok_or_else(|| Wrong::new(format!("the variable {name} is not UTF-8")).nowhere())?;
@@ -43,10 +50,12 @@ fn apply_one(config: &mut Config, name: &str, value: &OsStr) -> Result<(), Confi
 }
 
 fn unknown(name: &str) -> ConfigError {
-    let scalars = KEYS.iter().filter(|key| key.setting.is_scalar()).map(variable_name);
-    let known: Vec<String> = scalars.chain([LOG_VARIABLE, LOG_FORMAT_VARIABLE].map(str::to_owned)).collect();
+    let of_keys = KEYS.iter().map(variable_name);
+    let known: Vec<String> = of_keys.chain([LOG_FORMAT_VARIABLE, CONFIG_VARIABLE].map(str::to_owned)).collect();
+    // The log's variable stands apart from its table.
+    let of_log = name.ends_with("_LOG").then_some(LOG_VARIABLE);
     Wrong::new(format!("unknown variable {}", shown(name)))
-        .did_you_mean(nearest(name, known.iter().map(String::as_str)))
+        .did_you_mean(of_log.or_else(|| nearest(name, known.iter().map(String::as_str))))
         .help("a variable sets a key of [server], [fanout] or [limits], such as TICKFAN_LIMITS_STREAMS=1000")
         .nowhere()
 }
@@ -91,7 +100,6 @@ mod tests {
             "`250` is not a duration\n --> TICKFAN_FANOUT_MAX_LAG\n  |\n  | 250\n  | ^^^\n  = add a unit: \"250ms\", \"250s\" or \"250m\""
         );
         assert!(check("TICKFAN_LIMITS_STREAMS", "").unwrap_err().starts_with("`` is not a whole number"));
-        assert!(check("TICKFAN_SERVER_HOSTS", "a").unwrap_err().contains("only the file can set it"));
     }
 
     #[test]

@@ -149,9 +149,15 @@ impl Snapshot {
     /// Makes all known parts but the status stale until their own next update, for one of the reasons of
     /// [`State::Stale`]. Returns what changed.
     pub fn outage(&mut self, reason: Reason, guards: &mut Guards, now: Now) -> Parts {
-        // Every outage ends the connection, a gap too: the next one may count from the start.
+        // It ends the connection, a gap too: the next one may count from the start.
         guards.restart_ids();
         self.change_status(|status| status.begin_outage((now.unix, reason)))
+    }
+
+    /// Makes these parts stale until their own next updates, as far as they are known, though the connection lives: the
+    /// venue's ids go on. The state turns stale where no known part is left. Returns what changed.
+    pub fn mark_stale(&mut self, parts: Parts, reason: Reason, now: Now) -> Parts {
+        self.change_status(|status| status.mark_stale(parts, (now.unix, reason)))
     }
 
     /// Marks the end of the feed's hours, or their start where `closed` is false: from then on all known parts are

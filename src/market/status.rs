@@ -71,12 +71,22 @@ impl Status {
     /// failure replaces a planned outage, and the opening replaces every other, since from then on each price is of an
     /// earlier day.
     pub(super) fn begin_outage(&mut self, since: Since) {
-        if self.known.is_empty() {
+        self.mark_stale(Parts::ALL, since);
+    }
+
+    /// Makes these parts stale, as far as they are known, while others may live on. The state turns stale only where
+    /// none does: until then `stale` says which parts are old.
+    pub(super) fn mark_stale(&mut self, parts: Parts, since: Since) {
+        if !self.known.intersects(parts) {
             return;
         }
-        self.stale = self.known;
         // A venue announces a halt once, and it may hold for days: no update would renew it.
-        self.stale.remove(Part::Status);
+        let may_age = |part: &Part| *part != Part::Status && self.known.contains(*part);
+        let aged = parts.iter().filter(may_age).collect();
+        self.stale = self.stale.union(aged);
+        if self.known.iter().filter(may_age).any(|part| !self.stale.contains(part)) {
+            return;
+        }
         let (_, reason) = since;
         let replaces = match self.outage {
             None => true,
@@ -150,6 +160,36 @@ mod tests {
         assert_eq!(status.closed, Some((UnixMicros(7), Reason::OutsideHours)));
         status.set_refused(Some((UnixMicros(9), Reason::SymbolLimit)));
         assert_eq!(status.refused, Some((UnixMicros(9), Reason::SymbolLimit)), "another reason is another refusal");
+    }
+
+    #[test]
+    fn rule_7_a_part_grows_stale_alone_and_the_state_with_the_last_living_one() {
+        let parts = |parts: &[Part]| parts.iter().copied().collect::<Parts>();
+        let mute = |micros| (UnixMicros(micros), Reason::Mute);
+        for (known, marked, stale, state) in [
+            (&[][..], &[Part::Trade][..], &[][..], State::Waiting),
+            (&[Part::Status], &[Part::Trade], &[], State::Live),
+            (&[Part::Trade, Part::Quote], &[Part::Trade], &[Part::Trade], State::Live),
+            (&[Part::Trade, Part::Status], &[Part::Trade], &[Part::Trade], State::Stale),
+            (&[Part::Quote], &[Part::Trade], &[], State::Live),
+            (&[Part::Quote, Part::Stats], &[Part::Quote, Part::Stats], &[Part::Quote, Part::Stats], State::Stale),
+            (&[Part::Trade, Part::Status], &[Part::Status], &[], State::Live),
+            (&[Part::Status], &Part::ALL, &[], State::Stale),
+        ] {
+            let mut status = Status::waiting(UnixMicros(0));
+            status.renew(parts(known));
+            status.mark_stale(parts(marked), mute(1));
+            assert_eq!((status.stale, status.state()), (parts(stale), state), "{known:?} {marked:?}");
+        }
+        let mut status = Status::waiting(UnixMicros(0));
+        status.renew(parts(&[Part::Trade, Part::Quote]));
+        status.mark_stale(parts(&[Part::Trade]), mute(1));
+        status.mark_stale(parts(&[Part::Quote]), mute(2));
+        assert_eq!(status.not_live_since(), Some(mute(2)), "the last part went now");
+        status.renew(parts(&[Part::Quote]));
+        assert_eq!((status.state(), status.stale), (State::Live, parts(&[Part::Trade])));
+        status.renew(parts(&[Part::Trade]));
+        assert_eq!(status.stale, Parts::NONE, "its own next update renews it");
     }
 
     #[test]

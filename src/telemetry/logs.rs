@@ -1,13 +1,12 @@
 //! Logs: one line per event on standard error, for people or as JSON.
 
+use super::log_filter::LogFilter;
 use std::io::{self, IsTerminal as _};
-use tracing::{Level, Metadata};
+use tracing::{Metadata, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry,
-    filter::{FilterExt as _, LevelFilter, filter_fn},
-    fmt,
-    layer::{self, SubscriberExt as _},
-    registry,
+    Layer as _, Registry, fmt,
+    layer::{self, Context, SubscriberExt as _},
+    registry, reload,
     util::SubscriberInitExt as _,
 };
 
@@ -27,9 +26,6 @@ pub enum LogError {
     /// The format is unknown.
     #[error("`{0}` is not a log format; write `text` or `json`")]
     Format(String),
-    /// The filter cannot be parsed.
-    #[error("`{0}` is not a log filter; write a level such as `debug`, or `info,tickfan::feed=debug`")]
-    Filter(String),
     /// The process already has a log subscriber.
     #[error("logs are already set up")]
     Taken,
@@ -49,38 +45,46 @@ impl Format {
     }
 }
 
-/// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
-const OURS: &str = "tickfan";
+/// Changes the filter of the process's logs.
+#[derive(Debug, Clone)]
+pub struct LogHandle(reload::Handle<LogFilter, Registry>);
 
-/// Sends the process's logs to standard error. `filter` selects the lines, for example `info,tickfan::feed=debug`;
-/// without one it is `info`. Libraries log warnings and errors only, whatever the filter selects: the websocket
-/// library's other lines would contain our keys, and a venue's bytes unredacted.
+impl LogHandle {
+    /// From here on this filter selects the lines.
+    pub fn set(&self, filter: LogFilter) {
+        // It fails only if the subscriber is gone, which lives as long as the process.
+        let _ = self.0.reload(filter);
+    }
+}
+
+/// Sends the lines that the filter selects to standard error.
 ///
 /// # Errors
-/// [`LogError`] for a filter that cannot be parsed, and for the second call in a process.
-pub fn init(filter: Option<&str>, format: Format) -> Result<(), LogError> {
-    let filter = whole_filter(filter)?;
+/// [`LogError::Taken`] for the second call in a process.
+pub fn init(filter: LogFilter, format: Format) -> Result<LogHandle, LogError> {
+    let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let done = match format {
         Format::Text => registry().with(lines.with_filter(filter)).try_init(),
         Format::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),
     };
-    done.map_err(|_| LogError::Taken)
+    done.map_err(|_| LogError::Taken)?;
+    Ok(LogHandle(handle))
 }
 
-/// The second filter needs a level hint: without it the combination has none, and each websocket frame would create a
-/// record that is then dropped.
-fn whole_filter(filter: Option<&str>) -> Result<impl layer::Filter<Registry> + use<>, LogError> {
-    Ok(parse_filter(filter)?.and(filter_fn(may_be_logged).with_max_level_hint(LevelFilter::TRACE)))
-}
+/// The level hint keeps records that the filter excludes from being created: each websocket frame would make one.
+impl<S> layer::Filter<S> for LogFilter {
+    fn enabled(&self, record: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.selects(record.target(), *record.level())
+    }
 
-fn may_be_logged(record: &Metadata<'_>) -> bool {
-    *record.level() <= Level::WARN || record.target().split("::").next() == Some(OURS)
-}
+    fn callsite_enabled(&self, record: &'static Metadata<'static>) -> Interest {
+        if self.selects(record.target(), *record.level()) { Interest::always() } else { Interest::never() }
+    }
 
-fn parse_filter(filter: Option<&str>) -> Result<EnvFilter, LogError> {
-    let text = filter.filter(|text| !text.is_empty()).unwrap_or("info");
-    EnvFilter::builder().parse(text).map_err(|_| LogError::Filter(text.chars().take(64).collect()))
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.max_level())
+    }
 }
 
 #[cfg(test)]
@@ -88,18 +92,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_filter_is_an_error_and_none_is_info() {
-        assert_eq!(parse_filter(None).unwrap().to_string(), "info");
-        assert_eq!(parse_filter(Some("")).unwrap().to_string(), "info");
-        assert!(parse_filter(Some("info,tickfan::feed=debug")).is_ok());
-        assert!(matches!(parse_filter(Some("tickfan=loud")), Err(LogError::Filter(_))));
-    }
-
-    #[test]
     fn a_record_that_the_filter_excludes_is_not_created() {
-        for (text, most) in [("", LevelFilter::INFO), ("warn,tickfan::feed=debug", LevelFilter::DEBUG)] {
-            let filter = whole_filter(Some(text)).unwrap();
-            assert_eq!(layer::Filter::max_level_hint(&filter), Some(most), "{text}");
+        for (text, most) in [("info", LevelFilter::INFO), ("warn,tickfan::feed=debug", LevelFilter::DEBUG)] {
+            let filter: LogFilter = text.parse().unwrap();
+            assert_eq!(layer::Filter::<Registry>::max_level_hint(&filter), Some(most), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ mod cache;
 pub mod catalog;
 mod histogram;
 pub mod labels;
+mod log_filter;
 mod log_limit;
 pub mod logs;
 mod metric;
@@ -12,6 +13,7 @@ mod recorder;
 
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
+pub use log_filter::{LOG_ENTRIES_MAX, LogFilter, LogFilterError};
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, install};
 

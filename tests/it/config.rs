@@ -180,7 +180,7 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         Setting::Bytes { range, .. } | Setting::BytesOrAuto { range, .. } => {
             Some(plain(range, &|value| show_bytes(value as u64)))
         }
-        Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } => None,
+        Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } | Setting::Log { .. } => None,
     }
 }
 
@@ -222,6 +222,58 @@ fn each_list_has_its_limit() {
 }
 
 #[test]
+fn a_list_in_a_variable_is_separated_by_commas() {
+    let hosts = |value: &str| set_variable("TICKFAN_SERVER_HOSTS".into(), value).map(|config| config.server.hosts);
+    assert_eq!(hosts("a.example, B.example ,c").unwrap(), ["a.example", "b.example", "c"]);
+    for empty in ["", " "] {
+        assert!(hosts(empty).unwrap().is_empty());
+    }
+    let origins = set_variable("TICKFAN_SERVER_CORS_ORIGINS".into(), "").unwrap().server.cors_origins;
+    assert!(origins.is_empty(), "an empty variable is an empty list, not the default");
+    let proxies = set_variable("TICKFAN_SERVER_TRUSTED_PROXIES".into(), "10.0.0.0/8,fd00::7").unwrap();
+    assert_eq!(proxies.server.trusted_proxies.len(), 2);
+    for (value, said) in [
+        ("a,,b", "`` is not a host name\n --> TICKFAN_SERVER_HOSTS\n  |\n  | a,,b\n  |   ^"),
+        ("a, b:80", "`b:80` is not a host name\n --> TICKFAN_SERVER_HOSTS\n  |\n  | a, b:80\n  |    ^^^^"),
+        ("a,", "`` is not a host name"),
+        ("a;b", "`a;b` is not a host name"),
+        ("[\"a\"]", "without brackets and quotes, separated by commas"),
+    ] {
+        let error = hosts(value).unwrap_err();
+        assert!(error.contains(said), "{value}: {error}");
+    }
+    let many = vec!["a"; 257].join(",");
+    assert!(hosts(&many).unwrap_err().contains("`hosts` has 257 entries\n"));
+}
+
+#[test]
+fn a_log_level_that_does_not_exist_ends_the_start() {
+    for (value, said) in [
+        (
+            "warning",
+            "error: `warning` is not a log level\n --> TICKFAN_LOG\n  |\n  | warning\n  | ^^^^^^^\n  = did you mean `warn`?\n",
+        ),
+        ("Tickfan=info", "did you mean `tickfan`?"),
+        ("info,tickfan::fed=debug", "did you mean `feed`?"),
+        ("[x]=info", "is neither tickfan nor a library"),
+        (",", "the log filter is empty"),
+    ] {
+        for arguments in [&[][..], &["check"]] {
+            check_exit(&tickfan(arguments, &[("TICKFAN_LOG", value)]), 64, "", said);
+        }
+    }
+    for value in ["", "INFO", "off", "info,", " warn , tickfan::feed=debug", "hyper=debug"] {
+        check_exit(&tickfan(&["check"], &[("TICKFAN_LOG", value)]), 0, "ok: 1 feed(s), 30 symbols\n", "");
+    }
+    let of_file = |text: &str| load_text("log", format!("[server]\nlog = {text}\n"));
+    assert_eq!(of_file("\"warn, tickfan::feed=debug\"").unwrap().server.log.to_string(), "warn,tickfan::feed=debug");
+    for (text, said) in [("\"warning\"", "did you mean `warn`?"), ("\"\"", "is empty"), ("3", "must be a string")] {
+        assert!(of_file(text).unwrap_err().contains(said), "{text}");
+    }
+    assert!(set_variable("TICKFAN_SERVER_LOG".into(), "info").unwrap_err().contains("TICKFAN_LOG"));
+}
+
+#[test]
 fn each_default_is_within_its_range_and_has_a_reason() {
     for key in KEYS {
         assert!(!key.reason.is_empty());
@@ -230,6 +282,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
             Setting::Address { .. }
             | Setting::Nets { .. }
+            | Setting::Log { .. }
             | Setting::DurationOrAuto { .. }
             | Setting::BytesOrAuto { .. } => true,
             Setting::Strings { default, max, .. } => default.len() <= *max,
@@ -503,7 +556,7 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&["--lissten", "127.0.0.1:0"], &[]), 64, "", "--listen");
     check_exit(&tickfan(&["--listen", "localhost:80"], &[]), 64, "", "127.0.0.1:80");
     check_exit(&tickfan(&[], &[("TICKFAN_LIMITS_STREAMS", "0")]), 64, "", "from 1 to 1000000");
-    check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "is not a log filter");
+    check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "is not a log level");
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "is not a log format");
     check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
 }

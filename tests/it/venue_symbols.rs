@@ -49,8 +49,12 @@ type Listed = BTreeMap<&'static str, BTreeSet<String>>;
 fn manner(spec: &Spec) -> Manner {
     match spec.name {
         "alpaca" => Manner { greeting: Some(r#"[{"T":"success","msg":"connected"}]"#), answer: list_all_channels },
-        "binance" => Manner { greeting: None, answer: |request, _| json!({ "result": null, "id": request["id"] }).to_string() },
-        "sim" => Manner { greeting: None, answer: |request, _| json!({ "op": "ack", "id": request["id"] }).to_string() },
+        "binance" => {
+            Manner { greeting: None, answer: |request, _| json!({ "result": null, "id": request["id"] }).to_string() }
+        }
+        "sim" => {
+            Manner { greeting: None, answer: |request, _| json!({ "op": "ack", "id": request["id"] }).to_string() }
+        }
         name => panic!("{name} has no mock here that answers as the venue does"),
     }
 }

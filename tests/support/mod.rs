@@ -59,21 +59,16 @@ impl Default for Setup {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 admin_listen: "127.0.0.1:0".parse().unwrap(),
                 hosts: vec!["ticks.example".into()],
-                cors_origins: vec!["*".into()],
-                trusted_proxies: Vec::new(),
-                heartbeat: Duration::from_secs(15),
                 drain: Duration::from_secs(1),
+                ..config::Config::default().server
             },
             limits: config::Limits {
                 streams: 1_000,
-                streams_per_address: 0,
                 connections: 100,
                 head_timeout: PATIENCE,
                 head_bytes: 16 * 1024,
                 write_timeout: PATIENCE,
                 symbols_per_stream: 3,
-                replay_bytes: 64 * 1024,
-                venue_message_bytes: None,
                 ..config::Config::default().limits
             },
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),

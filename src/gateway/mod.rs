@@ -1,0 +1,171 @@
+//! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.
+//!
+//! In reading order: [`Gateway::start`] binds, the `wiring` connects feeds to the cache and the workers, the
+//! `runtimes` keep feeds, clients and operators apart, and [`Gateway::run`] serves until the stop.
+
+mod runtimes;
+mod run;
+mod wiring;
+
+use crate::{
+    admin::{self, DebugFeed, DebugSources, RunningGateway},
+    api::{self, BindError},
+    cache::{Cache, RegisterError, RingLimits},
+    config::Config,
+    fanout::{WorkerPool, WorkerThreads},
+    limits::TooFewDescriptors,
+    telemetry::Metrics,
+    venue::VenueError,
+    wire::Epoch,
+};
+pub use wiring::machine;
+
+use runtimes::Runtimes;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+use wiring::{FeedTask, permits, wire_feed};
+
+/// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
+pub struct Gateway {
+    api: api::Server,
+    admin: admin::Server,
+    cache: Arc<Cache>,
+    feeds: Vec<FeedTask>,
+    workers: Arc<WorkerPool>,
+    worker_threads: WorkerThreads,
+    runtimes: Runtimes,
+    draining: Arc<AtomicBool>,
+    drain: Duration,
+}
+
+/// Why a gateway cannot start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system allows too few descriptors.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
+    /// A feed does not fit its venue.
+    #[error("feed {feed}: {source}")]
+    Venue {
+        /// The feed's name.
+        feed: String,
+        /// The venue's reason.
+        source: VenueError,
+    },
+    /// A symbol cannot be registered.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The system refuses a thread, a descriptor or a wait; or a part of the gateway died, such as a worker that
+    /// panicked.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Gateway {
+    /// Binds the ports, registers the symbols, and starts the workers and the runtimes. It needs logs and metrics, but
+    /// no runtime.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; then only workers without streams are left running.
+    pub fn start(config: &Config, metrics: Metrics) -> Result<Self, GatewayError> {
+        let permits = permits(config)?;
+        let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
+        let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
+        let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
+        let runtimes = Runtimes::start()?;
+        let mut feeds = Vec::new();
+        let mut debug_feeds = Vec::new();
+        for feed in &config.feeds {
+            let (task, symbols) = wire_feed(feed, &config.limits, &cache, &workers)?;
+            let name = feed.name.as_str().into();
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status: task.feed.status(), symbols });
+            feeds.push(task);
+        }
+        let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
+        let draining = Arc::new(AtomicBool::new(false));
+        let services = api::Services {
+            cache: cache.clone(),
+            streams: workers.clone(),
+            permits: permits.clone(),
+            draining: draining.clone(),
+        };
+        let api = api::Server::bind(&config.server, &config.limits, services)?;
+        let gate = permits.admin.clone();
+        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), draining.clone());
+        let services = admin::Services {
+            metrics,
+            status: Arc::new(status),
+            sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+        };
+        let admin = admin::Server::bind(&config.server, &config.limits, gate, services)?;
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, draining, drain: config.server.drain })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.api.local_addr()
+    }
+
+    /// Where operators connect.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fanout::{NewStream, Options, ResponseHead},
+        market::{Now, Origin},
+        telemetry,
+        wire::StreamName,
+    };
+    use bytes::Bytes;
+    use std::{
+        future::pending,
+        net::{TcpListener, TcpStream},
+    };
+
+    /// Makes the worker that ends its stream panic.
+    struct PanicAtEnd;
+
+    impl Drop for PanicAtEnd {
+        fn drop(&mut self) {
+            panic!("a deliberate panic");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_the_gateway() {
+        let mut config = Config::default();
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+        let gateway = Gateway::start(&config, telemetry::install().unwrap()).unwrap();
+        let state =
+            gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+        let stream = NewStream {
+            name: StreamName::new(0),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"hello"),
+            symbols: Box::new([state]),
+            options: Options::new(Duration::from_secs(15)),
+            resume: None,
+            permit: Box::new(PanicAtEnd),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        gateway.workers.open(listener.accept().unwrap().0, stream).unwrap();
+        drop(client);
+        let ended = tokio::time::timeout(Duration::from_secs(20), gateway.run(pending())).await.unwrap();
+        let error = ended.unwrap_err().to_string();
+        assert!(error.starts_with("worker ") && error.ends_with(" panicked"), "{error}");
+    }
+}

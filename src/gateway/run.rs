@@ -1,0 +1,115 @@
+//! Serves until the stop, then stops in order.
+
+use super::{FeedTask, Gateway, GatewayError};
+use crate::{cache::Cache, fanout::WorkerThreads, market::Now};
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, timeout_at},
+};
+use tracing::{info, warn};
+
+/// How much longer than the drain the last bytes of streams may take.
+const AFTER_DRAIN: Duration = Duration::from_secs(2);
+/// How much longer than that feeds and listeners may take. Whatever hangs then is left behind: the gateway ends within
+/// the drain and three seconds, with a margin for the end of the process.
+const AFTER_STREAMS: Duration = Duration::from_millis(750);
+
+/// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
+/// thousand in ten seconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_SYMBOLS: usize = 10_000;
+
+impl Gateway {
+    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams during
+    /// the drain while feeds go on, then the feeds, and the operators' listener last. What hangs holds up the stop for
+    /// at most three seconds beyond the drain.
+    ///
+    /// It needs a runtime for itself alone: feeds, clients and operators have theirs.
+    ///
+    /// # Errors
+    /// [`GatewayError`] if the gateway cannot go on.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
+        info!(listen = %self.address(), admin = %self.admin_address(), "serving");
+        let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
+        let (api_stop_tx, api_stop_rx) = watch::channel(false);
+        let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
+        let mut workers_ended = watch_workers(self.worker_threads)?;
+        let mut tasks = JoinSet::new();
+        for FeedTask { feed, sinks, metrics } in self.feeds {
+            tasks.spawn_on(feed.run(sinks, metrics, feeds_stop_rx.clone()), self.runtimes.feeds.handle());
+        }
+        tasks.spawn_on(sweep(self.cache, feeds_stop_rx), self.runtimes.operators.handle());
+        tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
+        tasks.spawn_on(self.admin.run(admin_stop_rx), self.runtimes.operators.handle());
+        tokio::select! {
+            () = stop => {}
+            Some(ended) = tasks.join_next() => return Err(died(ended)),
+            ended = &mut workers_ended => return Err(died(ended)),
+        }
+        info!(drain = ?self.drain, "draining");
+        let streams_end = Instant::now() + self.drain + AFTER_DRAIN;
+        self.draining.store(true, Ordering::Relaxed);
+        api_stop_tx.send_replace(true);
+        self.workers.drain(self.drain);
+        match timeout_at(streams_end, workers_ended).await {
+            Ok(ended) => ended.map_err(io::Error::other)??,
+            Err(_) => warn!("some streams did not end in time"),
+        }
+        feeds_stop_tx.send_replace(true);
+        admin_stop_tx.send_replace(true);
+        match timeout_at(streams_end + AFTER_STREAMS, all_ended(&mut tasks)).await {
+            Ok(ended) => ended?,
+            Err(_) => warn!(left = tasks.len(), "some feeds or listeners did not end in time"),
+        }
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits until all tasks have ended.
+async fn all_ended(tasks: &mut JoinSet<io::Result<()>>) -> io::Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(io::Error::other)??;
+    }
+    Ok(())
+}
+
+/// Waits for the workers on a thread of its own, and sends how they ended. A blocking task would not do: a runtime that
+/// shuts down waits for those, and on an error the workers still run.
+fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+    let (ended_tx, ended_rx) = oneshot::channel();
+    std::thread::Builder::new().name("watch-workers".to_owned()).spawn(move || {
+        // An error means that the gateway no longer waits.
+        let _ = ended_tx.send(threads.join());
+    })?;
+    Ok(ended_rx)
+}
+
+/// Sweeps the cache until the stop: the rings of quiet symbols stay small.
+async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut from = 0;
+    loop {
+        tokio::select! {
+            _ = every.tick() => from = cache.sweep(from, SWEEP_SYMBOLS, Now::read()),
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+/// The error for a part that ended although it should run for ever: a task, or the workers.
+fn died(ended: Result<io::Result<()>, impl Error + Send + Sync + 'static>) -> GatewayError {
+    match ended {
+        Ok(Ok(())) => io::Error::other("a part of the gateway ended by itself").into(),
+        Ok(Err(error)) => error.into(),
+        Err(error) => io::Error::other(error).into(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The runtimes: feeds, clients and operators each have their own, so that a flood at one holds up no task of another.
+//!
+//! Streams are not among them: they belong to the workers.
+
+use std::{
+    io,
+    num::NonZero,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread::available_parallelism,
+};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A thread each for a flood of feeds or of clients to fill a machine. More would only add switches.
+const THREADS_MAX: usize = 16;
+/// A probe is answered while a long answer is written.
+const OPERATOR_THREADS: usize = 2;
+
+/// The runtimes of a gateway.
+pub(super) struct Runtimes {
+    /// Where the feeds run.
+    pub(super) feeds: Background,
+    /// Where clients' requests are answered.
+    pub(super) clients: Background,
+    /// Where operators' requests are answered.
+    pub(super) operators: Background,
+}
+
+impl Runtimes {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// The system refuses a descriptor.
+    pub(super) fn start() -> io::Result<Self> {
+        let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+        Ok(Self {
+            feeds: Background::start("feeds", cores)?,
+            clients: Background::start("clients", cores)?,
+            operators: Background::start("operators", OPERATOR_THREADS)?,
+        })
+    }
+}
+
+/// A runtime whose drop never waits, not even for a thread that hangs in a look-up.
+pub(super) struct Background(Option<Runtime>);
+
+impl Background {
+    fn start(name: &'static str, threads: usize) -> io::Result<Self> {
+        let next = AtomicUsize::new(0);
+        let thread_name = move || format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed));
+        let runtime =
+            Builder::new_multi_thread().worker_threads(threads).thread_name_fn(thread_name).enable_all().build();
+        Ok(Self(Some(runtime?)))
+    }
+
+    /// Spawns on it.
+    pub(super) fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("only the drop takes it").handle()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // A plain drop waits for blocking threads, and panics within another runtime.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
