@@ -9,8 +9,8 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, Weight},
-    gateway::{self, Gateway},
+    config::{self, Config, LOG_FORMAT_VARIABLE, Machine, Weight},
+    gateway::Gateway,
     telemetry::{self, logs},
     top,
 };
@@ -66,15 +66,15 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// `tickfan check`: one line that says what would run, and what would not agree on this machine.
+/// `tickfan check`: one line that says what would run, and what would not agree on any machine.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
-    let mut report = format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len());
-    for found in config::check_together(config, &gateway::machine(config)) {
+    for found in config::check_together(config, &Machine::default()) {
         let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
-        report.push_str(&format!("{word}: {}\n   = {}\n", found.what, found.help));
+        // If standard error is closed, there is nowhere to report that.
+        let _ = writeln!(io::stderr(), "{word}: {}\n   = {}", found.what, found.help);
     }
-    print(&report)
+    print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
 }
 
 /// Not `print!`, which panics on a closed pipe.

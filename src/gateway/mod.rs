@@ -18,8 +18,6 @@ use crate::{
     venue::VenueError,
     wire::Epoch,
 };
-pub use wiring::machine;
-
 use runtimes::Runtimes;
 use std::{
     io,

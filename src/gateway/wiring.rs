@@ -38,7 +38,7 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
 }
 
 /// What the machine has for this configuration.
-pub fn machine(config: &Config) -> Machine {
+fn machine(config: &Config) -> Machine {
     let descriptors = limits::raise_descriptors().now;
     Machine {
         client_descriptors: Some(descriptors.saturating_sub(reserved(config))),

@@ -4,7 +4,7 @@
 use futures_util::StreamExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, time::Duration};
 use tickfan::{
     config::{self, CONNECTIONS_MAX, Config, SYMBOLS_MAX, Weight},
     feed::{Feed, FeedMetrics, Sink, Timing},
@@ -14,6 +14,9 @@ use tickfan::{
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 use venue_sim::{Connection, Venue, within};
+
+/// A debug build on a busy machine reads a hundred answers of a megabyte in some seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The first events of a connection: what the venue refused, or that it was lost.
 enum Seen {
@@ -43,8 +46,8 @@ struct Manner {
     answer: fn(&Value, &mut Listed) -> String,
 }
 
-/// The symbols of each channel.
-type Listed = BTreeMap<&'static str, BTreeSet<String>>;
+/// The symbols of each channel, as the answer has them: in quotes, with commas.
+type Listed = BTreeMap<&'static str, String>;
 
 fn manner(spec: &Spec) -> Manner {
     match spec.name {
@@ -73,14 +76,16 @@ fn list_all_channels(request: &Value, listed: &mut Listed) -> String {
         ("corrections", "trades"),
         ("cancelErrors", "trades"),
     ];
-    let mut answer = json!({ "T": "subscription", "bars": [], "updatedBars": [] });
+    let mut answer = r#"[{"T":"subscription","bars":[],"updatedBars":[]"#.to_owned();
     for (channel, comes_with) in CHANNELS {
         let all = listed.entry(channel).or_default();
-        let asked = request[comes_with].as_array().into_iter().flatten();
-        all.extend(asked.map(|name| name.as_str().unwrap().to_owned()));
-        answer[channel] = json!(all);
+        for name in request[comes_with].as_array().into_iter().flatten() {
+            all.push_str(if all.is_empty() { "" } else { "," });
+            all.push_str(&name.to_string());
+        }
+        answer.push_str(&format!(",\"{channel}\":[{all}]"));
     }
-    json!([answer]).to_string()
+    answer + "}]"
 }
 
 async fn serve(mut connection: Connection, manner: Manner) {
@@ -125,7 +130,7 @@ async fn starts_with_all_symbols(spec: &'static Spec) {
     assert!(refused.iter().all(|found| found.pair.weight != Weight::Refused), "{}: {refused:?}", spec.name);
     let feed = &config.feeds[0];
     let connections = feed.connection_count();
-    let timing = Timing { between_connects: Some(std::time::Duration::ZERO), ..Timing::default() };
+    let timing = Timing { between_connects: Some(Duration::ZERO), acknowledgement: PATIENCE, ..Timing::default() };
     let running = Feed::new(feed, &config.limits, Now::read()).unwrap().with_timing(timing);
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = metrics::with_local_recorder(&recorder, || FeedMetrics::register(spec.name));
@@ -140,7 +145,8 @@ async fn starts_with_all_symbols(spec: &'static Spec) {
     };
     let all_answered = async {
         for answered in 0..connections {
-            match within("a connection is granted its symbols", seen_rx.recv()).await.unwrap() {
+            let seen = tokio::time::timeout(PATIENCE, seen_rx.recv()).await;
+            match seen.unwrap_or_else(|_| panic!("{}: {answered} are granted", spec.name)).unwrap() {
                 Seen::Answered { refused } => assert_eq!(refused, 0, "{}", spec.name),
                 Seen::Lost(reason) => {
                     let log = recorder.handle().render();

@@ -62,7 +62,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         let bound = answer(symbols).max(4 << 10);
         check(&["venue_message_bytes", "symbols"], limit(bound), limit(answer(symbols) - 1));
     }
-    for (symbols, length) in [(500, 22), (3_000, 3), (1_500, 8)] {
+    for (symbols, length) in [(500, 22), (2_400, 4), (1_500, 8)] {
         let fits = (12 * 1024 - 128) / (length + 1);
         let list = |count: usize| {
             move |config: &mut Config, _: &mut Machine| {
