@@ -6,17 +6,18 @@ use std::{
     fmt::Display,
     io::{self, Write as _},
     process::ExitCode,
+    sync::Arc,
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, Machine, Weight},
-    gateway::Gateway,
-    telemetry::{self, logs},
+    config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
+    gateway::{Gateway, Reloader},
+    telemetry::{self, LogHandle, logs},
     top,
 };
 use tokio::{
     runtime::Builder,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 fn main() -> ExitCode {
@@ -40,25 +41,26 @@ fn main() -> ExitCode {
         };
     }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
-    let config = match prepare(&args) {
-        Ok(config) => config,
+    let loader = Loader::new(args.config.clone(), std::env::vars_os().collect(), args.overrides());
+    let (config, logs) = match prepare(&loader) {
+        Ok(prepared) => prepared,
         Err(error) => return fail(EXIT_USAGE, &error),
     };
     if args.command == Some(Command::Check) {
         return report_ok(&config);
     }
-    match run(&config) {
+    match run(config, loader, logs) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
 }
 
 /// Loads the configuration, then starts the logs.
-fn prepare(args: &Args) -> Result<Config, Box<dyn Error>> {
-    let config = config::load(args.config.as_deref(), std::env::vars_os(), &args.overrides())?;
+fn prepare(loader: &Loader) -> Result<(Config, LogHandle), Box<dyn Error>> {
+    let config = loader.load()?;
     let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
-    logs::init(config.server.log.clone(), format)?;
-    Ok(config)
+    let logs = logs::init(config.server.log.clone(), format)?;
+    Ok((config, logs))
 }
 
 /// The value of an environment variable.
@@ -89,11 +91,15 @@ fn fail(code: u8, error: &dyn Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(config: &Config) -> Result<(), Box<dyn Error>> {
-    let gateway = Gateway::start(config, telemetry::install()?)?;
+fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Error>> {
+    let reloader = Reloader::new(config, loader, Some(logs));
     // It waits for signals and for the gateway's parts, which have runtimes of their own.
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    // Before the start: from here on a SIGHUP does not end the process.
+    let hangup = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    let gateway = Gateway::start(reloader.clone(), telemetry::install()?)?;
     runtime.block_on(async {
+        tokio::spawn(reload_on(hangup, reloader));
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {
@@ -104,4 +110,12 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
         };
         Ok(gateway.run(stop).await?)
     })
+}
+
+/// Reloads the configuration at each signal. Signals that come during a reload are one.
+async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>) {
+    while hangup.recv().await.is_some() {
+        // The reloader has logged how it ended.
+        let _ = reloader.reload().await;
+    }
 }

@@ -7,16 +7,18 @@ mod routes;
 mod health;
 mod status;
 mod debug;
+mod reload;
 mod state_counts;
 
 pub use debug::{DebugFeed, DebugSources, WorkerReports};
 pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NotReady};
+pub use reload::Reload;
 pub use status::{GatewayStatus, RunningGateway};
 
 use crate::{
-    config,
+    config::Live,
     limits::{Admin, Gate},
-    server::{BindError, HttpServer, NoStreams, Policy, RequestHandler},
+    server::{Audience, BindError, HttpServer, NoStreams, RequestHandler},
     telemetry::Metrics,
 };
 use routes::Context;
@@ -31,6 +33,8 @@ pub struct Services {
     pub status: Arc<dyn GatewayStatus>,
     /// What `/debug/` shows.
     pub sources: DebugSources,
+    /// Reads the configuration again.
+    pub reload: Arc<dyn Reload>,
 }
 
 /// The operators' listener, bound.
@@ -44,16 +48,12 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
-    pub fn bind(
-        server: &config::Server,
-        limits: &config::Limits,
-        gate: Gate<Admin>,
-        services: Services,
-    ) -> Result<Self, BindError> {
-        let Services { metrics, status, sources } = services;
-        let routes = routes::routes(Context { metrics: metrics.clone(), status, sources });
-        let handler = RequestHandler::new(Policy::of_operators(server, limits), routes, NoStreams);
-        Ok(Self { bound: HttpServer::bind(server.admin_listen, limits, gate, handler)?, metrics })
+    pub fn bind(live: &Live, gate: Gate<Admin>, services: Services) -> Result<Self, BindError> {
+        let Services { metrics, status, sources, reload } = services;
+        let routes = routes::routes(Context { metrics: metrics.clone(), status, sources, reload });
+        let handler = RequestHandler::new(Audience::Operators, live.clone(), routes, NoStreams);
+        let address = live.current().server.admin_listen;
+        Ok(Self { bound: HttpServer::bind(address, live.clone(), gate, handler)?, metrics })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -3,6 +3,7 @@
 use super::{
     debug::{self, DebugSources},
     health::NotReady,
+    reload::{self, Reload},
     status::GatewayStatus,
 };
 use crate::{
@@ -25,6 +26,8 @@ labels! {
         Metrics = "metrics",
         /// What is slow, hot or stale.
         Debug = "debug",
+        /// A reload of the configuration.
+        Reload = "reload",
     }
 }
 
@@ -33,6 +36,7 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     pub(super) status: Arc<dyn GatewayStatus>,
     pub(super) sources: DebugSources,
+    pub(super) reload: Arc<dyn Reload>,
 }
 
 /// A listener without streams.
@@ -40,13 +44,14 @@ type OperatorAnswer = Answer<Infallible>;
 
 /// The operators' routes.
 pub(super) fn routes(context: Context) -> Routes<Infallible> {
-    Router::new(context, "/livez, /readyz, /metrics, /debug/streams, /debug/symbols and /debug/feeds")
+    Router::new(context, "/livez, /readyz, /metrics, /debug/streams, /debug/symbols and /debug/feeds; POST to /reload")
         .get(Route::Live, "/livez", live)
         .get(Route::Ready, "/readyz", ready)
         .get_async(Route::Metrics, "/metrics", metrics)
         .get_async(Route::Debug, "/debug/streams", debug_streams)
         .get_async(Route::Debug, "/debug/symbols", debug_symbols)
         .get_async(Route::Debug, "/debug/feeds", debug_feeds)
+        .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
 
@@ -83,6 +88,13 @@ async fn metrics(context: Arc<Context>, _: Request) -> OperatorAnswer {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Answer::Whole(response)
+}
+
+async fn reload_config(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    match reload::reload(context.reload.clone(), request).await {
+        Ok(response) => Answer::Whole(response),
+        Err(problem) => Answer::Problem(problem),
+    }
 }
 
 async fn debug_streams(context: Arc<Context>, request: Request) -> OperatorAnswer {

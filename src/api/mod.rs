@@ -21,9 +21,9 @@ pub use openapi::OPENAPI;
 pub use services::{Services, StreamSink};
 
 use crate::{
-    config,
+    config::Live,
     limits::Connection,
-    server::{HttpServer, Policy, RequestHandler},
+    server::{Audience, HttpServer, RequestHandler},
 };
 use routes::Context;
 use std::{io, net::SocketAddr};
@@ -38,15 +38,17 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
-    pub fn bind(server: &config::Server, limits: &config::Limits, services: Services) -> Result<Self, BindError> {
-        let streams = ClientStreams::new(server, limits, &services);
-        let routes = routes::routes(Context { cache: services.cache, symbols_max: limits.symbols_per_stream });
-        let handler = RequestHandler::new(Policy::of_clients(server, limits), routes, streams);
-        let bound = HttpServer::bind(server.listen, limits, services.permits.connections, handler)?;
+    pub fn bind(live: &Live, services: Services) -> Result<Self, BindError> {
+        let config = live.current();
+        let server = &config.server;
+        let streams = ClientStreams::new(live.clone(), &services);
+        let routes = routes::routes(Context { cache: services.cache, live: live.clone() });
+        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
+        let bound = HttpServer::bind(server.listen, live.clone(), services.permits.connections, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
-        if limits.streams_per_address > 0 && one_address_for_all {
+        if config.limits.streams_per_address > 0 && one_address_for_all {
             tracing::warn!(
-                streams_per_address = limits.streams_per_address,
+                streams_per_address = config.limits.streams_per_address,
                 "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
             );
         }

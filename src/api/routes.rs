@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    config::Live,
     market::Now,
     server::{Answer, Request, Router, Routes, json},
     telemetry::labels::labels,
@@ -36,8 +37,7 @@ labels! {
 /// What the routes need.
 pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
-    /// How many symbols one request may name.
-    pub(super) symbols_max: usize,
+    pub(super) live: Live,
 }
 
 /// The clients' routes.
@@ -95,13 +95,18 @@ fn page_file(file: &'static File, request: Request) -> Answer<StreamRequest> {
 }
 
 impl Context {
+    /// How many symbols one request may name.
+    fn symbols_max(&self) -> usize {
+        self.live.current().limits.symbols_per_stream
+    }
+
     /// The symbol that the path names.
     fn one(&self, request: &Request) -> Result<Selection, ApiError> {
-        Selection::new([request.segment.as_str()].into_iter(), &self.cache, self.symbols_max)
+        Selection::new([request.segment.as_str()].into_iter(), &self.cache, self.symbols_max())
     }
 
     /// The symbols that the query names.
     fn list(&self, request: &Request) -> Result<Selection, ApiError> {
-        Selection::from_query(&request.query, &self.cache, self.symbols_max)
+        Selection::from_query(&request.query, &self.cache, self.symbols_max())
     }
 }

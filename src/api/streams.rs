@@ -7,19 +7,16 @@ use super::{
     stream_request::StreamRequest,
 };
 use crate::{
-    config,
+    config::{self, Live},
     fanout::{NewStream, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams},
     wire::{Epoch, StreamName},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 use tokio::net::TcpStream;
 
@@ -27,32 +24,28 @@ use tokio::net::TcpStream;
 pub(super) struct ClientStreams<I> {
     sink: Arc<dyn StreamSink<I>>,
     gate: Gate<Stream>,
-    /// `None` where an address may have as many streams as all together.
-    addresses: Option<Addresses>,
+    addresses: Addresses,
     subscriptions: Gate<Subscription>,
-    /// `None` where an address may have as many symbols as all together.
-    subscriptions_of_addresses: Option<Addresses>,
+    subscriptions_of_addresses: Addresses,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     epoch: Epoch,
-    heartbeat: Duration,
-    replay_bytes: usize,
+    live: Live,
     rejections: Rejections,
 }
 
 impl ClientStreams<TcpStream> {
-    /// Streams of this configuration.
-    pub(super) fn new(server: &config::Server, limits: &config::Limits, services: &Services) -> Self {
+    /// Streams under the settings in force.
+    pub(super) fn new(live: Live, services: &Services) -> Self {
         Self {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
-            addresses: Addresses::new(limits.streams_per_address),
+            addresses: Addresses::default(),
             subscriptions: services.permits.subscriptions.clone(),
-            subscriptions_of_addresses: Addresses::new(limits.subscriptions_per_address),
+            subscriptions_of_addresses: Addresses::default(),
             draining: services.draining.clone(),
             epoch: services.cache.epoch(),
-            heartbeat: server.heartbeat,
-            replay_bytes: limits.replay_bytes,
+            live,
             rejections: Rejections::new(),
         }
     }
@@ -63,23 +56,22 @@ impl<I> ClientStreams<I> {
     ///
     /// # Errors
     /// Which limit is reached.
-    fn permit(&self, client: ClientAddress, symbols: usize) -> Result<Box<dyn Send>, Rejection> {
+    fn permit(
+        &self,
+        client: ClientAddress,
+        symbols: usize,
+        limits: &config::Limits,
+    ) -> Result<Box<dyn Send>, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
         let stream = self.gate.try_acquire().ok_or(Rejection::Limit)?;
         let subscriptions = self.subscriptions.try_acquire_many(symbols).ok_or(Rejection::Subscriptions)?;
-        let of_all = (stream, subscriptions);
-        if self.addresses.is_none() && self.subscriptions_of_addresses.is_none() {
-            return Ok(Box::new(of_all));
-        }
-        let of_address = |limit: &Option<Addresses>, count, reason| match limit {
-            Some(addresses) => addresses.try_acquire(client, count).map(Some).ok_or(reason),
-            None => Ok(None),
-        };
-        let stream = of_address(&self.addresses, 1, Rejection::Address)?;
-        let subscriptions = of_address(&self.subscriptions_of_addresses, symbols, Rejection::AddressSubscriptions)?;
-        Ok(Box::new((of_all, stream, subscriptions)))
+        let of_address = self.addresses.try_acquire(client, 1, limits.streams_per_address);
+        let of_address = of_address.ok_or(Rejection::Address)?;
+        let list = self.subscriptions_of_addresses.try_acquire(client, symbols, limits.subscriptions_per_address);
+        let list = list.ok_or(Rejection::AddressSubscriptions)?;
+        Ok(Box::new((stream, subscriptions, of_address, list)))
     }
 }
 
@@ -93,7 +85,8 @@ impl<I: 'static> Streams for ClientStreams<I> {
 
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: StreamRequest, client: ClientAddress, mut head: Response) -> Outcome<NewStream> {
-        let permit = match self.permit(client, request.selection.known.len()) {
+        let config = self.live.current();
+        let permit = match self.permit(client, request.selection.known.len(), &config.limits) {
             Ok(permit) => permit,
             Err(reason) => {
                 self.rejections.note(reason, client);
@@ -109,8 +102,8 @@ impl<I: 'static> Streams for ClientStreams<I> {
             head: response_head(head.headers(), now.unix),
             hello: hello_block(name, &selection, self.epoch, now),
             symbols: selection.known.into_boxed_slice(),
-            options: params.options(self.heartbeat),
-            resume: params.after(self.epoch).map(|after| Resume { after, bytes: self.replay_bytes }),
+            options: params.options(config.server.heartbeat),
+            resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             permit,
         })
     }

@@ -1,137 +1,16 @@
 //! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. Reading, checks,
 //! documentation and tests of a setting go through this table.
 
-use super::{Config, error::Wrong, names};
+use super::{
+    Config, names,
+    setting::{Applies, Key, Read, Setting},
+};
 use crate::telemetry::LogFilter;
-use ipnet::IpNet;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
     time::Duration,
 };
-
-/// One key of the file.
-#[derive(Debug)]
-pub struct Key {
-    /// Its table: `server`, `fanout` or `limits`.
-    pub section: &'static str,
-    /// Its name in the table.
-    pub name: &'static str,
-    /// Its kind, default, range and field.
-    pub setting: Setting,
-    /// When a changed value counts.
-    pub applies: Applies,
-    /// The reason for the default and the range.
-    pub reason: &'static str,
-}
-
-/// When a changed value counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applies {
-    /// At a reload.
-    Reload,
-    /// At the next start: what it sizes or binds is made once.
-    Restart,
-}
-
-/// The kind of a key. `field` is the place in a [`Config`] that it sets.
-#[derive(Debug)]
-pub enum Setting {
-    /// An IP address and a port.
-    Address {
-        /// Without the key.
-        default: SocketAddr,
-        /// The field.
-        field: fn(&mut Config) -> &mut SocketAddr,
-    },
-    /// A list of strings.
-    Strings {
-        /// Without the key.
-        default: &'static [&'static str],
-        /// The most entries.
-        max: usize,
-        /// Reads one entry.
-        #[doc(hidden)]
-        read: Read,
-        /// The field.
-        field: fn(&mut Config) -> &mut Vec<String>,
-    },
-    /// A list of IP addresses and networks. Without the key it is empty.
-    Nets {
-        /// The most entries.
-        max: usize,
-        /// The field.
-        field: fn(&mut Config) -> &mut Vec<IpNet>,
-    },
-    /// A duration, written with its unit.
-    Duration {
-        /// Without the key.
-        default: Duration,
-        /// What is accepted.
-        range: RangeInclusive<Duration>,
-        /// The field.
-        field: fn(&mut Config) -> &mut Duration,
-    },
-    /// A duration, or `"auto"`, which is the default.
-    DurationOrAuto {
-        /// What is accepted.
-        range: RangeInclusive<Duration>,
-        /// The field; `None` is `"auto"`.
-        field: fn(&mut Config) -> &mut Option<Duration>,
-    },
-    /// A whole number.
-    Count {
-        /// Without the key.
-        default: usize,
-        /// What is accepted.
-        range: RangeInclusive<usize>,
-        /// The field.
-        field: fn(&mut Config) -> &mut usize,
-    },
-    /// A size in bytes, as a number or with its unit.
-    Bytes {
-        /// Without the key.
-        default: usize,
-        /// What is accepted.
-        range: RangeInclusive<usize>,
-        /// The field.
-        field: fn(&mut Config) -> &mut usize,
-    },
-    /// A size in bytes, or `"auto"`, which is the default.
-    BytesOrAuto {
-        /// What is accepted.
-        range: RangeInclusive<usize>,
-        /// The field; `None` is `"auto"`.
-        field: fn(&mut Config) -> &mut Option<usize>,
-    },
-    /// Which lines are logged. Without the key it is `info`.
-    Log {
-        /// The field.
-        field: fn(&mut Config) -> &mut LogFilter,
-    },
-}
-
-/// Reads one entry of a list of strings.
-#[derive(Debug, Clone, Copy)]
-pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
-
-impl Setting {
-    /// Sets its field to the default.
-    pub(super) fn reset(&self, config: &mut Config) {
-        match self {
-            Self::Address { default, field } => *field(config) = *default,
-            Self::Strings { default, field, .. } => {
-                *field(config) = default.iter().map(|&text| text.to_owned()).collect()
-            }
-            Self::Nets { field, .. } => field(config).clear(),
-            Self::Log { field } => *field(config) = LogFilter::default(),
-            Self::Duration { default, field, .. } => *field(config) = *default,
-            Self::DurationOrAuto { field, .. } => *field(config) = None,
-            Self::BytesOrAuto { field, .. } => *field(config) = None,
-            Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
-        }
-    }
-}
 
 /// All keys, in the order of the documentation.
 pub const KEYS: &[Key] = &[
@@ -155,11 +34,12 @@ pub const KEYS: &[Key] = &[
         setting: Setting::Strings {
             default: &[],
             max: 256,
-            read: Read(names::host),
+            read: Read(names::host_pattern),
             field: |config| &mut config.server.hosts,
         },
         applies: Applies::Reload,
-        reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS",
+        reason: "localhost and IP addresses always pass, because only a name can be rebound by DNS; *.example.com is every \
+                 name below example.com, at any depth, and not example.com itself",
     },
     Key {
         section: "server",
@@ -171,7 +51,8 @@ pub const KEYS: &[Key] = &[
             field: |config| &mut config.server.cors_origins,
         },
         applies: Applies::Reload,
-        reason: "market data carry no credentials, so any page may read them",
+        reason: "market data carry no credentials, so any page may read them; https://*.example.com is every name below \
+                 example.com",
     },
     Key {
         section: "server",
@@ -271,7 +152,7 @@ pub const KEYS: &[Key] = &[
         section: "limits",
         name: "subscriptions_per_address",
         setting: count(0, 0..=100_000_000, |config| &mut config.limits.subscriptions_per_address),
-        applies: Applies::Restart,
+        applies: Applies::Reload,
         reason: "0 is unlimited, for the reason of streams_per_address",
     },
     Key {

@@ -1,11 +1,12 @@
-//! From a file, variables and flags to a valid [`Config`], or to an error that shows its place. Called once, by `main`.
+//! From a file, variables and flags to a valid [`Config`], or to an error that shows its place.
+//! The start calls it, and each reload.
 
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, access, check_together,
     error::{Source, Wrong, shown},
     feeds,
     value::{self, Raw, kind},
-    variables,
+    variables::{self, CONFIG_VARIABLE},
 };
 use crate::suggest::nearest;
 use std::{
@@ -14,7 +15,7 @@ use std::{
     io::{self, Read as _},
     net::SocketAddr,
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
 };
 use toml::{
     Spanned,
@@ -34,6 +35,34 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// Instead of `[server] admin_listen`.
     pub admin_listen: Option<SocketAddr>,
+}
+
+/// Where the configuration comes from. A reload reads the same file again; variables and flags stay as at the start.
+#[derive(Debug, Clone, Default)]
+pub struct Loader {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub variables: Vec<(OsString, OsString)>,
+    /// The flags.
+    pub overrides: Overrides,
+}
+
+impl Loader {
+    /// The file is the one that a flag names, else the variable. An empty variable names none.
+    pub fn new(flag: Option<PathBuf>, variables: Vec<(OsString, OsString)>, overrides: Overrides) -> Self {
+        let of_variable = variables.iter().find(|(name, value)| name == CONFIG_VARIABLE && !value.is_empty());
+        let file = flag.or_else(|| of_variable.map(|(_, value)| value.into()));
+        Self { file, variables, overrides }
+    }
+
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        load(self.file.as_deref(), self.variables.iter().cloned(), &self.overrides)
+    }
 }
 
 /// Reads the configuration: the defaults, overridden by the file, by the `variables` whose names begin with

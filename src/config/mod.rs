@@ -6,10 +6,13 @@ mod feed_keys;
 mod feed_limits;
 mod feeds;
 mod keys;
+mod live;
 mod load;
 mod names;
 mod pairs;
 mod print;
+mod reload;
+mod setting;
 mod symbols;
 mod times;
 mod units;
@@ -19,10 +22,13 @@ mod variables;
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
-pub use keys::{Applies, KEYS, Key, Setting};
-pub use load::{FILE_BYTES_MAX, Overrides, load};
+pub use keys::KEYS;
+pub use live::Live;
+pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
+pub use reload::{Change, ReloadError, Reloaded, reload};
+pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
@@ -70,7 +76,7 @@ pub struct Server {
 }
 
 /// `[[feed]]`: symbols of a venue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
     /// `[a-z0-9-]{1,32}`: a label of metrics and logs.
     pub name: String,

@@ -12,8 +12,36 @@ const FEED_NAME_LENGTH_MAX: usize = 32;
 /// The longest address of a venue.
 const URL_LENGTH_MAX: usize = 2048;
 
-/// A host as a client names it, without port, in lower case.
-pub(super) fn host(text: &str) -> Result<String, Wrong> {
+/// A host as a client names it, without port and final dot, in lower case; or `*.example.com` for every name below.
+pub(super) fn host_pattern(text: &str) -> Result<String, Wrong> {
+    let Some(parent) = wildcard(text)? else { return host(text) };
+    Ok(format!("*.{}", host(parent)?))
+}
+
+/// The name behind `*.`. A `*` stands for whole labels at the start, below a name of two labels at least: a wider
+/// pattern would take in names of others.
+fn wildcard(text: &str) -> Result<Option<&str>, Wrong> {
+    if !text.contains('*') {
+        return Ok(None);
+    }
+    let wrong = |help: &str| Err(Wrong::new(format!("`{}` is not a pattern of names", shown(text))).help(help));
+    let Some(parent) = text.strip_prefix("*.").filter(|parent| !parent.contains('*')) else {
+        return match text {
+            "*" => wrong(
+                "a site that points its own name here (DNS rebinding) would pass; write the names, such as \"ticks.example.com\" or \"*.example.com\"",
+            ),
+            _ => wrong("`*` stands for whole labels at the start: \"*.example.com\""),
+        };
+    };
+    let labels = parent.strip_suffix('.').unwrap_or(parent).split('.').filter(|label| !label.is_empty());
+    match labels.count() {
+        0 | 1 => wrong("names of others would match; name a domain of yours, such as \"*.example.com\""),
+        _ => Ok(Some(parent)),
+    }
+}
+
+fn host(text: &str) -> Result<String, Wrong> {
+    let text = text.strip_suffix('.').unwrap_or(text);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if !text.is_empty() && text.len() <= HOST_LENGTH_MAX && text.bytes().all(plain) && !text.starts_with('.') {
         return Ok(text.to_ascii_lowercase());
@@ -48,8 +76,18 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
         return Err(wrong(format!("browsers omit the default port; write \"{scheme}://{name}\"")));
     }
     let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
+    let name = &name_of_origin(name)?;
     let name_ok = host(name).is_ok() || name.parse::<std::net::Ipv6Addr>().is_ok() || is_bracketed_v6(name);
     if scheme_ok && port_ok && name_ok { Ok(lower) } else { Err(example()) }
+}
+
+/// The name of an origin; for `*.example.com` the part behind the `*`.
+fn name_of_origin(name: &str) -> Result<String, Wrong> {
+    if name == "*" {
+        return Err(Wrong::new("an origin with any name would be any origin")
+            .help("write \"*\" alone for all, or a domain of yours, such as \"https://*.example.com\""));
+    }
+    Ok(wildcard(name)?.unwrap_or(name).to_owned())
 }
 
 /// An IP address or a network.
@@ -120,6 +158,37 @@ fn is_bracketed_v6(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_a_domain_of_ones_own() {
+        for (text, read) in [
+            ("*.Example.com", "*.example.com"),
+            ("*.a.example.com.", "*.a.example.com"),
+            ("ticks.example.com.", "ticks.example.com"),
+        ] {
+            assert_eq!(host_pattern(text).ok().as_deref(), Some(read));
+            let origin_of = format!("https://{}", read);
+            assert_eq!(origin(&origin_of).ok(), Some(origin_of));
+        }
+        assert!(origin("https://*.example.com:8443").is_ok());
+        for bad in [
+            "*",
+            "*.",
+            "*.com",
+            "*.com.",
+            "*..com",
+            "*.*.com",
+            "a.*.com",
+            "*a.example.com",
+            "**.example.com",
+            "*.example.com:80",
+            "*example.com",
+            "*.a_b c.d",
+        ] {
+            assert!(host_pattern(bad).is_err(), "{bad}");
+            assert!(bad.ends_with(":80") || origin(&format!("https://{bad}")).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn hosts_are_names_without_port() {

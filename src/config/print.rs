@@ -1,12 +1,15 @@
 //! All keys with their defaults, as a file: `tickfan --print-config`.
 
 use super::{
+    Config,
     feed_keys::feed_keys,
-    keys::{Applies, KEYS, Key, Setting},
+    keys::KEYS,
+    setting::{Applies, Key, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
-use crate::telemetry::{LOG_ENTRIES_MAX, LogFilter};
+use crate::telemetry::LOG_ENTRIES_MAX;
+use std::fmt::Display;
 
 /// How wide a comment may be.
 const WIDTH: usize = 100;
@@ -51,7 +54,7 @@ fn one_key(key: &Key) -> String {
         Applies::Restart => "applies at a restart",
     };
     let about = comment(&format!("{}. {}.", what(&key.setting), capitalized(key.reason)));
-    format!("# {variable}, {applies}\n{about}{} = {}\n", key.name, default(&key.setting))
+    format!("# {variable}, {applies}\n{about}{} = {}\n", key.name, value(&key.setting, &mut Config::default()))
 }
 
 fn feed_section() -> String {
@@ -89,16 +92,26 @@ fn what(setting: &Setting) -> String {
     }
 }
 
-fn default(setting: &Setting) -> String {
+/// The value of a setting, as a file has it. The configuration is only read: a setting's field is found by a function
+/// that returns it for writing too.
+pub(super) fn value(setting: &Setting, config: &mut Config) -> String {
+    let quoted = |text: &dyn Display| format!("\"{text}\"");
     match setting {
-        Setting::Address { default, .. } => format!("\"{default}\""),
-        Setting::Log { .. } => format!("\"{}\"", LogFilter::default()),
-        Setting::Strings { default, .. } => format!("{default:?}"),
-        Setting::Nets { .. } => "[]".to_owned(),
-        Setting::Duration { default, .. } => format!("\"{}\"", show_duration(*default)),
-        Setting::DurationOrAuto { .. } | Setting::BytesOrAuto { .. } => "\"auto\"".to_owned(),
-        Setting::Count { default, .. } => default.to_string(),
-        Setting::Bytes { default, .. } => format!("\"{}\"", show_bytes(*default as u64)),
+        Setting::Address { field, .. } => quoted(field(config)),
+        Setting::Log { field } => quoted(field(config)),
+        Setting::Strings { field, .. } => format!("{:?}", field(config)),
+        Setting::Nets { field, .. } => {
+            format!("{:?}", field(config).iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+        Setting::Duration { field, .. } => quoted(&show_duration(*field(config))),
+        Setting::DurationOrAuto { field, .. } => {
+            quoted(&field(config).map_or_else(|| "auto".to_owned(), show_duration))
+        }
+        Setting::BytesOrAuto { field, .. } => {
+            quoted(&field(config).map_or_else(|| "auto".to_owned(), |bytes| show_bytes(bytes as u64)))
+        }
+        Setting::Count { field, .. } => field(config).to_string(),
+        Setting::Bytes { field, .. } => quoted(&show_bytes(*field(config) as u64)),
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{
     Config,
     error::{Wrong, shown},
-    keys::{Key, Setting},
-    names, units,
+    names,
+    setting::{Key, Setting},
+    units,
 };
 use crate::telemetry::LogFilterError;
 use std::{fmt::Display, ops::RangeInclusive};

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod counters;
+mod dial;
 mod disconnect;
 mod event;
 mod hours;
@@ -15,17 +16,19 @@ mod pacer;
 mod redactor;
 mod reporter;
 mod session;
-mod socket;
 mod state;
 mod status;
 mod timing;
+mod trial;
 mod connection;
 
+pub use dial::LookUp;
 pub use disconnect::DisconnectReason;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
 pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
+pub use trial::Trial;
 
 use crate::{
     config,
@@ -33,6 +36,7 @@ use crate::{
     venue::{self, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
+use dial::Dialing;
 use pacer::ConnectPacer;
 use status::StatusWriter;
 use std::{io, ops::Range};
@@ -60,6 +64,7 @@ pub struct Feed {
     /// Instead of what the venue needs.
     message_bytes_max: Option<usize>,
     timing: Timing,
+    dialing: Dialing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
 }
@@ -85,12 +90,24 @@ impl Feed {
         }
         let (writers, status) = FeedStatus::new(ranges.len(), config.credentials.as_ref(), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
-        Ok(Self { config: config.clone(), message_bytes_max, timing: Timing::default(), writers, status })
+        Ok(Self {
+            config: config.clone(),
+            message_bytes_max,
+            timing: Timing::default(),
+            dialing: Dialing::new(),
+            writers,
+            status,
+        })
     }
 
     /// The same feed with other waits.
     pub fn with_timing(self, timing: Timing) -> Self {
         Self { timing, ..self }
+    }
+
+    /// The same feed with another look-up of names.
+    pub fn with_look_up(self, look_up: LookUp) -> Self {
+        Self { dialing: self.dialing.with_look_up(look_up), ..self }
     }
 
     /// The feed's status, from now on and while it runs.
@@ -135,6 +152,7 @@ impl Feed {
                 mute_after: self.config.mute_after,
                 symbols: range.len(),
                 timing: self.timing,
+                dialing: self.dialing.clone(),
                 message_bytes_max,
                 pacer: pacer.clone(),
                 place,

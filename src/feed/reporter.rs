@@ -2,6 +2,7 @@
 
 use super::{
     DisconnectReason, FeedState,
+    dial::without_query,
     status::{FeedCounts, StatusWriter},
 };
 use crate::{market::Now, telemetry::LogLimit};
@@ -13,6 +14,9 @@ const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
+/// How much of an explanation of our own a line shows: it may quote an address or a certificate.
+const WHY_CHARACTERS_MAX: usize = 400;
+
 /// The log lines and the status of a connection. Bytes of the venue are redacted: in a line at once, in the status
 /// when it is read.
 pub(super) struct Reporter {
@@ -21,19 +25,21 @@ pub(super) struct Reporter {
     messages: LogLimit,
     /// Details of the failure that is about to be logged.
     detail: Option<String>,
+    /// The addresses of the attempt that is about to be logged, with what came of each.
+    tried: Option<String>,
 }
 
 impl Reporter {
     pub(super) fn new(name: String, status: StatusWriter) -> Self {
-        Self { name, status, messages: LogLimit::new(MESSAGE_LOG_EVERY), detail: None }
+        Self { name, status, messages: LogLimit::new(MESSAGE_LOG_EVERY), detail: None, tried: None }
     }
 
-    pub(super) fn connected(&mut self, url: &str) {
-        // Without its query, where some venues want a key.
-        let url = url.split('?').next().unwrap_or_default();
-        info!(feed = self.name, url, "connected");
+    pub(super) fn connected(&mut self, url: &str, tried: &str) {
+        let url = without_query(url);
+        info!(feed = self.name, url, tried, "connected");
         self.status.connected(url);
         self.detail = None;
+        self.tried = None;
     }
 
     pub(super) fn subscribed(&mut self, closed: bool, refused_requests: usize, refused_symbols: usize, now: Now) {
@@ -80,7 +86,12 @@ impl Reporter {
 
     /// Why the connection is about to end, if that is known.
     pub(super) fn explain(&mut self, why: Option<&str>) {
-        self.detail = why.map(|why| self.redact(why.as_bytes()));
+        self.detail = why.map(|why| self.status.redactor.show(why.as_bytes(), why.len(), WHY_CHARACTERS_MAX));
+    }
+
+    /// The addresses that the attempt tried, before it is logged.
+    pub(super) fn tried(&mut self, tried: String) {
+        self.tried = Some(tried).filter(|tried| !tried.is_empty());
     }
 
     pub(super) fn left(&mut self, reason: DisconnectReason, retry_in: Duration, now: Now) {
@@ -88,6 +99,7 @@ impl Reporter {
         if reason == DisconnectReason::Oversize {
             detail.push_str("; raise `venue_message_bytes` in [limits]");
         }
+        let tried = self.tried.take();
         if matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
             info!(feed = self.name, %reason, ?retry_in, "replacing the connection");
             return;
@@ -97,7 +109,7 @@ impl Reporter {
         if reason == DisconnectReason::Denied {
             error!(feed = self.name, detail, ?retry_in, "access denied: check the key and the account");
         } else {
-            warn!(feed = self.name, %reason, detail, ?retry_in, "not connected");
+            warn!(feed = self.name, %reason, detail, tried, ?retry_in, "not connected");
         }
     }
 

@@ -4,6 +4,7 @@
 //! `runtimes` keep feeds, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod runtimes;
+mod reload;
 mod run;
 mod wiring;
 
@@ -11,19 +12,19 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
-    config::Config,
+    config::Live,
     fanout::{WorkerPool, WorkerThreads},
     limits::TooFewDescriptors,
     telemetry::Metrics,
     venue::VenueError,
     wire::Epoch,
 };
+pub use reload::Reloader;
 use runtimes::Runtimes;
 use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 use wiring::{FeedTask, permits, wire_feed};
 
@@ -37,7 +38,7 @@ pub struct Gateway {
     worker_threads: WorkerThreads,
     runtimes: Runtimes,
     draining: Arc<AtomicBool>,
-    drain: Duration,
+    live: Live,
 }
 
 /// Why a gateway cannot start, or go on.
@@ -72,7 +73,10 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError`]; then only workers without streams are left running.
-    pub fn start(config: &Config, metrics: Metrics) -> Result<Self, GatewayError> {
+    pub fn start(reloader: Arc<Reloader>, metrics: Metrics) -> Result<Self, GatewayError> {
+        reloader.register_metrics();
+        let live = reloader.live().clone();
+        let config = &*live.current();
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
@@ -94,16 +98,17 @@ impl Gateway {
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let api = api::Server::bind(&config.server, &config.limits, services)?;
+        let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
         let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), draining.clone());
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
             sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+            reload: reloader,
         };
-        let admin = admin::Server::bind(&config.server, &config.limits, gate, services)?;
-        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, draining, drain: config.server.drain })
+        let admin = admin::Server::bind(&live, gate, services)?;
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, draining, live })
     }
 
     /// Where clients connect.
@@ -121,6 +126,7 @@ impl Gateway {
 mod tests {
     use super::*;
     use crate::{
+        config::{Config, Loader},
         fanout::{NewStream, Options, ResponseHead},
         market::{Now, Origin},
         telemetry,
@@ -130,6 +136,7 @@ mod tests {
     use std::{
         future::pending,
         net::{TcpListener, TcpStream},
+        time::Duration,
     };
 
     /// Makes the worker that ends its stream panic.
@@ -146,7 +153,8 @@ mod tests {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
-        let gateway = Gateway::start(&config, telemetry::install().unwrap()).unwrap();
+        let reloader = Reloader::new(config, Loader::default(), None);
+        let gateway = Gateway::start(reloader, telemetry::install().unwrap()).unwrap();
         let state =
             gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let stream = NewStream {

@@ -53,11 +53,12 @@ impl Gateway {
             Some(ended) = tasks.join_next() => return Err(died(ended)),
             ended = &mut workers_ended => return Err(died(ended)),
         }
-        info!(drain = ?self.drain, "draining");
-        let streams_end = Instant::now() + self.drain + AFTER_DRAIN;
+        let drain = self.live.current().server.drain;
+        info!(?drain, "draining");
+        let streams_end = Instant::now() + drain + AFTER_DRAIN;
         self.draining.store(true, Ordering::Relaxed);
         api_stop_tx.send_replace(true);
-        self.workers.drain(self.drain);
+        self.workers.drain(drain);
         match timeout_at(streams_end, workers_ended).await {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => warn!("some streams did not end in time"),

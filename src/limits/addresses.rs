@@ -33,11 +33,11 @@ impl fmt::Display for ClientAddress {
 /// How much each address holds that holds anything. So the limit of streams bounds the map.
 type Open = Mutex<HashMap<ClientAddress, usize>>;
 
-/// The permits of all addresses: each may hold up to the limit.
-#[derive(Debug)]
+/// The permits of all addresses. They are counted also while they have no limit, so that one that a reload sets counts
+/// the streams that are open already.
+#[derive(Debug, Default)]
 pub struct Addresses {
     open: Arc<Open>,
-    limit: usize,
 }
 
 /// One of an address's permits; dropping it gives it back.
@@ -50,16 +50,11 @@ pub struct AddressPermit {
 }
 
 impl Addresses {
-    /// At most `limit` permits for each address; `None` if it is 0, which means unlimited.
-    pub fn new(limit: usize) -> Option<Self> {
-        (limit > 0).then(|| Self { open: Arc::default(), limit })
-    }
-
-    /// One permit that counts as `count`, if the address has so many left.
-    pub fn try_acquire(&self, address: ClientAddress, count: usize) -> Option<AddressPermit> {
+    /// One permit that counts as `count`, if the address then holds at most `limit`; 0 is unlimited.
+    pub fn try_acquire(&self, address: ClientAddress, count: usize, limit: usize) -> Option<AddressPermit> {
         let mut open = lock(&self.open);
         let held = open.get(&address).copied().unwrap_or_default();
-        let sum = held.checked_add(count).filter(|sum| *sum <= self.limit)?;
+        let sum = held.checked_add(count).filter(|sum| limit == 0 || *sum <= limit)?;
         open.insert(address, sum);
         Some(AddressPermit { open: self.open.clone(), address, count })
     }
@@ -105,31 +100,49 @@ mod tests {
 
     #[test]
     fn rule_10_each_address_gets_its_limit_and_the_map_forgets_addresses_that_left() {
-        let addresses = Addresses::new(2).unwrap();
+        let addresses = Addresses::default();
         let one = address("192.0.2.1");
         let other = address("192.0.2.2");
-        let first = addresses.try_acquire(one, 1).unwrap();
-        let second = addresses.try_acquire(one, 1).unwrap();
-        assert!(addresses.try_acquire(one, 1).is_none());
-        let third = addresses.try_acquire(other, 1).unwrap();
+        let first = addresses.try_acquire(one, 1, 2).unwrap();
+        let second = addresses.try_acquire(one, 1, 2).unwrap();
+        assert!(addresses.try_acquire(one, 1, 2).is_none());
+        let third = addresses.try_acquire(other, 1, 2).unwrap();
         drop(first);
-        let fourth = addresses.try_acquire(one, 1).unwrap();
-        assert!(addresses.try_acquire(one, 1).is_none());
+        let fourth = addresses.try_acquire(one, 1, 2).unwrap();
+        assert!(addresses.try_acquire(one, 1, 2).is_none());
         assert_eq!(lock(&addresses.open).len(), 2);
         drop((second, third, fourth));
         assert_eq!(lock(&addresses.open).len(), 0);
-        assert!(Addresses::new(0).is_none(), "0 means unlimited");
+        let unlimited: Vec<_> = (0..9).map(|_| addresses.try_acquire(one, 1, 0).unwrap()).collect();
+        assert!(addresses.try_acquire(one, 1, 9).is_none(), "a limit counts the permits from before it");
+        drop(unlimited);
+        assert!(addresses.try_acquire(one, 1, 9).is_some());
+    }
+
+    #[test]
+    fn rule_10_a_permit_that_counts_as_many_is_given_back_whole() {
+        let addresses = Addresses::default();
+        let one = address("192.0.2.1");
+        let held = addresses.try_acquire(one, 500, 1_000).unwrap();
+        for (count, fits) in [(501, false), (usize::MAX, false), (500, true), (1, true)] {
+            assert_eq!(addresses.try_acquire(one, count, 1_000).is_some(), fits, "{count}");
+        }
+        drop(held);
+        assert!(addresses.try_acquire(one, 1_001, 1_000).is_none());
+        assert!(lock(&addresses.open).is_empty(), "a refused client is not kept");
+        drop(addresses.try_acquire(one, 1_000, 1_000).unwrap());
+        assert!(lock(&addresses.open).is_empty());
     }
 
     #[test]
     fn threads_never_get_more_than_the_limit() {
-        let addresses = Addresses::new(3).unwrap();
+        let addresses = Addresses::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for number in 0..5_000 {
                         let client = IpAddr::from([192, 0, 2, (number % 3) as u8]).into();
-                        let held = (addresses.try_acquire(client, 1), addresses.try_acquire(client, 1));
+                        let held = (addresses.try_acquire(client, 1, 3), addresses.try_acquire(client, 1, 3));
                         assert!(lock(&addresses.open).values().all(|count| (1..=3).contains(count)));
                         drop(held);
                     }

@@ -1,6 +1,13 @@
 //! The order guard: only newer moves a part of a snapshot.
 
-use super::{Sequence, TradeKey, UnixMicros};
+use super::{Now, Sequence, TradeKey, UnixMicros};
+use std::time::{Duration, Instant};
+
+/// So many rising low ids prove that the venue numbers a part afresh.
+const LOW_IDS_MAX: u32 = 32;
+/// Fewer prove it where they go on for so long: of a quiet symbol 32 would take minutes.
+const LOW_IDS_MIN: u32 = 3;
+const LOW_FOR: Duration = Duration::from_secs(10);
 
 /// What keeps a snapshot from moving back, kept beside it: the highest place in the venue's order of each part, and the
 /// keys of the trades that the snapshot holds.
@@ -21,25 +28,73 @@ pub struct Guards {
 pub(super) struct Guard {
     id: Option<u64>,
     time: Option<UnixMicros>,
+    /// Low ids since the highest one.
+    low: Option<LowRun>,
+}
+
+/// Rising ids far below the highest: either late, or of an engine of the venue that has restarted.
+#[derive(Debug, Clone, Copy)]
+struct LowRun {
+    last: u64,
+    count: u32,
+    since: Instant,
+}
+
+/// What a place in the venue's order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Newer than all before it.
+    Newer,
+    /// Not newer.
+    Late,
+    /// Not newer, and the venue seems to number the part afresh: what it says of the part cannot be shown yet.
+    Restarting,
 }
 
 impl Guard {
-    /// Returns whether an event at this place is newer than all before it. If so, its place is the highest from now on.
+    /// Judges an event at this place. If it is newer, its place is the highest from now on.
     ///
     /// Id and time are kept apart: neither one wild time nor a restart of the venue's ids may shut a part for ever.
-    pub(super) fn admits(&mut self, sequence: Sequence) -> bool {
-        let newer_time = matches!((sequence.time, self.time), (Some(time), Some(highest)) if time > highest);
-        let admitted = match (sequence.id, self.id) {
+    pub(super) fn judge(&mut self, sequence: Sequence, now: Now) -> Judgement {
+        let is_newer = match (sequence.id, self.id) {
             _ if sequence.by_arrival => true,
-            (Some(id), Some(highest)) => id > highest || newer_time,
+            (Some(id), Some(highest)) => id > highest || self.is_newer_time(sequence.time),
             (Some(_), None) => true,
-            (None, _) => !matches!((sequence.time, self.time), (Some(time), Some(highest)) if time < highest),
+            (None, _) => !self.is_older_time(sequence.time),
         };
-        if admitted {
-            self.id = sequence.id.or(self.id);
-            self.time = self.time.max(sequence.time);
+        if !is_newer && !self.has_restarted(sequence, now.instant) {
+            let seems_restarted = self.low.is_some_and(|run| run.count > 1);
+            return if seems_restarted { Judgement::Restarting } else { Judgement::Late };
         }
-        admitted
+        self.id = sequence.id.or(self.id);
+        self.time = self.time.max(sequence.time);
+        self.low = None;
+        Judgement::Newer
+    }
+
+    fn is_newer_time(&self, time: Option<UnixMicros>) -> bool {
+        matches!((time, self.time), (Some(time), Some(highest)) if time > highest)
+    }
+
+    fn is_older_time(&self, time: Option<UnixMicros>) -> bool {
+        matches!((time, self.time), (Some(time), Some(highest)) if time < highest)
+    }
+
+    /// Counts a low id. Returns whether the run proves that the venue's engine has restarted. An id that is late
+    /// within the run says nothing; one at or below half of the run's last begins it again, as a second restart would.
+    fn has_restarted(&mut self, sequence: Sequence, now: Instant) -> bool {
+        let (Some(id), Some(highest)) = (sequence.id, self.id) else { return false };
+        if id > highest / 2 || self.is_older_time(sequence.time) {
+            return false;
+        }
+        let (run, rises) = match self.low {
+            Some(run) if id > run.last => (LowRun { last: id, count: run.count + 1, ..run }, true),
+            Some(run) if id > run.last / 2 => (run, false),
+            _ => (LowRun { last: id, count: 1, since: now }, true),
+        };
+        self.low = Some(run);
+        let is_long = run.count >= LOW_IDS_MIN && now.saturating_duration_since(run.since) >= LOW_FOR;
+        rises && (run.count >= LOW_IDS_MAX || is_long)
     }
 }
 
@@ -47,6 +102,7 @@ impl Guards {
     /// Prepares for a new connection, whose ids may restart: a part that is ordered by ids alone forgets its highest.
     pub(super) fn restart_ids(&mut self) {
         for guard in [&mut self.trade, &mut self.quote, &mut self.stats, &mut self.status] {
+            guard.low = None;
             if guard.time.is_none() {
                 guard.id = None;
             }

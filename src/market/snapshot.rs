@@ -3,8 +3,8 @@
 use super::{
     Correction, Field, Now, Part, Parts, Quote, Reason, Sequence, State, Stats, StatusUpdate, Trade, TradeKey,
     TradeUpdate, TradingSession, UnixMicros, Update,
-    guard::{Guard, Guards},
-    status::Status,
+    guard::{Guard, Guards, Judgement},
+    status::{HaltEnd, Status},
 };
 
 /// The latest known state of a symbol, merged from its updates. What is unknown is `None`, never zero.
@@ -63,22 +63,27 @@ pub struct Applied {
 
 /// The order guard's decisions about one update.
 struct Admission {
-    received: UnixMicros,
+    now: Now,
     admitted: Parts,
     late: Parts,
+    /// The parts whose ids seem to have restarted: what is shown of them may be old.
+    restarting: Parts,
 }
 
 impl Admission {
     /// Returns the event's time if the part is admitted. A time that no venue can mean counts as missing.
     fn admit(&mut self, part: Part, guard: &mut Guard, sequence: Sequence) -> Option<Option<UnixMicros>> {
-        let time = sequence.time.and_then(|time| time.plausible(self.received));
-        if guard.admits(Sequence { time, ..sequence }) {
-            self.admitted.insert(part);
-            Some(time)
-        } else {
-            self.late.insert(part);
-            None
+        let time = sequence.time.and_then(|time| time.plausible(self.now.unix));
+        match guard.judge(Sequence { time, ..sequence }, self.now) {
+            Judgement::Newer => {
+                self.admitted.insert(part);
+                return Some(time);
+            }
+            Judgement::Late => {}
+            Judgement::Restarting => self.restarting.insert(part),
         }
+        self.late.insert(part);
+        None
     }
 }
 
@@ -103,7 +108,7 @@ impl Snapshot {
     pub fn apply(&mut self, update: &Update, guards: &mut Guards, now: Now) -> Applied {
         let status_before = self.status;
         let mut changed = Parts::NONE;
-        let mut admission = Admission { received: now.unix, admitted: Parts::NONE, late: Parts::NONE };
+        let mut admission = Admission { now, admitted: Parts::NONE, late: Parts::NONE, restarting: Parts::NONE };
         if let Some(trade) = &update.trade
             && let Some(time) = admission.admit(Part::Trade, &mut guards.trade, trade.sequence)
         {
@@ -137,6 +142,7 @@ impl Snapshot {
             changed.mark_correction();
         }
         self.status.renew(admission.admitted);
+        self.status.mark_stale(admission.restarting, (now.unix, Reason::Restart));
         if self.status.differs_for_clients(&status_before) {
             changed.insert(Part::Status);
         }
@@ -151,7 +157,10 @@ impl Snapshot {
     pub fn outage(&mut self, reason: Reason, guards: &mut Guards, now: Now) -> Parts {
         // It ends the connection, a gap too: the next one may count from the start.
         guards.restart_ids();
-        self.change_status(|status| status.begin_outage((now.unix, reason)))
+        self.change_status(|status| {
+            status.lose_resume();
+            status.begin_outage((now.unix, reason));
+        })
     }
 
     /// Makes these parts stale until their own next updates, as far as they are known, though the connection lives: the
@@ -164,10 +173,13 @@ impl Snapshot {
     /// stale until their own next update. Returns what changed.
     pub fn set_closed(&mut self, closed: bool, now: Now) -> Parts {
         self.change_status(|status| {
-            if status.is_closed() && !closed {
+            if closed {
+                return status.close((now.unix, Reason::OutsideHours));
+            }
+            if status.is_closed() {
                 status.begin_outage((now.unix, Reason::Opening));
             }
-            status.set_closed(closed.then_some((now.unix, Reason::OutsideHours)));
+            status.open();
         })
     }
 
@@ -215,10 +227,7 @@ impl Snapshot {
             }
         }
         self.trades += 1;
-        // A trade ends a halt, unless it happened before the halt and arrived late.
-        if self.status.halted.is_some_and(|(since, _)| !is_older(time, Some(since))) {
-            self.status.halted = None;
-        }
+        self.status.trade(time);
         true
     }
 
@@ -227,9 +236,8 @@ impl Snapshot {
             Field::Keep => {}
             Field::Clear => self.status.halted = None,
             Field::Set(halt) => {
-                // Another reason, such as news that is pending and then released, belongs to the same halt.
-                let since = self.status.halted.map_or(since, |(since, _)| since);
-                self.status.halted = Some((since, Reason::Halt(halt)));
+                let end = if status.resume_is_reported { HaltEnd::Resume } else { HaltEnd::Trade };
+                self.status.halt((since, Reason::Halt(halt)), end);
             }
         }
     }

@@ -94,7 +94,7 @@ fn rule_7_a_refusal_lasts_until_the_venue_grants_the_symbol() {
 }
 
 #[test]
-fn a_halt_ends_with_the_venues_resume_or_the_next_trade() {
+fn where_a_venue_does_not_report_resumes_the_next_trade_ends_a_halt_too() {
     let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
     let mut guards = Guards::default();
     let mut state = |update: Update| {

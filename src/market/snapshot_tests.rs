@@ -4,8 +4,12 @@ use super::*;
 use crate::market::{Corrected, Decimal, Halt, QuoteUpdate, TradeKey};
 use std::time::Duration;
 
+#[path = "snapshot_halt_tests.rs"]
+mod halts;
 #[path = "snapshot_order_tests.rs"]
 mod order;
+#[path = "snapshot_restart_tests.rs"]
+mod restarts;
 #[path = "snapshot_status_tests.rs"]
 mod status;
 #[path = "snapshot_trade_tests.rs"]
@@ -60,7 +64,7 @@ fn correction(id: u64, now: Option<(i64, TradingSession)>) -> Update {
 
 fn status(halted: Field<Halt>, time: Option<UnixMicros>) -> Update {
     let sequence = Sequence { time, ..Sequence::default() };
-    Update { status: Some(StatusUpdate { sequence, halted }), ..Update::default() }
+    Update { status: Some(StatusUpdate { sequence, halted, resume_is_reported: false }), ..Update::default() }
 }
 
 /// The last prices in and outside the regular session.

@@ -41,6 +41,8 @@ pub enum Reason {
     Mute,
     /// Stale: the venue skipped messages.
     Gap,
+    /// Stale: the venue seems to number its messages afresh, which is not certain yet.
+    Restart,
     /// Stale: the feed's hours have just begun.
     Opening,
     /// Stale: the feed replaced its connection to the venue, as planned.
@@ -70,6 +72,7 @@ names! {
         ConnectionLost = "connection_lost",
         Mute = "mute",
         Gap = "gap",
+        Restart = "restart",
         Opening = "opening",
         Reconnect = "reconnect",
         OutsideHours = "outside_hours",

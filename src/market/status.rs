@@ -5,6 +5,17 @@ use super::{Part, Parts, Reason, State, UnixMicros};
 /// Since when something holds, and why.
 pub(super) type Since = (UnixMicros, Reason);
 
+/// What ends a halt besides the venue's own resume and the next trading day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HaltEnd {
+    /// Nothing: the venue reports resumes, and its connection has lived since the halt.
+    Resume,
+    /// A trade that was executed since: the connection was lost, and the resume may be.
+    TradeSince,
+    /// A trade that is not known to be from before: the venue does not report resumes.
+    Trade,
+}
+
 /// The status of a symbol. Refusal, hours, outage and halt are kept apart: the end of one does not end another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
@@ -18,6 +29,8 @@ pub(super) struct Status {
     /// The outage that no update has ended yet.
     outage: Option<Since>,
     pub(super) halted: Option<Since>,
+    /// Of the halt that there is.
+    halt_end: HaltEnd,
 }
 
 impl Status {
@@ -30,6 +43,7 @@ impl Status {
             closed: None,
             outage: None,
             halted: None,
+            halt_end: HaltEnd::Resume,
         }
     }
 
@@ -98,8 +112,43 @@ impl Status {
         }
     }
 
-    pub(super) fn set_closed(&mut self, since: Option<Since>) {
-        self.closed = since.map(|since| self.closed.unwrap_or(since));
+    /// Trading is halted. Another reason, such as news that is pending and then released, belongs to the same halt.
+    pub(super) fn halt(&mut self, (since, reason): Since, end: HaltEnd) {
+        let since = self.halted.map_or(since, |(since, _)| since);
+        self.halted = Some((since, reason));
+        self.halt_end = end;
+    }
+
+    /// Notes a trade that was executed at this time, as far as the venue gives it.
+    pub(super) fn trade(&mut self, executed: Option<UnixMicros>) {
+        let Some((since, _)) = self.halted else { return };
+        let ends_halt = match self.halt_end {
+            HaltEnd::Resume => false,
+            HaltEnd::TradeSince => executed.is_some_and(|executed| executed > since),
+            HaltEnd::Trade => executed.is_none_or(|executed| executed >= since),
+        };
+        if ends_halt {
+            self.halted = None;
+        }
+    }
+
+    /// The connection is lost, and with it the resume of a halt, if there is one meanwhile: venues do not repeat it.
+    pub(super) fn lose_resume(&mut self) {
+        if self.halt_end == HaltEnd::Resume {
+            self.halt_end = HaltEnd::TradeSince;
+        }
+    }
+
+    /// The feed's hours begin again. A halt from before they ended does not outlast that: it is the next trading day.
+    pub(super) fn open(&mut self) {
+        let Some((closed, _)) = self.closed.take() else { return };
+        if self.halted.is_some_and(|(since, _)| since < closed) {
+            self.halted = None;
+        }
+    }
+
+    pub(super) fn close(&mut self, since: Since) {
+        self.closed.get_or_insert(since);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -130,7 +179,7 @@ mod tests {
         let at = |micros: i64, reason: Reason| Some((UnixMicros(micros), reason));
         let mut status = Status::waiting(UnixMicros(1));
         status.halted = at(5, Reason::Halt(Halt::News));
-        status.set_closed(at(3, Reason::OutsideHours));
+        status.close((UnixMicros(3), Reason::OutsideHours));
         status.set_refused(at(2, Reason::NotEntitled));
         let seen = |status: &Status| (status.state(), status.not_live_since());
         assert_eq!(seen(&status), (State::Refused, at(2, Reason::NotEntitled)));
@@ -140,7 +189,7 @@ mod tests {
         assert_eq!(seen(&status), (State::Closed, at(3, Reason::OutsideHours)));
         status.begin_outage((UnixMicros(4), Reason::Gap));
         assert_eq!(status.state(), State::Closed);
-        status.set_closed(None);
+        status.open();
         assert_eq!(seen(&status), (State::Stale, at(4, Reason::Gap)));
         status.renew(Parts::from_iter([Part::Status]));
         assert_eq!(seen(&status), (State::Halted, at(5, Reason::Halt(Halt::News))));
@@ -154,7 +203,7 @@ mod tests {
         let mut status = Status::waiting(UnixMicros(0));
         for micros in [7, 8] {
             status.set_refused(Some((UnixMicros(micros), Reason::Unauthorized)));
-            status.set_closed(Some((UnixMicros(micros), Reason::OutsideHours)));
+            status.close((UnixMicros(micros), Reason::OutsideHours));
         }
         assert_eq!(status.not_live_since(), Some((UnixMicros(7), Reason::Unauthorized)));
         assert_eq!(status.closed, Some((UnixMicros(7), Reason::OutsideHours)));

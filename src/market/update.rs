@@ -123,6 +123,8 @@ pub struct StatusUpdate {
     pub sequence: Sequence,
     /// Set: trading is halted, and why. Cleared: trading has resumed.
     pub halted: Field<Halt>,
+    /// Whether the venue reports that trading has resumed. Else the next trade ends a halt.
+    pub resume_is_reported: bool,
 }
 
 /// Why trading is halted.

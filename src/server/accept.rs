@@ -76,6 +76,7 @@ async fn serve<Kind, S: OpenStreams<TcpStream>>(
     permit: Permit<Kind>,
     shutdown: ShutdownSignal,
 ) {
+    connections.set_user_timeout(&socket);
     // Clients cause these, and on the open net they are common: timeouts, resets, malformed heads.
     if let Err(error) = connections.serve(socket, peer, shutdown).await {
         tracing::debug!(%error, "a connection ended with an error");

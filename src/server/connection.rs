@@ -9,10 +9,14 @@ use super::{
     streams::{OpenStreams, Streams},
     write_deadline::WriteDeadline,
 };
-use crate::telemetry::labels::Label as _;
+use crate::{config::Live, telemetry::labels::Label as _};
 use http::StatusCode;
+use socket2::SockRef;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// How long, and for how many bytes, the server still reads before it closes a socket. A socket that is closed with
 /// unread bytes resets the connection, and the client may lose the answer that says what is wrong.
@@ -22,15 +26,22 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// Serves a listener's connections, of every kind of I/O on which `S` can open streams.
 pub(super) struct Connections<S: Streams> {
     pub(super) handler: Arc<RequestHandler<S>>,
-    /// How long a client may take for a head, and stay silent between two requests.
-    pub(super) head_timeout: Duration,
-    /// The longest head.
-    pub(super) head_bytes: usize,
-    /// How long a client may take to read an answer.
-    pub(super) write_timeout: Duration,
+    /// The limits of a connection are those in force when it begins.
+    pub(super) live: Live,
+    /// `write_timeout` when the listener was bound: its sockets inherit it.
+    pub(super) write_timeout_at_start: Duration,
 }
 
 impl<S: Streams> Connections<S> {
+    /// The kernel times out a client that acknowledges nothing. The socket has the listener's timeout, of the start.
+    pub(super) fn set_user_timeout(&self, socket: &TcpStream) {
+        let timeout = self.live.current().limits.write_timeout;
+        if timeout != self.write_timeout_at_start {
+            // A socket that refuses keeps the listener's.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(timeout));
+        }
+    }
+
     /// Serves a connection to its end, or hands it over with its first stream.
     ///
     /// # Errors
@@ -41,8 +52,10 @@ impl<S: Streams> Connections<S> {
         I: ClientIo,
         S: OpenStreams<I>,
     {
-        let http = handoff::builder(self.head_timeout, self.head_bytes);
-        let io = WriteDeadline::new(io, self.write_timeout);
+        let config = self.live.current();
+        let limits = &config.limits;
+        let http = handoff::builder(limits.head_timeout, limits.head_bytes);
+        let io = WriteDeadline::new(io, limits.write_timeout);
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, shutdown).await;
         let io = io.into_inner();
         if let Some(stream) = stream {
@@ -94,7 +107,7 @@ mod tests {
         limits::ClientAddress,
         server::{
             answer::{Answer, Outcome},
-            handler::Policy,
+            handler::Audience,
             response::{Response, json},
             router::Router,
         },
@@ -214,13 +227,11 @@ mod tests {
             .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
             .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
             .build();
-        let config = config::Config::default();
-        let policy = Policy::of_operators(&config.server, &config.limits);
+        let live = Live::new(config::Config::default());
         let connections = Connections {
-            handler: Arc::new(RequestHandler::new(policy, routes, Pipes(opened_tx))),
-            head_timeout: Duration::from_secs(20),
-            head_bytes: 16 * 1024,
-            write_timeout: Duration::from_secs(20),
+            handler: Arc::new(RequestHandler::new(Audience::Operators, live.clone(), routes, Pipes(opened_tx))),
+            live,
+            write_timeout_at_start: Duration::from_secs(10),
         };
         let (server, mut client) = tokio::io::duplex(4 * 1024);
         let (_stop_tx, stop_rx) = watch::channel(false);

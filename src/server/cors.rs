@@ -12,27 +12,22 @@ const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 
 /// The origins whose pages may read the answers.
-#[derive(Debug, Clone)]
-pub(crate) enum Cors {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cors<'a> {
     /// All.
     Any,
-    /// These, as a browser writes them: `https://app.example.com`.
-    Only(Vec<HeaderValue>),
+    /// These, as a browser writes them: `https://app.example.com`, or `https://*.example.com` for every name below.
+    Only(&'a [String]),
 }
 
-impl Cors {
-    /// `*` among them allows every origin. An origin that no browser can send is left out: it could never match.
-    pub(crate) fn new(origins: &[String]) -> Self {
-        if origins.iter().any(|origin| origin == "*") {
-            return Self::Any;
-        }
-        Self::Only(
-            origins.iter().filter_map(|origin| HeaderValue::from_str(origin.trim_end_matches('/')).ok()).collect(),
-        )
+impl<'a> Cors<'a> {
+    /// `*` among them allows every origin.
+    pub(crate) fn new(origins: &'a [String]) -> Self {
+        if origins.iter().any(|origin| origin == "*") { Self::Any } else { Self::Only(origins) }
     }
 
     /// Adds the headers that say whether the page may read the answer.
-    pub(crate) fn permit(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+    pub(crate) fn permit(self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         match self {
             Self::Any => {
                 answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -40,7 +35,7 @@ impl Cors {
             Self::Only(origins) => {
                 // Also if the origin is not listed: a shared cache must not give one origin's answer to another.
                 answer.append(header::VARY, HeaderValue::from_static("origin"));
-                if let Some(origin) = origin.filter(|origin| origins.contains(origin)) {
+                if let Some(origin) = origin.filter(|origin| is_listed(origin, origins)) {
                     answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 }
             }
@@ -61,6 +56,23 @@ impl Cors {
     }
 }
 
+/// Whether an origin is one of those listed, or a name below one of them. Origins are compared as strings, as the
+/// browser compares the answer's.
+fn is_listed(origin: &HeaderValue, listed: &[String]) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    listed.iter().any(|entry| match entry.split_once("*") {
+        Some((scheme, parent)) => {
+            let label = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(parent));
+            label.is_some_and(|label| !label.is_empty() && label.bytes().all(is_of_a_name))
+        }
+        None => entry == origin,
+    })
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,14 +84,28 @@ mod tests {
             (&["*"][..], Some("https://any.example"), Some("*"), false),
             (&["*"], None, Some("*"), false),
             (&[app], Some(app), Some(app), true),
-            (&["https://app.example.com/"], Some(app), Some(app), true),
+            (&["https://*.example.com"], Some(app), Some(app), true),
+            (&["https://*.example.com"], Some("https://a.b.example.com"), Some("https://a.b.example.com"), true),
+            (&["https://*.example.com"], Some("https://example.com"), None, true),
+            (&["https://*.example.com"], Some("https://.example.com"), None, true),
+            (&["https://*.example.com"], Some("http://app.example.com"), None, true),
+            (&["https://*.example.com"], Some("https://app.example.com:8443"), None, true),
+            (&["https://*.example.com"], Some("https://evil.example/.example.com"), None, true),
+            (&["https://*.example.com"], Some("https://evilexample.com"), None, true),
+            (
+                &["https://*.example.com:8443"],
+                Some("https://app.example.com:8443"),
+                Some("https://app.example.com:8443"),
+                true,
+            ),
             (&[app], Some("https://app.example.com.evil.example"), None, true),
             (&[app], Some("http://app.example.com"), None, true),
             (&[app], Some("null"), None, true),
             (&[app], None, None, true),
             (&[], Some(app), None, true),
         ] {
-            let cors = Cors::new(&listed.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let listed = listed.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let cors = Cors::new(&listed);
             let mut answer = HeaderMap::new();
             cors.permit(origin.map(HeaderValue::from_static).as_ref(), &mut answer);
             assert_eq!(answer.get("access-control-allow-origin").map(|value| value.to_str().unwrap()), permitted);

@@ -15,7 +15,7 @@ use super::{
     streams::Streams,
 };
 use crate::{
-    config,
+    config::{Config, Live},
     limits::ClientAddress,
     telemetry::{SharedLogLimit, labels::Label as _},
 };
@@ -30,35 +30,34 @@ use std::{
 /// Of a listener's rejected requests, one in this time is logged at `info`; the rest are for `debug`.
 const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
 
-/// Which requests a listener answers, and which pages may read the answers.
-pub(crate) struct Policy {
-    hosts: Hosts,
-    cors: Cors,
+/// Whom a listener answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Audience {
+    /// As configured.
+    Clients,
+    /// The same hosts, but no other site's page may read the answers, and no proxy is expected.
+    Operators,
+}
+
+/// Which requests are answered, and which pages may read the answers.
+struct Policy<'a> {
+    hosts: Hosts<'a>,
+    cors: Cors<'a>,
     /// The proxies whose `X-Forwarded-For` counts.
-    trusted_proxies: Vec<IpNet>,
+    trusted_proxies: &'a [IpNet],
     /// The longest path and query, in bytes.
     uri_bytes_max: usize,
 }
 
-impl Policy {
-    /// For clients: as configured.
-    pub(crate) fn of_clients(server: &config::Server, limits: &config::Limits) -> Self {
-        Self {
-            hosts: Hosts::new(&server.hosts),
-            cors: Cors::new(&server.cors_origins),
-            trusted_proxies: server.trusted_proxies.clone(),
-            uri_bytes_max: limits.uri_bytes_max(),
-        }
-    }
-
-    /// For operators: the same hosts, but no other site's page may read the answers, and no proxy is expected.
-    pub(crate) fn of_operators(server: &config::Server, limits: &config::Limits) -> Self {
-        Self {
-            hosts: Hosts::new(&server.hosts),
-            cors: Cors::new(&[]),
-            trusted_proxies: Vec::new(),
-            uri_bytes_max: limits.uri_bytes_max(),
-        }
+impl<'a> Policy<'a> {
+    fn new(audience: Audience, config: &'a Config) -> Self {
+        let server = &config.server;
+        let (origins, trusted_proxies): (&[String], &[IpNet]) = match audience {
+            Audience::Clients => (&server.cors_origins, &server.trusted_proxies),
+            Audience::Operators => (&[], &[]),
+        };
+        let uri_bytes_max = config.limits.uri_bytes_max();
+        Self { hosts: Hosts(&server.hosts), cors: Cors::new(origins), trusted_proxies, uri_bytes_max }
     }
 
     /// Whether a request may be routed.
@@ -75,11 +74,21 @@ impl Policy {
         }
         Ok(())
     }
+
+    /// Adds the headers that every answer has.
+    fn finish(&self, mut response: Response, origin: Option<HeaderValue>) -> Response {
+        let headers = response.headers_mut();
+        self.cors.permit(origin.as_ref(), headers);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
 }
 
 /// Answers a listener's requests.
 pub(crate) struct RequestHandler<S: Streams> {
-    policy: Policy,
+    audience: Audience,
+    live: Live,
     routes: Routes<S::Request>,
     streams: S,
     problem_log: SharedLogLimit,
@@ -87,8 +96,8 @@ pub(crate) struct RequestHandler<S: Streams> {
 
 impl<S: Streams> RequestHandler<S> {
     /// Requests that pass the policy go to the routes; those for streams go on to `streams`.
-    pub(crate) fn new(policy: Policy, routes: Routes<S::Request>, streams: S) -> Self {
-        Self { policy, routes, streams, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
+    pub(crate) fn new(audience: Audience, live: Live, routes: Routes<S::Request>, streams: S) -> Self {
+        Self { audience, live, routes, streams, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
     }
 
     /// Where admitted streams go.
@@ -99,17 +108,20 @@ impl<S: Streams> RequestHandler<S> {
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
-        let client = forwarded::client(peer, &head.headers, &self.policy.trusted_proxies);
+        // One snapshot for the whole request: a reload meanwhile does not split it.
+        let config = self.live.current();
+        let policy = Policy::new(self.audience, &config);
+        let client = forwarded::client(peer, &head.headers, policy.trusted_proxies);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
-        let checked = self.policy.check(&head, &body);
+        let checked = policy.check(&head, &body);
         drop(body);
         let routed = self.route(head, checked).await;
         let outcome = match routed.answer {
-            Answer::Whole(response) => Outcome::Whole(self.finish(response, origin)),
-            Answer::Problem(problem) => Outcome::Whole(self.finish(self.problem_response(problem, client), origin)),
+            Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
+            Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, client), origin)),
             Answer::Stream(request) => {
-                let head = self.finish(self.streams.head(&request), origin);
+                let head = policy.finish(self.streams.head(&request), origin);
                 if wants_head_only { Outcome::InsteadOfStream(head) } else { self.streams.admit(request, client, head) }
             }
         };
@@ -147,14 +159,5 @@ impl<S: Streams> RequestHandler<S> {
             None => tracing::debug!(request_id = %id, %client, status, kind, "rejected a request"),
         }
         problem.into_response(id)
-    }
-
-    /// Adds the headers that every answer has.
-    fn finish(&self, mut response: Response, origin: Option<HeaderValue>) -> Response {
-        let headers = response.headers_mut();
-        self.policy.cors.permit(origin.as_ref(), headers);
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        response
     }
 }

@@ -7,21 +7,18 @@ use super::{problem::Quoted, request_error::RequestError};
 use http::{Version, header, request::Parts, uri::Authority};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The configured names, in lower case. `localhost` and IP addresses always pass: rebinding needs a name.
-#[derive(Debug, Clone)]
-pub(crate) struct Hosts(Vec<String>);
+/// The configured names, in lower case; `*.example.com` is every name below `example.com`. `localhost` and IP addresses
+/// always pass: rebinding needs a name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hosts<'a>(pub(crate) &'a [String]);
 
-impl Hosts {
-    pub(crate) fn new(names: &[String]) -> Self {
-        Self(names.iter().map(|name| plain(name)).collect())
-    }
-
+impl Hosts<'_> {
     /// Checks that a request names this gateway.
     ///
     /// # Errors
     /// [`RequestError::BadHost`] if the host is missing, repeated or malformed, [`RequestError::UnknownHost`] if it is
     /// another's.
-    pub(crate) fn check(&self, request: &Parts) -> Result<(), RequestError> {
+    pub(crate) fn check(self, request: &Parts) -> Result<(), RequestError> {
         // A request line with an absolute URI overrides `Host`. Both must pass, whichever of them a proxy in between
         // believed.
         if let Some(authority) = request.uri.authority() {
@@ -39,7 +36,7 @@ impl Hosts {
         }
     }
 
-    fn check_name(&self, authority: &Authority) -> Result<(), RequestError> {
+    fn check_name(self, authority: &Authority) -> Result<(), RequestError> {
         if authority.as_str().contains('@') {
             return Err(RequestError::BadHost);
         }
@@ -49,10 +46,18 @@ impl Hosts {
                 .strip_prefix('[')
                 .and_then(|rest| rest.strip_suffix(']'))
                 .is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok());
-        if is_address || host == "localhost" || self.0.contains(&host) {
+        if is_address || host == "localhost" || self.0.iter().any(|name| matches(name, &host)) {
             return Ok(());
         }
         Err(RequestError::UnknownHost { host: Quoted::new(&host) })
+    }
+}
+
+/// Whether a configured name is this host, or covers it. Any number of labels may stand for the `*`, as in nginx.
+fn matches(name: &str, host: &str) -> bool {
+    match name.strip_prefix('*') {
+        Some(parent) => host.strip_suffix(parent).is_some_and(|label| !label.is_empty()),
+        None => host == name,
     }
 }
 
@@ -72,7 +77,7 @@ mod tests {
             request = request.header("host", *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        match Hosts::new(&["Ticks.example.COM".to_owned()]).check(&parts) {
+        match Hosts(&["ticks.example.com".to_owned(), "*.example.org".to_owned()]).check(&parts) {
             Ok(()) => "passes",
             Err(RequestError::BadHost) => "bad",
             Err(_) => "unknown",
@@ -91,6 +96,12 @@ mod tests {
             ("ticks.example.com.", "passes"),
             ("TICKS.example.com:443", "passes"),
             ("evil.example.com", "unknown"),
+            ("ticks.example.org", "passes"),
+            ("A.Ticks.example.org.:443", "passes"),
+            ("example.org", "unknown"),
+            (".example.org", "unknown"),
+            ("evilexample.org", "unknown"),
+            ("ticks.example.org.evil.example", "unknown"),
             ("localhost.evil.example", "unknown"),
             ("127.0.0.1.evil.example", "unknown"),
             ("ticks.example.com.evil.example", "unknown"),

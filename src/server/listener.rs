@@ -3,7 +3,7 @@
 use super::{
     accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::OpenStreams,
 };
-use crate::{config, limits::Gate};
+use crate::{config::Live, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -70,18 +70,14 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
     /// [`BindError`], such as an address in use.
     pub(crate) fn bind(
         address: SocketAddr,
-        limits: &config::Limits,
+        live: Live,
         gate: Gate<Kind>,
         handler: RequestHandler<S>,
     ) -> Result<Self, BindError> {
-        let listener = listen(address, limits.write_timeout).map_err(|source| BindError { address, source })?;
+        let write_timeout = live.current().limits.write_timeout;
+        let listener = listen(address, write_timeout).map_err(|source| BindError { address, source })?;
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
-        let connections = Connections {
-            handler: Arc::new(handler),
-            head_timeout: limits.head_timeout,
-            head_bytes: limits.head_bytes,
-            write_timeout: limits.write_timeout,
-        };
+        let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         Ok(Self { acceptor: Acceptor { listener, gate, connections: Arc::new(connections) }, address: bound })
     }
 

@@ -31,7 +31,7 @@ mod shutdown;
 pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
-pub(crate) use handler::{Policy, RequestHandler};
+pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::HttpServer;
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Query, Request};

@@ -21,6 +21,8 @@ pub(crate) enum RequestError {
     NotFound { see: &'static str },
     #[error("Use GET: nothing here can be written to.")]
     MethodNotAllowed,
+    #[error("Use POST, without a body.")]
+    PostOnly,
     #[error("Shorten path and query to {limit} bytes; split a list of symbols over several requests.")]
     UriTooLong { limit: usize },
 }
@@ -33,13 +35,14 @@ impl From<RequestError> for Problem {
             RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
             RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),
             RequestError::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            RequestError::MethodNotAllowed => {
+            RequestError::MethodNotAllowed | RequestError::PostOnly => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
             RequestError::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "Path and query too long"),
         };
         let header = match &error {
             RequestError::MethodNotAllowed => Some((header::ALLOW, METHODS)),
+            RequestError::PostOnly => Some((header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))),
             // The length of the body may be unknown, and then the next request cannot be told from it.
             RequestError::Body => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             _ => None,

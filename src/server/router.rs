@@ -68,6 +68,30 @@ where
         self.add(route, requests_of(pattern).then(move |request| answer(context.clone(), request)))
     }
 
+    /// Answers POST on a pattern, where the answer takes time. Any other method is told to use POST.
+    pub(crate) fn post_async<F: Future<Output = Answer<S>> + Send + 'static>(
+        self,
+        route: R,
+        pattern: &'static str,
+        answer: fn(Arc<C>, Request) -> F,
+    ) -> Self {
+        let context = self.context.clone();
+        let requests = path(pattern).and(warp::method()).and(request());
+        self.add(
+            route,
+            requests.then(move |segment, method, request| {
+                let context = context.clone();
+                async move {
+                    if method == http::Method::POST {
+                        answer(context, Request { segment, ..request }).await
+                    } else {
+                        Answer::Problem(RequestError::PostOnly.into())
+                    }
+                }
+            }),
+        )
+    }
+
     /// Answers GET on every path for which `find` returns something, which the function gets.
     pub(crate) fn get_found<T: Send + 'static>(
         self,
@@ -200,6 +224,7 @@ mod tests {
         let routes = Router::new("context".to_owned(), "elsewhere")
             .get(Route::Listed, "/v1/things", echo)
             .get_async(Route::One, "/v1/things/{thing}", echo_later)
+            .post_async(Route::One, "/write/{thing}", echo_later)
             .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
             .build();
         let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
@@ -228,11 +253,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_route_for_post_takes_no_other_method() {
+        assert_eq!(ask(Method::POST, "/write/x?a=1").await, ("one", Ok("context: x 1".to_owned())));
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+            assert_eq!(ask(method, "/write/x").await, ("one", Err(StatusCode::METHOD_NOT_ALLOWED)));
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_that_no_route_takes_is_counted_as_other() {
         let not_found = StatusCode::NOT_FOUND;
         let wrong_method = StatusCode::METHOD_NOT_ALLOWED;
         for (method, target, status) in [
             (Method::GET, "/", not_found),
+            (Method::POST, "/write", not_found),
             (Method::GET, "/v1", not_found),
             (Method::GET, "/v1/thing", not_found),
             (Method::GET, "/v1/things/x/y", not_found),

@@ -64,6 +64,8 @@ impl LogHandle {
 pub fn init(filter: LogFilter, format: Format) -> Result<LogHandle, LogError> {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    // A line that standard error refuses is lost. By default a panic would report it.
+    let lines = lines.log_internal_errors(false);
     let done = match format {
         Format::Text => registry().with(lines.with_filter(filter)).try_init(),
         Format::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),

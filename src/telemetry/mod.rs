@@ -14,6 +14,7 @@ mod recorder;
 pub use cache::CacheMetrics;
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use log_filter::{LOG_ENTRIES_MAX, LogFilter, LogFilterError};
+pub use logs::LogHandle;
 pub use metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 pub use recorder::{Metrics, install};
 

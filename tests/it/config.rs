@@ -569,7 +569,8 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
     };
     // systemd reads exit codes only of the main process. If a process before it failed, systemd would restart the unit
     // forever.
-    assert_eq!(unit.matches("\nExec").count(), 1);
+    assert_eq!(unit.matches("\nExecStart").count(), 1);
+    assert_eq!(set("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
     let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
     let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
     let output = tickfan(&words[1..], &[]);

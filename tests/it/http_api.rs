@@ -351,7 +351,7 @@ fn an_address_in_use_is_said_so() {
         permits: gateway.permits.clone(),
         draining: Arc::default(),
     };
-    let error = api::Server::bind(&setup.server, &setup.limits, services).err().unwrap();
+    let error = api::Server::bind(&setup.live(), services).err().unwrap();
     let begins = format!("cannot listen on {}: Address already in use", setup.server.listen);
     assert!(error.to_string().starts_with(&begins), "{error}");
     assert!(error.to_string().contains("choose another with --listen"), "{error}");

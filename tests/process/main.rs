@@ -12,5 +12,6 @@ mod limits;
 mod logs;
 mod many;
 mod panics;
+mod reload;
 mod slow_attacks;
 mod top;

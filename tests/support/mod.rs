@@ -31,6 +31,7 @@ use tickfan::{
     cache::{Cache, RingLimits, WorkerIndex},
     config,
     fanout::{Counts, NewStream, SlowestStreams, http1_first_block},
+    gateway::Reloader,
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
@@ -76,6 +77,14 @@ impl Default for Setup {
     }
 }
 
+impl Setup {
+    /// The settings of a gateway of these.
+    pub fn live(&self) -> config::Live {
+        let Self { server, limits, .. } = self.clone();
+        config::Live::new(config::Config { server, limits, ..config::Config::default() })
+    }
+}
+
 /// Hands opened streams to the test.
 struct Streams(mpsc::Sender<(TcpStream, NewStream)>);
 
@@ -110,7 +119,7 @@ impl Gateway {
             permits: permits.clone(),
             draining: draining.clone(),
         };
-        let server = api::Server::bind(&setup.server, &setup.limits, services).unwrap();
+        let server = api::Server::bind(&setup.live(), services).unwrap();
         let address = server.local_addr();
         let (shutdown, shutdown_rx) = watch::channel(false);
         let server = runtime.spawn(server.run(shutdown_rx));
@@ -197,8 +206,9 @@ impl Admin {
             metrics: metrics(),
             status: Arc::new(Health(health)),
             sources: DebugSources { cache: cache(&[]), feeds: Arc::new([]), workers: Arc::new(NoWorkers) },
+            reload: Reloader::new(config::Config::default(), config::Loader::default(), None),
         };
-        let server = admin::Server::bind(&setup.server, &setup.limits, Gate::new(8), services).unwrap();
+        let server = admin::Server::bind(&setup.live(), Gate::new(8), services).unwrap();
         let address = server.local_addr();
         let runtime = runtime();
         let (shutdown, shutdown_rx) = watch::channel(false);

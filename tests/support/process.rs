@@ -5,7 +5,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, pr
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
@@ -51,6 +51,10 @@ impl Process {
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
+        Self::spawn(command, file)
+    }
+
+    fn spawn(mut command: Command, config: PathBuf) -> Self {
         // The format for people, in which a line could be forged, and every level: no line may contain a secret.
         command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -66,7 +70,34 @@ impl Process {
         let serving = seen.last().unwrap();
         let address = address_in(serving, "listen=").unwrap();
         let admin = address_in(serving, "admin=").unwrap();
-        Self { address, admin, child, config: file, log: line_rx }
+        Self { address, admin, child, config, log: line_rx }
+    }
+
+    /// Starts it without a configuration file.
+    pub fn start_without_file() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        Self::spawn(command, PathBuf::new())
+    }
+
+    /// The file that it was started with.
+    pub fn config_file(&self) -> &Path {
+        &self.config
+    }
+
+    /// Rewrites that file.
+    pub fn configure(&self, config: &str) {
+        std::fs::write(&self.config, config).unwrap();
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub fn begin_to_end(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
     /// Ends it; returns what it has logged since it serves.

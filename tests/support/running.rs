@@ -3,8 +3,8 @@
 use super::{PATIENCE, metrics};
 use std::net::SocketAddr;
 use tickfan::{
-    config::{Config, Feed},
-    gateway::{Gateway, GatewayError},
+    config::{Config, Feed, Loader},
+    gateway::{Gateway, GatewayError, Reloader},
     market::Symbol,
     venue,
 };
@@ -40,7 +40,7 @@ pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
 
 impl Running {
     pub fn start(config: &Config) -> Self {
-        let gateway = Gateway::start(config, metrics()).unwrap();
+        let gateway = Gateway::start(Reloader::new(config.clone(), Loader::default(), None), metrics()).unwrap();
         let address = gateway.address();
         let admin = gateway.admin_address();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

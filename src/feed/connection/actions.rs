@@ -4,21 +4,21 @@ use super::Connection;
 use crate::{
     feed::{
         ConnectResult, DisconnectReason, Sink,
+        dial::{Socket, SocketError},
         event::{Action, Event},
-        socket::{self, Socket},
     },
     market::{FeedSymbol, Now, Reason},
 };
 use futures_util::SinkExt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+use tokio_tungstenite::tungstenite::Message as Frame;
 
 impl<S: Sink> Connection<S> {
-    pub(super) fn failed(&mut self, error: &Error) -> Event {
+    pub(super) fn failed(&mut self, error: &SocketError) -> Event {
         self.reporter.explain(Some(&error.to_string()));
-        self.denied = socket::denied(error);
-        Event::Disconnected { reason: socket::disconnect_reason(error), retry_after: socket::retry_after(error) }
+        self.denied = error.denied();
+        Event::Disconnected { reason: error.reason(), retry_after: error.retry_after(SystemTime::now()) }
     }
 
     /// Does what the session asks for; returns what came of it, where that is known at once.
@@ -51,17 +51,20 @@ impl<S: Sink> Connection<S> {
         self.attempt = Some(Box::pin(async move { dialer.open(&url).await }));
     }
 
-    pub(super) fn opened(&mut self, opened: Result<Socket, Error>) -> Event {
+    pub(super) fn opened(&mut self, opened: Result<Socket, SocketError>) -> Event {
         self.attempt = None;
         let result = if opened.is_ok() { ConnectResult::Connected } else { ConnectResult::Failed };
         self.counters.connect(result);
         match opened {
             Ok(socket) => {
-                self.reporter.connected(self.venue.url());
+                self.reporter.connected(self.venue.url(), &self.dialer.tried());
                 self.socket = Some(socket);
                 Event::Connected(self.venue.open())
             }
-            Err(error) => self.failed(&error),
+            Err(error) => {
+                self.reporter.tried(self.dialer.tried());
+                self.failed(&error)
+            }
         }
     }
 
@@ -69,7 +72,7 @@ impl<S: Sink> Connection<S> {
         let socket = self.socket.as_mut()?;
         match timeout(self.timing.send, socket.send(frame)).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(self.failed(&error)),
+            Ok(Err(error)) => Some(self.failed(&error.into())),
             Err(_) => Some(Event::Disconnected { reason: DisconnectReason::Stuck, retry_after: None }),
         }
     }
@@ -123,6 +126,8 @@ impl<S: Sink> Connection<S> {
         self.counters.disconnected(reason);
         if self.attempt.take().is_some() {
             self.counters.connect(ConnectResult::Failed); // it took too long
+            self.reporter.explain(Some(&self.dialer.waits_for()));
+            self.reporter.tried(self.dialer.tried());
         }
         self.mark_outage(reason, now);
         self.reporter.left(reason, retry_in, now);

@@ -48,7 +48,7 @@ impl<S: Sink> Connection<S> {
                 self.reporter.explain(why.as_deref());
                 Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None }
             }
-            Some(Err(error)) => self.failed(&error),
+            Some(Err(error)) => self.failed(&error.into()),
             None => Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None },
         };
         if self.events.is_empty() {

@@ -10,12 +10,12 @@ mod frames;
 use super::{
     FeedMetrics, Sink, Timing,
     counters::FeedCounters,
+    dial::{Dialer, Dialing, Socket, SocketError},
     event::Event,
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
     reporter::Reporter,
     session::Session,
-    socket::{Dialer, Socket},
     status::StatusWriter,
 };
 use crate::{
@@ -35,7 +35,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
 /// Opens a socket. The session's deadline bounds it.
-type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Error>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
 
 /// The task of one connection of a feed.
 pub(super) struct Connection<S> {
@@ -68,7 +68,7 @@ enum Input {
     Due,
     Hours,
     Publish,
-    Opened(Box<Result<Socket, Error>>),
+    Opened(Box<Result<Socket, SocketError>>),
     Frame(Option<Result<Frame, Error>>),
 }
 
@@ -83,6 +83,7 @@ pub(super) struct ConnectionSetup {
     pub(super) mute_after: Option<Duration>,
     pub(super) symbols: usize,
     pub(super) timing: Timing,
+    pub(super) dialing: Dialing,
     pub(super) message_bytes_max: usize,
     pub(super) pacer: ConnectPacer,
     /// The place of the connection among those of its feed.
@@ -114,7 +115,7 @@ impl<S: Sink> Connection<S> {
             closed: false,
             denied: None,
             symbols: setup.symbols,
-            dialer: Dialer::new(setup.message_bytes_max),
+            dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
             attempt: None,
             socket: None,
             batch: Batch::default(),

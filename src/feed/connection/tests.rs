@@ -98,6 +98,7 @@ impl Rig {
             mute_after: None,
             symbols: 2,
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
+            dialing: Dialing::new(),
             message_bytes_max: 1 << 20,
             pacer: ConnectPacer::new(Duration::ZERO),
             place: 0,

@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Command},
+    time::Duration,
 };
 use tokio_tungstenite::tungstenite::Message;
 
@@ -49,7 +50,7 @@ async fn open(dialer: &Dialer, url: &str) -> Socket {
         loop {
             match dialer.open(url).await {
                 // Until the server listens.
-                Err(Error::Io(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(SocketError::Unreachable { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
                 opened => return opened.unwrap(),
             }
         }
@@ -89,7 +90,7 @@ async fn a_feeds_websocket_fails_none_of_autobahns_cases() {
     command.args(SECTIONS.iter().flat_map(|section| ["-i", section]));
     let mut fuzzer = Fuzzer(command.arg(free.to_string()).spawn().unwrap());
 
-    let mut dialer = Dialer::new(MESSAGE_BYTES_MAX);
+    let mut dialer = Dialer::new(Dialing::new(), MESSAGE_BYTES_MAX);
     dialer.websocket = dialer.websocket.max_write_buffer_size(ECHO_BYTES_MAX);
     let count = echo(open(&dialer, &format!("ws://{free}/getCaseCount")).await).await;
     let count: usize = count.parse().unwrap();

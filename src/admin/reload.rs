@@ -1,0 +1,84 @@
+//! `POST /reload`: reads the configuration again, as `SIGHUP` does, and answers with what changed.
+
+use crate::{
+    config::{Change, ReloadError, Reloaded},
+    server::{Problem, Request, Response, json},
+};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use serde_json::{Value, json as value};
+use std::sync::Arc;
+
+/// Browsers add it to every request and no page can remove it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Reloads the configuration: in a gateway its reloader.
+pub trait Reload: Send + Sync {
+    /// Reads the configuration again, and applies all of it or nothing.
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ReloadError>>;
+}
+
+/// Answers a request for a reload.
+pub(super) async fn reload(reload: Arc<dyn Reload>, request: Request) -> Result<Response, Problem> {
+    if is_of_a_page(&request.headers) {
+        return Err(Problem {
+            status: StatusCode::FORBIDDEN,
+            kind: "of-a-page",
+            title: "Not for web pages",
+            detail: "A web page must not reload the configuration. Send the request from a terminal, without `Origin`."
+                .to_owned(),
+            header: None,
+        });
+    }
+    match reload.reload().await {
+        Ok(report) => Ok(json(document(&report).to_string())),
+        Err(error) => Err(problem(&error)),
+    }
+}
+
+/// Whether a page of a site may have caused the request.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let sites = headers.get_all(SEC_FETCH_SITE);
+    headers.contains_key(header::ORIGIN) || sites.iter().any(|site| site != "none")
+}
+
+fn document(report: &Reloaded) -> Value {
+    let list = |changes: &[Change]| -> Vec<Value> {
+        changes.iter().map(|change| value!({"key": change.key, "from": change.from, "to": change.to})).collect()
+    };
+    value!({"changed": list(&report.changed), "at_restart": list(&report.at_restart)})
+}
+
+fn problem(error: &ReloadError) -> Problem {
+    let (status, kind, title) = match error {
+        ReloadError::WithoutFile => (StatusCode::CONFLICT, "no-file", "Nothing to reload"),
+        ReloadError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", "Wrong configuration"),
+        ReloadError::Slow(_) | ReloadError::Thread(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not-read", "The configuration cannot be read for now")
+        }
+    };
+    Problem { status, kind, title, detail: error.to_string(), header: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_a_request_that_no_page_can_send_reloads() {
+        for (name, value, of_a_page) in [
+            ("accept", "*/*", false),
+            ("sec-fetch-site", "none", false),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "same-site", true),
+            ("sec-fetch-site", "cross-site", true),
+            ("sec-fetch-site", "", true),
+            ("origin", "null", true),
+            ("origin", "http://localhost:8081", true),
+        ] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(is_of_a_page(&headers), of_a_page, "{name}: {value}");
+        }
+    }
+}

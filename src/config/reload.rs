@@ -1,0 +1,156 @@
+//! What a reload changes: the keys that apply at once, and those that wait for a restart.
+
+use super::{Applies, Config, ConfigError, Feed, keys::KEYS, print::value, setting::Key};
+use std::{io, time::Duration};
+
+/// When the feeds of a changed file count.
+const FEEDS_APPLY: Applies = Applies::Restart;
+
+/// A key whose value differs. The values are written as in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// `server.hosts`, or `feed.us-stocks`.
+    pub key: String,
+    /// The value in force.
+    pub from: String,
+    /// The value in the file, or in what overrides it.
+    pub to: String,
+}
+
+/// What a reload has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// The keys whose new values are in force.
+    pub changed: Vec<Change>,
+    /// The keys whose new values wait for a restart.
+    pub at_restart: Vec<Change>,
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The gateway was started without a file.
+    #[error("the gateway was started without a configuration file, so a reload reads nothing; start it with --config")]
+    WithoutFile,
+    /// The file is wrong.
+    #[error(transparent)]
+    Rejected(#[from] ConfigError),
+    /// The system does not give the file in time.
+    #[error("reading the configuration takes longer than {}; try again later", super::show_duration(*.0))]
+    Slow(Duration),
+    /// The system refuses a thread.
+    #[error("the system refuses a thread to read the configuration: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The settings after a reload, and what it changed. A key that waits for a restart keeps its value, so it is reported
+/// at each reload until then.
+pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
+    let mut next = running.clone();
+    let mut running = running.clone();
+    let mut report = Reloaded::default();
+    for key in KEYS {
+        let from = value(&key.setting, &mut running);
+        let to = value(&key.setting, &mut loaded);
+        if from == to {
+            continue;
+        }
+        let change = Change { key: name(key), from, to };
+        match key.applies {
+            Applies::Reload => {
+                key.setting.copy(&mut loaded, &mut next);
+                report.changed.push(change);
+            }
+            Applies::Restart => report.at_restart.push(change),
+        }
+    }
+    match FEEDS_APPLY {
+        Applies::Reload => report.changed.extend(feed_changes(&running.feeds, &loaded.feeds)),
+        Applies::Restart => report.at_restart.extend(feed_changes(&running.feeds, &loaded.feeds)),
+    }
+    (next, report)
+}
+
+/// The name of a key with its table.
+pub(super) fn name(key: &Key) -> String {
+    format!("{}.{}", key.section, key.name)
+}
+
+/// The feeds that differ. Their values are not shown: a feed has too many, and keys among them.
+fn feed_changes(running: &[Feed], loaded: &[Feed]) -> Vec<Change> {
+    let find = |feeds: &[Feed], name: &str| feeds.iter().position(|feed| feed.name == name);
+    let change = |name: &str, from: &str, to: &str| Change {
+        key: format!("feed.{name}"),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let mut changes = Vec::new();
+    for feed in running {
+        match find(loaded, &feed.name) {
+            None => changes.push(change(&feed.name, "a feed", "removed")),
+            Some(place) if loaded[place] != *feed => changes.push(change(&feed.name, "a feed", "changed")),
+            Some(_) => {}
+        }
+    }
+    let added = loaded.iter().filter(|feed| find(running, &feed.name).is_none());
+    changes.extend(added.map(|feed| change(&feed.name, "", "added")));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(changes: &[Change]) -> Vec<&str> {
+        changes.iter().map(|change| change.key.as_str()).collect()
+    }
+
+    #[test]
+    fn a_reload_applies_what_it_can_and_names_what_waits_for_a_restart() {
+        let running = Config::default();
+        let mut loaded = running.clone();
+        loaded.server.hosts = vec!["a.example".to_owned()];
+        loaded.server.log = "debug".parse().unwrap();
+        loaded.server.listen = "127.0.0.1:1".parse().unwrap();
+        loaded.fanout.ring = 16;
+        loaded.limits.head_bytes = 8 << 10;
+        let (next, report) = reload(&running, loaded.clone());
+        assert_eq!(keys(&report.changed), ["server.hosts", "server.log", "limits.head_bytes"]);
+        assert_eq!(keys(&report.at_restart), ["server.listen", "fanout.ring"]);
+        assert_eq!((report.changed[0].from.as_str(), report.changed[0].to.as_str()), ("[]", "[\"a.example\"]"));
+        assert_eq!((next.server.listen, next.fanout.ring), (running.server.listen, running.fanout.ring));
+        assert_eq!((next.server.hosts.len(), next.limits.head_bytes), (1, 8 << 10));
+        let (_, again) = reload(&next, loaded);
+        assert!(again.changed.is_empty());
+        assert_eq!(keys(&again.at_restart), ["server.listen", "fanout.ring"]);
+    }
+
+    #[test]
+    fn feeds_that_differ_wait_for_a_restart() {
+        let feed = |name: &str, symbols: usize| {
+            let mut feed = super::super::feeds::default_feed();
+            feed.name = name.to_owned();
+            feed.symbols.truncate(symbols);
+            feed
+        };
+        let running = Config { feeds: vec![feed("a", 2), feed("b", 2), feed("c", 2)], ..Config::default() };
+        let loaded = Config { feeds: vec![feed("c", 2), feed("a", 1), feed("d", 1)], ..Config::default() };
+        let (next, report) = reload(&running, loaded);
+        assert_eq!(keys(&report.at_restart), ["feed.a", "feed.b", "feed.d"]);
+        assert!(report.changed.is_empty() && next.feeds == running.feeds);
+    }
+
+    #[test]
+    fn each_key_is_copied_whole_or_not_at_all() {
+        for key in KEYS {
+            let mut changed = Config::default();
+            let mut defaults = Config::default();
+            // Any other value of its kind will do.
+            key.setting.disturb(&mut changed);
+            let (mut next, report) = reload(&defaults.clone(), changed.clone());
+            let expected = if key.applies == Applies::Reload { &mut changed } else { &mut defaults };
+            assert_eq!(value(&key.setting, &mut next), value(&key.setting, expected), "{}", name(key));
+            assert_eq!(report.changed.len() + report.at_restart.len(), 1, "{}", name(key));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a key of the file is: its kind, with default, range and field, and when a changed value counts.
+
+use super::{Config, error::Wrong};
+use crate::telemetry::LogFilter;
+use ipnet::IpNet;
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+
+/// One key of the file.
+#[derive(Debug)]
+pub struct Key {
+    /// Its table: `server`, `fanout` or `limits`.
+    pub section: &'static str,
+    /// Its name in the table.
+    pub name: &'static str,
+    /// Its kind, default, range and field.
+    pub setting: Setting,
+    /// When a changed value counts.
+    pub applies: Applies,
+    /// The reason for the default and the range.
+    pub reason: &'static str,
+}
+
+/// When a changed value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// At a reload.
+    Reload,
+    /// At the next start: what it sizes or binds is made once.
+    Restart,
+}
+
+/// The kind of a key. `field` is the place in a [`Config`] that it sets.
+#[derive(Debug)]
+pub enum Setting {
+    /// An IP address and a port.
+    Address {
+        /// Without the key.
+        default: SocketAddr,
+        /// The field.
+        field: fn(&mut Config) -> &mut SocketAddr,
+    },
+    /// A list of strings.
+    Strings {
+        /// Without the key.
+        default: &'static [&'static str],
+        /// The most entries.
+        max: usize,
+        /// Reads one entry.
+        #[doc(hidden)]
+        read: Read,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<String>,
+    },
+    /// A list of IP addresses and networks. Without the key it is empty.
+    Nets {
+        /// The most entries.
+        max: usize,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<IpNet>,
+    },
+    /// A duration, written with its unit.
+    Duration {
+        /// Without the key.
+        default: Duration,
+        /// What is accepted.
+        range: RangeInclusive<Duration>,
+        /// The field.
+        field: fn(&mut Config) -> &mut Duration,
+    },
+    /// A duration, or `"auto"`, which is the default.
+    DurationOrAuto {
+        /// What is accepted.
+        range: RangeInclusive<Duration>,
+        /// The field; `None` is `"auto"`.
+        field: fn(&mut Config) -> &mut Option<Duration>,
+    },
+    /// A whole number.
+    Count {
+        /// Without the key.
+        default: usize,
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field.
+        field: fn(&mut Config) -> &mut usize,
+    },
+    /// A size in bytes, as a number or with its unit.
+    Bytes {
+        /// Without the key.
+        default: usize,
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field.
+        field: fn(&mut Config) -> &mut usize,
+    },
+    /// A size in bytes, or `"auto"`, which is the default.
+    BytesOrAuto {
+        /// What is accepted.
+        range: RangeInclusive<usize>,
+        /// The field; `None` is `"auto"`.
+        field: fn(&mut Config) -> &mut Option<usize>,
+    },
+    /// Which lines are logged. Without the key it is `info`.
+    Log {
+        /// The field.
+        field: fn(&mut Config) -> &mut LogFilter,
+    },
+}
+
+/// Reads one entry of a list of strings.
+#[derive(Debug, Clone, Copy)]
+pub struct Read(pub(super) fn(&str) -> Result<String, Wrong>);
+
+impl Setting {
+    /// Takes the value of another configuration.
+    pub(super) fn copy(&self, from: &mut Config, to: &mut Config) {
+        match self {
+            Self::Address { field, .. } => *field(to) = *field(from),
+            Self::Strings { field, .. } => field(to).clone_from(field(from)),
+            Self::Nets { field, .. } => field(to).clone_from(field(from)),
+            Self::Duration { field, .. } => *field(to) = *field(from),
+            Self::DurationOrAuto { field, .. } => *field(to) = *field(from),
+            Self::BytesOrAuto { field, .. } => *field(to) = *field(from),
+            Self::Count { field, .. } | Self::Bytes { field, .. } => *field(to) = *field(from),
+            Self::Log { field } => field(to).clone_from(field(from)),
+        }
+    }
+
+    /// Sets its field to the default.
+    pub(super) fn reset(&self, config: &mut Config) {
+        match self {
+            Self::Address { default, field } => *field(config) = *default,
+            Self::Strings { default, field, .. } => {
+                *field(config) = default.iter().map(|&text| text.to_owned()).collect()
+            }
+            Self::Nets { field, .. } => field(config).clear(),
+            Self::Log { field } => *field(config) = LogFilter::default(),
+            Self::Duration { default, field, .. } => *field(config) = *default,
+            Self::DurationOrAuto { field, .. } => *field(config) = None,
+            Self::BytesOrAuto { field, .. } => *field(config) = None,
+            Self::Count { default, field, .. } | Self::Bytes { default, field, .. } => *field(config) = *default,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Setting {
+    /// Sets its field to a value that is not the default.
+    pub(super) fn disturb(&self, config: &mut Config) {
+        match self {
+            Self::Address { field, .. } => field(config).set_port(1),
+            Self::Strings { field, .. } => field(config).push("other".to_owned()),
+            Self::Nets { field, .. } => field(config).push("127.0.0.1/32".parse().unwrap()),
+            Self::Duration { field, .. } => *field(config) += Duration::from_secs(1),
+            Self::DurationOrAuto { field, .. } => *field(config) = Some(Duration::from_secs(1)),
+            Self::BytesOrAuto { field, .. } => *field(config) = Some(1),
+            Self::Count { field, .. } | Self::Bytes { field, .. } => *field(config) += 1,
+            Self::Log { field } => *field(config) = "off".parse().unwrap(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Why a websocket did not open, or ended.
+
+use super::{retry_after::retry_after, tls};
+use crate::{feed::DisconnectReason, market::Reason};
+use std::{
+    fmt, io,
+    time::{Duration, SystemTime},
+};
+use tokio_tungstenite::tungstenite::{
+    Error,
+    error::{CapacityError, ProtocolError},
+    http::StatusCode,
+};
+
+/// Why a websocket did not open, or ended.
+#[derive(Debug)]
+pub(in crate::feed) enum SocketError {
+    /// The name of a host could not be looked up.
+    LookUp { host: String, error: io::Error },
+    /// None of the addresses accepts a connection.
+    Unreachable { host: String },
+    /// The venue redirects to where a feed does not follow, and why it does not.
+    Redirect { to: String, why: &'static str },
+    /// The websocket, its TLS or its handshake failed.
+    Websocket(Error),
+}
+
+impl From<Error> for SocketError {
+    fn from(error: Error) -> Self {
+        Self::Websocket(error)
+    }
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LookUp { host, error } => write!(f, "the look-up of {host} failed: {error}"),
+            Self::Unreachable { host } => write!(f, "no address of {host} accepts a connection"),
+            Self::Redirect { to, why } => {
+                write!(f, "the venue redirects to {to}, which {why}; if it is right, set it as `url`")
+            }
+            Self::Websocket(error) => match tls_error(error) {
+                Some(cause) => f.write_str(&tls::explain(cause)),
+                None => write!(f, "{error}"),
+            },
+        }
+    }
+}
+
+impl SocketError {
+    /// The reason that is counted.
+    pub(in crate::feed) fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::LookUp { .. } | Self::Unreachable { .. } => DisconnectReason::Io,
+            Self::Redirect { .. } => DisconnectReason::Http,
+            Self::Websocket(error) => disconnect_reason(error),
+        }
+    }
+
+    /// Why the venue denies access, if its answer to the handshake says so.
+    pub(in crate::feed) fn denied(&self) -> Option<Reason> {
+        match self {
+            Self::Websocket(error) => denied(error),
+            _ => None,
+        }
+    }
+
+    /// The wait that a refused handshake asks for.
+    pub(in crate::feed) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        match self {
+            Self::Websocket(Error::Http(response)) => retry_after(response.headers(), now),
+            _ => None,
+        }
+    }
+}
+
+fn tls_error(error: &Error) -> Option<&rustls::Error> {
+    let Error::Io(cause) = error else { return None };
+    cause.get_ref()?.downcast_ref()
+}
+
+fn disconnect_reason(error: &Error) -> DisconnectReason {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => DisconnectReason::Closed,
+        Error::Io(_) if tls_error(error).is_some() => DisconnectReason::Tls,
+        Error::Io(_) | Error::Url(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            DisconnectReason::Io
+        }
+        Error::Tls(_) => DisconnectReason::Tls,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => DisconnectReason::Oversize,
+        Error::Http(_) if denied(error).is_some() => DisconnectReason::Denied,
+        Error::Http(_) => DisconnectReason::Http,
+        Error::WriteBufferFull(_) => DisconnectReason::Stuck,
+        Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt | Error::HttpFormat(_) => {
+            DisconnectReason::Protocol
+        }
+    }
+}
+
+fn denied(error: &Error) -> Option<Reason> {
+    let Error::Http(response) = error else { return None };
+    match response.status() {
+        StatusCode::UNAUTHORIZED => Some(Reason::Unauthorized),
+        StatusCode::FORBIDDEN => Some(Reason::NotEntitled),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_tungstenite::tungstenite::{Message, http::Response};
+
+    fn refused(status: u16) -> Error {
+        Error::Http(Box::new(Response::builder().status(status).body(None).unwrap()))
+    }
+
+    #[test]
+    fn rule_9_each_error_has_its_reason() {
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        for (error, reason) in [
+            (Error::ConnectionClosed, DisconnectReason::Closed),
+            (Error::Io(io::ErrorKind::ConnectionRefused.into()), DisconnectReason::Io),
+            (Error::Io(io::Error::new(io::ErrorKind::InvalidData, untrusted)), DisconnectReason::Tls),
+            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), DisconnectReason::Io),
+            (Error::Protocol(ProtocolError::NonZeroReservedBits), DisconnectReason::Protocol),
+            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), DisconnectReason::Oversize),
+            (Error::Capacity(CapacityError::TooManyHeaders), DisconnectReason::Protocol),
+            (Error::WriteBufferFull(Box::new(Message::text(""))), DisconnectReason::Stuck),
+            (Error::Utf8(String::new()), DisconnectReason::Protocol),
+            (refused(503), DisconnectReason::Http),
+            (refused(401), DisconnectReason::Denied),
+            (refused(403), DisconnectReason::Denied),
+        ] {
+            assert_eq!(disconnect_reason(&error), reason, "{error}");
+        }
+    }
+}
