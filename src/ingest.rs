@@ -5,7 +5,7 @@ use crate::{
     cache::{Published, SymbolState},
     fanout::Announcer,
     feed::Sink,
-    market::{FeedSymbol, Now, Reason, Update},
+    market::{FeedSymbol, Now, Parts, Reason, State, Update},
     telemetry::CacheMetrics,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -60,6 +60,19 @@ impl Sink for Ingest {
 
     fn outage(&mut self, reason: Reason, now: Now) {
         self.set_each(|_, state| state.outage(reason, now));
+    }
+
+    fn mute(&mut self, parts: Parts, now: Now) {
+        self.set_each(|_, state| state.mark_stale(parts, Reason::Mute, now));
+    }
+
+    fn is_halted(&self) -> bool {
+        let mut states = self.symbols.iter().map(|state| state.newest().snapshot.state());
+        let mut is_any_halted = false;
+        states.all(|state| {
+            is_any_halted |= state == State::Halted;
+            matches!(state, State::Halted | State::Refused)
+        }) && is_any_halted
     }
 
     fn closed(&mut self, closed: bool, now: Now) {

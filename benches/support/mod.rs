@@ -184,6 +184,7 @@ impl Fanout {
         for index in 0..streams {
             let stream = NewStream {
                 name: StreamName::new(index as u64),
+                client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
                 head: ResponseHead::default(),
                 hello: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
                 symbols: states.clone().into(),

@@ -1,12 +1,9 @@
 //! Streams that were rejected: counted and logged, by reason.
 
-use crate::{
-    limits::ClientAddress,
-    telemetry::{
-        SharedLogLimit,
-        catalog::STREAMS_REJECTED,
-        labels::{Label, labels},
-    },
+use crate::telemetry::{
+    ClientName, SharedLogLimit,
+    catalog::STREAMS_REJECTED,
+    labels::{Label, labels},
 };
 use std::{
     io,
@@ -58,9 +55,10 @@ impl Rejections {
     }
 
     /// A stream was not admitted.
-    pub(super) fn note(&self, reason: Rejection, client: ClientAddress) {
+    pub(super) fn note(&self, reason: Rejection, client: &ClientName) {
         if let Some(held_back) = self.count(reason) {
-            tracing::warn!(%reason, limit = reason.limit(), %client, held_back, "rejected a stream");
+            let limit = reason.limit();
+            tracing::warn!(%reason, limit, client = %client.address, client_id = client.id(), held_back, "rejected a stream");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams},
+    telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
 use std::sync::{
@@ -84,12 +85,12 @@ impl<I: 'static> Streams for ClientStreams<I> {
     }
 
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
-    fn admit(&self, request: StreamRequest, client: ClientAddress, mut head: Response) -> Outcome<NewStream> {
+    fn admit(&self, request: StreamRequest, client: ClientName, mut head: Response) -> Outcome<NewStream> {
         let config = self.live.current();
-        let permit = match self.permit(client, request.selection.known.len(), &config.limits) {
+        let permit = match self.permit(client.address.into(), request.selection.known.len(), &config.limits) {
             Ok(permit) => permit,
             Err(reason) => {
-                self.rejections.note(reason, client);
+                self.rejections.note(reason, &client);
                 *head.body_mut() = busy_bytes().into();
                 return Outcome::InsteadOfStream(head);
             }
@@ -99,6 +100,7 @@ impl<I: 'static> Streams for ClientStreams<I> {
         let now = Now::read();
         Outcome::Stream(NewStream {
             name,
+            client,
             head: response_head(head.headers(), now.unix),
             hello: hello_block(name, &selection, self.epoch, now),
             symbols: selection.known.into_boxed_slice(),

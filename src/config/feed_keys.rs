@@ -14,7 +14,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 10] = [
+const COMMON: [&str; 11] = [
     "name",
     "venue",
     "url",
@@ -25,6 +25,7 @@ const COMMON: [&str; 10] = [
     "hours",
     "closed_days",
     "mute_after",
+    "part_mute_after",
 ];
 
 /// The names of all keys of `[[feed]]`, in the order of the documentation.
@@ -82,6 +83,7 @@ fn example(name: &str) -> String {
         "connections_max" => "1".to_owned(),
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
+        "part_mute_after" => "\"1m\"".to_owned(),
         _ => "\"30s\"".to_owned(),
     }
 }
@@ -107,9 +109,13 @@ fn about(name: &str) -> String {
              hours, symbols are closed, and silence is not an outage. Default: the venue's."
         }
         "closed_days" => "Days without trading that its hours do not know.",
+        "mute_after" => {
+            "From 1s to 1day. After a longer silence within its hours its symbols are stale, even if the connection answers \
+             pings, unless all are halted. Default: 30s; 2m for fewer than 20 symbols; 5m where the venue sends heartbeats."
+        }
         _ => {
-            "From 1s to 1day. A longer silence within its hours is an outage, even if the connection answers pings. Default: \
-             the venue's."
+            "From 1s to 1day. If trades, quotes or statistics stop for longer while others of the connection flow, that part is \
+             stale for its symbols. Default: off."
         }
     };
     text.to_owned()

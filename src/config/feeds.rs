@@ -89,7 +89,8 @@ fn read_feed(
     let url = fields.get("url").map(read_url);
     let options = read_options(fields, venue)?;
     let schedule = times::read_schedule(fields, venue)?;
-    let mute_after = times::read_mute_after(fields)?;
+    let mute_after = times::read_silence("mute_after", fields)?;
+    let part_mute_after = times::read_silence("part_mute_after", fields)?;
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = connections_max.transpose()?.unwrap_or_else(|| connections_default(venue));
     let symbols = symbols::read(fields.get("symbols"), venue, table.clone())?;
@@ -107,6 +108,7 @@ fn read_feed(
         options,
         schedule,
         mute_after,
+        part_mute_after,
         credentials,
     })
 }

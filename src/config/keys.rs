@@ -63,6 +63,14 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "server",
+        name: "client_id_header",
+        setting: Setting::HeaderName { field: |config| &mut config.server.client_id_header },
+        applies: Applies::Reload,
+        reason: "none: operators see its value beside a client's address, in logs and on the debug pages; it decides \
+                 nothing, and a client can forge it unless trusted_proxies is set",
+    },
+    Key {
+        section: "server",
         name: "heartbeat",
         setting: time(secs(15), secs(5)..=secs(60), |config| &mut config.server.heartbeat),
         applies: Applies::Reload,
@@ -221,6 +229,7 @@ impl Default for Config {
                 hosts: Vec::new(),
                 cors_origins: Vec::new(),
                 trusted_proxies: Vec::new(),
+                client_id_header: None,
                 heartbeat: Duration::ZERO,
                 drain: Duration::ZERO,
                 log: LogFilter::default(),

@@ -38,6 +38,7 @@ use crate::{
     telemetry::LogFilter,
     venue::{Credentials, ListedSymbol, Options, Spec},
 };
+use http::HeaderName;
 use ipnet::IpNet;
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
@@ -67,6 +68,8 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header that carries a client's id for operators, if there is one.
+    pub client_id_header: Option<HeaderName>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
     /// Over how long streams are ended on SIGTERM.
@@ -92,8 +95,10 @@ pub struct Feed {
     pub options: Options,
     /// When it trades.
     pub schedule: Schedule,
-    /// The longest silence within its hours, instead of the venue's own limit.
+    /// The longest silence within its hours, instead of the default for its venue and its list.
     pub mute_after: Option<Duration>,
+    /// The longest silence of one part of the data while another flows. `None` turns it off.
+    pub part_mute_after: Option<Duration>,
     /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
@@ -110,8 +115,14 @@ impl Feed {
             options: Options::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            part_mute_after: None,
             credentials: None,
         }
+    }
+
+    /// The longest silence within its hours.
+    pub fn mute_limit(&self) -> Duration {
+        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.venue, self.symbols.len()))
     }
 
     /// The number of connections: as many as the symbols need.

@@ -1,7 +1,7 @@
 //! The strings with a form in `[server]` and `[[feed]]`: hosts, origins, networks, feed names, addresses of venues.
 
 use super::error::{Wrong, shown};
-use http::Uri;
+use http::{HeaderName, Uri, header};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -9,6 +9,8 @@ use std::net::IpAddr;
 const HOST_LENGTH_MAX: usize = 253;
 /// The longest name of a feed: it is a label of metrics.
 const FEED_NAME_LENGTH_MAX: usize = 32;
+/// The longest name of a header that is configured.
+const HEADER_LENGTH_MAX: usize = 64;
 /// The longest address of a venue.
 const URL_LENGTH_MAX: usize = 2048;
 
@@ -79,6 +81,20 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
     let name = &name_of_origin(name)?;
     let name_ok = host(name).is_ok() || name.parse::<std::net::Ipv6Addr>().is_ok() || is_bracketed_v6(name);
     if scheme_ok && port_ok && name_ok { Ok(lower) } else { Err(example()) }
+}
+
+/// The name of a header that may be shown to operators.
+pub(super) fn header(text: &str) -> Result<HeaderName, Wrong> {
+    let name = HeaderName::try_from(text).ok().filter(|name| name.as_str().len() <= HEADER_LENGTH_MAX);
+    let name = name.ok_or_else(|| {
+        Wrong::new(format!("`{}` is not the name of a header", shown(text)))
+            .help("write the name alone, such as \"x-client-id\"")
+    })?;
+    if [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(&name) {
+        return Err(Wrong::new(format!("`{name}` carries secrets, which must not appear in logs"))
+            .help("let a proxy write the client's name into a header of its own, such as \"x-client-id\""));
+    }
+    Ok(name)
 }
 
 /// The name of an origin; for `*.example.com` the part behind the `*`.

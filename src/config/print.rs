@@ -71,6 +71,7 @@ fn what(setting: &Setting) -> String {
         Setting::Nets { max, .. } => {
             format!("At most {max} IP addresses and networks, such as \"10.0.0.0/8\"")
         }
+        Setting::HeaderName { .. } => "The name of a header, or \"\" for none".to_owned(),
         Setting::Duration { range, .. } => {
             format!("A duration from {} to {}", show_duration(*range.start()), show_duration(*range.end()))
         }
@@ -100,6 +101,7 @@ pub(super) fn value(setting: &Setting, config: &mut Config) -> String {
         Setting::Address { field, .. } => quoted(field(config)),
         Setting::Log { field } => quoted(field(config)),
         Setting::Strings { field, .. } => format!("{:?}", field(config)),
+        Setting::HeaderName { field } => quoted(&field(config).as_ref().map_or("", |name| name.as_str())),
         Setting::Nets { field, .. } => {
             format!("{:?}", field(config).iter().map(ToString::to_string).collect::<Vec<_>>())
         }

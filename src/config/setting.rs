@@ -2,6 +2,7 @@
 
 use super::{Config, error::Wrong};
 use crate::telemetry::LogFilter;
+use http::HeaderName;
 use ipnet::IpNet;
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
@@ -57,6 +58,11 @@ pub enum Setting {
         max: usize,
         /// The field.
         field: fn(&mut Config) -> &mut Vec<IpNet>,
+    },
+    /// The name of a header. Without the key there is none.
+    HeaderName {
+        /// The field; `None` is `""`.
+        field: fn(&mut Config) -> &mut Option<HeaderName>,
     },
     /// A duration, written with its unit.
     Duration {
@@ -117,6 +123,7 @@ impl Setting {
             Self::Address { field, .. } => *field(to) = *field(from),
             Self::Strings { field, .. } => field(to).clone_from(field(from)),
             Self::Nets { field, .. } => field(to).clone_from(field(from)),
+            Self::HeaderName { field } => field(to).clone_from(field(from)),
             Self::Duration { field, .. } => *field(to) = *field(from),
             Self::DurationOrAuto { field, .. } => *field(to) = *field(from),
             Self::BytesOrAuto { field, .. } => *field(to) = *field(from),
@@ -133,6 +140,7 @@ impl Setting {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
             Self::Nets { field, .. } => field(config).clear(),
+            Self::HeaderName { field } => *field(config) = None,
             Self::Log { field } => *field(config) = LogFilter::default(),
             Self::Duration { default, field, .. } => *field(config) = *default,
             Self::DurationOrAuto { field, .. } => *field(config) = None,
@@ -150,6 +158,7 @@ impl Setting {
             Self::Address { field, .. } => field(config).set_port(1),
             Self::Strings { field, .. } => field(config).push("other".to_owned()),
             Self::Nets { field, .. } => field(config).push("127.0.0.1/32".parse().unwrap()),
+            Self::HeaderName { field } => *field(config) = Some(HeaderName::from_static("x-client-id")),
             Self::Duration { field, .. } => *field(config) += Duration::from_secs(1),
             Self::DurationOrAuto { field, .. } => *field(config) = Some(Duration::from_secs(1)),
             Self::BytesOrAuto { field, .. } => *field(config) = Some(1),

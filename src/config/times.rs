@@ -1,4 +1,5 @@
-//! `hours`, `closed_days` and `mute_after` of `[[feed]]`: when a feed trades, and how long it may be silent.
+//! `hours`, `closed_days`, `mute_after` and `part_mute_after` of `[[feed]]`: when a feed trades, and how long it may be
+//! silent.
 
 use super::{
     error::{Wrong, shown},
@@ -18,8 +19,16 @@ use toml::{
 
 /// The most closed days of a feed: a year of them.
 pub const CLOSED_DAYS_MAX: usize = 366;
-/// The range of `mute_after`: less is a pause between trades, more would never find an outage.
+/// The range of `mute_after` and `part_mute_after`: less is a pause between trades, more would never find an outage.
 pub const MUTE_AFTER_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+
+/// Without data for so long, a list of many symbols is mute in any market.
+const MUTE_AFTER: Duration = Duration::from_secs(30);
+/// Fewer symbols than this may all be quiet for a while.
+const SHORT_LIST: usize = 20;
+const MUTE_AFTER_SHORT_LIST: Duration = Duration::from_secs(120);
+/// Heartbeats show a dead connection sooner, so that the silence of a quiet market need not be taken for one.
+const MUTE_AFTER_WITH_HEARTBEATS: Duration = Duration::from_secs(300);
 
 /// Reads when the feed trades.
 pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedule, Wrong> {
@@ -63,16 +72,30 @@ fn read_hours(value: &Spanned<DeValue<'_>>) -> Result<Hours, Wrong> {
     })
 }
 
-/// Reads the longest silence, if the file sets one.
-pub(super) fn read_mute_after(fields: &DeTable<'_>) -> Result<Option<Duration>, Wrong> {
-    let Some(value) = fields.get("mute_after") else { return Ok(None) };
-    let duration = units::parse_duration(text("mute_after", value, "30s")?).map_err(|wrong| wrong.at(value.span()))?;
+/// The longest silence of a feed that does not set one.
+pub(super) fn mute_after_default(venue: &Spec, symbols: usize) -> Duration {
+    if venue.heartbeats {
+        MUTE_AFTER_WITH_HEARTBEATS
+    } else if symbols < SHORT_LIST {
+        MUTE_AFTER_SHORT_LIST
+    } else {
+        MUTE_AFTER
+    }
+}
+
+/// Reads the longest silence, of all data or of one part, if the file sets one.
+pub(super) fn read_silence(key: &str, fields: &DeTable<'_>) -> Result<Option<Duration>, Wrong> {
+    let Some(value) = fields.get(key) else { return Ok(None) };
+    let duration = units::parse_duration(text(key, value, "30s")?).map_err(|wrong| wrong.at(value.span()))?;
     if MUTE_AFTER_RANGE.contains(&duration) {
         return Ok(Some(duration));
     }
     let min = units::show_duration(*MUTE_AFTER_RANGE.start());
     let max = units::show_duration(*MUTE_AFTER_RANGE.end());
-    Err(out_of_range("mute_after", min, max)
-        .help("`mute_after` is the silence, within the feed's hours, after which the feed counts as mute")
-        .at(value.span()))
+    let help = if key == "mute_after" {
+        "`mute_after` is the silence, within the feed's hours, after which the feed counts as mute"
+    } else {
+        "`part_mute_after` is the silence of trades, quotes or statistics, while others flow, after which they are stale"
+    };
+    Err(out_of_range(key, min, max).help(help).at(value.span()))
 }

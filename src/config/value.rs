@@ -36,6 +36,10 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         }
         Setting::Strings { max, read, field, .. } => *field(config) = list(key, raw, *max, read.0)?,
         Setting::Nets { max, field } => *field(config) = list(key, raw, *max, names::net)?,
+        Setting::HeaderName { field } => {
+            let text = text_of(key, raw, "a string with the name of a header", "\"x-client-id\"")?;
+            *field(config) = if text.is_empty() { None } else { Some(names::header(text)?) };
+        }
         Setting::Duration { default, range, field } => {
             let example = format!("\"{}\"", units::show_duration(*default));
             let text = text_of(key, raw, "a string with a duration", &example)?;

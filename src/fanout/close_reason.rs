@@ -24,6 +24,11 @@ impl CloseReason {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 6] = [Self::Left, Self::Stalled, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
 
+    /// Whether the gateway or the network ended the stream against its client's will.
+    pub(super) fn is_cut_off(self) -> bool {
+        !matches!(self, Self::Left | Self::Shutdown)
+    }
+
     /// The label.
     pub fn name(self) -> &'static str {
         match self {

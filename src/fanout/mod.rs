@@ -21,6 +21,7 @@ mod room;
 mod schedule;
 mod written;
 mod stream;
+mod stream_log;
 mod write_queues;
 mod stream_table;
 mod counts;

@@ -1,7 +1,7 @@
 //! A stream before a worker has opened it.
 
 use super::{options::Options, response_head::ResponseHead, resume::Resume};
-use crate::{cache::SymbolState, wire::StreamName};
+use crate::{cache::SymbolState, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub struct NewStream {
     /// Its name in its `hello` and on the admin listener.
     pub name: StreamName,
+    /// Its client, for operators.
+    pub client: ClientName,
     /// The head of the response, which the transport writes.
     pub head: ResponseHead,
     /// The first block of the body, ahead of all frames.

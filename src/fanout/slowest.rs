@@ -11,6 +11,7 @@ use super::{
 use crate::{
     cache::WorkerIndex,
     market::{Now, Symbol},
+    telemetry::ClientName,
     wire::StreamName,
 };
 use std::{
@@ -65,7 +66,9 @@ pub struct SlowestStreams {
 pub struct StreamReport {
     /// Its name, as in its `hello`.
     pub name: StreamName,
-    /// The address of its client, or of the proxy before it.
+    /// Its client.
+    pub client: ClientName,
+    /// The other end of its connection: its client, or the proxy before it.
     pub peer: Option<SocketAddr>,
     /// How long it is open.
     pub open_for: Duration,
@@ -75,6 +78,8 @@ pub struct StreamReport {
     pub oldest_unsent: Option<Duration>,
     /// The ticks that it did not get.
     pub missed: Missed,
+    /// The ticks that it got.
+    pub ticks: u64,
     /// The bytes that it got.
     pub bytes: u64,
     /// How many symbols it carries.
@@ -160,11 +165,13 @@ fn report<T: Transport>(
     let slots = stream.slots();
     StreamReport {
         name: stream.name(),
+        client: stream.client().clone(),
         peer: stream.peer(),
         open_for: now.instant.saturating_duration_since(stream.joined()),
         full_for: stream.full_since().map(|since| now.instant.saturating_duration_since(since)),
         oldest_unsent,
         missed: stream.missed(),
+        ticks: stream.ticks(),
         bytes: stream.bytes(),
         symbols_total: slots.len(),
         symbols: slots

@@ -84,6 +84,7 @@ impl Fixture {
         let room = Bounded { bytes: Arc::new(bytes.into()), ..Bounded::default() };
         let stream = NewStream {
             name: StreamName::new(number),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
             hello: Bytes::from_static(b"head"),
             symbols: [self.state.clone()].into(),

@@ -59,7 +59,7 @@ pub trait Transport {
     /// Ends the response. After [`CloseMode::Finish`] the worker still drains input until the client closes its side.
     fn close(&mut self, mode: CloseMode);
 
-    /// The address of the client, or of the proxy before it, where the transport knows one.
+    /// The other end of the connection, the client or the proxy before it, where the transport knows it.
     fn peer(&self) -> Option<SocketAddr> {
         None
     }

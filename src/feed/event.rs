@@ -15,6 +15,8 @@ pub(super) enum Event {
     Ask(Vec<Request>),
     /// From now on silence is an outage, or, with `false`, normal.
     Watch(bool),
+    /// The mute symbols are all halted, so their silence is normal.
+    AllHalted,
     /// A websocket ping or pong arrived: the other end of the connection lives.
     Pong,
     /// A frame arrived that cannot be read: the venue lives.
@@ -50,6 +52,8 @@ pub(super) enum Action {
         /// Those among them that the venue refused by its silence.
         unanswered: Vec<u64>,
     },
+    /// No data came for too long: the symbols are stale, unless all are halted.
+    Mute,
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {
         /// Why.

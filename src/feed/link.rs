@@ -85,14 +85,7 @@ impl Link {
         self.awaited.push_back(Awaited { id, until, silence_refuses: silence == Silence::Refuses });
     }
 
-    pub(super) fn on(
-        &mut self,
-        event: Event,
-        timing: &Timing,
-        rules: &Rules,
-        watched_since: Option<Instant>,
-        now: Instant,
-    ) -> Result<Action, Ending> {
+    pub(super) fn on(&mut self, event: Event, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Ending> {
         if let Event::Pong | Event::Unreadable | Event::Message(_) = event {
             self.heard = now;
             self.pinged = None;
@@ -101,16 +94,19 @@ impl Link {
             self.last_frame = now;
         }
         match event {
-            Event::Due => Ok(self.due(timing, rules, watched_since, now)?),
+            Event::Due => Ok(self.due(timing, rules, now)?),
             Event::Message(message) => self.message(message, now),
             Event::Ask(requests) => {
                 self.queue.extend(requests);
                 self.await_the_venue(timing, now);
                 Ok(Action::Nothing)
             }
-            Event::Pong | Event::Unreadable | Event::Watch(_) | Event::Connected(_) | Event::Disconnected { .. } => {
-                Ok(Action::Nothing)
-            }
+            Event::Pong
+            | Event::Unreadable
+            | Event::Watch(_)
+            | Event::AllHalted
+            | Event::Connected(_)
+            | Event::Disconnected { .. } => Ok(Action::Nothing),
         }
     }
 
@@ -168,13 +164,7 @@ impl Link {
         })
     }
 
-    fn due(
-        &mut self,
-        timing: &Timing,
-        rules: &Rules,
-        watched_since: Option<Instant>,
-        now: Instant,
-    ) -> Result<Action, DisconnectReason> {
+    fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, DisconnectReason> {
         let passed = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if passed(self.replace_at(rules)) {
             return Err(self.replacement.map_or(DisconnectReason::Lifetime, |(_, reason)| reason));
@@ -191,9 +181,6 @@ impl Link {
         }
         if passed(self.heartbeat_at(rules)) {
             return Err(DisconnectReason::NoHeartbeat);
-        }
-        if passed(self.mute_at(rules, watched_since)) {
-            return Err(DisconnectReason::NoData);
         }
         if passed(self.send_at())
             && let Some(request) = self.queue.pop_front()
@@ -218,13 +205,12 @@ impl Link {
         self.judge(now)
     }
 
-    pub(super) fn deadline(&self, timing: &Timing, rules: &Rules, watched_since: Option<Instant>) -> Instant {
+    pub(super) fn deadline(&self, timing: &Timing, rules: &Rules) -> Instant {
         let moments = [
             self.replace_at(rules),
             self.awaited.front().map(|request| request.until),
             self.no_pong_at(timing),
             self.heartbeat_at(rules),
-            self.mute_at(rules, watched_since),
             self.send_at(),
             self.next_ping_at(rules),
             self.ping_at(timing),
@@ -258,12 +244,6 @@ impl Link {
     /// The venue's own ping waits for its turn among the requests.
     fn next_ping_at(&self, rules: &Rules) -> Option<Instant> {
         Some((self.last_ping + rules.ping?.every).max(self.send_not_before))
-    }
-
-    /// Silence counts from the last data, but not from before it was watched.
-    fn mute_at(&self, rules: &Rules, watched_since: Option<Instant>) -> Option<Instant> {
-        let last = self.data.map_or(self.since, |(_, last)| last);
-        Some(last.max(watched_since?) + rules.mute_after?)
     }
 
     fn send_at(&self) -> Option<Instant> {

@@ -16,6 +16,7 @@ mod pacer;
 mod redactor;
 mod reporter;
 mod session;
+mod silence;
 mod state;
 mod status;
 mod timing;
@@ -32,12 +33,13 @@ pub use trial::Trial;
 
 use crate::{
     config,
-    market::{FeedSymbol, Now, Reason, Update},
+    market::{FeedSymbol, Now, Parts, Reason, Update},
     venue::{self, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
 use dial::Dialing;
 use pacer::ConnectPacer;
+use silence::Patience;
 use status::StatusWriter;
 use std::{io, ops::Range};
 use tokio::{sync::watch, task::JoinSet};
@@ -49,6 +51,13 @@ pub trait Sink: Send {
 
     /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);
+
+    /// The connection lives, but these parts of its symbols' data have stopped: they are stale until their own next
+    /// updates.
+    fn mute(&mut self, parts: Parts, now: Now);
+
+    /// Whether trading is halted in every symbol that the venue does not refuse, so that silence is normal.
+    fn is_halted(&self) -> bool;
 
     /// The feed's hours have ended, or, where `closed` is false, begun.
     fn closed(&mut self, closed: bool, now: Now);
@@ -149,7 +158,10 @@ impl Feed {
                     .expect("the settings were checked when the feed was made, and a local server has a valid address"),
                 origin: (spec.origin)(self.config.url.as_deref()),
                 schedule: self.config.schedule.clone(),
-                mute_after: self.config.mute_after,
+                patience: Patience {
+                    mute_after: self.config.mute_limit(),
+                    part_mute_after: self.config.part_mute_after,
+                },
                 symbols: range.len(),
                 timing: self.timing,
                 dialing: self.dialing.clone(),

@@ -5,7 +5,10 @@ use super::{
     dial::without_query,
     status::{FeedCounts, StatusWriter},
 };
-use crate::{market::Now, telemetry::LogLimit};
+use crate::{
+    market::{Now, Part, Parts},
+    telemetry::LogLimit,
+};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
@@ -57,6 +60,15 @@ impl Reporter {
     pub(super) fn hours(&mut self, closed: bool, now: Now) {
         info!(feed = self.name, closed, "the feed's trading hours");
         self.status.set_closed(closed, now.unix);
+    }
+
+    pub(super) fn mute(&self) {
+        warn!(feed = self.name, "mute: the connection lives, but no data come; its symbols are stale");
+    }
+
+    pub(super) fn part_mute(&self, parts: Parts) {
+        let parts = parts.iter().map(Part::name).collect::<Vec<_>>().join(",");
+        warn!(feed = self.name, parts, "mute: these data have stopped while others flow; they are stale");
     }
 
     /// Keeps the last message.

@@ -9,9 +9,13 @@ use super::{
     event::{Action, Ending, Event},
     link::Link,
     pacer::ConnectPacer,
+    silence::{Overdue, Patience, Silence},
     timing::Timing,
 };
-use crate::venue::Rules;
+use crate::{
+    market::Parts,
+    venue::{Message, Rules},
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     collections::VecDeque,
@@ -29,8 +33,7 @@ pub(super) struct Session {
     backoff: Backoff,
     pacer: ConnectPacer,
     random: SmallRng,
-    /// Since when silence is an outage; `None` while it is normal.
-    watched_since: Option<Instant>,
+    silence: Silence,
     stage: Stage,
 }
 
@@ -48,14 +51,21 @@ enum Stage {
 
 impl Session {
     /// A session that connects as soon as it has its turn. The seed spreads its waits.
-    pub(super) fn new(timing: Timing, rules: Rules, pacer: ConnectPacer, seed: u64, now: Instant) -> Self {
+    pub(super) fn new(
+        timing: Timing,
+        rules: Rules,
+        patience: Patience,
+        pacer: ConnectPacer,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             timing,
             rules,
             backoff: Backoff::new(timing.backoff_first, timing.backoff_max),
             pacer,
             random: SmallRng::seed_from_u64(seed),
-            watched_since: Some(now),
+            silence: Silence::new(patience, now),
             stage: Stage::Waiting { until: now },
         }
     }
@@ -77,31 +87,58 @@ impl Session {
             }
             (Event::Connected(requests), Stage::Connecting { .. }) => {
                 self.stage = Stage::Connected(Box::new(Link::new(requests, &self.timing, now)));
+                self.silence.connected(now);
                 Action::Nothing
             }
             (Event::Disconnected { reason, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
                 self.leave(reason, retry_after, now)
             }
             (Event::Watch(watch), _) => {
-                self.watched_since = watch.then_some(self.watched_since.unwrap_or(now));
+                self.silence.watch(watch, now);
                 Action::Nothing
             }
-            (event, Stage::Connected(link)) => match link.on(event, &self.timing, &self.rules, self.watched_since, now)
-            {
-                Ok(action) => {
-                    if link.is_stable(&self.timing) {
-                        self.backoff.reset();
-                    }
-                    action
-                }
-                Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(DisconnectReason::Lifetime, now),
-                Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
-                    self.replace(DisconnectReason::Closing, now)
-                }
-                Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
-            },
+            (Event::AllHalted, _) => {
+                self.silence.excuse(now);
+                Action::Nothing
+            }
+            (event, Stage::Connected(_)) => self.on_link(event, now),
             _ => Action::Nothing,
         }
+    }
+
+    fn on_link(&mut self, event: Event, now: Instant) -> Action {
+        let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
+        let is_due = matches!(event, Event::Due);
+        if let Event::Message(Message::Data) = event {
+            self.silence.data(now);
+        }
+        let done = link.on(event, &self.timing, &self.rules, now);
+        if link.is_stable(&self.timing) {
+            self.backoff.reset();
+        }
+        match done {
+            Ok(Action::Nothing) if is_due => match self.silence.due(now) {
+                None => Action::Nothing,
+                Some(Overdue::Mute) => Action::Mute,
+                Some(Overdue::Replace) => self.leave(DisconnectReason::NoData, None, now),
+            },
+            Ok(action) => action,
+            Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(DisconnectReason::Lifetime, now),
+            Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
+                self.replace(DisconnectReason::Closing, now)
+            }
+            Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
+        }
+    }
+
+    /// Data with these parts arrived. Returns the parts that are silent from now on, though others flow.
+    pub(super) fn parts(&mut self, parts: Parts, now: Instant) -> Parts {
+        self.silence.parts(parts, now)
+    }
+
+    /// Whether it wants to know the parts of the data.
+    pub(super) fn minds_parts(&self) -> bool {
+        self.silence.minds_parts()
     }
 
     /// Takes events in their order, up to the first that asks for something. The others stay.
@@ -119,7 +156,10 @@ impl Session {
     pub(super) fn deadline(&self) -> Instant {
         match &self.stage {
             Stage::Waiting { until } | Stage::Queued { until } | Stage::Connecting { until } => *until,
-            Stage::Connected(link) => link.deadline(&self.timing, &self.rules, self.watched_since),
+            Stage::Connected(link) => {
+                let due = link.deadline(&self.timing, &self.rules);
+                self.silence.deadline().map_or(due, |silent| due.min(silent))
+            }
         }
     }
 
@@ -150,6 +190,8 @@ impl Session {
         let random = self.random.random();
         let wait = match reason {
             _ if planned => Duration::ZERO,
+            // A silence is followed by ever fewer attempts by itself; the wait spreads those of many gateways.
+            DisconnectReason::NoData => self.timing.backoff_first.mul_f64(random),
             // At least half of the wait is kept: after a denial the gateway must never retry at once.
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
@@ -167,6 +209,10 @@ mod tests;
 #[cfg(test)]
 #[path = "keepalive_tests.rs"]
 mod keepalive_tests;
+
+#[cfg(test)]
+#[path = "mute_tests.rs"]
+mod mute_tests;
 
 #[cfg(test)]
 #[path = "answer_tests.rs"]

@@ -11,10 +11,13 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const RULES: Rules = Rules {
     between_requests: Duration::from_millis(300),
     lifetime: Some(Duration::from_secs(1_000)),
-    mute_after: Some(Duration::from_secs(30)),
     ping: None,
     heartbeat_timeout: None,
 };
+
+pub(super) const PATIENCE: Patience = Patience { mute_after: Duration::from_secs(30), part_mute_after: None };
+/// Silence is normal.
+pub(super) const ENDLESS: Patience = Patience { mute_after: Duration::from_secs(1 << 20), part_mute_after: None };
 
 /// Every request is granted.
 pub(super) const LIVE: Action = Action::Live { refused: Vec::new(), unanswered: Vec::new() };
@@ -30,9 +33,16 @@ impl Course {
         Self::paced(rules, ConnectPacer::new(Duration::ZERO), Instant::now())
     }
 
+    /// The same with another patience.
+    pub(super) fn with(self, patience: Patience) -> Self {
+        let mut session = self.session;
+        session.silence = Silence::new(patience, self.now);
+        Self { session, ..self }
+    }
+
     /// A session that shares its pacer with others.
     pub(super) fn paced(rules: Rules, pacer: ConnectPacer, now: Instant) -> Self {
-        Self { session: Session::new(Timing::default(), rules, pacer, 7, now), now }
+        Self { session: Session::new(Timing::default(), rules, PATIENCE, pacer, 7, now), now }
     }
 
     /// A session with an open connection on which `requests` are to be sent.
@@ -114,28 +124,13 @@ fn a_connection_without_requests_is_live_at_once() {
 #[test]
 fn a_silent_venue_is_asked_once_and_left() {
     let timing = Timing::default();
-    let mut course = Course::live(Rules { mute_after: None, ..RULES });
+    let mut course = Course::live(RULES).with(ENDLESS);
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     course.now += SECOND;
     assert_eq!(course.on(Event::Pong), Action::Nothing, "a pong");
     assert_eq!(course.next(), (timing.ping_after, Action::Ping));
     let (wait, action) = course.next();
     assert_eq!((wait, reason(action)), (timing.pong, Some(DisconnectReason::NoPong)));
-}
-
-#[test]
-fn rule_7_a_mute_venue_is_left_however_well_it_answers_pings() {
-    let mut course = Course::live(RULES);
-    course.data_for(SECOND);
-    let started = course.now;
-    let lost = loop {
-        match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
-            action => break reason(action),
-        }
-    };
-    assert_eq!(lost, Some(DisconnectReason::NoData));
-    assert_eq!(course.now - started, RULES.mute_after.unwrap() - SECOND, "counted from the last data");
 }
 
 #[test]
@@ -249,57 +244,6 @@ fn a_fatal_failure_is_retried_slowly_and_a_passing_one_when_it_has_passed() {
     assert_eq!(left, Action::Leave { reason: DisconnectReason::Failed, retry_in: 90 * SECOND });
 }
 
-#[test]
-fn rule_7_silence_is_an_outage_only_while_it_is_watched() {
-    let mute_after = RULES.mute_after.unwrap();
-    let mut course = Course::live(Rules { lifetime: None, ..RULES });
-    course.data_for(SECOND);
-    course.on(Event::Watch(false));
-    let until = course.now + 10 * mute_after;
-    while course.now < until {
-        match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
-            action => panic!("{action:?}"),
-        }
-    }
-    course.on(Event::Watch(true));
-    let started = course.now;
-    course.on(Event::Watch(true));
-    let lost = loop {
-        match course.next().1 {
-            Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
-            action => break reason(action),
-        }
-    };
-    assert_eq!(
-        (lost, course.now - started),
-        (Some(DisconnectReason::NoData), mute_after),
-        "counted from the start of the watch"
-    );
-}
-
-#[test]
-fn rule_7_the_waits_of_a_mute_venue_grow_while_no_data_come() {
-    let mut course = Course::live(RULES);
-    course.data_for(Timing::default().stable_after);
-    let mut waits = Vec::new();
-    for _ in 0..30 {
-        let wait = loop {
-            match course.next().1 {
-                Action::Leave { reason: DisconnectReason::NoData, retry_in } => break retry_in,
-                Action::Ping => assert_eq!(course.on(Event::Pong), Action::Nothing),
-                action => assert_eq!(action, Action::Send("1".to_owned())),
-            }
-        };
-        waits.push(wait);
-        assert_eq!(course.next().1, Action::Connect);
-        course.on(Event::Connected(requests(1)));
-        course.next();
-        assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
-    }
-    assert!(waits[0] <= SECOND && waits.iter().any(|wait| *wait > 20 * SECOND), "{waits:?}");
-}
-
 proptest! {
     /// Whatever comes in whatever order: it never panics, never spins, and always has something to wait for.
     #[test]
@@ -323,6 +267,7 @@ proptest! {
                 12 => course.message(Message::Control),
                 13 => course.message(Message::Gap),
                 14 => course.on(Event::Unreadable),
+                16 => course.on(Event::AllHalted),
                 15 => course.message(Message::Superseded(millis % 4)),
                 7 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 _ => course.next().1,

@@ -159,6 +159,7 @@ mod tests {
             gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let stream = NewStream {
             name: StreamName::new(0),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
             hello: Bytes::from_static(b"hello"),
             symbols: Box::new([state]),

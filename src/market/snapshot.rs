@@ -280,3 +280,7 @@ fn is_older(time: Option<UnixMicros>, than: Option<UnixMicros>) -> bool {
 #[cfg(test)]
 #[path = "snapshot_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "liveness_tests.rs"]
+mod liveness_tests;

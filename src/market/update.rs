@@ -1,6 +1,6 @@
 //! Updates: a venue's message, decoded for one symbol.
 
-use super::{Decimal, FeedSymbol, UnixMicros, names::names};
+use super::{Decimal, FeedSymbol, Part, Parts, UnixMicros, names::names};
 
 /// A venue's message, decoded for one symbol: any of its parts, each field set, kept or cleared.
 ///
@@ -19,6 +19,19 @@ pub struct Update {
     pub status: Option<StatusUpdate>,
     /// The correction or the cancel of an earlier trade.
     pub correction: Option<Correction>,
+}
+
+impl Update {
+    /// The parts that it has. A correction renews none.
+    pub fn parts(&self) -> Parts {
+        let parts = [
+            (Part::Trade, self.trade.is_some()),
+            (Part::Quote, self.quote.is_some()),
+            (Part::Stats, self.stats.is_some()),
+            (Part::Status, self.status.is_some()),
+        ];
+        parts.into_iter().filter(|(_, is_there)| *is_there).map(|(part, _)| part).collect()
+    }
 }
 
 /// What an update does to one field. Missing is not zero, and not gone either.

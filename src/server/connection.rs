@@ -104,13 +104,13 @@ mod tests {
     use super::*;
     use crate::{
         config,
-        limits::ClientAddress,
         server::{
             answer::{Answer, Outcome},
             handler::Audience,
             response::{Response, json},
             router::Router,
         },
+        telemetry::ClientName,
         telemetry::labels::labels,
     };
     use std::{
@@ -181,7 +181,7 @@ mod tests {
             Response::default()
         }
 
-        fn admit(&self, request: u8, _: ClientAddress, _: Response) -> Outcome<u8> {
+        fn admit(&self, request: u8, _: ClientName, _: Response) -> Outcome<u8> {
             Outcome::Stream(request)
         }
     }

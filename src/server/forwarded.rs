@@ -1,6 +1,5 @@
 //! The client that a request comes from, behind trusted proxies.
 
-use crate::limits::ClientAddress;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -11,16 +10,21 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client of a request that came from `peer`: the nearest address on its way that is not a trusted proxy. A
 /// malformed entry ends the way at the last good address.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut way = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(parse));
     let mut client = peer.to_canonical();
-    while trusted.iter().any(|net| net.contains(&client))
+    while is_trusted(client, trusted)
         && let Some(Some(before)) = way.next()
     {
         client = before;
     }
-    client.into()
+    client
+}
+
+/// Whether an address is that of a trusted proxy.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address.to_canonical()))
 }
 
 /// Parses an address, also in brackets or with a port, as some proxies write it. An IPv4 address mapped into IPv6
@@ -44,7 +48,7 @@ mod tests {
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let found = client(peer.parse().unwrap(), &headers, &trusted);
-        assert_eq!(found, expected.parse::<IpAddr>().unwrap().into(), "{peer}, {lines:?}, {trusted:?}");
+        assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer}, {lines:?}, {trusted:?}");
     }
 
     #[test]
@@ -78,9 +82,9 @@ mod tests {
             ("10.1.2.3", &[b"::ffff:198.51.100.1"], INSIDE, "198.51.100.1"),
             ("::ffff:10.1.2.3", &[b"198.51.100.1"], INSIDE, "198.51.100.1"),
             ("10.1.2.3", &[b"198.51.100.1, ::ffff:10.0.0.3"], INSIDE, "198.51.100.1"),
-            ("fd00::1", &[b"2001:db8::1"], INSIDE, "2001:db8::"),
-            ("fd00::1", &[b"[2001:db8::1]"], INSIDE, "2001:db8::"),
-            ("fd00::1", &[b"[2001:db8::1]:4711"], INSIDE, "2001:db8::"),
+            ("fd00::1", &[b"2001:db8::1"], INSIDE, "2001:db8::1"),
+            ("fd00::1", &[b"[2001:db8::1]"], INSIDE, "2001:db8::1"),
+            ("fd00::1", &[b"[2001:db8::1]:4711"], INSIDE, "2001:db8::1"),
         ] {
             check(peer, lines, trusted, expected);
         }

@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     config::{Config, Live},
-    limits::ClientAddress,
-    telemetry::{SharedLogLimit, labels::Label as _},
+    telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
-use http::{HeaderValue, Method, Request, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
 use http_body::Body;
 use ipnet::IpNet;
 use std::{
@@ -45,6 +44,8 @@ struct Policy<'a> {
     cors: Cors<'a>,
     /// The proxies whose `X-Forwarded-For` counts.
     trusted_proxies: &'a [IpNet],
+    /// The header that carries a client's id, if there is one.
+    client_id_header: Option<&'a HeaderName>,
     /// The longest path and query, in bytes.
     uri_bytes_max: usize,
 }
@@ -52,12 +53,34 @@ struct Policy<'a> {
 impl<'a> Policy<'a> {
     fn new(audience: Audience, config: &'a Config) -> Self {
         let server = &config.server;
-        let (origins, trusted_proxies): (&[String], &[IpNet]) = match audience {
-            Audience::Clients => (&server.cors_origins, &server.trusted_proxies),
-            Audience::Operators => (&[], &[]),
+        let of_both = Self {
+            hosts: Hosts(&server.hosts),
+            cors: Cors::new(&[]),
+            trusted_proxies: &[],
+            client_id_header: None,
+            uri_bytes_max: config.limits.uri_bytes_max(),
         };
-        let uri_bytes_max = config.limits.uri_bytes_max();
-        Self { hosts: Hosts(&server.hosts), cors: Cors::new(origins), trusted_proxies, uri_bytes_max }
+        match audience {
+            Audience::Clients => Self {
+                cors: Cors::new(&server.cors_origins),
+                trusted_proxies: &server.trusted_proxies,
+                client_id_header: server.client_id_header.as_ref(),
+                ..of_both
+            },
+            Audience::Operators => of_both,
+        }
+    }
+
+    /// The client of a request that came from `peer`. Where proxies are trusted, only they say a client's id. Of
+    /// several the last counts: the nearest proxy wrote it.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientName {
+        let client = ClientName::from(forwarded::client(peer, headers, self.trusted_proxies));
+        let Some(name) = self.client_id_header else { return client };
+        let is_believed = self.trusted_proxies.is_empty() || forwarded::is_trusted(peer, self.trusted_proxies);
+        match headers.get_all(name).iter().next_back() {
+            Some(id) if is_believed => client.with_id(id.as_bytes()),
+            _ => client,
+        }
     }
 
     /// Whether a request may be routed.
@@ -111,7 +134,7 @@ impl<S: Streams> RequestHandler<S> {
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
         let policy = Policy::new(self.audience, &config);
-        let client = forwarded::client(peer, &head.headers, policy.trusted_proxies);
+        let client = policy.client(peer, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
         let checked = policy.check(&head, &body);
@@ -119,7 +142,7 @@ impl<S: Streams> RequestHandler<S> {
         let routed = self.route(head, checked).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
-            Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, client), origin)),
+            Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, &client), origin)),
             Answer::Stream(request) => {
                 let head = policy.finish(self.streams.head(&request), origin);
                 if wants_head_only { Outcome::InsteadOfStream(head) } else { self.streams.admit(request, client, head) }
@@ -147,16 +170,18 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// The problem document, and a line with the same id in the log.
-    fn problem_response(&self, problem: Problem, client: ClientAddress) -> Response {
+    fn problem_response(&self, problem: Problem, client: &ClientName) -> Response {
         let id = RequestId::next();
         let status = problem.status.as_u16();
         let kind = problem.kind;
+        let client_id = client.id();
+        let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, status, kind, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, status, kind, held_back, "rejected a request");
             }
-            None => tracing::debug!(request_id = %id, %client, status, kind, "rejected a request"),
+            None => tracing::debug!(request_id = %id, %client, client_id, status, kind, "rejected a request"),
         }
         problem.into_response(id)
     }

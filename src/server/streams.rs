@@ -1,7 +1,7 @@
 //! What a listener needs to answer with streams.
 
 use super::{answer::Outcome, response::Response};
-use crate::limits::ClientAddress;
+use crate::telemetry::ClientName;
 use std::convert::Infallible;
 
 /// Opens a listener's streams.
@@ -19,7 +19,7 @@ pub(crate) trait Streams: Send + Sync + 'static {
 
     /// Admits a stream, or answers its request as a whole. `head` is [`Streams::head`] with the headers that every
     /// answer has.
-    fn admit(&self, request: Self::Request, client: ClientAddress, head: Response) -> Outcome<Self::Admitted>;
+    fn admit(&self, request: Self::Request, client: ClientName, head: Response) -> Outcome<Self::Admitted>;
 }
 
 /// Streams that can be opened on connections of one kind of I/O.
@@ -39,7 +39,7 @@ impl Streams for NoStreams {
         match *request {}
     }
 
-    fn admit(&self, request: Infallible, _: ClientAddress, _: Response) -> Outcome<Infallible> {
+    fn admit(&self, request: Infallible, _: ClientName, _: Response) -> Outcome<Infallible> {
         match request {}
     }
 }

@@ -52,7 +52,7 @@ catalog! {
     "Feeds" {
         FEED_UP: Gauge "tickfan_feed_up" Count [feed],
             "1 while all connections of the feed are up and subscribed, otherwise 0.",
-            excludes "whether data flow: a mute venue counts as up until `mute_after`";
+            excludes "whether data flow: a mute venue counts as up";
         FEED_CONNECTS: Counter "tickfan_feed_connects_total" Count [feed, result in ["connected", "failed"]],
             "Attempts to connect to the venue, by result.";
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [

@@ -1,6 +1,7 @@
 //! What operators see: the catalog of metrics, their handles, and logs.
 
 mod cache;
+mod client_name;
 pub mod catalog;
 mod histogram;
 pub mod labels;
@@ -12,6 +13,7 @@ mod processor_wait;
 mod recorder;
 
 pub use cache::CacheMetrics;
+pub use client_name::{CLIENT_ID_CHARACTERS_MAX, ClientName};
 pub use histogram::{Histogram, SECONDS_BUCKETS};
 pub use log_filter::{LOG_ENTRIES_MAX, LogFilter, LogFilterError};
 pub use logs::LogHandle;

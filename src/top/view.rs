@@ -2,6 +2,7 @@
 
 use super::sample::Sample;
 use serde_json::Value;
+use std::net::{IpAddr, SocketAddr};
 
 /// A table with a title. The first row is the header.
 pub(super) struct Table {
@@ -113,7 +114,7 @@ fn streams(now: &Sample) -> Table {
     let row = |stream: &Value| {
         vec![
             text(&stream["stream"]),
-            text(&stream["peer"]),
+            client(stream),
             seconds(&stream["oldest_unsent_seconds"]),
             seconds(&stream["full_seconds"]),
             text(&stream["missed"]["lag"]),
@@ -122,8 +123,20 @@ fn streams(now: &Sample) -> Table {
             text(&stream["symbols_total"]),
         ]
     };
-    let head = ["stream", "peer", "behind", "full for", "missed", "bytes", "open for", "symbols"];
+    let head = ["stream", "client", "behind", "full for", "missed", "bytes", "open for", "symbols"];
     table("slowest streams", &head, &now.streams["streams"], row)
+}
+
+/// The id and the address of a stream's client. Without a proxy between, the address has its port.
+fn client(stream: &Value) -> String {
+    let address = stream["client"].as_str().and_then(|address| address.parse::<IpAddr>().ok());
+    let peer = stream["peer"].as_str().and_then(|peer| peer.parse::<SocketAddr>().ok());
+    let is_direct = peer.is_some_and(|peer| address.is_none_or(|address| address == peer.ip().to_canonical()));
+    let address = text(if is_direct { &stream["peer"] } else { &stream["client"] });
+    match &stream["client_id"] {
+        Value::Null => address,
+        id => format!("{} {address}", text(id)),
+    }
 }
 
 fn hottest(now: &Sample) -> Table {
@@ -213,6 +226,21 @@ mod tests {
             super::feeds(&none(), &none()).title
         };
         assert_eq!([title(8, 12), title(8, 8), title(0, 0)], ["feeds, 8 of 12", "feeds", "feeds"]);
+    }
+
+    #[test]
+    fn a_client_behind_a_proxy_is_shown_without_the_proxy() {
+        for (address, id, peer, shown) in [
+            ("127.0.0.1", None, "127.0.0.1:5000", "127.0.0.1:5000"),
+            ("127.0.0.1", Some("acme"), "[::ffff:127.0.0.1]:5000", "acme [::ffff:127.0.0.1]:5000"),
+            ("2001:db8::7", None, "10.0.0.1:5000", "2001:db8::7"),
+            ("192.0.2.7", Some("ac\u{1b}[31mme"), "10.0.0.1:5000", "ac[31mme 192.0.2.7"),
+        ] {
+            let stream = serde_json::json!({"client": address, "client_id": id, "peer": peer});
+            assert_eq!(client(&stream), shown);
+        }
+        let gone = serde_json::json!({"client": "192.0.2.7", "client_id": null, "peer": null});
+        assert_eq!(client(&gone), "192.0.2.7");
     }
 
     #[test]

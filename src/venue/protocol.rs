@@ -102,9 +102,6 @@ pub struct Rules {
     pub between_requests: Duration,
     /// The age at which a connection is replaced, below the venue's own limit.
     pub lifetime: Option<Duration>,
-    /// The longest time without data before the connection counts as mute, however well the venue answers pings.
-    /// `None` where a long silence can be normal.
-    pub mute_after: Option<Duration>,
     /// The ping of the venue's own protocol.
     pub ping: Option<Ping>,
     /// The longest time without any text or binary frame, where the venue sends heartbeats once it has granted

@@ -28,6 +28,9 @@ pub struct Spec {
     pub between_connects: Duration,
     /// The longest message that the venue is known to send on a connection with these symbols, in bytes.
     pub message_bytes: fn(&[ListedSymbol]) -> usize,
+    /// Whether the venue sends heartbeats of its own, which tell a quiet market from a dead connection. Such a feed
+    /// may be without data for longer.
+    pub heartbeats: bool,
     /// Symbols for examples.
     pub examples: &'static [&'static str],
     /// The symbols of a feed that lists none. Empty where a feed must list them.

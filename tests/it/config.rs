@@ -180,7 +180,8 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         Setting::Bytes { range, .. } | Setting::BytesOrAuto { range, .. } => {
             Some(plain(range, &|value| show_bytes(value as u64)))
         }
-        Setting::Address { .. } | Setting::Strings { .. } | Setting::Nets { .. } | Setting::Log { .. } => None,
+        Setting::Address { .. } | Setting::HeaderName { .. } | Setting::Log { .. } => None,
+        Setting::Strings { .. } | Setting::Nets { .. } => None,
     }
 }
 
@@ -282,6 +283,7 @@ fn each_default_is_within_its_range_and_has_a_reason() {
             Setting::Count { default, range, .. } | Setting::Bytes { default, range, .. } => range.contains(default),
             Setting::Address { .. }
             | Setting::Nets { .. }
+            | Setting::HeaderName { .. }
             | Setting::Log { .. }
             | Setting::DurationOrAuto { .. }
             | Setting::BytesOrAuto { .. } => true,
@@ -319,6 +321,7 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&days, CLOSED_DAYS_MAX), "at most 366")
         }
         "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
@@ -365,6 +368,27 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
     assert!(error.ends_with("set connections_max = 2"), "{error}");
     let error = load(64 * 512 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
+}
+
+#[test]
+fn rule_7_a_short_list_and_a_venue_with_heartbeats_may_be_silent_for_longer() {
+    let symbols = |count: usize| (0..count).map(|n| format!("\"A{n}-USDT\",")).collect::<String>();
+    for (venue, count, more, seconds) in [
+        ("binance", 20, "", 30),
+        ("binance", 400, "", 30),
+        ("binance", 19, "", 120),
+        ("binance", 1, "", 120),
+        ("binance", 1, "mute_after = \"45s\"", 45),
+        ("sim", 1, "", 300),
+        ("sim", 40, "", 300),
+        ("sim", 40, "mute_after = \"10s\"", 10),
+    ] {
+        let symbols = if venue == "sim" { String::new() } else { format!("symbols = [{}]", symbols(count)) };
+        let config = load_text("silence", format!("[[feed]]\nvenue = \"{venue}\"\n{more}\n{symbols}")).unwrap();
+        let feed = &config.feeds[0];
+        assert_eq!(feed.mute_limit().as_secs(), seconds, "{venue} with {count} symbols {more}");
+        assert_eq!(feed.part_mute_after, None, "off by default");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 use std::{net::SocketAddr, time::Instant};
 use tickfan::{
     config::Feed,
-    market::{Date, Hours, Now, Schedule},
+    market::{Date, Hours, Now, Schedule, Symbol},
 };
 use venue_sim::{binance::trade, blocking::Venue};
 
@@ -81,6 +81,8 @@ fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
     let answer = ask_until(gateway.admin, "/debug/streams", send, is_behind);
     let first = &answer["streams"][0];
     assert_eq!(first["stream"], name.as_str());
+    assert_eq!((&first["client"], &first["client_id"]), (&"127.0.0.1".into(), &Value::Null));
+    assert!(first["ticks"].as_u64() > Some(0), "{first}");
     assert_eq!(first["peer"], client.socket.local_addr().unwrap().to_string());
     assert_eq!((&first["symbols"], &first["symbols_total"]), (&serde_json::json!(["BTC-USDT", "ETH-USDT"]), &2.into()));
     assert!(first["full_seconds"].is_number() && first["bytes"].as_u64() > Some(0), "{first}");
@@ -113,6 +115,41 @@ fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
     assert_eq!(live["symbol_states"]["live"], 2);
     drop((healthy, client));
     gateway.stop().unwrap();
+}
+
+#[test]
+fn operators_see_the_client_behind_its_proxies_and_its_id() {
+    const FORWARDED: &str = "x-forwarded-for: 203.0.113.9\r\nx-forwarded-for: 198.51.100.7, 10.0.0.3\r\n";
+    const HERE: &str = "127.0.0.1";
+    for (trusted, headers, address, id) in [
+        (&[][..], FORWARDED, HERE, None),
+        (&["10.0.0.0/8"], FORWARDED, HERE, None),
+        (&["127.0.0.1/32", "10.0.0.0/8"], FORWARDED, "198.51.100.7", None),
+        (&["127.0.0.1/32"], "x-forwarded-for: 2001:db8::7\r\n", "2001:db8::7", None),
+        (&["127.0.0.1/32"], "x-forwarded-for: ::ffff:198.51.100.7\r\n", "198.51.100.7", None),
+        (&["127.0.0.1/32"], "x-forwarded-for: 198.51.100.7:4711\r\n", "198.51.100.7", None),
+        (&["127.0.0.1/32"], "x-forwarded-for: <script>\r\n", HERE, None),
+        // The id: of several the last counts, and where proxies are trusted only theirs.
+        (&[], "x-client-id: acme\r\n", HERE, Some("acme")),
+        (&["127.0.0.1/32"], "X-Client-ID: forged\r\nx-client-id: acme\r\n", HERE, Some("acme")),
+        (&["10.0.0.0/8"], "x-client-id: forged\r\n", HERE, None),
+        (&[], "x-client-id: M\u{fc}ller & \"Co\"\r\n", HERE, Some("M%C3%BCller%20&%20%22Co%22")),
+        (&[], "x-client-id: \r\nx-customer: acme\r\n", HERE, None),
+    ] {
+        let mut config = config(Vec::new());
+        config.feeds = vec![Feed::new(tickfan::venue::DEFAULT, vec!["AAPL".parse::<Symbol>().unwrap().into()])];
+        config.server.trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        config.server.client_id_header = Some(http::HeaderName::from_static("x-client-id"));
+        let gateway = Running::start(&config);
+        let mut client = Client::connect(gateway.address);
+        client.send(format!("GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
+        client.line("data: ");
+        let stream = &ask(gateway.admin, "/debug/streams")["streams"][0];
+        assert_eq!((&stream["client"], &stream["client_id"]), (&address.into(), &id.into()), "{trusted:?} {headers}");
+        assert_eq!(stream["peer"], client.socket.local_addr().unwrap().to_string(), "the end of its connection");
+        drop(client);
+        gateway.stop().unwrap();
+    }
 }
 
 #[test]

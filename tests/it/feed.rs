@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
-    market::{Date, FeedSymbol, Field, Hours, Now, Reason, Schedule, Symbol, Update},
+    market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, Update},
     venue::{self, Credentials, ListedSymbol, Options},
 };
 use tokio::{
@@ -50,6 +50,7 @@ fn limits() -> config::Limits {
 enum Seen {
     Updates(Vec<Update>),
     Lost(Reason),
+    Mute(Parts),
     Closed(bool),
     Refused(Vec<(FeedSymbol, Reason)>),
 }
@@ -75,6 +76,14 @@ impl Sink for Collector {
 
     fn outage(&mut self, reason: Reason, _: Now) {
         self.see(Seen::Lost(reason));
+    }
+
+    fn mute(&mut self, parts: Parts, _: Now) {
+        self.see(Seen::Mute(parts));
+    }
+
+    fn is_halted(&self) -> bool {
+        false
     }
 
     fn closed(&mut self, closed: bool, _: Now) {
@@ -830,6 +839,14 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
     let config = config::Feed { mute_after: Some(Duration::from_millis(400)), ..stocks(&venue) };
     let mut rig = Rig::run(&config, timing());
     let _mute = subscribe(&venue, &["AAPL", "IBM"]).await;
+    let mute = loop {
+        match within("silence", rig.seen_rx.recv()).await.unwrap() {
+            Seen::Mute(parts) => break parts,
+            Seen::Refused(none) => assert_eq!(none, []),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(mute, Parts::ALL, "told while the connection is open");
     rig.lost_by("no_data").await;
     rig.stop().await;
 }

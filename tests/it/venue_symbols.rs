@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tickfan::{
     config::{self, CONNECTIONS_MAX, Config, SYMBOLS_MAX, Weight},
     feed::{Feed, FeedMetrics, Sink, Timing},
-    market::{FeedSymbol, Now, Reason, Schedule, Symbol, Update},
+    market::{FeedSymbol, Now, Parts, Reason, Schedule, Symbol, Update},
     venue::{Credentials, CredentialsRule, ListedSymbol, Spec, VENUES},
 };
 use tokio::sync::{mpsc, watch};
@@ -31,6 +31,12 @@ impl Sink for Observer {
 
     fn outage(&mut self, reason: Reason, _: Now) {
         let _ = self.0.send(Seen::Lost(reason));
+    }
+
+    fn mute(&mut self, _: Parts, _: Now) {}
+
+    fn is_halted(&self) -> bool {
+        false
     }
 
     fn closed(&mut self, _: bool, _: Now) {}

@@ -48,7 +48,7 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
     let is_limit = |key: &&Key| match key.setting {
         Setting::Duration { .. } | Setting::Count { .. } | Setting::Bytes { .. } | Setting::BytesOrAuto { .. } => true,
         Setting::DurationOrAuto { .. } | Setting::Address { .. } | Setting::Log { .. } => false,
-        Setting::Strings { .. } | Setting::Nets { .. } => false,
+        Setting::Strings { .. } | Setting::HeaderName { .. } | Setting::Nets { .. } => false,
     };
     thread::scope(|scope| {
         for key in KEYS.iter().filter(is_limit) {

@@ -14,4 +14,5 @@ mod many;
 mod panics;
 mod reload;
 mod slow_attacks;
+mod stream_log;
 mod top;

@@ -54,6 +54,7 @@ fn panic_in_a_worker() {
     let state = cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
     let stream = NewStream {
         name: StreamName::new(0),
+        client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
         head: ResponseHead::default(),
         hello: bytes::Bytes::new(),
         symbols: Box::new([state]),

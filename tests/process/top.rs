@@ -64,9 +64,9 @@ fn each_number_is_there_and_rates_are_those_of_the_feed() {
     assert!(number(last_message, " s") < 5.0 && messages.parse::<f64>().unwrap() > RATE * 0.5, "{text}");
 
     let streams = table(&text, "slowest streams");
-    assert_eq!(streams[0], ["stream", "peer", "behind", "full for", "missed", "bytes", "open for", "symbols"]);
-    let [_, peer, _, full_for, missed, bytes, open_for, symbols] = &streams[1][..] else { panic!("{text}") };
-    assert!(peer.starts_with("127.0.0.1:") && bytes.ends_with("B") && number(open_for, " s") > 0.0, "{text}");
+    assert_eq!(streams[0], ["stream", "client", "behind", "full for", "missed", "bytes", "open for", "symbols"]);
+    let [_, client, _, full_for, missed, bytes, open_for, symbols] = &streams[1][..] else { panic!("{text}") };
+    assert!(client.starts_with("127.0.0.1:") && bytes.ends_with("B") && number(open_for, " s") > 0.0, "{text}");
     assert_eq!([full_for, missed, symbols], ["–", "0", "2"], "{text}");
 
     for title in ["hottest symbols", "stalest symbols"] {

@@ -250,6 +250,7 @@ impl World {
         }
         let stream = NewStream {
             name: StreamName::new(0),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
             hello: Bytes::from_static(b"HEAD\n\n"),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),

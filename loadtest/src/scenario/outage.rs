@@ -4,7 +4,7 @@ use super::units::Span;
 use serde::Deserialize;
 use std::{str::FromStr, time::Duration};
 
-/// The gateway's default of `mute_after`: how long a feed may be silent.
+/// The gateway's default of `mute_after` for a list of 20 symbols and more: how long a feed may be silent.
 pub(super) const MUTE_AFTER: Duration = Duration::from_secs(30);
 /// How long the gateway may take to update all streams once it has noticed an outage.
 const PROPAGATION: Duration = Duration::from_millis(500);

@@ -90,11 +90,14 @@ impl Collected {
 fn stream(stream: &StreamReport) -> Value {
     json!({
         "stream": stream.name.as_str(),
+        "client": stream.client.address.to_string(),
+        "client_id": stream.client.id(),
         "peer": stream.peer.map(|peer| peer.to_string()),
         "open_seconds": stream.open_for.as_secs_f64(),
         "oldest_unsent_seconds": stream.oldest_unsent.map(|age| age.as_secs_f64()),
         "full_seconds": stream.full_for.map(|span| span.as_secs_f64()),
         "missed": missed(stream.missed),
+        "ticks": stream.ticks,
         "bytes": stream.bytes,
         "symbols_total": stream.symbols_total,
         "symbols": stream.symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>(),
@@ -114,11 +117,13 @@ mod tests {
     fn report(number: u64, oldest_unsent: Option<u64>, lag: u64) -> StreamReport {
         StreamReport {
             name: StreamName::new(number),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             peer: None,
             open_for: Duration::ZERO,
             full_for: None,
             oldest_unsent: oldest_unsent.map(Duration::from_secs),
             missed: Missed { lag, ..Missed::default() },
+            ticks: 0,
             bytes: 0,
             symbols_total: 1,
             symbols: Vec::new(),

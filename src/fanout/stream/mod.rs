@@ -14,7 +14,7 @@ use super::{
     symbols::Symbols,
     transport::Transport,
 };
-use crate::{market::Now, wire::StreamName};
+use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
 use std::{
     io,
@@ -25,6 +25,8 @@ use std::{
 /// One client's open stream.
 pub(super) struct Stream<T> {
     name: StreamName,
+    /// The kernel forgets the address of a connection that was reset, just when an operator asks for it.
+    client: ClientName,
     transport: T,
     cursors: Cursors,
     options: Options,
@@ -39,6 +41,8 @@ pub(super) struct Stream<T> {
     /// The tail of the block that was begun last.
     tail: Bytes,
     missed: Missed,
+    /// Ticks of which its transport took a byte.
+    ticks: u64,
     /// Bytes that its transport took.
     bytes: u64,
     /// Whether it lacks something, and waits for its `max_rate` to allow the write.
@@ -53,6 +57,7 @@ pub(super) struct Stream<T> {
 /// The parts of a new stream beside its transport and cursors.
 pub(super) struct StreamInit {
     pub(super) name: StreamName,
+    pub(super) client: ClientName,
     /// The first block to write.
     pub(super) first_block: Bytes,
     pub(super) options: Options,
@@ -65,6 +70,7 @@ impl<T: Transport> Stream<T> {
     pub(super) fn new(transport: T, cursors: Cursors, init: StreamInit, now: Now) -> Self {
         Self {
             name: init.name,
+            client: init.client,
             transport,
             cursors,
             options: init.options,
@@ -76,6 +82,7 @@ impl<T: Transport> Stream<T> {
             joined: now.instant,
             tail: init.first_block,
             missed: Missed::default(),
+            ticks: 0,
             bytes: 0,
             is_waiting: false,
             has_ticked: false,
@@ -103,7 +110,7 @@ impl<T: Transport> Stream<T> {
         })
     }
 
-    /// The address of the client, or of the proxy before it.
+    /// The other end of its connection: the client, or the proxy before it.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.transport.peer()
     }
@@ -112,6 +119,11 @@ impl<T: Transport> Stream<T> {
 impl<T> Stream<T> {
     pub(super) fn name(&self) -> StreamName {
         self.name
+    }
+
+    /// Its client, for operators.
+    pub(super) fn client(&self) -> &ClientName {
+        &self.client
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -130,6 +142,11 @@ impl<T> Stream<T> {
     /// The ticks that it missed so far.
     pub(super) fn missed(&self) -> Missed {
         self.missed
+    }
+
+    /// The ticks of which its transport took a byte so far.
+    pub(super) fn ticks(&self) -> u64 {
+        self.ticks
     }
 
     /// The bytes that its transport took so far.

@@ -153,6 +153,7 @@ impl<T: Transport> Stream<T> {
                 break;
             }
             missed.add(self.cursors.sent(planned, &self.options));
+            self.ticks += 1;
             // A tick that the stream's own `max_rate` holds back is not late; without one, that is since it joined.
             sent(planned.tick.published.max(self.not_before));
             let of_frame = left.min(planned.frame.len());

@@ -12,6 +12,7 @@ use super::{
     recent_ticks::RecentLimits,
     slowest::SlowestQuery,
     stream_key::StreamKey,
+    stream_log::StreamLog,
     stream_table::StreamTable,
     symbols::Symbols,
     transport::{Ready, Transport},
@@ -43,6 +44,7 @@ pub struct Worker<T> {
     /// ticks.
     next_round: Vec<SymbolId>,
     counts: Counts,
+    log: StreamLog,
     random: SmallRng,
     drains: bool,
     /// The queries that operators sent, the oldest first: as many as there are operators.
@@ -68,6 +70,7 @@ impl<T: Transport> Worker<T> {
             pace: Pace::new(limits.flush_interval),
             next_round: Vec::new(),
             counts: Counts::default(),
+            log: StreamLog::default(),
             random: SmallRng::seed_from_u64(seed),
             drains: false,
             queries: VecDeque::new(),

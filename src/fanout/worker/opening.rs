@@ -25,6 +25,7 @@ impl<T: Transport> Worker<T> {
             let cursors = subscribe(symbols, key, &new, now);
             let init = StreamInit {
                 name: new.name,
+                client: new.client,
                 first_block: transport.start(&new.head, new.hello),
                 options: new.options,
                 early_by,
@@ -34,6 +35,7 @@ impl<T: Transport> Worker<T> {
         });
         self.counts.opened += 1;
         let stream = self.table.stream(key);
+        self.log.opened(stream);
         let attached = stream.attach(key.data().as_ffi());
         if self.drains {
             stream.drain(now.instant);

@@ -7,7 +7,7 @@ use crate::{
         dial::{Socket, SocketError},
         event::{Action, Event},
     },
-    market::{FeedSymbol, Now, Reason},
+    market::{FeedSymbol, Now, Parts, Reason},
 };
 use futures_util::SinkExt;
 use std::time::{Duration, SystemTime};
@@ -38,6 +38,7 @@ impl<S: Sink> Connection<S> {
                 }
                 self.live(&refused)
             }
+            Action::Mute => self.mute(),
             Action::Leave { reason, retry_in } => {
                 self.leave(reason, retry_in).await;
                 None
@@ -88,6 +89,17 @@ impl<S: Sink> Connection<S> {
         self.counters.up();
         self.sink.refused(&refused, now);
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
+        None
+    }
+
+    /// No data came for too long.
+    fn mute(&mut self) -> Option<Event> {
+        if self.sink.is_halted() {
+            return Some(Event::AllHalted);
+        }
+        let now = Now::read();
+        self.sink.mute(Parts::ALL, now);
+        self.reporter.mute();
         None
     }
 

@@ -6,7 +6,7 @@ use crate::{
         DisconnectReason, MessageKind, Sink,
         event::{Action, Event},
     },
-    market::Now,
+    market::{Now, Parts},
     telemetry::labels::Label,
     venue::{Failure, Message},
 };
@@ -33,9 +33,28 @@ impl<S: Sink> Connection<S> {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
+            self.judge_parts(now);
             self.batch.updates.clear();
         }
         action
+    }
+
+    /// Makes the parts stale that have stopped while others flow.
+    fn judge_parts(&mut self, now: Now) {
+        if !self.session.minds_parts() {
+            return;
+        }
+        let heard = self.batch.updates.iter().fold(Parts::NONE, |heard, update| heard.union(update.parts()));
+        let silent = self.session.parts(heard, now.instant);
+        if silent.is_empty() {
+            return;
+        }
+        if self.sink.is_halted() {
+            self.session.on(Event::AllHalted, now.instant);
+            return;
+        }
+        self.sink.mute(silent, now);
+        self.reporter.part_mute(silent);
     }
 
     fn take(&mut self, frame: Option<Result<Frame, Error>>, now: Now) -> Action {

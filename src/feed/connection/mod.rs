@@ -16,6 +16,7 @@ use super::{
     pacer::{ConnectPacer, staggered},
     reporter::Reporter,
     session::Session,
+    silence::Patience,
     status::StatusWriter,
 };
 use crate::{
@@ -23,11 +24,7 @@ use crate::{
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, pin::Pin, time::Instant};
 use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval, sleep_until},
@@ -79,8 +76,7 @@ pub(super) struct ConnectionSetup {
     pub(super) venue: Box<dyn Venue>,
     pub(super) origin: Origin,
     pub(super) schedule: Schedule,
-    /// Instead of the venue's own limit.
-    pub(super) mute_after: Option<Duration>,
+    pub(super) patience: Patience,
     pub(super) symbols: usize,
     pub(super) timing: Timing,
     pub(super) dialing: Dialing,
@@ -101,7 +97,6 @@ impl<S: Sink> Connection<S> {
         let rules = setup.venue.rules();
         let rules = Rules {
             lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
-            mute_after: setup.mute_after.or(rules.mute_after),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
             ..rules
@@ -110,7 +105,7 @@ impl<S: Sink> Connection<S> {
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             counters: FeedCounters::new(setup.metrics, setup.origin),
-            session: Session::new(setup.timing, rules, setup.pacer, rand::random(), now),
+            session: Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now),
             hours: HoursWatch::new(setup.schedule, now),
             closed: false,
             denied: None,

@@ -3,10 +3,11 @@
 use super::*;
 use crate::{
     feed::{FeedStatus, Timing},
-    market::{FeedSymbol, UnixMicros, Update},
+    market::{FeedSymbol, Parts, UnixMicros, Update},
     venue::{DecodeError, Failure, Message, Request, Silence},
 };
 use futures_util::SinkExt;
+use std::time::Duration;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -58,6 +59,7 @@ impl Venue for Scripted {
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Outage(Reason),
+    Mute(Parts),
     Refused(Vec<(FeedSymbol, Reason)>),
 }
 
@@ -68,6 +70,14 @@ impl Sink for Collector {
 
     fn outage(&mut self, reason: Reason, _: Now) {
         self.0.send(Seen::Outage(reason)).unwrap();
+    }
+
+    fn mute(&mut self, parts: Parts, _: Now) {
+        self.0.send(Seen::Mute(parts)).unwrap();
+    }
+
+    fn is_halted(&self) -> bool {
+        false
     }
 
     fn closed(&mut self, _: bool, _: Now) {}
@@ -95,7 +105,7 @@ impl Rig {
             venue: Box::new(Scripted { url, requests, refused }),
             origin: Origin::Sim,
             schedule: Schedule::always(),
-            mute_after: None,
+            patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
             symbols: 2,
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
             dialing: Dialing::new(),

@@ -42,13 +42,11 @@ const PATH: &str = "/v2/iex";
 const SYMBOLS_MAX: usize = 20_000;
 /// The venue documents no limit on requests, and ours are a few at the start.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
-/// In the regular session, and for all symbols together: half a minute without anything is an outage.
-const MUTE_AFTER: Duration = Duration::from_secs(30);
 /// After a lost connection the venue holds on to the old session, for about 90 seconds, and refuses a second one.
 const OLD_SESSION: Duration = Duration::from_secs(90);
 
-/// An answer to a subscription lists every symbol in each channel: five that are asked for, and corrections and cancels,
-/// which come with trades. A name has quotes and a comma.
+/// An answer to a subscription lists every symbol in each channel: five that are asked for, and corrections and
+/// cancels, which come with trades. A name has quotes and a comma.
 const CHANNELS: usize = 7;
 const NAME_BYTES_MORE: usize = 3;
 /// The names of all channels, also of those that are empty.
@@ -65,6 +63,7 @@ pub(super) static SPEC: Spec = Spec {
     connections_max: 1,
     between_connects: Duration::ZERO,
     message_bytes,
+    heartbeats: false,
     examples: &["AAPL", "MSFT", "BRK.B"],
     default_symbols: &[],
     options: &[],
@@ -198,7 +197,7 @@ impl Venue for Alpaca {
     }
 
     fn rules(&self) -> Rules {
-        Rules { between_requests: BETWEEN_REQUESTS, mute_after: Some(MUTE_AFTER), ..Rules::default() }
+        Rules { between_requests: BETWEEN_REQUESTS, ..Rules::default() }
     }
 
     fn open(&mut self) -> Vec<Request> {

@@ -35,8 +35,6 @@ const CONNECTIONS_MAX: usize = 64;
 const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
 /// The venue ends a connection after 24 hours; half an hour earlier it is still our choice.
 const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
-/// It trades at all hours: half a minute without a quote or a trade of any symbol is an outage.
-const MUTE_AFTER: Duration = Duration::from_secs(30);
 /// An answer is short, and so is an event.
 const MESSAGE_BYTES: usize = 4 << 10;
 
@@ -51,6 +49,8 @@ pub(super) static SPEC: Spec = Spec {
     connections_max: CONNECTIONS_MAX,
     between_connects: BETWEEN_CONNECTS,
     message_bytes: |_| MESSAGE_BYTES,
+    // It sends websocket pings alone.
+    heartbeats: false,
     examples: &["BTC-USDT", "ETH-USDT"],
     default_symbols: &[],
     options: &[],
@@ -93,12 +93,7 @@ impl Venue for Binance {
     }
 
     fn rules(&self) -> Rules {
-        Rules {
-            between_requests: BETWEEN_REQUESTS,
-            lifetime: Some(LIFETIME),
-            mute_after: Some(MUTE_AFTER),
-            ..Rules::default()
-        }
+        Rules { between_requests: BETWEEN_REQUESTS, lifetime: Some(LIFETIME), ..Rules::default() }
     }
 
     fn open(&mut self) -> Vec<Request> {

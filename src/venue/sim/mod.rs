@@ -76,6 +76,7 @@ pub(super) static SPEC: Spec = Spec {
     connections_max: server::CONNECTIONS_MAX,
     between_connects: Duration::ZERO,
     message_bytes: |_| MESSAGE_BYTES,
+    heartbeats: true,
     examples: &["AAPL", "BTC-USDT"],
     default_symbols: &SYMBOLS,
     options: &[&RATE],
@@ -138,8 +139,6 @@ impl Venue for Sim {
         Rules {
             between_requests: BETWEEN_REQUESTS,
             lifetime: None,
-            // Its rate can be set as low as one likes: silence is not an outage.
-            mute_after: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
         }

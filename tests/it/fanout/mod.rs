@@ -74,6 +74,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
         let (ended_tx, ended_rx) = mpsc::channel();
         let stream = NewStream {
             name: StreamName::new(0),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
             hello: Bytes::from_static(b"HELLO\n\n"),
             symbols: Box::new([self.state.clone()]),

@@ -2,6 +2,7 @@
 //! undisturbed, and no old price is ever shown as live.
 
 mod checker;
+mod silence;
 
 use crate::support::{
     Client, PATIENCE,
