@@ -43,6 +43,12 @@ impl Wrong {
         Self { what: what.into(), at: None, help: Vec::new(), also: None, line_hidden: false }
     }
 
+    /// Puts words in front, such as where the value comes from.
+    pub(super) fn in_front(mut self, words: &str) -> Self {
+        self.what.insert_str(0, words);
+        self
+    }
+
     /// Adds a line that says what to write instead.
     pub(super) fn help(mut self, line: impl Into<String>) -> Self {
         self.help.push(line.into());

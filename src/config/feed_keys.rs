@@ -14,7 +14,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 13] = [
     "name",
     "venue",
     "url",
@@ -26,6 +26,8 @@ const COMMON: [&str; 11] = [
     "closed_days",
     "mute_after",
     "part_mute_after",
+    "proxy",
+    "ca_file",
 ];
 
 /// The names of all keys of `[[feed]]`, in the order of the documentation.
@@ -84,6 +86,8 @@ fn example(name: &str) -> String {
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
         "part_mute_after" => "\"1m\"".to_owned(),
+        "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
+        "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),
         _ => "\"30s\"".to_owned(),
     }
 }
@@ -109,6 +113,15 @@ fn about(name: &str) -> String {
              hours, symbols are closed, and silence is not an outage. Default: the venue's."
         }
         "closed_days" => "Days without trading that its hours do not know.",
+        "proxy" => {
+            "An HTTP proxy to connect through: http://host:port, or http://user:password@host:port, at most 2048 \
+             characters. The proxy looks the venue's name up. Default: https_proxy for wss://, http_proxy for ws://, else \
+             all_proxy, in lower or upper case, unless no_proxy lists the host; without them, none."
+        }
+        "ca_file" => {
+            "A PEM file with the certificates of private CAs, at most 1MiB. The feed trusts them besides the public ones. \
+             It is read at the start. Default: none."
+        }
         "mute_after" => {
             "From 1s to 1day. After a longer silence within its hours its symbols are stale, even if the connection answers \
              pings, unless all are halted. Default: 30s; 2m for fewer than 20 symbols; 5m where the venue sends heartbeats."

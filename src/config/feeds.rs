@@ -6,7 +6,7 @@ use super::{
     error::{Wrong, shown},
     feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, symbols, times,
+    names, outbound, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
@@ -97,9 +97,10 @@ fn read_feed(
     let symbols = known.take(symbols, venue)?;
     check_count(symbols.len(), connections_max, venue)
         .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
+    let (proxy, ca_file) = outbound::read(fields)?;
     // Last: a wrong file is reported as such also where its keys are not at hand.
-    let credentials = access::read(fields, venue, table, variables)?;
-    Ok(Feed {
+    let credentials = access::read(fields, venue, table.clone(), variables)?;
+    let mut feed = Feed {
         name,
         venue,
         url: url.transpose()?,
@@ -109,8 +110,12 @@ fn read_feed(
         schedule,
         mute_after,
         part_mute_after,
+        proxy,
+        ca_file,
         credentials,
-    })
+    };
+    outbound::check(&mut feed, fields, table, variables)?;
+    Ok(feed)
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {

@@ -1,6 +1,7 @@
 //! The configuration, valid by construction. Only `load` reads a file or a variable.
 
 mod access;
+mod ca_file;
 mod error;
 mod feed_keys;
 mod feed_limits;
@@ -9,8 +10,10 @@ mod keys;
 mod live;
 mod load;
 mod names;
+mod outbound;
 mod pairs;
 mod print;
+mod proxy;
 mod reload;
 mod setting;
 mod symbols;
@@ -19,6 +22,7 @@ mod units;
 mod value;
 mod variables;
 
+pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use error::ConfigError;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
@@ -27,6 +31,7 @@ pub use live::Live;
 pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
+pub use proxy::Proxy;
 pub use reload::{Change, ReloadError, Reloaded, reload};
 pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
@@ -97,6 +102,10 @@ pub struct Feed {
     pub schedule: Schedule,
     /// The longest silence within its hours, instead of the default for its venue and its list.
     pub mute_after: Option<Duration>,
+    /// The proxy that its connections go through.
+    pub proxy: Option<Proxy>,
+    /// The CAs that it trusts besides the public ones.
+    pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
     /// The keys, where the venue requires them.
@@ -115,6 +124,8 @@ impl Feed {
             options: Options::default(),
             schedule: Schedule::new(venue.hours, Vec::new()),
             mute_after: None,
+            proxy: None,
+            ca_file: None,
             part_mute_after: None,
             credentials: None,
         }

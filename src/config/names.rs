@@ -149,6 +149,9 @@ pub(super) fn url(text: &str) -> Result<String, Wrong> {
     let Ok(uri) = text.parse::<Uri>() else {
         return wrong("write an address such as \"wss://stream.example.com/path\"");
     };
+    if has_wrong_port(&uri) {
+        return wrong("a port is a number from 1 to 65535");
+    }
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return wrong("remove the part before the @: a feed logs in with its first messages, not with its address");
     }
@@ -157,6 +160,13 @@ pub(super) fn url(text: &str) -> Result<String, Wrong> {
         (Some("http" | "https"), _) => wrong("write \"wss://\", or \"ws://\" without TLS"),
         _ => wrong("write it with its scheme, such as \"wss://stream.example.com/path\""),
     }
+}
+
+/// Whether an address has a port that is not one. `Uri` accepts it, and then says that there is none.
+pub(super) fn has_wrong_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let has_port = authority.rsplit(['@', ']']).next().unwrap_or_default().contains(':');
+    has_port && uri.port_u16().is_none_or(|port| port == 0)
 }
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
@@ -276,6 +286,9 @@ mod tests {
             "/path",
             "wss://a b",
             "ftp://a",
+            "wss://a:99999",
+            "wss://a:0",
+            "wss://[::1]:",
             &format!("wss://{}", "a".repeat(2048)),
         ] {
             assert!(url(bad).is_err(), "{bad}");

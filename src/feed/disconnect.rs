@@ -11,6 +11,8 @@ labels! {
         ConnectTimeout = "connect_timeout",
         /// The venue's certificate is not trusted, or it does not speak TLS.
         Tls = "tls",
+        /// The proxy does not let the feed through.
+        Proxy = "proxy",
         /// The venue answered the handshake with another status than 101.
         Http = "http",
         /// The venue broke the websocket protocol.

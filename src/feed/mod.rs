@@ -34,7 +34,7 @@ pub use trial::Trial;
 use crate::{
     config,
     market::{FeedSymbol, Now, Parts, Reason, Update},
-    venue::{self, Setup, Venue, VenueError},
+    venue::{self, Secret, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
 use dial::Dialing;
@@ -97,13 +97,13 @@ impl Feed {
         for range in &ranges {
             venue(config, config.url.as_deref(), range.clone())?;
         }
-        let (writers, status) = FeedStatus::new(ranges.len(), config.credentials.as_ref(), now.unix);
+        let (writers, status) = FeedStatus::new(ranges.len(), secrets(config), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
         Ok(Self {
             config: config.clone(),
             message_bytes_max,
             timing: Timing::default(),
-            dialing: Dialing::new(),
+            dialing: Dialing::new(config),
             writers,
             status,
         })
@@ -182,6 +182,12 @@ impl Feed {
             None => all_ended(connections).await,
         }
     }
+}
+
+/// What no log may show.
+fn secrets(config: &config::Feed) -> Vec<Secret> {
+    let credentials = config.credentials.iter().flat_map(|all| std::iter::once(&all.key).chain(&all.secret)).cloned();
+    credentials.chain(config.proxy.iter().flat_map(config::Proxy::secrets)).collect()
 }
 
 /// Waits until all connections have ended.

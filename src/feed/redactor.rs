@@ -1,12 +1,12 @@
 //! Makes untrusted bytes fit for logs and operators.
 
-use crate::venue::Credentials;
+use crate::venue::Secret;
 use std::cmp::Reverse;
 
 /// Stands for a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// Renders untrusted bytes for logs: escaped, truncated, and with our credentials redacted, since a venue may echo
+/// Renders untrusted bytes for logs: escaped, truncated, and with our secrets redacted, since a venue may echo
 /// them.
 #[derive(Debug, Default)]
 pub(super) struct Redactor {
@@ -15,9 +15,9 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new(credentials: Option<&Credentials>) -> Self {
-        let all = credentials.into_iter().flat_map(|all| std::iter::once(&all.key).chain(&all.secret));
-        let plain = all
+    pub(super) fn new(secrets: &[Secret]) -> Self {
+        let plain = secrets
+            .iter()
             .map(|secret| secret.expose())
             .map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
         let mut secrets: Vec<_> = plain.filter(|secret| !secret.is_empty()).collect();
@@ -110,7 +110,7 @@ mod tests {
     const MAX: usize = 160;
 
     fn redactor(key: &str, secret: &str) -> Redactor {
-        Redactor::new(Some(&Credentials::new(key, secret)))
+        Redactor::new(&[key, secret].map(Secret::new))
     }
 
     fn show(bytes: &[u8]) -> String {

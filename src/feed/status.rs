@@ -8,7 +8,7 @@ use super::{
 use crate::{
     market::UnixMicros,
     telemetry::labels::Tally,
-    venue::{Credentials, DecodeError},
+    venue::{DecodeError, Secret},
 };
 use std::{
     collections::VecDeque,
@@ -115,13 +115,9 @@ pub struct Note {
 
 impl FeedStatus {
     /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and a writer for each.
-    /// Credentials are never shown.
-    pub(super) fn new(
-        connections: usize,
-        credentials: Option<&Credentials>,
-        now: UnixMicros,
-    ) -> (Vec<StatusWriter>, Self) {
-        let redactor = Arc::new(Redactor::new(credentials));
+    /// The secrets are never shown.
+    pub(super) fn new(connections: usize, secrets: Vec<Secret>, now: UnixMicros) -> (Vec<StatusWriter>, Self) {
+        let redactor = Arc::new(Redactor::new(&secrets));
         let journal = || Mutex::new(Journal { since: now, ..Journal::default() });
         let journals: Arc<[_]> = (0..connections).map(|_| journal()).collect();
         let (board, state_rx) = Board::new(connections);
@@ -288,8 +284,8 @@ mod tests {
     use super::*;
 
     fn rig() -> (StatusWriter, FeedStatus) {
-        let credentials = Credentials::new("PKTEST", "hu\"sh");
-        let (mut writers, status) = FeedStatus::new(1, Some(&credentials), UnixMicros(1));
+        let secrets = ["PKTEST", "hu\"sh"].map(Secret::new).to_vec();
+        let (mut writers, status) = FeedStatus::new(1, secrets, UnixMicros(1));
         (writers.remove(0), status)
     }
 
@@ -331,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_feed_is_as_well_as_the_worst_of_its_connections_and_serves_while_one_does() {
-        let (writers, status) = FeedStatus::new(2, None, UnixMicros(1));
+        let (writers, status) = FeedStatus::new(2, Vec::new(), UnixMicros(1));
         let [first, second] = writers.as_slice() else { panic!("two") };
         assert_eq!((status.state(), status.verdict()), (FeedState::Connecting, FeedState::Connecting));
         first.set(FeedState::Live, None, UnixMicros(2));

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX, Setting, feed_keys,
-    load, print_defaults, show_bytes, show_duration, variable_name,
+    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX,
+    Setting, feed_keys, load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
 use tickfan::venue::Options;
@@ -293,6 +293,14 @@ fn each_default_is_within_its_range_and_has_a_reason() {
     }
 }
 
+/// A file of this length with a certificate of a CA, in a temporary folder.
+fn ca_file(bytes: usize) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{bytes}.pem"));
+    let certificate = rcgen::generate_simple_self_signed(["venue.test".to_owned()]).unwrap().cert.pem();
+    fs::write(&path, format!("{certificate}{}", "\n".repeat(bytes - certificate.len()))).unwrap();
+    path
+}
+
 /// Lines of a feed at the limit of a key and over it, with the message for the latter. The list of keys is the
 /// configuration's own.
 fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
@@ -321,6 +329,14 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&days, CLOSED_DAYS_MAX), "at most 366")
         }
         "mute_after" => (with(&|seconds| format!("mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "proxy" => {
+            let through = |count: usize| format!("\nproxy = \"http://{}\"", "p".repeat(count - "http://".len()));
+            (with(&|count| crypto("[\"A-B\"]", "ws://a") + &through(count), 2_048), "at most 2048 characters")
+        }
+        "ca_file" => {
+            let file = |bytes| format!("\nca_file = {:?}", ca_file(bytes));
+            (with(&|bytes| crypto("[\"A-B\"]", "wss://a") + &file(bytes), CA_FILE_BYTES_MAX), "at most 1MiB")
+        }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
@@ -532,7 +548,9 @@ fn the_printed_configuration_is_the_defaults() {
 #[test]
 fn the_printed_example_of_a_feed_is_one() {
     let used = |line: &str| match line.strip_prefix('#') {
-        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") => code.to_owned() + "\n",
+        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") && !code.starts_with("ca_file") => {
+            code.to_owned() + "\n"
+        }
         _ => String::new(),
     };
     let text: String = print_defaults().lines().map(used).collect();
@@ -541,7 +559,12 @@ fn the_printed_example_of_a_feed_is_one() {
     let keys = ["ALPACA_KEY", "ALPACA_SECRET"].map(|name| (name.into(), "x".into()));
     let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
-    assert!(feed_keys().iter().all(|key| key.name == "rate" || text.contains(&format!("{} = ", key.name))), "{text}");
+    assert!(
+        feed_keys()
+            .iter()
+            .all(|key| matches!(key.name, "rate" | "ca_file") || text.contains(&format!("{} = ", key.name))),
+        "{text}"
+    );
 }
 
 #[test]
@@ -619,4 +642,72 @@ fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debia
             "gcr.io/distroless/cc-debian12:nonroot" // Debian 12 is bookworm.
         ]
     );
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_used_is_an_error_that_says_why() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let certificate = fs::read_to_string(ca_file(10_000)).unwrap();
+    let broken = certificate.replacen("MII", "!!!", 1);
+    let empty_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (name, content, said) in [
+        ("absent", None, "No such file or directory"),
+        ("empty", Some(String::new()), "does not hold a certificate in PEM form"),
+        ("der", Some("0\u{1}binary".to_owned()), "does not hold a certificate in PEM form"),
+        ("cut", Some(certificate[..200].to_owned()), "is not a valid PEM file"),
+        ("broken", Some(broken), "is not a valid PEM file"),
+        ("second", Some(format!("{certificate}{empty_certificate}")), "certificate 2 of "),
+    ] {
+        let path = folder.join(format!("{name}.pem"));
+        let _ = fs::remove_file(&path);
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
+        let feed = format!("[[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nca_file = {path:?}\n");
+        let error = load_text(&format!("ca-{name}"), feed).unwrap_err();
+        assert!(error.contains(said) && error.contains("ca_file = "), "{name}: {error}");
+    }
+    let directory = format!("[[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nca_file = {folder:?}\n");
+    assert!(load_text("ca-directory", directory).unwrap_err().contains("cannot read "));
+
+    let two = folder.join("two.pem");
+    fs::write(&two, format!("{certificate}{certificate}# a comment\n")).unwrap();
+    let feed = format!("[[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nca_file = {two:?}\n");
+    let config = load_text("ca-two", feed).unwrap();
+    assert_eq!(config.feeds[0].ca_file.as_ref().unwrap().certificates.len(), 2);
+
+    for address in ["venue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nurl = \"ws://venue.test\"", "venue = \"sim\""] {
+        let error = load_text("ca-plain", format!("[[feed]]\n{address}\nca_file = {two:?}\n")).unwrap_err();
+        assert!(error.starts_with("`ca_file` is set, but the feed connects without TLS"), "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_taken_where_the_file_has_none() {
+    let file = |more: &str| format!("[[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\n{more}\n");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("proxy.toml");
+    let load = |more: &str, variables: &[(&str, &str)]| {
+        fs::write(&path, file(more)).unwrap();
+        let variables: Vec<(OsString, OsString)> =
+            variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let config = load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())?;
+        Ok::<_, String>(config.feeds[0].proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host, proxy.port)))
+    };
+    let of_variable = [("HTTPS_PROXY", "http://u:hush@variable:3128")];
+    assert_eq!(load("", &[]), Ok(None));
+    assert_eq!(load("", &of_variable).unwrap().as_deref(), Some("variable:3128"));
+    let of_file = "proxy = \"http://file:3128\"";
+    assert_eq!(load(of_file, &of_variable).unwrap().as_deref(), Some("file:3128"));
+    assert_eq!(load("url = \"wss://127.0.0.1:1\"", &of_variable), Ok(None));
+    assert_eq!(load("url = \"ws://venue.test\"", &of_variable), Ok(None));
+    assert_eq!(load("", &[of_variable[0], ("NO_PROXY", "*")]), Ok(None));
+    let socks = [("ALL_PROXY", "socks5://u:hush@variable:1080")];
+    let error = load("", &socks).unwrap_err();
+    assert!(error.starts_with("the variable ALL_PROXY: a proxy of the kind socks5:// is not supported"), "{error}");
+    assert!(!error.contains("hush"), "{error}");
+    assert_eq!(load(of_file, &socks).unwrap().as_deref(), Some("file:3128"));
+    fs::write(&path, "").unwrap();
+    let simulator =
+        tickfan::config::load(Some(&path), [("all_proxy".into(), "socks5://a".into())], &Overrides::default());
+    assert!(simulator.unwrap().feeds[0].proxy.is_none(), "the simulator is in this process");
 }

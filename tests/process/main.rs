@@ -6,6 +6,7 @@
 mod support;
 
 mod descriptors;
+mod dialing;
 mod hostile;
 mod kills;
 mod limits;

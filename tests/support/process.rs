@@ -165,6 +165,11 @@ impl Process {
         tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
+    /// The next line that it logs, unless none comes in time.
+    pub fn next_line(&self, deadline: Instant) -> Option<String> {
+        self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
+
     /// Sends SIGTERM and waits for its end; returns what it has logged since it serves.
     pub fn drained_log(mut self) -> Vec<String> {
         assert!(self.end().success());

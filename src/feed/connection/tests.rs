@@ -99,7 +99,7 @@ impl Rig {
     async fn start(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
-        let (mut writers, _) = FeedStatus::new(1, None, UnixMicros(0));
+        let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
         let setup = ConnectionSetup {
             name: "test".to_owned(),
             venue: Box::new(Scripted { url, requests, refused }),
@@ -108,7 +108,7 @@ impl Rig {
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
             symbols: 2,
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
-            dialing: Dialing::new(),
+            dialing: Dialing::plain(),
             message_bytes_max: 1 << 20,
             pacer: ConnectPacer::new(Duration::ZERO),
             place: 0,

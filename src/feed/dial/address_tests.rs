@@ -53,7 +53,7 @@ fn dialer(addresses: &[SocketAddr]) -> Dialer {
         assert_eq!((host, port), ("venue.test", 80));
         Ok(addresses.clone())
     });
-    Dialer::new(Dialing::new().with_look_up(look_up), 1 << 20)
+    Dialer::new(Dialing::plain().with_look_up(look_up), 1 << 20)
 }
 
 async fn open(dialer: &Dialer) -> Result<Socket, SocketError> {
@@ -162,6 +162,6 @@ async fn an_address_that_hangs_up_before_the_handshake_is_tried_last_the_next_ti
 #[tokio::test]
 async fn a_failed_look_up_names_the_host() {
     let look_up = LookUp::new(|_, _| Err(std::io::Error::other("no such name")));
-    let dialer = Dialer::new(Dialing::new().with_look_up(look_up), 1 << 20);
+    let dialer = Dialer::new(Dialing::plain().with_look_up(look_up), 1 << 20);
     assert_eq!(open(&dialer).await.unwrap_err().to_string(), "the look-up of venue.test failed: no such name");
 }

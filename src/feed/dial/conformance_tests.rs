@@ -90,7 +90,7 @@ async fn a_feeds_websocket_fails_none_of_autobahns_cases() {
     command.args(SECTIONS.iter().flat_map(|section| ["-i", section]));
     let mut fuzzer = Fuzzer(command.arg(free.to_string()).spawn().unwrap());
 
-    let mut dialer = Dialer::new(Dialing::new(), MESSAGE_BYTES_MAX);
+    let mut dialer = Dialer::new(Dialing::plain(), MESSAGE_BYTES_MAX);
     dialer.websocket = dialer.websocket.max_write_buffer_size(ECHO_BYTES_MAX);
     let count = echo(open(&dialer, &format!("ws://{free}/getCaseCount")).await).await;
     let count: usize = count.parse().unwrap();

@@ -1,6 +1,6 @@
 //! Why a websocket did not open, or ended.
 
-use super::{retry_after::retry_after, tls};
+use super::{proxy::ProxyError, retry_after::retry_after, tls};
 use crate::{feed::DisconnectReason, market::Reason};
 use std::{
     fmt, io,
@@ -19,6 +19,8 @@ pub(in crate::feed) enum SocketError {
     LookUp { host: String, error: io::Error },
     /// None of the addresses accepts a connection.
     Unreachable { host: String },
+    /// The proxy does not let the feed through.
+    Proxy { host: String, error: ProxyError },
     /// The venue redirects to where a feed does not follow, and why it does not.
     Redirect { to: String, why: &'static str },
     /// The websocket, its TLS or its handshake failed.
@@ -36,6 +38,7 @@ impl fmt::Display for SocketError {
         match self {
             Self::LookUp { host, error } => write!(f, "the look-up of {host} failed: {error}"),
             Self::Unreachable { host } => write!(f, "no address of {host} accepts a connection"),
+            Self::Proxy { host, error } => write!(f, "the proxy {host} fails: {error}"),
             Self::Redirect { to, why } => {
                 write!(f, "the venue redirects to {to}, which {why}; if it is right, set it as `url`")
             }
@@ -52,6 +55,7 @@ impl SocketError {
     pub(in crate::feed) fn reason(&self) -> DisconnectReason {
         match self {
             Self::LookUp { .. } | Self::Unreachable { .. } => DisconnectReason::Io,
+            Self::Proxy { .. } => DisconnectReason::Proxy,
             Self::Redirect { .. } => DisconnectReason::Http,
             Self::Websocket(error) => disconnect_reason(error),
         }

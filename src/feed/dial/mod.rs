@@ -1,4 +1,4 @@
-//! Opens the websocket to a venue: name look-up, the race of its addresses, TLS, the handshake, one redirect.
+//! Opens the websocket to a venue: name look-up, race of its addresses, proxy, TLS, handshake, one redirect.
 //!
 //! The race is our own (`race`): tokio's `TcpStream::connect` tries addresses in turn, and hyper-util's `HttpConnector`
 //! races one family against the other, but tries the addresses within a family in turn.
@@ -6,6 +6,7 @@
 mod connect;
 mod error;
 mod look_up;
+mod proxy;
 mod race;
 mod record;
 mod retry_after;
@@ -16,6 +17,7 @@ pub(super) use error::SocketError;
 pub use look_up::LookUp;
 pub(super) use target::without_query;
 
+use crate::config::{self, Proxy};
 use look_up::Resolver;
 use record::{SharedRecord, Step};
 use rustls::ClientConfig;
@@ -46,12 +48,25 @@ const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Dialing {
     tls: Arc<ClientConfig>,
+    proxy: Option<Arc<Proxy>>,
     resolver: Resolver,
 }
 
 impl Dialing {
-    pub(super) fn new() -> Self {
-        Self { tls: tls::client_config(&[]), resolver: Resolver::new(LookUp::default()) }
+    /// As the feed's configuration wants it.
+    pub(super) fn new(config: &config::Feed) -> Self {
+        let own_cas = config.ca_file.as_ref().map_or(&[][..], |file| &file.certificates);
+        Self {
+            tls: tls::client_config(own_cas),
+            proxy: config.proxy.clone().map(Arc::new),
+            resolver: Resolver::new(LookUp::default()),
+        }
+    }
+
+    /// Without a proxy, for tests.
+    #[cfg(test)]
+    pub(super) fn plain() -> Self {
+        Self::new(&config::Feed::new(crate::venue::DEFAULT, Vec::new()))
     }
 
     /// The same with another look-up of names.
@@ -107,11 +122,17 @@ impl Dialer {
     }
 
     async fn open_at(&self, target: &Target) -> Result<Socket, SocketError> {
-        let Target { host, port, .. } = target;
+        // Through a proxy, the race is that of its addresses; it looks the venue's name up itself.
+        let proxy = self.dialing.proxy.as_deref();
+        let (host, port) = proxy.map_or((&target.host, &target.port), |proxy| (&proxy.host, &proxy.port));
         let found = self.dialing.resolver.addresses(host, *port, &self.record).await;
         let found = found.map_err(|error| SocketError::LookUp { host: host.clone(), error })?;
         let tcp = connect::first_of(&found, &self.record).await;
-        let tcp = tcp.ok_or_else(|| SocketError::Unreachable { host: host.clone() })?;
+        let mut tcp = tcp.ok_or_else(|| SocketError::Unreachable { host: host.clone() })?;
+        if let Some(proxy) = proxy {
+            let through = proxy::tunnel(&mut tcp, proxy, target, &self.record).await;
+            through.map_err(|error| SocketError::Proxy { host: format!("{host}:{port}"), error })?;
+        }
         self.record.step(Step::Handshake);
         let connector = Some(Connector::Rustls(self.dialing.tls.clone()));
         let (socket, _) = client_async_tls_with_config(&target.uri, tcp, Some(self.websocket), connector).await?;
@@ -178,7 +199,7 @@ mod tests {
     #[test]
     fn rule_10_bytes_for_a_venue_that_does_not_read_are_kept_up_to_a_limit() {
         const MESSAGE_BYTES: usize = 1_000;
-        let config = Dialer::new(Dialing::new(), MESSAGE_BYTES).websocket;
+        let config = Dialer::new(Dialing::plain(), MESSAGE_BYTES).websocket;
         let mut socket = WebSocket::from_raw_socket(Stuck, Role::Client, Some(config));
         let mut kept = 0;
         let error = loop {
@@ -198,7 +219,13 @@ mod tests {
 mod address_tests;
 
 #[cfg(test)]
+mod proxy_tests;
+
+#[cfg(test)]
 mod redirect_tests;
+
+#[cfg(test)]
+mod tls_tests;
 
 #[cfg(test)]
 #[path = "conformance_tests.rs"]

@@ -31,6 +31,7 @@ pub(super) enum Step {
     QueuedLookUp,
     LookUp,
     Connect,
+    Proxy,
     Handshake,
 }
 
@@ -40,6 +41,7 @@ impl fmt::Display for Step {
             Self::QueuedLookUp => "waiting for earlier name look-ups, which hang",
             Self::LookUp => "waiting for the name look-up",
             Self::Connect => "waiting for an address to accept a connection",
+            Self::Proxy => "waiting for the proxy's answer",
             Self::Handshake => "waiting for the handshake",
         })
     }

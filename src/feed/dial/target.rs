@@ -34,6 +34,11 @@ impl Target {
             _ => return None,
         };
         let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let authority = uri.authority()?.as_str();
+        let has_port = authority.rsplit(['@', ']']).next()?.contains(':');
+        if has_port && uri.port_u16().is_none() {
+            return None;
+        }
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         (!host.is_empty()).then_some(Self { uri, host, port, is_tls })
     }
@@ -105,7 +110,7 @@ mod tests {
             let target = Target::parse(url).unwrap();
             assert_eq!((target.host.as_str(), target.port), (host, port), "{url}");
         }
-        for url in ["", "venue.test", "https://venue.test", "ws://", "/a"] {
+        for url in ["", "venue.test", "https://venue.test", "ws://", "/a", "ws://venue.test:99999"] {
             assert_eq!(Target::parse(url), None, "{url}");
         }
         assert_eq!(Target::parse("wss://venue.test/a?key=secret").unwrap().to_string(), "wss://venue.test/a");

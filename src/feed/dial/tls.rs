@@ -32,6 +32,9 @@ pub(super) fn explain(error: &Error) -> String {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "the certificate is for another name",
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the certificate is not signed by the CA that it names; a renewed CA needs a new `ca_file`"
+        }
         Error::InvalidMessage(_) => "the other side does not speak TLS",
         _ => return error.to_string(),
     };
