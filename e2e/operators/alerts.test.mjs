@@ -103,6 +103,8 @@ test("connections that never finish their request take the descriptors", TEST, a
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "DescriptorsNearLimit", gateway);
   await fires(t, prometheus, "ConnectionsNearLimit", gateway);
+  again(t, 100, () => openIdle(t, gateway.address).catch(() => {}));
+  await fires(t, prometheus, "ConnectionsEvicted", gateway);
 });
 
 test("no alert is left that has not fired", () => {

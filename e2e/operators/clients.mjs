@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { within } from "../support/gateway.mjs";
 
-async function opened(t, address) {
+async function opened(t, address, localAddress) {
   const [host, port] = address.split(":");
-  const socket = connect(Number(port), host);
+  const socket = connect({ port: Number(port), host, localAddress });
   t.after(() => socket.destroy());
   socket.on("error", () => {});
   await once(socket, "connect");
@@ -42,9 +42,11 @@ export async function openSlow(t, address, symbols, bytes) {
   return socket;
 }
 
-/** Connects, and never finishes its request. */
+let idle = 0;
+
+/** Connects, each time from another address of a few hundred, and never finishes its request. */
 export async function openIdle(t, address) {
-  const socket = await opened(t, address);
+  const socket = await opened(t, address, `127.0.1.${(idle++ % 250) + 1}`);
   socket.write("GET /v1/quotes/BTC-USDT HTTP/1.1\r\n");
   return socket;
 }

@@ -7,7 +7,11 @@ const LINE_SHOWN_MAX: usize = 100;
 /// The most characters of a name or a value that are repeated in a message.
 const WORD_SHOWN_MAX: usize = 64;
 
-/// Why a configuration is rejected: a message of several lines for the person who wrote it.
+/// The most errors of a configuration that are shown.
+pub const ERRORS_SHOWN_MAX: usize = 20;
+
+/// Why a configuration is rejected: a message of several lines for each error, for the person who wrote it. At most
+/// [`ERRORS_SHOWN_MAX`] are shown, and the rest is counted.
 ///
 /// ```text
 /// unknown key `max_lgg` in [fanout]
@@ -18,29 +22,58 @@ const WORD_SHOWN_MAX: usize = 64;
 ///    = did you mean `max_lag`?
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
+pub struct ConfigError {
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl ConfigError {
+    /// Adds the errors of another source.
+    pub(super) fn and(mut self, mut other: Self) -> Self {
+        self.more += other.more;
+        let room = ERRORS_SHOWN_MAX.saturating_sub(self.shown.len());
+        self.more += other.shown.len().saturating_sub(room);
+        other.shown.truncate(room);
+        self.shown.append(&mut other.shown);
+        self
+    }
+
+    /// All errors of several sources.
+    pub(super) fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        errors.into_iter().reduce(Self::and)
+    }
+}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        // The caller writes "error: " before the first.
+        f.write_str(&self.shown.join("\n\nerror: "))?;
+        match self.more {
+            0 => Ok(()),
+            1 => write!(f, "\n\nand 1 more error"),
+            more => write!(f, "\n\nand {more} more errors"),
+        }
     }
 }
 
 impl std::error::Error for ConfigError {}
 
-/// An error before its source is known; its place is a range of bytes.
+/// An error before its source is known; its place is a range of bytes. Further errors of the same source follow it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     what: String,
     at: Option<Range<usize>>,
     help: Vec<String>,
-    also: Option<(String, Range<usize>)>,
+    also: Option<Box<(String, Range<usize>)>>,
     line_hidden: bool,
+    and: Vec<Self>,
+    /// How many follow that are not kept.
+    more: usize,
 }
 
 impl Wrong {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: None, help: Vec::new(), also: None, line_hidden: false }
+        Self { what: what.into(), at: None, help: Vec::new(), also: None, line_hidden: false, and: Vec::new(), more: 0 }
     }
 
     /// Puts words in front, such as where the value comes from.
@@ -65,8 +98,32 @@ impl Wrong {
 
     /// Gives it a place, unless it has a closer one.
     pub(super) fn at(mut self, range: Range<usize>) -> Self {
+        for wrong in &mut self.and {
+            wrong.at.get_or_insert(range.clone());
+        }
         self.at.get_or_insert(range);
         self
+    }
+
+    /// Adds another error, with those that follow it.
+    fn and(mut self, mut other: Self) -> Self {
+        self.more += std::mem::take(&mut other.more);
+        let follow = std::mem::take(&mut other.and);
+        for wrong in std::iter::once(other).chain(follow) {
+            if self.and.len() + 1 < ERRORS_SHOWN_MAX {
+                self.and.push(wrong);
+            } else {
+                self.more += 1;
+            }
+        }
+        self
+    }
+
+    /// The values, or all errors among them.
+    pub(super) fn all<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let mut wrongs = Wrongs::default();
+        let values = results.into_iter().filter_map(|result| wrongs.take(result)).collect();
+        wrongs.none().map(|()| values)
     }
 
     /// Does not show the line, which may hold a secret.
@@ -77,7 +134,7 @@ impl Wrong {
 
     /// Names a second place.
     pub(super) fn also(mut self, what: impl Into<String>, range: Range<usize>) -> Self {
-        self.also = Some((what.into(), range));
+        self.also = Some(Box::new((what.into(), range)));
         self
     }
 
@@ -87,7 +144,43 @@ impl Wrong {
         for line in self.help {
             let _ = write!(text, "\n   = {line}");
         }
-        ConfigError(text)
+        ConfigError { shown: vec![text], more: 0 }
+    }
+}
+
+/// Gathers errors, so that the first does not hide the others.
+#[derive(Debug, Default)]
+pub(super) struct Wrongs(Option<Wrong>);
+
+impl Wrongs {
+    /// The value, or nothing after an error.
+    pub(super) fn take<T>(&mut self, result: Result<T, Wrong>) -> Option<T> {
+        result.map_err(|wrong| self.push(wrong)).ok()
+    }
+
+    /// Adds an error.
+    pub(super) fn push(&mut self, wrong: Wrong) {
+        self.0 = Some(match self.0.take() {
+            Some(first) => first.and(wrong),
+            None => wrong,
+        });
+    }
+
+    /// The value, which is there unless there was an error.
+    ///
+    /// # Errors
+    /// All that were gathered.
+    pub(super) fn value<T>(self, value: Option<T>) -> Result<T, Wrong> {
+        match (self.0, value) {
+            (None, Some(value)) => Ok(value),
+            (wrong, _) => Err(wrong.expect("without an error each value is there")),
+        }
+    }
+
+    /// # Errors
+    /// All that were gathered.
+    pub(super) fn none(self) -> Result<(), Wrong> {
+        self.0.map_or(Ok(()), Err)
     }
 }
 
@@ -101,8 +194,17 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// Shows the error at its place.
-    pub(super) fn error(self, wrong: Wrong) -> ConfigError {
+    /// Shows the errors at their places, in the order of the source.
+    pub(super) fn error(self, mut wrong: Wrong) -> ConfigError {
+        let more = wrong.more;
+        let mut wrongs = std::mem::take(&mut wrong.and);
+        wrongs.insert(0, wrong);
+        wrongs.sort_by_key(|wrong| wrong.at.as_ref().map_or(0, |range| range.start));
+        ConfigError { shown: wrongs.into_iter().map(|wrong| self.one(wrong)).collect(), more }
+    }
+
+    /// Shows one error at its place.
+    fn one(self, wrong: Wrong) -> String {
         let (Self::File(name, text) | Self::Variable(name, text)) = self;
         let name = shown(name);
         let range = wrong.at.clone().unwrap_or(0..text.len());
@@ -122,11 +224,11 @@ impl Source<'_> {
         for line in wrong.help {
             let _ = write!(report, "\n {margin} = {line}");
         }
-        if let Some((what, range)) = wrong.also {
+        if let Some((what, range)) = wrong.also.map(|also| *also) {
             let also = Place::find(text, range);
             let _ = write!(report, "\n {margin} = {what}: {name}:{}:{}", also.line, also.column);
         }
-        ConfigError(report)
+        report
     }
 }
 

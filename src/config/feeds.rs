@@ -3,7 +3,7 @@
 use super::{
     Feed,
     access::{self, Variables},
-    error::{Wrong, shown},
+    error::{Wrong, Wrongs, shown},
     feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, outbound, symbols, times,
@@ -37,21 +37,24 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Resul
     })?;
     let mut names = HashMap::new();
     let mut known = Known::default();
+    if let Some(table) = tables.get(FEEDS_MAX) {
+        return Err(Wrong::new("too many feeds").help(format!("at most {FEEDS_MAX} feeds")).at(table.span()));
+    }
     let mut feeds = Vec::new();
+    let mut wrongs = Wrongs::default();
     for table in tables {
-        if feeds.len() == FEEDS_MAX {
-            return Err(Wrong::new("too many feeds").help(format!("at most {FEEDS_MAX} feeds")).at(table.span()));
-        }
         let fields = table.get_ref().as_table().ok_or_else(|| {
             Wrong::new(format!("a feed is a table, not {}", kind(table.get_ref())))
                 .help("write [[feed]]")
                 .at(table.span())
-        })?;
-        let feed = read_feed(fields, table.span(), &mut names, &mut known, variables)?;
-        check_account(&feed, &feeds).map_err(|wrong| wrong.at(table.span()))?;
-        feeds.push(feed);
+        });
+        let feed = fields.and_then(|fields| read_feed(fields, table.span(), &mut names, &mut known, variables));
+        if let Some(feed) = wrongs.take(feed) {
+            wrongs.take(check_account(&feed, &feeds).map_err(|wrong| wrong.at(table.span())));
+            feeds.push(feed);
+        }
     }
-    Ok(feeds)
+    wrongs.none().map(|()| feeds)
 }
 
 /// Checks that the feeds of one account at one address stay within its venue's limit together.
@@ -83,50 +86,64 @@ fn read_feed(
     known: &mut Known,
     variables: &Variables,
 ) -> Result<Feed, Wrong> {
-    check_keys(fields)?;
-    let venue = fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)?;
-    let name = read_name(fields, venue, &table, names)?;
-    let url = fields.get("url").map(read_url);
-    let options = read_options(fields, venue)?;
-    let schedule = times::read_schedule(fields, venue)?;
-    let mute_after = times::read_silence("mute_after", fields)?;
-    let part_mute_after = times::read_silence("part_mute_after", fields)?;
-    let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
-    let connections_max = connections_max.transpose()?.unwrap_or_else(|| connections_default(venue));
-    let symbols = symbols::read(fields.get("symbols"), venue, table.clone())?;
-    let symbols = known.take(symbols, venue)?;
-    check_count(symbols.len(), connections_max, venue)
-        .map_err(|wrong| wrong.at(fields.get("symbols").map_or(table.clone(), Spanned::span)))?;
-    let (proxy, ca_file) = outbound::read(fields)?;
-    // Last: a wrong file is reported as such also where its keys are not at hand.
-    let credentials = access::read(fields, venue, table.clone(), variables)?;
-    let mut feed = Feed {
-        name,
-        venue,
-        url: url.transpose()?,
-        symbols,
-        connections_max,
-        options,
-        schedule,
-        mute_after,
-        part_mute_after,
-        proxy,
-        ca_file,
-        credentials,
+    let mut wrongs = Wrongs::default();
+    wrongs.take(check_keys(fields));
+    let url = wrongs.take(fields.get("url").map(read_url).transpose());
+    let mute_after = wrongs.take(times::read_silence("mute_after", fields));
+    let part_mute_after = wrongs.take(times::read_silence("part_mute_after", fields));
+    let Some(venue) = wrongs.take(fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)) else {
+        // The rest is judged by the venue.
+        if fields.contains_key("name") {
+            wrongs.take(read_name(fields, venue::DEFAULT, &table, names));
+        }
+        return wrongs.value(None);
     };
+    let name = wrongs.take(read_name(fields, venue, &table, names));
+    let options = wrongs.take(read_options(fields, venue));
+    let schedule = wrongs.take(times::read_schedule(fields, venue));
+    let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
+    let connections_max = wrongs.take(connections_max.transpose());
+    let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
+    let symbols = symbols::read(fields.get("symbols"), venue, table.clone());
+    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, venue)));
+    if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
+        let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
+        wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
+    }
+    let outbound = wrongs.take(outbound::read(fields));
+    let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
+    let feed = || {
+        let (proxy, ca_file) = outbound?;
+        Some(Feed {
+            name: name?,
+            venue,
+            url: url?,
+            symbols: symbols?,
+            connections_max: connections_max?,
+            options: options?,
+            schedule: schedule?,
+            mute_after: mute_after?,
+            part_mute_after: part_mute_after?,
+            proxy,
+            ca_file,
+            credentials: credentials?,
+        })
+    };
+    let mut feed = wrongs.value(feed())?;
     outbound::check(&mut feed, fields, table, variables)?;
     Ok(feed)
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {
     let names = feed_keys::names();
-    match fields.iter().find(|(key, _)| !names.contains(&key.get_ref().as_ref())) {
-        Some((key, _)) => Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
+    let unknown = fields.iter().filter(|(key, _)| !names.contains(&key.get_ref().as_ref()));
+    let unknown = unknown.map(|(key, _)| {
+        Err(Wrong::new(format!("unknown key `{}` in [[feed]]", shown(key.get_ref())))
             .did_you_mean(nearest(key.get_ref(), names.iter().copied()))
             .help(format!("the keys of a feed are {}", names.join(", ")))
-            .at(key.span())),
-        None => Ok(()),
-    }
+            .at(key.span()))
+    });
+    Wrong::all::<()>(unknown).map(drop)
 }
 
 fn read_name(fields: &DeTable<'_>, venue: &Spec, table: &Range<usize>, names: &mut Names) -> Result<String, Wrong> {

@@ -172,6 +172,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "limits",
+        name: "connections_per_address",
+        setting: count(1024, 1..=65_536, |config| &mut config.limits.connections_per_address),
+        applies: Applies::Reload,
+        reason: "an office behind one address opens some hundreds at once; three quarters of connections at most, so that one address never holds all",
+    },
+    Key {
+        section: "limits",
         name: "head_timeout",
         setting: time(secs(10), millis(100)..=secs(60), |config| &mut config.limits.head_timeout),
         applies: Applies::Reload,
@@ -249,6 +256,7 @@ impl Default for Config {
                 subscriptions: 0,
                 subscriptions_per_address: 0,
                 connections: 0,
+                connections_per_address: 0,
                 head_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,
                 head_bytes: 0,

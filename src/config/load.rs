@@ -3,7 +3,7 @@
 
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, access, check_together,
-    error::{Source, Wrong, shown},
+    error::{Source, Wrong, Wrongs, shown},
     feeds,
     value::{self, Raw, kind},
     variables::{self, CONFIG_VARIABLE},
@@ -81,9 +81,13 @@ pub fn load(
     let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
     let source = Source::File(&name, &text);
     let variables: Vec<_> = variables.into_iter().collect();
-    let places = read_toml(&mut config, &text, &variables).map_err(|wrong| source.error(wrong))?;
+    let mut places = Places::new();
+    let in_toml = read_toml(&mut config, &text, &variables, &mut places).map_err(|wrong| source.error(wrong));
     let of_file = contradiction(&config);
-    variables::apply(&mut config, variables)?;
+    let in_variables = variables::apply(&mut config, variables);
+    if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
+        return Err(error);
+    }
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
@@ -134,36 +138,49 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
     })
 }
 
-fn read_toml(config: &mut Config, text: &str, variables: &access::Variables) -> Result<Places, Wrong> {
-    let mut places = Places::new();
-    let document = DeTable::parse(text).map_err(|error| {
-        let wrong = Wrong::new(format!("not valid TOML: {}", error.message().trim().replace('\n', "; ")));
-        wrong.at(error.span().unwrap_or(0..0)).help("strings need quotes, and a table may have each key only once")
-    })?;
+fn read_toml(config: &mut Config, text: &str, variables: &access::Variables, places: &mut Places) -> Result<(), Wrong> {
+    // What is not TOML may hide or invent keys, so those are judged once all of it can be read.
+    let (document, errors) = DeTable::parse_recoverable(text);
+    Wrong::all::<()>(errors.iter().map(|error| Err(no_toml(error))))?;
+    let mut wrongs = Wrongs::default();
     for (name, value) in in_order(document.get_ref()) {
         match name.get_ref().as_ref() {
-            "feed" => config.feeds = feeds::read(value, variables)?,
-            section if SECTIONS.contains(&section) => places.extend(read_section(config, section, value)?),
-            other => return Err(unknown_section(other, name.span(), value.get_ref())),
+            "feed" => {
+                if let Some(feeds) = wrongs.take(feeds::read(value, variables)) {
+                    config.feeds = feeds;
+                }
+            }
+            section if SECTIONS.contains(&section) => drop(wrongs.take(read_section(config, section, value, places))),
+            other => wrongs.push(unknown_section(other, name.span(), value.get_ref())),
         }
     }
-    Ok(places)
+    wrongs.none()
 }
 
-fn read_section(config: &mut Config, section: &str, value: &Spanned<DeValue<'_>>) -> Result<Places, Wrong> {
-    let mut places = Places::new();
+fn no_toml(error: &toml::de::Error) -> Wrong {
+    let wrong = Wrong::new(format!("not valid TOML: {}", error.message().trim().replace('\n', "; ")));
+    wrong.at(error.span().unwrap_or(0..0)).help("strings need quotes, and a table may have each key only once")
+}
+
+fn read_section(
+    config: &mut Config,
+    section: &str,
+    value: &Spanned<DeValue<'_>>,
+    places: &mut Places,
+) -> Result<(), Wrong> {
     let table = value.get_ref().as_table().ok_or_else(|| {
         Wrong::new(format!("`{section}` must be a table, not {}", kind(value.get_ref())))
             .help(format!("write [{section}]"))
             .at(value.span())
     })?;
-    for (name, value) in in_order(table) {
+    let set = in_order(table).into_iter().map(|(name, value)| {
         let key = KEYS.iter().find(|key| key.section == section && key.name == name.get_ref());
         let key = key.ok_or_else(|| unknown_key(section, name))?;
         value::set(key, config, Raw::Toml(value.get_ref())).map_err(|wrong| wrong.at(value.span()))?;
         places.push((key.name, value.span()));
-    }
-    Ok(places)
+        Ok(())
+    });
+    Wrong::all(set).map(drop)
 }
 
 /// A table's entries in the order of the file, so that its first mistake is the one that is shown.

@@ -23,7 +23,7 @@ mod value;
 mod variables;
 
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
-pub use error::ConfigError;
+pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
@@ -180,6 +180,8 @@ pub struct Limits {
     pub subscriptions_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
+    /// Those of one address, trusted proxies apart.
+    pub connections_per_address: usize,
     /// How long a client may take to send a head.
     pub head_timeout: Duration,
     /// How long a client may take to read an answer that is not a stream.

@@ -1,7 +1,7 @@
 //! `symbols` of `[[feed]]`: a list, or a table from symbols to the venue's names.
 
 use super::{
-    error::{Wrong, shown},
+    error::{ERRORS_SHOWN_MAX, Wrong, Wrongs, shown},
     feed_limits::SYMBOLS_MAX,
     value::{kind, text},
 };
@@ -38,8 +38,8 @@ pub(super) fn read(
         return Ok(default_symbols(venue).map(|listed| Placed { listed, at: None, name_at: None }).collect());
     };
     let symbols: Result<Vec<Placed>, Wrong> = match value.get_ref() {
-        DeValue::Array(items) => items.iter().map(read_listed).collect(),
-        DeValue::Table(items) => items.iter().map(|(symbol, name)| read_mapped(symbol, name)).collect(),
+        DeValue::Array(items) => Wrong::all(items.iter().map(read_listed)),
+        DeValue::Table(items) => Wrong::all(items.iter().map(|(symbol, name)| read_mapped(symbol, name))),
         other => Err(Wrong::new(format!("`symbols` must be a list, not {}", kind(other))).help(example.clone())),
     };
     let symbols = symbols.map_err(|wrong| wrong.at(value.span()))?;
@@ -90,6 +90,8 @@ pub(super) struct Known(HashMap<Symbol, Option<Range<usize>>>);
 impl Known {
     /// Takes a feed's symbols. Each must be new, here and at the venue.
     pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec) -> Result<Vec<ListedSymbol>, Wrong> {
+        let mut wrongs = Wrongs::default();
+        let mut listed = Vec::with_capacity(symbols.len());
         for placed in &symbols {
             let symbol = &placed.listed.symbol;
             if self.0.len() == SYMBOLS_MAX {
@@ -98,14 +100,21 @@ impl Known {
             }
             if let Some(first) = self.0.insert(symbol.clone(), placed.at.clone()) {
                 let wrong = at(Wrong::new(format!("`{symbol}` is listed twice")), placed.at.clone());
-                return Err(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
+                wrongs.push(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
+                continue;
+            }
+            listed.push(placed.listed.clone());
+        }
+        // The venue objects to one symbol at a time: without it, it objects to the next.
+        for _ in 0..ERRORS_SHOWN_MAX {
+            let Err(error) = venue::check_names(venue, &listed) else { break };
+            wrongs.push(misnamed(&error, &symbols));
+            match error.symbol() {
+                Some(symbol) => listed.retain(|entry| entry.symbol != *symbol),
+                None => break,
             }
         }
-        let listed: Vec<ListedSymbol> = symbols.iter().map(|placed| placed.listed.clone()).collect();
-        match venue::check_names(venue, &listed) {
-            Ok(()) => Ok(listed),
-            Err(error) => Err(misnamed(&error, &symbols)),
-        }
+        wrongs.none().map(|()| listed)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedu
             .ok_or_else(|| wrong(format!("a day must be a string, not {}", kind(day.get_ref()))))?;
         text.parse::<Date>().map_err(|error| wrong(format!("`{}` is not a day: {error}", shown(text))))
     });
-    Ok(Schedule::new(hours, days.collect::<Result<_, _>>()?))
+    Ok(Schedule::new(hours, Wrong::all(days)?))
 }
 
 fn read_hours(value: &Spanned<DeValue<'_>>) -> Result<Hours, Wrong> {

@@ -184,7 +184,7 @@ fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wron
         });
         text.and_then(read).map_err(|wrong| wrong.at(item.span()))
     };
-    array.iter().map(entry).collect()
+    Wrong::all(array.iter().map(entry))
 }
 
 /// A list in a variable: entries separated by commas. An empty variable is an empty list.
@@ -205,7 +205,7 @@ fn listed<T>(key: &Key, text: &str, max: usize, read: fn(&str) -> Result<T, Wron
         let entry = entry.trim();
         read(entry).map_err(|wrong| wrong.at(at..at + entry.len()))
     });
-    entries.collect()
+    Wrong::all(entries)
 }
 
 fn check_entries(key: &Key, count: usize, max: usize) -> Result<(), Wrong> {

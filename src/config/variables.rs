@@ -37,7 +37,8 @@ pub(super) fn apply(
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
         .collect();
     ours.sort();
-    ours.iter().try_for_each(|(name, value)| apply_one(config, name, value))
+    let errors = ours.iter().filter_map(|(name, value)| apply_one(config, name, value).err());
+    ConfigError::all(errors).map_or(Ok(()), Err)
 }
 
 fn apply_one(config: &mut Config, name: &str, value: &OsStr) -> Result<(), ConfigError> {

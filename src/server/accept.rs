@@ -1,7 +1,12 @@
-//! The accept loop: it takes connections only while it has room for them, survives a shortage of descriptors, and ends
-//! every connection that it began.
+//! The accept loop: it makes room for each connection, survives a shortage of descriptors, and ends every connection
+//! that it began.
 
-use super::{connection::Connections, shutdown::ShutdownSignal, streams::OpenStreams};
+use super::{
+    connection::Connections,
+    places::{Place, Places},
+    shutdown::ShutdownSignal,
+    streams::OpenStreams,
+};
 use crate::{
     limits::{Gate, Permit},
     telemetry::{
@@ -35,6 +40,7 @@ pub(super) struct Acceptor<Kind, S: OpenStreams<TcpStream>> {
     pub(super) listener: std::net::TcpListener,
     /// How many connections may be open at a time, without streams.
     pub(super) gate: Gate<Kind>,
+    pub(super) places: Arc<Places>,
     pub(super) connections: Arc<Connections<S>>,
 }
 
@@ -48,10 +54,16 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
         let listener = TcpListener::from_std(self.listener)?;
         let mut tasks = JoinSet::new();
         let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
+        // Accepted before it has a permit: only for a newcomer does another give way. All others wait in the kernel.
+        let mut newcomer: Option<(TcpStream, IpAddr)> = None;
         loop {
+            let waits_for = newcomer.as_ref().map(|(_, peer)| *peer);
             tokio::select! {
-                (socket, peer, permit) = next_connection(&listener, &self.gate, &failures) => {
-                    tasks.spawn(serve(self.connections.clone(), socket, peer, permit, shutdown.clone()));
+                accepted = next_connection(&listener, &failures), if waits_for.is_none() => newcomer = Some(accepted),
+                permit = permit(&self.places, &self.gate, waits_for) => {
+                    let Some((socket, peer)) = newcomer.take() else { continue };
+                    let place = self.places.enter(peer);
+                    tasks.spawn(serve(self.connections.clone(), socket, peer, (place, permit), shutdown.clone()));
                 }
                 Some(_) = tasks.join_next() => {}
                 () = shutdown.wait() => break,
@@ -68,36 +80,39 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
     }
 }
 
-/// Serves one connection. Its permit is given back when it ends, or when it becomes a stream.
+/// A permit for a newcomer. Without one it never resolves.
+async fn permit<Kind>(places: &Places, gate: &Gate<Kind>, newcomer: Option<IpAddr>) -> Permit<Kind> {
+    match newcomer {
+        Some(peer) => places.permit(gate, peer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Serves one connection. Its place and its permit are given back when it ends, or when it becomes a stream.
 async fn serve<Kind, S: OpenStreams<TcpStream>>(
     connections: Arc<Connections<S>>,
     socket: TcpStream,
     peer: IpAddr,
-    permit: Permit<Kind>,
+    (place, permit): (Place, Permit<Kind>),
     shutdown: ShutdownSignal,
 ) {
     connections.set_user_timeout(&socket);
     // Clients cause these, and on the open net they are common: timeouts, resets, malformed heads.
-    if let Err(error) = connections.serve(socket, peer, shutdown).await {
+    if let Err(error) = connections.serve(socket, peer, &Arc::new(place), shutdown).await {
         tracing::debug!(%error, "a connection ended with an error");
     }
     drop(permit);
 }
 
-/// The next connection, with a permit that was acquired first: connections above the limit wait in the kernel.
+/// The next connection.
 ///
 /// # Cancel safety
 /// Dropped, it has taken no connection: an accepted one is returned in the same poll.
-async fn next_connection<Kind>(
-    listener: &TcpListener,
-    gate: &Gate<Kind>,
-    failures: &SharedLogLimit,
-) -> (TcpStream, IpAddr, Permit<Kind>) {
-    let permit = gate.acquire().await;
+async fn next_connection(listener: &TcpListener, failures: &SharedLogLimit) -> (TcpStream, IpAddr) {
     let mut pause = PAUSE_MIN;
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => return (socket, peer.ip(), permit),
+            Ok((socket, peer)) => return (socket, peer.ip()),
             Err(error) => {
                 let failure = AcceptFailure::of(&error);
                 HTTP_ACCEPT_ERRORS.handle([failure.label().into()]).increment(1);

@@ -3,7 +3,8 @@
 use super::{
     client_io::ClientIo,
     handler::RequestHandler,
-    handoff::{self, Served},
+    handoff::{self, Ended, Served},
+    places::Place,
     requests::{self, Unrouted},
     shutdown::ShutdownSignal,
     streams::{OpenStreams, Streams},
@@ -42,30 +43,55 @@ impl<S: Streams> Connections<S> {
         }
     }
 
-    /// Serves a connection to its end, or hands it over with its first stream.
+    /// Serves a connection, once it has a place, to its end, or hands it over with its first stream.
     ///
     /// # Errors
     /// The I/O's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
     /// fault.
-    pub(super) async fn serve<I>(&self, io: I, peer: IpAddr, shutdown: ShutdownSignal) -> io::Result<()>
+    pub(super) async fn serve<I>(
+        &self,
+        io: I,
+        peer: IpAddr,
+        place: &Arc<Place>,
+        shutdown: ShutdownSignal,
+    ) -> io::Result<()>
     where
         I: ClientIo,
         S: OpenStreams<I>,
     {
         let config = self.live.current();
         let limits = &config.limits;
+        tokio::select! {
+            admitted = tokio::time::timeout(limits.head_timeout, place.admitted()) => admitted?,
+            () = place.evicted() => {
+                io.reset_on_close();
+                return Ok(());
+            }
+        }
         let http = handoff::builder(limits.head_timeout, limits.head_bytes);
-        let io = WriteDeadline::new(io, limits.write_timeout);
-        let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, shutdown).await;
+        let io = WriteDeadline::new(io, limits.write_timeout, place.clone());
+        let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, place, shutdown).await;
         let io = io.into_inner();
         if let Some(stream) = stream {
             self.handler.streams().open(io, stream);
             return Ok(());
         }
+        let ended = match ended {
+            Ended::ByItself(ended) => ended,
+            // Another waits for its place, so it does not linger.
+            Ended::GaveWay => return Ok(()),
+            Ended::Cut => {
+                io.reset_on_close();
+                return Ok(());
+            }
+        };
         if let Err(error) = &ended {
             count_unreadable(error);
         }
-        linger(io).await;
+        tokio::select! {
+            () = linger(io) => {}
+            () = place.evicted() => {}
+        }
         ended.map_err(io::Error::other)
     }
 }
@@ -107,6 +133,7 @@ mod tests {
         server::{
             answer::{Answer, Outcome},
             handler::Audience,
+            places::Places,
             response::{Response, json},
             router::Router,
         },
@@ -235,7 +262,9 @@ mod tests {
         };
         let (server, mut client) = tokio::io::duplex(4 * 1024);
         let (_stop_tx, stop_rx) = watch::channel(false);
-        let served = connections.serve(server, IpAddr::from([127, 0, 0, 1]), ShutdownSignal::new(stop_rx));
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let place = Arc::new(Places::new(Audience::Clients, Live::new(config::Config::default()), 1).enter(peer));
+        let served = connections.serve(server, peer, &place, ShutdownSignal::new(stop_rx));
         let asking = async {
             client.write_all(b"GET /whole HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
             let mut answer = Vec::new();

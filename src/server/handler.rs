@@ -15,7 +15,7 @@ use super::{
     streams::Streams,
 };
 use crate::{
-    config::{Config, Live},
+    config::{self, Config, Live},
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
@@ -38,6 +38,24 @@ pub(crate) enum Audience {
     Operators,
 }
 
+impl Audience {
+    /// As the label of a metric.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Operators => "operators",
+        }
+    }
+
+    /// The proxies that speak for many clients.
+    pub(super) fn trusted_proxies(self, server: &config::Server) -> &[IpNet] {
+        match self {
+            Self::Clients => &server.trusted_proxies,
+            Self::Operators => &[],
+        }
+    }
+}
+
 /// Which requests are answered, and which pages may read the answers.
 struct Policy<'a> {
     hosts: Hosts<'a>,
@@ -56,14 +74,13 @@ impl<'a> Policy<'a> {
         let of_both = Self {
             hosts: Hosts(&server.hosts),
             cors: Cors::new(&[]),
-            trusted_proxies: &[],
+            trusted_proxies: audience.trusted_proxies(server),
             client_id_header: None,
             uri_bytes_max: config.limits.uri_bytes_max(),
         };
         match audience {
             Audience::Clients => Self {
                 cors: Cors::new(&server.cors_origins),
-                trusted_proxies: &server.trusted_proxies,
                 client_id_header: server.client_id_header.as_ref(),
                 ..of_both
             },
@@ -126,6 +143,11 @@ impl<S: Streams> RequestHandler<S> {
     /// Where admitted streams go.
     pub(super) fn streams(&self) -> &S {
         &self.streams
+    }
+
+    /// Whose requests it answers.
+    pub(super) fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// Answers a request that came from `peer`.

@@ -5,7 +5,10 @@
 //! that request are never read as HTTP; those that hyper had read are dropped. `tests/it/request_shapes.rs` and
 //! `tests/process/hostile/` hold this against hyper.
 
-use super::{answer::Outcome, handler::RequestHandler, response::Response, shutdown::ShutdownSignal, streams::Streams};
+use super::{
+    answer::Outcome, handler::RequestHandler, places::Place, response::Response, shutdown::ShutdownSignal,
+    streams::Streams,
+};
 use http::{HeaderValue, Request, header};
 use hyper::{
     body::Incoming,
@@ -20,19 +23,34 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep_until},
+};
 
 /// hyper refuses a smaller buffer.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// How long an idle connection that has to give way may take to end: a request may have been on its way.
+const LEAVING_MAX: Duration = Duration::from_millis(250);
 
 /// What is left of a connection that hyper has served.
 pub(super) struct Served<I, A> {
     /// Every whole answer is flushed.
     pub(super) io: I,
     /// How it ended, which says nothing where a stream was admitted.
-    pub(super) ended: hyper::Result<()>,
+    pub(super) ended: Ended,
     /// The stream that its last request was answered with.
     pub(super) stream: Option<A>,
+}
+
+/// How a connection ended.
+pub(super) enum Ended {
+    /// hyper ended it.
+    ByItself(hyper::Result<()>),
+    /// It gave way to another, between two requests.
+    GaveWay,
+    /// It had to give way in a request.
+    Cut,
 }
 
 /// Where the declining service leaves the stream for the task that drives the connection. A std mutex: held for a move.
@@ -51,6 +69,7 @@ pub(super) async fn serve<I, S>(
     io: I,
     handler: Arc<RequestHandler<S>>,
     peer: IpAddr,
+    place: &Arc<Place>,
     mut shutdown: ShutdownSignal,
 ) -> Served<I, S::Admitted>
 where
@@ -58,13 +77,26 @@ where
     S: Streams,
 {
     let handoff = Handoff::default();
-    let declining = Declining { handler, peer, handoff: handoff.clone() };
+    let declining = Declining { handler, peer, place: place.clone(), handoff: handoff.clone() };
     let mut connection = http.serve_connection(TokioIo::new(io), declining);
-    let ended = tokio::select! {
-        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
-        () = shutdown.wait() => {
+    let mut is_ending = false;
+    let mut cut_at = None;
+    let ended = loop {
+        tokio::select! {
+            // The connection comes first: a head that has arrived is read before its client is judged.
+            biased;
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+                break if cut_at.is_some() { Ended::GaveWay } else { Ended::ByItself(ended) };
+            }
+            () = shutdown.wait(), if !is_ending => is_ending = true,
+            () = place.evicted(), if cut_at.is_none() => {
+                is_ending = true;
+                cut_at = Some(Instant::now() + if place.may_finish() { LEAVING_MAX } else { Duration::ZERO });
+            }
+            () = sleep_until(cut_at.unwrap_or_else(Instant::now)), if cut_at.is_some() => break Ended::Cut,
+        }
+        if is_ending {
             Pin::new(&mut connection).graceful_shutdown();
-            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
     let io = connection.into_parts().io.into_inner();
@@ -76,6 +108,7 @@ where
 struct Declining<S: Streams> {
     handler: Arc<RequestHandler<S>>,
     peer: IpAddr,
+    place: Arc<Place>,
     handoff: Handoff<S::Admitted>,
 }
 
@@ -91,9 +124,13 @@ impl<S: Streams> Service<Request<Incoming>> for Declining<S> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let handler = self.handler.clone();
         let peer = self.peer;
+        let place = self.place.clone();
         let handoff = self.handoff.clone();
         Box::pin(async move {
-            match handler.answer(request, peer).await {
+            place.request();
+            let outcome = handler.answer(request, peer).await;
+            place.answered();
+            match outcome {
                 Outcome::Whole(response) => Ok(response),
                 Outcome::InsteadOfStream(mut response) => {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,7 +1,8 @@
 //! A bound listener, and the server on it.
 
 use super::{
-    accept::Acceptor, connection::Connections, handler::RequestHandler, shutdown::ShutdownSignal, streams::OpenStreams,
+    accept::Acceptor, connection::Connections, handler::RequestHandler, places::Places, shutdown::ShutdownSignal,
+    streams::OpenStreams,
 };
 use crate::{config::Live, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -78,7 +79,8 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
         let listener = listen(address, write_timeout).map_err(|source| BindError { address, source })?;
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
         let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
-        Ok(Self { acceptor: Acceptor { listener, gate, connections: Arc::new(connections) }, address: bound })
+        let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
+        Ok(Self { acceptor: Acceptor { listener, gate, places, connections: Arc::new(connections) }, address: bound })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -4,11 +4,14 @@
 //! `router.rs` alone. A listener that has streams gives the server a [`Streams`]: a request for one leaves hyper with
 //! its socket, and goes there. This module knows neither symbols nor feeds.
 //!
-//! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections, a [`connection`] is served by
+//! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections
+//! and gives them [`places`], a [`connection`] is served by
 //! hyper until the [`handoff`], and the [`handler`] answers each request.
 
 mod listener;
 mod accept;
+mod places;
+mod connection_table;
 mod connection;
 mod handoff;
 mod handler;

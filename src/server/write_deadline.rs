@@ -1,9 +1,10 @@
 //! Times out a client that does not read its answer.
 
-use super::client_io::ClientIo;
+use super::{client_io::ClientIo, places::Place};
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,11 +22,13 @@ pub(super) struct WriteDeadline<I> {
     /// Runs from the first write that found the I/O full to the next flush, which hyper calls when its buffer is
     /// empty.
     running: Option<Pin<Box<Sleep>>>,
+    /// Hears how far the answer is.
+    place: Arc<Place>,
 }
 
 impl<I: ClientIo> WriteDeadline<I> {
-    pub(super) fn new(io: I, timeout: Duration) -> Self {
-        Self { io, timeout, running: None }
+    pub(super) fn new(io: I, timeout: Duration, place: Arc<Place>) -> Self {
+        Self { io, timeout, running: None, place }
     }
 
     pub(super) fn into_inner(self) -> I {
@@ -36,6 +39,7 @@ impl<I: ClientIo> WriteDeadline<I> {
     fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() && self.running.is_none() {
             self.running = Some(Box::pin(sleep_until(Instant::now() + self.timeout)));
+            self.place.blocked();
         }
         let over_time = self.running.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
         if !over_time {
@@ -74,6 +78,7 @@ impl<I: ClientIo> AsyncWrite for WriteDeadline<I> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.running = None;
+        self.place.flushed();
         Poll::Ready(Ok(()))
     }
 
@@ -85,6 +90,10 @@ impl<I: ClientIo> AsyncWrite for WriteDeadline<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::{Config, Live},
+        server::{handler::Audience, places::Places},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -96,7 +105,9 @@ mod tests {
     async fn pair(timeout: Duration) -> (WriteDeadline<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (WriteDeadline::new(listener.accept().await.unwrap().0, timeout), client)
+        let (socket, peer) = listener.accept().await.unwrap();
+        let place = Places::new(Audience::Clients, Live::new(Config::default()), 1).enter(peer.ip());
+        (WriteDeadline::new(socket, timeout, Arc::new(place)), client)
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ catalog! {
         FEED_CONNECTS: Counter "tickfan_feed_connects_total" Count [feed, result in ["connected", "failed"]],
             "Attempts to connect to the venue, by result.";
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
-            "io", "connect_timeout", "tls", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
+            "io", "connect_timeout", "tls", "proxy", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
             "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
             "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
@@ -150,11 +150,16 @@ catalog! {
             "HTTP responses of both listeners, by route and status code.",
             details "`unreadable` is a request whose head could not be parsed.";
         HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],
-            "Clients' connections that are not streams, and the place that is kept for the next one.",
+            "Clients' connections that are not streams.",
             details "Connections whose head is being read, and those that get another response than a stream.",
             excludes "operators' connections";
         HTTP_CONNECTIONS_LIMIT: Gauge "tickfan_http_connections_limit" Count [],
             "The most clients' connections that are not streams at a time.";
+        HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
+            listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
+            "Connections that were closed to make room for a newcomer, by listener and by what they did.",
+            details "`waiting`: for a place of its address. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
+            excludes "connections that ran into a timeout";
         HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
             "Failures to accept a connection, by reason.",
             details "`client` is one that left before it was accepted.";

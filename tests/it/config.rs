@@ -580,6 +580,41 @@ fn each_broken_file_ends_the_start_with_64_and_its_message() {
 }
 
 #[test]
+fn check_shows_every_error_of_the_file_and_of_the_variables() {
+    let file = "tests/fixtures/config/several_errors.toml";
+    let variables = [("TICKFAN_LIMITS_STREAMS", "many"), ("TICKFAN_STREMS", "1"), ("TICKFAN_LOG", "warning")];
+    for arguments in [&["check", "--config", file][..], &["--config", file]] {
+        let output = tickfan(arguments, &variables);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        check_exit(&output, 64, "", "error: `localhost:8080` has a host name");
+        let lines = |place: &str| stderr.contains(&format!("--> {file}:{place}\n"));
+        for place in [
+            "2:10", "3:1", "4:24", "4:32", "9:24", "9:48", "10:14", "11:1", "14:8", "15:9", "18:8", "19:20", "22:8",
+            "23:11", "25:2",
+        ] {
+            assert!(lines(place), "{place}: {stderr}");
+        }
+        for of_variable in ["--> TICKFAN_LIMITS_STREAMS", "unknown variable TICKFAN_STREMS", "did you mean `warn`?"] {
+            assert!(stderr.contains(of_variable), "{of_variable}: {stderr}");
+        }
+        assert_eq!(stderr.matches("error: ").count(), 18, "{stderr}");
+    }
+}
+
+#[test]
+fn rule_10_of_many_errors_some_are_shown_and_the_rest_is_counted() {
+    let lines = |count: usize| (0..count).map(|n| format!("unknown_{n} = 1\n")).collect::<String>();
+    for (count, end) in [(20, None), (21, Some("\n\nand 1 more error")), (70_000, Some("\n\nand 69980 more errors"))] {
+        let error = load_text("many", format!("[server]\n{}", lines(count))).unwrap_err();
+        assert_eq!(error.matches("unknown key `unknown_").count(), 20, "{count}");
+        assert!(end.is_none_or(|end| error.ends_with(end)), "{count}: {error}");
+    }
+    let symbols = vec!["\"a b\""; 50_000].join(",");
+    let error = load_text("many", format!("[[feed]]\nsymbols = [{symbols}]")).unwrap_err();
+    assert!(error.ends_with("and 49980 more errors") && error.len() < 20_000, "{}", error.len());
+}
+
+#[test]
 fn check_says_ok_or_exits_with_64() {
     check_exit(&tickfan(&["check"], &[]), 0, "ok: 1 feed(s), 30 symbols\n", "");
     let broken = tickfan(&["check", "--config", "tests/fixtures/config/unknown_key.toml"], &[]);

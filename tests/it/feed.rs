@@ -36,6 +36,7 @@ fn limits() -> config::Limits {
         streams: 1,
         streams_per_address: 0,
         connections: 1,
+        connections_per_address: 1,
         head_timeout: Duration::from_secs(1),
         head_bytes: 1_024,
         write_timeout: Duration::from_secs(10),

@@ -4,7 +4,7 @@ use crate::support::{Client, connect_narrow, process::Process, stream::Stream};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
@@ -31,7 +31,8 @@ fn case(key: &Key) -> fn() {
         ("limits", "streams_per_address") => a_stream_too_many_of_an_address_is_sent_away,
         ("limits", "subscriptions") => a_stream_of_a_symbol_too_many_for_all_streams_is_sent_away,
         ("limits", "subscriptions_per_address") => a_stream_of_a_symbol_too_many_for_its_address_is_sent_away,
-        ("limits", "connections") => a_connection_too_many_waits,
+        ("limits", "connections") => a_connection_too_many_takes_the_place_of_an_idle_one,
+        ("limits", "connections_per_address") => a_connection_too_many_of_an_address_takes_the_place_of_its_own,
         ("limits", "head_timeout") => a_head_that_takes_longer_is_cut_off,
         ("limits", "write_timeout") => an_answer_that_takes_longer_is_cut_off,
         ("limits", "head_bytes") => a_longer_head_is_refused,
@@ -214,7 +215,7 @@ fn a_stream_too_many_is_sent_away() {
 
 fn a_stream_too_many_of_an_address_is_sent_away() {
     let rig = Rig::start("[limits]\nstreams_per_address = 1");
-    let from = |last: u8| Client::from_socket(connect_from(last, rig.address()));
+    let from = |last| client_from(last, rig.address());
     let first = opens(from(7)).unwrap();
     assert!(opens(from(7)).is_none());
     assert!(opens(from(8)).is_some());
@@ -247,7 +248,7 @@ impl Crowded {
 
     fn open(&self, last: u8, symbols: usize) -> Option<Client> {
         let symbols = Self::SYMBOLS[..symbols].join(",");
-        let mut client = Client::from_socket(connect_from(last, self.gateway.address));
+        let mut client = client_from(last, self.gateway.address);
         client.send(format!("GET /v1/stream?symbols={symbols} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
         let text = client.until(|text| text.contains("event: hello\n") || text.contains("event: bye\n"));
         assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("retry: "), "{text}");
@@ -287,22 +288,33 @@ fn a_stream_of_a_symbol_too_many_for_its_address_is_sent_away() {
     crowded.rejected("subscriptions", 0);
 }
 
-fn connect_from(last: u8, gateway: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
-    socket.connect(&gateway.into()).unwrap();
-    socket.into()
-}
-
-fn a_connection_too_many_waits() {
+fn a_connection_too_many_takes_the_place_of_an_idle_one() {
     let rig = Rig::start("[limits]\nconnections = 1");
     let mut first = rig.client();
     assert_eq!(first.get("/v1/symbols").status, 200);
-    let mut second = rig.client();
-    second.send("GET /v1/symbols HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    assert!(second.is_quiet());
-    drop(first);
-    assert_eq!(second.answer(true).status, 200);
+    assert_eq!(rig.client().get("/v1/symbols").status, 200);
+    assert_eq!(first.rest(), "");
+    rig.gateway.metric_when("tickfan_http_evictions_total", "phase=\"idle\"", |evictions| evictions == 1);
+}
+
+fn a_connection_too_many_of_an_address_takes_the_place_of_its_own() {
+    let rig = Rig::start("[limits]\nconnections_per_address = 1");
+    let mut of_other = client_from(8, rig.address());
+    let mut first = client_from(7, rig.address());
+    for client in [&mut of_other, &mut first] {
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+    assert_eq!(client_from(7, rig.address()).get("/v1/symbols").status, 200);
+    assert_eq!(first.rest(), "");
+    assert_eq!(of_other.get("/v1/symbols").status, 200);
+}
+
+/// A client at 127.0.0.`last`.
+fn client_from(last: u8, address: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
+    socket.connect(&address.into()).unwrap();
+    Client::from_socket(socket.into())
 }
 
 fn a_head_that_takes_longer_is_cut_off() {
@@ -318,7 +330,7 @@ fn an_answer_that_takes_longer_is_cut_off() {
     let mut socket = connect_narrow(rig.address());
     socket.write_all("GET /app.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(REQUESTS).as_bytes()).unwrap();
     rig.gateway.metric_when("tickfan_http_requests_total", "route=\"page\"", |answered| answered > 0);
-    rig.gateway.metric_when("tickfan_http_connections", "", |connections| connections <= 1);
+    rig.gateway.metric_when("tickfan_http_connections", "", |connections| connections == 0);
     let answered = rig.gateway.metric("tickfan_http_requests_total", "route=\"page\"");
     assert!(answered < REQUESTS as u64, "it was served to the end");
     let ended = socket.read_to_end(&mut Vec::new());

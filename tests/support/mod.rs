@@ -66,6 +66,7 @@ impl Default for Setup {
             limits: config::Limits {
                 streams: 1_000,
                 connections: 100,
+                connections_per_address: 100,
                 head_timeout: PATIENCE,
                 head_bytes: 16 * 1024,
                 write_timeout: PATIENCE,

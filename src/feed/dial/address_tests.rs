@@ -160,6 +160,28 @@ async fn an_address_that_hangs_up_before_the_handshake_is_tried_last_the_next_ti
 }
 
 #[tokio::test]
+async fn a_refused_handshake_says_how_long_to_wait_in_seconds_or_by_a_date() {
+    for (fields, seconds) in [
+        ("retry-after: 300", Some(300)),
+        ("date: Sun, 06 Nov 1994 08:44:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT", Some(300)),
+        ("retry-after: Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+        ("retry-after: later", None),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dialer = dialer(&[listener.local_addr().unwrap()]);
+        let refuse = async {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let answer = format!("HTTP/1.1 503 Service Unavailable\r\n{fields}\r\ncontent-length: 0\r\n\r\n");
+            tokio::io::AsyncWriteExt::write_all(&mut tcp, answer.as_bytes()).await.unwrap();
+            tcp
+        };
+        let (refused, _tcp) = tokio::join!(open(&dialer), refuse);
+        let wait = refused.unwrap_err().retry_after(std::time::SystemTime::now());
+        assert_eq!(wait.map(|wait| wait.as_secs()), seconds, "{fields}");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_look_up_names_the_host() {
     let look_up = LookUp::new(|_, _| Err(std::io::Error::other("no such name")));
     let dialer = Dialer::new(Dialing::plain().with_look_up(look_up), 1 << 20);

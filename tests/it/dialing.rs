@@ -1,0 +1,77 @@
+//! How a feed's settings reach the sockets that it opens: a private CA, over real TLS.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+use std::{net::SocketAddr, sync::Arc};
+use tickfan::{
+    config::{self, CaFile, Config},
+    feed::{Feed, LookUp, Trial},
+    market::{Now, Symbol},
+    venue,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::accept_async;
+use venue_sim::within;
+
+/// A venue with a certificate of a CA of its own, which opens every websocket; returns the CA too.
+async fn venue() -> (SocketAddr, CertificateDer<'static>) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["venue.test".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            if let Ok(tls) = TlsAcceptor::from(Arc::new(config.clone())).accept(tcp).await {
+                let _ = accept_async(tls).await;
+            }
+        }
+    });
+    (address, ca.der().clone())
+}
+
+/// One attempt to connect to `wss://venue.test`, or to another name, at this address.
+async fn try_connect(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -> Trial {
+    let symbol: Symbol = "BTC-USDT".parse().unwrap();
+    let config = config::Feed {
+        url: Some(format!("wss://{host}/ws")),
+        ca_file,
+        ..config::Feed::new(venue::find("binance").unwrap(), vec![symbol.into()])
+    };
+    let feed = Feed::new(&config, &Config::default().limits, Now::read()).unwrap();
+    let feed = feed.with_look_up(LookUp::new(move |_, _| Ok(vec![address])));
+    within("the attempt ends", feed.try_connect()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_feed_trusts_the_private_ca_of_its_ca_file() {
+    let (address, ca) = venue().await;
+    let ca_file = |certificates: Vec<CertificateDer<'static>>| Some(CaFile { path: "ca.pem".to_owned(), certificates });
+    let (_, other) = venue().await;
+    for certificates in [vec![ca.clone()], vec![other.clone(), ca.clone()]] {
+        let trial = try_connect("venue.test", address, ca_file(certificates)).await;
+        assert_eq!((trial.opened, trial.tried), (Ok(()), format!("{address} connected")));
+    }
+    for (host, ca_file, why) in [
+        ("venue.test", None, "the certificate's issuer is unknown"),
+        ("other.test", ca_file(vec![ca.clone()]), "the certificate is for another name"),
+        ("venue.test", ca_file(vec![other]), "the certificate is not signed by the CA that it names"),
+    ] {
+        let trial = try_connect(host, address, ca_file).await;
+        let error = trial.opened.unwrap_err();
+        assert!(error.starts_with(why), "{host}: {error}");
+    }
+}

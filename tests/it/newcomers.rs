@@ -1,0 +1,211 @@
+//! A newcomer is answered while others hold all the connections that they can get.
+
+use crate::support::{Admin, Client, Gateway, PATIENCE, Setup, connect_narrow};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+use tickfan::{
+    admin::{FeedHealth, HealthInputs},
+    feed::FeedState,
+};
+
+/// Longer than any test runs: only another's giving way gets a newcomer in.
+const NEVER: Duration = Duration::from_secs(3_600);
+/// More than either listener of these tests takes at a time.
+const HELD: u8 = 20;
+
+/// How a client holds its connections.
+#[derive(Debug, Clone, Copy)]
+enum Hold {
+    Silent,
+    HalfHead,
+    HalfHeadAfterAnAnswer,
+    Idle,
+    ReadsNoAnswer,
+    AsksWithoutAPause,
+}
+
+const HOLDS: [Hold; 6] = [
+    Hold::Silent,
+    Hold::HalfHead,
+    Hold::HalfHeadAfterAnAnswer,
+    Hold::Idle,
+    Hold::ReadsNoAnswer,
+    Hold::AsksWithoutAPause,
+];
+
+fn client_from(last: u8, address: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
+    socket.connect(&address.into()).unwrap();
+    Client::from_socket(socket.into())
+}
+
+fn request(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n")
+}
+
+/// Sends a request, perhaps on a connection that the gateway has ended.
+fn ask(client: &mut Client, target: &str) {
+    let _ = client.socket.write_all(request(target).as_bytes());
+}
+
+/// Begins to hold a connection. The gateway may end it at any moment, so errors are expected.
+fn hold(how: Hold, mut client: Client, target: &str) -> Client {
+    let half = "GET /livez HTTP/1.1\r\nho";
+    match how {
+        Hold::Silent | Hold::AsksWithoutAPause => {}
+        Hold::HalfHead => drop(client.socket.write_all(half.as_bytes())),
+        Hold::Idle => ask(&mut client, target),
+        Hold::HalfHeadAfterAnAnswer => {
+            ask(&mut client, target);
+            drop(client.socket.write_all(half.as_bytes()));
+        }
+        Hold::ReadsNoAnswer => {
+            client = Client::from_socket(connect_narrow(client.socket.peer_addr().unwrap()));
+            drop(client.socket.write_all(request(target).repeat(500).as_bytes()));
+        }
+    }
+    client
+}
+
+/// Asks on as soon as it is answered, on a new connection whenever the gateway ends one.
+fn ask_on(last: u8, address: SocketAddr, target: &str, over: &AtomicBool) {
+    let mut scratch = [0; 64 * 1024];
+    while !over.load(Ordering::Relaxed) {
+        let mut client = client_from(last, address);
+        client.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        while !over.load(Ordering::Relaxed)
+            && client.socket.write_all(request(target).as_bytes()).is_ok()
+            && matches!(client.socket.read(&mut scratch), Ok(1..))
+        {}
+    }
+}
+
+/// Raises its flag at its end, also if the test panics: the scope waits for the threads that look at it.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Asks on a new connection, and again on another if the gateway ends that first.
+fn ask_as_newcomer(last: u8, address: SocketAddr, target: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut client = client_from(last, address);
+        ask(&mut client, target);
+        let mut head = [0; 15];
+        if client.socket.read_exact(&mut head).is_ok() {
+            return String::from_utf8_lossy(&head).into_owned();
+        }
+        assert!(Instant::now() < deadline, "a newcomer from {last} gets no answer to {target}");
+    }
+}
+
+/// Holds all connections from these addresses in each way, and asks as a newcomer from the first of them and from
+/// another one.
+fn check(address: SocketAddr, from: &[u8], target: &str, asked: &[&str]) {
+    for how in HOLDS {
+        let over = AtomicBool::new(false);
+        let place = |number: u8| from[usize::from(number) % from.len()];
+        let held: Vec<Client> =
+            (0..HELD).map(|number| hold(how, client_from(place(number), address), target)).collect();
+        thread::scope(|scope| {
+            if matches!(how, Hold::AsksWithoutAPause) {
+                for number in 0..HELD {
+                    scope.spawn({
+                        let over = &over;
+                        move || ask_on(place(number), address, target, over)
+                    });
+                }
+            }
+            let _over = Raised(&over);
+            for last in [from[0], 99] {
+                for wanted in asked {
+                    assert_eq!(ask_as_newcomer(last, address, wanted), "HTTP/1.1 200 OK", "{how:?} {target}");
+                }
+            }
+        });
+        drop(held);
+    }
+}
+
+fn setup(connections: usize, trusted_proxies: &[&str]) -> Setup {
+    let mut setup = Setup::default();
+    setup.limits.connections = connections;
+    setup.limits.head_timeout = NEVER;
+    setup.limits.write_timeout = NEVER;
+    setup.server.trusted_proxies = trusted_proxies.iter().map(|net| net.parse().unwrap()).collect();
+    setup
+}
+
+#[test]
+fn a_newcomer_is_answered_while_clients_hold_all_the_connections_that_they_can() {
+    for (connections, from, proxies) in
+        [(8, &[7][..], &[][..]), (8, &[7, 8, 9, 10], &[]), (8, &[7], &["127.0.0.7/32"]), (1, &[7], &[])]
+    {
+        let gateway = Gateway::start(setup(connections, proxies));
+        check(gateway.address, from, "/app.js", &["/v1/symbols"]);
+    }
+}
+
+#[test]
+fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_operators_listener() {
+    let feeds = || vec![FeedHealth { feed: "us-stocks".into(), state: FeedState::Live }];
+    let health = move || HealthInputs { uptime: NEVER, draining: false, feeds: feeds(), streams: 0, streams_limit: 10 };
+    let admin = Admin::start(health);
+    for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {
+        check(admin.address, &[7], target, &["/livez", "/readyz", "/metrics"]);
+    }
+}
+
+/// A stream begins on a connection, so a newcomer that wants one needs a place too.
+#[test]
+fn a_newcomer_gets_its_stream_while_another_client_holds_all_connections() {
+    let gateway = Gateway::start(setup(4, &[]));
+    let _held: Vec<_> = (0..HELD).map(|_| hold(Hold::Silent, client_from(7, gateway.address), "/v1/symbols")).collect();
+    let _opened = gateway.open("/v1/stream/AAPL", "");
+}
+
+#[test]
+fn the_oldest_idle_connection_gives_way_and_the_others_stay() {
+    let gateway = Gateway::start(setup(4, &[]));
+    let mut clients: Vec<_> = [7, 8, 9, 10].into_iter().map(|last| client_from(last, gateway.address)).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+    // The first has asked again since, so the second has been idle the longest.
+    assert_eq!(clients[0].get("/v1/symbols").status, 200);
+    assert_eq!(client_from(11, gateway.address).get("/v1/symbols").status, 200);
+    assert_eq!(clients.remove(1).rest(), "");
+    for client in &mut clients {
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+}
+
+#[test]
+fn an_address_holds_at_most_its_share_of_connections_and_a_trusted_proxy_all() {
+    for (proxies, closes) in [(&[][..], true), (&["127.0.0.7/32"], false)] {
+        let mut setup = setup(8, proxies);
+        setup.limits.connections_per_address = 2;
+        let gateway = Gateway::start(setup);
+        let mut clients: Vec<_> = (0..3).map(|_| client_from(7, gateway.address)).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/v1/symbols").status, 200);
+        }
+        if closes {
+            assert_eq!(clients.remove(0).rest(), "");
+        }
+        for client in &mut clients {
+            assert_eq!(client.get("/v1/symbols").status, 200);
+        }
+    }
+}
