@@ -4,8 +4,8 @@
 use crate::{
     cache::{Published, SymbolState},
     fanout::Announcer,
-    feed::Sink,
-    market::{FeedSymbol, Now, Parts, Reason, State, Update},
+    feed::{Sink, Unheard},
+    market::{FeedSymbol, Now, Parts, Reason, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -67,12 +67,11 @@ impl Sink for Ingest {
     }
 
     fn is_halted(&self) -> bool {
-        let mut states = self.symbols.iter().map(|state| state.newest().snapshot.state());
-        let mut is_any_halted = false;
-        states.all(|state| {
-            is_any_halted |= state == State::Halted;
-            matches!(state, State::Halted | State::Refused)
-        }) && is_any_halted
+        are_halted(&self.symbols)
+    }
+
+    fn unheard(&self, since: UnixMicros) -> Unheard {
+        unheard(&self.symbols, since)
     }
 
     fn closed(&mut self, closed: bool, now: Now) {
@@ -82,5 +81,100 @@ impl Sink for Ingest {
     fn refused(&mut self, refused: &[(FeedSymbol, Reason)], now: Now) {
         let reasons: HashMap<FeedSymbol, Reason> = refused.iter().copied().collect();
         self.set_each(|place, state| state.set_refused(reasons.get(&place).copied(), now));
+    }
+}
+
+/// Whether trading is halted in each of these symbols that is not refused.
+fn are_halted(symbols: &[Arc<SymbolState>]) -> bool {
+    let mut states = symbols.iter().map(|state| state.newest().snapshot.state());
+    let mut is_any_halted = false;
+    states.all(|state| {
+        is_any_halted |= state == State::Halted;
+        matches!(state, State::Halted | State::Refused)
+    }) && is_any_halted
+}
+
+/// The symbols without data since then: those that wait, and those that have been stale for longer.
+fn unheard(symbols: &[Arc<SymbolState>], since: UnixMicros) -> Unheard {
+    let mut unheard = Unheard::default();
+    for state in symbols {
+        let snapshot = state.newest().snapshot;
+        let is_unheard = match (snapshot.state(), snapshot.not_live_since()) {
+            (State::Waiting, _) => true,
+            (State::Stale, Some((stale_since, _))) => stale_since <= since,
+            _ => false,
+        };
+        if is_unheard {
+            unheard.add(state.symbol());
+        }
+    }
+    unheard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::{Cache, RingLimits},
+        market::{Field, Halt, Origin, StatusUpdate, TradeUpdate},
+        wire::Epoch,
+    };
+    use std::time::Duration;
+
+    /// Symbols A to D, of which all but D have traded.
+    fn symbols() -> [Arc<SymbolState>; 4] {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
+        let register = |name: &str| cache.register(name.parse().unwrap(), "x".into(), Origin::Market, Now::read());
+        let symbols = ["A", "B", "C", "D"].map(|name| register(name).unwrap());
+        symbols[..3].iter().for_each(|symbol| trade(symbol, Now::read()));
+        symbols
+    }
+
+    fn trade(symbol: &SymbolState, now: Now) {
+        symbol.publish(&Update { trade: Some(TradeUpdate::default()), ..Update::default() }, now);
+    }
+
+    fn halt(symbol: &SymbolState) {
+        let status = StatusUpdate { halted: Field::Set(Halt::Other), ..StatusUpdate::default() };
+        symbol.publish(&Update { status: Some(status), ..Update::default() }, Now::read());
+    }
+
+    #[test]
+    fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unheard() {
+        let symbols = symbols();
+        let names = |since: Now| {
+            let unheard = unheard(&symbols, since.unix);
+            let names: Vec<_> = unheard.examples.iter().map(|symbol| symbol.as_str().to_owned()).collect();
+            assert_eq!(unheard.count, names.len());
+            names.concat()
+        };
+        let subscribed = Now::read();
+        assert_eq!(names(subscribed), "D");
+        symbols.iter().for_each(|symbol| _ = symbol.outage(Reason::ConnectionLost, subscribed));
+        let again = subscribed.after(Duration::from_secs(1));
+        trade(&symbols[0], again);
+        assert_eq!(names(again), "BCD");
+        symbols[1].set_refused(Some(Reason::NotGranted), again);
+        assert_eq!(names(again), "CD", "a refusal has its own state");
+        let later = again.after(Duration::from_secs(1));
+        symbols.iter().for_each(|symbol| _ = symbol.mark_stale(Parts::ALL, Reason::Mute, later));
+        assert_eq!(names(again), "CD", "A was heard, and is mute");
+        symbols[2].set_closed(true, later);
+        assert_eq!(names(again), "D");
+    }
+
+    #[test]
+    fn rule_7_a_connection_is_halted_when_each_symbol_that_is_not_refused_is() {
+        let symbols = symbols();
+        assert!(!are_halted(&symbols));
+        symbols[3].set_refused(Some(Reason::NotGranted), Now::read());
+        symbols[..2].iter().for_each(|symbol| halt(symbol));
+        assert!(!are_halted(&symbols), "one trades");
+        halt(&symbols[2]);
+        assert!(are_halted(&symbols));
+        symbols[0].outage(Reason::ConnectionLost, Now::read());
+        assert!(!are_halted(&symbols), "a halt from before an outage may be over");
+        symbols.iter().for_each(|symbol| _ = symbol.set_refused(Some(Reason::NotGranted), Now::read()));
+        assert!(!are_halted(&symbols), "nothing is halted where all is refused");
     }
 }

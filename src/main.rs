@@ -18,6 +18,7 @@ use tickfan::{
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 fn main() -> ExitCode {
@@ -102,14 +103,31 @@ fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Er
         tokio::spawn(reload_on(hangup, reloader));
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let stop = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+        let (stop_tx, stop_rx) = oneshot::channel();
+        let asked_twice = async move {
+            either(&mut interrupt, &mut terminate).await;
+            let _ = stop_tx.send(());
+            either(&mut interrupt, &mut terminate).await;
         };
-        Ok(gateway.run(stop).await?)
+        let stop = async {
+            let _ = stop_rx.await;
+        };
+        tokio::select! {
+            ended = gateway.run(stop) => Ok(ended?),
+            () = asked_twice => {
+                tracing::warn!("a second signal: ending at once, without the rest of the drain");
+                Ok(())
+            }
+        }
     })
+}
+
+/// Waits for one of two signals.
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
 }
 
 /// Reloads the configuration at each signal. Signals that come during a reload are one.

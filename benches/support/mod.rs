@@ -24,8 +24,8 @@ use std::{
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
-        CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait, Worker,
-        WorkerInbox, WorkerLimits,
+        ClientSide, CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait,
+        Worker, WorkerInbox, WorkerLimits,
     },
     market::{Now, Origin, Parts, Symbol, Update},
     venue::{self, Batch, Credentials, ListedSymbol, Setup, Venue},
@@ -150,8 +150,8 @@ impl Transport for Sink {
         Ok(())
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
-        Ok(())
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
+        Ok(ClientSide::Open)
     }
 
     fn close(&mut self, _: CloseMode) {}

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSyn
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { Child, TEST, launchBrowser, newPage, root, startGateway, targetDir, temporaryFolder } from "../support/gateway.mjs";
+import { Child, TEST, launchBrowser, newPage, root, startGateway, targetDir, temporaryFolder, within } from "../support/gateway.mjs";
 
 const ADDRESS = "127.0.0.1:8080";
 const examples = join(root, "examples");
@@ -56,6 +56,24 @@ const RUNS = {
   },
 };
 
+/** Answers as a proxy whose gateway is away: 502 to everything, until it was asked so often. */
+async function proxyWithoutGateway(t, address, times = 2) {
+  const [host, port] = address.split(":");
+  let asked = 0;
+  const server = createServer((_, response) => {
+    asked += 1;
+    response.writeHead(502, { "access-control-allow-origin": "*", connection: "close" }).end("<html>Bad Gateway</html>");
+    if (asked === times) server.emit("enough");
+  });
+  const enough = once(server, "enough");
+  server.listen(Number(port), host);
+  t.after(() => server.close());
+  await within(() => `${times} attempts through a proxy's 502; there were ${asked}`, enough, 60_000);
+  server.closeAllConnections();
+  server.close();
+  await once(server, "close");
+}
+
 let browser;
 before(async () => { browser = await launchBrowser(); });
 after(() => browser?.close());
@@ -71,6 +89,7 @@ for (const [name, prepare] of Object.entries(RUNS)) {
     await child.until("prices", (lines) => shows(lines, "AAPL") && shows(lines, "BTC-USDT"));
     if (name === "curl.sh") return; // It shows a stream, and ends with it.
     await gateway.stop();
+    await proxyWithoutGateway(t, gateway.address);
     const before = child.lines.length;
     await startGateway(t, { listen: gateway.address });
     await child.until("prices of the next gateway", (lines) => shows(lines.slice(before), "AAPL") && shows(lines.slice(before), "BTC-USDT"));
@@ -134,6 +153,7 @@ for (const [name, shows] of [["prices.html", rows], ["shared.html", lines], ["ca
     page.removeAllListeners("console"); // That the gateway is gone is an error there.
     gateway.signal("SIGKILL");
     await shows("lost")(page);
+    await proxyWithoutGateway(t, gateway.address);
     // A worker for all tabs tells it to one that comes later.
     if (name === "shared.html") await shows("lost")(await opened(t, url, await page.context().newPage()));
     await startGateway(t, { listen: gateway.address });

@@ -38,9 +38,10 @@ async function untilItListens(port) {
 
 /**
  * Starts nginx before the gateway at `upstream`, which it speaks to by HTTP/`version`. With `session`, the address of
- * a service that knows who has signed on, it asks that first. Returns its address.
+ * a service that knows who has signed on, it asks that first. `changes` are pairs of strings, for what the example
+ * warns of. Returns its address.
  */
-export async function startNginx(t, upstream, version, session) {
+export async function startNginx(t, upstream, version, session, changes = []) {
   const folder = temporaryFolder(t);
   const [certificate, key] = ["tls.pem", "tls.key"].map((name) => join(folder, name));
   execFileSync("openssl", [
@@ -55,10 +56,15 @@ export async function startNginx(t, upstream, version, session) {
     ["/etc/nginx/tls/ticks.example.com.key", key],
     ["http://127.0.0.1:8080", `http://${upstream}`],
     ["proxy_http_version 1.1", `proxy_http_version ${version}`],
+    ...changes,
   );
   if (session) {
     const ask = changed(example("sign-on.conf"), ["http://127.0.0.1:9000", `http://${session}`]);
-    server = changed(server, ["    location / {", `${ask}\n    location / {\n        auth_request /session;`]);
+    server = changed(
+      server,
+      ["    location / {", `${ask}\n    location / {\n        auth_request /session;`],
+      ["    location /v1/stream {", "    location /v1/stream {\n        auth_request /session;"],
+    );
   }
   mkdirSync(join(folder, "temporary"));
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/temporary/${kind};`);

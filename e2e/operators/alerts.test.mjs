@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Venue, venueConfig } from "../support/venue.mjs";
+import { KeyedVenue, Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";
@@ -73,6 +73,23 @@ test("a venue whose format has changed, one whose messages are old, and one that
   assert.equal((await fires(t, prometheus, "FeedFlapping", gateway)).feed, "broken");
 });
 
+test("a venue that refuses symbols, and one whose trades stop while quotes flow", TEST, async (t) => {
+  const [stocks, crypto] = [await KeyedVenue.start(t), await Venue.start(t)];
+  stocks.knowsKey = false;
+  const keyed = `[[feed]]\nname = "stocks"\nvenue = "alpaca"\nurl = "${stocks.url}"\nkey_env = "K"\nsecret_env = "S"\nsymbols = ["TSLA"]\n`;
+  const gateway = await startGateway(t, { config: keyed + venueConfig(crypto.url, ["BTC-USDT"]), env: { K: "key", S: "secret" } });
+  await crypto.isSubscribed();
+  let price = 1;
+  let isHalf = false;
+  again(t, 50, () => (isHalf ? crypto.quote("BTC-USDT", `${price++}`) : crypto.trade("BTC-USDT", "1")));
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  assert.ok((await fires(t, prometheus, "FeedSymbolsRefused", gateway)).isHeldBack, "the feed is down");
+  // The venue has traded often enough to be missed.
+  await new Promise((resolve) => setTimeout(resolve, 20_000));
+  isHalf = true;
+  assert.equal((await fires(t, prometheus, "FeedPartSilent", gateway)).kind, "trade");
+});
+
 test("slow clients, and a gateway that gets no processor", TEST, async (t) => {
   const coalescing = await startGateway(t, { config: busy(5_000) });
   const starved = await startGateway(t, { config: `${busy(5_000)}[[feed]]\nname = "calm"\nvenue = "sim"\nrate = 50\nsymbols = ["NVDA"]\n` });
@@ -105,6 +122,17 @@ test("connections that never finish their request take the descriptors", TEST, a
   await fires(t, prometheus, "ConnectionsNearLimit", gateway);
   again(t, 100, () => openIdle(t, gateway.address).catch(() => {}));
   await fires(t, prometheus, "ConnectionsEvicted", gateway);
+});
+
+test("a symbol that the venue grants and never sends", { timeout: 420_000 }, async (t) => {
+  const venue = await Venue.start(t);
+  const gateway = await startGateway(t, { config: venueConfig(venue.url, ["BTC-USDT", "ETH-USDT"]) });
+  await venue.isSubscribed();
+  again(t, 200, () => venue.trade("BTC-USDT", "1"));
+  // The gateway waits for five minutes before it tells.
+  await new Promise((resolve) => setTimeout(resolve, 300_000));
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  assert.equal((await fires(t, prometheus, "FeedSymbolsUnheard", gateway)).feed, "crypto");
 });
 
 test("no alert is left that has not fired", () => {

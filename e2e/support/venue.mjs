@@ -60,7 +60,14 @@ export class Venue {
     const [s, time] = [symbol.replace("-", ""), (Date.now() - this.behind * 1000) * 1000];
     const lower = s.toLowerCase();
     this.#send({ stream: `${lower}@trade`, data: { e: "trade", E: time, s, t: this.#ids, p: price, q: size, T: time, m: false, M: true } });
-    this.#send({ stream: `${lower}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
+    this.quote(symbol, price);
+  }
+
+  /** Sends a bid and ask without a trade. */
+  quote(symbol, price) {
+    this.#ids += 1;
+    const s = symbol.replace("-", "");
+    this.#send({ stream: `${s.toLowerCase()}@bookTicker`, data: { u: this.#ids, s, b: price, B: "3", a: price, A: "4" } });
   }
 
   /** Asks each client whether it is there; the answers are counted. */

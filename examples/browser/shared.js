@@ -1,7 +1,8 @@
 // One worker runs for all tabs. It keeps each symbol's newest tick for tabs that open later.
 const latest = new Map();
 const tabs = new Set();
-let source, silence;
+let source, timer;
+let wait = 1_000; // ms, before a source that has given up is replaced
 
 function publish(tick) {
   latest.set(tick.symbol, tick);
@@ -12,8 +13,12 @@ const lost = () => latest.forEach((tick) => publish({ ...tick, state: "lost" }))
 
 // A heartbeat comes after 5 s of silence. Nothing for two of them is a dead connection, which raises no error.
 function restartSilenceTimer() {
-  clearTimeout(silence);
-  silence = setTimeout(open, 11_000 + 4_000 * Math.random());
+  openIn(11_000 + 4_000 * Math.random());
+}
+
+function openIn(millis) {
+  clearTimeout(timer);
+  timer = setTimeout(open, millis);
 }
 
 function open() {
@@ -21,7 +26,13 @@ function open() {
   lost();
   restartSilenceTimer();
   source = new EventSource("http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT&heartbeat=5");
-  source.onerror = lost; // the browser reconnects by itself
+  source.onerror = () => {
+    lost();
+    if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+    openIn(wait * (1 + Math.random()));
+    wait = Math.min(2 * wait, 16_000);
+  };
+  source.addEventListener("hello", () => { wait = 1_000; });
   source.addEventListener("heartbeat", restartSilenceTimer);
   source.onmessage = ({ data }) => {
     restartSilenceTimer();

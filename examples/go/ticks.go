@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/tmaxmax/go-sse"
 )
@@ -18,7 +20,10 @@ type tick struct {
 
 func main() {
 	request, _ := http.NewRequest(http.MethodGet, "http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT", http.NoBody)
-	connection := sse.NewConnection(request) // it reconnects by itself, with the last id
+	client := &sse.Client{Backoff: sse.Backoff{MaxInterval: 16 * time.Second}} // it grows without a limit otherwise
+	connection := client.NewConnection(request) // it reconnects by itself, with the last id
+	wait := time.Second
+	connection.SubscribeEvent("hello", func(sse.Event) { wait = time.Second })
 	connection.SubscribeMessages(func(event sse.Event) {
 		var t tick
 		if err := json.Unmarshal([]byte(event.Data), &t); err != nil {
@@ -32,5 +37,9 @@ func main() {
 		}
 		fmt.Println(t.Symbol, show(t.Price), show(t.Bid), show(t.Ask), t.State)
 	})
-	log.Fatal(connection.Connect())
+	for {
+		log.Print(connection.Connect(), "; reconnecting") // it has given up, as it does on a proxy's 502
+		time.Sleep(wait + rand.N(wait))
+		wait = min(2*wait, 16*time.Second)
+	}
 }

@@ -1,12 +1,15 @@
 // cargo add eventsource-client launchdarkly-sdk-transport futures serde_json; cargo add tokio --features macros,rt
-use eventsource_client::{Client as _, ClientBuilder, SSE};
+use eventsource_client::{Client as _, ClientBuilder, ReconnectOptions, SSE};
 use futures::TryStreamExt;
 use launchdarkly_sdk_transport::HyperTransport;
+use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = "http://127.0.0.1:8080/v1/stream?symbols=AAPL,BTC-USDT";
-    let client = ClientBuilder::for_url(url)?.build_with_transport(HyperTransport::builder().build_http()?);
+    // It reconnects by itself, also where the first attempt fails, after a random and growing wait.
+    let reconnect = ReconnectOptions::reconnect(true).retry_initial(true).delay_max(Duration::from_secs(16)).build();
+    let client = ClientBuilder::for_url(url)?.reconnect(reconnect).build_with_transport(HyperTransport::builder().build_http()?);
     let mut events = client.stream();
     loop {
         match events.try_next().await {

@@ -7,7 +7,7 @@ use super::{
     status::GatewayStatus,
 };
 use crate::{
-    server::{Answer, Request, Response, Router, Routes, json},
+    server::{Answer, Parameter, Request, Response, Router, Routes, json},
     telemetry::{Metrics, labels::labels},
 };
 use bytes::Bytes;
@@ -111,7 +111,8 @@ async fn debug_feeds(context: Arc<Context>, request: Request) -> OperatorAnswer 
 
 /// A look waits, or walks thousands of symbols, so it must not hold up one of the runtime's threads, nor a feed on it.
 async fn look(context: Arc<Context>, request: Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
-    let limit = match request.query.limit(debug::LISTED, debug::LISTED_MAX) {
+    let known = request.query.check(&[Parameter::Scalar("limit")]);
+    let limit = match known.and_then(|()| request.query.limit(debug::LISTED, debug::LISTED_MAX)) {
         Ok(limit) => limit,
         Err(error) => return Answer::Problem(error.into()),
     };

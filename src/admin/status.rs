@@ -64,6 +64,7 @@ impl GatewayStatus for RunningGateway {
         catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
         catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
         for feed in self.feeds.iter() {
+            catalog::FEED_SYMBOLS_UNHEARD.handle([feed.name.clone().into()]).set(feed.status.unheard() as f64);
             for (state, count) in by_state(&feed.symbols) {
                 catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
             }

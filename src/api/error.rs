@@ -2,7 +2,7 @@
 
 use crate::{
     market::SymbolError,
-    server::{Problem, Quoted},
+    server::{Problem, Quoted, RequestError},
 };
 use http::StatusCode;
 
@@ -21,11 +21,14 @@ pub(super) enum ApiError {
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         let (status, kind, title) = match &error {
+            ApiError::Request(error) => return error.clone().into(),
             ApiError::NoSymbols => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             ApiError::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             ApiError::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),

@@ -6,6 +6,7 @@ use super::{
     page::{self, File},
     quotes,
     selection::Selection,
+    stream_params,
     stream_request::StreamRequest,
     symbols,
 };
@@ -13,7 +14,7 @@ use crate::{
     cache::Cache,
     config::Live,
     market::Now,
-    server::{Answer, Request, Router, Routes, json},
+    server::{Answer, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
 use std::sync::Arc;
@@ -53,16 +54,19 @@ pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
         .build()
 }
 
+/// The parameter of a path that takes a list of symbols.
+const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
+
 fn stream_of_list(context: &Context, request: Request) -> Answer<StreamRequest> {
-    stream(context.list(&request), &request)
+    stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat()))
 }
 
 fn stream_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
-    stream(context.one(&request), &request)
+    stream(&request, context.one(&request, &stream_params::PARAMETERS))
 }
 
 /// A stream of the symbols, if the client can take one.
-fn stream(selection: Result<Selection, ApiError>, request: &Request) -> Answer<StreamRequest> {
+fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<StreamRequest> {
     let stream = selection.and_then(|selection| StreamRequest::new(selection, &request.query, &request.headers));
     match stream {
         Ok(stream) => Answer::Stream(stream),
@@ -71,11 +75,11 @@ fn stream(selection: Result<Selection, ApiError>, request: &Request) -> Answer<S
 }
 
 fn quotes_of_list(context: &Context, request: Request) -> Answer<StreamRequest> {
-    quotes(context.list(&request), context)
+    quotes(context.list(&request, &SYMBOLS), context)
 }
 
 fn quote_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
-    quotes(context.one(&request), context)
+    quotes(context.one(&request, &[]), context)
 }
 
 fn quotes(selection: Result<Selection, ApiError>, context: &Context) -> Answer<StreamRequest> {
@@ -101,12 +105,14 @@ impl Context {
     }
 
     /// The symbol that the path names.
-    fn one(&self, request: &Request) -> Result<Selection, ApiError> {
+    fn one(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
+        request.query.check(parameters)?;
         Selection::new([request.segment.as_str()].into_iter(), &self.cache, self.symbols_max())
     }
 
     /// The symbols that the query names.
-    fn list(&self, request: &Request) -> Result<Selection, ApiError> {
+    fn list(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
+        request.query.check(parameters)?;
         Selection::from_query(&request.query, &self.cache, self.symbols_max())
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn stream_response() -> Response {
     let mut response = Response::default();
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
+        // A hop that compresses holds ticks back until a block is full: `no-transform` forbids it.
+        (header::CACHE_CONTROL, "no-store, no-transform"),
         // Otherwise nginx holds ticks back until a buffer is full.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ] {

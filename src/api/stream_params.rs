@@ -4,11 +4,21 @@ use super::error::ApiError;
 use crate::{
     fanout::Options,
     market::{Part, Parts},
-    server::{Query, Quoted},
+    server::{Parameter, Query, Quoted},
     wire::{Epoch, EventId},
 };
 use http::HeaderMap;
 use std::{ops::RangeInclusive, time::Duration};
+
+/// The parameters of a stream beside its symbols. The npm package `event-source-polyfill` adds `lastEventId` when it
+/// reconnects: a rejection would end its streams for good.
+pub(super) const PARAMETERS: [Parameter; 5] = [
+    Parameter::Scalar("max_rate"),
+    Parameter::List("on"),
+    Parameter::Scalar("heartbeat"),
+    Parameter::Scalar("last_event_id"),
+    Parameter::Alias("lastEventId"),
+];
 
 /// In writes a second.
 const MAX_RATE: RangeInclusive<f64> = 0.1..=100.0;
@@ -26,16 +36,17 @@ pub(super) struct StreamParams {
 
 impl StreamParams {
     /// Reads them from the query. The last event id is also read from its header, which takes precedence: a browser
-    /// sets it when it reconnects to a URL that names an older one. An id of another gateway is not an error.
+    /// sets it when it reconnects to a URL that names an older one. So does a library that adds `lastEventId`. An id of
+    /// another gateway is not an error.
     ///
     /// # Errors
     /// [`ApiError::BadOption`], which says what the option takes.
     pub(super) fn new(query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
         let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-        let last_event_id = last_event_id.or(query.first("last_event_id"));
+        let last_event_id = last_event_id.or(query.first("lastEventId")).or(query.first("last_event_id"));
         Ok(Self {
             interval: option(query, "max_rate", "a number of writes a second, 0.1 to 100", interval)?,
-            parts: option(query, "on", "a list of trade, quote and stats", parts)?,
+            parts: parts(query)?,
             heartbeat: option(query, "heartbeat", "whole seconds, 5 to 60", heartbeat)?,
             last: last_event_id.and_then(|id| id.parse().ok()),
         })
@@ -64,11 +75,11 @@ fn option<T>(
     takes: &'static str,
     read: fn(&str) -> Option<T>,
 ) -> Result<Option<T>, ApiError> {
-    let Some(value) = query.first(name) else { return Ok(None) };
-    match read(value) {
-        Some(read) => Ok(Some(read)),
-        None => Err(ApiError::BadOption { name, value: Quoted::new(value), takes }),
-    }
+    query.first(name).map(|value| read(value).ok_or_else(|| bad_option(name, value, takes))).transpose()
+}
+
+fn bad_option(name: &'static str, value: &str, takes: &'static str) -> ApiError {
+    ApiError::BadOption { name, value: Quoted::new(value), takes }
 }
 
 /// The time between two writes, from their rate.
@@ -77,8 +88,15 @@ fn interval(max_rate: &str) -> Option<Duration> {
     Some(Duration::from_secs_f64(1.0 / rate))
 }
 
-fn parts(list: &str) -> Option<Parts> {
-    list.split(',').map(part).collect()
+/// The parts of all `on` lists together.
+fn parts(query: &Query) -> Result<Option<Parts>, ApiError> {
+    let mut sum = None;
+    for list in query.all("on") {
+        let parts: Option<Parts> = list.split(',').map(part).collect();
+        let parts = parts.ok_or_else(|| bad_option("on", list, "a list of trade, quote and stats"))?;
+        sum = Some(parts.union(sum.unwrap_or(Parts::NONE)));
+    }
+    Ok(sum)
 }
 
 fn part(name: &str) -> Option<Part> {

@@ -2,9 +2,10 @@
 
 use crate::{
     cache::Cache,
-    server::{Query, RequestError, Response, json},
+    server::{Parameter, Query, RequestError, Response, json},
 };
 
+const PARAMETERS: [Parameter; 2] = [Parameter::Scalar("prefix"), Parameter::Scalar("limit")];
 /// How many symbols are listed unless the client says.
 const LISTED: usize = 100;
 /// How many are listed at most: about 60 KB.
@@ -13,8 +14,9 @@ const LISTED_MAX: usize = 1_000;
 /// The symbols that start with `prefix=`, by name, `limit=` of them.
 ///
 /// # Errors
-/// [`RequestError::BadLimit`].
+/// As [`Query::check`], and [`RequestError::BadLimit`].
 pub(super) fn symbols(query: &Query, cache: &Cache) -> Result<Response, RequestError> {
+    query.check(&PARAMETERS)?;
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     let (listed, more) = cache.list(&prefix, limit);

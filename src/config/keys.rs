@@ -78,6 +78,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "server",
+        name: "drain_delay",
+        setting: time(secs(0), secs(0)..=secs(600), |config| &mut config.server.drain_delay),
+        applies: Applies::Reload,
+        reason: "after SIGTERM /readyz fails for so long before a stream ends: the time in which a load balancer sends clients elsewhere; 0s where nothing probes it",
+    },
+    Key {
+        section: "server",
         name: "drain",
         setting: time(secs(10), secs(0)..=secs(600), |config| &mut config.server.drain),
         applies: Applies::Reload,
@@ -238,6 +245,7 @@ impl Default for Config {
                 trusted_proxies: Vec::new(),
                 client_id_header: None,
                 heartbeat: Duration::ZERO,
+                drain_delay: Duration::ZERO,
                 drain: Duration::ZERO,
                 log: LogFilter::default(),
             },

@@ -77,6 +77,8 @@ pub struct Server {
     pub client_id_header: Option<HeaderName>,
     /// How long a stream is silent before it gets a `heartbeat`.
     pub heartbeat: Duration,
+    /// How long the gateway is not ready after SIGTERM, and still serves, before the drain.
+    pub drain_delay: Duration,
     /// Over how long streams are ended on SIGTERM.
     pub drain: Duration,
     /// Which lines are logged.

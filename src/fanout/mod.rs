@@ -55,7 +55,7 @@ pub use response_head::ResponseHead;
 pub use resume::Resume;
 pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
-pub use transport::{CloseMode, Ready, Taken, Transport, TransportError};
+pub use transport::{ClientSide, CloseMode, Ready, Taken, Transport, TransportError};
 pub use worker::Worker;
 pub use worker_handle::WorkerHandle;
 pub use worker_limits::WorkerLimits;

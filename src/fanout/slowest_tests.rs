@@ -1,8 +1,8 @@
 //! The replies that operators get about the slowest streams.
 
 use super::super::{
-    CloseMode, Command, NewStream, Options, Ready, ResponseHead, Taken, TransportError, Wait, Worker, WorkerInbox,
-    WorkerLimits,
+    ClientSide, CloseMode, Command, NewStream, Options, Ready, ResponseHead, Taken, TransportError, Wait, Worker,
+    WorkerInbox, WorkerLimits,
 };
 use super::*;
 use crate::{
@@ -45,8 +45,8 @@ impl Transport for Bounded {
         Ok(Taken { bytes: taken, full: taken < offered })
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
-        Ok(())
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
+        Ok(ClientSide::Open)
     }
 
     fn close(&mut self, _: CloseMode) {}

@@ -3,7 +3,7 @@
 use super::{
     http1::http1_first_block,
     response_head::ResponseHead,
-    transport::{CloseMode, Taken, Transport, TransportError},
+    transport::{ClientSide, CloseMode, Taken, Transport, TransportError},
 };
 use bytes::Bytes;
 use mio::{Interest, Registry, Token, net::TcpStream};
@@ -109,14 +109,17 @@ impl Transport for Socket {
         Ok(taken)
     }
 
-    fn drain_input(&mut self, now: Instant) -> Result<(), TransportError> {
+    fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         let mut dropped = [0; 2048];
         loop {
             match self.stream.read(&mut dropped) {
-                Ok(0) => return Err(TransportError::Left),
+                // Behind a FIN every read ends here, even after a reset: that stands only in the socket's error.
+                Ok(0) => {
+                    return self.stream.take_error()?.map_or(Ok(ClientSide::HalfClosed), |error| Err(error.into()));
+                }
                 Ok(bytes) if self.input.is_too_much(bytes, now) => return Err(TransportError::TooMuchInput),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(ClientSide::Open),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

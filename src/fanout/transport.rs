@@ -50,11 +50,13 @@ pub trait Transport {
         Ok(true)
     }
 
-    /// Reads and drops what the client sent.
+    /// Reads and drops what the client sent. It reports [`ClientSide::HalfClosed`] for as long as it cannot tell
+    /// whether a client that sends nothing more still reads. A transport whose client always announces its end does
+    /// not report it: over TLS both `close_notify` and an end of the socket without it are [`TransportError::Left`].
     ///
     /// # Errors
     /// [`TransportError`]: the client left, or it sent too much.
-    fn drain_input(&mut self, now: Instant) -> Result<(), TransportError>;
+    fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError>;
 
     /// Ends the response. After [`CloseMode::Finish`] the worker still drains input until the client closes its side.
     fn close(&mut self, mode: CloseMode);
@@ -63,6 +65,15 @@ pub trait Transport {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+}
+
+/// What a transport's input says of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientSide {
+    /// The client may still send.
+    Open,
+    /// The client has closed its sending side. It may still read, or it may be gone: only a write can tell.
+    HalfClosed,
 }
 
 /// The result of a transport's write.

@@ -20,6 +20,7 @@ mod silence;
 mod state;
 mod status;
 mod timing;
+mod unheard;
 mod trial;
 mod connection;
 
@@ -30,10 +31,11 @@ pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
 pub use trial::Trial;
+pub use unheard::Unheard;
 
 use crate::{
     config,
-    market::{FeedSymbol, Now, Parts, Reason, Update},
+    market::{FeedSymbol, Now, Parts, Reason, UnixMicros, Update},
     venue::{self, Secret, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
@@ -58,6 +60,9 @@ pub trait Sink: Send {
 
     /// Whether trading is halted in every symbol that the venue does not refuse, so that silence is normal.
     fn is_halted(&self) -> bool;
+
+    /// The symbols that have had no data since then, except those that the venue refuses or that are closed.
+    fn unheard(&self, since: UnixMicros) -> Unheard;
 
     /// The feed's hours have ended, or, where `closed` is false, begun.
     fn closed(&mut self, closed: bool, now: Now);

@@ -1,12 +1,12 @@
 //! Reports the events of a connection to operators: a log line each, and the status on the admin listener.
 
 use super::{
-    DisconnectReason, FeedState,
+    DisconnectReason, FeedState, Unheard,
     dial::without_query,
     status::{FeedCounts, StatusWriter},
 };
 use crate::{
-    market::{Now, Part, Parts},
+    market::{Now, Part, Parts, Symbol},
     telemetry::LogLimit,
 };
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tracing::{error, info, warn};
 
 /// Bad messages may arrive at the rate of good ones; a log line for each could fill the disk.
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
+/// Symbols stay unheard for long, and the alert repeats it.
+const UNHEARD_LOG_EVERY: Duration = Duration::from_secs(3_600);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
@@ -26,6 +28,7 @@ pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
     messages: LogLimit,
+    unheard: LogLimit,
     /// Details of the failure that is about to be logged.
     detail: Option<String>,
     /// The addresses of the attempt that is about to be logged, with what came of each.
@@ -34,7 +37,14 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(name: String, status: StatusWriter) -> Self {
-        Self { name, status, messages: LogLimit::new(MESSAGE_LOG_EVERY), detail: None, tried: None }
+        Self {
+            name,
+            status,
+            messages: LogLimit::new(MESSAGE_LOG_EVERY),
+            unheard: LogLimit::new(UNHEARD_LOG_EVERY),
+            detail: None,
+            tried: None,
+        }
     }
 
     pub(super) fn connected(&mut self, url: &str, tried: &str) {
@@ -69,6 +79,17 @@ impl Reporter {
     pub(super) fn part_mute(&self, parts: Parts) {
         let parts = parts.iter().map(Part::name).collect::<Vec<_>>().join(",");
         warn!(feed = self.name, parts, "mute: these data have stopped while others flow; they are stale");
+    }
+
+    /// The symbols without data since the connection subscribed, and none where it is too early to say.
+    pub(super) fn unheard(&mut self, unheard: Unheard, now: Now) {
+        if unheard.count > 0
+            && let Some(held_back) = self.unheard.admit(now.instant)
+        {
+            let symbols = unheard.examples.iter().map(Symbol::as_str).collect::<Vec<_>>().join(",");
+            warn!(feed = self.name, count = unheard.count, symbols, held_back, "not heard since subscribe");
+        }
+        self.status.unheard(unheard);
     }
 
     /// Keeps the last message.

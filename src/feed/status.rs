@@ -1,7 +1,7 @@
 //! The status of a feed: its state, and for operators its last messages and its counts.
 
 use super::{
-    ConnectResult, DisconnectReason, FeedState, MessageKind,
+    ConnectResult, DisconnectReason, FeedState, MessageKind, Unheard,
     redactor::Redactor,
     state::{Board, worst},
 };
@@ -51,6 +51,7 @@ struct Journal {
     counts: FeedCounts,
     messages: VecDeque<Kept>,
     troubles: VecDeque<Kept>,
+    unheard: Unheard,
 }
 
 /// Bytes from outside, not yet fit to be shown.
@@ -100,6 +101,8 @@ pub struct FeedReport {
     pub messages: Vec<Note>,
     /// The last messages that something was wrong with, the newest last.
     pub troubles: Vec<Note>,
+    /// The symbols that have had no data for minutes though they are subscribed.
+    pub unheard: Unheard,
 }
 
 /// A message as it may be shown: escaped, cut, without secrets.
@@ -146,6 +149,11 @@ impl FeedStatus {
         if up.is_empty() { FeedState::Failed } else { worst(&up) }
     }
 
+    /// How many symbols have had no data for minutes though they are subscribed.
+    pub fn unheard(&self) -> usize {
+        self.journals.iter().map(|journal| lock(journal).unheard.count).sum()
+    }
+
     /// Waits until the state is this one; at once if it is. Returns false where the feed has ended without it.
     ///
     /// # Cancel safety
@@ -170,6 +178,7 @@ impl FeedStatus {
             counts: FeedCounts::default(),
             messages: Vec::new(),
             troubles: Vec::new(),
+            unheard: Unheard::default(),
         };
         let mut oldest = None;
         for (journal, connection) in self.journals.iter().zip(&states) {
@@ -183,6 +192,7 @@ impl FeedStatus {
                 report.url.clone_from(&journal.url);
             }
             report.last_message = report.last_message.max(journal.last_message);
+            report.unheard.merge(&journal.unheard);
             report.counts.merge(&journal.counts);
             report.messages.extend(journal.messages.iter().map(|kept| kept.show(&self.redactor)));
             report.troubles.extend(journal.troubles.iter().map(|kept| kept.show(&self.redactor)));
@@ -252,6 +262,11 @@ impl StatusWriter {
     /// A message came that something is wrong with.
     pub(super) fn trouble(&self, what: &'static str, bytes: &[u8], now: UnixMicros) {
         keep(&mut lock(self.journal()).troubles, what, bytes, now);
+    }
+
+    /// The symbols that have had no data since the connection subscribed.
+    pub(super) fn unheard(&self, unheard: Unheard) {
+        lock(self.journal()).unheard = unheard;
     }
 
     /// All that was counted so far.

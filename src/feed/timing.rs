@@ -34,6 +34,9 @@ pub struct Timing {
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue
     /// that is asked again and again with a wrong key may lock the account.
     pub denied: Duration,
+    /// Without data of a symbol since its connection subscribed, before operators are told: most symbols trade within
+    /// minutes, and a lost subscription never comes back by itself.
+    pub unheard_after: Duration,
     /// Between two publishings of what the hot loop counted.
     pub publish_every: Duration,
 }
@@ -55,6 +58,7 @@ impl Default for Timing {
             backoff_first: seconds(1),
             backoff_max: seconds(60),
             denied: seconds(300),
+            unheard_after: seconds(300),
             publish_every: seconds(1),
         }
     }

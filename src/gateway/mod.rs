@@ -37,6 +37,9 @@ pub struct Gateway {
     workers: Arc<WorkerPool>,
     worker_threads: WorkerThreads,
     runtimes: Runtimes,
+    /// Set from the stop on: the gateway is not ready.
+    stopping: Arc<AtomicBool>,
+    /// Set from the drain on: streams end.
     draining: Arc<AtomicBool>,
     live: Live,
 }
@@ -91,6 +94,7 @@ impl Gateway {
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
+        let stopping = Arc::new(AtomicBool::new(false));
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: cache.clone(),
@@ -100,7 +104,7 @@ impl Gateway {
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
-        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), draining.clone());
+        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), stopping.clone());
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
@@ -108,7 +112,7 @@ impl Gateway {
             reload: reloader,
         };
         let admin = admin::Server::bind(&live, gate, services)?;
-        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, draining, live })
+        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, stopping, draining, live })
     }
 
     /// Where clients connect.

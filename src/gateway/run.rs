@@ -20,6 +20,9 @@ const AFTER_DRAIN: Duration = Duration::from_secs(2);
 /// How much longer than that feeds and listeners may take. Whatever hangs then is left behind: the gateway ends within
 /// the drain and three seconds, with a margin for the end of the process.
 const AFTER_STREAMS: Duration = Duration::from_millis(750);
+/// How long the listener answers new streams where none is left to end, unless the drain is shorter. A refused
+/// connection closes a browser's EventSource for good.
+const LISTENS_MIN: Duration = Duration::from_secs(1);
 
 /// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
 /// thousand in ten seconds.
@@ -27,9 +30,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_SYMBOLS: usize = 10_000;
 
 impl Gateway {
-    /// Serves until `stop` is ready, then stops in order: readiness and new streams at once, open streams during
-    /// the drain while feeds go on, then the feeds, and the operators' listener last. What hangs holds up the stop for
-    /// at most three seconds beyond the drain.
+    /// Serves until `stop` is ready, then stops in order: readiness at once, streams once the drain's delay is over,
+    /// new ones with a `bye` and open ones over the drain while feeds go on, then the clients' listener, then the feeds
+    /// and the operators' listener. What hangs holds up the stop for at most three seconds beyond the drain.
     ///
     /// It needs a runtime for itself alone: feeds, clients and operators have theirs.
     ///
@@ -48,6 +51,15 @@ impl Gateway {
         tasks.spawn_on(sweep(self.cache, feeds_stop_rx), self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
         tasks.spawn_on(self.admin.run(admin_stop_rx), self.runtimes.operators.handle());
+        let stop = async {
+            stop.await;
+            self.stopping.store(true, Ordering::Relaxed);
+            let drain_delay = self.live.current().server.drain_delay;
+            if !drain_delay.is_zero() {
+                info!(?drain_delay, "stopping: not ready, and still serving");
+                tokio::time::sleep(drain_delay).await;
+            }
+        };
         tokio::select! {
             () = stop => {}
             Some(ended) = tasks.join_next() => return Err(died(ended)),
@@ -57,12 +69,13 @@ impl Gateway {
         info!(?drain, "draining");
         let streams_end = Instant::now() + drain + AFTER_DRAIN;
         self.draining.store(true, Ordering::Relaxed);
-        api_stop_tx.send_replace(true);
         self.workers.drain(drain);
-        match timeout_at(streams_end, workers_ended).await {
+        let listens = tokio::time::sleep(drain.min(LISTENS_MIN));
+        match tokio::join!(timeout_at(streams_end, workers_ended), listens).0 {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => warn!("some streams did not end in time"),
         }
+        api_stop_tx.send_replace(true);
         feeds_stop_tx.send_replace(true);
         admin_stop_tx.send_replace(true);
         match timeout_at(streams_end + AFTER_STREAMS, all_ended(&mut tasks)).await {

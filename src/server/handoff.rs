@@ -60,6 +60,8 @@ type Handoff<A> = Arc<Mutex<Option<A>>>;
 pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(head_bytes.max(BUFFER_BYTES_MIN));
+    // A client may close its sending side behind its last request and still wait for the answer.
+    builder.half_close(true);
     builder
 }
 

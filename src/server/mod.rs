@@ -37,7 +37,7 @@ pub(crate) use answer::{Answer, Outcome};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::HttpServer;
 pub(crate) use problem::{Problem, Quoted};
-pub(crate) use request::{Query, Request};
+pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;
 pub(crate) use response::{Response, json};
 pub(crate) use router::{Router, Routes};

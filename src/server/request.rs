@@ -1,6 +1,7 @@
 //! A routed request, as a route's function gets it.
 
 use super::{problem::Quoted, request_error::RequestError};
+use crate::suggest::nearest;
 use http::HeaderMap;
 
 /// The parameters of a query, decoded, in order.
@@ -11,10 +12,28 @@ pub(crate) struct Request {
     /// The decoded last segment of the path, where the route's pattern leaves it open; otherwise empty. A sequence that
     /// is not UTF-8 becomes U+FFFD, which no symbol contains.
     pub(crate) segment: String,
-    /// The query. Parameters that the route does not know are ignored: v1 grows by adding.
+    /// The query. A route that reads it [checks](Query::check) first that it knows all parameters.
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
+}
+
+/// A parameter that a route reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Parameter {
+    /// It has one value, and comes once.
+    Scalar(&'static str),
+    /// It is a list, and may come more than once: the lists add up.
+    List(&'static str),
+    /// Another name for a scalar, which a client library uses. Problems do not offer it.
+    Alias(&'static str),
+}
+
+impl Parameter {
+    fn name(self) -> &'static str {
+        let (Self::Scalar(name) | Self::List(name) | Self::Alias(name)) = self;
+        name
+    }
 }
 
 /// A request's query.
@@ -28,6 +47,31 @@ impl From<Parameters> for Query {
 }
 
 impl Query {
+    /// Checks that the route reads every parameter: one that it dropped in silence would change what the client gets.
+    ///
+    /// # Errors
+    /// [`RequestError::UnknownParameter`], [`RequestError::RepeatedParameter`].
+    pub(crate) fn check(&self, known: &[Parameter]) -> Result<(), RequestError> {
+        let is_unknown = |name: &str| known.iter().all(|parameter| parameter.name() != name);
+        if let Some((name, _)) = self.0.iter().find(|(name, _)| is_unknown(name)) {
+            let offered = known.iter().filter(|parameter| !matches!(parameter, Parameter::Alias(_)));
+            let offered: Vec<_> = offered.map(|parameter| parameter.name()).collect();
+            // Some libraries mark a list with brackets: `symbols[]=A&symbols[]=B`.
+            let bare = name.split('[').next().unwrap_or_default().trim();
+            let meant = nearest(bare, offered.iter().copied());
+            let hint = meant.map_or_else(String::new, |meant| format!(" Did you mean {meant}?"));
+            let takes = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
+            return Err(RequestError::UnknownParameter { name: Quoted::new(name), hint, takes });
+        }
+        let is_repeated = |parameter: &&Parameter| {
+            !matches!(parameter, Parameter::List(_)) && self.all(parameter.name()).nth(1).is_some()
+        };
+        match known.iter().find(is_repeated) {
+            Some(parameter) => Err(RequestError::RepeatedParameter { name: parameter.name() }),
+            None => Ok(()),
+        }
+    }
+
     /// The first value of a parameter.
     pub(crate) fn first(&self, wanted: &str) -> Option<&str> {
         self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())

@@ -11,6 +11,10 @@ use http::{HeaderValue, StatusCode, header};
 pub(crate) enum RequestError {
     #[error("limit={value} is not a number from 1 to {max}.")]
     BadLimit { value: Quoted, max: usize },
+    #[error("{name} is not a parameter of this path.{hint} It takes {takes}.")]
+    UnknownParameter { name: Quoted, hint: String, takes: String },
+    #[error("Give {name} once: it takes one value.")]
+    RepeatedParameter { name: &'static str },
     #[error("Send the request without a body: no route reads one.")]
     Body,
     #[error("Send exactly one Host header, with the name that this gateway is reached by.")]
@@ -31,6 +35,12 @@ impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         let (status, kind, title) = match &error {
             RequestError::BadLimit { .. } => (StatusCode::BAD_REQUEST, "bad-limit", "Bad limit"),
+            RequestError::UnknownParameter { .. } => {
+                (StatusCode::BAD_REQUEST, "unknown-parameter", "Unknown parameter")
+            }
+            RequestError::RepeatedParameter { .. } => {
+                (StatusCode::BAD_REQUEST, "repeated-parameter", "Repeated parameter")
+            }
             RequestError::Body => (StatusCode::BAD_REQUEST, "body", "A body where none is taken"),
             RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
             RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),

@@ -87,6 +87,10 @@ catalog! {
             "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect"]],
             "Symbols of the feed, by state; opening and reconnect are stale as planned.",
             details "As of the scrape. The wire shows `opening` and `reconnect` as `stale`: no update has arrived since the feed's hours began, or since a planned change of connection. `/debug` and `tickfan top` use the same states.";
+        FEED_SYMBOLS_UNHEARD: Gauge "tickfan_feed_symbols_unheard" Count [feed],
+            "Symbols of the feed without data for 5 minutes since their connection subscribed, within hours.",
+            details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",
+            excludes "symbols that fell silent later, and refused ones";
     }
     "Cache" {
         CACHE_SYMBOLS: Gauge "tickfan_cache_symbols" Count [],

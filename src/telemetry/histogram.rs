@@ -40,6 +40,11 @@ impl Histogram {
         self.sum_nanos += other.sum_nanos;
     }
 
+    /// How many samples there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     /// Appends its series; `labels` is `name="value"` of each label, and may be empty.
     pub(super) fn render(&self, name: &str, labels: &str, out: &mut String) {
         let comma = if labels.is_empty() { "" } else { "," };
@@ -48,7 +53,7 @@ impl Histogram {
             below += count;
             let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}");
         }
-        let all = below + self.counts[SECONDS_BUCKETS.len()];
+        let all = self.count();
         let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
         let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         let _ = writeln!(out, "{name}_sum{labels} {}\n{name}_count{labels} {all}", self.sum_nanos as f64 / 1e9);

@@ -5,8 +5,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::time::{Duration, Instant};
 use tickfan::{
     config,
-    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing},
-    market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, Update},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing, Unheard},
+    market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
     venue::{self, Credentials, ListedSymbol, Options},
 };
 use tokio::{
@@ -85,6 +85,12 @@ impl Sink for Collector {
 
     fn is_halted(&self) -> bool {
         false
+    }
+
+    fn unheard(&self, _: UnixMicros) -> Unheard {
+        let mut unheard = Unheard::default();
+        unheard.add(&"MSFT".parse().unwrap());
+        unheard
     }
 
     fn closed(&mut self, closed: bool, _: Now) {
@@ -928,4 +934,21 @@ async fn an_attempt_to_connect_says_what_was_tried() {
     let simulator = config::Feed::new(venue::find("sim").unwrap(), listed(&["BTC-USDT"]));
     let simulator = Feed::new(&simulator, &limits(), Now::read()).unwrap();
     assert!(simulator.try_connect().await.is_none(), "its server is inside the process");
+}
+
+#[tokio::test]
+async fn a_symbol_that_a_live_connection_never_brings_data_of_is_told_to_operators_until_the_connection_is_lost() {
+    let (rig, venue) = Rig::against(Timing { unheard_after: Duration::from_millis(40), ..timing() }).await;
+    let mut connection = venue.accept().await;
+    sim::grant(&mut connection, &["AAPL", "MSFT"]).await;
+    let told = async |count: usize| {
+        while rig.status.unheard() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("it is told", told(1)).await;
+    assert_eq!(rig.status.report().unheard.examples, ["MSFT".parse().unwrap()]);
+    drop(connection);
+    within("it is told no longer", told(0)).await;
+    rig.stop().await;
 }

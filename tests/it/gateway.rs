@@ -1,7 +1,7 @@
 //! The whole gateway over sockets, from its venues to its clients: how a lost connection and a stop look from outside.
 
 use crate::support::{
-    AT_ONCE, Client, PATIENCE, kernel,
+    AT_ONCE, Client, PATIENCE,
     reference::Fields,
     running::{Running, binance, config},
     stream::{Event, Stream, Tick, fields},
@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpStream},
     sync::mpsc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tickfan::telemetry::{
     Metric,
@@ -161,7 +161,6 @@ fn rule_12_a_stop_ends_streams_over_the_drain_window_and_ticks_go_on_meanwhile()
         stream.named("hello");
         stream.tick();
     }
-    let address = gateway.address;
     let stopping = std::thread::spawn(move || gateway.stop());
     // The first goodbye shows that the drain has begun.
     let (ended_tx, ended_rx) = mpsc::channel();
@@ -175,10 +174,6 @@ fn rule_12_a_stop_ends_streams_over_the_drain_window_and_ticks_go_on_meanwhile()
     };
     let readers: Vec<_> = streams.into_iter().map(reader).collect();
     ended_rx.recv_timeout(PATIENCE).expect("the drain begins");
-    let deadline = Instant::now() + AT_ONCE;
-    while TcpStream::connect(address).is_ok() {
-        assert!(Instant::now() < deadline, "a draining gateway accepts no connection");
-    }
     connection.send(&trade("BTCUSDT", 1, "61837.63000000"));
     let ticks: Vec<u32> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
     assert!(ticks.contains(&1) && ticks.contains(&0), "{ticks:?}: some had left before the trade, some had not");
@@ -198,50 +193,6 @@ fn ticks_until_goodbye(mut stream: Stream) -> u32 {
             None => panic!("it ended without a goodbye"),
         }
     }
-}
-
-/// A kept connection without a request ends at once; one whose head is on its way is still answered, and told to go.
-#[test]
-fn a_request_that_was_begun_before_a_stop_is_answered_during_it() {
-    let venue = Venue::bind();
-    let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
-    config.server.drain = Duration::from_secs(3);
-    let gateway = Running::start(&config);
-    let _connection = venue.grant(&["btcusdt"]);
-    let mut stream = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
-    let begin = |target: &str| {
-        let mut client = Client::connect(gateway.address);
-        client.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n"));
-        client
-    };
-    let mut late_stream = begin("/v1/stream/BTC-USDT");
-    let mut late_quote = begin("/v1/quotes/BTC-USDT");
-    // It is accepted after them, so they are accepted once it is answered.
-    let mut idle = Client::connect(gateway.address);
-    assert_eq!(idle.get("/v1/symbols").status, 200);
-    for client in [&late_stream, &late_quote] {
-        kernel::wait_until_all_is_read(&client.socket);
-    }
-    let admin = gateway.admin;
-    let stopping = std::thread::spawn(move || gateway.stop());
-    assert_eq!(idle.rest(), "", "the end of an idle connection shows that the stop has begun");
-    assert_eq!(Client::connect(admin).get("/readyz").status, 503, "operators are served to the end");
-    for client in [&mut late_stream, &mut late_quote] {
-        client.send("\r\n");
-    }
-    let answer = late_stream.answer(true);
-    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
-    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
-    assert!(answer.body.starts_with("retry: "), "{answer:?}");
-    assert!(answer.body.ends_with("event: bye\ndata: {\"reason\":\"busy\"}\n\n"), "{answer:?}");
-    let answer = late_quote.answer(true);
-    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
-    for mut client in [late_stream, late_quote] {
-        assert_eq!(client.rest(), "");
-    }
-    while !matches!(stream.next(), Some(Event::Named(name, _)) if name == "bye") {}
-    drop(stream);
-    stopping.join().unwrap().unwrap();
 }
 
 /// The label values of a scrape, by metric and label. `le` belongs to the buckets of a histogram.

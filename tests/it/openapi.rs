@@ -23,6 +23,31 @@ fn its_paths_are_the_routes() {
     assert_eq!(described, routed());
 }
 
+/// The query's parameters of a path, as the document has them.
+fn described_parameters(document: &Value, path: &str) -> BTreeSet<String> {
+    let parameters = document["paths"][path]["get"]["parameters"].as_array().into_iter().flatten();
+    let resolved = parameters.map(|parameter| match parameter["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => parameter,
+    });
+    let of_query = resolved.filter(|parameter| parameter["in"] == "query");
+    of_query.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn its_parameters_are_those_that_each_path_takes() {
+    let gateway = Gateway::start(Setup::default());
+    let document = document();
+    for path in document["paths"].as_object().unwrap().keys().filter(|path| path.starts_with("/v1/")) {
+        let answer = gateway.client().get(&format!("{}?unheard=of", path.replace("{symbol}", "AAPL")));
+        assert_eq!(answer.status, 400, "{path}: an unknown parameter");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        let taken = detail.split("It takes ").nth(1).unwrap().trim_end_matches('.');
+        let taken: BTreeSet<String> = taken.split(", ").filter(|name| *name != "none").map(str::to_owned).collect();
+        assert_eq!(taken, described_parameters(&document, path), "{path}");
+    }
+}
+
 #[test]
 fn it_is_served_and_of_this_version() {
     let gateway = Gateway::start(Setup::default());

@@ -21,6 +21,7 @@ const STREAM: &str = "GET /v1/stream/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\
 fn case(key: &Key) -> fn() {
     match (key.section, key.name) {
         ("server", "heartbeat") => a_silent_stream_beats_after_heartbeat,
+        ("server", "drain_delay") => streams_are_opened_during_the_drain_delay,
         ("server", "drain") => streams_end_over_the_drain,
         ("fanout", "workers") => there_are_as_many_workers,
         ("fanout", "max_lag") => a_stream_further_behind_than_max_lag_coalesces,
@@ -127,6 +128,21 @@ fn a_silent_stream_beats_after_heartbeat() {
     client.send(STREAM);
     // The first heartbeat comes at a random moment. The default interval is longer than this client's patience.
     client.until(|text| text.matches("event: heartbeat\ndata: {\"now\":").count() == 2);
+}
+
+fn streams_are_opened_during_the_drain_delay() {
+    let rig = Rig::start("[server]\ndrain_delay = \"2s\"\ndrain = \"0s\"");
+    let admin = rig.gateway.admin;
+    let mut first = rig.waiting_stream();
+    let address = rig.address();
+    let stopping = thread::spawn(move || rig.gateway.terminate());
+    while Client::connect(admin).get("/readyz").status == 200 {}
+    let mut second = Stream::open(address, TARGET);
+    second.named("hello");
+    for stream in [&mut first, &mut second] {
+        while stream.next().is_some() {}
+    }
+    assert!(stopping.join().unwrap().success());
 }
 
 fn streams_end_over_the_drain() {

@@ -15,5 +15,6 @@ mod many;
 mod panics;
 mod reload;
 mod slow_attacks;
+mod stops;
 mod stream_log;
 mod top;

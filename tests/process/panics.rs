@@ -12,7 +12,7 @@ use tickfan::{
     cache::{Cache, RingLimits},
     cli::abort_on_panic,
     config::Config,
-    fanout::{CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, WorkerPool},
+    fanout::{ClientSide, CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, WorkerPool},
     market::{Now, Origin},
     wire::{Epoch, StreamName},
 };
@@ -41,7 +41,7 @@ impl Transport for Panics {
         unreachable!("it is never started")
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
         unreachable!("it is never started")
     }
 

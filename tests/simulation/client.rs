@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
-use tickfan::fanout::{CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
+use tickfan::fanout::{ClientSide, CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
 
 /// The most bytes that one write may offer beside the tail of the block before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +28,12 @@ pub(crate) struct Client {
     pub(crate) held: usize,
     pub(crate) full: bool,
     pub(crate) left: bool,
+    /// It sends nothing more. It may still read.
+    pub(crate) half_closed: bool,
+    /// It sends nothing more, and answers the next bytes with a reset.
+    pub(crate) gone: bool,
+    /// How often it was sent a heartbeat.
+    pub(crate) heartbeats: usize,
     pub(crate) closed: Option<CloseMode>,
     /// How often it was sent a goodbye.
     pub(crate) goodbyes: usize,
@@ -84,6 +90,9 @@ impl Client {
             held: 0,
             full: false,
             left: false,
+            half_closed: false,
+            gone: false,
+            heartbeats: 0,
             closed: None,
             goodbyes: 0,
             writes: 0,
@@ -125,6 +134,13 @@ impl Client {
         self.events.borrow_mut().push(Ready { key: self.key, readable: true, writable: true });
     }
 
+    /// It closes its sending side; with `gone` its whole connection, which looks the same until it is written to.
+    pub(crate) fn half_close(&mut self, gone: bool) {
+        self.half_closed = true;
+        self.gone = gone;
+        self.events.borrow_mut().push(Ready { key: self.key, readable: true, writable: false });
+    }
+
     pub(crate) fn lacks(&self) -> usize {
         self.symbols.values().filter(|progress| progress.last != Some(progress.published)).count()
     }
@@ -154,6 +170,9 @@ impl Transport for Scripted {
         assert!(blocks.iter().all(|block| !block.is_empty()), "an empty block is not offered");
         if client.left {
             return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if client.gone {
+            client.leave(); // the bytes are taken, and a reset comes back
         }
         client.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
         let with_tail = client.cut.is_some();
@@ -218,8 +237,12 @@ impl Transport for Scripted {
         Ok(client.held == 0)
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
-        if self.0.borrow().left { Err(TransportError::Left) } else { Ok(()) }
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
+        match &*self.0.borrow() {
+            client if client.left => Err(TransportError::Left),
+            client if client.half_closed => Ok(ClientSide::HalfClosed),
+            _ => Ok(ClientSide::Open),
+        }
     }
 
     fn close(&mut self, mode: CloseMode) {

@@ -358,6 +358,36 @@ fn rule_3_a_stream_that_drips_does_not_starve_the_crowd_of_a_hot_symbol() {
     world.settle();
 }
 
+/// The end of a client's input does not say whether it still reads: a write finds out.
+#[test]
+fn rule_5_a_client_that_half_closes_is_written_to_at_once_and_ends_only_if_it_is_gone() {
+    let mut world = World::new(17, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let reads = world.join_all(0, usize::MAX);
+    let gone = world.join_all(0, usize::MAX);
+    let full = world.join_all(0, 40);
+    while world.turn(0) {}
+    assert!(world.client(full).full);
+    for (client, is_gone) in [(reads, false), (gone, true), (full, false)] {
+        world.client(client).half_close(is_gone);
+    }
+    while world.turn(0) {}
+    world.client(reads).half_close(false); // reported again with each later event
+    while world.turn(0) {}
+    let seen = |client: usize| {
+        let client = world.client(client);
+        (client.heartbeats, client.closed)
+    };
+    assert_eq!(seen(reads), (1, None));
+    assert_eq!(seen(gone), (1, Some(CloseMode::Abort)));
+    assert_eq!(seen(full), (0, None), "a full transport is left alone");
+    world.publish(0);
+    world.give_room(full, usize::MAX);
+    world.settle();
+    for client in [reads, full] {
+        assert_eq!(world.client(client).lacks(), 0, "rule 3: it reads on");
+    }
+}
+
 /// A slow reader is nearly always full, also at the moment that a drain has chosen for it. It still gets its goodbye;
 /// only a client that reads nothing is cut off.
 #[test]

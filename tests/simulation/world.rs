@@ -169,7 +169,7 @@ impl World {
                 let bytes = self.random.random_range(1..2_000);
                 self.give_room(client, bytes);
             }
-            (50..52, Some(client)) if self.random.random_bool(0.3) => self.client(client).leave(),
+            (50..52, Some(client)) if self.random.random_bool(0.3) => self.leave_some(client),
             (52..60, _) => self.advance_some(),
             _ => {
                 self.turn(worker);
@@ -180,6 +180,14 @@ impl World {
             if self.random.random_bool(0.3) {
                 self.turn_if_awake(worker);
             }
+        }
+    }
+
+    /// A client leaves, or closes its sending side and reads on, or does both and shows only the latter.
+    fn leave_some(&mut self, client: usize) {
+        match self.random.random_range(0..3) {
+            0 => self.client(client).leave(),
+            way => self.client(client).half_close(way == 1),
         }
     }
 

@@ -60,6 +60,7 @@ impl Default for Setup {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 admin_listen: "127.0.0.1:0".parse().unwrap(),
                 hosts: vec!["ticks.example".into()],
+                drain_delay: Duration::ZERO,
                 drain: Duration::from_secs(1),
                 ..config::Config::default().server
             },

@@ -171,24 +171,39 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for its end; returns what it has logged since it serves.
-    pub fn drained_log(mut self) -> Vec<String> {
-        assert!(self.end().success());
+    pub fn drained_log(self) -> Vec<String> {
+        self.ended_log(Signal::TERM)
+    }
+
+    /// Sends a signal and waits for its end; returns what it has logged since then.
+    pub fn ended_log(mut self, signal: Signal) -> Vec<String> {
+        assert!(self.end(signal).success());
         self.log.iter().collect()
     }
 
     /// Sends SIGTERM and waits for its end.
     pub fn terminate(mut self) -> ExitStatus {
-        self.end()
+        self.end(Signal::TERM)
     }
 
-    fn end(&mut self) -> ExitStatus {
-        kill_process(self.pid(), Signal::TERM).unwrap();
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it logs a line with this string.
+    pub fn until_logged(&self, wanted: &str) {
+        while !self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{wanted} is not logged")).contains(wanted) {}
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end on SIGTERM");
+            assert!(Instant::now() < deadline, "it does not end on a signal");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -3,8 +3,8 @@
 use super::sources::{DebugFeed, DebugSources};
 use crate::{
     admin::state_counts::by_state_json,
-    feed::{FeedCounts, FeedReport, FeedState, Note},
-    market::Now,
+    feed::{FeedCounts, FeedReport, FeedState, Note, Unheard},
+    market::{Now, Symbol},
     telemetry::labels::{Label, Tally},
 };
 use serde_json::{Map, Value, json};
@@ -41,6 +41,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "reason": report.reason,
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.symbols.len(),
+        "unheard": unheard(&report.unheard),
         "symbol_states": by_state_json(&feed.symbols),
         "counters": {
             "connects": tallied(connects),
@@ -52,6 +53,12 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "last_messages": report.messages.iter().map(note).collect::<Vec<_>>(),
         "last_troubles": report.troubles.iter().map(note).collect::<Vec<_>>(),
     })
+}
+
+/// How many symbols have had no data since their connection subscribed, and the first of them.
+fn unheard(unheard: &Unheard) -> Value {
+    let symbols: Vec<_> = unheard.examples.iter().map(Symbol::as_str).collect();
+    json!({"count": unheard.count, "symbols": symbols})
 }
 
 fn note(note: &Note) -> Value {

@@ -140,9 +140,9 @@ pub const PAIRS: &[Pair] = &[
         check: machine::backlog,
     },
     Pair {
-        keys: &["drain", "TimeoutStopSec="],
+        keys: &["drain_delay", "drain", "TimeoutStopSec="],
         weight: Weight::Told,
-        rule: "`drain` and 3 s more pass before a supervisor kills the process; it usually waits 30 s",
+        rule: "`drain_delay`, `drain` and 3 s more pass before a supervisor kills the process; it usually waits 30 s",
         check: times::drain,
     },
 ];

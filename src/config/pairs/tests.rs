@@ -123,7 +123,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     let drain = |seconds| {
         move |config: &mut Config, _: &mut Machine| config.server.drain = std::time::Duration::from_secs(seconds)
     };
-    check(&["drain", "TimeoutStopSec="], drain(27), drain(28));
+    check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
 }
 
 #[test]

@@ -65,12 +65,14 @@ pub(super) fn ring(config: &Config, _: &Machine) -> Option<Found> {
 }
 
 pub(super) fn drain(config: &Config, _: &Machine) -> Option<Found> {
-    let needed = config.server.drain + AFTER_DRAIN;
+    let server = &config.server;
+    let needed = server.drain_delay + server.drain + AFTER_DRAIN;
     if needed <= SUPERVISOR_TIMEOUT {
         return None;
     }
+    let [needed, delay, drain] = [needed, server.drain_delay, server.drain].map(show_duration);
     found(
-        format!("a stop takes up to {}, for `drain` is {}", show_duration(needed), show_duration(config.server.drain)),
+        format!("a stop takes up to {needed}, for `drain_delay` is {delay} and `drain` is {drain}"),
         "give the supervisor as long before it kills the process: TimeoutStopSec= of systemd, --stop-timeout of docker",
     )
 }

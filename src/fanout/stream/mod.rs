@@ -12,12 +12,12 @@ use super::{
     room::Room,
     schedule::{Deadlines, Due},
     symbols::Symbols,
-    transport::Transport,
+    transport::{ClientSide, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
 use std::{
-    io,
+    io, mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -47,6 +47,8 @@ pub(super) struct Stream<T> {
     bytes: u64,
     /// Whether it lacks something, and waits for its `max_rate` to allow the write.
     is_waiting: bool,
+    /// Whether the client has closed its sending side.
+    is_half_closed: bool,
     /// Whether a tick was written.
     has_ticked: bool,
     /// Whether a status has changed, which its `max_rate` does not hold back.
@@ -85,6 +87,7 @@ impl<T: Transport> Stream<T> {
             ticks: 0,
             bytes: 0,
             is_waiting: false,
+            is_half_closed: false,
             has_ticked: false,
             is_urgent: false,
             _permit: init.permit,
@@ -99,15 +102,18 @@ impl<T: Transport> Stream<T> {
         self.transport.attach(key)
     }
 
-    /// Reads and drops what the client sent.
+    /// Reads and drops what the client sent; returns whether the client has just closed its sending side.
     ///
     /// # Errors
     /// The reason to end the stream. A client that leaves after its goodbye does what it was asked to.
-    pub(super) fn drain_input(&mut self, now: Now) -> Result<(), CloseReason> {
-        self.transport.drain_input(now.instant).map_err(|error| match self.phase {
-            Phase::Lingering { .. } => CloseReason::Shutdown,
-            _ => CloseReason::from(&error),
-        })
+    pub(super) fn drain_input(&mut self, now: Now) -> Result<bool, CloseReason> {
+        let has_goodbye = matches!(self.phase, Phase::Lingering { .. });
+        match self.transport.drain_input(now.instant) {
+            Ok(ClientSide::Open) => Ok(false),
+            Ok(ClientSide::HalfClosed) if !has_goodbye => Ok(!mem::replace(&mut self.is_half_closed, true)),
+            Err(error) if !has_goodbye => Err(CloseReason::from(&error)),
+            Ok(ClientSide::HalfClosed) | Err(_) => Err(CloseReason::Shutdown),
+        }
     }
 
     /// The other end of its connection: the client, or the proxy before it.

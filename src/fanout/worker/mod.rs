@@ -179,11 +179,14 @@ impl<T: Transport> Worker<T> {
     fn transport_ready(&mut self, ready: Ready, now: Now) {
         let key = StreamKey::from(KeyData::from_ffi(ready.key));
         let Some(stream) = self.table.get_mut(key) else { return };
-        if ready.readable
-            && let Err(reason) = stream.drain_input(now)
-        {
-            return self.end(key, reason, now);
+        if ready.readable {
+            match stream.drain_input(now) {
+                Ok(false) => {}
+                Ok(true) => self.probe(key, now),
+                Err(reason) => return self.end(key, reason, now),
+            }
         }
+        let Some(stream) = self.table.get_mut(key) else { return };
         if ready.writable && stream.is_full() {
             match stream.room_reported() {
                 Ok(true) => self.use_room(key, now),

@@ -104,6 +104,15 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// Finds out whether the client of a half-closed transport still reads: a client that left answers the heartbeat
+    /// with a reset. The bytes that fill a full transport do the same.
+    pub(super) fn probe(&mut self, key: StreamKey, now: Now) {
+        if !self.table.stream(key).is_full() {
+            self.write_heartbeat(key, now);
+            self.table.arm(key);
+        }
+    }
+
     fn write_heartbeat(&mut self, key: StreamKey, now: Now) {
         let stream = self.table.stream(key);
         match stream.write_heartbeat(|| wire::heartbeat(now.unix), now) {

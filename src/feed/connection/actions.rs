@@ -88,6 +88,7 @@ impl<S: Sink> Connection<S> {
         let now = Now::read();
         self.counters.up();
         self.sink.refused(&refused, now);
+        self.unheard.subscribed(Some(now));
         self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
         None
     }
@@ -141,6 +142,7 @@ impl<S: Sink> Connection<S> {
             self.reporter.explain(Some(&self.dialer.waits_for()));
             self.reporter.tried(self.dialer.tried());
         }
+        self.unheard.subscribed(None);
         self.mark_outage(reason, now);
         self.reporter.left(reason, retry_in, now);
         self.publish();

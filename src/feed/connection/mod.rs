@@ -18,6 +18,7 @@ use super::{
     session::Session,
     silence::Patience,
     status::StatusWriter,
+    unheard::{Unheard, UnheardWatch},
 };
 use crate::{
     market::{Now, Origin, Phase, Reason, Schedule},
@@ -58,6 +59,7 @@ pub(super) struct Connection<S> {
     /// How many symbols the connection has.
     symbols: usize,
     reporter: Reporter,
+    unheard: UnheardWatch,
 }
 
 /// What a feed's task waits for.
@@ -116,6 +118,7 @@ impl<S: Sink> Connection<S> {
             batch: Batch::default(),
             events: VecDeque::new(),
             publish,
+            unheard: UnheardWatch::new(setup.timing.unheard_after),
             reporter: Reporter::new(setup.name, setup.status),
             venue: setup.venue,
             sink,
@@ -148,6 +151,7 @@ impl<S: Sink> Connection<S> {
                 }
                 Input::Publish => {
                     self.publish();
+                    self.look_for_unheard(Now::read());
                     continue;
                 }
                 Input::Opened(opened) => {
@@ -194,6 +198,14 @@ impl<S: Sink> Connection<S> {
         }
     }
 
+    fn look_for_unheard(&mut self, now: Now) {
+        if let Some(since) = self.unheard.due(now.instant) {
+            self.reporter.unheard(self.sink.unheard(since), now);
+        } else if !self.unheard.is_on(now.instant) {
+            self.reporter.unheard(Unheard::default(), now);
+        }
+    }
+
     fn look_at_hours(&mut self) {
         let now = Now::read();
         let Some(phase) = self.hours.look(now) else { return };
@@ -205,6 +217,7 @@ impl<S: Sink> Connection<S> {
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before
         // them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
+        self.unheard.watch(phase == Phase::Busy, now.instant);
     }
 }
 

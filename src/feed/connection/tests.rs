@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    feed::{FeedStatus, Timing},
+    feed::{FeedStatus, Timing, Unheard},
     market::{FeedSymbol, Parts, UnixMicros, Update},
     venue::{DecodeError, Failure, Message, Request, Silence},
 };
@@ -78,6 +78,10 @@ impl Sink for Collector {
 
     fn is_halted(&self) -> bool {
         false
+    }
+
+    fn unheard(&self, _: UnixMicros) -> Unheard {
+        Unheard::default()
     }
 
     fn closed(&mut self, _: bool, _: Now) {}

@@ -27,6 +27,9 @@ use tickfan::{
 /// Far beyond what any of these tests needs: a hang ends as a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// For what must not happen within a test: heartbeats and stalls that would hide what it looks for.
+const HOURS: Duration = Duration::from_secs(10 * 3_600);
+
 /// A worker pool, and one symbol that streams can carry.
 struct Gateway<T> {
     pool: Arc<WorkerPool<T>>,
@@ -223,15 +226,74 @@ fn rule_5_a_stalled_stream_is_aborted_and_leaves_nothing_in_the_kernel() {
     assert_eq!(counts.full, 0);
 }
 
+/// Nothing is published and no heartbeat is due: only the end of the client's input can tell.
 #[test]
-fn a_client_that_leaves_is_noticed_without_a_write() {
-    let gateway = Sockets::start(PATIENCE);
-    for how in [Shutdown::Both, Shutdown::Write] {
-        let (client, ended) = gateway.client(None, PATIENCE);
-        client.shutdown(how).unwrap();
-        ended.recv_timeout(PATIENCE).unwrap();
+fn a_thousand_clients_that_leave_are_all_noticed_at_once_however_they_leave() {
+    let gateway = Sockets::start(HOURS);
+    let ways: [fn(TcpStream); 5] = [
+        |client| drop(client), // unread bytes make this a reset
+        |mut client| {
+            read_until_string(&mut client, "waiting");
+            drop(client);
+        },
+        |client| client.shutdown(Shutdown::Both).unwrap(),
+        |mut client| {
+            read_until_string(&mut client, "waiting");
+            client.shutdown(Shutdown::Write).unwrap();
+            read_until_string(&mut client, "event: heartbeat");
+            drop(client); // behind its FIN a client that has read everything sends nothing more
+        },
+        |client| socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap(),
+    ];
+    let mut last = 0;
+    for _ in 0..10 {
+        let clients: Vec<_> = (0..100).map(|_| gateway.client(None, HOURS)).collect();
+        let mut ends = Vec::new();
+        for ((client, ended), leave) in clients.into_iter().zip(ways.into_iter().cycle()) {
+            leave(client);
+            ends.push(ended);
+        }
+        // Behind a heartbeat that a half-closed client has read, its end shows with the next bytes only.
+        for (index, ended) in ends.iter().enumerate().filter(|(index, _)| index % ways.len() != 3) {
+            assert!(
+                ended.recv_timeout(PATIENCE).is_ok(),
+                "the stream of a client that left in way {} goes on",
+                index % ways.len()
+            );
+        }
+        last += ends.len();
     }
-    assert_eq!(closed(&gateway.end(), CloseReason::Left), 2);
+    assert_eq!(last, 1_000);
+    let mut gateway = gateway;
+    gateway.publish(); // what half-closed clients that are gone answer with a reset
+    gateway.publish();
+    assert_eq!(closed(&gateway.end(), CloseReason::Left), 1_000);
+}
+
+#[test]
+fn a_half_closed_client_gets_one_heartbeat_at_once_and_reads_on() {
+    let mut gateway = Sockets::start(HOURS);
+    let (mut client, ended) = gateway.client(None, HOURS);
+    read_until_string(&mut client, "waiting");
+    client.shutdown(Shutdown::Write).unwrap();
+    let heartbeat = read_until_string(&mut client, "event: heartbeat");
+    assert_eq!(heartbeat.matches("event: ").count(), 1, "{heartbeat}");
+    for price in 1..=100 {
+        gateway.publish();
+        let text = read_until(&mut client, price);
+        assert!(!text.contains("heartbeat"), "{text}");
+    }
+    assert!(ended.try_recv().is_err(), "the stream goes on");
+    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(client.read(&mut [0; 8]).is_err(), "nothing more comes");
+    let turns = gateway.pool.counts().turns.count();
+    assert!(turns < 2_000, "the end of a client's input kept the worker busy: {turns} turns");
+    gateway.pool.drain(Duration::ZERO);
+    let bye = read_until_string(&mut client, "event: bye");
+    assert!(bye.ends_with("{\"reason\":\"shutdown\"}\n\n"), "{bye}");
+    ended.recv_timeout(PATIENCE).unwrap();
+    gateway.workers.join().unwrap();
+    assert_eq!(closed(&gateway.pool.counts(), CloseReason::Shutdown), 1);
 }
 
 #[test]

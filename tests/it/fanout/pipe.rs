@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Instant,
 };
-use tickfan::fanout::{CloseMode, Ready, ResponseHead, Taken, Transport, TransportError, WorkerHandle};
+use tickfan::fanout::{ClientSide, CloseMode, Ready, ResponseHead, Taken, Transport, TransportError, WorkerHandle};
 
 /// The most bytes that the transport holds above the pipe.
 const HELD_MAX: usize = 4 * 1024;
@@ -128,8 +128,8 @@ impl Transport for Pipe {
         self.move_held(0)
     }
 
-    fn drain_input(&mut self, _: Instant) -> Result<(), TransportError> {
-        if self.shared.lock().left { Err(TransportError::Left) } else { Ok(()) }
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
+        if self.shared.lock().left { Err(TransportError::Left) } else { Ok(ClientSide::Open) }
     }
 
     fn close(&mut self, mode: CloseMode) {

@@ -63,6 +63,8 @@ impl World {
                         self.check_tick(client, block, taken);
                     } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
                         self.client(client).goodbyes += 1;
+                    } else if block.starts_with(b"event: heartbeat") {
+                        self.client(client).heartbeats += 1;
                     }
                 }
             }
