@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 use tickfan::{
     config::{self, CONNECTIONS_MAX, Config, SYMBOLS_MAX, Weight},
-    feed::{Feed, FeedMetrics, Sink, Timing},
-    market::{FeedSymbol, Now, Parts, Reason, Schedule, Symbol, Update},
+    feed::{Feed, FeedMetrics, Sink, Timing, Unheard},
+    market::{FeedSymbol, Now, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
     venue::{Credentials, CredentialsRule, ListedSymbol, Spec, VENUES},
 };
 use tokio::sync::{mpsc, watch};
@@ -37,6 +37,10 @@ impl Sink for Observer {
 
     fn is_halted(&self) -> bool {
         false
+    }
+
+    fn unheard(&self, _: UnixMicros) -> Unheard {
+        Unheard::default()
     }
 
     fn closed(&mut self, _: bool, _: Now) {}
