@@ -23,4 +23,5 @@ mod request_shapes;
 mod restarts;
 mod resume;
 mod tables;
+mod venue_config;
 mod venue_symbols;
