@@ -109,8 +109,9 @@ fn about(name: &str) -> String {
             "The most connections that a long symbol list is spread over, from 1 to 64. Default: 8, or the venue's own limit."
         }
         "hours" => {
-            "When it trades: always, or us-equities (04:00 to 20:00 New York, without the exchange's holidays). Outside its \
-             hours, symbols are closed, and silence is not an outage. Default: the venue's."
+            "When it trades: always, us-equities (04:00 to 20:00 New York, without the exchange's holidays), or \
+             us-overnight (20:00 to 04:00, before each of those days). Outside its hours, symbols are closed, and silence is \
+             not an outage. Default: the venue's, by its address."
         }
         "closed_days" => "Days without trading that its hours do not know.",
         "proxy" => {

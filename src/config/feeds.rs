@@ -10,7 +10,7 @@ use super::{
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Spec, VENUES, VenueOption};
+use crate::venue::{self, Options, Spec, VENUES, VenueError, VenueOption};
 use std::{collections::HashMap, ops::Range};
 use symbols::Known;
 use toml::{
@@ -100,7 +100,11 @@ fn read_feed(
     };
     let name = wrongs.take(read_name(fields, venue, &table, names));
     let options = wrongs.take(read_options(fields, venue));
-    let schedule = wrongs.take(times::read_schedule(fields, venue));
+    let endpoint = fields.get("url").zip(url.as_ref().and_then(Option::as_deref));
+    wrongs.take(
+        endpoint.map_or(Ok(()), |(value, url)| check_endpoint(url, venue).map_err(|wrong| wrong.at(value.span()))),
+    );
+    let schedule = wrongs.take(times::read_schedule(fields, venue, endpoint.map(|(_, url)| url)));
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = wrongs.take(connections_max.transpose());
     let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
@@ -178,6 +182,16 @@ fn read_venue(value: &Spanned<DeValue<'_>>) -> Result<&'static Spec, Wrong> {
 fn read_url(value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
     let url = text("url", value, "wss://stream.example.com")?;
     names::url(url).map_err(|wrong| wrong.at(value.span()))
+}
+
+/// Checks that data of the venue can come from this address.
+fn check_endpoint(url: &str, venue: &Spec) -> Result<(), Wrong> {
+    (venue.check_url)(url).map_err(|error| match error {
+        VenueError::WrongEndpoint { why, instead, .. } => {
+            Wrong::new(format!("this address of {} {why}", venue.name)).help(instead)
+        }
+        other => Wrong::new(other.to_string()),
+    })
 }
 
 /// Reads the settings that only some venues have.

@@ -122,7 +122,7 @@ impl Feed {
             symbols,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
-            schedule: Schedule::new(venue.hours, Vec::new()),
+            schedule: Schedule::new((venue.hours)(None), Vec::new()),
             mute_after: None,
             proxy: None,
             ca_file: None,

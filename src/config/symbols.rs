@@ -38,8 +38,8 @@ pub(super) fn read(
         return Ok(default_symbols(venue).map(|listed| Placed { listed, at: None, name_at: None }).collect());
     };
     let symbols: Result<Vec<Placed>, Wrong> = match value.get_ref() {
-        DeValue::Array(items) => Wrong::all(items.iter().map(read_listed)),
-        DeValue::Table(items) => Wrong::all(items.iter().map(|(symbol, name)| read_mapped(symbol, name))),
+        DeValue::Array(items) => Wrong::all(items.iter().map(|item| read_listed(item, venue))),
+        DeValue::Table(items) => Wrong::all(items.iter().map(|(symbol, name)| read_mapped(symbol, name, venue))),
         other => Err(Wrong::new(format!("`symbols` must be a list, not {}", kind(other))).help(example.clone())),
     };
     let symbols = symbols.map_err(|wrong| wrong.at(value.span()))?;
@@ -49,38 +49,55 @@ pub(super) fn read(
     Ok(symbols)
 }
 
-fn read_listed(item: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
+fn read_listed(item: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<Placed, Wrong> {
     let text = item.get_ref().as_str().ok_or_else(|| {
         Wrong::new(format!("a symbol must be a string, not {}", kind(item.get_ref())))
             .help("write it in quotes")
             .at(item.span())
     })?;
-    let listed = ListedSymbol::from(read_symbol(text, item.span())?);
+    let listed =
+        ListedSymbol::from(read_symbol(text, likely(text, |symbol| (venue.derive)(symbol).is_some()), item.span())?);
     Ok(Placed { listed, at: Some(item.span()), name_at: None })
 }
 
-fn read_mapped(key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<Placed, Wrong> {
+fn read_mapped(key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<Placed, Wrong> {
     let name = text(&shown(key.get_ref()), value, "XBT/USD")?;
-    let symbol = read_symbol(key.get_ref(), key.span()).map_err(|wrong| match name.parse::<Symbol>() {
-        Ok(symbol) => Wrong::new(format!("`{}` is not a symbol", shown(key.get_ref())))
+    // A name that the file gives need not follow from its symbol; one that does shows which symbol is meant.
+    let derived = likely(key.get_ref(), |symbol| (venue.derive)(symbol).as_deref() == Some(name));
+    let is_derived = derived.is_some();
+    let likely = derived.or_else(|| likely(key.get_ref(), |_| true));
+    let symbol = read_symbol(key.get_ref(), likely, key.span()).map_err(|wrong| match name.parse::<Symbol>() {
+        Ok(symbol) if !is_derived => Wrong::new(format!("`{}` is not a symbol", shown(key.get_ref())))
             .help(format!("the symbol comes first: \"{symbol}\" = \"{}\"", shown(key.get_ref())))
             .at(key.span()),
-        Err(_) => wrong,
+        _ => wrong,
     })?;
     let listed = ListedSymbol { symbol, venue_name: Some(name.to_owned()) };
     Ok(Placed { listed, at: Some(key.span()), name_at: Some(value.span()) })
 }
 
-fn read_symbol(text: &str, at: Range<usize>) -> Result<Symbol, Wrong> {
+fn read_symbol(text: &str, likely: Option<Symbol>, at: Range<usize>) -> Result<Symbol, Wrong> {
     text.parse().map_err(|error| {
-        let likely: String =
-            text.chars().take(64).map(|c| if matches!(c, '/' | ':' | ' ') { '-' } else { c }).collect();
-        let likely = Symbol::fold(&likely).ok();
         Wrong::new(format!("`{}` is not a symbol", shown(text)))
             .did_you_mean(likely.as_ref().map(Symbol::as_str))
             .help(format!("{error}"))
             .at(at)
     })
+}
+
+/// The symbol that a text probably means, among those that fit: a pair with a dash, or a class of shares with a point.
+fn likely(text: &str, fits: impl Fn(&Symbol) -> bool) -> Option<Symbol> {
+    const CLASS_LENGTH_MAX: usize = 2;
+    let text: String = text.trim().chars().take(64).collect();
+    let with = |separator: char| {
+        let spelt: String =
+            text.chars().map(|c| if matches!(c, '/' | ':' | ' ' | '-' | '.' | '_') { separator } else { c }).collect();
+        Symbol::fold(&spelt).ok().filter(&fits)
+    };
+    let is_class = |symbol: &Symbol| {
+        symbol.as_str().split_once('.').is_none_or(|(_, class)| (1..=CLASS_LENGTH_MAX).contains(&class.len()))
+    };
+    Symbol::fold(&text).ok().filter(&fits).or_else(|| with('-')).or_else(|| with('.').filter(is_class))
 }
 
 /// The symbols of earlier feeds, with their places.
@@ -108,7 +125,7 @@ impl Known {
         // The venue objects to one symbol at a time: without it, it objects to the next.
         for _ in 0..ERRORS_SHOWN_MAX {
             let Err(error) = venue::check_names(venue, &listed) else { break };
-            wrongs.push(misnamed(&error, &symbols));
+            wrongs.push(misnamed(&error, &symbols, venue));
             match error.symbol() {
                 Some(symbol) => listed.retain(|entry| entry.symbol != *symbol),
                 None => break,
@@ -119,7 +136,7 @@ impl Known {
 }
 
 /// A venue's objection to a symbol, at its place.
-fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
+fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
     let find = |wanted: &Symbol| symbols.iter().find(|placed| placed.listed.symbol == *wanted);
     let placed = error.symbol().and_then(find);
     let place = placed.and_then(|placed| placed.at.clone());
@@ -130,7 +147,9 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
                 format!("a name has 1 to {NAME_BYTES_MAX} bytes, without blanks, quotes, backslashes, '@' and ','"),
             )
         }
-        VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place).help(format!(
+        VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place)
+            .did_you_mean(likely(symbol.as_str(), |symbol| (venue.derive)(symbol).is_some()).as_ref().map(Symbol::as_str))
+            .help(format!(
             "write the venue's name: symbols = {{ \"{symbol}\" = \"...\" }}; such a table lists all symbols of the feed"
         )),
         VenueError::NamesMeet { first, .. } => {
@@ -141,6 +160,7 @@ fn misnamed(error: &VenueError, symbols: &[Placed]) -> Wrong {
         VenueError::TooManySymbols { .. }
         | VenueError::TooManyConnections { .. }
         | VenueError::NoCredentials { .. }
+        | VenueError::WrongEndpoint { .. }
         | VenueError::BadUrl { .. } => Wrong::new(error.to_string()),
     }
 }

@@ -31,8 +31,8 @@ const MUTE_AFTER_SHORT_LIST: Duration = Duration::from_secs(120);
 const MUTE_AFTER_WITH_HEARTBEATS: Duration = Duration::from_secs(300);
 
 /// Reads when the feed trades.
-pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec) -> Result<Schedule, Wrong> {
-    let hours = fields.get("hours").map_or(Ok(venue.hours), read_hours)?;
+pub(super) fn read_schedule(fields: &DeTable<'_>, venue: &Spec, url: Option<&str>) -> Result<Schedule, Wrong> {
+    let hours = fields.get("hours").map_or_else(|| Ok((venue.hours)(url)), read_hours)?;
     let Some(value) = fields.get("closed_days") else { return Ok(Schedule::new(hours, Vec::new())) };
     if hours == Hours::Always {
         return Err(Wrong::new("`closed_days` needs trading hours, and this feed has hours = \"always\"")

@@ -34,6 +34,11 @@ impl Decimal {
     /// Zero.
     pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
 
+    /// Whether it is above zero.
+    pub fn is_positive(self) -> bool {
+        self.mantissa > 0
+    }
+
     /// `mantissa / 10^scale`, or `None` where the scale is beyond 30.
     pub fn new(mantissa: i64, scale: u8) -> Option<Self> {
         (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())

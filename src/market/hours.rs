@@ -15,12 +15,15 @@ pub enum Hours {
     /// The regular session is from 9:30 to 16:00, on a half day to 13:00. Weekends and the exchanges' holidays are
     /// closed.
     UsEquities,
+    /// The night before each day of the stock exchanges of the United States: from 20:00 to 4:00 in New York.
+    UsOvernight,
 }
 
 names! {
     Hours {
         Always = "always",
         UsEquities = "us-equities",
+        UsOvernight = "us-overnight",
     }
 }
 
@@ -70,8 +73,10 @@ impl Schedule {
         if self.hours == Hours::Always {
             return Phase::Busy;
         }
-        let of_today = self.changes(new_york::date(now));
-        let last = of_today.into_iter().flatten().take_while(|(moment, _)| *moment <= now).last();
+        let today = new_york::date(now);
+        // A night begins on the day before.
+        let changes = [today, today.plus(1)].map(|date| self.changes(date));
+        let last = changes.into_iter().flatten().take_while(|(moment, _)| *moment <= now).last();
         last.map_or(Phase::Closed, |(_, phase)| phase)
     }
 
@@ -82,26 +87,30 @@ impl Schedule {
         }
         let today = new_york::date(now);
         (0..).take(DAYS_APART_MAX + self.closed_days.len()).find_map(|days| {
-            let mut changes = self.changes(today.plus(days)).into_iter().flatten();
+            let mut changes = self.changes(today.plus(days)).into_iter();
             changes.find_map(|(moment, _)| (moment > now).then_some(moment))
         })
     }
 
-    /// When a day's phases begin; none on a closed day.
-    fn changes(&self, date: Date) -> Option<[(UnixMicros, Phase); 4]> {
+    /// When the phases of a day's session begin; none on a closed day.
+    fn changes(&self, date: Date) -> Vec<(UnixMicros, Phase)> {
         let (regular_close, close) = match new_york::day(date) {
-            _ if self.closed_days.contains(&date) => return None,
-            Day::Closed => return None,
+            _ if self.closed_days.contains(&date) => return Vec::new(),
+            Day::Closed => return Vec::new(),
             Day::Half => (REGULAR_CLOSE_OF_HALF_DAY, CLOSE_OF_HALF_DAY),
             Day::Full => (REGULAR_CLOSE, CLOSE),
         };
         let at = |minute, phase| (new_york::moment(date, minute), phase);
-        Some([
+        if self.hours == Hours::UsOvernight {
+            // Few trade at night: silence is normal.
+            return vec![(new_york::moment(date.plus(-1), CLOSE), Phase::Quiet), at(OPENING, Phase::Closed)];
+        }
+        vec![
             at(OPENING, Phase::Quiet),
             at(REGULAR_OPENING, Phase::Busy),
             at(regular_close, Phase::Quiet),
             at(close, Phase::Closed),
-        ])
+        ]
     }
 }
 
@@ -113,8 +122,12 @@ mod tests {
     /// All changes of a schedule from the start of a day on, until it closes for the night or longer, in New York's
     /// time.
     fn check(closed_days: &[&str], from: &str, expected: &[(&str, u32, Phase)]) {
+        check_hours(Hours::UsEquities, closed_days, from, expected);
+    }
+
+    fn check_hours(hours: Hours, closed_days: &[&str], from: &str, expected: &[(&str, u32, Phase)]) {
         let closed_days = closed_days.iter().map(|day| day.parse().unwrap()).collect();
-        let schedule = Schedule::new(Hours::UsEquities, closed_days);
+        let schedule = Schedule::new(hours, closed_days);
         let mut now = new_york::moment(from.parse().unwrap(), 0);
         assert_eq!(schedule.phase(now), Phase::Closed);
         for &(date, minute, phase) in expected {
@@ -145,6 +158,35 @@ mod tests {
     }
 
     #[test]
+    fn a_night_opens_on_the_evening_before_its_day() {
+        use Phase::{Closed, Quiet};
+        let nights = |nights: &[(&'static str, &'static str)]| -> Vec<_> {
+            nights.iter().flat_map(|&(before, day)| [(before, 1_200, Quiet), (day, 240, Closed)]).collect()
+        };
+        let check =
+            |closed_days: &[&str], from, days: &[_]| check_hours(Hours::UsOvernight, closed_days, from, &nights(days));
+        // From a Saturday: the first night is that of Monday, and Friday's is the last.
+        check(&[], "2026-01-10", &[("2026-01-11", "2026-01-12"), ("2026-01-12", "2026-01-13")]);
+        check(&[], "2026-01-17", &[("2026-01-19", "2026-01-20")]);
+        check(&["2026-01-12"], "2026-01-10", &[("2026-01-12", "2026-01-13")]);
+        // Over both changes of the clock, and in summer.
+        check(&[], "2024-03-09", &[("2024-03-10", "2024-03-11"), ("2024-03-11", "2024-03-12")]);
+        check(&[], "2024-11-02", &[("2024-11-03", "2024-11-04"), ("2024-11-04", "2024-11-05")]);
+        check(&[], "2025-07-05", &[("2025-07-06", "2025-07-07"), ("2025-07-07", "2025-07-08")]);
+        let schedule = Schedule::new(Hours::UsOvernight, Vec::new());
+        for (date, minute, phase) in [
+            ("2025-07-07", 30, Quiet),
+            ("2025-07-07", 239, Quiet),
+            ("2025-07-07", 600, Closed),
+            ("2025-07-07", 1_439, Quiet),
+            ("2025-07-11", 1_300, Closed),
+        ] {
+            let now = new_york::moment(date.parse().unwrap(), minute);
+            assert_eq!(schedule.phase(now), phase, "{date} {minute}");
+        }
+    }
+
+    #[test]
     fn a_feed_that_always_trades_never_changes_its_phase() {
         let schedule = Schedule::always();
         for micros in [0, i64::MIN, i64::MAX] {
@@ -163,8 +205,11 @@ mod tests {
     proptest! {
         /// From any moment there is a next change within days, the phase is the same until then, and another one there.
         #[test]
-        fn a_phase_lasts_until_the_next_change(second in 1_200_000_000_i64..4_000_000_000, part in 0.0..1.0_f64) {
-            let schedule = Schedule::new(Hours::UsEquities, Vec::new());
+        fn a_phase_lasts_until_the_next_change(
+            night: bool, second in 1_200_000_000_i64..4_000_000_000, part in 0.0..1.0_f64,
+        ) {
+            let hours = if night { Hours::UsOvernight } else { Hours::UsEquities };
+            let schedule = Schedule::new(hours, Vec::new());
             let now = UnixMicros(second * 1_000_000);
             let change = schedule.next_change(now).unwrap();
             prop_assert!(change > now && change.0 - now.0 < 6 * 86_400_000_000);

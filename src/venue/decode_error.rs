@@ -17,6 +17,8 @@ labels! {
         Number = "number",
         /// A field is a number that does not fit exactly.
         Range = "range",
+        /// A trade's price is zero or below: it is not a price.
+        Price = "price",
         /// A field is not a time.
         Time = "time",
         /// A field is none of the words that it can be.

@@ -68,6 +68,16 @@ pub enum VenueError {
         /// What it requires.
         rule: CredentialsRule,
     },
+    /// An address that can be a websocket's, but not one of the data that the venue's protocol reads.
+    #[error("`{url}` {why}: {instead}")]
+    WrongEndpoint {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What to write.
+        instead: &'static str,
+    },
     /// An address that cannot be a websocket's.
     #[error("`{url}` is not the address of a websocket; write wss://host:port/path")]
     BadUrl {
@@ -85,6 +95,7 @@ impl VenueError {
             Self::TooManySymbols { .. }
             | Self::TooManyConnections { .. }
             | Self::NoCredentials { .. }
+            | Self::WrongEndpoint { .. }
             | Self::BadUrl { .. } => None,
         }
     }

@@ -53,5 +53,8 @@ pub fn new(spec: &'static Spec, setup: &Setup<'_>) -> Result<Box<dyn Venue>, Ven
             venue: spec.name,
         });
     }
+    if let Some(url) = setup.url {
+        (spec.check_url)(url)?;
+    }
     (spec.new)(setup)
 }

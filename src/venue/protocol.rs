@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use crate::{
-    market::{FeedSymbol, Reason, Update},
+    market::{Decimal, FeedSymbol, Field, Reason, Update},
     telemetry::labels::Tally,
 };
 use std::{fmt, time::Duration};
@@ -20,7 +20,8 @@ pub trait Venue: Send {
     fn open(&mut self) -> Vec<Request>;
 
     /// Reads one text or binary frame. Appends its updates to the batch, oldest first; a field that cannot be read is
-    /// left out and counted there.
+    /// left out and counted there. A frame with more updates than fit is read in slices: the venue sets
+    /// [`Batch::read_on`], and is called again with the same frame.
     ///
     /// # Errors
     /// [`DecodeError`] for a frame that is dropped as a whole. The caller counts it. Updates that were appended before
@@ -51,6 +52,45 @@ pub struct Batch {
     pub ineligible: u64,
     /// What was dropped, by reason.
     pub errors: Tally<DecodeError>,
+    /// Where the same frame has to be read on, once the updates are taken; 0 where it is read whole.
+    pub read_on: usize,
+}
+
+impl Batch {
+    /// The most updates of a batch: as many as are published together. One message may hold a million.
+    pub const UPDATES_MAX: usize = 1_024;
+    /// Room for so many is kept: as many as the messages that are taken together, which mostly hold one each.
+    const UPDATES_KEPT: usize = 64;
+
+    /// Appends an update. A trade at a price of zero or below is left out and counted, and what a trade is corrected to
+    /// cancels it then.
+    pub fn push(&mut self, mut update: Update) {
+        let is_no_price = |price| matches!(price, Field::Set(price) if !Decimal::is_positive(price));
+        if update.trade.is_some_and(|trade| is_no_price(trade.price)) {
+            self.errors.count(DecodeError::Price);
+            update.trade = None;
+            if update == (Update { symbol: update.symbol, ..Update::default() }) {
+                return;
+            }
+        }
+        if let Some(correction) = &mut update.correction
+            && correction.now.is_some_and(|corrected| is_no_price(corrected.price))
+        {
+            self.errors.count(DecodeError::Price);
+            correction.now = None;
+        }
+        self.updates.push(update);
+    }
+
+    /// Gives back the memory of a burst. The updates must have been taken.
+    pub fn shrink(&mut self) {
+        self.updates.shrink_to(Self::UPDATES_KEPT);
+    }
+
+    /// Whether it has to be published before more is read.
+    pub fn is_full(&self) -> bool {
+        self.updates.len() >= Self::UPDATES_MAX
+    }
 }
 
 /// A message to the venue, and the id that its answer is matched by.

@@ -14,8 +14,8 @@ pub struct Spec {
     pub about: &'static str,
     /// What it trades.
     pub asset_class: AssetClass,
-    /// When it trades, unless the configuration says otherwise.
-    pub hours: Hours,
+    /// When it trades, by the address that the configuration sets, unless that says otherwise.
+    pub hours: fn(Option<&str>) -> Hours,
     /// The keys that it requires.
     pub credentials: CredentialsRule,
     /// The most symbols that one connection carries.
@@ -41,6 +41,8 @@ pub struct Spec {
     pub derive: fn(&Symbol) -> Option<String>,
     /// The name that a symbol's data arrive under, from the name that it is asked for by. `None` where they are one.
     pub data_name: fn(&str) -> Option<String>,
+    /// Checks an address that the configuration sets: an error where data that the protocol reads can never come from.
+    pub check_url: fn(&str) -> Result<(), VenueError>,
     /// Where the data come from, by the address that the configuration sets.
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.

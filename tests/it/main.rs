@@ -23,3 +23,4 @@ mod request_shapes;
 mod restarts;
 mod resume;
 mod tables;
+mod venue_config;

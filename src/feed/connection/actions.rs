@@ -150,6 +150,7 @@ impl<S: Sink> Connection<S> {
     }
 
     pub(super) fn publish(&mut self) {
+        self.batch.shrink();
         self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 

@@ -25,18 +25,26 @@ impl<S: Sink> Connection<S> {
         }
         let mut action = self.take(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
+            if self.batch.is_full() {
+                self.hand_on(now);
+            }
             let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
             // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
             let Some(frame) = socket.next().now_or_never() else { break };
             action = self.take(frame, now);
         }
+        self.hand_on(now);
+        action
+    }
+
+    /// Hands on the updates that were read.
+    fn hand_on(&mut self, now: Now) {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
             self.judge_parts(now);
             self.batch.updates.clear();
         }
-        action
     }
 
     /// Makes the parts stale that have stopped while others flow.
@@ -77,8 +85,22 @@ impl<S: Sink> Connection<S> {
         self.session.on_all(&mut self.events, now.instant)
     }
 
-    /// Reads a frame and returns its last event; earlier ones go into the queue.
+    /// Reads a frame and returns its last event; earlier ones go into the queue. What one slice of a long frame says is
+    /// handed on before the next is read, so that memory does not grow with the frame.
     fn read(&mut self, frame: &[u8], now: Now) -> Event {
+        let mut event = self.read_slice(frame, now);
+        while self.batch.read_on > 0 {
+            let repeats = matches!(event, Event::Message(Message::Data)) && !self.events.is_empty();
+            if !repeats {
+                self.events.push_back(event);
+            }
+            self.hand_on(now);
+            event = self.read_slice(frame, now);
+        }
+        event
+    }
+
+    fn read_slice(&mut self, frame: &[u8], now: Now) -> Event {
         let dropped_before = self.batch.errors.total();
         let read = self.venue.read(frame, &mut self.batch);
         if let Err(reason) = read {

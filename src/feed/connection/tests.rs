@@ -36,6 +36,17 @@ impl Venue for Scripted {
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        if frame.starts_with(b"many ") {
+            // An update a byte.
+            while batch.read_on < frame.len() && !batch.is_full() {
+                batch.push(Update { symbol: FeedSymbol(batch.read_on as u32), ..Update::default() });
+                batch.read_on += 1;
+            }
+            if batch.read_on == frame.len() {
+                batch.read_on = 0;
+            }
+            return Ok(Message::Data);
+        }
         let mut messages = std::str::from_utf8(frame).unwrap().split(',').map(|word| match word {
             "gap" => Message::Gap,
             "denied" => Message::Failed(Failure::Fatal(Reason::Unauthorized)),
@@ -61,12 +72,15 @@ enum Seen {
     Outage(Reason),
     Mute(Parts),
     Refused(Vec<(FeedSymbol, Reason)>),
+    Updates(Vec<u32>),
 }
 
 struct Collector(mpsc::UnboundedSender<Seen>);
 
 impl Sink for Collector {
-    fn updates(&mut self, _: &[Update], _: Now) {}
+    fn updates(&mut self, updates: &[Update], _: Now) {
+        self.0.send(Seen::Updates(updates.iter().map(|update| update.symbol.0).collect())).unwrap();
+    }
 
     fn outage(&mut self, reason: Reason, _: Now) {
         self.0.send(Seen::Outage(reason)).unwrap();
@@ -171,4 +185,23 @@ async fn a_connection_without_a_granted_symbol_is_not_live_though_a_request_was_
     rig.says("1").await;
     assert_eq!(rig.seen().await, Seen::Refused(refused));
     assert_eq!(rig.seen().await, Seen::Outage(Reason::ConnectionLost));
+}
+
+#[tokio::test]
+async fn rule_10_the_updates_of_a_long_message_are_published_in_slices() {
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    for count in [1_024, 1_025, 5_000] {
+        rig.says(&format!("many {}", "x".repeat(count - 5))).await;
+        let mut updates = Vec::new();
+        while updates.len() < count {
+            let Seen::Updates(slice) = rig.seen().await else { panic!("no updates") };
+            assert!(slice.len() <= Batch::UPDATES_MAX);
+            updates.extend(slice);
+        }
+        assert_eq!(updates, (0..count as u32).collect::<Vec<_>>());
+    }
+    rig.says("gap").await;
+    assert_eq!(rig.seen().await, Seen::Outage(Reason::Gap), "what follows is read as before");
 }

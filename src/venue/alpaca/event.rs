@@ -6,8 +6,8 @@ use super::{
     status,
 };
 use crate::market::{
-    Corrected, Correction, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey, TradeUpdate,
-    TradingSession, Update,
+    Corrected, Correction, Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
+    TradeUpdate, TradingSession, Update,
 };
 use crate::venue::{
     Batch, DecodeError, Message,
@@ -45,6 +45,8 @@ pub(super) struct Event<'a> {
     p: Exact<'a>,
     s: Exact<'a>,
     c: Exact<'a>,
+    // Of coins: the taker's side.
+    tks: Exact<'a>,
     // Quotes.
     bp: Exact<'a>,
     bs: Exact<'a>,
@@ -108,19 +110,23 @@ impl<'a> Event<'a> {
             // The limits of the price: nothing here shows them, but they prove that data flow.
             _ => return Ok(Message::Data),
         };
-        batch.updates.push(update);
+        batch.push(update);
         Ok(Message::Data)
     }
 
     fn trade(&self, batch: &mut Batch) -> Option<TradeUpdate> {
         let session = self.session(self.c)?;
-        let key = key(self.x, self.i, batch);
+        // Coins trade on one exchange, which names neither itself nor corrections.
+        let key = if self.x.is_there() || self.z.is_there() { key(self.x, self.i, batch) } else { None };
         let errors = &mut batch.errors;
         Some(TradeUpdate {
             sequence: Sequence { id: None, time: self.t.rfc3339(errors), by_arrival: true },
             price: required(self.p.decimal(errors), errors),
             size: required(self.s.decimal(errors), errors),
-            side: Field::Clear,
+            side: match self.tks.word(errors, taker) {
+                Field::Keep => Field::Clear,
+                side => side,
+            },
             session,
             key,
         })
@@ -176,6 +182,14 @@ impl<'a> Event<'a> {
 
     fn tape(&self) -> Option<Tape> {
         Tape::parse(&self.z.text()?)
+    }
+}
+
+fn taker(word: &str) -> Option<Side> {
+    match word {
+        "B" => Some(Side::Buy),
+        "S" => Some(Side::Sell),
+        _ => None,
     }
 }
 

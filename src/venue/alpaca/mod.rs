@@ -18,6 +18,7 @@
 
 mod conditions;
 mod dialogue;
+mod endpoint;
 mod event;
 mod status;
 
@@ -29,7 +30,7 @@ use super::{
         raw::{self, Value},
     },
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use crate::market::{FeedSymbol, Reason, Symbol};
 use dialogue::{Channels, Dialogue, LOGIN, WELCOME};
 use event::Event;
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "alpaca",
     about: "US stocks: trades, quotes, daily bars, halts",
     asset_class: AssetClass::Equities,
-    hours: Hours::UsEquities,
+    hours: endpoint::hours,
     credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
@@ -66,7 +67,8 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
-    origin,
+    check_url: endpoint::check,
+    origin: endpoint::origin,
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
 };
@@ -89,17 +91,6 @@ enum Stage {
     /// Until it accepts our key.
     LogIn,
     Subscribed(Dialogue),
-}
-
-/// What the data are, by the address.
-fn origin(url: Option<&str>) -> Origin {
-    let address = url.map_or(PATH, address::without_query);
-    match address.trim_end_matches('/').rsplit('/').next() {
-        Some("delayed_sip") => Origin::Delayed,
-        // The venue's own simulator, for its users to test with.
-        Some("test") => Origin::Sim,
-        _ => Origin::Market,
-    }
 }
 
 impl Alpaca {
@@ -198,15 +189,19 @@ impl Venue for Alpaca {
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let mut most = Message::Other;
-        let read = raw::each(frame, |event: Event<'_>| match self.event(&event, batch) {
-            Ok(message) => most = keep_both(most, message, &mut batch.answers),
-            // The others of its frame stand.
-            Err(reason) => batch.errors.count(reason),
+        let from = std::mem::take(&mut batch.read_on);
+        let read = raw::each_from(frame, from, |event: Event<'_>| {
+            match self.event(&event, batch) {
+                Ok(message) => most = keep_both(most, message, &mut batch.answers),
+                // The others of its frame stand.
+                Err(reason) => batch.errors.count(reason),
+            }
+            !batch.is_full()
         });
         match read {
             Err(reason) if most == Message::Other => return Err(reason),
             Err(reason) => batch.errors.count(reason),
-            Ok(()) => {}
+            Ok(rest) => batch.read_on = rest,
         }
         Ok(most)
     }

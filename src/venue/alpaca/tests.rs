@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     market::{
-        Correction, Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
-        TradeUpdate, TradingSession, UnixMicros, Update,
+        Correction, Decimal, Field, Halt, Origin, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate,
+        TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
     venue::kit::Given,
@@ -179,7 +179,10 @@ fn the_address_says_what_the_data_are() {
         (Some("wss://a.example/v2/test"), "wss://a.example/v2/test", Origin::Sim),
     ] {
         let feed = Given { url: url.map(str::to_owned), ..feed(&["AAPL"]) };
-        assert_eq!((Alpaca::new(&feed.setup()).unwrap().url(), super::origin(feed.url.as_deref())), (joined, origin));
+        assert_eq!(
+            (Alpaca::new(&feed.setup()).unwrap().url(), endpoint::origin(feed.url.as_deref())),
+            (joined, origin)
+        );
     }
 }
 
@@ -230,6 +233,60 @@ fn recorded_frames_are_read_without_a_loss() {
         venue.read(line.as_bytes(), &mut batch).unwrap();
     }
     assert_eq!((batch.updates.len(), batch.ineligible, batch.errors.total()), (7, 3, 0));
+}
+
+#[test]
+fn a_trade_at_a_price_of_zero_or_below_is_dropped_and_counted() {
+    for price in ["0", "0.00", "-1.5", "\"0\"", "-0"] {
+        assert_eq!(
+            read(TRADE.replace("126.550", price)),
+            (Ok(Message::Data), vec![], vec![DecodeError::Price]),
+            "{price}"
+        );
+    }
+    let (_, updates, counted) = read(CORRECTION.replace("39.1809", "0.0"));
+    assert_eq!((updates[0].correction.unwrap().now, counted), (None, vec![DecodeError::Price]), "it cancels");
+}
+
+#[test]
+fn rule_10_however_many_updates_a_frame_holds_a_batch_holds_a_slice_of_them() {
+    let smallest = r#"{"T":"q","S":"AAPL"}"#;
+    for bytes in [256 << 10, 2 << 20] {
+        let count = bytes / (smallest.len() + 1);
+        let frame = format!(" [ {} ] ", vec![smallest; count].join(" ,"));
+        let mut venue = venue();
+        let mut batch = Batch::default();
+        let mut updates = 0;
+        loop {
+            assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+            updates += batch.updates.len();
+            let memory = batch.updates.capacity() * size_of::<Update>();
+            assert!(batch.updates.capacity() <= Batch::UPDATES_MAX && memory <= 8 * frame.len(), "{memory}");
+            batch.updates.clear();
+            if batch.read_on == 0 {
+                break;
+            }
+        }
+        assert_eq!(updates, count);
+        batch.shrink();
+        assert!(batch.updates.capacity() * size_of::<Update>() < 64 << 10, "it is given back");
+    }
+}
+
+#[test]
+fn coins_are_read_like_stocks_with_their_takers_side() {
+    let feed = Given {
+        credentials: Some(Credentials::new("PKTEST", "hush")),
+        ..Given::symbols(&[("BTC-USD", Some("BTC/USD"))])
+    };
+    let mut venue = Alpaca::new(&feed.setup()).unwrap();
+    let mut batch = Batch::default();
+    let frame = r#"[{"T":"t","S":"BTC/USD","p":118541.5,"s":0.002,"t":"2026-07-18T10:01:02.123456789Z","i":8923748923478923,"tks":"S"},
+        {"T":"q","S":"BTC/USD","bp":118541.4,"bs":1.2,"ap":118541.6,"as":0.5,"t":"2026-07-18T10:01:02.2Z"}]"#;
+    assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+    let trade = batch.updates[0].trade.unwrap();
+    assert_eq!((trade.price, trade.side, trade.key), (number("118541.5"), Field::Set(Side::Sell), None));
+    assert_eq!((batch.updates.len(), batch.errors.total()), (2, 0));
 }
 
 proptest! {

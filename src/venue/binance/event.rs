@@ -27,30 +27,39 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Ans
     if let Some(event) = scanned(frame) {
         return event.read(names, batch).map(Answer::Message);
     }
-    match raw::plain::<Frame<Plain<'_>>>(frame) {
-        Some(frame) => answer(&frame, names, batch),
-        None => answer(&raw::exact::<Frame<Exact<'_>>>(frame)?, names, batch),
+    if let Some(answered) = raw::plain::<Frame<Plain<'_>>>(frame).and_then(|frame| answer(&frame, names, batch)) {
+        return answered;
     }
+    if let Some(answered) = answer(&raw::exact::<Frame<Exact<'_>>>(frame)?, names, batch) {
+        return answered;
+    }
+    let bare: Event<Exact<'_>> = raw::exact(frame)?;
+    bare.read(names, batch).map(Answer::Message)
 }
 
-fn answer<'a>(frame: &Frame<impl Value<'a>>, names: &Names, batch: &mut Batch) -> Result<Answer, DecodeError> {
+/// An event in its envelope, or an answer. `None` for what may be an event without an envelope.
+fn answer<'a>(frame: &Frame<impl Value<'a>>, names: &Names, batch: &mut Batch) -> Option<Result<Answer, DecodeError>> {
     if let Some(event) = &frame.data {
-        return event.read(names, batch).map(Answer::Message);
+        return Some(event.read(names, batch).map(Answer::Message));
     }
-    if frame.e.text().is_some_and(|name| name == "serverShutdown") {
-        return Ok(Answer::Message(Message::Closing));
+    let is_refusal = frame.code.is_there() || frame.error.is_there();
+    if !is_refusal && !frame.result.is_there() && !frame.id.is_there() {
+        return None;
     }
     let id = frame.id.id(&mut batch.errors);
-    if frame.code.is_there() || frame.error.is_there() {
-        return Ok(Answer::Refused(id));
-    }
-    Ok(match id {
+    Some(Ok(match id {
+        _ if is_refusal => Answer::Refused(id),
         Some(id) if frame.result.is_there() => Answer::Granted(id),
         _ => Answer::Message(Message::Other),
-    })
+    }))
 }
 
 impl<'a, V: Value<'a>> Event<V> {
+    /// Whether it is one: a quote is the one event without a name of its own.
+    fn has_a_kind(&self) -> bool {
+        self.e.is_there() || (self.u.is_there() && self.s.is_there())
+    }
+
     fn read(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
         if !self.e.is_there() {
             // A quote is the one event without a name of its own.
@@ -66,6 +75,11 @@ impl<'a, V: Value<'a>> Event<V> {
 
     fn trade(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
         let symbol = names.find(self.s)?;
+        // A futures market reports what an insurance fund takes over, too: that is not a trade of the market.
+        if self.X.is_there() && self.X.text().is_none_or(|kind| kind != "MARKET") {
+            batch.ineligible += 1;
+            return Ok(Message::Data);
+        }
         let errors = &mut batch.errors;
         let trade = TradeUpdate {
             sequence: Sequence {
@@ -78,7 +92,7 @@ impl<'a, V: Value<'a>> Event<V> {
             side: required(self.m.word(errors, taker), errors),
             ..TradeUpdate::default()
         };
-        batch.updates.push(Update { symbol, trade: Some(trade), ..Update::default() });
+        batch.push(Update { symbol, trade: Some(trade), ..Update::default() });
         Ok(Message::Data)
     }
 
@@ -89,7 +103,7 @@ impl<'a, V: Value<'a>> Event<V> {
         let (ask, ask_size) = side_of_quote(self.a, self.A, errors);
         let sequence = Sequence { id: self.u.id(errors), ..Sequence::default() };
         let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
-        batch.updates.push(Update { symbol, quote: Some(quote), ..Update::default() });
+        batch.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)
     }
 }
@@ -104,21 +118,23 @@ fn taker(buyer_is_maker: &str) -> Option<Side> {
 
 /// An event as the venue writes it: such frames are read in two thirds of the instructions that they take by serde.
 pub(super) fn scanned(frame: &[u8]) -> Option<Event<Plain<'_>>> {
-    let stream = std::str::from_utf8(frame).ok()?.strip_prefix(r#"{"stream":""#)?;
-    let (_, rest) = scan::string(stream)?;
+    let frame = std::str::from_utf8(frame).ok()?;
     let mut event = Event::default();
+    let Some(stream) = frame.strip_prefix(r#"{"stream":""#) else {
+        let rest = scan::fields(frame, |key, value| event.set(key, value))?;
+        return (rest.is_empty() && event.has_a_kind()).then_some(event);
+    };
+    let (_, rest) = scan::string(stream)?;
     let rest = scan::fields(rest.strip_prefix(r#","data":"#)?, |key, value| event.set(key, value))?;
     (rest == "}").then_some(event)
 }
 
-/// Any message: an event in its envelope, or an answer without one.
+/// Any message but an event without its envelope.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "V: Deserialize<'de> + Default"))]
 pub(super) struct Frame<V> {
     #[serde(default)]
     pub(super) data: Option<Event<V>>,
-    #[serde(default)]
-    e: V,
     #[serde(default)]
     id: V,
     #[serde(default)]
@@ -158,6 +174,8 @@ pub(super) struct Event<V> {
     a: V,
     #[serde(default)]
     A: V,
+    #[serde(default)]
+    X: V,
 }
 
 impl<'a> Event<Plain<'a>> {
@@ -176,6 +194,7 @@ impl<'a> Event<Plain<'a>> {
             "B" => &mut self.B,
             "a" => &mut self.a,
             "A" => &mut self.A,
+            "X" => &mut self.X,
             _ => return Some(()),
         };
         (!field.is_there()).then(|| *field = Plain(value))

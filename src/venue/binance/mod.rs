@@ -7,16 +7,17 @@
 //!  "a":"61837.64000000","A":"1.54698000"}}
 //! {"result":null,"id":1}
 //! ```
-//! Keys differ by their case alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker
-//! sold.
+//! An address with `/ws` sends the same events without their envelope: they are read too. Keys differ by their case
+//! alone. A quote has an id and no time. `m` says that the buyer was the maker: the taker sold.
 
+mod endpoint;
 mod event;
 
 use super::{
     AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Silence, Spec, Venue, VenueError,
     kit::{Form, Names, Subscription, address},
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::Answer;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "binance",
     about: "crypto, spot: trades, best bid and ask",
     asset_class: AssetClass::Crypto,
-    hours: Hours::Always,
+    hours: |_| Hours::Always,
     credentials: CredentialsRule::Public,
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: CONNECTIONS_MAX,
@@ -56,7 +57,8 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
-    origin: |_| Origin::Market,
+    check_url: endpoint::check,
+    origin: endpoint::origin,
     new: |setup| Ok(Box::new(Binance::new(setup)?)),
     local_server: None,
 };
@@ -104,7 +106,10 @@ impl Venue for Binance {
         Ok(match event::read(frame, &self.names, batch)? {
             Answer::Message(message) => message,
             Answer::Granted(id) => self.subscription.granted(id),
-            Answer::Refused(id) => self.subscription.refused(id, Reason::NotGranted),
+            // It does not say which name it means.
+            Answer::Refused(id) => {
+                self.subscription.refused_for_one(id, Reason::NotGranted, &self.names, &mut batch.requests)
+            }
         })
     }
 

@@ -163,6 +163,84 @@ fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
     assert_eq!((quote.bid, quote.bid_size, counted), (number("2683.8"), Field::Clear, vec![DecodeError::Number]));
 }
 
+/// A frame as an address with `/ws` sends it.
+fn bare(frame: &str) -> String {
+    let (_, data) = frame.split_once(r#""data":"#).unwrap();
+    data[..data.len() - 1].to_owned()
+}
+
+#[test]
+fn events_without_their_envelope_are_read_too() {
+    for frame in [TRADE, QUOTE] {
+        let bare = bare(frame);
+        assert_eq!(read(&bare), read(frame), "{bare}");
+        assert!(scanned(bare.as_bytes()).is_some());
+        for (from, to) in [("\"s\":", " \"s\" : "), ("}", ",\"x\":{\"y\":[1.5]}}")] {
+            let other = bare.replacen(from, to, 1);
+            assert_eq!(read(&other), read(frame), "{other}");
+        }
+    }
+    for (frame, message) in [
+        (r#"{"e":"kline","E":1,"s":"BTCUSDT","k":{"t":1}}"#, Message::Other),
+        (r#"{"e":"serverShutdown","E":1770123456789}"#, Message::Closing),
+        (r#"{"lastUpdateId":160,"bids":[["0.1","1"]]}"#, Message::Other),
+    ] {
+        assert_eq!(read(frame), (Ok(message), vec![], vec![]), "{frame}");
+    }
+    for (frame, reason) in [
+        (r#"{"e":"trade"}"#, DecodeError::Shape),
+        (r#"{"e":5,"s":"BTCUSDT"}"#, DecodeError::Shape),
+        (r#"{"e":"trade","s":"DOGEUSDT","p":"1"}"#, DecodeError::UnknownSymbol),
+        (r#"{"u":1,"s":"DOGEUSDT"}"#, DecodeError::UnknownSymbol),
+    ] {
+        assert_eq!(read(frame).0, Err(reason), "{frame}");
+    }
+}
+
+#[test]
+fn what_is_not_a_trade_of_the_market_never_sets_a_price() {
+    for price in ["0", "0.00", "0.00000000", "-1", "-0.5"] {
+        let dropped = (Ok(Message::Data), vec![], vec![DecodeError::Price]);
+        assert_eq!(read(TRADE.replace("61837.63000000", price)), dropped, "{price}");
+    }
+    for (kind, shown) in
+        [("\"MARKET\"", true), ("\"INSURANCE_FUND\"", false), ("\"NA\"", false), ("\"\"", false), ("5", false)]
+    {
+        let mut batch = Batch::default();
+        for frame in [TRADE.to_owned(), bare(TRADE)] {
+            let frame = frame.replace("\"m\":true", &format!("\"X\":{kind},\"m\":true"));
+            assert_eq!(venue().read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+        }
+        assert_eq!((batch.updates.len() == 2, batch.ineligible == 2), (shown, !shown), "{kind}");
+    }
+}
+
+#[test]
+fn odd_names_in_a_batch_of_a_hundred_do_not_cost_the_others() {
+    let names: Vec<String> = (0..250).map(|number| format!("A{number}-USDT")).collect();
+    let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+    for odd in [vec![], vec![0], vec![99], vec![17, 18, 130, 249], (0..250).step_by(25).collect(), (0..250).collect()] {
+        let mut venue = Binance::new(&feed(symbols(&names)).setup()).unwrap();
+        let is_odd = |request: &str| odd.iter().any(|number| request.contains(&format!("\"a{number}usdt@trade\"")));
+        let mut batch = Batch::default();
+        let mut asked: std::collections::VecDeque<Request> = venue.open().into();
+        let mut requests = 0;
+        while let Some(request) = asked.pop_front() {
+            requests += 1;
+            let id = request.id;
+            let answer = match is_odd(&request.text.unwrap()) {
+                true => format!(r#"{{"error":{{"code":2,"msg":"Invalid request: a stream is invalid"}},"id":{id}}}"#),
+                false => format!(r#"{{"result":null,"id":{id}}}"#),
+            };
+            venue.read(answer.as_bytes(), &mut batch).unwrap();
+            asked.extend(batch.requests.drain(..));
+        }
+        let refused: Vec<usize> = venue.refused().iter().map(|(symbol, _)| symbol.index()).collect();
+        assert_eq!(refused, odd);
+        assert!(requests <= 3 + 15 * odd.len(), "{requests} requests for {} odd names", odd.len());
+    }
+}
+
 #[test]
 fn subscriptions_are_batches_of_lower_case_streams() {
     let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))])).setup()).unwrap().open();

@@ -20,6 +20,19 @@ pub(in crate::venue) fn without_query(address: &str) -> &str {
     address.split(['?', '#']).next().unwrap_or_default()
 }
 
+/// The host of an address, in lower case, and the segments of its path.
+pub(in crate::venue) fn parts(url: &str) -> (String, Vec<&str>) {
+    let rest = without_query(url).split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    (host, path.split('/').filter(|segment| !segment.is_empty()).collect())
+}
+
+/// Whether a host is this domain, or within it.
+pub(in crate::venue) fn is_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

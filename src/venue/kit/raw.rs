@@ -12,7 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 /// A field as it came, or its absence. `null` is not absence: it says that there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -318,25 +318,59 @@ pub(in crate::venue) fn exact<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result
 
 /// The same for a frame that is an array of messages: each is handed over as it is read. However many there are, none
 /// is kept; those before one that does not fit stand.
-pub(in crate::venue) fn each<'a, T: Deserialize<'a>>(frame: &'a [u8], take: impl FnMut(T)) -> Result<(), DecodeError> {
-    struct Each<T, F: FnMut(T)>(F, PhantomData<fn(T)>);
-    impl<'de, T: Deserialize<'de>, F: FnMut(T)> de::Visitor<'de> for Each<T, F> {
-        type Value = ();
+pub(in crate::venue) fn each<'a, T: Deserialize<'a>>(
+    frame: &'a [u8],
+    mut take: impl FnMut(T),
+) -> Result<(), DecodeError> {
+    let read = each_from(frame, 0, |element| {
+        take(element);
+        true
+    });
+    read.map(|_| ())
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
+/// The same from this place of the frame on, 0 at first, until `take` wants no more. Returns the place of the rest, or
+/// 0 where nothing is left.
+pub(in crate::venue) fn each_from<'a, T: Deserialize<'a>>(
+    frame: &'a [u8],
+    from: usize,
+    take: impl FnMut(T) -> bool,
+) -> Result<usize, DecodeError> {
+    elements(frame, from, take).ok_or_else(|| misfit(frame))
+}
+
+fn elements<'a, T: Deserialize<'a>>(frame: &'a [u8], from: usize, mut take: impl FnMut(T) -> bool) -> Option<usize> {
+    let end = |at| (after_blanks(frame, at) == frame.len()).then_some(0);
+    let mut at = from;
+    if from == 0 {
+        at = after_blanks(frame, 0);
+        if frame.get(at)? != &b'[' {
+            return None;
         }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-            while let Some(element) = elements.next_element()? {
-                (self.0)(element);
-            }
-            Ok(())
+        at = after_blanks(frame, at + 1);
+        if frame.get(at)? == &b']' {
+            return end(at + 1);
         }
     }
-    let mut reader = serde_json::Deserializer::from_slice(frame);
-    let read = reader.deserialize_seq(Each(take, PhantomData)).and_then(|()| reader.end());
-    read.map_err(|_| misfit(frame))
+    loop {
+        let mut values = serde_json::Deserializer::from_slice(&frame[at..]).into_iter::<T>();
+        let wants_more = take(values.next()?.ok()?);
+        at = after_blanks(frame, at + values.byte_offset());
+        match frame.get(at)? {
+            b',' => at += 1,
+            b']' => return end(at + 1),
+            _ => return None,
+        }
+        if !wants_more {
+            return Some(at);
+        }
+    }
+}
+
+/// The first byte from here on that is not a blank of JSON.
+fn after_blanks(frame: &[u8], from: usize) -> usize {
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
+    from + frame[from..].iter().take_while(is_blank).count()
 }
 
 fn misfit(frame: &[u8]) -> DecodeError {

@@ -110,7 +110,7 @@ impl<'a, V: Value<'a>> Frame<V> {
         }
         let symbol = self.symbol(names)?.ok_or(DecodeError::Shape)?;
         let update = self.update(&kind, symbol, batch);
-        batch.updates.push(update);
+        batch.push(update);
         Ok(Event::Data)
     }
 

@@ -1,0 +1,133 @@
+//! What comes from an address of Alpaca, by its path: one host has stocks, coins, options and news.
+
+use crate::{
+    market::{Hours, Origin},
+    venue::{VenueError, kit::address},
+};
+
+/// What an address carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    /// The exchanges of the United States by day.
+    Stocks,
+    /// The same, 15 minutes late.
+    Delayed,
+    /// The trading systems that are open at night.
+    Overnight,
+    /// Coins against dollars, day and night, in the form of stocks.
+    Crypto,
+    /// The venue's own simulator, for its users to test with, day and night.
+    Test,
+}
+
+const DOMAIN: &str = "alpaca.markets";
+const STOCKS: &str = "for stocks write wss://stream.data.alpaca.markets/v2/iex, or /v2/sip, /v2/delayed_sip, \
+                      /v1beta1/overnight, /v1beta1/boats; for coins /v1beta3/crypto/us";
+
+/// What comes from this address, or why nothing that can be read does, and what to write instead.
+fn endpoint(url: &str) -> Result<Endpoint, (&'static str, &'static str)> {
+    let (host, path) = address::parts(url);
+    let is_its_own = address::is_within(&host, DOMAIN);
+    if is_its_own && !host.starts_with("stream.data.") {
+        return Err(("is not one of its streams of market data", STOCKS));
+    }
+    if is_its_own && !url.to_ascii_lowercase().starts_with("wss://") {
+        return Err(("is not served without TLS", "write wss:// in front of it"));
+    }
+    Ok(match path.as_slice() {
+        [.., "v1beta3", "crypto", _] => Endpoint::Crypto,
+        [.., "v1beta1", "overnight" | "boats"] => Endpoint::Overnight,
+        [.., "delayed_sip"] => Endpoint::Delayed,
+        [.., "test"] => Endpoint::Test,
+        [] | [.., "v2", "iex" | "sip" | "otc"] => Endpoint::Stocks,
+        path if path.contains(&"crypto") => {
+            return Err(("is not an endpoint for coins", "write wss://stream.data.alpaca.markets/v1beta3/crypto/us"));
+        }
+        path if path.contains(&"news") => return Err(("carries news, not prices", STOCKS)),
+        [.., "options" | "opra" | "indicative"] => {
+            return Err(("carries options, in a form that cannot be read", STOCKS));
+        }
+        _ if is_its_own => return Err(("is not one of its streams of market data", STOCKS)),
+        _ => Endpoint::Stocks,
+    })
+}
+
+fn of(url: Option<&str>) -> Endpoint {
+    url.and_then(|url| endpoint(url).ok()).unwrap_or(Endpoint::Stocks)
+}
+
+pub(super) fn check(url: &str) -> Result<(), VenueError> {
+    let url_shown = || address::without_query(url).to_owned();
+    endpoint(url).map(|_| ()).map_err(|(why, instead)| VenueError::WrongEndpoint { url: url_shown(), why, instead })
+}
+
+pub(super) fn hours(url: Option<&str>) -> Hours {
+    match of(url) {
+        Endpoint::Stocks | Endpoint::Delayed => Hours::UsEquities,
+        Endpoint::Overnight => Hours::UsOvernight,
+        Endpoint::Crypto | Endpoint::Test => Hours::Always,
+    }
+}
+
+/// What the data are.
+pub(super) fn origin(url: Option<&str>) -> Origin {
+    match of(url) {
+        Endpoint::Delayed => Origin::Delayed,
+        Endpoint::Test => Origin::Sim,
+        Endpoint::Stocks | Endpoint::Overnight | Endpoint::Crypto => Origin::Market,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_and_origin_follow_the_endpoint() {
+        use Hours::{Always, UsEquities, UsOvernight};
+        assert_eq!((hours(None), origin(None)), (UsEquities, Origin::Market));
+        for (path, expected, origin) in [
+            ("", UsEquities, Origin::Market),
+            ("/", UsEquities, Origin::Market),
+            ("/v2/iex", UsEquities, Origin::Market),
+            ("/v2/sip/", UsEquities, Origin::Market),
+            ("/v2/delayed_sip?x=/v2/test", UsEquities, Origin::Delayed),
+            ("/v2/test", Always, Origin::Sim),
+            ("/v1beta1/overnight", UsOvernight, Origin::Market),
+            ("/v1beta1/boats/", UsOvernight, Origin::Market),
+            ("/v1beta3/crypto/us", Always, Origin::Market),
+            ("/v1beta3/crypto/us-1", Always, Origin::Market),
+            ("/v1beta3/crypto/eu-1#x", Always, Origin::Market),
+        ] {
+            for host in
+                ["wss://stream.data.alpaca.markets", "wss://stream.data.sandbox.alpaca.markets:443", "ws://[::1]:9"]
+            {
+                let url = format!("{host}{path}");
+                assert_eq!(check(&url), Ok(()), "{url}");
+                assert_eq!((hours(Some(&url)), super::origin(Some(&url))), (expected, origin), "{url}");
+            }
+        }
+        assert_eq!(check("ws://proxy.example/feeds/us-stocks"), Ok(()), "another host has paths of its own");
+    }
+
+    #[test]
+    fn an_address_whose_data_cannot_be_read_is_refused() {
+        for (url, expected) in [
+            ("wss://stream.data.alpaca.markets/v1beta1/news", "news"),
+            ("wss://stream.data.alpaca.markets/v1beta1/options", "options"),
+            ("wss://stream.data.alpaca.markets/v1beta1/indicative", "options"),
+            ("wss://stream.data.alpaca.markets/v1beta1/opra/", "options"),
+            ("wss://stream.data.alpaca.markets/v1beta1/crypto", "/v1beta3/crypto/us"),
+            ("wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),
+            ("wss://stream.data.alpaca.markets/v2", "/v2/iex"),
+            ("wss://stream.data.alpaca.markets/v2/ixe", "/v2/iex"),
+            ("wss://data.alpaca.markets/stream", "/v2/iex"),
+            ("wss://paper-api.alpaca.markets/stream", "/v2/iex"),
+            ("ws://stream.data.alpaca.markets/v2/iex", "TLS"),
+            ("ws://127.0.0.1:9/v1beta1/news", "news"),
+        ] {
+            let error = check(url).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What `check` says of a venue's symbols and addresses: a hint that it would refuse next is worse than none.
+
+use std::{fs, path::PathBuf};
+use tickfan::{
+    config::{Config, Overrides, load},
+    market::{Hours, Origin, Schedule},
+};
+
+/// Loads one feed of this venue, with these lines.
+fn feed(test: &str, venue: &str, lines: &str) -> Result<Config, String> {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("venue_config_{test}.toml"));
+    let keys = if venue == "alpaca" { "key_env = \"K\"\nsecret_env = \"S\"\n" } else { "" };
+    fs::write(&path, format!("[[feed]]\nvenue = \"{venue}\"\n{keys}{lines}\n")).unwrap();
+    let variables = ["K", "S"].map(|name| (name.into(), "x".into()));
+    load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
+}
+
+fn hint(message: &str) -> Option<&str> {
+    message.split_once("did you mean `")?.1.split('`').next()
+}
+
+#[test]
+fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
+    for (venue, symbol, expected) in [
+        ("alpaca", "BRK/B", Some("BRK.B")),
+        ("alpaca", "brk.b", Some("BRK.B")),
+        ("alpaca", "BRK-B", Some("BRK.B")),
+        ("alpaca", "BRK B", Some("BRK.B")),
+        ("alpaca", " aapl ", Some("AAPL")),
+        ("alpaca", "BTC/USDT", None),
+        ("alpaca", "BTC-USD", None),
+        ("alpaca", "(AAPL)", None),
+        ("binance", "BTC/USDT", Some("BTC-USDT")),
+        ("binance", "btcusdt", Some("BTCUSDT")),
+        ("binance", "btc_usdt", Some("BTC-USDT")),
+        ("binance", "BTC:USDT", Some("BTC-USDT")),
+        ("binance", "BTC/USDT/PERP", None),
+        ("binance", "BTC-USDT-PERP", None),
+        ("binance", "BTCUSDT@trade", None),
+        ("sim", "brk/b", Some("BRK-B")),
+        ("sim", "", None),
+    ] {
+        let message = feed("hints", venue, &format!("symbols = [\"{symbol}\"]")).unwrap_err();
+        assert_eq!(hint(&message), expected, "{venue} {message}");
+        if let Some(hinted) = expected {
+            assert!(feed("hints", venue, &format!("symbols = [\"{hinted}\"]")).is_ok(), "{venue} {hinted}");
+        }
+    }
+    for (venue, symbol) in [("alpaca", "BRK.B"), ("binance", "BTCUSDT"), ("binance", "BTC-USDT")] {
+        assert!(feed("hints", venue, &format!("symbols = [\"{symbol}\"]")).is_ok(), "{venue} {symbol}");
+    }
+}
+
+#[test]
+fn a_name_that_the_file_gives_passes_whatever_the_venue_derives() {
+    for (venue, symbol, name) in [
+        ("alpaca", "BRK-B", "BRK.B"),
+        ("alpaca", "BTC-USD", "BTC/USD"),
+        ("binance", "BTC-USDT-PERP", "BTCUSDT"),
+        ("binance", "BRK.B", "X"),
+    ] {
+        assert!(feed("mapped", venue, &format!("symbols = {{ \"{symbol}\" = \"{name}\" }}")).is_ok(), "{symbol}");
+    }
+    for (venue, symbol, name, expected) in [
+        ("binance", "btc/usdt", "BTCUSDT", Some("BTC-USDT")),
+        ("alpaca", "BRK/B", "BRK.B", Some("BRK.B")),
+        ("alpaca", "BTC/USD", "btc/usd", Some("BTC-USD")),
+        ("binance", "XBT/USDT", "BTC-USDT", None),
+    ] {
+        let message = feed("mapped", venue, &format!("symbols = {{ \"{symbol}\" = \"{name}\" }}")).unwrap_err();
+        assert_eq!(hint(&message), expected, "{message}");
+    }
+}
+
+#[test]
+fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_right() {
+    for (venue, url, expected) in [
+        ("binance", "wss://fstream.binance.com/ws", "wss://stream.binance.com:9443"),
+        ("binance", "wss://stream.binance.com:9443/api", "/stream or /ws"),
+        ("binance", "https://stream.binance.com:9443/ws", "write \"wss://\""),
+        ("binance", "ws://stream.binance.com:9443/ws", "write wss://"),
+        ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/news", "/v2/iex"),
+        ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/options", "/v2/iex"),
+        ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),
+    ] {
+        let symbol = if venue == "alpaca" { "AAPL" } else { "BTC-USDT" };
+        let message = feed("urls", venue, &format!("url = \"{url}\"\nsymbols = [\"{symbol}\"]")).unwrap_err();
+        assert!(message.contains(expected) && message.contains(".toml:") && message.contains(url), "{message}");
+    }
+}
+
+#[test]
+fn a_feeds_hours_and_origin_follow_its_address_unless_the_file_says_otherwise() {
+    let of = |path: &str, hours: &str| {
+        let lines = format!(
+            "url = \"wss://stream.data.alpaca.markets{path}\"\n{hours}\nsymbols = {{ \"BTC-USD\" = \"BTC/USD\" }}"
+        );
+        let feed = feed("hours", "alpaca", &lines).unwrap().feeds.remove(0);
+        (feed.schedule, (feed.venue.origin)(feed.url.as_deref()))
+    };
+    let schedule = |hours| Schedule::new(hours, Vec::new());
+    for (path, hours, origin) in [
+        ("/v2/sip", Hours::UsEquities, Origin::Market),
+        ("/v2/delayed_sip", Hours::UsEquities, Origin::Delayed),
+        ("/v2/test", Hours::Always, Origin::Sim),
+        ("/v1beta1/overnight", Hours::UsOvernight, Origin::Market),
+        ("/v1beta1/boats", Hours::UsOvernight, Origin::Market),
+        ("/v1beta3/crypto/us", Hours::Always, Origin::Market),
+    ] {
+        assert_eq!(of(path, ""), (schedule(hours), origin), "{path}");
+        assert_eq!(of(path, "hours = \"us-equities\"").0, schedule(Hours::UsEquities), "{path}");
+    }
+    assert_eq!(of("/v2/sip", "hours = \"us-overnight\"").0, schedule(Hours::UsOvernight));
+}
