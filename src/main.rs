@@ -32,6 +32,12 @@ fn main() -> ExitCode {
             return ExitCode::from(if message.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
+    if args.effective {
+        return match loader(&args).print_effective() {
+            Ok(text) => print(&text),
+            Err(error) => fail(EXIT_USAGE, &error),
+        };
+    }
     if args.print_config {
         return print(&config::print_defaults());
     }
@@ -42,18 +48,23 @@ fn main() -> ExitCode {
         };
     }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
-    let loader = Loader::new(args.config.clone(), std::env::vars_os().collect(), args.overrides());
+    let loader = loader(&args);
     let (config, logs) = match prepare(&loader) {
         Ok(prepared) => prepared,
         Err(error) => return fail(EXIT_USAGE, &error),
     };
-    if args.command == Some(Command::Check) {
+    if matches!(args.command, Some(Command::Check { .. })) {
         return report_ok(&config);
     }
     match run(config, loader, logs) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
+}
+
+/// Where this process's configuration comes from.
+fn loader(args: &Args) -> Loader {
+    Loader::new(args.file().cloned(), std::env::vars_os().collect(), args.overrides())
 }
 
 /// Loads the configuration, then starts the logs.

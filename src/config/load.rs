@@ -157,6 +157,18 @@ fn read_toml(config: &mut Config, text: &str, variables: &access::Variables, pla
     wrongs.none()
 }
 
+/// The keys that a valid file sets in its tables, each with its line.
+pub(super) fn lines_of_file(path: &Path) -> Result<Vec<(String, String, usize)>, ConfigError> {
+    let text = read_file(path, &shown(&path.display().to_string()))?;
+    let document = DeTable::parse_recoverable(&text).0;
+    let line = |at: usize| 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+    let tables = document.get_ref().iter().filter_map(|(section, value)| Some((section, value.get_ref().as_table()?)));
+    let keys = tables.flat_map(|(section, table)| table.iter().map(move |(key, _)| (section, key)));
+    Ok(keys
+        .map(|(section, key)| (section.get_ref().to_string(), key.get_ref().to_string(), line(key.span().start)))
+        .collect())
+}
+
 fn no_toml(error: &toml::de::Error) -> Wrong {
     let wrong = Wrong::new(format!("not valid TOML: {}", error.message().trim().replace('\n', "; ")));
     wrong.at(error.span().unwrap_or(0..0)).help("strings need quotes, and a table may have each key only once")

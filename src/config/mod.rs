@@ -2,6 +2,7 @@
 
 mod access;
 mod ca_file;
+mod effective;
 mod error;
 mod feed_keys;
 mod feed_limits;
@@ -23,6 +24,7 @@ mod value;
 mod variables;
 
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
+pub use effective::{KeyInForce, keys_in_force, without_secrets};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
