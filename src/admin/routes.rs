@@ -7,6 +7,7 @@ use super::{
     status::GatewayStatus,
 };
 use crate::{
+    config::{self, Live},
     server::{Answer, Elsewhere, Parameter, Request, RequestError, Response, Router, Routes, html, json},
     telemetry::{Metrics, labels::labels},
 };
@@ -39,6 +40,7 @@ pub(super) struct Context {
     pub(super) status: Arc<dyn GatewayStatus>,
     pub(super) sources: DebugSources,
     pub(super) reload: Arc<dyn Reload>,
+    pub(super) live: Live,
 }
 
 /// A listener without streams.
@@ -57,6 +59,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/debug/feeds", "how feeds do"),
     ("/debug/streams", "the slowest streams"),
     ("/debug/symbols", "what is hot or stale"),
+    ("/debug/config", "the configuration in force"),
 ];
 
 /// The operators' routes.
@@ -69,6 +72,7 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get_async(Route::Debug, "/debug/streams", debug_streams)
         .get(Route::Debug, "/debug/symbols", debug_symbols)
         .get(Route::Debug, "/debug/feeds", debug_feeds)
+        .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
@@ -112,6 +116,27 @@ fn metrics(context: &Context, _: Request) -> OperatorAnswer {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Answer::Whole(response)
+}
+
+/// The configuration in force. An address is shown without what may be a secret.
+fn debug_config(context: &Context, _: Request) -> OperatorAnswer {
+    let config = context.live.current();
+    let keys: Vec<Value> = config::keys_in_force(&config)
+        .into_iter()
+        .map(|key| {
+            let at_restart = key.applies == config::Applies::Restart;
+            serde_json::json!({"key": key.key, "value": key.value, "at_restart": at_restart})
+        })
+        .collect();
+    let feeds: Vec<Value> = config
+        .feeds
+        .iter()
+        .map(|feed| {
+            let url = feed.url.as_deref().map(config::without_secrets);
+            serde_json::json!({"name": feed.name, "venue": feed.venue.name, "url": url, "symbols": feed.symbols.len()})
+        })
+        .collect();
+    Answer::Whole(json(serde_json::json!({"keys": keys, "feeds": feeds}).to_string()))
 }
 
 async fn reload_config(context: Arc<Context>, request: Request) -> OperatorAnswer {

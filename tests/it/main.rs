@@ -25,3 +25,4 @@ mod resume;
 mod simulator;
 mod tables;
 mod venue_config;
+mod venue_symbols;
