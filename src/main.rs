@@ -10,7 +10,7 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, Loader},
+    config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
     gateway::{Gateway, Reloader},
     telemetry::{self, LogHandle, logs},
     top,
@@ -32,6 +32,12 @@ fn main() -> ExitCode {
             return ExitCode::from(if message.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
+    if args.effective {
+        return match loader(&args).print_effective() {
+            Ok(text) => print(&text),
+            Err(error) => fail(EXIT_USAGE, &error),
+        };
+    }
     if args.print_config {
         return print(&config::print_defaults());
     }
@@ -42,18 +48,23 @@ fn main() -> ExitCode {
         };
     }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
-    let loader = Loader::new(args.config.clone(), std::env::vars_os().collect(), args.overrides());
+    let loader = loader(&args);
     let (config, logs) = match prepare(&loader) {
         Ok(prepared) => prepared,
         Err(error) => return fail(EXIT_USAGE, &error),
     };
-    if args.command == Some(Command::Check) {
+    if matches!(args.command, Some(Command::Check { .. })) {
         return report_ok(&config);
     }
     match run(config, loader, logs) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
+}
+
+/// Where this process's configuration comes from.
+fn loader(args: &Args) -> Loader {
+    Loader::new(args.file().cloned(), std::env::vars_os().collect(), args.overrides())
 }
 
 /// Loads the configuration, then starts the logs.
@@ -69,9 +80,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// `tickfan check`: one line that says what would run.
+/// `tickfan check`: one line that says what would run, and what would not agree on any machine.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+    for found in config::check_together(config, &Machine::default()) {
+        let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
+        // If standard error is closed, there is nowhere to report that.
+        let _ = writeln!(io::stderr(), "{word}: {}\n   = {}", found.what, found.help);
+    }
     print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
 }
 

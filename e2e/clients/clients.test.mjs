@@ -105,6 +105,51 @@ test("a proxy lets in only who has signed on", TEST, async (t) => {
   await run("session=ours").until("ticks", (lines) => ticksOf(lines).length > SYMBOLS.length);
 });
 
+/** What curl gets of a path: its status, content type and body. */
+function fetched(proxy, path) {
+  const port = new URL(proxy).port;
+  const text = execFileSync("curl", [
+    "--silent", "--insecure", "--max-time", "20", "--resolve", `ticks.example.com:${port}:127.0.0.1`,
+    "--write-out", "\n%{http_code} %{content_type}", proxy + path,
+  ], { encoding: "utf8" });
+  const end = text.lastIndexOf("\n");
+  return { body: text.slice(0, end), answer: text.slice(end + 1) };
+}
+
+/** A server in a process of its own, since curl holds up this one: it answers with the status that its path ends with. */
+async function startStatuses(t) {
+  const code = `require("http").createServer((q, r) => { r.statusCode = Number(q.url.slice(-3)); r.end("its own"); })
+    .listen(0, "127.0.0.1", function () { console.log(this.address().port); })`;
+  const child = new Child(t, "node", ["-e", code]);
+  return `127.0.0.1:${await child.until("a port", (lines) => lines[0]?.text)}`;
+}
+
+test("nginx answers new streams itself while the gateway or the sign-on service is away, and nothing else", TEST, async (t) => {
+  const bye = /^retry: \d{4}\nevent: bye\ndata: {"reason":"busy"}\n\n$/;
+  const gateway = await startGateway(t, { config: CONFIG });
+  const proxies = {
+    "no gateway": await startNginx(t, "127.0.0.1:9", "1.1"),
+    "no sign-on service": await startNginx(t, gateway.address, "1.1", "127.0.0.1:9"),
+  };
+  for (const [name, proxy] of Object.entries(proxies)) {
+    const retries = new Set();
+    for (const path of [PATH, "/v1/stream/AAPL", PATH, PATH, PATH, PATH, PATH, PATH]) {
+      const { answer, body } = fetched(proxy, path);
+      assert.equal(answer, "200 text/event-stream", name);
+      assert.match(body, bye, name);
+      retries.add(body.split("\n")[0]);
+    }
+    assert.ok(retries.size > 1, `${name}: not all come back at once`);
+    assert.match(fetched(proxy, "/v1/quotes/AAPL").answer, /^50[02] text\/html$/, name);
+  }
+  const statuses = await startNginx(t, await startStatuses(t), "1.1");
+  for (const status of [500, 502, 503, 504]) assert.match(fetched(statuses, `/v1/stream/${status}`).body, bye, `${status}`);
+  for (const status of [200, 400, 404, 406, 421, 429]) {
+    const { answer, body } = fetched(statuses, `/v1/stream/${status}`);
+    assert.deepEqual([answer.trim(), body], [`${status}`, "its own"], "what the gateway says of a request passes");
+  }
+});
+
 test("the TypeScript type of a tick fits real ones, and nothing else", TEST, async (t) => {
   const gateway = await startGateway(t, { config: CONFIG });
   const [command, ...args] = CLIENTS["npm eventsource"](gateway.url + PATH);

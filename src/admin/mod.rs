@@ -50,7 +50,7 @@ impl Server {
     /// [`BindError`], such as an address in use.
     pub fn bind(live: &Live, gate: Gate<Admin>, services: Services) -> Result<Self, BindError> {
         let Services { metrics, status, sources, reload } = services;
-        let routes = routes::routes(Context { metrics: metrics.clone(), status, sources, reload });
+        let routes = routes::routes(Context { metrics: metrics.clone(), status, sources, reload, live: live.clone() });
         let handler = RequestHandler::new(Audience::Operators, live.clone(), routes, NoStreams);
         let address = live.current().server.admin_listen;
         Ok(Self { bound: HttpServer::bind(address, live.clone(), gate, handler)?, metrics })

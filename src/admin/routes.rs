@@ -7,7 +7,8 @@ use super::{
     status::GatewayStatus,
 };
 use crate::{
-    server::{Answer, Parameter, Request, Response, Router, Routes, json},
+    config::{self, Live},
+    server::{Answer, Parameter, Request, RequestError, Response, Router, Routes, json},
     telemetry::{Metrics, labels::labels},
 };
 use bytes::Bytes;
@@ -37,6 +38,7 @@ pub(super) struct Context {
     pub(super) status: Arc<dyn GatewayStatus>,
     pub(super) sources: DebugSources,
     pub(super) reload: Arc<dyn Reload>,
+    pub(super) live: Live,
 }
 
 /// A listener without streams.
@@ -47,10 +49,11 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
     Router::new(context, "/livez, /readyz, /metrics, /debug/streams, /debug/symbols and /debug/feeds; POST to /reload")
         .get(Route::Live, "/livez", live)
         .get(Route::Ready, "/readyz", ready)
-        .get_async(Route::Metrics, "/metrics", metrics)
+        .get(Route::Metrics, "/metrics", metrics)
         .get_async(Route::Debug, "/debug/streams", debug_streams)
-        .get_async(Route::Debug, "/debug/symbols", debug_symbols)
-        .get_async(Route::Debug, "/debug/feeds", debug_feeds)
+        .get(Route::Debug, "/debug/symbols", debug_symbols)
+        .get(Route::Debug, "/debug/feeds", debug_feeds)
+        .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
@@ -74,20 +77,35 @@ fn readiness(judged: Result<(), NotReady>) -> Response {
     }
 }
 
-/// All metrics as text. For thousands of symbols that takes milliseconds, and no feed may wait behind it.
-async fn metrics(context: Arc<Context>, _: Request) -> OperatorAnswer {
-    let rendering = tokio::task::spawn_blocking(move || {
-        context.metrics.render_with(|rendered| context.status.publish_metrics(rendered))
-    });
-    let Ok(text) = rendering.await else {
-        let mut stopping = Response::default(); // the runtime is about to end
-        *stopping.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        return Answer::Whole(stopping);
-    };
+/// All metrics as text. For thousands of symbols that takes milliseconds; the operators' runtime has threads for it. A
+/// blocking task would need a thread that the system may refuse, and the process would abort.
+fn metrics(context: &Context, _: Request) -> OperatorAnswer {
+    let text = context.metrics.render_with(|rendered| context.status.publish_metrics(rendered));
     let mut response = Response::new(Bytes::from(text).into());
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Answer::Whole(response)
+}
+
+/// The configuration in force. An address is shown without what may be a secret.
+fn debug_config(context: &Context, _: Request) -> OperatorAnswer {
+    let config = context.live.current();
+    let keys: Vec<Value> = config::keys_in_force(&config)
+        .into_iter()
+        .map(|key| {
+            let at_restart = key.applies == config::Applies::Restart;
+            serde_json::json!({"key": key.key, "value": key.value, "at_restart": at_restart})
+        })
+        .collect();
+    let feeds: Vec<Value> = config
+        .feeds
+        .iter()
+        .map(|feed| {
+            let url = feed.url.as_deref().map(config::without_secrets);
+            serde_json::json!({"name": feed.name, "venue": feed.venue.name, "url": url, "symbols": feed.symbols.len()})
+        })
+        .collect();
+    Answer::Whole(json(serde_json::json!({"keys": keys, "feeds": feeds}).to_string()))
 }
 
 async fn reload_config(context: Arc<Context>, request: Request) -> OperatorAnswer {
@@ -98,25 +116,29 @@ async fn reload_config(context: Arc<Context>, request: Request) -> OperatorAnswe
 }
 
 async fn debug_streams(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(context, request, debug::streams).await
+    match listed(&request) {
+        Ok(limit) => Answer::Whole(json(debug::streams(&context.sources, limit).await.to_string())),
+        Err(error) => Answer::Problem(error.into()),
+    }
 }
 
-async fn debug_symbols(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(context, request, debug::symbols).await
+fn debug_symbols(context: &Context, request: Request) -> OperatorAnswer {
+    look(context, &request, debug::symbols)
 }
 
-async fn debug_feeds(context: Arc<Context>, request: Request) -> OperatorAnswer {
-    look(context, request, debug::feeds).await
+fn debug_feeds(context: &Context, request: Request) -> OperatorAnswer {
+    look(context, &request, debug::feeds)
 }
 
-/// A look waits, or walks thousands of symbols, so it must not hold up one of the runtime's threads, nor a feed on it.
-async fn look(context: Arc<Context>, request: Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
-    let known = request.query.check(&[Parameter::Scalar("limit")]);
-    let limit = match known.and_then(|()| request.query.limit(debug::LISTED, debug::LISTED_MAX)) {
-        Ok(limit) => limit,
-        Err(error) => return Answer::Problem(error.into()),
-    };
-    let seen = tokio::task::spawn_blocking(move || look(&context.sources, limit)).await;
-    let seen = seen.unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}));
-    Answer::Whole(json(seen.to_string()))
+fn look(context: &Context, request: &Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
+    match listed(request) {
+        Ok(limit) => Answer::Whole(json(look(&context.sources, limit).to_string())),
+        Err(error) => Answer::Problem(error.into()),
+    }
+}
+
+/// How many rows are asked for.
+fn listed(request: &Request) -> Result<usize, RequestError> {
+    request.query.check(&[Parameter::Scalar("limit")])?;
+    request.query.limit(debug::LISTED, debug::LISTED_MAX)
 }

@@ -34,16 +34,23 @@ pub struct Args {
     /// Print a configuration file with every key, its default, unit and reason, and exit
     #[arg(long)]
     pub print_config: bool,
+    /// With --print-config: print the values that a start would have, and where each comes from
+    #[arg(long, requires = "print_config")]
+    pub effective: bool,
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
 /// What to do instead of serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Check the configuration and exit
-    Check,
+    Check {
+        /// The file, in place of --config
+        #[arg(conflicts_with = "config")]
+        file: Option<PathBuf>,
+    },
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
         /// The admin address of the gateway
@@ -56,6 +63,14 @@ pub enum Command {
 }
 
 impl Args {
+    /// The configuration file that the command line names.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match &self.command {
+            Some(Command::Check { file: Some(file) }) => Some(file),
+            _ => self.config.as_ref(),
+        }
+    }
+
     /// The keys that flags override.
     pub fn overrides(&self) -> Overrides {
         Overrides { listen: self.listen, admin_listen: self.admin_listen }
@@ -64,7 +79,7 @@ impl Args {
 
 const EXIT_CODES: &str = "\
 Variables named TICKFAN_<SECTION>_<KEY> override single keys of the file, such as TICKFAN_LIMITS_STREAMS=1000.
-TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
+TICKFAN_CONFIG names the file where --config does not. TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
 
 Exit codes: 0 stopped as asked, 1 could not start or go on, 64 a flag, the configuration or a variable is wrong.";
 
@@ -82,7 +97,7 @@ mod tests {
     fn flags_stand_before_and_after_the_command() {
         for line in [["tickfan", "--listen", "[::1]:9", "check"], ["tickfan", "check", "--listen", "[::1]:9"]] {
             let args = Args::try_parse_from(line).unwrap();
-            assert_eq!(args.command, Some(Command::Check));
+            assert_eq!(args.command, Some(Command::Check { file: None }));
             assert_eq!(args.overrides().listen, Some("[::1]:9".parse().unwrap()));
         }
         assert!(

@@ -146,7 +146,10 @@ impl Reporter {
     }
 
     pub(super) fn left(&mut self, reason: DisconnectReason, retry_in: Duration, now: Now) {
-        let detail = self.detail.take().unwrap_or_default();
+        let mut detail = self.detail.take().unwrap_or_default();
+        if reason == DisconnectReason::Oversize {
+            detail.push_str("; raise `venue_message_bytes` in [limits]");
+        }
         let tried = self.tried.take();
         if matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
             info!(feed = self.name, %reason, ?retry_in, "replacing the connection");

@@ -138,8 +138,9 @@ mod tests {
     };
     use bytes::Bytes;
     use std::{
-        future::pending,
+        future::{pending, ready},
         net::{TcpListener, TcpStream},
+        sync::OnceLock,
         time::Duration,
     };
 
@@ -152,13 +153,37 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_worker_that_panics_ends_the_gateway() {
+    fn start() -> Gateway {
+        static METRICS: OnceLock<Metrics> = OnceLock::new();
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+        config.server.drain = Duration::ZERO;
         let reloader = Reloader::new(config, Loader::default(), None);
-        let gateway = Gateway::start(reloader, telemetry::install().unwrap()).unwrap();
+        Gateway::start(reloader, METRICS.get_or_init(|| telemetry::install().unwrap()).clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
+        for hangs_in in 0..3 {
+            let gateway = start();
+            let Runtimes { feeds, clients, operators } = &gateway.runtimes;
+            let runtime = [feeds, clients, operators][hangs_in].handle().clone();
+            // As a look-up of the system hangs.
+            let (_hold_tx, hold_rx) = std::sync::mpsc::channel::<()>();
+            let (begun_tx, begun_rx) = tokio::sync::oneshot::channel();
+            runtime.spawn_blocking(move || {
+                let _ = begun_tx.send(());
+                hold_rx.recv()
+            });
+            begun_rx.await.unwrap();
+            gateway.run(ready(())).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_the_gateway() {
+        let gateway = start();
         let state =
             gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let stream = NewStream {

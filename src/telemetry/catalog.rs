@@ -107,15 +107,21 @@ catalog! {
             excludes "streams that were answered with `busy`";
         STREAMS_LIMIT: Gauge "tickfan_streams_limit" Count [],
             "The most streams that may be open at a time.";
+        SUBSCRIPTIONS: Gauge "tickfan_subscriptions" Count [],
+            "Symbols of all open streams together.",
+            details "As of the scrape. Each takes about 72 bytes.";
+        SUBSCRIPTIONS_LIMIT: Gauge "tickfan_subscriptions_limit" Count [],
+            "The most symbols that open streams may have together.";
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
             "Streams opened.";
         STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
             "left", "stalled", "timeout", "shutdown", "input", "error"]],
             "Streams closed, by reason.",
             details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
-        STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in ["limit", "address", "draining", "error"]],
+        STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
+            "limit", "address", "subscriptions", "address_subscriptions", "draining", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
-            details "`limit` is the global limit, `address` the limit per address.";
+            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols.";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";

@@ -580,6 +580,60 @@ fn each_broken_file_ends_the_start_with_64_and_its_message() {
 }
 
 #[test]
+fn the_file_is_named_by_an_argument_a_flag_or_a_variable_in_this_order() {
+    let broken = "tests/fixtures/config/unknown_key.toml";
+    let good = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("named.toml");
+    fs::write(&good, "[[feed]]\nsymbols = [\"AAPL\"]\n").unwrap();
+    let good = good.to_str().unwrap();
+    let one = "ok: 1 feed(s), 1 symbols\n";
+    let variable = |file: &'static str| [("TICKFAN_CONFIG", file)];
+    check_exit(&tickfan(&["check"], &[("TICKFAN_CONFIG", good)]), 0, one, "");
+    check_exit(&tickfan(&["check"], &variable(broken)), 64, "", "unknown_key.toml:5:1");
+    check_exit(&tickfan(&[], &variable("nowhere.toml")), 64, "", "cannot read nowhere.toml");
+    check_exit(&tickfan(&["check"], &variable("")), 0, "ok: 1 feed(s), 30 symbols\n", "");
+    check_exit(&tickfan(&["check", "--config", good], &variable(broken)), 0, one, "");
+    check_exit(&tickfan(&["check", good], &variable(broken)), 0, one, "");
+    check_exit(&tickfan(&["check", broken], &[]), 64, "", "unknown_key.toml:5:1");
+    check_exit(&tickfan(&["check", good, "--config", good], &[]), 64, "", "cannot be used with");
+}
+
+#[test]
+fn the_effective_configuration_says_where_each_value_comes_from_and_tells_no_secret() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("effective.toml");
+    let text = "[server]\nheartbeat = \"20s\"\nlisten = \"127.0.0.1:1\"\n\n[limits]\nstreams = 7\n\
+         [[feed]]\nvenue = \"alpaca\"\nurl = \"wss://a.example/v2?token=hush\"\nkey_env = \"K\"\nsecret_env = \"S\"\n\
+         symbols = [\"AAPL\"]\n";
+    fs::write(&file, text).unwrap();
+    let arguments = ["--print-config", "--effective", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:9"];
+    let variables = [
+        ("K", "hush"),
+        ("S", "hush"),
+        ("TICKFAN_LIMITS_STREAMS", "8"),
+        ("TICKFAN_SERVER_HOSTS", ""),
+        ("TICKFAN_LOG", ""),
+    ];
+    let output = tickfan(&arguments, &variables);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "listen = \"127.0.0.1:9\" # --listen",
+        "admin_listen = \"127.0.0.1:8081\" # default",
+        "hosts = [] # TICKFAN_SERVER_HOSTS",
+        "heartbeat = \"20s\" # line 2",
+        "log = \"info\" # default",
+        "streams = 8 # TICKFAN_LIMITS_STREAMS",
+        "url = \"wss://a.example/v2?…\"",
+        "symbols = [\"AAPL\"]",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    assert!(!printed.contains("hush"), "{printed}");
+    assert!(KEYS.iter().all(|key| printed.contains(&format!("\n{} = ", key.name))), "{printed}");
+    let wrong = tickfan(&["--print-config", "--effective"], &[("TICKFAN_LOG", "warning")]);
+    check_exit(&wrong, 64, "", "did you mean `warn`?");
+    check_exit(&tickfan(&["--effective"], &[]), 64, "", "--print-config");
+}
+
+#[test]
 fn check_shows_every_error_of_the_file_and_of_the_variables() {
     let file = "tests/fixtures/config/several_errors.toml";
     let variables = [("TICKFAN_LIMITS_STREAMS", "many"), ("TICKFAN_STREMS", "1"), ("TICKFAN_LOG", "warning")];

@@ -167,3 +167,18 @@ fn rule_10_lists_have_a_limit() {
     assert_eq!(Client::connect(gateway.admin).get("/debug/else").status, 404);
     gateway.stop().unwrap();
 }
+
+#[test]
+fn a_parameter_that_a_list_does_not_take_is_rejected_and_probes_take_any() {
+    let gateway = Running::start(&config(Vec::new()));
+    let status = |target: &str| Client::connect(gateway.admin).get(target).status;
+    for target in
+        ["/debug/streams?limits=5", "/debug/symbols?limit=5&limit=6", "/debug/feeds?Limit=5", "/debug/feeds?_=1"]
+    {
+        assert_eq!(status(target), 400, "{target}");
+    }
+    for (path, query) in [("/livez", "_=1"), ("/readyz", "probe=balancer"), ("/metrics", "name[]=tickfan")] {
+        assert_eq!(status(&format!("{path}?{query}")), status(path), "{path}?{query}");
+    }
+    gateway.stop().unwrap();
+}

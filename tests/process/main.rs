@@ -17,4 +17,5 @@ mod reload;
 mod slow_attacks;
 mod stops;
 mod stream_log;
+mod threads;
 mod top;

@@ -51,6 +51,9 @@ fn sighup_reloads_and_ends_no_stream() {
     gateway.hang_up();
     gateway.metric_when("tickfan_config_reloads_total", "applied", |count| count == 1);
     assert_eq!(status_for_host(&gateway, "ticks.example"), 200);
+    let in_force = Client::connect(gateway.admin).get("/debug/config").json();
+    let hosts = in_force["keys"].as_array().unwrap().iter().find(|key| key["key"] == "server.hosts").unwrap();
+    assert_eq!(*hosts, json!({"key": "server.hosts", "value": "[\"ticks.example\"]", "at_restart": false}));
     let refused = Client::connect(gateway.address).get("/v1/quotes?symbols=AAPL,MSFT");
     assert_eq!(refused.status, 400, "{}", refused.body);
     tick(&mut stream);

@@ -46,6 +46,18 @@ impl Process {
         Self::launch(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command)
     }
 
+    /// The same, as a user whose threads a limit can bind: it does not bind root's.
+    pub fn start_unprivileged(name: &str, config: &str) -> Self {
+        let command = Self::unprivileged(env!("CARGO_BIN_EXE_tickfan"));
+        Self::launch(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command)
+    }
+
+    /// Lowers its limit so that it can start no more threads.
+    pub fn take_free_threads(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Self::unprivileged("prlimit").args(["--pid", &pid, "--nproc=1:1"]).status().unwrap().success());
+    }
+
     fn launch(name: &str, config: &str, listen: SocketAddr, mut command: Command) -> Self {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
         std::fs::write(&file, config).unwrap();
@@ -105,6 +117,16 @@ impl Process {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.log.iter().collect()
+    }
+
+    /// A program that runs without root's rights.
+    fn unprivileged(program: &str) -> Command {
+        if !rustix::process::getuid().is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
+        command
     }
 
     /// The sum of a metric over the series whose labels contain this string.

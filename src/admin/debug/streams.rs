@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::{
     cmp::Reverse,
-    sync::mpsc::Receiver,
+    sync::mpsc::{Receiver, TryRecvError},
     time::{Duration, Instant},
 };
 
@@ -19,12 +19,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// long.
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// The slowest streams. It blocks until the workers have answered, or their time is over.
-pub(in crate::admin) fn streams(sources: &DebugSources, limit: usize) -> Value {
+/// How often the answers are looked for. Workers answer over a channel of the standard library, which wakes no task.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The slowest streams, once the workers have answered or their time is over.
+pub(in crate::admin) async fn streams(sources: &DebugSources, limit: usize) -> Value {
     let start = Instant::now();
     let (answers, workers) = sources.workers.ask_slowest(limit, start + LOOK);
     let mut collected = Collected::new(workers);
-    collected.receive(&answers, limit, start + LOOK + ANSWER);
+    collected.receive(answers, limit, start + LOOK + ANSWER).await;
     for worker in &collected.silent {
         collected.counts.add(&sources.workers.counts_of(*worker));
     }
@@ -73,17 +76,24 @@ impl Collected {
     }
 
     /// Receives answers until all are there or the deadline has passed.
-    fn receive(&mut self, answers: &Receiver<SlowestStreams>, limit: usize, deadline: Instant) {
-        while !self.silent.is_empty()
-            && let Ok(answer) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            self.silent.retain(|worker| *worker != answer.worker);
-            self.looked_at += answer.looked_at;
-            self.slowest.extend(answer.slowest);
-            self.counts.add(&answer.counts);
+    async fn receive(&mut self, answers: Receiver<SlowestStreams>, limit: usize, deadline: Instant) {
+        while !self.silent.is_empty() {
+            let answer = answers.try_recv();
+            match answer {
+                Ok(answer) => self.add(answer),
+                Err(TryRecvError::Empty) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(_) => break,
+            }
         }
         self.slowest.sort_by_key(|stream| Reverse((stream.oldest_unsent, stream.missed.lag + stream.missed.ring)));
         self.slowest.truncate(limit);
+    }
+
+    fn add(&mut self, answer: SlowestStreams) {
+        self.silent.retain(|worker| *worker != answer.worker);
+        self.looked_at += answer.looked_at;
+        self.slowest.extend(answer.slowest);
+        self.counts.add(&answer.counts);
     }
 }
 
@@ -130,8 +140,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_worker_without_an_answer_is_named_and_the_others_are_merged() {
+    #[tokio::test]
+    async fn a_worker_without_an_answer_is_named_and_the_others_are_merged() {
         let (answers_tx, answers) = mpsc::channel();
         let slowest =
             [vec![report(1, Some(3), 0), report(2, None, 9)], vec![report(3, Some(5), 0), report(4, None, 10)]];
@@ -142,7 +152,7 @@ mod tests {
         }
         // The sender stays open, as a stuck worker's does: only the deadline ends the wait.
         let mut collected = Collected::new(3);
-        collected.receive(&answers, 3, Instant::now() + Duration::from_millis(10));
+        collected.receive(answers, 3, Instant::now() + Duration::from_millis(10)).await;
         let names: Vec<_> = collected.slowest.iter().map(|stream| stream.name).collect();
         assert_eq!(names, [3, 1, 4].map(StreamName::new));
         assert_eq!((collected.looked_at, collected.silent, collected.counts.ticks), (14, vec![worker(1)], 10));

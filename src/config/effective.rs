@@ -1,0 +1,111 @@
+//! The configuration in force, as people see it: every key with its value, and where the value comes from. It shows
+//! names of variables that hold keys, and never a key.
+
+use super::{
+    Applies, Config, ConfigError, Feed, Loader, keys::KEYS, load::lines_of_file, print::value, reload::name,
+    variables::variable_name,
+};
+use std::fmt::Write as _;
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInForce {
+    /// `server.hosts`.
+    pub key: String,
+    /// The value, as a file has it.
+    pub value: String,
+    /// When a changed value counts.
+    pub applies: Applies,
+}
+
+/// Every key of `[server]`, `[fanout]` and `[limits]` with its value.
+pub fn keys_in_force(config: &Config) -> Vec<KeyInForce> {
+    let mut config = config.clone();
+    let in_force =
+        |key: &super::Key| KeyInForce { key: name(key), value: value(&key.setting, &mut config), applies: key.applies };
+    KEYS.iter().map(in_force).collect()
+}
+
+impl Loader {
+    /// The configuration that a start would have, as a file. Behind each value stands where it comes from.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn print_effective(&self) -> Result<String, ConfigError> {
+        let mut config = self.load()?;
+        let lines = self.file.as_deref().map_or_else(|| Ok(Vec::new()), lines_of_file)?;
+        let mut text = String::new();
+        let mut section = "";
+        for key in KEYS {
+            if key.section != section {
+                section = key.section;
+                let gap = if text.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}[{section}]");
+            }
+            let flag = match key.name {
+                "listen" if self.overrides.listen.is_some() => Some("--listen"),
+                "admin_listen" if self.overrides.admin_listen.is_some() => Some("--admin-listen"),
+                _ => None,
+            };
+            let variable = variable_name(key);
+            // An empty variable sets lists only: the log's filter ignores it, and other keys reject it.
+            let is_set = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+                *name == *variable && !(value.is_empty() && key.name == "log")
+            };
+            let line =
+                lines.iter().find(|(section, name, _)| (section.as_str(), name.as_str()) == (key.section, key.name));
+            let from = match (flag, line) {
+                (Some(flag), _) => flag.to_owned(),
+                _ if self.variables.iter().any(is_set) => variable,
+                (_, Some((_, _, line))) => format!("line {line}"),
+                _ => "default".to_owned(),
+            };
+            let _ = writeln!(text, "{} = {} # {from}", key.name, value(&key.setting, &mut config));
+        }
+        for feed in &config.feeds {
+            text.push_str(&print_feed(feed));
+        }
+        Ok(text)
+    }
+}
+
+/// A feed's main keys. Its address is shown without its query, which may hold a key.
+fn print_feed(feed: &Feed) -> String {
+    let symbols: Vec<&str> = feed.symbols.iter().map(|listed| listed.symbol.as_str()).collect();
+    let mut text = format!("\n[[feed]]\nname = {:?}\nvenue = {:?}\n", feed.name, feed.venue.name);
+    if let Some(url) = &feed.url {
+        let _ = writeln!(text, "url = {:?}", without_secrets(url));
+    }
+    let _ = writeln!(text, "connections_max = {}", feed.connections_max);
+    let _ = writeln!(text, "symbols = {symbols:?}");
+    if feed.credentials.is_some() {
+        text.push_str("# its key is set\n");
+    }
+    text
+}
+
+/// An address without the parts that may hold a secret: before an `@`, and behind a `?`.
+pub fn without_secrets(url: &str) -> String {
+    let (shown, query) = url.split_once('?').map_or((url, ""), |(shown, _)| (shown, "?…"));
+    let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_a_secret() {
+        for (url, shown) in [
+            ("wss://a.example/v2?token=hush", "wss://a.example/v2?…"),
+            ("wss://user:hush@a.example:443/v2", "wss://a.example:443/v2"),
+            ("wss://a.example?k=hush/x@y", "wss://a.example?…"),
+            ("wss://a.example", "wss://a.example"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}
