@@ -10,7 +10,7 @@ use std::{
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
-    config::{self, Config, LOG_FORMAT_VARIABLE, Loader},
+    config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
     gateway::{Gateway, Reloader},
     telemetry::{self, LogHandle, logs},
     top,
@@ -80,9 +80,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// `tickfan check`: one line that says what would run.
+/// `tickfan check`: one line that says what would run, and what would not agree on any machine.
 fn report_ok(config: &Config) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+    for found in config::check_together(config, &Machine::default()) {
+        let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
+        // If standard error is closed, there is nowhere to report that.
+        let _ = writeln!(io::stderr(), "{word}: {}\n   = {}", found.what, found.help);
+    }
     print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
 }
 

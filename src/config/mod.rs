@@ -12,6 +12,7 @@ mod live;
 mod load;
 mod names;
 mod outbound;
+mod pairs;
 mod print;
 mod proxy;
 mod reload;
@@ -30,6 +31,7 @@ pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_M
 pub use keys::KEYS;
 pub use live::Live;
 pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
+pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use proxy::Proxy;
 pub use reload::{Change, ReloadError, Reloaded, reload};
@@ -176,6 +178,10 @@ pub struct Limits {
     pub streams: usize,
     /// Open streams of one address; 0 turns the limit off.
     pub streams_per_address: usize,
+    /// The symbols of all open streams together.
+    pub subscriptions: usize,
+    /// The symbols of all open streams of one address; 0 turns the limit off.
+    pub subscriptions_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
     /// Those of one address, trusted proxies apart.
@@ -192,4 +198,14 @@ pub struct Limits {
     pub replay_bytes: usize,
     /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
     pub venue_message_bytes: Option<usize>,
+}
+
+/// Bytes of a head for what is not its path and query: a browser's cookies and other headers.
+const HEAD_BYTES_BESIDE_URI: usize = 4 << 10;
+
+impl Limits {
+    /// How long path and query of a request may be, in bytes: what its head leaves.
+    pub fn uri_bytes_max(&self) -> usize {
+        self.head_bytes.saturating_sub(HEAD_BYTES_BESIDE_URI)
+    }
 }

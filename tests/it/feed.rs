@@ -43,6 +43,7 @@ fn limits() -> config::Limits {
         symbols_per_stream: 1,
         replay_bytes: 1024,
         venue_message_bytes: Some(MESSAGE_BYTES_MAX),
+        ..config::Config::default().limits
     }
 }
 
@@ -362,7 +363,7 @@ async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_
 #[tokio::test]
 async fn rule_10_the_longest_message_is_what_the_venue_needs_unless_the_configuration_says_otherwise() {
     let spec = venue::find("sim").unwrap();
-    let need = (spec.message_bytes)(2);
+    let need = spec.message_bytes_max(&listed(&["AAPL", "MSFT"]));
     for (limit, bytes, fits) in
         [(None, need, true), (None, need + 1, false), (Some(2 * need), 2 * need, true), (Some(4_096), 4_097, false)]
     {

@@ -24,3 +24,4 @@ mod restarts;
 mod resume;
 mod tables;
 mod venue_config;
+mod venue_symbols;

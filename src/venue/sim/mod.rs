@@ -40,7 +40,7 @@ const SYMBOLS_PER_REQUEST: usize = 500;
 /// The simulator does not count requests; the pause is there because every venue has one.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(5);
 /// The simulator's messages are short.
-const MESSAGE_BYTES: usize = 256 << 10;
+const MESSAGE_BYTES: usize = 4 << 10;
 /// The simulator sends a heartbeat each second.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 const PING: Ping = Ping { every: Duration::from_secs(20), text: "ping" };
