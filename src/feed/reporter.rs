@@ -16,6 +16,8 @@ use tracing::{error, info, warn};
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// Symbols stay unheard for long, and the alert repeats it.
 const UNHEARD_LOG_EVERY: Duration = Duration::from_secs(3_600);
+/// A wrong clock goes on until somebody sets it.
+const CLOCK_LOG_EVERY: Duration = Duration::from_secs(60);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
@@ -28,6 +30,7 @@ pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
     messages: LogLimit,
+    clock: LogLimit,
     unheard: LogLimit,
     /// Details of the failure that is about to be logged.
     detail: Option<String>,
@@ -41,6 +44,7 @@ impl Reporter {
             name,
             status,
             messages: LogLimit::new(MESSAGE_LOG_EVERY),
+            clock: LogLimit::new(CLOCK_LOG_EVERY),
             unheard: LogLimit::new(UNHEARD_LOG_EVERY),
             detail: None,
             tried: None,
@@ -108,6 +112,20 @@ impl Reporter {
         if let Some(held_back) = self.messages.admit(now.instant) {
             let frame = self.redact(frame);
             warn!(feed = self.name, what, frame, held_back, "bad message");
+        }
+    }
+
+    /// Times of the venue were dropped; the last one differs so much from our clock.
+    pub(super) fn implausible_times(&mut self, dropped: u64, micros: i64, now: Now) {
+        if let Some(held_back) = self.clock.admit(now.instant) {
+            let venue_ahead_seconds = micros.saturating_neg() / 1_000_000;
+            warn!(
+                feed = self.name,
+                dropped,
+                venue_ahead_seconds,
+                held_back,
+                "dropped the venue's times: check this host's clock, and the unit of the venue's"
+            );
         }
     }
 

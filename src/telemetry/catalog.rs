@@ -82,7 +82,10 @@ catalog! {
             excludes "the venue's delay, the network and the difference of the clocks each on its own";
         FEED_CLOCK_SKEW: Gauge "tickfan_feed_clock_skew_seconds" Seconds [feed],
             "Receipt time minus event time of the last message; negative when the venue's clock runs ahead.",
-            details "For a delayed feed it includes the delay.";
+            details "For a delayed feed it includes the delay. It shows times that are dropped as too far ahead, too.";
+        FEED_IMPLAUSIBLE_TIMES: Counter "tickfan_feed_implausible_times_total" Count [feed],
+            "Times of the venue that the gateway dropped: over a minute ahead of its own clock, or before 1990.",
+            details "The price stands, and its time is left out.";
         FEED_SYMBOLS: Gauge "tickfan_feed_symbols" Count [feed, state in [
             "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect"]],
             "Symbols of the feed, by state; opening and reconnect are stale as planned.",

@@ -151,6 +151,9 @@ impl<S: Sink> Connection<S> {
 
     pub(super) fn publish(&mut self) {
         self.batch.shrink();
+        if let Some((dropped, micros)) = self.counters.publish_implausible() {
+            self.reporter.implausible_times(dropped, micros, Now::read());
+        }
         self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 
