@@ -66,8 +66,8 @@ pub(super) struct RandomWalk {
     random: SmallRng,
     instruments: Vec<Instrument>,
     known: HashSet<Symbol>,
-    /// A trade at a new high or low, of the instrument at this place. It follows the statistics that it changes, so that
-    /// no price is outside its day's range.
+    /// A trade at a new high or low, of the instrument at this place. It follows the statistics that it changes: no
+    /// price is outside its day's range.
     held_back: Option<(usize, String)>,
 }
 
