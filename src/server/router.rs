@@ -262,6 +262,7 @@ mod tests {
         Router::new("context".to_owned(), Elsewhere { prefixes: &["/other"], place: "It is elsewhere." })
             .get(Route::Listed, "/v1/things", echo)
             .get_async(Route::One, "/v1/things/{thing}", echo_later)
+            .post_async(Route::One, "/write/{thing}", echo_later)
             .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
             .build()
     }
@@ -328,7 +329,7 @@ mod tests {
             ("/v1/thing", Some("/v1/things"), false),
             ("/v1/thinsg/?a=1", Some("/v1/things"), false),
             ("/V1/THINGS", Some("/v1/things"), false),
-            ("/v1/thing%73/", None, false),
+            ("/v1/thing%73/", Some("/v1/things"), false),
             ("/other/page", None, true),
             ("/", None, false),
             ("/completely/different", None, false),
@@ -336,7 +337,7 @@ mod tests {
             let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
             let Answer::Problem(problem) = routes.answer(head).await.answer else { continue };
             let detail = problem.detail;
-            assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}."), "{detail}");
+            assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
             let suggestion = meant.map(|path| format!("Did you mean {path}?"));
             assert_eq!(detail.contains("Did you mean"), meant.is_some(), "{target}: {detail}");
             assert!(suggestion.is_none_or(|text| detail.contains(&text)), "{target}: {detail}");
