@@ -23,5 +23,6 @@ mod request_shapes;
 mod restarts;
 mod resume;
 mod tables;
+mod trial;
 mod venue_config;
 mod venue_symbols;
