@@ -55,6 +55,7 @@ impl Reporter {
         let url = without_query(url);
         info!(feed = self.name, url, tried, "connected");
         self.status.connected(url);
+        self.status.tried(tried);
         self.detail = None;
         self.tried = None;
     }
@@ -155,6 +156,7 @@ impl Reporter {
 
     /// The addresses that the attempt tried, before it is logged.
     pub(super) fn tried(&mut self, tried: String) {
+        self.status.tried(&tried);
         self.tried = Some(tried).filter(|tried| !tried.is_empty());
     }
 
