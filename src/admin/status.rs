@@ -58,6 +58,8 @@ impl GatewayStatus for RunningGateway {
     fn publish_metrics(&self, rendered: &mut String) {
         let symbols: usize = self.feeds.iter().map(|feed| feed.symbols.len()).sum();
         catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
+        catalog::SUBSCRIPTIONS.handle([]).set(self.permits.subscriptions.in_use() as f64);
+        catalog::SUBSCRIPTIONS_LIMIT.handle([]).set(self.permits.subscriptions.limit() as f64);
         catalog::HTTP_CONNECTIONS.handle([]).set(self.permits.connections.in_use() as f64);
         catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
         catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);

@@ -20,10 +20,27 @@ labels! {
         Limit = "limit",
         /// As many are open from its client's address.
         Address = "address",
+        /// Open streams have as many symbols as the limit allows.
+        Subscriptions = "subscriptions",
+        /// Those from its client's address have.
+        AddressSubscriptions = "address_subscriptions",
         /// The gateway is ending its streams.
         Draining = "draining",
         /// The system refused what its socket needs.
         Error = "error",
+    }
+}
+
+impl Rejection {
+    /// The key of the limit that is reached.
+    fn limit(self) -> Option<&'static str> {
+        match self {
+            Self::Limit => Some("[limits] streams"),
+            Self::Address => Some("[limits] streams_per_address"),
+            Self::Subscriptions => Some("[limits] subscriptions"),
+            Self::AddressSubscriptions => Some("[limits] subscriptions_per_address"),
+            Self::Draining | Self::Error => None,
+        }
     }
 }
 
@@ -40,7 +57,8 @@ impl Rejections {
     /// A stream was not admitted.
     pub(super) fn note(&self, reason: Rejection, client: &ClientName) {
         if let Some(held_back) = self.count(reason) {
-            tracing::warn!(%reason, client = %client.address, client_id = client.id(), held_back, "rejected a stream");
+            let limit = reason.limit();
+            tracing::warn!(%reason, limit, client = %client.address, client_id = client.id(), held_back, "rejected a stream");
         }
     }
 

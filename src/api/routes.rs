@@ -15,7 +15,7 @@ use crate::{
     config::Live,
     limits::{Gate, LargeAnswer, Permit},
     market::Now,
-    server::{Answer, Parameter, Request, Router, Routes, json},
+    server::{Answer, Elsewhere, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
 use std::sync::Arc;
@@ -44,9 +44,15 @@ pub(super) struct Context {
     pub(super) large: Gate<LargeAnswer>,
 }
 
+/// A constant: it says nothing of this gateway's addresses.
+const ELSEWHERE: Elsewhere = Elsewhere {
+    prefixes: &["/metrics", "/livez", "/readyz", "/debug", "/reload"],
+    place: "Operators' pages are on another listener: see `admin_listen` under [server].",
+};
+
 /// The clients' routes.
 pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
-    Router::new(context, "/v1/stream, /v1/quotes and /v1/symbols")
+    Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{self, Live},
     fanout::{NewStream, Resume},
-    limits::{Addresses, ClientAddress, Gate, Stream},
+    limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams},
     telemetry::ClientName,
@@ -26,6 +26,8 @@ pub(super) struct ClientStreams<I> {
     sink: Arc<dyn StreamSink<I>>,
     gate: Gate<Stream>,
     addresses: Addresses,
+    subscriptions: Gate<Subscription>,
+    subscriptions_of_addresses: Addresses,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     epoch: Epoch,
@@ -40,6 +42,8 @@ impl ClientStreams<TcpStream> {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
             addresses: Addresses::default(),
+            subscriptions: services.permits.subscriptions.clone(),
+            subscriptions_of_addresses: Addresses::default(),
             draining: services.draining.clone(),
             epoch: services.cache.epoch(),
             live,
@@ -49,17 +53,26 @@ impl ClientStreams<TcpStream> {
 }
 
 impl<I> ClientStreams<I> {
-    /// What a stream holds as long as it lives.
+    /// What a stream of so many symbols holds as long as it lives.
     ///
     /// # Errors
     /// Which limit is reached.
-    fn permit(&self, client: ClientAddress, limits: &config::Limits) -> Result<Box<dyn Send>, Rejection> {
+    fn permit(
+        &self,
+        client: ClientAddress,
+        symbols: usize,
+        limits: &config::Limits,
+    ) -> Result<Box<dyn Send>, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
-        let of_all = self.gate.try_acquire().ok_or(Rejection::Limit)?;
-        let of_address = self.addresses.try_acquire(client, limits.streams_per_address).ok_or(Rejection::Address)?;
-        Ok(Box::new((of_all, of_address)))
+        let stream = self.gate.try_acquire().ok_or(Rejection::Limit)?;
+        let subscriptions = self.subscriptions.try_acquire_many(symbols).ok_or(Rejection::Subscriptions)?;
+        let of_address = self.addresses.try_acquire(client, 1, limits.streams_per_address);
+        let of_address = of_address.ok_or(Rejection::Address)?;
+        let list = self.subscriptions_of_addresses.try_acquire(client, symbols, limits.subscriptions_per_address);
+        let list = list.ok_or(Rejection::AddressSubscriptions)?;
+        Ok(Box::new((stream, subscriptions, of_address, list)))
     }
 }
 
@@ -74,7 +87,7 @@ impl<I: 'static> Streams for ClientStreams<I> {
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: StreamRequest, client: ClientName, mut head: Response) -> Outcome<NewStream> {
         let config = self.live.current();
-        let permit = match self.permit(client.address.into(), &config.limits) {
+        let permit = match self.permit(client.address.into(), request.selection.known.len(), &config.limits) {
             Ok(permit) => permit,
             Err(reason) => {
                 self.rejections.note(reason, &client);

@@ -158,6 +158,20 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "limits",
+        name: "subscriptions",
+        setting: count(5_000_000, 1..=100_000_000, |config| &mut config.limits.subscriptions),
+        applies: Applies::Restart,
+        reason: "the symbols of all streams together, at about 72 bytes each: 360 MB; 100,000 streams of 50 symbols",
+    },
+    Key {
+        section: "limits",
+        name: "subscriptions_per_address",
+        setting: count(0, 0..=100_000_000, |config| &mut config.limits.subscriptions_per_address),
+        applies: Applies::Reload,
+        reason: "0 is unlimited, for the reason of streams_per_address",
+    },
+    Key {
+        section: "limits",
         name: "connections",
         setting: count(4096, 1..=65_536, |config| &mut config.limits.connections),
         applies: Applies::Restart,
@@ -189,14 +203,14 @@ pub const KEYS: &[Key] = &[
         name: "head_bytes",
         setting: bytes(16 << 10, 8 << 10..=64 << 10, |config| &mut config.limits.head_bytes),
         applies: Applies::Reload,
-        reason: "room for 500 symbols in the query and a browser's cookies; the HTTP parser needs 8KiB",
+        reason: "a URL of 12 KiB, enough for 500 symbols, and 4 KiB for a browser's cookies; the HTTP parser needs 8KiB",
     },
     Key {
         section: "limits",
         name: "symbols_per_stream",
         setting: count(500, 1..=5_000, |config| &mut config.limits.symbols_per_stream),
         applies: Applies::Reload,
-        reason: "a large watchlist; the longest query, 12 KiB, holds about 5,000 symbols",
+        reason: "a large watchlist; 5,000 of 5 characters need head_bytes of 64KiB",
     },
     Key {
         section: "limits",
@@ -213,8 +227,8 @@ pub const KEYS: &[Key] = &[
             field: |config| &mut config.limits.venue_message_bytes,
         },
         applies: Applies::Restart,
-        reason: "auto takes the longest message that a venue is known to send for the symbols of a connection; a value \
-                 replaces it for all venues, and a longer message ends its connection",
+        reason: "auto is 256 KiB more than the longest message that a venue is known to send for the symbols of a \
+                 connection; a value replaces it for all venues, and a longer message ends its connection",
     },
 ];
 
@@ -247,6 +261,8 @@ impl Default for Config {
             limits: super::Limits {
                 streams: 0,
                 streams_per_address: 0,
+                subscriptions: 0,
+                subscriptions_per_address: 0,
                 connections: 0,
                 connections_per_address: 0,
                 head_timeout: Duration::ZERO,

@@ -2,7 +2,7 @@
 //! The start calls it, and each reload.
 
 use super::{
-    Config, ConfigError, KEYS, Key, access,
+    Config, ConfigError, KEYS, Key, Machine, Weight, access, check_together,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
     value::{self, Raw, kind},
@@ -225,28 +225,9 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
 }
 
-/// Finds two values that contradict each other, and their keys.
-fn contradiction(config: &Config) -> Option<(Wrong, [&'static str; 2])> {
-    let server = &config.server;
-    if server.listen == server.admin_listen && server.listen.port() != 0 {
-        let wrong = Wrong::new(format!("`listen` and `admin_listen` are both {}", server.listen))
-            .help("clients and operators need different listeners; change one of the ports");
-        return Some((wrong, ["admin_listen", "listen"]));
-    }
-    let fanout = &config.fanout;
-    if fanout.ring_age < fanout.max_lag {
-        let age = super::show_duration(fanout.ring_age);
-        let lag = super::show_duration(fanout.max_lag);
-        let wrong = Wrong::new(format!("`ring_age` ({age}) is shorter than `max_lag` ({lag})"))
-            .help("a stream may be `max_lag` behind, so its ticks must be kept for that long; raise `ring_age`, or lower `max_lag`");
-        return Some((wrong, ["ring_age", "max_lag"]));
-    }
-    if let Some(interval) = fanout.flush_interval.filter(|interval| *interval > fanout.max_lag / 2) {
-        let interval = super::show_duration(interval);
-        let lag = super::show_duration(fanout.max_lag);
-        let wrong = Wrong::new(format!("`flush_interval` ({interval}) is more than half of `max_lag` ({lag})"))
-            .help("gathering alone would use more than half of `max_lag`, and a tick then waits for its turn; lower `flush_interval`, or raise `max_lag`");
-        return Some((wrong, ["flush_interval", "max_lag"]));
-    }
-    None
+/// Finds values that contradict each other, and their keys.
+fn contradiction(config: &Config) -> Option<(Wrong, &'static [&'static str])> {
+    let found = check_together(config, &Machine::default());
+    let refused = found.into_iter().find(|found| found.pair.weight == Weight::Refused)?;
+    Some((Wrong::new(refused.what).help(refused.help), refused.pair.keys))
 }

@@ -4,6 +4,7 @@ mod access;
 mod ca_file;
 mod effective;
 mod error;
+mod events;
 mod feed_keys;
 mod feed_limits;
 mod feeds;
@@ -12,6 +13,7 @@ mod live;
 mod load;
 mod names;
 mod outbound;
+mod pairs;
 mod print;
 mod proxy;
 mod reload;
@@ -25,11 +27,13 @@ mod variables;
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use effective::{KeyInForce, keys_in_force, without_secrets};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
+pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
 pub use live::Live;
 pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
+pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use proxy::Proxy;
 pub use reload::{Change, ReloadError, Reloaded, reload};
@@ -41,7 +45,7 @@ pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable
 use crate::{
     market::Schedule,
     telemetry::LogFilter,
-    venue::{Credentials, ListedSymbol, Options, Spec},
+    venue::{Credentials, ListedSymbol, Options, Script, Spec},
 };
 use http::HeaderName;
 use ipnet::IpNet;
@@ -100,6 +104,8 @@ pub struct Feed {
     pub connections_max: usize,
     /// The settings that only this venue has.
     pub options: Options,
+    /// What a simulated venue is to do, and when.
+    pub script: Script,
     /// When it trades.
     pub schedule: Schedule,
     /// The longest silence within its hours, instead of the default for its venue and its list.
@@ -124,6 +130,7 @@ impl Feed {
             symbols,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
+            script: Script::default(),
             schedule: Schedule::new((venue.hours)(None), Vec::new()),
             mute_after: None,
             proxy: None,
@@ -176,6 +183,10 @@ pub struct Limits {
     pub streams: usize,
     /// Open streams of one address; 0 turns the limit off.
     pub streams_per_address: usize,
+    /// The symbols of all open streams together.
+    pub subscriptions: usize,
+    /// The symbols of all open streams of one address; 0 turns the limit off.
+    pub subscriptions_per_address: usize,
     /// Connections that are not streams: heads being read and other answers.
     pub connections: usize,
     /// Those of one address, trusted proxies apart.
@@ -192,4 +203,14 @@ pub struct Limits {
     pub replay_bytes: usize,
     /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
     pub venue_message_bytes: Option<usize>,
+}
+
+/// Bytes of a head for what is not its path and query: a browser's cookies and other headers.
+const HEAD_BYTES_BESIDE_URI: usize = 4 << 10;
+
+impl Limits {
+    /// How long path and query of a request may be, in bytes: what its head leaves.
+    pub fn uri_bytes_max(&self) -> usize {
+        self.head_bytes.saturating_sub(HEAD_BYTES_BESIDE_URI)
+    }
 }

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A histogram keeps each sample until it is drained: a hundred a second tell the distribution as well as all would.
 const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 
+/// As far behind our clock as a time may be ahead of it.
+const OLD_MICROS: i64 = 60_000_000;
+
 /// Counts of one connection of a feed.
 #[derive(Debug)]
 pub(super) struct FeedCounters {
@@ -24,6 +27,8 @@ pub(super) struct FeedCounters {
     counts: FeedCounts,
     last_message: Option<UnixMicros>,
     skew_micros: Option<i64>,
+    /// Times that were dropped since the last publishing, and by how much the last one differs from our clock.
+    implausible: Option<(u64, i64)>,
     sampled: Option<Instant>,
 }
 
@@ -38,6 +43,7 @@ impl FeedCounters {
             counts: FeedCounts::default(),
             last_message: None,
             skew_micros: None,
+            implausible: None,
             sampled: None,
         }
     }
@@ -59,10 +65,34 @@ impl FeedCounters {
                 (MessageKind::Status, update.status.is_some() || update.correction.is_some()),
             ];
             parts.into_iter().filter(|(_, is_there)| *is_there).for_each(|(kind, _)| self.kinds.count(kind));
+            for time in times(update).into_iter().flatten().filter(|time| time.plausible(now.unix).is_none()) {
+                let dropped = self.implausible.map_or(0, |(dropped, _)| dropped);
+                self.implausible = Some((dropped + 1, now.unix.0.saturating_sub(time.0)));
+            }
         }
-        if let Some(time) = updates.iter().rev().find_map(event_time).and_then(|time| time.plausible(now.unix)) {
+        let Some(time) = updates.iter().rev().find_map(event_time) else { return };
+        if time.plausible(now.unix).is_some() {
             self.lag(now.unix.0 - time.0, now.instant);
+        } else if time.plausible(UnixMicros(i64::MAX)).is_some() {
+            // Our clock may be behind: what is dropped for it must show here. A time before 1990 is none at all.
+            self.skew_micros = Some(now.unix.0.saturating_sub(time.0));
         }
+    }
+
+    /// Publishes how many of the venue's times were dropped; returns that, and by how much the last one differs from
+    /// our clock, in µs.
+    pub(super) fn publish_implausible(&mut self) -> Option<(u64, i64)> {
+        let implausible = self.implausible.take();
+        if let Some((dropped, _)) = implausible {
+            self.metrics.implausible_times.increment(dropped);
+        }
+        implausible
+    }
+
+    /// How old the newest time of the venue was when it came, in µs, if no usual delay explains it. Before it is
+    /// published.
+    pub(super) fn old_times(&self) -> Option<i64> {
+        self.skew_micros.filter(|&micros| micros > OLD_MICROS && !self.is_delayed)
     }
 
     fn lag(&mut self, micros: i64, now: Instant) {
@@ -122,6 +152,16 @@ impl FeedCounters {
     }
 }
 
+/// The venue's times of all parts of an update.
+fn times(update: &Update) -> [Option<UnixMicros>; 4] {
+    [
+        update.trade.and_then(|trade| trade.sequence.time),
+        update.quote.and_then(|quote| quote.sequence.time),
+        update.stats.and_then(|stats| stats.sequence.time),
+        update.status.and_then(|status| status.sequence.time),
+    ]
+}
+
 /// The venue's time of a trade or quote. Statistics may be sent at any time, so theirs says nothing about the lag.
 fn event_time(update: &Update) -> Option<UnixMicros> {
     let trade = update.trade.and_then(|trade| trade.sequence.time);
@@ -144,11 +184,45 @@ mod tests {
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
             counters.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
+            assert_eq!(counters.old_times().is_some(), origin == Origin::Market);
             counters.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();
             let counted = format!("tickfan_feed_lag_seconds_count{{feed=\"x\"}} {samples}\n");
             assert!(text.contains(&counted), "{text}");
             assert!(text.contains("tickfan_feed_clock_skew_seconds{feed=\"x\"} 900"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_shows_in_the_skew_and_each_dropped_time_is_counted() {
+        const HOUR: i64 = 3_600;
+        for (name, ahead, skew, dropped) in [
+            ("right", 0, 0, 0),
+            ("our clock is a little behind", 50, -50, 0),
+            ("our clock is behind", 61, -61, 1),
+            ("our clock is hours behind", 5 * HOUR, -5 * HOUR, 1),
+            ("our clock is ahead", -90, 90, 0),
+            ("our clock is hours ahead", -5 * HOUR, 5 * HOUR, 0),
+        ] {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let register = || FeedCounters::new(FeedMetrics::register("x"), Origin::Market);
+            let mut counters = metrics::with_local_recorder(&recorder, register);
+            let now = Now::read();
+            let mut tells = |micros| {
+                let sequence = Sequence { time: Some(UnixMicros(micros)), ..Sequence::default() };
+                let trade = Some(TradeUpdate { sequence, ..TradeUpdate::default() });
+                counters.batch(&[Update { trade, ..Update::default() }], 0, now);
+                counters.publish_implausible().map_or(0, |(dropped, _)| dropped)
+            };
+            assert_eq!(tells(now.unix.0 + ahead * 1_000_000), dropped, "{name}");
+            // In the wrong unit, or not set: it is counted, and says nothing of the clocks.
+            assert_eq!([tells(now.unix.0 / 1_000), tells(0)], [1, 1], "{name}");
+            assert_eq!(counters.old_times(), (skew > 60).then_some(skew * 1_000_000), "{name}");
+            counters.publish(&mut Tally::default(), now);
+            let text = recorder.handle().render();
+            assert!(text.contains(&format!("tickfan_feed_clock_skew_seconds{{feed=\"x\"}} {skew}\n")), "{name} {text}");
+            let counted = format!("tickfan_feed_implausible_times_total{{feed=\"x\"}} {}\n", dropped + 2);
+            assert!(text.contains(&counted), "{name} {text}");
         }
     }
 }

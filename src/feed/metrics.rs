@@ -100,6 +100,8 @@ pub struct FeedMetrics {
     pub lag: Histogram,
     /// The same, signed, of the last message.
     pub clock_skew: Gauge,
+    /// Times that no venue can mean.
+    pub implausible_times: Counter,
 }
 
 impl FeedMetrics {
@@ -117,6 +119,7 @@ impl FeedMetrics {
             }),
             gaps: catalog::FEED_GAPS.handle([feed.clone()]),
             lag: catalog::FEED_LAG.handle([feed.clone()]),
+            implausible_times: catalog::FEED_IMPLAUSIBLE_TIMES.handle([feed.clone()]),
             clock_skew: catalog::FEED_CLOCK_SKEW.handle([feed]),
         }
     }

@@ -142,7 +142,7 @@ impl Feed {
     ) -> io::Result<()> {
         let spec = self.config.venue;
         let server = match (spec.local_server, &self.config.url) {
-            (Some(start), None) => Some(start(&self.config.options)?),
+            (Some(start), None) => Some(start(&self.config.options, self.config.script.clone())?),
             _ => None,
         };
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
@@ -151,6 +151,8 @@ impl Feed {
         let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
         let mut connections = JoinSet::new();
         for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
+            let symbols = &self.config.symbols[range.clone()];
+            let message_bytes_max = self.message_bytes_max.unwrap_or_else(|| spec.message_bytes_max(symbols));
             let setup = ConnectionSetup {
                 name: if ranges.len() == 1 {
                     self.config.name.clone()
@@ -168,7 +170,7 @@ impl Feed {
                 symbols: range.len(),
                 timing: self.timing,
                 dialing: self.dialing.clone(),
-                message_bytes_max: self.message_bytes_max.unwrap_or_else(|| (spec.message_bytes)(range.len())),
+                message_bytes_max,
                 pacer: pacer.clone(),
                 place,
                 connections: ranges.len(),

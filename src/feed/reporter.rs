@@ -16,6 +16,8 @@ use tracing::{error, info, warn};
 const MESSAGE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// Symbols stay unheard for long, and the alert repeats it.
 const UNHEARD_LOG_EVERY: Duration = Duration::from_secs(3_600);
+/// A wrong clock goes on until somebody sets it.
+const CLOCK_LOG_EVERY: Duration = Duration::from_secs(60);
 /// How much of a message a line shows, in characters: enough to recognise it by.
 const MESSAGE_CHARACTERS_MAX: usize = 160;
 
@@ -28,6 +30,7 @@ pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
     messages: LogLimit,
+    clock: LogLimit,
     unheard: LogLimit,
     /// Details of the failure that is about to be logged.
     detail: Option<String>,
@@ -41,6 +44,7 @@ impl Reporter {
             name,
             status,
             messages: LogLimit::new(MESSAGE_LOG_EVERY),
+            clock: LogLimit::new(CLOCK_LOG_EVERY),
             unheard: LogLimit::new(UNHEARD_LOG_EVERY),
             detail: None,
             tried: None,
@@ -51,6 +55,7 @@ impl Reporter {
         let url = without_query(url);
         info!(feed = self.name, url, tried, "connected");
         self.status.connected(url);
+        self.status.tried(tried);
         self.detail = None;
         self.tried = None;
     }
@@ -111,6 +116,33 @@ impl Reporter {
         }
     }
 
+    /// Times of the venue were dropped; the last one differs so much from our clock.
+    pub(super) fn implausible_times(&mut self, dropped: u64, micros: i64, now: Now) {
+        if let Some(held_back) = self.clock.admit(now.instant) {
+            let venue_ahead_seconds = micros.saturating_neg() / 1_000_000;
+            warn!(
+                feed = self.name,
+                dropped,
+                venue_ahead_seconds,
+                held_back,
+                "dropped the venue's times: check this host's clock, and the unit of the venue's"
+            );
+        }
+    }
+
+    /// The venue's times are so far behind our clock.
+    pub(super) fn old_times(&mut self, micros: i64, now: Now) {
+        if let Some(held_back) = self.clock.admit(now.instant) {
+            let venue_behind_seconds = micros / 1_000_000;
+            warn!(
+                feed = self.name,
+                venue_behind_seconds,
+                held_back,
+                "the venue's times are old: check this host's clock, and the line to the venue"
+            );
+        }
+    }
+
     /// The venue ends the connection with this message.
     pub(super) fn failure(&mut self, frame: &[u8], now: Now) {
         self.status.trouble("the venue reported a failure", frame, now.unix);
@@ -124,11 +156,15 @@ impl Reporter {
 
     /// The addresses that the attempt tried, before it is logged.
     pub(super) fn tried(&mut self, tried: String) {
+        self.status.tried(&tried);
         self.tried = Some(tried).filter(|tried| !tried.is_empty());
     }
 
     pub(super) fn left(&mut self, reason: DisconnectReason, retry_in: Duration, now: Now) {
-        let detail = self.detail.take().unwrap_or_default();
+        let mut detail = self.detail.take().unwrap_or_default();
+        if reason == DisconnectReason::Oversize {
+            detail.push_str("; raise `venue_message_bytes` in [limits]");
+        }
         let tried = self.tried.take();
         if matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
             info!(feed = self.name, %reason, ?retry_in, "replacing the connection");

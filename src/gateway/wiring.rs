@@ -3,7 +3,7 @@
 use super::GatewayError;
 use crate::{
     cache::{Cache, SymbolState},
-    config::{self, Config},
+    config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -12,7 +12,7 @@ use crate::{
     telemetry::CacheMetrics,
 };
 use std::sync::Arc;
-use tracing::info;
+use tracing::{info, warn};
 
 /// A feed, and a sink for each of its connections.
 pub(super) struct FeedTask {
@@ -21,21 +21,36 @@ pub(super) struct FeedTask {
     pub(super) metrics: FeedMetrics,
 }
 
-/// The permits that the configuration asks for, as far as the descriptors allow.
+/// The permits that the configuration asks for, as far as the descriptors allow. Logs what does not agree.
 pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
-    let descriptors = limits::raise_descriptors();
-    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
-    let reserved = limits::reserved(connections, worker_count(&config.fanout));
-    let fitted = limits::fit(descriptors.now, reserved, config.limits.streams, config.limits.connections)?;
-    if (fitted.streams, fitted.connections) != (config.limits.streams, config.limits.connections) {
-        info!(
-            streams = fitted.streams,
-            connections = fitted.connections,
-            descriptors = descriptors.now,
-            "lowered the limits to what the limit of open files allows"
-        );
+    let machine = machine(config);
+    for Disagreement { pair, what, help } in config::check_together(config, &machine) {
+        match pair.weight {
+            Weight::Told => info!(help, "{what}"),
+            Weight::Refused | Weight::Warned => warn!(help, "{what}"),
+        }
     }
-    Ok(Permits::new(fitted))
+    let MemoryAtLimits { streams, subscriptions, rings } = MemoryAtLimits::of(config, &machine);
+    info!(streams, subscriptions, rings, memory = machine.memory, "bytes of memory that full limits take");
+    let descriptors = limits::raise_descriptors();
+    let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
+    Ok(Permits::new(fitted, config.limits.subscriptions))
+}
+
+/// What the machine has for this configuration.
+fn machine(config: &Config) -> Machine {
+    let descriptors = limits::raise_descriptors().now;
+    Machine {
+        client_descriptors: Some(descriptors.saturating_sub(reserved(config))),
+        memory: limits::memory(),
+        somaxconn: limits::somaxconn(),
+    }
+}
+
+/// How many descriptors are not for clients.
+fn reserved(config: &Config) -> u64 {
+    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
+    limits::reserved(connections, worker_count(&config.fanout))
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.

@@ -1,4 +1,4 @@
-//! A limit on the open streams of each client address.
+//! Limits on what each client address holds: its open streams, and their symbols.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -30,7 +30,7 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// The number of open streams of each address that has any. So the limit of streams bounds the map.
+/// How much each address holds that holds anything. So the limit of streams bounds the map.
 type Open = Mutex<HashMap<ClientAddress, usize>>;
 
 /// The permits of all addresses. They are counted also while they have no limit, so that one that a reload sets counts
@@ -46,25 +46,24 @@ pub struct Addresses {
 pub struct AddressPermit {
     open: Arc<Open>,
     address: ClientAddress,
+    count: usize,
 }
 
 impl Addresses {
-    /// A permit, if the address holds fewer than `limit`; 0 is unlimited.
-    pub fn try_acquire(&self, address: ClientAddress, limit: usize) -> Option<AddressPermit> {
+    /// One permit that counts as `count`, if the address then holds at most `limit`; 0 is unlimited.
+    pub fn try_acquire(&self, address: ClientAddress, count: usize, limit: usize) -> Option<AddressPermit> {
         let mut open = lock(&self.open);
         let held = open.get(&address).copied().unwrap_or_default();
-        if limit > 0 && held >= limit {
-            return None;
-        }
-        open.insert(address, held + 1);
-        Some(AddressPermit { open: self.open.clone(), address })
+        let sum = held.checked_add(count).filter(|sum| limit == 0 || *sum <= limit)?;
+        open.insert(address, sum);
+        Some(AddressPermit { open: self.open.clone(), address, count })
     }
 }
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
         if let Entry::Occupied(mut count) = lock(&self.open).entry(self.address) {
-            *count.get_mut() -= 1;
+            *count.get_mut() -= self.count;
             if *count.get() == 0 {
                 count.remove();
             }
@@ -104,20 +103,35 @@ mod tests {
         let addresses = Addresses::default();
         let one = address("192.0.2.1");
         let other = address("192.0.2.2");
-        let first = addresses.try_acquire(one, 2).unwrap();
-        let second = addresses.try_acquire(one, 2).unwrap();
-        assert!(addresses.try_acquire(one, 2).is_none());
-        let third = addresses.try_acquire(other, 2).unwrap();
+        let first = addresses.try_acquire(one, 1, 2).unwrap();
+        let second = addresses.try_acquire(one, 1, 2).unwrap();
+        assert!(addresses.try_acquire(one, 1, 2).is_none());
+        let third = addresses.try_acquire(other, 1, 2).unwrap();
         drop(first);
-        let fourth = addresses.try_acquire(one, 2).unwrap();
-        assert!(addresses.try_acquire(one, 2).is_none());
+        let fourth = addresses.try_acquire(one, 1, 2).unwrap();
+        assert!(addresses.try_acquire(one, 1, 2).is_none());
         assert_eq!(lock(&addresses.open).len(), 2);
         drop((second, third, fourth));
         assert_eq!(lock(&addresses.open).len(), 0);
-        let unlimited: Vec<_> = (0..9).map(|_| addresses.try_acquire(one, 0).unwrap()).collect();
-        assert!(addresses.try_acquire(one, 9).is_none(), "a limit counts the permits from before it");
+        let unlimited: Vec<_> = (0..9).map(|_| addresses.try_acquire(one, 1, 0).unwrap()).collect();
+        assert!(addresses.try_acquire(one, 1, 9).is_none(), "a limit counts the permits from before it");
         drop(unlimited);
-        assert!(addresses.try_acquire(one, 9).is_some());
+        assert!(addresses.try_acquire(one, 1, 9).is_some());
+    }
+
+    #[test]
+    fn rule_10_a_permit_that_counts_as_many_is_given_back_whole() {
+        let addresses = Addresses::default();
+        let one = address("192.0.2.1");
+        let held = addresses.try_acquire(one, 500, 1_000).unwrap();
+        for (count, fits) in [(501, false), (usize::MAX, false), (500, true), (1, true)] {
+            assert_eq!(addresses.try_acquire(one, count, 1_000).is_some(), fits, "{count}");
+        }
+        drop(held);
+        assert!(addresses.try_acquire(one, 1_001, 1_000).is_none());
+        assert!(lock(&addresses.open).is_empty(), "a refused client is not kept");
+        drop(addresses.try_acquire(one, 1_000, 1_000).unwrap());
+        assert!(lock(&addresses.open).is_empty());
     }
 
     #[test]
@@ -128,7 +142,7 @@ mod tests {
                 scope.spawn(|| {
                     for number in 0..5_000 {
                         let client = IpAddr::from([192, 0, 2, (number % 3) as u8]).into();
-                        let held = (addresses.try_acquire(client, 3), addresses.try_acquire(client, 3));
+                        let held = (addresses.try_acquire(client, 1, 3), addresses.try_acquire(client, 1, 3));
                         assert!(lock(&addresses.open).values().all(|count| (1..=3).contains(count)));
                         drop(held);
                     }

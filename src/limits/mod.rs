@@ -6,8 +6,10 @@
 //! use. How a client without a permit is answered is decided elsewhere.
 
 mod addresses;
+mod machine;
 
 pub use addresses::{AddressPermit, Addresses, ClientAddress};
+pub use machine::{memory, somaxconn};
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,6 +40,8 @@ pub struct Permits {
     pub connections: Gate<Connection>,
     /// For open streams.
     pub streams: Gate<Stream>,
+    /// For the symbols of open streams.
+    pub subscriptions: Gate<Subscription>,
     /// For operators' connections.
     pub admin: Gate<Admin>,
     /// For clients' answers of many symbols.
@@ -45,11 +49,12 @@ pub struct Permits {
 }
 
 impl Permits {
-    /// The permits that fit, and [`ADMIN_CONNECTIONS_MAX`] for operators.
-    pub fn new(fitted: Fitted) -> Self {
+    /// The permits that fit, as many subscriptions, and [`ADMIN_CONNECTIONS_MAX`] for operators.
+    pub fn new(fitted: Fitted, subscriptions: usize) -> Self {
         Self {
             connections: Gate::new(fitted.connections),
             streams: Gate::new(fitted.streams),
+            subscriptions: Gate::new(subscriptions),
             admin: Gate::new(ADMIN_CONNECTIONS_MAX),
             large_answers: Gate::new(LARGE_ANSWERS_MAX),
         }
@@ -62,6 +67,9 @@ pub enum Connection {}
 /// Marks permits of streams.
 #[derive(Debug, Clone, Copy)]
 pub enum Stream {}
+/// Marks permits of streams' symbols.
+#[derive(Debug, Clone, Copy)]
+pub enum Subscription {}
 /// Marks permits of operators' connections.
 #[derive(Debug, Clone, Copy)]
 pub enum Admin {}
@@ -98,6 +106,12 @@ impl<Kind> Gate<Kind> {
     /// A permit, if one is free.
     pub fn try_acquire(&self) -> Option<Permit<Kind>> {
         self.free.clone().try_acquire_owned().ok().map(Permit::new)
+    }
+
+    /// One permit that counts as many, if so many are free.
+    pub fn try_acquire_many(&self, count: usize) -> Option<Permit<Kind>> {
+        let count = u32::try_from(count).ok()?;
+        self.free.clone().try_acquire_many_owned(count).ok().map(Permit::new)
     }
 
     /// Waits for a permit; waiters get theirs in the order in which they came.
@@ -257,7 +271,7 @@ mod tests {
 
     #[test]
     fn operators_have_permits_when_clients_have_none() {
-        let permits = Permits::new(Fitted { streams: 1, connections: 1 });
+        let permits = Permits::new(Fitted { streams: 1, connections: 1 }, 1);
         let _taken = permits.connections.try_acquire().unwrap();
         assert!(permits.connections.try_acquire().is_none());
         assert!(permits.admin.try_acquire().is_some());
@@ -265,7 +279,7 @@ mod tests {
 
     #[test]
     fn threads_never_get_more_than_the_limit() {
-        let permits = Permits::new(Fitted { streams: 3, connections: 5 });
+        let permits = Permits::new(Fitted { streams: 3, connections: 5 }, 9);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

@@ -15,7 +15,7 @@ use super::{
     streams::Streams,
 };
 use crate::{
-    config::{self, Live},
+    config::{self, Config, Live},
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
@@ -25,9 +25,6 @@ use std::{
     net::IpAddr,
     time::{Duration, Instant},
 };
-
-/// The longest path and query, in bytes: 500 symbols of 20 characters, with room for options.
-const URI_BYTES_MAX: usize = 12 * 1024;
 
 /// Of a listener's rejected requests, one in this time is logged at `info`; the rest are for `debug`.
 const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
@@ -67,18 +64,27 @@ struct Policy<'a> {
     trusted_proxies: &'a [IpNet],
     /// The header that carries a client's id, if there is one.
     client_id_header: Option<&'a HeaderName>,
+    /// The longest path and query, in bytes.
+    uri_bytes_max: usize,
 }
 
 impl<'a> Policy<'a> {
-    fn new(audience: Audience, server: &'a config::Server) -> Self {
-        let hosts = Hosts(&server.hosts);
-        let trusted_proxies = audience.trusted_proxies(server);
+    fn new(audience: Audience, config: &'a Config) -> Self {
+        let server = &config.server;
+        let of_both = Self {
+            hosts: Hosts(&server.hosts),
+            cors: Cors::new(&[]),
+            trusted_proxies: audience.trusted_proxies(server),
+            client_id_header: None,
+            uri_bytes_max: config.limits.uri_bytes_max(),
+        };
         match audience {
-            Audience::Clients => {
-                let client_id_header = server.client_id_header.as_ref();
-                Self { hosts, cors: Cors::new(&server.cors_origins), trusted_proxies, client_id_header }
-            }
-            Audience::Operators => Self { hosts, cors: Cors::new(&[]), trusted_proxies, client_id_header: None },
+            Audience::Clients => Self {
+                cors: Cors::new(&server.cors_origins),
+                client_id_header: server.client_id_header.as_ref(),
+                ..of_both
+            },
+            Audience::Operators => of_both,
         }
     }
 
@@ -103,8 +109,8 @@ impl<'a> Policy<'a> {
             return Err(RequestError::Body);
         }
         self.hosts.check(head)?;
-        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
-            return Err(RequestError::UriTooLong { limit: URI_BYTES_MAX });
+        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
+            return Err(RequestError::UriTooLong { limit: self.uri_bytes_max });
         }
         Ok(())
     }
@@ -149,7 +155,7 @@ impl<S: Streams> RequestHandler<S> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
-        let policy = Policy::new(self.audience, &config.server);
+        let policy = Policy::new(self.audience, &config);
         let client = policy.client(peer, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;

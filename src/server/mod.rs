@@ -35,10 +35,10 @@ pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
 pub(crate) use handler::{Audience, RequestHandler};
-pub(crate) use listener::HttpServer;
+pub(crate) use listener::{HttpServer, try_listen};
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;
-pub(crate) use response::{Response, json};
-pub(crate) use router::{Router, Routes};
+pub(crate) use response::{Response, html, json};
+pub(crate) use router::{Elsewhere, Router, Routes};
 pub(crate) use streams::{NoStreams, OpenStreams, Streams};

@@ -82,7 +82,10 @@ catalog! {
             excludes "the venue's delay, the network and the difference of the clocks each on its own";
         FEED_CLOCK_SKEW: Gauge "tickfan_feed_clock_skew_seconds" Seconds [feed],
             "Receipt time minus event time of the last message; negative when the venue's clock runs ahead.",
-            details "For a delayed feed it includes the delay.";
+            details "For a delayed feed it includes the delay. It shows times that are dropped as too far ahead, too.";
+        FEED_IMPLAUSIBLE_TIMES: Counter "tickfan_feed_implausible_times_total" Count [feed],
+            "Times of the venue that the gateway dropped: over a minute ahead of its own clock, or before 1990.",
+            details "The price stands, and its time is left out.";
         FEED_SYMBOLS: Gauge "tickfan_feed_symbols" Count [feed, state in [
             "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect"]],
             "Symbols of the feed, by state; opening and reconnect are stale as planned.",
@@ -104,15 +107,21 @@ catalog! {
             excludes "streams that were answered with `busy`";
         STREAMS_LIMIT: Gauge "tickfan_streams_limit" Count [],
             "The most streams that may be open at a time.";
+        SUBSCRIPTIONS: Gauge "tickfan_subscriptions" Count [],
+            "Symbols of all open streams together.",
+            details "As of the scrape. Each takes about 72 bytes.";
+        SUBSCRIPTIONS_LIMIT: Gauge "tickfan_subscriptions_limit" Count [],
+            "The most symbols that open streams may have together.";
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
             "Streams opened.";
         STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
             "left", "stalled", "timeout", "shutdown", "input", "error"]],
             "Streams closed, by reason.",
             details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
-        STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in ["limit", "address", "draining", "error"]],
+        STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
+            "limit", "address", "subscriptions", "address_subscriptions", "draining", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
-            details "`limit` is the global limit, `address` the limit per address.";
+            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols.";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";

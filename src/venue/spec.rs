@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, CredentialsRule, Venue, VenueError};
+use super::{Credentials, CredentialsRule, Script, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
@@ -26,8 +26,8 @@ pub struct Spec {
     /// The shortest time between two attempts of a feed to connect, from the venue's limit on the attempts of an
     /// address.
     pub between_connects: Duration,
-    /// The longest message that the venue sends on a connection with this many symbols, in bytes.
-    pub message_bytes: fn(usize) -> usize,
+    /// The longest message that the venue is known to send on a connection with these symbols, in bytes.
+    pub message_bytes: fn(&[ListedSymbol]) -> usize,
     /// Whether the venue sends heartbeats of its own, which tell a quiet market from a dead connection. Such a feed
     /// may be without data for longer.
     pub heartbeats: bool,
@@ -47,8 +47,18 @@ pub struct Spec {
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
-    /// Starts a server of this venue inside the process, for feeds without an address.
-    pub local_server: Option<fn(&Options) -> io::Result<LocalServer>>,
+    /// Starts a server of this venue inside the process, for feeds without an address. It plays the script.
+    pub local_server: Option<fn(&Options, Script) -> io::Result<LocalServer>>,
+}
+
+/// Room over the longest message that a venue is known to send: a burst may put many events into one.
+const MESSAGE_BYTES_ROOM: usize = 256 << 10;
+
+impl Spec {
+    /// The longest message that is read on a connection with these symbols, unless the configuration sets a limit.
+    pub fn message_bytes_max(&self, symbols: &[ListedSymbol]) -> usize {
+        MESSAGE_BYTES_ROOM + (self.message_bytes)(symbols)
+    }
 }
 
 /// There is one static spec per venue.
@@ -120,6 +130,13 @@ pub struct ListedSymbol {
     pub symbol: Symbol,
     /// The venue's name, where it cannot be derived from the canonical one.
     pub venue_name: Option<String>,
+}
+
+impl ListedSymbol {
+    /// How long the venue's name of it is, in bytes. A derived name is not longer than the symbol.
+    pub fn name_bytes(&self) -> usize {
+        self.venue_name.as_ref().map_or(self.symbol.as_str().len(), String::len)
+    }
 }
 
 impl From<Symbol> for ListedSymbol {

@@ -43,6 +43,7 @@ fn limits() -> config::Limits {
         symbols_per_stream: 1,
         replay_bytes: 1024,
         venue_message_bytes: Some(MESSAGE_BYTES_MAX),
+        ..config::Config::default().limits
     }
 }
 
@@ -362,7 +363,7 @@ async fn rule_10_a_message_over_the_limit_ends_the_connection_and_the_feed_goes_
 #[tokio::test]
 async fn rule_10_the_longest_message_is_what_the_venue_needs_unless_the_configuration_says_otherwise() {
     let spec = venue::find("sim").unwrap();
-    let need = (spec.message_bytes)(2);
+    let need = spec.message_bytes_max(&listed(&["AAPL", "MSFT"]));
     for (limit, bytes, fits) in
         [(None, need, true), (None, need + 1, false), (Some(2 * need), 2 * need, true), (Some(4_096), 4_097, false)]
     {
@@ -895,7 +896,7 @@ async fn the_built_in_simulator_fills_every_field() {
 async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no_request() {
     let spec = venue::find("sim").unwrap();
     let start = spec.local_server.unwrap();
-    let server = start(&Options::default()).unwrap();
+    let server = start(&Options::default(), venue::Script::default()).unwrap();
     let task = tokio::spawn(server.serve);
     let mut held = Vec::new();
     for _ in 0..spec.connections_max {
@@ -910,29 +911,6 @@ async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no
     }
     task.abort();
     assert!(matches!(within("the end", held[1].next()).await, None | Some(Err(_))), "its connections end with it");
-}
-
-#[tokio::test]
-async fn an_attempt_to_connect_says_what_was_tried() {
-    let venue = Venue::bind().await;
-    let address = venue.url.strip_prefix("ws://").unwrap().to_owned();
-    let feed = |url: String| {
-        let symbols = listed(&["BTC-USDT"]);
-        let config = config::Feed { url: Some(url), ..config::Feed::new(venue::find("binance").unwrap(), symbols) };
-        Feed::new(&config, &limits(), Now::read()).unwrap()
-    };
-    let good = feed(venue.url.clone());
-    let (trial, _connection) = tokio::join!(within("the attempt ends", good.try_connect()), venue.accept());
-    let trial = trial.unwrap();
-    assert_eq!((trial.opened, trial.tried), (Ok(()), format!("{address} connected")));
-    drop(venue);
-    let trial = within("the attempt ends", feed(format!("ws://{address}/?key=secret")).try_connect()).await.unwrap();
-    assert_eq!(trial.tried, format!("{address} refused"));
-    assert!(trial.opened.unwrap_err().contains("accepts a connection") && !trial.url.contains("secret"));
-
-    let simulator = config::Feed::new(venue::find("sim").unwrap(), listed(&["BTC-USDT"]));
-    let simulator = Feed::new(&simulator, &limits(), Now::read()).unwrap();
-    assert!(simulator.try_connect().await.is_none(), "its server is inside the process");
 }
 
 #[tokio::test]

@@ -22,5 +22,8 @@ mod parameters;
 mod request_shapes;
 mod restarts;
 mod resume;
+mod simulator;
 mod tables;
+mod trial;
 mod venue_config;
+mod venue_symbols;

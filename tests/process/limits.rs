@@ -30,6 +30,8 @@ fn case(key: &Key) -> fn() {
         ("fanout", "stall_timeout") => a_stream_that_takes_nothing_for_stall_timeout_is_closed,
         ("limits", "streams") => a_stream_too_many_is_sent_away,
         ("limits", "streams_per_address") => a_stream_too_many_of_an_address_is_sent_away,
+        ("limits", "subscriptions") => a_stream_of_a_symbol_too_many_for_all_streams_is_sent_away,
+        ("limits", "subscriptions_per_address") => a_stream_of_a_symbol_too_many_for_its_address_is_sent_away,
         ("limits", "connections") => a_connection_too_many_takes_the_place_of_an_idle_one,
         ("limits", "connections_per_address") => a_connection_too_many_of_an_address_takes_the_place_of_its_own,
         ("limits", "head_timeout") => a_head_that_takes_longer_is_cut_off,
@@ -240,6 +242,68 @@ fn a_stream_too_many_of_an_address_is_sent_away() {
     assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "reason=\"address\""), 1);
 }
 
+/// A gateway with five symbols, and the answer to a stream of some of them from an address: the stream, or `None`.
+struct Crowded {
+    gateway: Process,
+    _venue: Venue,
+}
+
+impl Crowded {
+    const SYMBOLS: [&str; 5] = ["BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "ADA-USDT"];
+
+    fn start(limit: &str) -> Self {
+        let venue = Venue::bind();
+        let feed = format!(
+            "[[feed]]\nname = \"crypto\"\nvenue = \"binance\"\nurl = \"{}\"\nsymbols = {:?}\n",
+            venue.url,
+            Self::SYMBOLS
+        );
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        Self { gateway: Process::start(&name, &format!("{feed}{limit}\n")), _venue: venue }
+    }
+
+    fn open(&self, last: u8, symbols: usize) -> Option<Client> {
+        let symbols = Self::SYMBOLS[..symbols].join(",");
+        let mut client = client_from(last, self.gateway.address);
+        client.send(format!("GET /v1/stream?symbols={symbols} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+        let text = client.until(|text| text.contains("event: hello\n") || text.contains("event: bye\n"));
+        assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("retry: "), "{text}");
+        text.contains("event: hello\n").then_some(client)
+    }
+
+    fn rejected(&self, reason: &str, times: u64) {
+        let reason = format!("reason=\"{reason}\"");
+        assert_eq!(self.gateway.metric("tickfan_streams_rejected_total", &reason), times);
+    }
+}
+
+fn a_stream_of_a_symbol_too_many_for_all_streams_is_sent_away() {
+    let crowded = Crowded::start("[limits]\nsubscriptions = 5");
+    let three = crowded.open(7, 3).unwrap();
+    assert!(crowded.open(8, 3).is_none(), "six");
+    let _two = crowded.open(9, 2).unwrap();
+    assert!(crowded.open(7, 1).is_none(), "six");
+    assert_eq!(crowded.gateway.metric("tickfan_subscriptions", ""), 5);
+    assert_eq!(crowded.gateway.metric("tickfan_subscriptions_limit", ""), 5);
+    drop(three);
+    crowded.gateway.metric_when("tickfan_subscriptions", "", |subscriptions| subscriptions == 2);
+    assert!(crowded.open(8, 3).is_some(), "the symbols of a stream that ended are given back, all of them");
+    crowded.rejected("subscriptions", 2);
+}
+
+fn a_stream_of_a_symbol_too_many_for_its_address_is_sent_away() {
+    let crowded = Crowded::start("[limits]\nsubscriptions_per_address = 5");
+    let four = crowded.open(7, 4).unwrap();
+    assert!(crowded.open(7, 2).is_none(), "six");
+    let _one = crowded.open(7, 1).unwrap();
+    let _of_another = crowded.open(8, 5).unwrap();
+    drop(four);
+    crowded.gateway.metric_when("tickfan_subscriptions", "", |subscriptions| subscriptions == 6);
+    assert!(crowded.open(7, 4).is_some());
+    crowded.rejected("address_subscriptions", 1);
+    crowded.rejected("subscriptions", 0);
+}
+
 fn a_connection_too_many_takes_the_place_of_an_idle_one() {
     let rig = Rig::start("[limits]\nconnections = 1");
     let mut first = rig.client();
@@ -331,4 +395,7 @@ fn a_longer_message_of_a_venue_ends_its_connection() {
     rig.connection = rig.venue.grant(&["btcusdt"]);
     rig.trade([1]);
     rig.gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+    let log = rig.gateway.log();
+    let line = log.iter().find(|line| line.contains("reason=oversize")).unwrap();
+    assert!(line.contains("raise `venue_message_bytes` in [limits]"), "{line}");
 }

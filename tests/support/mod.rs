@@ -262,7 +262,7 @@ fn cache(symbols: &[String]) -> Arc<Cache> {
 }
 
 fn permits(limits: &config::Limits) -> Permits {
-    Permits::new(Fitted { streams: limits.streams, connections: limits.connections })
+    Permits::new(Fitted { streams: limits.streams, connections: limits.connections }, limits.subscriptions)
 }
 
 /// An update that sets many fields.

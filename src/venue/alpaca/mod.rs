@@ -23,8 +23,8 @@ mod event;
 mod status;
 
 use super::{
-    AssetClass, Batch, Credentials, CredentialsRule, DecodeError, Failure, Message, Request, Rules, Secret, Setup,
-    Spec, Venue, VenueError,
+    AssetClass, Batch, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request, Rules,
+    Secret, Setup, Spec, Venue, VenueError,
     kit::{
         Names, address,
         raw::{self, Value},
@@ -46,9 +46,12 @@ const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
 /// After a lost connection the venue holds on to the old session, for about 90 seconds, and refuses a second one.
 const OLD_SESSION: Duration = Duration::from_secs(90);
 
-/// An answer to a subscription lists every symbol in up to five channels: 16 bytes each, with room for frames of data.
-const ANSWER_BYTES_PER_SYMBOL: usize = 5 * 16;
-const MESSAGE_BYTES_MIN: usize = 256 << 10;
+/// An answer to a subscription lists every symbol in each channel: five that are asked for, and corrections and
+/// cancels, which come with trades. A name has quotes and a comma.
+const CHANNELS: usize = 7;
+const NAME_BYTES_MORE: usize = 3;
+/// The names of all channels, also of those that are empty.
+const ANSWER_BYTES_MIN: usize = 1 << 10;
 
 /// Alpaca's stock stream.
 pub(super) static SPEC: Spec = Spec {
@@ -60,7 +63,7 @@ pub(super) static SPEC: Spec = Spec {
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
     between_connects: Duration::ZERO,
-    message_bytes: |symbols| MESSAGE_BYTES_MIN + symbols * ANSWER_BYTES_PER_SYMBOL,
+    message_bytes,
     heartbeats: false,
     examples: &["AAPL", "MSFT", "BRK.B"],
     default_symbols: &[],
@@ -72,6 +75,12 @@ pub(super) static SPEC: Spec = Spec {
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
 };
+
+/// The longest answer to a subscription.
+fn message_bytes(symbols: &[ListedSymbol]) -> usize {
+    let names: usize = symbols.iter().map(|symbol| symbol.name_bytes() + NAME_BYTES_MORE).sum();
+    ANSWER_BYTES_MIN + CHANNELS * names
+}
 
 /// The protocol of Alpaca's stock stream.
 #[derive(Debug)]

@@ -36,8 +36,8 @@ const CONNECTIONS_MAX: usize = 64;
 const BETWEEN_CONNECTS: Duration = Duration::from_millis(1_500);
 /// The venue ends a connection after 24 hours; half an hour earlier it is still our choice.
 const LIFETIME: Duration = Duration::from_secs(23 * 3_600 + 1_800);
-/// An answer is short, and so is an event: the limit is there for what should not come.
-const MESSAGE_BYTES: usize = 256 << 10;
+/// An answer is short, and so is an event.
+const MESSAGE_BYTES: usize = 4 << 10;
 
 /// Binance spot.
 pub(super) static SPEC: Spec = Spec {

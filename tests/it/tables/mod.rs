@@ -1,8 +1,10 @@
-//! The parts of documents that follow from a table in the code: the fields of a tick, the metrics and the venues.
+//! The parts of documents that follow from a table in the code: the fields of a tick, the metrics, the venues
+//! and the limits that must agree.
 //!
 //! `TICKFAN_BLESS=1 cargo test --test it tables` writes them.
 
 mod document;
+mod limits;
 mod metrics;
 mod tick_fields;
 mod venues;

@@ -1,0 +1,103 @@
+//! What the machine must have for the limits.
+
+use super::{Found, found};
+use crate::config::{Config, Limits};
+
+/// An open stream: what the process and the kernel hold for it.
+const STREAM_BYTES: u64 = 5 << 10;
+/// A symbol of a stream: its slot, and the symbol's entry for it.
+const SUBSCRIPTION_BYTES: u64 = 72;
+/// A tick in a ring, with its frame.
+const TICK_BYTES: u64 = 600;
+/// What a core takes in: more ticks a second than this never reach a ring.
+const TICKS_PER_SECOND_MAX: u64 = 1_000_000;
+/// Over this many connections the listener's own queue is the limit.
+const BACKLOG: u64 = 4096;
+
+/// What the machine has. `None` where the system does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Descriptors that are left for clients.
+    pub client_descriptors: Option<u64>,
+    /// Bytes of memory: the machine's, or less where a control group limits the process.
+    pub memory: Option<u64>,
+    /// The longest queue of connections that wait to be accepted: `net.core.somaxconn`.
+    pub somaxconn: Option<u64>,
+}
+
+/// What full limits may take, in bytes, by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryAtLimits {
+    /// Open streams, in the process and in the kernel.
+    pub streams: u64,
+    /// The symbols of all streams.
+    pub subscriptions: u64,
+    /// The rings.
+    pub rings: u64,
+}
+
+impl MemoryAtLimits {
+    /// As these settings have it, with as many streams as have descriptors.
+    pub fn of(config: &Config, machine: &Machine) -> Self {
+        let streams = (config.limits.streams as u64).min(machine.client_descriptors.unwrap_or(u64::MAX));
+        let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+        let arriving = TICKS_PER_SECOND_MAX.saturating_mul(config.fanout.ring_age.as_secs().max(1));
+        let ticks = (symbols as u64 * config.fanout.ring as u64).min(arriving);
+        Self {
+            streams: streams * STREAM_BYTES,
+            subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
+            rings: ticks * TICK_BYTES,
+        }
+    }
+
+    /// The sum.
+    pub fn total(&self) -> u64 {
+        self.streams + self.subscriptions + self.rings
+    }
+}
+
+pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
+    let Limits { streams, connections, .. } = config.limits;
+    let left = machine.client_descriptors?;
+    let missing = (streams as u64 + connections as u64).checked_sub(left).filter(|missing| *missing > 0)?;
+    found(
+        format!(
+            "`streams` ({streams}) and `connections` ({connections}) are lowered: the limit of open files leaves {left} descriptors for clients"
+        ),
+        format!(
+            "raise the limit of open files by {missing} (`ulimit -n`, or LimitNOFILE= of the service), or lower `streams`"
+        ),
+    )
+}
+
+pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
+    let memory = machine.memory?;
+    let needed = MemoryAtLimits::of(config, machine);
+    if needed.total() <= memory {
+        return None;
+    }
+    let mega = |bytes: u64| bytes / 1_000_000;
+    found(
+        format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
+        format!(
+            "`streams` take {} MB, `subscriptions` {} MB, the rings of all `symbols` {} MB; lower the largest (for rings, `ring` or `ring_age`), or give the process more memory",
+            mega(needed.streams),
+            mega(needed.subscriptions),
+            mega(needed.rings)
+        ),
+    )
+}
+
+pub(super) fn backlog(config: &Config, machine: &Machine) -> Option<Found> {
+    let queue = machine.somaxconn?;
+    let connections = config.limits.connections as u64;
+    if queue >= connections.min(BACKLOG) {
+        return None;
+    }
+    found(
+        format!("`connections` ({connections}) is above net.core.somaxconn ({queue})"),
+        format!(
+            "in a storm the kernel drops connects over {queue}, and their clients wait a second; raise net.core.somaxconn, or lower `connections`"
+        ),
+    )
+}

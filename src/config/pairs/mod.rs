@@ -1,0 +1,163 @@
+//! Settings that can make each other impossible, in one table: each range is right on its own, and some combinations
+//! are not. A contradiction stops the start. What only this machine makes impossible is a warning, because the file may
+//! be right elsewhere. The table of `docs/running.md` is checked against this one.
+
+mod counts;
+mod lengths;
+mod machine;
+mod times;
+
+pub use machine::{Machine, MemoryAtLimits};
+
+use super::Config;
+
+/// How much a disagreement weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// One of the values can never work: the start is refused.
+    Refused,
+    /// One of the values is never reached, here: the gateway starts and warns.
+    Warned,
+    /// Not wrong, but a person must know it for what stands outside of the file.
+    Told,
+}
+
+/// Settings that must agree.
+#[derive(Debug)]
+pub struct Pair {
+    /// The keys, and what outside of the file they must agree with.
+    pub keys: &'static [&'static str],
+    /// What happens where they do not agree.
+    pub weight: Weight,
+    /// The rule, for the documentation.
+    pub rule: &'static str,
+    check: fn(&Config, &Machine) -> Option<Found>,
+}
+
+/// Two values that do not agree: what is wrong, and what to change.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    what: String,
+    help: String,
+}
+
+/// A pair whose values do not agree.
+#[derive(Debug)]
+pub struct Disagreement {
+    /// The pair.
+    pub pair: &'static Pair,
+    /// The values, with their keys.
+    pub what: String,
+    /// What to change.
+    pub help: String,
+}
+
+/// All pairs, in the order of the documentation.
+pub const PAIRS: &[Pair] = &[
+    Pair { keys: &["admin_listen", "listen"], weight: Weight::Refused, rule: "differ", check: times::listeners },
+    Pair {
+        keys: &["ring_age", "max_lag"],
+        weight: Weight::Refused,
+        rule: "`ring_age` is at least `max_lag`: a stream that is behind reads from the ring",
+        check: times::ring_age,
+    },
+    Pair {
+        keys: &["flush_interval", "max_lag"],
+        weight: Weight::Refused,
+        rule: "`flush_interval` is at most half of `max_lag`",
+        check: times::flush_interval,
+    },
+    Pair {
+        keys: &["ring", "max_lag"],
+        weight: Weight::Warned,
+        rule: "`ring` holds at least 10 ticks for each second of `max_lag`; with fewer, `max_lag` is never reached",
+        check: times::ring,
+    },
+    Pair {
+        keys: &["venue_message_bytes", "symbols"],
+        weight: Weight::Refused,
+        rule: "`venue_message_bytes` is at least the longest message that a venue sends for the feed's symbols",
+        check: lengths::venue_message_bytes,
+    },
+    Pair {
+        keys: &["symbols_per_stream", "head_bytes"],
+        weight: Weight::Refused,
+        rule: "a URL of `symbols_per_stream` symbols fits `head_bytes` less 4 KiB for cookies and other headers",
+        check: lengths::shortest_url,
+    },
+    Pair {
+        keys: &["symbols_per_stream", "head_bytes", "symbols"],
+        weight: Weight::Warned,
+        rule: "so does a URL of as many of the longest configured symbols",
+        check: lengths::longest_url,
+    },
+    Pair {
+        keys: &["subscriptions", "symbols_per_stream"],
+        weight: Weight::Refused,
+        rule: "`subscriptions` has room for one stream of `symbols_per_stream`",
+        check: counts::subscriptions,
+    },
+    Pair {
+        keys: &["subscriptions_per_address", "symbols_per_stream"],
+        weight: Weight::Refused,
+        rule: "so has `subscriptions_per_address`, unless it is 0",
+        check: counts::subscriptions_per_address,
+    },
+    Pair {
+        keys: &["subscriptions", "streams"],
+        weight: Weight::Warned,
+        rule: "`subscriptions` is at least `streams`: each stream has a symbol",
+        check: counts::subscriptions_of_streams,
+    },
+    Pair {
+        keys: &["streams_per_address", "streams"],
+        weight: Weight::Warned,
+        rule: "`streams_per_address` is at most `streams`",
+        check: counts::streams_per_address,
+    },
+    Pair {
+        keys: &["subscriptions_per_address", "subscriptions"],
+        weight: Weight::Warned,
+        rule: "`subscriptions_per_address` is at most `subscriptions`",
+        check: counts::subscriptions_per_address_of_all,
+    },
+    Pair {
+        keys: &["streams", "connections", "ulimit -n"],
+        weight: Weight::Warned,
+        rule: "each stream and each connection has a descriptor; where too few are left, both limits are lowered",
+        check: machine::descriptors,
+    },
+    Pair {
+        keys: &["streams", "subscriptions", "ring", "ring_age", "symbols", "memory"],
+        weight: Weight::Warned,
+        rule: "what full limits take fits the memory of the machine, or of its control group",
+        check: machine::memory,
+    },
+    Pair {
+        keys: &["connections", "net.core.somaxconn"],
+        weight: Weight::Warned,
+        rule: "the kernel queues as many connects as `connections`, up to 4096",
+        check: machine::backlog,
+    },
+    Pair {
+        keys: &["drain_delay", "drain", "TimeoutStopSec="],
+        weight: Weight::Told,
+        rule: "`drain_delay`, `drain` and 3 s more pass before a supervisor kills the process; it usually waits 30 s",
+        check: times::drain,
+    },
+];
+
+/// All pairs whose values do not agree, in the order of the table.
+pub fn check_together(config: &Config, machine: &Machine) -> Vec<Disagreement> {
+    let check = |pair: &'static Pair| {
+        (pair.check)(config, machine).map(|Found { what, help }| Disagreement { pair, what, help })
+    };
+    PAIRS.iter().filter_map(check).collect()
+}
+
+fn found(what: String, help: impl Into<String>) -> Option<Found> {
+    Some(Found { what, help: help.into() })
+}
+
+#[cfg(test)]
+mod tests;

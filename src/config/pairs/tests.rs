@@ -1,0 +1,148 @@
+use super::*;
+use crate::{
+    config::{Feed, KEYS, feed_keys},
+    venue,
+};
+
+/// A machine that has enough of everything.
+const LARGE: Machine = Machine { client_descriptors: Some(1 << 30), memory: Some(1 << 50), somaxconn: Some(65_536) };
+
+fn feed(venue: &str, symbols: usize, length: usize) -> Feed {
+    let names =
+        (0..symbols).map(|number| format!("{number:A>length$}").parse::<crate::market::Symbol>().unwrap().into());
+    Feed::new(venue::find(venue).unwrap(), names.collect())
+}
+
+/// The keys of what does not agree, and the message.
+fn found(set: impl FnOnce(&mut Config, &mut Machine)) -> Vec<(&'static [&'static str], String)> {
+    let mut config = Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() };
+    let mut machine = LARGE;
+    set(&mut config, &mut machine);
+    let found = check_together(&config, &machine).into_iter();
+    found.map(|found| (found.pair.keys, format!("{}\n{}", found.what, found.help))).collect()
+}
+
+/// Values that just agree, and values that just do not, for the pair of these keys.
+fn check(keys: &[&str], agrees: impl FnOnce(&mut Config, &mut Machine), fails: impl FnOnce(&mut Config, &mut Machine)) {
+    assert_eq!(found(agrees), [], "{keys:?}");
+    let [(found_keys, message)] = &found(fails)[..] else { panic!("{keys:?} do agree, or others do not") };
+    assert_eq!(*found_keys, keys);
+    for key in keys {
+        let name = key.trim_end_matches('=');
+        assert!(message.contains(&format!("`{name}`")) || message.contains(name), "{key} is not in {message}");
+    }
+}
+
+#[test]
+fn defaults_agree_on_a_machine_that_is_large_enough() {
+    assert_eq!(found(|_, _| {}), []);
+    assert_eq!(found(|_, machine| *machine = Machine::default()), [], "what is not known disagrees with nothing");
+    assert_eq!(found(|config, _| config.feeds = vec![feed("alpaca", 20_000, 5)]), []);
+}
+
+#[test]
+fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
+    check(
+        &["ring", "max_lag"],
+        |config, _| {
+            (config.fanout.ring, config.fanout.max_lag) = (100, super::super::units::parse_duration("10s").unwrap())
+        },
+        |config, _| {
+            (config.fanout.ring, config.fanout.max_lag) = (99, super::super::units::parse_duration("10s").unwrap())
+        },
+    );
+    let answer = |symbols: usize| (1 << 10) + 7 * symbols * 8;
+    for symbols in [1, 6_000, 20_000] {
+        let limit = |bytes: usize| {
+            move |config: &mut Config, _: &mut Machine| {
+                config.feeds.push(feed("alpaca", symbols, 5));
+                config.limits.venue_message_bytes = Some(bytes);
+            }
+        };
+        let bound = answer(symbols).max(4 << 10);
+        check(&["venue_message_bytes", "symbols"], limit(bound), limit(answer(symbols) - 1));
+    }
+    for (symbols, length) in [(500, 22), (2_400, 4), (1_500, 8)] {
+        let fits = (12 * 1024 - 128) / (length + 1);
+        let list = |count: usize| {
+            move |config: &mut Config, _: &mut Machine| {
+                config.feeds = vec![feed("sim", symbols + 100, length)];
+                config.limits.symbols_per_stream = count;
+            }
+        };
+        check(&["symbols_per_stream", "head_bytes"], list(fits.min(symbols)), list(fits + 1));
+    }
+    let with_long_names = |count: usize| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds = vec![feed("sim", 900, 4), feed("binance", 500, 31)];
+            config.limits.symbols_per_stream = count;
+        }
+    };
+    check(&["symbols_per_stream", "head_bytes", "symbols"], with_long_names(380), with_long_names(381));
+    check(
+        &["subscriptions", "symbols_per_stream"],
+        |config, _| (config.limits.subscriptions, config.limits.streams) = (30, 30),
+        |config, _| (config.limits.subscriptions, config.limits.streams) = (29, 29),
+    );
+    check(
+        &["subscriptions_per_address", "symbols_per_stream"],
+        |config, _| config.limits.subscriptions_per_address = 30,
+        |config, _| config.limits.subscriptions_per_address = 29,
+    );
+    check(
+        &["subscriptions", "streams"],
+        |config, _| config.limits.subscriptions = 100_000,
+        |config, _| config.limits.subscriptions = 99_999,
+    );
+    check(
+        &["streams_per_address", "streams"],
+        |config, _| config.limits.streams_per_address = 100_000,
+        |config, _| config.limits.streams_per_address = 100_001,
+    );
+    check(
+        &["subscriptions_per_address", "subscriptions"],
+        |config, _| config.limits.subscriptions_per_address = 5_000_000,
+        |config, _| config.limits.subscriptions_per_address = 5_000_001,
+    );
+    check(
+        &["streams", "connections", "ulimit -n"],
+        |_, machine| machine.client_descriptors = Some(104_096),
+        |_, machine| machine.client_descriptors = Some(104_095),
+    );
+    let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
+    check(
+        &["streams", "subscriptions", "ring", "ring_age", "symbols", "memory"],
+        |_, machine| machine.memory = Some(full),
+        |_, machine| machine.memory = Some(full - 1),
+    );
+    check(
+        &["connections", "net.core.somaxconn"],
+        |_, machine| machine.somaxconn = Some(4_096),
+        |_, machine| machine.somaxconn = Some(4_095),
+    );
+    let drain = |seconds| {
+        move |config: &mut Config, _: &mut Machine| config.server.drain = std::time::Duration::from_secs(seconds)
+    };
+    check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
+}
+
+#[test]
+fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
+    let mut config = Config { feeds: vec![feed("sim", 20_000, 5)], ..Config::default() };
+    let of = |config: &Config, left| MemoryAtLimits::of(config, &Machine { client_descriptors: left, ..LARGE });
+    assert_eq!(of(&config, Some(1_000)).streams, 1_000 * (5 << 10));
+    assert_eq!(of(&config, None).streams, 100_000 * (5 << 10));
+    assert_eq!(of(&config, None).rings, 10_000_000 * 600, "10 s of a million ticks a second");
+    config.feeds = vec![feed("sim", 10, 5)];
+    assert_eq!(of(&config, None).rings, 10 * 1024 * 600);
+}
+
+#[test]
+fn the_keys_of_a_pair_are_keys_of_the_configuration_or_of_the_system() {
+    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec="];
+    let of_feeds = feed_keys();
+    for key in PAIRS.iter().flat_map(|pair| pair.keys) {
+        let is_key = KEYS.iter().any(|known| known.name == *key) || of_feeds.iter().any(|known| known.name == *key);
+        assert!(is_key || of_system.contains(key), "{key}");
+    }
+}
