@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{self, Live},
-    server::{Answer, Parameter, Request, RequestError, Response, Router, Routes, json},
+    server::{Answer, Elsewhere, Parameter, Request, RequestError, Response, Router, Routes, html, json},
     telemetry::{Metrics, labels::labels},
 };
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use std::{convert::Infallible, sync::Arc};
 labels! {
     /// What an operator's request is counted as.
     pub(super) enum Route {
+        /// The list of the pages.
+        Index = "index",
         /// Whether the process answers at all.
         Live = "livez",
         /// Whether clients should be sent here.
@@ -44,9 +46,26 @@ pub(super) struct Context {
 /// A listener without streams.
 type OperatorAnswer = Answer<Infallible>;
 
+const ELSEWHERE: Elsewhere = Elsewhere {
+    prefixes: &["/v1", "/openapi.json"],
+    place: "Clients' routes are on another listener: see `listen` under [server].",
+};
+
+/// What the index page says of each page.
+const PAGES: &[(&str, &str)] = &[
+    ("/livez", "the process lives"),
+    ("/readyz", "clients may be sent here"),
+    ("/metrics", "for Prometheus"),
+    ("/debug/feeds", "how feeds do"),
+    ("/debug/streams", "the slowest streams"),
+    ("/debug/symbols", "what is hot or stale"),
+    ("/debug/config", "the configuration in force"),
+];
+
 /// The operators' routes.
 pub(super) fn routes(context: Context) -> Routes<Infallible> {
-    Router::new(context, "/livez, /readyz, /metrics, /debug/streams, /debug/symbols and /debug/feeds; POST to /reload")
+    Router::new(context, ELSEWHERE)
+        .get(Route::Index, "/", index)
         .get(Route::Live, "/livez", live)
         .get(Route::Ready, "/readyz", ready)
         .get(Route::Metrics, "/metrics", metrics)
@@ -56,6 +75,18 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
+}
+
+fn index(_: &Context, _: Request) -> OperatorAnswer {
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>tickfan</title>\n<h1>tickfan {}</h1>\n<ul>\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for (path, about) in PAGES {
+        page.push_str(&format!("<li><a href=\"{path}\">{path}</a> {about}\n"));
+    }
+    page.push_str("</ul>\n<p><code>tickfan top</code> shows the same in a terminal.\n</html>\n");
+    Answer::Whole(html(page))
 }
 
 fn live(_: &Context, _: Request) -> OperatorAnswer {

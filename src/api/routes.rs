@@ -14,7 +14,7 @@ use crate::{
     cache::Cache,
     config::Live,
     market::Now,
-    server::{Answer, Parameter, Request, Router, Routes, json},
+    server::{Answer, Elsewhere, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
 use std::sync::Arc;
@@ -41,9 +41,15 @@ pub(super) struct Context {
     pub(super) live: Live,
 }
 
+/// A constant: it says nothing of this gateway's addresses.
+const ELSEWHERE: Elsewhere = Elsewhere {
+    prefixes: &["/metrics", "/livez", "/readyz", "/debug", "/reload"],
+    place: "Operators' pages are on another listener: see `admin_listen` under [server].",
+};
+
 /// The clients' routes.
 pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
-    Router::new(context, "/v1/stream, /v1/quotes and /v1/symbols")
+    Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
         .get(Route::Quotes, "/v1/quotes", quotes_of_list)

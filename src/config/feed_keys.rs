@@ -14,7 +14,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 13] = [
+const COMMON: [&str; 14] = [
     "name",
     "venue",
     "url",
@@ -26,6 +26,7 @@ const COMMON: [&str; 13] = [
     "closed_days",
     "mute_after",
     "part_mute_after",
+    "event",
     "proxy",
     "ca_file",
 ];
@@ -86,6 +87,7 @@ fn example(name: &str) -> String {
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
         "part_mute_after" => "\"1m\"".to_owned(),
+        "event" => "[{ at = \"10s\", do = \"halt\", symbol = \"AAPL\", lasts = \"5s\" }]".to_owned(),
         "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
         "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),
         _ => "\"30s\"".to_owned(),
@@ -94,6 +96,10 @@ fn example(name: &str) -> String {
 
 fn about(name: &str) -> String {
     let text = match name {
+        "event" => {
+            "What a simulated venue is to do: events with at, do and, as they need them, symbol, lasts and every. At most \
+             100; times from 100ms to 1day. Only for simulated venues, without a url."
+        }
         "name" => "A label of metrics and logs: a-z, 0-9 and '-', at most 32 characters. Default: the venue's name.",
         "venue" => return venues(),
         "url" => "Overrides the venue's own address.",

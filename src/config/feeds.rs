@@ -4,13 +4,13 @@ use super::{
     Feed,
     access::{self, Variables},
     error::{Wrong, Wrongs, shown},
-    feed_keys,
+    events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, outbound, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Spec, VENUES, VenueError, VenueOption};
+use crate::venue::{self, Options, Script, Spec, VENUES, VenueError, VenueOption};
 use std::{collections::HashMap, ops::Range};
 use symbols::Known;
 use toml::{
@@ -114,6 +114,10 @@ fn read_feed(
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
     }
+    let script = match (fields.get("event"), &symbols) {
+        (Some(value), Some(symbols)) => events::read(value, venue, fields.contains_key("url"), symbols, &mut wrongs),
+        _ => Script::default(),
+    };
     let outbound = wrongs.take(outbound::read(fields));
     let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
     let feed = || {
@@ -125,6 +129,7 @@ fn read_feed(
             symbols: symbols?,
             connections_max: connections_max?,
             options: options?,
+            script,
             schedule: schedule?,
             mute_after: mute_after?,
             part_mute_after: part_mute_after?,

@@ -4,6 +4,7 @@ mod access;
 mod ca_file;
 mod effective;
 mod error;
+mod events;
 mod feed_keys;
 mod feed_limits;
 mod feeds;
@@ -26,6 +27,7 @@ mod variables;
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use effective::{KeyInForce, keys_in_force, without_secrets};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
+pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
@@ -43,7 +45,7 @@ pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable
 use crate::{
     market::Schedule,
     telemetry::LogFilter,
-    venue::{Credentials, ListedSymbol, Options, Spec},
+    venue::{Credentials, ListedSymbol, Options, Script, Spec},
 };
 use http::HeaderName;
 use ipnet::IpNet;
@@ -102,6 +104,8 @@ pub struct Feed {
     pub connections_max: usize,
     /// The settings that only this venue has.
     pub options: Options,
+    /// What a simulated venue is to do, and when.
+    pub script: Script,
     /// When it trades.
     pub schedule: Schedule,
     /// The longest silence within its hours, instead of the default for its venue and its list.
@@ -126,6 +130,7 @@ impl Feed {
             symbols,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
+            script: Script::default(),
             schedule: Schedule::new((venue.hours)(None), Vec::new()),
             mute_after: None,
             proxy: None,

@@ -142,7 +142,7 @@ impl Feed {
     ) -> io::Result<()> {
         let spec = self.config.venue;
         let server = match (spec.local_server, &self.config.url) {
-            (Some(start), None) => Some(start(&self.config.options)?),
+            (Some(start), None) => Some(start(&self.config.options, self.config.script.clone())?),
             _ => None,
         };
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());

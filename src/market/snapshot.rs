@@ -142,6 +142,12 @@ impl Snapshot {
             changed.mark_correction();
         }
         self.status.renew(admission.admitted);
+        // After the renewal: what the venue says at the opening must not renew the prices of the day before.
+        if let Some(closed) =
+            update.status.filter(|_| admission.admitted.contains(Part::Status)).and_then(|status| status.closed)
+        {
+            self.status.set_closed(closed, now.unix);
+        }
         self.status.mark_stale(admission.restarting, (now.unix, Reason::Restart));
         if self.status.differs_for_clients(&status_before) {
             changed.insert(Part::Status);
@@ -172,15 +178,7 @@ impl Snapshot {
     /// Marks the end of the feed's hours, or their start where `closed` is false: from then on all known parts are
     /// stale until their own next update. Returns what changed.
     pub fn set_closed(&mut self, closed: bool, now: Now) -> Parts {
-        self.change_status(|status| {
-            if closed {
-                return status.close((now.unix, Reason::OutsideHours));
-            }
-            if status.is_closed() {
-                status.begin_outage((now.unix, Reason::Opening));
-            }
-            status.open();
-        })
+        self.change_status(|status| status.set_closed(closed, now.unix))
     }
 
     /// Records that the venue refuses the symbol, or, with `None`, grants it. Returns what changed.

@@ -64,7 +64,10 @@ fn correction(id: u64, now: Option<(i64, TradingSession)>) -> Update {
 
 fn status(halted: Field<Halt>, time: Option<UnixMicros>) -> Update {
     let sequence = Sequence { time, ..Sequence::default() };
-    Update { status: Some(StatusUpdate { sequence, halted, resume_is_reported: false }), ..Update::default() }
+    Update {
+        status: Some(StatusUpdate { sequence, closed: None, halted, resume_is_reported: false }),
+        ..Update::default()
+    }
 }
 
 /// The last prices in and outside the regular session.

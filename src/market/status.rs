@@ -139,6 +139,17 @@ impl Status {
         }
     }
 
+    /// The hours end, or, where `closed` is false, begin: from then on all known parts are stale.
+    pub(super) fn set_closed(&mut self, closed: bool, now: UnixMicros) {
+        if closed {
+            return self.close((now, Reason::OutsideHours));
+        }
+        if self.is_closed() {
+            self.begin_outage((now, Reason::Opening));
+        }
+        self.open();
+    }
+
     /// The feed's hours begin again. A halt from before they ended does not outlast that: it is the next trading day.
     pub(super) fn open(&mut self) {
         let Some((closed, _)) = self.closed.take() else { return };

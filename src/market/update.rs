@@ -134,6 +134,8 @@ pub struct Corrected {
 pub struct StatusUpdate {
     /// Its place among the symbol's statuses.
     pub sequence: Sequence,
+    /// Whether the venue itself says that the symbol's session is over, or has begun.
+    pub closed: Option<bool>,
     /// Set: trading is halted, and why. Cleared: trading has resumed.
     pub halted: Field<Halt>,
     /// Whether the venue reports that trading has resumed. Else the next trade ends a halt.

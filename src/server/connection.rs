@@ -135,7 +135,7 @@ mod tests {
             handler::Audience,
             places::Places,
             response::{Response, json},
-            router::Router,
+            router::{Elsewhere, Router},
         },
         telemetry::ClientName,
         telemetry::labels::labels,
@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_not_a_socket_gets_whole_answers_and_becomes_a_stream() {
         let (opened_tx, mut opened_rx) = mpsc::unbounded_channel();
-        let routes = Router::new((), "elsewhere")
+        let routes = Router::new((), Elsewhere { prefixes: &[], place: "" })
             .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
             .get(Route::Stream, "/stream", |(), _| Answer::Stream(7))
             .build();

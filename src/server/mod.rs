@@ -39,6 +39,6 @@ pub(crate) use listener::HttpServer;
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;
-pub(crate) use response::{Response, json};
-pub(crate) use router::{Router, Routes};
+pub(crate) use response::{Response, html, json};
+pub(crate) use router::{Elsewhere, Router, Routes};
 pub(crate) use streams::{NoStreams, OpenStreams, Streams};

@@ -21,14 +21,21 @@ pub(crate) enum RequestError {
     BadHost,
     #[error("This gateway does not answer to the name {host}. The operator adds names to `hosts` under [server].")]
     UnknownHost { host: Quoted },
-    #[error("There is nothing at this path. See {see}.")]
-    NotFound { see: &'static str },
+    #[error("There is nothing at this path.{} The routes are {routes}.", hint(*meant, *elsewhere))]
+    NotFound { routes: String, meant: Option<&'static str>, elsewhere: Option<&'static str> },
     #[error("Use GET: nothing here can be written to.")]
     MethodNotAllowed,
     #[error("Use POST, without a body.")]
     PostOnly,
     #[error("Shorten path and query to {limit} bytes; split a list of symbols over several requests.")]
     UriTooLong { limit: usize },
+}
+
+/// What a person may have meant.
+fn hint(meant: Option<&str>, elsewhere: Option<&str>) -> String {
+    let meant = meant.map(|path| format!(" Did you mean {path}?"));
+    let elsewhere = elsewhere.map(|place| format!(" {place}"));
+    elsewhere.or(meant).unwrap_or_default()
 }
 
 impl From<RequestError> for Problem {

@@ -10,6 +10,15 @@ pub(crate) type Response = http::Response<Full<Bytes>>;
 /// The methods that every route answers.
 pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
+/// A whole answer of HTML that loads nothing.
+pub(crate) fn html(body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    response
+}
+
 /// A whole answer of JSON.
 pub(crate) fn json(body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Full::new(body.into()));

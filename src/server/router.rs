@@ -6,9 +6,9 @@ use super::{
     request_error::RequestError,
     requests::Unrouted,
 };
-use crate::telemetry::labels::Label;
+use crate::{suggest::nearest, telemetry::labels::Label};
 use bytes::Bytes;
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -26,13 +26,27 @@ use warp::{
 pub(crate) struct Router<R, C, S> {
     context: Arc<C>,
     routes: Vec<BoxedFilter<(Routed<S>,)>>,
-    /// The paths that are worth a look, for a client that asked for one that does not exist.
-    see: &'static str,
+    /// The patterns, for a client that asked for a path that does not exist.
+    patterns: Vec<&'static str>,
+    elsewhere: Elsewhere,
     label: PhantomData<fn(R)>,
 }
 
 /// A listener's routes, ready to answer.
-pub(crate) struct Routes<S>(BoxedFilter<(Routed<S>,)>);
+pub(crate) struct Routes<S> {
+    routes: BoxedFilter<(Routed<S>,)>,
+    patterns: Vec<&'static str>,
+    elsewhere: Elsewhere,
+}
+
+/// The paths of the other listener: a person who mixes the two up is told so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elsewhere {
+    /// What those paths begin with.
+    pub(crate) prefixes: &'static [&'static str],
+    /// Where they are.
+    pub(crate) place: &'static str,
+}
 
 /// A route's answer, with the route's label.
 pub(super) struct Routed<S> {
@@ -46,36 +60,39 @@ where
     C: Send + Sync + 'static,
     S: Send + Sync + 'static,
 {
-    /// No routes yet. `see` names the paths that are worth a look.
-    pub(crate) fn new(context: C, see: &'static str) -> Self {
-        Self { context: Arc::new(context), routes: Vec::new(), see, label: PhantomData }
+    /// No routes yet.
+    pub(crate) fn new(context: C, elsewhere: Elsewhere) -> Self {
+        Self { context: Arc::new(context), routes: Vec::new(), patterns: Vec::new(), elsewhere, label: PhantomData }
     }
 
     /// Answers GET on a pattern such as `/v1/stream` or `/v1/stream/{symbol}`. The function must not block.
-    pub(crate) fn get(self, route: R, pattern: &'static str, answer: fn(&C, Request) -> Answer<S>) -> Self {
+    pub(crate) fn get(mut self, route: R, pattern: &'static str, answer: fn(&C, Request) -> Answer<S>) -> Self {
         let context = self.context.clone();
+        self.patterns.push(pattern);
         self.add(route, requests_of(pattern).map(move |request| answer(&context, request)))
     }
 
     /// As [`Router::get`], where the answer takes time.
     pub(crate) fn get_async<F: Future<Output = Answer<S>> + Send + 'static>(
-        self,
+        mut self,
         route: R,
         pattern: &'static str,
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
         let context = self.context.clone();
+        self.patterns.push(pattern);
         self.add(route, requests_of(pattern).then(move |request| answer(context.clone(), request)))
     }
 
     /// Answers POST on a pattern, where the answer takes time. Any other method is told to use POST.
     pub(crate) fn post_async<F: Future<Output = Answer<S>> + Send + 'static>(
-        self,
+        mut self,
         route: R,
         pattern: &'static str,
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
         let context = self.context.clone();
+        self.patterns.push(pattern);
         let requests = path(pattern).and(warp::method()).and(request());
         self.add(
             route,
@@ -124,18 +141,39 @@ where
         // From the last to the first, so that the first is the least deeply nested.
         let routes = self.routes.into_iter().rev().reduce(|later, earlier| earlier.or(later).unify().boxed());
         let routes = routes.expect("a listener has routes");
-        let see = self.see;
-        Routes(routes.recover(move |rejection| ready(Ok::<_, Infallible>(unrouted(&rejection, see)))).unify().boxed())
+        let routes = routes.recover(|rejection| ready(Ok::<_, Infallible>(unrouted(&rejection)))).unify().boxed();
+        Routes { routes, patterns: self.patterns, elsewhere: self.elsewhere }
     }
 }
 
 impl<S: Send + Sync + 'static> Routes<S> {
     /// Answers a request without a body.
     pub(super) async fn answer(&self, head: Parts) -> Routed<S> {
-        let service = TowerToHyperService::new(warp::service(self.0.clone()));
+        let uri = head.uri.clone();
+        let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
         let routed = carrier.into_parts().0.extensions.remove::<Arc<Routed<S>>>();
-        routed.and_then(Arc::into_inner).expect("every filter ends in a `Routed`, which is held once")
+        let routed = routed.and_then(Arc::into_inner).expect("every filter ends in a `Routed`, which is held once");
+        match routed.answer {
+            // A filter that rejects a request does not know its path.
+            Answer::Problem(problem)
+                if routed.route == Unrouted::Other.label() && problem.status == StatusCode::NOT_FOUND =>
+            {
+                Routed { answer: Answer::Problem(self.not_found(uri.path()).into()), ..routed }
+            }
+            answer => Routed { answer, ..routed },
+        }
+    }
+
+    fn not_found(&self, path: &str) -> RequestError {
+        let path = decoded(path);
+        let is_elsewhere = self.elsewhere.prefixes.iter().any(|prefix| path.starts_with(prefix));
+        let whole = self.patterns.iter().copied().filter(|pattern| !pattern.contains('{'));
+        RequestError::NotFound {
+            routes: self.patterns.join(", "),
+            meant: nearest(path.trim_end_matches('/'), whole.filter(|pattern| *pattern != "/")),
+            elsewhere: is_elsewhere.then_some(self.elsewhere.place),
+        }
     }
 }
 
@@ -181,10 +219,10 @@ fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
 }
 
 /// The answer to a request that no route takes.
-fn unrouted<S>(rejection: &Rejection, see: &'static str) -> Routed<S> {
+fn unrouted<S>(rejection: &Rejection) -> Routed<S> {
     let error = match rejection.find::<MethodNotAllowed>() {
         Some(_) => RequestError::MethodNotAllowed,
-        None => RequestError::NotFound { see },
+        None => RequestError::NotFound { routes: String::new(), meant: None, elsewhere: None },
     };
     Routed { route: Unrouted::Other.label(), answer: Answer::Problem(error.into()) }
 }
@@ -193,7 +231,7 @@ fn unrouted<S>(rejection: &Rejection, see: &'static str) -> Routed<S> {
 mod tests {
     use super::*;
     use crate::telemetry::labels::labels;
-    use http::{Method, Request as HttpRequest, StatusCode};
+    use http::{Method, Request as HttpRequest};
 
     labels! {
         /// The routes of these tests.
@@ -220,13 +258,17 @@ mod tests {
         Answer::Stream(path.to_string())
     }
 
-    async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
-        let routes = Router::new("context".to_owned(), "elsewhere")
+    fn routes() -> Routes<String> {
+        Router::new("context".to_owned(), Elsewhere { prefixes: &["/other"], place: "It is elsewhere." })
             .get(Route::Listed, "/v1/things", echo)
             .get_async(Route::One, "/v1/things/{thing}", echo_later)
             .post_async(Route::One, "/write/{thing}", echo_later)
             .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
-            .build();
+            .build()
+    }
+
+    async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
+        let routes = routes();
         let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
         let routed = routes.answer(head).await;
         match routed.answer {
@@ -277,6 +319,29 @@ mod tests {
             (Method::PUT, "/file.js", wrong_method),
         ] {
             assert_eq!(ask(method.clone(), target).await, ("other", Err(status)), "{method} {target}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_that_does_not_exist_is_told_the_listeners_routes_and_the_nearest_one() {
+        let routes = routes();
+        for (target, meant, is_elsewhere) in [
+            ("/v1/thing", Some("/v1/things"), false),
+            ("/v1/thinsg/?a=1", Some("/v1/things"), false),
+            ("/V1/THINGS", Some("/v1/things"), false),
+            ("/v1/thing%73/", Some("/v1/things"), false),
+            ("/other/page", None, true),
+            ("/", None, false),
+            ("/completely/different", None, false),
+        ] {
+            let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
+            let Answer::Problem(problem) = routes.answer(head).await.answer else { continue };
+            let detail = problem.detail;
+            assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
+            let suggestion = meant.map(|path| format!("Did you mean {path}?"));
+            assert_eq!(detail.contains("Did you mean"), meant.is_some(), "{target}: {detail}");
+            assert!(suggestion.is_none_or(|text| detail.contains(&text)), "{target}: {detail}");
+            assert_eq!(detail.contains("It is elsewhere."), is_elsewhere, "{target}: {detail}");
         }
     }
 }

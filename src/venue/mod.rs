@@ -8,6 +8,7 @@ mod credentials;
 mod decode_error;
 mod error;
 mod protocol;
+mod script;
 mod spec;
 mod kit;
 
@@ -19,6 +20,7 @@ pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
 pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Silence, Venue};
+pub use script::{Act, Script, ScriptedEvent};
 pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds

@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, CredentialsRule, Venue, VenueError};
+use super::{Credentials, CredentialsRule, Script, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
@@ -47,8 +47,8 @@ pub struct Spec {
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
-    /// Starts a server of this venue inside the process, for feeds without an address.
-    pub local_server: Option<fn(&Options) -> io::Result<LocalServer>>,
+    /// Starts a server of this venue inside the process, for feeds without an address. It plays the script.
+    pub local_server: Option<fn(&Options, Script) -> io::Result<LocalServer>>,
 }
 
 /// Room over the longest message that a venue is known to send: a burst may put many events into one.

@@ -1,6 +1,9 @@
 //! What operators get over HTTP, over real sockets.
 
-use crate::support::{Admin, Client, Gateway, Setup};
+use crate::support::{
+    Admin, Client, Gateway, Setup,
+    running::{Running, config},
+};
 use std::{
     sync::{
         Arc,
@@ -92,4 +95,41 @@ fn no_page_of_another_origin_reads_them() {
     let admin = Admin::start(health(FeedState::Live, &Arc::default()));
     let answer = Client::connect(admin.address).request("GET", "/metrics", "origin: https://app.example\r\n");
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+}
+
+#[test]
+fn the_operators_root_is_an_index_whose_links_all_lead_to_a_page() {
+    let gateway = Running::start(&config(Vec::new()));
+    let page = Client::connect(gateway.admin).get("/");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains(concat!("tickfan ", env!("CARGO_PKG_VERSION"))), "{}", page.body);
+    let links: Vec<&str> = page.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.len() >= 6, "{links:?}");
+    for link in links {
+        let answer = Client::connect(gateway.admin).get(link);
+        assert!(answer.status == 200 || link == "/readyz", "{link}: {}", answer.body);
+    }
+    gateway.stop().unwrap();
+}
+
+#[test]
+fn a_typo_is_answered_with_the_routes_of_its_own_listener() {
+    let gateway = Running::start(&config(Vec::new()));
+    for (address, target, says, hides) in [
+        (gateway.admin, "/metric", "Did you mean /metrics?", "/v1/"),
+        (gateway.admin, "/debug/stream", "Did you mean /debug/streams?", "/v1/"),
+        (gateway.admin, "/readz?x=1", "Did you mean /readyz?", "/v1/"),
+        (gateway.admin, "/nothing", "/debug/feeds", "Did you mean"),
+        (gateway.admin, "/v1/quotes/AAPL", "`listen` under [server]", "/v1/"),
+        (gateway.address, "/v1/symbol", "Did you mean /v1/symbols?", "/debug"),
+        (gateway.address, "/metrics", "`admin_listen` under [server]", "127.0.0.1"),
+        (gateway.address, "/debug/streams", "`admin_listen` under [server]", "/livez"),
+        (gateway.address, "/%2e%2e/etc/passwd", "/v1/quotes", "passwd"),
+    ] {
+        let answer = Client::connect(address).get(target);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")));
+        assert!(detail.contains(says) && !detail.contains(hides), "{target}: {detail}");
+    }
+    gateway.stop().unwrap();
 }

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, Config, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides, SYMBOLS_MAX,
-    Setting, feed_keys, load, print_defaults, show_bytes, show_duration, variable_name,
+    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS, Overrides,
+    SYMBOLS_MAX, Setting, feed_keys, load, print_defaults, show_bytes, show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
 use tickfan::venue::Options;
@@ -339,6 +339,10 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
+        "event" => {
+            let event = "{ at = \"1s\", do = \"gap\" },";
+            (with(&|count| format!("event = [{}]", event.repeat(count)), EVENTS_MAX), "at most 100 events")
+        }
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
     };
@@ -548,7 +552,10 @@ fn the_printed_configuration_is_the_defaults() {
 #[test]
 fn the_printed_example_of_a_feed_is_one() {
     let used = |line: &str| match line.strip_prefix('#') {
-        Some(code) if !code.starts_with([' ', '#']) && !code.starts_with("rate") && !code.starts_with("ca_file") => {
+        Some(code)
+            if !code.starts_with([' ', '#'])
+                && !["rate", "event", "ca_file"].iter().any(|key| code.starts_with(key)) =>
+        {
             code.to_owned() + "\n"
         }
         _ => String::new(),
@@ -562,7 +569,7 @@ fn the_printed_example_of_a_feed_is_one() {
     assert!(
         feed_keys()
             .iter()
-            .all(|key| matches!(key.name, "rate" | "ca_file") || text.contains(&format!("{} = ", key.name))),
+            .all(|key| matches!(key.name, "rate" | "event" | "ca_file") || text.contains(&format!("{} = ", key.name))),
         "{text}"
     );
 }

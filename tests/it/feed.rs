@@ -896,7 +896,7 @@ async fn the_built_in_simulator_fills_every_field() {
 async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no_request() {
     let spec = venue::find("sim").unwrap();
     let start = spec.local_server.unwrap();
-    let server = start(&Options::default()).unwrap();
+    let server = start(&Options::default(), venue::Script::default()).unwrap();
     let task = tokio::spawn(server.serve);
     let mut held = Vec::new();
     for _ in 0..spec.connections_max {

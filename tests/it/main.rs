@@ -22,6 +22,7 @@ mod parameters;
 mod request_shapes;
 mod restarts;
 mod resume;
+mod simulator;
 mod tables;
 mod venue_config;
 mod venue_symbols;

@@ -158,7 +158,12 @@ impl<'a> Event<'a> {
         let code = self.sc.text().unwrap_or_default();
         let reason = self.rc.text().unwrap_or_default();
         let sequence = Sequence { time: self.t.rfc3339(&mut batch.errors), ..Sequence::default() };
-        StatusUpdate { sequence, halted: status::halted(&code, &reason, self.tape()), resume_is_reported: true }
+        StatusUpdate {
+            sequence,
+            closed: None,
+            halted: status::halted(&code, &reason, self.tape()),
+            resume_is_reported: true,
+        }
     }
 
     fn correction(&self, batch: &mut Batch) -> Option<Correction> {

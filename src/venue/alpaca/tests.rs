@@ -116,7 +116,7 @@ fn a_daily_bar_fills_the_days_figures() {
 #[test]
 fn a_status_halts_and_resumes() {
     let sequence = Sequence { time: time(1_614_021_300_000_000), ..Sequence::default() };
-    let status = |halted| Some(StatusUpdate { sequence, halted, resume_is_reported: true });
+    let status = |halted| Some(StatusUpdate { sequence, closed: None, halted, resume_is_reported: true });
     let halted = status(Field::Set(Halt::Regulatory));
     assert_eq!(read(STATUS), data(Update { symbol: FeedSymbol(0), status: halted, ..Update::default() }));
     let resumed = STATUS.replace(r#""sc":"H""#, r#""sc":"T""#);

@@ -1,7 +1,10 @@
 //! Frames to updates.
 
 use crate::{
-    market::{FeedSymbol, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, Update},
+    market::{
+        FeedSymbol, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
+        Update,
+    },
     venue::{
         Batch, DecodeError,
         kit::{
@@ -97,6 +100,12 @@ struct Frame<V> {
     volume: V,
     #[serde(default)]
     prev_close: V,
+    /// `halted`, `resumed`.
+    #[serde(default)]
+    trading: V,
+    /// `closed`, `open`.
+    #[serde(default)]
+    session: V,
 }
 
 impl<'a, V: Value<'a>> Frame<V> {
@@ -105,7 +114,7 @@ impl<'a, V: Value<'a>> Frame<V> {
             return self.operation(&operation, names, batch);
         }
         let kind = self.kind.text().ok_or(DecodeError::Shape)?;
-        if !matches!(kind.as_ref(), "trade" | "quote" | "stats") {
+        if !matches!(kind.as_ref(), "trade" | "quote" | "stats" | "status") {
             return Ok(Event::Other);
         }
         let symbol = self.symbol(names)?.ok_or(DecodeError::Shape)?;
@@ -136,6 +145,7 @@ impl<'a, V: Value<'a>> Frame<V> {
         let update = Update { symbol, ..Update::default() };
         match kind {
             "trade" => Update { trade: Some(self.trade(batch)), ..update },
+            "status" => Update { status: Some(self.status(batch)), ..update },
             "quote" => Update { quote: Some(self.quote(batch)), ..update },
             _ => Update { stats: Some(self.stats(batch)), ..update },
         }
@@ -176,6 +186,28 @@ impl<'a, V: Value<'a>> Frame<V> {
             ask: self.ask.decimal(errors),
             ask_size: self.ask_size.decimal(errors),
         }
+    }
+
+    fn status(&self, batch: &mut Batch) -> StatusUpdate {
+        let sequence = self.sequence(batch);
+        let errors = &mut batch.errors;
+        let trading = self.trading.word(errors, |word| match word {
+            "halted" => Some(true),
+            "resumed" => Some(false),
+            _ => None,
+        });
+        let session = self.session.word(errors, |word| match word {
+            "closed" => Some(true),
+            "open" => Some(false),
+            _ => None,
+        });
+        let halted = match trading {
+            Field::Set(true) => Field::Set(Halt::News),
+            Field::Set(false) => Field::Clear,
+            _ => Field::Keep,
+        };
+        let closed = if let Field::Set(closed) = session { Some(closed) } else { None };
+        StatusUpdate { sequence, closed, halted, resume_is_reported: true }
     }
 
     fn stats(&self, batch: &mut Batch) -> StatsUpdate {

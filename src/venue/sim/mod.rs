@@ -14,6 +14,7 @@
 //!  "ask":"182.35","ask_size":2}
 //! {"type":"stats","symbol":"AAPL","time":1732283045123456,"window":"day","open":"180","high":"183.1","low":"179.5",
 //!  "volume":123456,"prev_close":"181.2"}
+//! {"type":"status","symbol":"AAPL","time":1732283045123456,"trading":"halted","session":"open"}
 //! ```
 //! The frames `ping` and `pong` are bare words. Numbers may be strings. A field that is absent is kept, one that is
 //! `null` is cleared. Times are µs. Trades and quotes are guarded by id, statistics by time.
@@ -21,6 +22,7 @@
 mod event;
 mod random_walk;
 mod server;
+mod stage;
 
 use super::{
     AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Silence, Spec,
@@ -85,7 +87,9 @@ pub(super) static SPEC: Spec = Spec {
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
-    local_server: Some(|options: &Options| Simulator::bind(options.get(&RATE), rand::random())?.into_local_server()),
+    local_server: Some(|options: &Options, script| {
+        Simulator::bind(options.get(&RATE), rand::random(), script)?.into_local_server()
+    }),
 };
 
 static FORM: Form<()> = Form {

@@ -66,6 +66,9 @@ pub(super) struct RandomWalk {
     random: SmallRng,
     instruments: Vec<Instrument>,
     known: HashSet<Symbol>,
+    /// A trade at a new high or low, of the instrument at this place. It follows the statistics that it changes: no
+    /// price is outside its day's range.
+    held_back: Option<(usize, String)>,
 }
 
 #[derive(Debug)]
@@ -89,7 +92,7 @@ struct Instrument {
 impl RandomWalk {
     /// No symbols yet.
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new(), known: HashSet::new() }
+        Self { random: SmallRng::seed_from_u64(seed), instruments: Vec::new(), known: HashSet::new(), held_back: None }
     }
 
     /// How many symbols walk.
@@ -112,22 +115,40 @@ impl RandomWalk {
         self.known.insert(symbol.clone());
         let mut instrument = Instrument::new(symbol, &mut self.random);
         instrument.requote(&mut self.random);
-        let first = [instrument.stats(time), instrument.quote(time), instrument.trade(&mut self.random, time)];
+        let trade = instrument.trade(&mut self.random, time);
+        let first = [instrument.stats(time), instrument.quote(time), trade];
         self.instruments.push(instrument);
         first
     }
 
     /// One step of one symbol, and its message: mostly trades and quotes, statistics now and then. `None`
-    /// where no symbol walks.
-    pub(super) fn step(&mut self, time: UnixMicros) -> Option<String> {
+    /// where no symbol walks, and where this one does not trade.
+    pub(super) fn step(&mut self, time: UnixMicros, trades: impl Fn(&Symbol) -> bool) -> Option<String> {
         if self.instruments.is_empty() {
             return None;
         }
+        if let Some((place, trade)) = self.held_back.take()
+            && trades(&self.instruments[place].symbol)
+        {
+            return Some(trade);
+        }
         let place = self.random.random_range(0..self.instruments.len());
         let instrument = &mut self.instruments[place];
+        if !trades(&instrument.symbol) {
+            return None;
+        }
         Some(match self.random.random_range(0..20) {
             0 => instrument.stats(time),
-            1..=9 => instrument.trade(&mut self.random, time),
+            1..=9 => {
+                let range = (instrument.low, instrument.high);
+                let trade = instrument.trade(&mut self.random, time);
+                if range == (instrument.low, instrument.high) {
+                    trade
+                } else {
+                    self.held_back = Some((place, trade));
+                    instrument.stats(time)
+                }
+            }
             _ => {
                 instrument.requote(&mut self.random);
                 instrument.quote(time)

@@ -13,7 +13,7 @@ fn walked(symbols: &[&str], seed: u64) -> Vec<Update> {
     let mut walk = RandomWalk::new(seed);
     let time = |step: i64| UnixMicros(1_732_283_045_000_000 + step);
     let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0))).collect();
-    messages.extend((1..5_000).map(|step| walk.step(time(step)).unwrap()));
+    messages.extend((1..5_000).map(|step| walk.step(time(step), |_| true).unwrap()));
     for message in &messages {
         assert_eq!(venue.read(message.as_bytes(), &mut batch), Ok(Message::Data), "{message}");
     }
@@ -62,17 +62,28 @@ fn a_walk_stays_a_market() {
             assert!(set(stats.low) <= set(stats.open) && set(stats.open) <= set(stats.high));
         }
     }
+    for symbol in 0..3 {
+        let mut range = (f64::NAN, f64::NAN);
+        for update in updates.iter().filter(|update| update.symbol.0 == symbol) {
+            if let Some(stats) = update.stats {
+                range = (set(stats.low), set(stats.high));
+            }
+            if let Some(trade) = update.trade {
+                assert!(range.0 <= set(trade.price) && set(trade.price) <= range.1, "a price outside its day's range");
+            }
+        }
+    }
     let share = |is: fn(&Update) -> bool| updates.iter().filter(|update| is(update)).count() * 100 / updates.len();
     assert!((35..55).contains(&share(|update| update.trade.is_some())));
     assert!((40..65).contains(&share(|update| update.quote.is_some())));
-    assert!((2..10).contains(&share(|update| update.stats.is_some())));
+    assert!((2..25).contains(&share(|update| update.stats.is_some())));
 }
 
 #[test]
 fn the_same_seed_walks_the_same_way() {
     assert_eq!(walked(&["AAPL", "X"], 3), walked(&["AAPL", "X"], 3));
     assert_ne!(walked(&["AAPL", "X"], 3), walked(&["AAPL", "X"], 4));
-    assert_eq!(RandomWalk::new(1).step(UnixMicros(0)), None);
+    assert_eq!(RandomWalk::new(1).step(UnixMicros(0), |_| true), None);
 }
 
 #[test]

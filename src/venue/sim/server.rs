@@ -3,16 +3,21 @@
 //!
 //! It listens on the loopback only. Each connection has a market of its own.
 
-use super::{SYMBOLS_MAX, random_walk::RandomWalk};
+use super::{
+    SYMBOLS_MAX,
+    random_walk::RandomWalk,
+    stage::{Cue, Stage},
+};
 use crate::{
     market::{Now, Symbol},
-    venue::LocalServer,
+    venue::{LocalServer, Script},
 };
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use std::{
     io,
     net::{Ipv4Addr, TcpListener as StdListener},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -38,6 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BURST_MAX: u64 = 1_000;
 /// Rates that make sense; anything else is brought into them.
 const RATES: std::ops::RangeInclusive<f64> = 0.001..=5_000_000.0;
+/// The announcement that the simulator is about to close a connection.
+const CLOSING: &str = r#"{"op":"closing"}"#;
 /// Between two heartbeats.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// Nanoseconds in a thousand seconds.
@@ -51,6 +58,7 @@ pub(super) struct Simulator {
     listener: TcpListener,
     rate: f64,
     seed: u64,
+    script: Arc<Script>,
 }
 
 impl Simulator {
@@ -59,12 +67,12 @@ impl Simulator {
     ///
     /// # Errors
     /// The system gives no port.
-    pub(super) fn bind(rate: f64, seed: u64) -> io::Result<Self> {
+    pub(super) fn bind(rate: f64, seed: u64, script: Script) -> io::Result<Self> {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let rate = if rate.is_nan() { *RATES.start() } else { rate.clamp(*RATES.start(), *RATES.end()) };
-        Ok(Self { listener, rate, seed })
+        Ok(Self { listener, rate, seed, script: Arc::new(script) })
     }
 
     /// The address, and the task that serves. Dropping the task ends its connections.
@@ -78,12 +86,14 @@ impl Simulator {
 
     async fn serve(self) {
         let mut connections = JoinSet::new();
+        let began = Instant::now();
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     while connections.try_join_next().is_some() {}
                     if connections.len() < CONNECTIONS_MAX {
-                        connections.spawn(serve(stream, Client::new(self.rate, self.seed)));
+                        let stage = Stage::new(self.script.clone(), began, Instant::now());
+                        connections.spawn(serve(stream, Client::new(self.rate, self.seed, stage)));
                     }
                 }
                 Err(error) => {
@@ -106,6 +116,7 @@ struct Client {
     /// How many frames of data left, those of subscriptions included: what a heartbeat says.
     frames: u64,
     heartbeat_at: Instant,
+    stage: Stage,
 }
 
 /// A request of a client.
@@ -117,7 +128,7 @@ struct Subscribe<'a> {
 }
 
 impl Client {
-    fn new(rate: f64, seed: u64) -> Self {
+    fn new(rate: f64, seed: u64, stage: Stage) -> Self {
         Self {
             walk: RandomWalk::new(seed),
             rate_milli: (rate * 1e3).max(1.0) as u128,
@@ -125,6 +136,7 @@ impl Client {
             sent: 0,
             frames: 0,
             heartbeat_at: Instant::now() + HEARTBEAT_EVERY,
+            stage,
         }
     }
 
@@ -149,33 +161,58 @@ impl Client {
             self.started = now.instant;
             self.sent = 0;
         }
+        let granted = |symbol: &Option<Symbol>| symbol.as_ref().is_some_and(|symbol| !self.stage.refuses(symbol, now));
         let mut messages = Vec::new();
-        let all_are_symbols = symbols.iter().all(Option::is_some);
-        if all_are_symbols {
+        if symbols.iter().all(granted) {
             messages.push(format!(r#"{{"op":"ack","id":{id}}}"#));
         } else {
             let answers = request.symbols.iter().zip(&symbols).map(|(name, symbol)| {
-                let op = if symbol.is_some() { "ack" } else { "refuse" };
+                let op = if granted(symbol) { "ack" } else { "refuse" };
                 serde_json::json!({ "op": op, "id": id, "symbol": name }).to_string()
             });
             messages.extend(answers);
         }
-        let data = symbols.into_iter().flatten().flat_map(|symbol| self.walk.add(symbol, now.unix));
-        let before = messages.len();
-        messages.extend(data);
-        self.frames += (messages.len() - before) as u64;
+        for symbol in symbols.into_iter().flatten() {
+            let data = self.stage.asked(&symbol, now).into_iter();
+            if !self.stage.refuses(&symbol, now) {
+                let data = data.chain(self.walk.add(symbol, now.unix)).collect();
+                messages.extend(self.unless_mute(data, now));
+            }
+        }
         messages
     }
 
-    /// What is due: updates, and a heartbeat.
-    fn due(&mut self, now: Now) -> Vec<String> {
-        let mut messages = self.updates(now);
-        self.frames += messages.len() as u64;
+    /// Data that leave, and are counted.
+    fn unless_mute(&mut self, data: Vec<String>, now: Now) -> Vec<String> {
+        if self.stage.is_mute(now) {
+            return Vec::new();
+        }
+        self.frames += data.len() as u64;
+        data
+    }
+
+    /// What is due: scripted events, updates, and a heartbeat. `None`: the connection breaks.
+    fn due(&mut self, now: Now) -> Option<Vec<String>> {
+        let mut messages = match self.stage.perform(now) {
+            Cue::Break => return None,
+            Cue::Leave => return Some(vec![CLOSING.to_owned()]),
+            Cue::Go { statuses, lost } => {
+                if lost {
+                    self.frames += 1;
+                    self.heartbeat_at = now.instant;
+                }
+                statuses
+            }
+        };
+        messages.extend(self.updates(now));
+        let mut messages = self.unless_mute(messages, now);
         if self.heartbeat_at <= now.instant {
             self.heartbeat_at = now.instant + HEARTBEAT_EVERY;
-            messages.push(format!(r#"{{"op":"heartbeat","sent":{}}}"#, self.frames));
+            if !self.stage.is_mute(now) {
+                messages.push(format!(r#"{{"op":"heartbeat","sent":{}}}"#, self.frames));
+            }
         }
-        messages
+        Some(messages)
     }
 
     /// The updates that are due, a burst at most.
@@ -185,12 +222,12 @@ impl Client {
         self.sent = self.sent.max(due.saturating_sub(owed(CATCH_UP).max(1)));
         let count = due.saturating_sub(self.sent).min(BURST_MAX);
         self.sent += count;
-        (0..count).filter_map(|_| self.walk.step(now.unix)).collect()
+        (0..count).filter_map(|_| self.walk.step(now.unix, |symbol| self.stage.trades(symbol))).collect()
     }
 
     /// When something is due next.
     fn next_due(&self) -> Instant {
-        self.next_update().map_or(self.heartbeat_at, |update| update.min(self.heartbeat_at))
+        [self.next_update(), self.stage.next_change()].into_iter().flatten().fold(self.heartbeat_at, Instant::min)
     }
 
     /// When the next update is due; `None` where nothing was asked for.
@@ -211,11 +248,17 @@ async fn converse(stream: TcpStream, mut client: Client) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let config =
         WebSocketConfig::default().max_message_size(Some(REQUEST_BYTES_MAX)).max_frame_size(Some(REQUEST_BYTES_MAX));
+    if client.stage.is_broken(Now::read()) {
+        return Ok(()); // before the handshake: the attempt fails
+    }
     let mut socket = in_time(accept_async_with_config(stream, Some(config))).await?;
     loop {
         let due = client.next_due();
         let messages = tokio::select! {
-            () = sleep_until(due.into()) => client.due(Now::read()),
+            () = sleep_until(due.into()) => match client.due(Now::read()) {
+                Some(messages) => messages,
+                None => return Ok(()),
+            },
             request = socket.next() => match request {
                 Some(Ok(Message::Text(request))) => client.answer(&request, Now::read()),
                 Some(Ok(Message::Close(_))) | None => return Ok(()),
@@ -223,7 +266,11 @@ async fn converse(stream: TcpStream, mut client: Client) -> Result<(), Error> {
                 Some(Err(error)) => return Err(error),
             },
         };
+        let leaves = messages.last().is_some_and(|last| last == CLOSING);
         in_time(send_all(&mut socket, messages)).await?;
+        if leaves {
+            return in_time(socket.close(None)).await;
+        }
     }
 }
 
@@ -246,8 +293,12 @@ mod tests {
         Now::read()
     }
 
+    fn unscripted(rate: f64) -> Client {
+        Client::new(rate, 1, Stage::new(Arc::default(), Instant::now(), Instant::now()))
+    }
+
     fn asked(rate: f64) -> (Client, Now) {
-        let mut client = Client::new(rate, 1);
+        let mut client = unscripted(rate);
         let now = now();
         let answer = client.answer(r#"{"op":"subscribe","id":4,"symbols":["AAPL","V"]}"#, now);
         assert_eq!((answer.len(), answer[0].as_str()), (7, r#"{"op":"ack","id":4}"#));
@@ -256,7 +307,7 @@ mod tests {
 
     #[test]
     fn updates_come_at_their_rate_once_something_was_asked_for() {
-        assert_eq!(Client::new(100.0, 1).next_update(), None);
+        assert_eq!(unscripted(100.0).next_update(), None);
         let (mut client, start) = asked(100.0);
         let mut sent = 0;
         for millis in (0..=3_000).step_by(7) {
@@ -305,7 +356,7 @@ mod tests {
         let (mut client, start) = asked(100.0);
         let mut data = 6;
         for millis in (0..=2_500).step_by(10) {
-            for message in client.due(start.after(Duration::from_millis(millis))) {
+            for message in client.due(start.after(Duration::from_millis(millis))).unwrap() {
                 match message.strip_prefix(r#"{"op":"heartbeat","sent":"#) {
                     Some(sent) => assert_eq!(sent.trim_end_matches('}').parse(), Ok(data)),
                     None => data += 1,
