@@ -1,7 +1,7 @@
 //! Memory that ended streams leave behind: when it goes back to the system.
 //!
-//! glibc keeps what the process frees for its next allocations. After a storm of streams that is most of what they took,
-//! and other processes of the machine lack it.
+//! glibc keeps what the process frees for its next allocations. After a storm of streams that is most of what they
+//! took, and other processes of the machine lack it.
 
 use std::time::{Duration, Instant};
 
