@@ -62,8 +62,8 @@ impl Batch {
     /// Room for so many is kept: as many as the messages that are taken together, which mostly hold one each.
     const UPDATES_KEPT: usize = 64;
 
-    /// Appends an update. A price of zero or below is left out and counted: a trade at it is dropped, a correction to it
-    /// cancels the trade, and the side of a quote or the figure of a day is unknown.
+    /// Appends an update. A price of zero or below is left out and counted: a trade at it is dropped, a correction to
+    /// it cancels the trade, and the side of a quote or the figure of a day is unknown.
     pub fn push(&mut self, mut update: Update) {
         if update.trade.is_some_and(|trade| is_no_price(trade.price)) {
             self.errors.count(DecodeError::Price);
