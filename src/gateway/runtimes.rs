@@ -1,4 +1,5 @@
-//! The runtimes: feeds, clients and operators each have their own, so that a flood at one holds up no task of another.
+//! The runtimes: each feed, the clients and the operators have their own, so that a flood at one holds up no task of
+//! another.
 //!
 //! Streams are not among them: they belong to the workers.
 
@@ -10,15 +11,16 @@ use std::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A thread each for a flood of feeds or of clients to fill a machine. More would only add switches.
+/// So many threads answer clients at most. More would only add switches.
 const THREADS_MAX: usize = 16;
 /// A probe is answered while a long answer is written.
 const OPERATOR_THREADS: usize = 2;
 
 /// The runtimes of a gateway.
 pub(super) struct Runtimes {
-    /// Where the feeds run.
-    pub(super) feeds: Background,
+    /// Where each feed runs, on one thread: the kernel shares the processors fairly among threads, so a venue that
+    /// floods takes no other feed's share, whatever its messages are.
+    pub(super) feeds: Vec<Background>,
     /// Where clients' requests are answered.
     pub(super) clients: Background,
     /// Where operators' requests are answered.
@@ -26,16 +28,16 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them.
+    /// Starts them, for feeds of these names.
     ///
     /// # Errors
     /// The system refuses a descriptor.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start<'a>(feeds: impl Iterator<Item = &'a str>) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         Ok(Self {
-            feeds: Background::start("feeds", cores)?,
-            clients: Background::start("clients", cores)?,
-            operators: Background::start("operators", OPERATOR_THREADS)?,
+            feeds: feeds.map(|name| Background::start(format!("feed-{name}"), 1)).collect::<io::Result<_>>()?,
+            clients: Background::start("clients".to_owned(), cores)?,
+            operators: Background::start("operators".to_owned(), OPERATOR_THREADS)?,
         })
     }
 }
@@ -44,7 +46,7 @@ impl Runtimes {
 pub(super) struct Background(Option<Runtime>);
 
 impl Background {
-    fn start(name: &'static str, threads: usize) -> io::Result<Self> {
+    fn start(name: String, threads: usize) -> io::Result<Self> {
         let next = AtomicUsize::new(0);
         let thread_name = move || format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed));
         let runtime =

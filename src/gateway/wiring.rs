@@ -50,7 +50,7 @@ fn machine(config: &Config) -> Machine {
 /// How many descriptors are not for clients.
 fn reserved(config: &Config) -> u64 {
     let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
-    limits::reserved(connections, worker_count(&config.fanout))
+    limits::reserved(config.feeds.len(), connections, worker_count(&config.fanout))
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.

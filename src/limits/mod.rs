@@ -20,8 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// out. A scraper or two and a person need few.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
-/// How many large answers are made for clients at a time: however many ask, the other threads are free for small answers
-/// and for new streams.
+/// How many large answers are made for clients at a time: however many ask, the other threads are free for small
+/// answers and for new streams.
 pub const LARGE_ANSWERS_MAX: usize = 1;
 
 /// Descriptors of the process itself: standard streams, listeners, the runtime's epoll, eventfd and signal pipe, a few
@@ -30,6 +30,8 @@ const RESERVED_FIXED: u64 = 32;
 /// A connection of a feed has one socket, and briefly a second one while it reconnects. With a local server, both ends
 /// of each count.
 const RESERVED_PER_FEED: u64 = 4;
+/// A feed's runtime has an epoll, a waker and copies of them.
+const RESERVED_PER_RUNTIME: u64 = 4;
 /// A worker has an epoll and a waker.
 const RESERVED_PER_WORKER: u64 = 2;
 /// Fewer descriptors than this for clients mean that the gateway was started wrongly, not that the machine is small.
@@ -169,9 +171,10 @@ pub fn raise_descriptors() -> Descriptors {
 }
 
 /// How many descriptors are not for clients.
-pub fn reserved(feed_connections: usize, workers: usize) -> u64 {
+pub fn reserved(feeds: usize, feed_connections: usize, workers: usize) -> u64 {
     RESERVED_FIXED
         + ADMIN_CONNECTIONS_MAX as u64
+        + RESERVED_PER_RUNTIME * feeds as u64
         + RESERVED_PER_FEED * feed_connections as u64
         + RESERVED_PER_WORKER * workers as u64
 }
@@ -219,21 +222,21 @@ mod tests {
     use super::*;
 
     fn check(nofile: u64, wanted: (usize, usize), fitted: Option<(usize, usize)>) {
-        let result = fit(nofile, reserved(1, 2), wanted.0, wanted.1);
+        let result = fit(nofile, reserved(1, 1, 2), wanted.0, wanted.1);
         assert_eq!(result.ok(), fitted.map(|(streams, connections)| Fitted { streams, connections }), "{nofile}");
     }
 
     #[test]
     fn limits_fit_the_descriptors() {
-        let reserved = reserved(1, 2);
-        assert_eq!(reserved, 56);
+        let reserved = reserved(1, 1, 2);
+        assert_eq!(reserved, 60);
         let wanted = (100_000, 4096);
         check(1_048_576, wanted, Some(wanted));
         check(104_096 + reserved, wanted, Some(wanted));
         check(104_095 + reserved, wanted, Some((99_999, 4096)));
-        check(65_536, wanted, Some((61_384, 4096)));
-        check(1024, wanted, Some((726, 242)));
-        check(256, wanted, Some((150, 50)));
+        check(65_536, wanted, Some((61_380, 4096)));
+        check(1024, wanted, Some((723, 241)));
+        check(256, wanted, Some((147, 49)));
         check(reserved + 8, wanted, Some((6, 2)));
         check(reserved + 7, wanted, None);
         check(0, wanted, None);
@@ -242,9 +245,9 @@ mod tests {
 
     #[test]
     fn connections_get_what_few_streams_leave() {
-        check(256, (10, 4096), Some((10, 190)));
+        check(256, (10, 4096), Some((10, 186)));
         check(256, (10, 5), Some((10, 5)));
-        check(256, (100_000, 1), Some((199, 1)));
+        check(256, (100_000, 1), Some((195, 1)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The frames of a connection: the venue reads them, the session learns what they were, the sink takes their updates.
 
-use super::{Connection, turn::Turn};
+use super::Connection;
 use crate::{
     feed::{
         DisconnectReason, MessageKind, Sink,
@@ -11,29 +11,26 @@ use crate::{
     venue::{Failure, Message},
 };
 use futures_util::{FutureExt, StreamExt};
-use std::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
+/// The most messages whose updates are handed on together. A long burst goes out in batches, a single message at once.
+const MESSAGES_PER_BATCH: usize = 64;
+
 impl<S: Sink> Connection<S> {
-    /// Takes the frame that came and those that are ready behind it, for a turn, and hands on their updates at once.
+    /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
     pub(super) fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
         let now = Now::read();
         if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
             self.reporter.message(bytes_of(frame), now);
         }
         let mut action = self.take(first, now);
-        let mut turn = Turn::new(now.instant);
-        self.has_more = true;
-        while turn.takes(Instant::now()) {
+        for _ in 1..MESSAGES_PER_BATCH {
             if self.batch.is_full() {
                 self.hand_on(now);
             }
             let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
             // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
-            let Some(frame) = socket.next().now_or_never() else {
-                self.has_more = false;
-                break;
-            };
+            let Some(frame) = socket.next().now_or_never() else { break };
             action = self.take(frame, now);
         }
         self.hand_on(now);

@@ -6,7 +6,6 @@
 
 mod actions;
 mod frames;
-mod turn;
 
 use super::{
     FeedMetrics, Sink, Timing,
@@ -29,7 +28,6 @@ use futures_util::StreamExt;
 use std::{collections::VecDeque, pin::Pin, time::Instant};
 use tokio::{
     sync::watch,
-    task::yield_now,
     time::{Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -47,8 +45,6 @@ pub(super) struct Connection<S> {
     /// A connection that is being opened.
     attempt: Option<Attempt>,
     socket: Option<Socket>,
-    /// Whether the last turn ended before the socket had been read to its end.
-    has_more: bool,
     /// Reused from batch to batch.
     batch: Batch,
     /// The events of the last frame that the session has not taken yet.
@@ -119,7 +115,6 @@ impl<S: Sink> Connection<S> {
             dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
             attempt: None,
             socket: None,
-            has_more: false,
             batch: Batch::default(),
             events: VecDeque::new(),
             publish,
@@ -173,10 +168,6 @@ impl<S: Sink> Connection<S> {
                     break;
                 }
                 action = self.session.on_all(&mut self.events, Instant::now());
-            }
-            // tokio takes the thread away only after 128 reads, each of which may bring thousands of messages.
-            if std::mem::take(&mut self.has_more) {
-                yield_now().await;
             }
         }
     }
