@@ -78,7 +78,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
             config.limits.symbols_per_stream = count;
         }
     };
-    check(&["symbols_per_stream", "head_bytes", "symbols"], with_long_names(380), with_long_names(381));
+    check(&["symbols_per_stream", "head_bytes", "symbols"], with_long_names(357), with_long_names(358));
     check(
         &["subscriptions", "symbols_per_stream"],
         |config, _| (config.limits.subscriptions, config.limits.streams) = (30, 30),
