@@ -7,11 +7,12 @@ use std::{
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
-    gateway::{Gateway, Reloader},
+    gateway::{Gateway, Reloader, try_out},
     telemetry::{self, LogHandle, logs},
     top,
 };
@@ -49,13 +50,19 @@ fn main() -> ExitCode {
     }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
     let loader = loader(&args);
-    let (config, logs) = match prepare(&loader) {
+    let (config, format) = match prepare(&loader) {
         Ok(prepared) => prepared,
         Err(error) => return fail(EXIT_USAGE, &error),
     };
-    if matches!(args.command, Some(Command::Check { .. })) {
-        return report_ok(&config);
+    // Without logs: its lines say it all.
+    if let Some(Command::Check { connect, .. }) = args.command {
+        let reported = report_ok(&config);
+        return if connect { check_outside(&config) } else { reported };
     }
+    let logs = match logs::init(config.server.log.clone(), format) {
+        Ok(logs) => logs,
+        Err(error) => return fail(EXIT_USAGE, &error),
+    };
     match run(config, loader, logs) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
@@ -67,12 +74,9 @@ fn loader(args: &Args) -> Loader {
     Loader::new(args.file().cloned(), std::env::vars_os().collect(), args.overrides())
 }
 
-/// Loads the configuration, then starts the logs.
-fn prepare(loader: &Loader) -> Result<(Config, LogHandle), Box<dyn Error>> {
-    let config = loader.load()?;
-    let format = logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?;
-    let logs = logs::init(config.server.log.clone(), format)?;
-    Ok((config, logs))
+/// Loads the configuration and the format of the logs.
+fn prepare(loader: &Loader) -> Result<(Config, logs::Format), Box<dyn Error>> {
+    Ok((loader.load()?, logs::Format::parse(variable(LOG_FORMAT_VARIABLE).as_deref())?))
 }
 
 /// The value of an environment variable.
@@ -89,6 +93,22 @@ fn report_ok(config: &Config) -> ExitCode {
         let _ = writeln!(io::stderr(), "{word}: {}\n   = {}", found.what, found.help);
     }
     print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
+}
+
+/// How long `check --connect` tries a feed: longer than an attempt to connect or an answer may take.
+const TRIAL: Duration = Duration::from_secs(15);
+
+/// `tickfan check --connect`: a line for each feed and each port.
+fn check_outside(config: &Config) -> ExitCode {
+    let tried =
+        Builder::new_current_thread().enable_all().build().map(|runtime| runtime.block_on(try_out(config, TRIAL)));
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(error) => return fail(EXIT_FAILED, &error),
+    };
+    let lines: String = tried.iter().map(|tried| format!("{tried}\n")).collect();
+    let printed = print(&lines);
+    if tried.iter().all(|tried| tried.outcome.is_ok()) { printed } else { ExitCode::from(EXIT_FAILED) }
 }
 
 /// Not `print!`, which panics on a closed pipe.

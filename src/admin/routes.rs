@@ -85,7 +85,10 @@ fn index(_: &Context, _: Request) -> OperatorAnswer {
     for (path, about) in PAGES {
         page.push_str(&format!("<li><a href=\"{path}\">{path}</a> {about}\n"));
     }
-    page.push_str("</ul>\n<p><code>tickfan top</code> shows the same in a terminal.\n</html>\n");
+    page.push_str(
+        "</ul>\n<p><code>tickfan top</code> shows the same in a terminal.\n\
+         <p><code>curl -X POST .../reload</code> reads the configuration file again.\n</html>\n",
+    );
     Answer::Whole(html(page))
 }
 

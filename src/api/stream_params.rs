@@ -23,7 +23,7 @@ pub(super) const PARAMETERS: [Parameter; 5] = [
 /// In writes a second.
 const MAX_RATE: RangeInclusive<f64> = 0.1..=100.0;
 /// In seconds.
-const HEARTBEAT: RangeInclusive<u64> = 5..=60;
+const HEARTBEAT: RangeInclusive<u64> = 1..=60;
 
 /// A client's choices beside its symbols. `None`: it left the choice to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -47,7 +47,7 @@ impl StreamParams {
         Ok(Self {
             interval: option(query, "max_rate", "a number of writes a second, 0.1 to 100", interval)?,
             parts: parts(query)?,
-            heartbeat: option(query, "heartbeat", "whole seconds, 5 to 60", heartbeat)?,
+            heartbeat: option(query, "heartbeat", "whole seconds, 1 to 60", heartbeat)?,
             last: last_event_id.and_then(|id| id.parse().ok()),
         })
     }
@@ -136,7 +136,9 @@ mod tests {
         let none = params(&[], None).unwrap().options(Duration::from_secs(15));
         assert_eq!(none, Options::new(Duration::from_secs(15)));
         assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
-        for (name, text) in [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("on", "quote")] {
+        for (name, text) in
+            [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("heartbeat", "1"), ("on", "quote")]
+        {
             assert!(params(&[(name, text)], None).is_ok(), "{name}={text}");
         }
         for (name, text) in [
@@ -146,7 +148,7 @@ mod tests {
             ("max_rate", "inf"),
             ("max_rate", "-1"),
             ("max_rate", ""),
-            ("heartbeat", "4"),
+            ("heartbeat", "0"),
             ("heartbeat", "61"),
             ("heartbeat", "7.5"),
             ("on", ""),

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 /// Exit code: the command succeeded, or the gateway stopped as asked.
 pub const EXIT_OK: u8 = 0;
 /// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart
-/// it.
+/// it. Or something that `check --connect` tried failed.
 pub const EXIT_FAILED: u8 = 1;
 /// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of
 /// sysexits.h).
@@ -47,6 +47,9 @@ pub struct Args {
 pub enum Command {
     /// Check the configuration and exit
     Check {
+        /// Try every feed's venue, for 15 seconds at most, and both ports too
+        #[arg(long)]
+        connect: bool,
         /// The file, in place of --config
         #[arg(conflicts_with = "config")]
         file: Option<PathBuf>,
@@ -66,7 +69,7 @@ impl Args {
     /// The configuration file that the command line names.
     pub fn file(&self) -> Option<&PathBuf> {
         match &self.command {
-            Some(Command::Check { file: Some(file) }) => Some(file),
+            Some(Command::Check { file: Some(file), .. }) => Some(file),
             _ => self.config.as_ref(),
         }
     }
@@ -81,7 +84,7 @@ const EXIT_CODES: &str = "\
 Variables named TICKFAN_<SECTION>_<KEY> override single keys of the file, such as TICKFAN_LIMITS_STREAMS=1000.
 TICKFAN_CONFIG names the file where --config does not. TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
 
-Exit codes: 0 stopped as asked, 1 could not start or go on, 64 a flag, the configuration or a variable is wrong.";
+Exit codes: 0 stopped as asked, 1 could not start or go on, or `check --connect` failed, 64 a flag, the configuration or a variable is wrong.";
 
 #[cfg(test)]
 mod tests {
@@ -97,7 +100,7 @@ mod tests {
     fn flags_stand_before_and_after_the_command() {
         for line in [["tickfan", "--listen", "[::1]:9", "check"], ["tickfan", "check", "--listen", "[::1]:9"]] {
             let args = Args::try_parse_from(line).unwrap();
-            assert_eq!(args.command, Some(Command::Check { file: None }));
+            assert_eq!(args.command, Some(Command::Check { file: None, connect: false }));
             assert_eq!(args.overrides().listen, Some("[::1]:9".parse().unwrap()));
         }
         assert!(

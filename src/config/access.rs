@@ -1,7 +1,7 @@
 //! `key_env` and `secret_env` of `[[feed]]`: the variables that hold a venue's key.
 
 use super::{
-    error::{Wrong, shown},
+    error::{Wrong, Wrongs, shown},
     value::text,
 };
 use crate::venue::{Credentials, CredentialsRule, Secret, Spec};
@@ -57,8 +57,9 @@ pub(super) fn read(
         CredentialsRule::KeyAndSecret { .. } => {
             let key = required("key_env")?;
             let secret = required("secret_env")?;
-            let key = read_secret(key, venue, variables)?;
-            Ok(Some(Credentials { key, secret: Some(read_secret(secret, venue, variables)?) }))
+            let mut wrongs = Wrongs::default();
+            let [key, secret] = [key, secret].map(|name| wrongs.take(read_secret(name, venue, variables)));
+            wrongs.value(key.map(|key| Some(Credentials { key, secret })))
         }
     }
 }

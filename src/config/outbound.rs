@@ -4,7 +4,7 @@ use super::{
     Feed,
     access::Variables,
     ca_file::{self, CaFile},
-    error::Wrong,
+    error::{Wrong, Wrongs},
     proxy::{self, Proxy},
     value::text,
 };
@@ -17,9 +17,10 @@ use toml::{
 
 /// Reads the keys of a feed.
 pub(super) fn read(fields: &DeTable<'_>) -> Result<(Option<Proxy>, Option<CaFile>), Wrong> {
-    let proxy = fields.get("proxy").map(read_proxy).transpose()?;
-    let ca_file = fields.get("ca_file").map(read_ca_file).transpose()?;
-    Ok((proxy, ca_file))
+    let mut wrongs = Wrongs::default();
+    let proxy = wrongs.take(fields.get("proxy").map(read_proxy).transpose());
+    let ca_file = wrongs.take(fields.get("ca_file").map(read_ca_file).transpose());
+    wrongs.value(proxy.zip(ca_file))
 }
 
 fn read_proxy(value: &Spanned<DeValue<'_>>) -> Result<Proxy, Wrong> {

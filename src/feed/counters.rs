@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A histogram keeps each sample until it is drained: a hundred a second tell the distribution as well as all would.
 const LAG_SAMPLE_EVERY: Duration = Duration::from_millis(10);
 
+/// As far behind our clock as a time may be ahead of it.
+const OLD_MICROS: i64 = 60_000_000;
+
 /// Counts of one connection of a feed.
 #[derive(Debug)]
 pub(super) struct FeedCounters {
@@ -84,6 +87,12 @@ impl FeedCounters {
             self.metrics.implausible_times.increment(dropped);
         }
         implausible
+    }
+
+    /// How old the newest time of the venue was when it came, in µs, if no usual delay explains it. Before it is
+    /// published.
+    pub(super) fn old_times(&self) -> Option<i64> {
+        self.skew_micros.filter(|&micros| micros > OLD_MICROS && !self.is_delayed)
     }
 
     fn lag(&mut self, micros: i64, now: Instant) {
@@ -175,6 +184,7 @@ mod tests {
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
             counters.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
+            assert_eq!(counters.old_times().is_some(), origin == Origin::Market);
             counters.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();
             let counted = format!("tickfan_feed_lag_seconds_count{{feed=\"x\"}} {samples}\n");
@@ -207,6 +217,7 @@ mod tests {
             assert_eq!(tells(now.unix.0 + ahead * 1_000_000), dropped, "{name}");
             // In the wrong unit, or not set: it is counted, and says nothing of the clocks.
             assert_eq!([tells(now.unix.0 / 1_000), tells(0)], [1, 1], "{name}");
+            assert_eq!(counters.old_times(), (skew > 60).then_some(skew * 1_000_000), "{name}");
             counters.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();
             assert!(text.contains(&format!("tickfan_feed_clock_skew_seconds{{feed=\"x\"}} {skew}\n")), "{name} {text}");

@@ -232,6 +232,11 @@ impl Link {
         self.replacement.get_or_insert_with(decide).0
     }
 
+    /// The replacement comes later.
+    pub(super) fn take_another_turn(&mut self, turn: Instant) {
+        self.replacement = self.replacement.map(|(_, reason)| (turn, reason));
+    }
+
     fn no_pong_at(&self, timing: &Timing) -> Option<Instant> {
         self.pinged.map(|pinged| pinged + timing.pong)
     }

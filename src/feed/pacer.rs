@@ -2,7 +2,7 @@
 //! share one pacer. Pure: the time is passed in.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,22 +13,46 @@ const LIFETIME_SPREAD: f64 = 0.1;
 #[derive(Debug, Clone)]
 pub(super) struct ConnectPacer {
     between: Duration,
-    /// The earliest next turn. A std mutex: attempts are rare.
-    free_at: Arc<Mutex<Option<Instant>>>,
+    /// A std mutex: attempts are rare.
+    turns: Arc<Mutex<Turns>>,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    /// The earliest next turn.
+    free_at: Option<Instant>,
+    /// Until then the venue wants no attempt: turns before it do not count.
+    held_until: Option<Instant>,
 }
 
 impl ConnectPacer {
     /// Turns are at least `between` apart.
     pub(super) fn new(between: Duration) -> Self {
-        Self { between, free_at: Arc::default() }
+        Self { between, turns: Arc::default() }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the next turn, which is `now` or later. Each turn is given once, in the order of the calls.
     pub(super) fn take_turn(&self, now: Instant) -> Instant {
-        let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = free_at.map_or(now, |free_at| free_at.max(now));
-        *free_at = Some(turn + self.between);
+        let mut turns = self.turns();
+        let turn = turns.free_at.map_or(now, |free_at| free_at.max(now));
+        turns.free_at = Some(turn + self.between);
         turn
+    }
+
+    /// The venue wants no attempt before `until`: later turns come after it, and earlier ones must be taken again.
+    pub(super) fn hold(&self, until: Instant) {
+        let mut turns = self.turns();
+        turns.free_at = turns.free_at.max(Some(until));
+        turns.held_until = turns.held_until.max(Some(until));
+    }
+
+    /// Whether a turn that was given does not count at this moment.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.turns().held_until.is_some_and(|until| now < until)
     }
 }
 

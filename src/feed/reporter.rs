@@ -55,6 +55,7 @@ impl Reporter {
         let url = without_query(url);
         info!(feed = self.name, url, tried, "connected");
         self.status.connected(url);
+        self.status.tried(tried);
         self.detail = None;
         self.tried = None;
     }
@@ -129,6 +130,19 @@ impl Reporter {
         }
     }
 
+    /// The venue's times are so far behind our clock.
+    pub(super) fn old_times(&mut self, micros: i64, now: Now) {
+        if let Some(held_back) = self.clock.admit(now.instant) {
+            let venue_behind_seconds = micros / 1_000_000;
+            warn!(
+                feed = self.name,
+                venue_behind_seconds,
+                held_back,
+                "the venue's times are old: check this host's clock, and the line to the venue"
+            );
+        }
+    }
+
     /// The venue ends the connection with this message.
     pub(super) fn failure(&mut self, frame: &[u8], now: Now) {
         self.status.trouble("the venue reported a failure", frame, now.unix);
@@ -142,6 +156,7 @@ impl Reporter {
 
     /// The addresses that the attempt tried, before it is logged.
     pub(super) fn tried(&mut self, tried: String) {
+        self.status.tried(&tried);
         self.tried = Some(tried).filter(|tried| !tried.is_empty());
     }
 

@@ -73,14 +73,8 @@ impl Session {
     /// Takes an event; says what to do. Several things may be due at once: each [`Event::Due`] gives one of them.
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
         match (event, &mut self.stage) {
-            (Event::Due, Stage::Waiting { until }) if *until <= now => {
-                let turn = self.pacer.take_turn(now);
-                if turn <= now {
-                    return self.connect(now);
-                }
-                self.stage = Stage::Queued { until: turn };
-                Action::Nothing
-            }
+            (Event::Due, Stage::Waiting { until }) if *until <= now => self.queue(now),
+            (Event::Due, Stage::Queued { until }) if *until <= now && self.pacer.is_held(now) => self.queue(now),
             (Event::Due, Stage::Queued { until }) if *until <= now => self.connect(now),
             (Event::Due, Stage::Connecting { until }) if *until <= now => {
                 self.leave(DisconnectReason::ConnectTimeout, None, now)
@@ -163,6 +157,16 @@ impl Session {
         }
     }
 
+    /// Takes a turn among the connections of the feed.
+    fn queue(&mut self, now: Instant) -> Action {
+        let turn = self.pacer.take_turn(now);
+        if turn <= now {
+            return self.connect(now);
+        }
+        self.stage = Stage::Queued { until: turn };
+        Action::Nothing
+    }
+
     fn connect(&mut self, now: Instant) -> Action {
         self.stage = Stage::Connecting { until: now + self.timing.connect };
         Action::Connect
@@ -174,6 +178,10 @@ impl Session {
         let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
         let turn = link.turn_or(|| (self.pacer.take_turn(now), reason));
         if turn > now {
+            return Action::Nothing;
+        }
+        if self.pacer.is_held(now) {
+            link.take_another_turn(self.pacer.take_turn(now));
             return Action::Nothing;
         }
         let action = self.leave(reason, None, now);
@@ -196,7 +204,12 @@ impl Session {
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };
-        let retry_in = wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+        let retry_after = retry_after.map(|wait| wait.min(RETRY_AFTER_MAX));
+        if let Some(held) = retry_after {
+            // It is the venue's word to this host, so it holds for all connections of the feed.
+            self.pacer.hold(now + held);
+        }
+        let retry_in = wait.max(retry_after.unwrap_or_default());
         self.stage = Stage::Waiting { until: now + retry_in };
         Action::Leave { reason, retry_in }
     }

@@ -45,6 +45,7 @@ pub(super) struct StatusWriter {
 #[derive(Debug, Default)]
 struct Journal {
     url: String,
+    tried: String,
     since: UnixMicros,
     reason: Option<String>,
     last_message: Option<UnixMicros>,
@@ -89,6 +90,8 @@ pub struct FeedReport {
     pub reason: Option<String>,
     /// The address, without its query; empty before the first connection.
     pub url: String,
+    /// The network addresses that the last attempt tried, with what came of each.
+    pub tried: String,
     /// The number of connections.
     pub connections: usize,
     /// How many of them are live or quiet.
@@ -162,6 +165,15 @@ impl FeedStatus {
         self.state_rx.wait_for(|current| *current == state).await.is_ok()
     }
 
+    /// Waits until the feed is up or has failed; returns which.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if it is dropped.
+    pub async fn decided(&mut self) -> FeedState {
+        let decided = self.state_rx.wait_for(|state| *state != FeedState::Connecting).await;
+        decided.map_or(FeedState::Failed, |state| *state)
+    }
+
     /// All that operators may know: sums and the newest of all connections; since when and why of the worst one. Where
     /// several are the worst, the one that has been so for longest counts.
     pub fn report(&self) -> FeedReport {
@@ -172,6 +184,7 @@ impl FeedStatus {
             since: UnixMicros::default(),
             reason: None,
             url: String::new(),
+            tried: String::new(),
             connections: states.len(),
             connections_up: states.iter().filter(|state| state.is_up()).count(),
             last_message: None,
@@ -187,6 +200,7 @@ impl FeedStatus {
                 oldest = Some(journal.since);
                 report.since = journal.since;
                 report.reason.clone_from(&journal.reason);
+                report.tried.clone_from(&journal.tried);
             }
             if !journal.url.is_empty() {
                 report.url.clone_from(&journal.url);
@@ -231,6 +245,11 @@ impl StatusWriter {
     /// A websocket is open.
     pub(super) fn connected(&self, url: &str) {
         url.clone_into(&mut lock(self.journal()).url);
+    }
+
+    /// An attempt has tried these network addresses.
+    pub(super) fn tried(&self, tried: &str) {
+        tried.clone_into(&mut lock(self.journal()).tried);
     }
 
     /// The state from now on, with its reason unless it is live. The reason is fit to be shown.

@@ -1,40 +1,83 @@
-//! One attempt to connect, for operators who want to know whether a feed would.
+//! A try of a feed, for operators who want to know whether it would come up.
 
-use super::{Feed, dial::Dialer, venue};
-use tokio::time::timeout;
+use super::{Feed, FeedMetrics, Sink, Unheard, venue};
+use crate::{
+    config::without_secrets,
+    market::{FeedSymbol, Now, Parts, Reason, UnixMicros, Update},
+};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::watch, time::timeout};
 
-/// The longest explanation, in characters.
-const WHY_CHARACTERS_MAX: usize = 400;
-
-/// What came of one attempt to connect. Nothing of it needs to be hidden.
+/// What came of trying a feed. Nothing of it needs to be hidden.
 #[derive(Debug)]
 pub struct Trial {
-    /// The address, without its query.
-    pub url: String,
+    /// The address, or `None` where the feed runs its venue's own server.
+    pub url: Option<String>,
     /// The network addresses that were tried, with what came of each.
     pub tried: String,
-    /// Why no websocket opened.
-    pub opened: Result<(), String>,
+    /// How many symbols the venue refuses, or why the feed does not come up.
+    pub outcome: Result<usize, String>,
+}
+
+/// Drops the data.
+struct Refusals(Arc<AtomicUsize>);
+
+impl Sink for Refusals {
+    fn updates(&mut self, _: &[Update], _: Now) {}
+    fn outage(&mut self, _: Reason, _: Now) {}
+    fn mute(&mut self, _: Parts, _: Now) {}
+    fn closed(&mut self, _: bool, _: Now) {}
+
+    fn is_halted(&self) -> bool {
+        false
+    }
+
+    fn unheard(&self, _: UnixMicros) -> Unheard {
+        Unheard::default()
+    }
+
+    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], _: Now) {
+        self.0.fetch_add(refused.len(), Ordering::Relaxed);
+    }
 }
 
 impl Feed {
-    /// Opens a websocket as the feed's first connection would, and drops it before anything is sent. A feed that runs
-    /// its venue's local server has nothing to try.
-    pub async fn try_connect(&self) -> Option<Trial> {
-        if self.config.venue.local_server.is_some() && self.config.url.is_none() {
-            return None;
-        }
-        let range = self.config.connections().next()?;
-        let venue = venue(&self.config, self.config.url.as_deref(), range).ok()?;
-        let dialer = Dialer::new(self.dialing.clone(), usize::MAX);
-        let opened = match timeout(self.timing.connect, dialer.open(venue.url())).await {
-            Ok(opened) => opened.map(drop).map_err(|error| error.to_string()),
-            Err(_) => Err(format!("it takes longer than {:?}: {}", self.timing.connect, dialer.waits_for())),
+    /// Runs the feed until it is up or its first attempt has failed, for `wait` at most. Data are dropped.
+    pub async fn try_out(self, wait: Duration) -> Trial {
+        let runs_its_server = self.config.venue.local_server.is_some() && self.config.url.is_none();
+        let places = self.config.connections().next();
+        let venue = places.and_then(|range| venue(&self.config, self.config.url.as_deref(), range).ok());
+        let url = venue.map(|venue| without_secrets(venue.url())).filter(|_| !runs_its_server);
+        let refusals = Arc::<AtomicUsize>::default();
+        let sinks = self.config.connections().map(|_| Refusals(refusals.clone())).collect();
+        let metrics = FeedMetrics::register(&self.config.name);
+        let mut status = self.status();
+        let (stop_tx, stop_rx) = watch::channel(false);
+        let mut running = pin!(self.run(sinks, metrics, stop_rx));
+        let decided = tokio::select! {
+            ended = &mut running => {
+                let why = ended.err().map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
+                return Trial { url, tried: String::new(), outcome: Err(why) };
+            }
+            decided = timeout(wait, status.decided()) => decided,
         };
-        let opened = opened.map_err(|why| match self.writers.first() {
-            Some(writer) => writer.redactor.show(why.as_bytes(), why.len(), WHY_CHARACTERS_MAX),
-            None => why,
-        });
-        Some(Trial { url: super::dial::without_query(venue.url()).to_owned(), tried: dialer.tried(), opened })
+        let report = status.report();
+        let outcome = match decided {
+            Ok(state) if state.is_up() => Ok(refusals.load(Ordering::Relaxed)),
+            Ok(_) => Err(report.reason.unwrap_or_default()),
+            Err(_) if report.url.is_empty() => Err(format!("no connection within {wait:?}")),
+            Err(_) => Err(format!("connected, but not subscribed within {wait:?}")),
+        };
+        // A receiver that is gone has ended already.
+        let _ = stop_tx.send(true);
+        let _ = running.await;
+        Trial { url, tried: report.tried, outcome }
     }
 }

@@ -82,3 +82,47 @@ fn connections_of_one_age_are_replaced_one_after_the_other_and_serve_until_their
         assert_eq!(course.next(), (Duration::ZERO, Action::Connect), "its turn has come already");
     }
 }
+
+#[test]
+fn a_venue_that_asks_one_connection_to_come_later_holds_the_whole_feed() {
+    let asked = [1, 300, 3_600].map(|seconds| (seconds, SECOND * seconds.min(600) as u32));
+    for (seconds, held) in asked {
+        let now = Instant::now();
+        let pacer = ConnectPacer::new(SECOND / 2);
+        let mut courses: Vec<_> = (0..8).map(|_| Course::paced(RULES, pacer.clone(), now)).collect();
+        assert_eq!(courses[0].next().1, Action::Connect);
+        for queued in &mut courses[1..] {
+            assert_eq!(queued.on(Event::Due), Action::Nothing, "it has a turn soon");
+        }
+        let retry_after = Some(Duration::from_secs(seconds));
+        courses[0].on(Event::Disconnected { reason: DisconnectReason::Http, retry_after });
+        let mut attempts: Vec<_> = courses
+            .iter_mut()
+            .map(|course| {
+                while course.next().1 != Action::Connect {}
+                course.now
+            })
+            .collect();
+        attempts.sort();
+        assert!(attempts[0] >= now + held && attempts[0] <= now + held + SECOND, "{seconds}");
+        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= SECOND / 2), "{seconds}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_to_be_replaced_serves_on_while_the_venue_holds_the_feed() {
+    let mut courses = three_opened_together(Timing::default().stable_after);
+    assert_eq!(courses[0].message(Message::Closing), left_for_closing());
+    assert_eq!(courses[1].message(Message::Closing), Action::Nothing, "it has its turn soon");
+    assert_eq!(courses[0].next().1, Action::Connect);
+    let held = 20 * SECOND;
+    let until = courses[0].now + held;
+    courses[0].on(Event::Disconnected { reason: DisconnectReason::Http, retry_after: Some(held) });
+    let left = loop {
+        match courses[1].next().1 {
+            Action::Nothing | Action::Ping => courses[1].on(Event::Pong),
+            action => break action,
+        };
+    };
+    assert_eq!((left, courses[1].now >= until), (left_for_closing(), true));
+}

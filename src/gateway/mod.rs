@@ -6,6 +6,7 @@
 mod runtimes;
 mod reload;
 mod run;
+mod trial;
 mod wiring;
 
 use crate::{
@@ -26,6 +27,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
 };
+pub use trial::{Tried, try_out};
 use wiring::{FeedTask, permits, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).

@@ -57,6 +57,14 @@ fn listen(address: SocketAddr, write_timeout: Duration) -> io::Result<TcpListene
     Ok(socket.into())
 }
 
+/// Binds a port and gives it back.
+///
+/// # Errors
+/// The system's, such as an address in use.
+pub(crate) fn try_listen(address: SocketAddr) -> io::Result<()> {
+    listen(address, Duration::from_secs(1)).map(drop)
+}
+
 /// A listener whose port is bound, with what answers on it.
 pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
     acceptor: Acceptor<Kind, S>,

@@ -35,7 +35,7 @@ pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
 pub(crate) use handler::{Audience, RequestHandler};
-pub(crate) use listener::HttpServer;
+pub(crate) use listener::{HttpServer, try_listen};
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;

@@ -1,11 +1,13 @@
 //! How a feed's settings reach the sockets that it opens: a private CA, over real TLS.
 
+use futures_util::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
+use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
 use tickfan::{
     config::{self, CaFile, Config},
@@ -15,10 +17,10 @@ use tickfan::{
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::accept_async;
-use venue_sim::within;
+use tokio_tungstenite::{accept_async, tungstenite::Message};
+use venue_sim::{PATIENCE, within};
 
-/// A venue with a certificate of a CA of its own, which opens every websocket; returns the CA too.
+/// A venue with a certificate of a CA of its own, which grants every request; returns the CA too.
 async fn venue() -> (SocketAddr, CertificateDer<'static>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,15 +38,21 @@ async fn venue() -> (SocketAddr, CertificateDer<'static>) {
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
             if let Ok(tls) = TlsAcceptor::from(Arc::new(config.clone())).accept(tcp).await {
-                let _ = accept_async(tls).await;
+                let mut socket = accept_async(tls).await.unwrap();
+                let request = socket.next().await.unwrap().unwrap();
+                let request: serde_json::Value = serde_json::from_str(request.to_text().unwrap()).unwrap();
+                let granted = Message::text(json!({"result": null, "id": request["id"]}).to_string());
+                socket.send(granted).await.unwrap();
+                // Until the feed leaves.
+                while let Some(Ok(_)) = socket.next().await {}
             }
         }
     });
     (address, ca.der().clone())
 }
 
-/// One attempt to connect to `wss://venue.test`, or to another name, at this address.
-async fn try_connect(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -> Trial {
+/// A try of a feed at `wss://venue.test`, or to another name, at this address.
+async fn try_out(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -> Trial {
     let symbol: Symbol = "BTC-USDT".parse().unwrap();
     let config = config::Feed {
         url: Some(format!("wss://{host}/ws")),
@@ -53,7 +61,7 @@ async fn try_connect(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -
     };
     let feed = Feed::new(&config, &Config::default().limits, Now::read()).unwrap();
     let feed = feed.with_look_up(LookUp::new(move |_, _| Ok(vec![address])));
-    within("the attempt ends", feed.try_connect()).await.unwrap()
+    within("the try ends", feed.try_out(PATIENCE)).await
 }
 
 #[tokio::test]
@@ -62,16 +70,16 @@ async fn a_feed_trusts_the_private_ca_of_its_ca_file() {
     let ca_file = |certificates: Vec<CertificateDer<'static>>| Some(CaFile { path: "ca.pem".to_owned(), certificates });
     let (_, other) = venue().await;
     for certificates in [vec![ca.clone()], vec![other.clone(), ca.clone()]] {
-        let trial = try_connect("venue.test", address, ca_file(certificates)).await;
-        assert_eq!((trial.opened, trial.tried), (Ok(()), format!("{address} connected")));
+        let trial = try_out("venue.test", address, ca_file(certificates)).await;
+        assert_eq!((trial.outcome, trial.tried), (Ok(0), format!("{address} connected")));
     }
     for (host, ca_file, why) in [
         ("venue.test", None, "the certificate's issuer is unknown"),
         ("other.test", ca_file(vec![ca.clone()]), "the certificate is for another name"),
         ("venue.test", ca_file(vec![other]), "the certificate is not signed by the CA that it names"),
     ] {
-        let trial = try_connect(host, address, ca_file).await;
-        let error = trial.opened.unwrap_err();
-        assert!(error.starts_with(why), "{host}: {error}");
+        let trial = try_out(host, address, ca_file).await;
+        let error = trial.outcome.unwrap_err();
+        assert!(error.starts_with(&format!("tls {why}")), "{host}: {error}");
     }
 }

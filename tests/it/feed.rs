@@ -914,29 +914,6 @@ async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no
 }
 
 #[tokio::test]
-async fn an_attempt_to_connect_says_what_was_tried() {
-    let venue = Venue::bind().await;
-    let address = venue.url.strip_prefix("ws://").unwrap().to_owned();
-    let feed = |url: String| {
-        let symbols = listed(&["BTC-USDT"]);
-        let config = config::Feed { url: Some(url), ..config::Feed::new(venue::find("binance").unwrap(), symbols) };
-        Feed::new(&config, &limits(), Now::read()).unwrap()
-    };
-    let good = feed(venue.url.clone());
-    let (trial, _connection) = tokio::join!(within("the attempt ends", good.try_connect()), venue.accept());
-    let trial = trial.unwrap();
-    assert_eq!((trial.opened, trial.tried), (Ok(()), format!("{address} connected")));
-    drop(venue);
-    let trial = within("the attempt ends", feed(format!("ws://{address}/?key=secret")).try_connect()).await.unwrap();
-    assert_eq!(trial.tried, format!("{address} refused"));
-    assert!(trial.opened.unwrap_err().contains("accepts a connection") && !trial.url.contains("secret"));
-
-    let simulator = config::Feed::new(venue::find("sim").unwrap(), listed(&["BTC-USDT"]));
-    let simulator = Feed::new(&simulator, &limits(), Now::read()).unwrap();
-    assert!(simulator.try_connect().await.is_none(), "its server is inside the process");
-}
-
-#[tokio::test]
 async fn a_symbol_that_a_live_connection_never_brings_data_of_is_told_to_operators_until_the_connection_is_lost() {
     let (rig, venue) = Rig::against(Timing { unheard_after: Duration::from_millis(40), ..timing() }).await;
     let mut connection = venue.accept().await;

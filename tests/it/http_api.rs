@@ -395,7 +395,7 @@ fn a_stream_has_the_options_and_the_place_that_its_request_says() {
     let (_client, opening) = gateway.open("/v1/stream?symbols=AAPL", "last-event-id: 0-9\r\n");
     assert_eq!((opening.options, opening.resume), (Options::new(Duration::from_secs(15)), None));
     for (query, takes) in
-        [("max_rate=1000", "0.1 to 100"), ("on=candles", "trade, quote and stats"), ("heartbeat=1", "5 to 60")]
+        [("max_rate=1000", "0.1 to 100"), ("on=candles", "trade, quote and stats"), ("heartbeat=0", "1 to 60")]
     {
         let answer = gateway.client().get(&format!("/v1/stream/AAPL?{query}"));
         assert_eq!(answer.status, 400, "{query}");

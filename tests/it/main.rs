@@ -24,5 +24,6 @@ mod restarts;
 mod resume;
 mod simulator;
 mod tables;
+mod trial;
 mod venue_config;
 mod venue_symbols;

@@ -34,6 +34,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "feed": &*feed.name,
         "venue": feed.venue,
         "url": report.url,
+        "tried": report.tried,
         "connections": report.connections,
         "connections_up": report.connections_up,
         "state": report.state.name(),

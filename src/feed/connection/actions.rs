@@ -154,6 +154,9 @@ impl<S: Sink> Connection<S> {
         if let Some((dropped, micros)) = self.counters.publish_implausible() {
             self.reporter.implausible_times(dropped, micros, Now::read());
         }
+        if let Some(micros) = self.counters.old_times() {
+            self.reporter.old_times(micros, Now::read());
+        }
         self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 
