@@ -170,8 +170,8 @@ async function comesBack(t, browser, answer) {
 test("docs/clients.md says what each browser does where it cannot reconnect", LONG, async (t) => {
   const text = readFileSync(join(root, "docs/clients.md"), "utf8");
   const row = (name) => text.split("\n").find((line) => line.startsWith(`| ${name} |`))?.split("|").slice(2, 4).map((cell) => cell.trim());
-  for (const [name, answer] of Object.entries(RECONNECTS)) {
+  await Promise.all(Object.entries(RECONNECTS).map(async ([name, answer]) => {
     const found = await Promise.all(["Chromium", "Firefox"].map((browser) => within(name, comesBack(t, browser, answer), WAIT)));
     assert.deepEqual(row(name), found, name);
-  }
+  }));
 });

@@ -13,6 +13,12 @@ const TEST = { timeout: 120_000 };
 /** Metrics that no panel shows, each with its reason. */
 const LEFT_OUT = {
   tickfan_feed_symbols_unheard: "overlaps with the states, which have a panel; an alert tells it",
+  tickfan_feed_implausible_times_total: "is zero wherever clocks are right; an alert tells it, beside the skew that a panel shows",
+  tickfan_subscriptions: "follows the streams, which have a panel; an alert tells when the limit is near",
+  tickfan_subscriptions_limit: "is a setting; an alert tells when it is near",
+  tickfan_config_reloads_total: "counts what an operator does; the log tells each",
+  tickfan_config_last_reload_successful: "is a fact of one moment; an alert tells it",
+  tickfan_config_last_reload_success_timestamp_seconds: "is for a look at one gateway, as the log line of the reload",
   process_virtual_memory_bytes: "says nothing of what is used",
   process_virtual_memory_max_bytes: "is unlimited nearly everywhere",
 };

@@ -8,7 +8,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use venue_sim::{
@@ -145,6 +145,26 @@ fn rule_9_a_venue_that_sends_garbage_does_not_fill_the_log() {
     let log = gateway.log();
     let told = lines(&log, "garbage").len();
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
+}
+
+#[test]
+fn times_that_a_wrong_clock_makes_implausible_are_told_in_a_line_and_do_not_fill_the_log() {
+    let (gateway, _venue, mut connection) = start("clock", "");
+    let begin = Instant::now();
+    let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
+    for id in 1..=200 {
+        let time = micros + 90_500_000;
+        connection.send(&format!(
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","s":"BTCUSDT","t":{id},"p":"1","q":"1","T":{time},"m":true}}}}"#
+        ));
+    }
+    gateway.metric_when("tickfan_feed_implausible_times_total", "crypto", |count| count == 200);
+    let most = at_most(60, begin);
+    let log = gateway.log();
+    let told = lines(&log, "dropped the venue's times: check this host's clock");
+    assert!((1..=most).contains(&told.len()), "{told:#?}");
+    let ahead = told[0].split("venue_ahead_seconds=").nth(1).unwrap().split(' ').next().unwrap();
+    assert!((60..=90).contains(&ahead.parse::<u64>().unwrap()), "{}", told[0]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ export class Status {
   }
 
   #text({ name, at, why = "", since }, stale, allStale, now) {
-    if (name === "live") return allStale ? "stale: no venue sends data" : stale > 0 ? `live, ${stale} stale` : "live";
+    if (name === "live") return allStale ? "all stale" : stale > 0 ? `live, ${stale} stale` : "live";
     const because = why === "" ? "" : `: ${why}`;
     if (name === "reconnecting" && at !== undefined) {
       return `reconnecting in ${Math.max(Math.ceil((at - now) / 1_000), 0)} s${because}`;
