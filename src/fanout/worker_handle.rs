@@ -77,6 +77,7 @@ impl<T> WorkerHandle<T> {
     ///
     /// # Errors
     /// The command: the worker has ended.
+    #[expect(clippy::result_large_err, reason = "it hands the command back, with its transport and its stream")]
     pub(super) fn send(&self, command: Command<T>) -> Result<(), Command<T>> {
         if self.inbox.send(command)? {
             self.wake();
