@@ -81,7 +81,7 @@ pub const PAIRS: &[Pair] = &[
     },
     Pair {
         keys: &["symbols_per_stream", "head_bytes"],
-        weight: Weight::Refused,
+        weight: Weight::Warned,
         rule: "a URL of `symbols_per_stream` symbols fits `head_bytes` less 4 KiB for cookies and other headers",
         check: lengths::shortest_url,
     },
