@@ -84,13 +84,14 @@ impl Sink for Ingest {
     }
 }
 
-/// Whether trading is halted in each of these symbols that is not refused.
+/// Whether each of these symbols that is not refused is halted, or closed by the venue.
 fn are_halted(symbols: &[Arc<SymbolState>]) -> bool {
     let mut states = symbols.iter().map(|state| state.newest().snapshot.state());
     let mut is_any_halted = false;
     states.all(|state| {
-        is_any_halted |= state == State::Halted;
-        matches!(state, State::Halted | State::Refused)
+        let is_halted = matches!(state, State::Halted | State::Closed);
+        is_any_halted |= is_halted;
+        is_halted || state == State::Refused
     }) && is_any_halted
 }
 
@@ -172,6 +173,14 @@ mod tests {
         assert!(!are_halted(&symbols), "one trades");
         halt(&symbols[2]);
         assert!(are_halted(&symbols));
+        symbols[0].set_closed(true, Now::read());
+        assert!(are_halted(&symbols), "a symbol whose session is over sends nothing either");
+        symbols[0].set_closed(false, Now::read());
+        assert!(!are_halted(&symbols), "one has opened");
+        symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(true, Now::read()));
+        assert!(are_halted(&symbols), "all sessions are over");
+        symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(false, Now::read()));
+        symbols[..3].iter().for_each(|symbol| halt(symbol));
         symbols[0].outage(Reason::ConnectionLost, Now::read());
         assert!(!are_halted(&symbols), "a halt from before an outage may be over");
         symbols.iter().for_each(|symbol| _ = symbol.set_refused(Some(Reason::NotGranted), Now::read()));

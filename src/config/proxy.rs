@@ -85,7 +85,8 @@ pub(super) fn of_variables(url: &str, variables: &Variables) -> Result<Option<Pr
     };
     let Some((name, text)) = first_set(&names, variables) else { return Ok(None) };
     let exceptions = first_set(&["no_proxy", "NO_PROXY"], variables).map_or(String::new(), |(_, text)| text);
-    if is_this_host(host) || is_listed(host, &exceptions) {
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
+    if is_this_host(host) || is_listed(host, port, &exceptions) {
         return Ok(None);
     }
     read(&text).map(Some).map_err(|wrong| {
@@ -107,12 +108,24 @@ fn is_this_host(host: &str) -> bool {
         || without_brackets(host).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Entries are separated by commas or blanks: `*`, addresses, networks, and names with all below them.
-fn is_listed(host: &str, exceptions: &str) -> bool {
-    let entries = exceptions.split([',', ' ', '\t']).map(|entry| entry.strip_prefix("*.").unwrap_or(entry));
+/// Entries are separated by commas or blanks: `*`, addresses, networks, and names with all below them. One with a port
+/// counts for that port alone.
+fn is_listed(host: &str, port: u16, exceptions: &str) -> bool {
+    let entries = exceptions.split([',', ' ', '\t']).filter_map(|entry| without_port(entry, port));
+    let entries = entries.map(|entry| entry.strip_prefix("*.").unwrap_or(entry).replace(['[', ']'], ""));
     let entries = entries.collect::<Vec<_>>().join(",");
     let Ok(address) = Uri::builder().scheme("http").authority(host).path_and_query("/").build() else { return false };
     Matcher::builder().all("http://proxy").no(entries).build().intercept(&address).is_none()
+}
+
+/// The entry without its port; nothing where that is another one. An IPv6 address has a port only behind brackets.
+fn without_port(entry: &str, port: u16) -> Option<&str> {
+    match entry.rsplit_once(':') {
+        Some((host, digits)) if host.ends_with(']') || !host.contains(':') => {
+            digits.parse().is_ok_and(|entrys: u16| entrys == port).then_some(host)
+        }
+        _ => Some(entry),
+    }
 }
 
 fn without_brackets(host: &str) -> &str {
@@ -217,6 +230,22 @@ mod tests {
             ("10.0.0.7", "10.0.0.7", true),
             ("11.0.0.7", "10.0.0.0/8", false),
             ("[fd00::7]", "fd00::/8", true),
+            ("[fd00::7]", "fd00::7", true),
+            ("[fd00::7]", "[fd00::7]", true),
+            ("[fd00::7]", "[fd00::7]:443", true),
+            ("[fd00::7]", "[fd00::7]:80", false),
+            ("[fd00::7]", "[fd00::]/8", true),
+            ("[fd00::8]", "[fd00::7]", false),
+            ("venue.test", "venue.test:443", true),
+            ("venue.test", "venue.test:9443", false),
+            ("venue.test:9443", "venue.test:9443", true),
+            ("venue.test:9443", "venue.test", true),
+            ("eu.venue.test", "*.venue.test:443", true),
+            ("10.0.0.7", "10.0.0.7:443", true),
+            ("10.0.0.7", "10.0.0.7:80", false),
+            ("venue.test", "venue.test:", false),
+            ("venue.test", "venue.test:99999", false),
+            ("venue.test", ":443", false),
             ("venue.test", "", false),
             ("venue.test", ",,", false),
         ] {

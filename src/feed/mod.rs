@@ -58,7 +58,7 @@ pub trait Sink: Send {
     /// updates.
     fn mute(&mut self, parts: Parts, now: Now);
 
-    /// Whether trading is halted in every symbol that the venue does not refuse, so that silence is normal.
+    /// Whether every symbol that the venue does not refuse is halted or closed, so that silence is normal.
     fn is_halted(&self) -> bool;
 
     /// The symbols that have had no data since then, except those that the venue refuses or that are closed.

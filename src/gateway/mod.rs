@@ -15,7 +15,7 @@ use crate::{
     cache::{Cache, RegisterError, RingLimits},
     config::Live,
     fanout::{WorkerPool, WorkerThreads},
-    limits::TooFewDescriptors,
+    limits::{Permits, TooFewDescriptors},
     telemetry::Metrics,
     venue::VenueError,
     wire::Epoch,
@@ -35,6 +35,7 @@ pub struct Gateway {
     api: api::Server,
     admin: admin::Server,
     cache: Arc<Cache>,
+    permits: Permits,
     feeds: Vec<FeedTask>,
     workers: Arc<WorkerPool>,
     worker_threads: WorkerThreads,
@@ -106,7 +107,7 @@ impl Gateway {
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
-        let status = RunningGateway::new(permits, debug_feeds.clone(), workers.clone(), stopping.clone());
+        let status = RunningGateway::new(permits.clone(), debug_feeds.clone(), workers.clone(), stopping.clone());
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
@@ -114,7 +115,7 @@ impl Gateway {
             reload: reloader,
         };
         let admin = admin::Server::bind(&live, gate, services)?;
-        Ok(Self { api, admin, cache, feeds, workers, worker_threads, runtimes, stopping, draining, live })
+        Ok(Self { api, admin, cache, permits, feeds, workers, worker_threads, runtimes, stopping, draining, live })
     }
 
     /// Where clients connect.

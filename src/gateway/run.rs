@@ -1,7 +1,12 @@
 //! Serves until the stop, then stops in order.
 
 use super::{FeedTask, Gateway, GatewayError};
-use crate::{cache::Cache, fanout::WorkerThreads, market::Now};
+use crate::{
+    cache::Cache,
+    fanout::WorkerThreads,
+    limits::{self, HeapTrim, Permits},
+    market::Now,
+};
 use std::{
     error::Error,
     io,
@@ -13,7 +18,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, timeout_at},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(2);
@@ -48,7 +53,7 @@ impl Gateway {
         for FeedTask { feed, sinks, metrics } in self.feeds {
             tasks.spawn_on(feed.run(sinks, metrics, feeds_stop_rx.clone()), self.runtimes.feeds.handle());
         }
-        tasks.spawn_on(sweep(self.cache, feeds_stop_rx), self.runtimes.operators.handle());
+        tasks.spawn_on(sweep(self.cache, self.permits, feeds_stop_rx), self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
         tasks.spawn_on(self.admin.run(admin_stop_rx), self.runtimes.operators.handle());
         let stop = async {
@@ -106,14 +111,22 @@ fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Res
     Ok(ended_rx)
 }
 
-/// Sweeps the cache until the stop: the rings of quiet symbols stay small.
-async fn sweep(cache: Arc<Cache>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+/// Sweeps until the stop: the rings of quiet symbols stay small, and what ended streams took goes back to the system.
+async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut from = 0;
+    let mut trim = HeapTrim::default();
     loop {
         tokio::select! {
-            _ = every.tick() => from = cache.sweep(from, SWEEP_SYMBOLS, Now::read()),
+            _ = every.tick() => {
+                let now = Now::read();
+                from = cache.sweep(from, SWEEP_SYMBOLS, now);
+                if trim.is_due(permits.streams.in_use(), permits.subscriptions.in_use(), now.instant) {
+                    limits::trim_heap();
+                    debug!(took = ?now.instant.elapsed(), "returned freed memory to the system");
+                }
+            }
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }

@@ -6,9 +6,11 @@
 //! use. How a client without a permit is answered is decided elsewhere.
 
 mod addresses;
+mod heap;
 mod machine;
 
 pub use addresses::{AddressPermit, Addresses, ClientAddress};
+pub use heap::{HeapTrim, trim_heap};
 pub use machine::{memory, somaxconn};
 
 use std::sync::Arc;

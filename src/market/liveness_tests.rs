@@ -45,6 +45,12 @@ impl Course {
         self.update(Update { status: Some(status), ..Update::default() });
     }
 
+    /// The venue itself ends the symbol's session, or begins it.
+    fn session(&mut self, closed: bool) {
+        let status = StatusUpdate { closed: Some(closed), ..StatusUpdate::default() };
+        self.update(Update { status: Some(status), ..Update::default() });
+    }
+
     fn outage(&mut self, reason: Reason) {
         self.0.outage(reason, &mut self.1, Now::read());
     }
@@ -72,6 +78,8 @@ impl Course {
             "the connection is mute" => self.mute(Parts::ALL),
             "one of its parts stops, another lives" => self.mute(Parts::from_iter([Part::Stats])),
             "its last living part stops" => self.mute(Parts::from_iter([Part::Quote, Part::Stats])),
+            "the venue ends its session" => self.session(true),
+            "the venue begins its session" => self.session(false),
             "the hours of its feed end" => self.hours(false),
             "the hours of its feed begin" => self.hours(true),
             "the venue refuses it" => self.refused(Some(Reason::NotGranted)),
@@ -101,7 +109,7 @@ fn rule_7_each_event_leads_from_each_state_to_the_one_that_the_documentation_nam
     let mut rows = rows("## The state of a symbol");
     assert_eq!(rows.next().unwrap()[1..], STATES);
     let rows: Vec<_> = rows.skip(1).collect();
-    assert_eq!(rows.len(), 13, "each event has a row");
+    assert_eq!(rows.len(), 15, "each event has a row");
     for row in rows {
         for (state, wanted) in STATES.iter().zip(&row[1..]) {
             let mut course = Course::new(state);

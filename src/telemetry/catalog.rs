@@ -74,7 +74,7 @@ catalog! {
             details "`ineligible` is a trade that may not set the last price, `other` is JSON that this gateway does not use. An update with a trade and a quote counts in both.",
             excludes "bytes and websocket frames: one frame may hold several updates";
         FEED_DECODE_ERRORS: Counter "tickfan_feed_decode_errors_total" Count [feed, reason in [
-            "json", "shape", "unknown_symbol", "missing", "number", "range", "time", "word"]],
+            "json", "shape", "unknown_symbol", "missing", "number", "range", "price", "time", "word"]],
             "Messages, and fields of messages, that the gateway dropped because it could not decode them, by reason.";
         FEED_LAG: Samples "tickfan_feed_lag_seconds" Seconds [feed],
             "Time from the venue's event time to receipt by the gateway, not below zero.",

@@ -17,7 +17,7 @@ labels! {
         Number = "number",
         /// A field is a number that does not fit exactly.
         Range = "range",
-        /// A trade's price is zero or below: it is not a price.
+        /// A price is zero or below.
         Price = "price",
         /// A field is not a time.
         Time = "time",

@@ -62,10 +62,9 @@ impl Batch {
     /// Room for so many is kept: as many as the messages that are taken together, which mostly hold one each.
     const UPDATES_KEPT: usize = 64;
 
-    /// Appends an update. A trade at a price of zero or below is left out and counted, and what a trade is corrected to
-    /// cancels it then.
+    /// Appends an update. A price of zero or below is left out and counted: a trade at it is dropped, a correction to
+    /// it cancels the trade, and the side of a quote or the figure of a day is unknown.
     pub fn push(&mut self, mut update: Update) {
-        let is_no_price = |price| matches!(price, Field::Set(price) if !Decimal::is_positive(price));
         if update.trade.is_some_and(|trade| is_no_price(trade.price)) {
             self.errors.count(DecodeError::Price);
             update.trade = None;
@@ -79,7 +78,24 @@ impl Batch {
             self.errors.count(DecodeError::Price);
             correction.now = None;
         }
+        if let Some(quote) = &mut update.quote {
+            self.clear_if_no_price([&mut quote.bid, &mut quote.bid_size]);
+            self.clear_if_no_price([&mut quote.ask, &mut quote.ask_size]);
+        }
+        if let Some(stats) = &mut update.stats {
+            for price in [&mut stats.open, &mut stats.high, &mut stats.low, &mut stats.prev_close] {
+                self.clear_if_no_price([price]);
+            }
+        }
         self.updates.push(update);
+    }
+
+    /// Clears these fields and counts that, if the first of them is a price of zero or below.
+    fn clear_if_no_price<const N: usize>(&mut self, fields: [&mut Field<Decimal>; N]) {
+        if fields.first().is_some_and(|price| is_no_price(**price)) {
+            self.errors.count(DecodeError::Price);
+            fields.into_iter().for_each(|field| *field = Field::Clear);
+        }
     }
 
     /// Gives back the memory of a burst. The updates must have been taken.
@@ -91,6 +107,10 @@ impl Batch {
     pub fn is_full(&self) -> bool {
         self.updates.len() >= Self::UPDATES_MAX
     }
+}
+
+fn is_no_price(price: Field<Decimal>) -> bool {
+    matches!(price, Field::Set(price) if !price.is_positive())
 }
 
 /// A message to the venue, and the id that its answer is matched by.

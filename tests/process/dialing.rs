@@ -42,6 +42,10 @@ fn is_inside_namespaces(test: &str) -> bool {
     let namespaces = ["--user", "--map-root-user", "--net", "--mount"];
     let may = Command::new("unshare").args(namespaces).args(["ip", "link", "set", "lo", "up"]).output();
     if !may.is_ok_and(|output| output.status.success()) {
+        assert!(
+            env::var("CI").ok().as_deref() != Some("true"),
+            "with CI=true nothing may be skipped: allow namespaces"
+        );
         println!("skipped: this system allows no namespaces");
         return false;
     }

@@ -8,7 +8,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use venue_sim::{
@@ -95,6 +95,25 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
 }
 
 #[test]
+fn the_line_of_a_request_over_a_limit_names_the_key_to_raise() {
+    let (gateway, _venue, _connection) = start("too-large", "[limits]\nsymbols_per_stream = 1");
+    let long = "A".repeat(13_000);
+    for (target, status) in [
+        ("/v1/stream?symbols=BTC-USDT,ETH-USDT".to_owned(), 400),
+        ("/v1/quotes?symbols=A,B".to_owned(), 400),
+        (format!("/v1/quotes?symbols={long}"), 414),
+        (format!("/v1/quotes?symbols={long}{long}"), 431),
+    ] {
+        assert_eq!(Client::connect(gateway.address).get(&target).status, status);
+        gateway.metric_when("tickfan_http_requests_total", &status.to_string(), |count| count > 0);
+    }
+    let log = gateway.log();
+    for (key, count) in [("symbols_per_stream", 2), ("head_bytes", 2)] {
+        assert_eq!(lines(&log, &format!("limit=\"{key}\"")).len(), count, "{key}: {log:#?}");
+    }
+}
+
+#[test]
 fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logs-streams-{}", std::process::id()));
     tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&file).unwrap())).init();
@@ -126,6 +145,26 @@ fn rule_9_a_venue_that_sends_garbage_does_not_fill_the_log() {
     let log = gateway.log();
     let told = lines(&log, "garbage").len();
     assert!((1..=most).contains(&told), "{told} lines of {most}: {log:#?}");
+}
+
+#[test]
+fn times_that_a_wrong_clock_makes_implausible_are_told_in_a_line_and_do_not_fill_the_log() {
+    let (gateway, _venue, mut connection) = start("clock", "");
+    let begin = Instant::now();
+    let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
+    for id in 1..=200 {
+        let time = micros + 90_500_000;
+        connection.send(&format!(
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","s":"BTCUSDT","t":{id},"p":"1","q":"1","T":{time},"m":true}}}}"#
+        ));
+    }
+    gateway.metric_when("tickfan_feed_implausible_times_total", "crypto", |count| count == 200);
+    let most = at_most(60, begin);
+    let log = gateway.log();
+    let told = lines(&log, "dropped the venue's times: check this host's clock");
+    assert!((1..=most).contains(&told.len()), "{told:#?}");
+    let ahead = told[0].split("venue_ahead_seconds=").nth(1).unwrap().split(' ').next().unwrap();
+    assert!((60..=90).contains(&ahead.parse::<u64>().unwrap()), "{}", told[0]);
 }
 
 #[test]

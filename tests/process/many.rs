@@ -13,6 +13,7 @@ use venue_sim::{binance::trade, blocking::Venue};
 const STREAMS: usize = 10_000;
 /// A debug build needs some seconds; the rest is for a busy machine.
 const STORM_PATIENCE: Duration = Duration::from_secs(60);
+const MEMORY: &str = "process_resident_memory_bytes";
 const TARGET: &str = "/v1/stream/BTC-USDT";
 
 /// Raises the limit so that the clients of both tests have descriptors.
@@ -97,4 +98,31 @@ fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_
     let mut next = Crowd::new(TARGET);
     next.join(gateway.address, room, PATIENCE, |member| has_seq(member, 2));
     assert_eq!(gateway.metric("tickfan_http_accept_errors_total", ""), 0, "it never ran out of descriptors");
+}
+
+#[test]
+fn the_memory_of_a_storm_goes_back_to_the_system() {
+    raise_descriptors();
+    let names: Vec<String> = (0..500).map(|number| format!("S{number:03}")).collect();
+    let gateway = Process::start(
+        "storm",
+        &format!("[[feed]]\nname = \"sim\"\nvenue = \"sim\"\nrate = 1\nsymbols = {names:?}\n[fanout]\nworkers = 2\n"),
+    );
+    let target = format!("/v1/stream?symbols={}", names.join(","));
+    let storm = |streams: usize| {
+        let mut crowd = Crowd::new(&target);
+        crowd.join(gateway.address, streams, STORM_PATIENCE, |member| member.text.contains("event: hello"));
+        let memory = gateway.metric(MEMORY, "");
+        drop(crowd);
+        gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
+        memory
+    };
+    storm(5);
+    let before = gateway.metric(MEMORY, "");
+    for (kind, streams) in [("first", 1_500), ("second", 1_000)] {
+        let highest = storm(streams);
+        let grown = highest.saturating_sub(before);
+        assert!(grown > streams as u64 * 500 * 30, "the {kind} storm takes memory: {before} to {highest} bytes");
+        gateway.metric_when(MEMORY, "", |memory| memory < before + grown / 4);
+    }
 }

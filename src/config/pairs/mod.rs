@@ -81,14 +81,14 @@ pub const PAIRS: &[Pair] = &[
     },
     Pair {
         keys: &["symbols_per_stream", "head_bytes"],
-        weight: Weight::Refused,
+        weight: Weight::Warned,
         rule: "a URL of `symbols_per_stream` symbols fits `head_bytes` less 4 KiB for cookies and other headers",
         check: lengths::shortest_url,
     },
     Pair {
         keys: &["symbols_per_stream", "head_bytes", "symbols"],
         weight: Weight::Warned,
-        rule: "so does a URL of as many of the longest configured symbols",
+        rule: "so does a URL of as many of the longest configured symbols, each comma as `%2C`",
         check: lengths::longest_url,
     },
     Pair {

@@ -40,6 +40,8 @@ fn endpoint(url: &str) -> Result<Endpoint, (&'static str, &'static str)> {
         [.., "delayed_sip"] => Endpoint::Delayed,
         [.., "test"] => Endpoint::Test,
         [] | [.., "v2", "iex" | "sip" | "otc"] => Endpoint::Stocks,
+        // Another host has paths of its own, unless it repeats the venue's.
+        path if !is_its_own && !path.iter().any(|segment| segment.starts_with("v1beta")) => Endpoint::Stocks,
         path if path.contains(&"crypto") => {
             return Err(("is not an endpoint for coins", "write wss://stream.data.alpaca.markets/v1beta3/crypto/us"));
         }
@@ -107,7 +109,9 @@ mod tests {
                 assert_eq!((hours(Some(&url)), super::origin(Some(&url))), (expected, origin), "{url}");
             }
         }
-        assert_eq!(check("ws://proxy.example/feeds/us-stocks"), Ok(()), "another host has paths of its own");
+        for path in ["feeds/us-stocks", "crypto", "news", "options", "stocks/news/v2"] {
+            assert_eq!(check(&format!("ws://proxy.example/{path}")), Ok(()), "another host has paths of its own");
+        }
     }
 
     #[test]

@@ -163,6 +163,23 @@ fn rule_9_a_bad_field_is_dropped_and_the_rest_stands() {
     assert_eq!((quote.bid, quote.bid_size, counted), (number("2683.8"), Field::Clear, vec![DecodeError::Number]));
 }
 
+#[test]
+fn a_bid_or_ask_of_zero_or_below_is_none_and_the_other_side_stands() {
+    for price in ["0", "0.00000000", "-1", "-0.5"] {
+        let (_, updates, counted) = read(QUOTE.replace("2683.80000000", price));
+        let quote = updates[0].quote.unwrap();
+        assert_eq!((quote.bid, quote.bid_size, quote.ask), (Field::Clear, Field::Clear, number("2683.81")), "{price}");
+        assert_eq!(counted, [DecodeError::Price], "{price}");
+        let (_, updates, counted) = read(QUOTE.replace("2683.81000000", price));
+        let quote = updates[0].quote.unwrap();
+        assert_eq!((quote.ask, quote.ask_size, quote.bid), (Field::Clear, Field::Clear, number("2683.8")), "{price}");
+        assert_eq!(counted, [DecodeError::Price], "{price}");
+    }
+    let (_, updates, counted) = read(QUOTE.replace("3.02920000", "0"));
+    let quote = updates[0].quote.unwrap();
+    assert_eq!((quote.bid, quote.bid_size, counted), (number("2683.8"), number("0"), vec![]), "a size may be zero");
+}
+
 /// A frame as an address with `/ws` sends it.
 fn bare(frame: &str) -> String {
     let (_, data) = frame.split_once(r#""data":"#).unwrap();

@@ -22,8 +22,10 @@ pub(in crate::venue) fn without_query(address: &str) -> &str {
 
 /// The host of an address, in lower case, and the segments of its path.
 pub(in crate::venue) fn parts(url: &str) -> (String, Vec<&str>) {
-    let rest = without_query(url).split_once("://").map_or(url, |(_, rest)| rest);
+    let address = without_query(url);
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = authority.rsplit('@').next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     (host, path.split('/').filter(|segment| !segment.is_empty()).collect())
 }

@@ -84,6 +84,8 @@ impl Stage {
         }
         let refused = self.refuses(symbol, now);
         let status = (!refused && !self.is_mute(now)).then(|| self.status(symbol, now));
+        // A client may ask for a refused symbol again and again.
+        self.symbols.retain(|told| told.symbol != *symbol);
         self.symbols.push(Told { symbol: symbol.clone(), refused, status });
         status.map(|status| status.message(symbol, now))
     }
@@ -132,5 +134,24 @@ impl Status {
         let session = if self.closed { "closed" } else { "open" };
         let time = now.unix.0;
         format!(r#"{{"type":"status","symbol":"{symbol}","time":{time},"trading":"{trading}","session":"{session}"}}"#)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::ScriptedEvent;
+
+    #[test]
+    fn rule_10_a_symbol_that_is_asked_for_again_and_again_is_kept_once() {
+        let symbol: Symbol = "KO".parse().unwrap();
+        for act in [Act::Refuse, Act::Halt] {
+            let event =
+                ScriptedEvent { at: Duration::ZERO, every: None, lasts: None, act, symbol: Some(symbol.clone()) };
+            let now = Now::read();
+            let mut stage = Stage::new(Arc::new(Script(vec![event])), now.instant, now.instant);
+            (0..100).for_each(|_| drop(stage.asked(&symbol, now)));
+            assert_eq!(stage.symbols.len(), 1, "{act:?}");
+        }
     }
 }
