@@ -9,19 +9,20 @@ let browser;
 before(async () => { browser = await launchBrowser(); });
 after(() => browser?.close());
 
-/** A feed for each event, so that none hides another's state. Every few seconds all happens again. */
+/** A feed for each event, so that none hides another's state. All but the refusal happens again every few seconds. */
 const EVENTS = {
   HALT: [{ do: "halt", symbol: "HALT", lasts: "2s" }, ["halted: news", "live"]],
   RESUME: [{ do: "halt", symbol: "RESUME" }, ["halted: news", "live"], { do: "resume", symbol: "RESUME" }],
   CLOSE: [{ do: "close", symbol: "CLOSE", lasts: "2s" }, ["closed: outside hours", "stale: opening", "live"]],
-  REFUSE: [{ do: "refuse", symbol: "REFUSE", lasts: "2s" }, ["refused: not granted", "live"]],
+  // For good: a feed that is refused again and again waits ever longer before it asks.
+  REFUSE: [{ do: "refuse", symbol: "REFUSE", every: null }, ["refused: not granted"]],
   BREAK: [{ do: "break", lasts: "1s" }, ["stale: connection lost", "live"]],
   MUTE: [{ do: "mute", lasts: "3s" }, ["stale: mute", "live"]],
   GAP: [{ do: "gap" }, ["stale: gap", "live"]],
 };
 
 function entry(at, event) {
-  const fields = Object.entries({ at, every: "6s", ...event }).map(([key, value]) => `${key} = "${value}"`);
+  const fields = Object.entries({ at, every: "6s", ...event }).filter(([, value]) => value).map(([key, value]) => `${key} = "${value}"`);
   return ["[[feed.event]]", ...fields];
 }
 

@@ -33,7 +33,7 @@ const busy = (rate) => `[[feed]]\nname = "busy"\nvenue = "sim"\nrate = ${rate}\n
 
 test("a venue killed, streams at their limit, clients that stall, a gateway gone", TEST, async (t) => {
   const venue = await Venue.start(t);
-  const full = await startGateway(t, { config: `[limits]\nstreams = 10\n${venueConfig(venue.url, ["BTC-USDT"])}` });
+  const full = await startGateway(t, { config: `[limits]\nstreams = 10\nsubscriptions = 10\n${venueConfig(venue.url, ["BTC-USDT"])}` });
   const slow = await startGateway(t, { config: `[fanout]\nstall_timeout = "5s"\n${busy(20_000)}` });
   const gone = await startGateway(t);
   await venue.isSubscribed();
@@ -41,6 +41,7 @@ test("a venue killed, streams at their limit, clients that stall, a gateway gone
   for (let count = 0; count < 10; count++) await openStream(t, full.address, "BTC-USDT");
   const prometheus = await startPrometheus(t, [full.admin, slow.admin, gone.admin]);
   await fires(t, prometheus, "StreamsNearLimit", full);
+  await fires(t, prometheus, "SubscriptionsNearLimit", full);
   again(t, 200, () => openStream(t, full.address, "BTC-USDT").catch(() => {}));
   assert.ok((await fires(t, prometheus, "StreamsRefused", full)).isHeldBack);
   for (let count = 0; count < 20; count++) await openStream(t, slow.address, "AAPL,MSFT", { isRead: false });
@@ -52,23 +53,26 @@ test("a venue killed, streams at their limit, clients that stall, a gateway gone
   await fires(t, prometheus, "SlowCloseRateHigh", slow);
 });
 
-test("a venue whose format has changed, one whose messages are old, and one that breaks off again and again", TEST, async (t) => {
-  const [changed, late, broken] = [await Venue.start(t), await Venue.start(t), await Venue.start(t)];
-  late.behind = 30;
+test("a venue whose format has changed, one whose messages are old, one whose clock is ahead, and one that breaks off", TEST, async (t) => {
+  const [changed, late, ahead, broken] = await Promise.all(Array.from({ length: 4 }, () => Venue.start(t)));
+  [late.behind, ahead.behind] = [30, -30];
   const others = [
     venueConfig(late.url, ["ETH-USDT"]).replace("crypto", "late"),
+    venueConfig(ahead.url, ["XRP-USDT"]).replace("crypto", "ahead"),
     venueConfig(broken.url, ["SOL-USDT"]).replace("crypto", "broken"),
   ];
   const gateway = await startGateway(t, { config: venueConfig(changed.url, ["BTC-USDT"]) + others.join("") });
-  await Promise.all([changed, late, broken].map((venue) => venue.isSubscribed()));
+  await Promise.all([changed, late, ahead, broken].map((venue) => venue.isSubscribed()));
   again(t, 50, () => {
     changed.say('{"stream":"btcusdt@trade","data":{"e":"trade","price":[1]}}');
     late.trade("ETH-USDT", "2");
+    ahead.trade("XRP-USDT", "4");
     broken.trade("SOL-USDT", "3");
   });
   const prometheus = await startPrometheus(t, [gateway.admin]);
   assert.equal((await fires(t, prometheus, "DecodeErrors", gateway)).feed, "crypto");
   assert.equal((await fires(t, prometheus, "FeedLagHigh", gateway)).feed, "late");
+  assert.equal((await fires(t, prometheus, "ClockSkew", gateway)).feed, "ahead");
   again(t, 3_000, () => broken.drop());
   assert.equal((await fires(t, prometheus, "FeedFlapping", gateway)).feed, "broken");
 });
@@ -111,6 +115,14 @@ test("a gateway whose rings are too small for its rounds", TEST, async (t) => {
   await openStream(t, gateway.address, "AAPL,MSFT");
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "TicksLost", gateway);
+});
+
+test("a configuration that is wrong when it is read again", TEST, async (t) => {
+  const gateway = await startGateway(t);
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  gateway.configure("[server]\nhost = []\n");
+  assert.equal((await fetch(`http://${gateway.admin}/reload`, { method: "POST" })).status, 422);
+  await fires(t, prometheus, "ConfigReloadFailed", gateway);
 });
 
 test("connections that never finish their request take the descriptors", TEST, async (t) => {

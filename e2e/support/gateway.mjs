@@ -128,6 +128,8 @@ export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "1
     /** What a kernel or a debugger does to it: SIGKILL, SIGSTOP, SIGCONT. */
     signal: (name) => child.process.kill(name),
     pid: child.process.pid,
+    /** Replaces its configuration file, for a reload. */
+    configure: (text) => writeFileSync(file, text),
     /** Asks it to stop, and returns its exit code. */
     async stop() {
       child.process.kill("SIGTERM");

@@ -84,6 +84,11 @@ export class Venue {
     for (const socket of this.#server.clients) socket.send(text);
   }
 
+  /** Ends its connections, and takes new ones. */
+  drop() {
+    for (const socket of this.#server.clients) socket.terminate();
+  }
+
   /** Is gone, like a machine that lost its power. */
   async kill() {
     for (const socket of this.#server.clients) socket.terminate();

@@ -27,6 +27,7 @@ pub(super) async fn reload(reload: Arc<dyn Reload>, request: Request) -> Result<
             title: "Not for web pages",
             detail: "A web page must not reload the configuration. Send the request from a terminal, without `Origin`."
                 .to_owned(),
+            limit: None,
             header: None,
         });
     }
@@ -52,12 +53,14 @@ fn document(report: &Reloaded) -> Value {
 fn problem(error: &ReloadError) -> Problem {
     let (status, kind, title) = match error {
         ReloadError::WithoutFile => (StatusCode::CONFLICT, "no-file", "Nothing to reload"),
-        ReloadError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", "Wrong configuration"),
+        ReloadError::Rejected(_) | ReloadError::Mixed { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", "Wrong configuration")
+        }
         ReloadError::Slow(_) | ReloadError::Thread(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "not-read", "The configuration cannot be read for now")
         }
     };
-    Problem { status, kind, title, detail: error.to_string(), header: None }
+    Problem { status, kind, title, detail: error.to_string(), limit: None, header: None }
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ impl From<ApiError> for Problem {
             ApiError::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
             ApiError::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
         };
-        Self { status, kind, title, detail: error.to_string(), header: None }
+        let limit = matches!(error, ApiError::TooManySymbols { .. }).then_some("symbols_per_stream");
+        Self { status, kind, title, detail: error.to_string(), limit, header: None }
     }
 }

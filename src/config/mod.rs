@@ -36,7 +36,7 @@ pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use proxy::Proxy;
-pub use reload::{Change, ReloadError, Reloaded, reload};
+pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use units::{parse_address, show_bytes, show_duration};

@@ -1,6 +1,8 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
-use super::{Applies, Config, ConfigError, Feed, keys::KEYS, print::value, setting::Key};
+use super::{
+    Applies, Config, ConfigError, Feed, Machine, Weight, check_together, keys::KEYS, print::value, setting::Key,
+};
 use std::{io, time::Duration};
 
 /// When the feeds of a changed file count.
@@ -35,6 +37,14 @@ pub enum ReloadError {
     /// The file is wrong.
     #[error(transparent)]
     Rejected(#[from] ConfigError),
+    /// The file is right, but not half of it: a value that applies at once needs one that waits for a restart.
+    #[error("what applies at once contradicts what waits for a restart: {what}; {help}, or restart with this file")]
+    Mixed {
+        /// The values, with their keys.
+        what: String,
+        /// What to change.
+        help: String,
+    },
     /// The system does not give the file in time.
     #[error("reading the configuration takes longer than {}; try again later", super::show_duration(*.0))]
     Slow(Duration),
@@ -69,6 +79,18 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
         Applies::Restart => report.at_restart.extend(feed_changes(&running.feeds, &loaded.feeds)),
     }
     (next, report)
+}
+
+/// Checks that the settings after a reload agree: they are of the file where they apply at once, and older elsewhere.
+///
+/// # Errors
+/// [`ReloadError::Mixed`].
+pub fn check_mixed(next: &Config) -> Result<(), ReloadError> {
+    let found = check_together(next, &Machine::default());
+    match found.into_iter().find(|found| found.pair.weight == Weight::Refused) {
+        Some(found) => Err(ReloadError::Mixed { what: found.what, help: found.help }),
+        None => Ok(()),
+    }
 }
 
 /// The name of a key with its table.
@@ -123,6 +145,29 @@ mod tests {
         let (_, again) = reload(&next, loaded);
         assert!(again.changed.is_empty());
         assert_eq!(keys(&again.at_restart), ["server.listen", "fanout.ring"]);
+    }
+
+    #[test]
+    fn a_value_that_applies_at_once_and_needs_one_that_waits_for_a_restart_is_rejected() {
+        let of = |symbols_per_stream: usize, subscriptions: usize, head_bytes: usize| {
+            let mut config = Config { feeds: vec![super::super::feeds::default_feed()], ..Config::default() };
+            config.limits.symbols_per_stream = symbols_per_stream;
+            config.limits.subscriptions = subscriptions;
+            config.limits.head_bytes = head_bytes;
+            config
+        };
+        let running = of(2, 2, 16 << 10);
+        for (loaded, key) in [
+            (of(3, 9, 16 << 10), Some("`subscriptions` (2)")),
+            (of(4, 100_000, 8 << 10), Some("`subscriptions` (2)")),
+            (of(2, 9, 8 << 10), None),
+            (of(1, 1, 16 << 10), None),
+        ] {
+            let (next, _) = reload(&running, loaded);
+            let error = check_mixed(&next).err().map(|error| error.to_string());
+            assert_eq!(error.is_some(), key.is_some(), "{error:?}");
+            assert!(key.is_none_or(|key| error.unwrap().contains(key)));
+        }
     }
 
     #[test]

@@ -19,12 +19,14 @@ struct Inner<Symbol, Command> {
     commands: Vec<Command>,
     /// The worker waits, or is about to. The thread that adds the first entry must wake it.
     asleep: bool,
+    /// The worker has ended.
+    closed: bool,
 }
 
 impl<Symbol, Command> Default for Inbox<Symbol, Command> {
     /// An empty inbox of a worker that is awake.
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { changed: Vec::new(), commands: Vec::new(), asleep: false }) }
+        Self { inner: Mutex::new(Inner { changed: Vec::new(), commands: Vec::new(), asleep: false, closed: false }) }
     }
 }
 
@@ -38,11 +40,24 @@ impl<Symbol, Command> Inbox<Symbol, Command> {
     }
 
     /// Adds a command; `true`: the caller must wake the worker.
-    #[must_use]
-    pub fn send(&self, command: Command) -> bool {
+    ///
+    /// # Errors
+    /// The command, of which no worker will ever take notice: the worker has ended.
+    pub fn send(&self, command: Command) -> Result<bool, Command> {
         let mut inner = self.lock();
+        if inner.closed {
+            return Err(command);
+        }
         inner.commands.push(command);
-        mem::take(&mut inner.asleep)
+        Ok(mem::take(&mut inner.asleep))
+    }
+
+    /// The worker is about to end; `false`: there are new commands, so it must not.
+    #[must_use]
+    pub fn close(&self) -> bool {
+        let mut inner = self.lock();
+        inner.closed = inner.commands.is_empty();
+        inner.closed
     }
 
     /// Moves the commands, and the changed symbols if `changed` is given, into lists that are empty. The worker is

@@ -7,8 +7,8 @@ use super::{
     slowest::{SlowestQuery, SlowestStreams},
     socket::Socket,
     thread::{self, WAKE},
-    transport::Transport,
-    worker::Worker,
+    transport::{CloseMode, Transport},
+    worker::{RETRY_AFTER_SHUTDOWN_MILLIS, Worker},
     worker_handle::WorkerHandle,
     worker_limits::WorkerLimits,
     worker_threads::WorkerThreads,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cache::{WORKERS_MAX, WorkerIndex},
     config,
+    wire::{self, Bye},
 };
 use mio::{Poll, Waker};
 use std::{
@@ -68,10 +69,10 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
     }
 
     /// Opens a stream at the worker with the fewest streams. `connect` makes its transport; the worker writes to it
-    /// until it closes.
+    /// until it closes. Where the worker has ended, at the end of a drain, the stream gets a goodbye.
     ///
     /// # Errors
-    /// Those of `connect`.
+    /// Those of `connect`, and of the write of the goodbye.
     pub fn open_with(
         &self,
         mut stream: NewStream,
@@ -81,14 +82,17 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         let worker = least_loaded.expect("there is at least one worker");
         let transport = connect(worker)?;
         stream.permit = worker.add_load(stream.permit);
-        worker.send(Command::Open(transport, stream));
-        Ok(())
+        match worker.send(Command::Open(transport, stream)) {
+            Err(Command::Open(transport, stream)) => send_away(transport, stream),
+            _ => Ok(()),
+        }
     }
 
     /// Begins to end all streams, each at a random moment of the drain. New streams end at once.
     pub fn drain(&self, drain: Duration) {
         for worker in &self.workers {
-            worker.send(Command::Drain(drain));
+            // One that has ended has nothing to drain.
+            let _ = worker.send(Command::Drain(drain));
         }
     }
 
@@ -98,7 +102,7 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         let (reply_tx, reply_rx) = mpsc::channel();
         for worker in &self.workers {
             let query = SlowestQuery::new(worker.index(), limit, until, reply_tx.clone());
-            worker.send(Command::SlowestQuery(query));
+            let _ = worker.send(Command::SlowestQuery(query));
         }
         (reply_rx, self.workers.len())
     }
@@ -133,6 +137,16 @@ impl WorkerPool<Socket> {
     pub fn open(&self, socket: TcpStream, stream: NewStream) -> io::Result<()> {
         self.open_with(stream, |worker| Socket::new(socket, worker.registry().clone(), self.stall_timeout))
     }
+}
+
+/// Answers a stream that was admitted just before the drain and comes when its worker has ended.
+fn send_away<T: Transport>(mut transport: T, stream: NewStream) -> io::Result<()> {
+    let retry = Duration::from_millis(rand::random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
+    let first = transport.start(&stream.head, wire::bye(Bye::Shutdown, retry));
+    transport.try_write(&[&first])?;
+    transport.flush()?;
+    transport.close(CloseMode::Finish);
+    Ok(())
 }
 
 fn run<T: Transport>(poll: Poll, handle: &WorkerHandle<T>, limits: WorkerLimits) {

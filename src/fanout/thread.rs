@@ -55,7 +55,7 @@ pub(super) fn run<T: Transport>(
             counts.lock().unwrap_or_else(PoisonError::into_inner).clone_from(worker.counts());
             publish_at = now.instant + PUBLISH_EVERY;
         }
-        if worker.is_done() {
+        if worker.is_done() && inbox.close() {
             return Ok(());
         }
         let until = match wait {

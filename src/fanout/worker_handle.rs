@@ -54,7 +54,8 @@ impl<T> WorkerHandle<T> {
     /// Reports what happened to a transport that the worker's poll does not watch. A transport reports room only after
     /// it was full, and each of room and input only once until the worker has used it: so the inbox is bounded.
     pub fn ready(&self, ready: Ready) {
-        self.send(Command::Ready(ready));
+        // The transport's stream has ended with its worker.
+        let _ = self.send(Command::Ready(ready));
     }
 
     pub(super) fn index(&self) -> WorkerIndex {
@@ -72,10 +73,16 @@ impl<T> WorkerHandle<T> {
         Box::new(LoadGuard { load: self.load.clone(), _permit: permit })
     }
 
-    pub(super) fn send(&self, command: Command<T>) {
-        if self.inbox.send(command) {
+    /// Sends a command to the worker.
+    ///
+    /// # Errors
+    /// The command: the worker has ended.
+    #[expect(clippy::result_large_err, reason = "it hands the command back, with its transport and its stream")]
+    pub(super) fn send(&self, command: Command<T>) -> Result<(), Command<T>> {
+        if self.inbox.send(command)? {
             self.wake();
         }
+        Ok(())
     }
 
     pub(super) fn announce(&self, changed: &mut Vec<Arc<SymbolState>>) {

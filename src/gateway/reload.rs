@@ -2,7 +2,7 @@
 
 use crate::{
     admin::Reload,
-    config::{Change, Config, Live, Loader, ReloadError, Reloaded, reload},
+    config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     market::Now,
     telemetry::{LogHandle, catalog},
 };
@@ -58,7 +58,7 @@ impl Reloader {
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let reading = self.reading.lock().await;
         let loaded = self.read(&reading).await;
-        let outcome = loaded.map(|loaded| self.apply(loaded));
+        let outcome = loaded.and_then(|loaded| self.apply(loaded));
         match &outcome {
             Ok(report) => {
                 catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
@@ -113,16 +113,17 @@ impl Reloader {
         }
     }
 
-    fn apply(&self, loaded: Config) -> Reloaded {
+    fn apply(&self, loaded: Config) -> Result<Reloaded, ReloadError> {
         let running = self.live.current();
         let (next, report) = reload(&running, loaded);
+        check_mixed(&next)?;
         if next.server.log != running.server.log
             && let Some(logs) = &self.logs
         {
             logs.set(next.server.log.clone());
         }
         self.live.replace(next);
-        report
+        Ok(report)
     }
 }
 

@@ -99,6 +99,7 @@ impl<S: Streams> Connections<S> {
 /// Counts a request that hyper rejected, so that the handler never saw it.
 fn count_unreadable(error: &hyper::Error) {
     if error.is_parse_too_large() {
+        tracing::debug!(limit = "head_bytes", "rejected a head that is too long");
         requests::count(Unrouted::Unreadable.label(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     } else if error.is_parse() {
         requests::count(Unrouted::Unreadable.label(), StatusCode::BAD_REQUEST);

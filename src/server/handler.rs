@@ -195,15 +195,15 @@ impl<S: Streams> RequestHandler<S> {
     fn problem_response(&self, problem: Problem, client: &ClientName) -> Response {
         let id = RequestId::next();
         let status = problem.status.as_u16();
-        let kind = problem.kind;
+        let Problem { kind, limit, .. } = problem;
         let client_id = client.id();
         let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, client_id, status, kind, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, status, kind, limit, held_back, "rejected a request");
             }
-            None => tracing::debug!(request_id = %id, %client, client_id, status, kind, "rejected a request"),
+            None => tracing::debug!(request_id = %id, %client, client_id, status, kind, limit, "rejected a request"),
         }
         problem.into_response(id)
     }

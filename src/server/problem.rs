@@ -21,6 +21,8 @@ pub(crate) struct Problem {
     pub(crate) title: &'static str,
     /// The document's `detail`: what to change.
     pub(crate) detail: String,
+    /// The key of the limit that the request is over: the log names it, for the operator who may raise it.
+    pub(crate) limit: Option<&'static str>,
     /// A header that this answer needs beside those of every answer.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
 }

@@ -64,6 +64,7 @@ impl From<RequestError> for Problem {
             RequestError::Body => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             _ => None,
         };
-        Self { status, kind, title, detail: error.to_string(), header }
+        let limit = matches!(error, RequestError::UriTooLong { .. }).then_some("head_bytes");
+        Self { status, kind, title, detail: error.to_string(), limit, header }
     }
 }

@@ -129,7 +129,7 @@ fn a_command_wakes_a_worker_as_a_tick_does() {
         let opener = {
             let shared = shared.clone();
             thread::spawn(move || {
-                if shared.inbox.send(7) {
+                if shared.inbox.send(7).unwrap() {
                     shared.waker.notify();
                 }
             })

@@ -95,6 +95,25 @@ fn rule_10_a_client_that_is_refused_again_and_again_does_not_fill_the_log() {
 }
 
 #[test]
+fn the_line_of_a_request_over_a_limit_names_the_key_to_raise() {
+    let (gateway, _venue, _connection) = start("too-large", "[limits]\nsymbols_per_stream = 1");
+    let long = "A".repeat(13_000);
+    for (target, status) in [
+        ("/v1/stream?symbols=BTC-USDT,ETH-USDT".to_owned(), 400),
+        ("/v1/quotes?symbols=A,B".to_owned(), 400),
+        (format!("/v1/quotes?symbols={long}"), 414),
+        (format!("/v1/quotes?symbols={long}{long}"), 431),
+    ] {
+        assert_eq!(Client::connect(gateway.address).get(&target).status, status);
+        gateway.metric_when("tickfan_http_requests_total", &status.to_string(), |count| count > 0);
+    }
+    let log = gateway.log();
+    for (key, count) in [("symbols_per_stream", 2), ("head_bytes", 2)] {
+        assert_eq!(lines(&log, &format!("limit=\"{key}\"")).len(), count, "{key}: {log:#?}");
+    }
+}
+
+#[test]
 fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logs-streams-{}", std::process::id()));
     tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&file).unwrap())).init();

@@ -266,7 +266,7 @@ impl World {
             resume,
             permit: Box::new(()),
         };
-        if simulated.inbox.send(Command::Open(Scripted(client.clone()), stream)) {
+        if simulated.inbox.send(Command::Open(Scripted(client.clone()), stream)).is_ok_and(|wakes| wakes) {
             simulated.sleeps_until = None;
         }
         self.clients.push(client);
@@ -281,7 +281,7 @@ impl World {
     pub(crate) fn drain(&mut self, window: Duration) {
         self.drains = true;
         for simulated in &mut self.workers {
-            if simulated.inbox.send(Command::Drain(window)) {
+            if simulated.inbox.send(Command::Drain(window)).is_ok_and(|wakes| wakes) {
                 simulated.sleeps_until = None;
             }
         }

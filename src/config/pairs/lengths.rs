@@ -28,9 +28,9 @@ pub(super) fn venue_message_bytes(config: &Config, _: &Machine) -> Option<Found>
     )
 }
 
-/// The bytes that as many symbols take in a URL: the first of the sorted lengths, each with a comma.
-fn url_bytes(lengths: &[usize], count: usize) -> usize {
-    URI_BYTES_BESIDE_SYMBOLS + lengths.iter().take(count).map(|length| length + 1).sum::<usize>()
+/// The bytes that as many symbols take in a URL: the first of the sorted lengths, each with a `comma`.
+fn url_bytes(lengths: &[usize], count: usize, comma: &str) -> usize {
+    URI_BYTES_BESIDE_SYMBOLS + lengths.iter().take(count).map(|length| length + comma.len()).sum::<usize>()
 }
 
 fn lengths(config: &Config) -> Vec<usize> {
@@ -43,7 +43,7 @@ fn lengths(config: &Config) -> Vec<usize> {
 pub(super) fn shortest_url(config: &Config, _: &Machine) -> Option<Found> {
     let Limits { symbols_per_stream, head_bytes, .. } = config.limits;
     let lengths = lengths(config);
-    let needed = url_bytes(&lengths, symbols_per_stream);
+    let needed = url_bytes(&lengths, symbols_per_stream, ",");
     if needed <= config.limits.uri_bytes_max() {
         return None;
     }
@@ -60,7 +60,8 @@ pub(super) fn longest_url(config: &Config, machine: &Machine) -> Option<Found> {
     let Limits { symbols_per_stream, head_bytes, .. } = config.limits;
     let mut lengths = lengths(config);
     lengths.reverse();
-    let needed = url_bytes(&lengths, symbols_per_stream);
+    // As `URLSearchParams` and most libraries write it.
+    let needed = url_bytes(&lengths, symbols_per_stream, "%2C");
     if needed <= config.limits.uri_bytes_max() || shortest_url(config, machine).is_some() {
         return None;
     }

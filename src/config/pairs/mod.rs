@@ -88,7 +88,7 @@ pub const PAIRS: &[Pair] = &[
     Pair {
         keys: &["symbols_per_stream", "head_bytes", "symbols"],
         weight: Weight::Warned,
-        rule: "so does a URL of as many of the longest configured symbols",
+        rule: "so does a URL of as many of the longest configured symbols, each comma as `%2C`",
         check: lengths::longest_url,
     },
     Pair {

@@ -13,7 +13,7 @@ use rand::RngExt;
 use std::{ops::Range, time::Duration};
 
 /// When the client of a stopping gateway reconnects, in milliseconds: spread, so that the next gateway sees no storm.
-const RETRY_AFTER_SHUTDOWN_MILLIS: Range<u64> = 1_000..10_000;
+pub(in crate::fanout) const RETRY_AFTER_SHUTDOWN_MILLIS: Range<u64> = 1_000..10_000;
 
 impl<T: Transport> Worker<T> {
     /// Begins to end all streams, each at a random moment of the drain.

@@ -4,6 +4,8 @@ mod ending;
 mod opening;
 mod writing;
 
+pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
+
 use super::{
     command::{Command, WorkerInbox},
     counts::Counts,

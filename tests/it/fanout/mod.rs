@@ -325,6 +325,26 @@ fn silence_is_filled_with_heartbeats() {
 }
 
 #[test]
+fn rule_12_a_stream_that_was_admitted_just_before_the_drain_gets_a_goodbye_from_a_worker_that_has_ended() {
+    let gateway = Sockets::start(HOURS);
+    let (stream, ended) = gateway.new_stream(HOURS);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let Gateway { pool, workers, .. } = gateway;
+    pool.drain(Duration::ZERO);
+    workers.join().unwrap();
+    pool.open(listener.accept().unwrap().0, stream).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\n\r\nretry: "), "{answer}");
+    assert!(answer.ends_with("event: bye\ndata: {\"reason\":\"shutdown\"}\n\n"), "{answer}");
+    ended.recv_timeout(PATIENCE).expect("the permit is given back");
+    pool.drain(Duration::ZERO);
+    assert!(pool.slowest(1, Instant::now()).0.recv().is_err(), "no worker is left to answer");
+}
+
+#[test]
 fn rule_12_a_draining_gateway_gives_each_stream_its_own_retry_and_waits_for_the_clients_to_leave() {
     let gateway = Sockets::start(PATIENCE);
     let clients: Vec<_> = (0..50).map(|_| gateway.client(None, PATIENCE)).collect();
