@@ -131,12 +131,12 @@ fn debug_config(context: &Context, _: Request) -> OperatorAnswer {
             serde_json::json!({"key": key.key, "value": key.value, "at_restart": at_restart})
         })
         .collect();
-    let feeds: Vec<Value> = config
+    let feeds: Vec<serde_json::Map<String, Value>> = config
         .feeds
         .iter()
         .map(|feed| {
-            let url = feed.url.as_deref().map(config::without_secrets);
-            serde_json::json!({"name": feed.name, "venue": feed.venue.name, "url": url, "symbols": feed.symbols.len()})
+            let keys = config::feed_in_force(feed).into_iter();
+            keys.map(|(key, value)| (key.to_owned(), value.into())).collect()
         })
         .collect();
     Answer::Whole(json(serde_json::json!({"keys": keys, "feeds": feeds}).to_string()))

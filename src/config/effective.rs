@@ -2,7 +2,12 @@
 //! names of variables that hold keys, and never a key.
 
 use super::{
-    Applies, Config, ConfigError, Feed, Loader, keys::KEYS, load::lines_of_file, print::value, reload::name,
+    Applies, Config, ConfigError, Loader,
+    feed_in_force::feed_in_force,
+    keys::KEYS,
+    load::{feed_section, lines_of_file},
+    print::value,
+    reload::name,
     variables::variable_name,
 };
 use std::fmt::Write as _;
@@ -62,26 +67,25 @@ impl Loader {
             };
             let _ = writeln!(text, "{} = {} # {from}", key.name, value(&key.setting, &mut config));
         }
-        for feed in &config.feeds {
-            text.push_str(&print_feed(feed));
+        for (place, feed) in config.feeds.iter().enumerate() {
+            text.push_str("\n[[feed]]\n");
+            for (key, value) in feed_in_force(feed) {
+                let is_set = |(section, name, _): &&(String, String, usize)| {
+                    *section == feed_section(place) && name.as_str() == key
+                };
+                let from = match lines.iter().find(is_set) {
+                    Some((_, _, line)) => format!("line {line}"),
+                    None if key == "proxy" && value.is_some() => "a variable".to_owned(),
+                    None => "default".to_owned(),
+                };
+                match value {
+                    Some(value) => drop(writeln!(text, "{key} = {value} # {from}")),
+                    None => drop(writeln!(text, "# {key} is not set")),
+                }
+            }
         }
         Ok(text)
     }
-}
-
-/// A feed's main keys. Its address is shown without its query, which may hold a key.
-fn print_feed(feed: &Feed) -> String {
-    let symbols: Vec<&str> = feed.symbols.iter().map(|listed| listed.symbol.as_str()).collect();
-    let mut text = format!("\n[[feed]]\nname = {:?}\nvenue = {:?}\n", feed.name, feed.venue.name);
-    if let Some(url) = &feed.url {
-        let _ = writeln!(text, "url = {:?}", without_secrets(url));
-    }
-    let _ = writeln!(text, "connections_max = {}", feed.connections_max);
-    let _ = writeln!(text, "symbols = {symbols:?}");
-    if feed.credentials.is_some() {
-        text.push_str("# its key is set\n");
-    }
-    text
 }
 
 /// An address without the parts that may hold a secret: before an `@`, and behind a `?`.

@@ -120,6 +120,7 @@ fn read_feed(
     };
     let outbound = wrongs.take(outbound::read(fields));
     let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
+    let variable = |name: &str| fields.get(name).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let feed = || {
         let (proxy, ca_file) = outbound?;
         Some(Feed {
@@ -135,6 +136,8 @@ fn read_feed(
             part_mute_after: part_mute_after?,
             proxy,
             ca_file,
+            key_env: variable("key_env"),
+            secret_env: variable("secret_env"),
             credentials: credentials?,
         })
     };

@@ -157,16 +157,31 @@ fn read_toml(config: &mut Config, text: &str, variables: &access::Variables, pla
     wrongs.none()
 }
 
-/// The keys that a valid file sets in its tables, each with its line.
+/// The keys that a valid file sets in its tables, each with its line. A feed's table is called after its place.
 pub(super) fn lines_of_file(path: &Path) -> Result<Vec<(String, String, usize)>, ConfigError> {
     let text = read_file(path, &shown(&path.display().to_string()))?;
     let document = DeTable::parse_recoverable(&text).0;
     let line = |at: usize| 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-    let tables = document.get_ref().iter().filter_map(|(section, value)| Some((section, value.get_ref().as_table()?)));
-    let keys = tables.flat_map(|(section, table)| table.iter().map(move |(key, _)| (section, key)));
-    Ok(keys
-        .map(|(section, key)| (section.get_ref().to_string(), key.get_ref().to_string(), line(key.span().start)))
-        .collect())
+    let mut tables: Vec<(String, &DeTable<'_>)> = Vec::new();
+    for (section, value) in document.get_ref() {
+        match value.get_ref() {
+            DeValue::Table(table) => tables.push((section.get_ref().to_string(), table)),
+            DeValue::Array(feeds) => tables.extend(
+                feeds
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, feed)| Some((feed_section(place), feed.get_ref().as_table()?))),
+            ),
+            _ => {}
+        }
+    }
+    let keys = tables.iter().flat_map(|(section, table)| table.iter().map(move |(key, _)| (section, key)));
+    Ok(keys.map(|(section, key)| (section.clone(), key.get_ref().to_string(), line(key.span().start))).collect())
+}
+
+/// What [`lines_of_file`] calls the table of a feed.
+pub(super) fn feed_section(place: usize) -> String {
+    format!("feed {place}")
 }
 
 fn no_toml(error: &toml::de::Error) -> Wrong {

@@ -5,6 +5,7 @@ mod ca_file;
 mod effective;
 mod error;
 mod events;
+mod feed_in_force;
 mod feed_keys;
 mod feed_limits;
 mod feeds;
@@ -28,6 +29,7 @@ pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use effective::{KeyInForce, keys_in_force, without_secrets};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
+pub use feed_in_force::feed_in_force;
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
@@ -116,6 +118,10 @@ pub struct Feed {
     pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
+    /// The variable that holds the key.
+    pub key_env: Option<String>,
+    /// The variable that holds the secret of the key.
+    pub secret_env: Option<String>,
     /// The keys, where the venue requires them.
     pub credentials: Option<Credentials>,
 }
@@ -136,6 +142,8 @@ impl Feed {
             proxy: None,
             ca_file: None,
             part_mute_after: None,
+            key_env: None,
+            secret_env: None,
             credentials: None,
         }
     }

@@ -29,6 +29,12 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Its address, without the user.
+    pub(super) fn url(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
+    }
+
     /// What must never be shown, in every form in which it is sent.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let token = self.authorization.as_ref().map(|field| Secret::new(field.expose().trim_start_matches("Basic ")));

@@ -63,6 +63,16 @@ impl Schedule {
         Self { hours, closed_days }
     }
 
+    /// The hours of a trading day.
+    pub fn hours(&self) -> Hours {
+        self.hours
+    }
+
+    /// The days that the configuration closes.
+    pub fn closed_days(&self) -> &[Date] {
+        &self.closed_days
+    }
+
     /// Day and night, every day.
     pub fn always() -> Self {
         Self::new(Hours::Always, Vec::new())

@@ -609,7 +609,10 @@ fn the_effective_configuration_says_where_each_value_comes_from_and_tells_no_sec
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("effective.toml");
     let text = "[server]\nheartbeat = \"20s\"\nlisten = \"127.0.0.1:1\"\n\n[limits]\nstreams = 7\n\
          [[feed]]\nvenue = \"alpaca\"\nurl = \"wss://a.example/v2?token=hush\"\nkey_env = \"K\"\nsecret_env = \"S\"\n\
-         symbols = [\"AAPL\"]\n";
+         symbols = [\"AAPL\"]\n\
+         [[feed]]\nvenue = \"sim\"\nsymbols = { \"B-C\" = \"b/c\", MSFT = \"m\" }\nrate = 5\nmute_after = \"45s\"\n\
+         event = [{ at = \"1s\", do = \"halt\", symbol = \"MSFT\", lasts = \"2s\" }]\n\
+         [[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nproxy = \"http://u:hush@[::1]:3128\"\n";
     fs::write(&file, text).unwrap();
     let arguments = ["--print-config", "--effective", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:9"];
     let variables = [
@@ -628,13 +631,26 @@ fn the_effective_configuration_says_where_each_value_comes_from_and_tells_no_sec
         "heartbeat = \"20s\" # line 2",
         "log = \"info\" # default",
         "streams = 8 # TICKFAN_LIMITS_STREAMS",
-        "url = \"wss://a.example/v2?…\"",
-        "symbols = [\"AAPL\"]",
+        "url = \"wss://a.example/v2?…\" # line 9",
+        "key_env = \"K\" # line 10",
+        "symbols = [\"AAPL\"] # line 12",
+        "hours = \"us-equities\" # default",
+        "mute_after = \"2m\" # default",
+        "# part_mute_after is not set",
+        "symbols = { \"B-C\" = \"b/c\", \"MSFT\" = \"m\" } # line 15",
+        "rate = 5 # line 16",
+        "mute_after = \"45s\" # line 17",
+        "event = [{ at = \"1s\", do = \"halt\", symbol = \"MSFT\", lasts = \"2s\" }] # line 18",
+        "proxy = \"http://[::1]:3128\" # line 22",
+        "hours = \"always\" # default",
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
     }
     assert!(!printed.contains("hush"), "{printed}");
     assert!(KEYS.iter().all(|key| printed.contains(&format!("\n{} = ", key.name))), "{printed}");
+    let has_feed_key =
+        |name| printed.contains(&format!("\n{name} = ")) || printed.contains(&format!("# {name} is not"));
+    assert!(feed_keys().iter().all(|key| has_feed_key(key.name)), "{printed}");
     let wrong = tickfan(&["--print-config", "--effective"], &[("TICKFAN_LOG", "warning")]);
     check_exit(&wrong, 64, "", "did you mean `warn`?");
     check_exit(&tickfan(&["--effective"], &[]), 64, "", "--print-config");

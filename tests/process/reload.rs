@@ -54,6 +54,9 @@ fn sighup_reloads_and_ends_no_stream() {
     let in_force = Client::connect(gateway.admin).get("/debug/config").json();
     let hosts = in_force["keys"].as_array().unwrap().iter().find(|key| key["key"] == "server.hosts").unwrap();
     assert_eq!(*hosts, json!({"key": "server.hosts", "value": "[\"ticks.example\"]", "at_restart": false}));
+    let feed = &in_force["feeds"][0];
+    assert!(["name", "venue", "symbols", "mute_after", "hours"].iter().all(|key| feed[key].is_string()), "{feed}");
+    assert!(feed["proxy"].is_null() && feed.get("ca_file").is_some(), "{feed}");
     let refused = Client::connect(gateway.address).get("/v1/quotes?symbols=AAPL,MSFT");
     assert_eq!(refused.status, 400, "{}", refused.body);
     tick(&mut stream);

@@ -1,0 +1,72 @@
+//! The keys of a feed with the values in force, as people see them. Keys and passwords are never shown.
+
+use super::{Feed, effective::without_secrets, feed_keys, show_duration};
+use crate::venue::{Act, ScriptedEvent};
+use std::fmt::Display;
+
+/// Every key that a feed of this venue can have, with its value as a file has it. `None` is the value without the key.
+/// Addresses are shown without the parts that may hold a secret.
+pub fn feed_in_force(feed: &Feed) -> Vec<(&'static str, Option<String>)> {
+    feed_keys::names().into_iter().filter_map(|name| Some((name, value(feed, name)?))).collect()
+}
+
+/// `None` where the key belongs to another venue.
+fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
+    let value = match name {
+        "name" => Some(quoted(&feed.name)),
+        "venue" => Some(quoted(feed.venue.name)),
+        "url" => feed.url.as_deref().map(|url| quoted(without_secrets(url))),
+        "key_env" => feed.key_env.as_ref().map(quoted),
+        "secret_env" => feed.secret_env.as_ref().map(quoted),
+        "symbols" => Some(symbols(feed)),
+        "connections_max" => Some(feed.connections_max.to_string()),
+        "hours" => Some(quoted(feed.schedule.hours().name())),
+        "closed_days" => list(feed.schedule.closed_days().iter().map(quoted)),
+        "mute_after" => Some(quoted(show_duration(feed.mute_limit()))),
+        "part_mute_after" => feed.part_mute_after.map(|after| quoted(show_duration(after))),
+        "event" => list(feed.script.0.iter().map(event)),
+        "proxy" => feed.proxy.as_ref().map(|proxy| quoted(proxy.url())),
+        "ca_file" => feed.ca_file.as_ref().map(|file| quoted(&file.path)),
+        option => {
+            let option = feed.venue.options.iter().find(|known| known.name == option)?;
+            Some(feed.options.get(option).to_string())
+        }
+    };
+    Some(value)
+}
+
+/// A list, or a table where a venue's name is given.
+fn symbols(feed: &Feed) -> String {
+    if feed.symbols.iter().all(|listed| listed.venue_name.is_none()) {
+        return list(feed.symbols.iter().map(|listed| quoted(&listed.symbol))).unwrap_or_default();
+    }
+    let named = feed.symbols.iter().map(|listed| {
+        let name = listed.venue_name.clone().or_else(|| (feed.venue.derive)(&listed.symbol)).unwrap_or_default();
+        format!("{} = {}", quoted(&listed.symbol), quoted(name))
+    });
+    format!("{{ {} }}", named.collect::<Vec<_>>().join(", "))
+}
+
+fn event(event: &ScriptedEvent) -> String {
+    let name = Act::NAMES.iter().find(|(act, _)| *act == event.act).map_or("", |(_, name)| name);
+    let mut text = format!("{{ at = {}, do = {}", quoted(show_duration(event.at)), quoted(name));
+    if let Some(symbol) = &event.symbol {
+        text += &format!(", symbol = {}", quoted(symbol));
+    }
+    for (key, duration) in [("lasts", event.lasts), ("every", event.every)] {
+        if let Some(duration) = duration {
+            text += &format!(", {key} = {}", quoted(show_duration(duration)));
+        }
+    }
+    text + " }"
+}
+
+fn quoted(text: impl Display) -> String {
+    format!("{:?}", text.to_string())
+}
+
+/// `None` where it is empty.
+fn list(entries: impl Iterator<Item = String>) -> Option<String> {
+    let entries = entries.collect::<Vec<_>>();
+    (!entries.is_empty()).then(|| format!("[{}]", entries.join(", ")))
+}
