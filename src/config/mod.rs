@@ -26,10 +26,10 @@ mod value;
 mod variables;
 
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
-pub use effective::{KeyInForce, keys_in_force, without_secrets};
+pub use effective::{KeyInForce, keys_in_force};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
-pub use feed_in_force::feed_in_force;
+pub use feed_in_force::{feed_in_force, without_secrets};
 pub use feed_keys::{FeedKey, feed_keys};
 pub use feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX, SYMBOLS_MAX};
 pub use keys::KEYS;
