@@ -1,6 +1,6 @@
 //! The keys of a feed with the values in force, as people see them. Keys and passwords are never shown.
 
-use super::{Feed, effective::without_secrets, feed_keys, show_duration};
+use super::{Feed, feed_keys, show_duration};
 use crate::venue::{Act, ScriptedEvent};
 use std::fmt::Display;
 
