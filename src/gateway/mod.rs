@@ -169,7 +169,8 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
         for hangs_in in 0..3 {
-            let gateway = start();
+            let mut gateway = start();
+            gateway.runtimes = Runtimes::start(["test"].into_iter()).unwrap();
             let Runtimes { feeds, clients, operators } = &gateway.runtimes;
             let runtime = [&feeds[0], clients, operators][hangs_in].handle().clone();
             // As a look-up of the system hangs.
