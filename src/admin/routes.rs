@@ -70,7 +70,7 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get(Route::Ready, "/readyz", ready)
         .get(Route::Metrics, "/metrics", metrics)
         .get_async(Route::Debug, "/debug/streams", debug_streams)
-        .get(Route::Debug, "/debug/symbols", debug_symbols)
+        .get_async(Route::Debug, "/debug/symbols", debug_symbols)
         .get(Route::Debug, "/debug/feeds", debug_feeds)
         .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
@@ -156,17 +156,16 @@ async fn debug_streams(context: Arc<Context>, request: Request) -> OperatorAnswe
     }
 }
 
-fn debug_symbols(context: &Context, request: Request) -> OperatorAnswer {
-    look(context, &request, debug::symbols)
+async fn debug_symbols(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    match listed(&request) {
+        Ok(limit) => Answer::Whole(json(debug::symbols(&context.sources, limit).await.to_string())),
+        Err(error) => Answer::Problem(error.into()),
+    }
 }
 
 fn debug_feeds(context: &Context, request: Request) -> OperatorAnswer {
-    look(context, &request, debug::feeds)
-}
-
-fn look(context: &Context, request: &Request, look: fn(&DebugSources, usize) -> Value) -> OperatorAnswer {
-    match listed(request) {
-        Ok(limit) => Answer::Whole(json(look(&context.sources, limit).to_string())),
+    match listed(&request) {
+        Ok(limit) => Answer::Whole(json(debug::feeds(&context.sources, limit).to_string())),
         Err(error) => Answer::Problem(error.into()),
     }
 }

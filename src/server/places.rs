@@ -81,6 +81,7 @@ impl Places {
             address,
             signal,
             has_asked: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
         }
     }
@@ -137,6 +138,8 @@ pub(super) struct Place {
     has_asked: AtomicBool,
     /// An answer is made, and not flushed yet.
     is_answered: AtomicBool,
+    /// The client does not take what was written. Further requests that it has sent change nothing.
+    is_blocked: AtomicBool,
 }
 
 impl Place {
@@ -175,7 +178,9 @@ impl Place {
     /// A whole head has arrived.
     pub(super) fn request(&self) {
         self.has_asked.store(true, Ordering::Relaxed);
-        self.becomes(Phase::Answering);
+        if !self.is_blocked.load(Ordering::Relaxed) {
+            self.becomes(Phase::Answering);
+        }
     }
 
     /// The request's answer is made.
@@ -185,13 +190,17 @@ impl Place {
 
     /// The client does not take the rest of its answer for now.
     pub(super) fn blocked(&self) {
+        self.is_blocked.store(true, Ordering::Relaxed);
         self.becomes(Phase::Blocked);
     }
 
     /// All that was written has left.
     pub(super) fn flushed(&self) {
+        let was_blocked = self.is_blocked.swap(false, Ordering::Relaxed);
         if self.is_answered.swap(false, Ordering::Relaxed) {
             self.becomes(Phase::Idle);
+        } else if was_blocked {
+            self.becomes(Phase::Answering);
         }
     }
 

@@ -152,8 +152,8 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "page", "openapi", "livez", "readyz", "metrics", "debug", "preflight",
-            "other", "unreadable"], code],
+            "stream", "quotes", "symbols", "page", "openapi", "livez", "readyz", "metrics", "debug", "index",
+            "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`unreadable` is a request whose head could not be parsed.";
         HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],

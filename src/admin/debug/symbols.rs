@@ -15,12 +15,12 @@ use std::{
 /// Over how long the ticks of each symbol are counted for its rate.
 const RATE_SPAN: Duration = Duration::from_millis(500);
 
-/// The symbols with the most ticks a second, and those with the oldest last update. It blocks while it counts ticks.
-pub(in crate::admin) fn symbols(sources: &DebugSources, limit: usize) -> Value {
+/// The symbols with the most ticks a second, and those with the oldest last update.
+pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> Value {
     let symbols: Vec<_> = sources.feeds.iter().flat_map(|feed| &feed.symbols).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().seq).collect();
     let start = Instant::now();
-    std::thread::sleep(RATE_SPAN);
+    tokio::time::sleep(RATE_SPAN).await;
     let seconds = start.elapsed().as_secs_f64();
     let mut looks: Vec<_> = symbols.iter().zip(before).map(|(symbol, before)| Look::new(symbol, before)).collect();
     let ticks: u64 = looks.iter().map(|look| look.ticks).sum();
