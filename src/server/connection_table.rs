@@ -144,11 +144,6 @@ impl<S: Clone> ConnectionTable<S> {
         (id, !waits)
     }
 
-    /// Whether an address holds its share.
-    pub(super) fn is_full(&self, address: ClientAddress) -> bool {
-        self.addresses.get(&address).is_some_and(Held::is_full)
-    }
-
     /// Notes what a connection does. One that waits or leaves keeps its phase.
     pub(super) fn becomes(&mut self, id: ConnectionId, phase: Phase, now: Instant) {
         let current = self.rows.get(id).map(|row| row.phase);
@@ -181,9 +176,14 @@ impl<S: Clone> ConnectionTable<S> {
         None
     }
 
-    /// Picks the connection that gives way to a newcomer, if one can; returns what it did.
-    pub(super) fn give_way(&mut self, now: Instant) -> Option<(S, Phase)> {
-        let id = self.all.gives_way(&Phase::GIVE_WAY, now)?;
+    /// Picks the connection that gives way to a newcomer, if one can; returns what it did. Of an address that holds its
+    /// share it is one of its own; only where none of them waits or gives way it is another's.
+    pub(super) fn give_way(&mut self, newcomer: Option<ClientAddress>, now: Instant) -> Option<(S, Phase)> {
+        let held = newcomer.and_then(|address| self.addresses.get(&address)).filter(|held| held.is_full());
+        let own = held.and_then(|held| held.order.gives_way(&Phase::GIVE_WAY, now));
+        let has_waiting = held.is_some_and(|held| held.order.oldest(Phase::Waiting).is_some());
+        let others = || self.all.gives_way(&Phase::GIVE_WAY, now).filter(|_| !has_waiting);
+        let id = own.or_else(others)?;
         self.leave(id, now)
     }
 
@@ -259,7 +259,7 @@ mod tests {
         ] {
             let opened: Vec<_> = phases.iter().map(|phase| (address(1), *phase)).collect();
             let (mut table, now) = table(8, &opened);
-            let gone: Vec<_> = std::iter::from_fn(|| table.give_way(now)).collect();
+            let gone: Vec<_> = std::iter::from_fn(|| table.give_way(None, now)).collect();
             assert_eq!(gone.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{phases:?}");
             assert!(gone.iter().all(|(name, phase)| phases[*name] == *phase));
         }
@@ -270,8 +270,8 @@ mod tests {
         for phase in [Phase::Head, Phase::Blocked] {
             let (mut table, now) = table(8, &[(address(1), phase)]);
             let since = now - Duration::from_secs(1);
-            assert!(table.give_way(since).is_none() && table.give_way(since + GRACE / 2).is_none());
-            assert_eq!(table.give_way(since + GRACE), Some((0, phase)));
+            assert!(table.give_way(None, since).is_none() && table.give_way(None, since + GRACE / 2).is_none());
+            assert_eq!(table.give_way(None, since + GRACE), Some((0, phase)));
         }
     }
 
@@ -280,7 +280,6 @@ mod tests {
         let (mut table, now) =
             table(2, &[(address(9), Phase::Idle), (address(1), Phase::Idle), (address(1), Phase::Head)]);
         let one = address(1).unwrap();
-        assert!(table.is_full(one) && !table.is_full(address(9).unwrap()));
         let (third, admitted) = table.open(address(1), 2, 3, now);
         assert!(!admitted);
         assert_eq!(table.give_way_of(one, now), Some((1, Phase::Idle)), "not the older one of another address");
@@ -298,9 +297,19 @@ mod tests {
     fn one_that_waits_too_long_gives_way_before_all_others() {
         let (mut table, now) = table(1, &[(address(9), Phase::Idle), (address(1), Phase::Answering)]);
         let (waiting, _) = table.open(address(1), 1, 7, now);
-        assert_eq!(table.give_way(now + GRACE), Some((7, Phase::Waiting)));
-        assert_eq!(table.give_way(now + GRACE), Some((0, Phase::Idle)));
+        assert_eq!(table.give_way(None, now + GRACE), Some((7, Phase::Waiting)));
+        assert_eq!(table.give_way(None, now + GRACE), Some((0, Phase::Idle)));
         assert_eq!(table.close(waiting, now), None);
+    }
+
+    #[test]
+    fn a_newcomer_of_an_address_above_its_share_takes_no_place_of_another_while_one_of_its_own_waits() {
+        let opened = [(address(9), Phase::Head), (address(1), Phase::Answering)];
+        let (mut table, now) = table(1, &opened);
+        table.open(address(1), 1, 7, now);
+        assert_eq!(table.give_way(address(1), now), None, "the one that waits has a moment");
+        assert_eq!(table.give_way(address(1), now + GRACE), Some((7, Phase::Waiting)));
+        assert_eq!(table.give_way(address(1), now + GRACE), Some((0, Phase::Head)), "none of its own can");
     }
 
     proptest! {
@@ -319,7 +328,7 @@ mod tests {
                         table.close(id, now);
                         open.retain(|other| *other != id);
                     }
-                    (3, _) => _ = table.give_way(now),
+                    (3, _) => _ = table.give_way(None, now),
                     (4, _) => _ = table.give_way_of(address(last).unwrap(), now),
                     (step, Some(id)) => table.becomes(id, [Phase::Idle, Phase::Blocked, Phase::Answering][step as usize - 5], now),
                     _ => {}

@@ -94,12 +94,9 @@ impl Places {
         (!trusted.iter().any(|net| net.contains(&peer))).then(|| peer.into())
     }
 
-    /// Tells a connection to give way to a newcomer: one of its own address first, if that holds its share.
+    /// Tells a connection to give way to a newcomer.
     fn make_room(&self, newcomer: Option<ClientAddress>, now: Instant) {
-        let mut table = self.table();
-        let own = newcomer.filter(|address| table.is_full(*address));
-        let told = own.and_then(|address| table.give_way_of(address, now)).or_else(|| table.give_way(now));
-        drop(table);
+        let told = self.table().give_way(newcomer, now);
         self.tell(told);
     }
 

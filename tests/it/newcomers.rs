@@ -112,8 +112,8 @@ fn ask_as_newcomer(how: Hold, last: u8, address: SocketAddr, target: &str) -> St
 
 /// Holds all connections from these addresses in each way, and asks as a newcomer from another one and, but for a flood
 /// of requests, from the first of them.
-fn check(address: SocketAddr, from: &[u8], target: &str, asked: &[&str]) {
-    for how in HOLDS {
+fn check(address: SocketAddr, holds: &[Hold], from: &[u8], target: &str, asked: &[&str]) {
+    for &how in holds {
         let over = AtomicBool::new(false);
         let place = |number: u8| from[usize::from(number) % from.len()];
         let held: Vec<Client> =
@@ -156,7 +156,7 @@ fn a_newcomer_is_answered_while_clients_hold_all_the_connections_that_they_can()
         [(8, &[7][..], &[][..]), (8, &[7, 8, 9, 10], &[]), (8, &[7], &["127.0.0.7/32"]), (1, &[7], &[])]
     {
         let gateway = Gateway::start(setup(connections, proxies));
-        check(gateway.address, from, "/app.js", &["/v1/symbols"]);
+        check(gateway.address, &HOLDS, from, "/app.js", &["/v1/symbols"]);
     }
 }
 
@@ -166,7 +166,9 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
     let health = move || HealthInputs { uptime: NEVER, draining: false, feeds: feeds(), streams: 0, streams_limit: 10 };
     let admin = Admin::start(health);
     for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {
-        check(admin.address, &[7], target, &["/livez", "/readyz", "/metrics"]);
+        // One that is answered holds its place however often it asks.
+        let holds = &HOLDS[..HOLDS.len() - 1];
+        check(admin.address, holds, &[7], target, &["/livez", "/readyz", "/metrics"]);
     }
 }
 
