@@ -21,9 +21,9 @@ pub(in crate::venue) fn fields<'a>(
 ) -> Option<&'a str> {
     let mut rest = object.strip_prefix('{')?;
     loop {
-        let (key, after_key) = string(rest.strip_prefix('"')?)?;
-        let (value, after_value) = value(after_key.strip_prefix(':')?)?;
-        take(key, value)?;
+        let (name, after_name) = key(rest)?;
+        let (value, after_value) = value(after_name)?;
+        take(name, value)?;
         if let Some(rest) = after_value.strip_prefix('}') {
             return Some(rest);
         }
@@ -31,7 +31,14 @@ pub(in crate::venue) fn fields<'a>(
     }
 }
 
-fn value(text: &str) -> Option<(Raw<'_>, &str)> {
+/// The name of a field, and the text from its value on.
+pub(in crate::venue) fn key(field: &str) -> Option<(&str, &str)> {
+    let (name, rest) = string(field.strip_prefix('"')?)?;
+    Some((name, rest.strip_prefix(':')?))
+}
+
+/// A plain value, and the rest behind it.
+pub(in crate::venue) fn value(text: &str) -> Option<(Raw<'_>, &str)> {
     match *text.as_bytes().first()? {
         b'"' => string(&text[1..]).map(|(text, rest)| (Raw::Text(text), rest)),
         b'0'..=b'9' => whole(text),
