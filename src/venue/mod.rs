@@ -14,6 +14,7 @@ mod kit;
 
 mod alpaca;
 mod binance;
+mod bybit;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
@@ -25,7 +26,8 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC];
+pub const VENUES: &[&Spec] =
+    &[&sim::SPEC, &binance::SPEC, &bybit::SPOT, &bybit::LINEAR, &bybit::INVERSE, &alpaca::SPEC];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

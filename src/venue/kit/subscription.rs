@@ -183,7 +183,9 @@ impl<C: Copy + PartialEq> Subscription<C> {
         if !self.asked.iter().any(has_it) {
             return self.refused_for_one(Some(id), Reason::NotGranted, names, requests);
         }
-        let Some(Asked { kind, mut symbols, round, .. }) = self.take(Some(id)) else { return Message::Refused(Some(id)) };
+        let Some(Asked { kind, mut symbols, round, .. }) = self.take(Some(id)) else {
+            return Message::Refused(Some(id));
+        };
         self.judge(kind, &[held], Verdict::Granted);
         symbols.retain(|&symbol| symbol != held);
         if symbols.is_empty() {
