@@ -1,19 +1,20 @@
-//! Each venue with as many symbols as its spec allows, against a mock that answers as the venue does, with the default
-//! limits.
+//! Each venue with many symbols, at its pace and with the default limits.
 
-use futures_util::StreamExt as _;
+use super::{credentials, spec, symbols};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::{Duration, Instant};
 use tickfan::{
     config::{self, CONNECTIONS_MAX, Config, SYMBOLS_MAX, Weight},
     feed::{Feed, FeedMetrics, Sink, Timing, Unheard},
-    market::{FeedSymbol, Now, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
-    venue::{Credentials, CredentialsRule, ListedSymbol, Spec, VENUES},
+    market::{FeedSymbol, Now, Parts, Reason, Schedule, UnixMicros, Update},
+    venue::{self, Rules, Setup},
 };
-use tokio::sync::{mpsc, watch};
-use tokio_tungstenite::tungstenite::Message;
-use venue_sim::{Connection, Venue, within};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use venue_sim::{Connection, DIALECTS, Manner, Venue, serve, within};
 
 /// A debug build on a busy machine reads a hundred answers of a megabyte in some seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,109 +51,70 @@ impl Sink for Observer {
     }
 }
 
-/// What a venue says first, and its answer to a request. `listed` has what the connection has subscribed so far.
-struct Manner {
-    greeting: Option<&'static str>,
-    answer: fn(&Value, &mut Listed) -> String,
+/// The bases of so many symbols, of a usual length.
+fn bases(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("S{number:05}"))
 }
 
-/// The symbols of each channel, as the answer has them: in quotes, with commas.
-type Listed = BTreeMap<&'static str, String>;
-
-fn manner(spec: &Spec) -> Manner {
-    match spec.name {
-        "alpaca" => Manner { greeting: Some(r#"[{"T":"success","msg":"connected"}]"#), answer: list_all_channels },
-        "binance" => {
-            Manner { greeting: None, answer: |request, _| json!({ "result": null, "id": request["id"] }).to_string() }
-        }
-        "sim" => {
-            Manner { greeting: None, answer: |request, _| json!({ "op": "ack", "id": request["id"] }).to_string() }
-        }
-        name => panic!("{name} has no mock here that answers as the venue does"),
-    }
-}
-
-/// Alpaca's acknowledgement lists all that is subscribed by then, in all channels; two come with trades.
-fn list_all_channels(request: &Value, listed: &mut Listed) -> String {
-    if request["action"] == "auth" {
-        return r#"[{"T":"success","msg":"authenticated"}]"#.to_owned();
-    }
-    const CHANNELS: [(&str, &str); 7] = [
-        ("trades", "trades"),
-        ("quotes", "quotes"),
-        ("dailyBars", "dailyBars"),
-        ("statuses", "statuses"),
-        ("lulds", "lulds"),
-        ("corrections", "trades"),
-        ("cancelErrors", "trades"),
-    ];
-    let mut answer = r#"[{"T":"subscription","bars":[],"updatedBars":[]"#.to_owned();
-    for (channel, comes_with) in CHANNELS {
-        let all = listed.entry(channel).or_default();
-        for name in request[comes_with].as_array().into_iter().flatten() {
-            all.push_str(if all.is_empty() { "" } else { "," });
-            all.push_str(&name.to_string());
-        }
-        answer.push_str(&format!(",\"{channel}\":[{all}]"));
-    }
-    answer + "}]"
-}
-
-async fn serve(mut connection: Connection, manner: Manner) {
-    if let Some(greeting) = manner.greeting {
-        connection.send(greeting).await;
-    }
-    let mut listed = Listed::new();
-    while let Some(Ok(frame)) = connection.socket.next().await {
-        if let Message::Text(text) = frame
-            && let Ok(request) = serde_json::from_str(&text)
-        {
-            connection.send(&(manner.answer)(&request, &mut listed)).await;
-        }
-    }
-}
-
-/// As many symbols as a feed of this venue may list, in names of a usual length.
-fn symbols_max(spec: &Spec) -> Vec<ListedSymbol> {
-    let connections = spec.connections_max.min(CONNECTIONS_MAX);
-    let count = (spec.symbols_per_connection * connections).min(SYMBOLS_MAX);
-    let symbol = |number: usize| ListedSymbol::from(format!("S{number:05}").parse::<Symbol>().unwrap());
-    (0..count).map(symbol).collect()
-}
-
-fn largest_feed(spec: &'static Spec, url: String) -> config::Feed {
+/// A feed of so many symbols, on as few connections as carry them.
+fn feed(manner: &Manner, count: usize, url: &str) -> config::Feed {
+    let spec = spec(manner);
     config::Feed {
-        url: Some(url),
+        url: Some(url.to_owned()),
         connections_max: spec.connections_max.min(CONNECTIONS_MAX),
         schedule: Schedule::always(),
-        credentials: match spec.credentials {
-            CredentialsRule::Public => None,
-            _ => Some(Credentials::new("key", "secret")),
-        },
-        ..config::Feed::new(spec, symbols_max(spec))
+        credentials: credentials(spec),
+        ..config::Feed::new(spec, symbols(manner, bases(count)))
     }
 }
 
-async fn starts_with_all_symbols(spec: &'static Spec) {
+/// Serves all connections, and checks that each is asked no faster than the venue's rule allows: counted from before
+/// the feed knows that it is connected, so a busy machine can only make it seem slower.
+async fn serve_all(venue: &Venue, manner: &'static Manner, rules: Rules) {
+    let mut served = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = venue.tcp() => {
+                served.spawn(serve_at_pace(connection, manner, rules));
+            }
+            Some(ended) = served.join_next() => ended.expect("the feed asks as the venue allows"),
+        }
+    }
+}
+
+async fn serve_at_pace(tcp: TcpStream, manner: &Manner, rules: Rules) {
+    let (line, acts) = venue_sim::line();
+    let begin = Instant::now();
+    let mut pauses = 0;
+    let connection = Connection::accept(tcp).await;
+    serve(connection, (manner.new)(&[]), acts, |request| {
+        let needed = rules.between_requests * pauses;
+        assert!(begin.elapsed() >= needed, "{}: request {pauses} before {needed:?}: {request}", manner.venue);
+        pauses += 1;
+    })
+    .await;
+    drop(line);
+}
+
+/// Runs a feed of so many symbols until each is granted.
+async fn starts(manner: &'static Manner, count: usize, between_connects: Option<Duration>) {
+    let spec = spec(manner);
     let venue = Venue::bind().await;
-    let config = Config { feeds: vec![largest_feed(spec, venue.url.clone())], ..Config::default() };
+    let config = Config { feeds: vec![feed(manner, count, &venue.url)], ..Config::default() };
     let refused = config::check_together(&config, &config::Machine::default());
     assert!(refused.iter().all(|found| found.pair.weight != Weight::Refused), "{}: {refused:?}", spec.name);
     let feed = &config.feeds[0];
     let connections = feed.connection_count();
-    let timing = Timing { between_connects: Some(Duration::ZERO), acknowledgement: PATIENCE, ..Timing::default() };
+    let timing = Timing { between_connects, acknowledgement: PATIENCE, ..Timing::default() };
     let running = Feed::new(feed, &config.limits, Now::read()).unwrap().with_timing(timing);
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = metrics::with_local_recorder(&recorder, || FeedMetrics::register(spec.name));
     let (seen_tx, mut seen_rx) = mpsc::unbounded_channel();
     let sinks = (0..connections).map(|_| Observer(seen_tx.clone())).collect();
     let (shutdown_tx, shutdown_rx) = watch::channel(false);
+    let rules = rules(feed);
+    let begin = Instant::now();
     let task = tokio::spawn(running.run(sinks, metrics, shutdown_rx));
-    let serving = async {
-        loop {
-            tokio::spawn(serve(venue.accept().await, manner(spec)));
-        }
-    };
     let all_answered = async {
         for answered in 0..connections {
             let seen = tokio::time::timeout(PATIENCE, seen_rx.recv()).await;
@@ -165,20 +127,45 @@ async fn starts_with_all_symbols(spec: &'static Spec) {
             }
         }
     };
-    let served = async {
-        tokio::select! {
-            () = serving => {}
-            () = all_answered => {}
-        }
-    };
-    served.await;
+    tokio::select! {
+        () = serve_all(&venue, manner, rules) => {}
+        () = all_answered => {}
+    }
+    let connects = between_connects.unwrap_or(spec.between_connects) * (connections as u32 - 1);
+    assert!(begin.elapsed() >= connects, "{}: {connections} connections in {:?}", spec.name, begin.elapsed());
     shutdown_tx.send_replace(true);
     within("the feed ends", task).await.unwrap().unwrap();
 }
 
+fn rules(feed: &config::Feed) -> Rules {
+    let symbols = &feed.symbols[feed.connections().next().unwrap()];
+    let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref() };
+    venue::new(feed.venue, &setup).unwrap().rules()
+}
+
+/// Each venue at once, since a feed mostly waits for its next turn.
+async fn each_starts(count: impl Fn(&Manner) -> usize, between_connects: Option<Duration>) {
+    let starts = DIALECTS.iter().map(|manner| starts(manner, count(manner), between_connects));
+    futures_util::future::join_all(starts).await;
+}
+
+/// As many symbols as a feed of this venue may list.
+fn most(manner: &Manner) -> usize {
+    let spec = spec(manner);
+    (spec.symbols_per_connection * spec.connections_max.min(CONNECTIONS_MAX)).min(SYMBOLS_MAX)
+}
+
 #[tokio::test]
 async fn each_venue_starts_with_as_many_symbols_as_its_spec_allows() {
-    for spec in VENUES {
-        starts_with_all_symbols(spec).await;
-    }
+    each_starts(most, Some(Duration::ZERO)).await;
+}
+
+#[tokio::test]
+async fn a_thousand_symbols_start_within_the_venues_own_pace() {
+    let count = |manner: &Manner| match manner.venue {
+        "alpaca" => 10_000,
+        "kraken" => 500,
+        _ => 1_000.min(most(manner)),
+    };
+    each_starts(count, None).await;
 }
