@@ -6,7 +6,7 @@
 //! | tardis, a minute of its HTTP API | `2024-08-08T23:54:14.0246195Z {…}`; an empty line is a lost connection |
 //! | tardis-machine | `{"localTimestamp":"2024-08-08T23:54:14.0246195Z","message":{…}}`; so is `null` |
 //! | cryptofeed 1 | `1641343697.4033659: {…}`; `… <-> …` opens, `… <- …` was sent, `… -> …` came over HTTP |
-//! | cryptofeed 2 | `{"t":"recv","conn":"X.ws.1","ts":1618678132.91,"data":"{…}"}`, or `"b64"`; other `t` hold nothing |
+//! | cryptofeed 2 | `{"t":"recv","conn":"X.ws.1","ts":1618678132.91,"data":"{…}"}`, or `"b64"`; no other `t` plays |
 //! | crypto-crawler | `{"exchange":"x",…,"received_at":1723161254024,"json":"{…}"}` |
 //! | crypto-crawler, TSV | `1723161254024⇥BTCUSDT⇥{…}`; the symbol may be missing |
 //! | bare | `{…}`, `[…]`, or a word such as `pong` |
