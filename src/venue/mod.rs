@@ -27,7 +27,7 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
 pub const VENUES: &[&Spec] =
-    &[&sim::SPEC, &binance::SPEC, &bybit::SPOT, &bybit::LINEAR, &bybit::INVERSE, &alpaca::SPEC];
+    &[&sim::SPEC, &binance::SPEC, &binance::USDM, &bybit::SPOT, &bybit::LINEAR, &bybit::INVERSE, &alpaca::SPEC];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

@@ -8,7 +8,9 @@
 
 pub mod alpaca;
 pub mod binance;
+pub mod binance_usdm;
 pub mod blocking;
+pub mod bybit;
 pub mod dialect;
 pub mod sim;
 pub mod time;

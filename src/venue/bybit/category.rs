@@ -24,6 +24,7 @@ pub(super) enum Channel {
 }
 
 impl Category {
+    #[cfg(test)]
     pub(super) const ALL: [Self; 3] = [Self::Spot, Self::Linear, Self::Inverse];
 
     /// The last segment of its path.
