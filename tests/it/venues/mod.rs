@@ -1,5 +1,8 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod faults;
+mod mock;
+mod row;
 mod symbols;
 
 use tickfan::{
