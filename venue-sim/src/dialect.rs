@@ -34,8 +34,8 @@ pub trait Dialect: Send {
     /// it is as new as the quote.
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String>;
 
-    /// The statistics of a window, with this high. `None` where the venue has none. Where one frame has both, bid and ask
-    /// are this high.
+    /// The statistics of a window, with this high. `None` where the venue has none. Where one frame has both, bid and
+    /// ask are this high.
     fn statistics(&mut self, _name: &str, _number: u64, _high: &str) -> Option<String> {
         None
     }

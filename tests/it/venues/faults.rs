@@ -249,7 +249,7 @@ fn rule_9_a_venue_that_sends_nonsense() {
     ]);
 }
 
-/// How many of these are no JSON, at least.
+/// How many of these cannot be read as JSON, at least.
 const NOT_JSON: u64 = 7;
 
 /// Frames that say nothing of this feed's symbols.

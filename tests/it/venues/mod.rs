@@ -2,6 +2,7 @@
 
 mod faults;
 mod mock;
+mod order;
 mod row;
 mod symbols;
 
