@@ -453,7 +453,7 @@ async fn rule_7_a_request_that_is_refused_for_one_symbol_refuses_no_others() {
         open -= 1;
         if streams.contains(&"c120usdt@trade".into()) {
             peer.send(&format!(r#"{{"code":2,"msg":"Invalid request","id":{id}}}"#)).await;
-            open += if streams.len() > 2 { 2 } else { 0 };
+            open += if streams.len() > 3 { 2 } else { 0 };
         } else {
             peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
         }

@@ -14,9 +14,7 @@ pub const MANNER: Manner = Manner {
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
     by_arrival: &[],
-    new: |refused| {
-        Box::new(Binance(Streams::new(&["trade", "bookTicker", "ticker"], refused)))
-    },
+    new: |refused| Box::new(Binance(Streams::new(&["trade", "bookTicker", "ticker"], refused))),
 };
 
 /// The most streams of a connection.
@@ -114,8 +112,7 @@ impl Subscribe {
 /// If another request comes.
 pub async fn grant(connection: &mut Connection, symbols: &[&str]) {
     let kinds = ["trade", "bookTicker", "ticker"];
-    let wanted: Vec<String> =
-        symbols.iter().flat_map(|symbol| kinds.map(|kind| format!("{symbol}@{kind}"))).collect();
+    let wanted: Vec<String> = symbols.iter().flat_map(|symbol| kinds.map(|kind| format!("{symbol}@{kind}"))).collect();
     let Subscribe { id, streams } = Subscribe::parse(&connection.text().await);
     assert_eq!(streams, wanted);
     connection.send(&json!({ "result": null, "id": id }).to_string()).await;

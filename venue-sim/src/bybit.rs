@@ -87,7 +87,8 @@ impl Dialect for Bybit {
     fn answer(&mut self, request: &str) -> Vec<String> {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         if parsed == json!({ "op": "ping" }) {
-            let mut pong = json!({ "success": true, "ret_msg": "pong", "conn_id": "d9avt8shteepr00gfc1g", "op": "ping" });
+            let mut pong =
+                json!({ "success": true, "ret_msg": "pong", "conn_id": "d9avt8shteepr00gfc1g", "op": "ping" });
             if !self.is_spot {
                 pong["req_id"] = "".into();
             }

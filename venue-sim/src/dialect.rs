@@ -100,12 +100,5 @@ pub struct Manner {
 }
 
 /// All venues: as many as `tickfan::venue::VENUES`.
-pub const DIALECTS: &[Manner] = &[
-    sim::MANNER,
-    binance::MANNER,
-    binance_usdm::MANNER,
-    bybit::SPOT,
-    bybit::LINEAR,
-    bybit::INVERSE,
-    alpaca::MANNER,
-];
+pub const DIALECTS: &[Manner] =
+    &[sim::MANNER, binance::MANNER, binance_usdm::MANNER, bybit::SPOT, bybit::LINEAR, bybit::INVERSE, alpaca::MANNER];
