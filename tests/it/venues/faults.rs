@@ -2,7 +2,10 @@
 //! `docs/outages.md` says, other symbols and feeds go on, and no old price is ever shown as live, which the clients
 //! judge by each tick.
 
-use super::row::{Case, Row, count};
+use super::{
+    order::quotes_have_times,
+    row::{Case, Row, count},
+};
 use std::{thread::scope, time::Duration};
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -286,13 +289,15 @@ fn rule_8_a_venue_that_repeats_itself_or_jumps_in_time() {
                 |manner| !manner.by_arrival.contains(&Part::Trade),
                 |case| {
                     let line = case.start();
-                    let old = [0; 3].map(|place| case.trade(&line, place));
+                    let trades = [0; 3].map(|place| case.trade(&line, place));
+                    let quotes = [0; 3].map(|place| case.quote(&line, place));
                     case.all_go_on(&line);
                     drop(line);
                     case.both_show("stale", "connection_lost");
                     let line = case.connect();
-                    for number in old {
-                        case.trade_again(&line, 0, number);
+                    trades.iter().for_each(|number| case.trade_again(&line, 0, *number));
+                    if quotes_have_times(case.manner()) {
+                        quotes.iter().flatten().for_each(|number| case.quote_again(&line, 0, *number));
                     }
                     case.goes_on(&line, 1);
                     assert!(case.shown(0).is("stale", "connection_lost"), "{:?}", case.shown(0));

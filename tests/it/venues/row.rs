@@ -195,22 +195,27 @@ impl Case<'_> {
         line.send(move |dialect| dialect.trade(&name, number, &format!("{number}.5"), "3"));
     }
 
-    /// Sends a quote and statistics, where the venue has them; returns the numbers.
-    fn rest(&self, line: &Line, place: usize) -> [u64; 2] {
-        let sample = &mut *(self.manner().new)(&[]);
+    /// Sends a quote, where the venue has quotes; returns its number.
+    pub(super) fn quote(&self, line: &Line, place: usize) -> Option<u64> {
+        (self.manner().new)(&[]).quote(&self.name(place), 1, "1", "2")?;
+        let number = self.next();
+        self.quote_again(line, place, number);
+        Some(number)
+    }
+
+    pub(super) fn quote_again(&self, line: &Line, place: usize, number: u64) {
         let name = self.name(place);
-        let quote = sample.quote(&name, 1, "1", "2").map(|_| self.next());
-        if let Some(number) = quote {
-            let name = name.clone();
-            line.send(move |dialect| {
-                dialect.quote(&name, number, &format!("{number}.25"), &format!("{number}.75")).unwrap()
-            });
-        }
-        let statistics = sample.statistics(&name, 1, "2").map(|_| self.next());
-        if let Some(number) = statistics {
-            line.send(move |dialect| dialect.statistics(&name, number, &format!("{number}.9")).unwrap());
-        }
-        [quote, statistics].map(Option::unwrap_or_default)
+        let [bid, ask] = [format!("{number}.25"), format!("{number}.75")];
+        line.send(move |dialect| dialect.quote(&name, number, &bid, &ask).unwrap());
+    }
+
+    /// Sends statistics, where the venue has some; returns their number.
+    fn statistics(&self, line: &Line, place: usize) -> Option<u64> {
+        (self.manner().new)(&[]).statistics(&self.name(place), 1, "2")?;
+        let name = self.name(place);
+        let number = self.next();
+        line.send(move |dialect| dialect.statistics(&name, number, &format!("{number}.9")).unwrap());
+        Some(number)
     }
 
     /// Sends all parts of both symbols, and waits until they are live and show them.
@@ -221,9 +226,8 @@ impl Case<'_> {
     /// Sends all parts of a symbol, and waits until it is live and shows them.
     pub(super) fn goes_on(&self, line: &Line, place: usize) {
         let trade = self.trade(line, place);
-        let [quote, statistics] = self.rest(line, place);
+        let sent = [Some(trade), self.quote(line, place), self.statistics(line, place)].map(Option::unwrap_or_default);
         self.waits(place, &format!("live with trade {trade}"), |shown| {
-            let sent = [trade, quote, statistics];
             shown.is_whole() && shown.numbers.iter().zip(sent).all(|(shown, sent)| *shown >= sent)
         });
     }
