@@ -1,5 +1,7 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod oracle;
+mod recordings;
 mod symbols;
 
 use tickfan::{
