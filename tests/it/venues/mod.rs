@@ -1,7 +1,12 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod corpus;
+mod faults;
+mod mock;
 mod oracle;
+mod order;
 mod recordings;
+mod row;
 mod symbols;
 
 use tickfan::{
