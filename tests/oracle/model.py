@@ -2,6 +2,8 @@
 
 from digits import Unreadable, plain
 
+EARLIEST = 631_152_000_000_000  # 1990 in µs: an earlier time is a placeholder
+AHEAD_MAX = 60_000_000  # a time further ahead of our clock is wrong
 KEEP = object()  # the frame does not have the field
 CLEAR = None  # the frame says that there is no value
 
@@ -66,6 +68,8 @@ class Frame:
         fields = {name: value for name, value in fields.items() if value is not KEEP}
         if any(name != "window" for name in fields):
             number, time = (None if value in (KEEP, CLEAR) else value for value in (number, time))
+            if time is not None and time < EARLIEST:
+                time = None
             self.parts.append({"symbol": symbol, "part": part, "id": number, "time": time, **fields})
 
     def trade(self, symbol, number, time, price, size, side, **more):
@@ -156,8 +160,8 @@ class State:
             self.correct(part)
             return False
         time = part["time"]
-        if time is not None and not 631_152_000_000_000 <= time <= received + 60_000_000:
-            time = None  # before 1990, or over a minute ahead
+        if time is not None and time > received + AHEAD_MAX:
+            time = None
         verdict = "newer"
         if not part.get("by_arrival"):
             verdict = self.guards.setdefault(name, Guard()).judge(part["id"], time, received)

@@ -13,6 +13,9 @@ use tickfan::{
     venue::ListedSymbol,
 };
 
+/// 1990.
+const EARLIEST: UnixMicros = UnixMicros(631_152_000_000_000);
+
 /// What the oracle says of one frame.
 pub(super) struct Said {
     pub(super) kind: String,
@@ -146,7 +149,9 @@ fn correction(correction: &Correction) -> Map<String, Value> {
 
 fn begin(part: &str, sequence: Sequence) -> Map<String, Value> {
     let id = sequence.id.filter(|_| !sequence.by_arrival);
-    let part = json!({ "part": part, "id": id, "time": sequence.time.map(|time| time.0) });
+    // An earlier time is a placeholder: a reader may leave it out, or the market.
+    let time = sequence.time.filter(|time| *time >= EARLIEST).map(|time| time.0);
+    let part = json!({ "part": part, "id": id, "time": time });
     part.as_object().unwrap().clone()
 }
 
