@@ -5,14 +5,14 @@ from digits import Unreadable, plain
 EARLIEST = 631_152_000_000_000  # 1990 in µs: an earlier time is a placeholder
 AHEAD_MAX = 60_000_000  # a time further ahead of our clock is wrong
 KEEP = object()  # the frame does not have the field
-CLEAR = None  # the frame says that there is no value
+CLEAR = None  # the frame says that the value is absent
 
 
 class Frame:
     """What one frame says.
 
     `kind` is `data`, or why it has no market data: `ack`, `refusal`, `heartbeat`, `closing`, `gap`, `failed`, or `other`
-    for a channel that nobody subscribes to.
+    for a channel that no feed subscribes to.
     """
 
     def __init__(self, kind="data"):
@@ -59,7 +59,7 @@ class Frame:
         return CLEAR
 
     def side_of_quote(self, price, size):
-        """A side of the book. Without a price there is no size."""
+        """A side of the book. Without a price its size means nothing."""
         price, size = self.price(price), self.amount(size)
         return (price, CLEAR) if price is CLEAR else (price, size)
 

@@ -1,6 +1,6 @@
 """OKX v5, public: the channels `trades`, `bbo-tbt` (quote) and `tickers` (24-hour figures).
 
-Every number is a string, times are milliseconds. An empty string or an empty side says that there is no value.
+Every number is a string, times are milliseconds. An empty string or an empty side clears.
 """
 
 from digits import Unreadable, micros, read_json, whole

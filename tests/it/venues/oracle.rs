@@ -30,6 +30,7 @@ fn folder() -> PathBuf {
 }
 
 /// Runs Python in the oracle's folder. `None` where Python is not installed, which is a failure in CI.
+#[expect(clippy::print_stderr, reason = "says what a skipped test needs")]
 fn python(arguments: &[&str]) -> Option<Output> {
     let output =
         Command::new("python3").args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder()).output();

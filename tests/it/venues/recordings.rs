@@ -1,5 +1,5 @@
-//! Recorded and hand-written frames of each venue, through its reader and through the oracle of `tests/oracle`, which was
-//! written from the venues' documentation alone: both must say the same of each frame and end in the same state.
+//! Recorded and hand-written frames of each venue, through its reader and through the oracle of `tests/oracle`, which
+//! was written from the venues' documentation alone: both must say the same of each frame and end in the same state.
 
 use super::oracle::{self, Said};
 use flate2::read::GzDecoder;
@@ -111,7 +111,8 @@ const RECORDINGS: &[Session] = &[
     recorded("alpaca", "samples/alpaca.jsonl", &[("AAPL", "AAPL"), ("AMD", "AMD")]),
 ];
 
-/// What plays inside the process is not a venue of the world: no documentation but its own code says what its frames mean.
+/// What plays inside the process is not a venue of the world: no documentation but its own code says what its frames
+/// mean.
 const WITHOUT_ORACLE: [&str; 2] = ["sim", "replay"];
 
 /// When frames without a time of receipt came: in 2030, as the oracle takes it.
