@@ -208,7 +208,7 @@ impl Reader<'_> {
     fn scanned(&mut self, frame: &[u8]) -> Option<Result<Message, DecodeError>> {
         let frame = std::str::from_utf8(frame).ok()?;
         let (topic, rest) = scan::string(frame.strip_prefix(r#"{"topic":""#)?)?;
-        let Some((channel, name)) = Channel::of(topic).filter(|(channel, _)| self.has(*channel)) else { return None };
+        let (channel, name) = Channel::of(topic).filter(|(channel, _)| self.has(*channel))?;
         let symbol = self.names.symbol(name)?;
         Some(match channel {
             Channel::Trades => {

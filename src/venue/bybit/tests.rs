@@ -200,7 +200,7 @@ fn a_delta_without_a_snapshot_of_its_connection_keeps_nothing() {
         let mut venue = venue(category);
         let cleared = |updates: &[Update]| {
             let quote = updates[0].quote.unwrap();
-            [quote.bid, quote.bid_size, quote.ask, quote.ask_size].iter().any(|field| *field == Field::Clear)
+            [quote.bid, quote.bid_size, quote.ask, quote.ask_size].contains(&Field::Clear)
         };
         assert!(cleared(&read_on(&mut venue, frame).1), "{frame}");
         assert!(!cleared(&read_on(&mut venue, frame).1), "the first one is what the next adds to");
