@@ -13,6 +13,7 @@ pub mod bookkeeper;
 pub mod crowd;
 pub mod kernel;
 pub mod process;
+pub mod recorded;
 pub mod recording;
 pub mod reference;
 pub mod running;
