@@ -43,7 +43,6 @@ impl Sink for Counts {
 /// A feed of the simulator's protocol that is recorded.
 struct Rig {
     venue: Venue,
-    folder: PathBuf,
     updates_rx: mpsc::UnboundedReceiver<usize>,
     shutdown_tx: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
@@ -69,7 +68,7 @@ impl Rig {
             feed: "test".to_owned(),
             venue: "sim",
             symbols: vec![vec!["AAPL".to_owned(), "MSFT".to_owned()]],
-            folder: folder.clone(),
+            folder,
             bytes_max: u64::MAX,
             queue_bytes,
         };
@@ -78,7 +77,7 @@ impl Rig {
         let (updates_tx, updates_rx) = mpsc::unbounded_channel();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
         let running = feed.with_recorders(recorders).run(vec![Counts(updates_tx)], feed_metrics, shutdown_rx);
-        Self { venue, folder, updates_rx, shutdown_tx, task: tokio::spawn(running), recording, metrics }
+        Self { venue, updates_rx, shutdown_tx, task: tokio::spawn(running), recording, metrics }
     }
 
     async fn grant(&self) -> Connection {

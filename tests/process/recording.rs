@@ -41,6 +41,17 @@ fn a_gateway_that_is_killed_leaves_files_that_open_up_to_their_last_member() {
     }
 }
 
+#[test]
+fn a_gateway_that_stops_has_written_all() {
+    let venue = Venue::bind();
+    let folder = recorded::folder("stopped");
+    let record = format!("record = {:?}\n[server]\ndrain = \"0s\"\n", folder.display().to_string());
+    let gateway = Process::start("stopped-recording", &(feed("btc", &venue.url) + &record));
+    let _peer = send_a_trade(&venue);
+    assert!(gateway.terminate().success());
+    assert!(recorded::text(&folder).contains("61800.10"));
+}
+
 /// `tickfan record` with a configuration and more arguments.
 fn record(name: &str, config: &str, arguments: &[&str]) -> Child {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("record-{name}-{}.toml", std::process::id()));
