@@ -27,4 +27,4 @@ mod simulator;
 mod tables;
 mod trial;
 mod venue_config;
-mod venue_symbols;
+mod venues;

@@ -11,7 +11,7 @@ use std::{
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
     ("recording", &["market", "telemetry"]),
-    ("venue", &["market", "telemetry"]),
+    ("venue", &["market", "recording", "telemetry"]),
     ("feed", &["market", "venue", "recording", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("server", &["config", "limits", "telemetry", "suggest"]),
     ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
-    ("config", &["market", "venue", "telemetry", "suggest"]),
+    ("config", &["market", "recording", "venue", "telemetry", "suggest"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
     ("suggest", &[]),

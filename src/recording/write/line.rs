@@ -1,29 +1,21 @@
-//! The lines of a recording.
+//! Writes the lines of a recording.
 
 use super::queue::What;
-use crate::market::UnixMicros;
+use crate::{market::UnixMicros, recording::line::BINARY};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-
-/// Begins a frame that stands in base64.
-const BASE64_PREFIX: &[u8] = b"base64:";
-
-/// The first line: what the lines behind it are. Only names stand in it: an address may hold a key.
-pub(super) fn head(venue: &str, feed: &str, symbols: &[String]) -> String {
-    format!("# tickfan 1 venue={venue} feed={feed} symbols={}\n", symbols.join(","))
-}
 
 /// Appends a line. The end of a connection is followed by an empty one, for readers that know no `#`.
 pub(super) fn append(line: &mut Vec<u8>, at: UnixMicros, what: What, frame: &[u8]) {
     let nanos = i128::from(at.0) * 1_000;
     match what {
         // A text frame that looks like a binary one would be read as one.
-        What::Text if !frame.starts_with(BASE64_PREFIX) => {
+        What::Text if !frame.starts_with(BINARY) => {
             line.extend_from_slice(format!("{nanos} ").as_bytes());
             line.extend(frame.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
         }
         What::Text | What::Binary => {
             line.extend_from_slice(format!("{nanos} ").as_bytes());
-            line.extend_from_slice(BASE64_PREFIX);
+            line.extend_from_slice(BINARY);
             line.extend_from_slice(BASE64_STANDARD.encode(frame).as_bytes());
         }
         What::Opened => line.extend_from_slice(format!("# {nanos} open").as_bytes()),
@@ -36,6 +28,7 @@ pub(super) fn append(line: &mut Vec<u8>, at: UnixMicros, what: What, frame: &[u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::line::{Record, parse};
 
     #[test]
     fn each_kind_of_line_has_its_form() {
@@ -55,10 +48,24 @@ mod tests {
             append(&mut line, at, what, frame);
             assert_eq!(String::from_utf8(line).unwrap(), expected);
         }
-        let symbols = ["BTC-USD".to_owned(), "ETH-USD".to_owned()];
-        assert_eq!(
-            head("examplex", "crypto", &symbols),
-            "# tickfan 1 venue=examplex feed=crypto symbols=BTC-USD,ETH-USD\n"
-        );
+    }
+
+    #[test]
+    fn each_line_is_read_again_as_what_was_written() {
+        let at = UnixMicros(1_796_144_400_123_456);
+        let cases: [(What, &[u8], Record); 6] = [
+            (What::Text, b"{\"a\":1}", Record::Frame(b"{\"a\":1}".to_vec())),
+            (What::Text, b"base64:x", Record::Frame(b"base64:x".to_vec())),
+            (What::Binary, b"\x00\r\n", Record::Frame(b"\x00\r\n".to_vec())),
+            (What::Opened, b"", Record::Opened),
+            (What::Closed("no_pong"), b"", Record::Closed("no_pong".to_owned())),
+            (What::Dropped(12), b"", Record::Dropped(12)),
+        ];
+        for (what, frame, record) in cases {
+            let mut line = Vec::new();
+            append(&mut line, at, what, frame);
+            let first = line.split(|&byte| byte == b'\n').next().unwrap();
+            assert_eq!(parse(first), Ok(Some((Some(1_796_144_400_123_456_000), record))));
+        }
     }
 }

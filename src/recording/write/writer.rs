@@ -8,6 +8,7 @@ use super::{
     metrics::RecordMetrics,
     queue::{Lines, What},
 };
+use crate::recording::line::Header;
 use std::{io, time::Instant};
 
 /// Writes the recording of one feed.
@@ -39,7 +40,10 @@ impl Writer {
         let folder = Folder::open(settings.folder.clone(), settings.feed.clone())?;
         let bytes = folder.files()?.iter().map(|file| file.bytes).sum();
         let track = |symbols: &Vec<String>| {
-            let head = of_line(&line::head(settings.venue, &settings.feed, symbols))?;
+            let (venue, feed) = (settings.venue.to_owned(), settings.feed.clone());
+            // Only names stand in it: an address may hold a key.
+            let head = Header { venue, feed, symbols: symbols.clone() }.line();
+            let head = of_line(&format!("{head}\n"))?;
             Ok(Track { head, hour: None, member: None })
         };
         let connections = settings.symbols.iter().map(track).collect::<io::Result<_>>()?;
