@@ -118,8 +118,7 @@ fn a_venue_that_falls_silent() {
             let mut row = Row::new("mute");
             row.mute_after = SOON;
             row.play(any, |case| {
-                let line = case.mock().line();
-                [0, 1].into_iter().for_each(|place| _ = case.trade(&line, place));
+                let _lines = case.trades_until_live();
                 [0, 1].into_iter().for_each(|place| case.was_live_then(place, "stale mute"));
                 case.lost_by("no_data", 1);
             });
@@ -130,9 +129,8 @@ fn a_venue_that_falls_silent() {
             row.play(
                 |dialect| dialect.heartbeat().is_some(),
                 |case| {
-                    let line = case.mock().line();
-                    [0, 1].into_iter().for_each(|place| _ = case.trade(&line, place));
-                    let beats = || line.send(|dialect| dialect.heartbeat().unwrap());
+                    let lines = case.trades_until_live();
+                    let beats = || lines[lines.len() - 1].send(|dialect| dialect.heartbeat().unwrap());
                     case.reports("replaced", |report| {
                         beats();
                         count(&report["counters"]["disconnects"]["no_data"]) > 0
@@ -148,8 +146,7 @@ fn a_venue_that_falls_silent() {
             row.play(
                 |dialect| dialect.heartbeat().is_some(),
                 |case| {
-                    let line = case.mock().line();
-                    [0, 1].into_iter().for_each(|place| _ = case.trade(&line, place));
+                    let _lines = case.trades_until_live();
                     [0, 1].into_iter().for_each(|place| case.was_live_then(place, "stale connection_lost"));
                     case.lost_by("no_heartbeat", 1);
                 },

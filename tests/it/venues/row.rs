@@ -19,6 +19,8 @@ use venue_sim::{DIALECTS, Dialect, Line, Manner};
 
 /// How long a state may take that follows at once, on a machine that does much else.
 const AT_ONCE: Duration = Duration::ZERO;
+/// The time between two looks at a feed.
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// A silence that no test reaches.
 const NEVER: Duration = Duration::from_secs(600);
 
@@ -245,11 +247,25 @@ impl Case<'_> {
         [0, 1].into_iter().for_each(|place| self.shows(place, state, reason));
     }
 
+    /// Trades on the newest connection until clients have seen both symbols live, however short a silence ends it.
+    /// Returns all connections.
+    pub(super) fn trades_until_live(&self) -> Vec<Line> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = vec![self.mock().line()];
+        let was_live = |place: usize| self.shown(place).course.iter().any(|state| state == "live");
+        while !(was_live(0) && was_live(1)) {
+            assert!(Instant::now() < deadline, "{} is not live", self.played.feed);
+            lines.extend(self.mock().more_lines());
+            [0, 1].into_iter().for_each(|place| _ = self.trade(&lines[lines.len() - 1], place));
+            std::thread::sleep(LOOK_EVERY);
+        }
+        lines
+    }
+
     /// Waits until a symbol was live, and had this state later.
     pub(super) fn was_live_then(&self, place: usize, state: &str) {
         self.waits(place, &format!("{state} after it was live"), |shown| {
-            let after_live = shown.course.iter().skip_while(|one| *one != "live");
-            after_live.skip(1).any(|one| one == state)
+            shown.course.iter().skip_while(|one| *one != "live").any(|one| one == state)
         });
     }
 
@@ -288,7 +304,7 @@ impl Case<'_> {
                 return report;
             }
             assert!(Instant::now() < deadline, "{} is not {what}: {report:#}", self.played.feed);
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
