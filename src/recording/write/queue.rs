@@ -1,5 +1,5 @@
-//! The queue between the connections of a feed and the thread that writes. Whatever does not fit is dropped and counted:
-//! the lock is held for a copy or a swap, never for the disk.
+//! The queue between the connections of a feed and the thread that writes. Whatever does not fit is dropped and
+//! counted: the lock is held for a copy or a swap, never for the disk.
 
 use crate::market::Now;
 use std::{
