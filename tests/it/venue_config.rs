@@ -37,6 +37,11 @@ fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
         ("binance", "BTC/USDT/PERP", None),
         ("binance", "BTC-USDT-PERP", None),
         ("binance", "BTCUSDT@trade", None),
+        ("kraken", "BTC/USD", Some("BTC-USD")),
+        ("kraken", "xbt/usd", None),
+        ("kraken", "BTCUSD", None),
+        ("bitstamp", "btcusd", Some("BTCUSD")),
+        ("bitstamp", "eth/eur", Some("ETH-EUR")),
         ("sim", "brk/b", Some("BRK-B")),
         ("sim", "", None),
     ] {
@@ -58,6 +63,7 @@ fn a_name_that_the_file_gives_passes_whatever_the_venue_derives() {
         ("alpaca", "BTC-USD", "BTC/USD"),
         ("binance", "BTC-USDT-PERP", "BTCUSDT"),
         ("binance", "BRK.B", "X"),
+        ("kraken", "AAPLX-USD", "AAPLx/USD"),
     ] {
         assert!(feed("mapped", venue, &format!("symbols = {{ \"{symbol}\" = \"{name}\" }}")).is_ok(), "{symbol}");
     }
@@ -79,6 +85,8 @@ fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_rig
         ("binance", "wss://stream.binance.com:9443/api", "/stream or /ws"),
         ("binance", "https://stream.binance.com:9443/ws", "write \"wss://\""),
         ("binance", "ws://stream.binance.com:9443/ws", "write wss://"),
+        ("kraken", "wss://ws-auth.kraken.com/v2", "wss://ws.kraken.com/v2"),
+        ("bitstamp", "wss://www.bitstamp.net/websocket", "wss://ws.bitstamp.net"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/news", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/options", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),

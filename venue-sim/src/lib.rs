@@ -8,8 +8,10 @@
 
 pub mod alpaca;
 pub mod binance;
+pub mod bitstamp;
 pub mod blocking;
 pub mod dialect;
+pub mod kraken;
 pub mod sim;
 pub mod time;
 
