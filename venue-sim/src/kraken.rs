@@ -5,7 +5,6 @@ use crate::{
     time::{rfc3339, time_of},
 };
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// How to play it.
 pub const MANNER: Manner = Manner {
@@ -15,47 +14,21 @@ pub const MANNER: Manner = Manner {
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();
-        Box::new(Kraken { refused, tickers: HashMap::new() })
+        Box::new(Kraken { refused })
     },
 };
 
 /// A connection.
 struct Kraken {
     refused: Vec<String>,
-    /// The newest of each symbol: a ticker is always whole.
-    tickers: HashMap<String, Ticker>,
 }
 
-#[derive(Clone)]
-struct Ticker {
-    number: u64,
-    bid: String,
-    ask: String,
-    high: String,
-}
-
-/// Of a pair without a quote and without a trade.
-const ZERO: &str = "0";
-
-impl Kraken {
-    /// A ticker with a change, which later ones keep, unless it is late itself.
-    fn ticker(&mut self, name: &str, number: u64, change: impl FnOnce(&mut Ticker)) -> String {
-        let zero = || ZERO.to_owned();
-        let empty = || Ticker { number: 0, bid: zero(), ask: zero(), high: zero() };
-        let newest = self.tickers.entry(name.to_owned()).or_insert_with(empty);
-        let mut ticker = newest.clone();
-        change(&mut ticker);
-        ticker.number = number;
-        if number >= newest.number {
-            *newest = ticker.clone();
-        }
-        let Ticker { bid, ask, high, .. } = ticker;
-        let [bid_qty, ask_qty] = [&bid, &ask].map(|price| if price == ZERO { ZERO } else { "0.56251979" });
-        let time = rfc3339(time_of(number));
-        format!(
-            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{name}","bid":{bid},"bid_qty":{bid_qty},"ask":{ask},"ask_qty":{ask_qty},"last":{ask},"volume":3156.84782110,"vwap":{high},"low":0.5,"high":{high},"change":-429.3,"change_pct":-0.51,"trades":{number},"timestamp":"{time}"}}]}}"#
-        )
-    }
+/// A ticker, which is always whole.
+fn ticker(name: &str, number: u64, [bid, ask, high]: [&str; 3]) -> String {
+    let time = rfc3339(time_of(number));
+    format!(
+        r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{name}","bid":{bid},"bid_qty":0.56251979,"ask":{ask},"ask_qty":0.00044780,"last":{ask},"volume":3156.84782110,"vwap":{high},"low":0.5,"high":{high},"change":-429.3,"change_pct":-0.51,"trades":{number},"timestamp":"{time}"}}]}}"#
+    )
 }
 
 fn status(system: &str) -> String {
@@ -109,15 +82,13 @@ impl Dialect for Kraken {
         )
     }
 
+    /// The day's high is the ask, and a day's high is both bid and ask.
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
-        Some(self.ticker(name, number, |ticker| {
-            ticker.bid = bid.to_owned();
-            ticker.ask = ask.to_owned();
-        }))
+        Some(ticker(name, number, [bid, ask, ask]))
     }
 
     fn statistics(&mut self, name: &str, number: u64, high: &str) -> Option<String> {
-        Some(self.ticker(name, number, |ticker| ticker.high = high.to_owned()))
+        Some(ticker(name, number, [high; 3]))
     }
 
     fn heartbeat(&mut self) -> Option<String> {

@@ -49,23 +49,43 @@ fn acknowledgements_are_matched_by_their_channel_in_whatever_order() {
     assert_eq!(venue.refused(), []);
 }
 
+const REFUSAL: &str = r#"{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}"#;
+
 #[test]
-fn a_channel_that_is_not_acknowledged_refuses_its_symbol() {
+fn a_channel_that_is_not_acknowledged_in_time_refuses_its_symbol() {
     let mut venue = venue();
     venue.open();
-    let mut batch = Batch::default();
-    let error = r#"{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}"#;
-    assert_eq!(venue.read(error.as_bytes(), &mut batch), Ok(Message::Control));
-    assert!(batch.refuses_symbol, "operators see the venue's words");
-    assert_eq!(venue.refused(), [], "it does not say which");
     for channel in ["live_trades_btcusd", "order_book_btcusd", "live_trades_ethusd"] {
         assert!(matches!(read(&mut venue, &granted(channel)), Message::Acknowledged(_)));
     }
     venue.unanswered(4);
     assert_eq!(venue.refused(), [(FeedSymbol(1), Reason::NotGranted)]);
     assert_eq!(read(&mut venue, &granted("order_book_ethusd")), Message::Control, "too late");
+}
+
+#[test]
+fn refusals_without_a_channel_mean_the_open_requests_once_there_are_as_many() {
+    let mut venue = venue();
     venue.open();
-    let named = error.replace(r#""channel":"""#, r#""channel":"live_trades_btcusd""#);
+    let mut batch = Batch::default();
+    for message in [Message::Control, Message::Control] {
+        assert_eq!(venue.read(REFUSAL.as_bytes(), &mut batch), Ok(message));
+        assert!(std::mem::take(&mut batch.refuses_symbol), "operators see the venue's words");
+    }
+    let another = r#"{"event":"bts:error","channel":"","data":{"code":4009,"message":"Too busy."}}"#;
+    assert_eq!(venue.read(another.as_bytes(), &mut batch), Ok(Message::Control));
+    assert_eq!(read(&mut venue, &granted("live_trades_btcusd")), Message::Acknowledged(1));
+    assert_eq!(venue.refused(), [], "one more request is open");
+    assert_eq!(
+        venue.read(granted("order_book_btcusd").as_bytes(), &mut batch),
+        Ok(Message::Refused(Some(4))),
+        "the last of three answers"
+    );
+    assert_eq!(batch.answers, [Message::Acknowledged(3), Message::Refused(Some(2))]);
+    assert_eq!(venue.refused(), [(FeedSymbol(1), Reason::NotGranted)]);
+    venue.open();
+    assert_eq!(read(&mut venue, REFUSAL), Message::Control, "each connection begins afresh");
+    let named = REFUSAL.replace(r#""channel":"""#, r#""channel":"live_trades_btcusd""#);
     assert_eq!(read(&mut venue, &named), Message::Refused(Some(1)), "it says which");
     assert_eq!(venue.refused(), [(FeedSymbol(0), Reason::NotGranted)]);
 }

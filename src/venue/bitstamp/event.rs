@@ -45,7 +45,8 @@ impl Channel {
 pub(super) enum Event {
     Message(Message),
     Granted(Channel, FeedSymbol),
-    Refused(Channel, FeedSymbol),
+    /// A request is refused: for this channel, or the venue does not say for which.
+    Refused(Option<(Channel, FeedSymbol)>),
 }
 
 /// Reads a frame.
@@ -70,8 +71,8 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
             None => Ok(Event::Message(Message::Control)),
         },
         "bts:error" => match Channel::find(&channel, names) {
-            Some(found) => found.map(|(channel, symbol)| Event::Refused(channel, symbol)),
-            // It names no channel: the one that stays without an answer is the one that it means.
+            Some(found) => found.map(|found| Event::Refused(Some(found))),
+            None if frame.is_about_a_subscription() => Ok(Event::Refused(None)),
             None => {
                 batch.refuses_symbol = true;
                 Ok(Event::Message(Message::Control))
@@ -108,6 +109,26 @@ impl<'a> Frame<'a> {
             Raw::Json(json) => object::read(json.as_bytes()),
             _ => Err(DecodeError::Shape),
         }
+    }
+}
+
+impl Frame<'_> {
+    /// Whether an error is a refusal, by its words.
+    fn is_about_a_subscription(&self) -> bool {
+        let error: Result<Error<'_>, DecodeError> = self.data();
+        error.is_ok_and(|error| error.message.text().is_some_and(|words| words.contains("subscription")))
+    }
+}
+
+/// What is said of an error.
+#[derive(Default)]
+struct Error<'a> {
+    message: Exact<'a>,
+}
+
+impl<'a> Object<'a> for Error<'a> {
+    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
+        (key == "message").then_some(&mut self.message)
     }
 }
 

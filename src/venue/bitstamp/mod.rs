@@ -18,8 +18,8 @@
 //! floats, and are not read. `type` is the taker's side: 0 bought, 1 sold. A book holds the 100 best levels of each
 //! side, best first: the first one is the quote, and an empty side clears it. Times are µs.
 //!
-//! **Answers.** An acknowledgement names its channel. A refusal names none, so a channel that is not acknowledged in
-//! time is refused.
+//! **Answers.** An acknowledgement names its channel, a refusal names none. Once as many refusals have come as requests
+//! are open, those are refused; and so is a channel that is not acknowledged in time.
 //!
 //! **Errors.** None is known that ends a connection; `bts:request_reconnect` must be followed.
 
@@ -85,6 +85,8 @@ struct Bitstamp {
     url: String,
     names: Names,
     subscription: Subscription<Channel>,
+    /// The refusals of this connection that name no channel.
+    refusals: usize,
 }
 
 impl Bitstamp {
@@ -92,7 +94,28 @@ impl Bitstamp {
         let url = address::join(setup.url.unwrap_or(BASE_URL), "")?;
         let names = Names::new(&SPEC, setup.symbols)?;
         let subscription = Subscription::new(&FORM, names.len());
-        Ok(Self { url, names, subscription })
+        Ok(Self { url, names, subscription, refusals: 0 })
+    }
+
+    fn answered(&mut self, channel: Channel, symbol: FeedSymbol, is_granted: bool) -> Message {
+        match self.subscription.awaiting(channel, symbol) {
+            Some(id) if is_granted => self.subscription.granted(id),
+            Some(id) => self.subscription.refused(Some(id), Reason::NotGranted),
+            // The venue repeats itself.
+            None => Message::Control,
+        }
+    }
+
+    /// Refuses all open requests if there are as many refusals without a channel: they mean these.
+    fn settle(&mut self, answer: Message, batch: &mut Batch) -> Message {
+        let mut last = answer;
+        if self.refusals >= self.subscription.unanswered() {
+            while !self.subscription.is_answered() {
+                let before = std::mem::replace(&mut last, self.subscription.refused(None, Reason::NotGranted));
+                batch.answers.extend((before != Message::Control).then_some(before));
+            }
+        }
+        last
     }
 }
 
@@ -111,21 +134,22 @@ impl Venue for Bitstamp {
     }
 
     fn open(&mut self) -> Vec<Request> {
+        self.refusals = 0;
         self.subscription.restart(&Channel::ALL, &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let (channel, symbol, is_granted) = match event::read(frame, &self.names, batch)? {
+        let answer = match event::read(frame, &self.names, batch)? {
             Event::Message(message) => return Ok(message),
-            Event::Granted(channel, symbol) => (channel, symbol, true),
-            Event::Refused(channel, symbol) => (channel, symbol, false),
+            Event::Granted(channel, symbol) => self.answered(channel, symbol, true),
+            Event::Refused(Some((channel, symbol))) => self.answered(channel, symbol, false),
+            Event::Refused(None) => {
+                self.refusals += 1;
+                batch.refuses_symbol = true;
+                Message::Control
+            }
         };
-        Ok(match self.subscription.awaiting(channel, symbol) {
-            Some(id) if is_granted => self.subscription.granted(id),
-            Some(id) => self.subscription.refused(Some(id), Reason::NotGranted),
-            // The venue repeats itself.
-            None => Message::Control,
-        })
+        Ok(self.settle(answer, batch))
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {

@@ -92,12 +92,8 @@ fn a_refused_symbol_does_not_cost_the_others() {
         assert_eq!(venue.read(refusal.as_bytes(), &mut batch), Ok(Message::Control));
         assert!(batch.refuses_symbol, "operators see the venue's words");
         assert_eq!(answers(&mut venue, &granted(1, "trade", "BTC/USD")), [Message::Acknowledged(1)]);
-        let last = match id {
-            // The channel that was refused is not known, so both are.
-            None => answers(&mut venue, &refusal),
-            Some(_) => answers(&mut venue, &refused(Some(2), "NOPE/USD")),
-        };
-        assert_eq!(last, [Message::Control]);
+        let second = refused(id.map(|id| id + 1), "NOPE/USD");
+        assert_eq!(answers(&mut venue, &second), [Message::Control]);
         assert_eq!(answers(&mut venue, &granted(2, "ticker", "BTC/USD")), [Message::Acknowledged(2)]);
         assert_eq!(symbols(&Venue::refused(&venue)), [1]);
         venue.open();
@@ -106,12 +102,12 @@ fn a_refused_symbol_does_not_cost_the_others() {
 }
 
 #[test]
-fn a_refusal_that_ends_two_requests_answers_both() {
+fn a_refusal_without_an_id_is_for_the_oldest_request() {
     let mut venue = Kraken::new(&feed(&[("NOPE-USD", None)]).setup()).unwrap();
     venue.open();
-    let both = [Message::Refused(Some(1)), Message::Refused(Some(2))];
-    assert_eq!(answers(&mut venue, &refused(None, "NOPE/USD")), both);
-    assert_eq!(answers(&mut venue, &refused(None, "NOPE/USD")), [Message::Control]);
+    for message in [Message::Refused(Some(1)), Message::Refused(Some(2)), Message::Control] {
+        assert_eq!(answers(&mut venue, &refused(None, "NOPE/USD")), [message]);
+    }
 }
 
 #[test]

@@ -116,29 +116,17 @@ impl Kraken {
         Ok(Self { url, names, subscription, system })
     }
 
-    /// An answer that grants a symbol in a channel.
-    fn granted(&mut self, id: Option<u64>, channel: Channel, symbol: FeedSymbol, batch: &mut Batch) -> Message {
-        match id.or_else(|| self.subscription.awaiting(channel, symbol)) {
-            Some(id) => self.subscription.answered(id, symbol, None, batch),
+    /// An answer for one symbol.
+    fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>, batch: &mut Batch) -> Message {
+        match id {
+            Some(id) => self.subscription.answered(id, symbol, refusal, batch),
             None => Message::Control,
         }
     }
 
-    /// An answer that refuses a symbol. It names no channel; without the request's id it holds for both.
-    fn refused(&mut self, id: Option<u64>, symbol: FeedSymbol, batch: &mut Batch) -> Message {
-        let ids = match id {
-            Some(id) => [Some(id), None],
-            None => Channel::ALL.map(|channel| self.subscription.awaiting(channel, symbol)),
-        };
-        let mut message = Message::Control;
-        for id in ids.into_iter().flatten() {
-            let answered = self.subscription.answered(id, symbol, Some(Reason::NotGranted), batch);
-            if answered != Message::Control {
-                let before = std::mem::replace(&mut message, answered);
-                batch.answers.extend((before != Message::Control).then_some(before));
-            }
-        }
-        message
+    /// The oldest request that has no answer for this symbol: a refusal names neither the request nor the channel.
+    fn oldest_with(&self, symbol: FeedSymbol) -> Option<u64> {
+        Channel::ALL.into_iter().filter_map(|channel| self.subscription.awaiting(channel, symbol)).min()
     }
 }
 
@@ -163,8 +151,14 @@ impl Venue for Kraken {
         Ok(match event? {
             Event::Message(message) => message,
             Event::System { is_online } => self.system.tell(is_online, batch),
-            Event::Granted { id, channel, symbol } => self.granted(id, channel, symbol, batch),
-            Event::Refused { id, symbol: Some(symbol) } => self.refused(id, symbol, batch),
+            Event::Granted { id, channel, symbol } => {
+                let id = id.or_else(|| self.subscription.awaiting(channel, symbol));
+                self.answered(id, symbol, None, batch)
+            }
+            Event::Refused { id, symbol: Some(symbol) } => {
+                let id = id.or_else(|| self.oldest_with(symbol));
+                self.answered(id, symbol, Some(Reason::NotGranted), batch)
+            }
             Event::Refused { id, symbol: None } => self.subscription.refused(id, Reason::NotGranted),
         })
     }
