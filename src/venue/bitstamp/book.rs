@@ -1,10 +1,16 @@
 //! An order book, of which the time and the first level of each side are read. As the venue writes it, it has 8 KB: its
 //! other levels are not looked at then, so that a book costs little more than a trade.
 
-use crate::venue::kit::{
-    object::Object,
-    raw::{Exact, Raw},
-    scan,
+use crate::{
+    telemetry::labels::Tally,
+    venue::{
+        DecodeError,
+        kit::{
+            object::Object,
+            raw::{Exact, Raw},
+            scan,
+        },
+    },
 };
 use std::str::from_utf8;
 
@@ -13,12 +19,21 @@ use std::str::from_utf8;
 pub(super) struct Book<'a> {
     pub(super) timestamp: Exact<'a>,
     pub(super) microtimestamp: Exact<'a>,
-    /// The first level of each side, or an empty list.
-    pub(super) bids: Exact<'a>,
-    pub(super) asks: Exact<'a>,
+    /// The price and the size of the first level of each side; `null` where the side is empty.
+    pub(super) bid: [Exact<'a>; 2],
+    pub(super) ask: [Exact<'a>; 2],
 }
 
-impl<'a> Object<'a> for Book<'a> {
+/// A book with all its levels.
+#[derive(Default)]
+pub(super) struct Levels<'a> {
+    timestamp: Exact<'a>,
+    microtimestamp: Exact<'a>,
+    bids: Exact<'a>,
+    asks: Exact<'a>,
+}
+
+impl<'a> Object<'a> for Levels<'a> {
     fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
         Some(match key {
             "timestamp" => &mut self.timestamp,
@@ -30,54 +45,65 @@ impl<'a> Object<'a> for Book<'a> {
     }
 }
 
-impl Book<'_> {
-    /// Of all levels of each side, the first.
-    pub(super) fn best(self) -> Self {
-        Self { bids: self.bids.first(), asks: self.asks.first(), ..self }
+impl<'a> Levels<'a> {
+    /// The first level of each side.
+    pub(super) fn best(self, errors: &mut Tally<DecodeError>) -> Book<'a> {
+        let Self { timestamp, microtimestamp, bids, asks } = self;
+        Book { timestamp, microtimestamp, bid: bids.first().pair(errors), ask: asks.first().pair(errors) }
     }
 }
 
-/// The times, their keys, the first level of a side and the channel are within so many bytes of the frame's ends.
-const HEAD_BYTES: usize = 256;
+/// The longest beginning of a book that is looked at: the times, their keys and the first bid.
+const HEAD_BYTES: usize = 160;
+/// The longest first ask.
+const LEVEL_BYTES: usize = 64;
+/// The longest end that is looked at: the channel and the event.
+const TAIL_BYTES: usize = 112;
 
 /// A book as the venue writes it, and its channel.
 pub(super) fn scanned(frame: &[u8]) -> Option<(Book<'_>, &str)> {
-    let head = from_utf8(frame.get(..HEAD_BYTES.min(frame.len()))?).ok()?;
+    let head = beginning(frame, HEAD_BYTES)?;
     let (timestamp, rest) = scan::string(head.strip_prefix(r#"{"data":{"timestamp":""#)?)?;
     let (microtimestamp, rest) = scan::string(rest.strip_prefix(r#","microtimestamp":""#)?)?;
-    let (bids, rest) = first_level(rest.strip_prefix(r#","bids":"#)?)?;
-    let behind_bids = after_levels(&frame[head.len() - rest.len()..], bids)?;
+    let (bid, rest) = first_level(rest.strip_prefix(r#","bids":"#)?)?;
+    let behind_bids = after_levels(&frame[head.len() - rest.len()..], bid)?;
     let behind_bids = behind_bids.strip_prefix(br#","asks":"#)?;
-    let head = from_utf8(&behind_bids[..HEAD_BYTES.min(behind_bids.len())]).ok()?;
-    let (asks, _) = first_level(head)?;
-    let tail = from_utf8(&behind_bids[behind_bids.len().saturating_sub(HEAD_BYTES)..]).ok()?;
-    let (levels, channel) = tail.strip_suffix(r#"","event":"data"}"#)?.rsplit_once(r#"},"channel":""#)?;
-    let has_ended = levels.ends_with(if asks == EMPTY { "[]" } else { "]]" });
-    if !has_ended || channel.contains(['"', '\\']) {
+    let (ask, _) = first_level(beginning(behind_bids, LEVEL_BYTES)?)?;
+    let tail = from_utf8(&behind_bids[behind_bids.len().saturating_sub(TAIL_BYTES)..]).ok()?;
+    let tail = tail.strip_suffix(r#"","event":"data"}"#)?;
+    let (tail, channel) = tail.split_at(tail.rfind('"')? + 1);
+    let levels = tail.strip_suffix(r#"},"channel":""#)?;
+    let has_ended = levels.ends_with(if ask == EMPTY { "[]" } else { "]]" });
+    if !has_ended || channel.contains('\\') {
         return None;
     }
-    let [timestamp, microtimestamp] = [timestamp, microtimestamp].map(|text| Exact::from(Raw::Text(text)));
-    let [bids, asks] = [bids, asks].map(|levels| Exact::from(Raw::Json(levels)));
-    Some((Book { timestamp, microtimestamp, bids, asks }, channel))
+    let [timestamp, microtimestamp] = [timestamp, microtimestamp].map(text);
+    Some((Book { timestamp, microtimestamp, bid, ask }, channel))
 }
 
-/// A side without levels.
-const EMPTY: &str = "[]";
+fn beginning(bytes: &[u8], longest: usize) -> Option<&str> {
+    from_utf8(&bytes[..longest.min(bytes.len())]).ok()
+}
 
-/// The first level of a side, `["64301","0.12"]`, or the empty list; and what follows it.
-fn first_level(side: &str) -> Option<(&str, &str)> {
-    if let Some(rest) = side.strip_prefix(EMPTY) {
+fn text(text: &str) -> Exact<'_> {
+    Raw::Text(text).into()
+}
+
+/// Of a side without levels.
+const EMPTY: [Exact<'static>; 2] = [Exact::NULL; 2];
+
+/// The first level of a side, `[["64301","0.12"],…`, or none of an empty list; and what follows it.
+fn first_level(side: &str) -> Option<([Exact<'_>; 2], &str)> {
+    if let Some(rest) = side.strip_prefix("[]") {
         return Some((EMPTY, rest));
     }
-    let level = side.strip_prefix('[')?;
-    let (_, rest) = scan::string(level.strip_prefix(r#"[""#)?)?;
-    let (_, rest) = scan::string(rest.strip_prefix(r#",""#)?)?;
-    let rest = rest.strip_prefix(']')?;
-    Some((&level[..level.len() - rest.len()], rest))
+    let (price, rest) = scan::string(side.strip_prefix(r#"[[""#)?)?;
+    let (size, rest) = scan::string(rest.strip_prefix(r#",""#)?)?;
+    Some(([price, size].map(text), rest.strip_prefix(']')?))
 }
 
 /// What follows the levels of a side. No level has a colon, so the first one is of the next key.
-fn after_levels<'a>(behind_first: &'a [u8], first: &str) -> Option<&'a [u8]> {
+fn after_levels<'a>(behind_first: &'a [u8], first: [Exact<'_>; 2]) -> Option<&'a [u8]> {
     if first == EMPTY {
         return Some(behind_first);
     }
@@ -112,18 +138,16 @@ mod tests {
         (0..count).map(|level| format!(r#"["{}.{level:02}","0.{level:08}"]"#, 64_000 + level)).collect()
     }
 
-    /// What is read of a book. An empty side is `null`.
-    fn read<'a>(book: &Book<'a>) -> [Raw<'a>; 4] {
-        [book.timestamp, book.microtimestamp, book.bids, book.asks].map(|field| match field.raw() {
-            Raw::Json(EMPTY) => Raw::Null,
-            raw => raw,
-        })
+    /// What is read of a book.
+    fn read<'a>(book: &Book<'a>) -> [Raw<'a>; 6] {
+        let Book { timestamp, microtimestamp, bid: [bid, bid_size], ask: [ask, ask_size] } = *book;
+        [timestamp, microtimestamp, bid, bid_size, ask, ask_size].map(Exact::raw)
     }
 
     /// The same by a parser.
-    fn parsed(frame: &str) -> Option<[Raw<'_>; 4]> {
+    fn parsed(frame: &str) -> Option<[Raw<'_>; 6]> {
         let data = frame.strip_prefix(r#"{"data":"#)?.rsplit_once(r#","channel""#)?.0;
-        object::read::<Book<'_>>(data.as_bytes()).ok().map(|book| read(&book.best()))
+        object::read::<Levels<'_>>(data.as_bytes()).ok().map(|book| read(&book.best(&mut Tally::default())))
     }
 
     #[test]

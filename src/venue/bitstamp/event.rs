@@ -1,6 +1,6 @@
 //! Frames to updates.
 
-use super::book::{self, Book};
+use super::book::{self, Book, Levels};
 use crate::{
     market::{FeedSymbol, Field, QuoteUpdate, Sequence, Side, TradeUpdate, UnixMicros, Update},
     telemetry::labels::Tally,
@@ -65,7 +65,7 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
     let channel = frame.channel.text().unwrap_or_default();
     match event.as_ref() {
         "trade" => Data::Trade(frame.data()?).read(&channel, names, batch),
-        "data" => Data::Book(frame.data::<Book<'_>>()?.best()).read(&channel, names, batch),
+        "data" => Data::Book(frame.data::<Levels<'_>>()?.best(&mut batch.errors)).read(&channel, names, batch),
         "bts:subscription_succeeded" => match Channel::find(&channel, names) {
             Some(found) => found.map(|(channel, symbol)| Event::Granted(channel, symbol)),
             None => Ok(Event::Message(Message::Control)),
@@ -206,11 +206,9 @@ impl Trade<'_> {
 
 fn quote(book: &Book<'_>, errors: &mut Tally<DecodeError>) -> QuoteUpdate {
     let time = time(book.microtimestamp, book.timestamp, errors);
-    let (bid, bid_size) = book.bids.level(errors);
-    let (ask, ask_size) = book.asks.level(errors);
-    let sequence = Sequence { time, ..Sequence::default() };
-    let (bid, ask) = (required(bid, errors), required(ask, errors));
-    QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
+    let [bid, bid_size] = book.bid.map(|field| required(field.decimal(errors), errors));
+    let [ask, ask_size] = book.ask.map(|field| required(field.decimal(errors), errors));
+    QuoteUpdate { sequence: Sequence { time, ..Sequence::default() }, bid, bid_size, ask, ask_size }
 }
 
 /// The time in µs; old messages have it in seconds alone.

@@ -36,7 +36,7 @@ pub(in crate::venue) enum Raw<'a> {
 pub(in crate::venue) struct Plain<'a>(pub(in crate::venue) Raw<'a>);
 
 /// A field that may be any JSON.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(in crate::venue) struct Exact<'a>(pub(super) Raw<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
@@ -202,6 +202,9 @@ pub(in crate::venue) trait Value<'a>: Copy {
 }
 
 impl<'a> Exact<'a> {
+    /// What says that there is none.
+    pub(in crate::venue) const NULL: Self = Self(Raw::Null);
+
     /// A list inside a message: each element is handed over as it is read.
     ///
     /// # Errors
@@ -217,7 +220,7 @@ impl<'a> Exact<'a> {
     /// The first element of a list, `null` of an empty one. Anything else is returned as it is.
     pub(in crate::venue) fn first(self) -> Self {
         let Raw::Json(json) = self.0 else { return self };
-        let mut first = Self(Raw::Null);
+        let mut first = Self::NULL;
         let read = each_from(json.as_bytes(), 0, |element: Self| {
             first = element;
             false
@@ -228,29 +231,30 @@ impl<'a> Exact<'a> {
     /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
     /// and an empty list clear both. Anything else is counted, and clears.
     pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
+        let [price, size] = self.pair(errors);
+        (price.decimal(errors), size.decimal(errors))
+    }
+
+    /// The same with both as they came.
+    pub(in crate::venue) fn pair(self, errors: &mut Tally<DecodeError>) -> [Self; 2] {
         let json = match self.0 {
-            Raw::Absent => return (Field::Keep, Field::Keep),
-            Raw::Null => return (Field::Clear, Field::Clear),
+            Raw::Absent | Raw::Null => return [self; 2],
             Raw::Json(json) => json,
             Raw::Text(_) | Raw::Whole(_) | Raw::Flag(_) => "",
         };
-        let mut pair = [Exact::default(); 2];
+        let mut pair = [Self::NULL; 2];
         let mut count = 0;
-        let read = each(json.as_bytes(), |value: Exact<'a>| {
+        let read = each(json.as_bytes(), |value: Self| {
             if let Some(place) = pair.get_mut(count) {
                 *place = value;
             }
             count += 1;
         });
-        if read.is_ok() && count == 0 {
-            return (Field::Clear, Field::Clear);
-        }
         if read.is_err() || count == 1 {
             errors.count(DecodeError::Shape);
-            return (Field::Clear, Field::Clear);
+            return [Self::NULL; 2];
         }
-        let [price, size] = pair;
-        (price.decimal(errors), size.decimal(errors))
+        pair
     }
 
     /// A list of strings. `None` for anything else.

@@ -75,8 +75,11 @@ fn number(text: &str) -> Option<(Raw<'_>, &str)> {
 
 /// The end of the digits from here on. `None` where there are none.
 fn digits_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let count = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    (count > 0).then_some(from + count)
+    let mut end = from;
+    while let Some(b'0'..=b'9') = bytes.get(end) {
+        end += 1;
+    }
+    (end > from).then_some(end)
 }
 
 fn value(text: &str) -> Option<(Raw<'_>, &str)> {
