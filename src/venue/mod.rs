@@ -15,6 +15,8 @@ mod kit;
 mod alpaca;
 mod binance;
 mod bybit;
+mod bitstamp;
+mod kraken;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
@@ -26,8 +28,17 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] =
-    &[&sim::SPEC, &binance::SPEC, &binance::USDM, &bybit::SPOT, &bybit::LINEAR, &bybit::INVERSE, &alpaca::SPEC];
+pub const VENUES: &[&Spec] = &[
+    &sim::SPEC,
+    &binance::SPEC,
+    &binance::USDM,
+    &bybit::SPOT,
+    &bybit::LINEAR,
+    &bybit::INVERSE,
+    &kraken::SPEC,
+    &bitstamp::SPEC,
+    &alpaca::SPEC,
+];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

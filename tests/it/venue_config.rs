@@ -47,6 +47,11 @@ fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
         ("bybit-linear", "BTC-USD", None),
         ("bybit-linear", "BTC-USDC-PERP", None),
         ("bybit-inverse", "BTC-USD", Some("BTC-USD-PERP")),
+        ("kraken", "BTC/USD", Some("BTC-USD")),
+        ("kraken", "xbt/usd", None),
+        ("kraken", "BTCUSD", None),
+        ("bitstamp", "btcusd", Some("BTCUSD")),
+        ("bitstamp", "eth/eur", Some("ETH-EUR")),
         ("sim", "brk/b", Some("BRK-B")),
         ("sim", "", None),
     ] {
@@ -70,6 +75,7 @@ fn a_name_that_the_file_gives_passes_whatever_the_venue_derives() {
         ("binance", "BRK.B", "X"),
         ("binance-usdm", "BTC-USDT-261225", "BTCUSDT_261225"),
         ("bybit-linear", "BTC-USDC-PERP", "BTCPERP"),
+        ("kraken", "AAPLX-USD", "AAPLx/USD"),
     ] {
         assert!(feed("mapped", venue, &format!("symbols = {{ \"{symbol}\" = \"{name}\" }}")).is_ok(), "{symbol}");
     }
@@ -95,6 +101,8 @@ fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_rig
         ("binance", "wss://stream.binance.com:9443/api", "/stream or /ws"),
         ("binance", "https://stream.binance.com:9443/ws", "write \"wss://\""),
         ("binance", "ws://stream.binance.com:9443/ws", "write wss://"),
+        ("kraken", "wss://ws-auth.kraken.com/v2", "wss://ws.kraken.com/v2"),
+        ("bitstamp", "wss://www.bitstamp.net/websocket", "wss://ws.bitstamp.net"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/news", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/options", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),

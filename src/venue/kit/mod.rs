@@ -3,7 +3,9 @@
 pub(super) mod address;
 pub(super) mod frame_count;
 
+pub(super) mod list;
 mod names;
+pub(super) mod object;
 pub(super) mod raw;
 mod rfc3339;
 pub(super) mod scan;

@@ -127,6 +127,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.asked.remove(place)
     }
 
+    /// The number of requests without a whole answer, those that are not sent yet among them.
+    pub(in crate::venue) fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
     /// Whether every request has its answer.
     pub(in crate::venue) fn is_answered(&self) -> bool {
         self.asked.is_empty()
