@@ -5,6 +5,7 @@ pub(super) mod frame_count;
 
 mod names;
 pub(super) mod raw;
+pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
 mod subscription;
