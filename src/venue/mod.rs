@@ -14,6 +14,8 @@ mod kit;
 
 mod alpaca;
 mod binance;
+mod coinbase;
+mod okx;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
@@ -25,7 +27,7 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC];
+pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &coinbase::SPEC, &okx::SPEC, &alpaca::SPEC];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];
