@@ -42,9 +42,7 @@ impl Venue {
     ///
     /// If none comes, or if it does not ask for a websocket.
     pub async fn accept(&self) -> Connection {
-        let tcp = self.tcp().await;
-        let socket = within("the websocket opens", accept_async(tcp)).await.expect("a websocket");
-        Connection { socket }
+        Connection::accept(self.tcp().await).await
     }
 }
 
@@ -58,6 +56,16 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Accepts the websocket that a feed asks for on this connection.
+    ///
+    /// # Panics
+    ///
+    /// If it asks for none.
+    pub async fn accept(tcp: TcpStream) -> Self {
+        let socket = within("the websocket opens", accept_async(tcp)).await.expect("a websocket");
+        Self { socket }
+    }
+
     /// The next text frame; other frames are skipped.
     ///
     /// # Panics
