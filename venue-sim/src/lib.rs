@@ -9,7 +9,9 @@
 pub mod alpaca;
 pub mod binance;
 pub mod blocking;
+pub mod coinbase;
 pub mod dialect;
+pub mod okx;
 pub mod sim;
 pub mod time;
 

@@ -29,6 +29,7 @@
 //! - **`sequence_num`** counts all frames of the connection from 0. A hole means that frames were lost.
 //! - **Answers** list all that is subscribed so far. An error names no request: it refuses the oldest one without an
 //!   answer, whose products are asked for again in smaller requests until the bad one is found. No error is fatal.
+//! - **The trades and the ticker** of a product must both be granted; heartbeats and statuses are extras.
 //! - **Books in USDC are the book in USD**: `BTC-USDC` is asked for under its name, and its data come as `BTC-USD`.
 
 mod answer;
@@ -108,8 +109,12 @@ enum Channel {
 }
 
 impl Channel {
-    /// Heartbeats first: without them the venue closes a quiet channel.
     const ALL: [Self; 4] = [Self::Heartbeats, Self::Trades, Self::Ticker, Self::Status];
+    /// Without these a symbol is refused.
+    const PRICES: [Self; 2] = [Self::Trades, Self::Ticker];
+    /// Asked for once some product is granted, so that heartbeats alone keep no connection. Without them the venue
+    /// closes a quiet channel after a minute.
+    const EXTRAS: [Self; 2] = [Self::Heartbeats, Self::Status];
 
     fn name(self) -> &'static str {
         match self {
@@ -126,7 +131,7 @@ static FORM: Form<Channel> = Form {
     fit: |channel, _| if channel == Channel::Heartbeats { usize::MAX } else { SYMBOLS_PER_REQUEST },
     write: subscribe,
     silence: Silence::Disconnects,
-    is_required: |channel| matches!(channel, Channel::Trades | Channel::Ticker),
+    is_required: |channel| Channel::PRICES.contains(&channel),
 };
 
 /// The protocol of Coinbase Advanced Trade.
@@ -135,6 +140,7 @@ struct Coinbase {
     url: String,
     names: Names,
     subscription: Subscription<Channel>,
+    asked_for_extras: bool,
     frames: FrameCount,
     /// The updates of a frame that are not handed on yet, newest first.
     updates: Vec<Update>,
@@ -145,7 +151,8 @@ impl Coinbase {
         let url = address::join(setup.url.unwrap_or(BASE_URL), "/")?;
         let names = Names::new(&SPEC, setup.symbols)?;
         let subscription = Subscription::new(&FORM, names.len());
-        Ok(Self { url, names, subscription, frames: FrameCount::default(), updates: Vec::new() })
+        let frames = FrameCount::default();
+        Ok(Self { url, names, subscription, asked_for_extras: false, frames, updates: Vec::new() })
     }
 
     /// Appends as many of the updates as fit; the others are for the next slice of the frame.
@@ -170,14 +177,30 @@ impl Coinbase {
             };
             lists.iter().any(|(listed, list)| *listed == channel && has(list))
         };
-        self.subscription.listed_by_kind(is_listed, &self.names, &mut batch.requests)
+        let message = self.subscription.listed_by_kind(is_listed, &self.names, &mut batch.requests);
+        self.ask_for_extras(batch);
+        message
     }
 
     /// The oldest request is refused, for a product that the venue does not name.
     fn refused_one(&mut self, batch: &mut Batch) -> Message {
-        match self.subscription.oldest() {
+        let message = match self.subscription.oldest() {
             Some(Channel::Heartbeats) => self.subscription.refused(None, Reason::NotGranted),
             _ => self.subscription.refused_for_one(None, Reason::NotGranted, &self.names, &mut batch.requests),
+        };
+        self.ask_for_extras(batch);
+        message
+    }
+
+    /// Once all prices have their answer: asks for the extras of the granted products.
+    fn ask_for_extras(&mut self, batch: &mut Batch) {
+        if self.asked_for_extras || !self.subscription.is_answered() {
+            return;
+        }
+        self.asked_for_extras = true;
+        let granted = self.subscription.all_granted();
+        for channel in Channel::EXTRAS {
+            batch.requests.extend(self.subscription.ask(channel, &granted, &self.names));
         }
     }
 }
@@ -194,7 +217,8 @@ impl Venue for Coinbase {
     fn open(&mut self) -> Vec<Request> {
         self.frames = FrameCount::default();
         self.updates.clear();
-        self.subscription.restart(&Channel::ALL, &self.names)
+        self.asked_for_extras = false;
+        self.subscription.restart(&Channel::PRICES, &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {

@@ -303,7 +303,7 @@ fn names_are_the_symbols_and_books_in_usdc_are_those_in_usd() {
         assert_eq!(data_name(name).as_deref(), data, "{name}");
     }
     let mut venue = of(&[("BTC-USDC", None)]);
-    let asked = venue.open().remove(1).text.unwrap();
+    let asked = venue.open().remove(0).text.unwrap();
     assert_eq!(asked, r#"{"channel":"market_trades","product_ids":["BTC-USDC"],"type":"subscribe"}"#);
     let mut batch = Batch::default();
     for frame in [TRADES, &numbered(STATUS, 1), &numbered(&STATUS.replace("BTC-USD\"", "BTC-USDC\""), 2)] {
