@@ -45,10 +45,11 @@ pub(super) enum Kind<'a> {
 pub(super) fn read<'a>(
     frame: &'a [u8],
     names: &Names,
+    halted: &mut HashSet<FeedSymbol>,
     updates: &mut Vec<Update>,
     errors: &mut Tally<DecodeError>,
 ) -> Result<Frame<'a>, DecodeError> {
-    let mut reader = Reader { names, updates, errors, dropped: None };
+    let mut reader = Reader { names, halted, updates, errors, dropped: None };
     if let Some(scanned) = scanned(frame) {
         return Ok(scanned.read(reader));
     }
@@ -159,6 +160,8 @@ impl<'a> Envelope<Exact<'a>> {
 /// Collects the updates of a frame.
 struct Reader<'r> {
     names: &'r Names,
+    /// The products that are not online.
+    halted: &'r mut HashSet<FeedSymbol>,
     updates: &'r mut Vec<Update>,
     errors: &'r mut Tally<DecodeError>,
     /// Why the last element that could not be read was dropped; the earlier ones are counted.
@@ -247,16 +250,21 @@ impl Reader<'_> {
         self.updates.push(Update { symbol, quote: Some(quote), stats: Some(stats), ..Update::default() });
     }
 
-    /// Reads statuses. The venue may send those of products that were not asked for.
+    /// Reads statuses. The venue may send those of products that were not asked for. That a product is online says
+    /// nothing of one that was not halted: its prices may be old, and a status would make it live.
     fn products(&mut self, products: Exact<'_>, time: Option<UnixMicros>) -> Result<(), DecodeError> {
         let mut is_for_us = false;
         let mut is_for_others = false;
         let read = products.each(|product: Product<'_>| match product.status(self.names) {
-            Ok((symbol, halted)) => {
+            Ok((symbol, is_online)) => {
                 is_for_us = true;
-                let sequence = Sequence { time, ..Sequence::default() };
-                let status = StatusUpdate { sequence, closed: None, halted, resume_is_reported: true };
-                self.updates.push(Update { symbol, status: Some(status), ..Update::default() });
+                let was_halted = self.halted.remove(&symbol);
+                if !is_online {
+                    self.halted.insert(symbol);
+                }
+                if was_halted || !is_online {
+                    self.status(symbol, is_online, time);
+                }
             }
             Err(DecodeError::UnknownSymbol) => is_for_others = true,
             Err(reason) => self.note(Err(reason)),
@@ -266,18 +274,27 @@ impl Reader<'_> {
         }
         read
     }
+
+    fn status(&mut self, symbol: FeedSymbol, is_online: bool, time: Option<UnixMicros>) {
+        let status = StatusUpdate {
+            sequence: Sequence { time, ..Sequence::default() },
+            closed: None,
+            halted: if is_online { Field::Clear } else { Field::Set(Halt::Other) },
+            resume_is_reported: true,
+        };
+        self.updates.push(Update { symbol, status: Some(status), ..Update::default() });
+    }
 }
 
 impl Product<'_> {
-    /// Its symbol, and whether trading is halted.
-    fn status(&self, names: &Names) -> Result<(FeedSymbol, Field<Halt>), DecodeError> {
+    /// Its symbol, and whether it is online.
+    fn status(&self, names: &Names) -> Result<(FeedSymbol, bool), DecodeError> {
         let id = self.id.text().ok_or(DecodeError::Shape)?;
         let of_data = super::data_name(&id);
         let symbol = names.symbol(of_data.as_deref().unwrap_or(&id)).ok_or(DecodeError::UnknownSymbol)?;
         match &*self.status.text().ok_or(DecodeError::Missing)? {
             "" => Err(DecodeError::Word),
-            "online" => Ok((symbol, Field::Clear)),
-            _ => Ok((symbol, Field::Set(Halt::Other))),
+            status => Ok((symbol, status == "online")),
         }
     }
 }

@@ -25,7 +25,7 @@
 //!   newest of each product counts. `side` is the maker's: the taker is the other.
 //! - **Quotes, statistics and statuses** are ordered by the time of their frame. The statistics span 24 hours, without
 //!   open and previous close. The `price` of a ticker lags behind the trades, and moves nothing.
-//! - **Statuses**: a product that is not `online` is halted until it is.
+//! - **Statuses**: a product that is not `online` is halted until it is. That one is `online` proves no data.
 //! - **`sequence_num`** counts all frames of the connection from 0. A hole means that frames were lost.
 //! - **Answers** list all that is subscribed so far. An error names no request: it refuses the oldest one without an
 //!   answer, whose products are asked for again in smaller requests until the bad one is found. No error is fatal.
@@ -142,6 +142,8 @@ struct Coinbase {
     subscription: Subscription<Channel>,
     asked_for_extras: bool,
     frames: FrameCount,
+    /// The products that were not online when the venue last spoke of them, on an earlier connection too.
+    halted: HashSet<FeedSymbol>,
     /// The updates of a frame that are not handed on yet, newest first.
     updates: Vec<Update>,
 }
@@ -151,8 +153,15 @@ impl Coinbase {
         let url = address::join(setup.url.unwrap_or(BASE_URL), "/")?;
         let names = Names::new(&SPEC, setup.symbols)?;
         let subscription = Subscription::new(&FORM, names.len());
-        let frames = FrameCount::default();
-        Ok(Self { url, names, subscription, asked_for_extras: false, frames, updates: Vec::new() })
+        Ok(Self {
+            url,
+            names,
+            subscription,
+            asked_for_extras: false,
+            frames: FrameCount::default(),
+            halted: HashSet::new(),
+            updates: Vec::new(),
+        })
     }
 
     /// Appends as many of the updates as fit; the others are for the next slice of the frame.
@@ -225,7 +234,7 @@ impl Venue for Coinbase {
         if std::mem::take(&mut batch.read_on) > 0 {
             return Ok(self.hand_on(batch));
         }
-        let read = event::read(frame, &self.names, &mut self.updates, &mut batch.errors);
+        let read = event::read(frame, &self.names, &mut self.halted, &mut self.updates, &mut batch.errors);
         let has_gap = match read.as_ref().ok().and_then(|frame| frame.number) {
             Some(number) => self.frames.numbered(number),
             None => {
@@ -285,6 +294,9 @@ mod tests;
 
 #[cfg(test)]
 mod recorded_tests;
+
+#[cfg(test)]
+mod status_tests;
 
 #[cfg(test)]
 mod subscription_tests;

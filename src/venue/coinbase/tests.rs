@@ -3,8 +3,8 @@
 use super::{event::scanned, *};
 use crate::{
     market::{
-        Decimal, Field, Guards, Halt, Now, QuoteUpdate, Sequence, Side, Snapshot, StatsUpdate, StatsWindow,
-        StatusUpdate, TradeUpdate, UnixMicros,
+        Decimal, Field, Guards, Now, QuoteUpdate, Sequence, Side, Snapshot, StatsUpdate, StatsWindow, TradeUpdate,
+        UnixMicros,
     },
     telemetry::labels::Label,
     venue::kit::Given,
@@ -13,16 +13,16 @@ use proptest::prelude::*;
 
 /// 2026-09-27T16:42:07Z.
 const AT: i64 = 1_790_527_327_000_000;
-const TRADES: &str = r#"{"channel":"market_trades","client_id":"","timestamp":"2026-09-27T16:42:07.238434983Z","sequence_num":0,"events":[{"type":"update","trades":[{"product_id":"BTC-USD","trade_id":"1000000140","price":"84451.05","size":"0.0215708","time":"2026-09-27T16:42:07.184962Z","side":"BUY"},{"product_id":"BTC-USD","trade_id":"1000000139","price":"84451.5","size":"0.5","time":"2026-09-27T16:42:07.184962Z","side":"SELL"}]}]}"#;
+pub(super) const TRADES: &str = r#"{"channel":"market_trades","client_id":"","timestamp":"2026-09-27T16:42:07.238434983Z","sequence_num":0,"events":[{"type":"update","trades":[{"product_id":"BTC-USD","trade_id":"1000000140","price":"84451.05","size":"0.0215708","time":"2026-09-27T16:42:07.184962Z","side":"BUY"},{"product_id":"BTC-USD","trade_id":"1000000139","price":"84451.5","size":"0.5","time":"2026-09-27T16:42:07.184962Z","side":"SELL"}]}]}"#;
 const TICKER: &str = r#"{"channel":"ticker","timestamp":"2026-09-27T16:42:07.435813533Z","sequence_num":0,"events":[{"type":"update","tickers":[{"type":"ticker","product_id":"ETH-USD","price":"1919.4","volume_24_h":"19983.8525029","low_24_h":"1911.04","high_24_h":"1925","low_52_w":"1505","high_52_w":"4955.9","price_percent_chg_24_h":"0.02449281630909","best_bid":"1919.42","best_ask":"1919.49","best_bid_quantity":"0.05050291","best_ask_quantity":"0.08435716"}]}]}"#;
-const STATUS: &str = r#"{"channel":"status","timestamp":"2026-09-27T16:42:07.2Z","sequence_num":0,"events":[{"type":"snapshot","products":[{"product_type":"SPOT","id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","status":"offline","status_message":"maintenance","min_market_funds":"1"},{"product_type":"SPOT","id":"ETH-USD","status":"online","status_message":""}]}]}"#;
+pub(super) const STATUS: &str = r#"{"channel":"status","timestamp":"2026-09-27T16:42:07.2Z","sequence_num":0,"events":[{"type":"snapshot","products":[{"product_type":"SPOT","id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","status":"offline","status_message":"maintenance","min_market_funds":"1"},{"product_type":"SPOT","id":"ETH-USD","status":"online","status_message":""}]}]}"#;
 const HEARTBEAT: &str = r#"{"channel":"heartbeats","timestamp":"2026-09-27T16:42:08.857247086Z","sequence_num":0,"events":[{"current_time":"2026-09-27 16:42:08.854959523 +0000 UTC m=+41701.260604819","heartbeat_counter":41701}]}"#;
 
 pub(super) fn of(names: &[(&str, Option<&str>)]) -> Coinbase {
     Coinbase::new(&Given::symbols(names).setup()).unwrap()
 }
 
-fn venue() -> Coinbase {
+pub(super) fn venue() -> Coinbase {
     of(&[("BTC-USD", None), ("ETH-USD", None)])
 }
 
@@ -30,12 +30,12 @@ pub(super) fn number(text: &str) -> Field<Decimal> {
     Field::Set(text.parse().unwrap())
 }
 
-fn at(micros: i64) -> Sequence {
+pub(super) fn at(micros: i64) -> Sequence {
     Sequence { time: Some(UnixMicros(AT + micros)), ..Sequence::default() }
 }
 
 /// What comes of one frame: message, updates and the reasons that were counted.
-fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, Vec<DecodeError>) {
+pub(super) fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Vec<Update>, Vec<DecodeError>) {
     let mut batch = Batch::default();
     let message = venue().read(frame.as_ref(), &mut batch);
     let counted = DecodeError::ALL.iter().copied().filter(|&reason| batch.errors.of(reason) > 0).collect();
@@ -122,44 +122,6 @@ fn a_ticker_has_the_quote_and_statistics_of_24_hours_and_its_price_moves_nothing
 }
 
 #[test]
-fn a_product_that_is_not_online_is_halted_until_it_is() {
-    let status = |symbol, halted| {
-        let status = StatusUpdate { sequence: at(200_000), closed: None, halted, resume_is_reported: true };
-        Update { symbol: FeedSymbol(symbol), status: Some(status), ..Update::default() }
-    };
-    let updates = vec![status(0, Field::Set(Halt::Other)), status(1, Field::Clear)];
-    assert_eq!(read(STATUS), (Ok(Message::Data), updates, vec![]));
-    let (message, updates, counted) = read(STATUS.replace("ETH-USD", "DOGE-USD"));
-    assert_eq!((message, updates.len(), counted), (Ok(Message::Data), 1, vec![]), "a product that was not asked for");
-    let others = STATUS.replace("ETH-USD", "DOGE-USD").replace("BTC-USD", "SOL-USD");
-    assert_eq!(read(others), (Err(DecodeError::UnknownSymbol), vec![], vec![]));
-    for (from, to, reason) in [
-        (r#""status":"offline""#, r#""status":"""#, DecodeError::Word),
-        (r#""status":"offline","#, "", DecodeError::Missing),
-        (r#""id":"BTC-USD""#, r#""id":7"#, DecodeError::Shape),
-    ] {
-        let (message, updates, counted) = read(STATUS.replace(from, to));
-        assert_eq!((message, updates.len(), counted), (Ok(Message::Data), 1, vec![reason]), "{to}");
-    }
-}
-
-#[test]
-fn a_halt_ends_with_the_venues_word() {
-    let now = Now::read();
-    let mut snapshot = Snapshot::waiting(Origin::Market, now.unix);
-    let mut guards = Guards::default();
-    let online = STATUS.replace("offline", "online").replace("07.2Z", "07.3Z");
-    let mut states = Vec::new();
-    for frame in [TRADES, STATUS, TRADES, &online] {
-        for update in read(frame).1.iter().filter(|update| update.symbol == FeedSymbol(0)) {
-            let _ = snapshot.apply(update, &mut guards, now);
-        }
-        states.push(snapshot.state().name());
-    }
-    assert_eq!(states, ["live", "halted", "halted", "live"]);
-}
-
-#[test]
 fn answers_heartbeats_and_other_frames_are_told_apart() {
     for (frame, message) in [
         (HEARTBEAT, Message::Control),
@@ -177,7 +139,7 @@ fn answers_heartbeats_and_other_frames_are_told_apart() {
 }
 
 /// The same frame with another number.
-fn numbered(frame: &str, number: u64) -> String {
+pub(super) fn numbered(frame: &str, number: u64) -> String {
     frame.replace(r#""sequence_num":0"#, &format!(r#""sequence_num":{number}"#))
 }
 
