@@ -17,6 +17,8 @@ mod binance;
 mod bybit;
 mod bitstamp;
 mod kraken;
+mod coinbase;
+mod okx;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
@@ -35,7 +37,9 @@ pub const VENUES: &[&Spec] = &[
     &bybit::SPOT,
     &bybit::LINEAR,
     &bybit::INVERSE,
+    &coinbase::SPEC,
     &kraken::SPEC,
+    &okx::SPEC,
     &bitstamp::SPEC,
     &alpaca::SPEC,
 ];

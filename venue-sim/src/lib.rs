@@ -14,6 +14,8 @@ pub mod blocking;
 pub mod bybit;
 pub mod dialect;
 pub mod kraken;
+pub mod coinbase;
+pub mod okx;
 pub mod sim;
 pub mod time;
 
