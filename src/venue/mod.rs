@@ -7,6 +7,7 @@
 mod credentials;
 mod decode_error;
 mod error;
+mod playback;
 mod protocol;
 mod script;
 mod spec;
@@ -14,18 +15,20 @@ mod kit;
 
 mod alpaca;
 mod binance;
+mod replay;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Silence, Venue};
+pub use playback::{Playback, Speed};
+pub use protocol::{Batch, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
 pub use script::{Act, Script, ScriptedEvent};
-pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
+pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, StartServer, VenueOption};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC];
+pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC, &replay::SPEC];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

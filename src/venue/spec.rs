@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, CredentialsRule, Script, Venue, VenueError};
+use super::{Credentials, CredentialsRule, Playback, Script, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
 
@@ -47,14 +47,33 @@ pub struct Spec {
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
-    /// Starts a server of this venue inside the process, for feeds without an address. It plays the script.
-    pub local_server: Option<fn(&Options, Script) -> io::Result<LocalServer>>,
+    /// The server of this venue inside the process, if there is one.
+    pub local_server: Option<StartServer>,
+}
+
+/// Starts a venue's server inside the process.
+#[derive(Debug, Clone, Copy)]
+pub enum StartServer {
+    /// It simulates a market and plays the script, for feeds without an address.
+    Simulator(fn(&Options, Script) -> io::Result<LocalServer>),
+    /// It plays a recording of another venue's frames.
+    Player(fn(&Playback) -> io::Result<LocalServer>),
 }
 
 /// Room over the longest message that a venue is known to send: a burst may put many events into one.
 const MESSAGE_BYTES_ROOM: usize = 256 << 10;
 
 impl Spec {
+    /// Whether it has a simulated market, which can play a script.
+    pub fn simulates(&self) -> bool {
+        matches!(self.local_server, Some(StartServer::Simulator(_)))
+    }
+
+    /// Whether it plays recordings of other venues.
+    pub fn plays_recordings(&self) -> bool {
+        matches!(self.local_server, Some(StartServer::Player(_)))
+    }
+
     /// The longest message that is read on a connection with these symbols, unless the configuration sets a limit.
     pub fn message_bytes_max(&self, symbols: &[ListedSymbol]) -> usize {
         MESSAGE_BYTES_ROOM + (self.message_bytes)(symbols)
@@ -154,6 +173,8 @@ pub struct Setup<'a> {
     pub symbols: &'a [ListedSymbol],
     /// The keys, where the venue requires them.
     pub credentials: Option<&'a Credentials>,
+    /// The recording, where the venue plays one.
+    pub playback: Option<&'a Playback>,
 }
 
 /// A venue's server inside the process.

@@ -483,7 +483,7 @@ fn variables_go_over_the_file_and_flags_over_variables() {
         .unwrap();
     let variables = [("TICKFAN_SERVER_LISTEN", "127.0.0.1:11"), ("TICKFAN_SERVER_ADMIN_LISTEN", "127.0.0.1:12")];
     let variables = variables.map(|(name, value)| (name.into(), value.into()));
-    let flags = Overrides { listen: Some("127.0.0.1:21".parse().unwrap()), admin_listen: None };
+    let flags = Overrides { listen: Some("127.0.0.1:21".parse().unwrap()), ..Overrides::default() };
     let config = load(Some(&path), variables, &flags).unwrap();
     assert_eq!((config.server.listen.port(), config.server.admin_listen.port(), config.limits.streams), (21, 12, 3));
 }

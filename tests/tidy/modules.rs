@@ -84,8 +84,11 @@ fn knowledge_goes_one_way() {
 }
 
 /// Files of such stages that still need a runtime, and why.
-const WITH_RUNTIME: &[(&str, &str)] =
-    &[("src/venue/sim/server.rs", "it is the other side of the simulator's websocket, and ships with its protocol")];
+const WITH_RUNTIME: &[(&str, &str)] = &[
+    ("src/venue/sim/server.rs", "it is the other side of the simulator's websocket, and ships with its protocol"),
+    ("src/venue/replay/server.rs", "it is the other side of a recording's websocket"),
+    ("src/venue/replay/player.rs", "it reads files on a thread, ahead of that websocket"),
+];
 
 #[test]
 fn the_path_of_a_tick_needs_no_runtime() {

@@ -8,6 +8,7 @@ use crate::{
         event::{Action, Event},
     },
     market::{FeedSymbol, Now, Parts, Reason},
+    venue::Played,
 };
 use futures_util::SinkExt;
 use std::time::{Duration, SystemTime};
@@ -39,6 +40,10 @@ impl<S: Sink> Connection<S> {
                 self.live(&refused)
             }
             Action::Mute => self.mute(),
+            Action::Played(played) => {
+                self.played(played);
+                None
+            }
             Action::Leave { reason, retry_in } => {
                 self.leave(reason, retry_in).await;
                 None
@@ -102,6 +107,21 @@ impl<S: Sink> Connection<S> {
         self.sink.mute(Parts::ALL, now);
         self.reporter.mute();
         None
+    }
+
+    /// What a recording says, though the connection to its player lives.
+    fn played(&mut self, played: Played) {
+        let now = Now::read();
+        match played {
+            Played::Hole => {}
+            Played::Lost(reason) => self.sink.outage(reason, now),
+            Played::StartsOver => self.sink.start_over(now),
+            Played::Ended => {
+                self.sink.outage(Reason::Ended, now);
+                self.unheard.watch(false, now.instant);
+                self.reporter.ended();
+            }
+        }
     }
 
     /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes
