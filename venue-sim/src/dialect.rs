@@ -30,10 +30,12 @@ pub trait Dialect: Send {
     /// The same with a time of its own, in µs since 1970. Where the venue counts in ms or s, the rest is cut off.
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String;
 
-    /// A quote. `None` where the venue has none.
+    /// A quote. `None` where the venue has none. Where one frame has quote and statistics, the high is the ask, so that
+    /// it is as new as the quote.
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String>;
 
-    /// The statistics of a window, with this high. `None` where the venue has none.
+    /// The statistics of a window, with this high. `None` where the venue has none. Where one frame has both, bid and
+    /// ask are this high.
     fn statistics(&mut self, _name: &str, _number: u64, _high: &str) -> Option<String> {
         None
     }

@@ -1,5 +1,9 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod faults;
+mod mock;
+mod order;
+mod row;
 mod symbols;
 
 use tickfan::{
