@@ -31,7 +31,16 @@ impl Venue {
     ///
     /// If none comes.
     pub async fn tcp(&self) -> TcpStream {
-        let (tcp, _) = within("a feed connects", self.listener.accept()).await.expect("a connection");
+        within("a feed connects", self.next_tcp()).await
+    }
+
+    /// The same, however long it takes.
+    ///
+    /// # Panics
+    ///
+    /// If the system accepts no connections any more.
+    pub async fn next_tcp(&self) -> TcpStream {
+        let (tcp, _) = self.listener.accept().await.expect("a connection");
         tcp.set_nodelay(true).expect("a socket that is open");
         tcp
     }

@@ -56,6 +56,11 @@ impl Mock {
         self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("the feed connects")
     }
 
+    /// The connections that came since.
+    pub(super) fn more_lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap().try_iter().collect()
+    }
+
     /// The moments of all connections so far, the refused ones among them.
     pub(super) fn connected(&self) -> Vec<Instant> {
         self.shared.connected.lock().unwrap().clone()
@@ -76,7 +81,7 @@ async fn listen(
     lines: mpsc::Sender<Line>,
 ) {
     loop {
-        let tcp = venue.tcp().await;
+        let tcp = venue.next_tcp().await;
         shared.connected.lock().unwrap().push(Instant::now());
         let refusal = shared.refusals.lock().unwrap().pop_front();
         if let Some(answer) = refusal {

@@ -61,9 +61,7 @@ impl Rig {
 
     /// Reads a frame and merges its updates; returns the requests that follow.
     fn read(&mut self, frame: &str) -> Vec<Request> {
-        let mut batch = Batch::default();
-        self.reader.read(frame.as_bytes(), &mut batch).unwrap_or_else(|error| panic!("{error:?} in {frame}"));
-        assert_eq!(batch.errors.total(), 0, "{frame}");
+        let batch = self.batch(frame);
         for update in &batch.updates {
             let (snapshot, guards) = &mut self.snapshots[update.symbol.index()];
             snapshot.apply(update, guards, self.now);
@@ -71,15 +69,21 @@ impl Rig {
         batch.requests
     }
 
-    /// Whether the venue has this part.
-    fn sends(&mut self, place: usize, part: Part, number: u64) -> bool {
+    fn batch(&mut self, frame: &str) -> Batch {
+        let mut batch = Batch::default();
+        self.reader.read(frame.as_bytes(), &mut batch).unwrap_or_else(|error| panic!("{error:?} in {frame}"));
+        assert_eq!(batch.errors.total(), 0, "{frame}");
+        batch
+    }
+
+    /// A frame of this part, where the venue has it.
+    fn write(&mut self, place: usize, part: Part, number: u64) -> Option<String> {
         let name = &self.names[place];
-        let frame = match part {
+        match part {
             Part::Trade => Some(self.dialect.trade(name, number, &format!("{number}.5"), "3")),
             Part::Quote => self.dialect.quote(name, number, &format!("{number}.25"), &format!("{number}.75")),
             Part::Statistics => self.dialect.statistics(name, number, &format!("{number}.9")),
-        };
-        frame.is_some_and(|frame| self.read(&frame).is_empty())
+        }
     }
 
     /// The number of the trade, the quote or the statistics that a symbol shows; 0 for none.
@@ -98,9 +102,8 @@ impl Rig {
     fn step(&mut self, place: usize, part: Part, number: u64) -> Result<(), TestCaseError> {
         let all = [0, 1].into_iter().flat_map(|place| PARTS.map(|part| (place, part)));
         let before: Vec<_> = all.map(|(place, part)| (place, part, self.shown(place, part))).collect();
-        if !self.sends(place, part, number) {
-            return Ok(());
-        }
+        let Some(frame) = self.write(place, part, number) else { return Ok(()) };
+        self.read(&frame);
         for (other, other_part, before) in before {
             let shown = self.shown(other, other_part);
             let is_sent = (other, other_part) == (place, part);
@@ -117,6 +120,13 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+/// Whether the venue's quotes have times. Those that have ids alone restart with each connection.
+pub(super) fn quotes_have_times(manner: &'static Manner) -> bool {
+    let mut rig = Rig::new(manner);
+    let Some(frame) = rig.write(0, Part::Quote, 1) else { return false };
+    rig.batch(&frame).updates.iter().any(|update| update.quote.is_some_and(|quote| quote.sequence.time.is_some()))
 }
 
 #[test]

@@ -19,6 +19,8 @@ use venue_sim::{DIALECTS, Dialect, Line, Manner};
 
 /// How long a state may take that follows at once, on a machine that does much else.
 const AT_ONCE: Duration = Duration::ZERO;
+/// The time between two looks at a feed.
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// A silence that no test reaches.
 const NEVER: Duration = Duration::from_secs(600);
 
@@ -90,8 +92,7 @@ impl Row {
         assert_eq!(failed, [""; 0], "the venues that failed in {}", self.name);
         calm_case.all_go_on(&calm_line);
         for symbol in &calm.symbols {
-            let shown = checker.shown(symbol);
-            assert_eq!(shown.course, ["waiting no_data", "live"], "{symbol} of another feed");
+            assert_eq!(course(&checker.shown(symbol)), ["live"], "{symbol} of another feed");
             assert_eq!(checker.holes(symbol), 0, "{symbol} of another feed");
         }
         gateway.stop().unwrap();
@@ -195,22 +196,27 @@ impl Case<'_> {
         line.send(move |dialect| dialect.trade(&name, number, &format!("{number}.5"), "3"));
     }
 
-    /// Sends a quote and statistics, where the venue has them; returns the numbers.
-    fn rest(&self, line: &Line, place: usize) -> [u64; 2] {
-        let sample = &mut *(self.manner().new)(&[]);
+    /// Sends a quote, where the venue has quotes; returns its number.
+    pub(super) fn quote(&self, line: &Line, place: usize) -> Option<u64> {
+        (self.manner().new)(&[]).quote(&self.name(place), 1, "1", "2")?;
+        let number = self.next();
+        self.quote_again(line, place, number);
+        Some(number)
+    }
+
+    pub(super) fn quote_again(&self, line: &Line, place: usize, number: u64) {
         let name = self.name(place);
-        let quote = sample.quote(&name, 1, "1", "2").map(|_| self.next());
-        if let Some(number) = quote {
-            let name = name.clone();
-            line.send(move |dialect| {
-                dialect.quote(&name, number, &format!("{number}.25"), &format!("{number}.75")).unwrap()
-            });
-        }
-        let statistics = sample.statistics(&name, 1, "2").map(|_| self.next());
-        if let Some(number) = statistics {
-            line.send(move |dialect| dialect.statistics(&name, number, &format!("{number}.9")).unwrap());
-        }
-        [quote, statistics].map(Option::unwrap_or_default)
+        let [bid, ask] = [format!("{number}.25"), format!("{number}.75")];
+        line.send(move |dialect| dialect.quote(&name, number, &bid, &ask).unwrap());
+    }
+
+    /// Sends statistics, where the venue has some; returns their number.
+    fn statistics(&self, line: &Line, place: usize) -> Option<u64> {
+        (self.manner().new)(&[]).statistics(&self.name(place), 1, "2")?;
+        let name = self.name(place);
+        let number = self.next();
+        line.send(move |dialect| dialect.statistics(&name, number, &format!("{number}.9")).unwrap());
+        Some(number)
     }
 
     /// Sends all parts of both symbols, and waits until they are live and show them.
@@ -221,9 +227,8 @@ impl Case<'_> {
     /// Sends all parts of a symbol, and waits until it is live and shows them.
     pub(super) fn goes_on(&self, line: &Line, place: usize) {
         let trade = self.trade(line, place);
-        let [quote, statistics] = self.rest(line, place);
+        let sent = [Some(trade), self.quote(line, place), self.statistics(line, place)].map(Option::unwrap_or_default);
         self.waits(place, &format!("live with trade {trade}"), |shown| {
-            let sent = [trade, quote, statistics];
             shown.is_whole() && shown.numbers.iter().zip(sent).all(|(shown, sent)| *shown >= sent)
         });
     }
@@ -242,17 +247,36 @@ impl Case<'_> {
         [0, 1].into_iter().for_each(|place| self.shows(place, state, reason));
     }
 
+    /// Trades on the newest connection until clients have seen both symbols live, however short a silence ends it.
+    /// Returns all connections.
+    pub(super) fn trades_until_live(&self) -> Vec<Line> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = vec![self.mock().line()];
+        let was_live = |place: usize| self.shown(place).course.iter().any(|state| state == "live");
+        while !(was_live(0) && was_live(1)) {
+            assert!(Instant::now() < deadline, "{} is not live", self.played.feed);
+            lines.extend(self.mock().more_lines());
+            [0, 1].into_iter().for_each(|place| _ = self.trade(&lines[lines.len() - 1], place));
+            std::thread::sleep(LOOK_EVERY);
+        }
+        lines
+    }
+
     /// Waits until a symbol was live, and had this state later.
     pub(super) fn was_live_then(&self, place: usize, state: &str) {
         self.waits(place, &format!("{state} after it was live"), |shown| {
-            let after_live = shown.course.iter().skip_while(|one| *one != "live");
-            after_live.skip(1).any(|one| one == state)
+            shown.course.iter().skip_while(|one| *one != "live").any(|one| one == state)
         });
     }
 
     /// What clients see of a symbol.
     pub(super) fn shown(&self, place: usize) -> Shown<Prices> {
         self.checker.shown(&self.played.symbols[place])
+    }
+
+    /// Checks that clients saw nothing of the fault.
+    pub(super) fn is_unseen(&self, place: usize) {
+        assert_eq!(course(&self.shown(place)), ["live"]);
     }
 
     /// How many ticks clients missed.
@@ -280,7 +304,7 @@ impl Case<'_> {
                 return report;
             }
             assert!(Instant::now() < deadline, "{} is not {what}: {report:#}", self.played.feed);
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -299,12 +323,16 @@ impl Case<'_> {
         assert_eq!(others.count(), 0, "{report:#}");
     }
 
-    /// Checks that the connection has lived all the time, with all that was sent read or counted.
-    pub(super) fn never_lost(&self) -> Value {
+    /// Checks that the connection has lived all the time.
+    pub(super) fn never_lost(&self) {
         let report = self.report();
         assert_eq!(report["counters"]["disconnects"], serde_json::json!({}), "{report:#}");
-        report
     }
+}
+
+/// The states that clients have seen since data came: a stream may begin before or after the first.
+fn course(shown: &Shown<Prices>) -> Vec<&str> {
+    shown.course.iter().map(String::as_str).skip_while(|state| *state == "waiting no_data").collect()
 }
 
 /// A counter, which is left out while it is zero.

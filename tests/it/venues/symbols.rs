@@ -76,7 +76,7 @@ async fn serve_all(venue: &Venue, manner: &'static Manner, rules: Rules) {
     let mut served = JoinSet::new();
     loop {
         tokio::select! {
-            connection = venue.tcp() => {
+            connection = venue.next_tcp() => {
                 served.spawn(serve_at_pace(connection, manner, rules));
             }
             Some(ended) = served.join_next() => ended.expect("the feed asks as the venue allows"),
