@@ -41,6 +41,9 @@ pub(super) fn read(
         return check_none(fields, venue).map(|()| None);
     }
     let mut wrongs = Wrongs::default();
+    wrongs.take(fields.get("record").map_or(Ok(()), |value| {
+        Err(Wrong::new("`record` is set, but this feed plays a recording").help("remove it").at(value.span()))
+    }));
     let speed = wrongs.take(fields.get("speed").map_or(Ok(Speed::Times(1.0)), read_speed));
     let repeats = wrongs.take(fields.get("loop").map_or(Ok(false), read_loop));
     let named = wrongs.take(fields.get("protocol").map(read_protocol).transpose());

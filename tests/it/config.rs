@@ -341,6 +341,14 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             let file = |bytes| format!("\nca_file = {:?}", ca_file(bytes));
             (with(&|bytes| crypto("[\"A-B\"]", "wss://a") + &file(bytes), CA_FILE_BYTES_MAX), "at most 1MiB")
         }
+        "record" => (
+            ("record = \"/tmp/recordings\"".to_owned(), "record = \"/dev/null/recordings\"".to_owned()),
+            "it is not a folder",
+        ),
+        "record_bytes_max" => {
+            let limit = |bytes| format!("record = \"/tmp/recordings\"\nrecord_bytes_max = {bytes}");
+            (with(&limit, 64 << 40), "from 16MiB to 65536GiB")
+        }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "event" => {
@@ -564,7 +572,8 @@ fn the_printed_configuration_is_the_defaults() {
 }
 
 /// Keys that a feed like the printed example cannot have, or that name a file.
-const OF_OTHER_FEEDS: [&str; 7] = ["rate", "event", "ca_file", "protocol", "files", "speed", "loop"];
+const OF_OTHER_FEEDS: [&str; 9] =
+    ["rate", "event", "ca_file", "record", "record_bytes_max", "protocol", "files", "speed", "loop"];
 
 #[test]
 fn the_printed_example_of_a_feed_is_one() {

@@ -164,8 +164,20 @@ fn a_recorded_outage_is_one_again_and_answers_among_the_frames_are_not_ours() {
     let [one, two, three] = [trade(1, "1"), trade(2, "2"), trade(3, "3")];
     let refusal = r#"{"op":"refuse","id":1}"#;
     let hole = r#"{"op":"heartbeat","sent":99}"#;
-    let text =
-        simulated(&["#open", refusal, &one, "#dropped 3", hole, "", &two, "#close gap", "#open", &three, "#close io"]);
+    let text = simulated(&[
+        "#open",
+        refusal,
+        &one,
+        "#dropped 3",
+        hole,
+        "",
+        &two,
+        "#close gap",
+        "",
+        "#open",
+        &three,
+        "#close io",
+    ]);
     let config = playing("sim", vec![file("outage.txt", text.as_bytes())], &["AAPL"], Speed::Times(1.0), false);
     let (gateway, ticks) = played(&config, &["AAPL"]);
     let seen = states(ticks, "AAPL");

@@ -161,7 +161,7 @@ fn reason(disconnect: &[u8]) -> Reason {
     match disconnect {
         b"no_data" => Reason::Mute,
         b"gap" => Reason::Gap,
-        b"lifetime" | b"closing" => Reason::Reconnect,
+        b"lifetime" | b"closing" | b"stopped" => Reason::Reconnect,
         _ => Reason::ConnectionLost,
     }
 }
