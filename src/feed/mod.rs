@@ -57,8 +57,8 @@ pub trait Sink: Send {
     /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);
 
-    /// What comes from now on is older than what came before, as when a recording is played again: all symbols are stale
-    /// until their own next updates, whatever those updates' places in the venue's order.
+    /// What comes from now on is older than what came before, as when a recording is played again: all symbols are
+    /// stale until their own next updates, whatever those updates' places in the venue's order.
     fn start_over(&mut self, now: Now);
 
     /// The connection lives, but these parts of its symbols' data have stopped: they are stale until their own next

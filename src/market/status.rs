@@ -82,8 +82,8 @@ impl Status {
     }
 
     /// Makes all known parts but the status stale. The first outage is the one that clients see, with exceptions: a
-    /// failure replaces a planned outage, and the opening and the end of a recording replace every other: from then on each
-    /// price is of an earlier day, or the last one.
+    /// failure replaces a planned outage, and the opening and the end of a recording replace every other: from then on
+    /// each price is of an earlier day, or the last one.
     pub(super) fn begin_outage(&mut self, since: Since) {
         self.mark_stale(Parts::ALL, since);
     }

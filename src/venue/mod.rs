@@ -7,7 +7,6 @@
 mod credentials;
 mod decode_error;
 mod error;
-mod playback;
 mod protocol;
 mod script;
 mod spec;
@@ -21,10 +20,11 @@ mod sim;
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use playback::{Playback, Speed};
 pub use protocol::{Batch, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
 pub use script::{Act, Script, ScriptedEvent};
-pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, StartServer, VenueOption};
+pub use spec::{
+    AssetClass, ListedSymbol, LocalServer, Options, Playback, Setup, Spec, Speed, StartServer, VenueOption,
+};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.

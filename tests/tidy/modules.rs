@@ -249,6 +249,8 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         "feed/dial/connect.rs",
         "recording/write/thread.rs",
         "venue/sim/server.rs",
+        "venue/replay/player.rs",
+        "venue/replay/server.rs",
         "fanout/thread.rs",
         "server/",
         "api/",

@@ -1,6 +1,6 @@
 //! The server of a recording: a websocket inside the process, so that the whole path is used.
 //!
-//! It listens on the loopback only, under a path that nobody can guess, and has one connection at a time.
+//! It listens on the loopback only, under a random path, and has one connection at a time.
 
 use super::player::Player;
 use crate::venue::{LocalServer, Playback};
