@@ -31,11 +31,18 @@ const SECTIONS: [&str; 11] = [
 /// Venues without a connection, whose page has another form.
 const ELSEWHERE: [(&str, &str); 1] = [("replay", "../recordings.md")];
 
+/// The page of a venue, as the pages here link it.
 fn page(spec: &Spec) -> String {
     match ELSEWHERE.iter().find(|(name, _)| *name == spec.name) {
         Some((_, page)) => (*page).to_owned(),
         None => format!("{}.md", spec.name),
     }
+}
+
+/// The page of a venue, as the README links it.
+pub(super) fn page_from_root(spec: &Spec) -> String {
+    let page = page(spec);
+    page.strip_prefix("../").map_or_else(|| format!("docs/venues/{page}"), |page| format!("docs/{page}"))
 }
 
 /// The venues that have a page here.
@@ -82,15 +89,26 @@ fn connection(spec: &'static Spec) -> (String, Rules) {
     (url, venue.rules())
 }
 
+/// The default of `mute_after`, which may depend on the length of the list.
+fn mute_after(spec: &'static Spec) -> String {
+    let of_list = |count: usize| {
+        let list = symbols(spec).into_iter().cycle().take(count).collect();
+        show_duration(config::Feed::new(spec, list).mute_limit())
+    };
+    let [few, many] = [1, 20].map(of_list);
+    if few == many { few } else { format!("{many}; {few} where there are fewer than 20") }
+}
+
 fn facts(spec: &'static Spec) -> String {
     let (url, rules) = connection(spec);
     let time = |time: Option<Duration>, otherwise: &str| time.map_or(otherwise.to_owned(), show_duration);
-    let ping = rules.ping.map_or("none".to_owned(), |ping| format!("`{}` every {}", ping.text, show_duration(ping.every)));
+    let ping =
+        rules.ping.map_or("none".to_owned(), |ping| format!("`{}` every {}", ping.text, show_duration(ping.every)));
     let names: Vec<String> = spec.examples.iter().map(|name| format!("`{name}`")).collect();
     let message = spec.message_bytes_max(&symbols(spec)).div_ceil(1 << 10);
-    let feed = config::Feed::new(spec, symbols(spec));
     let rows = [
-        ("market", format!("{} ({})", spec.about, spec.asset_class.name())),
+        ("market", spec.about.to_owned()),
+        ("class", spec.asset_class.name().to_owned()),
         ("symbols look like", names.join(", ")),
         ("address", url),
         ("hours", format!("`{}`", (spec.hours)(None).name())),
@@ -102,8 +120,9 @@ fn facts(spec: &'static Spec) -> String {
         ("longest message that is read", format!("{} KiB, with the symbols above", count(message))),
         ("lifetime of a connection", time(rules.lifetime, "until it breaks")),
         ("ping of the venue's protocol", ping),
+        ("heartbeats", if spec.heartbeats { "yes" } else { "no" }.to_owned()),
         ("a connection without any frame is dead after", time(rules.heartbeat_timeout, "websocket pings find it")),
-        ("symbols without data are stale after (`mute_after`)", show_duration(feed.mute_limit())),
+        ("symbols without data are stale after (`mute_after`)", mute_after(spec)),
     ];
     let mut text = "\n| fact | value |\n|---|---|\n".to_owned();
     rows.into_iter().for_each(|(fact, value)| writeln!(text, "| {fact} | {value} |").unwrap());
@@ -115,9 +134,8 @@ fn path(spec: &Spec) -> PathBuf {
 }
 
 fn read(spec: &Spec) -> String {
-    fs::read_to_string(path(spec)).unwrap_or_else(|error| {
-        panic!("docs/venues/{} has to be written, as the pages beside it: {error}", page(spec))
-    })
+    fs::read_to_string(path(spec))
+        .unwrap_or_else(|error| panic!("docs/venues/{} has to be written, as the pages beside it: {error}", page(spec)))
 }
 
 #[test]
@@ -139,7 +157,12 @@ fn each_venue_has_a_page_with_every_section() {
 fn the_facts_of_each_page_follow_from_the_spec() {
     for spec in with_page() {
         read(spec);
-        document::check(&format!("docs/venues/{}", page(spec)), "<!-- facts -->", "<!-- end of facts -->", &facts(spec));
+        document::check(
+            &format!("docs/venues/{}", page(spec)),
+            "<!-- facts -->",
+            "<!-- end of facts -->",
+            &facts(spec),
+        );
     }
 }
 
