@@ -6,6 +6,7 @@
 compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's socket options");
 
 pub mod market;
+pub mod recording;
 pub mod venue;
 pub mod feed;
 pub mod ingest;

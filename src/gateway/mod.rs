@@ -15,6 +15,7 @@ use crate::{
     cache::{Cache, RegisterError, RingLimits},
     config::Live,
     fanout::{WorkerPool, WorkerThreads},
+    feed::Timing,
     limits::{Permits, TooFewDescriptors},
     telemetry::Metrics,
     venue::VenueError,
@@ -116,6 +117,13 @@ impl Gateway {
         };
         let admin = admin::Server::bind(&live, gate, services)?;
         Ok(Self { api, admin, cache, permits, feeds, workers, worker_threads, runtimes, stopping, draining, live })
+    }
+
+    /// The same gateway, whose feeds have other waits.
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        let with_timing = |task: FeedTask| FeedTask { feed: task.feed.with_timing(timing), ..task };
+        self.feeds = self.feeds.into_iter().map(with_timing).collect();
+        self
     }
 
     /// Where clients connect.

@@ -26,4 +26,4 @@ mod simulator;
 mod tables;
 mod trial;
 mod venue_config;
-mod venue_symbols;
+mod venues;

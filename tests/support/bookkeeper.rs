@@ -14,7 +14,7 @@ use std::{
     io::{BufRead, BufReader, ErrorKind, Write},
     net::{SocketAddr, TcpStream},
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -99,6 +99,13 @@ struct Shared<A> {
     stopping: AtomicBool,
 }
 
+impl<A> Shared<A> {
+    /// The books. Where one of several threads that wait has failed, the others go on.
+    fn books(&self) -> MutexGuard<'_, Books<A>> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The client, on a thread of its own.
 pub struct Bookkeeper<A = ()> {
     shared: Arc<Shared<A>>,
@@ -121,7 +128,7 @@ impl<A: Account> Bookkeeper<A> {
     /// Waits until its books satisfy a condition.
     pub fn wait(&self, patience: Duration, what: &str, will_do: impl Fn(&Books<A>) -> bool) {
         let deadline = Instant::now() + patience;
-        let mut books = self.shared.books.lock().unwrap();
+        let mut books = self.shared.books();
         loop {
             assert_eq!(books.wrong, None);
             if will_do(&books) {
@@ -132,12 +139,12 @@ impl<A: Account> Bookkeeper<A> {
             assert!(!is_hopeless, "after {patience:?} (ended: {}) it is not so that {what}: {:#?}", books.ended, {
                 books.entries.iter().map(|(symbol, entry)| (symbol, &entry.row, &entry.account)).collect::<Vec<_>>()
             });
-            books = self.shared.changed.wait_timeout(books, left).unwrap().0;
+            books = self.shared.changed.wait_timeout(books, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     pub fn read<T>(&self, look: impl FnOnce(&Books<A>) -> T) -> T {
-        let books = self.shared.books.lock().unwrap();
+        let books = self.shared.books();
         assert_eq!(books.wrong, None);
         look(&books)
     }
@@ -169,7 +176,7 @@ impl<A: Account> Reader<A> {
         while !self.shared.stopping.load(Ordering::Relaxed) {
             let ended = self.connection();
             if matches!(self.manner, Manner::Stays) {
-                let mut books = self.shared.books.lock().unwrap();
+                let mut books = self.shared.books();
                 books.ended = true;
                 if let Err(error) = ended {
                     books.say(format!("the connection broke: {error}"));
@@ -187,7 +194,7 @@ impl<A: Account> Reader<A> {
     fn connection(&mut self) -> std::io::Result<()> {
         let mut socket = TcpStream::connect(self.address)?;
         socket.set_read_timeout(Some(LOOK_EVERY))?;
-        let last_id = self.shared.books.lock().unwrap().last_id.clone();
+        let last_id = self.shared.books().last_id.clone();
         let header = last_id.map_or_else(String::new, |id| format!("last-event-id: {id}\r\n"));
         write!(socket, "GET {} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n", self.target)?;
         if self.random.is_some() {
@@ -204,12 +211,12 @@ impl<A: Account> Reader<A> {
             match lines.read_line(&mut block) {
                 Ok(0) => return Ok(()),
                 Ok(_) if is_head && block.ends_with("\r\n\r\n") => {
-                    self.shared.books.lock().unwrap().open(&block);
+                    self.shared.books().open(&block);
                     is_head = false;
                     block.clear();
                 }
                 Ok(_) if !is_head && block.ends_with("\n\n") => {
-                    let is_goodbye = self.shared.books.lock().unwrap().take(&block, &mut met, self.manner);
+                    let is_goodbye = self.shared.books().take(&block, &mut met, self.manner);
                     self.shared.changed.notify_all();
                     block.clear();
                     left = left.map(|left| left - 1);

@@ -4,6 +4,7 @@ use super::{PATIENCE, metrics};
 use std::net::SocketAddr;
 use tickfan::{
     config::{Config, Feed, Loader},
+    feed::Timing,
     gateway::{Gateway, GatewayError, Reloader},
     market::Symbol,
     venue,
@@ -40,7 +41,12 @@ pub fn binance(name: &str, url: &str, symbols: &[&str]) -> Feed {
 
 impl Running {
     pub fn start(config: &Config) -> Self {
+        Self::start_with(config, Timing::default())
+    }
+
+    pub fn start_with(config: &Config, timing: Timing) -> Self {
         let gateway = Gateway::start(Reloader::new(config.clone(), Loader::default(), None), metrics()).unwrap();
+        let gateway = gateway.with_timing(timing);
         let address = gateway.address();
         let admin = gateway.admin_address();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

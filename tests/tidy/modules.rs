@@ -10,7 +10,8 @@ use std::{
 /// Each stage, and the stages that it may use. `gateway` and `main` may use all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
-    ("venue", &["market", "telemetry"]),
+    ("recording", &["market"]),
+    ("venue", &["market", "recording", "telemetry"]),
     ("feed", &["market", "venue", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
@@ -19,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("server", &["config", "limits", "telemetry", "suggest"]),
     ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
-    ("config", &["market", "venue", "telemetry", "suggest"]),
+    ("config", &["market", "recording", "venue", "telemetry", "suggest"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
     ("suggest", &[]),

@@ -1,12 +1,128 @@
-//! The dialogue of Alpaca's market data streams, which begins with a login.
+//! Alpaca's market data streams, which begin with a login, after its documentation of real-time stock data.
 
-use crate::Connection;
-use serde_json::json;
+use crate::{
+    Connection,
+    dialect::{Dialect, Manner, Part},
+    time::{rfc3339, time_of},
+};
+use serde_json::{Value, json};
 
-/// The key that [`log_in`] expects.
+/// The key that the venue knows.
 pub const KEY: &str = "PKTEST";
-/// The secret that [`log_in`] expects.
+/// Its secret.
 pub const SECRET: &str = "hush";
+
+/// How to play it.
+pub const MANNER: Manner = Manner {
+    venue: "alpaca",
+    symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
+    refused: ("NOPE", "NOPE"),
+    // Each exchange numbers its trades for itself, and a bar has the time of its day.
+    by_arrival: &[Part::Trade, Part::Quote, Part::Statistics],
+    new: |refused| {
+        let refused = refused.iter().map(|&name| name.to_owned()).collect();
+        Box::new(Alpaca { refused, is_logged_in: false, listed: Default::default() })
+    },
+};
+
+const WELCOME: &str = r#"[{"T":"success","msg":"connected"}]"#;
+const LOGGED_IN: &str = r#"[{"T":"success","msg":"authenticated"}]"#;
+
+/// The channels of an answer, and the requested channel that brings each.
+const CHANNELS: [(&str, &str); 7] = [
+    ("trades", "trades"),
+    ("quotes", "quotes"),
+    ("dailyBars", "dailyBars"),
+    ("statuses", "statuses"),
+    ("lulds", "lulds"),
+    ("corrections", "trades"),
+    ("cancelErrors", "trades"),
+];
+
+/// A connection.
+struct Alpaca {
+    refused: Vec<String>,
+    is_logged_in: bool,
+    /// What each channel has been granted, as the answer has it: in quotes, with commas.
+    listed: [String; CHANNELS.len()],
+}
+
+impl Alpaca {
+    /// The answer lists all that is subscribed by then, in all channels, and leaves out what is refused.
+    fn list_all_channels(&mut self, request: &Value) -> String {
+        let mut answer = r#"[{"T":"subscription","bars":[],"updatedBars":[]"#.to_owned();
+        for ((channel, comes_with), all) in CHANNELS.iter().zip(&mut self.listed) {
+            for name in request[comes_with].as_array().into_iter().flatten() {
+                let name = name.as_str().unwrap_or_else(|| panic!("{name} in {request}"));
+                if !self.refused.iter().any(|refused| refused == name) {
+                    let comma = if all.is_empty() { "" } else { "," };
+                    all.push_str(&format!("{comma}\"{name}\""));
+                }
+            }
+            answer.push_str(&format!(",\"{channel}\":[{all}]"));
+        }
+        answer + "}]"
+    }
+}
+
+impl Dialect for Alpaca {
+    fn greeting(&mut self) -> Vec<String> {
+        vec![WELCOME.to_owned()]
+    }
+
+    fn answer(&mut self, request: &str) -> Vec<String> {
+        let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
+        if !self.is_logged_in {
+            assert_eq!(parsed, json!({ "action": "auth", "key": KEY, "secret": SECRET }));
+            self.is_logged_in = true;
+            return vec![LOGGED_IN.to_owned()];
+        }
+        let keys = parsed.as_object().into_iter().flat_map(serde_json::Map::keys);
+        let is_known =
+            |key: &str| key == "action" || CHANNELS.iter().any(|(channel, by)| key == *channel && by == channel);
+        keys.for_each(|key| assert!(is_known(key), "{key} in {request}"));
+        assert_eq!(parsed["action"], "subscribe", "{request}");
+        vec![self.list_all_channels(&parsed)]
+    }
+
+    fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
+        let time = rfc3339(micros);
+        format!(
+            r#"[{{"T":"t","S":"{name}","i":{number},"x":"V","p":{price},"s":{size},"c":["@"],"z":"C","t":"{time}"}}]"#
+        )
+    }
+
+    fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
+        let time = rfc3339(time_of(number));
+        Some(format!(
+            r#"[{{"T":"q","S":"{name}","bx":"V","bp":{bid},"bs":2,"ax":"V","ap":{ask},"as":1,"c":["R"],"z":"C","t":"{time}"}}]"#
+        ))
+    }
+
+    fn statistics(&mut self, name: &str, number: u64, high: &str) -> Option<String> {
+        Some(format!(
+            r#"[{{"T":"d","S":"{name}","o":1,"h":{high},"l":0.5,"c":1,"v":{number},"t":"2024-08-08T04:00:00Z","n":{number},"vw":1}}]"#
+        ))
+    }
+
+    fn halt(&mut self, name: &str, number: u64) -> Option<[String; 2]> {
+        let status = |number: u64, code: &str, words: &str, reason: &str| {
+            let time = rfc3339(time_of(number));
+            format!(
+                r#"[{{"T":"s","S":"{name}","sc":"{code}","sm":"{words}","rc":"{reason}","rm":"","t":"{time}","z":"C"}}]"#
+            )
+        };
+        Some([status(number, "H", "Trading Halt", "T1"), status(number + 1, "T", "Trading Resumption", "T3")])
+    }
+
+    fn fatal_error(&mut self) -> Option<String> {
+        Some(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#.to_owned())
+    }
+
+    fn passing_error(&mut self) -> Option<String> {
+        Some(r#"[{"T":"error","code":407,"msg":"slow client"}]"#.to_owned())
+    }
+}
 
 /// Greets the feed and returns its login.
 ///
@@ -14,7 +130,7 @@ pub const SECRET: &str = "hush";
 ///
 /// If none comes.
 pub async fn greet(connection: &mut Connection) -> String {
-    connection.send(r#"[{"T":"success","msg":"connected"}]"#).await;
+    connection.send(WELCOME).await;
     connection.text().await
 }
 
@@ -36,7 +152,7 @@ pub async fn log_in(connection: &mut Connection) {
 /// If another request comes.
 pub async fn grant(connection: &mut Connection, symbols: &[&str], granted: &[&str]) {
     log_in(connection).await;
-    connection.send(r#"[{"T":"success","msg":"authenticated"}]"#).await;
+    connection.send(LOGGED_IN).await;
     connection.expect(&json!({ "action": "subscribe", "quotes": symbols, "trades": symbols })).await;
     acknowledge(connection, granted).await;
     if granted.len() == symbols.len() {

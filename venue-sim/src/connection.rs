@@ -31,7 +31,16 @@ impl Venue {
     ///
     /// If none comes.
     pub async fn tcp(&self) -> TcpStream {
-        let (tcp, _) = within("a feed connects", self.listener.accept()).await.expect("a connection");
+        within("a feed connects", self.next_tcp()).await
+    }
+
+    /// The same, however long it takes.
+    ///
+    /// # Panics
+    ///
+    /// If the system accepts no connections any more.
+    pub async fn next_tcp(&self) -> TcpStream {
+        let (tcp, _) = self.listener.accept().await.expect("a connection");
         tcp.set_nodelay(true).expect("a socket that is open");
         tcp
     }
@@ -42,9 +51,7 @@ impl Venue {
     ///
     /// If none comes, or if it does not ask for a websocket.
     pub async fn accept(&self) -> Connection {
-        let tcp = self.tcp().await;
-        let socket = within("the websocket opens", accept_async(tcp)).await.expect("a websocket");
-        Connection { socket }
+        Connection::accept(self.tcp().await).await
     }
 }
 
@@ -58,6 +65,16 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Accepts the websocket that a feed asks for on this connection.
+    ///
+    /// # Panics
+    ///
+    /// If it asks for none.
+    pub async fn accept(tcp: TcpStream) -> Self {
+        let socket = within("the websocket opens", accept_async(tcp)).await.expect("a websocket");
+        Self { socket }
+    }
+
     /// The next text frame; other frames are skipped.
     ///
     /// # Panics

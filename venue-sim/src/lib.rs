@@ -1,19 +1,24 @@
 //! Mock venues for tests: real websockets on a free port, whose side of the dialogue each test writes out.
 //!
 //! A [`Venue`] accepts connections, and a test scripts each [`Connection`]: it expects a request, grants or refuses it,
-//! sends frames, falls silent, or cuts the line. Every venue's dialogue is a module, such as [`binance`]; the mock of a
-//! new venue is one more file. [`blocking`] wraps both for tests that do not run in a runtime.
+//! sends frames, falls silent, or cuts the line. [`serve`] answers as the venue does instead, in its [`Dialect`]: tests
+//! of all venues take theirs from [`DIALECTS`]. [`blocking`] wraps a venue for tests that do not run in a runtime.
 //!
 //! A broken expectation panics, as an assertion of the test would.
 
 pub mod alpaca;
 pub mod binance;
 pub mod blocking;
+pub mod dialect;
 pub mod sim;
+pub mod time;
 
 mod connection;
+mod serve;
 
 pub use connection::{Connection, Venue};
+pub use dialect::{DIALECTS, Dialect, Manner, Part};
+pub use serve::{Line, line, serve};
 
 use std::{future::Future, time::Duration};
 

@@ -1,7 +1,102 @@
-//! The dialogue of the simulator's protocol.
+//! The simulator's protocol, which is able to say all that a tick can show.
 
-use crate::Connection;
-use serde_json::json;
+use crate::{
+    Connection,
+    dialect::{Dialect, Manner},
+    time::time_of,
+};
+use serde_json::{Value, json};
+
+/// How to play it.
+pub const MANNER: Manner = Manner {
+    venue: "sim",
+    symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
+    refused: ("NOPE", "NOPE"),
+    by_arrival: &[],
+    new: |refused| Box::new(Sim { refused: refused.iter().map(|&name| name.to_owned()).collect(), sent: 0 }),
+};
+
+/// A connection.
+struct Sim {
+    refused: Vec<String>,
+    /// The frames of data so far, the lost ones too.
+    sent: u64,
+}
+
+impl Sim {
+    fn data(&mut self, frame: Value) -> String {
+        self.sent += 1;
+        frame.to_string()
+    }
+
+    fn status(&mut self, name: &str, number: u64, trading: &str) -> String {
+        self.data(json!({ "type": "status", "symbol": name, "time": time_of(number), "trading": trading }))
+    }
+}
+
+impl Dialect for Sim {
+    fn answer(&mut self, request: &str) -> Vec<String> {
+        if request == "ping" {
+            return vec!["pong".to_owned()];
+        }
+        let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
+        let id = parsed["id"].as_u64().unwrap_or_else(|| panic!("no id in {request}"));
+        assert_eq!(parsed["op"], "subscribe", "{request}");
+        let names = parsed["symbols"].as_array().unwrap_or_else(|| panic!("no symbols in {request}"));
+        let names: Vec<&str> = names.iter().map(|name| name.as_str().expect("a name")).collect();
+        let is_refused = |name: &str| self.refused.iter().any(|refused| refused == name);
+        if names.iter().all(|name| !is_refused(name)) {
+            return vec![json!({ "op": "ack", "id": id }).to_string()];
+        }
+        if names.iter().all(|name| is_refused(name)) {
+            return vec![json!({ "op": "refuse", "id": id }).to_string()];
+        }
+        let answer = |name: &&str| {
+            let op = if is_refused(name) { "refuse" } else { "ack" };
+            json!({ "op": op, "id": id, "symbol": name }).to_string()
+        };
+        names.iter().map(answer).collect()
+    }
+
+    fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
+        self.data(json!({
+            "type": "trade", "symbol": name, "id": number, "time": micros, "price": price, "size": size, "side": "buy"
+        }))
+    }
+
+    fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
+        let time = time_of(number);
+        Some(self.data(json!({
+            "type": "quote", "symbol": name, "id": number, "time": time, "bid": bid, "bid_size": 3, "ask": ask,
+            "ask_size": 2
+        })))
+    }
+
+    fn statistics(&mut self, name: &str, number: u64, high: &str) -> Option<String> {
+        let time = time_of(number);
+        Some(self.data(json!({
+            "type": "stats", "symbol": name, "time": time, "window": "day", "open": "1", "high": high, "low": "0.5",
+            "volume": number, "prev_close": "1.5"
+        })))
+    }
+
+    fn heartbeat(&mut self) -> Option<String> {
+        Some(json!({ "op": "heartbeat", "sent": self.sent }).to_string())
+    }
+
+    fn halt(&mut self, name: &str, number: u64) -> Option<[String; 2]> {
+        Some([self.status(name, number, "halted"), self.status(name, number + 1, "resumed")])
+    }
+
+    fn planned_end(&mut self) -> Option<String> {
+        Some(json!({ "op": "closing" }).to_string())
+    }
+
+    fn lose_a_frame(&mut self) -> bool {
+        self.sent += 1;
+        true
+    }
+}
 
 /// Expects the feed's request for these symbols, and grants it.
 ///

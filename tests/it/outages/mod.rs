@@ -1,15 +1,15 @@
 //! Venues with outages of every kind. Each time the gateway shows what `docs/outages.md` says, the other feed goes on
 //! undisturbed, and no old price is ever shown as live.
 
-mod checker;
 mod silence;
 
 use crate::support::{
     Client, PATIENCE,
+    checker::{Checker, Numbering, Numbers, Shown},
     process::sum,
     running::{Running, binance, config},
+    stream::Tick,
 };
-use checker::Checker;
 use std::time::{Duration, Instant};
 use tickfan::{
     config::Feed,
@@ -26,12 +26,31 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::ZERO;
 const CALM: &str = "SOL-USDT";
 
+/// The venue sends the numbers of its trades and quotes as their sizes.
+#[derive(Debug, Clone, Default)]
+struct Sizes;
+
+impl Numbering for Sizes {
+    fn read(tick: &Tick) -> Numbers {
+        [number(tick.text("size")), number(tick.text("bid_size")), 0]
+    }
+}
+
+/// A size in units of the venue's smallest.
+fn number(size: &str) -> u64 {
+    let Some((whole, fraction)) = size.split_once('.') else {
+        // Without a fraction it is a number of shares, or of whole coins.
+        return size.parse().unwrap_or(0);
+    };
+    whole.parse::<u64>().unwrap() * 100_000_000 + format!("{fraction:0<8}").parse::<u64>().unwrap()
+}
+
 /// A gateway with two feeds, of which one has outages, and a client that watches all symbols of both.
 struct Rig {
     venue: Venue,
     _calm_venue: Venue,
     gateway: Running,
-    checker: Checker,
+    checker: Checker<Sizes>,
     name: String,
     symbols: &'static [&'static str],
 }
@@ -85,7 +104,7 @@ impl Rig {
 
     fn whole(&self, symbol: &str, within: Duration) {
         self.checker.wait(symbol, within, "live and whole", |shown| {
-            shown.is_whole() && shown.ordinals.iter().all(|&ordinal| ordinal > 0)
+            shown.is_whole() && shown.numbers[..2].iter().all(|&number| number > 0)
         });
     }
 
@@ -99,7 +118,7 @@ impl Rig {
     }
 
     /// The state of the first symbol.
-    fn shown(&self) -> checker::Shown {
+    fn shown(&self) -> Shown<Sizes> {
         self.checker.shown(self.symbols[0])
     }
 
@@ -165,8 +184,8 @@ impl Rig {
         self.venue.finish();
         for symbol in symbols {
             let newest = self.venue.newest(symbol).unwrap();
-            let wanted = [newest.trades, newest.quotes];
-            self.checker.wait(symbol, FIRST_BACKOFF, "newest", |shown| shown.ordinals == wanted);
+            let wanted = [newest.trades, newest.quotes, 0];
+            self.checker.wait(symbol, FIRST_BACKOFF, "newest", |shown| shown.numbers == wanted);
         }
         self.gateway.stop().unwrap();
         self.checker.end();

@@ -1,0 +1,103 @@
+//! The venues as they speak: one [`Dialect`] per connection, and [`DIALECTS`] with all of them, so that one test runs
+//! against every venue.
+
+use crate::{alpaca, binance, sim, time::time_of};
+
+/// A venue's side of its protocol, in text frames: one value per connection. It is written from the venue's
+/// documentation, not from our reader.
+///
+/// Frames are sent in the order in which they are written, so that a dialect may number them.
+pub trait Dialect: Send {
+    /// What the venue sends before it is asked for anything.
+    fn greeting(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The answers to one frame of the client: a login, a subscription, a ping. It refuses the names that it was made
+    /// with, in the venue's manner.
+    ///
+    /// # Panics
+    ///
+    /// If the venue would not accept the frame: a wrong shape, too many names, a connection over its limit.
+    fn answer(&mut self, request: &str) -> Vec<String>;
+
+    /// A trade of the symbol that the venue calls `name`. A higher `number` is a newer one: id, time or both follow
+    /// from it.
+    fn trade(&mut self, name: &str, number: u64, price: &str, size: &str) -> String {
+        self.trade_at(name, number, time_of(number), price, size)
+    }
+
+    /// The same with a time of its own, in µs since 1970. Where the venue counts in ms or s, the rest is cut off.
+    fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String;
+
+    /// A quote. `None` where the venue has none. Where one frame has quote and statistics, the high is the ask, so that
+    /// it is as new as the quote.
+    fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String>;
+
+    /// The statistics of a window, with this high. `None` where the venue has none. Where one frame has both, bid and
+    /// ask are this high.
+    fn statistics(&mut self, _name: &str, _number: u64, _high: &str) -> Option<String> {
+        None
+    }
+
+    /// The venue's heartbeat. `None` where it has none.
+    fn heartbeat(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Frames that say that the symbol, or all of the venue, stops at the time of this number, and goes on at that of
+    /// the next one.
+    fn halt(&mut self, _name: &str, _number: u64) -> Option<[String; 2]> {
+        None
+    }
+
+    /// What announces the end of the connection.
+    fn planned_end(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Loses a frame: the next heartbeat, or the next frame where there is none, shows a gap. False where the protocol
+    /// cannot show one.
+    fn lose_a_frame(&mut self) -> bool {
+        false
+    }
+
+    /// An error that only a person can mend.
+    fn fatal_error(&mut self) -> Option<String> {
+        None
+    }
+
+    /// An error that passes.
+    fn passing_error(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// What of a symbol has an order of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The last trade.
+    Trade,
+    /// Bid and ask.
+    Quote,
+    /// The statistics of a window.
+    Statistics,
+}
+
+/// How to play a venue.
+#[derive(Debug)]
+pub struct Manner {
+    /// The name of its spec.
+    pub venue: &'static str,
+    /// Two canonical symbols, and the names that the venue's frames of data have for them.
+    pub symbols: [(&'static str, &'static str); 2],
+    /// A canonical symbol, and the name that the venue is asked for and refuses.
+    pub refused: (&'static str, &'static str),
+    /// The parts whose frames hold neither an id nor a time that orders them: the last to arrive counts.
+    pub by_arrival: &'static [Part],
+    /// The venue's side of a connection, which refuses these names.
+    pub new: fn(refused: &[&str]) -> Box<dyn Dialect>,
+}
+
+/// All venues: as many as `tickfan::venue::VENUES`.
+pub const DIALECTS: &[Manner] = &[sim::MANNER, binance::MANNER, alpaca::MANNER];
