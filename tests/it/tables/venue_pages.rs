@@ -79,7 +79,7 @@ fn connection(spec: &'static Spec) -> (String, Rules) {
         CredentialsRule::Key { .. } | CredentialsRule::KeyAndSecret { .. } => Some(Credentials::new("key", "secret")),
     };
     let symbols = symbols(spec);
-    let setup = Setup { url: None, symbols: &symbols, credentials: credentials.as_ref() };
+    let setup = Setup { url: None, symbols: &symbols, credentials: credentials.as_ref(), playback: None };
     let venue = venue::new(spec, &setup).unwrap();
     let url = if spec.local_server.is_some() {
         "a server of its own, inside the process".to_owned()
