@@ -1,4 +1,4 @@
-//! Binance's market streams, after its documentation of the websocket streams: the spot market's, and what futures share.
+//! Binance's market streams, after its documentation of the websocket streams: spot, and what futures share.
 
 use crate::{
     Connection,

@@ -19,9 +19,9 @@
 //! | quote | `bookTicker` | the id `u`; futures have the time `T` too |
 //! | statistics | `ticker`, of the last 24 hours | the time `E` |
 //!
-//! `x` is the close before the window; futures have none. `c`, `b` and `a` of a ticker move nothing: the other streams do.
-//! No message ends a connection but `serverShutdown`, which announces it. A ban comes as the status of the handshake, and
-//! passes. [`usdm`] says what else differs for futures.
+//! `x` is the close before the window; futures have none. `c`, `b` and `a` of a ticker move nothing: the other streams
+//! do. No message ends a connection but `serverShutdown`, which announces it. A ban comes as the status of the
+//! handshake, and passes. [`usdm`] says what else differs for futures.
 
 mod endpoint;
 mod event;

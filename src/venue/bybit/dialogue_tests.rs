@@ -87,8 +87,8 @@ fn answers_are_told_apart_in_all_their_shapes() {
     assert_eq!(read(&mut venue(Category::Spot), late).0, Message::Control, "nothing was asked for");
 }
 
-/// Answers every request as the venue does, until nothing is asked for again. Returns the topics that it granted and how
-/// many requests it took.
+/// Answers every request as the venue does, until nothing is asked for again. Returns the granted topics, and how many
+/// requests it took.
 fn answer(venue: &mut Bybit, is_known: impl Fn(&str) -> bool, held: &[&str]) -> (Vec<String>, usize) {
     let mut asked: VecDeque<Request> = venue.open().into();
     let mut granted: Vec<String> = Vec::new();

@@ -15,14 +15,14 @@
 //!
 //! | part | spot | linear, inverse |
 //! |---|---|---|
-//! | trade | `publicTrade`, by its id `i` and time `T` | `publicTrade`, by `T` in ms: `i` is a UUID, so equal times pass |
+//! | trade | `publicTrade`, by its id `i` and time `T` | `publicTrade`, by `T`: `i` is a UUID, so equal times pass |
 //! | quote | `orderbook.1`, by `u` and time `cts`, else `ts` | `tickers`, by `cs` and time `ts` |
 //! | statistics | `tickers`, by `ts`: `cs` repeats | `tickers`, by `cs` and `ts` |
 //!
 //! - After a restart of the venue's service `u` begins at 1 again; its newer time shows that.
-//! - A ticker of contracts is a snapshot first, then deltas: what a delta leaves out has not changed. A delta that comes
-//!   before any snapshot of its connection has nothing to add to, so what it leaves out is unknown. In the book's deltas
-//!   `[]` is an unchanged side, and a size of zero takes a level away. `""` means none.
+//! - A ticker of contracts is a snapshot first, then deltas: what a delta leaves out has not changed. A delta before
+//!   any snapshot of its connection has nothing to add to, so what it leaves out is unknown. In the book's deltas `[]`
+//!   is an unchanged side, and a size of zero takes a level away. `""` means none.
 //! - The window is 24 hours; `prevPrice24h` is the price at its start. `lastPrice` moves nothing: the trades do.
 //! - `S` is the taker's side. `BT` marks a block trade, which is off the book and sets no price.
 //! - The venue refuses a request as a whole, for one name that it does not know or one topic that the connection holds.
@@ -46,8 +46,7 @@ use std::time::Duration;
 
 /// The venue's limit on the topics of a connection, in characters.
 const TOPIC_CHARACTERS_MAX: usize = 21_000;
-/// What a name adds to a topic: names have 10 letters or fewer, apart from a few, and two quotes and a comma come around
-/// each topic.
+/// What a name adds to a topic: nearly all names have 10 letters or fewer, and each topic has two quotes and a comma.
 const NAME_CHARACTERS: usize = 13;
 /// The venue's limit on the topics of a request for spot pairs.
 const SPOT_TOPICS_PER_REQUEST: usize = 10;

@@ -84,8 +84,8 @@ fn trades_of_a_contract_in_one_millisecond_all_pass_and_an_older_one_does_not() 
 }
 
 proptest! {
-    /// Any interleaving and repetition of frames, several to a millisecond. Each number is id, price and size, so a part
-    /// has moved back where it shows less than its highest.
+    /// Any interleaving and repetition of frames, several to a millisecond. Each number is id and price, so a part has
+    /// moved back where it shows less than its highest.
     #[test]
     fn rule_8_no_disorder_of_frames_moves_a_part_back(
         told in prop::collection::vec((0_usize..3, 1_u64..40), 1..80),

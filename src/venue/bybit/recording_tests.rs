@@ -8,7 +8,7 @@ use crate::{
 use serde_json::Value;
 use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
 
-/// The frames of a file; `None` where there are no recordings.
+/// The frames of a file; `None` without recordings.
 fn frames(file: &str) -> Option<Vec<String>> {
     let path = PathBuf::from(std::env::var_os("TEST_RECORDINGS")?).join(file);
     let mut text = String::new();
