@@ -164,7 +164,8 @@ impl Venue for Bitstamp {
 /// `BTC-USD` is `btcusd` there. A symbol with other separators, or more than one, is not a spot pair.
 fn derive(symbol: &Symbol) -> Option<String> {
     let symbol = symbol.as_str();
-    if symbol.contains(['.', '_']) || symbol.matches('-').count() > 1 {
+    // A perpetual contract is not a pair of the spot market.
+    if symbol.contains(['.', '_']) || symbol.matches('-').count() > 1 || symbol.ends_with("-PERP") {
         return None;
     }
     Some(symbol.replace('-', "").to_lowercase())

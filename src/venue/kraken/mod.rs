@@ -172,7 +172,8 @@ impl Venue for Kraken {
 fn derive(symbol: &Symbol) -> Option<String> {
     let (base, quote) = symbol.as_str().split_once('-')?;
     let is_one = |name: &str| !name.is_empty() && !name.contains(['-', '_']) && !OLD_NAMES.contains(&name);
-    (is_one(base) && is_one(quote)).then(|| format!("{base}/{quote}"))
+    // A perpetual contract is not a pair of the spot market.
+    (is_one(base) && is_one(quote) && quote != "PERP").then(|| format!("{base}/{quote}"))
 }
 
 /// The venue's defaults have changed over time, so nothing is left to them.
