@@ -182,7 +182,8 @@ fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
 /// The symbol of this venue that a symbol probably means: spelt differently, or a perpetual contract.
 fn likely_of(venue: &Spec, symbol: &Symbol) -> Option<Symbol> {
     let fits = |symbol: &Symbol| (venue.derive)(symbol).is_some();
-    likely(symbol.as_str(), fits).or_else(|| likely(&format!("{symbol}-PERP"), fits))
+    let perpetual = || (!symbol.as_str().ends_with("-PERP")).then(|| format!("{symbol}-PERP"));
+    likely(symbol.as_str(), fits).or_else(|| likely(&perpetual()?, fits))
 }
 
 fn at(wrong: Wrong, place: Option<Range<usize>>) -> Wrong {
