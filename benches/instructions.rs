@@ -19,8 +19,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-use support::{Fanout, Session, Updates, alpaca, cache, keep_ticks, recording::Recording};
-use tickfan::{market::Now, venue::Batch, wire::tick_frame};
+use support::{Fanout, Session, Updates, alpaca, cache, keep_ticks, recording::Recording, venues};
+use tickfan::{
+    market::Now,
+    venue::{self, Batch},
+    wire::tick_frame,
+};
 
 /// More than a ring holds, so that the ring is full and steady where a step uses one.
 const TIMES: usize = 2_000;
@@ -36,20 +40,38 @@ const COUNT: &str = "TICKFAN_COUNTED_TIMES";
 
 /// A step, and how many operations it does each time.
 struct Step {
-    name: &'static str,
+    name: String,
     operations: usize,
-    run: fn(usize),
+    run: Box<dyn Fn(usize)>,
 }
 
-const STEPS: [Step; 7] = [
-    Step { name: "read a quote of Binance", operations: 1, run: |times| read("@bookTicker", times) },
-    Step { name: "read a trade of Binance", operations: 1, run: |times| read("@trade", times) },
-    Step { name: "read an update of Alpaca", operations: alpaca::UPDATES, run: read_alpaca },
-    Step { name: "publish", operations: 1, run: publish },
-    Step { name: "encode", operations: 1, run: encode },
-    Step { name: "publish, encode, deliver to one stream", operations: 1, run: |times| deliver(1, times) },
-    Step { name: "deliver to each of a hundred", operations: STREAMS, run: |times| deliver(STREAMS, times) },
-];
+fn steps() -> Vec<Step> {
+    let step = |name: &str, operations, run: fn(usize)| Step { name: name.to_owned(), operations, run: Box::new(run) };
+    let mut steps = vec![
+        step("read a quote of Binance", 1, |times| read("@bookTicker", times)),
+        step("read a trade of Binance", 1, |times| read("@trade", times)),
+        step("read an update of Alpaca", alpaca::UPDATES, read_alpaca),
+        step("publish", 1, publish),
+        step("encode", 1, encode),
+        step("publish, encode, deliver to one stream", 1, |times| deliver(1, times)),
+        step("deliver to each of a hundred", STREAMS, |times| deliver(STREAMS, times)),
+    ];
+    // Beside each other with frames of one kind: those of the fixtures.
+    steps.extend(venues::all().map(|spec| Step {
+        name: format!("read the fixture of {}, an update", spec.name),
+        operations: venues::Reader::new(spec, 1).updates,
+        run: Box::new(move |times| read_fixture(spec, times)),
+    }));
+    steps
+}
+
+/// All rounds are prepared, however many are read.
+fn read_fixture(spec: &'static venue::Spec, times: usize) {
+    let mut reader = venues::Reader::new(spec, 2 * TIMES);
+    for round in 0..times {
+        assert_eq!(black_box(reader.read(round)), reader.updates);
+    }
+}
 
 fn read(kind: &str, times: usize) {
     let mut recording = Recording::generate(SEED);
@@ -105,7 +127,8 @@ fn deliver(streams: usize, times: usize) {
 
 fn main() -> ExitCode {
     if let (Ok(name), Ok(times)) = (env::var(STEP), env::var(COUNT)) {
-        let step = STEPS.iter().find(|step| step.name == name).expect("a step of ours");
+        let steps = steps();
+        let step = steps.iter().find(|step| step.name == name).expect("a step of ours");
         (step.run)(times.parse().expect("a count of ours"));
         return ExitCode::SUCCESS;
     }
@@ -124,17 +147,18 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
     let is_blessing = env::var_os("TICKFAN_BLESS").is_some();
     let mut counted = String::new();
     let mut risen = Vec::new();
-    println!("{:42} {:>8} {:>8}  ratio", "instructions", "now", "figure");
-    for step in &STEPS {
+    println!("{:48} {:>8} {:>8}  ratio", "instructions", "now", "figure");
+    let steps = steps();
+    for step in &steps {
         let difference = count(step, 2 * TIMES)?.saturating_sub(count(step, TIMES)?);
         let now = difference as f64 / (TIMES * step.operations) as f64;
         writeln!(counted, "\"{}\" = {now:.0}", step.name)?;
-        let figure = figures.get(step.name).copied();
+        let figure = figures.get(&step.name).copied();
         let ratio = figure.map(|figure| now / figure);
         let percent = ratio.map_or("none".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
-        println!("{:42} {now:>8.0} {:>8.0}  {percent}", step.name, figure.unwrap_or(f64::NAN));
+        println!("{:48} {now:>8.0} {:>8.0}  {percent}", step.name, figure.unwrap_or(f64::NAN));
         if ratio.is_none_or(|ratio| ratio > RATIO_MAX) {
-            risen.push(step.name);
+            risen.push(step.name.as_str());
         }
     }
     if is_blessing {
@@ -166,7 +190,7 @@ fn count(step: &Step, times: usize) -> Result<u64, Box<dyn Error>> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind".into(), option])
         .arg(env::current_exe()?)
-        .env(STEP, step.name)
+        .env(STEP, &step.name)
         .env(COUNT, times.to_string())
         .output()
         .map_err(|error| format!("valgrind cannot be run ({error}): apt-get install valgrind"))?;

@@ -1,12 +1,12 @@
 //! From a frame's bytes to updates: the venue's reader, compared with the same without its scan, and with a parse to a
-//! tree.
+//! tree. And the readers of all venues, each with the frames of its fixture.
 
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
 use std::hint::black_box;
-use support::{Session, recording::Recording};
+use support::{Session, recording::Recording, venues};
 
 /// The obvious way: a tree, and numbers as floats.
 fn naive(frame: &str) -> (String, f64, f64) {
@@ -37,5 +37,22 @@ fn normalize(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, normalize);
+/// A frame may hold many updates: compare the time of one.
+fn readers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("readers");
+    for spec in venues::all() {
+        let mut reader = venues::Reader::new(spec, 1_000);
+        group.throughput(Throughput::Elements(reader.updates as u64));
+        let mut round = 0;
+        group.bench_function(spec.name, |bencher| {
+            bencher.iter(|| {
+                round += 1;
+                black_box(reader.read(round))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, normalize, readers);
 criterion_main!(benches);

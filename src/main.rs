@@ -12,7 +12,7 @@ use std::{
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
-    gateway::{Gateway, Reloader, try_out},
+    gateway::{self, Gateway, Reloader, Wanted, feed_to_record, try_out},
     telemetry::{self, LogHandle, logs},
     top,
 };
@@ -63,7 +63,17 @@ fn main() -> ExitCode {
         Ok(logs) => logs,
         Err(error) => return fail(EXIT_USAGE, &error),
     };
-    match run(config, loader, logs) {
+    if let Some(Command::Record { feed, out, limit: bytes_max }) = args.command {
+        return match feed_to_record(&config, Wanted { feed, out, bytes_max }) {
+            Ok(feed) => done(record(&config, &feed)),
+            Err(error) => fail(EXIT_USAGE, &error),
+        };
+    }
+    done(run(config, loader, logs))
+}
+
+fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(EXIT_FAILED, &error),
     }
@@ -121,6 +131,22 @@ fn fail(code: u8, error: &dyn Display) -> ExitCode {
     // If standard error is closed, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "error: {error}");
     ExitCode::from(code)
+}
+
+/// `tickfan record`: says where it writes, and records until it is told to stop.
+fn record(config: &Config, feed: &config::Feed) -> Result<(), Box<dyn Error>> {
+    if let Some(record) = &feed.record {
+        let files = record.folder.join(format!("{}.*.txt.gz", feed.name));
+        let limit = config::show_bytes(record.bytes_max);
+        // Where standard output is closed, the log says it too.
+        print(&format!("recording feed {} to {}, at most {limit}; Ctrl+C ends it\n", feed.name, files.display()));
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(gateway::record(feed, &config.limits, either(&mut interrupt, &mut terminate)).await?)
+    })
 }
 
 fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Error>> {

@@ -10,6 +10,7 @@
 
 #[path = "../../tests/support/recording.rs"]
 pub mod recording;
+pub mod venues;
 
 use bytes::Bytes;
 use recording::Recording;

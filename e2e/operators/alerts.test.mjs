@@ -1,9 +1,11 @@
 // Every alert is made to fire for real: what it warns of is brought about, and a real Alertmanager gets it.
 
 import assert from "node:assert/strict";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 import { KeyedVenue, Venue, venueConfig } from "../support/venue.mjs";
-import { startGateway } from "../support/gateway.mjs";
+import { startGateway, temporaryFolder } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
 import { FAULTS } from "./faults.mjs";
 import { alerts } from "./files.mjs";
@@ -123,6 +125,19 @@ test("a configuration that is wrong when it is read again", TEST, async (t) => {
   gateway.configure("[server]\nhost = []\n");
   assert.equal((await fetch(`http://${gateway.admin}/reload`, { method: "POST" })).status, 422);
   await fires(t, prometheus, "ConfigReloadFailed", gateway);
+});
+
+test("a recording on a full disk", TEST, async (t) => {
+  const folder = temporaryFolder(t);
+  // The file of this hour, and of the next.
+  for (const later of [0, 3_600_000]) {
+    const hour = new Date(Date.now() + later).toISOString().slice(0, 13).replaceAll("-", "");
+    symlinkSync("/dev/full", join(folder, `full.1-${hour}.txt.gz`));
+  }
+  const full = `[[feed]]\nname = "full"\nvenue = "sim"\nrate = 10000\nsymbols = ["AAPL"]\nrecord = ${JSON.stringify(folder)}\n`;
+  const gateway = await startGateway(t, { config: full });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "RecordingStopped", gateway);
 });
 
 test("connections that never finish their request take the descriptors", TEST, async (t) => {

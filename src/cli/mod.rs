@@ -4,14 +4,14 @@ mod abort;
 
 pub use abort::abort_on_panic;
 
-use crate::config::{Overrides, parse_address};
+use crate::config::{Overrides, parse_address, parse_record_limit};
 use clap::{Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Exit code: the command succeeded, or the gateway stopped as asked.
 pub const EXIT_OK: u8 = 0;
 /// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart
-/// it. Or something that `check --connect` tried failed.
+/// it. Or something that `check --connect` tried failed, or a recording did.
 pub const EXIT_FAILED: u8 = 1;
 /// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of
 /// sysexits.h).
@@ -54,6 +54,18 @@ pub enum Command {
         #[arg(conflicts_with = "config")]
         file: Option<PathBuf>,
     },
+    /// Record what a feed's venue sends, without serving, until Ctrl+C or SIGTERM
+    Record {
+        /// The feed; needed where the configuration has several
+        #[arg(long, value_name = "NAME")]
+        feed: Option<String>,
+        /// The folder for the files, in place of the feed's `record`, or else of the working directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// The most bytes of the feed's files, in place of `record_bytes_max`; the oldest file is deleted
+        #[arg(long, value_name = "SIZE", value_parser = parse_record_limit)]
+        limit: Option<u64>,
+    },
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
         /// The admin address of the gateway
@@ -84,7 +96,7 @@ const EXIT_CODES: &str = "\
 Variables named TICKFAN_<SECTION>_<KEY> override single keys of the file, such as TICKFAN_LIMITS_STREAMS=1000.
 TICKFAN_CONFIG names the file where --config does not. TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
 
-Exit codes: 0 stopped as asked, 1 could not start or go on, or `check --connect` failed, 64 a flag, the configuration or a variable is wrong.";
+Exit codes: 0 stopped as asked, 1 could not start or go on, or `check --connect` or a recording failed, 64 a flag, the configuration or a variable is wrong.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The keys of a feed with the values in force, as people see them. Keys and passwords are never shown.
 
-use super::{Feed, feed_keys, show_duration};
+use super::{Feed, feed_keys, show_bytes, show_duration};
 use crate::venue::{Act, ScriptedEvent};
 use std::fmt::Display;
 
@@ -27,6 +27,8 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
         "event" => list(feed.script.0.iter().map(event)),
         "proxy" => feed.proxy.as_ref().map(|proxy| quoted(proxy.url())),
         "ca_file" => feed.ca_file.as_ref().map(|file| quoted(&file.path)),
+        "record" => feed.record.as_ref().map(|record| quoted(record.folder.display())),
+        "record_bytes_max" => feed.record.as_ref().map(|record| quoted(show_bytes(record.bytes_max))),
         option => {
             let option = feed.venue.options.iter().find(|known| known.name == option)?;
             Some(feed.options.get(option).to_string())

@@ -1,5 +1,6 @@
 //! Every key of `[[feed]]`. The keys and the names of venues come from their specs.
 
+use super::{record::RECORD_BYTES_DEFAULT, units::show_bytes};
 use crate::venue::{CredentialsRule, Spec, VENUES};
 
 /// One key of `[[feed]]`.
@@ -14,7 +15,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 14] = [
+const COMMON: [&str; 16] = [
     "name",
     "venue",
     "url",
@@ -29,6 +30,8 @@ const COMMON: [&str; 14] = [
     "event",
     "proxy",
     "ca_file",
+    "record",
+    "record_bytes_max",
 ];
 
 /// The names of all keys of `[[feed]]`, in the order of the documentation.
@@ -90,6 +93,8 @@ fn example(name: &str) -> String {
         "event" => "[{ at = \"10s\", do = \"halt\", symbol = \"AAPL\", lasts = \"5s\" }]".to_owned(),
         "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
         "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),
+        "record" => "\"/var/lib/tickfan/recordings\"".to_owned(),
+        "record_bytes_max" => format!("\"{}\"", show_bytes(RECORD_BYTES_DEFAULT)),
         _ => "\"30s\"".to_owned(),
     }
 }
@@ -128,6 +133,15 @@ fn about(name: &str) -> String {
         "ca_file" => {
             "A PEM file with the certificates of private CAs, at most 1MiB. The feed trusts them besides the public ones. \
              It is read at the start. Default: none."
+        }
+        "record" => {
+            "A folder to record the venue's frames to while the feed serves: a compressed file per connection and hour \
+             (docs/recordings.md). It is made if it is not there. A full disk ends the recording, not the feed. Default: \
+             none."
+        }
+        "record_bytes_max" => {
+            "The most bytes of the feed's files in `record`, from 16MiB to 65536GiB. The oldest file is deleted to stay \
+             within. Default: 10GiB."
         }
         "mute_after" => {
             "From 1s to 1day. After a longer silence within its hours its symbols are stale, even if the connection answers \

@@ -6,7 +6,7 @@ use super::{
     error::{Wrong, Wrongs, shown},
     events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, outbound, symbols, times,
+    names, outbound, record, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
@@ -119,6 +119,7 @@ fn read_feed(
         _ => Script::default(),
     };
     let outbound = wrongs.take(outbound::read(fields));
+    let record = wrongs.take(record::read(fields));
     let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
     let variable = |name: &str| fields.get(name).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let feed = || {
@@ -136,6 +137,7 @@ fn read_feed(
             part_mute_after: part_mute_after?,
             proxy,
             ca_file,
+            record: record?,
             key_env: variable("key_env"),
             secret_env: variable("secret_env"),
             credentials: credentials?,

@@ -17,6 +17,7 @@ mod outbound;
 mod pairs;
 mod print;
 mod proxy;
+mod record;
 mod reload;
 mod setting;
 mod symbols;
@@ -38,6 +39,7 @@ pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use proxy::Proxy;
+pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder, parse_record_limit};
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
@@ -118,6 +120,8 @@ pub struct Feed {
     pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
+    /// Where it is recorded to while it serves.
+    pub record: Option<Record>,
     /// The variable that holds the key.
     pub key_env: Option<String>,
     /// The variable that holds the secret of the key.
@@ -142,6 +146,7 @@ impl Feed {
             proxy: None,
             ca_file: None,
             part_mute_after: None,
+            record: None,
             key_env: None,
             secret_env: None,
             credentials: None,

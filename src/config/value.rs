@@ -129,7 +129,7 @@ fn text_of<'a>(key: &Key, raw: Raw<'a>, wanted: &str, example: &str) -> Result<&
 /// The whole number of a value; nothing if it is of another kind.
 ///
 /// A number below zero or beyond 64 bits becomes the largest one, which is outside every range.
-fn integer(value: &DeValue<'_>) -> Option<u64> {
+pub(super) fn integer(value: &DeValue<'_>) -> Option<u64> {
     let integer = value.as_integer()?;
     let digits = integer.as_str().trim_start_matches('+');
     Some(u64::from_str_radix(digits, integer.radix()).unwrap_or(u64::MAX))

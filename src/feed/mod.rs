@@ -7,6 +7,7 @@
 mod backoff;
 mod counters;
 mod dial;
+mod discard;
 mod disconnect;
 mod event;
 mod hours;
@@ -25,6 +26,7 @@ mod trial;
 mod connection;
 
 pub use dial::LookUp;
+pub use discard::Discard;
 pub use disconnect::DisconnectReason;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
 pub use state::FeedState;
@@ -36,6 +38,7 @@ pub use unheard::Unheard;
 use crate::{
     config,
     market::{FeedSymbol, Now, Parts, Reason, UnixMicros, Update},
+    recording::Recorder,
     venue::{self, Secret, Setup, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
@@ -81,6 +84,8 @@ pub struct Feed {
     dialing: Dialing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
+    /// One for each connection, or none.
+    recorders: Vec<Recorder>,
 }
 
 impl Feed {
@@ -111,6 +116,7 @@ impl Feed {
             dialing: Dialing::new(config),
             writers,
             status,
+            recorders: Vec::new(),
         })
     }
 
@@ -122,6 +128,12 @@ impl Feed {
     /// The same feed with another look-up of names.
     pub fn with_look_up(self, look_up: LookUp) -> Self {
         Self { dialing: self.dialing.with_look_up(look_up), ..self }
+    }
+
+    /// The same feed, which is recorded: there is a recorder for each of its connections.
+    pub fn with_recorders(self, recorders: Vec<Recorder>) -> Self {
+        assert_eq!(recorders.len(), self.writers.len(), "each connection has a recorder");
+        Self { recorders, ..self }
     }
 
     /// The feed's status, from now on and while it runs.
@@ -149,6 +161,7 @@ impl Feed {
         let ranges: Vec<_> = self.config.connections().collect();
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
         let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
+        let mut recorders = self.recorders.into_iter();
         let mut connections = JoinSet::new();
         for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
             let symbols = &self.config.symbols[range.clone()];
@@ -176,6 +189,7 @@ impl Feed {
                 connections: ranges.len(),
                 metrics: metrics.clone(),
                 status: writer,
+                recorder: recorders.next(),
             };
             connections.spawn(Connection::new(setup, sink).run(shutdown.clone()));
         }

@@ -1,18 +1,8 @@
 //! A try of a feed, for operators who want to know whether it would come up.
 
-use super::{Feed, FeedMetrics, Sink, Unheard, venue};
-use crate::{
-    config::without_secrets,
-    market::{FeedSymbol, Now, Parts, Reason, UnixMicros, Update},
-};
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use super::{Discard, Feed, FeedMetrics, venue};
+use crate::config::without_secrets;
+use std::{pin::pin, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
 /// What came of trying a feed. Nothing of it needs to be hidden.
@@ -26,28 +16,6 @@ pub struct Trial {
     pub outcome: Result<usize, String>,
 }
 
-/// Drops the data.
-struct Refusals(Arc<AtomicUsize>);
-
-impl Sink for Refusals {
-    fn updates(&mut self, _: &[Update], _: Now) {}
-    fn outage(&mut self, _: Reason, _: Now) {}
-    fn mute(&mut self, _: Parts, _: Now) {}
-    fn closed(&mut self, _: bool, _: Now) {}
-
-    fn is_halted(&self) -> bool {
-        false
-    }
-
-    fn unheard(&self, _: UnixMicros) -> Unheard {
-        Unheard::default()
-    }
-
-    fn refused(&mut self, refused: &[(FeedSymbol, Reason)], _: Now) {
-        self.0.fetch_add(refused.len(), Ordering::Relaxed);
-    }
-}
-
 impl Feed {
     /// Runs the feed until it is up or its first attempt has failed, for `wait` at most. Data are dropped.
     pub async fn try_out(self, wait: Duration) -> Trial {
@@ -55,8 +23,8 @@ impl Feed {
         let places = self.config.connections().next();
         let venue = places.and_then(|range| venue(&self.config, self.config.url.as_deref(), range).ok());
         let url = venue.map(|venue| without_secrets(venue.url())).filter(|_| !runs_its_server);
-        let refusals = Arc::<AtomicUsize>::default();
-        let sinks = self.config.connections().map(|_| Refusals(refusals.clone())).collect();
+        let discard = Discard::default();
+        let sinks = self.config.connections().map(|_| discard.clone()).collect();
         let metrics = FeedMetrics::register(&self.config.name);
         let mut status = self.status();
         let (stop_tx, stop_rx) = watch::channel(false);
@@ -70,7 +38,7 @@ impl Feed {
         };
         let report = status.report();
         let outcome = match decided {
-            Ok(state) if state.is_up() => Ok(refusals.load(Ordering::Relaxed)),
+            Ok(state) if state.is_up() => Ok(discard.refused()),
             Ok(_) => Err(report.reason.unwrap_or_default()),
             Err(_) if report.url.is_empty() => Err(format!("no connection within {wait:?}")),
             Err(_) => Err(format!("connected, but not subscribed within {wait:?}")),

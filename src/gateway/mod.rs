@@ -4,6 +4,7 @@
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod runtimes;
+mod record;
 mod reload;
 mod run;
 mod trial;
@@ -21,6 +22,7 @@ use crate::{
     venue::VenueError,
     wire::Epoch,
 };
+pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
 use runtimes::Runtimes;
 use std::{

@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{FeedTask, Gateway, GatewayError};
+use super::{Gateway, GatewayError};
 use crate::{
     cache::Cache,
     fanout::WorkerThreads,
@@ -50,8 +50,8 @@ impl Gateway {
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut workers_ended = watch_workers(self.worker_threads)?;
         let mut tasks = JoinSet::new();
-        for (FeedTask { feed, sinks, metrics }, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
-            tasks.spawn_on(feed.run(sinks, metrics, feeds_stop_rx.clone()), runtime.handle());
+        for (task, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
+            tasks.spawn_on(task.run(feeds_stop_rx.clone()), runtime.handle());
         }
         tasks.spawn_on(sweep(self.cache, self.permits, feeds_stop_rx), self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());

@@ -1,6 +1,6 @@
 //! What a configuration asks for, wired: permits, and feeds with the cache and the workers.
 
-use super::GatewayError;
+use super::{GatewayError, record::record_while_serving};
 use crate::{
     cache::{Cache, SymbolState},
     config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
@@ -9,9 +9,11 @@ use crate::{
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
+    recording::Recording,
     telemetry::CacheMetrics,
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// A feed, and a sink for each of its connections.
@@ -19,6 +21,19 @@ pub(super) struct FeedTask {
     pub(super) feed: Feed,
     pub(super) sinks: Vec<Ingest>,
     pub(super) metrics: FeedMetrics,
+    pub(super) recording: Option<Recording>,
+}
+
+impl FeedTask {
+    /// Runs the feed until the stop, and then waits until its recording is written.
+    pub(super) async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
+        self.feed.run(self.sinks, self.metrics, stop).await?;
+        if let Some(mut recording) = self.recording {
+            // It has logged why it failed, if it did, and concerns nothing else.
+            let _ = recording.ended().await;
+        }
+        Ok(())
+    }
 }
 
 /// The permits that the configuration asks for, as far as the descriptors allow. Logs what does not agree.
@@ -50,7 +65,8 @@ fn machine(config: &Config) -> Machine {
 /// How many descriptors are not for clients.
 fn reserved(config: &Config) -> u64 {
     let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
-    limits::reserved(config.feeds.len(), connections, worker_count(&config.fanout))
+    let recordings = config.feeds.iter().filter(|feed| feed.record.is_some()).count();
+    limits::reserved(config.feeds.len(), connections, recordings, worker_count(&config.fanout))
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.
@@ -73,7 +89,8 @@ pub(super) fn wire_feed(
         sinks.push(Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register()));
     }
     let metrics = FeedMetrics::register(&feed.name);
-    let feed =
+    let runs =
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    Ok((FeedTask { feed, sinks, metrics }, symbols))
+    let (runs, recording) = record_while_serving(runs, feed)?;
+    Ok((FeedTask { feed: runs, sinks, metrics, recording }, symbols))
 }

@@ -32,6 +32,8 @@ const RESERVED_FIXED: u64 = 32;
 const RESERVED_PER_FEED: u64 = 4;
 /// A feed's runtime has an epoll, a waker and copies of them.
 const RESERVED_PER_RUNTIME: u64 = 4;
+/// A recording opens one file at a time, or its folder.
+const RESERVED_PER_RECORDING: u64 = 1;
 /// A worker has an epoll and a waker.
 const RESERVED_PER_WORKER: u64 = 2;
 /// Fewer descriptors than this for clients mean that the gateway was started wrongly, not that the machine is small.
@@ -171,11 +173,12 @@ pub fn raise_descriptors() -> Descriptors {
 }
 
 /// How many descriptors are not for clients.
-pub fn reserved(feeds: usize, feed_connections: usize, workers: usize) -> u64 {
+pub fn reserved(feeds: usize, feed_connections: usize, recordings: usize, workers: usize) -> u64 {
     RESERVED_FIXED
         + ADMIN_CONNECTIONS_MAX as u64
         + RESERVED_PER_RUNTIME * feeds as u64
         + RESERVED_PER_FEED * feed_connections as u64
+        + RESERVED_PER_RECORDING * recordings as u64
         + RESERVED_PER_WORKER * workers as u64
 }
 
@@ -222,13 +225,13 @@ mod tests {
     use super::*;
 
     fn check(nofile: u64, wanted: (usize, usize), fitted: Option<(usize, usize)>) {
-        let result = fit(nofile, reserved(1, 1, 2), wanted.0, wanted.1);
+        let result = fit(nofile, reserved(1, 1, 0, 2), wanted.0, wanted.1);
         assert_eq!(result.ok(), fitted.map(|(streams, connections)| Fitted { streams, connections }), "{nofile}");
     }
 
     #[test]
     fn limits_fit_the_descriptors() {
-        let reserved = reserved(1, 1, 2);
+        let reserved = reserved(1, 1, 0, 2);
         assert_eq!(reserved, 60);
         let wanted = (100_000, 4096);
         check(1_048_576, wanted, Some(wanted));

@@ -87,6 +87,12 @@ impl Parts {
         Self(self.0 | other.0)
     }
 
+    /// The parts of this set that are not in the other.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The parts in the set, in the order of [`Part::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Part> {
         Part::ALL.into_iter().filter(move |&part| self.contains(part))

@@ -74,11 +74,11 @@ impl Status {
 
     /// Records that a living connection brought these parts: any of them ends an outage.
     pub(super) fn renew(&mut self, parts: Parts) {
-        for part in parts.iter() {
+        if !parts.is_empty() {
             self.outage = None;
-            self.known.insert(part);
-            self.stale.remove(part);
         }
+        self.known = self.known.union(parts);
+        self.stale = self.stale.without(parts);
     }
 
     /// Makes all known parts but the status stale. The first outage is the one that clients see, with two exceptions: a

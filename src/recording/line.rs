@@ -21,7 +21,7 @@ pub type UnixNanos = u64;
 const VERSION: &str = "1";
 const HEADER: &str = "# tickfan ";
 /// Stands before a binary frame.
-const BINARY: &[u8] = b"base64:";
+pub(super) const BINARY: &[u8] = b"base64:";
 /// A time has 18 or 19 digits: the first is of 1990, and the last fits 64 bits for centuries.
 const TIME_DIGITS: std::ops::RangeInclusive<usize> = 18..=19;
 

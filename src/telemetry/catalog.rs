@@ -94,6 +94,18 @@ catalog! {
             "Symbols of the feed without data for 5 minutes since their connection subscribed, within hours.",
             details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",
             excludes "symbols that fell silent later, and refused ones";
+        FEED_RECORDING: Gauge "tickfan_feed_recording" Count [feed],
+            "1 while the feed is recorded, 0 once its recording has failed.",
+            details "Missing where the feed is not recorded. A recording that failed, as on a full disk, begins again at the next start.";
+        FEED_RECORDED_FRAMES: Counter "tickfan_feed_recorded_frames_total" Count [feed],
+            "Frames of the venue that were written to the recording.",
+            details "A frame counts when its part of the file is written: within 10 s.";
+        FEED_RECORDED_BYTES: Counter "tickfan_feed_recorded_bytes_total" Bytes [feed],
+            "Bytes written to the recording's files, compressed.";
+        FEED_RECORD_DROPPED: Counter "tickfan_feed_record_dropped_total" Count [feed],
+            "Frames that the recording dropped because the disk was too slow.",
+            details "The feed itself took them.",
+            excludes "frames after a recording has failed";
     }
     "Cache" {
         CACHE_SYMBOLS: Gauge "tickfan_cache_symbols" Count [],

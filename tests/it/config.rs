@@ -337,6 +337,14 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             let file = |bytes| format!("\nca_file = {:?}", ca_file(bytes));
             (with(&|bytes| crypto("[\"A-B\"]", "wss://a") + &file(bytes), CA_FILE_BYTES_MAX), "at most 1MiB")
         }
+        "record" => (
+            ("record = \"/tmp/recordings\"".to_owned(), "record = \"/dev/null/recordings\"".to_owned()),
+            "it is not a folder",
+        ),
+        "record_bytes_max" => {
+            let limit = |bytes| format!("record = \"/tmp/recordings\"\nrecord_bytes_max = {bytes}");
+            (with(&limit, 64 << 40), "from 16MiB to 65536GiB")
+        }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "event" => {
@@ -554,7 +562,7 @@ fn the_printed_example_of_a_feed_is_one() {
     let used = |line: &str| match line.strip_prefix('#') {
         Some(code)
             if !code.starts_with([' ', '#'])
-                && !["rate", "event", "ca_file"].iter().any(|key| code.starts_with(key)) =>
+                && !["rate", "event", "ca_file", "record"].iter().any(|key| code.starts_with(key)) =>
         {
             code.to_owned() + "\n"
         }
@@ -567,9 +575,8 @@ fn the_printed_example_of_a_feed_is_one() {
     let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
     assert!(
-        feed_keys()
-            .iter()
-            .all(|key| matches!(key.name, "rate" | "event" | "ca_file") || text.contains(&format!("{} = ", key.name))),
+        feed_keys().iter().all(|key| matches!(key.name, "rate" | "event" | "ca_file" | "record" | "record_bytes_max")
+            || text.contains(&format!("{} = ", key.name))),
         "{text}"
     );
 }

@@ -20,7 +20,7 @@ use venue_sim::{Connection, PATIENCE, Venue, alpaca, sim, within};
 const MESSAGE_BYTES_MAX: usize = 4_096;
 
 /// Deadlines of a feed that no test has to wait for: those that a test is about are set there.
-fn timing() -> Timing {
+pub(crate) fn timing() -> Timing {
     let backoff = Duration::from_millis(20);
     Timing {
         between_connects: Some(Duration::ZERO),

@@ -1,7 +1,7 @@
 //! The whole gateway over sockets, from its venues to its clients: how a lost connection and a stop look from outside.
 
 use crate::support::{
-    AT_ONCE, Client, PATIENCE,
+    AT_ONCE, Client, PATIENCE, recorded,
     reference::Fields,
     running::{Running, binance, config},
     stream::{Event, Stream, Tick, fields},
@@ -12,9 +12,12 @@ use std::{
     sync::mpsc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tickfan::telemetry::{
-    Metric,
-    catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
+use tickfan::{
+    config::{Feed, Record},
+    telemetry::{
+        Metric,
+        catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
+    },
 };
 use venue_sim::{
     binance::{quote, trade},
@@ -212,7 +215,9 @@ fn scraped_labels(text: &str) -> BTreeMap<(&str, &str), BTreeSet<&str>> {
 #[test]
 fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let venue = Venue::bind();
-    let gateway = Running::start(&config(vec![binance("catalog", &venue.url, &["BTC-USDT"])]));
+    let record = Some(Record { folder: recorded::folder("catalog"), bytes_max: 1 << 30 });
+    let feed = Feed { record, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
+    let gateway = Running::start(&config(vec![feed]));
     let _connection = venue.grant(&["btcusdt"]);
     let text = Client::connect(gateway.admin).get("/metrics").body;
     let catalog: BTreeMap<&str, &Metric> = SECTIONS

@@ -19,6 +19,7 @@ mod newcomers;
 mod openapi;
 mod outages;
 mod parameters;
+mod recording;
 mod request_shapes;
 mod restarts;
 mod resume;

@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod many;
 mod panics;
+mod recording;
 mod reload;
 mod slow_attacks;
 mod stops;

@@ -14,6 +14,7 @@ pub mod checker;
 pub mod crowd;
 pub mod kernel;
 pub mod process;
+pub mod recorded;
 pub mod recording;
 pub mod reference;
 pub mod running;

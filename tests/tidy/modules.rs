@@ -10,9 +10,9 @@ use std::{
 /// Each stage, and the stages that it may use. `gateway` and `main` may use all.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
-    ("recording", &["market"]),
+    ("recording", &["market", "telemetry"]),
     ("venue", &["market", "recording", "telemetry"]),
-    ("feed", &["market", "venue", "config", "telemetry"]),
+    ("feed", &["market", "venue", "recording", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
@@ -244,6 +244,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
         "feed/connection/",
         "feed/dial/connect.rs",
+        "recording/write/thread.rs",
         "venue/sim/server.rs",
         "fanout/thread.rs",
         "server/",

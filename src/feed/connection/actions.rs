@@ -8,6 +8,7 @@ use crate::{
         event::{Action, Event},
     },
     market::{FeedSymbol, Now, Parts, Reason},
+    telemetry::labels::Label,
 };
 use futures_util::SinkExt;
 use std::time::{Duration, SystemTime};
@@ -60,6 +61,9 @@ impl<S: Sink> Connection<S> {
             Ok(socket) => {
                 self.reporter.connected(self.venue.url(), &self.dialer.tried());
                 self.socket = Some(socket);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.opened(Now::read());
+                }
                 Event::Connected(self.venue.open())
             }
             Err(error) => {
@@ -146,7 +150,7 @@ impl<S: Sink> Connection<S> {
         self.mark_outage(reason, now);
         self.reporter.left(reason, retry_in, now);
         self.publish();
-        self.close().await;
+        self.close(reason.label()).await;
     }
 
     pub(super) fn publish(&mut self) {
@@ -160,9 +164,12 @@ impl<S: Sink> Connection<S> {
         self.reporter.count(self.counters.publish(&mut self.batch.errors, Now::read()));
     }
 
-    /// Sends a close frame, if the venue takes one.
-    pub(super) async fn close(&mut self) {
+    /// Ends the connection, if there is one: sends a close frame, if the venue takes one.
+    pub(super) async fn close(&mut self, why: &'static str) {
         if let Some(mut socket) = self.socket.take() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.closed(why, Now::read());
+            }
             // A venue that does not take the close frame is gone anyway.
             let _ = timeout(self.timing.close, socket.close(None)).await;
         }

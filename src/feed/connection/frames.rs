@@ -7,6 +7,7 @@ use crate::{
         event::{Action, Event},
     },
     market::{Now, Parts},
+    recording,
     telemetry::labels::Label,
     venue::{Failure, Message},
 };
@@ -67,6 +68,13 @@ impl<S: Sink> Connection<S> {
     }
 
     fn take(&mut self, frame: Option<Result<Frame, Error>>, now: Now) -> Action {
+        if let Some(recorder) = &mut self.recorder {
+            match &frame {
+                Some(Ok(Frame::Text(text))) => recorder.frame(recording::Frame::Text(text.as_bytes()), now),
+                Some(Ok(Frame::Binary(bytes))) => recorder.frame(recording::Frame::Binary(bytes), now),
+                _ => {}
+            }
+        }
         let event = match frame {
             Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     market::{Now, Origin, Phase, Reason, Schedule},
+    recording::Recorder,
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
@@ -31,6 +32,9 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+/// Why a recorded connection ends where the gateway does.
+const STOPPED: &str = "stopped";
 
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
@@ -60,6 +64,8 @@ pub(super) struct Connection<S> {
     symbols: usize,
     reporter: Reporter,
     unheard: UnheardWatch,
+    /// Where the feed is recorded.
+    recorder: Option<Recorder>,
 }
 
 /// What a feed's task waits for.
@@ -90,6 +96,7 @@ pub(super) struct ConnectionSetup {
     pub(super) connections: usize,
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl<S: Sink> Connection<S> {
@@ -120,6 +127,7 @@ impl<S: Sink> Connection<S> {
             publish,
             unheard: UnheardWatch::new(setup.timing.unheard_after),
             reporter: Reporter::new(setup.name, setup.status),
+            recorder: setup.recorder,
             venue: setup.venue,
             sink,
             timing: setup.timing,
@@ -134,7 +142,7 @@ impl<S: Sink> Connection<S> {
             () = self.keep_up() => {}
         }
         // The end of the gateway is not an outage of the market, so the sink is not called.
-        self.close().await;
+        self.close(STOPPED).await;
         self.counters.down();
         self.publish();
         self.reporter.stopped();

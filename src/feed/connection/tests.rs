@@ -133,6 +133,7 @@ impl Rig {
             connections: 1,
             metrics: FeedMetrics::register("test"),
             status: writers.remove(0),
+            recorder: None,
         };
         let (seen_tx, seen_rx) = mpsc::unbounded_channel();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);

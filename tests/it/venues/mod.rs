@@ -1,8 +1,11 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod corpus;
 mod faults;
 mod mock;
+mod oracle;
 mod order;
+mod recordings;
 mod row;
 mod symbols;
 

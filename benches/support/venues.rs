@@ -1,0 +1,92 @@
+//! The readers of all venues, with the frames that are written in `tests/fixtures/venues`.
+
+use std::{fs, path::PathBuf};
+use tickfan::{
+    telemetry::labels::Label,
+    venue::{self, Batch, Credentials, CredentialsRule, DecodeError, ListedSymbol, Setup, Spec, VENUES, Venue},
+};
+
+/// A venue's reader, and rounds of the frames that are nothing but updates.
+pub struct Reader {
+    /// How many updates a round has.
+    pub updates: usize,
+    /// How many bytes.
+    pub bytes: usize,
+    rounds: Vec<Vec<String>>,
+    venue: Box<dyn Venue>,
+    batch: Batch,
+}
+
+fn fixture(spec: &Spec) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/venues/{}.jsonl", spec.name))
+}
+
+/// The venues with such frames.
+pub fn all() -> impl Iterator<Item = &'static Spec> {
+    VENUES.iter().copied().filter(|spec| fixture(spec).exists())
+}
+
+impl Reader {
+    /// A venue's reader, for at most so many rounds where the venue numbers its frames; else for any number.
+    pub fn new(spec: &'static Spec, rounds: usize) -> Self {
+        let text = fs::read_to_string(fixture(spec)).unwrap();
+        let frames = text.lines().map(str::to_owned).collect();
+        let mut reader =
+            Self { updates: 0, bytes: 0, rounds: vec![frames], venue: connect(spec), batch: Batch::default() };
+        reader.keep_updates();
+        reader.venue = connect(spec);
+        if reader.rounds[0].iter().any(|frame| frame.contains(NUMBER)) {
+            let frames = reader.rounds.remove(0);
+            let mut number = 0..;
+            let mut numbered = |frame: &String| renumber(frame, number.next().unwrap_or(0));
+            reader.rounds = (0..rounds).map(|_| frames.iter().map(&mut numbered).collect()).collect();
+        }
+        reader
+    }
+
+    /// Keeps the frames that have updates and nothing that is dropped.
+    fn keep_updates(&mut self) {
+        let mut frames = std::mem::take(&mut self.rounds[0]);
+        frames.retain(|frame| {
+            self.batch = Batch::default();
+            let is_read = self.venue.read(frame.as_bytes(), &mut self.batch).is_ok();
+            let dropped: u64 = DecodeError::ALL.iter().map(|&reason| self.batch.errors.of(reason)).sum();
+            let keeps = is_read && dropped == 0 && !self.batch.updates.is_empty();
+            if keeps {
+                self.updates += self.batch.updates.len();
+                self.bytes += frame.len();
+            }
+            keeps
+        });
+        self.rounds = vec![frames];
+    }
+
+    /// Reads the frames of a round; returns how many updates they had.
+    pub fn read(&mut self, round: usize) -> usize {
+        let mut updates = 0;
+        for frame in &self.rounds[round % self.rounds.len()] {
+            self.batch.updates.clear();
+            self.venue.read(frame.as_bytes(), &mut self.batch).unwrap();
+            updates += self.batch.updates.len();
+        }
+        updates
+    }
+}
+
+/// Where a venue numbers the frames of a connection.
+const NUMBER: &str = r#""sequence_num":"#;
+
+fn renumber(frame: &str, number: usize) -> String {
+    let Some((head, tail)) = frame.split_once(NUMBER) else { return frame.to_owned() };
+    format!("{head}{NUMBER}{number}{}", tail.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+}
+
+fn connect(spec: &'static Spec) -> Box<dyn Venue> {
+    let listed = |symbol: &&str| symbol.parse::<tickfan::market::Symbol>().unwrap().into();
+    let symbols: Vec<ListedSymbol> = spec.examples.iter().take(2).map(listed).collect();
+    let credentials = Credentials::new("key", "secret");
+    let credentials = (!matches!(spec.credentials, CredentialsRule::Public)).then_some(&credentials);
+    let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials }).unwrap();
+    venue.open();
+    venue
+}

@@ -1,0 +1,5 @@
+//! What the fuzz targets share. The files of this folder are modules of `tests/it/venues/corpus.rs`, too, which reads
+//! the corpus on every run of the tests.
+
+pub mod allocations;
+pub mod reading;

@@ -1,0 +1,69 @@
+//! Any bytes, read as frames: no reader may panic, go on for ever, or take more memory than a frame is worth.
+
+use super::allocations::peak;
+use std::{fs, path::Path};
+use tickfan::{
+    market::Update,
+    recording::Merged,
+    venue::{self, Batch, Credentials, CredentialsRule, Setup, Spec, Venue},
+};
+
+/// The most memory that reading a frame takes besides its updates, for each byte of it.
+pub const BYTES_PER_BYTE: usize = 20;
+/// And for each frame, however short it is: an answer may be followed by a request for all symbols.
+pub const BYTES_PER_FRAME: usize = 16 << 10;
+/// What the reader of recordings holds, however large a file is: a line, its frame, and what decompresses it.
+pub const BYTES_OF_RECORDING: usize = 64 << 20;
+
+/// Reads each line as a frame of one connection of this venue, with two symbols.
+///
+/// # Panics
+/// If the reader breaks its promises.
+pub fn frames(venue: &str, bytes: &[u8]) {
+    let mut venue = connection(venue::find(venue).expect("a venue"));
+    bytes.split(|byte| *byte == b'\n').for_each(|frame| read(&mut *venue, frame));
+}
+
+fn connection(spec: &'static Spec) -> Box<dyn Venue> {
+    let symbols: Vec<_> = spec
+        .examples
+        .iter()
+        .take(2)
+        .map(|symbol| symbol.parse::<tickfan::market::Symbol>().expect("a symbol").into())
+        .collect();
+    let credentials = Credentials::new("key", "secret");
+    let credentials = (!matches!(spec.credentials, CredentialsRule::Public)).then_some(&credentials);
+    let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials }).expect("a connection");
+    venue.open();
+    venue
+}
+
+/// Reads a frame to its end, slice by slice.
+pub fn read(venue: &mut dyn Venue, frame: &[u8]) {
+    let mut batch = Batch::default();
+    // Each slice ends in another place of the frame.
+    for _ in 0..=frame.len() {
+        let (result, bytes) = peak(|| venue.read(frame, &mut batch));
+        assert!(batch.updates.len() <= Batch::UPDATES_MAX, "{} updates at a time", batch.updates.len());
+        // As it grows, a list is there twice for a moment.
+        let updates = batch.updates.capacity() * size_of::<Update>() * 3 / 2;
+        let allowed = frame.len() * BYTES_PER_BYTE + BYTES_PER_FRAME + updates;
+        assert!(bytes <= allowed, "reading {} bytes took {bytes} bytes, {allowed} are allowed", frame.len());
+        batch.updates.clear();
+        if result.is_err() || batch.read_on == 0 {
+            venue.refused();
+            return;
+        }
+    }
+    panic!("the frame is read on for ever");
+}
+
+/// Reads a file as a recording.
+///
+/// # Panics
+/// If the reader takes more memory than it may.
+pub fn recording(file: &Path, bytes: &[u8]) {
+    fs::write(file, bytes).expect("a folder for temporary files");
+    let ((), taken) = peak(|| Merged::new(vec![file.to_owned()]).for_each(drop));
+    assert!(taken <= BYTES_OF_RECORDING, "a recording of {} bytes took {taken} bytes", bytes.len());
+}

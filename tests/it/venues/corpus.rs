@@ -1,0 +1,113 @@
+//! The corpus of the fuzz targets, read on each run of the tests, with what the targets check.
+
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
+#[path = "../../../fuzz/src/allocations.rs"]
+mod allocations;
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
+#[path = "../../../fuzz/src/reading.rs"]
+mod reading;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+use tickfan::{
+    market::{FeedSymbol, Reason},
+    venue::{Batch, DecodeError, Message, Request, Rules, VENUES, Venue},
+};
+
+/// Its frames are those of other venues, which have targets.
+const PLAYER: &str = "replay";
+/// The target that reads recordings, beside one for each venue.
+const RECORDING: &str = "recording";
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// The frames, or files, of a target.
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = fuzz().join("corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn rule_9_no_frame_of_the_corpus_stops_a_reader_or_takes_more_memory_than_it_may() {
+    for spec in VENUES.iter().filter(|spec| spec.name != PLAYER) {
+        let files = corpus(spec.name);
+        assert!(files.len() >= 24, "{} has {} files", spec.name, files.len());
+        for (path, bytes) in files {
+            let read = catch_unwind(|| reading::frames(spec.name, &bytes));
+            assert!(read.is_ok(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn rule_10_no_file_of_the_corpus_takes_more_memory_than_a_recording_may() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-of-recordings");
+    for (path, bytes) in corpus(RECORDING) {
+        let read = catch_unwind(|| reading::recording(&file, &bytes));
+        assert!(read.is_ok(), "{}", path.display());
+    }
+}
+
+#[test]
+fn each_venue_has_a_fuzz_target() {
+    let manifest: toml::Table = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap().parse().unwrap();
+    let binaries = manifest["bin"].as_array().unwrap();
+    let declared: BTreeSet<_> = binaries.iter().map(|binary| binary["name"].as_str().unwrap()).collect();
+    for target in VENUES.iter().map(|spec| spec.name).filter(|name| *name != PLAYER).chain([RECORDING]) {
+        assert!(declared.contains(target), "fuzz/Cargo.toml declares no target {target}");
+        let code = fs::read_to_string(fuzz().join("targets").join(format!("{target}.rs"))).unwrap();
+        assert!(target == RECORDING || code.contains(&format!("\"{target}\"")), "{code}");
+    }
+}
+
+/// A reader that takes this much memory for each byte of a frame, or reads on for ever.
+struct Broken {
+    bytes_per_byte: usize,
+    reads_on: bool,
+}
+
+impl Venue for Broken {
+    fn url(&self) -> &str {
+        ""
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    fn open(&mut self) -> Vec<Request> {
+        Vec::new()
+    }
+
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        drop(std::hint::black_box(vec![0_u8; frame.len() * self.bytes_per_byte]));
+        batch.read_on = usize::from(self.reads_on);
+        Ok(Message::Data)
+    }
+
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn the_check_finds_a_reader_that_takes_too_much_memory_and_one_that_never_ends() {
+    let frame = vec![b'x'; 100_000];
+    let passes = |bytes_per_byte, reads_on| {
+        let mut venue = Broken { bytes_per_byte, reads_on };
+        catch_unwind(AssertUnwindSafe(|| reading::read(&mut venue, &frame[..if reads_on { 100 } else { 100_000 }])))
+            .is_ok()
+    };
+    assert!(passes(reading::BYTES_PER_BYTE, false));
+    assert!(!passes(reading::BYTES_PER_BYTE + 1, false));
+    assert!(!passes(0, true));
+}
