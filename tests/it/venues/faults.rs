@@ -119,7 +119,7 @@ fn a_venue_that_falls_silent() {
             row.mute_after = SOON;
             row.play(any, |case| {
                 let _lines = case.trades_until_live();
-                [0, 1].into_iter().for_each(|place| case.was_live_then(place, "stale mute"));
+                case.were_live_then(&["stale mute"]);
                 case.lost_by("no_data", 1);
             });
         },
@@ -135,7 +135,7 @@ fn a_venue_that_falls_silent() {
                         beats();
                         count(&report["counters"]["disconnects"]["no_data"]) > 0
                     });
-                    [0, 1].into_iter().for_each(|place| case.was_live_then(place, "stale mute"));
+                    case.were_live_then(&["stale mute"]);
                     case.lost_by("no_data", 1);
                 },
             );
@@ -147,7 +147,7 @@ fn a_venue_that_falls_silent() {
                 |dialect| dialect.heartbeat().is_some(),
                 |case| {
                     let _lines = case.trades_until_live();
-                    [0, 1].into_iter().for_each(|place| case.was_live_then(place, "stale connection_lost"));
+                    case.were_live_then(&["stale connection_lost"]);
                     case.lost_by("no_heartbeat", 1);
                 },
             );
@@ -174,6 +174,18 @@ fn a_venue_that_refuses() {
             row.play(any, |case| {
                 let _line = case.mock().line();
                 case.both_show("refused", "not_granted");
+            });
+        },
+        || {
+            let mut row = Row::new("deaf");
+            row.deaf = true;
+            row.timing.acknowledgement = Duration::from_millis(400);
+            row.play(any, |case| {
+                let _lines = case.trades_until_live();
+                case.were_live_then(&["stale connection_lost", "refused not_granted"]);
+                let report = case.report();
+                let mut reasons = report["counters"]["disconnects"].as_object().unwrap().keys();
+                assert!(reasons.all(|reason| ["unacknowledged", "refused"].contains(&reason.as_str())), "{report:#}");
             });
         },
         || handshake("401", &["HTTP/1.1 401 Unauthorized\r\n\r\n"], Some("unauthorized")),

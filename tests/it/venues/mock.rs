@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::accept_async;
-use venue_sim::{Connection, Line, Manner, Venue, serve};
+use venue_sim::{Connection, Dialect, Line, Venue, serve};
 
 /// A venue that listens.
 pub(super) struct Mock {
@@ -26,7 +26,7 @@ pub(super) struct Mock {
 #[derive(Default)]
 struct Shared {
     /// What the next handshakes are answered with, instead of being accepted.
-    refusals: Mutex<VecDeque<String>>,
+    handshakes: Mutex<VecDeque<&'static str>>,
     /// The moments of the connections.
     connected: Mutex<Vec<Instant>>,
     /// What a feed sent that the venue would not accept.
@@ -40,14 +40,14 @@ fn runtime() -> &'static Runtime {
 }
 
 impl Mock {
-    /// Listens; each connection refuses these names, and the first handshakes get these answers.
-    pub(super) fn start(manner: &'static Manner, refused: Vec<String>, refusals: &[&str]) -> Self {
+    /// Listens; the first handshakes get these answers, and then each connection has a new dialect.
+    pub(super) fn start(new: impl Fn() -> Box<dyn Dialect> + Send + 'static, handshakes: &[&'static str]) -> Self {
         let venue = runtime().block_on(Venue::bind());
-        let refusals = refusals.iter().map(|&answer| answer.to_owned()).collect();
-        let shared = Arc::new(Shared { refusals: Mutex::new(refusals), ..Shared::default() });
+        let handshakes = Mutex::new(handshakes.iter().copied().collect());
+        let shared = Arc::new(Shared { handshakes, ..Shared::default() });
         let (lines_tx, lines) = mpsc::channel();
         let url = venue.url.clone();
-        let task = runtime().spawn(listen(venue, manner, refused, shared.clone(), lines_tx));
+        let task = runtime().spawn(listen(venue, new, shared.clone(), lines_tx));
         Self { url, shared, lines: Mutex::new(lines), task }
     }
 
@@ -73,25 +73,18 @@ impl Mock {
     }
 }
 
-async fn listen(
-    venue: Venue,
-    manner: &'static Manner,
-    refused: Vec<String>,
-    shared: Arc<Shared>,
-    lines: mpsc::Sender<Line>,
-) {
+async fn listen(venue: Venue, new: impl Fn() -> Box<dyn Dialect>, shared: Arc<Shared>, lines: mpsc::Sender<Line>) {
     loop {
         let tcp = venue.next_tcp().await;
         shared.connected.lock().unwrap().push(Instant::now());
-        let refusal = shared.refusals.lock().unwrap().pop_front();
-        if let Some(answer) = refusal {
-            refuse(tcp, &answer).await;
+        let answer = shared.handshakes.lock().unwrap().pop_front();
+        if let Some(answer) = answer {
+            refuse(tcp, answer).await;
             continue;
         }
         let (line, acts) = venue_sim::line();
         let lines = lines.clone();
-        let names: Vec<&str> = refused.iter().map(String::as_str).collect();
-        let dialect = (manner.new)(&names);
+        let dialect = new();
         let serving = tokio::spawn(async move {
             // A gateway that stops leaves within the handshake.
             let Ok(socket) = accept_async(tcp).await else { return };
@@ -112,4 +105,25 @@ async fn refuse(mut tcp: TcpStream, answer: &str) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") && tcp.read_buf(&mut request).await.is_ok_and(|bytes| bytes > 0) {}
     let _ = tcp.write_all(answer.as_bytes()).await;
+}
+
+/// A venue that answers nothing, and sends what it is made to send.
+pub(super) struct Deaf(pub(super) Box<dyn Dialect>);
+
+impl Dialect for Deaf {
+    fn greeting(&mut self) -> Vec<String> {
+        self.0.greeting()
+    }
+
+    fn answer(&mut self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
+        self.0.trade_at(name, number, micros, price, size)
+    }
+
+    fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
+        self.0.quote(name, number, bid, ask)
+    }
 }

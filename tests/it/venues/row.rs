@@ -1,6 +1,10 @@
 //! A row of the fault table: one fault, played by every venue that can, each as a feed of one gateway.
 
-use super::{credentials, mock::Mock, spec, symbols};
+use super::{
+    credentials,
+    mock::{Deaf, Mock},
+    spec, symbols,
+};
 use crate::support::{
     Client, PATIENCE,
     checker::{Checker, Numbering, Numbers, Shown},
@@ -41,6 +45,8 @@ pub(super) struct Row {
     pub(super) mute_after: Duration,
     /// Which of the two symbols the venue refuses.
     pub(super) refused: &'static [usize],
+    /// Whether the venue answers nothing.
+    pub(super) deaf: bool,
     /// What the first handshakes are answered with.
     pub(super) handshakes: &'static [&'static str],
 }
@@ -57,7 +63,7 @@ impl Row {
             acknowledgement: NEVER,
             ..Timing::default()
         };
-        Self { name, timing, mute_after: NEVER, refused: &[], handshakes: &[] }
+        Self { name, timing, mute_after: NEVER, refused: &[], deaf: false, handshakes: &[] }
     }
 
     /// Plays the fault with each venue that can, all at once, beside a feed that must not notice.
@@ -70,7 +76,7 @@ impl Row {
             DIALECTS.iter().enumerate().map(|(place, manner)| self.played(place, manner)).collect();
         let venues: Vec<Played> = venues.into_iter().filter(|played| can(played.manner)).collect();
         assert!(!venues.is_empty(), "{}: no venue can", self.name);
-        let calm = Played::new(self.name, "CALM", manner("binance"), &[], &[]);
+        let calm = Played::new(&Row::new(self.name), "CALM", manner("binance"));
         let mut config = config(venues.iter().map(|played| played.feed(self.mute_after)).collect());
         config.feeds.push(calm.feed(NEVER));
         config.server.drain = Duration::ZERO;
@@ -101,7 +107,7 @@ impl Row {
     }
 
     fn played(&self, place: usize, manner: &'static Manner) -> Played {
-        Played::new(self.name, &format!("Q{place}"), manner, self.refused, self.handshakes)
+        Played::new(self, &format!("Q{place}"), manner)
     }
 }
 
@@ -119,12 +125,19 @@ struct Played {
 }
 
 impl Played {
-    fn new(row: &str, base: &str, manner: &'static Manner, refused: &[usize], handshakes: &[&'static str]) -> Self {
+    fn new(row: &Row, base: &str, manner: &'static Manner) -> Self {
         let listed = symbols(manner, ["A", "B"].map(|last| format!("{base}{last}")).into_iter());
         let symbols = [0, 1].map(|place| listed[place].symbol.as_str().to_owned());
         let names = [0, 1].map(|place| (spec(manner).derive)(&listed[place].symbol).unwrap());
-        let mock = Mock::start(manner, refused.iter().map(|&place| names[place].clone()).collect(), handshakes);
-        Self { manner, mock, feed: format!("{row}-{}-{}", manner.venue, base.to_lowercase()), symbols, names }
+        let refused: Vec<String> = row.refused.iter().map(|&place| names[place].clone()).collect();
+        let deaf = row.deaf;
+        let dialect = move || {
+            let names: Vec<&str> = refused.iter().map(String::as_str).collect();
+            let dialect = (manner.new)(&names);
+            if deaf { Box::new(Deaf(dialect)) } else { dialect }
+        };
+        let mock = Mock::start(dialect, row.handshakes);
+        Self { manner, mock, feed: format!("{}-{}-{}", row.name, manner.venue, base.to_lowercase()), symbols, names }
     }
 
     fn feed(&self, mute_after: Duration) -> config::Feed {
@@ -262,11 +275,14 @@ impl Case<'_> {
         lines
     }
 
-    /// Waits until a symbol was live, and had this state later.
-    pub(super) fn was_live_then(&self, place: usize, state: &str) {
-        self.waits(place, &format!("{state} after it was live"), |shown| {
-            shown.course.iter().skip_while(|one| *one != "live").any(|one| one == state)
-        });
+    /// Waits until both symbols were live, and had one of these states later.
+    pub(super) fn were_live_then(&self, states: &[&str]) {
+        for place in [0, 1] {
+            self.waits(place, &format!("{states:?} after it was live"), |shown| {
+                let mut since_live = shown.course.iter().skip_while(|state| *state != "live");
+                since_live.any(|state| states.contains(&state.as_str()))
+            });
+        }
     }
 
     /// What clients see of a symbol.
