@@ -70,7 +70,7 @@ fn a_hole_in_a_connection_is_counted_and_each_source_has_a_sequence_of_its_own()
     );
     let beats = ["f0 {\"op\":\"heartbeat\",\"sent\":2}", "f1 {\"op\":\"heartbeat\",\"sent\":1}"];
     assert!(says(&mut *replay, &beats).iter().all(|(said, _)| *said == Ok(Message::Control)));
-    assert_eq!(says(&mut *replay, &["f1 {\"op\":\"heartbeat\",\"sent\":2}", "d0 "]), [hole.clone(), hole]);
+    assert_eq!(says(&mut *replay, &["f1 {\"op\":\"heartbeat\",\"sent\":2}", "d0 "]), [hole, hole]);
 }
 
 #[test]
