@@ -83,37 +83,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Exact<'a> {
     }
 }
 
-/// The unit of a time that is a whole number since 1970. A venue's protocol says it; it is never guessed from the size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "a kit has all units, whichever the venues of today need"))]
-pub(in crate::venue) enum TimeUnit {
-    Seconds,
-    Millis,
-    Micros,
-    Nanos,
-    /// ms or µs, as the request for the connection asked: what lies between 1973 and 5138 in one of them does not in
-    /// the other.
-    MillisOrMicros,
-}
-
-/// The first whole number that is read as µs where ms may come too: the year 1973 in µs, 5138 in ms.
-const MICROS_FROM: i64 = 100_000_000_000_000;
-
-impl TimeUnit {
-    /// A time in this unit. What is finer than a µs is cut off; `None` for what does not fit.
-    fn micros(self, number: u64) -> Option<UnixMicros> {
-        let number = i64::try_from(number).ok()?;
-        let micros = match self {
-            Self::Seconds => number.checked_mul(1_000_000)?,
-            Self::Millis => number.checked_mul(1_000)?,
-            Self::MillisOrMicros if number < MICROS_FROM => number * 1_000,
-            Self::Micros | Self::MillisOrMicros => number,
-            Self::Nanos => number / 1_000,
-        };
-        Some(UnixMicros(micros))
-    }
-}
-
 /// A field that can be read.
 pub(in crate::venue) trait Value<'a>: Copy {
     /// The field as it came.
@@ -242,15 +211,8 @@ impl<'a> Exact<'a> {
         }
     }
 
-    /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
-    /// and an empty list clear both. Anything else is counted, and clears.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
-    pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
-        let [price, size] = self.pair(errors);
-        (price.decimal(errors), size.decimal(errors))
-    }
-
-    /// The same with both as they came.
+    /// The first two elements of a list, such as a price and a size in `["182.34","100"]`; what follows them is skipped.
+    /// Absent keeps both; `null` and an empty list clear both. Anything else is counted, and clears.
     pub(in crate::venue) fn pair(self, errors: &mut Tally<DecodeError>) -> [Self; 2] {
         let json = match self.0 {
             Raw::Absent | Raw::Null => return [self; 2],

@@ -98,7 +98,7 @@ async fn send_due(socket: &mut WebSocketStream<TcpStream>, player: &mut Player) 
 async fn accept(stream: TcpStream, path: &str) -> Result<WebSocketStream<TcpStream>, Error> {
     let config =
         WebSocketConfig::default().max_message_size(Some(REQUEST_BYTES_MAX)).max_frame_size(Some(REQUEST_BYTES_MAX));
-    #[expect(clippy::result_large_err, reason = "the websocket library's type")]
+    #[expect(clippy::result_large_err, reason = "the websocket library calls for this type")]
     let check = |request: &Request, response: Response| {
         if request.uri().path() == path { Ok(response) } else { Err(not_found()) }
     };
