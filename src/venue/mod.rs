@@ -15,7 +15,9 @@ mod kit;
 mod alpaca;
 mod binance;
 mod bitstamp;
+mod coinbase;
 mod kraken;
+mod okx;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
@@ -27,7 +29,7 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC, &kraken::SPEC, &bitstamp::SPEC];
+pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &coinbase::SPEC, &kraken::SPEC, &okx::SPEC, &bitstamp::SPEC, &alpaca::SPEC];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

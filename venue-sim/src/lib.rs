@@ -10,8 +10,10 @@ pub mod alpaca;
 pub mod binance;
 pub mod bitstamp;
 pub mod blocking;
+pub mod coinbase;
 pub mod dialect;
 pub mod kraken;
+pub mod okx;
 pub mod sim;
 pub mod time;
 

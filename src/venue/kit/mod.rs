@@ -7,6 +7,7 @@ pub(super) mod list;
 mod names;
 pub(super) mod object;
 pub(super) mod raw;
+pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
 mod subscription;

@@ -209,7 +209,6 @@ impl<'a> Exact<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Shape`] for anything else, or from the first element that does not fit; those before it stand.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
     pub(in crate::venue) fn each<T: Deserialize<'a>>(self, take: impl FnMut(T)) -> Result<(), DecodeError> {
         match self.0 {
             Raw::Json(json) => each(json.as_bytes(), take),
@@ -228,9 +227,23 @@ impl<'a> Exact<'a> {
         if read.is_ok() { first } else { self }
     }
 
+    /// The same from this place of the list on, as [`each_from`].
+    ///
+    /// # Errors
+    /// As [`Exact::each`].
+    pub(in crate::venue) fn each_from<T: Deserialize<'a>>(
+        self,
+        from: usize,
+        take: impl FnMut(T) -> bool,
+    ) -> Result<usize, DecodeError> {
+        match self.0 {
+            Raw::Json(json) => each_from(json.as_bytes(), from, take),
+            _ => Err(DecodeError::Shape),
+        }
+    }
+
     /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
     /// and an empty list clear both. Anything else is counted, and clears.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
     pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
         let [price, size] = self.pair(errors);
         (price.decimal(errors), size.decimal(errors))

@@ -1,4 +1,4 @@
-//! A scan of objects as venues write them nearly always: plain values, no space between them.
+//! A scan of objects and lists as venues write them nearly always: plain values, no space between them.
 //!
 //! It takes less than JSON allows, and never anything else: what it does not take is left to a parser, which says what
 //! it is.
@@ -17,9 +17,13 @@ pub(in crate::venue) fn string(text: &str) -> Option<(&str, &str)> {
 /// but plain values, or as soon as `take` returns it.
 pub(in crate::venue) fn fields<'a>(
     object: &'a str,
-    take: impl FnMut(&'a str, Raw<'a>) -> Option<()>,
+    mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>,
 ) -> Option<&'a str> {
-    each_field(object, value, take)
+    self::object(object, |key, text| {
+        let (value, rest) = value(text)?;
+        take(key, value)?;
+        Some(rest)
+    })
 }
 
 /// The same for an object that may also hold numbers with a sign, a fraction or an exponent. Numbers keep their digits.
@@ -27,19 +31,23 @@ pub(in crate::venue) fn exact_fields<'a>(
     object: &'a str,
     mut take: impl FnMut(&'a str, Exact<'a>) -> Option<()>,
 ) -> Option<&'a str> {
-    each_field(object, exact_value, |key, value| take(key, Exact(value)))
+    self::object(object, |key, text| {
+        let (value, rest) = exact_value(text)?;
+        take(key, Exact(value))?;
+        Some(rest)
+    })
 }
 
-fn each_field<'a>(
+/// The same for an object with lists or objects in it: `take` gets each key with the text from its value on, and
+/// returns what follows the value.
+pub(in crate::venue) fn object<'a>(
     object: &'a str,
-    value: impl Fn(&'a str) -> Option<(Raw<'a>, &'a str)>,
-    mut take: impl FnMut(&'a str, Raw<'a>) -> Option<()>,
+    mut take: impl FnMut(&'a str, &'a str) -> Option<&'a str>,
 ) -> Option<&'a str> {
     let mut rest = object.strip_prefix('{')?;
     loop {
         let (key, after_key) = string(rest.strip_prefix('"')?)?;
-        let (value, after_value) = value(after_key.strip_prefix(':')?)?;
-        take(key, value)?;
+        let after_value = take(key, after_key.strip_prefix(':')?)?;
         if let Some(rest) = after_value.strip_prefix('}') {
             return Some(rest);
         }
@@ -82,7 +90,24 @@ fn digits_end(bytes: &[u8], from: usize) -> Option<usize> {
     (end > from).then_some(end)
 }
 
-fn value(text: &str) -> Option<(Raw<'_>, &str)> {
+/// Hands the text from each element of a list on to `take`, which returns what follows the element; returns what
+/// follows the list. `None` as soon as `take` returns it.
+pub(in crate::venue) fn list<'a>(list: &'a str, mut take: impl FnMut(&'a str) -> Option<&'a str>) -> Option<&'a str> {
+    let mut rest = list.strip_prefix('[')?;
+    if let Some(rest) = rest.strip_prefix(']') {
+        return Some(rest);
+    }
+    loop {
+        let after_element = take(rest)?;
+        if let Some(rest) = after_element.strip_prefix(']') {
+            return Some(rest);
+        }
+        rest = after_element.strip_prefix(',')?;
+    }
+}
+
+/// The plain value that a text begins with, and what follows it.
+pub(in crate::venue) fn value(text: &str) -> Option<(Raw<'_>, &str)> {
     match *text.as_bytes().first()? {
         b'"' => string(&text[1..]).map(|(text, rest)| (Raw::Text(text), rest)),
         b'0'..=b'9' => whole(text),
@@ -191,6 +216,28 @@ mod tests {
         }
         for other in ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "1.e2", "--1", "1 ", "0x1", "NaN", "[1]", "{}"] {
             assert_eq!(scanned(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_may_hold_lists_and_objects() {
+        let mut numbers = Vec::new();
+        let rest = object(r#"{"a":[[1,2],[]],"b":{"c":3}}x"#, |key, text| match key {
+            "a" => list(text, |text| {
+                list(text, |text| {
+                    let (value, rest) = value(text)?;
+                    numbers.push(value);
+                    Some(rest)
+                })
+            }),
+            _ => fields(text, |_, value| {
+                numbers.push(value);
+                Some(())
+            }),
+        });
+        assert_eq!((rest, numbers), (Some("x"), [1, 2, 3].map(Raw::Whole).to_vec()));
+        for text in ["", "[", "[1", "[1,", "[1,]", "[,1]", "[1;2]", "[1 ]", "{}"] {
+            assert_eq!(list(text, |text| Some(value(text)?.1)), None, "{text}");
         }
     }
 
