@@ -100,4 +100,5 @@ pub struct Manner {
 }
 
 /// All venues: as many as `tickfan::venue::VENUES`.
-pub const DIALECTS: &[Manner] = &[sim::MANNER, binance::MANNER, coinbase::MANNER, kraken::MANNER, okx::MANNER, bitstamp::MANNER, alpaca::MANNER];
+pub const DIALECTS: &[Manner] =
+    &[sim::MANNER, binance::MANNER, coinbase::MANNER, kraken::MANNER, okx::MANNER, bitstamp::MANNER, alpaca::MANNER];
