@@ -148,7 +148,7 @@ fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
             )
         }
         VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place)
-            .did_you_mean(likely(symbol.as_str(), |symbol| (venue.derive)(symbol).is_some()).as_ref().map(Symbol::as_str))
+            .did_you_mean(likely_of(venue, symbol).as_ref().map(Symbol::as_str))
             .help(format!(
             "write the venue's name: symbols = {{ \"{symbol}\" = \"...\" }}; such a table lists all symbols of the feed"
         )),
@@ -163,6 +163,12 @@ fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
         | VenueError::WrongEndpoint { .. }
         | VenueError::BadUrl { .. } => Wrong::new(error.to_string()),
     }
+}
+
+/// The symbol of this venue that a symbol probably means: spelt differently, or a perpetual contract.
+fn likely_of(venue: &Spec, symbol: &Symbol) -> Option<Symbol> {
+    let fits = |symbol: &Symbol| (venue.derive)(symbol).is_some();
+    likely(symbol.as_str(), fits).or_else(|| likely(&format!("{symbol}-PERP"), fits))
 }
 
 fn at(wrong: Wrong, place: Option<Range<usize>>) -> Wrong {

@@ -15,6 +15,7 @@ mod kit;
 mod alpaca;
 mod binance;
 mod bitstamp;
+mod bybit;
 mod coinbase;
 mod kraken;
 mod okx;
@@ -29,8 +30,19 @@ pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, Venu
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] =
-    &[&sim::SPEC, &binance::SPEC, &coinbase::SPEC, &kraken::SPEC, &okx::SPEC, &bitstamp::SPEC, &alpaca::SPEC];
+pub const VENUES: &[&Spec] = &[
+    &sim::SPEC,
+    &binance::SPEC,
+    &binance::USDM,
+    &coinbase::SPEC,
+    &kraken::SPEC,
+    &okx::SPEC,
+    &bybit::SPOT,
+    &bybit::LINEAR,
+    &bybit::INVERSE,
+    &bitstamp::SPEC,
+    &alpaca::SPEC,
+];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

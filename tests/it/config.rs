@@ -380,21 +380,21 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
         load_text("spread", format!("[[feed]]\nvenue = \"binance\"\n{more}\nsymbols = [{}]", symbols.join(",")))
     };
     let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
-    assert_eq!(connections(512, "").len(), 1);
-    assert_eq!(connections(513, ""), [0..256, 256..513], "a connection of one quiet symbol would count as mute");
-    assert_eq!(connections(8 * 512, "").len(), 8);
-    assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
-    let error = load(8 * 512 + 1, "").unwrap_err();
-    assert!(error.starts_with("4097 symbols are too many for this feed\n"), "{error}");
+    assert_eq!(connections(341, "").len(), 1);
+    assert_eq!(connections(342, ""), [0..171, 171..342], "a connection of one quiet symbol would count as mute");
+    assert_eq!(connections(8 * 341, "").len(), 8);
+    assert_eq!(connections(9 * 341, "connections_max = 9").len(), 9);
+    let error = load(8 * 341 + 1, "").unwrap_err();
+    assert!(error.starts_with("2729 symbols are too many for this feed\n"), "{error}");
     assert!(
         error.ends_with(
-            " = a connection to binance carries 512 symbols, and the feed may open 8\n   = set connections_max = 9"
+            " = a connection to binance carries 341 symbols, and the feed may open 8\n   = set connections_max = 9"
         ),
         "{error}"
     );
-    let error = load(513, "connections_max = 1").unwrap_err();
+    let error = load(342, "connections_max = 1").unwrap_err();
     assert!(error.ends_with("set connections_max = 2"), "{error}");
-    let error = load(64 * 512 + 1, "").unwrap_err();
+    let error = load(64 * 341 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
 }
 

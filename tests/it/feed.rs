@@ -453,7 +453,7 @@ async fn rule_7_a_request_that_is_refused_for_one_symbol_refuses_no_others() {
         open -= 1;
         if streams.contains(&"c120usdt@trade".into()) {
             peer.send(&format!(r#"{{"code":2,"msg":"Invalid request","id":{id}}}"#)).await;
-            open += if streams.len() > 2 { 2 } else { 0 };
+            open += if streams.len() > 3 { 2 } else { 0 };
         } else {
             peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
         }
@@ -660,13 +660,13 @@ async fn grant_streams(venue: &Venue) -> (Connection, String) {
 
 #[test]
 fn a_feed_that_needs_more_connections_than_it_may_open_is_an_error() {
-    let names: Vec<String> = (0..513).map(|number| format!("C{number}-USDT")).collect();
+    let names: Vec<String> = (0..342).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let feed = config::Feed::new(venue::find("binance").unwrap(), listed(&names));
     assert!(Feed::new(&feed, &limits(), Now::read()).is_ok());
     let one = config::Feed { connections_max: 1, ..feed };
     let error = Feed::new(&one, &limits(), Now::read()).unwrap_err();
-    assert_eq!(error.to_string(), "513 symbols need 2 connections to binance, and the feed may open 1");
+    assert_eq!(error.to_string(), "342 symbols need 2 connections to binance, and the feed may open 1");
 }
 
 #[tokio::test]
@@ -765,7 +765,10 @@ async fn binance_is_asked_for_its_streams_and_read() {
     let venue = Venue::bind().await;
     let mut rig = Rig::start("binance", Some(venue.url.clone()), &["BTC-USDT"], timing());
     let mut peer = venue.accept().await;
-    assert_eq!(peer.text().await, r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker"]}"#);
+    assert_eq!(
+        peer.text().await,
+        r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","btcusdt@ticker"]}"#
+    );
     peer.send(r#"{"result":null,"id":1}"#).await;
     rig.reached(FeedState::Live).await;
     peer.send(r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343000,"s":"BTCUSDT","t":1,"p":"61837.63000000","q":"0.02","T":1723161255342000,"m":true,"M":true}}"#).await;

@@ -8,8 +8,10 @@
 
 pub mod alpaca;
 pub mod binance;
+pub mod binance_usdm;
 pub mod bitstamp;
 pub mod blocking;
+pub mod bybit;
 pub mod coinbase;
 pub mod dialect;
 pub mod kraken;

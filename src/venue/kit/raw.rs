@@ -330,6 +330,11 @@ pub(in crate::venue) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeEr
     field
 }
 
+/// A figure that a venue writes as zero where it has none. A price below zero stays an error.
+pub(in crate::venue) fn unless_zero(field: Field<Decimal>) -> Field<Decimal> {
+    if field == Field::Set(Decimal::ZERO) { Field::Clear } else { field }
+}
+
 /// One side of a quote. A price and a size of zero mean that the side is empty.
 pub(in crate::venue) fn side_of_quote<'a>(
     price: impl Value<'a>,

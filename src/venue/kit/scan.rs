@@ -46,13 +46,19 @@ pub(in crate::venue) fn object<'a>(
 ) -> Option<&'a str> {
     let mut rest = object.strip_prefix('{')?;
     loop {
-        let (key, after_key) = string(rest.strip_prefix('"')?)?;
-        let after_value = take(key, after_key.strip_prefix(':')?)?;
+        let (name, text) = key(rest)?;
+        let after_value = take(name, text)?;
         if let Some(rest) = after_value.strip_prefix('}') {
             return Some(rest);
         }
         rest = after_value.strip_prefix(',')?;
     }
+}
+
+/// The name of a field, and the text from its value on.
+pub(in crate::venue) fn key(field: &str) -> Option<(&str, &str)> {
+    let (name, rest) = string(field.strip_prefix('"')?)?;
+    Some((name, rest.strip_prefix(':')?))
 }
 
 fn exact_value(text: &str) -> Option<(Raw<'_>, &str)> {
