@@ -43,8 +43,8 @@ use event::Event;
 use std::time::Duration;
 use system::System;
 
-/// The venue's older names of `BTC` and `DOGE`, which version 2 refuses.
-const OLD_NAMES: [&str; 2] = ["XBT", "XDG"];
+/// The venue's older names of `BTC` and `DOGE`, which version 2 refuses, and the mark of a derivative.
+const NO_CURRENCIES: [&str; 3] = ["XBT", "XDG", "PERP"];
 
 const BASE_URL: &str = "wss://ws.kraken.com";
 const PATH: &str = "/v2";
@@ -171,7 +171,7 @@ impl Venue for Kraken {
 /// `BTC-USD` is `BTC/USD` there.
 fn derive(symbol: &Symbol) -> Option<String> {
     let (base, quote) = symbol.as_str().split_once('-')?;
-    let is_one = |name: &str| !name.is_empty() && !name.contains(['-', '_']) && !OLD_NAMES.contains(&name);
+    let is_one = |name: &str| !name.is_empty() && !name.contains(['-', '_']) && !NO_CURRENCIES.contains(&name);
     (is_one(base) && is_one(quote)).then(|| format!("{base}/{quote}"))
 }
 
