@@ -11,6 +11,7 @@ pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
 mod subscription;
+mod time_unit;
 
 pub(super) use names::Names;
 pub(super) use subscription::{Form, Subscription};

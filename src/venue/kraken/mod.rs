@@ -1,4 +1,5 @@
-//! Kraken's spot market, version 2 of its streams: the channels `trade` and `ticker`, and `status`, which comes by itself.
+//! Kraken's spot market, version 2 of its streams: the channels `trade` and `ticker`, and `status`, which comes by
+//! itself.
 //!
 //! ```json
 //! {"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2",
