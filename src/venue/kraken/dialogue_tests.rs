@@ -189,7 +189,7 @@ fn rule_10_more_symbols_than_fit_into_a_batch_are_halted_in_slices() {
 #[test]
 fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     let error = |names: &[(&str, Option<&str>)]| crate::venue::new(&SPEC, &feed(names).setup()).err().unwrap();
-    for no_pair in ["BTCUSD", "BTC-USDT-PERP", "BTC_USD", "-USD", "XBT-USD", "XDG-USD", "ETH-XBT"] {
+    for no_pair in ["BTCUSD", "BTC-USDT-PERP", "BTCUSD-PERP", "BTC_USD", "-USD", "XBT-USD", "XDG-USD", "ETH-XBT"] {
         let Ok(symbol) = no_pair.parse::<Symbol>() else { continue };
         assert_eq!(derive(&symbol), None, "{no_pair}");
     }
