@@ -4,6 +4,8 @@
 //! flags, at three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain
 //! is read again as exact.
 
+pub(in crate::venue) use super::time_unit::TimeUnit;
+
 use super::{
     list::{self, Place},
     rfc3339,
@@ -211,8 +213,14 @@ impl<'a> Exact<'a> {
         }
     }
 
-    /// The first two elements of a list, such as a price and a size in `["182.34","100"]`; what follows them is skipped.
-    /// Absent keeps both; `null` and an empty list clear both. Anything else is counted, and clears.
+    /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
+    /// and an empty list clear both. Anything else is counted, and clears.
+    pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
+        let [price, size] = self.pair(errors);
+        (price.decimal(errors), size.decimal(errors))
+    }
+
+    /// The same with both as they came.
     pub(in crate::venue) fn pair(self, errors: &mut Tally<DecodeError>) -> [Self; 2] {
         let json = match self.0 {
             Raw::Absent | Raw::Null => return [self; 2],

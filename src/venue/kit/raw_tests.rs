@@ -179,12 +179,7 @@ fn a_list_inside_a_message_is_handed_over_element_by_element() {
 
 #[test]
 fn rule_6_a_level_is_a_price_and_a_size_or_clears_both() {
-    let level = |json: &str| {
-        read(json, |value, errors| {
-            let [price, size] = value.pair(errors);
-            (price.decimal(errors), size.decimal(errors))
-        })
-    };
+    let level = |json: &str| read(json, |value, errors| value.level(errors));
     let set = |number: &str| Field::Set(number.parse::<Decimal>().unwrap());
     let cleared = (Field::Clear, Field::Clear);
     assert_eq!(level(r#"["182.340","7"]"#), ((set("182.340"), set("7")), vec![]));
