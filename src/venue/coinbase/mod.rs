@@ -270,7 +270,8 @@ impl Venue for Coinbase {
 fn derive(symbol: &Symbol) -> Option<String> {
     let symbol = symbol.as_str();
     let is_pair = symbol.split('-').count() == 2 && !symbol.ends_with('-') && !symbol.contains(['.', '_']);
-    is_pair.then(|| symbol.to_owned())
+    // A perpetual contract is not a pair of the spot market.
+    (is_pair && !symbol.ends_with("-PERP")).then(|| symbol.to_owned())
 }
 
 /// A book in USDC is the book in USD, but for these two.

@@ -119,6 +119,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.asked.front().map(|asked| asked.kind)
     }
 
+    /// The id of the oldest unanswered request, for an answer that names none.
+    pub(in crate::venue) fn oldest_id(&self) -> Option<u64> {
+        self.asked.front().map(|asked| asked.id)
+    }
+
     /// Takes the request with this id, or the oldest one, off the list: it has its answer.
     fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
         let Some(id) = id else { return self.asked.pop_front() };
@@ -126,6 +131,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
             Some(place) => self.asked.remove(place),
             None => self.accepted.iter().position(|asked| asked.id == id).map(|place| self.accepted.remove(place)),
         }
+    }
+
+    /// The number of requests without a whole answer, those that are not sent yet among them.
+    pub(in crate::venue) fn unanswered(&self) -> usize {
+        self.asked.len()
     }
 
     /// Whether every request has its answer.
@@ -168,6 +178,32 @@ impl<C: Copy + PartialEq> Subscription<C> {
                 Message::Refused(Some(asked.id))
             }
         }
+    }
+
+    /// The venue refuses the whole request because it holds this symbol's subscription already: asks again for the
+    /// others. A symbol that the request does not have is not the cause, so the request is asked again in halves.
+    pub(in crate::venue) fn refused_for_held(
+        &mut self,
+        id: Option<u64>,
+        held: FeedSymbol,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(id) = id.or_else(|| self.oldest_id()) else { return Message::Refused(id) };
+        let has_it = |asked: &Asked<C>| asked.id == id && asked.symbols.contains(&held);
+        if !self.asked.iter().any(has_it) {
+            return self.refused_for_one(Some(id), Reason::NotGranted, names, requests);
+        }
+        let Some(Asked { kind, mut symbols, round, .. }) = self.take(Some(id)) else {
+            return Message::Refused(Some(id));
+        };
+        self.judge(kind, &[held], Verdict::Granted);
+        symbols.retain(|&symbol| symbol != held);
+        if symbols.is_empty() {
+            return Message::Acknowledged(id);
+        }
+        requests.extend(self.ask_again(kind, &symbols, round, names));
+        Message::Superseded(id)
     }
 
     /// Asks for the halves of a refused request. `None` where it has only one symbol, or was halved too often.

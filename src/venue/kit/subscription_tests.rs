@@ -166,6 +166,28 @@ fn a_list_of_all_that_is_subscribed_answers_the_oldest_request() {
 }
 
 #[test]
+fn a_request_that_is_refused_for_a_held_symbol_is_asked_again_without_it() {
+    let names = names(4);
+    let mut subscription = Subscription::new(&FORM, 4);
+    subscription.restart(&[Channel::Trades], &names);
+    assert_eq!(subscription.oldest_id(), Some(1));
+    let mut requests = Vec::new();
+    let mut held = |subscription: &mut Subscription<Channel>, id, symbol| {
+        let message = subscription.refused_for_held(id, FeedSymbol(symbol), &names, &mut requests);
+        (message, requests.drain(..).filter_map(|request| request.text).collect::<Vec<_>>())
+    };
+    let again = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    assert_eq!(held(&mut subscription, None, 1), (Message::Superseded(1), again(&["2 Trades S0 S2 S3"])));
+    let halves = again(&["3 Trades S0", "4 Trades S2 S3"]);
+    assert_eq!(held(&mut subscription, Some(2), 1), (Message::Superseded(2), halves), "it was not the cause");
+    assert_eq!(held(&mut subscription, Some(3), 0), (Message::Acknowledged(3), vec![]), "none is left");
+    assert_eq!(subscription.granted(4), Message::Acknowledged(4));
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 4));
+    assert_eq!(held(&mut subscription, None, 0), (Message::Refused(None), vec![]), "an answer to nothing");
+    assert_eq!(held(&mut subscription, Some(9), 0), (Message::Refused(Some(9)), vec![]));
+}
+
+#[test]
 fn a_list_by_kind_answers_the_request_that_it_lists_whole() {
     let names = names(3);
     let mut subscription = Subscription::new(&FORM, 3);

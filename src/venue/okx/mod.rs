@@ -14,7 +14,7 @@
 //!  "open24h":"84180.1","high24h":"85258.8","low24h":"83174.7","sodUtc0":"84409.9","sodUtc8":"83800",
 //!  "volCcy24h":"458903124.056360828","vol24h":"5449.95415651","ts":"1790358564077"}]}
 //! {"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please
-//!  reconnect.","connId":"a4d3ae55"}
+//!  reconnect."}
 //! {"event":"channel-conn-count","channel":"trades","connCount":"1","connId":"a4d3ae55"}
 //! {"event":"channel-conn-count-error","channel":"trades","connCount":"20","connId":"a4d3ae55"}
 //! ```
