@@ -102,7 +102,7 @@ const RECORDINGS: &[Session] = &[
     recorded(
         "binance-usdm",
         "samples/binance_usdm-2.jsonl",
-        &[("BTC-USDT-PERP", "BTCUSDT"), ("ETC-USDT-PERP", "ETCUSDT")],
+        &[("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     ),
     Session {
         lines: 11..,
