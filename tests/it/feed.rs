@@ -7,7 +7,7 @@ use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing, Unheard},
     market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
-    venue::{self, Credentials, ListedSymbol, Options},
+    venue::{self, Credentials, ListedSymbol, Options, StartServer},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -78,6 +78,8 @@ impl Sink for Collector {
     fn outage(&mut self, reason: Reason, _: Now) {
         self.see(Seen::Lost(reason));
     }
+
+    fn start_over(&mut self, _: Now) {}
 
     fn mute(&mut self, parts: Parts, _: Now) {
         self.see(Seen::Mute(parts));
@@ -926,7 +928,7 @@ async fn the_built_in_simulator_fills_every_field() {
 #[tokio::test]
 async fn rule_10_the_simulator_has_a_limit_of_connections_and_refuses_what_is_no_request() {
     let spec = venue::find("sim").unwrap();
-    let start = spec.local_server.unwrap();
+    let Some(StartServer::Simulator(start)) = spec.local_server else { panic!("no simulator") };
     let server = start(&Options::default(), venue::Script::default()).unwrap();
     let task = tokio::spawn(server.serve);
     let mut held = Vec::new();

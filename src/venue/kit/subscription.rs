@@ -133,6 +133,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
         }
     }
 
+    /// The number of requests without a whole answer, those that are not sent yet among them.
+    pub(in crate::venue) fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
     /// Whether every request has its answer.
     pub(in crate::venue) fn is_answered(&self) -> bool {
         self.asked.is_empty()
@@ -221,9 +226,32 @@ impl<C: Copy + PartialEq> Subscription<C> {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let Some(Asked { id, kind, symbols, round, .. }) = self.take(None) else { return Message::Other };
+        self.answered_by_list(None, |_, name| is_listed(name), names, requests)
+    }
+
+    /// The same where the list has the kinds apart. It answers the oldest request that it lists whole, in whichever
+    /// order the answers come; where it lists none whole, the oldest one.
+    pub(in crate::venue) fn listed_by_kind(
+        &mut self,
+        is_listed: impl Fn(C, &str) -> bool,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let is_whole = |asked: &&Asked<C>| asked.symbols.iter().all(|&symbol| is_listed(asked.kind, names.of(symbol)));
+        let whole = self.asked.iter().find(is_whole).map(|asked| asked.id);
+        self.answered_by_list(whole, is_listed, names, requests)
+    }
+
+    fn answered_by_list(
+        &mut self,
+        id: Option<u64>,
+        is_listed: impl Fn(C, &str) -> bool,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(Asked { id, kind, symbols, round, .. }) = self.take(id) else { return Message::Other };
         let (listed, missing): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
-            symbols.into_iter().partition(|&symbol| is_listed(names.of(symbol)));
+            symbols.into_iter().partition(|&symbol| is_listed(kind, names.of(symbol)));
         self.judge(kind, &listed, Verdict::Granted);
         if missing.is_empty() {
             return Message::Acknowledged(id);

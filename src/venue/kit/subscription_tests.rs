@@ -188,6 +188,26 @@ fn a_request_that_is_refused_for_a_held_symbol_is_asked_again_without_it() {
 }
 
 #[test]
+fn a_list_by_kind_answers_the_request_that_it_lists_whole() {
+    let names = names(3);
+    let mut subscription = Subscription::new(&FORM, 3);
+    subscription.restart(&BOTH, &names);
+    let mut requests = Vec::new();
+    let mut lists = |subscription: &mut Subscription<Channel>, trades: &[&str], quotes: &[&str]| {
+        let is_listed = |channel, name: &str| if channel == Channel::Trades { trades } else { quotes }.contains(&name);
+        let message = subscription.listed_by_kind(is_listed, &names, &mut requests);
+        (message, requests.drain(..).filter_map(|request| request.text).collect::<Vec<_>>())
+    };
+    let all = ["S2", "S0", "S1"];
+    assert_eq!(lists(&mut subscription, &[], &all), (Message::Acknowledged(2), vec![]), "the later one first");
+    let again = vec!["3 Trades S1 S2".to_owned()];
+    assert_eq!(lists(&mut subscription, &["S0"], &all), (Message::Acknowledged(1), again));
+    assert_eq!(lists(&mut subscription, &all, &all), (Message::Acknowledged(3), vec![]));
+    assert_eq!(lists(&mut subscription, &all, &all), (Message::Other, vec![]), "an answer to nothing");
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 3));
+}
+
+#[test]
 fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
     let names = names(2);
     let mut subscription = Subscription::new(&SILENT, 2);
