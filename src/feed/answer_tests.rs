@@ -36,6 +36,42 @@ fn a_request_that_the_venue_does_not_answer_is_granted_once_it_is_sent() {
     assert_eq!(course.next(), (Duration::ZERO, LIVE));
 }
 
+/// A live connection of a venue that answers none of its three requests.
+fn accepted() -> Course {
+    let silent = |id: u64| Request { silence: Silence::Accepts, ..Request::send(id, id.to_string()) };
+    let mut course = Course::new(RULES);
+    course.next();
+    course.on(Event::Connected((1..=3).map(silent).collect()));
+    (0..3).for_each(|_| assert!(matches!(course.next().1, Action::Send(_))));
+    assert_eq!(course.next().1, LIVE);
+    course
+}
+
+#[test]
+fn a_refusal_that_follows_a_grant_by_silence_is_told() {
+    let live =
+        |refused: u64, unanswered: &[u64]| Action::Live { refused: vec![refused], unanswered: unanswered.to_vec() };
+    let mut course = accepted();
+    assert_eq!(course.message(Message::Refused(Some(2))), live(2, &[]));
+    for unknown in [2, 9] {
+        assert_eq!(
+            course.message(Message::Refused(Some(unknown))),
+            Action::Nothing,
+            "once, and none that is not asked"
+        );
+    }
+    assert_eq!(course.message(Message::Refused(None)), live(3, &[3]), "the newest, of which the venue has to learn");
+    assert_eq!(reason(course.message(Message::Refused(None))), Some(DisconnectReason::Refused), "nothing is left");
+}
+
+#[test]
+fn a_request_that_is_granted_by_silence_and_then_asked_again_in_parts_is_not_granted() {
+    let mut course = accepted();
+    assert_eq!(course.message(Message::Superseded(1)), Action::Nothing);
+    assert!(matches!(course.message(Message::Refused(Some(2))), Action::Live { .. }));
+    assert_eq!(reason(course.message(Message::Refused(Some(3)))), Some(DisconnectReason::Refused));
+}
+
 #[test]
 fn a_refusal_of_some_is_told_and_a_refusal_of_all_is_a_loss() {
     let mut course = Course::connected(RULES, 2);

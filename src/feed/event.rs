@@ -45,11 +45,11 @@ pub(super) enum Action {
     SendPing(&'static str),
     /// Send a websocket ping.
     Ping,
-    /// All requests are answered, and something was granted: the feed is live.
+    /// All requests are answered, and something was granted: the feed is live. It comes again where a refusal follows.
     Live {
-        /// The ids of the requests that were refused.
+        /// The ids of the requests that were refused since it came last.
         refused: Vec<u64>,
-        /// Those among them that the venue refused by its silence.
+        /// Those among them that the venue refused without naming them, or by its silence.
         unanswered: Vec<u64>,
     },
     /// No data came for too long: the symbols are stale, unless all are halted.

@@ -17,10 +17,12 @@ pub(super) struct Link {
     send_not_before: Instant,
     /// Sent, and not answered yet. Oldest first.
     awaited: VecDeque<Awaited>,
+    /// The ids of the requests that count as granted since they were sent. Oldest first.
+    accepted: Vec<u64>,
     granted: usize,
     /// Their ids.
     refused: Vec<u64>,
-    /// The ids of the requests that the venue refused by its silence.
+    /// The ids of the refused requests that the venue did not name.
     unanswered: Vec<u64>,
     /// When all requests were answered.
     live_since: Option<Instant>,
@@ -53,6 +55,7 @@ impl Link {
             queue: requests.into(),
             send_not_before: now,
             awaited: VecDeque::new(),
+            accepted: Vec::new(),
             granted: 0,
             refused: Vec::new(),
             unanswered: Vec::new(),
@@ -78,6 +81,7 @@ impl Link {
 
     fn await_answer(&mut self, id: u64, silence: Silence, timing: &Timing, now: Instant) {
         if silence == Silence::Accepts {
+            self.accepted.push(id);
             self.granted += 1;
             return;
         }
@@ -118,11 +122,11 @@ impl Link {
             }
             Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id)).is_some()),
             Message::Refused(id) => {
-                let refused = self.answered(id);
+                let refused = self.answered(id).or_else(|| self.retracted(id));
                 self.refused.extend(refused);
             }
             Message::Superseded(id) => {
-                self.answered(Some(id));
+                self.answered(Some(id)).or_else(|| self.retracted(Some(id)));
             }
             Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
@@ -145,19 +149,36 @@ impl Link {
         place.and_then(|place| self.awaited.remove(place)).map(|request| request.id)
     }
 
+    /// The venue refuses a request that counted as granted; without an id it is the newest, which the venue answers
+    /// first.
+    fn retracted(&mut self, id: Option<u64>) -> Option<u64> {
+        let place = match id {
+            Some(id) => self.accepted.iter().position(|accepted| *accepted == id)?,
+            None => self.accepted.len().checked_sub(1)?,
+        };
+        let refused = self.accepted.remove(place);
+        self.granted -= 1;
+        if id.is_none() {
+            self.unanswered.push(refused);
+        }
+        Some(refused)
+    }
+
     fn all_answered(&self) -> bool {
         self.queue.is_empty() && self.awaited.is_empty()
     }
 
-    /// Once all is answered: some symbols are better than none, so only the refusal of all is a reason to leave.
+    /// Once all is answered, and again for each later refusal: some symbols are better than none, so only the refusal
+    /// of all is a reason to leave.
     fn judge(&mut self, now: Instant) -> Result<Action, DisconnectReason> {
-        if self.live_since.is_some() || !self.all_answered() {
+        let is_told = self.live_since.is_some() && self.refused.is_empty();
+        if is_told || !self.all_answered() {
             return Ok(Action::Nothing);
         }
         if self.granted == 0 && !self.refused.is_empty() {
             return Err(DisconnectReason::Refused);
         }
-        self.live_since = Some(now);
+        self.live_since.get_or_insert(now);
         Ok(Action::Live {
             refused: std::mem::take(&mut self.refused),
             unanswered: std::mem::take(&mut self.unanswered),

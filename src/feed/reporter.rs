@@ -29,6 +29,8 @@ const WHY_CHARACTERS_MAX: usize = 400;
 pub(super) struct Reporter {
     name: String,
     status: StatusWriter,
+    /// Whether no data have come since the connection, or one before it, was mute.
+    is_mute: bool,
     messages: LogLimit,
     clock: LogLimit,
     unheard: LogLimit,
@@ -43,6 +45,7 @@ impl Reporter {
         Self {
             name,
             status,
+            is_mute: false,
             messages: LogLimit::new(MESSAGE_LOG_EVERY),
             clock: LogLimit::new(CLOCK_LOG_EVERY),
             unheard: LogLimit::new(UNHEARD_LOG_EVERY),
@@ -61,7 +64,11 @@ impl Reporter {
     }
 
     pub(super) fn subscribed(&mut self, closed: bool, refused_requests: usize, refused_symbols: usize, now: Now) {
-        self.status.set(FeedState::granted(closed), None, now.unix);
+        if self.is_mute && !closed {
+            self.is_stale(now);
+        } else {
+            self.status.set(FeedState::granted(closed), None, now.unix);
+        }
         if refused_requests + refused_symbols == 0 {
             info!(feed = self.name, "subscribed");
         } else {
@@ -74,11 +81,26 @@ impl Reporter {
 
     pub(super) fn hours(&mut self, closed: bool, now: Now) {
         info!(feed = self.name, closed, "the feed's trading hours");
+        // Outside of them no data are expected.
+        self.is_mute &= !closed;
         self.status.set_closed(closed, now.unix);
     }
 
-    pub(super) fn mute(&self) {
+    pub(super) fn mute(&mut self, now: Now) {
         warn!(feed = self.name, "mute: the connection lives, but no data come; its symbols are stale");
+        self.is_mute = true;
+        self.is_stale(now);
+    }
+
+    fn is_stale(&self, now: Now) {
+        self.status.set(FeedState::Mute, Some("no data come".to_owned()), now.unix);
+    }
+
+    /// Data came.
+    pub(super) fn data(&mut self, closed: bool, now: Now) {
+        if std::mem::take(&mut self.is_mute) {
+            self.status.set(FeedState::granted(closed), None, now.unix);
+        }
     }
 
     pub(super) fn part_mute(&self, parts: Parts) {
@@ -185,5 +207,44 @@ impl Reporter {
 
     pub(super) fn stopped(&self) {
         info!(feed = self.name, "feed stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{feed::FeedStatus, market::UnixMicros};
+
+    #[test]
+    fn a_feed_is_mute_from_a_silence_until_data_come_or_its_hours_end() {
+        let (mut writers, status) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
+        let mut reporter = Reporter::new("x".to_owned(), writers.remove(0));
+        let now = Now::read();
+        let left = |reporter: &mut Reporter, reason| reporter.left(reason, Duration::ZERO, now);
+        let is = |expected| {
+            let report = status.report();
+            assert_eq!(report.state, expected);
+            assert_eq!(report.reason.is_some(), matches!(expected, FeedState::Mute | FeedState::Failed));
+        };
+        reporter.subscribed(false, 0, 0, now);
+        reporter.data(false, now);
+        is(FeedState::Live);
+        reporter.mute(now);
+        is(FeedState::Mute);
+        left(&mut reporter, DisconnectReason::NoData);
+        is(FeedState::Failed);
+        reporter.subscribed(false, 0, 0, now);
+        is(FeedState::Mute);
+        left(&mut reporter, DisconnectReason::Lifetime);
+        is(FeedState::Mute);
+        reporter.data(false, now);
+        is(FeedState::Live);
+        reporter.mute(now);
+        reporter.hours(true, now);
+        is(FeedState::Quiet);
+        reporter.subscribed(true, 0, 0, now);
+        is(FeedState::Quiet);
+        reporter.hours(false, now);
+        is(FeedState::Live);
     }
 }

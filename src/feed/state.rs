@@ -10,7 +10,9 @@ pub enum FeedState {
     Connecting,
     /// Connected, and the venue has granted what was asked for. A planned change of connection leaves it so.
     Live,
-    /// The same outside the feed's hours, when nothing is expected to come.
+    /// The same, but no data have come for `mute_after`: its symbols are stale.
+    Mute,
+    /// Connected outside the feed's hours, when nothing is expected to come.
     Quiet,
     /// The last attempt or connection failed; the next one will come.
     Failed,
@@ -22,6 +24,7 @@ impl FeedState {
         match self {
             Self::Connecting => "connecting",
             Self::Live => "live",
+            Self::Mute => "mute",
             Self::Quiet => "quiet",
             Self::Failed => "failed",
         }
@@ -29,7 +32,7 @@ impl FeedState {
 
     /// Whether the venue has granted what was asked for.
     pub fn is_up(self) -> bool {
-        matches!(self, Self::Live | Self::Quiet)
+        matches!(self, Self::Live | Self::Mute | Self::Quiet)
     }
 
     /// Of a connection that is up.
@@ -70,6 +73,6 @@ impl Board {
 
 /// The state of a feed with several connections is that of its worst.
 pub(super) fn worst(states: &[FeedState]) -> FeedState {
-    let order = [FeedState::Failed, FeedState::Connecting, FeedState::Quiet];
+    let order = [FeedState::Failed, FeedState::Connecting, FeedState::Mute, FeedState::Quiet];
     order.into_iter().find(|state| states.contains(state)).unwrap_or(FeedState::Live)
 }

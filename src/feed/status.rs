@@ -94,7 +94,7 @@ pub struct FeedReport {
     pub tried: String,
     /// The number of connections.
     pub connections: usize,
-    /// How many of them are live or quiet.
+    /// How many of them are live, mute or quiet.
     pub connections_up: usize,
     /// When the venue's last message came, a second late at most.
     pub last_message: Option<UnixMicros>,

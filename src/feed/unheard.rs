@@ -50,8 +50,11 @@ impl UnheardWatch {
         Self { after, subscribed: None, watched: None, next_look: None }
     }
 
-    /// The venue has answered all requests of a connection; `None`: it is lost.
+    /// The venue has answered all requests of a connection, or refuses some later; `None`: it is lost.
     pub(super) fn subscribed(&mut self, now: Option<Now>) {
+        if self.subscribed.is_some() && now.is_some() {
+            return;
+        }
         self.subscribed = now;
         self.next_look = None;
     }
@@ -94,6 +97,7 @@ mod tests {
         watch.watch(true, start.instant);
         assert!(looks(&mut watch, 0..1_000).is_empty(), "not subscribed");
         watch.subscribed(Some(at(1_000)));
+        watch.subscribed(Some(at(1_100)));
         assert_eq!(looks(&mut watch, 1_000..1_450), [1_300, 1_360, 1_420]);
         watch.subscribed(None);
         assert!(looks(&mut watch, 1_450..3_000).is_empty(), "lost");

@@ -143,19 +143,24 @@ impl Gateway {
 mod tests {
     use super::*;
     use crate::{
-        config::{Config, Loader},
+        config::{Config, Feed, Loader},
         fanout::{NewStream, Options, ResponseHead},
+        feed::FeedState,
         market::{Now, Origin},
-        telemetry,
+        telemetry, venue,
         wire::StreamName,
     };
     use bytes::Bytes;
     use std::{
         future::{pending, ready},
+        io::{Read, Write},
         net::{TcpListener, TcpStream},
-        sync::OnceLock,
+        sync::{OnceLock, mpsc},
         time::Duration,
     };
+    use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Makes the worker that ends its stream panic.
     struct PanicAtEnd;
@@ -166,9 +171,9 @@ mod tests {
         }
     }
 
-    fn start() -> Gateway {
+    fn start(feeds: Vec<Feed>) -> Gateway {
         static METRICS: OnceLock<Metrics> = OnceLock::new();
-        let mut config = Config::default();
+        let mut config = Config { feeds, ..Config::default() };
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
         config.server.drain = Duration::ZERO;
@@ -179,13 +184,13 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
         for hangs_in in 0..3 {
-            let mut gateway = start();
+            let mut gateway = start(Vec::new());
             gateway.runtimes = Runtimes::start(["test"].into_iter()).unwrap();
             let Runtimes { feeds, clients, operators } = &gateway.runtimes;
             let runtime = [&feeds[0], clients, operators][hangs_in].handle().clone();
             // As a look-up of the system hangs.
-            let (_hold_tx, hold_rx) = std::sync::mpsc::channel::<()>();
-            let (begun_tx, begun_rx) = tokio::sync::oneshot::channel();
+            let (_hold_tx, hold_rx) = mpsc::channel::<()>();
+            let (begun_tx, begun_rx) = oneshot::channel();
             runtime.spawn_blocking(move || {
                 let _ = begun_tx.send(());
                 hold_rx.recv()
@@ -195,9 +200,71 @@ mod tests {
         }
     }
 
+    /// Takes all threads of a runtime, until what it returns is dropped.
+    async fn take_threads(runtime: &Handle) -> Vec<mpsc::Sender<()>> {
+        let mut held = Vec::new();
+        let mut begun = Vec::new();
+        for _ in 0..runtime.metrics().num_workers() {
+            let (hold_tx, hold_rx) = mpsc::channel::<()>();
+            let (begun_tx, begun_rx) = oneshot::channel();
+            runtime.spawn(async move {
+                let _ = begun_tx.send(());
+                let _ = hold_rx.recv();
+            });
+            held.push(hold_tx);
+            begun.push(begun_rx);
+        }
+        for begun_rx in begun {
+            begun_rx.await.unwrap();
+        }
+        held
+    }
+
+    async fn is_answered(address: SocketAddr) -> bool {
+        let ask = move || -> io::Result<bool> {
+            let mut client = TcpStream::connect(address)?;
+            client.set_read_timeout(Some(PATIENCE))?;
+            client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+            let mut head = [0; 12];
+            client.read_exact(&mut head).map(|()| head == *b"HTTP/1.1 200")
+        };
+        tokio::task::spawn_blocking(move || ask().unwrap_or(false)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_runtime_whose_threads_are_all_taken_holds_up_no_other() {
+        for held in ["the first feed", "clients", "operators"] {
+            let feeds = ["AAPL", "MSFT"].map(|name| Feed {
+                name: name.to_lowercase(),
+                ..Feed::new(venue::DEFAULT, vec![name.parse::<crate::market::Symbol>().unwrap().into()])
+            });
+            let gateway = start(feeds.into());
+            let Runtimes { feeds, clients, operators } = &gateway.runtimes;
+            let runtime = match held {
+                "clients" => clients,
+                "operators" => operators,
+                _ => &feeds[0],
+            };
+            let threads = take_threads(runtime.handle()).await;
+            let mut second = gateway.feeds[1].feed.status();
+            let (address, admin_address) = (gateway.address(), gateway.admin_address());
+            let (stop_tx, stop_rx) = oneshot::channel::<()>();
+            let others = async {
+                assert!(timeout(PATIENCE, second.reached(FeedState::Live)).await.is_ok(), "a feed waits for {held}");
+                assert!(held == "clients" || is_answered(address).await, "clients wait for {held}");
+                assert!(held == "operators" || is_answered(admin_address).await, "operators wait for {held}");
+                drop(threads);
+                drop(stop_tx);
+            };
+            let stop = async { drop(stop_rx.await) };
+            let (ended, ()) = tokio::join!(gateway.run(stop), others);
+            ended.unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn a_worker_that_panics_ends_the_gateway() {
-        let gateway = start();
+        let gateway = start(Vec::new());
         let state =
             gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
         let stream = NewStream {

@@ -63,11 +63,10 @@ impl Reloader {
             Ok(report) => {
                 catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
                 record_success();
-                let changed = names(&report.changed);
-                match report.at_restart.as_slice() {
-                    [] => info!(changed, "reloaded the configuration"),
-                    waiting => {
-                        let at_restart = names(waiting);
+                match (names(&report.changed), names(&report.at_restart)) {
+                    (None, None) => info!("reloaded the configuration; nothing has changed"),
+                    (changed, None) => info!(changed, "reloaded the configuration"),
+                    (changed, at_restart) => {
                         warn!(changed, at_restart, "reloaded the configuration; some changes wait for a restart");
                     }
                 }
@@ -138,6 +137,8 @@ fn record_success() {
     catalog::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP.handle([]).set(Now::read().unix.0 as f64 / 1e6);
 }
 
-fn names(changes: &[Change]) -> String {
-    changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(", ")
+/// The keys, if any.
+fn names(changes: &[Change]) -> Option<String> {
+    let names = changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then_some(names)
 }

@@ -33,8 +33,9 @@ pub(super) struct Places {
 }
 
 /// How a connection is told.
-#[derive(Default)]
 pub(super) struct Signal {
+    /// For the log.
+    peer: IpAddr,
     admitted: Notify,
     evicted: Notify,
     /// What it did when it was told to give way.
@@ -69,7 +70,12 @@ impl Places {
     /// Enters a connection that has a permit.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
         let address = self.address(peer);
-        let signal = Arc::new(Signal::default());
+        let signal = Arc::new(Signal {
+            peer: peer.to_canonical(),
+            admitted: Notify::new(),
+            evicted: Notify::new(),
+            evicted_from: OnceLock::new(),
+        });
         let share = share(self.live.current().limits.connections_per_address, self.all);
         let (id, admitted) = self.table().open(address, share, signal.clone(), Instant::now());
         if admitted {
@@ -108,7 +114,9 @@ impl Places {
 
     fn tell(&self, told: Option<(Arc<Signal>, Phase)>) {
         let Some((signal, phase)) = told else { return };
-        HTTP_EVICTIONS.handle([self.audience.label().into(), phase.label().into()]).increment(1);
+        let listener = self.audience.label();
+        HTTP_EVICTIONS.handle([listener.into(), phase.label().into()]).increment(1);
+        tracing::debug!(listener, phase = phase.label(), peer = %signal.peer, "a connection gives way");
         // A connection is told once.
         let _ = signal.evicted_from.set(phase);
         signal.evicted.notify_one();

@@ -143,8 +143,8 @@ catalog! {
             excludes "what reached the client";
         STREAM_TICKS_MISSED: Counter "tickfan_stream_ticks_missed_total" Count [cause in ["lag", "options", "ring"]],
             "Ticks that a stream skipped, by cause.",
-            details "Counted when the symbol's next tick is sent. `lag`: the client was too slow. `options`: the stream asked for it. `ring`: the gateway's ring was too short.",
-            excludes "ticks of a stream that gets no next one";
+            details "Counted when the symbol's next tick is sent, or at the end of a stream whose transport is full. `lag`: the client was too slow. `options`: the stream asked for it. `ring`: the gateway's ring was too short.",
+            excludes "ticks that a stream with room lacks at its end";
         STREAM_SENT_BYTES: Counter "tickfan_stream_sent_bytes_total" Bytes [],
             "Bytes of streams that sockets accepted.",
             excludes "TCP's own bytes";

@@ -32,8 +32,9 @@ pub trait Venue: Send {
     /// granted. Where all are refused, the connection is left.
     fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
 
-    /// The venue did not answer the request with this id, for which [`Silence::Refuses`] holds. Called before
-    /// [`Venue::refused`]; the kit's `refused(Some(id), …)` records it.
+    /// The venue did not answer the request with this id, for which [`Silence::Refuses`] holds, or refused it after
+    /// [`Silence::Accepts`] without naming it. Called before [`Venue::refused`]; the kit's `refused(Some(id), …)`
+    /// records it.
     fn unanswered(&mut self, _id: u64) {}
 }
 
@@ -143,7 +144,8 @@ pub enum Silence {
     Disconnects,
     /// The venue refuses the request: it answers only what it accepts.
     Refuses,
-    /// The venue accepts the request as soon as it is sent: it does not answer such requests.
+    /// The venue accepts the request as soon as it is sent: it does not answer such requests. It may still refuse one
+    /// later.
     Accepts,
 }
 
@@ -185,7 +187,8 @@ pub enum Message {
     Data,
     /// The request with this id is accepted.
     Acknowledged(u64),
-    /// The request with this id is refused; without an id it is the oldest unanswered one.
+    /// The request with this id is refused. Without an id it is the oldest unanswered one, or, where all that was sent
+    /// counts as accepted, the newest.
     Refused(Option<u64>),
     /// The request with this id was refused, and requests in [`Batch::requests`] ask for its symbols again. It counts
     /// neither as accepted nor as refused.

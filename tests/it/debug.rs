@@ -103,7 +103,10 @@ fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
     let feeds_agree = |answer: &Value| answer["feeds"][1]["counters"]["messages"]["trade"].as_u64() > Some(500);
     let feeds = ask_until(gateway.admin, "/debug/feeds", || {}, feeds_agree);
     assert_eq!(feeds["totals"]["feeds"], 3);
-    assert_eq!(feeds["totals"]["states"], serde_json::json!({"failed": 1, "connecting": 0, "live": 1, "quiet": 1}));
+    assert_eq!(
+        feeds["totals"]["states"],
+        serde_json::json!({"failed": 1, "mute": 0, "connecting": 0, "live": 1, "quiet": 1})
+    );
     let [failed, live, quiet] = [0, 1, 2].map(|place| &feeds["feeds"][place]);
     for (feed, name, state) in [(failed, "lost", "failed"), (live, "crypto", "live"), (quiet, "closed", "quiet")] {
         assert_eq!((&feed["feed"], &feed["state"]), (&name.into(), &state.into()), "the worst comes first");

@@ -870,6 +870,23 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
 }
 
 #[tokio::test]
+async fn rule_7_a_mute_feed_is_mute_for_operators_until_data_come_on_any_connection() {
+    let venue = Venue::bind().await;
+    let config = config::Feed { mute_after: Some(Duration::from_secs(1)), ..stocks(&venue) };
+    let mut rig = Rig::run(&config, timing());
+    // The first mute connection is replaced at once.
+    let _mute = subscribe(&venue, &["AAPL", "IBM"]).await;
+    let mut next = subscribe(&venue, &["AAPL", "IBM"]).await;
+    rig.reached(FeedState::Mute).await;
+    let report = rig.status.report();
+    assert_eq!((report.reason.as_deref(), report.connections_up), (Some("no data come"), 1));
+    next.send(STOCK_TRADE).await;
+    rig.reached(FeedState::Live).await;
+    assert_eq!(rig.status.report().reason, None);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn rule_7_a_feed_on_a_closed_day_says_so_and_stays_connected() {
     let venue = Venue::bind().await;
     let today = Date::of(Now::read().unix);

@@ -114,6 +114,19 @@ fn the_line_of_a_request_over_a_limit_names_the_key_to_raise() {
 }
 
 #[test]
+fn a_connection_that_gives_way_is_a_line_with_its_listener_its_phase_and_its_peer() {
+    let (gateway, _venue, _connection) = start("gives-way", "[limits]\nconnections = 1");
+    let mut idle = Client::connect(gateway.address);
+    assert_eq!(idle.get("/v1/symbols").status, 200);
+    assert_eq!(Client::connect(gateway.address).get("/v1/symbols").status, 200);
+    assert_eq!(idle.rest(), "");
+    let log = gateway.log();
+    let [line] = lines(&log, " a connection gives way ")[..] else { panic!("{log:#?}") };
+    let is_told = |field: &str| line.contains(field);
+    assert!(is_told("DEBUG") && is_told(" listener=\"clients\" phase=\"idle\" peer=127.0.0.1"), "{line}");
+}
+
+#[test]
 fn rule_10_streams_that_cannot_be_opened_do_not_fill_the_log() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logs-streams-{}", std::process::id()));
     tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&file).unwrap())).init();

@@ -7,7 +7,11 @@ use crate::support::{
     process::Process,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 use venue_sim::{binance::trade, blocking::Venue};
 
 const STREAMS: usize = 10_000;
@@ -98,6 +102,20 @@ fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_
     let mut next = Crowd::new(TARGET);
     next.join(gateway.address, room, PATIENCE, |member| has_seq(member, 2));
     assert_eq!(gateway.metric("tickfan_http_accept_errors_total", ""), 0, "it never ran out of descriptors");
+}
+
+#[test]
+fn limits_that_the_descriptors_lower_are_a_warning_that_names_what_to_raise() {
+    let mut command = Command::new("bash");
+    let limited = "ulimit -n 256 && exec \"$0\" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let mut gateway =
+        command.args(["-c", limited, env!("CARGO_BIN_EXE_tickfan")]).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(gateway.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let before: Vec<_> = log.take_while(|line| !line.contains(" serving ")).collect();
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let lowered = before.iter().find(|line| line.contains(" are lowered: ")).unwrap();
+    assert!(["WARN", "`streams`", "`connections`", "ulimit -n"].iter().all(|word| lowered.contains(word)), "{lowered}");
 }
 
 #[test]

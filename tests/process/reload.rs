@@ -67,6 +67,16 @@ fn sighup_reloads_and_ends_no_stream() {
 }
 
 #[test]
+fn a_reload_of_the_same_file_says_that_nothing_has_changed() {
+    let gateway = start("same");
+    gateway.hang_up();
+    gateway.metric_when("tickfan_config_reloads_total", "applied", |count| count == 1);
+    let log = gateway.drained_log();
+    let line = log.iter().find(|line| line.contains("reloaded the configuration")).unwrap();
+    assert!(line.contains("nothing has changed") && !line.contains("changed="), "{line}");
+}
+
+#[test]
 fn each_live_key_applies_to_what_begins_after_the_reload() {
     let gateway = start("live");
     let mut open = Client::connect(gateway.address);

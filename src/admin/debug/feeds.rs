@@ -10,7 +10,8 @@ use crate::{
 use serde_json::{Map, Value, json};
 
 /// Feeds in the order in which they need an operator. A quiet feed behaves as it should, so it comes last.
-const WORST_FIRST: [FeedState; 4] = [FeedState::Failed, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
+const WORST_FIRST: [FeedState; 5] =
+    [FeedState::Failed, FeedState::Mute, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
 
 /// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {

@@ -187,6 +187,13 @@ impl Cursors {
         missed
     }
 
+    /// The ticks that a stream whose transport is full will not get if it ends now.
+    pub(super) fn given_up(&self, symbols: &Symbols) -> Missed {
+        let lagged = self.slots.iter().filter(|slot| slot.begun && slot.lagged);
+        let unsent = |slot: &Slot| (symbols.get(slot.symbol).recent.newest().seq + 1).saturating_sub(slot.cursor.next);
+        Missed { lag: lagged.map(unsent).sum(), ..Missed::default() }
+    }
+
     /// The transport takes no more. Until it does, nothing is marked; then all slots are looked at.
     pub(super) fn full(&mut self) {
         while self.marked != END {

@@ -2,7 +2,11 @@
 
 use super::{CloseReason, Farewell, Phase, Stream};
 use crate::{
-    fanout::transport::{CloseMode, Transport},
+    fanout::{
+        missed::Missed,
+        symbols::Symbols,
+        transport::{CloseMode, Transport},
+    },
     market::Now,
 };
 use bytes::Bytes;
@@ -56,6 +60,14 @@ impl<T: Transport> Stream<T> {
         }
         self.phase.goodbye_offered(is_begun, is_out, now.instant);
         Ok(taken)
+    }
+
+    /// The ticks that its client will never get, since its transport is full at its end. Adds them to those that it
+    /// missed.
+    pub(in crate::fanout) fn give_up(&mut self, symbols: &Symbols) -> Missed {
+        let missed = if self.room.is_full() { self.cursors.given_up(symbols) } else { Missed::default() };
+        self.missed.add(missed);
+        missed
     }
 
     /// Closes the transport of a stream that is taken out. A stream that has its goodbye ends in order; of any other,

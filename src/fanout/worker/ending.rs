@@ -59,6 +59,7 @@ impl<T: Transport> Worker<T> {
     pub(super) fn end(&mut self, key: StreamKey, reason: CloseReason, now: Now) {
         let Some(mut stream) = self.table.remove(key) else { return };
         stream.close();
+        self.counts.missed.add(stream.give_up(&self.symbols));
         self.log.ended(&stream, reason, now);
         self.counts.full -= u64::from(stream.is_full());
         self.counts.closed[reason as usize] += 1;

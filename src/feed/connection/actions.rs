@@ -104,7 +104,7 @@ impl<S: Sink> Connection<S> {
         }
         let now = Now::read();
         self.sink.mute(Parts::ALL, now);
-        self.reporter.mute();
+        self.reporter.mute(now);
         None
     }
 

@@ -69,10 +69,11 @@ impl SocketError {
         }
     }
 
-    /// The wait that a refused handshake asks for.
+    /// The wait that a refused handshake, or the refusal of a proxy, asks for.
     pub(in crate::feed) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         match self {
             Self::Websocket(Error::Http(response)) => retry_after(response.headers(), now),
+            Self::Proxy { error: ProxyError::Refused { headers, .. }, .. } => retry_after(headers, now),
             _ => None,
         }
     }

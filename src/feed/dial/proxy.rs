@@ -4,6 +4,10 @@
 
 use super::{record::SharedRecord, record::Step, target::Target};
 use crate::config::Proxy;
+use http::{
+    HeaderMap, HeaderValue,
+    header::{DATE, RETRY_AFTER},
+};
 use std::{fmt, io};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,8 +23,13 @@ const REASON_CHARACTERS_MAX: usize = 80;
 /// Why a proxy does not let a feed through.
 #[derive(Debug)]
 pub(in crate::feed) enum ProxyError {
-    /// It answered with this status and reason.
-    Refused(u16, String),
+    /// It answered so.
+    Refused {
+        status: u16,
+        reason: String,
+        /// When to come back, if it says so.
+        headers: HeaderMap,
+    },
     /// It hung up without an answer.
     HungUp,
     /// Its answer is not HTTP.
@@ -36,14 +45,16 @@ pub(in crate::feed) enum ProxyError {
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(407, _) => f.write_str(
+            Self::Refused { status: 407, .. } => f.write_str(
                 "it asks for a user and a password (407): set `proxy` to http://user:password@host:port, or correct them",
             ),
-            Self::Refused(403, reason) => {
+            Self::Refused { status: 403, reason, .. } => {
                 write!(f, "it does not allow this address (403 {reason})")
             }
-            Self::Refused(status @ 500.., reason) => write!(f, "it does not reach the address ({status} {reason})"),
-            Self::Refused(status, reason) => write!(f, "it refuses ({status} {reason})"),
+            Self::Refused { status: status @ 500.., reason, .. } => {
+                write!(f, "it does not reach the address ({status} {reason})")
+            }
+            Self::Refused { status, reason, .. } => write!(f, "it refuses ({status} {reason})"),
             Self::HungUp => f.write_str("it hung up without an answer"),
             Self::NotHttp => f.write_str("its answer is not HTTP: is it the port of an HTTP proxy?"),
             Self::TooLong => write!(f, "its answer has no end within {HEAD_BYTES_MAX} bytes and {FIELDS_MAX} fields"),
@@ -108,6 +119,18 @@ fn read_answer(head: &[u8]) -> Option<Result<(), ProxyError>> {
     Some(match answer.code.unwrap_or_default() {
         200..=299 if head.len() > length => Err(ProxyError::SentMore),
         200..=299 => Ok(()),
-        status => Err(ProxyError::Refused(status, reason())),
+        status => Err(ProxyError::Refused { status, reason: reason(), headers: waits(answer.headers) }),
     })
+}
+
+/// The fields that say when to come back.
+fn waits(fields: &[httparse::Header<'_>]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for field in fields {
+        let name = [RETRY_AFTER, DATE].into_iter().find(|name| field.name.eq_ignore_ascii_case(name.as_str()));
+        if let (Some(name), Ok(value)) = (name, HeaderValue::from_bytes(field.value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }

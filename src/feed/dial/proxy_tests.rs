@@ -5,7 +5,7 @@ use crate::{feed::DisconnectReason, venue::Secret};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -152,6 +152,23 @@ async fn each_failure_of_a_proxy_has_its_own_explanation() {
         // A proxy's refusal says nothing of the symbols.
         assert_eq!((error.reason(), error.denied()), (DisconnectReason::Proxy, None));
         assert!(!text.contains("dXNlcjpodXNo"));
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_of_a_proxy_counts_as_one_of_the_venue() {
+    const DATES: &str = "date: Sun, 06 Nov 1994 08:48:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT";
+    for (answer, seconds) in [
+        ("HTTP/1.1 503 Busy\r\nretry-after: 120", Some(120)),
+        ("HTTP/1.1 407 Proxy Authentication Required\r\nRetry-After: 5\r\nretry-after: 300", Some(300)),
+        (&format!("HTTP/1.1 429 Too Many Requests\r\n{DATES}"), Some(60)),
+        ("HTTP/1.1 502 Bad Gateway\r\nretry-after: soon", None),
+        ("HTTP/1.1 502 Bad Gateway\r\nx-retry-after: 9", None),
+    ] {
+        let proxy = start(Does::Answer(format!("{answer}\r\n\r\n").into())).await;
+        let dialer = dialer(through(proxy.address, None), Dialing::plain());
+        let error = timeout(PATIENCE, dialer.open("ws://venue.test/ws")).await.expect("an error").unwrap_err();
+        assert_eq!(error.retry_after(SystemTime::now()).map(|wait| wait.as_secs()), seconds, "{answer}");
     }
 }
 

@@ -57,6 +57,8 @@ pub(in crate::venue) struct Subscription<C: 'static> {
     form: &'static Form<C>,
     /// Oldest first.
     asked: VecDeque<Asked<C>>,
+    /// The requests that the venue does not answer unless it refuses them: at most all of the connection's.
+    accepted: Vec<Asked<C>>,
     next_id: u64,
     verdicts: Vec<Verdict>,
     halvings: u32,
@@ -68,6 +70,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
         Self {
             form,
             asked: VecDeque::new(),
+            accepted: Vec::new(),
             next_id: form.first_id,
             verdicts: vec![Verdict::Open; symbols],
             halvings: 0,
@@ -99,11 +102,14 @@ impl<C: Copy + PartialEq> Subscription<C> {
             requests.push(Request { id, text, silence: self.form.silence });
             from += count;
             let symbols = symbols[batch].to_vec();
+            let mut asked = Asked { id, kind, symbols, round, unanswered: Vec::new(), is_granted: false };
             if self.form.silence == Silence::Accepts {
-                self.judge(kind, &symbols, Verdict::Granted);
+                self.judge(kind, &asked.symbols, Verdict::Granted);
+                self.accepted.push(asked);
                 continue;
             }
-            self.asked.push_back(Asked { id, kind, unanswered: symbols.clone(), symbols, round, is_granted: false });
+            asked.unanswered.clone_from(&asked.symbols);
+            self.asked.push_back(asked);
         }
         requests
     }
@@ -115,11 +121,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
 
     /// Takes the request with this id, or the oldest one, off the list: it has its answer.
     fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
-        let place = match id {
-            Some(id) => self.asked.iter().position(|asked| asked.id == id)?,
-            None => 0,
-        };
-        self.asked.remove(place)
+        let Some(id) = id else { return self.asked.pop_front() };
+        match self.asked.iter().position(|asked| asked.id == id) {
+            Some(place) => self.asked.remove(place),
+            None => self.accepted.iter().position(|asked| asked.id == id).map(|place| self.accepted.remove(place)),
+        }
     }
 
     /// Whether every request has its answer.

@@ -173,3 +173,22 @@ fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
     assert!(asked.iter().all(|request| request.silence == Silence::Accepts) && subscription.is_answered());
     assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 2));
 }
+
+#[test]
+fn a_refusal_after_a_grant_by_silence_is_recorded_once_and_ends_with_the_connection() {
+    let names = names(4);
+    let mut subscription = Subscription::new(&SILENT, 4);
+    subscription.restart(&BOTH, &names);
+    subscription.ask(Channel::Trades, &[FeedSymbol(3)], &names);
+    assert!(subscription.is_answered() && subscription.refusals().is_empty());
+    for _ in 0..2 {
+        assert_eq!(subscription.refused(Some(3), Reason::NotGranted), Message::Refused(Some(3)));
+        assert_eq!(subscription.refusals(), refusals(&[3]));
+    }
+    let mut requests = Vec::new();
+    let halved = subscription.refused_for_one(Some(1), Reason::NotGranted, &names, &mut requests);
+    assert_eq!((halved, texts(&requests)), (Message::Superseded(1), vec!["4 Trades S0 S1", "5 Trades S2 S3"]));
+    subscription.restart(&BOTH, &names);
+    assert_eq!(subscription.refused(Some(3), Reason::NotGranted), Message::Refused(Some(3)));
+    assert!(subscription.refusals().is_empty(), "of another connection");
+}
