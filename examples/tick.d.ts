@@ -27,7 +27,7 @@ export interface Tick {
   /** The parts that an outage made old and that no update has renewed yet. Present when an outage made a part old. */
   stale?: ("trade" | "quote" | "stats")[];
   /** Where the data come from. Present when the data are not the live market. */
-  origin?: "sim" | "delayed";
+  origin?: "sim" | "delayed" | "replay";
   /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */
   recv?: Micros;
   /** The price of the last eligible trade of the regular session. */

@@ -62,6 +62,10 @@ impl Sink for Ingest {
         self.set_each(|_, state| state.outage(reason, now));
     }
 
+    fn start_over(&mut self, now: Now) {
+        self.set_each(|_, state| state.start_over(now));
+    }
+
     fn mute(&mut self, parts: Parts, now: Now) {
         self.set_each(|_, state| state.mark_stale(parts, Reason::Mute, now));
     }

@@ -47,7 +47,7 @@ pub struct Session {
 impl Session {
     pub fn new(recording: &Recording) -> Self {
         let symbols = listed(["BTC-USDT", "ETH-USDT"]);
-        let setup = Setup { url: None, symbols: &symbols, credentials: None };
+        let setup = Setup { url: None, symbols: &symbols, credentials: None, playback: None };
         let venue = venue::new(venue::find("binance").unwrap(), &setup).unwrap();
         let frames = recording.frames.iter().map(|frame| frame.text.clone()).collect();
         Self { frames, venue, batch: Batch::default() }
@@ -128,7 +128,7 @@ pub mod alpaca {
     pub fn venue() -> Box<dyn Venue> {
         let symbols = listed(["AAPL", "MSFT"]);
         let credentials = Credentials::new("key", "secret");
-        let setup = Setup { url: None, symbols: &symbols, credentials: Some(&credentials) };
+        let setup = Setup { url: None, symbols: &symbols, credentials: Some(&credentials), playback: None };
         venue::new(venue::find("alpaca").unwrap(), &setup).unwrap()
     }
 }

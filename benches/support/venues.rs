@@ -86,7 +86,7 @@ fn connect(spec: &'static Spec) -> Box<dyn Venue> {
     let symbols: Vec<ListedSymbol> = spec.examples.iter().take(2).map(listed).collect();
     let credentials = Credentials::new("key", "secret");
     let credentials = (!matches!(spec.credentials, CredentialsRule::Public)).then_some(&credentials);
-    let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials }).unwrap();
+    let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials, playback: None }).unwrap();
     venue.open();
     venue
 }

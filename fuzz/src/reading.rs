@@ -33,7 +33,8 @@ fn connection(spec: &'static Spec) -> Box<dyn Venue> {
         .collect();
     let credentials = Credentials::new("key", "secret");
     let credentials = (!matches!(spec.credentials, CredentialsRule::Public)).then_some(&credentials);
-    let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials }).expect("a connection");
+    let mut venue =
+        venue::new(spec, &Setup { url: None, symbols: &symbols, credentials, playback: None }).expect("a connection");
     venue.open();
     venue
 }

@@ -100,6 +100,11 @@ impl SymbolState {
         self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
     }
 
+    /// Prepares for data that are older than what came before.
+    pub fn start_over(&self, now: Now) -> Published {
+        self.set(now, |snapshot, guards| snapshot.start_over(guards, now))
+    }
+
     /// Makes these parts stale from `now` on, though the connection lives.
     pub fn mark_stale(&self, parts: Parts, reason: Reason, now: Now) -> Published {
         self.set(now, |snapshot, _| snapshot.mark_stale(parts, reason, now))

@@ -1,8 +1,10 @@
 //! The command line, the exit codes, and the end by a panic.
 
 mod abort;
+mod replay;
 
 pub use abort::abort_on_panic;
+pub use replay::Replay;
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
 use clap::{Parser, Subcommand};
@@ -54,6 +56,8 @@ pub enum Command {
         #[arg(conflicts_with = "config")]
         file: Option<PathBuf>,
     },
+    /// Serve recorded frames of a venue, with the page, without a configuration
+    Replay(Replay),
     /// Record what a feed's venue sends, without serving, until Ctrl+C or SIGTERM
     Record {
         /// The feed; needed where the configuration has several
@@ -88,7 +92,11 @@ impl Args {
 
     /// The keys that flags override.
     pub fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen, admin_listen: self.admin_listen }
+        let text = match &self.command {
+            Some(Command::Replay(replay)) => Some(replay.config()),
+            _ => None,
+        };
+        Overrides { listen: self.listen, admin_listen: self.admin_listen, text }
     }
 }
 

@@ -42,8 +42,8 @@ fn tables<'a, 'b>(
     venue: &Spec,
     has_url: bool,
 ) -> Result<&'a [Spanned<DeValue<'b>>], Wrong> {
-    if venue.local_server.is_none() || has_url {
-        let simulated = VENUES.iter().filter(|spec| spec.local_server.is_some()).map(|spec| spec.name);
+    if !venue.simulates() || has_url {
+        let simulated = VENUES.iter().filter(|spec| spec.simulates()).map(|spec| spec.name);
         let simulated = simulated.collect::<Vec<_>>().join(", ");
         return Err(Wrong::new("events need a simulated venue")
             .help(format!("remove them, or set venue = \"{simulated}\" without a `url`"))

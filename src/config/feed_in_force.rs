@@ -12,10 +12,16 @@ pub fn feed_in_force(feed: &Feed) -> Vec<(&'static str, Option<String>)> {
 
 /// `None` where the key belongs to another venue.
 fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
+    let playback = feed.playback.as_ref();
+    let recorded_at = playback.and_then(|playback| playback.url.as_deref());
     let value = match name {
+        "protocol" => Some(quoted(playback?.protocol.name)),
+        "files" => list(playback?.files.iter().map(|file| quoted(file.display()))),
+        "speed" => Some(playback?.speed.to_string()),
+        "loop" => Some(playback?.repeats.to_string()),
         "name" => Some(quoted(&feed.name)),
         "venue" => Some(quoted(feed.venue.name)),
-        "url" => feed.url.as_deref().map(|url| quoted(without_secrets(url))),
+        "url" => recorded_at.or(feed.url.as_deref()).map(|url| quoted(without_secrets(url))),
         "key_env" => feed.key_env.as_ref().map(quoted),
         "secret_env" => feed.secret_env.as_ref().map(quoted),
         "symbols" => Some(symbols(feed)),
@@ -43,7 +49,7 @@ fn symbols(feed: &Feed) -> String {
         return list(feed.symbols.iter().map(|listed| quoted(&listed.symbol))).unwrap_or_default();
     }
     let named = feed.symbols.iter().map(|listed| {
-        let name = listed.venue_name.clone().or_else(|| (feed.venue.derive)(&listed.symbol)).unwrap_or_default();
+        let name = listed.venue_name.clone().or_else(|| (feed.speaks().derive)(&listed.symbol)).unwrap_or_default();
         format!("{} = {}", quoted(&listed.symbol), quoted(name))
     });
     format!("{{ {} }}", named.collect::<Vec<_>>().join(", "))

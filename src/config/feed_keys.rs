@@ -1,6 +1,6 @@
 //! Every key of `[[feed]]`. The keys and the names of venues come from their specs.
 
-use super::{record::RECORD_BYTES_DEFAULT, units::show_bytes};
+use super::{playback, record::RECORD_BYTES_DEFAULT, units::show_bytes};
 use crate::venue::{CredentialsRule, Spec, VENUES};
 
 /// One key of `[[feed]]`.
@@ -37,13 +37,14 @@ const COMMON: [&str; 16] = [
 /// The names of all keys of `[[feed]]`, in the order of the documentation.
 pub(super) fn names() -> Vec<&'static str> {
     let own = option_keys(VENUES).into_iter().map(|key| key.name);
-    COMMON.into_iter().chain(own).collect()
+    COMMON.into_iter().chain(playback::KEYS).chain(own).collect()
 }
 
 /// All keys of `[[feed]]`, in the order of the documentation.
 pub fn feed_keys() -> Vec<FeedKey> {
     let common = COMMON.into_iter().map(|name| FeedKey { name, example: example(name), about: about(name) });
-    common.chain(option_keys(VENUES)).collect()
+    let recorded = playback::KEYS.into_iter().map(recording_key);
+    common.chain(recorded).chain(option_keys(VENUES)).collect()
 }
 
 /// The settings of single venues. Venues that share a name share the key.
@@ -153,6 +154,29 @@ fn about(name: &str) -> String {
         }
     };
     text.to_owned()
+}
+
+/// A key of a recording. Only one venue plays some.
+fn recording_key(name: &'static str) -> FeedKey {
+    let recorded = format!("{:?}", VENUES.get(1).map_or("", |spec| spec.name));
+    let (example, about) = match name {
+        "protocol" => {
+            (recorded.as_str(), "The venue whose frames were recorded. Default: the one that the files name.")
+        }
+        "files" => (
+            "[\"recordings/*.txt.gz\"]",
+            "The recording: at most 100 paths or patterns, relative to the folder of this file, of at most 10000 files, \
+             compressed with gzip or zstd or not. The times of receipt decide the order of all frames.",
+        ),
+        "speed" => (
+            "1.0",
+            "How many times as fast as recorded, from 0.01 to 1000, or \"max\", as fast as the files are read. Pauses \
+             last at most 60s. Default: 1.0.",
+        ),
+        _ => ("false", "Whether the recording begins again when it has ended. Default: false."),
+    };
+    let player = VENUES.iter().find(|spec| spec.plays_recordings()).map_or("", |spec| spec.name);
+    FeedKey { name, example: example.to_owned(), about: format!("{about} Only for venue = \"{player}\".") }
 }
 
 /// The list of venues, as a sentence.

@@ -6,12 +6,12 @@ use super::{
     error::{Wrong, Wrongs, shown},
     events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, outbound, record, symbols, times,
+    names, outbound, playback, record, symbols, times,
     value::{kind, out_of_range, text},
 };
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Script, Spec, VENUES, VenueError, VenueOption};
-use std::{collections::HashMap, ops::Range};
+use crate::venue::{self, Options, Playback, Script, Spec, VENUES, VenueError, VenueOption};
+use std::{collections::HashMap, ops::Range, path::Path};
 use symbols::Known;
 use toml::{
     Spanned,
@@ -28,8 +28,9 @@ pub(super) fn connections_default(venue: &Spec) -> usize {
     CONNECTIONS_DEFAULT.min(venue.connections_max)
 }
 
-/// Reads all `[[feed]]` tables. The variables hold the keys of the feeds' venues.
-pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Result<Vec<Feed>, Wrong> {
+/// Reads all `[[feed]]` tables. The variables hold the keys of the feeds' venues; paths of recordings are relative to
+/// the folder.
+pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables, folder: &Path) -> Result<Vec<Feed>, Wrong> {
     let tables = value.get_ref().as_array().ok_or_else(|| {
         Wrong::new("`feed` is not a list of feeds")
             .help("write [[feed]], with two brackets, once for each feed")
@@ -48,7 +49,8 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables) -> Resul
                 .help("write [[feed]]")
                 .at(table.span())
         });
-        let feed = fields.and_then(|fields| read_feed(fields, table.span(), &mut names, &mut known, variables));
+        let feed =
+            fields.and_then(|fields| read_feed(fields, table.span(), &mut names, &mut known, (variables, folder)));
         if let Some(feed) = wrongs.take(feed) {
             wrongs.take(check_account(&feed, &feeds).map_err(|wrong| wrong.at(table.span())));
             feeds.push(feed);
@@ -84,7 +86,7 @@ fn read_feed(
     table: Range<usize>,
     names: &mut Names,
     known: &mut Known,
-    variables: &Variables,
+    (variables, folder): (&Variables, &Path),
 ) -> Result<Feed, Wrong> {
     let mut wrongs = Wrongs::default();
     wrongs.take(check_keys(fields));
@@ -100,16 +102,22 @@ fn read_feed(
     };
     let name = wrongs.take(read_name(fields, venue, &table, names));
     let options = wrongs.take(read_options(fields, venue));
+    let Some(recorded) = wrongs.take(playback::read(fields, venue, folder, table.clone())) else {
+        // Whose frames they are decides the rest.
+        return wrongs.value(None);
+    };
+    let speaks = recorded.as_ref().map_or(venue, |recorded| recorded.playback.protocol);
     let endpoint = fields.get("url").zip(url.as_ref().and_then(Option::as_deref));
     wrongs.take(
-        endpoint.map_or(Ok(()), |(value, url)| check_endpoint(url, venue).map_err(|wrong| wrong.at(value.span()))),
+        endpoint.map_or(Ok(()), |(value, url)| check_endpoint(url, speaks).map_err(|wrong| wrong.at(value.span()))),
     );
     let schedule = wrongs.take(times::read_schedule(fields, venue, endpoint.map(|(_, url)| url)));
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = wrongs.take(connections_max.transpose());
     let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
-    let symbols = symbols::read(fields.get("symbols"), venue, table.clone());
-    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, venue)));
+    let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
+    let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
+    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks)));
     if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
@@ -124,10 +132,13 @@ fn read_feed(
     let variable = |name: &str| fields.get(name).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let feed = || {
         let (proxy, ca_file) = outbound?;
+        let recorded_at = if recorded.is_some() { url.clone()? } else { None };
+        let playback = recorded.map(|recorded| Playback { url: recorded_at, ..recorded.playback });
         Some(Feed {
             name: name?,
             venue,
-            url: url?,
+            url: url?.filter(|_| playback.is_none()),
+            playback,
             symbols: symbols?,
             connections_max: connections_max?,
             options: options?,

@@ -35,6 +35,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// Instead of `[server] admin_listen`.
     pub admin_listen: Option<SocketAddr>,
+    /// What a file would hold, in place of one.
+    pub text: Option<String>,
 }
 
 /// Where the configuration comes from. A reload reads the same file again; variables and flags stay as at the start.
@@ -77,12 +79,21 @@ pub fn load(
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    let name = file.map(|path| shown(&path.display().to_string())).unwrap_or_default();
-    let text = file.map_or_else(|| Ok(String::new()), |path| read_file(path, &name))?;
+    let name = match (&overrides.text, file) {
+        (Some(_), _) => "command line".to_owned(),
+        (None, Some(path)) => shown(&path.display().to_string()),
+        (None, None) => String::new(),
+    };
+    let text = match (&overrides.text, file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => read_file(path, &name)?,
+        (None, None) => String::new(),
+    };
     let source = Source::File(&name, &text);
     let variables: Vec<_> = variables.into_iter().collect();
     let mut places = Places::new();
-    let in_toml = read_toml(&mut config, &text, &variables, &mut places).map_err(|wrong| source.error(wrong));
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let in_toml = read_toml(&mut config, &text, (&variables, folder), &mut places).map_err(|wrong| source.error(wrong));
     let of_file = contradiction(&config);
     let in_variables = variables::apply(&mut config, variables);
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
@@ -138,7 +149,12 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
     })
 }
 
-fn read_toml(config: &mut Config, text: &str, variables: &access::Variables, places: &mut Places) -> Result<(), Wrong> {
+fn read_toml(
+    config: &mut Config,
+    text: &str,
+    (variables, folder): (&access::Variables, &Path),
+    places: &mut Places,
+) -> Result<(), Wrong> {
     // What is not TOML may hide or invent keys, so those are judged once all of it can be read.
     let (document, errors) = DeTable::parse_recoverable(text);
     Wrong::all::<()>(errors.iter().map(|error| Err(no_toml(error))))?;
@@ -146,7 +162,7 @@ fn read_toml(config: &mut Config, text: &str, variables: &access::Variables, pla
     for (name, value) in in_order(document.get_ref()) {
         match name.get_ref().as_ref() {
             "feed" => {
-                if let Some(feeds) = wrongs.take(feeds::read(value, variables)) {
+                if let Some(feeds) = wrongs.take(feeds::read(value, variables, folder)) {
                     config.feeds = feeds;
                 }
             }

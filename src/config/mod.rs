@@ -15,6 +15,7 @@ mod load;
 mod names;
 mod outbound;
 mod pairs;
+mod playback;
 mod print;
 mod proxy;
 mod record;
@@ -47,9 +48,9 @@ pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
 use crate::{
-    market::Schedule,
+    market::{Origin, Schedule},
     telemetry::LogFilter,
-    venue::{Credentials, ListedSymbol, Options, Script, Spec},
+    venue::{Credentials, ListedSymbol, Options, Playback, Script, Spec},
 };
 use http::HeaderName;
 use ipnet::IpNet;
@@ -102,6 +103,8 @@ pub struct Feed {
     pub venue: &'static Spec,
     /// The address, instead of the venue's own.
     pub url: Option<String>,
+    /// The recording that it plays, where the venue plays one.
+    pub playback: Option<Playback>,
     /// The symbols, each once.
     pub symbols: Vec<ListedSymbol>,
     /// The most connections that the symbols may be spread over.
@@ -137,6 +140,7 @@ impl Feed {
             name: venue.name.to_owned(),
             venue,
             url: None,
+            playback: None,
             symbols,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
@@ -155,7 +159,20 @@ impl Feed {
 
     /// The longest silence within its hours.
     pub fn mute_limit(&self) -> Duration {
-        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.venue, self.symbols.len()))
+        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.speaks(), self.symbols.len()))
+    }
+
+    /// The venue whose frames it reads: its own, or the one that was recorded.
+    pub fn speaks(&self) -> &'static Spec {
+        self.playback.as_ref().map_or(self.venue, |playback| playback.protocol)
+    }
+
+    /// Where its data come from.
+    pub fn origin(&self) -> Origin {
+        match &self.playback {
+            Some(playback) => playback.origin(),
+            None => (self.venue.origin)(self.url.as_deref()),
+        }
     }
 
     /// The number of connections: as many as the symbols need.

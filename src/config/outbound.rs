@@ -59,7 +59,7 @@ pub(super) fn check(
     }
     // One symbol is enough for an address. Settings that the venue does not take are reported at its start.
     let symbols = &feed.symbols[..feed.symbols.len().min(1)];
-    let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref() };
+    let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref(), playback: None };
     if let Ok(venue) = venue::new(feed.venue, &setup) {
         feed.proxy = proxy::of_variables(venue.url(), variables).map_err(|wrong| wrong.at(table))?;
     }

@@ -24,14 +24,18 @@ pub(super) fn default_symbols(venue: &Spec) -> impl Iterator<Item = ListedSymbol
     venue.default_symbols.iter().filter_map(|symbol| symbol.parse::<Symbol>().ok()).map(ListedSymbol::from)
 }
 
-/// Reads the symbols of a feed, or takes its venue's own list.
+/// Reads the symbols of a feed, or takes those that its recording names, or its venue's own list.
 pub(super) fn read(
     value: Option<&Spanned<DeValue<'_>>>,
     venue: &Spec,
+    recorded: Option<&[Symbol]>,
     table: Range<usize>,
 ) -> Result<Vec<Placed>, Wrong> {
     let example = format!("write symbols = {:?}", venue.examples);
     let Some(value) = value else {
+        if let Some(recorded) = recorded {
+            return from_recording(recorded, example, table);
+        }
         if venue.default_symbols.is_empty() {
             return Err(Wrong::new(format!("a feed of {} requires `symbols`", venue.name)).help(example).at(table));
         }
@@ -47,6 +51,15 @@ pub(super) fn read(
         return Err(Wrong::new("`symbols` is empty").help(example).at(value.span()));
     }
     Ok(symbols)
+}
+
+/// The symbols that the headers of a recording name.
+fn from_recording(recorded: &[Symbol], example: String, table: Range<usize>) -> Result<Vec<Placed>, Wrong> {
+    if recorded.is_empty() {
+        return Err(Wrong::new("these files do not say which symbols they hold").help(example).at(table));
+    }
+    let placed = |symbol: &Symbol| Placed { listed: symbol.clone().into(), at: None, name_at: None };
+    Ok(recorded.iter().map(placed).collect())
 }
 
 fn read_listed(item: &Spanned<DeValue<'_>>, venue: &Spec) -> Result<Placed, Wrong> {
@@ -148,7 +161,7 @@ fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
             )
         }
         VenueError::NotDerivable { symbol, .. } => at(Wrong::new(error.to_string()), place)
-            .did_you_mean(likely(symbol.as_str(), |symbol| (venue.derive)(symbol).is_some()).as_ref().map(Symbol::as_str))
+            .did_you_mean(likely_of(venue, symbol).as_ref().map(Symbol::as_str))
             .help(format!(
             "write the venue's name: symbols = {{ \"{symbol}\" = \"...\" }}; such a table lists all symbols of the feed"
         )),
@@ -160,9 +173,17 @@ fn misnamed(error: &VenueError, symbols: &[Placed], venue: &Spec) -> Wrong {
         VenueError::TooManySymbols { .. }
         | VenueError::TooManyConnections { .. }
         | VenueError::NoCredentials { .. }
+        | VenueError::NoRecording
         | VenueError::WrongEndpoint { .. }
         | VenueError::BadUrl { .. } => Wrong::new(error.to_string()),
     }
+}
+
+/// The symbol of this venue that a symbol probably means: spelt differently, or a perpetual contract.
+fn likely_of(venue: &Spec, symbol: &Symbol) -> Option<Symbol> {
+    let fits = |symbol: &Symbol| (venue.derive)(symbol).is_some();
+    let perpetual = || (!symbol.as_str().ends_with("-PERP")).then(|| format!("{symbol}-PERP"));
+    likely(symbol.as_str(), fits).or_else(|| likely(&perpetual()?, fits))
 }
 
 fn at(wrong: Wrong, place: Option<Range<usize>>) -> Wrong {

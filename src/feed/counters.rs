@@ -2,7 +2,7 @@
 
 use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, status::FeedCounts};
 use crate::{
-    market::{Now, Origin, UnixMicros, Update},
+    market::{Now, UnixMicros, Update},
     telemetry::labels::Tally,
     venue::DecodeError,
 };
@@ -18,7 +18,7 @@ const OLD_MICROS: i64 = 60_000_000;
 #[derive(Debug)]
 pub(super) struct FeedCounters {
     metrics: FeedMetrics,
-    /// Whether the venue holds its data back, by contract: their age is not a lag then.
+    /// Whether the data are old on purpose, held back by contract or recorded: their age is not a lag then.
     is_delayed: bool,
     /// Whether the connection that there is has been granted something.
     is_up: bool,
@@ -33,11 +33,11 @@ pub(super) struct FeedCounters {
 }
 
 impl FeedCounters {
-    pub(super) fn new(metrics: FeedMetrics, origin: Origin) -> Self {
+    pub(super) fn new(metrics: FeedMetrics, is_delayed: bool) -> Self {
         metrics.up.add();
         Self {
             metrics,
-            is_delayed: origin == Origin::Delayed,
+            is_delayed,
             is_up: false,
             kinds: Tally::default(),
             counts: FeedCounts::default(),
@@ -176,15 +176,15 @@ mod tests {
 
     #[test]
     fn the_age_of_data_that_are_delayed_by_contract_is_not_a_lag() {
-        for (origin, samples) in [(Origin::Market, 1), (Origin::Delayed, 0)] {
+        for (is_delayed, samples) in [(false, 1), (true, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
             let mut counters =
-                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), origin));
+                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), is_delayed));
             let now = Now::read();
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
             counters.batch(&[Update { trade: Some(trade), ..Update::default() }], 0, now);
-            assert_eq!(counters.old_times().is_some(), origin == Origin::Market);
+            assert_eq!(counters.old_times().is_some(), !is_delayed);
             counters.publish(&mut Tally::default(), now);
             let text = recorder.handle().render();
             let counted = format!("tickfan_feed_lag_seconds_count{{feed=\"x\"}} {samples}\n");
@@ -205,7 +205,7 @@ mod tests {
             ("our clock is hours ahead", -5 * HOUR, 5 * HOUR, 0),
         ] {
             let recorder = PrometheusBuilder::new().build_recorder();
-            let register = || FeedCounters::new(FeedMetrics::register("x"), Origin::Market);
+            let register = || FeedCounters::new(FeedMetrics::register("x"), false);
             let mut counters = metrics::with_local_recorder(&recorder, register);
             let now = Now::read();
             let mut tells = |micros| {

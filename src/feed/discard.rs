@@ -23,6 +23,7 @@ impl Discard {
 impl Sink for Discard {
     fn updates(&mut self, _: &[Update], _: Now) {}
     fn outage(&mut self, _: Reason, _: Now) {}
+    fn start_over(&mut self, _: Now) {}
     fn mute(&mut self, _: Parts, _: Now) {}
     fn closed(&mut self, _: bool, _: Now) {}
 

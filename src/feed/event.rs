@@ -1,7 +1,7 @@
 //! The events that a session takes, and the actions that it asks for.
 
 use super::DisconnectReason;
-use crate::venue::{Message, Request};
+use crate::venue::{Message, Played, Request};
 use std::time::Duration;
 
 /// What happened.
@@ -54,6 +54,8 @@ pub(super) enum Action {
     },
     /// No data came for too long: the symbols are stale, unless all are halted.
     Mute,
+    /// Tell the sink what a recording says.
+    Played(Played),
     /// Drop the connection, if there is one. The session waits by itself before it connects again.
     Leave {
         /// Why.

@@ -5,7 +5,7 @@ use super::{
     event::{Action, Ending, Event},
     timing::Timing,
 };
-use crate::venue::{Failure, Message, Request, Rules, Silence};
+use crate::venue::{Failure, Message, Played, Request, Rules, Silence};
 use std::{collections::VecDeque, time::Instant};
 
 /// What is known of the connection that there is.
@@ -134,7 +134,8 @@ impl Link {
             }
             Message::Closing => return Err(DisconnectReason::Closing.into()),
             Message::Gap => return Err(DisconnectReason::Gap.into()),
-            Message::Control | Message::Other => return Ok(Action::Nothing),
+            Message::Played(Played::Hole) | Message::Control | Message::Other => return Ok(Action::Nothing),
+            Message::Played(played) => return Ok(Action::Played(played)),
         }
         Ok(self.judge(now)?)
     }

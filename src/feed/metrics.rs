@@ -28,6 +28,8 @@ labels! {
         Control = "control",
         /// JSON that says nothing that this gateway uses.
         Other = "other",
+        /// A place where a recording lacks frames.
+        Hole = "hole",
     }
 }
 

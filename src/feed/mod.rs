@@ -37,9 +37,9 @@ pub use unheard::Unheard;
 
 use crate::{
     config,
-    market::{FeedSymbol, Now, Parts, Reason, UnixMicros, Update},
+    market::{FeedSymbol, Now, Origin, Parts, Reason, UnixMicros, Update},
     recording::Recorder,
-    venue::{self, Secret, Setup, Venue, VenueError},
+    venue::{self, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
 use dial::Dialing;
@@ -56,6 +56,10 @@ pub trait Sink: Send {
 
     /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);
+
+    /// What comes from now on is older than what came before, as when a recording is played again: all symbols are
+    /// stale until their own next updates, whatever those updates' places in the venue's order.
+    fn start_over(&mut self, now: Now);
 
     /// The connection lives, but these parts of its symbols' data have stopped: they are stale until their own next
     /// updates.
@@ -153,10 +157,7 @@ impl Feed {
         shutdown: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let spec = self.config.venue;
-        let server = match (spec.local_server, &self.config.url) {
-            (Some(start), None) => Some(start(&self.config.options, self.config.script.clone())?),
-            _ => None,
-        };
+        let server = start_server(&self.config)?;
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
         let ranges: Vec<_> = self.config.connections().collect();
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
@@ -174,7 +175,7 @@ impl Feed {
                 },
                 venue: venue(&self.config, url.as_deref(), range.clone())
                     .expect("the settings were checked when the feed was made, and a local server has a valid address"),
-                origin: (spec.origin)(self.config.url.as_deref()),
+                is_delayed: self.config.playback.is_some() || self.config.origin() == Origin::Delayed,
                 schedule: self.config.schedule.clone(),
                 patience: Patience {
                     mute_after: self.config.mute_limit(),
@@ -203,6 +204,15 @@ impl Feed {
     }
 }
 
+/// Starts the server that a feed without an address connects to, if its venue has one.
+fn start_server(config: &config::Feed) -> io::Result<Option<LocalServer>> {
+    match (config.venue.local_server, &config.url, &config.playback) {
+        (Some(StartServer::Simulator(start)), None, _) => start(&config.options, config.script.clone()).map(Some),
+        (Some(StartServer::Player(start)), None, Some(playback)) => start(playback).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// What no log may show.
 fn secrets(config: &config::Feed) -> Vec<Secret> {
     let credentials = config.credentials.iter().flat_map(|all| std::iter::once(&all.key).chain(&all.secret)).cloned();
@@ -219,6 +229,11 @@ async fn all_ended(mut connections: JoinSet<()>) -> io::Result<()> {
 
 /// The venue's side of the connection that carries these symbols of the feed.
 fn venue(config: &config::Feed, url: Option<&str>, symbols: Range<usize>) -> Result<Box<dyn Venue>, VenueError> {
-    let setup = Setup { url, symbols: &config.symbols[symbols], credentials: config.credentials.as_ref() };
+    let setup = Setup {
+        url,
+        symbols: &config.symbols[symbols],
+        credentials: config.credentials.as_ref(),
+        playback: config.playback.as_ref(),
+    };
     venue::new(config.venue, &setup)
 }

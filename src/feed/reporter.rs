@@ -103,6 +103,10 @@ impl Reporter {
         }
     }
 
+    pub(super) fn ended(&self) {
+        info!(feed = self.name, "the recording has ended; its symbols are stale");
+    }
+
     pub(super) fn part_mute(&self, parts: Parts) {
         let parts = parts.iter().map(Part::name).collect::<Vec<_>>().join(",");
         warn!(feed = self.name, parts, "mute: these data have stopped while others flow; they are stale");

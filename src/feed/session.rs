@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     market::Parts,
-    venue::{Message, Rules},
+    venue::{Message, Played, Rules},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -103,8 +103,11 @@ impl Session {
     fn on_link(&mut self, event: Event, now: Instant) -> Action {
         let Stage::Connected(link) = &mut self.stage else { return Action::Nothing };
         let is_due = matches!(event, Event::Due);
-        if let Event::Message(Message::Data) = event {
-            self.silence.data(now);
+        match event {
+            Event::Message(Message::Data) => self.silence.data(now),
+            // From here on silence is normal.
+            Event::Message(Message::Played(Played::Ended)) => self.silence.watch(false, now),
+            _ => {}
         }
         let done = link.on(event, &self.timing, &self.rules, now);
         if link.is_stable(&self.timing) {

@@ -55,7 +55,8 @@ async fn try_feed(feed: &config::Feed, limits: &config::Limits, wait: Duration) 
         Err(error) => return Tried { what, outcome: Err(error.to_string()) },
     };
     let Trial { url, tried, outcome } = runs.try_out(wait).await;
-    let at = url.as_deref().unwrap_or("its own simulated market");
+    let inside = if feed.playback.is_some() { "its recording" } else { "its own simulated market" };
+    let at = url.as_deref().unwrap_or(inside);
     let remarks = match &outcome {
         Ok(refused) if *refused > 0 => {
             let refused = format!("the venue refuses {refused} of {} symbols", first.symbols.len());

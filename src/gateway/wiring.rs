@@ -77,7 +77,7 @@ pub(super) fn wire_feed(
     workers: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
     let name: Arc<str> = feed.name.as_str().into();
-    let origin = (feed.venue.origin)(feed.url.as_deref());
+    let origin = feed.origin();
     let now = Now::read();
     let mut symbols = Vec::with_capacity(feed.symbols.len());
     for entry in &feed.symbols {

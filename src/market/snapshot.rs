@@ -36,11 +36,13 @@ pub enum Origin {
     Sim,
     /// The market, delayed by some minutes.
     Delayed,
+    /// A recording of the market.
+    Replay,
 }
 
 impl Origin {
     /// The names of the origins that are not the live market.
-    pub const NAMES: [&'static str; 2] = ["sim", "delayed"];
+    pub const NAMES: [&'static str; 3] = ["sim", "delayed", "replay"];
 
     /// Its name; the live market has none.
     pub fn name(self) -> Option<&'static str> {
@@ -48,6 +50,7 @@ impl Origin {
             Self::Market => None,
             Self::Sim => Some(Self::NAMES[0]),
             Self::Delayed => Some(Self::NAMES[1]),
+            Self::Replay => Some(Self::NAMES[2]),
         }
     }
 }
@@ -166,6 +169,16 @@ impl Snapshot {
         self.change_status(|status| {
             status.lose_resume();
             status.begin_outage((now.unix, reason));
+        })
+    }
+
+    /// Prepares for data that are older than what came before, as a recording that is played again has them: the guards
+    /// forget all, a halt ends, and all known parts but the status are stale. Returns what changed.
+    pub fn start_over(&mut self, guards: &mut Guards, now: Now) -> Parts {
+        *guards = Guards::default();
+        self.change_status(|status| {
+            status.halted = None;
+            status.begin_outage((now.unix, Reason::Reconnect));
         })
     }
 

@@ -47,6 +47,8 @@ pub enum Reason {
     Opening,
     /// Stale: the feed replaced its connection to the venue, as planned.
     Reconnect,
+    /// Stale: the recording that is replayed has ended.
+    Ended,
     /// Closed: it is outside the feed's hours.
     OutsideHours,
     /// Halted, and why.
@@ -63,7 +65,7 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons for being stale that are not failures.
-    pub const PLANNED: [Self; 2] = [Self::Opening, Self::Reconnect];
+    pub const PLANNED: [Self; 3] = [Self::Opening, Self::Reconnect, Self::Ended];
 }
 
 names! {
@@ -75,6 +77,7 @@ names! {
         Restart = "restart",
         Opening = "opening",
         Reconnect = "reconnect",
+        Ended = "ended",
         OutsideHours = "outside_hours",
         Halt(Halt::News) = "news",
         Halt(Halt::Volatility) = "volatility",

@@ -81,9 +81,9 @@ impl Status {
         self.stale = self.stale.without(parts);
     }
 
-    /// Makes all known parts but the status stale. The first outage is the one that clients see, with two exceptions: a
-    /// failure replaces a planned outage, and the opening replaces every other, since from then on each price is of an
-    /// earlier day.
+    /// Makes all known parts but the status stale. The first outage is the one that clients see, with exceptions: a
+    /// failure replaces a planned outage, and the opening and the end of a recording replace every other: from then on
+    /// each price is of an earlier day, or the last one.
     pub(super) fn begin_outage(&mut self, since: Since) {
         self.mark_stale(Parts::ALL, since);
     }
@@ -104,7 +104,7 @@ impl Status {
         let (_, reason) = since;
         let replaces = match self.outage {
             None => true,
-            Some(_) if reason == Reason::Opening => true,
+            Some(_) if matches!(reason, Reason::Opening | Reason::Ended) => true,
             Some((_, current)) => Reason::PLANNED.contains(&current) && !Reason::PLANNED.contains(&reason),
         };
         if replaces {

@@ -69,9 +69,9 @@ catalog! {
             "When the venue's last message with data arrived, in seconds since 1970.",
             details "Published once a second.";
         FEED_MESSAGES: Counter "tickfan_feed_messages_total" Count [feed, kind in [
-            "trade", "quote", "stats", "status", "ineligible", "control", "other"]],
+            "trade", "quote", "stats", "status", "ineligible", "control", "other", "hole"]],
             "Updates and messages from the venue, by kind.",
-            details "`ineligible` is a trade that may not set the last price, `other` is JSON that this gateway does not use. An update with a trade and a quote counts in both.",
+            details "`ineligible` is a trade that may not set the last price, `other` is JSON that this gateway does not use, `hole` a place where a recording lacks frames. An update with a trade and a quote counts in both.",
             excludes "bytes and websocket frames: one frame may hold several updates";
         FEED_DECODE_ERRORS: Counter "tickfan_feed_decode_errors_total" Count [feed, reason in [
             "json", "shape", "unknown_symbol", "missing", "number", "range", "price", "time", "word"]],
@@ -87,9 +87,9 @@ catalog! {
             "Times of the venue that the gateway dropped: over a minute ahead of its own clock, or before 1990.",
             details "The price stands, and its time is left out.";
         FEED_SYMBOLS: Gauge "tickfan_feed_symbols" Count [feed, state in [
-            "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect"]],
-            "Symbols of the feed, by state; opening and reconnect are stale as planned.",
-            details "As of the scrape. The wire shows `opening` and `reconnect` as `stale`: no update has arrived since the feed's hours began, or since a planned change of connection. `/debug` and `tickfan top` use the same states.";
+            "waiting", "live", "stale", "halted", "closed", "refused", "opening", "reconnect", "ended"]],
+            "Symbols of the feed, by state; opening, reconnect and ended are stale as planned.",
+            details "As of the scrape. The wire shows `opening`, `reconnect` and `ended` as `stale`: no update has arrived since the feed's hours began, or since a planned change of connection, or the recording that the feed plays has ended. `/debug` and `tickfan top` use the same states.";
         FEED_SYMBOLS_UNHEARD: Gauge "tickfan_feed_symbols_unheard" Count [feed],
             "Symbols of the feed without data for 5 minutes since their connection subscribed, within hours.",
             details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",

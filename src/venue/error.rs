@@ -68,6 +68,9 @@ pub enum VenueError {
         /// What it requires.
         rule: CredentialsRule,
     },
+    /// A feed of recordings without one.
+    #[error("no recording to play: name its files")]
+    NoRecording,
     /// An address that can be a websocket's, but not one of the data that the venue's protocol reads.
     #[error("`{url}` {why}: {instead}")]
     WrongEndpoint {
@@ -95,6 +98,7 @@ impl VenueError {
             Self::TooManySymbols { .. }
             | Self::TooManyConnections { .. }
             | Self::NoCredentials { .. }
+            | Self::NoRecording
             | Self::WrongEndpoint { .. }
             | Self::BadUrl { .. } => None,
         }

@@ -14,18 +14,39 @@ mod kit;
 
 mod alpaca;
 mod binance;
+mod bitstamp;
+mod bybit;
+mod coinbase;
+mod kraken;
+mod okx;
+mod replay;
 mod sim;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use protocol::{Batch, Failure, Message, Ping, Request, Rules, Silence, Venue};
+pub use protocol::{Batch, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
 pub use script::{Act, Script, ScriptedEvent};
-pub use spec::{AssetClass, ListedSymbol, LocalServer, Options, Setup, Spec, VenueOption};
+pub use spec::{
+    AssetClass, ListedSymbol, LocalServer, Options, Playback, Setup, Spec, Speed, StartServer, VenueOption,
+};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.
-pub const VENUES: &[&Spec] = &[&sim::SPEC, &binance::SPEC, &alpaca::SPEC];
+pub const VENUES: &[&Spec] = &[
+    &sim::SPEC,
+    &binance::SPEC,
+    &binance::USDM,
+    &bybit::SPOT,
+    &bybit::LINEAR,
+    &bybit::INVERSE,
+    &coinbase::SPEC,
+    &kraken::SPEC,
+    &okx::SPEC,
+    &bitstamp::SPEC,
+    &alpaca::SPEC,
+    &replay::SPEC,
+];
 
 /// The venue of feeds that name none.
 pub const DEFAULT: &Spec = VENUES[0];

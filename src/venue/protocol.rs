@@ -203,6 +203,21 @@ pub enum Message {
     Gap,
     /// JSON that has no meaning here.
     Other,
+    /// What only a recording says, which is played on one connection whatever became of those that were recorded.
+    Played(Played),
+}
+
+/// What a recording says besides frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Played {
+    /// Frames are missing here, as in a capture that was filtered. The frame may hold data too.
+    Hole,
+    /// The recorded connection was lost: every symbol is stale.
+    Lost(Reason),
+    /// The recording begins again: what follows is older than what came before.
+    StartsOver,
+    /// The recording is over: every symbol is stale, and nothing more comes.
+    Ended,
 }
 
 /// Why a venue ends a connection.

@@ -3,7 +3,7 @@
 
 use super::{Credentials, CredentialsRule, Script, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
-use std::{fmt, io, ops::RangeInclusive, pin::Pin, time::Duration};
+use std::{fmt, io, ops::RangeInclusive, path::PathBuf, pin::Pin, time::Duration};
 
 /// A venue: its name, its limits, and how to speak with it.
 #[derive(Debug)]
@@ -47,14 +47,33 @@ pub struct Spec {
     pub origin: fn(Option<&str>) -> Origin,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
-    /// Starts a server of this venue inside the process, for feeds without an address. It plays the script.
-    pub local_server: Option<fn(&Options, Script) -> io::Result<LocalServer>>,
+    /// The server of this venue inside the process, if there is one.
+    pub local_server: Option<StartServer>,
+}
+
+/// Starts a venue's server inside the process.
+#[derive(Debug, Clone, Copy)]
+pub enum StartServer {
+    /// It simulates a market and plays the script, for feeds without an address.
+    Simulator(fn(&Options, Script) -> io::Result<LocalServer>),
+    /// It plays a recording of another venue's frames.
+    Player(fn(&Playback) -> io::Result<LocalServer>),
 }
 
 /// Room over the longest message that a venue is known to send: a burst may put many events into one.
 const MESSAGE_BYTES_ROOM: usize = 256 << 10;
 
 impl Spec {
+    /// Whether it has a simulated market, which can play a script.
+    pub fn simulates(&self) -> bool {
+        matches!(self.local_server, Some(StartServer::Simulator(_)))
+    }
+
+    /// Whether it plays recordings of other venues.
+    pub fn plays_recordings(&self) -> bool {
+        matches!(self.local_server, Some(StartServer::Player(_)))
+    }
+
     /// The longest message that is read on a connection with these symbols, unless the configuration sets a limit.
     pub fn message_bytes_max(&self, symbols: &[ListedSymbol]) -> usize {
         MESSAGE_BYTES_ROOM + (self.message_bytes)(symbols)
@@ -154,6 +173,57 @@ pub struct Setup<'a> {
     pub symbols: &'a [ListedSymbol],
     /// The keys, where the venue requires them.
     pub credentials: Option<&'a Credentials>,
+    /// The recording, where the venue plays one.
+    pub playback: Option<&'a Playback>,
+}
+
+/// A recording of a venue's frames, and how to play it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Playback {
+    /// The venue whose frames these are.
+    pub protocol: &'static Spec,
+    /// The address that the frames came from, where what the protocol reads depends on it.
+    pub url: Option<String>,
+    /// The files, each once. Their frames are merged by their times.
+    pub files: Vec<PathBuf>,
+    /// How fast.
+    pub speed: Speed,
+    /// Whether it begins again when it has ended.
+    pub repeats: bool,
+}
+
+impl Playback {
+    /// Where its data come from: a recorded simulation is still one.
+    pub fn origin(&self) -> Origin {
+        match (self.protocol.origin)(self.url.as_deref()) {
+            Origin::Sim => Origin::Sim,
+            Origin::Market | Origin::Delayed | Origin::Replay => Origin::Replay,
+        }
+    }
+}
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// So many times as fast as it was recorded.
+    Times(f64),
+    /// As fast as it is read.
+    Max,
+}
+
+impl Speed {
+    /// The range of [`Speed::Times`]: an hour in four days, and a day in 86 s.
+    pub const RANGE: RangeInclusive<f64> = 0.01..=1_000.0;
+}
+
+/// As the configuration writes it.
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(times) => write!(f, "{times}"),
+            Self::Max => f.write_str("\"max\""),
+        }
+    }
 }
 
 /// A venue's server inside the process.

@@ -309,6 +309,10 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
     };
     let crypto = |symbols: &str, url: &str| format!("venue = \"binance\"\nsymbols = {symbols}\nurl = \"{url}\"");
     let one_connection = |max: usize| crypto("[\"A-B\"]", "ws://a") + &format!("\nconnections_max = {max}");
+    let recorded = |line: &str| {
+        let path = format!("{}/tests/fixtures/recordings/sim.txt", env!("CARGO_MANIFEST_DIR"));
+        format!("venue = \"replay\"\nfiles = [{path:?}]\n{line}")
+    };
     let with = |line: &dyn Fn(usize) -> String, max: usize| (line(max), line(max + 1));
     let ((most, over), said) = match key.name {
         "name" => (with(&|count| format!("name = \"{}\"", "n".repeat(count)), 32), "1 to 32 characters"),
@@ -351,6 +355,16 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             let event = "{ at = \"1s\", do = \"gap\" },";
             (with(&|count| format!("event = [{}]", event.repeat(count)), EVENTS_MAX), "at most 100 events")
         }
+        "protocol" => ((recorded("protocol = \"sim\""), recorded("protocol = \"simm\"")), "unknown protocol"),
+        "files" => {
+            let files = |count: usize| {
+                let path = format!("{}/tests/fixtures/recordings/sim.txt", env!("CARGO_MANIFEST_DIR"));
+                format!("venue = \"replay\"\nfiles = [{}]", format!("{path:?},").repeat(count))
+            };
+            (with(&files, 100), "at most 100 entries")
+        }
+        "speed" => (with(&|speed| recorded(&format!("speed = {speed}")), 1_000), "from 0.01 to 1000"),
+        "loop" => ((recorded("loop = true"), recorded("loop = 1")), "true or false"),
         "rate" => (with(&|rate| format!("rate = {rate}"), 1_000_000), "from 0.1 to 1000000"),
         name => panic!("{name} of [[feed]] has a limit that nothing here reaches"),
     };
@@ -380,21 +394,21 @@ fn a_symbol_list_is_spread_over_as_many_connections_as_the_feed_may_open() {
         load_text("spread", format!("[[feed]]\nvenue = \"binance\"\n{more}\nsymbols = [{}]", symbols.join(",")))
     };
     let connections = |count: usize, more: &str| load(count, more).unwrap().feeds[0].connections().collect::<Vec<_>>();
-    assert_eq!(connections(512, "").len(), 1);
-    assert_eq!(connections(513, ""), [0..256, 256..513], "a connection of one quiet symbol would count as mute");
-    assert_eq!(connections(8 * 512, "").len(), 8);
-    assert_eq!(connections(9 * 512, "connections_max = 9").len(), 9);
-    let error = load(8 * 512 + 1, "").unwrap_err();
-    assert!(error.starts_with("4097 symbols are too many for this feed\n"), "{error}");
+    assert_eq!(connections(341, "").len(), 1);
+    assert_eq!(connections(342, ""), [0..171, 171..342], "a connection of one quiet symbol would count as mute");
+    assert_eq!(connections(8 * 341, "").len(), 8);
+    assert_eq!(connections(9 * 341, "connections_max = 9").len(), 9);
+    let error = load(8 * 341 + 1, "").unwrap_err();
+    assert!(error.starts_with("2729 symbols are too many for this feed\n"), "{error}");
     assert!(
         error.ends_with(
-            " = a connection to binance carries 512 symbols, and the feed may open 8\n   = set connections_max = 9"
+            " = a connection to binance carries 341 symbols, and the feed may open 8\n   = set connections_max = 9"
         ),
         "{error}"
     );
-    let error = load(513, "connections_max = 1").unwrap_err();
+    let error = load(342, "connections_max = 1").unwrap_err();
     assert!(error.ends_with("set connections_max = 2"), "{error}");
-    let error = load(64 * 512 + 1, "").unwrap_err();
+    let error = load(64 * 341 + 1, "").unwrap_err();
     assert!(error.ends_with("split the symbols over several feeds, or remove some"), "{error}");
 }
 
@@ -491,7 +505,7 @@ fn variables_go_over_the_file_and_flags_over_variables() {
         .unwrap();
     let variables = [("TICKFAN_SERVER_LISTEN", "127.0.0.1:11"), ("TICKFAN_SERVER_ADMIN_LISTEN", "127.0.0.1:12")];
     let variables = variables.map(|(name, value)| (name.into(), value.into()));
-    let flags = Overrides { listen: Some("127.0.0.1:21".parse().unwrap()), admin_listen: None };
+    let flags = Overrides { listen: Some("127.0.0.1:21".parse().unwrap()), ..Overrides::default() };
     let config = load(Some(&path), variables, &flags).unwrap();
     assert_eq!((config.server.listen.port(), config.server.admin_listen.port(), config.limits.streams), (21, 12, 3));
 }
@@ -557,13 +571,14 @@ fn the_printed_configuration_is_the_defaults() {
     assert!(print_defaults().lines().all(|line| line.chars().count() <= 100));
 }
 
+/// Keys that a feed like the printed example cannot have, or that name a file.
+const OF_OTHER_FEEDS: [&str; 9] =
+    ["rate", "event", "ca_file", "record", "record_bytes_max", "protocol", "files", "speed", "loop"];
+
 #[test]
 fn the_printed_example_of_a_feed_is_one() {
     let used = |line: &str| match line.strip_prefix('#') {
-        Some(code)
-            if !code.starts_with([' ', '#'])
-                && !["rate", "event", "ca_file", "record"].iter().any(|key| code.starts_with(key)) =>
-        {
+        Some(code) if !code.starts_with([' ', '#']) && !OF_OTHER_FEEDS.iter().any(|key| code.starts_with(key)) => {
             code.to_owned() + "\n"
         }
         _ => String::new(),
@@ -575,8 +590,7 @@ fn the_printed_example_of_a_feed_is_one() {
     let config = load(Some(&path), keys, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!((config.feeds.len(), config.feeds[0].name.as_str()), (1, "us-stocks"));
     assert!(
-        feed_keys().iter().all(|key| matches!(key.name, "rate" | "event" | "ca_file" | "record" | "record_bytes_max")
-            || text.contains(&format!("{} = ", key.name))),
+        feed_keys().iter().all(|key| OF_OTHER_FEEDS.contains(&key.name) || text.contains(&format!("{} = ", key.name))),
         "{text}"
     );
 }
@@ -620,7 +634,10 @@ fn the_effective_configuration_says_where_each_value_comes_from_and_tells_no_sec
          [[feed]]\nvenue = \"sim\"\nsymbols = { \"B-C\" = \"b/c\", MSFT = \"m\" }\nrate = 5\nmute_after = \"45s\"\n\
          event = [{ at = \"1s\", do = \"halt\", symbol = \"MSFT\", lasts = \"2s\" }]\n\
          [[feed]]\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\nproxy = \"http://u:hush@[::1]:3128\"\n";
-    fs::write(&file, text).unwrap();
+    let recording = format!("{}/tests/fixtures/recordings/sim.txt", env!("CARGO_MANIFEST_DIR"));
+    let replay =
+        format!("[[feed]]\nvenue = \"replay\"\nfiles = [{recording:?}]\nsymbols = [\"KO\"]\nspeed = \"max\"\n");
+    fs::write(&file, text.to_owned() + &replay).unwrap();
     let arguments = ["--print-config", "--effective", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:9"];
     let variables = [
         ("K", "hush"),
@@ -649,6 +666,9 @@ fn the_effective_configuration_says_where_each_value_comes_from_and_tells_no_sec
         "mute_after = \"45s\" # line 17",
         "event = [{ at = \"1s\", do = \"halt\", symbol = \"MSFT\", lasts = \"2s\" }] # line 18",
         "proxy = \"http://[::1]:3128\" # line 22",
+        "protocol = \"sim\" # default",
+        "speed = \"max\" # line 27",
+        "loop = false # default",
         "hours = \"always\" # default",
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");

@@ -20,6 +20,7 @@ mod openapi;
 mod outages;
 mod parameters;
 mod recording;
+mod replay;
 mod request_shapes;
 mod restarts;
 mod resume;

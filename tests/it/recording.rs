@@ -27,6 +27,7 @@ impl Sink for Counts {
     }
 
     fn outage(&mut self, _: Reason, _: Now) {}
+    fn start_over(&mut self, _: Now) {}
     fn mute(&mut self, _: Parts, _: Now) {}
     fn closed(&mut self, _: bool, _: Now) {}
     fn refused(&mut self, _: &[(FeedSymbol, Reason)], _: Now) {}

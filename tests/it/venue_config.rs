@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 use tickfan::{
     config::{Config, Overrides, load},
     market::{Hours, Origin, Schedule},
+    venue,
 };
 
 /// Loads one feed of this venue, with these lines.
@@ -37,6 +38,26 @@ fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
         ("binance", "BTC/USDT/PERP", None),
         ("binance", "BTC-USDT-PERP", None),
         ("binance", "BTCUSDT@trade", None),
+        ("binance-usdm", "BTC-USDT", Some("BTC-USDT-PERP")),
+        ("binance-usdm", "btc/usdt/perp", Some("BTC-USDT-PERP")),
+        ("binance-usdm", "BTCUSDT", None),
+        ("bybit-spot", "BTC/USDT", Some("BTC-USDT")),
+        ("bybit-spot", "BTC-USDT-PERP", None),
+        ("bybit-linear", "BTC-USDT", Some("BTC-USDT-PERP")),
+        ("bybit-linear", "BTC-USD", None),
+        ("bybit-linear", "BTC-USDC-PERP", None),
+        ("bybit-inverse", "BTC-USD", Some("BTC-USD-PERP")),
+        ("kraken", "BTC/USD", Some("BTC-USD")),
+        ("kraken", "xbt/usd", None),
+        ("kraken", "BTCUSD", None),
+        ("bitstamp", "btcusd", Some("BTCUSD")),
+        ("bitstamp", "eth/eur", Some("ETH-EUR")),
+        ("coinbase", "BTC/USD", Some("BTC-USD")),
+        ("coinbase", "btc_usd", Some("BTC-USD")),
+        ("coinbase", "BTC-USD-PERP", None),
+        ("okx", "BTC/USDT", Some("BTC-USDT")),
+        ("okx", "btc_usdt", Some("BTC-USDT")),
+        ("okx", "BTC-PERP", None),
         ("sim", "brk/b", Some("BRK-B")),
         ("sim", "", None),
     ] {
@@ -46,7 +67,13 @@ fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
             assert!(feed("hints", venue, &format!("symbols = [\"{hinted}\"]")).is_ok(), "{venue} {hinted}");
         }
     }
-    for (venue, symbol) in [("alpaca", "BRK.B"), ("binance", "BTCUSDT"), ("binance", "BTC-USDT")] {
+    for (venue, symbol) in [
+        ("alpaca", "BRK.B"),
+        ("binance", "BTCUSDT"),
+        ("binance", "BTC-USDT"),
+        ("coinbase", "BTC-USDC"),
+        ("okx", "BTC-USDT-PERP"),
+    ] {
         assert!(feed("hints", venue, &format!("symbols = [\"{symbol}\"]")).is_ok(), "{venue} {symbol}");
     }
 }
@@ -58,6 +85,9 @@ fn a_name_that_the_file_gives_passes_whatever_the_venue_derives() {
         ("alpaca", "BTC-USD", "BTC/USD"),
         ("binance", "BTC-USDT-PERP", "BTCUSDT"),
         ("binance", "BRK.B", "X"),
+        ("binance-usdm", "BTC-USDT-261225", "BTCUSDT_261225"),
+        ("bybit-linear", "BTC-USDC-PERP", "BTCPERP"),
+        ("kraken", "AAPLX-USD", "AAPLx/USD"),
     ] {
         assert!(feed("mapped", venue, &format!("symbols = {{ \"{symbol}\" = \"{name}\" }}")).is_ok(), "{symbol}");
     }
@@ -73,17 +103,32 @@ fn a_name_that_the_file_gives_passes_whatever_the_venue_derives() {
 }
 
 #[test]
+fn two_symbols_whose_data_a_venue_sends_under_one_name_are_refused_together() {
+    let message = feed("one-book", "coinbase", "symbols = [\"BTC-USD\", \"BTC-USDC\"]").unwrap_err();
+    assert!(message.contains("`BTC-USD` and `BTC-USDC` are both `BTC-USD` at the venue"), "{message}");
+    assert!(feed("two-books", "coinbase", "symbols = [\"USDT-USD\", \"USDT-USDC\"]").is_ok());
+}
+
+#[test]
 fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_right() {
     for (venue, url, expected) in [
-        ("binance", "wss://fstream.binance.com/ws", "wss://stream.binance.com:9443"),
+        ("binance", "wss://fstream.binance.com/ws", "venue = \"binance-usdm\""),
+        ("binance-usdm", "wss://fstream.binance.com/stream", "/public/stream"),
+        ("binance-usdm", "wss://stream.binance.com:9443", "/public/stream"),
+        ("bybit-spot", "wss://stream.bybit.com/v5/public/linear", "venue = \"bybit-linear\""),
+        ("bybit-inverse", "wss://stream.bybit.com/v5/private", "/v5/public/inverse"),
         ("binance", "wss://stream.binance.com:9443/api", "/stream or /ws"),
         ("binance", "https://stream.binance.com:9443/ws", "write \"wss://\""),
         ("binance", "ws://stream.binance.com:9443/ws", "write wss://"),
+        ("kraken", "wss://ws-auth.kraken.com/v2", "wss://ws.kraken.com/v2"),
+        ("bitstamp", "wss://www.bitstamp.net/websocket", "wss://ws.bitstamp.net"),
+        ("coinbase", "wss://ws-feed.exchange.coinbase.com", "wss://advanced-trade-ws.coinbase.com"),
+        ("okx", "wss://ws.okx.com:8443/ws/v5/private", "wss://ws.okx.com:8443/ws/v5/public"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/news", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/options", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),
     ] {
-        let symbol = if venue == "alpaca" { "AAPL" } else { "BTC-USDT" };
+        let symbol = venue::find(venue).unwrap().examples[0];
         let message = feed("urls", venue, &format!("url = \"{url}\"\nsymbols = [\"{symbol}\"]")).unwrap_err();
         assert!(message.contains(expected) && message.contains(".toml:") && message.contains(url), "{message}");
     }

@@ -1,8 +1,9 @@
-//! Binance's market streams, after its documentation of the websocket streams.
+//! Binance's market streams, after its documentation of the websocket streams: spot, and what futures share.
 
 use crate::{
     Connection,
     dialect::{Dialect, Manner},
+    time::time_of,
 };
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -13,24 +14,31 @@ pub const MANNER: Manner = Manner {
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
     by_arrival: &[],
-    new: |refused| {
-        let refused = refused.iter().map(|name| name.to_lowercase()).collect();
-        Box::new(Binance { refused, streams: HashSet::new() })
-    },
+    new: |refused| Box::new(Binance(Streams::new(&["trade", "bookTicker", "ticker"], refused))),
 };
 
 /// The most streams of a connection.
 const STREAMS_MAX: usize = 1_024;
 
-/// A connection to the combined streams.
-struct Binance {
+/// The streams of a connection.
+pub(crate) struct Streams {
+    kinds: &'static [&'static str],
     refused: Vec<String>,
     streams: HashSet<String>,
 }
 
-impl Dialect for Binance {
-    fn answer(&mut self, request: &str) -> Vec<String> {
+impl Streams {
+    /// None so far. A symbol has streams of these kinds.
+    pub(crate) fn new(kinds: &'static [&'static str], refused: &[&str]) -> Self {
+        let refused = refused.iter().map(|name| name.to_lowercase()).collect();
+        Self { kinds, refused, streams: HashSet::new() }
+    }
+
+    /// The answer to a request for streams.
+    pub(crate) fn answer(&mut self, request: &str) -> Vec<String> {
         let Subscribe { id, streams } = Subscribe::parse(request);
+        let kind = |stream: &String| stream.split('@').nth(1).map(str::to_owned).unwrap_or_default();
+        assert!(streams.iter().all(|stream| self.kinds.contains(&kind(stream).as_str())), "{request}");
         let of_streams = |name: &String| streams.iter().any(|stream| stream.split('@').next() == Some(name.as_str()));
         if self.refused.iter().any(of_streams) {
             // It does not say which stream it means, and adds none.
@@ -39,6 +47,15 @@ impl Dialect for Binance {
         self.streams.extend(streams);
         assert!(self.streams.len() <= STREAMS_MAX, "{} streams on one connection", self.streams.len());
         vec![format!(r#"{{"result":null,"id":{id}}}"#)]
+    }
+}
+
+/// A connection to the spot market's combined streams.
+struct Binance(Streams);
+
+impl Dialect for Binance {
+    fn answer(&mut self, request: &str) -> Vec<String> {
+        self.0.answer(request)
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
@@ -50,6 +67,13 @@ impl Dialect for Binance {
 
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
         Some(quote(name, number, bid, ask))
+    }
+
+    fn statistics(&mut self, name: &str, number: u64, high: &str) -> Option<String> {
+        let (stream, time) = (name.to_lowercase(), time_of(number));
+        Some(format!(
+            r#"{{"stream":"{stream}@ticker","data":{{"e":"24hrTicker","E":{time},"s":"{name}","p":"-88.17000000","P":"-0.142","w":"1.10000000","x":"1.20000000","c":"1.00000000","Q":"0.00209000","b":"1.00000000","B":"3.78826000","a":"1.10000000","A":"1.54698000","o":"1.20000000","h":"{high}","l":"0.50000000","v":"20248.90010000","q":"22273.79011000","O":{time},"C":{time},"F":1,"L":32424,"n":32424}}}}"#
+        ))
     }
 
     fn planned_end(&mut self) -> Option<String> {
@@ -74,21 +98,21 @@ impl Subscribe {
             let stream = param.as_str().unwrap_or_else(|| panic!("{param} in {request}"));
             let (name, kind) = stream.split_once('@').unwrap_or_else(|| panic!("{stream} in {request}"));
             let is_lower = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            assert!(is_lower && matches!(kind, "trade" | "bookTicker"), "{stream} in {request}");
+            assert!(is_lower && !kind.is_empty(), "{stream} in {request}");
             stream.to_owned()
         };
         Self { id, streams: params.iter().map(stream).collect() }
     }
 }
 
-/// Expects the feed's request for both streams of these symbols, named as the venue names them, and grants it.
+/// Expects the feed's request for the streams of these symbols, named as the venue names them, and grants it.
 ///
 /// # Panics
 ///
 /// If another request comes.
 pub async fn grant(connection: &mut Connection, symbols: &[&str]) {
-    let wanted: Vec<String> =
-        symbols.iter().flat_map(|symbol| [format!("{symbol}@trade"), format!("{symbol}@bookTicker")]).collect();
+    let kinds = ["trade", "bookTicker", "ticker"];
+    let wanted: Vec<String> = symbols.iter().flat_map(|symbol| kinds.map(|kind| format!("{symbol}@{kind}"))).collect();
     let Subscribe { id, streams } = Subscribe::parse(&connection.text().await);
     assert_eq!(streams, wanted);
     connection.send(&json!({ "result": null, "id": id }).to_string()).await;

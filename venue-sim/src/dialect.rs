@@ -1,7 +1,7 @@
 //! The venues as they speak: one [`Dialect`] per connection, and [`DIALECTS`] with all of them, so that one test runs
 //! against every venue.
 
-use crate::{alpaca, binance, sim, time::time_of};
+use crate::{alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, kraken, okx, sim, time::time_of};
 
 /// A venue's side of its protocol, in text frames: one value per connection. It is written from the venue's
 /// documentation, not from our reader.
@@ -100,4 +100,16 @@ pub struct Manner {
 }
 
 /// All venues: as many as `tickfan::venue::VENUES`.
-pub const DIALECTS: &[Manner] = &[sim::MANNER, binance::MANNER, alpaca::MANNER];
+pub const DIALECTS: &[Manner] = &[
+    sim::MANNER,
+    binance::MANNER,
+    binance_usdm::MANNER,
+    bybit::SPOT,
+    bybit::LINEAR,
+    bybit::INVERSE,
+    coinbase::MANNER,
+    kraken::MANNER,
+    okx::MANNER,
+    bitstamp::MANNER,
+    alpaca::MANNER,
+];

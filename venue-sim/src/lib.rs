@@ -8,8 +8,14 @@
 
 pub mod alpaca;
 pub mod binance;
+pub mod binance_usdm;
+pub mod bitstamp;
 pub mod blocking;
+pub mod bybit;
 pub mod dialect;
+pub mod kraken;
+pub mod coinbase;
+pub mod okx;
 pub mod sim;
 pub mod time;
 

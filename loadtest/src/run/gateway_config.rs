@@ -6,7 +6,7 @@ use toml::{Table, Value};
 /// How many symbols a venue of this protocol carries on one connection.
 fn symbols_per_feed(protocol: VenueProtocol) -> usize {
     match protocol {
-        VenueProtocol::Binance => 512,
+        VenueProtocol::Binance => 341,
         VenueProtocol::Alpaca => 20_000,
     }
 }
@@ -62,7 +62,8 @@ mod tests {
     fn many_symbols_are_split_over_as_few_feeds_as_the_venue_allows() {
         let (mut scenario, _) = scenario::load("many-symbols").unwrap();
         scenario.gateway.insert("feed".to_owned(), toml::from_str("mute_after = \"2s\"").unwrap());
-        for (protocol, expected) in [(VenueProtocol::Binance, vec![512, 512, 1]), (VenueProtocol::Alpaca, vec![1_025])]
+        for (protocol, expected) in
+            [(VenueProtocol::Binance, vec![341, 341, 341, 2]), (VenueProtocol::Alpaca, vec![1_025])]
         {
             scenario.venue.protocol = protocol;
             let symbols = scenario::symbol_names(1_025, protocol);

@@ -9,6 +9,7 @@ use crate::{
     },
     market::{FeedSymbol, Now, Parts, Reason},
     telemetry::labels::Label,
+    venue::Played,
 };
 use futures_util::SinkExt;
 use std::time::{Duration, SystemTime};
@@ -40,6 +41,10 @@ impl<S: Sink> Connection<S> {
                 self.live(&refused)
             }
             Action::Mute => self.mute(),
+            Action::Played(played) => {
+                self.played(played);
+                None
+            }
             Action::Leave { reason, retry_in } => {
                 self.leave(reason, retry_in).await;
                 None
@@ -106,6 +111,21 @@ impl<S: Sink> Connection<S> {
         self.sink.mute(Parts::ALL, now);
         self.reporter.mute(now);
         None
+    }
+
+    /// What a recording says, though the connection to its player lives.
+    fn played(&mut self, played: Played) {
+        let now = Now::read();
+        match played {
+            Played::Hole => {}
+            Played::Lost(reason) => self.sink.outage(reason, now),
+            Played::StartsOver => self.sink.start_over(now),
+            Played::Ended => {
+                self.sink.outage(Reason::Ended, now);
+                self.unheard.watch(false, now.instant);
+                self.reporter.ended();
+            }
+        }
     }
 
     /// Must come before every other step of leaving, or an old price would be shown as live. A failed attempt makes

@@ -9,7 +9,7 @@ use crate::{
     market::{Now, Parts},
     recording,
     telemetry::labels::Label,
-    venue::{Failure, Message},
+    venue::{Failure, Message, Played},
 };
 use futures_util::{FutureExt, StreamExt};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -132,6 +132,7 @@ impl<S: Sink> Connection<S> {
         match message {
             Message::Data => {}
             Message::Other => self.counters.message(MessageKind::Other),
+            Message::Played(Played::Hole) => self.counters.message(MessageKind::Hole),
             Message::Refused(_) => {
                 self.counters.message(MessageKind::Control);
                 self.reporter.trouble("a request was refused", frame, now);
@@ -141,6 +142,7 @@ impl<S: Sink> Connection<S> {
             | Message::Superseded(_)
             | Message::Control
             | Message::Closing
+            | Message::Played(Played::Lost(_) | Played::StartsOver | Played::Ended)
             | Message::Gap => self.counters.message(MessageKind::Control),
         }
         self.note_failure(message, frame, now);

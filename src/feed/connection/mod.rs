@@ -21,7 +21,7 @@ use super::{
     unheard::{Unheard, UnheardWatch},
 };
 use crate::{
-    market::{Now, Origin, Phase, Reason, Schedule},
+    market::{Now, Phase, Reason, Schedule},
     recording::Recorder,
     venue::{Batch, Ping, Rules, Venue},
 };
@@ -82,7 +82,8 @@ pub(super) struct ConnectionSetup {
     /// The feed's name, with the number of the connection where there are several.
     pub(super) name: String,
     pub(super) venue: Box<dyn Venue>,
-    pub(super) origin: Origin,
+    /// Whether the data are old on purpose.
+    pub(super) is_delayed: bool,
     pub(super) schedule: Schedule,
     pub(super) patience: Patience,
     pub(super) symbols: usize,
@@ -113,7 +114,7 @@ impl<S: Sink> Connection<S> {
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            counters: FeedCounters::new(setup.metrics, setup.origin),
+            counters: FeedCounters::new(setup.metrics, setup.is_delayed),
             session: Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now),
             hours: HoursWatch::new(setup.schedule, now),
             closed: false,

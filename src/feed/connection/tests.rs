@@ -86,6 +86,8 @@ impl Sink for Collector {
         self.0.send(Seen::Outage(reason)).unwrap();
     }
 
+    fn start_over(&mut self, _: Now) {}
+
     fn mute(&mut self, parts: Parts, _: Now) {
         self.0.send(Seen::Mute(parts)).unwrap();
     }
@@ -121,7 +123,7 @@ impl Rig {
         let setup = ConnectionSetup {
             name: "test".to_owned(),
             venue: Box::new(Scripted { url, requests, refused }),
-            origin: Origin::Sim,
+            is_delayed: false,
             schedule: Schedule::always(),
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
             symbols: 2,

@@ -71,12 +71,14 @@ pub(super) struct FileReader {
     format: Format,
     /// The time of the last entry.
     at: UnixNanos,
+    /// Whether the last entry was a lost connection: an empty line behind it says the same.
+    is_closed: bool,
 }
 
 impl FileReader {
     /// Opens a file that was inspected before. Entries before the first time have `at`.
     pub(super) fn open(path: &Path, format: Format, at: UnixNanos) -> Result<Self, RecordingError> {
-        Ok(Self { reader: LineReader::open(path)?, format, at })
+        Ok(Self { reader: LineReader::open(path)?, format, at, is_closed: false })
     }
 
     /// The next entry, or an error that ends the file. `None` at its end.
@@ -98,6 +100,10 @@ impl FileReader {
                 self.at += BARE_PAUSE;
             }
             self.at = at.unwrap_or(self.at);
+            let is_closed = matches!(record, Record::Closed(_));
+            if std::mem::replace(&mut self.is_closed, is_closed) && is_closed {
+                continue;
+            }
             return Some(Ok(Entry { at: self.at, record }));
         }
     }

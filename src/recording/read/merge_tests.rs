@@ -55,11 +55,13 @@ fn times_that_step_back_are_kept_in_the_order_of_the_file() {
 #[test]
 fn what_is_no_frame_is_read_too() {
     let frames = own(&[(0, "a"); 20]);
-    let text = format!("# tickfan 1 venue=sim\n# {BASE} open\n{frames}nonsense\n\n# {BASE} dropped 3\n# a comment\n");
+    let text = format!(
+        "# tickfan 1 venue=sim\n# {BASE} open\n{frames}nonsense\n\n# {BASE} dropped 3\n# a comment\n# {BASE} close io\n\n"
+    );
     let read = read(vec![file("events", text.as_bytes())]);
     let mut said: Vec<&str> = read.iter().map(|(.., what)| what.as_str()).collect();
     said.dedup();
-    assert_eq!(said, ["Opened", "a", "Unreadable", "Closed(\"\")", "Dropped(3)"]);
+    assert_eq!(said, ["Opened", "a", "Unreadable", "Closed(\"\")", "Dropped(3)", "Closed(\"io\")"]);
     assert!(read.iter().all(|(at, ..)| *at == 0), "a line without a time has the last one");
 }
 

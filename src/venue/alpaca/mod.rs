@@ -243,7 +243,7 @@ fn rank(message: Message) -> u8 {
         Message::Acknowledged(_) | Message::Superseded(_) => 3,
         Message::Refused(_) => 4,
         Message::Closing => 5,
-        Message::Gap => 6,
+        Message::Gap | Message::Played(_) => 6,
         Message::Failed(_) => 7,
     }
 }

@@ -5,11 +5,15 @@ use crate::{
     venue::{VenueError, kit::address},
 };
 
-const DOMAINS: [&str; 4] = ["binance.com", "binance.us", "binance.vision", "binancefuture.com"];
+const DOMAINS: [&str; 4] = ["binance.com", "binance.us", "binance.vision", TEST_FUTURES];
 /// Whose data are not the market's.
 const TEST_HOSTS: [&str; 2] = ["testnet.binance.vision", "demo-stream.binance.com"];
 const SPOT: &str = "for the spot market write wss://stream.binance.com:9443, wss://data-stream.binance.vision or \
                     wss://stream.binance.us:9443";
+
+const FUTURES: &str = "for futures set venue = \"binance-usdm\", whose address is wss://fstream.binance.com";
+/// The test network of futures.
+const TEST_FUTURES: &str = "binancefuture.com";
 
 /// Rejects what can never carry the spot market's streams. Another host than the venue's own has paths of its own.
 pub(super) fn check(url: &str) -> Result<(), VenueError> {
@@ -20,10 +24,11 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     let wrong =
         |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
     let label = host.split('.').next().unwrap_or_default();
-    let is_of_futures =
-        matches!(label, "fstream" | "dstream" | "fstream-auth" | "fapi" | "dapi" | "ws-fapi" | "ws-dapi");
-    if is_of_futures || address::is_within(&host, "binancefuture.com") {
-        return wrong("carries futures, which this venue does not support", SPOT);
+    if matches!(label, "dstream" | "dapi" | "ws-dapi") {
+        return wrong("carries coin-margined futures, which no venue here supports", SPOT);
+    }
+    if matches!(label, "fstream" | "fstream-auth" | "fapi" | "ws-fapi") || address::is_within(&host, TEST_FUTURES) {
+        return wrong("carries futures", FUTURES);
     }
     if matches!(label, "nbstream" | "eapi" | "vstream") {
         return wrong("carries options, which this venue does not support", SPOT);
@@ -75,10 +80,10 @@ mod tests {
             assert_eq!(check(url), Ok(()), "{url}");
         }
         for (url, expected) in [
-            ("wss://fstream.binance.com", "futures"),
-            ("wss://FSTREAM.binance.com/ws/btcusdt@trade", "futures"),
-            ("wss://dstream.binance.com/stream", "futures"),
-            ("wss://stream.binancefuture.com/ws", "futures"),
+            ("wss://fstream.binance.com", "binance-usdm"),
+            ("wss://FSTREAM.binance.com/ws/btcusdt@trade", "binance-usdm"),
+            ("wss://dstream.binance.com/stream", "coin-margined"),
+            ("wss://stream.binancefuture.com/ws", "binance-usdm"),
             ("wss://nbstream.binance.com/eoptions/ws", "options"),
             ("wss://ws-api.binance.com:443/ws-api/v3", "requests"),
             ("wss://stream.binance.com:9443/ws-api/v3", "requests"),

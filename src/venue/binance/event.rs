@@ -1,12 +1,12 @@
 //! Frames to updates.
 
 use crate::{
-    market::{QuoteUpdate, Sequence, Side, TradeUpdate, Update},
+    market::{Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, Update},
     venue::{
         Batch, DecodeError, Message,
         kit::{
             Names,
-            raw::{self, Exact, Plain, Raw, TimeUnit, Value, required, side_of_quote},
+            raw::{self, Exact, Plain, Raw, TimeUnit, Value, required, side_of_quote, unless_zero},
             scan,
         },
     },
@@ -68,6 +68,7 @@ impl<'a, V: Value<'a>> Event<V> {
         match self.e.text().ok_or(DecodeError::Shape)?.as_ref() {
             "trade" => self.trade(names, batch),
             "bookTicker" => self.quote(names, batch),
+            "24hrTicker" => self.stats(names, batch),
             "serverShutdown" => Ok(Message::Closing),
             _ => Ok(Message::Other),
         }
@@ -101,9 +102,30 @@ impl<'a, V: Value<'a>> Event<V> {
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_quote(self.b, self.B, errors);
         let (ask, ask_size) = side_of_quote(self.a, self.A, errors);
-        let sequence = Sequence { id: self.u.id(errors), ..Sequence::default() };
+        let time = self.T.time(TimeUnit::MillisOrMicros, errors);
+        let sequence = Sequence { id: self.u.id(errors), time, by_arrival: false };
         let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
         batch.push(Update { symbol, quote: Some(quote), ..Update::default() });
+        Ok(Message::Data)
+    }
+
+    /// The statistics. A pair that has not traded within the window has prices of zero.
+    fn stats(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
+        let symbol = names.find(self.s)?;
+        let errors = &mut batch.errors;
+        let mut price = |value: V| unless_zero(required(value.decimal(errors), errors));
+        let [open, high, low] = [self.o, self.h, self.l].map(&mut price);
+        let stats = StatsUpdate {
+            sequence: Sequence { time: self.E.time(TimeUnit::MillisOrMicros, errors), ..Sequence::default() },
+            window: Field::Set(StatsWindow::Hours24),
+            open,
+            high,
+            low,
+            volume: required(self.v.decimal(errors), errors),
+            // Futures have none.
+            prev_close: unless_zero(self.x.decimal(errors)),
+        };
+        batch.push(Update { symbol, stats: Some(stats), ..Update::default() });
         Ok(Message::Data)
     }
 }
@@ -153,6 +175,8 @@ pub(super) struct Event<V> {
     #[serde(default)]
     e: V,
     #[serde(default)]
+    E: V,
+    #[serde(default)]
     s: V,
     #[serde(default)]
     t: V,
@@ -176,25 +200,43 @@ pub(super) struct Event<V> {
     A: V,
     #[serde(default)]
     X: V,
+    // Of statistics alone.
+    #[serde(default)]
+    o: V,
+    #[serde(default)]
+    h: V,
+    #[serde(default)]
+    l: V,
+    #[serde(default)]
+    v: V,
+    #[serde(default)]
+    x: V,
 }
 
 impl<'a> Event<Plain<'a>> {
     /// Sets a field, if it is used. `None` if it is set already: such an object is not an event.
     fn set(&mut self, key: &str, value: Raw<'a>) -> Option<()> {
+        let &[key] = key.as_bytes() else { return Some(()) };
         let field = match key {
-            "e" => &mut self.e,
-            "s" => &mut self.s,
-            "t" => &mut self.t,
-            "T" => &mut self.T,
-            "p" => &mut self.p,
-            "q" => &mut self.q,
-            "m" => &mut self.m,
-            "u" => &mut self.u,
-            "b" => &mut self.b,
-            "B" => &mut self.B,
-            "a" => &mut self.a,
-            "A" => &mut self.A,
-            "X" => &mut self.X,
+            b'e' => &mut self.e,
+            b'E' => &mut self.E,
+            b's' => &mut self.s,
+            b't' => &mut self.t,
+            b'T' => &mut self.T,
+            b'p' => &mut self.p,
+            b'q' => &mut self.q,
+            b'm' => &mut self.m,
+            b'u' => &mut self.u,
+            b'b' => &mut self.b,
+            b'B' => &mut self.B,
+            b'a' => &mut self.a,
+            b'A' => &mut self.A,
+            b'X' => &mut self.X,
+            b'o' => &mut self.o,
+            b'h' => &mut self.h,
+            b'l' => &mut self.l,
+            b'v' => &mut self.v,
+            b'x' => &mut self.x,
             _ => return Some(()),
         };
         (!field.is_there()).then(|| *field = Plain(value))

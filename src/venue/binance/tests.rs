@@ -31,7 +31,7 @@ fn feed(symbols: Vec<ListedSymbol>) -> Given {
 }
 
 fn venue() -> Binance {
-    Binance::new(&feed(symbols(&[("BTC-USDT", None), ("ETH-USDT", None)])).setup()).unwrap()
+    Binance::new(&SPOT, &feed(symbols(&[("BTC-USDT", None), ("ETH-USDT", None)])).setup()).unwrap()
 }
 
 fn number(text: &str) -> Field<Decimal> {
@@ -237,7 +237,7 @@ fn odd_names_in_a_batch_of_a_hundred_do_not_cost_the_others() {
     let names: Vec<String> = (0..250).map(|number| format!("A{number}-USDT")).collect();
     let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
     for odd in [vec![], vec![0], vec![99], vec![17, 18, 130, 249], (0..250).step_by(25).collect(), (0..250).collect()] {
-        let mut venue = Binance::new(&feed(symbols(&names)).setup()).unwrap();
+        let mut venue = Binance::new(&SPOT, &feed(symbols(&names)).setup()).unwrap();
         let is_odd = |request: &str| odd.iter().any(|number| request.contains(&format!("\"a{number}usdt@trade\"")));
         let mut batch = Batch::default();
         let mut asked: std::collections::VecDeque<Request> = venue.open().into();
@@ -260,21 +260,22 @@ fn odd_names_in_a_batch_of_a_hundred_do_not_cost_the_others() {
 
 #[test]
 fn subscriptions_are_batches_of_lower_case_streams() {
-    let one = Binance::new(&feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))])).setup()).unwrap().open();
+    let one =
+        Binance::new(&SPOT, &feed(symbols(&[("BTC-USDT", None), ("GOLD", Some("PAXGUSDT"))])).setup()).unwrap().open();
     assert_eq!(
         one,
         [Request::send(
             1,
-            r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","paxgusdt@trade","paxgusdt@bookTicker"]}"#
+            r#"{"id":1,"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker","btcusdt@ticker","paxgusdt@trade","paxgusdt@bookTicker","paxgusdt@ticker"]}"#
                 .to_owned()
         )]
     );
     let many: Vec<_> = (0..250).map(|number| format!("A{number}-USDT")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), None)).collect();
-    let requests = Binance::new(&feed(symbols(&many)).setup()).unwrap().open();
+    let requests = Binance::new(&SPOT, &feed(symbols(&many)).setup()).unwrap().open();
     assert_eq!(requests.iter().map(|request| request.id).collect::<Vec<_>>(), [1, 2, 3]);
     let streams = |request: &Request| request.text.as_ref().unwrap().matches('@').count();
-    assert_eq!(requests.iter().map(streams).collect::<Vec<_>>(), [200, 200, 100]);
+    assert_eq!(requests.iter().map(streams).collect::<Vec<_>>(), [300, 300, 150]);
 }
 
 #[test]
@@ -285,21 +286,22 @@ fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     for no_pair in ["BTC-USDT-PERP", "BRK.B", "A_B"] {
         assert!(matches!(error(&[(no_pair, None)]), VenueError::NotDerivable { .. }), "{no_pair}");
     }
-    let names: Vec<_> = (0..=SYMBOLS_MAX).map(|number| format!("A{number}")).collect();
+    let most = SPEC.symbols_per_connection;
+    let names: Vec<_> = (0..=most).map(|number| format!("A{number}")).collect();
     let names: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
-    assert!(crate::venue::new(&SPEC, &feed(symbols(&names[..SYMBOLS_MAX])).setup()).is_ok());
-    assert!(matches!(error(&names), VenueError::TooManySymbols { count: 513, per_connection: 512, .. }));
-    const { assert!(SYMBOLS_MAX * 2 <= 1_024, "the venue's limit of streams") };
+    assert!(crate::venue::new(&SPEC, &feed(symbols(&names[..most])).setup()).is_ok());
+    assert!(matches!(error(&names), VenueError::TooManySymbols { count: 342, per_connection: 341, .. }));
+    assert!(most * STREAMS.len() <= STREAMS_MAX);
     let url = Some("https://stream.example".to_owned());
     let wrong = Given { url, ..feed(vec![]) };
-    assert!(matches!(Binance::new(&wrong.setup()), Err(VenueError::BadUrl { .. })));
+    assert!(matches!(Binance::new(&SPOT, &wrong.setup()), Err(VenueError::BadUrl { .. })));
 }
 
 #[test]
 fn the_address_asks_for_microseconds() {
     assert_eq!(venue().url(), "wss://stream.binance.com:9443/stream?timeUnit=MICROSECOND");
     let local = Given { url: Some("ws://127.0.0.1:9".to_owned()), ..feed(vec![]) };
-    assert_eq!(Binance::new(&local.setup()).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
+    assert_eq!(Binance::new(&SPOT, &local.setup()).unwrap().url(), "ws://127.0.0.1:9/stream?timeUnit=MICROSECOND");
 }
 
 /// The event that a parser reads of a frame.

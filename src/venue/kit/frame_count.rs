@@ -16,6 +16,13 @@ impl FrameCount {
     pub(in crate::venue) fn has_gap(self, sent: u64) -> bool {
         sent > self.arrived
     }
+
+    /// Counts a frame that the venue numbers from 0. Returns whether frames before it are missing.
+    pub(in crate::venue) fn numbered(&mut self, number: u64) -> bool {
+        let has_gap = self.has_gap(number);
+        self.arrived = number.saturating_add(1);
+        has_gap
+    }
 }
 
 #[cfg(test)]
@@ -31,5 +38,19 @@ mod tests {
         assert!(count.has_gap(2));
         count.count();
         assert!(!count.has_gap(1), "frames in excess are not a loss");
+    }
+
+    #[test]
+    fn numbers_show_each_gap_once() {
+        let mut count = FrameCount::default();
+        assert_eq!([0, 1, 3, 4, 4, 5].map(|number| count.numbered(number)), [false, false, true, false, false, false]);
+        count.count();
+        assert!(!count.numbered(7), "a frame without a number may have had one");
+        assert!(!count.numbered(8));
+        count.count();
+        assert!(!count.numbered(9), "or may have had none");
+        assert!(count.numbered(11));
+        assert!(count.numbered(u64::MAX));
+        assert!(!count.numbered(u64::MAX));
     }
 }

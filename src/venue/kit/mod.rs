@@ -3,11 +3,15 @@
 pub(super) mod address;
 pub(super) mod frame_count;
 
+pub(super) mod list;
 mod names;
+pub(super) mod object;
 pub(super) mod raw;
+pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
 mod subscription;
+mod time_unit;
 
 pub(super) use names::Names;
 pub(super) use subscription::{Form, Subscription};

@@ -4,7 +4,12 @@
 //! flags, at three quarters of the cost of [`Exact`] ones, which keep any JSON with its own digits. What is not plain
 //! is read again as exact.
 
-use super::rfc3339;
+pub(in crate::venue) use super::time_unit::TimeUnit;
+
+use super::{
+    list::{self, Place},
+    rfc3339,
+};
 use crate::{
     market::{Decimal, DecimalError, Field, UnixMicros},
     telemetry::labels::Tally,
@@ -33,8 +38,8 @@ pub(in crate::venue) enum Raw<'a> {
 pub(in crate::venue) struct Plain<'a>(pub(in crate::venue) Raw<'a>);
 
 /// A field that may be any JSON.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::venue) struct Exact<'a>(Raw<'a>);
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(in crate::venue) struct Exact<'a>(pub(super) Raw<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -77,37 +82,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Exact<'a> {
             _ if json.contains('\\') => Raw::Json(json),
             _ => json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map_or(Raw::Json(json), Raw::Text),
         }))
-    }
-}
-
-/// The unit of a time that is a whole number since 1970. A venue's protocol says it; it is never guessed from the size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "a kit has all units, whichever the venues of today need"))]
-pub(in crate::venue) enum TimeUnit {
-    Seconds,
-    Millis,
-    Micros,
-    Nanos,
-    /// ms or µs, as the request for the connection asked: what lies between 1973 and 5138 in one of them does not in
-    /// the other.
-    MillisOrMicros,
-}
-
-/// The first whole number that is read as µs where ms may come too: the year 1973 in µs, 5138 in ms.
-const MICROS_FROM: i64 = 100_000_000_000_000;
-
-impl TimeUnit {
-    /// A time in this unit. What is finer than a µs is cut off; `None` for what does not fit.
-    fn micros(self, number: u64) -> Option<UnixMicros> {
-        let number = i64::try_from(number).ok()?;
-        let micros = match self {
-            Self::Seconds => number.checked_mul(1_000_000)?,
-            Self::Millis => number.checked_mul(1_000)?,
-            Self::MillisOrMicros if number < MICROS_FROM => number * 1_000,
-            Self::Micros | Self::MillisOrMicros => number,
-            Self::Nanos => number / 1_000,
-        };
-        Some(UnixMicros(micros))
     }
 }
 
@@ -199,11 +173,13 @@ pub(in crate::venue) trait Value<'a>: Copy {
 }
 
 impl<'a> Exact<'a> {
+    /// What says that there is none.
+    pub(in crate::venue) const NULL: Self = Self(Raw::Null);
+
     /// A list inside a message: each element is handed over as it is read.
     ///
     /// # Errors
     /// [`DecodeError::Shape`] for anything else, or from the first element that does not fit; those before it stand.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
     pub(in crate::venue) fn each<T: Deserialize<'a>>(self, take: impl FnMut(T)) -> Result<(), DecodeError> {
         match self.0 {
             Raw::Json(json) => each(json.as_bytes(), take),
@@ -211,33 +187,59 @@ impl<'a> Exact<'a> {
         }
     }
 
+    /// The first element of a list, `null` of an empty one. Anything else is returned as it is.
+    pub(in crate::venue) fn first(self) -> Self {
+        let Raw::Json(json) = self.0 else { return self };
+        let mut first = Self::NULL;
+        let read = each_from(json.as_bytes(), 0, |element: Self| {
+            first = element;
+            false
+        });
+        if read.is_ok() { first } else { self }
+    }
+
+    /// The same from this place of the list on, as [`each_from`].
+    ///
+    /// # Errors
+    /// As [`Exact::each`].
+    pub(in crate::venue) fn each_from<T: Deserialize<'a>>(
+        self,
+        from: usize,
+        take: impl FnMut(T) -> bool,
+    ) -> Result<usize, DecodeError> {
+        match self.0 {
+            Raw::Json(json) => each_from(json.as_bytes(), from, take),
+            _ => Err(DecodeError::Shape),
+        }
+    }
+
     /// A price and a size as a list of two, `["182.34","100"]`; what follows them is skipped. Absent keeps both; `null`
     /// and an empty list clear both. Anything else is counted, and clears.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a kit reads all forms, whichever the venues of today need"))]
     pub(in crate::venue) fn level(self, errors: &mut Tally<DecodeError>) -> (Field<Decimal>, Field<Decimal>) {
+        let [price, size] = self.pair(errors);
+        (price.decimal(errors), size.decimal(errors))
+    }
+
+    /// The same with both as they came.
+    pub(in crate::venue) fn pair(self, errors: &mut Tally<DecodeError>) -> [Self; 2] {
         let json = match self.0 {
-            Raw::Absent => return (Field::Keep, Field::Keep),
-            Raw::Null => return (Field::Clear, Field::Clear),
+            Raw::Absent | Raw::Null => return [self; 2],
             Raw::Json(json) => json,
             Raw::Text(_) | Raw::Whole(_) | Raw::Flag(_) => "",
         };
-        let mut pair = [Exact::default(); 2];
+        let mut pair = [Self::NULL; 2];
         let mut count = 0;
-        let read = each(json.as_bytes(), |value: Exact<'a>| {
+        let read = each(json.as_bytes(), |value: Self| {
             if let Some(place) = pair.get_mut(count) {
                 *place = value;
             }
             count += 1;
         });
-        if read.is_ok() && count == 0 {
-            return (Field::Clear, Field::Clear);
-        }
         if read.is_err() || count == 1 {
             errors.count(DecodeError::Shape);
-            return (Field::Clear, Field::Clear);
+            return [Self::NULL; 2];
         }
-        let [price, size] = pair;
-        (price.decimal(errors), size.decimal(errors))
+        pair
     }
 
     /// A list of strings. `None` for anything else.
@@ -252,6 +254,13 @@ impl<'a> Exact<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// A field that was cut out of a message.
+impl<'a> From<Raw<'a>> for Exact<'a> {
+    fn from(raw: Raw<'a>) -> Self {
+        Self(raw)
     }
 }
 
@@ -290,6 +299,11 @@ pub(in crate::venue) fn required<T>(field: Field<T>, errors: &mut Tally<DecodeEr
         return Field::Clear;
     }
     field
+}
+
+/// A figure that a venue writes as zero where it has none. A price below zero stays an error.
+pub(in crate::venue) fn unless_zero(field: Field<Decimal>) -> Field<Decimal> {
+    if field == Field::Set(Decimal::ZERO) { Field::Clear } else { field }
 }
 
 /// One side of a quote. A price and a size of zero mean that the side is empty.
@@ -339,43 +353,26 @@ pub(in crate::venue) fn each_from<'a, T: Deserialize<'a>>(
     elements(frame, from, take).ok_or_else(|| misfit(frame))
 }
 
-fn elements<'a, T: Deserialize<'a>>(frame: &'a [u8], from: usize, mut take: impl FnMut(T) -> bool) -> Option<usize> {
-    let end = |at| (after_blanks(frame, at) == frame.len()).then_some(0);
-    let mut at = from;
-    if from == 0 {
-        at = after_blanks(frame, 0);
-        if frame.get(at)? != &b'[' {
-            return None;
-        }
-        at = after_blanks(frame, at + 1);
-        if frame.get(at)? == &b']' {
-            return end(at + 1);
-        }
-    }
-    loop {
+fn elements<'a, T: Deserialize<'a>>(frame: &'a [u8], from: usize, take: impl FnMut(T) -> bool) -> Option<usize> {
+    let read = |at: usize| {
         let mut values = serde_json::Deserializer::from_slice(&frame[at..]).into_iter::<T>();
-        let wants_more = take(values.next()?.ok()?);
-        at = after_blanks(frame, at + values.byte_offset());
-        match frame.get(at)? {
-            b',' => at += 1,
-            b']' => return end(at + 1),
-            _ => return None,
-        }
-        if !wants_more {
-            return Some(at);
-        }
+        Some((values.next()?.ok()?, at + values.byte_offset()))
+    };
+    let from = if from == 0 { list::begin(frame, 0)? } else { Place::Element(from) };
+    match list::walk(frame, from, read, take)? {
+        Place::Element(at) => Some(at),
+        Place::End(at) => (list::after_blanks(frame, at) == frame.len()).then_some(0),
     }
 }
 
-/// The first byte from here on that is not a blank of JSON.
-fn after_blanks(frame: &[u8], from: usize) -> usize {
-    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
-    from + frame[from..].iter().take_while(is_blank).count()
+/// What bytes are that do not fit.
+pub(in crate::venue) fn misfit(json: &[u8]) -> DecodeError {
+    if is_json(json) { DecodeError::Shape } else { DecodeError::Json }
 }
 
-fn misfit(frame: &[u8]) -> DecodeError {
-    let is_json = serde_json::from_slice::<&RawValue>(frame).is_ok();
-    if is_json { DecodeError::Shape } else { DecodeError::Json }
+/// Whether these bytes are JSON, whatever it says.
+pub(in crate::venue) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(bytes).is_ok()
 }
 
 #[cfg(test)]

@@ -193,3 +193,20 @@ fn rule_6_a_level_is_a_price_and_a_size_or_clears_both() {
     }
     assert_eq!(level(r#"["1","x"]"#), ((set("1"), Field::Clear), vec![DecodeError::Number]));
 }
+
+#[test]
+fn the_first_element_of_a_list_is_read_without_the_others() {
+    let first = |json: &str| read(json, |value, _| format!("{:?}", value.first().raw())).0;
+    for (json, expected) in [
+        (r#"[["1","2"],["3","4"]]"#, r#"Json("[\"1\",\"2\"]")"#),
+        ("[1]", r#"Json("1")"#),
+        ("[null,1]", "Null"),
+        (" [ ] ", "Null"),
+        ("null", "Null"),
+        ("-7", r#"Json("-7")"#),
+        ("{}", r#"Json("{}")"#),
+    ] {
+        assert_eq!(first(json), expected, "{json}");
+    }
+    assert_eq!(first(""), "Absent");
+}

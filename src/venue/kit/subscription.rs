@@ -119,6 +119,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.asked.front().map(|asked| asked.kind)
     }
 
+    /// The id of the oldest unanswered request, for an answer that names none.
+    pub(in crate::venue) fn oldest_id(&self) -> Option<u64> {
+        self.asked.front().map(|asked| asked.id)
+    }
+
     /// Takes the request with this id, or the oldest one, off the list: it has its answer.
     fn take(&mut self, id: Option<u64>) -> Option<Asked<C>> {
         let Some(id) = id else { return self.asked.pop_front() };
@@ -126,6 +131,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
             Some(place) => self.asked.remove(place),
             None => self.accepted.iter().position(|asked| asked.id == id).map(|place| self.accepted.remove(place)),
         }
+    }
+
+    /// The number of requests without a whole answer, those that are not sent yet among them.
+    pub(in crate::venue) fn unanswered(&self) -> usize {
+        self.asked.len()
     }
 
     /// Whether every request has its answer.
@@ -170,6 +180,32 @@ impl<C: Copy + PartialEq> Subscription<C> {
         }
     }
 
+    /// The venue refuses the whole request because it holds this symbol's subscription already: asks again for the
+    /// others. A symbol that the request does not have is not the cause, so the request is asked again in halves.
+    pub(in crate::venue) fn refused_for_held(
+        &mut self,
+        id: Option<u64>,
+        held: FeedSymbol,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(id) = id.or_else(|| self.oldest_id()) else { return Message::Refused(id) };
+        let has_it = |asked: &Asked<C>| asked.id == id && asked.symbols.contains(&held);
+        if !self.asked.iter().any(has_it) {
+            return self.refused_for_one(Some(id), Reason::NotGranted, names, requests);
+        }
+        let Some(Asked { kind, mut symbols, round, .. }) = self.take(Some(id)) else {
+            return Message::Refused(Some(id));
+        };
+        self.judge(kind, &[held], Verdict::Granted);
+        symbols.retain(|&symbol| symbol != held);
+        if symbols.is_empty() {
+            return Message::Acknowledged(id);
+        }
+        requests.extend(self.ask_again(kind, &symbols, round, names));
+        Message::Superseded(id)
+    }
+
     /// Asks for the halves of a refused request. `None` where it has only one symbol, or was halved too often.
     fn halve(&mut self, asked: &Asked<C>, names: &Names) -> Option<Vec<Request>> {
         if asked.symbols.len() < 2 || self.halvings == HALVINGS_MAX {
@@ -190,9 +226,32 @@ impl<C: Copy + PartialEq> Subscription<C> {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let Some(Asked { id, kind, symbols, round, .. }) = self.take(None) else { return Message::Other };
+        self.answered_by_list(None, |_, name| is_listed(name), names, requests)
+    }
+
+    /// The same where the list has the kinds apart. It answers the oldest request that it lists whole, in whichever
+    /// order the answers come; where it lists none whole, the oldest one.
+    pub(in crate::venue) fn listed_by_kind(
+        &mut self,
+        is_listed: impl Fn(C, &str) -> bool,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let is_whole = |asked: &&Asked<C>| asked.symbols.iter().all(|&symbol| is_listed(asked.kind, names.of(symbol)));
+        let whole = self.asked.iter().find(is_whole).map(|asked| asked.id);
+        self.answered_by_list(whole, is_listed, names, requests)
+    }
+
+    fn answered_by_list(
+        &mut self,
+        id: Option<u64>,
+        is_listed: impl Fn(C, &str) -> bool,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(Asked { id, kind, symbols, round, .. }) = self.take(id) else { return Message::Other };
         let (listed, missing): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
-            symbols.into_iter().partition(|&symbol| is_listed(names.of(symbol)));
+            symbols.into_iter().partition(|&symbol| is_listed(kind, names.of(symbol)));
         self.judge(kind, &listed, Verdict::Granted);
         if missing.is_empty() {
             return Message::Acknowledged(id);

@@ -166,6 +166,48 @@ fn a_list_of_all_that_is_subscribed_answers_the_oldest_request() {
 }
 
 #[test]
+fn a_request_that_is_refused_for_a_held_symbol_is_asked_again_without_it() {
+    let names = names(4);
+    let mut subscription = Subscription::new(&FORM, 4);
+    subscription.restart(&[Channel::Trades], &names);
+    assert_eq!(subscription.oldest_id(), Some(1));
+    let mut requests = Vec::new();
+    let mut held = |subscription: &mut Subscription<Channel>, id, symbol| {
+        let message = subscription.refused_for_held(id, FeedSymbol(symbol), &names, &mut requests);
+        (message, requests.drain(..).filter_map(|request| request.text).collect::<Vec<_>>())
+    };
+    let again = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    assert_eq!(held(&mut subscription, None, 1), (Message::Superseded(1), again(&["2 Trades S0 S2 S3"])));
+    let halves = again(&["3 Trades S0", "4 Trades S2 S3"]);
+    assert_eq!(held(&mut subscription, Some(2), 1), (Message::Superseded(2), halves), "it was not the cause");
+    assert_eq!(held(&mut subscription, Some(3), 0), (Message::Acknowledged(3), vec![]), "none is left");
+    assert_eq!(subscription.granted(4), Message::Acknowledged(4));
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 4));
+    assert_eq!(held(&mut subscription, None, 0), (Message::Refused(None), vec![]), "an answer to nothing");
+    assert_eq!(held(&mut subscription, Some(9), 0), (Message::Refused(Some(9)), vec![]));
+}
+
+#[test]
+fn a_list_by_kind_answers_the_request_that_it_lists_whole() {
+    let names = names(3);
+    let mut subscription = Subscription::new(&FORM, 3);
+    subscription.restart(&BOTH, &names);
+    let mut requests = Vec::new();
+    let mut lists = |subscription: &mut Subscription<Channel>, trades: &[&str], quotes: &[&str]| {
+        let is_listed = |channel, name: &str| if channel == Channel::Trades { trades } else { quotes }.contains(&name);
+        let message = subscription.listed_by_kind(is_listed, &names, &mut requests);
+        (message, requests.drain(..).filter_map(|request| request.text).collect::<Vec<_>>())
+    };
+    let all = ["S2", "S0", "S1"];
+    assert_eq!(lists(&mut subscription, &[], &all), (Message::Acknowledged(2), vec![]), "the later one first");
+    let again = vec!["3 Trades S1 S2".to_owned()];
+    assert_eq!(lists(&mut subscription, &["S0"], &all), (Message::Acknowledged(1), again));
+    assert_eq!(lists(&mut subscription, &all, &all), (Message::Acknowledged(3), vec![]));
+    assert_eq!(lists(&mut subscription, &all, &all), (Message::Other, vec![]), "an answer to nothing");
+    assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 3));
+}
+
+#[test]
 fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
     let names = names(2);
     let mut subscription = Subscription::new(&SILENT, 2);

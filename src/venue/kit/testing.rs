@@ -21,6 +21,11 @@ impl Given {
     }
 
     pub(in crate::venue) fn setup(&self) -> Setup<'_> {
-        Setup { url: self.url.as_deref(), symbols: &self.symbols, credentials: self.credentials.as_ref() }
+        Setup {
+            url: self.url.as_deref(),
+            symbols: &self.symbols,
+            credentials: self.credentials.as_ref(),
+            playback: None,
+        }
     }
 }

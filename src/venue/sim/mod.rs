@@ -26,7 +26,7 @@ mod stage;
 
 use super::{
     AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Silence, Spec,
-    Venue, VenueError, VenueOption,
+    StartServer, Venue, VenueError, VenueOption,
     kit::{Form, Names, Subscription, address, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason};
@@ -87,9 +87,9 @@ pub(super) static SPEC: Spec = Spec {
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
-    local_server: Some(|options: &Options, script| {
+    local_server: Some(StartServer::Simulator(|options: &Options, script| {
         Simulator::bind(options.get(&RATE), rand::random(), script)?.into_local_server()
-    }),
+    })),
 };
 
 static FORM: Form<()> = Form {

@@ -2,12 +2,12 @@
 //! and again.
 
 use crate::support::{
-    Client,
+    Client, PATIENCE,
     process::sum,
     running::{Running, binance, config},
     stream::{Stream, Tick},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickfan::{
     config::Feed,
     market::{Date, Hours, Now, Schedule, Symbol},
@@ -210,7 +210,9 @@ fn rule_7_a_channel_that_stops_while_another_flows_makes_its_part_stale_until_it
         let mut stale_symbols = Vec::new();
         let mut count = 1;
         rig.send(&mut connection, &[frame(flowing, "AAPL", count)]);
+        let deadline = Instant::now() + PATIENCE;
         while stale_symbols.len() < 2 {
+            assert!(Instant::now() < deadline, "{stopped} has stopped, and only {stale_symbols:?} are told");
             let tick = rig.stream.tick();
             if tick.text("symbol") == "AAPL" && tick.text("kind") == flowing {
                 count += 1;

@@ -1,6 +1,6 @@
 //! The tables of venues: the README's from their specs, and that of what their protocols can show from their dialects.
 
-use super::document;
+use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
 use tickfan::venue::{CredentialsRule, VENUES};
 use venue_sim::{DIALECTS, Manner};
@@ -14,7 +14,7 @@ fn the_readme_has_a_row_for_each_venue() {
             CredentialsRule::Key { .. } => "a key",
             CredentialsRule::KeyAndSecret { .. } => "a key and its secret",
         };
-        writeln!(rows, "| `{}` | {} | {key} |", venue.name, venue.about).unwrap();
+        writeln!(rows, "| [{}]({}) | {} | {key} |", venue.name, page_from_root(venue), venue.about).unwrap();
     }
     rows.push('\n');
     document::check("README.md", "<!-- venues -->", "<!-- end of venues -->", &rows);

@@ -38,7 +38,7 @@ fn symbols(manner: &Manner, bases: impl Iterator<Item = String>) -> Vec<ListedSy
 #[test]
 fn each_venue_has_a_dialect_and_each_dialect_a_venue() {
     let mut played: Vec<&str> = DIALECTS.iter().map(|manner| manner.venue).collect();
-    let mut known: Vec<&str> = VENUES.iter().map(|spec| spec.name).collect();
+    let mut known: Vec<&str> = VENUES.iter().filter(|spec| !spec.plays_recordings()).map(|spec| spec.name).collect();
     played.sort_unstable();
     known.sort_unstable();
     assert_eq!(played, known);

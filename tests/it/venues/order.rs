@@ -35,7 +35,7 @@ impl Rig {
         let listed = symbols(manner, ["A", "B"].map(str::to_owned).into_iter());
         let names = [0, 1].map(|place| (spec.derive)(&listed[place].symbol).unwrap());
         let credentials = credentials(spec);
-        let setup = Setup { url: None, symbols: &listed, credentials: credentials.as_ref() };
+        let setup = Setup { url: None, symbols: &listed, credentials: credentials.as_ref(), playback: None };
         let reader = venue::new(spec, &setup).unwrap();
         let now = Now::read();
         let snapshot = || (Snapshot::waiting(Origin::Market, now.unix), Guards::default());

@@ -102,7 +102,7 @@ const RECORDINGS: &[Session] = &[
     recorded(
         "binance-usdm",
         "samples/binance_usdm-2.jsonl",
-        &[("BTC-USDT-PERP", "BTCUSDT"), ("ETC-USDT-PERP", "ETCUSDT")],
+        &[("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     ),
     Session {
         lines: 11..,
@@ -180,7 +180,7 @@ impl Reader {
         let symbols: Vec<_> = symbols.iter().map(listed).collect();
         let credentials = Credentials::new("key", "secret");
         let credentials = (!matches!(spec.credentials, CredentialsRule::Public)).then_some(&credentials);
-        let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials }).unwrap();
+        let mut venue = venue::new(spec, &Setup { url: None, symbols: &symbols, credentials, playback: None }).unwrap();
         venue.open();
         let waiting = || (Snapshot::waiting(Origin::Market, RECEIVED), Guards::default());
         let states = symbols.iter().map(|_| waiting()).collect();

@@ -34,6 +34,8 @@ impl Sink for Observer {
         let _ = self.0.send(Seen::Lost(reason));
     }
 
+    fn start_over(&mut self, _: Now) {}
+
     fn mute(&mut self, _: Parts, _: Now) {}
 
     fn is_halted(&self) -> bool {
@@ -137,7 +139,7 @@ async fn starts(manner: &'static Manner, count: usize, between_connects: Option<
 
 fn rules(feed: &config::Feed) -> Rules {
     let symbols = &feed.symbols[feed.connections().next().unwrap()];
-    let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref() };
+    let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref(), playback: None };
     venue::new(feed.venue, &setup).unwrap().rules()
 }
 

@@ -1,0 +1,85 @@
+//! The categories of Bybit's market: an address each, and what comes from where.
+
+use crate::market::Symbol;
+
+/// What a connection carries. One name, such as `BTCUSDT`, means another thing in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Category {
+    /// Pairs.
+    Spot,
+    /// Contracts that are settled in USDT or USDC.
+    Linear,
+    /// Contracts of one dollar that are settled in the coin.
+    Inverse,
+}
+
+/// A topic of one symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Trades,
+    /// The best bid and ask.
+    Book,
+    /// Statistics, and of contracts the best bid and ask.
+    Tickers,
+}
+
+impl Category {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 3] = [Self::Spot, Self::Linear, Self::Inverse];
+
+    /// The last segment of its path.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Spot => "spot",
+            Self::Linear => "linear",
+            Self::Inverse => "inverse",
+        }
+    }
+
+    /// What its symbols are asked for. The tickers of contracts carry the quote: a second source of it, with another
+    /// order, would make each of them late beside the other.
+    pub(super) const fn channels(self) -> &'static [Channel] {
+        match self {
+            Self::Spot => &[Channel::Trades, Channel::Book, Channel::Tickers],
+            Self::Linear | Self::Inverse => &[Channel::Trades, Channel::Tickers],
+        }
+    }
+
+    /// Whether the tickers carry the best bid and ask.
+    pub(super) fn quotes_in_tickers(self) -> bool {
+        !self.channels().contains(&Channel::Book)
+    }
+
+    /// The venue's name of a symbol, where it follows from it. Other contracts have names of their own: `BTCPERP`,
+    /// `BTCUSDT-26SEP25`.
+    pub(super) fn derive(self, symbol: &Symbol) -> Option<String> {
+        let symbol = symbol.as_str();
+        if symbol.contains(['.', '_']) {
+            return None;
+        }
+        let settled_in = match self {
+            Self::Spot => return (symbol.matches('-').count() < 2).then(|| symbol.replace('-', "")),
+            Self::Linear => "USDT",
+            Self::Inverse => "USD",
+        };
+        let (coin, quoted_in) = symbol.strip_suffix("-PERP")?.split_once('-')?;
+        (quoted_in == settled_in).then(|| format!("{coin}{quoted_in}"))
+    }
+}
+
+impl Channel {
+    /// What its topics begin with; the symbol's name follows.
+    pub(super) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Trades => "publicTrade.",
+            Self::Book => "orderbook.1.",
+            Self::Tickers => "tickers.",
+        }
+    }
+
+    /// A topic's channel, and the name of its symbol.
+    pub(super) fn of(topic: &str) -> Option<(Self, &str)> {
+        let all = [Self::Trades, Self::Book, Self::Tickers];
+        all.into_iter().find_map(|channel| Some((channel, topic.strip_prefix(channel.prefix())?)))
+    }
+}

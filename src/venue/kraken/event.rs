@@ -1,0 +1,158 @@
+//! Frames to events: what the venue answers, and what it says of itself.
+
+use super::data::{Channel, Data};
+use crate::{
+    market::{FeedSymbol, Reason},
+    venue::{
+        Batch, DecodeError, Failure, Message,
+        kit::{
+            Names,
+            object::{self, Object},
+            raw::{Exact, Raw, Value},
+        },
+    },
+};
+
+/// What a frame was, before the subscription has taken the answers.
+pub(super) enum Event {
+    Message(Message),
+    /// The venue's system is online, or nothing matches there.
+    System {
+        is_online: bool,
+    },
+    /// A symbol is granted.
+    Granted {
+        id: Option<u64>,
+        channel: Channel,
+        symbol: FeedSymbol,
+    },
+    /// A symbol is refused, or the whole request.
+    Refused {
+        id: Option<u64>,
+        symbol: Option<FeedSymbol>,
+    },
+}
+
+/// Reads a frame.
+pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
+    let text = std::str::from_utf8(frame).map_err(|_| DecodeError::Json)?;
+    if let Some(data) = Data::scanned(text) {
+        return of_data(&data, names, batch);
+    }
+    let frame: Frame<'_> = object::read(frame)?;
+    if frame.Error.is_there() {
+        return Ok(failed(Failure::Passing { retry_after: None }));
+    }
+    if frame.method.is_there() || frame.error.is_there() {
+        return frame.answer(names, batch);
+    }
+    if !frame.channel.is_there() {
+        return Ok(Event::Message(Message::Other));
+    }
+    let channel = frame.channel.text().ok_or(DecodeError::Shape)?;
+    match (channel.as_ref(), frame.data.raw()) {
+        ("heartbeat", _) => Ok(Event::Message(Message::Control)),
+        ("trade" | "ticker" | "status", Raw::Json(list)) => {
+            let is_snapshot = frame.kind.text().is_some_and(|kind| kind == "snapshot");
+            of_data(&Data { channel: &channel, is_snapshot, text: list, list_at: 0, tail: "" }, names, batch)
+        }
+        ("trade" | "ticker" | "status", _) => Err(DecodeError::Shape),
+        _ => Ok(Event::Message(Message::Other)),
+    }
+}
+
+fn of_data(data: &Data<'_, '_>, names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
+    if data.channel != "status" {
+        return data.read(names, batch).map(Event::Message);
+    }
+    let is_online = data.is_online(&mut batch.errors)?;
+    Ok(is_online.map_or(Event::Message(Message::Control), |is_online| Event::System { is_online }))
+}
+
+fn failed(failure: Failure) -> Event {
+    Event::Message(Message::Failed(failure))
+}
+
+/// The fields of all messages.
+#[derive(Default)]
+#[expect(non_snake_case, reason = "the venue's keys, of which two differ by case alone")]
+struct Frame<'a> {
+    channel: Exact<'a>,
+    kind: Exact<'a>,
+    data: Exact<'a>,
+    method: Exact<'a>,
+    req_id: Exact<'a>,
+    success: Exact<'a>,
+    result: Exact<'a>,
+    symbol: Exact<'a>,
+    error: Exact<'a>,
+    Error: Exact<'a>,
+}
+
+impl<'a> Object<'a> for Frame<'a> {
+    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
+        Some(match key {
+            "channel" => &mut self.channel,
+            "type" => &mut self.kind,
+            "data" => &mut self.data,
+            "method" => &mut self.method,
+            "req_id" => &mut self.req_id,
+            "success" => &mut self.success,
+            "result" => &mut self.result,
+            "symbol" => &mut self.symbol,
+            "error" => &mut self.error,
+            "Error" => &mut self.Error,
+            _ => return None,
+        })
+    }
+}
+
+impl Frame<'_> {
+    /// The answer to a request.
+    fn answer(&self, names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
+        let id = self.req_id.id(&mut batch.errors);
+        if self.error.is_there() || self.success.raw() == Raw::Flag(false) {
+            if let Some(reason) = self.error.text().and_then(|error| never_passes(&error)) {
+                return Ok(failed(Failure::Fatal(reason)));
+            }
+            if self.method.is_there() && self.method.text().is_none_or(|method| method != "subscribe") {
+                return Ok(Event::Message(Message::Control));
+            }
+            let symbol = if self.symbol.is_there() { Some(names.find(self.symbol)?) } else { None };
+            return Ok(Event::Refused { id, symbol });
+        }
+        if self.method.text().is_none_or(|method| method != "subscribe") {
+            return Ok(Event::Message(Message::Control));
+        }
+        let Raw::Json(result) = self.result.raw() else { return Err(DecodeError::Shape) };
+        let granted: Granted<'_> = object::read(result.as_bytes())?;
+        let channel = granted.channel.text().ok_or(DecodeError::Shape)?;
+        let Some(channel) = Channel::find(&channel) else { return Ok(Event::Message(Message::Control)) };
+        Ok(Event::Granted { id, channel, symbol: names.find(granted.symbol)? })
+    }
+}
+
+/// Why an error is one that only a person can mend: the request, or the address, is for data of an account.
+fn never_passes(error: &str) -> Option<Reason> {
+    if error.starts_with("ESession:Invalid session") {
+        return Some(Reason::Unauthorized);
+    }
+    error.starts_with("Private data and trading are unavailable on this endpoint").then_some(Reason::NotEntitled)
+}
+
+/// What is granted.
+#[derive(Default)]
+struct Granted<'a> {
+    channel: Exact<'a>,
+    symbol: Exact<'a>,
+}
+
+impl<'a> Object<'a> for Granted<'a> {
+    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
+        match key {
+            "channel" => Some(&mut self.channel),
+            "symbol" => Some(&mut self.symbol),
+            _ => None,
+        }
+    }
+}
