@@ -258,7 +258,8 @@ fn plays(name: &str, text: &str) {
     gateway.stop().unwrap();
 }
 
-/// The recorded sessions that `TEST_RECORDINGS` has, with their venues, and a symbol whose price must be known in the end.
+/// The recorded sessions that `TEST_RECORDINGS` has, with their venues, and a symbol whose price must be known in the
+/// end.
 const RECORDED: [(&str, &str, &str); 6] = [
     ("binance.txt.gz", "binance", "BTC-USDT"),
     ("coinbase.txt.gz", "coinbase", "BTC-USD"),
