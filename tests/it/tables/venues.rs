@@ -1,4 +1,5 @@
-//! The tables of venues: the README's list from their specs, and that of what their protocols can show from their dialects.
+//! The tables of venues: the README's list from their specs, and the table of what their protocols can show from their
+//! dialects.
 
 use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
