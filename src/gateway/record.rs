@@ -46,6 +46,9 @@ pub fn feed_to_record(config: &Config, wanted: Wanted) -> Result<config::Feed, S
         (None, _) => Err(format!("the configuration has several feeds\n   = name one with --feed: {}", names())),
     };
     let mut feed = found?.clone();
+    if feed.playback.is_some() {
+        return Err(format!("feed {} plays a recording\n   = name a feed that connects to its venue", feed.name));
+    }
     let of_file = feed.record.take();
     let folder = wanted.out.or_else(|| of_file.as_ref().map(|record| record.folder.clone()));
     let folder = folder.unwrap_or_else(|| PathBuf::from("."));

@@ -1,7 +1,9 @@
 //! The bytes of a file: decompressed as its first bytes say, and cut into lines of a limited length.
 
-use super::LINE_BYTES_MAX;
-use flate2::bufread::MultiGzDecoder;
+use super::{
+    LINE_BYTES_MAX,
+    members::{Members, Skipped},
+};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read as _},
@@ -40,7 +42,7 @@ impl Lines {
         let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
         let first = file.fill_buf()?;
         if first.starts_with(&GZIP) {
-            return Ok(Self::compressed(MultiGzDecoder::new(file)));
+            return Ok(Self::compressed(Members::new(file, path)));
         }
         if first.starts_with(&ZSTD) {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(file)?;
@@ -54,14 +56,21 @@ impl Lines {
         Self { reader: Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), is_compressed: true }
     }
 
-    /// Reads the next line into the buffer, without its end. A last line without an end counts.
+    /// Reads the next line into the buffer, without its end. A last line without an end counts. An empty line, which says
+    /// that the connection was lost, stands in place of what is damaged.
     ///
     /// # Errors
     /// The disk's or the decompressor's; [`io::ErrorKind::UnexpectedEof`] where a compressed file breaks off.
     pub(super) fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Taken> {
         line.clear();
         let limit = LINE_BYTES_MAX as u64 + 1;
-        let read = (&mut self.reader).take(limit).read_until(b'\n', line)?;
+        let read = match (&mut self.reader).take(limit).read_until(b'\n', line) {
+            Err(error) if is_skipped(&error) => {
+                line.clear();
+                return Ok(Taken::Line);
+            }
+            read => read?,
+        };
         if read == 0 {
             return Ok(Taken::End);
         }
@@ -77,14 +86,21 @@ impl Lines {
         }
         line.clear();
         line.shrink_to(BUFFER_BYTES);
-        self.reader.skip_until(b'\n')?;
-        Ok(Taken::TooLong)
+        match self.reader.skip_until(b'\n') {
+            Err(error) if !is_skipped(&error) => Err(error),
+            _ => Ok(Taken::TooLong),
+        }
     }
 
     /// Whether an error means that the file breaks off.
     pub(super) fn is_cut(&self, error: &io::Error) -> bool {
         self.is_compressed && error.kind() == io::ErrorKind::UnexpectedEof
     }
+}
+
+/// Whether a damaged part is over, and not the file.
+fn is_skipped(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Skipped>())
 }
 
 #[cfg(test)]

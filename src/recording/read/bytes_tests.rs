@@ -80,6 +80,26 @@ fn a_cut_file_is_read_up_to_the_cut() {
 }
 
 #[test]
+fn what_was_appended_behind_a_damaged_member_is_read() {
+    let noise: String = (0..2_000_u32).map(|number| format!("{}\n", number.wrapping_mul(2_654_435_761))).collect();
+    let whole = gzip(&noise);
+    let mut spoilt = whole.clone();
+    spoilt[whole.len() / 2..][..64].fill(0xff);
+    for (name, damaged) in [
+        ("torn", whole[..whole.len() / 2].to_vec()),
+        ("torn-head", whole[..5].to_vec()),
+        ("torn-trailer", whole[..whole.len() - 4].to_vec()),
+        ("torn-twice", [&whole[..100], &whole[..200]].concat()),
+        ("torn-zeros", vec![0; 100_000]),
+        ("torn-bits", spoilt),
+    ] {
+        let (lines, end) = read(name, &[gzip("first\n"), damaged, gzip("second\n"), gzip("third\n")].concat());
+        assert_eq!((lines[0].as_str(), end.unwrap()), ("first", Taken::End), "{name}");
+        assert_eq!(lines[lines.len() - 3..], ["", "second", "third"], "{name}: the connection was lost");
+    }
+}
+
+#[test]
 fn rule_10_a_line_has_a_limit_and_takes_no_memory_beyond_it() {
     // 64 MiB without an end, in 64 KiB.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

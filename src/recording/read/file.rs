@@ -45,7 +45,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, RecordingError> {
             Ok(Taken::TooLong) => return Err(reader.too_long()),
             Ok(Taken::End) => break,
             // The lines before the cut decide; the player tells of it when it gets there.
-            Err(RecordingError::Cut { .. }) if format.is_some() => break,
+            Err(RecordingError::Cut { .. }) => break,
             Err(error) => return Err(error),
         }
         if let Some(found) = reader.header()? {
@@ -73,22 +73,32 @@ pub(super) struct FileReader {
     at: UnixNanos,
     /// Whether the last entry was a lost connection: an empty line behind it says the same.
     is_closed: bool,
+    /// Whether the file could not be read on.
+    has_failed: bool,
 }
 
 impl FileReader {
     /// Opens a file that was inspected before. Entries before the first time have `at`.
     pub(super) fn open(path: &Path, format: Format, at: UnixNanos) -> Result<Self, RecordingError> {
-        Ok(Self { reader: LineReader::open(path)?, format, at, is_closed: false })
+        Ok(Self { reader: LineReader::open(path)?, format, at, is_closed: false, has_failed: false })
     }
 
-    /// The next entry, or an error that ends the file. `None` at its end.
+    /// The next entry, or an error, behind which stands a lost connection alone: what the file said last is old then.
+    /// `None` at its end.
     pub(super) fn next(&mut self) -> Option<Result<Entry, RecordingError>> {
+        if self.has_failed {
+            let is_told = std::mem::replace(&mut self.is_closed, true);
+            return (!is_told).then(|| Ok(Entry { at: self.at, record: Record::Closed(String::new()) }));
+        }
         loop {
             let parsed = match self.reader.next() {
                 Ok(Taken::Line) => self.format.parse(&self.reader.line),
                 Ok(Taken::TooLong) => Err(()),
                 Ok(Taken::End) => return None,
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    self.has_failed = true;
+                    return Some(Err(error));
+                }
             };
             let (at, record) = match parsed {
                 Ok(None) => continue,

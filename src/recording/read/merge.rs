@@ -91,10 +91,11 @@ impl Merged {
 
     /// Reads the next entry of a file, if there is one.
     fn advance(&mut self, file: usize, mut reader: FileReader) {
-        match reader.next() {
-            Some(Ok(entry)) => self.open.push(Reverse(Head { at: entry.at, file, entry, reader })),
-            Some(Err(error)) => self.errors.push_back(error),
-            None => {}
+        while let Some(next) = reader.next() {
+            match next {
+                Ok(entry) => return self.open.push(Reverse(Head { at: entry.at, file, entry, reader })),
+                Err(error) => self.errors.push_back(error),
+            }
         }
     }
 }

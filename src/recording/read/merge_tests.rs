@@ -75,7 +75,18 @@ fn a_file_that_breaks_off_tells_and_the_others_go_on() {
     ];
     let said: Vec<String> = read(files).into_iter().map(|(.., what)| what).collect();
     assert_eq!(said[0], "missing: No such file or directory (os error 2)");
-    assert_eq!(said[1..], ["a", "b", "cut.gz:3: the file is cut off; what follows is missing", "c"]);
+    let notice = "cut.gz:3: the file is cut off; what follows is missing";
+    assert_eq!(said[1..], ["a", "b", notice, "Closed(\"\")", "c"], "what it said last is old now");
+}
+
+#[test]
+fn a_file_that_was_cut_before_its_first_line_plays_nothing_and_is_not_refused() {
+    let path = file("stub.gz", &gzip(&own(&[(1, "a")]))[..12]);
+    assert!(!inspect(&path).unwrap().has_entries);
+    let said: Vec<String> =
+        read(vec![path, file("whole2", own(&[(3, "c")]).as_bytes())]).into_iter().map(|(.., what)| what).collect();
+    assert_eq!(said.iter().filter(|what| *what == "c").count(), 1);
+    assert!(said.contains(&"stub.gz:1: the file is cut off; what follows is missing".to_owned()), "{said:?}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Reads recordings, ours and those of others: files, compressed or not, become entries in order of their times.
 //!
-//! `bytes` decompresses, `format` reads lines, `file` joins both, and `merge` reads many files as one. Memory does not
+//! `bytes` and `members` decompress, `format` reads lines, `file` joins both, and `merge` reads many files as one. Memory does not
 //! grow with a file: a line has a limit, and only files whose times overlap are open at once.
 
 mod bytes;
 mod error;
 mod file;
 mod format;
+mod members;
 mod merge;
 mod time;
 

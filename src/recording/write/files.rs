@@ -6,10 +6,13 @@ use std::{
     cmp::Reverse,
     fs::{self, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
 };
 
 const SUFFIX: &str = ".txt.gz";
+/// Who may read a file: its owner and group. Venues license their data to some, not to all.
+const MODE: u32 = 0o640;
 
 /// A file of a feed's recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl Folder {
 
     /// Appends to a file. If that fails, as on a full disk, the file ends where it did.
     pub(super) fn append(&self, name: &str, block: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).open(self.path.join(name))?;
+        let mut file = OpenOptions::new().append(true).create(true).mode(MODE).open(self.path.join(name))?;
         let before = file.metadata()?.len();
         file.write_all(block).inspect_err(|_| {
             // A half member at the end of a file does no harm.

@@ -189,6 +189,16 @@ fn a_file_that_others_hold_beyond_the_limit_goes_even_if_it_is_the_current_one()
 }
 
 #[test]
+fn strangers_cannot_read_a_file() {
+    let rig = Rig::new(1, u64::MAX);
+    let mut writer = rig.open();
+    writer.write(&lines(&[(0, What::Text, "a", begin())])).unwrap();
+    writer.write_all().unwrap();
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(rig.path(FOUR)).unwrap());
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
+}
+
+#[test]
 fn a_full_disk_is_an_error() {
     let rig = Rig::new(1, u64::MAX);
     let mut writer = rig.open();

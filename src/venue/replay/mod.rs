@@ -65,6 +65,8 @@ struct Replay {
     url: String,
     /// A reader for each source, each with guards of its own.
     readers: Vec<Box<dyn Venue>>,
+    /// Whether each has read a frame of the connection that is open.
+    has_read: Vec<bool>,
 }
 
 impl Replay {
@@ -79,13 +81,15 @@ impl Replay {
             playback: None,
         };
         let sources = wire::sources(&playback.files).into_iter().max().map_or(1, |last| last + 1);
-        let readers = (0..sources).map(|_| (protocol.new)(&recorded)).collect::<Result<_, _>>()?;
-        Ok(Self { url: setup.url.unwrap_or(NOWHERE).to_owned(), readers })
+        let readers: Vec<_> = (0..sources).map(|_| (protocol.new)(&recorded)).collect::<Result<_, _>>()?;
+        let has_read = vec![false; readers.len()];
+        Ok(Self { url: setup.url.unwrap_or(NOWHERE).to_owned(), readers, has_read })
     }
 
     /// A frame of the recorded venue.
     fn frame(&mut self, source: u8, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let Some(reader) = self.readers.get_mut(usize::from(source)) else { return Err(DecodeError::Shape) };
+        self.has_read[usize::from(source)] = true;
         let read = reader.read(frame, batch);
         // What it would ask next was asked when this was recorded.
         batch.requests.clear();
@@ -105,11 +109,11 @@ impl Replay {
         })
     }
 
-    /// A recorded connection was opened, or one begins to be played.
-    fn open_reader(&mut self, source: u8) {
-        if let Some(reader) = self.readers.get_mut(usize::from(source)) {
-            reader.open();
-        }
+    /// A recorded connection was opened or lost. Returns whether the one before it had brought frames.
+    fn open_reader(&mut self, source: u8) -> bool {
+        let Some(reader) = self.readers.get_mut(usize::from(source)) else { return false };
+        reader.open();
+        std::mem::take(&mut self.has_read[usize::from(source)])
     }
 }
 
@@ -126,6 +130,7 @@ impl Venue for Replay {
         for reader in &mut self.readers {
             reader.open();
         }
+        self.has_read.fill(false);
         Vec::new()
     }
 
@@ -134,10 +139,9 @@ impl Venue for Replay {
         Ok(match head {
             Head::Frame(source) => return self.frame(source, rest, batch),
             Head::Unreadable(_) => return Err(DecodeError::Shape),
-            Head::Opened(source) => {
-                self.open_reader(source);
-                Message::Control
-            }
+            // Nothing told of the end of the one before: the recorder was killed, or such files never do.
+            Head::Opened(source) if self.open_reader(source) => Message::Played(Played::Lost(Reason::ConnectionLost)),
+            Head::Opened(_) => Message::Control,
             Head::Lost(source) => {
                 self.open_reader(source);
                 Message::Played(Played::Lost(reason(rest)))

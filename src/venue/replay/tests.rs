@@ -107,6 +107,19 @@ fn every_protocol_can_be_replayed_without_its_keys() {
     assert_eq!(Replay::new(&Given::default().setup()).err(), Some(VenueError::NoRecording));
 }
 
+#[test]
+fn a_connection_that_opens_though_none_was_lost_is_an_outage() {
+    let mut replay = replay(2);
+    let lost = Ok(Message::Played(Played::Lost(Reason::ConnectionLost)));
+    let data = [trade(0, 1), trade(0, 2)];
+    let said =
+        says(&mut *replay, &["o0 ", &data[0], "o1 ", "o0 ", "o0 ", &data[1], "c0 ", "o0 ", &data[0], "n", "o0 "]);
+    let said: Vec<_> = said.into_iter().map(|(said, _)| said).collect();
+    let control = || Ok(Message::Control);
+    assert_eq!(said[2..5], [control(), lost.clone(), control()]);
+    assert_eq!((&said[7], &said[10]), (&control(), &control()), "the end was told");
+}
+
 proptest::proptest! {
     #[test]
     fn rule_9_no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..60), near in "[focdxne][0-9]{0,3} ?.{0,40}") {
