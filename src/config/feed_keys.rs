@@ -137,8 +137,8 @@ fn about(name: &str) -> String {
         }
         "record" => {
             "A folder to record the venue's frames to while the feed serves: a compressed file per connection and hour \
-             (docs/recordings.md). It is made if it is not there. A full disk ends the recording, not the feed. Default: \
-             none."
+             (docs/recordings.md). It is made if it is not there; a relative path begins at the folder of this file. A full \
+             disk ends the recording, not the feed. Default: none."
         }
         "record_bytes_max" => {
             "The most bytes of the feed's files in `record`, from 16MiB to 65536GiB. The oldest file is deleted to stay \

@@ -127,7 +127,7 @@ fn read_feed(
         _ => Script::default(),
     };
     let outbound = wrongs.take(outbound::read(fields));
-    let record = wrongs.take(record::read(fields));
+    let record = wrongs.take(record::read(fields, folder));
     let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
     let variable = |name: &str| fields.get(name).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let feed = || {

@@ -11,7 +11,10 @@ use std::{
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
-use toml::{Spanned, de::DeTable};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 /// What `record_bytes_max` is without the key: days of a busy feed, compressed.
 pub const RECORD_BYTES_DEFAULT: u64 = 10 << 30;
@@ -27,10 +30,11 @@ pub struct Record {
     pub bytes_max: u64,
 }
 
-/// Reads the keys of a feed.
-pub(super) fn read(fields: &DeTable<'_>) -> Result<Option<Record>, Wrong> {
+/// Reads the keys of a feed. A relative path begins at the folder of the configuration, as those of recordings that are
+/// played.
+pub(super) fn read(fields: &DeTable<'_>, base: &Path) -> Result<Option<Record>, Wrong> {
     let mut wrongs = Wrongs::default();
-    let folder = wrongs.take(fields.get("record").map(read_folder).transpose());
+    let folder = wrongs.take(fields.get("record").map(|value| read_folder(value, base)).transpose());
     let limit = fields.get("record_bytes_max");
     if let (Some(limit), Some(None)) = (limit, &folder) {
         wrongs.push(
@@ -44,13 +48,17 @@ pub(super) fn read(fields: &DeTable<'_>) -> Result<Option<Record>, Wrong> {
     wrongs.value(record.map(|(folder, bytes_max)| folder.map(|folder| Record { folder, bytes_max })))
 }
 
-fn read_folder(value: &Spanned<toml::de::DeValue<'_>>) -> Result<PathBuf, Wrong> {
+fn read_folder(value: &Spanned<DeValue<'_>>, base: &Path) -> Result<PathBuf, Wrong> {
     let folder = text("record", value, "/var/lib/tickfan/recordings")?;
-    check_folder(Path::new(folder)).map_err(|(what, help)| Wrong::new(what).help(help).at(value.span()))?;
-    Ok(folder.into())
+    if folder.is_empty() {
+        return Err(Wrong::new("`record` is empty").help("name a folder, or remove the key").at(value.span()));
+    }
+    let folder = base.join(folder);
+    check_folder(&folder).map_err(|(what, help)| Wrong::new(what).help(help).at(value.span()))?;
+    Ok(folder)
 }
 
-fn read_limit(value: &Spanned<toml::de::DeValue<'_>>) -> Result<u64, Wrong> {
+fn read_limit(value: &Spanned<DeValue<'_>>) -> Result<u64, Wrong> {
     let bytes = match (integer(value.get_ref()), value.get_ref().as_str()) {
         (Some(bytes), _) => Ok(bytes),
         (None, Some(text)) => parse_bytes(text),
@@ -85,9 +93,6 @@ pub fn parse_record_limit(text: &str) -> Result<u64, String> {
 /// What is wrong, and what to change.
 pub fn check_folder(folder: &Path) -> Result<(), (String, String)> {
     let name = shown(&folder.display().to_string());
-    if folder.as_os_str().is_empty() {
-        return Err(("an empty string is not a folder".to_owned(), "remove the key, or name a folder".to_owned()));
-    }
     // The nearest part of the path that is there.
     let there = folder.ancestors().map(|part| if part.as_os_str().is_empty() { Path::new(".") } else { part });
     let there = there.into_iter().find(|part| fs::symlink_metadata(part).is_ok()).unwrap_or(Path::new("/"));

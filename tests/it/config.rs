@@ -535,6 +535,17 @@ fn a_venues_message_limit_is_a_size_or_auto() {
 }
 
 #[test]
+fn a_recording_goes_to_a_folder_beside_the_file_unless_its_path_is_whole() {
+    let beside = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rec/of-the-day");
+    for (written, folder) in [("rec/of-the-day", beside), ("/tmp", "/tmp".into())] {
+        let config =
+            load_text("record", format!("[[feed]]\nrecord = \"{written}\"\nrecord_bytes_max = \"1GiB\"")).unwrap();
+        let record = config.feeds[0].record.clone().unwrap();
+        assert_eq!((record.folder, record.bytes_max), (folder, 1 << 30));
+    }
+}
+
+#[test]
 fn a_flush_interval_is_a_time_or_auto() {
     for (text, interval) in [("auto", None), ("0s", Some(Duration::ZERO)), ("20ms", Some(Duration::from_millis(20)))] {
         let of_variable = set_variable("TICKFAN_FANOUT_FLUSH_INTERVAL".into(), text).unwrap();

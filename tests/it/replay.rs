@@ -258,22 +258,21 @@ fn plays(name: &str, text: &str) {
     gateway.stop().unwrap();
 }
 
-/// The recorded sessions that `TEST_RECORDINGS` may have, with their venues, the addresses that they came from, and a
-/// symbol whose price must be known in the end.
-const RECORDED: [(&str, &str, &str); 5] = [
+/// The recorded sessions that `TEST_RECORDINGS` has, with their venues, and a symbol whose price must be known in the
+/// end.
+const RECORDED: [(&str, &str, &str); 6] = [
     ("binance.txt.gz", "binance", "BTC-USDT"),
     ("coinbase.txt.gz", "coinbase", "BTC-USD"),
     ("okx.txt.gz", "okx", "BTC-USDT"),
-    ("bybit_spot.txt.gz", "bybit", "BTC-USDT"),
+    ("bybit_spot.txt.gz", "bybit-spot", "BTC-USDT"),
+    ("bybit_linear.txt.gz", "bybit-linear", "BTC-USDT-PERP"),
     ("bitstamp.txt.gz", "bitstamp", "ETH-USD"),
 ];
 
 #[test]
 fn recorded_sessions_of_each_venue_play() {
     let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
-    let known = RECORDED.into_iter().filter(|(_, protocol, _)| venue::find(protocol).is_some());
-    let mut played = 0;
-    for (name, protocol, symbol) in known {
+    for (name, protocol, symbol) in RECORDED {
         let file = Path::new(&folder).join(name);
         let gateway = Running::start(&playing(protocol, vec![file], &[symbol], Speed::Max, false));
         let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{symbol}"));
@@ -281,9 +280,25 @@ fn recorded_sessions_of_each_venue_play() {
         let last = until_ended(&mut stream, &[symbol]).remove(symbol).unwrap().pop().unwrap();
         assert!(last.fields.contains_key("price"), "{name}: {last:?}");
         gateway.stop().unwrap();
-        played += 1;
     }
-    assert!(played > 0);
+}
+
+#[test]
+fn the_session_of_the_examples_plays_by_its_name_alone() {
+    const SYMBOLS: [&str; 3] = ["BTC-USD", "ETH-USD", "SOL-USD"];
+    let args = Args::try_parse_from(["tickfan", "replay", "examples/kraken-session.txt", "--speed", "max"]).unwrap();
+    let loaded = load(None, [], &args.overrides()).unwrap();
+    let gateway = Running::start(&config(loaded.feeds));
+    let mut stream = Stream::open(gateway.address, &format!("/v1/stream?symbols={}", SYMBOLS.join(",")));
+    stream.named("hello");
+    for (symbol, ticks) in until_ended(&mut stream, &SYMBOLS) {
+        let last = ticks.last().unwrap();
+        for field in ["price", "bid", "ask", "high", "volume"] {
+            assert!(last.fields.contains_key(field), "{symbol} without {field}: {last:?}");
+        }
+        assert_eq!(last.text("origin"), "replay");
+    }
+    gateway.stop().unwrap();
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Frames to updates.
 
 use crate::{
-    market::{Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, Update},
+    market::{QuoteUpdate, Sequence, Side, TradeUpdate, Update},
     venue::{
         Batch, DecodeError, Message,
+        binance::statistics,
         kit::{
             Names,
-            raw::{self, Exact, Plain, Raw, TimeUnit, Value, required, side_of_quote, unless_zero},
+            raw::{self, Exact, Plain, Raw, TimeUnit, Value, required, side_of_quote},
             scan,
         },
     },
@@ -25,22 +26,27 @@ pub(super) enum Answer {
 /// Reads a frame.
 pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Answer, DecodeError> {
     if let Some(event) = scanned(frame) {
-        return event.read(names, batch).map(Answer::Message);
+        return event.read(frame, names, batch).map(Answer::Message);
     }
-    if let Some(answered) = raw::plain::<Frame<Plain<'_>>>(frame).and_then(|frame| answer(&frame, names, batch)) {
+    if let Some(answered) = raw::plain::<Frame<Plain<'_>>>(frame).and_then(|read| answer(frame, &read, names, batch)) {
         return answered;
     }
-    if let Some(answered) = answer(&raw::exact::<Frame<Exact<'_>>>(frame)?, names, batch) {
+    if let Some(answered) = answer(frame, &raw::exact::<Frame<Exact<'_>>>(frame)?, names, batch) {
         return answered;
     }
     let bare: Event<Exact<'_>> = raw::exact(frame)?;
-    bare.read(names, batch).map(Answer::Message)
+    bare.read(frame, names, batch).map(Answer::Message)
 }
 
 /// An event in its envelope, or an answer. `None` for what may be an event without an envelope.
-fn answer<'a>(frame: &Frame<impl Value<'a>>, names: &Names, batch: &mut Batch) -> Option<Result<Answer, DecodeError>> {
+fn answer<'a>(
+    bytes: &[u8],
+    frame: &Frame<impl Value<'a>>,
+    names: &Names,
+    batch: &mut Batch,
+) -> Option<Result<Answer, DecodeError>> {
     if let Some(event) = &frame.data {
-        return Some(event.read(names, batch).map(Answer::Message));
+        return Some(event.read(bytes, names, batch).map(Answer::Message));
     }
     let is_refusal = frame.code.is_there() || frame.error.is_there();
     if !is_refusal && !frame.result.is_there() && !frame.id.is_there() {
@@ -60,7 +66,7 @@ impl<'a, V: Value<'a>> Event<V> {
         self.e.is_there() || (self.u.is_there() && self.s.is_there())
     }
 
-    fn read(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
+    fn read(&self, frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
         if !self.e.is_there() {
             // A quote is the one event without a name of its own.
             return if self.u.is_there() { self.quote(names, batch) } else { Ok(Message::Other) };
@@ -68,7 +74,8 @@ impl<'a, V: Value<'a>> Event<V> {
         match self.e.text().ok_or(DecodeError::Shape)?.as_ref() {
             "trade" => self.trade(names, batch),
             "bookTicker" => self.quote(names, batch),
-            "24hrTicker" => self.stats(names, batch),
+            // It has fields of its own: read with the others they would make each trade dearer.
+            "24hrTicker" => statistics::read(frame, names, batch),
             "serverShutdown" => Ok(Message::Closing),
             _ => Ok(Message::Other),
         }
@@ -108,26 +115,6 @@ impl<'a, V: Value<'a>> Event<V> {
         batch.push(Update { symbol, quote: Some(quote), ..Update::default() });
         Ok(Message::Data)
     }
-
-    /// The statistics. A pair that has not traded within the window has prices of zero.
-    fn stats(&self, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let symbol = names.find(self.s)?;
-        let errors = &mut batch.errors;
-        let mut price = |value: V| unless_zero(required(value.decimal(errors), errors));
-        let [open, high, low] = [self.o, self.h, self.l].map(&mut price);
-        let stats = StatsUpdate {
-            sequence: Sequence { time: self.E.time(TimeUnit::MillisOrMicros, errors), ..Sequence::default() },
-            window: Field::Set(StatsWindow::Hours24),
-            open,
-            high,
-            low,
-            volume: required(self.v.decimal(errors), errors),
-            // Futures have none.
-            prev_close: unless_zero(self.x.decimal(errors)),
-        };
-        batch.push(Update { symbol, stats: Some(stats), ..Update::default() });
-        Ok(Message::Data)
-    }
 }
 
 fn taker(buyer_is_maker: &str) -> Option<Side> {
@@ -140,15 +127,20 @@ fn taker(buyer_is_maker: &str) -> Option<Side> {
 
 /// An event as the venue writes it: such frames are read in two thirds of the instructions that they take by serde.
 pub(super) fn scanned(frame: &[u8]) -> Option<Event<Plain<'_>>> {
-    let frame = std::str::from_utf8(frame).ok()?;
     let mut event = Event::default();
+    let has_envelope = scan_event(frame, |key, value| event.set(key, value))?;
+    (has_envelope || event.has_a_kind()).then_some(event)
+}
+
+/// Hands the fields of an event as the venue writes it to `take`. Returns whether it came in its envelope.
+pub(super) fn scan_event<'a>(frame: &'a [u8], take: impl FnMut(&'a str, Raw<'a>) -> Option<()>) -> Option<bool> {
+    let frame = std::str::from_utf8(frame).ok()?;
     let Some(stream) = frame.strip_prefix(r#"{"stream":""#) else {
-        let rest = scan::fields(frame, |key, value| event.set(key, value))?;
-        return (rest.is_empty() && event.has_a_kind()).then_some(event);
+        return scan::fields(frame, take)?.is_empty().then_some(false);
     };
     let (_, rest) = scan::string(stream)?;
-    let rest = scan::fields(rest.strip_prefix(r#","data":"#)?, |key, value| event.set(key, value))?;
-    (rest == "}").then_some(event)
+    let rest = scan::fields(rest.strip_prefix(r#","data":"#)?, take)?;
+    (rest == "}").then_some(true)
 }
 
 /// Any message but an event without its envelope.
@@ -175,8 +167,6 @@ pub(super) struct Event<V> {
     #[serde(default)]
     e: V,
     #[serde(default)]
-    E: V,
-    #[serde(default)]
     s: V,
     #[serde(default)]
     t: V,
@@ -200,17 +190,6 @@ pub(super) struct Event<V> {
     A: V,
     #[serde(default)]
     X: V,
-    // Of statistics alone.
-    #[serde(default)]
-    o: V,
-    #[serde(default)]
-    h: V,
-    #[serde(default)]
-    l: V,
-    #[serde(default)]
-    v: V,
-    #[serde(default)]
-    x: V,
 }
 
 impl<'a> Event<Plain<'a>> {
@@ -219,7 +198,6 @@ impl<'a> Event<Plain<'a>> {
         let &[key] = key.as_bytes() else { return Some(()) };
         let field = match key {
             b'e' => &mut self.e,
-            b'E' => &mut self.E,
             b's' => &mut self.s,
             b't' => &mut self.t,
             b'T' => &mut self.T,
@@ -232,11 +210,6 @@ impl<'a> Event<Plain<'a>> {
             b'a' => &mut self.a,
             b'A' => &mut self.A,
             b'X' => &mut self.X,
-            b'o' => &mut self.o,
-            b'h' => &mut self.h,
-            b'l' => &mut self.l,
-            b'v' => &mut self.v,
-            b'x' => &mut self.x,
             _ => return Some(()),
         };
         (!field.is_there()).then(|| *field = Plain(value))

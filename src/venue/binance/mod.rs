@@ -25,6 +25,7 @@
 
 mod endpoint;
 mod event;
+mod statistics;
 mod usdm;
 
 use super::{

@@ -91,6 +91,18 @@ fn refusals_without_a_channel_mean_the_open_requests_once_there_are_as_many() {
 }
 
 #[test]
+fn a_refusal_without_a_channel_is_used_up_by_the_request_that_gets_no_answer() {
+    let mut venue = venue();
+    venue.open();
+    assert_eq!(read(&mut venue, REFUSAL), Message::Control);
+    venue.unanswered(1);
+    for (channel, id) in [("order_book_btcusd", 3), ("live_trades_ethusd", 2), ("order_book_ethusd", 4)] {
+        assert_eq!(read(&mut venue, &granted(channel)), Message::Acknowledged(id), "{channel}");
+    }
+    assert_eq!(venue.refused(), [(FeedSymbol(0), Reason::NotGranted)]);
+}
+
+#[test]
 fn a_feed_that_a_connection_cannot_carry_is_an_error() {
     let error =
         |names: &[(&str, Option<&str>)]| crate::venue::new(&SPEC, &Given::symbols(names).setup()).err().unwrap();

@@ -157,6 +157,8 @@ impl Venue for Bitstamp {
     }
 
     fn unanswered(&mut self, id: u64) {
+        // A refusal that named no channel meant this request, and no other.
+        self.refusals = self.refusals.saturating_sub(1);
         self.subscription.refused(Some(id), Reason::NotGranted);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         DecodeError,
         kit::{
             Names,
-            raw::{self, Exact, Plain, Raw, Value, required, side_of_quote},
+            raw::{self, Exact, Plain, Raw, Value, required, side_of_quote, unless_zero},
             record::record,
             scan,
         },
@@ -19,6 +19,10 @@ use crate::{
 };
 use serde::Deserialize;
 use std::collections::HashSet;
+
+/// The most updates of a frame, 2.4 MB: more of them than real trades fit into the longest message. Empty ones are
+/// shorter, and would take 20 times the memory of their frame.
+pub(super) const UPDATES_MAX: usize = 4_096;
 
 /// A frame: its number on the connection, where it has one, and what it is.
 pub(super) struct Frame<'a> {
@@ -169,6 +173,14 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// Appends an update, if there is room. Trades come newest first, so that the oldest find none.
+    fn push(&mut self, update: Update) {
+        if self.updates.len() == UPDATES_MAX {
+            return self.note(Err(DecodeError::Shape));
+        }
+        self.updates.push(update);
+    }
+
     fn note(&mut self, read: Result<(), DecodeError>) {
         if let Err(reason) = read
             && let Some(earlier) = self.dropped.replace(reason)
@@ -226,7 +238,7 @@ impl Reader<'_> {
             side: required(trade.side.word(errors, taker), errors),
             ..TradeUpdate::default()
         };
-        self.updates.push(Update { symbol, trade: Some(trade), ..Update::default() });
+        self.push(Update { symbol, trade: Some(trade), ..Update::default() });
     }
 
     fn ticker<'a>(&mut self, ticker: &Ticker<impl Value<'a>>, time: Option<UnixMicros>) {
@@ -241,13 +253,13 @@ impl Reader<'_> {
         let stats = StatsUpdate {
             sequence,
             window: Field::Set(StatsWindow::Hours24),
-            high: required(ticker.high.decimal(errors), errors),
-            low: required(ticker.low.decimal(errors), errors),
+            high: unless_zero(required(ticker.high.decimal(errors), errors)),
+            low: unless_zero(required(ticker.low.decimal(errors), errors)),
             volume: required(ticker.volume.decimal(errors), errors),
             ..StatsUpdate::default()
         };
         let quote = QuoteUpdate { sequence, bid, bid_size, ask, ask_size };
-        self.updates.push(Update { symbol, quote: Some(quote), stats: Some(stats), ..Update::default() });
+        self.push(Update { symbol, quote: Some(quote), stats: Some(stats), ..Update::default() });
     }
 
     /// Reads statuses. The venue may send those of products that were not asked for. That a product is online says
@@ -282,7 +294,7 @@ impl Reader<'_> {
             halted: if is_online { Field::Clear } else { Field::Set(Halt::Other) },
             resume_is_reported: true,
         };
-        self.updates.push(Update { symbol, status: Some(status), ..Update::default() });
+        self.push(Update { symbol, status: Some(status), ..Update::default() });
     }
 }
 
@@ -290,8 +302,12 @@ impl Product<'_> {
     /// Its symbol, and whether it is online.
     fn status(&self, names: &Names) -> Result<(FeedSymbol, bool), DecodeError> {
         let id = self.id.text().ok_or(DecodeError::Shape)?;
-        let of_data = super::data_name(&id);
-        let symbol = names.symbol(of_data.as_deref().unwrap_or(&id)).ok_or(DecodeError::UnknownSymbol)?;
+        let in_usd = super::data_name(&id);
+        let symbol = names.symbol(in_usd.as_deref().unwrap_or(&id)).ok_or(DecodeError::UnknownSymbol)?;
+        if in_usd.is_some() && names.of(symbol) != id {
+            // A book that was asked for in USD has a product of its own.
+            return Err(DecodeError::UnknownSymbol);
+        }
         match &*self.status.text().ok_or(DecodeError::Missing)? {
             "" => Err(DecodeError::Word),
             status => Ok((symbol, status == "online")),

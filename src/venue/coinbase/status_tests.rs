@@ -52,6 +52,18 @@ fn statuses_of_other_products_are_skipped_and_bad_ones_counted() {
 }
 
 #[test]
+fn a_book_in_usd_is_not_halted_by_the_status_of_its_name_in_usdc() {
+    let in_usdc = STATUS.replace("BTC-USD", "BTC-USDC").replace("ETH-USD", "BTC-USD");
+    assert_eq!(read(&in_usdc), (Ok(Message::Control), vec![], vec![]), "BTC-USD is online");
+    for name in ["BTC-USD", "BTC-USDC"] {
+        let mut batch = Batch::default();
+        let frame = STATUS.replace("BTC-USD", name);
+        let message = super::tests::of(&[("BTC-USDC", None)]).read(frame.as_bytes(), &mut batch);
+        assert_eq!((message, batch.updates.len()), (Ok(Message::Data), 1), "it may have either name: {name}");
+    }
+}
+
+#[test]
 fn a_halt_ends_with_the_venues_word() {
     let mut venue = venue();
     let now = Now::read();

@@ -225,6 +225,27 @@ fn rule_10_a_frame_with_more_updates_than_fit_is_read_in_slices() {
 }
 
 #[test]
+fn rule_10_a_frame_with_more_updates_than_are_kept_loses_the_oldest_of_them() {
+    let trades: Vec<String> =
+        (1..=event::UPDATES_MAX + 2).rev().map(|id| format!(r#"{{"product_id":"BTC-USD","trade_id":{id}}}"#)).collect();
+    let frame = format!(r#"{{"channel":"market_trades","events":[{{"trades":[{}]}}]}}"#, trades.join(","));
+    let mut venue = venue();
+    let mut batch = Batch::default();
+    assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+    assert_eq!(batch.updates.len() + venue.updates.len(), event::UPDATES_MAX);
+    assert_eq!(batch.updates[0].trade.unwrap().sequence.id, Some(3));
+    assert_eq!(batch.errors.of(DecodeError::Shape), 2, "they are counted");
+}
+
+#[test]
+fn a_product_without_a_trade_in_the_window_has_no_high_and_low() {
+    let quiet = TICKER.replace("\"1911.04\"", "\"0\"").replace("\"1925\"", "\"0\"");
+    let (message, updates, counted) = read(quiet);
+    assert_eq!((message, counted), (Ok(Message::Data), vec![]));
+    assert_eq!(updates[0].stats.map(|stats| (stats.high, stats.low)), Some((Field::Clear, Field::Clear)));
+}
+
+#[test]
 fn frames_as_the_venue_writes_them_are_scanned_and_read_as_a_parser_reads_them() {
     for frame in [TRADES, TICKER] {
         assert!(scanned(frame.as_bytes()).is_some());

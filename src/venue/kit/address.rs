@@ -11,8 +11,16 @@ pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueErro
     if !websocket || uri.host().is_none_or(str::is_empty) {
         return Err(bad());
     }
-    let own_path = uri.path_and_query().is_some_and(|given| !matches!(given.as_str(), "" | "/"));
-    Ok(if own_path { base.to_owned() } else { format!("{}{path}", base.trim_end_matches('/')) })
+    if !matches!(uri.path(), "" | "/") {
+        return Ok(base.to_owned());
+    }
+    let (host, query) = base.split_once('?').unzip();
+    let joined = format!("{}{path}", host.unwrap_or(base).trim_end_matches('/'));
+    let sign = if path.contains('?') { '&' } else { '?' };
+    Ok(match query {
+        Some(query) => format!("{joined}{sign}{query}"),
+        None => joined,
+    })
 }
 
 /// An address up to its query, where some venues want a key.
@@ -47,6 +55,14 @@ mod tests {
             ("wss://venue.example/ws", "wss://venue.example/ws"),
         ] {
             assert_eq!(join(base, "/stream?a=b").as_deref(), Ok(joined));
+        }
+        for (base, path, joined) in [
+            ("wss://venue.example:9443?id=9", "/stream", "wss://venue.example:9443/stream?id=9"),
+            ("wss://venue.example/?id=9", "/stream?a=b", "wss://venue.example/stream?a=b&id=9"),
+            ("wss://venue.example?id=9", "", "wss://venue.example?id=9"),
+            ("wss://venue.example/ws?id=9", "/stream?a=b", "wss://venue.example/ws?id=9"),
+        ] {
+            assert_eq!(join(base, path).as_deref(), Ok(joined), "a query is not a path");
         }
         let with_query = join("https://venue.example/?token=hush", "/");
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Market data, and the status of the venue's system: messages with a list of items.
 
 use crate::{
-    market::{Decimal, Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
+    market::{Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
     telemetry::labels::Tally,
     venue::{
         Batch, DecodeError, Message,
@@ -9,7 +9,7 @@ use crate::{
             Names,
             list::{self, Place},
             object::{self, Object},
-            raw::{self, Exact, Value, required, side_of_quote},
+            raw::{self, Exact, Value, required, side_of_quote, unless_zero},
             scan,
         },
     },
@@ -152,7 +152,7 @@ fn push_newest(update: Update, first: usize, batch: &mut Batch) {
         if id(&batch.updates[before]) > id(&update) {
             return;
         }
-        batch.updates.remove(before);
+        batch.updates.swap_remove(before);
     }
     batch.push(update);
 }
@@ -232,8 +232,9 @@ impl Item<'_> {
         let stats = StatsUpdate {
             sequence,
             window: Field::Set(StatsWindow::Hours24),
-            high: none_if_zero(self.high.decimal(errors)),
-            low: none_if_zero(self.low.decimal(errors)),
+            // A pair without a trade in the window has zeros.
+            high: unless_zero(self.high.decimal(errors)),
+            low: unless_zero(self.low.decimal(errors)),
             volume: self.volume.decimal(errors),
             ..StatsUpdate::default()
         };
@@ -244,11 +245,6 @@ impl Item<'_> {
     fn time(&self, errors: &mut Tally<DecodeError>) -> Option<UnixMicros> {
         self.timestamp.rfc3339(errors).filter(|time| time.0 != 0)
     }
-}
-
-/// A pair without a trade in the window has zeros.
-fn none_if_zero(price: Field<Decimal>) -> Field<Decimal> {
-    if price == Field::Set(Decimal::ZERO) { Field::Clear } else { price }
 }
 
 fn taker(side: &str) -> Option<Side> {

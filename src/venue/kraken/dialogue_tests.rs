@@ -121,6 +121,21 @@ fn an_error_without_a_symbol_is_for_the_whole_request() {
 }
 
 /// What a frame tells of each symbol: its halt, or its end.
+#[test]
+fn too_many_requests_pass_however_the_venue_says_so() {
+    for frame in [
+        r#"{"Error":"Exceeded msg rate"}"#,
+        r#"{"error":"Exceeded msg rate","method":"subscribe","success":false,"req_id":1}"#,
+        r#"{"error":"Exceeded msg rate","success":false,"symbol":"BTC/USD"}"#,
+    ] {
+        let mut venue = venue();
+        venue.open();
+        let passes = Message::Failed(crate::venue::Failure::Passing { retry_after: None });
+        assert_eq!(answers(&mut venue, frame), [passes], "{frame}");
+        assert_eq!(venue.refused(), [], "{frame}");
+    }
+}
+
 fn told(venue: &mut Kraken, frame: &str) -> (Message, Vec<(u32, Field<Halt>)>) {
     let mut batch = Batch::default();
     let message = venue.read(frame.as_bytes(), &mut batch).unwrap();

@@ -112,8 +112,12 @@ impl Frame<'_> {
     fn answer(&self, names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
         let id = self.req_id.id(&mut batch.errors);
         if self.error.is_there() || self.success.raw() == Raw::Flag(false) {
-            if let Some(reason) = self.error.text().and_then(|error| never_passes(&error)) {
+            let error = self.error.text().unwrap_or_default();
+            if let Some(reason) = never_passes(&error) {
                 return Ok(failed(Failure::Fatal(reason)));
+            }
+            if error.starts_with("Exceeded msg rate") {
+                return Ok(failed(Failure::Passing { retry_after: None }));
             }
             if self.method.is_there() && self.method.text().is_none_or(|method| method != "subscribe") {
                 return Ok(Event::Message(Message::Control));

@@ -8,7 +8,7 @@ use crate::{
         Batch, DecodeError,
         kit::{
             Names,
-            raw::{self, Exact, Plain, TimeUnit, Value, required},
+            raw::{self, Exact, Plain, TimeUnit, Value, required, unless_zero},
             record::record,
             scan,
         },
@@ -192,9 +192,9 @@ impl<'a, V: Value<'a>> Item<V> {
                 update.stats = Some(StatsUpdate {
                     sequence,
                     window: Field::Set(StatsWindow::Hours24),
-                    open: required(self.open.decimal(errors), errors),
-                    high: required(self.high.decimal(errors), errors),
-                    low: required(self.low.decimal(errors), errors),
+                    open: unless_zero(required(self.open.decimal(errors), errors)),
+                    high: unless_zero(required(self.high.decimal(errors), errors)),
+                    low: unless_zero(required(self.low.decimal(errors), errors)),
                     volume: required(self.volume.decimal(errors), errors),
                     prev_close: Field::Keep,
                 });

@@ -107,8 +107,10 @@ fn a_ticker_has_the_statistics_of_24_hours_and_no_quote() {
     };
     let update = Update { symbol: FeedSymbol(1), stats: Some(stats), ..Update::default() };
     assert_eq!(read(TICKER), (Ok(Message::Data), vec![update], vec![]));
-    let empty = read(TICKER.replace("\"2959.9\"", "\"\"").replace("\"3158.3\"", "\"\""));
-    assert_eq!((empty.1[0].stats.unwrap().open, empty.2), (Field::Clear, vec![]), "an empty string clears");
+    for none in ["\"\"", "\"0\""] {
+        let (_, updates, counted) = read(TICKER.replace("\"2959.9\"", none).replace("\"3158.3\"", none));
+        assert_eq!((updates[0].stats.unwrap().open, counted), (Field::Clear, vec![]), "{none} clears");
+    }
 }
 
 #[test]

@@ -154,6 +154,15 @@ fn each_venue_has_a_page_with_every_section() {
 }
 
 #[test]
+fn each_page_has_a_venue() {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/venues")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_known = name == "README.md" || with_page().any(|spec| page(spec) == name);
+        assert!(is_known, "{name} is the page of no venue");
+    }
+}
+
+#[test]
 fn the_facts_of_each_page_follow_from_the_spec() {
     for spec in with_page() {
         read(spec);

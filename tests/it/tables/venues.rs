@@ -1,8 +1,9 @@
-//! The README's table of venues, from their specs.
+//! The tables of venues: the README's from their specs, and that of what their protocols can show from their dialects.
 
 use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
 use tickfan::venue::{CredentialsRule, VENUES};
+use venue_sim::{DIALECTS, Manner};
 
 #[test]
 fn the_readme_has_a_row_for_each_venue() {
@@ -17,4 +18,30 @@ fn the_readme_has_a_row_for_each_venue() {
     }
     rows.push('\n');
     document::check("README.md", "<!-- venues -->", "<!-- end of venues -->", &rows);
+}
+
+#[test]
+fn the_documents_table_of_what_venues_show_follows_from_their_dialects() {
+    let rows: String = DIALECTS.iter().map(shows).collect();
+    let head = "| venue | sends | heartbeats | lost frames | halts | its planned end | errors that need a person |\n";
+    let table = format!("\n{head}|---|---|---|---|---|---|---|\n{rows}\n");
+    document::check("docs/outages.md", "<!-- what venues show -->", "<!-- end of what venues show -->", &table);
+}
+
+/// What a venue's protocol can show.
+fn shows(manner: &Manner) -> String {
+    let mut dialect = (manner.new)(&[]);
+    let (_, name) = manner.symbols[0];
+    let mut sends = vec!["trades"];
+    sends.extend(dialect.quote(name, 1, "1", "2").map(|_| "quotes"));
+    sends.extend(dialect.statistics(name, 1, "2").map(|_| "statistics"));
+    let shown = [
+        dialect.heartbeat().is_some(),
+        dialect.lose_a_frame(),
+        dialect.halt(name, 1).is_some(),
+        dialect.planned_end().is_some(),
+        dialect.fatal_error().is_some(),
+    ];
+    let shown = shown.map(|shown| if shown { "yes" } else { "–" });
+    format!("| `{}` | {} | {} |\n", manner.venue, sends.join(", "), shown.join(" | "))
 }

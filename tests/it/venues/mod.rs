@@ -5,6 +5,7 @@ mod faults;
 mod mock;
 mod oracle;
 mod order;
+mod record_replay;
 mod recordings;
 mod row;
 mod symbols;

@@ -18,7 +18,11 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
-use tickfan::{config, feed::Timing, market::Schedule};
+use tickfan::{
+    config,
+    feed::Timing,
+    market::{Schedule, Symbol},
+};
 use venue_sim::{DIALECTS, Dialect, Line, Manner};
 
 /// How long a state may take that follows at once, on a machine that does much else.
@@ -72,9 +76,9 @@ impl Row {
     }
 
     pub(super) fn play_with(self, can: impl Fn(&Manner) -> bool, fault: impl Fn(&Case<'_>) + Sync) {
+        let able = DIALECTS.iter().enumerate().filter(|(_, manner)| can(manner));
         let venues: Vec<Played> =
-            DIALECTS.iter().enumerate().map(|(place, manner)| self.played(place, manner)).collect();
-        let venues: Vec<Played> = venues.into_iter().filter(|played| can(played.manner)).collect();
+            able.map(|(place, manner)| Played::new(&self, &format!("Q{place}"), manner)).collect();
         assert!(!venues.is_empty(), "{}: no venue can", self.name);
         let calm = Played::new(&Row::new(self.name), "CALM", manner("binance"));
         let mut config = config(venues.iter().map(|played| played.feed(self.mute_after)).collect());
@@ -104,10 +108,6 @@ impl Row {
         gateway.stop().unwrap();
         checker.end();
         venues.into_iter().chain([calm]).for_each(|played| played.mock.finish());
-    }
-
-    fn played(&self, place: usize, manner: &'static Manner) -> Played {
-        Played::new(self, &format!("Q{place}"), manner)
     }
 }
 
@@ -148,10 +148,7 @@ impl Played {
             schedule: Schedule::always(),
             credentials: credentials(spec),
             mute_after: Some(mute_after),
-            ..config::Feed::new(
-                spec,
-                self.symbols.iter().map(|symbol| symbol.parse::<tickfan::market::Symbol>().unwrap().into()).collect(),
-            )
+            ..config::Feed::new(spec, self.symbols.iter().map(|name| name.parse::<Symbol>().unwrap().into()).collect())
         }
     }
 }
