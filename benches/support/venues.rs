@@ -45,7 +45,7 @@ impl Reader {
         reader
     }
 
-    /// Keeps the frames that have prices and nothing that is dropped. A halt is rare, and may depend on those before it.
+    /// Keeps the frames that have prices and nothing that is dropped. A halt is rare, and may depend on an earlier one.
     fn keep_updates(&mut self) {
         let mut frames = std::mem::take(&mut self.rounds[0]);
         frames.retain(|frame| {
