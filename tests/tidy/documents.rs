@@ -3,6 +3,9 @@
 use super::{files, relative, root};
 use std::fs;
 
+/// More, and a newcomer does not read it to its end: the rest belongs into `docs/`.
+const README_WORDS_MAX: usize = 1_000;
+
 /// The numbered rules of ARCHITECTURE.md.
 const RULES: std::ops::RangeInclusive<u32> = 1..=12;
 
@@ -10,6 +13,12 @@ const RULES: std::ops::RangeInclusive<u32> = 1..=12;
 fn the_load_tester_judges_on_its_own() {
     let manifest = fs::read_to_string(root().join("loadtest/Cargo.toml")).unwrap();
     assert!(manifest.lines().all(|line| !line.starts_with("tickfan ")), "it depends on what it judges");
+}
+
+#[test]
+fn the_readme_is_short() {
+    let words = fs::read_to_string(root().join("README.md")).unwrap().split_whitespace().count();
+    assert!(words <= README_WORDS_MAX, "README.md has {words} words");
 }
 
 #[test]

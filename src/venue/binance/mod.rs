@@ -60,7 +60,7 @@ const MESSAGE_BYTES: usize = 4 << 10;
 /// Binance spot.
 pub(super) static SPEC: Spec = Spec {
     name: "binance",
-    about: "crypto, spot: trades, best bid and ask, 24 h statistics",
+    about: "crypto, spot: trades, best bid and ask, 24-hour statistics",
     asset_class: AssetClass::Crypto,
     hours: |_| Hours::Always,
     credentials: CredentialsRule::Public,

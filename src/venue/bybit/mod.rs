@@ -106,19 +106,19 @@ macro_rules! spec {
 
 /// Pairs.
 pub(super) static SPOT: Spec =
-    spec!(Spot, "bybit-spot", "crypto, spot: trades, best bid and ask, 24 h statistics", &["BTC-USDT", "ETH-USDT"]);
+    spec!(Spot, "bybit-spot", "crypto, spot: trades, best bid and ask, 24-hour statistics", &["BTC-USDT", "ETH-USDT"]);
 /// Contracts settled in USDT or USDC.
 pub(super) static LINEAR: Spec = spec!(
     Linear,
     "bybit-linear",
-    "crypto, perpetuals and futures settled in USDT or USDC: trades, best bid and ask, 24 h statistics",
+    "crypto, perpetuals and futures settled in USDT or USDC: trades, best bid and ask, 24-hour statistics",
     &["BTC-USDT-PERP", "ETH-USDT-PERP"]
 );
 /// Contracts settled in coins.
 pub(super) static INVERSE: Spec = spec!(
     Inverse,
     "bybit-inverse",
-    "crypto, perpetuals and futures settled in the coin: trades, best bid and ask, 24 h statistics",
+    "crypto, perpetuals and futures settled in the coin: trades, best bid and ask, 24-hour statistics",
     &["BTC-USD-PERP", "ETH-USD-PERP"]
 );
 

@@ -1,20 +1,18 @@
-//! The tables of venues: the README's from their specs, and that of what their protocols can show from their dialects.
+//! The tables of venues: the README's list from their specs, and the table of what their protocols can show from their
+//! dialects.
 
 use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
-use tickfan::venue::{CredentialsRule, VENUES};
+use tickfan::venue::{AssetClass, VENUES};
 use venue_sim::{DIALECTS, Manner};
 
 #[test]
-fn the_readme_has_a_row_for_each_venue() {
-    let mut rows = String::from("\n| venue | market | key |\n|---|---|---|\n");
-    for venue in VENUES {
-        let key = match venue.credentials {
-            CredentialsRule::Public => "none",
-            CredentialsRule::Key { .. } => "a key",
-            CredentialsRule::KeyAndSecret { .. } => "a key and its secret",
-        };
-        writeln!(rows, "| [{}]({}) | {} | {key} |", venue.name, page_from_root(venue), venue.about).unwrap();
+fn the_readme_lists_each_venue() {
+    let mut rows = String::from("\n| market | venues |\n|---|---|\n");
+    for class in [AssetClass::Crypto, AssetClass::Equities, AssetClass::Mixed] {
+        let of_class = VENUES.iter().filter(|venue| venue.asset_class == class);
+        let links: Vec<String> = of_class.map(|venue| format!("[{}]({})", venue.name, page_from_root(venue))).collect();
+        writeln!(rows, "| {} | {} |", class.name(), links.join(", ")).unwrap();
     }
     rows.push('\n');
     document::check("README.md", "<!-- venues -->", "<!-- end of venues -->", &rows);
