@@ -66,7 +66,7 @@ impl Batch {
     /// Appends an update. A price of zero or below is left out and counted: a trade at it is dropped, a correction to
     /// it cancels the trade, and the side of a quote or the figure of a day is unknown.
     pub fn push(&mut self, mut update: Update) {
-        if update.trade.is_some_and(|trade| is_no_price(trade.price)) {
+        if update.trade.as_ref().is_some_and(|trade| is_no_price(trade.price)) {
             self.errors.count(DecodeError::Price);
             update.trade = None;
             if update == (Update { symbol: update.symbol, ..Update::default() }) {
