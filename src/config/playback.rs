@@ -11,6 +11,7 @@ use crate::{
     venue::{self, Playback, Spec, Speed, VENUES},
 };
 use std::{
+    collections::HashSet,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -122,6 +123,9 @@ fn read_loop(value: &Spanned<DeValue<'_>>) -> Result<bool, Wrong> {
 struct Files {
     paths: Vec<PathBuf>,
     symbols: Vec<Symbol>,
+    /// The same paths and symbols: thousands of files may name thousands of symbols each.
+    known_paths: HashSet<PathBuf>,
+    known_symbols: HashSet<Symbol>,
     /// The venue that each header names, with its file and the place of its pattern.
     venues: Vec<(String, PathBuf, Range<usize>)>,
     has_entries: bool,
@@ -156,7 +160,7 @@ impl Files {
             Wrong::new(format!("a file must be a string, not {}", kind(pattern.get_ref()))).help("write it in quotes")
         })?;
         for path in find(text, folder)? {
-            if self.paths.contains(&path) {
+            if self.known_paths.contains(&path) {
                 continue;
             }
             if self.paths.len() == FILES_MAX {
@@ -167,14 +171,15 @@ impl Files {
             if let Some(header) = inspection.header {
                 self.take_header(header, &path, pattern.span());
             }
+            self.known_paths.insert(path.clone());
             self.paths.push(path);
         }
         Ok(())
     }
 
     fn take_header(&mut self, header: Header, path: &Path, at: Range<usize>) {
-        for symbol in header.symbols.iter().filter_map(|name| name.parse().ok()) {
-            if !self.symbols.contains(&symbol) {
+        for symbol in header.symbols.iter().filter_map(|name| name.parse::<Symbol>().ok()) {
+            if self.known_symbols.insert(symbol.clone()) {
                 self.symbols.push(symbol);
             }
         }

@@ -156,3 +156,17 @@ fn a_command_that_cannot_record_says_what_would() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn a_feed_that_plays_a_recording_is_not_recorded() {
+    let file = recorded::folder("played").join("session.txt");
+    fs::write(&file, "1732283045123456789 {}\n").unwrap();
+    let config = format!(
+        "[[feed]]\nname = \"again\"\nvenue = \"replay\"\nprotocol = \"binance\"\nfiles = [{:?}]\nsymbols = [\"BTC-USDT\"]\n",
+        file.display().to_string()
+    );
+    let output = record("played", &config, &[]).wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{told}");
+    assert!(told.starts_with("error: feed again plays a recording\n   = name a feed that connects"), "{told}");
+}

@@ -83,12 +83,17 @@ impl FileReader {
         Ok(Self { reader: LineReader::open(path)?, format, at, is_closed: false, has_failed: false })
     }
 
+    /// A lost connection at the time of the last entry, unless that was one.
+    pub(super) fn lost(&mut self) -> Option<Entry> {
+        let is_told = std::mem::replace(&mut self.is_closed, true);
+        (!is_told).then(|| Entry { at: self.at, record: Record::Closed(String::new()) })
+    }
+
     /// The next entry, or an error, behind which stands a lost connection alone: what the file said last is old then.
     /// `None` at its end.
     pub(super) fn next(&mut self) -> Option<Result<Entry, RecordingError>> {
         if self.has_failed {
-            let is_told = std::mem::replace(&mut self.is_closed, true);
-            return (!is_told).then(|| Ok(Entry { at: self.at, record: Record::Closed(String::new()) }));
+            return self.lost().map(Ok);
         }
         loop {
             let parsed = match self.reader.next() {

@@ -97,6 +97,13 @@ impl Merged {
                 Err(error) => self.errors.push_back(error),
             }
         }
+        // No later file can go on with it, and others play: what it said last must not look live until they end.
+        if self.waiting.is_empty()
+            && !self.open.is_empty()
+            && let Some(entry) = reader.lost()
+        {
+            self.open.push(Reverse(Head { at: entry.at, file, entry, reader }));
+        }
     }
 }
 
