@@ -93,7 +93,7 @@ fn a_file_that_ends_before_the_others_tells_that_its_prices_are_old() {
         file("alone", own(&[(7, "d")]).as_bytes()),
         file("later", own(&[(7, "e"), (9, "e")]).as_bytes()),
     ];
-    let said: Vec<_> = read(files).into_iter().map(|(at, file, what)| (at, file, what)).collect();
+    let said = read(files);
     let lost: Vec<_> =
         said.iter().filter(|(.., what)| what.starts_with("Closed")).map(|said| (said.0, said.1)).collect();
     assert_eq!(lost, [(1, 1), (7, 3)], "as long as a file waits, it may go on with what ended: {said:?}");

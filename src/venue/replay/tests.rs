@@ -116,7 +116,7 @@ fn a_connection_that_opens_though_none_was_lost_is_an_outage() {
         says(&mut *replay, &["o0 ", &data[0], "o1 ", "o0 ", "o0 ", &data[1], "c0 ", "o0 ", &data[0], "n", "o0 "]);
     let said: Vec<_> = said.into_iter().map(|(said, _)| said).collect();
     let control = || Ok(Message::Control);
-    assert_eq!(said[2..5], [control(), lost.clone(), control()]);
+    assert_eq!(said[2..5], [control(), lost, control()]);
     assert_eq!((&said[7], &said[10]), (&control(), &control()), "the end was told");
 }
 
