@@ -56,8 +56,8 @@ impl Lines {
         Self { reader: Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), is_compressed: true }
     }
 
-    /// Reads the next line into the buffer, without its end. A last line without an end counts. An empty line, which says
-    /// that the connection was lost, stands in place of what is damaged.
+    /// Reads the next line into the buffer, without its end. A last line without an end counts. In place of what is
+    /// damaged stands an empty line, which says that the connection was lost.
     ///
     /// # Errors
     /// The disk's or the decompressor's; [`io::ErrorKind::UnexpectedEof`] where a compressed file breaks off.

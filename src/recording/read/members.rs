@@ -1,5 +1,5 @@
-//! The members of a gzip file. Behind a damaged one the next whole one is found: a crash in the middle of a write, and a
-//! restart that appended to the file, hide nothing of what came later.
+//! The members of a gzip file. Behind a damaged one the next whole one is found: a crash in the middle of a write hides
+//! nothing of what a restart appended.
 
 use flate2::bufread::GzDecoder;
 use std::{
