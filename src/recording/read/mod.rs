@@ -1,7 +1,7 @@
 //! Reads recordings, ours and those of others: files, compressed or not, become entries in order of their times.
 //!
-//! `members` and `bytes` decompress, `format` reads lines, `file` joins them, and `merge` reads many files as one. Memory
-//! does not grow with a file: a line has a limit, and only files whose times overlap are open at once.
+//! `members` and `bytes` decompress, `format` reads lines, `file` joins them, and `merge` reads many files as one.
+//! Memory does not grow with a file: a line has a limit, and only files whose times overlap are open at once.
 
 mod bytes;
 mod error;
