@@ -58,7 +58,7 @@ async fn check_connect_tries_the_login_at_each_venue_and_both_ports() {
         "listen 127.0.0.1:0: ok".to_owned(),
         "admin_listen 127.0.0.1:0: ok".to_owned(),
         format!("feed stocks at {}/v2/iex: ok ({stocks_at} connected)", stocks.url),
-        format!("feed coins at {}/?…: ok ({coins_at} connected)", coins.url),
+        format!("feed coins at {}/stream?…: ok ({coins_at} connected)", coins.url),
     ];
     let printed = printed(&output);
     assert_eq!(printed[..5], expected);
@@ -99,7 +99,7 @@ async fn check_connect_says_why_a_venue_or_a_port_would_fail() {
         format!("feed no-symbol at {}/stream?…: failed: refused", no_symbol.url),
         format!("feed hangs-up at {}/stream?…: failed: ", hangs_up.url),
         format!(
-            "feed dead at ws://{dead}/?…: failed: io no address of 127.0.0.1 accepts a connection ({dead} refused)"
+            "feed dead at ws://{dead}/stream?…: failed: io no address of 127.0.0.1 accepts a connection ({dead} refused)"
         ),
         "feed unknown at ws://nx.invalid/ws: failed: io the look-up of nx.invalid failed".to_owned(),
         "feed sim at its own simulated market: ok".to_owned(),
