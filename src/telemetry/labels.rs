@@ -67,6 +67,11 @@ impl<L: Label> Tally<L> {
         self.counts[label.index()] += count;
     }
 
+    /// Takes a label's count away.
+    pub fn forget(&mut self, label: L) {
+        self.counts[label.index()] = 0;
+    }
+
     /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);

@@ -96,6 +96,11 @@ impl Replay {
         batch.refuses_symbol = false;
         let answers = std::mem::take(&mut batch.answers);
         let has_hole = answers.contains(&Message::Gap);
+        // A recording may have more symbols than the feed plays: that is not a mistake of the venue.
+        batch.errors.forget(DecodeError::UnknownSymbol);
+        if read == Err(DecodeError::UnknownSymbol) {
+            return Ok(Message::Other);
+        }
         Ok(match read? {
             Message::Gap => Message::Played(Played::Hole),
             Message::Data if has_hole => Message::Played(Played::Hole),

@@ -61,6 +61,13 @@ fn data_pass_and_answers_are_of_the_recorded_connection() {
 }
 
 #[test]
+fn a_symbol_that_the_feed_leaves_out_is_not_an_error() {
+    let mut replay = replay(1);
+    let other = r#"f0 {"type":"trade","symbol":"KO","id":1,"price":"1.5"}"#;
+    assert_eq!(says(&mut *replay, &[other]), [(Ok(Message::Other), 0)]);
+}
+
+#[test]
 fn a_hole_in_a_connection_is_counted_and_each_source_has_a_sequence_of_its_own() {
     let mut replay = replay(2);
     let hole = (Ok(Message::Played(Played::Hole)), 0);
