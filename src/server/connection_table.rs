@@ -16,7 +16,7 @@ slotmap::new_key_type! {
 }
 
 /// How long a connection keeps its place in a phase in which an honest client may be too: while it sends its head,
-/// which follows its connect at once, and while it reads its answer.
+/// which follows its connect at once, while it reads its answer, and while it waits.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What a connection does. The first four give way, in this order.
@@ -53,12 +53,7 @@ impl Phase {
     }
 
     fn grace(self) -> Duration {
-        match self {
-            // One that waits for its own address must not keep the connections behind a newcomer waiting: a client that
-            // connects again and again would fill the kernel's queue faster than it empties.
-            Self::Waiting | Self::Idle => Duration::ZERO,
-            _ => GRACE,
-        }
+        if self == Self::Idle { Duration::ZERO } else { GRACE }
     }
 }
 
@@ -299,11 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn one_that_waits_gives_way_at_once_and_before_all_others() {
+    fn one_that_waits_too_long_gives_way_before_all_others() {
         let (mut table, now) = table(1, &[(address(9), Phase::Idle), (address(1), Phase::Answering)]);
         let (waiting, _) = table.open(address(1), 1, 7, now);
-        assert_eq!(table.give_way(None, now), Some((7, Phase::Waiting)));
-        assert_eq!(table.give_way(None, now), Some((0, Phase::Idle)));
+        assert_eq!(table.give_way(None, now + GRACE), Some((7, Phase::Waiting)));
+        assert_eq!(table.give_way(None, now + GRACE), Some((0, Phase::Idle)));
         assert_eq!(table.close(waiting, now), None);
     }
 
@@ -312,7 +307,8 @@ mod tests {
         let opened = [(address(9), Phase::Head), (address(1), Phase::Answering)];
         let (mut table, now) = table(1, &opened);
         table.open(address(1), 1, 7, now);
-        assert_eq!(table.give_way(address(1), now), Some((7, Phase::Waiting)));
+        assert_eq!(table.give_way(address(1), now), None, "the one that waits has a moment");
+        assert_eq!(table.give_way(address(1), now + GRACE), Some((7, Phase::Waiting)));
         assert_eq!(table.give_way(address(1), now + GRACE), Some((0, Phase::Head)), "none of its own can");
     }
 

@@ -166,7 +166,9 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
     let health = move || HealthInputs { uptime: NEVER, draining: false, feeds: feeds(), streams: 0, streams_limit: 10 };
     let admin = Admin::start(health);
     for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {
-        check(admin.address, &HOLDS, &[7], target, &["/livez", "/readyz", "/metrics"]);
+        // One that is answered holds its place however often it asks.
+        let holds = &HOLDS[..HOLDS.len() - 1];
+        check(admin.address, holds, &[7], target, &["/livez", "/readyz", "/metrics"]);
     }
 }
 
