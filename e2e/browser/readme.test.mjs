@@ -32,8 +32,9 @@ function readReadme() {
     assert.deepEqual(found.map(({ language }) => language), languages, `the blocks under ${heading}`);
     blocks[heading] = found.map(({ code }) => code);
   }
-  const rows = sectionOf(readme, "Venues").matchAll(/^\| `([a-z0-9-]+)` \|/gm);
-  return { readme, blocks, venues: [...rows].map(([, venue]) => venue) };
+  const links = [...sectionOf(readme, "Venues").matchAll(/\[([a-z0-9-]+)\]\(docs\/[a-z0-9/-]+\.md\)/g)];
+  assert.ok(links.length > 1, "the README lists venues");
+  return { readme, blocks, venues: links.map(([, venue]) => venue) };
 }
 
 /** What stands between this heading and the next of its level. */
@@ -128,7 +129,7 @@ test("the README's commands and its page of your own show prices", { timeout: CO
   for (const port of PORTS) await assertFree(port);
 });
 
-/** The README's configurations are valid, and its table of venues names those that the program knows. */
+/** The README's configurations are valid, and its list of venues names those that the program knows. */
 function checkConfigurations(folder, configurations, venues) {
   const program = join(targetDir, "release/tickfan");
   const file = join(folder, "tickfan.toml");

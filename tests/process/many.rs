@@ -96,8 +96,8 @@ fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_
         "there is room for other answers"
     );
 
-    // A client that leaves makes room for another. The workers publish their counts from time to time: before the first
-    // time there are no streams either.
+    // A client that leaves makes room for another. The workers publish their counts from time to time, and at first the
+    // gauge reads zero.
     gateway.metric_when("tickfan_streams", "", |streams| streams == room as u64);
     crowd.members.retain(is_busy);
     gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
