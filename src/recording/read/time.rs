@@ -14,12 +14,13 @@ const SECONDS_DIGITS: std::ops::RangeInclusive<usize> = 9..=10;
 pub(super) fn rfc3339(text: &str) -> Option<UnixNanos> {
     let (date, rest) = text.split_at_checked(10)?;
     let date: Date = date.parse().ok()?;
-    let days = u64::try_from(date.midnight().0).ok()? * 1_000;
+    // A year above 2554 has no place in 64 bits of ns.
+    let days = u64::try_from(date.midnight().0).ok()?.checked_mul(1_000)?;
     let rest = rest.strip_prefix('T')?.strip_suffix('Z')?;
     let (clock, fraction) = rest.split_once('.').unwrap_or((rest, ""));
     let [hours, minutes, seconds] = clock.split(':').collect::<Vec<_>>().try_into().ok()?;
     let seconds = two(hours, 23)? * 3_600 + two(minutes, 59)? * 60 + two(seconds, 60)?;
-    Some(days + seconds * NANOS_OF_SECOND + nanos(fraction)?)
+    days.checked_add(seconds * NANOS_OF_SECOND + nanos(fraction)?)
 }
 
 /// `1641343697.4033659`: seconds with a fraction, as floating-point programs write them.
@@ -75,6 +76,9 @@ mod tests {
             ("2024-08-08T23:54:1xZ", None),
             ("2024-08-08T23:54Z", None),
             ("1969-12-31T23:54:14Z", None),
+            ("2554-07-21T23:34:33.709551615Z", Some(u64::MAX)),
+            ("2554-07-21T23:34:33.709551616Z", None),
+            ("6024-08-08T23:54:14Z", None),
             ("é024-08-08T23:54:14Z", None),
         ] {
             assert_eq!(rfc3339(text), expected, "{text}");
