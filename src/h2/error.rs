@@ -1,5 +1,6 @@
 //! Why a stream or a connection ends.
 
+use super::hpack::Malformed;
 use std::fmt;
 
 /// An error code of RFC 9113, section 7. A peer may send a code that the RFC does not define.
@@ -97,5 +98,54 @@ pub struct ConnectionError {
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP/2 error {:#x}", self.0)
+    }
+}
+
+impl ConnectionError {
+    /// The peer reached a limit.
+    pub(super) fn calm(reason: Reason) -> Self {
+        Self { code: ErrorCode::ENHANCE_YOUR_CALM, reason }
+    }
+}
+
+/// A violation of the protocol, with the reason that belongs to its code.
+impl From<ErrorCode> for ConnectionError {
+    fn from(code: ErrorCode) -> Self {
+        let reason = match code {
+            ErrorCode::FLOW_CONTROL_ERROR => Reason::FlowControl,
+            ErrorCode::FRAME_SIZE_ERROR => Reason::FrameSize,
+            ErrorCode::STREAM_CLOSED => Reason::StreamClosed,
+            ErrorCode::COMPRESSION_ERROR => Reason::Compression,
+            _ => Reason::Protocol,
+        };
+        Self { code, reason }
+    }
+}
+
+/// A mistake in a frame: of its stream, or of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mistake {
+    /// The stream is reset. If it is not open, the connection ends.
+    Stream(ErrorCode),
+    /// The connection ends.
+    Connection(ConnectionError),
+}
+
+impl From<ErrorCode> for Mistake {
+    fn from(code: ErrorCode) -> Self {
+        Self::Connection(code.into())
+    }
+}
+
+impl From<ConnectionError> for Mistake {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+/// A header block that cannot be decoded.
+impl From<Malformed> for ConnectionError {
+    fn from(Malformed: Malformed) -> Self {
+        ErrorCode::COMPRESSION_ERROR.into()
     }
 }

@@ -10,6 +10,14 @@
 mod connection;
 mod error;
 mod event;
+mod flow;
+mod frame;
+mod guard;
+mod head;
+mod hpack;
+mod receive;
+mod requests;
+mod stream;
 
 pub use connection::Connection;
 pub use error::{ConnectionError, ErrorCode, Reason};
