@@ -12,22 +12,30 @@ impl ErrorCode {
     pub const NO_ERROR: Self = Self(0x0);
     /// A violation of the protocol that has no code of its own.
     pub const PROTOCOL_ERROR: Self = Self(0x1);
-    /// The server cannot go on.
+    /// The peer cannot go on.
     pub const INTERNAL_ERROR: Self = Self(0x2);
-    /// The peer sent more than a window allows, or made a window too large.
+    /// More was sent than a window allows, or a window became too large.
     pub const FLOW_CONTROL_ERROR: Self = Self(0x3);
-    /// A frame for a stream that the peer has ended.
+    /// Settings were not acknowledged in time.
+    pub const SETTINGS_TIMEOUT: Self = Self(0x4);
+    /// A frame for a stream that its sender has ended.
     pub const STREAM_CLOSED: Self = Self(0x5);
     /// A frame of a size that its type or the settings forbid.
     pub const FRAME_SIZE_ERROR: Self = Self(0x6);
-    /// The server did nothing for the request; the client may repeat it.
+    /// Nothing was done for the request; it may be repeated.
     pub const REFUSED_STREAM: Self = Self(0x7);
     /// The stream is not needed any longer.
     pub const CANCEL: Self = Self(0x8);
     /// The header compression is out of step.
     pub const COMPRESSION_ERROR: Self = Self(0x9);
-    /// The peer reached a limit that protects the server.
+    /// The connection of a CONNECT request broke.
+    pub const CONNECT_ERROR: Self = Self(0xa);
+    /// The peer reached a limit that protects the sender.
     pub const ENHANCE_YOUR_CALM: Self = Self(0xb);
+    /// TLS does not suffice.
+    pub const INADEQUATE_SECURITY: Self = Self(0xc);
+    /// HTTP/1.1 must be used.
+    pub const HTTP_1_1_REQUIRED: Self = Self(0xd);
 }
 
 /// What ended a connection, for the log and as a label of metrics.
@@ -87,7 +95,7 @@ impl Reason {
 
 /// The connection is over. Its GOAWAY is at the end of `out` already: send `out`, then close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} ({code})", reason.label())]
+#[error("{code}: {}", reason.label())]
 pub struct ConnectionError {
     /// The code in the GOAWAY frame.
     pub code: ErrorCode,
@@ -97,9 +105,30 @@ pub struct ConnectionError {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP/2 error {:#x}", self.0)
+        match NAMES.get(self.0 as usize) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{:#x}", self.0),
+        }
     }
 }
+
+/// The names of the codes, from 0.
+const NAMES: [&str; 14] = [
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
 
 impl ConnectionError {
     /// The peer reached a limit.

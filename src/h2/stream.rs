@@ -143,3 +143,10 @@ impl Closed {
         self.ended.contains(&id)
     }
 }
+
+#[cfg(test)]
+impl Streams {
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}

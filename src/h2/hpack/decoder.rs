@@ -80,6 +80,11 @@ impl Decoder {
     }
 
     #[cfg(test)]
+    pub(super) fn with_table(bytes_max: usize) -> Self {
+        Self { table: Table::new(bytes_max), update_max: bytes_max }
+    }
+
+    #[cfg(test)]
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
