@@ -152,7 +152,7 @@ fn the_listeners_of_http_and_https_differ() {
             config.server.listen = listen.parse().unwrap();
             config.tls = Some(Tls { listen: tls.parse().unwrap(), ..Tls::default() });
         });
-        messages.into_iter().map(|(keys, message)| (keys, message)).next()
+        messages.into_iter().next()
     };
     for (tls, listen) in [
         ("127.0.0.1:80", "127.0.0.1:81"),
