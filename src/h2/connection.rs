@@ -9,7 +9,7 @@ use super::{
     hpack::{Decoder, encode_field, encode_status},
     receive::{Progress, Sink},
     requests::Block,
-    stream::{Closed, Request, Streams},
+    stream::{Closed, Stream, Streams},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -106,6 +106,7 @@ impl Connection {
             return false;
         };
         stream.is_answered = true;
+        stream.request_bytes = 0;
         let start = out.len();
         encode_status(status.as_str(), out);
         for (name, value) in fields {
@@ -163,7 +164,7 @@ impl Connection {
     pub fn reset(&mut self, id: StreamId, code: ErrorCode, out: &mut Vec<u8>) {
         if let Some(stream) = self.streams.remove(id.0) {
             frame::write_reset(id.0, code, out);
-            self.forget(id.0, &stream.request);
+            self.closed.add(id.0, stream.has_ended);
         }
     }
 
@@ -206,10 +207,7 @@ impl Connection {
     /// Since when the connection waits for the rest of something that the client began: the preface with its settings,
     /// a frame, a header block, or a request's body; the oldest.
     pub fn waits_since(&self) -> Option<Instant> {
-        let bodies = self.streams.iter().filter_map(|stream| match &stream.request {
-            Request::Unfinished(unfinished) => Some(unfinished.began),
-            Request::TooLong | Request::Whole => None,
-        });
+        let bodies = self.streams.iter().filter_map(|stream| Some(stream.unfinished.as_ref()?.began));
         self.connection_waits_since().into_iter().chain(bodies).min()
     }
 
@@ -221,8 +219,8 @@ impl Connection {
         if self.connection_waits_since().is_some_and(|since| since < before) {
             return Err(self.fail(ConnectionError::calm(Reason::TimedOut), out));
         }
-        let is_late = |request: &Request| matches!(request, Request::Unfinished(body) if body.began < before);
-        while let Some(id) = self.streams.iter().find(|stream| is_late(&stream.request)).map(|stream| stream.id) {
+        let is_late = |stream: &&Stream| stream.unfinished.as_ref().is_some_and(|body| body.began < before);
+        while let Some(id) = self.streams.iter().find(is_late).map(|stream| stream.id) {
             self.reset(StreamId(id), ErrorCode::CANCEL, out);
         }
         Ok(())
@@ -242,18 +240,10 @@ impl Connection {
     /// The answer is complete. A client that still sends its request is told to stop (RFC 9113, section 8.1).
     fn close(&mut self, id: u32, out: &mut Vec<u8>) {
         if let Some(stream) = self.streams.remove(id) {
-            if matches!(stream.request, Request::TooLong) {
+            if !stream.has_ended {
                 frame::write_reset(id, ErrorCode::NO_ERROR, out);
             }
-            self.forget(id, &stream.request);
-        }
-    }
-
-    /// The stream is over on our side.
-    pub(super) fn forget(&mut self, id: u32, request: &Request) {
-        match request {
-            Request::Whole => self.closed.end(id),
-            Request::Unfinished(_) | Request::TooLong => self.closed.discard(id),
+            self.closed.add(id, stream.has_ended);
         }
     }
 

@@ -93,6 +93,29 @@ fn rule_10_a_header_block_has_a_limit_of_decoded_bytes() {
 }
 
 #[test]
+fn rule_10_requests_without_an_answer_have_256_kib() {
+    let mut client = Client::before_preface(LIMITS);
+    client.send([PREFACE.to_vec(), settings(&[])].concat()).unwrap();
+    // A field of the table, which each request repeats for 7 bytes: a head of some 26,000.
+    let mut first = get();
+    first.extend(b"\x40\x01x\x7f\x81\x1d");
+    first.extend([b'v'; 3_840]);
+    client.send(headers(1, ENDS, first)).unwrap();
+    assert!(client.respond(1, true));
+    let large = |stream| headers(stream, ENDS, [get(), vec![0xbe; 7]].concat());
+    let streams: Vec<u32> = (3..).step_by(2).take(9).collect();
+    for stream in &streams {
+        client.send(large(*stream)).unwrap();
+    }
+    client.out.clear();
+    client.send(large(101)).unwrap();
+    assert_eq!(client.replies(), "RST 101 REFUSED_STREAM");
+    assert!(client.respond(streams[4], false));
+    client.send([large(103), large(105)].concat()).unwrap();
+    assert_eq!(client.replies(), "HEADERS 11, RST 105 REFUSED_STREAM");
+}
+
+#[test]
 fn rule_10_a_header_block_has_100_fields() {
     for (more, is_served) in [(96, true), (97, false)] {
         let mut client = Client::new();

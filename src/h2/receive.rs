@@ -16,6 +16,8 @@ const ENABLE_PUSH: u16 = 0x2;
 const INITIAL_WINDOW_SIZE: u16 = 0x4;
 const MAX_FRAME_SIZE: u16 = 0x5;
 const FRAME_SIZES: RangeInclusive<u32> = 1 << 14..=(1 << 24) - 1;
+/// RFC 8441.
+const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 /// RFC 9218.
 const NO_RFC7540_PRIORITIES: u16 = 0x9;
 
@@ -128,10 +130,7 @@ impl Connection {
         };
         // Without a stream to reset, the connection answers for it.
         let stream = self.streams.remove(head.stream).ok_or(code)?;
-        self.forget(stream.id, &stream.request);
-        if head.ends_stream() {
-            self.closed.end(stream.id);
-        }
+        self.closed.add(stream.id, stream.has_ended);
         frame::write_reset(stream.id, code, sink.out);
         if stream.is_known() {
             sink.events.push(Event::Reset { stream: StreamId(stream.id), code });
@@ -184,7 +183,9 @@ impl Connection {
         for &[n0, n1, v0, v1, v2, v3] in settings.as_chunks::<6>().0 {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([n0, n1]) {
-                ENABLE_PUSH | NO_RFC7540_PRIORITIES if value > 1 => return Err(ErrorCode::PROTOCOL_ERROR.into()),
+                ENABLE_PUSH | ENABLE_CONNECT_PROTOCOL | NO_RFC7540_PRIORITIES if value > 1 => {
+                    return Err(ErrorCode::PROTOCOL_ERROR.into());
+                }
                 INITIAL_WINDOW_SIZE if i64::from(value) > WINDOW_MAX => {
                     return Err(ErrorCode::FLOW_CONTROL_ERROR.into());
                 }
@@ -220,11 +221,11 @@ impl Connection {
         if self.place(id) == Place::Idle {
             return Err(ErrorCode::PROTOCOL_ERROR.into());
         }
-        // An update may cross with the end of its stream.
-        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if increment == 0 {
             return Err(Mistake::Stream(ErrorCode::PROTOCOL_ERROR));
         }
+        // An update may cross with the end of its stream.
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let updated = stream.flow.update(increment, self.initial_window, sink.now);
         updated.map_err(|Overflow| Mistake::Stream(ErrorCode::FLOW_CONTROL_ERROR))?;
         if stream.flow.wakes(&self.window, self.initial_window, sink.now) {
