@@ -1,0 +1,7 @@
+//! TLS for clients: handshakes and sessions as pure state machines. Sockets are their callers' business.
+
+mod error;
+mod session;
+
+pub use error::TlsError;
+pub use session::{Handshake, Handshaken, PeerSide, Progress, RECORD_BYTES_MAX, Session};
