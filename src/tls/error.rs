@@ -23,8 +23,8 @@ pub enum TlsError {
     /// The keys have encrypted as many records as is safe, and TLS 1.2 cannot change them.
     #[error("the keys of the TLS 1.2 session are exhausted")]
     KeysExhausted,
-    /// Both sides have sent `close_notify`.
-    #[error("the TLS session is closed")]
+    /// The session has ended before.
+    #[error("the TLS session has ended")]
     Closed,
 }
 

@@ -2,6 +2,8 @@
 
 mod error;
 mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::TlsError;
 pub use session::{Handshake, Handshaken, PeerSide, Progress, RECORD_BYTES_MAX, Session};

@@ -54,7 +54,7 @@ impl Handshake {
     /// rustls cannot use the configuration.
     pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let tls = Box::new(UnbufferedServerConnection::new(config)?);
-        let connection = Connection { tls, undecoded: Vec::new(), peer: PeerSide::Open };
+        let connection = Connection { tls, undecoded: Vec::new(), side: Side::Open };
         Ok(Self { connection, plaintext: Vec::new(), received: 0 })
     }
 
@@ -126,12 +126,12 @@ impl Session {
         if self.connection.undecoded.len() > UNDECODED_BYTES_MAX {
             return Err(TlsError::TooMuchInput);
         }
-        Ok(self.connection.peer)
+        Ok(self.peer_side())
     }
 
     /// What the client's input so far says of its side.
     pub fn peer_side(&self) -> PeerSide {
-        self.connection.peer
+        if self.connection.side == Side::Open { PeerSide::Open } else { PeerSide::Closed }
     }
 
     /// Whether the session must end soon: its keys cannot be changed, and serve few records more.
@@ -150,7 +150,18 @@ struct Connection {
     tls: Box<UnbufferedServerConnection>,
     /// The beginning of a record. rustls remembers places in it, so every call must pass it.
     undecoded: Vec<u8>,
-    peer: PeerSide,
+    side: Side,
+}
+
+/// What became of the client's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The client may still send.
+    Open,
+    /// The client sent `close_notify`.
+    Closed,
+    /// TLS ended with an error, in either direction.
+    Failed,
 }
 
 /// How far the input led.
@@ -164,19 +175,23 @@ enum Reached {
 impl Connection {
     /// Takes input; appends what it says to `plain`, and what must be sent to `out`.
     fn receive(&mut self, received: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<Reached, TlsError> {
-        if self.peer == PeerSide::Closed {
-            return Ok(Reached::Traffic); // what comes behind a `close_notify` does not count
+        match self.side {
+            Side::Open => {}
+            Side::Closed => return Ok(Reached::Traffic), // what comes behind a `close_notify` does not count
+            Side::Failed => return Err(TlsError::Closed),
         }
         if self.undecoded.is_empty() {
             let (used, reached) = self.process(received, plain, out);
-            self.undecoded = received[used..].to_vec();
+            if self.side == Side::Open {
+                self.undecoded = received[used..].to_vec();
+            }
             return reached;
         }
         let mut input = std::mem::take(&mut self.undecoded);
         input.extend_from_slice(received);
         let (used, reached) = self.process(&mut input, plain, out);
         input.drain(..used);
-        if !input.is_empty() {
+        if self.side == Side::Open && !input.is_empty() {
             self.undecoded = input; // else its memory is given back
         }
         reached
@@ -191,47 +206,55 @@ impl Connection {
     ) -> (usize, Result<Reached, TlsError>) {
         let mut used = 0;
         let reached = loop {
-            let UnbufferedStatus { mut discard, state, .. } = self.tls.process_tls_records(&mut input[used..]);
+            let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(&mut input[used..]);
+            used += discard;
             match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
                         match record {
                             Ok(record) => {
-                                discard += record.discard;
+                                used += record.discard;
                                 plain.extend_from_slice(record.payload);
                             }
-                            Err(error) => return (used + discard, Err(error.into())),
+                            Err(error) => return (used, Err(error.into())),
                         }
                     }
                 }
                 Ok(ConnectionState::EncodeTlsData(data)) => encode(data, out),
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::BlockedHandshake) => break Ok(Reached::Handshake),
-                Ok(ConnectionState::WriteTraffic(_)) => break Ok(Reached::Traffic),
+                // TLS 1.2 may write before the client's last flight has come, if it resumes a session.
+                Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => {
+                    break Ok(if self.tls.is_handshaking() { Reached::Handshake } else { Reached::Traffic });
+                }
                 Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
-                    self.peer = PeerSide::Closed;
-                    return (input.len(), Ok(Reached::Traffic));
+                    self.side = Side::Closed;
+                    break Ok(Reached::Traffic);
                 }
                 // Data before the end of the handshake, which the configuration does not offer.
                 Ok(_) => break Err(TlsError::TooMuchInput),
-                Err(error) => {
-                    self.encode_alert(&mut input[used + discard..], out);
-                    break Err(error.into());
-                }
+                Err(error) => break Err(error.into()),
             }
-            used += discard;
         };
+        if reached.is_err() {
+            self.encode_pending(&mut input[used..], out);
+        }
         (used, reached)
     }
 
-    /// Appends what TLS itself has to say after an error.
-    fn encode_alert(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(data)) = self.tls.process_tls_records(rest).state {
+    /// Appends the alert of an error. After an error rustls must not look at its input again.
+    fn encode_pending(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
+        self.side = Side::Failed;
+        while self.tls.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(data)) = self.tls.process_tls_records(rest).state
+        {
             encode(data, out);
         }
     }
 
     fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
+        if self.side == Side::Failed {
+            return Err(TlsError::Closed);
+        }
         let mut room = plain.len() + OVERHEAD_BYTES;
         loop {
             match self.tls.process_tls_records(&mut self.undecoded).state? {
@@ -259,12 +282,14 @@ impl Connection {
             }
         }
         let mut undecoded = std::mem::take(&mut self.undecoded);
-        self.encode_alert(&mut undecoded, out);
+        self.encode_pending(&mut undecoded, out);
         Err(TlsError::KeysExhausted)
     }
 
     fn close_notify(&mut self, out: &mut Vec<u8>) {
-        while let Ok(state) = self.tls.process_tls_records(&mut self.undecoded).state {
+        while self.side != Side::Failed
+            && let Ok(state) = self.tls.process_tls_records(&mut self.undecoded).state
+        {
             match state {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     let start = out.len();
