@@ -253,6 +253,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         "venue/replay/player.rs",
         "venue/replay/server.rs",
         "fanout/thread.rs",
+        "fanout/pool.rs",
         "server/",
         "api/",
         "admin/",
