@@ -186,7 +186,8 @@ fn a_client_may_change_its_keys_and_ask_for_ours_to_change() {
     let (stream, _ended) = gateway.new_stream(PATIENCE);
     assert_eq!(VERSIONS[1], &TLS13);
     let mut client = client(&gateway, None, stream, 1);
-    for price in 1..=100 {
+    // rustls takes 32 in a row from a client that sends nothing else.
+    for price in 1..=30 {
         client.conn.refresh_traffic_keys().unwrap();
         client.conn.write_tls(&mut client.sock).unwrap();
         gateway.publish();
