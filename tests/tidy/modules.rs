@@ -16,7 +16,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
-    ("fanout", &["market", "wire", "cache", "tls", "config", "telemetry", "sync"]),
+    ("h2", &[]),
+    ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("server", &["tls", "config", "limits", "telemetry", "suggest"]),
     ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
@@ -34,7 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {
