@@ -143,7 +143,7 @@ impl WorkerPool<Socket> {
 fn send_away<T: Transport>(mut transport: T, stream: NewStream) -> io::Result<()> {
     let retry = Duration::from_millis(rand::random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
     let first = transport.start(&stream.head, wire::bye(Bye::Shutdown, retry));
-    transport.try_write(&[&first])?;
+    transport.try_write(&[&first], Instant::now())?;
     transport.flush()?;
     transport.close(CloseMode::Finish);
     Ok(())

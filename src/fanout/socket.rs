@@ -86,7 +86,7 @@ impl Transport for Socket {
         http1_first_block(head, &hello)
     }
 
-    fn try_write(&mut self, mut blocks: &[&Bytes]) -> io::Result<Taken> {
+    fn try_write(&mut self, mut blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
         let mut taken = Taken::default();
         let mut slices = SmallVec::<[IoSlice<'_>; 5]>::new();
         while !blocks.is_empty() {
