@@ -194,6 +194,12 @@ catalog! {
             details "The gateway goes on with the configuration before it, and would not start with the file.";
         CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Gauge "tickfan_config_last_reload_success_timestamp_seconds" Seconds [],
             "When the configuration in force was read, by the start or a reload, in seconds since 1970.";
+        CERTIFICATE_EXPIRY: Gauge "tickfan_certificate_expiry_timestamp_seconds" Seconds [chain],
+            "When the certificate of a chain expires, in seconds since 1970.",
+            details "`chain` is the path of its file. Missing without `[tls]`. A chain that a reload took out of the configuration is `NaN`. The alert CertificateExpiresSoon fires when less than 7 days are left.";
+        CERTIFICATE_RELOADS: Counter "tickfan_certificate_reloads_total" Count [result in ["applied", "rejected"]],
+            "Changed files of certificates, found by a look at them or by a reload of the configuration, by result.",
+            details "A file that is rejected counts once, when the second look finds it so: the files of a certificate are renewed one after the other. `rejected` by a reload of the configuration counts there.";
         BUILD_INFO: Gauge "tickfan_build_info" Count [version],
             "Always 1; the label is the version.";
     }

@@ -7,6 +7,7 @@ mod support;
 
 mod admin_api;
 mod binance;
+mod certificates;
 mod config;
 mod debug;
 mod dialing;

@@ -10,6 +10,7 @@
 )]
 
 pub mod bookkeeper;
+pub mod certificates;
 pub mod checker;
 pub mod crowd;
 pub mod kernel;
