@@ -11,6 +11,7 @@ mod new_stream;
 mod transport;
 mod close_reason;
 mod http1;
+mod h2;
 mod socket;
 mod stream_key;
 mod recent_ticks;
@@ -22,6 +23,7 @@ mod schedule;
 mod written;
 mod stream;
 mod stream_log;
+mod connection_log;
 mod write_queues;
 mod stream_table;
 mod counts;
@@ -43,6 +45,10 @@ pub use announcer::Announcer;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
+pub use h2::{
+    ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Stream,
+    NewConnection, RECORD_BYTES_MAX, Received, Refused, Requests,
+};
 pub use http1::http1_first_block;
 pub use inbox::Inbox;
 pub use metrics::StreamMetrics;
@@ -55,7 +61,7 @@ pub use response_head::ResponseHead;
 pub use resume::Resume;
 pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
-pub use transport::{ClientSide, CloseMode, Ready, Taken, Transport, TransportError};
+pub use transport::{ClientSide, CloseMode, Protocol, Ready, Stall, Taken, Transport, TransportError};
 pub use worker::Worker;
 pub use worker_handle::WorkerHandle;
 pub use worker_limits::WorkerLimits;

@@ -50,6 +50,9 @@ impl<T: Transport> Worker<T> {
             Ok(bytes) => {
                 self.counts.count_write(bytes, Missed::default());
                 self.counts.full += u64::from(stream.is_full());
+                if stream.holds_bytes() {
+                    self.written(key);
+                }
             }
             Err(reason) => self.end(key, reason, now),
         }
@@ -59,6 +62,9 @@ impl<T: Transport> Worker<T> {
     pub(super) fn end(&mut self, key: StreamKey, reason: CloseReason, now: Now) {
         let Some(mut stream) = self.table.remove(key) else { return };
         stream.close();
+        if let Some(connection) = stream.connection() {
+            self.connections.touch(connection);
+        }
         self.counts.missed.add(stream.give_up(&self.symbols));
         self.log.ended(&stream, reason, now);
         self.counts.full -= u64::from(stream.is_full());
