@@ -10,7 +10,28 @@
 mod connection;
 mod error;
 mod event;
+mod flow;
+mod frame;
+mod guard;
+mod head;
+mod hpack;
+mod receive;
+mod requests;
+mod stream;
 
 pub use connection::Connection;
 pub use error::{ConnectionError, ErrorCode, Reason};
 pub use event::{Event, LastStream, Limits, RequestBody, Room, StreamId};
+
+#[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
+mod head_tests;
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod state_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod window_tests;

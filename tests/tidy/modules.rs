@@ -16,13 +16,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
+    ("h2", &[]),
     ("fanout", &["market", "wire", "cache", "config", "telemetry", "sync"]),
     ("server", &["config", "limits", "telemetry", "suggest"]),
     ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
-    ("config", &["market", "recording", "venue", "telemetry", "suggest"]),
+    ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
+    ("tls", &[]),
     ("suggest", &[]),
     ("sync", &[]),
     ("cli", &["config"]),
@@ -33,7 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {
