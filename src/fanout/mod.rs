@@ -11,8 +11,13 @@ mod new_stream;
 mod transport;
 mod close_reason;
 mod http1;
-mod h2;
+mod input;
+mod tcp;
 mod socket;
+mod sealed_socket;
+mod tls_socket;
+mod h2;
+mod client_transport;
 mod stream_key;
 mod recent_ticks;
 mod symbols;
@@ -42,12 +47,13 @@ mod announcer;
 
 pub use crate::cache::WORKERS_MAX;
 pub use announcer::Announcer;
+pub use client_transport::ClientTransport;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
 pub use h2::{
-    ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Stream,
-    NewConnection, RECORD_BYTES_MAX, Received, Refused, Requests,
+    ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Socket,
+    H2Stream, NewConnection, Refused, Requests,
 };
 pub use http1::http1_first_block;
 pub use inbox::Inbox;
@@ -59,8 +65,11 @@ pub use pace::Wait;
 pub use pool::{WorkerPool, worker_count};
 pub use response_head::ResponseHead;
 pub use resume::Resume;
+pub use sealed_socket::SealedSocket;
 pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
+pub use tcp::Received;
+pub use tls_socket::TlsSocket;
 pub use transport::{ClientSide, CloseMode, Protocol, Ready, Stall, Taken, Transport, TransportError};
 pub use worker::Worker;
 pub use worker_handle::WorkerHandle;

@@ -54,6 +54,16 @@ impl ConnectionEnd {
     }
 }
 
+impl From<&TransportError> for ConnectionEnd {
+    fn from(error: &TransportError) -> Self {
+        match error {
+            TransportError::Left => Self::Left,
+            TransportError::Broken(error) => error.into(),
+            TransportError::Stalled | TransportError::TooMuchInput => Self::Error,
+        }
+    }
+}
+
 impl From<&io::Error> for ConnectionEnd {
     fn from(error: &io::Error) -> Self {
         match error.kind() {

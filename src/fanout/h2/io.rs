@@ -1,5 +1,6 @@
 //! The bytes below a connection's frames.
 
+use crate::fanout::{tcp::Received, transport::TransportError};
 use std::io;
 
 /// The bytes of one connection, below its frames: in a gateway a socket with a TLS session. No method blocks.
@@ -10,7 +11,7 @@ pub trait H2Io: Send {
     /// The system cannot watch it.
     fn attach(&mut self, token: u64) -> io::Result<()>;
 
-    /// Sends bytes, at most [`RECORD_BYTES_MAX`]; `false`: some of them wait here, and it is full. It is not called
+    /// Sends bytes, at most [`RECORD_BYTES_MAX`](crate::tls::RECORD_BYTES_MAX); `false`: some of them wait here, and it is full. It is not called
     /// again until [`H2Io::flush`] has sent them.
     ///
     /// # Errors
@@ -23,11 +24,11 @@ pub trait H2Io: Send {
     /// As [`H2Io::send`].
     fn flush(&mut self) -> io::Result<bool>;
 
-    /// Appends what the client sent, some 16 KiB at most.
+    /// Reads once, and appends what the client sent, some 16 KiB at most. It may be part of a record, and so nothing.
     ///
     /// # Errors
     /// The connection is gone, or the client broke TLS.
-    fn receive(&mut self, bytes: &mut Vec<u8>) -> io::Result<Received>;
+    fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<Received, TransportError>;
 
     /// Closes our side behind what was sent; `false`: not yet, it is full.
     ///
@@ -37,18 +38,4 @@ pub trait H2Io: Send {
 
     /// Makes the drop reset the connection: the kernel keeps nothing for it.
     fn abort(&mut self);
-}
-
-/// The most bytes that [`H2Io::send`] takes: with what TLS adds, they make one record.
-pub const RECORD_BYTES_MAX: usize = 16_000;
-
-/// What [`H2Io::receive`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
-    /// Input, which may be part of a record that is not whole yet. There may be more.
-    Some,
-    /// Nothing more for now.
-    Nothing,
-    /// The client has closed its side.
-    End,
 }

@@ -9,6 +9,7 @@
 //! declare what a connection needs of its listener.
 
 mod io;
+mod socket;
 mod client;
 mod end;
 mod rows;
@@ -20,8 +21,9 @@ mod table;
 
 pub use client::{ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer};
 pub use end::ConnectionEnd;
-pub use io::{H2Io, RECORD_BYTES_MAX, Received};
+pub use io::H2Io;
 pub use request::{H2Request, NewConnection, Refused, Requests};
+pub use socket::H2Socket;
 pub use stream::H2Stream;
 
 pub(super) use connection::lock;

@@ -1,6 +1,7 @@
 //! A connection's output: frames of all its streams gather here and leave as few records.
 
-use super::io::{H2Io, RECORD_BYTES_MAX};
+use super::io::H2Io;
+use crate::tls::RECORD_BYTES_MAX;
 use std::{io, time::Instant};
 
 /// Where the I/O was full and has not taken a smaller record whole since, no record is larger. What the I/O holds can

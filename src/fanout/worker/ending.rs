@@ -25,6 +25,7 @@ impl<T: Transport> Worker<T> {
             self.table.stream(key).drain(end);
             self.table.arm(key);
         }
+        self.drain_connections();
     }
 
     /// Ends a stream: the ticks that it lacks are written if there is room, then its goodbye, as soon as there is. Only

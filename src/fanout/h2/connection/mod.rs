@@ -6,12 +6,15 @@ mod writing;
 use super::{
     client::{ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer},
     end::ConnectionEnd,
-    io::{H2Io, Received},
+    io::H2Io,
     output::Output,
     rows::{Answer, Rows, State, StreamRow},
 };
 use crate::{
-    fanout::transport::{Ready, TransportError},
+    fanout::{
+        tcp::Received,
+        transport::{Ready, TransportError},
+    },
     h2::{self, ErrorCode, Event, RequestBody, StreamId},
 };
 use ending::Phase;
@@ -138,7 +141,7 @@ impl Connection {
         for _ in 0..READS_PER_TURN {
             scratch.input.clear();
             match self.output.io().receive(&mut scratch.input) {
-                Ok(Received::Some) => self.take_input(scratch, now),
+                Ok(Received::Bytes(_)) => self.take_input(scratch, now),
                 Ok(Received::Nothing) => return false,
                 Ok(Received::End) => self.left(),
                 Err(error) => self.abort((&error).into()),
