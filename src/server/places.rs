@@ -76,9 +76,9 @@ impl Places {
             evicted: Notify::new(),
             evicted_from: OnceLock::new(),
         });
-        let share = share(self.live.current().limits.connections_per_address, self.all);
-        let (id, admitted) = self.table().open(address, share, signal.clone(), Instant::now());
-        if admitted {
+        let share = self.share();
+        let (id, is_admitted) = self.table().open(address, share, signal.clone(), Instant::now());
+        if is_admitted {
             signal.admitted.notify_one();
         }
         Place {
@@ -86,10 +86,20 @@ impl Places {
             id,
             address,
             signal,
+            is_admitted,
             has_asked: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
         }
+    }
+
+    /// How many connections, and requests beside them, an address may have. A trusted proxy has no limit.
+    pub(super) fn share_of(&self, peer: IpAddr) -> Option<(ClientAddress, usize)> {
+        Some((self.address(peer)?, self.share()))
+    }
+
+    fn share(&self) -> usize {
+        share(self.live.current().limits.connections_per_address, self.all)
     }
 
     /// Whose share a connection counts in. A trusted proxy speaks for many clients and has none.
@@ -139,6 +149,8 @@ pub(super) struct Place {
     id: ConnectionId,
     address: Option<ClientAddress>,
     signal: Arc<Signal>,
+    /// It need not wait for another of its address.
+    is_admitted: bool,
     /// A whole head has arrived on it.
     has_asked: AtomicBool,
     /// An answer is made, and not flushed yet.
@@ -161,6 +173,17 @@ impl Place {
             }
             pause = ASK_EVERY;
         }
+    }
+
+    /// Whether the connection may be served at once.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.is_admitted
+    }
+
+    /// As [`Place::evicted`], for a task that must not hold the place.
+    pub(super) fn eviction(&self) -> impl Future<Output = ()> + Send + use<> {
+        let signal = self.signal.clone();
+        async move { signal.evicted.notified().await }
     }
 
     /// Waits until the connection has to give way.
@@ -209,7 +232,8 @@ impl Place {
         }
     }
 
-    fn becomes(&self, phase: Phase) {
+    /// Notes what the connection does.
+    pub(super) fn becomes(&self, phase: Phase) {
         self.places.table().becomes(self.id, phase, Instant::now());
     }
 }
