@@ -31,7 +31,7 @@ pub enum Event {
         /// Its stream.
         stream: StreamId,
         /// Its head.
-        head: Parts,
+        head: Box<Parts>,
         /// Its body.
         body: RequestBody,
     },

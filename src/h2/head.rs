@@ -17,7 +17,7 @@ pub(super) struct Malformed;
 /// A head, and its content-length.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) content_length: Option<u64>,
 }
 
@@ -135,7 +135,7 @@ impl Fields {
         (parts.method, parts.uri) = pseudo.finish(&mut map)?;
         parts.version = Version::HTTP_2;
         parts.headers = map;
-        Ok(Head { parts, content_length })
+        Ok(Head { parts: parts.into(), content_length })
     }
 }
 

@@ -8,7 +8,7 @@ fn head(fields: &[(&str, &str)]) -> Option<Parts> {
     let mut client = Client::new();
     client.send(headers(1, ENDS, block(fields))).unwrap();
     if let Some(Event::Request { head, .. }) = client.events.pop() {
-        return Some(head);
+        return Some(*head);
     }
     assert_eq!(client.replies(), "RST 1 PROTOCOL_ERROR", "{fields:?}");
     None

@@ -56,7 +56,7 @@ impl Connection {
         sink: &mut Sink<'_>,
     ) -> Result<(), Mistake> {
         // Even numbers are the server's.
-        if start.id % 2 == 0 {
+        if start.id.is_multiple_of(2) {
             return Err(ErrorCode::PROTOCOL_ERROR.into());
         }
         if self.place(start.id) == Place::Closed {

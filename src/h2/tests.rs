@@ -111,8 +111,8 @@ impl Client {
     pub(super) fn with_limits(limits: Limits) -> Self {
         let mut client = Self::before_preface(limits);
         client.send(PREFACE).unwrap();
-        client.send(&settings(&[])).unwrap();
-        client.send(&settings_ack()).unwrap();
+        client.send(settings(&[])).unwrap();
+        client.send(settings_ack()).unwrap();
         client.out.clear();
         client
     }
@@ -124,11 +124,11 @@ impl Client {
     /// A client with windows for the stream and the connection, and the answered stream 1.
     pub(super) fn streaming(stream_window: u32, connection_window: u32) -> Self {
         let mut client = Self::new();
-        client.send(&settings(&[(0x4, stream_window)])).unwrap();
+        client.send(settings(&[(0x4, stream_window)])).unwrap();
         client.open(1);
         let missing = connection_window.checked_sub(65_535);
         if let Some(increment) = missing.filter(|increment| *increment > 0) {
-            client.send(&window_update(0, increment)).unwrap();
+            client.send(window_update(0, increment)).unwrap();
         }
         client.out.clear();
         client.events.clear();
@@ -137,7 +137,7 @@ impl Client {
 
     /// Sends a request, and has it answered with a head.
     pub(super) fn open(&mut self, stream: u32) {
-        self.send(&request(stream)).unwrap();
+        self.send(request(stream)).unwrap();
         assert!(self.respond(stream, false));
     }
 

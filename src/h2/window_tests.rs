@@ -163,7 +163,7 @@ fn blocks_are_joined_in_a_frame_and_cut_at_its_end() {
 fn what_a_client_sends_is_given_back() {
     let mut client = Client::new();
     client.send(headers(1, END_HEADERS, post())).unwrap();
-    let padded = [&[255][..], &[b'x'], &[0; 255]].concat();
+    let padded = [&[255][..], b"x", &[0; 255]].concat();
     let mut windows = (65_535_i64, 65_535_i64);
     for _ in 0..1_000 {
         client.send(data(1, PADDED, &padded)).unwrap();
