@@ -115,7 +115,7 @@ async fn answer(
         // No route takes a body, so its length makes no difference.
         RequestBody::TooLong => Bytes::from_static(b"too long"),
     };
-    match handler.answer(Request::from_parts(head, Full::new(body)), peer).await {
+    match handler.answer(Request::from_parts(*head, Full::new(body)), peer).await {
         Outcome::Whole(response) | Outcome::InsteadOfStream(response) => {
             workers.answer(stream, whole_answer(response, is_head, permit).await);
         }

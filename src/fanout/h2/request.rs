@@ -53,7 +53,7 @@ pub struct Refused;
 /// A request, and the stream that its answer goes to.
 pub struct H2Request {
     /// Its head, like that of a request of HTTP/1.1.
-    pub head: Parts,
+    pub head: Box<Parts>,
     /// Its body.
     pub body: RequestBody,
     /// The other end of the socket.

@@ -86,7 +86,7 @@ pub(in crate::fanout) struct Scratch {
     input: Vec<u8>,
     events: Vec<Event>,
     /// The requests that came.
-    pub(in crate::fanout) requests: Vec<(StreamId, Parts, RequestBody)>,
+    pub(in crate::fanout) requests: Vec<(StreamId, Box<Parts>, RequestBody)>,
 }
 
 impl Connection {
