@@ -10,6 +10,7 @@ mod stream_params;
 mod streams;
 mod services;
 mod stream_head;
+mod h2;
 mod rejections;
 mod quotes;
 mod symbols;

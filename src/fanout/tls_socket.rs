@@ -6,7 +6,7 @@ use super::{
     response_head::ResponseHead,
     sealed_socket::SealedSocket,
     tcp::Received,
-    transport::{ClientSide, CloseMode, Taken, Transport, TransportError},
+    transport::{ClientSide, CloseMode, Protocol, Taken, Transport, TransportError},
 };
 use crate::tls::{PeerSide, RECORD_BYTES_MAX};
 use bytes::Bytes;
@@ -99,6 +99,10 @@ impl Transport for TlsSocket {
             CloseMode::Finish => self.socket.finish(),
             CloseMode::Abort => self.socket.abort(),
         }
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Tls
     }
 
     fn peer(&self) -> Option<SocketAddr> {

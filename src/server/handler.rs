@@ -151,7 +151,7 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers a request that came from `peer`.
-    pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
+    pub(crate) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
