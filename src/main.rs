@@ -50,6 +50,12 @@ fn main() -> ExitCode {
             Err(error) => fail(EXIT_FAILED, &error),
         };
     }
+    if let Some(Command::DevCert(dev_cert)) = &args.command {
+        return match dev_cert.write() {
+            Ok(guide) => print(&guide),
+            Err(error) => fail(EXIT_FAILED, &error),
+        };
+    }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
     let loader = loader(&args);
     let (config, format) = match prepare(&loader) {

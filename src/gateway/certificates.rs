@@ -98,3 +98,23 @@ pub(super) async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_told_once_and_only_if_it_stays() {
+        let error = |what: &str| CertificateError { what: what.to_owned(), help: None };
+        let mut looks = Looks::default();
+        assert!(!looks.failed(&error("a")), "between the writing of two files");
+        looks.succeeded();
+        assert!(!looks.failed(&error("a")));
+        assert!(!looks.failed(&error("b")), "another one");
+        assert!(looks.failed(&error("b")));
+        assert!(!looks.failed(&error("b")) && !looks.failed(&error("b")));
+        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
+        looks.succeeded();
+        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
+    }
+}

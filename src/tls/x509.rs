@@ -129,3 +129,58 @@ fn read_address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+
+    fn certificate(names: &[&str]) -> Vec<u8> {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.distinguished_name.push(DnType::OrganizationName, "an organization");
+        params.distinguished_name.push(DnType::CommonName, "Zoë");
+        (params.not_before, params.not_after) = (date_time_ymd(1999, 12, 31), date_time_ymd(2050, 1, 1));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn a_certificate_says_its_names_and_its_dates() {
+        let facts = read(&certificate(&["A.example", "*.b.example", "192.0.2.1", "2001:db8::1"])).unwrap();
+        assert_eq!(facts.names, ["a.example", "*.b.example"]);
+        assert_eq!(facts.addresses, ["192.0.2.1", "2001:db8::1"].map(|text| text.parse::<IpAddr>().unwrap()));
+        assert_eq!((facts.not_before, facts.not_after), (946_598_400, 2_524_608_000), "two digits of a year, and four");
+        assert_eq!(facts.subject.common, "Zoë");
+        assert_eq!(facts.subject, facts.issuer);
+        let nameless = read(&certificate(&[])).unwrap();
+        assert!(nameless.names.is_empty() && nameless.addresses.is_empty());
+    }
+
+    /// As the first version of certificates was, which still signs some private ones.
+    #[test]
+    fn a_certificate_without_extensions_is_read() {
+        let sequence = |body: &[u8]| [&[0x30, body.len() as u8][..], body].concat();
+        let time = |text: &[u8]| [&[0x17, text.len() as u8][..], text].concat();
+        let dates = sequence(&[time(b"490101000000Z"), time(b"500101000000Z")].concat());
+        let name = sequence(&[]);
+        let rest = sequence(&[]);
+        let inside = sequence(&[&[2, 1, 7], &rest[..], &name, &dates, &name, &rest].concat());
+        let facts = read(&sequence(&[&inside[..], &rest, &[3, 1, 0]].concat())).unwrap();
+        assert_eq!((facts.not_before, facts.not_after), (2_493_072_000, -631_152_000), "50 is 1950");
+        assert_eq!((facts.names.len(), facts.subject.common.as_str()), (0, ""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(place in 0usize..700, byte: u8, length in 0usize..700, noise: Vec<u8>) {
+            let mut der = certificate(&["a.example", "::1"]);
+            let place = place % der.len();
+            der[place] = byte;
+            read(&der);
+            der.truncate(length);
+            read(&der);
+            read(&noise);
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 use tickfan::tls::CertificateFiles;
 
@@ -46,10 +47,19 @@ impl Ca {
 
     /// The same, valid for these years, with a key of this kind.
     pub fn sign_for(&self, names: &[&str], years: [i32; 2], kind: &'static SignatureAlgorithm) -> Leaf {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names.clone()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, names.first().map_or("nameless", String::as_str));
+        let mut params = site_params(names);
         [params.not_before, params.not_after] = years.map(|year| date_time_ymd(year, 1, 1));
+        self.sign_params(&params, kind)
+    }
+
+    /// The same, valid until then.
+    pub fn sign_until(&self, names: &[&str], until: SystemTime) -> Leaf {
+        let mut params = site_params(names);
+        params.not_after = until.into();
+        self.sign_params(&params, &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    fn sign_params(&self, params: &CertificateParams, kind: &'static SignatureAlgorithm) -> Leaf {
         let key = KeyPair::generate_for(kind).unwrap();
         Leaf { certificate: params.signed_by(&key, &self.0).unwrap(), key }
     }
@@ -59,6 +69,12 @@ fn ca_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+fn site_params(names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, *names.first().unwrap_or(&"nameless"));
     params
 }
 
