@@ -12,6 +12,7 @@
 pub mod bookkeeper;
 pub mod checker;
 pub mod crowd;
+pub mod h2_peer;
 pub mod kernel;
 pub mod process;
 pub mod recorded;
