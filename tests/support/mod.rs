@@ -13,6 +13,7 @@ pub mod bookkeeper;
 pub mod certificates;
 pub mod checker;
 pub mod crowd;
+pub mod h2_peer;
 pub mod kernel;
 pub mod process;
 pub mod recorded;
