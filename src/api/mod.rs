@@ -22,7 +22,7 @@ pub use services::{Services, StreamSink};
 
 use crate::{
     config::Live,
-    limits::Connection,
+    limits::{Connection, Permits},
     server::{Audience, HttpServer, RequestHandler},
 };
 use routes::Context;
@@ -48,7 +48,8 @@ impl Server {
             large: services.permits.large_answers.clone(),
         });
         let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
-        let bound = HttpServer::bind(server.listen, live.clone(), services.permits.connections, handler)?;
+        let Permits { connections, waiting, .. } = services.permits;
+        let bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
         if config.limits.streams_per_address > 0 && one_address_for_all {
             tracing::warn!(

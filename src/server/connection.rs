@@ -43,7 +43,7 @@ impl<S: Streams> Connections<S> {
         }
     }
 
-    /// Serves a connection, once it has a place, to its end, or hands it over with its first stream.
+    /// Serves a connection that has a place to its end, or hands it over with its first stream.
     ///
     /// # Errors
     /// The I/O's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
@@ -61,13 +61,6 @@ impl<S: Streams> Connections<S> {
     {
         let config = self.live.current();
         let limits = &config.limits;
-        tokio::select! {
-            admitted = tokio::time::timeout(limits.head_timeout, place.admitted()) => admitted?,
-            () = place.evicted() => {
-                io.reset_on_close();
-                return Ok(());
-            }
-        }
         let http = handoff::builder(limits.head_timeout, limits.head_bytes);
         let io = WriteDeadline::new(io, limits.write_timeout, place.clone());
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, place, shutdown).await;

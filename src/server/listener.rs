@@ -73,7 +73,7 @@ pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
 
 impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
-    /// limits the connections that are open at a time, without streams.
+    /// limits the connections that are open at a time, without streams; `waiting_max` more may wait for that.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
@@ -81,6 +81,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
         address: SocketAddr,
         live: Live,
         gate: Gate<Kind>,
+        waiting_max: usize,
         handler: RequestHandler<S>,
     ) -> Result<Self, BindError> {
         let write_timeout = live.current().limits.write_timeout;
@@ -88,7 +89,8 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
         let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
         let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
-        Ok(Self { acceptor: Acceptor { listener, gate, places, connections: Arc::new(connections) }, address: bound })
+        let acceptor = Acceptor { listener, gate, waiting_max, places, connections: Arc::new(connections) };
+        Ok(Self { acceptor, address: bound })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -5,11 +5,12 @@
 //! its socket, and goes there. This module knows neither symbols nor feeds.
 //!
 //! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections
-//! and gives them [`places`], a [`connection`] is served by
+//! into the [`waiting_room`] and gives them [`places`], a [`connection`] is served by
 //! hyper until the [`handoff`], and the [`handler`] answers each request.
 
 mod listener;
 mod accept;
+mod waiting_room;
 mod places;
 mod connection_table;
 mod connection;

@@ -177,7 +177,7 @@ catalog! {
         HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
             listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
-            details "`waiting`: for a place of its address. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
+            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
             excludes "connections that ran into a timeout";
         HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
             "Failures to accept a connection, by reason.",

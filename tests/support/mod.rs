@@ -53,6 +53,8 @@ pub const AT_ONCE: Duration = Duration::from_secs(2);
 pub struct Setup {
     pub server: config::Server,
     pub limits: config::Limits,
+    /// How many newcomers may wait for a connection.
+    pub waiting: usize,
     pub symbols: Vec<String>,
 }
 
@@ -77,6 +79,7 @@ impl Default for Setup {
                 symbols_per_stream: 3,
                 ..config::Config::default().limits
             },
+            waiting: 64,
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
         }
     }
@@ -117,7 +120,7 @@ impl Gateway {
         let cache = cache(&setup.symbols);
         let (streams_tx, streams) = mpsc::channel();
         let draining = Arc::new(AtomicBool::new(false));
-        let permits = permits(&setup.limits);
+        let permits = permits(&setup);
         let services = api::Services {
             cache: cache.clone(),
             streams: Arc::new(Streams(streams_tx)),
@@ -264,8 +267,12 @@ fn cache(symbols: &[String]) -> Arc<Cache> {
     Arc::new(cache)
 }
 
-fn permits(limits: &config::Limits) -> Permits {
-    Permits::new(Fitted { streams: limits.streams, connections: limits.connections }, limits.subscriptions)
+fn permits(setup: &Setup) -> Permits {
+    let limits = &setup.limits;
+    Permits::new(
+        Fitted { streams: limits.streams, connections: limits.connections, waiting: setup.waiting },
+        limits.subscriptions,
+    )
 }
 
 /// An update that sets many fields.
