@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("wire", &["market"]),
     ("fanout", &["market", "wire", "cache", "tls", "config", "telemetry", "sync"]),
     ("server", &["tls", "config", "limits", "telemetry", "suggest"]),
-    ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
+    ("api", &["market", "wire", "cache", "fanout", "tls", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
     ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls"]),
     ("limits", &[]),
