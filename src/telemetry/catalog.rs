@@ -190,6 +190,14 @@ catalog! {
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
             details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
             excludes "connections that ran into a timeout";
+        TLS_HANDSHAKES: Counter "tickfan_tls_handshakes_total" Count [result in [
+            "done", "not_tls", "gave_way", "timeout", "left", "alert", "incompatible", "no_protocol", "broken"]],
+            "TLS handshakes with clients, by result.",
+            details "`alert`: the client ended it, often because it rejects the certificate. `incompatible`: no common version or cipher. `no_protocol`: the client offers neither h2 nor http/1.1. `not_tls`: most often plain HTTP, which is answered with 400. `gave_way`: the client paused in its hello while others waited.",
+            excludes "connections that were evicted, and those of a stop";
+        TLS_SESSIONS: Counter "tickfan_tls_sessions_total" Count [version in ["1.2", "1.3"], kind in ["full", "resumed"]],
+            "TLS sessions with clients, by version and by whether the client resumed an earlier one.",
+            details "A full handshake takes far more processor time than a resumed one.";
         HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
             "Failures to accept a connection, by reason.",
             details "`client` is one that left before it was accepted.";

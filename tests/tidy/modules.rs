@@ -19,7 +19,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("h2", &[]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("server", &["tls", "config", "limits", "telemetry", "suggest"]),
-    ("api", &["market", "wire", "cache", "h2", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
+    ("api", &["market", "wire", "cache", "h2", "fanout", "tls", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
     ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls"]),
     ("limits", &[]),
