@@ -10,6 +10,7 @@ mod stream_params;
 mod streams;
 mod services;
 mod stream_head;
+#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
 mod h2;
 mod rejections;
 mod quotes;

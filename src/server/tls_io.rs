@@ -19,7 +19,7 @@ const READ_BYTES: usize = 4 * 1024;
 pub(crate) struct TlsIo {
     socket: TcpStream,
     session: Session,
-    /// What the client sent and nobody has read yet, at most the data of one read and of the record that it completed.
+    /// What the client sent and was not read yet, at most the data of one read and of the record that it completed.
     plain: Vec<u8>,
     /// Sealed bytes that the socket has not taken yet: at most a record, and an alert.
     sealed: Vec<u8>,

@@ -153,7 +153,7 @@ fn the_files_may_come_from_a_variable_and_stand_beside_the_configuration() {
     let path = folder.join("tickfan.toml");
     fs::write(&path, "[tls]\ncertificates = [{ chain = \"chain.pem\", key = \"key.pem\" }]\n").unwrap();
     let config = load(Some(&path), Vec::new(), &Overrides::default()).unwrap();
-    assert_eq!(config.tls.unwrap().certificates, [files.clone()]);
+    assert_eq!(config.tls.unwrap().certificates, std::slice::from_ref(&files));
     let with = |value: String| {
         let variables = [("TICKFAN_TLS_CERTIFICATES".into(), value.into())];
         load(None, variables, &Overrides::default()).map_err(|error| error.to_string())

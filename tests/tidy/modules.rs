@@ -50,7 +50,7 @@ fn known(code: &str) -> BTreeSet<String> {
                 '{' => depth += 1,
                 '}' => depth -= 1,
                 ',' if depth == 1 => fresh = true,
-                'a'..='z' | '_' if fresh => word.push(character),
+                'a'..='z' | '0'..='9' | '_' if fresh => word.push(character),
                 _ if character.is_whitespace() && word.is_empty() => {}
                 _ => {
                     if depth <= 1 && !word.is_empty() {

@@ -13,7 +13,7 @@ use super::{
     room::Room,
     schedule::{Deadlines, Due},
     symbols::Symbols,
-    transport::{ClientSide, Protocol, Stall, Transport},
+    transport::{ClientSide, Stall, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
@@ -120,11 +120,6 @@ impl<T: Transport> Stream<T> {
     /// The connection that it shares with others.
     pub(super) fn connection(&self) -> Option<ConnectionKey> {
         self.transport.connection().and_then(key_of)
-    }
-
-    /// The protocol that carries it.
-    pub(super) fn protocol(&self) -> Protocol {
-        self.transport.protocol()
     }
 
     /// It has taken no byte for the stall timeout; returns the reason to end it, unless its time begins again.

@@ -123,10 +123,12 @@ impl<T: Transport> Worker<T> {
                     self.table.queue_again(key, now);
                 }
                 Due::Heartbeat => self.write_heartbeat(key, now),
-                Due::Stalled => match stream.stalled(now) {
-                    Some(reason) => self.end(key, reason, now),
-                    None => {} // its time begins again
-                },
+                Due::Stalled => {
+                    // Without a reason its time begins again.
+                    if let Some(reason) = stream.stalled(now) {
+                        self.end(key, reason, now);
+                    }
+                }
                 Due::End => self.say_goodbye(key, now),
             }
             self.table.arm(key);

@@ -98,10 +98,10 @@ impl Write for InBits {
 fn answers_that_are_read_slowly_arrive_whole() {
     let gateway = Secure::start();
     let page = gateway.client(1).get("/").body;
-    for version in 0..2 {
+    for version in VERSIONS {
         let socket = connect_narrow(gateway.address);
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Client::over(InBits(tls::client(socket, tls::client_config(&[VERSIONS[version]]))));
+        let mut client = Client::over(InBits(tls::client(socket, tls::client_config(&[version]))));
         client.send(many_requests());
         for _ in 0..REQUESTS {
             assert_eq!(client.answer(true).body, page);
