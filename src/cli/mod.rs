@@ -51,7 +51,7 @@ pub struct Args {
 pub enum Command {
     /// Check the configuration and exit
     Check {
-        /// Try every feed's venue, for 15 seconds at most, and both ports too
+        /// Try every feed's venue, for 15 seconds at most, and the ports too
         #[arg(long)]
         connect: bool,
         /// The file, in place of --config

@@ -10,7 +10,9 @@ use rustls::{
 };
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 use tickfan::{
-    config::{Config, Machine, Overrides, TlsVersion, check_together, load},
+    config::{
+        Config, Loader, Machine, Overrides, Tls, TlsVersion, check_together, keys_in_force, load, print_defaults,
+    },
     tls::{
         CERTIFICATES_MAX, CHAIN_LENGTH_MAX, Certificate, CertificateFiles, CertificateSet, Certificates, PEM_BYTES_MAX,
         server_config,
@@ -400,4 +402,49 @@ fn a_folder_that_is_swapped_by_a_link_counts_as_changed() {
     link("..1");
     let back = changed.load_changed(NOW).unwrap().unwrap();
     assert!(back.is_same(&set));
+}
+
+#[test]
+fn the_effective_configuration_shows_the_table_and_where_it_comes_from() {
+    let folder = folder("effective");
+    let files = Ca::new("a CA").sign(&["localhost"]).write(&folder);
+    let path = folder.join("tickfan.toml");
+    fs::write(&path, format!("{}http2 = false\n", table(std::slice::from_ref(&files)))).unwrap();
+    let variables = vec![("TICKFAN_TLS_HANDSHAKES".into(), "7".into())];
+    let loader =
+        Loader::new(Some(path), variables, Overrides { listen: "127.0.0.1:1".parse().ok(), ..Overrides::default() });
+    let printed = loader.print_effective().unwrap();
+    let pair = format!("{{ chain = {:?}, key = {:?} }}", files.chain, files.key);
+    for line in [
+        "[tls]".to_owned(),
+        "listen = \"127.0.0.1:1\" # --listen".to_owned(),
+        "listen = \"127.0.0.1:0\" # line 2".to_owned(),
+        format!("certificates = [{pair}] # line 3"),
+        "http2 = false # line 4".to_owned(),
+        "h2_streams = 100 # default".to_owned(),
+        "min_version = \"1.2\" # default".to_owned(),
+        "handshakes = 7 # TICKFAN_TLS_HANDSHAKES".to_owned(),
+        "hsts = \"0s\" # default".to_owned(),
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    let in_force = keys_in_force(&loader.load().unwrap());
+    assert_eq!(in_force.iter().filter(|key| key.key.starts_with("tls.")).count(), 10);
+    assert!(keys_in_force(&Config::default()).iter().all(|key| !key.key.starts_with("tls.")));
+}
+
+#[test]
+fn the_printed_table_is_one_once_its_files_are_there() {
+    let folder = folder("printed");
+    let files = Ca::new("a CA").sign(&["localhost"]).write(&folder);
+    let printed = print_defaults();
+    let (_, table) = printed.split_once("#[tls]\n").unwrap();
+    let lines = table.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
+    let text = format!("[tls]\n{}", lines.map(|line| format!("{line}\n")).collect::<String>());
+    let text = text.replace("/etc/tickfan", folder.to_str().unwrap());
+    let path = folder.join("tickfan.toml");
+    fs::write(&path, &text).unwrap();
+    let tls = load(Some(&path), Vec::new(), &Overrides::default()).unwrap().tls.unwrap();
+    let defaults = Tls { certificates: vec![files], loaded: tls.loaded.clone(), ..Tls::default() };
+    assert_eq!(format!("{tls:?}"), format!("{defaults:?}"), "{text}");
 }
