@@ -19,7 +19,7 @@ use crate::{
         catalog::{TLS_HANDSHAKES, TLS_SESSIONS},
         labels::{Label, labels},
     },
-    tls::{Handshake, Handshaken, Progress, TlsError},
+    tls::{Handshake, Handshaken, Progress, TlsError, TlsVersion},
 };
 use http::StatusCode;
 use http_body_util::BodyExt as _;
@@ -35,6 +35,9 @@ use tokio::{
 const HANDSHAKE_RECORD: u8 = 0x16;
 /// How many bytes one read takes: a hello has some 500 to 2,000.
 const READ_BYTES: usize = 4 * 1024;
+
+/// The kinds of sessions, as labels of a metric: new ones and resumed ones.
+const KINDS: [&str; 2] = ["full", "resumed"];
 
 /// Where connections of a TLS listener pass.
 pub(crate) struct TlsEntrance {
@@ -102,7 +105,11 @@ impl TlsEntrance {
     /// An entrance with these settings; `config` has the certificates.
     pub(crate) fn new(settings: config::Tls, config: Arc<ServerConfig>) -> Self {
         TLS_HANDSHAKES.register_all();
-        TLS_SESSIONS.register_all();
+        for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+            for kind in KINDS {
+                TLS_SESSIONS.handle([version.label().into(), kind.into()]).increment(0);
+            }
+        }
         let turns = Turns::new(settings.handshakes);
         Self { config, settings, turns }
     }
@@ -132,7 +139,7 @@ impl TlsEntrance {
         match shaken {
             Ok(handshaken) => {
                 TLS_HANDSHAKES.handle([HandshakeResult::Done.label().into()]).increment(1);
-                let kind = if handshaken.is_resumed { "resumed" } else { "full" };
+                let kind = KINDS[usize::from(handshaken.is_resumed)];
                 TLS_SESSIONS.handle([handshaken.version.label().into(), kind.into()]).increment(1);
                 connections.serve(TlsIo::new(socket, handshaken), peer, place, shutdown).await
             }
