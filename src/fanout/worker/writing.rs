@@ -51,6 +51,7 @@ impl<T: Transport> Worker<T> {
         if stream.holds_bytes() {
             self.unflushed.push(key);
         }
+        stream.drain_worn(now);
         if written.more {
             self.table.queue_again(key, now);
         }
