@@ -72,6 +72,7 @@ impl<T: Transport> Worker<T> {
         if stream.holds_bytes() {
             self.written(key);
         }
+        stream.drain_worn(now);
         if written.more {
             self.table.queue_again(key, now);
         }
