@@ -152,6 +152,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
             self.places.turned_away(peer);
             socket.reset_on_close();
         }
+        self.places.waiting(self.room.len());
     }
 
     /// Gives the free places to newcomers, by turns. Asks others to give way where none is free: a connection of the
@@ -200,6 +201,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
             newcomer.socket.reset_on_close();
             false
         });
+        self.places.waiting(0);
         let all_ended = async { while self.served.join_next().await.is_some() {} };
         if timeout(GRACE, all_ended).await.is_err() {
             tracing::info!(connections = self.served.len(), "cut off connections that took too long to end");

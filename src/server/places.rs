@@ -5,7 +5,11 @@ use super::{
     handler::Audience,
     waiting_room::Whose,
 };
-use crate::{config::Live, limits::ClientAddress, telemetry::catalog::HTTP_EVICTIONS};
+use crate::{
+    config::Live,
+    limits::ClientAddress,
+    telemetry::catalog::{HTTP_CONNECTIONS_WAITING, HTTP_EVICTIONS},
+};
 use std::{
     net::IpAddr,
     sync::{
@@ -26,6 +30,8 @@ pub(super) struct Places {
     live: Live,
     /// How many there are.
     all: usize,
+    /// How many newcomers wait for one.
+    waiting: metrics::Gauge,
 }
 
 /// How a connection is told.
@@ -43,7 +49,8 @@ impl Places {
         for phase in Phase::GIVE_WAY.map(Phase::label).into_iter().chain([WAITING]) {
             HTTP_EVICTIONS.handle([audience.label().into(), phase.into()]).increment(0);
         }
-        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all })
+        let waiting = HTTP_CONNECTIONS_WAITING.handle([audience.label().into()]);
+        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all, waiting })
     }
 
     /// Enters a connection that has a permit.
@@ -92,6 +99,11 @@ impl Places {
     pub(super) fn make_room_of(&self, address: ClientAddress) {
         let told = self.table().give_way_of(address, Instant::now());
         self.tell(told);
+    }
+
+    /// Notes how many newcomers wait.
+    pub(super) fn waiting(&self, count: usize) {
+        self.waiting.set(count as f64);
     }
 
     /// Notes that a newcomer was turned away by a full waiting room.

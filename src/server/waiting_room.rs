@@ -45,6 +45,11 @@ impl<N> WaitingRoom<N> {
         self.count == 0
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
     /// Whether to accept a newcomer. A full room lets a burst wait in the kernel, and then does so no longer until it
     /// was empty: behind a flood stand others.
     pub(super) fn accepts(&self, now: Instant) -> bool {

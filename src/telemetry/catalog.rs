@@ -185,6 +185,10 @@ catalog! {
             excludes "operators' connections";
         HTTP_CONNECTIONS_LIMIT: Gauge "tickfan_http_connections_limit" Count [],
             "The most clients' connections that are not streams at a time.";
+        HTTP_CONNECTIONS_WAITING: Gauge "tickfan_http_connections_waiting" Count [listener in ["clients", "operators"]],
+            "Newcomers that wait for a connection, by listener.",
+            details "They are accepted and not read yet: all connections are taken, or all that one address may hold.",
+            excludes "those in the kernel's queue";
         HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
             listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
