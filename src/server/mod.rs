@@ -46,6 +46,7 @@ pub(crate) use answer::{Answer, Outcome};
 pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::{HttpServer, try_listen};
+pub(crate) use peer::{Peer, Scheme};
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;
