@@ -7,13 +7,17 @@ use super::{
     guard::Guard,
     head::is_connection_specific,
     hpack::{Decoder, encode_field, encode_status},
-    receive::{Progress, Sink},
-    requests::Block,
+    state::{Block, Progress, Sink},
     stream::{Closed, Stream, Streams},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a client may keep a table of header fields. Most of its requests come at the start; then their streams stay
+/// open, and the table would only take memory. Some clients, h2spec among them, do not expect a table of 0 from the
+/// start.
+const TABLE_TIME: Duration = Duration::from_secs(5);
 
 const HEADER_TABLE_SIZE: u16 = 0x1;
 const MAX_CONCURRENT_STREAMS: u16 = 0x3;
@@ -29,8 +33,14 @@ pub struct Connection {
     pub(super) progress: Progress,
     /// The bytes of an incomplete frame, or of the preface.
     pub(super) pending: Vec<u8>,
+    /// When it began.
+    began: Instant,
     /// When it began to wait for the rest of `pending`, or of the preface.
     pub(super) pending_since: Instant,
+    /// Our SETTINGS that the client has not acknowledged.
+    pub(super) acks_due: u8,
+    /// The last of them takes away the client's table.
+    pub(super) has_shrunk_table: bool,
     pub(super) decoder: Decoder,
     /// The header block that is incomplete.
     pub(super) block: Option<Box<Block>>,
@@ -52,17 +62,17 @@ pub struct Connection {
 impl Connection {
     /// A connection that has received nothing yet; its SETTINGS go to `out`.
     pub fn new(limits: Limits, now: Instant, out: &mut Vec<u8>) -> Self {
-        let settings = [
-            (HEADER_TABLE_SIZE, 0),
-            (MAX_CONCURRENT_STREAMS, limits.streams),
-            (MAX_HEADER_LIST_SIZE, limits.head_bytes.saturating_mul(2)),
-        ];
+        let settings =
+            [(MAX_CONCURRENT_STREAMS, limits.streams), (MAX_HEADER_LIST_SIZE, limits.head_bytes.saturating_mul(2))];
         frame::write_settings(&settings, out);
         Self {
             limits,
             progress: Progress::Preface,
             pending: Vec::new(),
+            began: now,
             pending_since: now,
+            acks_due: 1,
+            has_shrunk_table: false,
             decoder: Decoder::new(),
             block: None,
             streams: Streams::default(),
@@ -136,6 +146,11 @@ impl Connection {
             stream.flow.block(first);
             return 0;
         };
+        if !self.has_shrunk_table && now.saturating_duration_since(self.began) >= TABLE_TIME {
+            self.has_shrunk_table = true;
+            self.acks_due += 1;
+            frame::write_settings(&[(HEADER_TABLE_SIZE, 0)], out);
+        }
         let taken = offered.min(allowed);
         if taken < offered {
             stream.flow.block(offered - taken);

@@ -6,9 +6,9 @@ use super::{
     flow::{Overflow, WINDOW_MAX},
     frame::{self, Frame, FrameHead, HEAD_BYTES, PAYLOAD_MAX},
     guard::OUT_MAX,
-    requests::BlockStart,
+    state::{BlockStart, Place, Progress, Sink},
 };
-use std::{mem, ops::RangeInclusive, time::Instant};
+use std::{mem, ops::RangeInclusive};
 
 /// What every client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -20,42 +20,6 @@ const FRAME_SIZES: RangeInclusive<u32> = 1 << 14..=(1 << 24) - 1;
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 /// RFC 9218.
 const NO_RFC7540_PRIORITIES: u16 = 0x9;
-
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// The preface is not complete.
-    Preface,
-    /// The client's first frame is awaited, which must be SETTINGS.
-    Settings,
-    /// The same for our SETTINGS, whose acknowledgement is awaited.
-    Unacknowledged,
-    /// Both sides know the other's settings.
-    Open,
-    /// The connection has failed.
-    Over,
-}
-
-/// What a stream's number says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It was never used.
-    Idle,
-    Open,
-    /// It is over for us; what the client sent before it knew is thrown away.
-    Discarded,
-    /// It came behind the last stream that GOAWAY named.
-    Unserved,
-    /// The client ended it, or left it out.
-    Closed,
-}
-
-/// Where replies and events go.
-pub(super) struct Sink<'a> {
-    pub(super) now: Instant,
-    pub(super) out: &'a mut Vec<u8>,
-    pub(super) events: &'a mut Vec<Event>,
-}
 
 impl Connection {
     /// Reads all whole frames, and keeps the rest.
@@ -115,7 +79,7 @@ impl Connection {
     }
 
     fn read_frame(&mut self, head: FrameHead, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), ConnectionError> {
-        if self.block.as_ref().is_some_and(|block| !head.continues(block.stream())) {
+        if self.block.as_ref().is_some_and(|block| !head.continues(block.start.id)) {
             return Err(ErrorCode::PROTOCOL_ERROR.into());
         }
         let frame = Frame::read(head, payload);
@@ -165,11 +129,10 @@ impl Connection {
             }
             Frame::Settings(settings) => self.on_settings(settings, sink)?,
             Frame::SettingsAck => {
-                if self.progress != Progress::Unacknowledged {
-                    return Err(ErrorCode::PROTOCOL_ERROR.into());
+                self.acks_due = self.acks_due.checked_sub(1).ok_or(ErrorCode::PROTOCOL_ERROR)?;
+                if self.acks_due == 0 && self.has_shrunk_table {
+                    self.decoder.acknowledged();
                 }
-                self.progress = Progress::Open;
-                self.decoder.acknowledged();
             }
             Frame::Ping(opaque) => frame::write_ping_ack(opaque, sink.out),
             Frame::GoAway(code) => sink.events.push(Event::GoAway { code }),
@@ -202,7 +165,7 @@ impl Connection {
         }
         frame::write_settings_ack(sink.out);
         if self.progress == Progress::Settings {
-            self.progress = Progress::Unacknowledged;
+            self.progress = Progress::Open;
         }
         self.wake(sink);
         Ok(())

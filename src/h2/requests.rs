@@ -8,44 +8,11 @@ use super::{
     guard::{CONTINUATIONS_MAX, REQUEST_BYTES_MAX},
     head::{Fields, Head, Malformed},
     hpack::encode_status,
-    receive::{Place, Sink},
+    state::{Block, BlockStart, Place, Sink},
     stream::{Stream, Unfinished},
 };
 use bytes::Bytes;
 use http::header;
-use std::time::Instant;
-
-/// A header block whose end did not come yet.
-#[derive(Debug)]
-pub(super) struct Block {
-    start: BlockStart,
-    bytes: Vec<u8>,
-    continuations: u8,
-    pub(super) began: Instant,
-}
-
-/// What the HEADERS frame says of its block.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BlockStart {
-    pub(super) id: u32,
-    pub(super) end_stream: bool,
-    /// It claims to depend on itself, which is a mistake of the stream.
-    pub(super) depends_on_itself: bool,
-}
-
-impl Block {
-    pub(super) fn stream(&self) -> u32 {
-        self.start.id
-    }
-
-    fn add(&mut self, fragment: &[u8], bytes_max: u32) -> Result<(), ConnectionError> {
-        if self.bytes.len() + fragment.len() > bytes_max as usize {
-            return Err(ConnectionError::calm(Reason::HeaderBlock));
-        }
-        self.bytes.extend_from_slice(fragment);
-        Ok(())
-    }
-}
 
 impl Connection {
     pub(super) fn on_headers(
@@ -63,7 +30,7 @@ impl Connection {
             let is_late = self.closed.has_ended(start.id);
             return Err(if is_late { ErrorCode::STREAM_CLOSED } else { ErrorCode::PROTOCOL_ERROR }.into());
         }
-        let mut block = Block { start, bytes: Vec::new(), continuations: 0, began: sink.now };
+        let mut block = Block::new(start, sink.now);
         block.add(fragment, self.limits.head_bytes)?;
         if end_headers {
             return self.on_block(block, sink);

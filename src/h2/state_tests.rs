@@ -51,7 +51,7 @@ fn section_3_4_the_preface() {
 fn our_settings_come_first_and_announce_the_limits() {
     let mut out = Vec::new();
     super::Connection::new(LIMITS, std::time::Instant::now(), &mut out);
-    assert_eq!(out, settings(&[(0x1, 0), (0x3, 100), (0x6, 32_768)]));
+    assert_eq!(out, settings(&[(0x3, 100), (0x6, 32_768)]));
 }
 
 #[test]
