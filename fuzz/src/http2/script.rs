@@ -127,7 +127,7 @@ fn step(source: &mut Source<'_>, newest: &mut u32) -> Step {
         2 => frame(0x1, 0x4, stream, &request("POST")),
         3 | 4 => {
             let flags = source.byte() & 0x2d;
-            let mut block = if source.byte() % 4 > 0 { request("POST") } else { Vec::new() };
+            let mut block = if !source.byte().is_multiple_of(4) { request("POST") } else { Vec::new() };
             block.extend(fields(source));
             frame(0x1, flags, stream, &decorated(flags, &block, source))
         }
@@ -203,9 +203,9 @@ fn fields(source: &mut Source<'_>) -> Vec<u8> {
                 }
             }
             // An index, perhaps behind the tables.
-            9 => block.push(0x80 | source.byte() % 72),
+            9 => block.push(0x80 | (source.byte() % 72)),
             // A size update.
-            10 => block.push(0x20 | source.byte() % 31),
+            10 => block.push(0x20 | (source.byte() % 31)),
             _ => {
                 let length = source.below(8);
                 block.extend(source.take(length));
