@@ -48,7 +48,7 @@ impl<T: Transport> Worker<T> {
     pub(super) fn written(&mut self, key: StreamKey) {
         match self.table.stream(key).connection() {
             None => self.unflushed.push(key),
-            Some(connection) if self.connections.touch(connection) => self.add_company(connection),
+            Some(connection) if self.connections.written(connection) => self.add_company(connection),
             Some(_) => {}
         }
     }
@@ -123,10 +123,7 @@ impl<T: Transport> Worker<T> {
                     self.table.queue_again(key, now);
                 }
                 Due::Heartbeat => self.write_heartbeat(key, now),
-                Due::Stalled => match stream.stalled(now) {
-                    Some(reason) => self.end(key, reason, now),
-                    None => {} // its time begins again
-                },
+                Due::Stalled => self.end_stalled(key, now),
                 Due::End => self.say_goodbye(key, now),
             }
             self.table.arm(key);
