@@ -9,7 +9,7 @@ use crate::{
     },
     h2::{Limits, RequestBody},
     limits::Connection,
-    server::{AdoptH2, H2Client, Outcome, RequestHandler, Response, Seat, Seats},
+    server::{AdoptH2, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -20,14 +20,14 @@ use std::{
     sync::{Arc, Weak},
     time::SystemTime,
 };
-use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
+use tokio::{runtime::Handle, task::AbortHandle};
 
 /// The longest body of a request.
 const BODY_BYTES_MAX: u32 = 16 * 1024;
 
 /// The clients' HTTP/2.
 pub(super) struct H2Clients {
-    handler: Arc<RequestHandler<ClientStreams<TcpStream>>>,
+    handler: Arc<RequestHandler<ClientStreams>>,
     workers: Arc<WorkerPool>,
     seats: Seats<Connection>,
     live: Live,
@@ -40,7 +40,7 @@ pub(super) struct H2Clients {
 impl H2Clients {
     /// Answers requests on the runtime that it is called on.
     pub(super) fn new(
-        handler: Arc<RequestHandler<ClientStreams<TcpStream>>>,
+        handler: Arc<RequestHandler<ClientStreams>>,
         workers: Arc<WorkerPool>,
         seats: Seats<Connection>,
         live: Live,
@@ -103,7 +103,7 @@ impl Requests for H2Clients {
 }
 
 async fn answer(
-    handler: Arc<RequestHandler<ClientStreams<TcpStream>>>,
+    handler: Arc<RequestHandler<ClientStreams>>,
     workers: Arc<WorkerPool>,
     request: H2Request,
     permit: Box<dyn Send>,
@@ -115,6 +115,7 @@ async fn answer(
         // No route takes a body, so its length makes no difference.
         RequestBody::TooLong => Bytes::from_static(b"too long"),
     };
+    let peer = Peer { address: peer, scheme: Scheme::Https };
     match handler.answer(Request::from_parts(*head, Full::new(body)), peer).await {
         Outcome::Whole(response) | Outcome::InsteadOfStream(response) => {
             workers.answer(stream, whole_answer(response, is_head, permit).await);

@@ -52,6 +52,10 @@ impl Transport for ClientTransport {
         each!(self, transport => transport.flush())
     }
 
+    fn is_worn(&self) -> bool {
+        each!(self, transport => transport.is_worn())
+    }
+
     fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         each!(self, transport => transport.drain_input(now))
     }

@@ -77,6 +77,10 @@ impl Transport for TlsSocket {
         self.socket.flush()
     }
 
+    fn is_worn(&self) -> bool {
+        self.socket.is_worn()
+    }
+
     fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         PLAIN.with_borrow_mut(|dropped| {
             while self.socket.peer_side() == PeerSide::Open {

@@ -50,6 +50,11 @@ pub trait Transport {
         Ok(true)
     }
 
+    /// Whether the transport must end soon, though its client reads on. The worker says goodbye then.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
     /// Reads and drops what the client sent. It reports [`ClientSide::HalfClosed`] for as long as it cannot tell
     /// whether a client that sends nothing more still reads. A transport whose client always announces its end does
     /// not report it: over TLS both `close_notify` and an end of the socket without it are [`TransportError::Left`].

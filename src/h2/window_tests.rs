@@ -190,7 +190,7 @@ fn a_client_that_exceeds_a_window_is_stopped() {
     for _ in 0..3 {
         client.send(data(1, 0, [0; 16_384])).unwrap();
     }
-    // The connection's window was given back, the stream's was not: nobody reads the rest.
+    // The connection's window was given back, the stream's was not: no one reads the rest.
     client.replies();
     client.send(data(1, 0, [0; 16_384])).unwrap();
     assert_eq!(client.replies(), "RST 1 FLOW_CONTROL_ERROR");

@@ -36,8 +36,8 @@ impl<Kind: Send + 'static> Seats<Kind> {
     /// A seat for a connection that is open already, if there is one.
     pub(crate) fn take(&self, peer: IpAddr) -> Option<Seat> {
         let permit = self.gate.try_acquire()?;
-        let place = self.places.enter(peer);
-        place.is_admitted().then(|| Seat { place, _permit: Box::new(permit) })
+        let is_share_full = self.places.whose(peer).is_some_and(|address| self.places.is_share_full(address));
+        (!is_share_full).then(|| Seat { place: self.places.enter(peer), _permit: Box::new(permit) })
     }
 
     /// What a request holds until its answer is written. None: as many are under way as the listener, or the address

@@ -15,7 +15,7 @@ mod world;
 use h2_peer::INITIAL_WINDOW_SIZE;
 use std::{ops::Range, time::Duration};
 use tickfan::{
-    fanout::{CloseMode, Options, Resume},
+    fanout::{CloseMode, CloseReason, Options, Resume},
     market::Part,
 };
 use world::{Settings, World};
@@ -504,6 +504,8 @@ fn rule_5_a_stream_without_news_ends_if_its_unread_bytes_stop_the_others() {
     }
     assert_eq!(world.client(blocked).closed, Some(CloseMode::Abort));
     assert_eq!([first, second].map(|client| world.client(client).closed), [None; 2]);
+    let counts = world.counts(0);
+    assert_eq!((counts.closed[CloseReason::Window as usize], counts.full), (1, 0));
     world.settle();
 }
 

@@ -69,6 +69,7 @@ impl<T: Transport> Worker<T> {
             counts.first_tick.record(wait);
         }
         counts.full += u64::from(stream.is_full());
+        stream.drain_worn(now);
         if stream.holds_bytes() {
             self.written(key);
         }

@@ -6,7 +6,7 @@ use crate::{
     shared::{Connection, Line, Shared},
 };
 use rand::RngExt;
-use tickfan::fanout::{Command, Options, Ready, Resume};
+use tickfan::fanout::{Command, Counts, Options, Ready, Resume};
 
 impl World {
     /// A connection to a worker, whose socket takes so many bytes.
@@ -31,6 +31,10 @@ impl World {
     /// Whether every client has the newest tick of each of its symbols.
     pub(crate) fn lacks_nothing(&self) -> bool {
         self.clients.iter().all(|client| client.borrow().lacks() == 0)
+    }
+
+    pub(crate) fn counts(&self, worker: usize) -> &Counts {
+        self.workers[worker].worker.counts()
     }
 
     /// The client's side of a connection.

@@ -196,7 +196,7 @@ impl Client {
     }
 
     /// Reads to the end.
-    fn to_end(&mut self) {
+    fn read_to_end(&mut self) {
         while self.read() {}
     }
 

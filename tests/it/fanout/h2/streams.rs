@@ -22,7 +22,7 @@ fn streams_of_a_connection_each_get_head_newest_and_every_tick() {
         assert_eq!(seqs(&client.peer, stream), (1..=200).collect::<Vec<_>>());
     }
     gateway.pool.drain(Duration::ZERO);
-    client.to_end();
+    client.read_to_end();
     for stream in streams {
         let stream = &client.peer.streams[&stream];
         assert!(stream.has_ended && stream.text().ends_with("event: bye\ndata: {\"reason\":\"shutdown\"}\n\n"));
