@@ -209,6 +209,11 @@ impl Connection {
         self.peer.window_update(0, 1 << 20);
     }
 
+    /// How many records were sent since the last call.
+    pub(crate) fn records(&self) -> usize {
+        std::mem::take(&mut self.pipe().records)
+    }
+
     pub(crate) fn leave(&self) {
         self.pipe().left = true;
     }

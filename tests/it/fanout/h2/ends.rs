@@ -66,7 +66,7 @@ fn a_client_that_says_goodbye_keeps_its_streams_until_it_ends_the_last() {
     gateway.publish();
     client.until_price(&[stream], 1);
     client.peer.reset(stream, CANCEL);
-    client.to_end();
+    client.read_to_end();
     assert_eq!(client.peer.go_aways, [(stream, 0)]);
 }
 
@@ -77,23 +77,23 @@ fn rule_10_a_connection_without_a_stream_ends_in_time() {
     let head_timeout = Duration::from_millis(100);
     let settings = Settings { head_timeout, ..Settings::default() };
     let mut idle = Client::with(&listener, settings.clone());
-    idle.to_end();
+    idle.read_to_end();
     assert_eq!(idle.peer.go_aways, [(0, 0)]);
     // It has a stream, and time: it is never idle.
     let mut busy = Client::with(&listener, settings.clone());
     let stream = busy.stream();
     let mut answered = Client::with(&listener, settings.clone());
     let asked = answered.peer.get("/bytes/5");
-    answered.to_end();
+    answered.read_to_end();
     assert!(answered.peer.streams[&asked].has_ended);
     assert_eq!(answered.peer.go_aways, [(asked, 0)]);
     // It never says a word of HTTP/2, or stops in the middle of a head.
     let mut mute = Client::with(&listener, settings.clone());
     mute.peer.out.clear();
-    mute.to_end();
+    mute.read_to_end();
     let mut half = Client::with(&listener, settings);
     half.peer.frame(h2_peer::HEADERS, 0, 1, &[0]);
-    half.to_end();
+    half.read_to_end();
     for client in [mute, half] {
         assert_eq!(client.peer.go_aways.len(), 1, "{:?}", client.peer);
     }
@@ -122,7 +122,7 @@ fn a_connection_holds_a_permit_while_it_has_no_stream() {
     // No permit is free for a connection without streams.
     listener.free.store(0, Ordering::SeqCst);
     client.peer.reset(again, CANCEL);
-    client.to_end();
+    client.read_to_end();
     assert_eq!(client.peer.go_aways, [(again, 0)]);
     until("the connection is over", || gateway.pool.counts().connections == 0);
 }
@@ -142,7 +142,7 @@ fn a_connection_gives_way_only_while_it_has_no_stream() {
     for address in listener.addresses.lock().unwrap().drain(..) {
         gateway.pool.give_way(address);
     }
-    idle.to_end();
+    idle.read_to_end();
     assert_eq!(idle.peer.go_aways, [(0, 0)]);
     with_request.until(|peer| peer.go_aways == [(later, 0)]);
     until("it is cut off, though its request is not answered yet", || gateway.pool.counts().connections == 1);

@@ -45,7 +45,7 @@ fn rule_10_each_limit_ends_its_connection_in_order_and_no_other() {
             gateway.publish();
             assert!(hostile.read(), "{name}: the end is announced");
         }
-        hostile.to_end();
+        hostile.read_to_end();
         assert_eq!(hostile.peer.go_aways[0].1, code, "{name}");
         ended.recv_timeout(PATIENCE).unwrap();
         gateway.publish();
