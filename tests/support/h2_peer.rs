@@ -156,7 +156,7 @@ impl H2Peer {
             RST_STREAM => {
                 let stream = self.streams.entry(id).or_default();
                 stream.reset = Some(word(0));
-                // As a browser does: nobody will read these bytes.
+                // As a browser does: its page will not read these bytes.
                 let unread = std::mem::take(&mut stream.unread) as u32;
                 if unread > 0 {
                     self.window_update(0, unread);

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the last bytes, and the client's closing of its side behind them, may take: a socket that is closed with unread input
-/// resets the connection, and the client may lose the last bytes.
+/// How long the last bytes may take, and the client to close its side behind them: a socket that is closed with unread
+/// input resets the connection, and the client may lose the last bytes.
 const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes of input are dropped meanwhile.
 const DROPPED_BYTES_MAX: usize = 64 * 1024;

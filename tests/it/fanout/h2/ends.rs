@@ -1,4 +1,4 @@
-//! How streams and connections end, whoever ends them.
+//! How streams and connections end, by the client's doing and by the gateway's.
 
 use super::*;
 
