@@ -21,4 +21,5 @@ mod slow_attacks;
 mod stops;
 mod stream_log;
 mod threads;
+mod tls;
 mod top;
