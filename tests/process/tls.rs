@@ -86,8 +86,8 @@ fn openssl_is_refused_what_is_not_safe() {
         assert!(!output.status.success(), "{options:?}: {output:?}");
     }
     // A renegotiation, by which a client could make the server work for ever.
-    let mut client = rig.openssl(&["-tls1_2"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut client = client.spawn().unwrap();
+    let mut client = rig.openssl(&["-tls1_2"]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     client.stdin.take().unwrap().write_all(b"R\n").unwrap();
     let output = client.wait_with_output().unwrap();
     assert!(text(&output.stderr).contains("no renegotiation"), "{output:?}");
