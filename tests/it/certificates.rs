@@ -155,7 +155,7 @@ fn the_files_may_come_from_a_variable_and_stand_beside_the_configuration() {
     let path = folder.join("tickfan.toml");
     fs::write(&path, "[tls]\ncertificates = [{ chain = \"chain.pem\", key = \"key.pem\" }]\n").unwrap();
     let config = load(Some(&path), Vec::new(), &Overrides::default()).unwrap();
-    assert_eq!(config.tls.unwrap().certificates, [files.clone()]);
+    assert_eq!(config.tls.unwrap().certificates, std::slice::from_ref(&files));
     let with = |value: String| {
         let variables = [("TICKFAN_TLS_CERTIFICATES".into(), value.into())];
         load(None, variables, &Overrides::default()).map_err(|error| error.to_string())
@@ -379,7 +379,7 @@ fn changed_files_are_loaded_together_and_a_mistake_changes_nothing() {
 
 #[test]
 fn a_folder_that_is_swapped_by_a_link_counts_as_changed() {
-    // As Kubernetes does for secrets: the names link into `..data`, which links to a folder of its own for each version.
+    // As Kubernetes does for secrets: the names link into `..data`, which links to a folder of each version.
     let ca = Ca::new("a CA");
     let folder = folder("linked");
     let [old, new] = ["old", "new"].map(|_| ca.sign(&["ticks.example"]));
