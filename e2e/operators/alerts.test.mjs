@@ -148,9 +148,9 @@ test("a recording on a full disk", TEST, async (t) => {
 });
 
 test("connections that never finish their request take the descriptors", TEST, async (t) => {
-  const limits = '[limits]\nstreams = 10\nconnections = 446\nhead_timeout = "1m"\n';
-  const gateway = await startGateway(t, { config: limits, descriptors: 512 });
-  await Promise.all(Array.from({ length: 446 }, () => openIdle(t, gateway.address)));
+  const limits = '[limits]\nstreams = 10\nconnections = 2000\nhead_timeout = "1m"\n';
+  const gateway = await startGateway(t, { config: limits, descriptors: 2_048 });
+  await Promise.all(Array.from({ length: 2_000 }, () => openIdle(t, gateway.address)));
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "DescriptorsNearLimit", gateway);
   await fires(t, prometheus, "ConnectionsNearLimit", gateway);

@@ -110,6 +110,7 @@ impl Gateway {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
+            tls: None,
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();

@@ -1,7 +1,7 @@
 //! One certificate: its files are read, and checked as far as a server can, so that clients find no mistake first.
 
 use super::{
-    error::{CertificateError, wrong},
+    certificate_error::{CertificateError, wrong},
     pem::{self, Pem},
     x509::{self, Facts},
 };

@@ -2,7 +2,7 @@
 
 use super::{
     certificate::{Certificate, CertificateFiles},
-    error::CertificateError,
+    certificate_error::CertificateError,
 };
 use rustls::{
     SignatureScheme,

@@ -1,6 +1,6 @@
 //! A PEM file.
 
-use super::error::{CertificateError, wrong};
+use super::certificate_error::{CertificateError, wrong};
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},

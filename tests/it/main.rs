@@ -27,6 +27,7 @@ mod restarts;
 mod resume;
 mod simulator;
 mod tables;
+mod tls;
 mod trial;
 mod venue_config;
 mod venues;

@@ -155,7 +155,7 @@ pub const PAIRS: &[Pair] = &[
     Pair {
         keys: &["streams", "connections", "ulimit -n"],
         weight: Weight::Warned,
-        rule: "each stream and each connection has a descriptor; where too few are left, both limits are lowered",
+        rule: "each stream, each connection and up to 4096 newcomers that wait for one have a descriptor; where too few are left, all are lowered",
         check: machine::descriptors,
     },
     Pair {

@@ -109,8 +109,8 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     check(
         &["streams", "connections", "ulimit -n"],
-        |_, machine| machine.client_descriptors = Some(104_096),
-        |_, machine| machine.client_descriptors = Some(104_095),
+        |_, machine| machine.client_descriptors = Some(108_192),
+        |_, machine| machine.client_descriptors = Some(108_191),
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
