@@ -117,11 +117,11 @@ test("a certificate is replaced under load: open streams go on, and new connecti
       while (serials.at(-1) !== serial) await pause(20);
     })());
     const since = serials.slice(serials.indexOf(serial));
-    assert.ok(!since.includes(old), "once it is in force, nobody gets the old one");
+    assert.ok(!since.includes(old), "once it is in force, no client gets the old one");
   }
   isOver = true;
   await comers;
-  assert.deepEqual(failures, [], "nobody was turned away meanwhile");
+  assert.deepEqual(failures, [], "no client was turned away meanwhile");
   t.diagnostic(`${serials.length} handshakes, ${new Set(serials).size} certificates`);
   assert.equal(new Set(serials).size, SWAPS + 1);
 
