@@ -140,9 +140,9 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Entrance<Kind, S> {
     /// Gives the free places to newcomers, by turns. Asks others to give way where none is free: a connection of the
     /// same address, if that holds its share.
     fn give_places(&mut self) {
-        while let Some(whose) = self.room.next() {
+        while let Some((whose, waiting)) = self.room.next() {
             if let Some(address) = whose.filter(|address| self.places.is_share_full(*address)) {
-                self.places.make_room_of(address);
+                self.places.make_room_of(address, waiting);
                 self.room.pass();
                 continue;
             }
