@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { shortCert, tlsTable } from "../support/certificates.mjs";
 import { KeyedVenue, Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway, temporaryFolder } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
@@ -125,6 +126,12 @@ test("a configuration that is wrong when it is read again", TEST, async (t) => {
   gateway.configure("[server]\nhost = []\n");
   assert.equal((await fetch(`http://${gateway.admin}/reload`, { method: "POST" })).status, 422);
   await fires(t, prometheus, "ConfigReloadFailed", gateway);
+});
+
+test("a certificate that expires in six days", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: tlsTable(shortCert(t, 6)) });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "CertificateExpiresSoon", gateway);
 });
 
 test("a recording on a full disk", TEST, async (t) => {

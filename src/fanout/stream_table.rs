@@ -181,6 +181,14 @@ impl<T: Transport> StreamTable<T> {
         }
     }
 
+    /// Takes a stream out of its queue to be written before its turn; returns whether it waits in one and has room.
+    pub(super) fn take_queued(&mut self, key: StreamKey) -> bool {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.queued.is_queued()) else { return false };
+        entry.queued.withdraw();
+        entry.stream.stop_waiting();
+        !entry.stream.is_full()
+    }
+
     /// The next stream whose deadline is due. The caller must arm it again.
     pub(super) fn next_due(&mut self, now: Now) -> Option<StreamKey> {
         loop {
@@ -203,13 +211,13 @@ impl<T: Transport> StreamTable<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::socket::Socket;
+    use super::super::client_transport::ClientTransport;
     use super::*;
 
     /// The budget of an idle stream is 1 KiB, with its cursors and the queues' and the schedule's entries.
     #[test]
     fn rule_10_an_entry_of_an_idle_stream_is_small() {
-        let bytes = size_of::<Entry<Socket>>();
+        let bytes = size_of::<Entry<ClientTransport>>();
         assert!(bytes <= 416, "{bytes} bytes");
     }
 }

@@ -6,7 +6,9 @@ use super::{
     connection::Connections,
     places::{Place, Places},
     shutdown::ShutdownSignal,
-    streams::OpenStreams,
+    streams::{OpenStreams, Streams},
+    tls::TlsEntrance,
+    tls_io::TlsIo,
     waiting_room::{WaitingRoom, Whose},
 };
 use crate::{
@@ -43,8 +45,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const FAILURE_LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// A listener with what serves its connections.
-pub(super) struct Acceptor<Kind, S: OpenStreams<TcpStream>> {
+pub(super) struct Acceptor<Kind, S: Streams> {
     pub(super) listener: std::net::TcpListener,
+    /// The port for TLS beside it, if there is one, and where its connections pass first.
+    pub(super) tls: Option<(std::net::TcpListener, Arc<TlsEntrance>)>,
     /// How many connections may be open at a time, without streams.
     pub(super) gate: Gate<Kind>,
     /// How many more may wait for that.
@@ -53,19 +57,24 @@ pub(super) struct Acceptor<Kind, S: OpenStreams<TcpStream>> {
     pub(super) connections: Arc<Connections<S>>,
 }
 
-impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
+impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Acceptor<Kind, S> {
     /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.
     pub(super) async fn run(self, mut shutdown: ShutdownSignal) -> io::Result<()> {
         HTTP_ACCEPT_ERRORS.register_all();
-        let listener = TcpListener::from_std(self.listener)?;
+        let (tls_listener, tls) = self.tls.unzip();
+        let listeners = Listeners {
+            plain: TcpListener::from_std(self.listener)?,
+            tls: tls_listener.map(TcpListener::from_std).transpose()?,
+        };
         let mut entrance = Entrance {
             room: WaitingRoom::new(self.waiting_max),
             gate: self.gate,
             places: self.places,
             connections: self.connections,
+            tls,
             served: JoinSet::new(),
             shutdown: shutdown.clone(),
             has_asked: false,
@@ -77,7 +86,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
             entrance.give_places();
             entrance.turn_away();
             tokio::select! {
-                accepted = next_connection(&listener, &failures), if entrance.room.accepts(Instant::now()) => {
+                accepted = listeners.next(&failures), if entrance.room.accepts(Instant::now()) => {
                     if entrance.room.is_empty() {
                         looks.reset();
                     }
@@ -89,7 +98,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
             }
         }
         // From here on the kernel refuses connections to a gateway that is leaving.
-        drop(listener);
+        drop(listeners);
         entrance.end().await;
         Ok(())
     }
@@ -99,6 +108,14 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Acceptor<Kind, S> {
 struct Newcomer {
     socket: TcpStream,
     peer: IpAddr,
+    port: Port,
+}
+
+/// Which port a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Plain,
+    Tls,
 }
 
 impl Newcomer {
@@ -111,11 +128,12 @@ impl Newcomer {
 }
 
 /// The newcomers of a listener, and the connections that have their places.
-struct Entrance<Kind, S: OpenStreams<TcpStream>> {
+struct Entrance<Kind, S: Streams> {
     room: WaitingRoom<Newcomer>,
     gate: Gate<Kind>,
     places: Arc<Places>,
     connections: Arc<Connections<S>>,
+    tls: Option<Arc<TlsEntrance>>,
     /// Each tells at its end whose it was.
     served: JoinSet<Whose>,
     shutdown: ShutdownSignal,
@@ -123,14 +141,14 @@ struct Entrance<Kind, S: OpenStreams<TcpStream>> {
     has_asked: bool,
 }
 
-impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Entrance<Kind, S> {
+impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entrance<Kind, S> {
     fn enter(&mut self, newcomer: Newcomer) {
         self.room.enter(self.places.whose(newcomer.peer), newcomer, Instant::now());
     }
 
     /// Resets those for whom there is neither a place nor room.
     fn turn_away(&mut self) {
-        while let Some(Newcomer { socket, peer }) = self.room.turn_away(Instant::now()) {
+        while let Some(Newcomer { socket, peer, .. }) = self.room.turn_away(Instant::now()) {
             self.places.turned_away(peer);
             socket.reset_on_close();
         }
@@ -151,9 +169,10 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Entrance<Kind, S> {
                 return;
             };
             self.has_asked = false;
-            let Some(Newcomer { socket, peer }) = self.room.take() else { return };
-            let place = self.places.enter(peer);
-            let served = serve(self.connections.clone(), socket, peer, (place, permit), self.shutdown.clone());
+            let Some(newcomer) = self.room.take() else { return };
+            let place = self.places.enter(newcomer.peer);
+            let tls = self.tls.clone().filter(|_| newcomer.port == Port::Tls);
+            let served = serve(self.connections.clone(), tls, newcomer, (place, permit), self.shutdown.clone());
             self.served.spawn(async move {
                 served.await;
                 whose
@@ -192,43 +211,71 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> Entrance<Kind, S> {
 }
 
 /// Serves one connection. Its place and its permit are given back when it ends, or when it becomes a stream.
-async fn serve<Kind, S: OpenStreams<TcpStream>>(
+async fn serve<Kind, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>>(
     connections: Arc<Connections<S>>,
-    socket: TcpStream,
-    peer: IpAddr,
+    tls: Option<Arc<TlsEntrance>>,
+    Newcomer { socket, peer, .. }: Newcomer,
     (place, permit): (Place, Permit<Kind>),
     shutdown: ShutdownSignal,
 ) {
     connections.set_user_timeout(&socket);
+    let place = Arc::new(place);
+    let served = match tls {
+        None => connections.serve(socket, peer, &place, shutdown).await,
+        Some(tls) => tls.serve(&connections, socket, peer, &place, shutdown).await,
+    };
     // Clients cause these, and on the open net they are common: timeouts, resets, malformed heads.
-    if let Err(error) = connections.serve(socket, peer, &Arc::new(place), shutdown).await {
+    if let Err(error) = served {
         tracing::debug!(%error, "a connection ended with an error");
     }
     drop(permit);
 }
 
-/// The next connection.
-///
-/// # Cancel safety
-/// Dropped, it has taken no connection: an accepted one is returned in the same poll.
-async fn next_connection(listener: &TcpListener, failures: &SharedLogLimit) -> Newcomer {
-    let mut pause = PAUSE_MIN;
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => return Newcomer { socket, peer: peer.ip() },
-            Err(error) => {
-                let failure = AcceptFailure::of(&error);
-                HTTP_ACCEPT_ERRORS.handle([failure.label().into()]).increment(1);
-                if failure == AcceptFailure::Client {
-                    continue;
+/// The ports of a server.
+struct Listeners {
+    plain: TcpListener,
+    tls: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// The next connection.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has taken no connection: an accepted one is returned in the same poll.
+    async fn next(&self, failures: &SharedLogLimit) -> Newcomer {
+        let mut pause = PAUSE_MIN;
+        loop {
+            match self.accept().await {
+                Ok(newcomer) => return newcomer,
+                Err(error) => {
+                    let failure = AcceptFailure::of(&error);
+                    HTTP_ACCEPT_ERRORS.handle([failure.label().into()]).increment(1);
+                    if failure == AcceptFailure::Client {
+                        continue;
+                    }
+                    if let Some(held_back) = failures.admit(Instant::now()) {
+                        tracing::warn!(%error, held_back, "cannot accept connections for now");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
                 }
-                if let Some(held_back) = failures.admit(Instant::now()) {
-                    tracing::warn!(%error, held_back, "cannot accept connections for now");
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
             }
         }
+    }
+
+    /// The next connection of either port: where both have one, of a random one.
+    async fn accept(&self) -> io::Result<Newcomer> {
+        let tls = async {
+            match &self.tls {
+                Some(tls) => tls.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ((socket, peer), port) = tokio::select! {
+            accepted = self.plain.accept() => (accepted?, Port::Plain),
+            accepted = tls => (accepted?, Port::Tls),
+        };
+        Ok(Newcomer { socket, peer: peer.ip(), port })
     }
 }
 
@@ -264,11 +311,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_newcomer_has_left_when_its_client_closed_and_not_when_it_sent() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = plain.local_addr().unwrap();
+        let listeners = Listeners { plain, tls: None };
         let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
         for leaves in [true, false] {
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let newcomer = next_connection(&listener, &failures).await;
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let newcomer = listeners.next(&failures).await;
             assert!(!newcomer.has_left());
             client.write_all(b"GET / HTTP/1.1").await.unwrap();
             if leaves {

@@ -67,6 +67,15 @@ impl Places {
         }
     }
 
+    /// How many connections, and requests beside them, an address may have. A trusted proxy has no limit.
+    pub(super) fn share_of(&self, peer: IpAddr) -> Option<(ClientAddress, usize)> {
+        Some((self.whose(peer)?, self.share()))
+    }
+
+    fn share(&self) -> usize {
+        share(self.live.current().limits.connections_per_address, self.all)
+    }
+
     /// Whose share a connection counts in. A trusted proxy speaks for many clients and has none.
     pub(super) fn whose(&self, peer: IpAddr) -> Whose {
         let peer = peer.to_canonical();
@@ -77,8 +86,7 @@ impl Places {
 
     /// Whether an address holds all the places that it may.
     pub(super) fn is_share_full(&self, address: ClientAddress) -> bool {
-        let share = share(self.live.current().limits.connections_per_address, self.all);
-        self.table().held(address) >= share
+        self.table().held(address) >= self.share()
     }
 
     /// Tells a connection to give way to a newcomer; whether one can.
@@ -143,6 +151,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// As [`Place::evicted`], for a task that must not hold the place.
+    pub(super) fn eviction(&self) -> impl Future<Output = ()> + Send + use<> {
+        let signal = self.signal.clone();
+        async move { signal.evicted.notified().await }
+    }
+
     /// Waits until the connection has to give way.
     ///
     /// # Cancel safety
@@ -189,7 +203,8 @@ impl Place {
         }
     }
 
-    fn becomes(&self, phase: Phase) {
+    /// Notes what the connection does.
+    pub(super) fn becomes(&self, phase: Phase) {
         self.places.table().becomes(self.id, phase, Instant::now());
     }
 }

@@ -189,7 +189,7 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
 
 #[test]
 fn the_keys_of_a_pair_are_keys_of_the_configuration_or_of_the_system() {
-    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec="];
+    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec=", "chmod"];
     let of_feeds = feed_keys();
     for key in PAIRS.iter().flat_map(|pair| pair.keys) {
         let is_key = KEYS.iter().any(|known| known.is_called(key)) || of_feeds.iter().any(|known| known.name == *key);
