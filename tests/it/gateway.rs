@@ -3,7 +3,7 @@
 use crate::support::{
     AT_ONCE, Client, PATIENCE, recorded,
     reference::Fields,
-    running::{Running, binance, config},
+    running::{Running, binance, config, serve_https},
     stream::{Event, Stream, Tick, fields},
 };
 use std::{
@@ -217,7 +217,9 @@ fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let venue = Venue::bind();
     let record = Some(Record { folder: recorded::folder("catalog"), bytes_max: 1 << 30 });
     let feed = Feed { record, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
-    let gateway = Running::start(&config(vec![feed]));
+    let mut config = config(vec![feed]);
+    serve_https(&mut config, "catalog-tls");
+    let gateway = Running::start(&config);
     let _connection = venue.grant(&["btcusdt"]);
     let text = Client::connect(gateway.admin).get("/metrics").body;
     let catalog: BTreeMap<&str, &Metric> = SECTIONS

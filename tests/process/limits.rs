@@ -1,10 +1,17 @@
 //! Every limit of the configuration, set in a file and reached from outside. The list is the configuration's own.
 
-use crate::support::{Client, connect_narrow, process::Process, stream::Stream};
+use crate::support::{
+    Client,
+    certificates::{self, Ca},
+    connect_narrow,
+    process::Process,
+    stream::Stream,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -40,6 +47,9 @@ fn case(key: &Key) -> fn() {
         ("limits", "symbols_per_stream") => a_symbol_too_many_is_refused,
         ("limits", "replay_bytes") => a_resume_brings_no_more_bytes,
         ("limits", "venue_message_bytes") => a_longer_message_of_a_venue_ends_its_connection,
+        ("tls", "handshake_timeout") => a_handshake_that_takes_longer_is_cut_off,
+        ("tls", "handshakes") => a_handshake_that_pauses_gives_way_to_one_too_many,
+        ("tls", "hsts") => https_alone_is_demanded_for_so_long,
         (section, name) => panic!("[{section}] {name} is a limit that no case here reaches"),
     }
 }
@@ -54,7 +64,9 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
         Setting::Switch { .. } | Setting::TlsVersion { .. } | Setting::Certificates { .. } => false,
     };
     thread::scope(|scope| {
-        for key in KEYS.iter().filter(is_limit).filter(|key| key.section != "tls") {
+        // `fanout::h2` and `certificates` reach these.
+        let elsewhere = |key: &Key| key.section == "tls" && ["h2_streams", "look"].contains(&key.name);
+        for key in KEYS.iter().filter(is_limit).filter(|key| !elsewhere(key)) {
             thread::Builder::new()
                 .name(format!("{}.{}", key.section, key.name))
                 .spawn_scoped(scope, case(key))
@@ -399,4 +411,38 @@ fn a_longer_message_of_a_venue_ends_its_connection() {
     let log = rig.gateway.log();
     let line = log.iter().find(|line| line.contains("reason=oversize")).unwrap();
     assert!(line.contains("raise `venue_message_bytes` in [limits]"), "{line}");
+}
+
+/// A gateway under a limit of its listener for https, and where that is.
+fn https(limit: &str) -> (Rig, SocketAddr) {
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let files = Ca::new("a CA").sign(&["localhost"]).write(&certificates::folder(&name));
+    let rig = Rig::start(&format!("{}{limit}", certificates::table(&[files])));
+    let address = rig.gateway.tls.unwrap();
+    (rig, address)
+}
+
+fn a_handshake_that_takes_longer_is_cut_off() {
+    let (rig, address) = https("handshake_timeout = \"100ms\"");
+    let mut client = Client::connect(address);
+    client.send([0x16, 3, 1]);
+    assert_eq!(client.socket.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    rig.gateway.metric_when("tickfan_tls_handshakes_total", "timeout", |count| count == 1);
+}
+
+fn a_handshake_that_pauses_gives_way_to_one_too_many() {
+    let (rig, address) = https("handshakes = 1");
+    let mut clients = [Client::connect(address), Client::connect(address)];
+    for client in &mut clients {
+        client.send([0x16, 3, 1]);
+    }
+    rig.gateway.metric_when("tickfan_tls_handshakes_total", "gave_way", |count| count == 1);
+}
+
+fn https_alone_is_demanded_for_so_long() {
+    let (_rig, address) = https("hsts = \"1d\"");
+    let curl =
+        Command::new("curl").args(["--silent", "--include", "--insecure"]).arg(format!("https://{address}/")).output();
+    let answer = String::from_utf8(curl.expect("curl is installed").stdout).unwrap();
+    assert!(answer.contains("strict-transport-security: max-age=86400\r\n"), "{answer}");
 }

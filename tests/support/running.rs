@@ -1,12 +1,17 @@
 //! A whole gateway in the test's own process.
 
-use super::{PATIENCE, metrics};
-use std::net::SocketAddr;
+use super::{
+    PATIENCE,
+    certificates::{Ca, folder},
+    metrics,
+};
+use std::{net::SocketAddr, sync::Arc};
 use tickfan::{
-    config::{Config, Feed, Loader},
+    config::{Config, Feed, Loader, Tls},
     feed::Timing,
     gateway::{Gateway, GatewayError, Reloader},
-    market::Symbol,
+    market::{Now, Symbol},
+    tls::CertificateSet,
     venue,
 };
 use tokio::{
@@ -20,6 +25,8 @@ use tokio::{
 pub struct Running {
     pub address: SocketAddr,
     pub admin: SocketAddr,
+    /// The port for https, if there is one.
+    pub tls: Option<SocketAddr>,
     stop_tx: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), GatewayError>>,
     runtime: Runtime,
@@ -31,6 +38,16 @@ pub fn config(feeds: Vec<Feed>) -> Config {
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
     config
+}
+
+/// Adds a listener for https; returns the CA of its certificate.
+pub fn serve_https(config: &mut Config, test: &str) -> Ca {
+    let ca = Ca::new("a CA");
+    let files = vec![ca.sign(&["localhost"]).write(&folder(test))];
+    let loaded = CertificateSet::load(&files, Now::read().unix.0 / 1_000_000).unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    config.tls = Some(Tls { listen, certificates: files, loaded: Arc::new(loaded), ..Tls::default() });
+    ca
 }
 
 /// A feed of a venue that speaks as Binance does.
@@ -49,12 +66,13 @@ impl Running {
         let gateway = gateway.with_timing(timing);
         let address = gateway.address();
         let admin = gateway.admin_address();
+        let tls = gateway.tls_address();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
         let ended = runtime.spawn(gateway.run(async {
             let _ = stop_rx.await;
         }));
-        Self { address, admin, stop_tx, ended, runtime }
+        Self { address, admin, tls, stop_tx, ended, runtime }
     }
 
     /// Asks it to stop, and waits for its end.
