@@ -79,6 +79,7 @@ missing_packages() {
     # Some programs are only in root's path.
     PATH=$PATH:/usr/sbin command -v "${entry#* }" >/dev/null || echo "${entry% *}"
   done
+  [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
   # Debian's python3 does not bring these modules.
   ! command -v python3 >/dev/null || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }

@@ -61,13 +61,10 @@ async function openSources(newPage, url) {
 
 /** Waits until each source of the page has more ticks than now, and returns what they have seen. */
 async function moves(page) {
-  const before = await page.evaluate(() => window.sources.map(({ ticks }) => ticks));
-  await page.waitForFunction((before) => window.sources.every(({ ticks }, place) => ticks > before[place] + 2), ...withOptions(page, before));
+  await page.evaluate(() => { for (const seen of window.sources) seen.before = seen.ticks; });
+  await page.waitForFunction(() => window.sources.every(({ ticks, before }) => ticks > before + 2));
   return page.evaluate(() => window.sources);
 }
-
-/** Playwright takes the argument before the options, puppeteer after them. */
-const withOptions = (page, argument) => (page.context().newPage && page.waitForURL ? [argument] : [{}, argument]);
 
 /** A stream that counts what it reads. */
 async function openStream(t, port, ca) {
@@ -100,10 +97,10 @@ test("a certificate is replaced under load: open streams go on, and new connecti
   const newPages = await browsersThatTrust(t, ca.file);
   const pages = await Promise.all(Object.values(newPages).map((newPage) => openSources(newPage, url)));
   const streams = await Promise.all(Array.from({ length: STREAMS }, () => openStream(t, port, trusted)));
-  assert.equal(await serialOf(port, trusted), serial);
 
   let isOver = false;
-  const [serials, failures] = [[], []];
+  const serials = [await serialOf(port, trusted)];
+  const failures = [];
   const comers = (async () => {
     while (!isOver) {
       await serialOf(port, trusted).then((serial) => serials.push(serial), (error) => failures.push(error));
@@ -111,19 +108,17 @@ test("a certificate is replaced under load: open streams go on, and new connecti
     }
   })();
   for (let swap = 0; swap < SWAPS; swap++) {
-    const old = serial;
     serial = ca.sign();
     await within("the new certificate is in force", (async () => {
       while (serials.at(-1) !== serial) await pause(20);
     })());
-    const since = serials.slice(serials.indexOf(serial));
-    assert.ok(!since.includes(old), "once it is in force, no client gets the old one");
   }
   isOver = true;
   await comers;
   assert.deepEqual(failures, [], "no client was turned away meanwhile");
-  t.diagnostic(`${serials.length} handshakes, ${new Set(serials).size} certificates`);
-  assert.equal(new Set(serials).size, SWAPS + 1);
+  t.diagnostic(`${serials.length} handshakes`);
+  const changes = serials.filter((serial, place) => place > 0 && serial !== serials[place - 1]);
+  assert.equal(changes.length, SWAPS, "once one is in force, no client gets the old one");
 
   for (const page of pages) {
     for (const { hellos, errors } of await moves(page)) assert.deepEqual({ hellos, errors }, { hellos: 1, errors: 0 });

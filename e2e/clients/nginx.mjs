@@ -68,15 +68,28 @@ export async function startNginx(t, upstream, version, session, changes = []) {
   }
   mkdirSync(join(folder, "temporary"));
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/temporary/${kind};`);
+  await run(t, folder, port, `http { access_log off; ${temporary.join(" ")}\n${server} }`);
+  return `https://ticks.example.com:${port}`;
+}
+
+/** Starts nginx that passes TLS on to the gateway's port for https. Returns its own port. */
+export async function startPassingNginx(t, tlsPort) {
+  const port = await freePort();
+  const server = changed(example("passing.conf"), ["listen 443;", `listen 127.0.0.1:${port};`], ["127.0.0.1:8443", `127.0.0.1:${tlsPort}`]);
+  await run(t, temporaryFolder(t), port, server, "load_module /usr/lib/nginx/modules/ngx_stream_module.so;");
+  return port;
+}
+
+/** Runs nginx with these blocks until the test ends, and waits until it listens. */
+async function run(t, folder, port, blocks, modules = "") {
   // As root, its workers would be another user, who may not read the certificate of this folder.
   const user = process.getuid() === 0 ? "user root;" : "";
   writeFileSync(join(folder, "nginx.conf"), `
-    ${user} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr warn;
+    ${modules} ${user} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr warn;
     events { worker_connections 128; }
-    http { access_log off; ${temporary.join(" ")}\n${server} }
+    ${blocks}
   `);
   const command = existsSync("/usr/sbin/nginx") ? "/usr/sbin/nginx" : "nginx";
   const nginx = new Child(t, command, ["-p", folder, "-c", "nginx.conf", "-e", "stderr"]);
   await within(() => `nginx listens: ${nginx.text()}`, Promise.race([untilItListens(port), nginx.exited]));
-  return `https://ticks.example.com:${port}`;
 }
