@@ -17,6 +17,7 @@ pub mod fanout;
 mod server;
 pub mod api;
 pub mod admin;
+pub mod auth;
 
 pub mod gateway;
 

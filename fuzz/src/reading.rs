@@ -1,9 +1,13 @@
-//! Any bytes, read as frames: no reader may panic, go on for ever, or take more memory than a frame is worth.
+//! Any bytes, read as frames, recordings and credentials: no reader may panic, go on for ever, or take more memory than
+//! its input is worth.
 
 use super::allocations::peak;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::hmac;
 use std::{fs, path::Path};
 use tickfan::{
-    market::Update,
+    auth::{Claims, Expected, KeyOrigin, KeySet, TokenError, verify},
+    market::{UnixMicros, Update},
     recording::Merged,
     venue::{self, Batch, Credentials, CredentialsRule, Setup, Spec, Venue},
 };
@@ -14,6 +18,9 @@ pub const BYTES_PER_BYTE: usize = 20;
 pub const BYTES_PER_FRAME: usize = 16 << 10;
 /// What the reader of recordings holds, however large a file is: a line, its frame, and what decompresses it.
 pub const BYTES_OF_RECORDING: usize = 64 << 20;
+/// The most memory that reading a token or a JWK set takes, for each byte of it: a list of short entries is there twice
+/// while it grows.
+pub const BYTES_PER_BYTE_OF_CREDENTIALS: usize = 40;
 
 /// Reads each line as a frame of one connection of this venue, with two symbols.
 ///
@@ -67,4 +74,37 @@ pub fn recording(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).expect("a folder for temporary files");
     let ((), taken) = peak(|| Merged::new(vec![file.to_owned()]).for_each(drop));
     assert!(taken <= BYTES_OF_RECORDING, "a recording of {} bytes took {taken} bytes", bytes.len());
+}
+
+/// Reads the bytes as a token, as a JWK set, and as header and claims of tokens that are signed.
+///
+/// # Panics
+/// If a reader takes more memory than it may, or an unsigned token passes.
+pub fn credentials(bytes: &[u8]) {
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    let signing = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
+    let keys = KeySet::of_secret(SECRET).expect("a secret that is long enough");
+    let signed = |header: &[u8], claims: &[u8]| {
+        let signed = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part)).join(".");
+        let tag = hmac::sign(&signing, signed.as_bytes());
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag)).into_bytes()
+    };
+    assert!(token(bytes, &keys).is_err(), "a token passed without its signature");
+    drop(token(&signed(bytes, b"{}"), &keys));
+    drop(token(&signed(br#"{"alg":"HS256"}"#, bytes), &keys));
+    for origin in [KeyOrigin::File, KeyOrigin::Network] {
+        let (_, taken) = peak(|| KeySet::read(bytes, origin));
+        assert!(taken <= credentials_may_take(bytes), "{} bytes of keys took {taken} bytes", bytes.len());
+    }
+}
+
+fn token(token: &[u8], keys: &KeySet) -> Result<Claims, TokenError> {
+    let expected = Expected { issuer: "", audience: "tickfan" };
+    let (result, taken) = peak(|| verify(token, keys, expected, UnixMicros(0)));
+    assert!(taken <= credentials_may_take(token), "a token of {} bytes took {taken} bytes", token.len());
+    result
+}
+
+fn credentials_may_take(bytes: &[u8]) -> usize {
+    bytes.len() * BYTES_PER_BYTE_OF_CREDENTIALS + BYTES_PER_FRAME
 }

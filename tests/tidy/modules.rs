@@ -18,6 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("wire", &["market"]),
     ("h2", &[]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
+    ("auth", &["market"]),
     ("server", &["tls", "config", "limits", "telemetry", "suggest"]),
     ("api", &["market", "wire", "cache", "h2", "fanout", "tls", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
@@ -35,7 +36,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest", "auth"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {

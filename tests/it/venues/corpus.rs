@@ -20,8 +20,9 @@ use tickfan::{
 
 /// Its frames are those of other venues, which have targets.
 const PLAYER: &str = "replay";
-/// The target that reads recordings, beside one for each venue.
+/// The targets that read recordings, and tokens and their keys, beside one for each venue.
 const RECORDING: &str = "recording";
+const CREDENTIALS: &str = "credentials";
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
@@ -58,14 +59,28 @@ fn rule_10_no_file_of_the_corpus_takes_more_memory_than_a_recording_may() {
 }
 
 #[test]
+fn rule_10_no_credentials_of_the_corpus_take_more_memory_than_they_may() {
+    for (path, bytes) in corpus(CREDENTIALS) {
+        let read = catch_unwind(|| reading::credentials(&bytes));
+        assert!(read.is_ok(), "{}", path.display());
+    }
+    // The costliest for their length: distinct short members, and a list of short entries.
+    let members: Vec<String> = (0..9_999).map(|name| format!("\"{name:x}\":0")).collect();
+    for bytes in [format!("{{{}}}", members[..700].join(",")), format!("{{\"keys\":[0{}]}}", ",0".repeat(32_000))] {
+        reading::credentials(bytes.as_bytes());
+    }
+}
+
+#[test]
 fn each_venue_has_a_fuzz_target() {
     let manifest: toml::Table = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap().parse().unwrap();
     let binaries = manifest["bin"].as_array().unwrap();
     let declared: BTreeSet<_> = binaries.iter().map(|binary| binary["name"].as_str().unwrap()).collect();
-    for target in VENUES.iter().map(|spec| spec.name).filter(|name| *name != PLAYER).chain([RECORDING]) {
+    for target in VENUES.iter().map(|spec| spec.name).filter(|name| *name != PLAYER).chain([RECORDING, CREDENTIALS]) {
         assert!(declared.contains(target), "fuzz/Cargo.toml declares no target {target}");
         let code = fs::read_to_string(fuzz().join("targets").join(format!("{target}.rs"))).unwrap();
-        assert!(target == RECORDING || code.contains(&format!("\"{target}\"")), "{code}");
+        let is_of_a_venue = target != RECORDING && target != CREDENTIALS;
+        assert!(!is_of_a_venue || code.contains(&format!("\"{target}\"")), "{code}");
     }
 }
 

@@ -1,0 +1,136 @@
+//! What a verified token says: who, until when, and which data.
+
+use super::{
+    error::TokenError,
+    object::{Object, WrongType},
+    pattern::Pattern,
+};
+use crate::market::UnixMicros;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// How far the issuer's clock and ours may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+/// The most patterns of a list: more belong into a group of the configuration.
+pub const LIST_MAX: usize = 64;
+/// The longest `sub`.
+const SUBJECT_BYTES_MAX: usize = 256;
+/// Later times count as this one, the end of the year 9999, so that sums of times do not overflow.
+const LATEST_SECONDS: f64 = 253_402_300_799.0;
+/// The lowest `rate`, in writes a second: that of `max_rate`.
+const RATE_MIN: f64 = 0.1;
+
+/// Whose tokens are accepted, and for whom they must be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// `iss`; an empty one accepts every issuer that signs with the keys.
+    pub issuer: &'a str,
+    /// One of the names in `aud`.
+    pub audience: &'a str,
+}
+
+/// The claims of a token that is valid now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    /// `sub`: whom it was made for.
+    pub subject: String,
+    /// `exp` and the leeway: from then on it is not valid.
+    pub until: UnixMicros,
+    /// `exp`.
+    pub expires: UnixMicros,
+    /// What the subject may read live; `None`: the token has no list.
+    pub live: Option<Vec<Pattern>>,
+    /// What the subject may read delayed.
+    pub delayed: Option<Vec<Pattern>>,
+    /// How many streams the subject may have at a time.
+    pub streams: Option<usize>,
+    /// The highest rate of a stream, in writes a second.
+    pub rate: Option<f64>,
+}
+
+/// `aud` is a string or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Many(many) => many.iter().any(|one| one == name),
+        }
+    }
+}
+
+/// Reads and checks the claims.
+pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
+    let issuer: Option<String> = claim(claims, "iss")?;
+    if !expected.issuer.is_empty() && issuer.as_deref() != Some(expected.issuer) {
+        return Err(TokenError::Issuer);
+    }
+    let audience: Audience = claim(claims, "aud")?.ok_or(TokenError::Audience)?;
+    if !audience.has(expected.audience) {
+        return Err(TokenError::Audience);
+    }
+    let expires = claim(claims, "exp")?.map(|seconds: f64| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
+    let until = UnixMicros(expires.0 + leeway());
+    if now >= until {
+        return Err(TokenError::Expired);
+    }
+    let starts = claim(claims, "nbf")?.map(|seconds: f64| micros(seconds.ceil()));
+    if starts.is_some_and(|starts| now.0.saturating_add(leeway()) < starts.0) {
+        return Err(TokenError::NotYetValid);
+    }
+    let subject: String = claim(claims, "sub")?.ok_or(TokenError::Claim("sub"))?;
+    if !(1..=SUBJECT_BYTES_MAX).contains(&subject.len()) {
+        return Err(TokenError::Claim("sub"));
+    }
+    let ours: Option<&RawValue> = claim(claims, "tickfan")?;
+    let ours = ours.map_or("{}", RawValue::get);
+    let ours = Object::read(ours.as_bytes()).ok_or(TokenError::Claim("tickfan"))?;
+    Ok(Claims {
+        subject,
+        until,
+        expires,
+        live: list(&ours, "live").ok_or(TokenError::Claim("tickfan.live"))?,
+        delayed: list(&ours, "delayed").ok_or(TokenError::Claim("tickfan.delayed"))?,
+        streams: ours.get::<u32>("streams").map_err(|_| TokenError::Claim("tickfan.streams"))?.map(|n| n as usize),
+        rate: rate(&ours).ok_or(TokenError::Claim("tickfan.rate"))?,
+    })
+}
+
+fn claim<'a, T: Deserialize<'a>>(claims: &Object<'a>, name: &'static str) -> Result<Option<T>, TokenError> {
+    claims.get(name).map_err(|WrongType| TokenError::Claim(name))
+}
+
+fn leeway() -> i64 {
+    i64::try_from(LEEWAY.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A time before 1970 counts as 1970: it is long past.
+#[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of both")]
+fn micros(seconds: f64) -> UnixMicros {
+    UnixMicros(seconds.clamp(0.0, LATEST_SECONDS) as i64 * 1_000_000)
+}
+
+/// A list of patterns; `None` if it is not one. An issuer's mistake must not look like a smaller grant.
+fn list(ours: &Object<'_>, name: &str) -> Option<Option<Vec<Pattern>>> {
+    let Some(texts) = ours.get::<Vec<String>>(name).ok()? else { return Some(None) };
+    if texts.len() > LIST_MAX {
+        return None;
+    }
+    texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>().map(Some)
+}
+
+fn rate(ours: &Object<'_>) -> Option<Option<f64>> {
+    let rate = ours.get::<f64>("rate").ok()?;
+    if rate.is_some_and(|rate| rate < RATE_MIN) { None } else { Some(rate) }
+}
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

@@ -1,0 +1,49 @@
+//! What one client may read.
+
+use super::{pattern::Patterns, subject::Subject};
+use crate::market::{Symbol, UnixMicros};
+use std::sync::Arc;
+
+/// How a client may read a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// As it comes.
+    Live,
+    /// Some time after.
+    Delayed,
+    /// Not at all.
+    Denied,
+}
+
+/// A client's rights. They last until `until`, whatever a reload changes meanwhile.
+#[derive(Debug)]
+pub struct Grant {
+    /// Whose they are; `None`: a client without credentials.
+    pub subject: Option<Subject>,
+    /// From then on they have ended.
+    pub until: Option<UnixMicros>,
+    /// How many streams the subject may have at a time; `None`: a client without credentials, whose address counts.
+    pub streams: Option<usize>,
+    /// The highest rate of a stream, in writes a second.
+    pub rate: Option<f64>,
+    pub(super) live: Arc<Patterns>,
+    pub(super) delayed: Arc<Patterns>,
+}
+
+impl Grant {
+    /// How the client may read a symbol: live where it may, else delayed.
+    pub fn access(&self, symbol: &Symbol) -> Access {
+        if self.live.contains(symbol) {
+            Access::Live
+        } else if self.delayed.contains(symbol) {
+            Access::Delayed
+        } else {
+            Access::Denied
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self, now: UnixMicros) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}

@@ -1,0 +1,47 @@
+//! A token: a compact JWS (RFC 7515) of JSON claims (RFC 7519).
+
+use super::{
+    claims::{self, Claims, Expected},
+    error::{TOKEN_BYTES_MAX, TokenError},
+    keys::KeySet,
+    object::{Object, base64url},
+};
+use crate::market::UnixMicros;
+
+/// Verifies a token and returns what it says.
+///
+/// # Errors
+/// The first check that it fails. Its claims are read only once its signature is verified.
+pub fn verify(token: &[u8], keys: &KeySet, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
+    let payload = signed_payload(token, keys)?;
+    let claims = Object::read(&payload).ok_or(TokenError::Malformed)?;
+    claims::read(&claims, expected, now)
+}
+
+/// What the token's key has signed.
+pub(super) fn signed_payload(token: &[u8], keys: &KeySet) -> Result<Vec<u8>, TokenError> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(TokenError::TooLong);
+    }
+    let mut parts = token.split(|byte| *byte == b'.');
+    let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
+    let [Some(header), Some(payload), Some(signature), None] = parts else { return Err(TokenError::Malformed) };
+    let signed = &token[..header.len() + 1 + payload.len()];
+    let header = base64url(header).ok_or(TokenError::Malformed)?;
+    let header = Object::read(&header).ok_or(TokenError::Malformed)?;
+    let payload = base64url(payload).ok_or(TokenError::Malformed)?;
+    let signature = base64url(signature).ok_or(TokenError::Malformed)?;
+    if header.has("crit") {
+        return Err(TokenError::Critical);
+    }
+    let algorithm: String = header.get("alg").ok().flatten().ok_or(TokenError::Malformed)?;
+    let id = header.get::<String>("kid").map_err(|_| TokenError::Malformed)?;
+    let key = keys.find(id.as_deref()).map_err(TokenError::Key)?;
+    if !key.algorithm().is_called(&algorithm) {
+        return Err(TokenError::Algorithm);
+    }
+    if !key.verifies(signed, &signature) {
+        return Err(TokenError::Signature);
+    }
+    Ok(payload)
+}
