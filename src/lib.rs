@@ -22,6 +22,7 @@ pub mod gateway;
 pub mod config;
 pub mod limits;
 pub mod telemetry;
+pub mod tls;
 pub mod cli;
 pub mod top;
 mod suggest;

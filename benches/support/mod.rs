@@ -141,7 +141,7 @@ impl Transport for Sink {
         hello
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
+    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
         let bytes = blocks.iter().map(|block| block.len()).sum();
         self.0.set(self.0.get() + bytes);
         Ok(Taken { bytes, full: false })

@@ -23,12 +23,14 @@ pub struct KeyInForce {
     pub applies: Applies,
 }
 
-/// Every key of `[server]`, `[fanout]` and `[limits]` with its value.
+/// Every key of `[server]`, `[fanout]`, `[limits]` and, if there is one, `[tls]`, with its value.
 pub fn keys_in_force(config: &Config) -> Vec<KeyInForce> {
     let mut config = config.clone();
+    let has_tls = config.tls.is_some();
     let in_force =
         |key: &super::Key| KeyInForce { key: name(key), value: value(&key.setting, &mut config), applies: key.applies };
-    KEYS.iter().map(in_force).collect()
+    let is_there = |key: &&super::Key| key.section != "tls" || has_tls;
+    KEYS.iter().filter(is_there).map(in_force).collect()
 }
 
 impl Loader {
@@ -40,16 +42,17 @@ impl Loader {
         let mut config = self.load()?;
         let lines = self.file.as_deref().map_or_else(|| Ok(Vec::new()), lines_of_file)?;
         let mut text = String::new();
+        let has_tls = config.tls.is_some();
         let mut section = "";
-        for key in KEYS {
+        for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
             if key.section != section {
                 section = key.section;
                 let gap = if text.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{gap}[{section}]");
             }
-            let flag = match key.name {
-                "listen" if self.overrides.listen.is_some() => Some("--listen"),
-                "admin_listen" if self.overrides.admin_listen.is_some() => Some("--admin-listen"),
+            let flag = match (key.section, key.name) {
+                ("server", "listen") if self.overrides.listen.is_some() => Some("--listen"),
+                ("server", "admin_listen") if self.overrides.admin_listen.is_some() => Some("--admin-listen"),
                 _ => None,
             };
             let variable = variable_name(key);

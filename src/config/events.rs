@@ -2,8 +2,9 @@
 
 use super::{
     error::{Wrong, Wrongs, shown},
+    raw::kind,
     units,
-    value::{kind, out_of_range, text},
+    value::{out_of_range, text},
 };
 use crate::{
     suggest::nearest,

@@ -6,8 +6,10 @@ use super::{
     error::{Wrong, Wrongs, shown},
     events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, outbound, playback, record, symbols, times,
-    value::{kind, out_of_range, text},
+    names, outbound, playback,
+    raw::kind,
+    record, symbols, times,
+    value::{out_of_range, text},
 };
 use crate::suggest::nearest;
 use crate::venue::{self, Options, Playback, Script, Spec, VENUES, VenueError, VenueOption};

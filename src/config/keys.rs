@@ -1,11 +1,12 @@
-//! Every key of `[server]`, `[fanout]` and `[limits]`: its unit, default, range and the reason. Reading, checks,
-//! documentation and tests of a setting go through this table.
+//! Every key of `[server]`, `[fanout]`, `[limits]` and `[tls]`: its unit, default, range and the reason. Reading,
+//! checks, documentation and tests of a setting go through this table.
 
 use super::{
     Config, names,
     setting::{Applies, Key, Read, Setting},
+    tls::table as tls,
 };
-use crate::telemetry::LogFilter;
+use crate::tls::{CERTIFICATES_MAX, TlsVersion};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
@@ -230,55 +231,84 @@ pub const KEYS: &[Key] = &[
         reason: "auto is 256 KiB more than the longest message that a venue is known to send for the symbols of a \
                  connection; a value replaces it for all venues, and a longer message ends its connection",
     },
+    Key {
+        section: "tls",
+        name: "listen",
+        setting: Setting::Address { default: EVERYWHERE, field: |config| &mut tls(config).listen },
+        applies: Applies::Restart,
+        reason: "all interfaces: a gateway with a certificate is to be reached by its name",
+    },
+    Key {
+        section: "tls",
+        name: "certificates",
+        setting: Setting::Certificates { max: CERTIFICATES_MAX, field: |config| &mut tls(config).certificates },
+        applies: Applies::Reload,
+        reason: "one for each site; the name that a client asks for chooses, and the first is for all other names",
+    },
+    Key {
+        section: "tls",
+        name: "http2",
+        setting: Setting::Switch { default: true, field: |config| &mut tls(config).http2 },
+        applies: Applies::Restart,
+        reason: "a browser opens at most six HTTP/1.1 connections to a site, so with false a seventh stream waits",
+    },
+    Key {
+        section: "tls",
+        name: "h2_streams",
+        setting: count(100, 1..=1_000, |config| &mut tls(config).h2_streams),
+        applies: Applies::Restart,
+        reason: "what browsers expect at least; each open stream costs memory, and the frames of all share a connection",
+    },
+    Key {
+        section: "tls",
+        name: "h2_reader_check",
+        setting: Setting::Switch { default: true, field: |config| &mut tls(config).h2_reader_check },
+        applies: Applies::Restart,
+        reason: "the unread bytes of one blocked tab would stop the streams of all tabs of its browser",
+    },
+    Key {
+        section: "tls",
+        name: "min_version",
+        setting: Setting::TlsVersion { default: TlsVersion::Tls12, field: |config| &mut tls(config).min_version },
+        applies: Applies::Restart,
+        reason: "all browsers speak 1.3; some proxies and libraries still speak 1.2, which has only ciphers with forward secrecy here",
+    },
+    Key {
+        section: "tls",
+        name: "handshake_timeout",
+        setting: time(secs(10), millis(100)..=secs(60), |config| &mut tls(config).handshake_timeout),
+        applies: Applies::Reload,
+        reason: "as long as head_timeout, for the same phone far away",
+    },
+    Key {
+        section: "tls",
+        name: "handshakes",
+        setting: count(64, 1..=4_096, |config| &mut tls(config).handshakes),
+        applies: Applies::Restart,
+        reason: "each takes 0.1 to 0.7 ms of a core, so more at a time would only make all of them slower; others wait unread",
+    },
+    Key {
+        section: "tls",
+        name: "look",
+        setting: time(secs(10), secs(1)..=secs(3_600), |config| &mut tls(config).look),
+        applies: Applies::Reload,
+        reason: "files of some kilobytes are read so often and compared; a renewed certificate counts without a signal",
+    },
+    Key {
+        section: "tls",
+        name: "hsts",
+        setting: time(secs(0), secs(0)..=secs(2 * YEAR), |config| &mut tls(config).hsts),
+        applies: Applies::Reload,
+        reason: "0s sends no Strict-Transport-Security: a browser that has seen one refuses plain http for the whole name, other ports included, until it has passed",
+    },
 ];
 
-impl Default for Config {
-    /// The default of every key, and no feeds.
-    fn default() -> Self {
-        let nowhere = loopback(0);
-        let mut config = Self {
-            server: super::Server {
-                listen: nowhere,
-                admin_listen: nowhere,
-                hosts: Vec::new(),
-                cors_origins: Vec::new(),
-                trusted_proxies: Vec::new(),
-                client_id_header: None,
-                heartbeat: Duration::ZERO,
-                drain_delay: Duration::ZERO,
-                drain: Duration::ZERO,
-                log: LogFilter::default(),
-            },
-            feeds: Vec::new(),
-            fanout: super::Fanout {
-                workers: 0,
-                flush_interval: None,
-                max_lag: Duration::ZERO,
-                ring: 0,
-                ring_age: Duration::ZERO,
-                stall_timeout: Duration::ZERO,
-            },
-            limits: super::Limits {
-                streams: 0,
-                streams_per_address: 0,
-                subscriptions: 0,
-                subscriptions_per_address: 0,
-                connections: 0,
-                connections_per_address: 0,
-                head_timeout: Duration::ZERO,
-                write_timeout: Duration::ZERO,
-                head_bytes: 0,
-                symbols_per_stream: 0,
-                replay_bytes: 0,
-                venue_message_bytes: None,
-            },
-        };
-        KEYS.iter().for_each(|key| key.setting.reset(&mut config));
-        config
-    }
-}
+/// A year, as durations are written.
+const YEAR: u64 = 31_557_600;
+/// Port 8443 of all interfaces.
+const EVERYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 
-const fn loopback(port: u16) -> SocketAddr {
+pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 

@@ -2,10 +2,13 @@
 //! The start calls it, and each reload.
 
 use super::{
-    Config, ConfigError, KEYS, Key, Machine, Weight, access, check_together,
+    Config, ConfigError, KEYS, Key, Machine, Weight, access,
+    certificates::EXAMPLE,
+    check_together,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
-    value::{self, Raw, kind},
+    raw::{Raw, kind},
+    tls, value,
     variables::{self, CONFIG_VARIABLE},
 };
 use crate::suggest::nearest;
@@ -26,7 +29,7 @@ use toml::{
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// The tables of the file.
-const SECTIONS: [&str; 4] = ["server", "feed", "fanout", "limits"];
+const SECTIONS: [&str; 5] = ["server", "feed", "fanout", "limits", "tls"];
 
 /// What flags set, over the file and the variables.
 #[derive(Debug, Clone, Default)]
@@ -91,13 +94,20 @@ pub fn load(
     };
     let source = Source::File(&name, &text);
     let variables: Vec<_> = variables.into_iter().collect();
-    let mut places = Places::new();
+    let mut places = Places::default();
     let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let in_toml = read_toml(&mut config, &text, (&variables, folder), &mut places).map_err(|wrong| source.error(wrong));
     let of_file = contradiction(&config);
     let in_variables = variables::apply(&mut config, variables);
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
         return Err(error);
+    }
+    if config.tls.as_ref().is_some_and(|tls| tls.certificates.is_empty()) {
+        let wrong = Wrong::new("[tls] requires `certificates`").help(format!("write certificates = {EXAMPLE}"));
+        return Err(match places.tls {
+            Some(table) => source.error(wrong.at(table)),
+            None => wrong.nowhere(),
+        });
     }
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
@@ -107,14 +117,20 @@ pub fn load(
     let Some((wrong, keys)) = contradiction(&config) else { return Ok(config) };
     // If the file alone has the same contradiction, the file is the place to change.
     let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
-    match keys.iter().find_map(|name| places.iter().find(|(placed, _)| placed == name)).filter(|_| in_file) {
+    match keys.iter().find_map(|name| places.keys.iter().find(|(key, _)| key.is_called(name))).filter(|_| in_file) {
         Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
         None => Err(wrong.nowhere()),
     }
 }
 
-/// The keys that the file sets, with the places of their values.
-type Places = Vec<(&'static str, Range<usize>)>;
+/// Where the file sets what.
+#[derive(Default)]
+struct Places {
+    /// Its keys, with the places of their values.
+    keys: Vec<(&'static Key, Range<usize>)>,
+    /// Its `[tls]`.
+    tls: Option<Range<usize>>,
+}
 
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
     let failed = |error: io::Error| {
@@ -166,7 +182,9 @@ fn read_toml(
                     config.feeds = feeds;
                 }
             }
-            section if SECTIONS.contains(&section) => drop(wrongs.take(read_section(config, section, value, places))),
+            section if SECTIONS.contains(&section) => {
+                wrongs.take(read_section(config, section, value, (folder, places)));
+            }
             other => wrongs.push(unknown_section(other, name.span(), value.get_ref())),
         }
     }
@@ -209,18 +227,22 @@ fn read_section(
     config: &mut Config,
     section: &str,
     value: &Spanned<DeValue<'_>>,
-    places: &mut Places,
+    (folder, places): (&Path, &mut Places),
 ) -> Result<(), Wrong> {
     let table = value.get_ref().as_table().ok_or_else(|| {
         Wrong::new(format!("`{section}` must be a table, not {}", kind(value.get_ref())))
             .help(format!("write [{section}]"))
             .at(value.span())
     })?;
+    if section == "tls" {
+        places.tls = Some(value.span());
+        tls::table(config);
+    }
     let set = in_order(table).into_iter().map(|(name, value)| {
         let key = KEYS.iter().find(|key| key.section == section && key.name == name.get_ref());
         let key = key.ok_or_else(|| unknown_key(section, name))?;
-        value::set(key, config, Raw::Toml(value.get_ref())).map_err(|wrong| wrong.at(value.span()))?;
-        places.push((key.name, value.span()));
+        value::set(key, config, Raw::Toml(value.get_ref(), folder)).map_err(|wrong| wrong.at(value.span()))?;
+        places.keys.push((key, value.span()));
         Ok(())
     });
     Wrong::all(set).map(drop)
@@ -253,7 +275,7 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     if let Some(key) = KEYS.iter().find(key) {
         return wrong.help(format!("`{name}` belongs to [{}]", key.section));
     }
-    wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout] and [limits]")
+    wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout], [limits] and [tls]")
 }
 
 /// Finds values that contradict each other, and their keys.

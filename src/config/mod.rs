@@ -2,6 +2,8 @@
 
 mod access;
 mod ca_file;
+mod certificates;
+mod defaults;
 mod effective;
 mod error;
 mod events;
@@ -18,15 +20,18 @@ mod pairs;
 mod playback;
 mod print;
 mod proxy;
+mod raw;
 mod record;
 mod reload;
 mod setting;
 mod symbols;
 mod times;
+mod tls;
 mod units;
 mod value;
 mod variables;
 
+pub use crate::tls::{CertificateFiles, TlsVersion};
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use effective::{KeyInForce, keys_in_force};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
@@ -44,6 +49,7 @@ pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder,
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, Setting};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
+pub use tls::Tls;
 pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
@@ -67,6 +73,8 @@ pub struct Config {
     pub fanout: Fanout,
     /// `[limits]`
     pub limits: Limits,
+    /// `[tls]`, if there is one.
+    pub tls: Option<Tls>,
 }
 
 /// `[server]`: the listeners.

@@ -2,7 +2,8 @@
 
 use super::{
     error::{Wrong, Wrongs, shown},
-    value::{kind, out_of_range, text},
+    raw::kind,
+    value::{out_of_range, text},
 };
 use crate::{
     market::Symbol,

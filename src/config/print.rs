@@ -2,13 +2,15 @@
 
 use super::{
     Config,
+    certificates::EXAMPLE,
+    defaults::every_default,
     feed_keys::feed_keys,
     keys::KEYS,
     setting::{Applies, Key, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
-use crate::telemetry::LOG_ENTRIES_MAX;
+use crate::{telemetry::LOG_ENTRIES_MAX, tls::CertificateFiles};
 use std::fmt::Display;
 
 /// How wide a comment may be.
@@ -28,6 +30,12 @@ const FEED_HEAD: &str = "
 #[[feed]]
 ";
 
+const TLS_HEAD: &str = "
+# https: a second listener for clients. Without this table there is none. Certificates are required.
+#[tls]
+
+";
+
 /// The defaults as TOML, each key with its unit, its range and its reason. As a configuration file, it changes nothing.
 pub fn print_defaults() -> String {
     let mut text = HEAD.to_owned();
@@ -38,7 +46,7 @@ pub fn print_defaults() -> String {
             if section == "fanout" {
                 text.push_str(&feed_section());
             }
-            text.push_str(&format!("\n[{section}]\n"));
+            text.push_str(&if section == "tls" { TLS_HEAD.to_owned() } else { format!("\n[{section}]\n") });
         } else {
             text.push('\n');
         }
@@ -54,7 +62,12 @@ fn one_key(key: &Key) -> String {
         Applies::Restart => "applies at a restart",
     };
     let about = comment(&format!("{}. {}.", what(&key.setting), capitalized(key.reason)));
-    format!("# {variable}, {applies}\n{about}{} = {}\n", key.name, value(&key.setting, &mut Config::default()))
+    let value = match &key.setting {
+        Setting::Certificates { .. } => EXAMPLE.to_owned(),
+        setting => value(setting, &mut every_default()),
+    };
+    let mark = if key.section == "tls" { "#" } else { "" };
+    format!("# {variable}, {applies}\n{about}{mark}{} = {value}\n", key.name)
 }
 
 fn feed_section() -> String {
@@ -87,6 +100,14 @@ fn what(setting: &Setting) -> String {
             let max = show_bytes(*range.end() as u64);
             format!("\"auto\", or a size from {min} to {max}")
         }
+        Setting::Switch { .. } => "True or false".to_owned(),
+        Setting::TlsVersion { .. } => "\"1.2\" or \"1.3\"".to_owned(),
+        Setting::Certificates { max, .. } => {
+            format!(
+                "From 1 to {max} pairs of files; in a variable, chain and key have a colon between. A relative path \
+                 begins at the folder of this file"
+            )
+        }
         Setting::Log { .. } => {
             format!("A log level, or levels of modules; at most {LOG_ENTRIES_MAX} entries, separated by commas")
         }
@@ -113,6 +134,12 @@ pub(super) fn value(setting: &Setting, config: &mut Config) -> String {
             quoted(&field(config).map_or_else(|| "auto".to_owned(), |bytes| show_bytes(bytes as u64)))
         }
         Setting::Count { field, .. } => field(config).to_string(),
+        Setting::Switch { field, .. } => field(config).to_string(),
+        Setting::TlsVersion { field, .. } => quoted(field(config)),
+        Setting::Certificates { field, .. } => {
+            let entry = |files: &CertificateFiles| format!("{{ chain = {:?}, key = {:?} }}", files.chain, files.key);
+            format!("[{}]", field(config).iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
         Setting::Bytes { field, .. } => quoted(&show_bytes(*field(config) as u64)),
     }
 }

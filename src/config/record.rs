@@ -2,8 +2,9 @@
 
 use super::{
     error::{Wrong, Wrongs, shown},
+    raw::kind,
     units::{parse_bytes, show_bytes},
-    value::{integer, kind, out_of_range, text},
+    value::{integer, out_of_range, text},
 };
 use rustix::fs::{Access, access};
 use std::{

@@ -59,7 +59,14 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
     let mut next = running.clone();
     let mut running = running.clone();
     let mut report = Reloaded::default();
-    for key in KEYS {
+    // A listener comes and goes at a restart, and its keys with it.
+    let has_tls = running.tls.is_some();
+    if has_tls != loaded.tls.is_some() {
+        let [from, to] = if has_tls { ["a listener", "removed"] } else { ["", "added"] }.map(str::to_owned);
+        report.at_restart.push(Change { key: "tls".to_owned(), from, to });
+        loaded.tls.clone_from(&running.tls);
+    }
+    for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
         let from = value(&key.setting, &mut running);
         let to = value(&key.setting, &mut loaded);
         if from == to {
@@ -122,6 +129,7 @@ fn feed_changes(running: &[Feed], loaded: &[Feed]) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::defaults::every_default;
 
     fn keys(changes: &[Change]) -> Vec<&str> {
         changes.iter().map(|change| change.key.as_str()).collect()
@@ -145,6 +153,19 @@ mod tests {
         let (_, again) = reload(&next, loaded);
         assert!(again.changed.is_empty());
         assert_eq!(keys(&again.at_restart), ["server.listen", "fanout.ring"]);
+    }
+
+    #[test]
+    fn a_listener_for_https_comes_and_goes_at_a_restart() {
+        let without = Config::default();
+        let with = every_default();
+        for (running, loaded, to) in [(&without, &with, "added"), (&with, &without, "removed")] {
+            let (next, report) = reload(running, loaded.clone());
+            assert_eq!(next.tls.is_some(), running.tls.is_some());
+            let change = &report.at_restart[0];
+            assert_eq!((change.key.as_str(), change.to.as_str(), report.changed.len()), ("tls", to, 0));
+            assert_eq!(report.at_restart.len(), 1);
+        }
     }
 
     #[test]
@@ -188,8 +209,8 @@ mod tests {
     #[test]
     fn each_key_is_copied_whole_or_not_at_all() {
         for key in KEYS {
-            let mut changed = Config::default();
-            let mut defaults = Config::default();
+            let mut changed = every_default();
+            let mut defaults = every_default();
             // Any other value of its kind will do.
             key.setting.disturb(&mut changed);
             let (mut next, report) = reload(&defaults.clone(), changed.clone());

@@ -1,7 +1,10 @@
 //! What a key of the file is: its kind, with default, range and field, and when a changed value counts.
 
 use super::{Config, error::Wrong};
-use crate::telemetry::LogFilter;
+use crate::{
+    telemetry::LogFilter,
+    tls::{CertificateFiles, TlsVersion},
+};
 use http::HeaderName;
 use ipnet::IpNet;
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
@@ -9,7 +12,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 /// One key of the file.
 #[derive(Debug)]
 pub struct Key {
-    /// Its table: `server`, `fanout` or `limits`.
+    /// Its table: `server`, `fanout`, `limits` or `tls`.
     pub section: &'static str,
     /// Its name in the table.
     pub name: &'static str,
@@ -19,6 +22,17 @@ pub struct Key {
     pub applies: Applies,
     /// The reason for the default and the range.
     pub reason: &'static str,
+}
+
+impl Key {
+    /// Whether a pair of keys means this one by a name. Two tables have a `listen`: that of `[tls]` is called
+    /// `tls.listen`.
+    pub fn is_called(&self, name: &str) -> bool {
+        match name.split_once('.') {
+            Some((section, name)) => (self.section, self.name) == (section, name),
+            None => self.name == name && (self.section, self.name) != ("tls", "listen"),
+        }
+    }
 }
 
 /// When a changed value counts.
@@ -105,6 +119,27 @@ pub enum Setting {
         /// The field; `None` is `"auto"`.
         field: fn(&mut Config) -> &mut Option<usize>,
     },
+    /// True or false.
+    Switch {
+        /// Without the key.
+        default: bool,
+        /// The field.
+        field: fn(&mut Config) -> &mut bool,
+    },
+    /// A version of TLS.
+    TlsVersion {
+        /// Without the key.
+        default: TlsVersion,
+        /// The field.
+        field: fn(&mut Config) -> &mut TlsVersion,
+    },
+    /// A list of certificates. It has no default.
+    Certificates {
+        /// The most entries.
+        max: usize,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<CertificateFiles>,
+    },
     /// Which lines are logged. Without the key it is `info`.
     Log {
         /// The field.
@@ -128,6 +163,9 @@ impl Setting {
             Self::DurationOrAuto { field, .. } => *field(to) = *field(from),
             Self::BytesOrAuto { field, .. } => *field(to) = *field(from),
             Self::Count { field, .. } | Self::Bytes { field, .. } => *field(to) = *field(from),
+            Self::Switch { field, .. } => *field(to) = *field(from),
+            Self::TlsVersion { field, .. } => *field(to) = *field(from),
+            Self::Certificates { field, .. } => field(to).clone_from(field(from)),
             Self::Log { field } => field(to).clone_from(field(from)),
         }
     }
@@ -140,6 +178,9 @@ impl Setting {
                 *field(config) = default.iter().map(|&text| text.to_owned()).collect()
             }
             Self::Nets { field, .. } => field(config).clear(),
+            Self::Certificates { field, .. } => field(config).clear(),
+            Self::Switch { default, field } => *field(config) = *default,
+            Self::TlsVersion { default, field } => *field(config) = *default,
             Self::HeaderName { field } => *field(config) = None,
             Self::Log { field } => *field(config) = LogFilter::default(),
             Self::Duration { default, field, .. } => *field(config) = *default,
@@ -163,6 +204,11 @@ impl Setting {
             Self::DurationOrAuto { field, .. } => *field(config) = Some(Duration::from_secs(1)),
             Self::BytesOrAuto { field, .. } => *field(config) = Some(1),
             Self::Count { field, .. } | Self::Bytes { field, .. } => *field(config) += 1,
+            Self::Switch { field, .. } => *field(config) = !*field(config),
+            Self::TlsVersion { field, .. } => *field(config) = TlsVersion::Tls13,
+            Self::Certificates { field, .. } => {
+                field(config).push(CertificateFiles { chain: "chain".into(), key: "key".into() });
+            }
             Self::Log { field } => *field(config) = "off".parse().unwrap(),
         }
     }

@@ -3,7 +3,8 @@
 use super::{
     error::{ERRORS_SHOWN_MAX, Wrong, Wrongs, shown},
     feed_limits::SYMBOLS_MAX,
-    value::{kind, text},
+    raw::kind,
+    value::text,
 };
 use crate::{
     market::Symbol,

@@ -3,8 +3,9 @@
 
 use super::{
     error::{Wrong, shown},
+    raw::kind,
     units,
-    value::{kind, out_of_range, text},
+    value::{out_of_range, text},
 };
 use crate::{
     market::{Date, Hours, Schedule},

@@ -1,24 +1,16 @@
 //! Sets one key from the file or from a variable, checked against its kind and its range.
 
 use super::{
-    Config,
+    Config, certificates,
     error::{Wrong, shown},
     names,
+    raw::{Raw, kind},
     setting::{Key, Setting},
     units,
 };
 use crate::telemetry::LogFilterError;
 use std::{fmt::Display, ops::RangeInclusive};
 use toml::{Spanned, de::DeValue};
-
-/// Where a value comes from: the file tells strings from numbers, a variable does not.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Raw<'a> {
-    /// The file's.
-    Toml(&'a DeValue<'a>),
-    /// A variable's.
-    Variable(&'a str),
-}
 
 /// Sets `key` in `config`.
 pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wrong> {
@@ -56,7 +48,7 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         Setting::Count { default, range, field } => {
             let number = match raw {
                 Raw::Variable(text) => units::parse_count(text)?,
-                Raw::Toml(value) => integer(value).ok_or_else(|| no_count(key, value, *default))?,
+                Raw::Toml(value, _) => integer(value).ok_or_else(|| no_count(key, value, *default))?,
             };
             let value = usize::try_from(number).unwrap_or(usize::MAX);
             *field(config) = within(key, value, range, usize::to_string)?;
@@ -67,14 +59,34 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         }
         Setting::BytesOrAuto { range, field } => {
             let is_auto = match raw {
-                Raw::Toml(value) => value.as_str() == Some("auto"),
+                Raw::Toml(value, _) => value.as_str() == Some("auto"),
                 Raw::Variable(text) => text == "auto",
             };
             let wanted = "\"auto\", a number of bytes, or a string with a size";
             *field(config) = if is_auto { None } else { Some(size(key, raw, range, wanted, "\"auto\"")?) };
         }
+        Setting::Switch { default, field } => *field(config) = switch(key, raw, *default)?,
+        Setting::TlsVersion { default, field } => {
+            let text = text_of(key, raw, "a string with a version", &format!("\"{default}\""))?;
+            *field(config) = text.parse().map_err(|_| {
+                Wrong::new(format!("`{}` is not a version of TLS that is served", shown(text)))
+                    .help("write \"1.2\" or \"1.3\"")
+            })?;
+        }
+        Setting::Certificates { field, .. } => *field(config) = certificates::read(raw)?,
     }
     Ok(())
+}
+
+fn switch(key: &Key, raw: Raw<'_>, default: bool) -> Result<bool, Wrong> {
+    let (value, written) = match raw {
+        Raw::Toml(value, _) => (value.as_bool(), kind(value).to_owned()),
+        Raw::Variable(text) => (text.parse().ok(), format!("`{}`", shown(text))),
+    };
+    value.ok_or_else(|| {
+        Wrong::new(format!("`{}` must be true or false, not {written}", key.name))
+            .help(format!("write {} = {default}", key.name))
+    })
 }
 
 fn no_filter(error: LogFilterError) -> Wrong {
@@ -84,7 +96,7 @@ fn no_filter(error: LogFilterError) -> Wrong {
 /// A size: a number of the file, or a string with its unit.
 fn size(key: &Key, raw: Raw<'_>, range: &RangeInclusive<usize>, wanted: &str, example: &str) -> Result<usize, Wrong> {
     let number = match raw {
-        Raw::Toml(value) => integer(value),
+        Raw::Toml(value, _) => integer(value),
         Raw::Variable(_) => None,
     };
     let number = match number {
@@ -93,18 +105,6 @@ fn size(key: &Key, raw: Raw<'_>, range: &RangeInclusive<usize>, wanted: &str, ex
     };
     let value = usize::try_from(number).unwrap_or(usize::MAX);
     within(key, value, range, |value| units::show_bytes(*value as u64))
-}
-
-/// The kind of a value of the file, in words.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or a time of day",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }
 
 /// The string of a key of a feed.
@@ -119,7 +119,7 @@ pub(super) fn text<'a>(name: &str, value: &'a Spanned<DeValue<'_>>, example: &st
 fn text_of<'a>(key: &Key, raw: Raw<'a>, wanted: &str, example: &str) -> Result<&'a str, Wrong> {
     match raw {
         Raw::Variable(text) => Ok(text),
-        Raw::Toml(value) => value.as_str().ok_or_else(|| {
+        Raw::Toml(value, _) => value.as_str().ok_or_else(|| {
             Wrong::new(format!("`{}` must be {wanted}, not {}", key.name, kind(value)))
                 .help(format!("write {} = {example}", key.name))
         }),
@@ -166,7 +166,7 @@ pub(super) fn out_of_range(name: &str, min: impl Display, max: impl Display) -> 
 
 fn list<T>(key: &Key, raw: Raw<'_>, max: usize, read: fn(&str) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
     let value = match raw {
-        Raw::Toml(value) => value,
+        Raw::Toml(value, _) => value,
         Raw::Variable(text) => return listed(key, text, max, read),
     };
     let Some(array) = value.as_array() else {

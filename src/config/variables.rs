@@ -3,7 +3,8 @@
 use super::{
     Config, ConfigError, KEYS, Key, Setting,
     error::{Source, Wrong, shown},
-    value::{self, Raw},
+    raw::Raw,
+    value,
 };
 use crate::suggest::nearest;
 use std::ffi::{OsStr, OsString};
@@ -57,7 +58,7 @@ fn unknown(name: &str) -> ConfigError {
     let of_log = name.ends_with("_LOG").then_some(LOG_VARIABLE);
     Wrong::new(format!("unknown variable {}", shown(name)))
         .did_you_mean(of_log.or_else(|| nearest(name, known.iter().map(String::as_str))))
-        .help("a variable sets a key of [server], [fanout] or [limits], such as TICKFAN_LIMITS_STREAMS=1000")
+        .help("a variable sets a key of [server], [fanout], [limits] or [tls], such as TICKFAN_LIMITS_STREAMS=1000")
         .nowhere()
 }
 

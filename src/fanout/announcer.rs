@@ -1,11 +1,11 @@
 //! The way of changed symbols into the workers' inboxes.
 
-use super::{pool::WorkerPool, socket::Socket};
+use super::{client_transport::ClientTransport, pool::WorkerPool};
 use crate::cache::{SymbolState, WorkerMask};
 use std::sync::Arc;
 
 /// Collects the changed symbols of a batch of updates, and enters each into the inboxes of the workers that want it.
-pub struct Announcer<T = Socket> {
+pub struct Announcer<T = ClientTransport> {
     pool: Arc<WorkerPool<T>>,
     /// For each worker, the symbols that go into its inbox next.
     lists: Box<[Vec<Arc<SymbolState>>]>,

@@ -1,12 +1,15 @@
 //! The workers seen from outside: where streams are opened.
 
 use super::{
+    client_transport::ClientTransport,
     command::Command,
     counts::Counts,
     new_stream::NewStream,
+    sealed_socket::SealedSocket,
     slowest::{SlowestQuery, SlowestStreams},
     socket::Socket,
     thread::{self, WAKE},
+    tls_socket::TlsSocket,
     transport::{CloseMode, Transport},
     worker::{RETRY_AFTER_SHUTDOWN_MILLIS, Worker},
     worker_handle::WorkerHandle,
@@ -16,6 +19,7 @@ use super::{
 use crate::{
     cache::{WORKERS_MAX, WorkerIndex},
     config,
+    tls::Session,
     wire::{self, Bye},
 };
 use mio::{Poll, Waker};
@@ -29,7 +33,7 @@ use std::{
 };
 
 /// The worker threads, for callers that open streams and announce changes.
-pub struct WorkerPool<T = Socket> {
+pub struct WorkerPool<T = ClientTransport> {
     workers: Box<[Arc<WorkerHandle<T>>]>,
     stall_timeout: Duration,
 }
@@ -129,13 +133,27 @@ impl<T> WorkerPool<T> {
     }
 }
 
-impl WorkerPool<Socket> {
-    /// Opens a stream on a client's socket.
+impl WorkerPool {
+    /// Opens a stream on a client's plain socket.
     ///
     /// # Errors
     /// The system refuses an option of the socket, which is closed then.
     pub fn open(&self, socket: TcpStream, stream: NewStream) -> io::Result<()> {
-        self.open_with(stream, |worker| Socket::new(socket, worker.registry().clone(), self.stall_timeout))
+        self.open_with(stream, |worker| {
+            let socket = Socket::new(socket, worker.registry().clone(), self.stall_timeout)?;
+            Ok(ClientTransport::Plain(socket))
+        })
+    }
+
+    /// Opens a stream on a client's TLS connection, on which `unsent` must go out first.
+    ///
+    /// # Errors
+    /// The system refuses an option of the socket, which is closed then.
+    pub fn open_tls(&self, socket: TcpStream, session: Session, unsent: Vec<u8>, stream: NewStream) -> io::Result<()> {
+        self.open_with(stream, |worker| {
+            let socket = SealedSocket::new(socket, session, unsent, self.stall_timeout)?;
+            Ok(ClientTransport::Tls(Box::new(TlsSocket::new(socket, worker.registry().clone()))))
+        })
     }
 }
 
@@ -143,7 +161,7 @@ impl WorkerPool<Socket> {
 fn send_away<T: Transport>(mut transport: T, stream: NewStream) -> io::Result<()> {
     let retry = Duration::from_millis(rand::random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
     let first = transport.start(&stream.head, wire::bye(Bye::Shutdown, retry));
-    transport.try_write(&[&first])?;
+    transport.try_write(&[&first], Instant::now())?;
     transport.flush()?;
     transport.close(CloseMode::Finish);
     Ok(())

@@ -37,7 +37,7 @@ impl Transport for Bounded {
         hello
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
+    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         let room = self.bytes.load(Relaxed);
         let taken = room.min(offered);

@@ -203,13 +203,13 @@ impl<T: Transport> StreamTable<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::socket::Socket;
+    use super::super::client_transport::ClientTransport;
     use super::*;
 
     /// The budget of an idle stream is 1 KiB, with its cursors and the queues' and the schedule's entries.
     #[test]
     fn rule_10_an_entry_of_an_idle_stream_is_small() {
-        let bytes = size_of::<Entry<Socket>>();
+        let bytes = size_of::<Entry<ClientTransport>>();
         assert!(bytes <= 416, "{bytes} bytes");
     }
 }

@@ -33,7 +33,7 @@ pub trait Transport {
     ///
     /// # Errors
     /// The client is gone. Full is not an error.
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken>;
+    fn try_write(&mut self, blocks: &[&Bytes], now: Instant) -> io::Result<Taken>;
 
     /// Whether bytes that [`Transport::try_write`] took still wait in the transport for a [`Transport::flush`].
     fn holds_bytes(&self) -> bool {

@@ -10,7 +10,7 @@ pub const LOG_ENTRIES_MAX: usize = 32;
 /// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
 const OURS: &str = "tickfan";
 /// Our modules that may log. A test compares them with `lib.rs`.
-const MODULES: [&str; 17] = [
+const MODULES: [&str; 18] = [
     "admin",
     "api",
     "cache",
@@ -25,6 +25,7 @@ const MODULES: [&str; 17] = [
     "recording",
     "server",
     "telemetry",
+    "tls",
     "top",
     "venue",
     "wire",

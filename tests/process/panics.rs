@@ -37,7 +37,7 @@ impl Transport for Panics {
         panic!("a deliberate panic in a worker");
     }
 
-    fn try_write(&mut self, _: &[&bytes::Bytes]) -> std::io::Result<Taken> {
+    fn try_write(&mut self, _: &[&bytes::Bytes], _: Instant) -> std::io::Result<Taken> {
         unreachable!("it is never started")
     }
 

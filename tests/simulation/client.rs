@@ -163,7 +163,7 @@ impl Transport for Scripted {
         hello
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
+    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
         let mut client = self.0.borrow_mut();
         assert!(!client.full, "rule 4: a full transport is left alone until it has room");
         assert!(client.closed.is_none(), "nothing is written after the end");

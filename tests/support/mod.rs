@@ -19,6 +19,7 @@ pub mod recording;
 pub mod reference;
 pub mod running;
 pub mod stream;
+pub mod tls;
 
 use socket2::{Domain, Socket, Type};
 use std::{

@@ -43,7 +43,7 @@ pub(super) fn subscriptions_per_address_of_all(config: &Config, _: &Machine) -> 
     (limit > subscriptions).then(|| unreachable("subscriptions_per_address", limit, "subscriptions", subscriptions))
 }
 
-fn unreachable(key: &str, limit: usize, by: &str, other: usize) -> Found {
+pub(super) fn unreachable(key: &str, limit: usize, by: &str, other: usize) -> Found {
     Found {
         what: format!("`{key}` ({limit}) is never reached, because `{by}` is {other}"),
         help: format!("lower `{key}`, or raise `{by}`"),

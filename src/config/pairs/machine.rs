@@ -5,6 +5,8 @@ use crate::config::{Config, Limits};
 
 /// An open stream: what the process and the kernel hold for it.
 const STREAM_BYTES: u64 = 5 << 10;
+/// What TLS adds to a stream that has a connection of its own.
+const TLS_STREAM_BYTES: u64 = 5 << 10;
 /// A symbol of a stream: its slot, and the symbol's entry for it.
 const SUBSCRIPTION_BYTES: u64 = 72;
 /// A tick in a ring, with its frame.
@@ -43,8 +45,9 @@ impl MemoryAtLimits {
         let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
         let arriving = TICKS_PER_SECOND_MAX.saturating_mul(config.fanout.ring_age.as_secs().max(1));
         let ticks = (symbols as u64 * config.fanout.ring as u64).min(arriving);
+        let stream = STREAM_BYTES + if config.tls.is_some() { TLS_STREAM_BYTES } else { 0 };
         Self {
-            streams: streams * STREAM_BYTES,
+            streams: streams * stream,
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
         }

@@ -6,6 +6,7 @@ mod counts;
 mod lengths;
 mod machine;
 mod times;
+mod tls;
 
 pub use machine::{Machine, MemoryAtLimits};
 
@@ -120,6 +121,24 @@ pub const PAIRS: &[Pair] = &[
         weight: Weight::Warned,
         rule: "`subscriptions_per_address` is at most `subscriptions`",
         check: counts::subscriptions_per_address_of_all,
+    },
+    Pair {
+        keys: &["tls.listen", "listen", "admin_listen"],
+        weight: Weight::Refused,
+        rule: "`tls.listen` is another address or another port",
+        check: tls::listeners,
+    },
+    Pair {
+        keys: &["handshakes", "connections"],
+        weight: Weight::Warned,
+        rule: "`handshakes` is at most `connections`: each handshake is a connection",
+        check: tls::handshakes,
+    },
+    Pair {
+        keys: &["h2_streams", "streams_per_address"],
+        weight: Weight::Warned,
+        rule: "`h2_streams` is at most `streams_per_address`, unless that is 0: all streams of a connection have its address",
+        check: tls::h2_streams,
     },
     Pair {
         keys: &["streams", "connections", "ulimit -n"],

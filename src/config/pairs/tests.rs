@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{Feed, KEYS, feed_keys},
+    config::{Feed, KEYS, Tls, feed_keys},
     venue,
 };
 
@@ -123,10 +123,55 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         |_, machine| machine.somaxconn = Some(4_096),
         |_, machine| machine.somaxconn = Some(4_095),
     );
+    let tls = |set: fn(&mut Config)| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.tls = Some(Tls::default());
+            set(config);
+        }
+    };
+    check(
+        &["handshakes", "connections"],
+        tls(|config| config.limits.connections = 64),
+        tls(|c| c.limits.connections = 63),
+    );
+    check(
+        &["h2_streams", "streams_per_address"],
+        tls(|config| config.limits.streams_per_address = 100),
+        tls(|config| config.limits.streams_per_address = 99),
+    );
     let drain = |seconds| {
         move |config: &mut Config, _: &mut Machine| config.server.drain = std::time::Duration::from_secs(seconds)
     };
     check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
+}
+
+#[test]
+fn the_listeners_of_http_and_https_differ() {
+    let listeners = |tls: &str, listen: &str| {
+        let messages = found(|config, _| {
+            config.server.listen = listen.parse().unwrap();
+            config.tls = Some(Tls { listen: tls.parse().unwrap(), ..Tls::default() });
+        });
+        messages.into_iter().next()
+    };
+    for (tls, listen) in [
+        ("127.0.0.1:80", "127.0.0.1:81"),
+        ("127.0.0.1:80", "127.0.0.2:80"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("0.0.0.0:80", "127.0.0.1:81"),
+    ] {
+        assert_eq!(listeners(tls, listen), None, "{tls} {listen}");
+    }
+    for (tls, listen, other) in [
+        ("127.0.0.1:80", "127.0.0.1:80", "`listen` (127.0.0.1:80)"),
+        ("0.0.0.0:80", "127.0.0.1:80", "`listen` (127.0.0.1:80)"),
+        ("127.0.0.1:80", "[::]:80", "`listen` ([::]:80)"),
+        ("127.0.0.1:8081", "127.0.0.1:80", "`admin_listen` (127.0.0.1:8081)"),
+    ] {
+        let (keys, message) = listeners(tls, listen).unwrap();
+        assert_eq!(keys, ["tls.listen", "listen", "admin_listen"]);
+        assert!(message.contains(&format!("`tls.listen` ({tls})")) && message.contains(other), "{message}");
+    }
 }
 
 #[test]
@@ -138,6 +183,8 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
     assert_eq!(of(&config, None).rings, 10_000_000 * 600, "10 s of a million ticks a second");
     config.feeds = vec![feed("sim", 10, 5)];
     assert_eq!(of(&config, None).rings, 10 * 1024 * 600);
+    config.tls = Some(Tls::default());
+    assert_eq!(of(&config, None).streams, 100_000 * (10 << 10), "and each may be one by TLS");
 }
 
 #[test]
@@ -145,7 +192,7 @@ fn the_keys_of_a_pair_are_keys_of_the_configuration_or_of_the_system() {
     let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec="];
     let of_feeds = feed_keys();
     for key in PAIRS.iter().flat_map(|pair| pair.keys) {
-        let is_key = KEYS.iter().any(|known| known.name == *key) || of_feeds.iter().any(|known| known.name == *key);
+        let is_key = KEYS.iter().any(|known| known.is_called(key)) || of_feeds.iter().any(|known| known.name == *key);
         assert!(is_key || of_system.contains(key), "{key}");
     }
 }

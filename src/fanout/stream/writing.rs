@@ -45,7 +45,7 @@ impl<T: Transport> Stream<T> {
             return Ok(Written { more, ..Written::default() });
         }
         let tail_before = self.tail.len();
-        let taken = self.offer(plan.iter().map(|planned| planned.frame))?;
+        let taken = self.offer(plan.iter().map(|planned| planned.frame), now)?;
         let missed = self.advance(taken.bytes, &plan, |since| sent(since, had_room));
         self.missed.add(missed);
         let is_first = !plan.is_empty() && taken.bytes > tail_before && !mem::replace(&mut self.has_ticked, true);
@@ -114,7 +114,7 @@ impl<T: Transport> Stream<T> {
     /// many bytes were taken. A block that is not begun is dropped: it is only worth sending now.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
         let tail_before = self.tail.len();
-        let taken = self.offer(Some(block).filter(|block| !block.is_empty()))?;
+        let taken = self.offer(Some(block).filter(|block| !block.is_empty()), now)?;
         if taken.bytes > tail_before {
             self.tail = block.slice(taken.bytes - tail_before..);
         } else {
@@ -125,11 +125,11 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Offers the tail of the block that was begun last, and blocks behind it.
-    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>) -> Result<Taken, CloseReason> {
+    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>, now: Now) -> Result<Taken, CloseReason> {
         let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
         // The tail, and most often a tick or two: these cost no allocation.
         let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
-        self.transport.try_write(&blocks).map_err(|error| CloseReason::from(&error))
+        self.transport.try_write(&blocks, now.instant).map_err(|error| CloseReason::from(&error))
     }
 
     fn policy(&self, now: Now, max_lag: Duration) -> ReadPolicy {

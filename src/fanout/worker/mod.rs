@@ -189,12 +189,16 @@ impl<T: Transport> Worker<T> {
             }
         }
         let Some(stream) = self.table.get_mut(key) else { return };
-        if ready.writable && stream.is_full() {
-            match stream.room_reported() {
-                Ok(true) => self.use_room(key, now),
-                Ok(false) => {}
-                Err(reason) => self.end(key, reason, now),
-            }
+        if !ready.writable {
+            return;
+        }
+        if !stream.is_full() {
+            return self.flush(key, now); // an alert that the stream knows nothing of may wait
+        }
+        match stream.room_reported() {
+            Ok(true) => self.use_room(key, now),
+            Ok(false) => {}
+            Err(reason) => self.end(key, reason, now),
         }
     }
 

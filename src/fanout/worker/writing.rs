@@ -72,18 +72,23 @@ impl<T: Transport> Worker<T> {
     pub(super) fn flush_transports(&mut self, now: Now) {
         let mut unflushed = mem::take(&mut self.unflushed);
         for key in unflushed.drain(..) {
-            let Some(stream) = self.table.get_mut(key) else { continue };
-            let was_full = stream.is_full();
-            match stream.flush(now) {
-                Ok(_) => self.counts.full += u64::from(stream.is_full() && !was_full),
-                Err(reason) => {
-                    self.end(key, reason, now);
-                    continue;
-                }
-            }
-            self.table.arm(key);
+            self.flush(key, now);
         }
         self.unflushed = unflushed;
+    }
+
+    /// Sends what a transport holds.
+    pub(super) fn flush(&mut self, key: StreamKey, now: Now) {
+        let Some(stream) = self.table.get_mut(key) else { return };
+        let was_full = stream.is_full();
+        match stream.flush(now) {
+            Ok(_) if stream.is_full() && !was_full => {
+                self.counts.full += 1;
+                self.table.arm(key);
+            }
+            Ok(_) => {}
+            Err(reason) => self.end(key, reason, now),
+        }
     }
 
     /// Does what deadlines ask for.

@@ -2,6 +2,7 @@
 
 mod pipe;
 mod pipes;
+mod tls;
 
 use crate::support::kernel::sockets;
 use bytes::Bytes;
@@ -17,8 +18,8 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
     fanout::{
-        Announcer, CloseReason, Counts, NewStream, Options, ResponseHead, Socket, Transport, WORKERS_MAX, WorkerPool,
-        WorkerThreads, worker_count,
+        Announcer, ClientTransport, CloseReason, Counts, NewStream, Options, ResponseHead, Transport, WORKERS_MAX,
+        WorkerPool, WorkerThreads, worker_count,
     },
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::{Epoch, StreamName},
@@ -40,7 +41,7 @@ struct Gateway<T> {
 }
 
 /// A gateway whose streams are sockets.
-type Sockets = Gateway<Socket>;
+type Sockets = Gateway<ClientTransport>;
 
 /// Reports that it is dropped, as a permit is when its stream ends.
 struct Permit(mpsc::Sender<()>);
@@ -107,29 +108,35 @@ impl<T: Transport + Send + 'static> Gateway<T> {
     }
 }
 
-impl Gateway<Socket> {
+impl Gateway<ClientTransport> {
     /// A client with a stream of the symbol, and a channel that reports the stream's end.
     fn client(&self, receive_buffer: Option<usize>, heartbeat: Duration) -> (TcpStream, mpsc::Receiver<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        if let Some(bytes) = receive_buffer {
-            client.set_recv_buffer_size(bytes).unwrap(); // before it connects: later the window is open already
-        }
-        client.connect(&listener.local_addr().unwrap().into()).unwrap();
-        let client = TcpStream::from(client);
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let client = connected(&listener, receive_buffer);
         let (stream, ended) = self.new_stream(heartbeat);
         self.pool.open(listener.accept().unwrap().0, stream).unwrap();
         (client, ended)
     }
 }
 
+/// A client's end of a connection.
+fn connected(listener: &TcpListener, receive_buffer: Option<usize>) -> TcpStream {
+    let client = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    if let Some(bytes) = receive_buffer {
+        client.set_recv_buffer_size(bytes).unwrap(); // before it connects: later the window is open already
+    }
+    client.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let client = TcpStream::from(client);
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
 /// Reads up to the frame of a price; returns everything up to it.
-fn read_until(client: &mut TcpStream, price: i64) -> String {
+fn read_until(client: &mut impl Read, price: i64) -> String {
     read_until_string(client, &format!("\"price\":{price},"))
 }
 
-fn read_until_string(client: &mut TcpStream, wanted: &str) -> String {
+fn read_until_string(client: &mut impl Read, wanted: &str) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while !(text.contains(wanted) && text.ends_with("\n\n")) {

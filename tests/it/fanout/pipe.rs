@@ -104,7 +104,7 @@ impl Transport for Pipe {
         hello
     }
 
-    fn try_write(&mut self, blocks: &[&Bytes]) -> io::Result<Taken> {
+    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
         assert!(!self.shared.lock().wants_room, "rule 4: a full transport is left alone until it has room");
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
         let taken = offered.min(HELD_MAX - LENGTH_BYTES - self.held.len());

@@ -1,0 +1,78 @@
+//! A configuration without a file. The defaults stand in the table of keys; what stands here is replaced.
+
+use super::{
+    Config, Fanout, Limits, Server, Tls,
+    keys::{KEYS, loopback},
+};
+use crate::{telemetry::LogFilter, tls::TlsVersion};
+use std::time::Duration;
+
+impl Default for Config {
+    /// The default of every key, no feeds, and no `[tls]`.
+    fn default() -> Self {
+        Self { tls: None, ..every_default() }
+    }
+}
+
+/// The default of every key, those of `[tls]` too, and no feeds.
+pub(super) fn every_default() -> Config {
+    let nowhere = loopback(0);
+    let mut config = Config {
+        server: Server {
+            listen: nowhere,
+            admin_listen: nowhere,
+            hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            client_id_header: None,
+            heartbeat: Duration::ZERO,
+            drain_delay: Duration::ZERO,
+            drain: Duration::ZERO,
+            log: LogFilter::default(),
+        },
+        feeds: Vec::new(),
+        fanout: Fanout {
+            workers: 0,
+            flush_interval: None,
+            max_lag: Duration::ZERO,
+            ring: 0,
+            ring_age: Duration::ZERO,
+            stall_timeout: Duration::ZERO,
+        },
+        limits: Limits {
+            streams: 0,
+            streams_per_address: 0,
+            subscriptions: 0,
+            subscriptions_per_address: 0,
+            connections: 0,
+            connections_per_address: 0,
+            head_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            head_bytes: 0,
+            symbols_per_stream: 0,
+            replay_bytes: 0,
+            venue_message_bytes: None,
+        },
+        tls: Some(Tls {
+            listen: nowhere,
+            certificates: Vec::new(),
+            http2: false,
+            h2_streams: 0,
+            h2_reader_check: false,
+            min_version: TlsVersion::Tls12,
+            handshake_timeout: Duration::ZERO,
+            handshakes: 0,
+            look: Duration::ZERO,
+            hsts: Duration::ZERO,
+        }),
+    };
+    KEYS.iter().for_each(|key| key.setting.reset(&mut config));
+    config
+}
+
+impl Default for Tls {
+    /// The default of every key, and no certificates.
+    fn default() -> Self {
+        every_default().tls.expect("every default is there")
+    }
+}
