@@ -12,6 +12,7 @@ pub mod feed;
 pub mod ingest;
 pub mod cache;
 pub mod wire;
+pub mod h2;
 pub mod fanout;
 mod server;
 pub mod api;

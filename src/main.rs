@@ -12,8 +12,10 @@ use std::{
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
-    gateway::{self, Gateway, Reloader, Wanted, feed_to_record, try_out},
+    gateway::{self, Gateway, Reloader, Wanted, expiring, feed_to_record, try_out},
+    market::Now,
     telemetry::{self, LogHandle, logs},
+    tls::show_time,
     top,
 };
 use tokio::{
@@ -45,6 +47,12 @@ fn main() -> ExitCode {
     if let Some(Command::Top { admin, once }) = args.command {
         return match top::run(admin, once) {
             Ok(()) => ExitCode::from(EXIT_OK),
+            Err(error) => fail(EXIT_FAILED, &error),
+        };
+    }
+    if let Some(Command::DevCert(dev_cert)) = &args.command {
+        return match dev_cert.write() {
+            Ok(guide) => print(&guide),
             Err(error) => fail(EXIT_FAILED, &error),
         };
     }
@@ -101,6 +109,11 @@ fn report_ok(config: &Config) -> ExitCode {
         let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
         // If standard error is closed, there is nowhere to report that.
         let _ = writeln!(io::stderr(), "{word}: {}\n   = {}", found.what, found.help);
+    }
+    for certificate in config.tls.iter().flat_map(|tls| expiring(&tls.loaded, Now::read().unix.0 / 1_000_000)) {
+        let chain = certificate.files.chain.display();
+        let expires = show_time(certificate.expires);
+        let _ = writeln!(io::stderr(), "warning: the certificate of {chain} expires at {expires}\n   = renew it");
     }
     print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { shortCert, tlsTable } from "../support/certificates.mjs";
 import { KeyedVenue, Venue, venueConfig } from "../support/venue.mjs";
 import { startGateway, temporaryFolder } from "../support/gateway.mjs";
 import { openIdle, openSlow, openStream } from "./clients.mjs";
@@ -127,6 +128,12 @@ test("a configuration that is wrong when it is read again", TEST, async (t) => {
   await fires(t, prometheus, "ConfigReloadFailed", gateway);
 });
 
+test("a certificate that expires in six days", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: tlsTable(shortCert(t, 6)) });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "CertificateExpiresSoon", gateway);
+});
+
 test("a recording on a full disk", TEST, async (t) => {
   const folder = temporaryFolder(t);
   // The file of this hour, and of the next.
@@ -141,9 +148,9 @@ test("a recording on a full disk", TEST, async (t) => {
 });
 
 test("connections that never finish their request take the descriptors", TEST, async (t) => {
-  const limits = '[limits]\nstreams = 10\nconnections = 446\nhead_timeout = "1m"\n';
-  const gateway = await startGateway(t, { config: limits, descriptors: 512 });
-  await Promise.all(Array.from({ length: 446 }, () => openIdle(t, gateway.address)));
+  const limits = '[limits]\nstreams = 10\nconnections = 2000\nhead_timeout = "1m"\n';
+  const gateway = await startGateway(t, { config: limits, descriptors: 2_048 });
+  await Promise.all(Array.from({ length: 2_000 }, () => openIdle(t, gateway.address)));
   const prometheus = await startPrometheus(t, [gateway.admin]);
   await fires(t, prometheus, "DescriptorsNearLimit", gateway);
   await fires(t, prometheus, "ConnectionsNearLimit", gateway);

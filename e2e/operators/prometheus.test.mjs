@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
+import { devCert, tlsTable } from "../support/certificates.mjs";
 import { startGateway } from "../support/gateway.mjs";
 import { hasTick, openSlow, openStream } from "./clients.mjs";
 import { expressions, grafana, read } from "./files.mjs";
@@ -18,6 +19,7 @@ const LEFT_OUT = {
   tickfan_subscriptions_limit: "is a setting; an alert tells when it is near",
   tickfan_config_reloads_total: "counts what an operator does; the log tells each",
   tickfan_config_last_reload_successful: "is a fact of one moment; an alert tells it",
+  tickfan_certificate_reloads_total: "counts what a renewal does; the log tells each",
   tickfan_config_last_reload_success_timestamp_seconds: "is for a look at one gateway, as the log line of the reload",
   process_virtual_memory_bytes: "says nothing of what is used",
   process_virtual_memory_max_bytes: "is unlimited nearly everywhere",
@@ -35,7 +37,7 @@ test("promtool finds nothing wrong with configs, rules and their tests", () => {
 
 test("promtool finds nothing wrong with the metrics, and 5,000 symbols with 10,000 streams stay under 1,500 series", TEST, async (t) => {
   const symbols = Array.from({ length: 5_000 }, (_, index) => `S${index}`);
-  const gateway = await startGateway(t, { config: `[[feed]]\nvenue = "sim"\nrate = 2000\nsymbols = ${JSON.stringify(symbols)}\n` });
+  const gateway = await startGateway(t, { config: `[[feed]]\nvenue = "sim"\nrate = 2000\nsymbols = ${JSON.stringify(symbols)}\n${tlsTable(devCert(t))}` });
   for (let opened = 0; opened < 10_000; opened += 500) {
     await Promise.all(Array.from({ length: 500 }, async (_, number) => {
       const first = ((opened + number) % 1_000) * 5;
@@ -70,7 +72,7 @@ function everyMetricIsShown(known) {
 }
 
 test("every question of the dashboard has an answer from a loaded gateway", TEST, async (t) => {
-  const gateway = await startGateway(t, { config: '[[feed]]\nname = "market"\nvenue = "sim"\nrate = 5000\nsymbols = ["BTC-USDT", "AAPL", "MSFT"]\n' });
+  const gateway = await startGateway(t, { config: '[[feed]]\nname = "market"\nvenue = "sim"\nrate = 5000\nsymbols = ["BTC-USDT", "AAPL", "MSFT"]\n' + tlsTable(devCert(t)) });
   const open = () => openStream(t, gateway.address, "BTC-USDT,AAPL,MSFT");
   for (let count = 0; count < 10; count++) await open();
   // A slow one, and others that come as long as somebody asks, so that each quantile has something behind it.

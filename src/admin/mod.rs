@@ -17,7 +17,7 @@ pub use status::{GatewayStatus, RunningGateway};
 
 use crate::{
     config::Live,
-    limits::{Admin, Gate},
+    limits::{ADMIN_WAITING_MAX, Admin, Gate},
     server::{Audience, BindError, HttpServer, NoStreams, RequestHandler},
     telemetry::Metrics,
 };
@@ -53,7 +53,7 @@ impl Server {
         let routes = routes::routes(Context { metrics: metrics.clone(), status, sources, reload, live: live.clone() });
         let handler = RequestHandler::new(Audience::Operators, live.clone(), routes, NoStreams);
         let address = live.current().server.admin_listen;
-        Ok(Self { bound: HttpServer::bind(address, live.clone(), gate, handler)?, metrics })
+        Ok(Self { bound: HttpServer::bind(address, live.clone(), gate, ADMIN_WAITING_MAX, handler)?, metrics })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

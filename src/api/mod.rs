@@ -10,6 +10,8 @@ mod stream_params;
 mod streams;
 mod services;
 mod stream_head;
+#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
+mod h2;
 mod rejections;
 mod quotes;
 mod symbols;
@@ -22,19 +24,22 @@ pub use services::{Services, StreamSink};
 
 use crate::{
     config::Live,
-    limits::Connection,
-    server::{Audience, HttpServer, RequestHandler},
+    limits::{Connection, Permits},
+    server::{Audience, HttpServer, RequestHandler, TlsEntrance},
 };
 use routes::Context;
 use std::{io, net::SocketAddr};
 use streams::ClientStreams;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::sync::watch;
 
-/// The clients' listener, bound.
-pub struct Server(HttpServer<Connection, ClientStreams<TcpStream>>);
+/// The clients' listeners, bound.
+pub struct Server {
+    server: HttpServer<Connection, ClientStreams>,
+    tls_addr: Option<SocketAddr>,
+}
 
 impl Server {
-    /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime.
+    /// Binds the listeners; connections wait in the kernel until it [runs](Self::run). It needs no runtime.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
@@ -48,7 +53,8 @@ impl Server {
             large: services.permits.large_answers.clone(),
         });
         let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
-        let bound = HttpServer::bind(server.listen, live.clone(), services.permits.connections, handler)?;
+        let Permits { connections, waiting, .. } = services.permits;
+        let bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
         if config.limits.streams_per_address > 0 && one_address_for_all {
             tracing::warn!(
@@ -56,20 +62,29 @@ impl Server {
                 "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
             );
         }
-        Ok(Self(bound))
+        let (Some(tls), Some(certificates)) = (&config.tls, services.tls) else {
+            return Ok(Self { server: bound, tls_addr: None });
+        };
+        let (server, tls_addr) = bound.with_tls(tls.listen, TlsEntrance::new(tls.clone(), certificates))?;
+        Ok(Self { server, tls_addr: Some(tls_addr) })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.
     pub fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr()
+        self.server.local_addr()
+    }
+
+    /// Where it listens for TLS, if it does.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
     /// are closed, except the streams, which are the workers'.
     ///
     /// # Errors
-    /// The system's, where the listener cannot be watched.
+    /// The system's, where a listener cannot be watched.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
-        self.0.run(shutdown).await
+        self.server.run(shutdown).await
     }
 }

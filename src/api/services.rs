@@ -4,7 +4,9 @@ use crate::{
     cache::Cache,
     fanout::{NewStream, WorkerPool},
     limits::Permits,
+    tls::Session,
 };
+use rustls::ServerConfig;
 use std::{
     io,
     sync::{Arc, atomic::AtomicBool},
@@ -17,24 +19,36 @@ pub struct Services {
     /// Where symbols and quotes are read.
     pub cache: Arc<Cache>,
     /// Where admitted streams go.
-    pub streams: Arc<dyn StreamSink<TcpStream>>,
+    pub streams: Arc<dyn StreamSink>,
     /// How many connections and streams may be open.
     pub permits: Permits,
     /// Set while the gateway ends its streams: new ones are answered with `bye`.
     pub draining: Arc<AtomicBool>,
+    /// The certificates and protocols of the TLS listener, if there is one.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
-/// Takes over admitted streams on connections of one kind of I/O: in a gateway the worker pool.
-pub trait StreamSink<I>: Send + Sync {
-    /// Takes over a stream with its I/O, on which nothing of the answer is written yet.
+/// Takes over admitted streams: in a gateway the worker pool.
+pub trait StreamSink: Send + Sync {
+    /// Takes over a stream with its socket, on which nothing of the answer is written yet.
     ///
     /// # Errors
     /// The system's, where it refuses what the connection needs; the connection is closed then.
-    fn open(&self, io: I, stream: NewStream) -> io::Result<()>;
+    fn open(&self, socket: TcpStream, stream: NewStream) -> io::Result<()>;
+
+    /// Takes over a stream of a TLS connection, on which `unsent` must go out first.
+    ///
+    /// # Errors
+    /// As [`StreamSink::open`].
+    fn open_tls(&self, socket: TcpStream, session: Session, unsent: Vec<u8>, stream: NewStream) -> io::Result<()>;
 }
 
-impl StreamSink<TcpStream> for WorkerPool {
+impl StreamSink for WorkerPool {
     fn open(&self, socket: TcpStream, stream: NewStream) -> io::Result<()> {
         Self::open(self, socket.into_std()?, stream)
+    }
+
+    fn open_tls(&self, socket: TcpStream, session: Session, unsent: Vec<u8>, stream: NewStream) -> io::Result<()> {
+        Self::open_tls(self, socket.into_std()?, session, unsent, stream)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     fanout::{NewStream, Resume},
     limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
     market::Now,
-    server::{OpenStreams, Outcome, Response, Streams},
+    server::{OpenStreams, Outcome, Response, Streams, TlsIo},
     telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
@@ -21,9 +21,9 @@ use std::sync::{
 };
 use tokio::net::TcpStream;
 
-/// The clients' streams, on connections of one kind of I/O.
-pub(super) struct ClientStreams<I> {
-    sink: Arc<dyn StreamSink<I>>,
+/// The clients' streams.
+pub(super) struct ClientStreams {
+    sink: Arc<dyn StreamSink>,
     gate: Gate<Stream>,
     addresses: Addresses,
     subscriptions: Gate<Subscription>,
@@ -35,7 +35,7 @@ pub(super) struct ClientStreams<I> {
     rejections: Rejections,
 }
 
-impl ClientStreams<TcpStream> {
+impl ClientStreams {
     /// Streams under the settings in force.
     pub(super) fn new(live: Live, services: &Services) -> Self {
         Self {
@@ -50,9 +50,7 @@ impl ClientStreams<TcpStream> {
             rejections: Rejections::new(),
         }
     }
-}
 
-impl<I> ClientStreams<I> {
     /// What a stream of so many symbols holds as long as it lives.
     ///
     /// # Errors
@@ -76,7 +74,7 @@ impl<I> ClientStreams<I> {
     }
 }
 
-impl<I: 'static> Streams for ClientStreams<I> {
+impl Streams for ClientStreams {
     type Request = StreamRequest;
     type Admitted = NewStream;
 
@@ -111,9 +109,18 @@ impl<I: 'static> Streams for ClientStreams<I> {
     }
 }
 
-impl<I: 'static> OpenStreams<I> for ClientStreams<I> {
-    fn open(&self, io: I, stream: NewStream) {
-        if let Err(error) = self.sink.open(io, stream) {
+impl OpenStreams<TcpStream> for ClientStreams {
+    fn open(&self, socket: TcpStream, stream: NewStream) {
+        if let Err(error) = self.sink.open(socket, stream) {
+            self.rejections.note_error(&error);
+        }
+    }
+}
+
+impl OpenStreams<TlsIo> for ClientStreams {
+    fn open(&self, io: TlsIo, stream: NewStream) {
+        let (socket, session, unsent) = io.into_parts();
+        if let Err(error) = self.sink.open_tls(socket, session, unsent, stream) {
             self.rejections.note_error(&error);
         }
     }

@@ -1,9 +1,11 @@
 //! The command line, the exit codes, and the end by a panic.
 
 mod abort;
+mod dev_cert;
 mod replay;
 
 pub use abort::abort_on_panic;
+pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
@@ -49,7 +51,7 @@ pub struct Args {
 pub enum Command {
     /// Check the configuration and exit
     Check {
-        /// Try every feed's venue, for 15 seconds at most, and both ports too
+        /// Try every feed's venue, for 15 seconds at most, and the ports too
         #[arg(long)]
         connect: bool,
         /// The file, in place of --config
@@ -70,6 +72,8 @@ pub enum Command {
         #[arg(long, value_name = "SIZE", value_parser = parse_record_limit)]
         limit: Option<u64>,
     },
+    /// Write a certificate for https on this machine, with a CA to trust for it
+    DevCert(DevCert),
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
         /// The admin address of the gateway

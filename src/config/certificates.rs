@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     suggest::nearest,
-    tls::{CERTIFICATES_MAX, CertificateFiles},
+    tls::{CERTIFICATES_MAX, Certificate, CertificateFiles, CertificateSet},
 };
-use std::path::Path;
+use std::{ops::Range, path::Path};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -31,6 +31,23 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Vec<CertificateFiles>, Wrong> {
     };
     check_count(entries.len())?;
     Wrong::all(entries.iter().map(|entry| read_entry(entry, folder).map_err(|wrong| wrong.at(entry.span()))))
+}
+
+/// Loads them. An error has the place of its entry, if the entries have places.
+pub(super) fn load(files: &[CertificateFiles], places: &[Range<usize>], now: i64) -> Result<CertificateSet, Wrong> {
+    let load = |(number, files): (usize, &CertificateFiles)| {
+        Certificate::load(files, now).map_err(|error| {
+            let mut wrong = Wrong::new(error.what);
+            if let Some(help) = error.help {
+                wrong = wrong.help(help);
+            }
+            match places.get(number) {
+                Some(place) => wrong.at(place.clone()),
+                None => wrong,
+            }
+        })
+    };
+    Wrong::all(files.iter().enumerate().map(load)).map(CertificateSet::new)
 }
 
 /// The list of a variable: `chain:key`, separated by commas.

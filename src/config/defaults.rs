@@ -5,7 +5,7 @@ use super::{
     keys::{KEYS, loopback},
 };
 use crate::{telemetry::LogFilter, tls::TlsVersion};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Default for Config {
     /// The default of every key, no feeds, and no `[tls]`.
@@ -56,6 +56,7 @@ pub(super) fn every_default() -> Config {
         tls: Some(Tls {
             listen: nowhere,
             certificates: Vec::new(),
+            loaded: Arc::default(),
             http2: false,
             h2_streams: 0,
             h2_reader_check: false,

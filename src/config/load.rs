@@ -3,22 +3,24 @@
 
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, access,
-    certificates::EXAMPLE,
+    certificates::{self, EXAMPLE},
     check_together,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
     raw::{Raw, kind},
+    setting::Setting,
     tls, value,
-    variables::{self, CONFIG_VARIABLE},
+    variables::{self, CERTIFICATES_VARIABLE, CONFIG_VARIABLE},
 };
-use crate::suggest::nearest;
+use crate::{market::Now, suggest::nearest};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read as _},
     net::SocketAddr,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use toml::{
     Spanned,
@@ -98,6 +100,8 @@ pub fn load(
     let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let in_toml = read_toml(&mut config, &text, (&variables, folder), &mut places).map_err(|wrong| source.error(wrong));
     let of_file = contradiction(&config);
+    let is_of_certificates = |(name, _): &&(OsString, OsString)| name == CERTIFICATES_VARIABLE;
+    let certificates_variable = variables.iter().find(is_of_certificates).map(|(_, value)| value.clone());
     let in_variables = variables::apply(&mut config, variables);
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
         return Err(error);
@@ -114,13 +118,34 @@ pub fn load(
     if config.feeds.is_empty() {
         config.feeds.push(feeds::default_feed());
     }
-    let Some((wrong, keys)) = contradiction(&config) else { return Ok(config) };
+    let Some((wrong, keys)) = contradiction(&config) else {
+        load_certificates(&mut config, source, &places.certificates, certificates_variable)?;
+        return Ok(config);
+    };
     // If the file alone has the same contradiction, the file is the place to change.
     let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
     match keys.iter().find_map(|name| places.keys.iter().find(|(key, _)| key.is_called(name))).filter(|_| in_file) {
         Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
         None => Err(wrong.nowhere()),
     }
+}
+
+/// Loads the certificates, at the end: what a file says is judged before what other files hold.
+fn load_certificates(
+    config: &mut Config,
+    source: Source<'_>,
+    places: &[Range<usize>],
+    variable: Option<OsString>,
+) -> Result<(), ConfigError> {
+    let Some(tls) = &mut config.tls else { return Ok(()) };
+    let now = Now::read().unix.0 / 1_000_000;
+    let loaded = match variable.as_deref().and_then(OsStr::to_str) {
+        None => certificates::load(&tls.certificates, places, now).map_err(|wrong| source.error(wrong)),
+        Some(text) => certificates::load(&tls.certificates, &[], now)
+            .map_err(|wrong| Source::Variable(CERTIFICATES_VARIABLE, text).error(wrong)),
+    };
+    tls.loaded = Arc::new(loaded?);
+    Ok(())
 }
 
 /// Where the file sets what.
@@ -130,6 +155,8 @@ struct Places {
     keys: Vec<(&'static Key, Range<usize>)>,
     /// Its `[tls]`.
     tls: Option<Range<usize>>,
+    /// The entries of its `certificates`.
+    certificates: Vec<Range<usize>>,
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
@@ -243,6 +270,9 @@ fn read_section(
         let key = key.ok_or_else(|| unknown_key(section, name))?;
         value::set(key, config, Raw::Toml(value.get_ref(), folder)).map_err(|wrong| wrong.at(value.span()))?;
         places.keys.push((key, value.span()));
+        if let (Setting::Certificates { .. }, Some(entries)) = (&key.setting, value.get_ref().as_array()) {
+            places.certificates = entries.iter().map(Spanned::span).collect();
+        }
         Ok(())
     });
     Wrong::all(set).map(drop)

@@ -1,8 +1,9 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
 use super::{
-    Applies, Config, ConfigError, Feed, Machine, Weight, check_together, keys::KEYS, print::value, setting::Key,
+    Applies, Config, ConfigError, Feed, Machine, Tls, Weight, check_together, keys::KEYS, print::value, setting::Key,
 };
+use crate::tls::show_time;
 use std::{io, time::Duration};
 
 /// When the feeds of a changed file count.
@@ -81,11 +82,28 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
             Applies::Restart => report.at_restart.push(change),
         }
     }
+    if let (Some(next), Some(running), Some(loaded)) = (&mut next.tls, &running.tls, loaded.tls) {
+        report.changed.extend(new_content(running, &loaded));
+        next.loaded = loaded.loaded;
+    }
     match FEEDS_APPLY {
         Applies::Reload => report.changed.extend(feed_changes(&running.feeds, &loaded.feeds)),
         Applies::Restart => report.at_restart.extend(feed_changes(&running.feeds, &loaded.feeds)),
     }
     (next, report)
+}
+
+/// Certificates whose files have kept their names.
+fn new_content(running: &Tls, loaded: &Tls) -> Option<Change> {
+    let is_named = running.certificates != loaded.certificates;
+    if is_named || running.loaded.is_same(&loaded.loaded) {
+        return None;
+    }
+    let [from, to] = [running, loaded].map(|tls| {
+        let expiries = tls.loaded.all().iter().map(|certificate| show_time(certificate.expires));
+        format!("expires {}", expiries.collect::<Vec<_>>().join(", "))
+    });
+    Some(Change { key: "tls.certificates".to_owned(), from, to })
 }
 
 /// Checks that the settings after a reload agree: they are of the file where they apply at once, and older elsewhere.

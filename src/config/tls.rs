@@ -1,8 +1,8 @@
 //! `[tls]`: a second listener for clients, by https.
 
 use super::Config;
-use crate::tls::{CertificateFiles, TlsVersion};
-use std::{net::SocketAddr, time::Duration};
+use crate::tls::{CertificateFiles, CertificateSet, TlsVersion};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// `[tls]`: the listener for https. It stands beside the plain one.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct Tls {
     pub listen: SocketAddr,
     /// The certificates. The first is for clients that name none of the others' names.
     pub certificates: Vec<CertificateFiles>,
+    /// What those files held when they were loaded.
+    pub loaded: Arc<CertificateSet>,
     /// Whether clients may speak HTTP/2.
     pub http2: bool,
     /// Open streams of one HTTP/2 connection.

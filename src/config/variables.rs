@@ -17,6 +17,9 @@ pub const LOG_FORMAT_VARIABLE: &str = "TICKFAN_LOG_FORMAT";
 /// The variable that names the file, unless `--config` does.
 pub const CONFIG_VARIABLE: &str = "TICKFAN_CONFIG";
 
+/// The variable of the certificates.
+pub(super) const CERTIFICATES_VARIABLE: &str = "TICKFAN_TLS_CERTIFICATES";
+
 const PREFIX: &str = "TICKFAN_";
 
 /// The variable that sets a key.

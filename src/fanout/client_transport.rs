@@ -1,10 +1,11 @@
 //! The transports of real clients, as one type: what a gateway's workers write to.
 
 use super::{
+    h2::H2Stream,
     response_head::ResponseHead,
     socket::Socket,
     tls_socket::TlsSocket,
-    transport::{ClientSide, CloseMode, Taken, Transport, TransportError},
+    transport::{ClientSide, CloseMode, Protocol, Stall, Taken, Transport, TransportError},
 };
 use bytes::Bytes;
 use std::{io, net::SocketAddr, time::Instant};
@@ -15,6 +16,8 @@ pub enum ClientTransport {
     Plain(Socket),
     /// HTTP/1.1 over TLS. Boxed, so that a plain stream pays nothing for it.
     Tls(Box<TlsSocket>),
+    /// One of many over an HTTP/2 connection.
+    H2(H2Stream),
 }
 
 /// Calls a method of whichever transport it is.
@@ -23,6 +26,7 @@ macro_rules! each {
         match $transport {
             ClientTransport::Plain($inner) => $call,
             ClientTransport::Tls($inner) => $call,
+            ClientTransport::H2($inner) => $call,
         }
     };
 }
@@ -48,12 +52,28 @@ impl Transport for ClientTransport {
         each!(self, transport => transport.flush())
     }
 
+    fn is_worn(&self) -> bool {
+        each!(self, transport => transport.is_worn())
+    }
+
     fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         each!(self, transport => transport.drain_input(now))
     }
 
     fn close(&mut self, mode: CloseMode) {
         each!(self, transport => transport.close(mode));
+    }
+
+    fn connection(&self) -> Option<u64> {
+        each!(self, transport => transport.connection())
+    }
+
+    fn stalled(&mut self, now: Instant) -> Stall {
+        each!(self, transport => transport.stalled(now))
+    }
+
+    fn protocol(&self) -> Protocol {
+        each!(self, transport => transport.protocol())
     }
 
     fn peer(&self) -> Option<SocketAddr> {

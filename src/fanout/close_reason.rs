@@ -10,6 +10,8 @@ pub enum CloseReason {
     Left,
     /// The client took no byte for the stall timeout.
     Stalled,
+    /// The client kept the window of an HTTP/2 stream closed, or did not move it, for the stall timeout.
+    Window,
     /// The kernel reports that the client acknowledged nothing for the stall timeout.
     Timeout,
     /// The gateway stops.
@@ -22,7 +24,8 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 6] = [Self::Left, Self::Stalled, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
+    pub const ALL: [Self; 7] =
+        [Self::Left, Self::Stalled, Self::Window, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
 
     /// Whether the gateway or the network ended the stream against its client's will.
     pub(super) fn is_cut_off(self) -> bool {
@@ -34,6 +37,7 @@ impl CloseReason {
         match self {
             Self::Left => "left",
             Self::Stalled => "stalled",
+            Self::Window => "window",
             Self::Timeout => "timeout",
             Self::Shutdown => "shutdown",
             Self::Input => "input",
@@ -56,6 +60,7 @@ impl From<&TransportError> for CloseReason {
     fn from(error: &TransportError) -> Self {
         match error {
             TransportError::Left => Self::Left,
+            TransportError::Stalled => Self::Stalled,
             TransportError::TooMuchInput => Self::Input,
             TransportError::Broken(error) => error.into(),
         }

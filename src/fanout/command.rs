@@ -1,6 +1,12 @@
 //! The commands that other threads send to a worker.
 
-use super::{inbox::Inbox, new_stream::NewStream, slowest::SlowestQuery, transport::Ready};
+use super::{
+    h2::{H2Answer, H2Stream, NewConnection},
+    inbox::Inbox,
+    new_stream::NewStream,
+    slowest::SlowestQuery,
+    transport::Ready,
+};
 use crate::cache::SymbolState;
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +17,12 @@ pub type WorkerInbox<T> = Inbox<Arc<SymbolState>, Command<T>>;
 pub enum Command<T> {
     /// Open a stream.
     Open(T, NewStream),
+    /// Take a connection over, which is a part of the worker's load.
+    Adopt(Box<NewConnection>, Box<dyn Send>),
+    /// Write the answer to a request of a connection.
+    Answer(H2Stream, Box<H2Answer>),
+    /// End a connection without streams: another one waits for its permit.
+    GiveWay(u64),
     /// Something happened to a transport that the worker's poll does not watch.
     Ready(Ready),
     /// End all streams, each at a random moment of a drain that lasts this long; new ones at once.

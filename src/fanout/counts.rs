@@ -10,13 +10,17 @@ use std::{
 /// Where a worker leaves its counts for other threads.
 pub(super) type SharedCounts = Arc<Mutex<Counts>>;
 
-/// A worker's counts since its start, and two gauges.
+/// A worker's counts since its start, and four gauges.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Open streams.
     pub streams: u64,
     /// Streams whose transport is full.
     pub full: u64,
+    /// HTTP/2 connections, with and without streams.
+    pub connections: u64,
+    /// Streams that the reader check holds back.
+    pub held: u64,
     /// Streams opened.
     pub opened: u64,
     /// Streams ended, by [`CloseReason`].
@@ -56,6 +60,8 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.streams += other.streams;
         self.full += other.full;
+        self.connections += other.connections;
+        self.held += other.held;
         self.opened += other.opened;
         for (sum, count) in self.closed.iter_mut().zip(other.closed) {
             *sum += count;

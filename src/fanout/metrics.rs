@@ -8,6 +8,8 @@ use metrics::{Counter, Gauge};
 pub struct StreamMetrics {
     streams: Gauge,
     stalled: Gauge,
+    connections: Gauge,
+    held: Gauge,
     opened: Counter,
     closed: [Counter; CloseReason::ALL.len()],
     ticks: Counter,
@@ -19,9 +21,12 @@ pub struct StreamMetrics {
 impl StreamMetrics {
     /// Registers them with the installed recorder.
     pub fn register() -> Self {
+        catalog::H2_CONNECTIONS_CLOSED.register_all();
         Self {
             streams: catalog::STREAMS.handle([]),
             stalled: catalog::STREAMS_STALLED.handle([]),
+            connections: catalog::H2_CONNECTIONS.handle([]),
+            held: catalog::STREAMS_HELD.handle([]),
             opened: catalog::STREAMS_OPENED.handle([]),
             closed: CloseReason::ALL.map(|reason| catalog::STREAMS_CLOSED.handle([reason.name().into()])),
             ticks: catalog::STREAM_TICKS_SENT.handle([]),
@@ -35,6 +40,8 @@ impl StreamMetrics {
     pub fn publish(&self, counts: &Counts, out: &mut String) {
         self.streams.set(counts.streams as f64);
         self.stalled.set(counts.full as f64);
+        self.connections.set(counts.connections as f64);
+        self.held.set(counts.held as f64);
         self.opened.absolute(counts.opened);
         for (counter, count) in self.closed.iter().zip(counts.closed) {
             counter.absolute(count);

@@ -16,6 +16,7 @@ mod tcp;
 mod socket;
 mod sealed_socket;
 mod tls_socket;
+mod h2;
 mod client_transport;
 mod stream_key;
 mod recent_ticks;
@@ -27,6 +28,7 @@ mod schedule;
 mod written;
 mod stream;
 mod stream_log;
+mod connection_log;
 mod write_queues;
 mod stream_table;
 mod counts;
@@ -49,6 +51,10 @@ pub use client_transport::ClientTransport;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
+pub use h2::{
+    ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Socket,
+    H2Stream, NewConnection, Refused, Requests,
+};
 pub use http1::http1_first_block;
 pub use inbox::Inbox;
 pub use metrics::StreamMetrics;
@@ -64,7 +70,7 @@ pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
 pub use tcp::Received;
 pub use tls_socket::TlsSocket;
-pub use transport::{ClientSide, CloseMode, Ready, Taken, Transport, TransportError};
+pub use transport::{ClientSide, CloseMode, Protocol, Ready, Stall, Taken, Transport, TransportError};
 pub use worker::Worker;
 pub use worker_handle::WorkerHandle;
 pub use worker_limits::WorkerLimits;

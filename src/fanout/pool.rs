@@ -4,6 +4,7 @@ use super::{
     client_transport::ClientTransport,
     command::Command,
     counts::Counts,
+    h2::{ConnectionAddress, H2Answer, H2Socket, H2Stream, NewConnection},
     new_stream::NewStream,
     sealed_socket::SealedSocket,
     slowest::{SlowestQuery, SlowestStreams},
@@ -82,14 +83,44 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         mut stream: NewStream,
         connect: impl FnOnce(&Arc<WorkerHandle<T>>) -> io::Result<T>,
     ) -> io::Result<()> {
-        let least_loaded = self.workers.iter().min_by_key(|worker| worker.load());
-        let worker = least_loaded.expect("there is at least one worker");
+        let worker = self.least_loaded();
         let transport = connect(worker)?;
         stream.permit = worker.add_load(stream.permit);
         match worker.send(Command::Open(transport, stream)) {
             Err(Command::Open(transport, stream)) => send_away(transport, stream),
             _ => Ok(()),
         }
+    }
+
+    /// Gives a connection that carries many streams to the worker with the least load. `connect` makes its I/O.
+    ///
+    /// # Errors
+    /// Those of `connect`; or the worker has ended, at the end of a drain: the connection is closed then.
+    pub fn adopt_with(
+        &self,
+        connect: impl FnOnce(&Arc<WorkerHandle<T>>) -> io::Result<NewConnection>,
+    ) -> io::Result<()> {
+        let worker = self.least_loaded();
+        let connection = Box::new(connect(worker)?);
+        // Until its streams are opened it is a part of the load itself: a storm of connections spreads.
+        let load = worker.add_load(Box::new(()));
+        worker.send(Command::Adopt(connection, load)).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+    }
+
+    /// Writes the answer to a request of a connection.
+    pub fn answer(&self, stream: H2Stream, answer: H2Answer) {
+        // The connection has ended with its worker.
+        let _ = self.workers[stream.worker().get()].send(Command::Answer(stream, Box::new(answer)));
+    }
+
+    /// Ends a connection that has no streams: another waits for its permit.
+    pub fn give_way(&self, connection: ConnectionAddress) {
+        // As above.
+        let _ = self.workers[connection.worker.get()].send(Command::GiveWay(connection.token));
+    }
+
+    fn least_loaded(&self) -> &Arc<WorkerHandle<T>> {
+        self.workers.iter().min_by_key(|worker| worker.load()).expect("there is at least one worker")
     }
 
     /// Begins to end all streams, each at a random moment of the drain. New streams end at once.
@@ -154,6 +185,29 @@ impl WorkerPool {
             let socket = SealedSocket::new(socket, session, unsent, self.stall_timeout)?;
             Ok(ClientTransport::Tls(Box::new(TlsSocket::new(socket, worker.registry().clone()))))
         })
+    }
+
+    /// Opens a stream as the answer to a request of a connection.
+    pub fn open_on(&self, connection: H2Stream, mut stream: NewStream) {
+        let worker = &self.workers[connection.worker().get()];
+        stream.permit = worker.add_load(stream.permit);
+        // The connection has ended with its worker.
+        let _ = worker.send(Command::Open(ClientTransport::H2(connection), stream));
+    }
+
+    /// The I/O of a connection that carries many streams, for [`WorkerPool::adopt_with`]. `unsent` must go out first.
+    ///
+    /// # Errors
+    /// The system refuses an option of the socket, which is closed then.
+    pub fn h2_socket(
+        &self,
+        worker: &WorkerHandle<ClientTransport>,
+        socket: TcpStream,
+        session: Session,
+        unsent: Vec<u8>,
+    ) -> io::Result<H2Socket> {
+        let socket = SealedSocket::new(socket, session, unsent, self.stall_timeout)?;
+        Ok(H2Socket::new(socket, worker.registry().clone()))
     }
 }
 

@@ -34,6 +34,13 @@ impl Room {
         }
     }
 
+    /// Another stream is the cause that the transport is full.
+    pub(super) fn restart(&mut self, now: Instant) {
+        if let Self::Full { since } = self {
+            *since = now;
+        }
+    }
+
     /// The transport has room, and the stream has nothing to write into it.
     pub(super) fn leave_unused(&mut self) {
         if let Self::Reported { .. } = self {

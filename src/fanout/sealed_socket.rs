@@ -124,6 +124,11 @@ impl SealedSocket {
         self.session.peer_side()
     }
 
+    /// Whether the session must end soon: its keys cannot be changed, and serve few records more.
+    pub fn is_worn(&self) -> bool {
+        self.session.is_worn()
+    }
+
     /// Ends our side: a `close_notify`, then the end of the connection's half, behind all that is held.
     pub fn finish(&mut self) {
         if !self.is_finishing {

@@ -181,6 +181,14 @@ impl<T: Transport> StreamTable<T> {
         }
     }
 
+    /// Takes a stream out of its queue to be written before its turn; returns whether it waits in one and has room.
+    pub(super) fn take_queued(&mut self, key: StreamKey) -> bool {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.queued.is_queued()) else { return false };
+        entry.queued.withdraw();
+        entry.stream.stop_waiting();
+        !entry.stream.is_full()
+    }
+
     /// The next stream whose deadline is due. The caller must arm it again.
     pub(super) fn next_due(&mut self, now: Now) -> Option<StreamKey> {
         loop {

@@ -6,7 +6,7 @@ use super::{
     response_head::ResponseHead,
     sealed_socket::SealedSocket,
     tcp::Received,
-    transport::{ClientSide, CloseMode, Taken, Transport, TransportError},
+    transport::{ClientSide, CloseMode, Protocol, Taken, Transport, TransportError},
 };
 use crate::tls::{PeerSide, RECORD_BYTES_MAX};
 use bytes::Bytes;
@@ -77,6 +77,10 @@ impl Transport for TlsSocket {
         self.socket.flush()
     }
 
+    fn is_worn(&self) -> bool {
+        self.socket.is_worn()
+    }
+
     fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         PLAIN.with_borrow_mut(|dropped| {
             while self.socket.peer_side() == PeerSide::Open {
@@ -99,6 +103,10 @@ impl Transport for TlsSocket {
             CloseMode::Finish => self.socket.finish(),
             CloseMode::Abort => self.socket.abort(),
         }
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Tls
     }
 
     fn peer(&self) -> Option<SocketAddr> {

@@ -50,6 +50,11 @@ pub trait Transport {
         Ok(true)
     }
 
+    /// Whether the transport must end soon, though its client reads on. The worker says goodbye then.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
     /// Reads and drops what the client sent. It reports [`ClientSide::HalfClosed`] for as long as it cannot tell
     /// whether a client that sends nothing more still reads. A transport whose client always announces its end does
     /// not report it: over TLS both `close_notify` and an end of the socket without it are [`TransportError::Left`].
@@ -61,10 +66,59 @@ pub trait Transport {
     /// Ends the response. After [`CloseMode::Finish`] the worker still drains input until the client closes its side.
     fn close(&mut self, mode: CloseMode);
 
+    /// The connection that carries this transport and others, as its worker knows it. The worker settles it at the end
+    /// of a turn in which one of them was written or closed.
+    fn connection(&self) -> Option<u64> {
+        None
+    }
+
+    /// Says why it has taken no byte for the stall timeout.
+    fn stalled(&mut self, _now: Instant) -> Stall {
+        Stall::Client
+    }
+
     /// The other end of the connection, the client or the proxy before it, where the transport knows it.
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// The protocol that carries it.
+    fn protocol(&self) -> Protocol {
+        Protocol::Http1
+    }
+}
+
+/// A protocol that carries streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 over TCP.
+    Http1,
+    /// HTTP/1.1 over TLS.
+    Tls,
+    /// HTTP/2 over TLS.
+    Http2,
+}
+
+impl Protocol {
+    /// Its name for operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "h1",
+            Self::Tls => "tls",
+            Self::Http2 => "h2",
+        }
+    }
+}
+
+/// Why a transport has taken no byte for the stall timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// The client takes nothing: the stream ends.
+    Client,
+    /// The client keeps its window closed, or no longer moves it: the stream ends.
+    Window,
+    /// Another stream has used up what they share, and ends for it: this one has its time again.
+    Neighbour,
 }
 
 /// What a transport's input says of the client.
@@ -111,6 +165,9 @@ pub enum TransportError {
     /// The client closed the connection.
     #[error("the client left")]
     Left,
+    /// The client took no byte for the stall timeout.
+    #[error("the client took nothing")]
+    Stalled,
     /// The client sent more behind its request than a stream's client has to say.
     #[error("the client sent too much")]
     TooMuchInput,

@@ -3,6 +3,7 @@
 //! In reading order: [`Gateway::start`] binds, the `wiring` connects feeds to the cache and the workers, the
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
+mod certificates;
 mod runtimes;
 mod record;
 mod reload;
@@ -22,6 +23,7 @@ use crate::{
     venue::VenueError,
     wire::Epoch,
 };
+pub use certificates::expiring;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
 use runtimes::Runtimes;
@@ -48,6 +50,7 @@ pub struct Gateway {
     /// Set from the drain on: streams end.
     draining: Arc<AtomicBool>,
     live: Live,
+    reloader: Arc<Reloader>,
 }
 
 /// Why a gateway cannot start, or go on.
@@ -107,6 +110,7 @@ impl Gateway {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
+            tls: None,
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
@@ -115,10 +119,23 @@ impl Gateway {
             metrics,
             status: Arc::new(status),
             sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
-            reload: reloader,
+            reload: reloader.clone(),
         };
         let admin = admin::Server::bind(&live, gate, services)?;
-        Ok(Self { api, admin, cache, permits, feeds, workers, worker_threads, runtimes, stopping, draining, live })
+        Ok(Self {
+            api,
+            admin,
+            cache,
+            permits,
+            feeds,
+            workers,
+            worker_threads,
+            runtimes,
+            stopping,
+            draining,
+            live,
+            reloader,
+        })
     }
 
     /// The same gateway, whose feeds have other waits.

@@ -1,10 +1,13 @@
 //! Reloads the configuration: reads it again, applies what can change while the gateway runs, and says what cannot.
+//! Certificates are also loaded when their files change.
 
+use super::certificates::{Looks, log_loaded, record_expiry};
 use crate::{
     admin::Reload,
     config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     market::Now,
     telemetry::{LogHandle, catalog},
+    tls::{CertificateError, CertificateSet, Certificates},
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -26,15 +29,26 @@ pub struct Reloader {
     loader: Arc<Loader>,
     /// `None` where the process's logs are another's.
     logs: Option<LogHandle>,
-    /// Reloads take turns. Its value is set while a thread still reads the file, also after the reload gave up on it.
-    reading: Mutex<Arc<AtomicBool>>,
+    /// Those in force, where the gateway serves https.
+    certificates: Option<Arc<Certificates>>,
+    /// Reloads and looks take turns.
+    turn: Mutex<Turn>,
+}
+
+/// What a reload or a look leaves for the next one.
+#[derive(Default)]
+struct Turn {
+    /// Set while a thread still reads files, also after the reload gave up on it.
+    reading: Arc<AtomicBool>,
+    looks: Looks,
 }
 
 impl Reloader {
     /// The gateway runs with `config`, which came from `loader`.
     pub fn new(config: Config, loader: Loader, logs: Option<LogHandle>) -> Arc<Self> {
-        let reading = Mutex::new(Arc::default());
-        Arc::new(Self { live: Live::new(config), loader: Arc::new(loader), logs, reading })
+        let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
+        let live = Live::new(config);
+        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, turn: Mutex::default() })
     }
 
     /// The settings in force.
@@ -42,10 +56,24 @@ impl Reloader {
         &self.live
     }
 
-    /// The configuration that the gateway starts with counts as loaded.
+    /// The certificates in force, where the gateway serves https.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
+    }
+
+    /// The configuration that the gateway starts with counts as loaded, with its certificates.
     pub(super) fn register_metrics(&self) {
         catalog::CONFIG_RELOADS.register_all();
         record_success();
+        if let Some(certificates) = &self.certificates {
+            catalog::CERTIFICATE_RELOADS.register_all();
+            let set = certificates.current();
+            record_expiry(&CertificateSet::default(), &set);
+            log_loaded(&set);
+            if let Ok(mut turn) = self.turn.try_lock() {
+                turn.looks.announce_expiry(&set, unix_seconds());
+            }
+        }
     }
 
     /// Reads the file again and applies it, or changes nothing. It logs one line.
@@ -56,8 +84,8 @@ impl Reloader {
     /// # Cancel safety
     /// Dropped, it has changed nothing: the change itself does not wait.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let reading = self.reading.lock().await;
-        let loaded = self.read(&reading).await;
+        let turn = self.turn.lock().await;
+        let loaded = self.read(&turn.reading).await;
         let outcome = loaded.and_then(|loaded| self.apply(loaded));
         match &outcome {
             Ok(report) => {
@@ -84,32 +112,44 @@ impl Reloader {
         outcome
     }
 
-    /// Reads on a thread of its own: a runtime's would be held up, and waited for at the end.
     async fn read(&self, reading: &Arc<AtomicBool>) -> Result<Config, ReloadError> {
         if self.loader.file.is_none() {
             return Err(ReloadError::WithoutFile);
         }
-        if reading.swap(true, Ordering::Relaxed) {
-            return Err(ReloadError::Slow(READ_TIMEOUT));
-        }
         let loader = self.loader.clone();
-        let done = reading.clone();
-        let (loaded_tx, loaded_rx) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
-            let loaded = loader.load();
-            done.store(false, Ordering::Relaxed);
-            // An error means that the reload gave up.
-            let _ = loaded_tx.send(loaded);
-        });
-        if let Err(error) = thread {
-            reading.store(false, Ordering::Relaxed);
-            return Err(error.into());
+        Ok(on_a_thread(reading, move || loader.load()).await??)
+    }
+
+    /// Compares the files of the certificates with what was loaded, and loads what has changed: all of it, or nothing.
+    ///
+    /// # Cancel safety
+    /// As [`Self::reload`].
+    pub(super) async fn look(&self) {
+        let Some(certificates) = &self.certificates else { return };
+        let mut turn = self.turn.lock().await;
+        let now = unix_seconds();
+        let current = certificates.current();
+        let found = on_a_thread(&turn.reading, move || current.load_changed(now)).await;
+        let found = found.unwrap_or_else(|slow| Err(CertificateError { what: slow.to_string(), help: None }));
+        match found {
+            Ok(None) => turn.looks.succeeded(),
+            Ok(Some(changed)) => {
+                let mut next = Config::clone(&self.live.current());
+                let changed = Arc::new(changed);
+                if let Some(tls) = &mut next.tls {
+                    tls.loaded = changed.clone();
+                }
+                self.live.replace(next);
+                replace(certificates, changed);
+                turn.looks = Looks::default();
+            }
+            Err(failed) if turn.looks.failed(&failed) => {
+                catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
+                error!("loaded no changed certificate, those in force stay: {failed}");
+            }
+            Err(_) => {}
         }
-        match tokio::time::timeout(READ_TIMEOUT, loaded_rx).await {
-            Ok(Ok(loaded)) => Ok(loaded?),
-            // The thread cannot end without an answer: a panic ends the process.
-            Ok(Err(_)) | Err(_) => Err(ReloadError::Slow(READ_TIMEOUT)),
-        }
+        turn.looks.announce_expiry(&certificates.current(), now);
     }
 
     fn apply(&self, loaded: Config) -> Result<Reloaded, ReloadError> {
@@ -121,15 +161,59 @@ impl Reloader {
         {
             logs.set(next.server.log.clone());
         }
+        if let (Some(certificates), Some(tls)) = (&self.certificates, &next.tls)
+            && !tls.loaded.is_same(&certificates.current())
+        {
+            replace(certificates, tls.loaded.clone());
+        }
         self.live.replace(next);
         Ok(report)
     }
+}
+
+/// Reads files on a thread of its own: a runtime's would be held up, and waited for at the end.
+async fn on_a_thread<T: Send + 'static>(
+    reading: &Arc<AtomicBool>,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ReloadError> {
+    if reading.swap(true, Ordering::Relaxed) {
+        return Err(ReloadError::Slow(READ_TIMEOUT));
+    }
+    let done = reading.clone();
+    let (read_tx, read_rx) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let result = read();
+        done.store(false, Ordering::Relaxed);
+        // An error means that the reload gave up.
+        let _ = read_tx.send(result);
+    });
+    if let Err(error) = thread {
+        reading.store(false, Ordering::Relaxed);
+        return Err(error.into());
+    }
+    match tokio::time::timeout(READ_TIMEOUT, read_rx).await {
+        Ok(Ok(result)) => Ok(result),
+        // The thread cannot end without an answer: a panic ends the process.
+        Ok(Err(_)) | Err(_) => Err(ReloadError::Slow(READ_TIMEOUT)),
+    }
+}
+
+/// Puts other certificates in force.
+fn replace(certificates: &Certificates, set: Arc<CertificateSet>) {
+    record_expiry(&certificates.current(), &set);
+    log_loaded(&set);
+    catalog::CERTIFICATE_RELOADS.handle(["applied".into()]).increment(1);
+    certificates.replace(set);
 }
 
 impl Reload for Reloader {
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ReloadError>> {
         Box::pin(Self::reload(self))
     }
+}
+
+fn unix_seconds() -> i64 {
+    Now::read().unix.0 / 1_000_000
 }
 
 fn record_success() {

@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError};
+use super::{Gateway, GatewayError, certificates::watch_certificates};
 use crate::{
     cache::Cache,
     fanout::WorkerThreads,
@@ -55,6 +55,10 @@ impl Gateway {
         }
         tasks.spawn_on(sweep(self.cache, self.permits, feeds_stop_rx), self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
+        if self.reloader.certificates().is_some() {
+            let looks = watch_certificates(self.reloader, admin_stop_rx.clone());
+            tasks.spawn_on(looks, self.runtimes.operators.handle());
+        }
         tasks.spawn_on(self.admin.run(admin_stop_rx), self.runtimes.operators.handle());
         let stop = async {
             stop.await;

@@ -28,11 +28,12 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Tries both ports, and every feed side by side for `wait` at most.
+/// Tries all ports, and every feed side by side for `wait` at most.
 pub async fn try_out(config: &Config, wait: Duration) -> Vec<Tried> {
     let server = &config.server;
     let ports = [("listen", server.listen), ("admin_listen", server.admin_listen)];
-    let mut tried: Vec<_> = ports.into_iter().map(|(key, address)| try_port(key, address)).collect();
+    let tls = config.tls.as_ref().map(|tls| ("tls.listen", tls.listen));
+    let mut tried: Vec<_> = ports.into_iter().chain(tls).map(|(key, address)| try_port(key, address)).collect();
     tried.extend(join_all(config.feeds.iter().map(|feed| try_feed(feed, &config.limits, wait))).await);
     tried
 }

@@ -20,6 +20,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// out. A scraper or two and a person need few.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
+/// How many newcomers may wait for an operator's connection: as many again.
+pub const ADMIN_WAITING_MAX: usize = 16;
+
+/// How many newcomers may wait for a client's connection: as many as the kernel's queue holds, so that even a full one
+/// can be accepted at once.
+pub const WAITING_MAX: usize = 4096;
+
 /// How many large answers are made for clients at a time: however many ask, the other threads are free for small
 /// answers and for new streams.
 pub const LARGE_ANSWERS_MAX: usize = 1;
@@ -52,6 +59,8 @@ pub struct Permits {
     pub admin: Gate<Admin>,
     /// For clients' answers of many symbols.
     pub large_answers: Gate<LargeAnswer>,
+    /// How many newcomers may wait for a permit of a client's connection.
+    pub waiting: usize,
 }
 
 impl Permits {
@@ -63,6 +72,7 @@ impl Permits {
             subscriptions: Gate::new(subscriptions),
             admin: Gate::new(ADMIN_CONNECTIONS_MAX),
             large_answers: Gate::new(LARGE_ANSWERS_MAX),
+            waiting: fitted.waiting,
         }
     }
 }
@@ -175,7 +185,7 @@ pub fn raise_descriptors() -> Descriptors {
 /// How many descriptors are not for clients.
 pub fn reserved(feeds: usize, feed_connections: usize, recordings: usize, workers: usize) -> u64 {
     RESERVED_FIXED
-        + ADMIN_CONNECTIONS_MAX as u64
+        + (ADMIN_CONNECTIONS_MAX + ADMIN_WAITING_MAX) as u64
         + RESERVED_PER_RUNTIME * feeds as u64
         + RESERVED_PER_FEED * feed_connections as u64
         + RESERVED_PER_RECORDING * recordings as u64
@@ -189,6 +199,8 @@ pub struct Fitted {
     pub streams: usize,
     /// Connections that are not streams.
     pub connections: usize,
+    /// Newcomers that wait to become connections.
+    pub waiting: usize,
 }
 
 /// There are not enough descriptors even for a few clients.
@@ -203,10 +215,10 @@ pub struct TooFewDescriptors {
     pub needed: u64,
 }
 
-/// Fits `streams` and `connections` into what `reserved` leaves of `nofile`.
+/// Fits `streams`, `connections` and up to [`WAITING_MAX`] newcomers into what `reserved` leaves of `nofile`.
 ///
-/// If that is not enough for both, connections get a quarter of it, or what the streams do not need if that is more.
-/// Streams get the rest: a connection waits for a moment, a rejected stream for seconds.
+/// If that is not enough for all, newcomers get a sixteenth of it, connections a quarter of the rest, each more if the
+/// others do not need it. Streams get what is left: a connection waits for a moment, a rejected stream for seconds.
 ///
 /// # Errors
 /// [`TooFewDescriptors`] if hardly anything is left.
@@ -216,41 +228,45 @@ pub fn fit(nofile: u64, reserved: u64, streams: usize, connections: usize) -> Re
         return Err(TooFewDescriptors { nofile, needed });
     }
     let left = usize::try_from(nofile - reserved).unwrap_or(usize::MAX);
+    let unneeded = left.saturating_sub(streams.saturating_add(connections));
+    let waiting = (left / 16).max(unneeded).clamp(1, WAITING_MAX);
+    let left = left - waiting;
     let connections = connections.min((left / 4).max(left.saturating_sub(streams)));
-    Ok(Fitted { streams: streams.min(left - connections), connections })
+    Ok(Fitted { streams: streams.min(left - connections), connections, waiting })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(nofile: u64, wanted: (usize, usize), fitted: Option<(usize, usize)>) {
-        let result = fit(nofile, reserved(1, 1, 0, 2), wanted.0, wanted.1);
-        assert_eq!(result.ok(), fitted.map(|(streams, connections)| Fitted { streams, connections }), "{nofile}");
+    fn check(nofile: u64, (streams, connections): (usize, usize), fitted: Option<(usize, usize, usize)>) {
+        let result = fit(nofile, reserved(1, 1, 0, 2), streams, connections);
+        let fitted = fitted.map(|(streams, connections, waiting)| Fitted { streams, connections, waiting });
+        assert_eq!(result.ok(), fitted, "{nofile}");
     }
 
     #[test]
     fn limits_fit_the_descriptors() {
         let reserved = reserved(1, 1, 0, 2);
-        assert_eq!(reserved, 60);
+        assert_eq!(reserved, 76);
         let wanted = (100_000, 4096);
-        check(1_048_576, wanted, Some(wanted));
-        check(104_096 + reserved, wanted, Some(wanted));
-        check(104_095 + reserved, wanted, Some((99_999, 4096)));
-        check(65_536, wanted, Some((61_380, 4096)));
-        check(1024, wanted, Some((723, 241)));
-        check(256, wanted, Some((147, 49)));
-        check(reserved + 8, wanted, Some((6, 2)));
+        check(1_048_576, wanted, Some((100_000, 4096, 4096)));
+        check(108_192 + reserved, wanted, Some((100_000, 4096, 4096)));
+        check(108_191 + reserved, wanted, Some((99_999, 4096, 4096)));
+        check(65_536, wanted, Some((57_273, 4096, 4091)));
+        check(1024, wanted, Some((667, 222, 59)));
+        check(256, wanted, Some((127, 42, 11)));
+        check(reserved + 8, wanted, Some((6, 1, 1)));
         check(reserved + 7, wanted, None);
         check(0, wanted, None);
-        check(u64::MAX, (usize::MAX, 4096), Some((usize::MAX - reserved as usize - 4096, 4096)));
+        check(u64::MAX, (usize::MAX, 4096), Some((usize::MAX - reserved as usize - 2 * 4096, 4096, 4096)));
     }
 
     #[test]
-    fn connections_get_what_few_streams_leave() {
-        check(256, (10, 4096), Some((10, 186)));
-        check(256, (10, 5), Some((10, 5)));
-        check(256, (100_000, 1), Some((195, 1)));
+    fn connections_and_newcomers_get_what_few_streams_leave() {
+        check(256, (10, 4096), Some((10, 159, 11)));
+        check(256, (10, 5), Some((10, 5, 165)));
+        check(256, (100_000, 1), Some((168, 1, 11)));
     }
 
     #[test]
@@ -258,8 +274,9 @@ mod tests {
         for nofile in (64..2048).step_by(7) {
             for (streams, connections) in [(1, 1), (1, 9999), (9999, 1), (300, 300), (9999, 9999)] {
                 let Ok(fitted) = fit(nofile, 56, streams, connections) else { continue };
-                assert!((fitted.streams + fitted.connections) as u64 + 56 <= nofile);
+                assert!((fitted.streams + fitted.connections + fitted.waiting) as u64 + 56 <= nofile);
                 assert!((1..=streams).contains(&fitted.streams) && (1..=connections).contains(&fitted.connections));
+                assert!((1..=WAITING_MAX).contains(&fitted.waiting));
             }
         }
     }
@@ -279,7 +296,7 @@ mod tests {
 
     #[test]
     fn operators_have_permits_when_clients_have_none() {
-        let permits = Permits::new(Fitted { streams: 1, connections: 1 }, 1);
+        let permits = Permits::new(Fitted { streams: 1, connections: 1, waiting: 1 }, 1);
         let _taken = permits.connections.try_acquire().unwrap();
         assert!(permits.connections.try_acquire().is_none());
         assert!(permits.admin.try_acquire().is_some());
@@ -287,7 +304,7 @@ mod tests {
 
     #[test]
     fn threads_never_get_more_than_the_limit() {
-        let permits = Permits::new(Fitted { streams: 3, connections: 5 }, 9);
+        let permits = Permits::new(Fitted { streams: 3, connections: 5, waiting: 1 }, 9);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

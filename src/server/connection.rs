@@ -4,6 +4,7 @@ use super::{
     client_io::ClientIo,
     handler::RequestHandler,
     handoff::{self, Ended, Served},
+    peer::Peer,
     places::Place,
     requests::{self, Unrouted},
     shutdown::ShutdownSignal,
@@ -43,7 +44,7 @@ impl<S: Streams> Connections<S> {
         }
     }
 
-    /// Serves a connection, once it has a place, to its end, or hands it over with its first stream.
+    /// Serves a connection that has a place to its end, or hands it over with its first stream.
     ///
     /// # Errors
     /// The I/O's, and hyper's about a client that broke HTTP or ran into a timeout. None of them is the gateway's
@@ -61,14 +62,8 @@ impl<S: Streams> Connections<S> {
     {
         let config = self.live.current();
         let limits = &config.limits;
-        tokio::select! {
-            admitted = tokio::time::timeout(limits.head_timeout, place.admitted()) => admitted?,
-            () = place.evicted() => {
-                io.reset_on_close();
-                return Ok(());
-            }
-        }
         let http = handoff::builder(limits.head_timeout, limits.head_bytes);
+        let peer = Peer { address: peer, scheme: io.scheme() };
         let io = WriteDeadline::new(io, limits.write_timeout, place.clone());
         let Served { io, ended, stream } = handoff::serve(&http, io, self.handler.clone(), peer, place, shutdown).await;
         let io = io.into_inner();
@@ -108,7 +103,7 @@ fn count_unreadable(error: &hyper::Error) {
 
 /// Closes a connection so that the client can still read what was written. Some I/O has to write before it can shut
 /// down, so that is bounded too.
-async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+pub(super) async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     let mut scratch = [0; 1024];
     let drain = async {
         if io.shutdown().await.is_err() {
@@ -134,6 +129,7 @@ mod tests {
         server::{
             answer::{Answer, Outcome},
             handler::Audience,
+            peer::Scheme,
             places::Places,
             response::{Response, json},
             router::{Elsewhere, Router},
@@ -199,6 +195,10 @@ mod tests {
 
     impl ClientIo for DuplexStream {
         fn reset_on_close(&self) {}
+
+        fn scheme(&self) -> Scheme {
+            Scheme::Http
+        }
     }
 
     impl Streams for Pipes {

@@ -1,8 +1,6 @@
 //! Which connection gives way when places run short: a table of connections, and decisions on it.
-//!
-//! Each client address holds at most a share of the places. A connection above it waits until another of the same
-//! address gives way.
 
+use super::waiting_room::Whose;
 use crate::limits::ClientAddress;
 use slotmap::SlotMap;
 use std::{
@@ -16,14 +14,12 @@ slotmap::new_key_type! {
 }
 
 /// How long a connection keeps its place in a phase in which an honest client may be too: while it sends its head,
-/// which follows its connect at once, while it reads its answer, and while it waits.
+/// which follows its connect at once, and while it reads its answer.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// What a connection does. The first four give way, in this order.
+/// What a connection does. The first three give way, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
-    /// Its address holds its share; it is not read yet.
-    Waiting,
     /// Its last request is answered, and none has come since.
     Idle,
     /// No request has come yet, or half a head.
@@ -38,12 +34,11 @@ pub(super) enum Phase {
 
 impl Phase {
     /// Those that give way, in this order.
-    pub(super) const GIVE_WAY: [Self; 4] = [Self::Waiting, Self::Idle, Self::Head, Self::Blocked];
+    pub(super) const GIVE_WAY: [Self; 3] = [Self::Idle, Self::Head, Self::Blocked];
 
     /// As the metric's label.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
             Self::Idle => "idle",
             Self::Head => "head",
             Self::Blocked => "blocked",
@@ -66,8 +61,7 @@ pub(super) struct ConnectionTable<S> {
 }
 
 struct Row<S> {
-    /// `None` for a trusted proxy, which has no share.
-    address: Option<ClientAddress>,
+    whose: Whose,
     phase: Phase,
     since: Instant,
     signal: S,
@@ -77,21 +71,12 @@ struct Row<S> {
 #[derive(Default)]
 struct Held {
     order: Order,
-    /// Its connections that do not wait.
-    served: usize,
-    /// How many it may have, as of the last that came.
-    share: usize,
-}
-
-impl Held {
-    fn is_full(&self) -> bool {
-        self.served >= self.share
-    }
+    count: usize,
 }
 
 /// The connections that can give way, by phase and age.
 #[derive(Default)]
-struct Order([BTreeSet<(Instant, ConnectionId)>; 4]);
+struct Order([BTreeSet<(Instant, ConnectionId)>; 3]);
 
 impl Order {
     fn insert(&mut self, phase: Phase, since: Instant, id: ConnectionId) {
@@ -106,14 +91,10 @@ impl Order {
         }
     }
 
-    fn oldest(&self, phase: Phase) -> Option<(Instant, ConnectionId)> {
-        self.0[phase as usize].first().copied()
-    }
-
     /// Who gives way: of the first phase whose oldest has had its grace.
-    fn gives_way(&self, phases: &[Phase], now: Instant) -> Option<ConnectionId> {
-        let due = |phase: &Phase| self.oldest(*phase).filter(|(since, _)| *since + phase.grace() <= now);
-        phases.iter().find_map(due).map(|(_, id)| id)
+    fn gives_way(&self, now: Instant) -> Option<ConnectionId> {
+        let oldest = |phase: Phase| self.0[phase as usize].first().filter(|(since, _)| *since + phase.grace() <= now);
+        Phase::GIVE_WAY.into_iter().find_map(oldest).map(|(_, id)| *id)
     }
 }
 
@@ -123,84 +104,56 @@ impl<S: Clone> ConnectionTable<S> {
         Self { rows: SlotMap::with_key(), all: Order::default(), addresses: HashMap::new() }
     }
 
-    /// A connection of an address, which may hold `share` of them, or of a trusted proxy; whether it has a place, or
-    /// waits for one.
-    pub(super) fn open(
-        &mut self,
-        address: Option<ClientAddress>,
-        share: usize,
-        signal: S,
-        now: Instant,
-    ) -> (ConnectionId, bool) {
-        let id = self.rows.insert(Row { address, phase: Phase::Answering, since: now, signal });
-        let held = address.map(|address| self.addresses.entry(address).or_default());
-        let waits = held.is_some_and(|held| {
-            held.share = share;
-            let waits = held.is_full();
-            held.served += usize::from(!waits);
-            waits
-        });
-        self.set(id, if waits { Phase::Waiting } else { Phase::Head }, now);
-        (id, !waits)
+    /// A new connection.
+    pub(super) fn open(&mut self, whose: Whose, signal: S, now: Instant) -> ConnectionId {
+        if let Some(address) = whose {
+            self.addresses.entry(address).or_default().count += 1;
+        }
+        let id = self.rows.insert(Row { whose, phase: Phase::Head, since: now, signal });
+        self.set(id, Phase::Head, now);
+        id
     }
 
-    /// Notes what a connection does. One that waits or leaves keeps its phase.
+    /// How many connections an address has.
+    pub(super) fn held(&self, address: ClientAddress) -> usize {
+        self.addresses.get(&address).map_or(0, |held| held.count)
+    }
+
+    /// Notes what a connection does. One that leaves keeps its phase.
     pub(super) fn becomes(&mut self, id: ConnectionId, phase: Phase, now: Instant) {
-        let current = self.rows.get(id).map(|row| row.phase);
-        if current.is_some_and(|current| !matches!(current, Phase::Waiting | Phase::Leaving)) {
+        if self.rows.get(id).is_some_and(|row| row.phase != Phase::Leaving) {
             self.set(id, phase, now);
         }
     }
 
-    /// Forgets a connection. Returns the signal of the one that gets its place: of those of its address that wait, the
-    /// one that has waited longest.
-    pub(super) fn close(&mut self, id: ConnectionId, now: Instant) -> Option<S> {
+    /// Forgets a connection.
+    pub(super) fn close(&mut self, id: ConnectionId) {
         self.unlist(id);
-        let row = self.rows.remove(id)?;
-        let address = row.address?;
-        let held = self.addresses.get_mut(&address)?;
-        // One that left while it waited held no place.
-        if row.phase != Phase::Waiting {
-            held.served -= 1;
+        let Some(address) = self.rows.remove(id).and_then(|row| row.whose) else { return };
+        if let Some(held) = self.addresses.get_mut(&address) {
+            held.count -= 1;
+            if held.count == 0 {
+                self.addresses.remove(&address);
+            }
         }
-        if !held.is_full()
-            && let Some((_, next)) = held.order.oldest(Phase::Waiting)
-        {
-            held.served += 1;
-            self.set(next, Phase::Head, now);
-            return self.rows.get(next).map(|row| row.signal.clone());
-        }
-        if held.served == 0 {
-            self.addresses.remove(&address);
-        }
-        None
     }
 
-    /// Picks the connection that gives way to a newcomer, if one can; returns what it did. Of an address that holds its
-    /// share it is one of its own; only where none of them waits or gives way it is another's.
-    pub(super) fn give_way(&mut self, newcomer: Option<ClientAddress>, now: Instant) -> Option<(S, Phase)> {
-        let held = newcomer.and_then(|address| self.addresses.get(&address)).filter(|held| held.is_full());
-        let own = held.and_then(|held| held.order.gives_way(&Phase::GIVE_WAY, now));
-        let has_waiting = held.is_some_and(|held| held.order.oldest(Phase::Waiting).is_some());
-        let others = || self.all.gives_way(&Phase::GIVE_WAY, now).filter(|_| !has_waiting);
-        let id = own.or_else(others)?;
+    /// Picks the connection that gives way to a newcomer, if one can; returns what it did.
+    pub(super) fn give_way(&mut self, now: Instant) -> Option<(S, Phase)> {
+        let id = self.all.gives_way(now)?;
         self.leave(id, now)
     }
 
-    /// The same among the connections that hold places of one address.
+    /// The same among the connections of one address.
     pub(super) fn give_way_of(&mut self, address: ClientAddress, now: Instant) -> Option<(S, Phase)> {
-        let id = self.addresses.get(&address)?.order.gives_way(&Phase::GIVE_WAY[1..], now)?;
+        let id = self.addresses.get(&address)?.order.gives_way(now)?;
         self.leave(id, now)
     }
 
     fn leave(&mut self, id: ConnectionId, now: Instant) -> Option<(S, Phase)> {
         let row = self.rows.get(id)?;
         let told = (row.signal.clone(), row.phase);
-        if row.phase == Phase::Waiting {
-            self.unlist(id);
-        } else {
-            self.set(id, Phase::Leaving, now);
-        }
+        self.set(id, Phase::Leaving, now);
         Some(told)
     }
 
@@ -210,7 +163,7 @@ impl<S: Clone> ConnectionTable<S> {
         row.phase = phase;
         row.since = now;
         self.all.insert(phase, now, id);
-        if let Some(held) = row.address.and_then(|address| self.addresses.get_mut(&address)) {
+        if let Some(held) = row.whose.and_then(|address| self.addresses.get_mut(&address)) {
             held.order.insert(phase, now, id);
         }
     }
@@ -219,7 +172,7 @@ impl<S: Clone> ConnectionTable<S> {
     fn unlist(&mut self, id: ConnectionId) {
         let Some(row) = self.rows.get(id) else { return };
         self.all.remove(row.phase, row.since, id);
-        if let Some(held) = row.address.and_then(|address| self.addresses.get_mut(&address)) {
+        if let Some(held) = row.whose.and_then(|address| self.addresses.get_mut(&address)) {
             held.order.remove(row.phase, row.since, id);
         }
     }
@@ -231,17 +184,17 @@ mod tests {
     use proptest::prelude::*;
     use std::net::IpAddr;
 
-    fn address(last: u8) -> Option<ClientAddress> {
+    fn address(last: u8) -> Whose {
         Some(IpAddr::from([192, 0, 2, last]).into())
     }
 
     /// A table of connections that were opened a second apart, each named by its place in the list.
-    fn table(share: usize, opened: &[(Option<ClientAddress>, Phase)]) -> (ConnectionTable<usize>, Instant) {
+    fn table(opened: &[(Whose, Phase)]) -> (ConnectionTable<usize>, Instant) {
         let start = Instant::now();
         let mut table = ConnectionTable::new();
-        for (name, (address, phase)) in opened.iter().enumerate() {
+        for (name, (whose, phase)) in opened.iter().enumerate() {
             let at = start + Duration::from_secs(name as u64);
-            let (id, _) = table.open(*address, share, name, at);
+            let id = table.open(*whose, name, at);
             table.becomes(id, *phase, at);
         }
         (table, start + Duration::from_secs(opened.len() as u64))
@@ -258,8 +211,8 @@ mod tests {
             (&[], &[]),
         ] {
             let opened: Vec<_> = phases.iter().map(|phase| (address(1), *phase)).collect();
-            let (mut table, now) = table(8, &opened);
-            let gone: Vec<_> = std::iter::from_fn(|| table.give_way(None, now)).collect();
+            let (mut table, now) = table(&opened);
+            let gone: Vec<_> = std::iter::from_fn(|| table.give_way(now)).collect();
             assert_eq!(gone.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{phases:?}");
             assert!(gone.iter().all(|(name, phase)| phases[*name] == *phase));
         }
@@ -268,77 +221,56 @@ mod tests {
     #[test]
     fn a_head_on_its_way_and_an_answer_that_is_read_slowly_have_a_moment() {
         for phase in [Phase::Head, Phase::Blocked] {
-            let (mut table, now) = table(8, &[(address(1), phase)]);
+            let (mut table, now) = table(&[(address(1), phase)]);
             let since = now - Duration::from_secs(1);
-            assert!(table.give_way(None, since).is_none() && table.give_way(None, since + GRACE / 2).is_none());
-            assert_eq!(table.give_way(None, since + GRACE), Some((0, phase)));
+            assert!(table.give_way(since).is_none() && table.give_way(since + GRACE / 2).is_none());
+            assert_eq!(table.give_way(since + GRACE), Some((0, phase)));
         }
     }
 
     #[test]
-    fn an_address_at_its_share_makes_room_among_its_own_and_a_proxy_has_no_share() {
-        let (mut table, now) =
-            table(2, &[(address(9), Phase::Idle), (address(1), Phase::Idle), (address(1), Phase::Head)]);
+    fn an_address_makes_room_among_its_own() {
+        let (mut table, now) = table(&[(address(9), Phase::Idle), (address(1), Phase::Idle), (None, Phase::Idle)]);
         let one = address(1).unwrap();
-        let (third, admitted) = table.open(address(1), 2, 3, now);
-        assert!(!admitted);
+        assert_eq!(table.held(one), 1);
         assert_eq!(table.give_way_of(one, now), Some((1, Phase::Idle)), "not the older one of another address");
-        assert_eq!(table.give_way_of(one, now), Some((2, Phase::Head)));
-        assert_eq!(table.give_way_of(one, now), None, "one that waits holds no place");
-        let second = table.rows.iter().find(|(_, row)| row.signal == 2).unwrap().0;
-        assert_eq!(table.close(second, now), Some(3), "its place goes to the one that waits");
-        assert_eq!(table.close(third, now), None);
-        for name in 4..9 {
-            assert!(table.open(None, 2, name, now).1, "a trusted proxy");
-        }
-    }
-
-    #[test]
-    fn one_that_waits_too_long_gives_way_before_all_others() {
-        let (mut table, now) = table(1, &[(address(9), Phase::Idle), (address(1), Phase::Answering)]);
-        let (waiting, _) = table.open(address(1), 1, 7, now);
-        assert_eq!(table.give_way(None, now + GRACE), Some((7, Phase::Waiting)));
-        assert_eq!(table.give_way(None, now + GRACE), Some((0, Phase::Idle)));
-        assert_eq!(table.close(waiting, now), None);
-    }
-
-    #[test]
-    fn a_newcomer_of_an_address_above_its_share_takes_no_place_of_another_while_one_of_its_own_waits() {
-        let opened = [(address(9), Phase::Head), (address(1), Phase::Answering)];
-        let (mut table, now) = table(1, &opened);
-        table.open(address(1), 1, 7, now);
-        assert_eq!(table.give_way(address(1), now), None, "the one that waits has a moment");
-        assert_eq!(table.give_way(address(1), now + GRACE), Some((7, Phase::Waiting)));
-        assert_eq!(table.give_way(address(1), now + GRACE), Some((0, Phase::Head)), "none of its own can");
+        assert_eq!(table.give_way_of(one, now), None);
+        assert_eq!(table.held(one), 1, "until it has left");
     }
 
     proptest! {
         #[test]
-        fn no_address_is_served_more_than_its_share_and_an_empty_table_holds_nothing(
+        fn an_address_holds_as_many_as_are_open_and_an_empty_table_holds_nothing(
             steps in prop::collection::vec((0_u8..8, 0_u8..3, 0_usize..64), 0..200),
         ) {
             let mut table = ConnectionTable::new();
             let mut now = Instant::now();
-            let mut open = Vec::new();
+            let mut open: Vec<(ConnectionId, Whose)> = Vec::new();
             for (step, last, pick) in steps {
                 now += GRACE / 3;
                 match (step, open.get(pick % open.len().max(1)).copied()) {
-                    (0 | 1, _) => open.push(table.open(address(last).filter(|_| last > 0), 2, 0, now).0),
-                    (2, Some(id)) => {
-                        table.close(id, now);
-                        open.retain(|other| *other != id);
+                    (0 | 1, _) => {
+                        let whose = address(last).filter(|_| last > 0);
+                        open.push((table.open(whose, 0, now), whose));
                     }
-                    (3, _) => _ = table.give_way(None, now),
+                    (2, Some((id, _))) => {
+                        table.close(id);
+                        open.retain(|(other, _)| *other != id);
+                    }
+                    (3, _) => _ = table.give_way(now),
                     (4, _) => _ = table.give_way_of(address(last).unwrap(), now),
-                    (step, Some(id)) => table.becomes(id, [Phase::Idle, Phase::Blocked, Phase::Answering][step as usize - 5], now),
+                    (step, Some((id, _))) => {
+                        table.becomes(id, [Phase::Idle, Phase::Blocked, Phase::Answering][step as usize - 5], now);
+                    }
                     _ => {}
                 }
-                for held in table.addresses.values() {
-                    prop_assert!((1..=2).contains(&held.served));
+                for last in 1..3 {
+                    let held = open.iter().filter(|(_, whose)| *whose == address(last)).count();
+                    prop_assert_eq!(table.held(address(last).unwrap()), held);
                 }
             }
-            for id in open {
-                table.close(id, now);
+            for (id, _) in open {
+                table.close(id);
             }
             prop_assert!(table.addresses.is_empty() && table.rows.is_empty());
             prop_assert!(table.all.0.iter().all(BTreeSet::is_empty));

@@ -6,6 +6,7 @@ use super::{
     cors::Cors,
     forwarded,
     hosts::Hosts,
+    peer::{Peer, Scheme},
     problem::Problem,
     request_error::RequestError,
     request_id::RequestId,
@@ -66,10 +67,12 @@ struct Policy<'a> {
     client_id_header: Option<&'a HeaderName>,
     /// The longest path and query, in bytes.
     uri_bytes_max: usize,
+    /// For how long the client is to use https alone.
+    hsts: Option<Duration>,
 }
 
 impl<'a> Policy<'a> {
-    fn new(audience: Audience, config: &'a Config) -> Self {
+    fn new(audience: Audience, scheme: Scheme, config: &'a Config) -> Self {
         let server = &config.server;
         let of_both = Self {
             hosts: Hosts(&server.hosts),
@@ -77,6 +80,7 @@ impl<'a> Policy<'a> {
             trusted_proxies: audience.trusted_proxies(server),
             client_id_header: None,
             uri_bytes_max: config.limits.uri_bytes_max(),
+            hsts: config.tls.as_ref().map(|tls| tls.hsts).filter(|hsts| scheme == Scheme::Https && !hsts.is_zero()),
         };
         match audience {
             Audience::Clients => Self {
@@ -121,6 +125,8 @@ impl<'a> Policy<'a> {
         self.cors.permit(origin.as_ref(), headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        let max_age = self.hsts.and_then(|hsts| HeaderValue::try_from(format!("max-age={}", hsts.as_secs())).ok());
+        headers.extend(max_age.map(|max_age| (header::STRICT_TRANSPORT_SECURITY, max_age)));
         response
     }
 }
@@ -151,12 +157,12 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers a request that came from `peer`.
-    pub(super) async fn answer(&self, request: Request<impl Body + Send>, peer: IpAddr) -> Outcome<S::Admitted> {
+    pub(crate) async fn answer(&self, request: Request<impl Body + Send>, peer: Peer) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
-        let policy = Policy::new(self.audience, &config);
-        let client = policy.client(peer, &head.headers);
+        let policy = Policy::new(self.audience, peer.scheme, &config);
+        let client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
         let checked = policy.check(&head, &body);

@@ -6,7 +6,7 @@
 //! `tests/process/hostile/` hold this against hyper.
 
 use super::{
-    answer::Outcome, handler::RequestHandler, places::Place, response::Response, shutdown::ShutdownSignal,
+    answer::Outcome, handler::RequestHandler, peer::Peer, places::Place, response::Response, shutdown::ShutdownSignal,
     streams::Streams,
 };
 use http::{HeaderValue, Request, header};
@@ -18,7 +18,6 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     future::poll_fn,
-    net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -70,7 +69,7 @@ pub(super) async fn serve<I, S>(
     http: &Builder,
     io: I,
     handler: Arc<RequestHandler<S>>,
-    peer: IpAddr,
+    peer: Peer,
     place: &Arc<Place>,
     mut shutdown: ShutdownSignal,
 ) -> Served<I, S::Admitted>
@@ -109,7 +108,7 @@ where
 /// A service that fails where the answer is a stream.
 struct Declining<S: Streams> {
     handler: Arc<RequestHandler<S>>,
-    peer: IpAddr,
+    peer: Peer,
     place: Arc<Place>,
     handoff: Handoff<S::Admitted>,
 }

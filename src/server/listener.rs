@@ -1,8 +1,14 @@
 //! A bound listener, and the server on it.
 
 use super::{
-    accept::Acceptor, connection::Connections, handler::RequestHandler, places::Places, shutdown::ShutdownSignal,
-    streams::OpenStreams,
+    accept::Acceptor,
+    connection::Connections,
+    handler::RequestHandler,
+    places::Places,
+    shutdown::ShutdownSignal,
+    streams::{OpenStreams, Streams},
+    tls::TlsEntrance,
+    tls_io::TlsIo,
 };
 use crate::{config::Live, limits::Gate};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -65,15 +71,22 @@ pub(crate) fn try_listen(address: SocketAddr) -> io::Result<()> {
     listen(address, Duration::from_secs(1)).map(drop)
 }
 
+/// Makes a listener; returns its address too.
+fn bind(address: SocketAddr, write_timeout: Duration) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bound = listen(address, write_timeout).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (bound, listener) = bound.map_err(|source| BindError { address, source })?;
+    Ok((listener, bound))
+}
+
 /// A listener whose port is bound, with what answers on it.
-pub(crate) struct HttpServer<Kind, S: OpenStreams<TcpStream>> {
+pub(crate) struct HttpServer<Kind, S: Streams> {
     acceptor: Acceptor<Kind, S>,
     address: SocketAddr,
 }
 
-impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
+impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> HttpServer<Kind, S> {
     /// Binds the listener; connections wait in the kernel until it [runs](Self::run). It needs no runtime. `gate`
-    /// limits the connections that are open at a time, without streams.
+    /// limits the connections that are open at a time, without streams; `waiting_max` more may wait for that.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
@@ -81,14 +94,26 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream>> HttpServer<Kind, S> {
         address: SocketAddr,
         live: Live,
         gate: Gate<Kind>,
+        waiting_max: usize,
         handler: RequestHandler<S>,
     ) -> Result<Self, BindError> {
         let write_timeout = live.current().limits.write_timeout;
-        let listener = listen(address, write_timeout).map_err(|source| BindError { address, source })?;
-        let bound = listener.local_addr().map_err(|source| BindError { address, source })?;
+        let (listener, bound) = bind(address, write_timeout)?;
         let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
-        Ok(Self { acceptor: Acceptor { listener, gate, places, connections: Arc::new(connections) }, address: bound })
+        let connections = Arc::new(connections);
+        let acceptor = Acceptor { listener, tls: None, gate, waiting_max, places, connections };
+        Ok(Self { acceptor, address: bound })
+    }
+
+    /// Binds a port for TLS beside it; returns it, and where that port is.
+    ///
+    /// # Errors
+    /// [`BindError`], such as an address in use.
+    pub(crate) fn with_tls(mut self, address: SocketAddr, tls: TlsEntrance) -> Result<(Self, SocketAddr), BindError> {
+        let (listener, bound) = bind(address, self.acceptor.connections.write_timeout_at_start)?;
+        self.acceptor.tls = Some((listener, Arc::new(tls)));
+        Ok((self, bound))
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

@@ -5,13 +5,18 @@
 //! its socket, and goes there. This module knows neither symbols nor feeds.
 //!
 //! In reading order: a [`listener`] is bound, the [`accept`] loop takes connections
-//! and gives them [`places`], a [`connection`] is served by
+//! into the [`waiting_room`] and gives them [`places`], a [`connection`] is served by
 //! hyper until the [`handoff`], and the [`handler`] answers each request.
 
 mod listener;
 mod accept;
+mod waiting_room;
 mod places;
 mod connection_table;
+#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
+mod seats;
+#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
+mod h2;
 mod connection;
 mod handoff;
 mod handler;
@@ -28,17 +33,26 @@ mod cors;
 mod forwarded;
 mod request_id;
 mod client_io;
+mod tls_io;
+mod handshakes;
+mod tls;
+mod peer;
 mod write_deadline;
 mod shutdown;
 
 pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
+pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::{HttpServer, try_listen};
+pub(crate) use peer::{Peer, Scheme};
 pub(crate) use problem::{Problem, Quoted};
 pub(crate) use request::{Parameter, Query, Request};
 pub(crate) use request_error::RequestError;
 pub(crate) use response::{Response, html, json};
 pub(crate) use router::{Elsewhere, Router, Routes};
+pub(crate) use seats::{Seat, Seats};
 pub(crate) use streams::{NoStreams, OpenStreams, Streams};
+pub(crate) use tls::TlsEntrance;
+pub(crate) use tls_io::TlsIo;

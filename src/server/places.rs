@@ -1,27 +1,27 @@
-//! The places of a listener's connections: who holds one, who waits, and how a connection is told to give way.
+//! The places of a listener's connections: who holds one, and how a connection is told to give way.
 
 use super::{
     connection_table::{ConnectionId, ConnectionTable, Phase},
     handler::Audience,
+    waiting_room::Whose,
 };
 use crate::{
     config::Live,
-    limits::{ClientAddress, Gate, Permit},
-    telemetry::catalog::HTTP_EVICTIONS,
+    limits::ClientAddress,
+    telemetry::catalog::{HTTP_CONNECTIONS_WAITING, HTTP_EVICTIONS},
 };
 use std::{
     net::IpAddr,
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 
-/// How often another connection is asked to give way while a newcomer waits.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+/// What a newcomer without a place did, as the metric's label.
+const WAITING: &str = "waiting";
 
 /// The connections of one listener.
 pub(super) struct Places {
@@ -30,13 +30,14 @@ pub(super) struct Places {
     live: Live,
     /// How many there are.
     all: usize,
+    /// How many newcomers wait for one.
+    waiting: metrics::Gauge,
 }
 
 /// How a connection is told.
 pub(super) struct Signal {
     /// For the log.
     peer: IpAddr,
-    admitted: Notify,
     evicted: Notify,
     /// What it did when it was told to give way.
     evicted_from: OnceLock<Phase>,
@@ -45,46 +46,20 @@ pub(super) struct Signal {
 impl Places {
     /// All places of a listener.
     pub(super) fn new(audience: Audience, live: Live, all: usize) -> Arc<Self> {
-        for phase in Phase::GIVE_WAY {
-            HTTP_EVICTIONS.handle([audience.label().into(), phase.label().into()]).increment(0);
+        for phase in Phase::GIVE_WAY.map(Phase::label).into_iter().chain([WAITING]) {
+            HTTP_EVICTIONS.handle([audience.label().into(), phase.into()]).increment(0);
         }
-        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all })
-    }
-
-    /// Waits for a permit for a connection from `peer`, and asks others to give way.
-    ///
-    /// # Cancel safety
-    /// Dropped, it has acquired no permit.
-    pub(super) async fn permit<Kind>(&self, gate: &Gate<Kind>, peer: IpAddr) -> Permit<Kind> {
-        loop {
-            if let Some(permit) = gate.try_acquire() {
-                return permit;
-            }
-            self.make_room(self.address(peer), Instant::now());
-            if let Ok(permit) = timeout(ASK_EVERY, gate.acquire()).await {
-                return permit;
-            }
-        }
+        let waiting = HTTP_CONNECTIONS_WAITING.handle([audience.label().into()]);
+        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all, waiting })
     }
 
     /// Enters a connection that has a permit.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let address = self.address(peer);
-        let signal = Arc::new(Signal {
-            peer: peer.to_canonical(),
-            admitted: Notify::new(),
-            evicted: Notify::new(),
-            evicted_from: OnceLock::new(),
-        });
-        let share = share(self.live.current().limits.connections_per_address, self.all);
-        let (id, admitted) = self.table().open(address, share, signal.clone(), Instant::now());
-        if admitted {
-            signal.admitted.notify_one();
-        }
+        let signal =
+            Arc::new(Signal { peer: peer.to_canonical(), evicted: Notify::new(), evicted_from: OnceLock::new() });
         Place {
             places: self.clone(),
-            id,
-            address,
+            id: self.table().open(self.whose(peer), signal.clone(), Instant::now()),
             signal,
             has_asked: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
@@ -92,34 +67,63 @@ impl Places {
         }
     }
 
+    /// How many connections, and requests beside them, an address may have. A trusted proxy has no limit.
+    pub(super) fn share_of(&self, peer: IpAddr) -> Option<(ClientAddress, usize)> {
+        Some((self.whose(peer)?, self.share()))
+    }
+
+    fn share(&self) -> usize {
+        share(self.live.current().limits.connections_per_address, self.all)
+    }
+
     /// Whose share a connection counts in. A trusted proxy speaks for many clients and has none.
-    fn address(&self, peer: IpAddr) -> Option<ClientAddress> {
+    pub(super) fn whose(&self, peer: IpAddr) -> Whose {
         let peer = peer.to_canonical();
         let config = self.live.current();
         let trusted = self.audience.trusted_proxies(&config.server);
         (!trusted.iter().any(|net| net.contains(&peer))).then(|| peer.into())
     }
 
-    /// Tells a connection to give way to a newcomer.
-    fn make_room(&self, newcomer: Option<ClientAddress>, now: Instant) {
-        let told = self.table().give_way(newcomer, now);
-        self.tell(told);
+    /// Whether an address holds all the places that it may.
+    pub(super) fn is_share_full(&self, address: ClientAddress) -> bool {
+        self.table().held(address) >= self.share()
+    }
+
+    /// Tells a connection to give way to a newcomer; whether one can.
+    pub(super) fn make_room(&self) -> bool {
+        let told = self.table().give_way(Instant::now());
+        self.tell(told)
     }
 
     /// Tells a connection of an address that holds its share to give way to another of the same address.
-    fn make_room_of(&self, address: ClientAddress) {
+    pub(super) fn make_room_of(&self, address: ClientAddress) {
         let told = self.table().give_way_of(address, Instant::now());
         self.tell(told);
     }
 
-    fn tell(&self, told: Option<(Arc<Signal>, Phase)>) {
-        let Some((signal, phase)) = told else { return };
-        let listener = self.audience.label();
-        HTTP_EVICTIONS.handle([listener.into(), phase.label().into()]).increment(1);
-        tracing::debug!(listener, phase = phase.label(), peer = %signal.peer, "a connection gives way");
+    /// Notes how many newcomers wait.
+    pub(super) fn waiting(&self, count: usize) {
+        self.waiting.set(count as f64);
+    }
+
+    /// Notes that a newcomer was turned away by a full waiting room.
+    pub(super) fn turned_away(&self, peer: IpAddr) {
+        self.count(WAITING, peer.to_canonical());
+    }
+
+    fn tell(&self, told: Option<(Arc<Signal>, Phase)>) -> bool {
+        let Some((signal, phase)) = told else { return false };
+        self.count(phase.label(), signal.peer);
         // A connection is told once.
         let _ = signal.evicted_from.set(phase);
         signal.evicted.notify_one();
+        true
+    }
+
+    fn count(&self, phase: &'static str, peer: IpAddr) {
+        let listener = self.audience.label();
+        HTTP_EVICTIONS.handle([listener.into(), phase.into()]).increment(1);
+        tracing::debug!(listener, phase, %peer, "a connection gives way");
     }
 
     /// Held for some steps in a tree. A panic ends the process, so a poisoned lock is never seen.
@@ -137,7 +141,6 @@ fn share(configured: usize, all: usize) -> usize {
 pub(super) struct Place {
     places: Arc<Places>,
     id: ConnectionId,
-    address: Option<ClientAddress>,
     signal: Arc<Signal>,
     /// A whole head has arrived on it.
     has_asked: AtomicBool,
@@ -148,19 +151,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits until the connection may be served.
-    ///
-    /// # Cancel safety
-    /// It can be dropped and called again, until it was ready.
-    pub(super) async fn admitted(&self) {
-        let mut admitted = pin!(self.signal.admitted.notified());
-        let mut pause = Duration::ZERO;
-        while timeout(pause, &mut admitted).await.is_err() {
-            if let Some(address) = self.address {
-                self.places.make_room_of(address);
-            }
-            pause = ASK_EVERY;
-        }
+    /// As [`Place::evicted`], for a task that must not hold the place.
+    pub(super) fn eviction(&self) -> impl Future<Output = ()> + Send + use<> {
+        let signal = self.signal.clone();
+        async move { signal.evicted.notified().await }
     }
 
     /// Waits until the connection has to give way.
@@ -209,16 +203,14 @@ impl Place {
         }
     }
 
-    fn becomes(&self, phase: Phase) {
+    /// Notes what the connection does.
+    pub(super) fn becomes(&self, phase: Phase) {
         self.places.table().becomes(self.id, phase, Instant::now());
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let next = self.places.table().close(self.id, Instant::now());
-        if let Some(next) = next {
-            next.admitted.notify_one();
-        }
+        self.places.table().close(self.id);
     }
 }

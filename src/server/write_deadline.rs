@@ -5,7 +5,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
@@ -76,7 +76,10 @@ impl<I: ClientIo> AsyncWrite for WriteDeadline<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // Some I/O holds bytes that a write has taken.
+        if Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
+            return self.judge(cx, Poll::Pending).map_ok(|_| ());
+        }
         self.running = None;
         self.place.flushed();
         Poll::Ready(Ok(()))

@@ -127,9 +127,9 @@ catalog! {
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
             "Streams opened.";
         STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
-            "left", "stalled", "timeout", "shutdown", "input", "error"]],
+            "left", "stalled", "window", "timeout", "shutdown", "input", "error"]],
             "Streams closed, by reason.",
-            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
+            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `window`: the worker closed it because the client did not move its HTTP/2 window. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
         STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
             "limit", "address", "subscriptions", "address_subscriptions", "draining", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
@@ -137,6 +137,17 @@ catalog! {
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";
+        STREAMS_HELD: Gauge "tickfan_streams_held" Count [],
+            "Streams over HTTP/2 that get nothing because their page no longer reads, though their window has room.",
+            details "Otherwise the unread bytes of a blocked tab would use up what it shares with the browser's other tabs.";
+        H2_CONNECTIONS: Gauge "tickfan_h2_connections" Count [],
+            "Open HTTP/2 connections, with and without streams.";
+        H2_CONNECTIONS_CLOSED: Counter "tickfan_h2_connections_closed_total" Count [reason in [
+            "left", "idle", "shutdown", "gave_way", "no_permit", "stalled", "timeout", "error",
+            "not_http2", "protocol", "flow_control", "frame_size", "stream_closed", "compression", "header_block",
+            "header_fields", "continuations", "resets", "control_frames", "window_updates", "replies", "timed_out"]],
+            "HTTP/2 connections closed, by reason.",
+            details "`idle`: no request for `head_timeout`. `gave_way`: to a newcomer. `no_permit`: its last stream ended while as many connections without streams were open as the limit allows. `stalled`: the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. From `header_block` on, the client reached a limit.";
         STREAM_TICKS_SENT: Counter "tickfan_stream_ticks_sent_total" Count [],
             "Ticks written to streams.",
             details "A tick counts once the socket has accepted a byte of it.",
@@ -174,11 +185,23 @@ catalog! {
             excludes "operators' connections";
         HTTP_CONNECTIONS_LIMIT: Gauge "tickfan_http_connections_limit" Count [],
             "The most clients' connections that are not streams at a time.";
+        HTTP_CONNECTIONS_WAITING: Gauge "tickfan_http_connections_waiting" Count [listener in ["clients", "operators"]],
+            "Newcomers that wait for a connection, by listener.",
+            details "They are accepted and not read yet: all connections are taken, or all that one address may hold.",
+            excludes "those in the kernel's queue";
         HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
             listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
-            details "`waiting`: for a place of its address. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
+            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
             excludes "connections that ran into a timeout";
+        TLS_HANDSHAKES: Counter "tickfan_tls_handshakes_total" Count [result in [
+            "done", "not_tls", "gave_way", "timeout", "left", "alert", "incompatible", "no_protocol", "broken"]],
+            "TLS handshakes with clients, by result.",
+            details "`alert`: the client ended it, often because it rejects the certificate. `incompatible`: no common version or cipher. `no_protocol`: the client offers neither h2 nor http/1.1. `not_tls`: most often plain HTTP, which is answered with 400. `gave_way`: the client paused in its hello while others waited.",
+            excludes "connections that were evicted, and those of a stop";
+        TLS_SESSIONS: Counter "tickfan_tls_sessions_total" Count [version in ["1.2", "1.3"], kind in ["full", "resumed"]],
+            "TLS sessions with clients, by version and by whether the client resumed an earlier one.",
+            details "A full handshake takes far more processor time than a resumed one.";
         HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
             "Failures to accept a connection, by reason.",
             details "`client` is one that left before it was accepted.";
@@ -194,6 +217,12 @@ catalog! {
             details "The gateway goes on with the configuration before it, and would not start with the file.";
         CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Gauge "tickfan_config_last_reload_success_timestamp_seconds" Seconds [],
             "When the configuration in force was read, by the start or a reload, in seconds since 1970.";
+        CERTIFICATE_EXPIRY: Gauge "tickfan_certificate_expiry_timestamp_seconds" Seconds [chain],
+            "When the certificate of a chain expires, in seconds since 1970.",
+            details "`chain` is the path of its file. Missing without `[tls]`. A chain that a reload took out of the configuration is `NaN`. The alert CertificateExpiresSoon fires when less than 7 days are left.";
+        CERTIFICATE_RELOADS: Counter "tickfan_certificate_reloads_total" Count [result in ["applied", "rejected"]],
+            "Changed files of certificates, found by a look at them or by a reload of the configuration, by result.",
+            details "A file that is rejected counts once, when the second look finds it so: the files of a certificate are renewed one after the other. `rejected` by a reload of the configuration counts there.";
         BUILD_INFO: Gauge "tickfan_build_info" Count [version],
             "Always 1; the label is the version.";
     }

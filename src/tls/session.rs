@@ -2,9 +2,9 @@
 //!
 //! A session owns no buffer while its client says nothing: plaintext and ciphertext go through the caller's buffers.
 
-use super::TlsError;
+use super::{TlsError, TlsVersion};
 use rustls::{
-    ServerConfig, SupportedCipherSuite,
+    HandshakeKind, ProtocolVersion, ServerConfig, SupportedCipherSuite,
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus},
 };
@@ -43,6 +43,10 @@ pub enum Progress {
 pub struct Handshaken {
     /// The session.
     pub session: Session,
+    /// The version of TLS.
+    pub version: TlsVersion,
+    /// Whether the client took up an earlier session.
+    pub is_resumed: bool,
     /// What the client sent behind its part of the handshake.
     pub plaintext: Vec<u8>,
 }
@@ -69,11 +73,24 @@ impl Handshake {
         }
         Ok(match self.connection.receive(received, &mut self.plaintext, out)? {
             Reached::Handshake => Progress::Waiting(self),
-            Reached::Traffic => Progress::Done(Handshaken {
-                session: Session { records_left: records(&self.connection.tls), connection: self.connection },
-                plaintext: self.plaintext,
-            }),
+            Reached::Traffic => Progress::Done(self.done()),
         })
+    }
+}
+
+impl Handshake {
+    /// What the handshake led to.
+    fn done(self) -> Handshaken {
+        let tls = &self.connection.tls;
+        Handshaken {
+            version: match tls.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+                _ => TlsVersion::Tls13, // the configuration has no others
+            },
+            is_resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
+            session: Session { records_left: records(tls), connection: self.connection },
+            plaintext: self.plaintext,
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Pair {
     /// A client and its session, after the handshake.
     pub(crate) fn connect(&self) -> (Client, Session) {
         let mut client = self.client();
-        let Handshaken { session, plaintext } = shake_hands(&mut client, self.handshake()).unwrap();
+        let Handshaken { session, plaintext, .. } = shake_hands(&mut client, self.handshake()).unwrap();
         assert!(plaintext.is_empty());
         (client, session)
     }

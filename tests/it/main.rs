@@ -7,6 +7,7 @@ mod support;
 
 mod admin_api;
 mod binance;
+mod certificates;
 mod config;
 mod debug;
 mod dialing;
@@ -26,6 +27,7 @@ mod restarts;
 mod resume;
 mod simulator;
 mod tables;
+mod tls;
 mod trial;
 mod venue_config;
 mod venues;

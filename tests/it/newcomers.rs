@@ -3,7 +3,7 @@
 use crate::support::{Admin, Client, Gateway, PATIENCE, Setup, connect_narrow};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -166,9 +166,7 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
     let health = move || HealthInputs { uptime: NEVER, draining: false, feeds: feeds(), streams: 0, streams_limit: 10 };
     let admin = Admin::start(health);
     for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {
-        // One that is answered holds its place however often it asks.
-        let holds = &HOLDS[..HOLDS.len() - 1];
-        check(admin.address, holds, &[7], target, &["/livez", "/readyz", "/metrics"]);
+        check(admin.address, &HOLDS, &[7], target, &["/livez", "/readyz", "/metrics"]);
     }
 }
 
@@ -240,5 +238,54 @@ fn an_address_holds_at_most_its_share_of_connections_and_a_trusted_proxy_all() {
         for client in &mut clients {
             assert_eq!(client.get("/v1/symbols").status, 200);
         }
+    }
+}
+
+/// Takes an address's share of the connections, and keeps it: what they ask for waits until the turns are given back.
+fn hold_share(gateway: &Gateway, last: u8, share: usize) -> (Vec<Client>, impl Sized) {
+    let turns = &gateway.permits.large_answers;
+    let held: Vec<_> = (0..turns.limit()).map(|_| turns.try_acquire().unwrap()).collect();
+    let mut clients: Vec<_> = (0..share).map(|_| client_from(last, gateway.address)).collect();
+    clients.iter_mut().for_each(|client| ask(client, "/v1/symbols?limit=101"));
+    (clients, held)
+}
+
+/// A gateway with four places and a waiting room for as many; an address may have three of each.
+fn small(head_timeout: Duration) -> Gateway {
+    let mut setup = Setup { waiting: 4, ..setup(4, &[]) };
+    setup.limits.head_timeout = head_timeout;
+    Gateway::start(setup)
+}
+
+fn is_reset(client: &mut Client) -> bool {
+    client.socket.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+}
+
+#[test]
+fn rule_10_an_address_that_fills_the_waiting_room_is_turned_away_and_another_is_answered() {
+    let gateway = small(NEVER);
+    let (mut served, held) = hold_share(&gateway, 7, 3);
+    let mut waiting: Vec<_> = (0..4).map(|_| client_from(7, gateway.address)).collect();
+    waiting.iter_mut().for_each(|client| ask(client, "/v1/symbols"));
+    let mut too_many: Vec<_> = (0..9).map(|_| client_from(7, gateway.address)).collect();
+    assert_eq!(client_from(8, gateway.address).get("/v1/symbols").status, 200);
+    assert!(too_many.iter_mut().all(is_reset));
+    drop(held);
+    for client in served.iter_mut().chain(&mut waiting) {
+        assert_eq!(client.answer(true).status, 200);
+    }
+}
+
+#[test]
+fn a_newcomer_waits_no_longer_than_for_a_head_and_not_beyond_a_stop() {
+    for (head_timeout, stops) in [(Duration::from_millis(100), false), (NEVER, true)] {
+        let gateway = small(head_timeout);
+        let _held = hold_share(&gateway, 7, 3);
+        let mut waiting = client_from(7, gateway.address);
+        assert_eq!(client_from(8, gateway.address).get("/v1/symbols").status, 200, "the one before it was accepted");
+        if stops {
+            gateway.begin_to_stop();
+        }
+        assert!(is_reset(&mut waiting), "{head_timeout:?}");
     }
 }

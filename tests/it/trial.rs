@@ -136,3 +136,16 @@ async fn a_venue_that_accepts_and_says_nothing_is_tried_for_a_bounded_time() {
     assert_eq!(trial.outcome, Err("connected, but not subscribed within 300ms".to_owned()));
     assert!(trial.tried.ends_with(" connected"), "{}", trial.tried);
 }
+
+#[tokio::test]
+async fn check_connect_tries_the_port_for_https() {
+    use crate::support::certificates::{Ca, folder, table};
+    let files = Ca::new("a CA").sign(&["localhost"]).write(&folder("trial"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let table = table(&[files]).replace("127.0.0.1:0", &address);
+    let output = check("https", format!("{PORTS}{table}")).await;
+    assert_eq!(output.status.code(), Some(1));
+    let line = format!("tls.listen {address}: failed: another program uses this port");
+    assert!(printed(&output).contains(&line), "{output:?}");
+}

@@ -5,7 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod descriptors;
+mod dev_cert;
 mod dialing;
 mod hostile;
 mod kills;

@@ -41,6 +41,16 @@ pub(crate) struct Client {
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
     pub(crate) log: Vec<Seen>,
+    /// The number of its stream, if it shares a connection with others; otherwise 0.
+    pub(crate) stream: u32,
+    /// Its worker has not been given its stream yet.
+    pub(crate) awaits_answer: bool,
+    /// What its transport took, if it shares a connection.
+    pub(crate) taken: Vec<u8>,
+    /// How many of these bytes have arrived.
+    pub(crate) checked: usize,
+    /// Since when its transport took nothing, if it shares a connection and was full.
+    pub(crate) stuck_since: Option<Instant>,
     /// The tail that must come first in the next write.
     cut: Option<Bytes>,
     /// Where it stands in each symbol.
@@ -97,6 +107,11 @@ impl Client {
             goodbyes: 0,
             writes: 0,
             log: Vec::new(),
+            stream: 0,
+            awaits_answer: false,
+            taken: Vec::new(),
+            checked: 0,
+            stuck_since: None,
             cut: None,
             symbols: HashMap::new(),
             options,
@@ -109,6 +124,37 @@ impl Client {
 
     pub(crate) fn is_open(&self) -> bool {
         self.closed.is_none() && !self.left
+    }
+
+    /// Its transport was offered blocks, and took so many bytes of them.
+    pub(crate) fn offered(&mut self, blocks: &[&Bytes], taken: usize) {
+        self.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
+        let with_tail = self.cut.is_some();
+        self.log.push(Seen::Write { with_tail });
+        let mut begun = false;
+        if let Some(tail) = self.cut.take() {
+            assert_eq!(*blocks[0], tail, "what was begun goes on where it was cut");
+            begun = true;
+        }
+        let offered: usize = blocks.iter().map(|block| block.len()).sum();
+        assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
+        let mut left = taken;
+        for block in blocks {
+            if left == 0 {
+                if begun {
+                    self.cut = Some((*block).clone());
+                }
+                break;
+            }
+            if !begun {
+                self.log.push(Seen::Block((*block).clone()));
+            }
+            begun = false;
+            if left < block.len() {
+                self.cut = Some(block.slice(left..));
+            }
+            left -= left.min(block.len());
+        }
     }
 
     /// The client reads: there is room again.
@@ -174,34 +220,9 @@ impl Transport for Scripted {
         if client.gone {
             client.leave(); // the bytes are taken, and a reset comes back
         }
-        client.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
-        let with_tail = client.cut.is_some();
-        client.log.push(Seen::Write { with_tail });
-        let mut begun = false;
-        if let Some(tail) = client.cut.take() {
-            assert_eq!(*blocks[0], tail, "what was begun goes on where it was cut");
-            begun = true;
-        }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
-        assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
         let taken = if client.holds { offered.min(HELD_MAX - client.held) } else { offered.min(client.room) };
-        let mut left = taken;
-        for block in blocks {
-            if left == 0 {
-                if begun {
-                    client.cut = Some((*block).clone());
-                }
-                break;
-            }
-            if !begun {
-                client.log.push(Seen::Block((*block).clone()));
-            }
-            begun = false;
-            if left < block.len() {
-                client.cut = Some(block.slice(left..));
-            }
-            left -= left.min(block.len());
-        }
+        client.offered(blocks, taken);
         if client.holds {
             client.held += taken;
         } else {

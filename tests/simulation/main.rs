@@ -6,6 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod client;
+#[path = "../support/h2_peer.rs"]
+#[expect(dead_code, unreachable_pub, reason = "it serves other tests too")]
+mod h2_peer;
+mod shared;
 mod world;
 
 use std::{ops::Range, time::Duration};
@@ -67,6 +71,15 @@ fn the_rules_hold_whatever_parts_and_rates_clients_choose_and_wherever_they_resu
 fn the_rules_hold_where_transports_hold_bytes_until_they_are_flushed() {
     simulate(1_500..1_650, Settings { holding: true, ..Settings::default() });
     simulate(1_650..1_700, Settings { holding: true, choosy: true, ..Settings::default() });
+}
+
+/// Records are cut, windows close and open, readers stop, and clients reset streams or leave with all of them.
+#[test]
+fn the_rules_hold_where_streams_share_connections() {
+    simulate(1_700..2_000, Settings { sharing: true, ..Settings::default() });
+    simulate(2_000..2_100, Settings { sharing: true, choosy: true, ..Settings::default() });
+    let flush_interval = Some(Duration::from_millis(20));
+    simulate(2_100..2_150, Settings { sharing: true, flush_interval, ..Settings::default() });
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The world of a simulation: a cache, workers and clients, and the checks after each step.
 
 mod checks;
+mod connections;
 
-use crate::client::{Client, Events, Progress, Scripted};
+use crate::{
+    client::{Client, Events, Progress, Scripted},
+    shared::{Connection, Line},
+};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -40,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) flush_interval: Option<Duration>,
     /// Every second client's transport holds bytes until it is flushed.
     pub(crate) holding: bool,
+    /// Most clients share connections.
+    pub(crate) sharing: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +59,7 @@ impl Default for Settings {
             interrupts: 0.05,
             flush_interval: None,
             holding: false,
+            sharing: false,
         }
     }
 }
@@ -66,6 +73,7 @@ pub(crate) struct World {
     symbols: Vec<Arc<SymbolState>>,
     workers: Vec<Simulated>,
     clients: Vec<Rc<RefCell<Client>>>,
+    connections: Vec<Connection>,
     /// When each client's stream was opened, by client.
     joined: Vec<Instant>,
     /// Since when a full client took no byte, by client.
@@ -82,8 +90,8 @@ pub(crate) struct World {
 }
 
 struct Simulated {
-    worker: Worker<Scripted>,
-    inbox: Arc<WorkerInbox<Scripted>>,
+    worker: Worker<Line>,
+    inbox: Arc<WorkerInbox<Line>>,
     events: Events,
     /// Until when it sleeps, unless it is woken.
     sleeps_until: Option<Wait>,
@@ -129,6 +137,7 @@ impl World {
             cache,
             workers: (0..settings.workers).map(worker).collect(),
             clients: Vec::new(),
+            connections: Vec::new(),
             joined: Vec::new(),
             stuck_since: Vec::new(),
             last_heard: Vec::new(),
@@ -170,6 +179,7 @@ impl World {
                 self.give_room(client, bytes);
             }
             (50..52, Some(client)) if self.random.random_bool(0.3) => self.leave_some(client),
+            (30..36 | 50..52, _) if !self.connections.is_empty() => self.change_some_connection(),
             (52..60, _) => self.advance_some(),
             _ => {
                 self.turn(worker);
@@ -185,6 +195,9 @@ impl World {
 
     /// A client leaves, or closes its sending side and reads on, or does both and shows only the latter.
     fn leave_some(&mut self, client: usize) {
+        if let Some(connection) = self.connection_of(client) {
+            return self.leave_connection(connection, client);
+        }
         match self.random.random_range(0..3) {
             0 => self.client(client).leave(),
             way => self.client(client).half_close(way == 1),
@@ -209,7 +222,12 @@ impl World {
         };
         if !wanted.is_empty() {
             let (options, resume) = if self.settings.choosy { self.choose() } else { (Options::new(HEARTBEAT), None) };
-            self.join_with(worker, &wanted, room, options, resume);
+            if self.settings.sharing && self.random.random_bool(0.8) {
+                let connection = self.some_connection(worker, room);
+                self.join_on(connection, &wanted, options, resume);
+            } else {
+                self.join_with(worker, &wanted, room, options, resume);
+            }
         }
     }
 
@@ -246,30 +264,29 @@ impl World {
         options: Options,
         resume: Option<Resume>,
     ) -> usize {
-        let simulated = &mut self.workers[worker];
-        let client = Rc::new(RefCell::new(Client::new(worker, room, options, resume, simulated.events.clone())));
-        client.borrow_mut().holds = self.settings.holding && self.clients.len().is_multiple_of(2);
+        let client = self.add_client(worker, wanted, room, options, resume);
+        let stream = self.new_stream(client);
+        let transport = Line::Alone(Scripted(self.clients[client].clone()));
+        self.send(worker, Command::Open(transport, stream));
+        client
+    }
+
+    /// A client whose stream is not opened yet.
+    fn add_client(
+        &mut self,
+        worker: usize,
+        wanted: &[usize],
+        room: usize,
+        options: Options,
+        resume: Option<Resume>,
+    ) -> usize {
+        let mut client = Client::new(worker, room, options, resume, self.workers[worker].events.clone());
+        client.holds = self.settings.holding && self.clients.len().is_multiple_of(2);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
-            client
-                .borrow_mut()
-                .symbols
-                .insert(symbol, Progress { at_join: published, published, ..Progress::default() });
+            client.symbols.insert(symbol, Progress { at_join: published, published, ..Progress::default() });
         }
-        let stream = NewStream {
-            name: StreamName::new(0),
-            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
-            head: ResponseHead::default(),
-            hello: Bytes::from_static(b"HEAD\n\n"),
-            symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
-            options,
-            resume,
-            permit: Box::new(()),
-        };
-        if simulated.inbox.send(Command::Open(Scripted(client.clone()), stream)).is_ok_and(|wakes| wakes) {
-            simulated.sleeps_until = None;
-        }
-        self.clients.push(client);
+        self.clients.push(Rc::new(RefCell::new(client)));
         self.joined.push(self.now.instant);
         self.stuck_since.push(None);
         self.last_heard.push(self.now.instant);
@@ -277,18 +294,41 @@ impl World {
         self.clients.len() - 1
     }
 
-    /// Ends all streams within this window.
-    pub(crate) fn drain(&mut self, window: Duration) {
-        self.drains = true;
-        for simulated in &mut self.workers {
-            if simulated.inbox.send(Command::Drain(window)).is_ok_and(|wakes| wakes) {
-                simulated.sleeps_until = None;
-            }
+    /// The stream that a client asks for.
+    fn new_stream(&self, client: usize) -> NewStream {
+        let client = self.clients[client].borrow();
+        let mut wanted: Vec<usize> = client.symbols.keys().copied().collect();
+        wanted.sort_unstable();
+        NewStream {
+            name: StreamName::new(0),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+            head: ResponseHead::default(),
+            hello: Bytes::from_static(b"HEAD\n\n"),
+            symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            options: client.options,
+            resume: client.resume,
+            permit: Box::new(()),
         }
     }
 
+    fn send(&mut self, worker: usize, command: Command<Line>) {
+        let simulated = &mut self.workers[worker];
+        if simulated.inbox.send(command).is_ok_and(|wakes| wakes) {
+            simulated.sleeps_until = None;
+        }
+    }
+
+    /// Ends all streams within this window.
+    pub(crate) fn drain(&mut self, window: Duration) {
+        self.drains = true;
+        (0..self.workers.len()).for_each(|worker| self.send(worker, Command::Drain(window)));
+    }
+
     pub(crate) fn give_room(&mut self, client: usize, bytes: usize) {
-        self.client(client).give_room(bytes);
+        match self.connection_of(client) {
+            Some(connection) => self.give_connection_room(connection, bytes),
+            None => self.client(client).give_room(bytes),
+        }
     }
 
     /// Publishes a venue's update and announces the tick. Any worker's turn may come between two steps of it.
@@ -333,6 +373,7 @@ impl World {
     }
 
     fn turn_if_awake(&mut self, worker: usize) {
+        self.exchange(worker);
         let simulated = &self.workers[worker];
         let sleeps = match simulated.sleeps_until {
             None | Some(Wait::No) => false,
@@ -346,6 +387,7 @@ impl World {
 
     /// One turn of a worker, and all checks; returns whether it wants another one at once.
     pub(crate) fn turn(&mut self, worker: usize) -> bool {
+        self.exchange(worker);
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
         let takes = self.drains || simulated.takes_at <= self.now.instant;
@@ -374,6 +416,7 @@ impl World {
                 self.check_client(client, &taken, wait);
             }
         }
+        self.answer_requests(worker);
         self.check_counts(worker);
         self.check_encoded(&wishes);
         wait == Wait::No
@@ -384,6 +427,7 @@ impl World {
         for client in 0..self.clients.len() {
             self.give_room(client, usize::MAX);
         }
+        self.connections.iter_mut().for_each(Connection::read_all);
         for worker in 0..self.workers.len() {
             // Only a worker that is awake takes a turn: a lost wake-up must show. The slowest rate has its time.
             for _ in 0..2_000 {
@@ -394,6 +438,7 @@ impl World {
                 self.turn_if_awake(worker);
             }
         }
+        self.connections.iter().for_each(|connection| connection.check(!connection.is_over()));
         for client in &self.clients {
             let client = client.borrow();
             if !client.is_open() {

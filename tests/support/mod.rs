@@ -10,8 +10,10 @@
 )]
 
 pub mod bookkeeper;
+pub mod certificates;
 pub mod checker;
 pub mod crowd;
+pub mod h2_peer;
 pub mod kernel;
 pub mod process;
 pub mod recorded;
@@ -38,6 +40,7 @@ use tickfan::{
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
+    tls::Session,
     wire::Epoch,
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
@@ -53,6 +56,9 @@ pub const AT_ONCE: Duration = Duration::from_secs(2);
 pub struct Setup {
     pub server: config::Server,
     pub limits: config::Limits,
+    pub tls: Option<config::Tls>,
+    /// How many newcomers may wait for a connection.
+    pub waiting: usize,
     pub symbols: Vec<String>,
 }
 
@@ -77,6 +83,8 @@ impl Default for Setup {
                 symbols_per_stream: 3,
                 ..config::Config::default().limits
             },
+            waiting: 64,
+            tls: None,
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
         }
     }
@@ -85,17 +93,21 @@ impl Default for Setup {
 impl Setup {
     /// The settings of a gateway of these.
     pub fn live(&self) -> config::Live {
-        let Self { server, limits, .. } = self.clone();
-        config::Live::new(config::Config { server, limits, ..config::Config::default() })
+        let Self { server, limits, tls, .. } = self.clone();
+        config::Live::new(config::Config { server, limits, tls, ..config::Config::default() })
     }
 }
 
 /// Hands opened streams to the test.
 struct Streams(mpsc::Sender<(TcpStream, NewStream)>);
 
-impl StreamSink<tokio::net::TcpStream> for Streams {
+impl StreamSink for Streams {
     fn open(&self, socket: tokio::net::TcpStream, stream: NewStream) -> std::io::Result<()> {
         self.0.send((socket.into_std()?, stream)).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+
+    fn open_tls(&self, _: tokio::net::TcpStream, _: Session, _: Vec<u8>, _: NewStream) -> std::io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
     }
 }
 
@@ -117,12 +129,13 @@ impl Gateway {
         let cache = cache(&setup.symbols);
         let (streams_tx, streams) = mpsc::channel();
         let draining = Arc::new(AtomicBool::new(false));
-        let permits = permits(&setup.limits);
+        let permits = permits(&setup);
         let services = api::Services {
             cache: cache.clone(),
             streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),
             draining: draining.clone(),
+            tls: None,
         };
         let server = api::Server::bind(&setup.live(), services).unwrap();
         let address = server.local_addr();
@@ -158,7 +171,7 @@ impl Gateway {
     }
 
     /// Opens nothing, for a server that does not run.
-    pub fn stream_sink(&self) -> Arc<dyn StreamSink<tokio::net::TcpStream>> {
+    pub fn stream_sink(&self) -> Arc<dyn StreamSink> {
         Arc::new(Streams(mpsc::channel().0))
     }
 
@@ -264,8 +277,12 @@ fn cache(symbols: &[String]) -> Arc<Cache> {
     Arc::new(cache)
 }
 
-fn permits(limits: &config::Limits) -> Permits {
-    Permits::new(Fitted { streams: limits.streams, connections: limits.connections }, limits.subscriptions)
+fn permits(setup: &Setup) -> Permits {
+    let limits = &setup.limits;
+    Permits::new(
+        Fitted { streams: limits.streams, connections: limits.connections, waiting: setup.waiting },
+        limits.subscriptions,
+    )
 }
 
 /// An update that sets many fields.
@@ -298,8 +315,8 @@ pub fn connect_narrow(address: SocketAddr) -> TcpStream {
 }
 
 /// A connection on which bytes are sent as they are.
-pub struct Client {
-    pub socket: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub socket: S,
     buffer: Vec<u8>,
 }
 
@@ -335,6 +352,21 @@ impl Client {
 
     pub fn from_socket(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::over(socket)
+    }
+
+    /// Whether nothing arrives for 100 ms.
+    pub fn is_quiet(&mut self) -> bool {
+        self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let quiet = matches!(self.socket.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        quiet
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// A client on any connection.
+    pub fn over(socket: S) -> Self {
         Self { socket, buffer: Vec::new() }
     }
 
@@ -398,14 +430,6 @@ impl Client {
     pub fn rest(&mut self) -> String {
         while self.read_more() {}
         String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
-    }
-
-    /// Whether nothing arrives for 100 ms.
-    pub fn is_quiet(&mut self) -> bool {
-        self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let quiet = matches!(self.socket.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
-        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        quiet
     }
 
     fn read_more(&mut self) -> bool {

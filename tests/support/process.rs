@@ -17,7 +17,9 @@ pub struct Process {
     pub admin: SocketAddr,
     child: Child,
     config: PathBuf,
-    /// The lines that it logs after the first.
+    /// The lines that it logged before it served.
+    pub first_lines: Vec<String>,
+    /// The lines that it logs after those.
     log: mpsc::Receiver<String>,
 }
 
@@ -82,7 +84,7 @@ impl Process {
         let serving = seen.last().unwrap();
         let address = address_in(serving, "listen=").unwrap();
         let admin = address_in(serving, "admin=").unwrap();
-        Self { address, admin, child, config, log: line_rx }
+        Self { address, admin, child, config, first_lines: seen, log: line_rx }
     }
 
     /// Starts it without a configuration file.

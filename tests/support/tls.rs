@@ -2,8 +2,9 @@
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion,
-    crypto::ring,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedCipherSuite,
+    SupportedProtocolVersion, Tls12CipherSuite,
+    crypto::{CipherSuiteCommon, CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     version::{TLS12, TLS13},
 };
@@ -32,8 +33,12 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
 
 /// The gateway's side.
 pub fn server_config(versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+    with_provider(ring::default_provider(), versions)
+}
+
+fn with_provider(provider: CryptoProvider, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(IDENTITY.key.clone()));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
@@ -41,6 +46,18 @@ pub fn server_config(versions: &[&'static SupportedProtocolVersion]) -> ServerCo
         .unwrap();
     config.send_tls13_tickets = 1;
     config
+}
+
+/// The gateway's side in TLS 1.2, with keys that last for so many records.
+pub fn short_lived_keys(records: u64) -> ServerConfig {
+    let SupportedCipherSuite::Tls12(suite) = ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 else {
+        unreachable!()
+    };
+    let common = CipherSuiteCommon { confidentiality_limit: records, ..suite.common };
+    let suite = Tls12CipherSuite { common, ..*suite };
+    let suite = SupportedCipherSuite::Tls12(Box::leak(Box::new(suite)));
+    let provider = CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() };
+    with_provider(provider, &VERSIONS[..1])
 }
 
 /// The client's side, which trusts the certificate.
@@ -66,8 +83,13 @@ pub fn connect(
     theirs: TcpStream,
     version: &'static SupportedProtocolVersion,
 ) -> (TlsClient, Session) {
-    let mut client = client(theirs, client_config(&[version]));
-    let mut handshake = Handshake::new(Arc::new(server_config(&[version]))).unwrap();
+    connect_with(ours, theirs, server_config(&[version]))
+}
+
+/// The same, with these settings of the gateway's side.
+pub fn connect_with(ours: &mut TcpStream, theirs: TcpStream, config: ServerConfig) -> (TlsClient, Session) {
+    let mut client = client(theirs, client_config(&VERSIONS));
+    let mut handshake = Handshake::new(Arc::new(config)).unwrap();
     let session = std::thread::scope(|scope| {
         let server = scope.spawn(move || {
             let mut received = [0; 4096];

@@ -16,9 +16,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
-    ("fanout", &["market", "wire", "cache", "tls", "config", "telemetry", "sync"]),
+    ("h2", &[]),
+    ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("server", &["tls", "config", "limits", "telemetry", "suggest"]),
-    ("api", &["market", "wire", "cache", "fanout", "server", "config", "limits", "telemetry", "suggest"]),
+    ("api", &["market", "wire", "cache", "h2", "fanout", "tls", "server", "config", "limits", "telemetry", "suggest"]),
     ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
     ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls"]),
     ("limits", &[]),
@@ -34,7 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "fanout", "ingest"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {
@@ -49,7 +50,7 @@ fn known(code: &str) -> BTreeSet<String> {
                 '{' => depth += 1,
                 '}' => depth -= 1,
                 ',' if depth == 1 => fresh = true,
-                'a'..='z' | '_' if fresh => word.push(character),
+                'a'..='z' | '0'..='9' | '_' if fresh => word.push(character),
                 _ if character.is_whitespace() && word.is_empty() => {}
                 _ => {
                     if depth <= 1 && !word.is_empty() {
@@ -246,6 +247,7 @@ fn files_of_a_folder_do_not_import_each_other_in_circles() {
 #[test]
 fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
+        "config/load.rs",
         "feed/connection/",
         "feed/dial/connect.rs",
         "recording/write/thread.rs",

@@ -13,7 +13,7 @@ const SUBSCRIPTION_BYTES: u64 = 72;
 const TICK_BYTES: u64 = 600;
 /// What a core takes in: more ticks a second than this never reach a ring.
 const TICKS_PER_SECOND_MAX: u64 = 1_000_000;
-/// Over this many connections the listener's own queue is the limit.
+/// Over this many connections the listener's own queue is the limit. As many newcomers may wait in the process.
 const BACKLOG: u64 = 4096;
 
 /// What the machine has. `None` where the system does not tell.
@@ -62,7 +62,7 @@ impl MemoryAtLimits {
 pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
     let Limits { streams, connections, .. } = config.limits;
     let left = machine.client_descriptors?;
-    let missing = (streams as u64 + connections as u64).checked_sub(left).filter(|missing| *missing > 0)?;
+    let missing = (streams as u64 + connections as u64 + BACKLOG).checked_sub(left).filter(|missing| *missing > 0)?;
     found(
         format!(
             "`streams` ({streams}) and `connections` ({connections}) are lowered: the limit of open files leaves {left} descriptors for clients"

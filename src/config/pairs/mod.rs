@@ -141,9 +141,21 @@ pub const PAIRS: &[Pair] = &[
         check: tls::h2_streams,
     },
     Pair {
+        keys: &["certificates", "hosts"],
+        weight: Weight::Warned,
+        rule: "`hosts` lists a name of each certificate, unless it is of localhost or an IP address",
+        check: tls::hosts,
+    },
+    Pair {
+        keys: &["certificates", "chmod"],
+        weight: Weight::Warned,
+        rule: "not every user of the machine can read a private key of `certificates`",
+        check: tls::keys,
+    },
+    Pair {
         keys: &["streams", "connections", "ulimit -n"],
         weight: Weight::Warned,
-        rule: "each stream and each connection has a descriptor; where too few are left, both limits are lowered",
+        rule: "each stream, each connection and up to 4096 newcomers that wait for one have a descriptor; where too few are left, all are lowered",
         check: machine::descriptors,
     },
     Pair {

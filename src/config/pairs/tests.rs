@@ -109,8 +109,8 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     check(
         &["streams", "connections", "ulimit -n"],
-        |_, machine| machine.client_descriptors = Some(104_096),
-        |_, machine| machine.client_descriptors = Some(104_095),
+        |_, machine| machine.client_descriptors = Some(108_192),
+        |_, machine| machine.client_descriptors = Some(108_191),
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
@@ -189,7 +189,7 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
 
 #[test]
 fn the_keys_of_a_pair_are_keys_of_the_configuration_or_of_the_system() {
-    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec="];
+    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec=", "chmod"];
     let of_feeds = feed_keys();
     for key in PAIRS.iter().flat_map(|pair| pair.keys) {
         let is_key = KEYS.iter().any(|known| known.is_called(key)) || of_feeds.iter().any(|known| known.name == *key);

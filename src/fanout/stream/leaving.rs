@@ -20,6 +20,13 @@ impl<T: Transport> Stream<T> {
         }
     }
 
+    /// Ends the stream at once if its transport must end.
+    pub(in crate::fanout) fn drain_worn(&mut self, now: Now) {
+        if self.transport.is_worn() {
+            self.drain(now.instant);
+        }
+    }
+
     /// Whether the stream lives until its share of the drain is over.
     pub(in crate::fanout) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })

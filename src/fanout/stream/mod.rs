@@ -6,13 +6,14 @@ mod writing;
 use super::{
     close_reason::CloseReason,
     cursors::{Cursors, Slot},
+    h2::{ConnectionKey, key_of},
     missed::Missed,
     options::Options,
     phase::{Farewell, Phase},
     room::Room,
     schedule::{Deadlines, Due},
     symbols::Symbols,
-    transport::{ClientSide, Transport},
+    transport::{ClientSide, Stall, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
@@ -113,6 +114,23 @@ impl<T: Transport> Stream<T> {
             Ok(ClientSide::HalfClosed) if !has_goodbye => Ok(!mem::replace(&mut self.is_half_closed, true)),
             Err(error) if !has_goodbye => Err(CloseReason::from(&error)),
             Ok(ClientSide::HalfClosed) | Err(_) => Err(CloseReason::Shutdown),
+        }
+    }
+
+    /// The connection that it shares with others.
+    pub(super) fn connection(&self) -> Option<ConnectionKey> {
+        self.transport.connection().and_then(key_of)
+    }
+
+    /// It has taken no byte for the stall timeout; returns the reason to end it, unless its time begins again.
+    pub(super) fn stalled(&mut self, now: Now) -> Option<CloseReason> {
+        match self.transport.stalled(now.instant) {
+            Stall::Client => Some(CloseReason::Stalled),
+            Stall::Window => Some(CloseReason::Window),
+            Stall::Neighbour => {
+                self.room.restart(now.instant);
+                None
+            }
         }
     }
 

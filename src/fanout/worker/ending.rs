@@ -25,6 +25,7 @@ impl<T: Transport> Worker<T> {
             self.table.stream(key).drain(end);
             self.table.arm(key);
         }
+        self.drain_connections();
     }
 
     /// Ends a stream: the ticks that it lacks are written if there is room, then its goodbye, as soon as there is. Only
@@ -50,6 +51,9 @@ impl<T: Transport> Worker<T> {
             Ok(bytes) => {
                 self.counts.count_write(bytes, Missed::default());
                 self.counts.full += u64::from(stream.is_full());
+                if stream.holds_bytes() {
+                    self.written(key);
+                }
             }
             Err(reason) => self.end(key, reason, now),
         }
@@ -59,6 +63,9 @@ impl<T: Transport> Worker<T> {
     pub(super) fn end(&mut self, key: StreamKey, reason: CloseReason, now: Now) {
         let Some(mut stream) = self.table.remove(key) else { return };
         stream.close();
+        if let Some(connection) = stream.connection() {
+            self.connections.touch(connection);
+        }
         self.counts.missed.add(stream.give_up(&self.symbols));
         self.log.ended(&stream, reason, now);
         self.counts.full -= u64::from(stream.is_full());

@@ -1,5 +1,6 @@
 //! A worker: the streams that it owns, and the one step that serves them.
 
+mod connections;
 mod ending;
 mod opening;
 mod writing;
@@ -8,7 +9,9 @@ pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
 
 use super::{
     command::{Command, WorkerInbox},
+    connection_log::ConnectionLog,
     counts::Counts,
+    h2::{ConnectionTable, key_of},
     missed::Missed,
     pace::{Pace, Wait},
     recent_ticks::RecentLimits,
@@ -41,12 +44,14 @@ pub struct Worker<T> {
     limits: WorkerLimits,
     symbols: Symbols,
     table: StreamTable<T>,
+    connections: ConnectionTable,
     pace: Pace,
     /// Hot symbols that have changed since the running round began. Their streams are marked when it ends, once for all
     /// ticks.
     next_round: Vec<SymbolId>,
     counts: Counts,
     log: StreamLog,
+    connection_log: ConnectionLog,
     random: SmallRng,
     drains: bool,
     /// The queries that operators sent, the oldest first: as many as there are operators.
@@ -58,6 +63,8 @@ pub struct Worker<T> {
     pending: VecDeque<Command<T>>,
     /// Streams whose transports hold bytes at the end of a batch, empty between two turns.
     unflushed: Vec<StreamKey>,
+    /// Streams that share a connection with one that was just written, and wait to be written.
+    company: Vec<StreamKey>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -69,10 +76,12 @@ impl<T: Transport> Worker<T> {
             limits,
             symbols: Symbols::new(WorkerMask::only(index), recent, limits.flush_interval.is_some()),
             table: StreamTable::new(limits.stall_timeout),
+            connections: ConnectionTable::new(index, limits.stall_timeout),
             pace: Pace::new(limits.flush_interval),
             next_round: Vec::new(),
             counts: Counts::default(),
             log: StreamLog::default(),
+            connection_log: ConnectionLog::default(),
             random: SmallRng::seed_from_u64(seed),
             drains: false,
             queries: VecDeque::new(),
@@ -80,6 +89,7 @@ impl<T: Transport> Worker<T> {
             commands: Vec::new(),
             pending: VecDeque::new(),
             unflushed: Vec::new(),
+            company: Vec::new(),
         }
     }
 
@@ -88,17 +98,24 @@ impl<T: Transport> Worker<T> {
     pub fn turn(&mut self, now: Now, ready: &[Ready]) -> Wait {
         self.take_inbox(now);
         self.run_commands(now);
+        self.go_on(now);
         for &ready in ready {
-            self.transport_ready(ready, now);
+            match key_of(ready.key) {
+                None => self.transport_ready(ready, now),
+                Some(key) => self.connection_ready(key, ready, now),
+            }
         }
         self.write_batch(now);
         self.keep_deadlines(now);
+        self.keep_connection_deadlines(now);
         self.flush_transports(now);
+        self.settle_connections(now);
         self.answer_queries(now);
         self.counts.streams = self.table.len() as u64;
-        let is_caught_up = self.pending.is_empty() && self.queries.is_empty();
+        let is_caught_up = self.pending.is_empty() && self.queries.is_empty() && self.connections.is_idle();
         if self.table.is_idle() && self.next_round.is_empty() && is_caught_up {
-            self.table.next_deadline().map_or(Wait::Forever, Wait::Until)
+            let deadlines = [self.table.next_deadline(), self.connections.next_deadline()];
+            deadlines.into_iter().flatten().min().map_or(Wait::Forever, Wait::Until)
         } else {
             Wait::No
         }
@@ -116,9 +133,9 @@ impl<T: Transport> Worker<T> {
         &self.counts
     }
 
-    /// Whether its work is over: it drains, and no stream is left.
+    /// Whether its work is over: it drains, and no stream and no connection is left.
     pub fn is_done(&self) -> bool {
-        self.drains && self.pending.is_empty() && self.table.len() == 0
+        self.drains && self.pending.is_empty() && self.table.len() == 0 && self.connections.len() == 0
     }
 
     /// The ticks that each open stream has missed so far, by the stream's key.
@@ -158,6 +175,15 @@ impl<T: Transport> Worker<T> {
                     joins_left = joins_left.saturating_sub(stream.symbols.len().max(JOINS_PER_STREAM_MIN));
                     self.open(transport, stream, now);
                 }
+                Command::Adopt(new, load) => {
+                    joins_left = joins_left.saturating_sub(JOINS_PER_STREAM_MIN);
+                    self.adopt(*new, load, now);
+                }
+                Command::Answer(stream, answer) => {
+                    joins_left = joins_left.saturating_sub(1);
+                    self.answer(&stream, *answer, now);
+                }
+                Command::GiveWay(token) => self.give_way(token, now),
                 Command::Ready(ready) => self.transport_ready(ready, now),
                 Command::Drain(drain) => self.drain(drain, now),
                 Command::SlowestQuery(query) => self.queries.push_back(query),

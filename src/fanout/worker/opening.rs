@@ -40,8 +40,12 @@ impl<T: Transport> Worker<T> {
         if self.drains {
             stream.drain(now.instant);
         }
-        if attached.is_err() {
-            return self.end(key, CloseReason::Error, now);
+        let connection = stream.connection();
+        if let Err(error) = attached {
+            return self.end(key, CloseReason::from(&error), now);
+        }
+        if let Some(connection) = connection {
+            self.connections.touch(connection);
         }
         self.table.arm(key);
         self.table.queue(key, WriteQueue::Cold, now);

@@ -22,13 +22,34 @@ impl<T: Transport> Worker<T> {
         }
         let mut ended = Vec::new();
         for _ in 0..WRITES_PER_TURN {
-            let Some(key) = self.table.next() else { break };
+            let Some(key) = self.next_to_write() else { break };
             if let Err(reason) = self.write(key, now) {
                 ended.push((key, reason));
             }
         }
+        self.company.clear(); // what is left of it still stands in the queues
         for (key, reason) in ended {
             self.end(key, reason, now);
+        }
+    }
+
+    /// The next stream to write: one that shares a connection with a stream that this turn has written, so that both
+    /// share a record, else the next in the queues.
+    fn next_to_write(&mut self) -> Option<StreamKey> {
+        while let Some(key) = self.company.pop() {
+            if self.table.take_queued(key) {
+                return Some(key);
+            }
+        }
+        self.table.next()
+    }
+
+    /// Notes that a stream's transport holds bytes, which leave at the end of the turn.
+    pub(super) fn written(&mut self, key: StreamKey) {
+        match self.table.stream(key).connection() {
+            None => self.unflushed.push(key),
+            Some(connection) if self.connections.touch(connection) => self.add_company(connection),
+            Some(_) => {}
         }
     }
 
@@ -48,8 +69,9 @@ impl<T: Transport> Worker<T> {
             counts.first_tick.record(wait);
         }
         counts.full += u64::from(stream.is_full());
+        stream.drain_worn(now);
         if stream.holds_bytes() {
-            self.unflushed.push(key);
+            self.written(key);
         }
         if written.more {
             self.table.queue_again(key, now);
@@ -102,7 +124,12 @@ impl<T: Transport> Worker<T> {
                     self.table.queue_again(key, now);
                 }
                 Due::Heartbeat => self.write_heartbeat(key, now),
-                Due::Stalled => self.end(key, CloseReason::Stalled, now),
+                Due::Stalled => {
+                    // Without a reason its time begins again.
+                    if let Some(reason) = stream.stalled(now) {
+                        self.end(key, reason, now);
+                    }
+                }
                 Due::End => self.say_goodbye(key, now),
             }
             self.table.arm(key);
@@ -126,7 +153,7 @@ impl<T: Transport> Worker<T> {
                 self.counts.count_write(bytes, Missed::default());
                 self.counts.full += u64::from(stream.is_full());
                 if stream.holds_bytes() {
-                    self.unflushed.push(key);
+                    self.written(key);
                 }
             }
             Err(reason) => self.end(key, reason, now),

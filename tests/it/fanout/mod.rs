@@ -1,5 +1,6 @@
 //! The workers over real sockets: what a slow, a stalled, a talkative and a leaving client cost, and how streams end.
 
+mod h2;
 mod pipe;
 mod pipes;
 mod tls;

@@ -215,3 +215,30 @@ fn a_slow_client_reads_its_goodbye_and_the_end_of_tls() {
     ended.recv_timeout(PATIENCE).unwrap();
     gateway.workers.join().unwrap();
 }
+
+/// TLS 1.2 cannot change its keys.
+#[test]
+fn a_stream_whose_keys_wear_out_ends_with_a_goodbye() {
+    let mut gateway = Sockets::start(PATIENCE);
+    let (stream, ended) = gateway.new_stream(PATIENCE);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = connected(&listener, None);
+    let mut ours = listener.accept().unwrap().0;
+    let (mut client, session) = tls::connect_with(&mut ours, client, tls::short_lived_keys(1024 + 20));
+    gateway.pool.open_tls(ours, session, Vec::new(), stream).unwrap();
+    read_until_string(&mut client, "waiting");
+    for price in 1..=10 {
+        gateway.publish();
+        read_until(&mut client, price);
+    }
+    for _ in 0..20 {
+        gateway.publish();
+        thread::yield_now();
+    }
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    assert!(text.ends_with("event: bye\ndata: {\"reason\":\"shutdown\"}\n\n"), "{text}");
+    drop(client);
+    ended.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(closed(&gateway.end(), CloseReason::Shutdown), 1);
+}

@@ -70,7 +70,10 @@ impl World {
             }
         }
         if !self.drains {
-            self.check_silence(client, wait);
+            match self.connection_of(client) {
+                Some(connection) => self.check_shared(client, connection, wait),
+                None => self.check_silence(client, wait),
+            }
         }
     }
 
@@ -171,6 +174,20 @@ impl World {
             assert!(silence < HEARTBEAT, "seed {seed}: silence for {silence:?}");
         } else if closed.is_some() && !left {
             assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
+        }
+    }
+
+    /// The same for a client that shares a connection, whose other streams may use up what they share.
+    fn check_shared(&mut self, client: usize, connection: usize, wait: Wait) {
+        let seed = self.seed;
+        let now = self.now.instant;
+        let silence = now.saturating_duration_since(self.last_heard[client]);
+        let client = self.clients[client].borrow();
+        if client.closed == Some(CloseMode::Abort) && !client.left && !self.connections[connection].is_over() {
+            let stuck = client.stuck_since.map(|since| now.saturating_duration_since(since));
+            assert!(stuck >= Some(STALL_TIMEOUT), "seed {seed}: rule 5: closed after {stuck:?}");
+        } else if client.key != 0 && client.is_open() && !client.full && wait != Wait::No {
+            assert!(silence < HEARTBEAT, "seed {seed}: silence for {silence:?}");
         }
     }
 

@@ -1,0 +1,42 @@
+//! What a connection has to do with the limits of its listener, and what it answers.
+
+use crate::cache::WorkerIndex;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::net::IpAddr;
+
+/// The permits of connections without streams.
+pub trait ConnectionPermits: Send + Sync {
+    /// A permit for a connection of this peer whose last stream has ended, if one is free. It must not block.
+    fn permit(&self, peer: IpAddr) -> Option<Box<dyn ConnectionPermit>>;
+}
+
+/// What a connection without streams holds.
+pub trait ConnectionPermit: Send {
+    /// A worker has the connection under this address, where [`WorkerPool::give_way`] reaches it.
+    ///
+    /// [`WorkerPool::give_way`]: crate::fanout::WorkerPool::give_way
+    fn held_by(&mut self, connection: ConnectionAddress);
+
+    /// Whether the connection answers requests, or is idle.
+    fn becomes(&mut self, is_busy: bool);
+}
+
+/// A connection, as other threads know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionAddress {
+    pub(in crate::fanout) worker: WorkerIndex,
+    pub(in crate::fanout) token: u64,
+}
+
+/// A whole answer.
+pub struct H2Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header fields.
+    pub headers: HeaderMap,
+    /// Its body; empty also for a HEAD request.
+    pub body: Bytes,
+    /// Held until the answer is written.
+    pub permit: Box<dyn Send>,
+}

@@ -1,0 +1,276 @@
+//! How a connection waits, and how it ends.
+
+use super::{Connection, ConnectionEnd, Rows};
+use crate::{
+    fanout::transport::Ready,
+    h2::{ErrorCode, LastStream},
+};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+/// How long the last bytes may take, and then the client to close its side: a socket that is closed with unread input
+/// resets the connection, and the client may lose the last bytes.
+const LINGER: Duration = Duration::from_secs(1);
+/// How many bytes of input are dropped meanwhile.
+const DROPPED_BYTES_MAX: usize = 64 * 1024;
+/// How long a connection that has to give way may take to end.
+const LEAVING_MAX: Duration = Duration::from_millis(250);
+
+/// How far a connection is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The gateway drains: the client knows, and the connection ends with its last stream.
+    Draining,
+    /// New streams are ignored, and the connection ends with its last stream.
+    Leaving {
+        end: ConnectionEnd,
+        cut_at: Option<Instant>,
+    },
+    /// The last frame is on its way.
+    Closing {
+        end: ConnectionEnd,
+        by: Instant,
+    },
+    /// Our side is closed. What the client still sends is dropped.
+    Lingering {
+        end: ConnectionEnd,
+        by: Instant,
+        dropped: usize,
+    },
+    /// Nothing is left to do.
+    Over {
+        end: ConnectionEnd,
+    },
+}
+
+impl Phase {
+    /// Why the connection can no longer be written to.
+    pub(super) fn end(self) -> Option<ConnectionEnd> {
+        match self {
+            Self::Open | Self::Draining | Self::Leaving { .. } => None,
+            Self::Closing { end, .. } | Self::Lingering { end, .. } | Self::Over { end } => Some(end),
+        }
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Open | Self::Draining | Self::Over { .. } => None,
+            Self::Leaving { cut_at, .. } => cut_at,
+            Self::Closing { by, .. } | Self::Lingering { by, .. } => Some(by),
+        }
+    }
+}
+
+/// What a worker has to know of a connection after a turn.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::fanout) struct Settled {
+    /// Whether it has more to write at once.
+    pub(in crate::fanout) has_more: bool,
+    /// How many of its streams the reader check holds back.
+    pub(in crate::fanout) held: usize,
+    /// When it asks for attention.
+    pub(in crate::fanout) deadline: Option<Instant>,
+    /// Why it is over.
+    pub(in crate::fanout) over: Option<ConnectionEnd>,
+}
+
+impl Connection {
+    /// Whether its client's requests are read.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase.end().is_none()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over { .. })
+    }
+
+    /// The client has closed its side.
+    pub(super) fn left(&mut self) {
+        match self.phase {
+            Phase::Lingering { end, .. } => self.phase = Phase::Over { end },
+            _ => self.abort(ConnectionEnd::Left),
+        }
+    }
+
+    /// Ends it at once; its streams have to learn why.
+    pub(in crate::fanout) fn abort(&mut self, end: ConnectionEnd) {
+        self.output.io().abort();
+        self.phase = Phase::Over { end: self.phase.end().unwrap_or(end) };
+        self.forget_all();
+    }
+
+    /// Ends it in order, behind the frames that wait.
+    pub(super) fn close(&mut self, end: ConnectionEnd, now: Instant) {
+        if self.permit.is_none() {
+            self.permit = self.permits.permit(self.peer.ip());
+        }
+        self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
+        self.phase = Phase::Closing { end, by: now + LINGER };
+        self.forget_all();
+    }
+
+    /// New streams are ignored; it ends with its last stream.
+    pub(super) fn leave(&mut self, end: ConnectionEnd) {
+        if let Phase::Open | Phase::Draining = self.phase {
+            self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
+            self.phase = Phase::Leaving { end, cut_at: None };
+        }
+    }
+
+    /// It has to make room for another connection, unless it has streams by now.
+    pub(in crate::fanout) fn give_way(&mut self, now: Instant) {
+        if self.rows.streams() == 0 {
+            self.leave(ConnectionEnd::GaveWay);
+            if let Phase::Leaving { cut_at, .. } = &mut self.phase {
+                *cut_at = Some(now + LEAVING_MAX);
+            }
+        }
+    }
+
+    /// The gateway drains.
+    pub(in crate::fanout) fn drain(&mut self) {
+        if self.phase == Phase::Open {
+            self.protocol.go_away(LastStream::Max, ErrorCode::NO_ERROR, &mut self.output.frames);
+            self.phase = Phase::Draining;
+        }
+    }
+
+    /// Drops input that comes after the last frame.
+    pub(super) fn drop_input(&mut self, bytes: usize) {
+        if let Phase::Lingering { end, dropped, .. } = &mut self.phase {
+            *dropped += bytes;
+            if *dropped > DROPPED_BYTES_MAX {
+                self.phase = Phase::Over { end: *end };
+            }
+        }
+    }
+
+    /// No stream and no answer is left.
+    fn forget_all(&mut self) {
+        let keys = self.rows.keys().map(|key| Ready { key, readable: true, writable: false });
+        self.news.extend(keys);
+        self.rows = Rows::default();
+        self.waiting = Vec::new();
+    }
+
+    /// Does what deadlines ask for.
+    pub(in crate::fanout) fn keep_deadline(&mut self, now: Instant) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        match self.phase {
+            Phase::Over { .. } => return,
+            // What is left has nothing worth waiting for.
+            Phase::Lingering { end, .. } if is_due(self.phase.deadline()) => {
+                self.phase = Phase::Over { end };
+                return;
+            }
+            Phase::Closing { end, .. } | Phase::Leaving { end, .. } if is_due(self.phase.deadline()) => {
+                return self.abort(end);
+            }
+            _ => {}
+        }
+        if is_due(self.full_deadline()) {
+            return self.abort(ConnectionEnd::Stalled);
+        }
+        if !self.is_open() {
+            return;
+        }
+        self.expire_answers(now);
+        if is_due(self.begun_deadline())
+            && let Some(before) = now.checked_sub(self.timeouts.head)
+            && let Err(error) = self.protocol.expire(before, &mut self.output.frames)
+        {
+            return self.close(ConnectionEnd::Limit(error.reason), now);
+        }
+        if is_due(self.idle_deadline()) {
+            self.close(ConnectionEnd::Idle, now);
+        }
+    }
+
+    /// Ends a turn: takes further what needs no input, and sends.
+    pub(in crate::fanout) fn settle(&mut self, now: Instant) -> Settled {
+        let mut has_more = false;
+        if self.is_open() {
+            has_more = self.write_answers(now);
+            self.hold_permit();
+            self.end_if_done(now);
+        }
+        self.send(now);
+        if let Phase::Closing { end, .. } = self.phase
+            && self.output.is_empty()
+        {
+            match self.output.io().finish() {
+                Ok(true) if self.permit.is_none() => self.phase = Phase::Over { end },
+                Ok(true) => self.phase = Phase::Lingering { end, by: now + LINGER, dropped: 0 },
+                Ok(false) => {} // again when there is room
+                Err(_) => self.abort(end),
+            }
+        }
+        let is_idle = self.is_open() && self.rows.is_empty();
+        self.idle_since = self.idle_since.or(Some(now)).filter(|_| is_idle);
+        let over = if let Phase::Over { end } = self.phase { Some(end) } else { None };
+        Settled { has_more, held: self.rows.held(), deadline: self.deadline(), over }
+    }
+
+    /// A connection without streams holds a permit.
+    fn hold_permit(&mut self) {
+        if self.rows.streams() > 0 {
+            self.permit = None;
+            return;
+        }
+        let is_busy = !self.rows.is_empty();
+        if self.permit.is_none() && self.phase == Phase::Open {
+            self.permit = self.permits.permit(self.peer.ip());
+            self.is_busy = false;
+            match &mut self.permit {
+                Some(permit) => permit.held_by(self.address),
+                None => self.leave(ConnectionEnd::NoPermit),
+            }
+        }
+        if is_busy != mem::replace(&mut self.is_busy, is_busy)
+            && let Some(permit) = &mut self.permit
+        {
+            permit.becomes(is_busy);
+        }
+    }
+
+    fn end_if_done(&mut self, now: Instant) {
+        if self.rows.is_empty() {
+            match self.phase {
+                Phase::Draining => self.close(ConnectionEnd::Shutdown, now),
+                Phase::Leaving { end, .. } => self.close(end, now),
+                _ => {}
+            }
+        }
+    }
+
+    /// When it asks for attention.
+    fn deadline(&self) -> Option<Instant> {
+        let mut deadlines = [self.phase.deadline(), self.full_deadline(), None, None, None];
+        if self.is_open() {
+            deadlines[2] = self.rows.answer_deadline();
+            deadlines[3] = self.begun_deadline();
+            deadlines[4] = self.idle_deadline();
+        }
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// When a client that takes nothing is cut off.
+    fn full_deadline(&self) -> Option<Instant> {
+        let has_streams = self.rows.streams() > 0;
+        let patience = if has_streams { self.timeouts.stall } else { self.timeouts.write };
+        self.output.full_since().map(|since| since + patience)
+    }
+
+    /// When what the client has begun has to be whole.
+    fn begun_deadline(&self) -> Option<Instant> {
+        self.protocol.waits_since().map(|since| since + self.timeouts.head)
+    }
+
+    /// When a connection without a stream ends.
+    fn idle_deadline(&self) -> Option<Instant> {
+        self.idle_since.map(|since| since + self.timeouts.head)
+    }
+}

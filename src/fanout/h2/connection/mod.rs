@@ -1,0 +1,249 @@
+//! One connection: what its client sends, what its streams write, and how it ends.
+
+mod ending;
+mod writing;
+
+use super::{
+    client::{ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer},
+    end::ConnectionEnd,
+    io::H2Io,
+    output::Output,
+    rows::{Answer, Rows, State, StreamRow},
+};
+use crate::{
+    fanout::{
+        tcp::Received,
+        transport::{Ready, TransportError},
+    },
+    h2::{self, ErrorCode, Event, RequestBody, StreamId},
+};
+use ending::Phase;
+pub(in crate::fanout) use ending::Settled;
+use http::request::Parts;
+use std::{
+    io::{self, ErrorKind},
+    mem,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How often one turn reads from a connection: a client that sends without end delays no other.
+const READS_PER_TURN: usize = 4;
+
+/// A connection of a worker.
+pub(in crate::fanout) struct Connection {
+    protocol: h2::Connection,
+    output: Output,
+    rows: Rows,
+    phase: Phase,
+    /// Since when it has neither a stream nor a request.
+    idle_since: Option<Instant>,
+    /// The keys of the streams that wait for room of the I/O, the longest first.
+    waiting: Vec<(StreamId, u64)>,
+    /// What the worker is to learn of its streams.
+    news: Vec<Ready>,
+    address: ConnectionAddress,
+    peer: SocketAddr,
+    permits: Arc<dyn ConnectionPermits>,
+    permit: Option<Box<dyn ConnectionPermit>>,
+    is_busy: bool,
+    timeouts: Timeouts,
+}
+
+/// A connection, as its streams reach it. Only the worker that has it takes the lock.
+pub(in crate::fanout) type Shared = Arc<Mutex<Connection>>;
+
+/// A panic ends the process, so a poisoned lock is never seen.
+pub(in crate::fanout) fn lock(connection: &Shared) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long a connection waits for its client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    /// For the rest of what the client has begun, and for its next stream.
+    pub(super) head: Duration,
+    /// For an answer.
+    pub(super) write: Duration,
+    /// For a stream.
+    pub(super) stall: Duration,
+}
+
+/// The parts of a new connection.
+pub(super) struct ConnectionInit {
+    pub(super) io: Box<dyn H2Io>,
+    pub(super) peer: SocketAddr,
+    pub(super) limits: h2::Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) permit: Box<dyn ConnectionPermit>,
+    pub(super) permits: Arc<dyn ConnectionPermits>,
+}
+
+/// Buffers that all connections of a worker share, empty between two calls.
+#[derive(Default)]
+pub(in crate::fanout) struct Scratch {
+    input: Vec<u8>,
+    events: Vec<Event>,
+    /// The requests that came.
+    pub(in crate::fanout) requests: Vec<(StreamId, Box<Parts>, RequestBody)>,
+}
+
+impl Connection {
+    /// Takes a connection over under `address`.
+    ///
+    /// # Errors
+    /// The system cannot watch it.
+    pub(super) fn new(mut init: ConnectionInit, address: ConnectionAddress, now: Instant) -> io::Result<Self> {
+        let mut output = Output::new(init.io);
+        output.io().attach(address.token)?;
+        let protocol = h2::Connection::new(init.limits, now, &mut output.frames);
+        init.permit.held_by(address);
+        Ok(Self {
+            protocol,
+            output,
+            rows: Rows::default(),
+            phase: Phase::Open,
+            idle_since: Some(now),
+            waiting: Vec::new(),
+            news: Vec::new(),
+            address,
+            peer: init.peer,
+            permits: init.permits,
+            permit: Some(init.permit),
+            is_busy: false,
+            timeouts: init.timeouts,
+        })
+    }
+
+    /// As other threads know it.
+    pub(in crate::fanout) fn address(&self) -> ConnectionAddress {
+        self.address
+    }
+
+    /// The other end of the socket.
+    pub(in crate::fanout) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The keys of its streams.
+    pub(in crate::fanout) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.rows.keys()
+    }
+
+    /// What the worker is to learn of its streams.
+    pub(in crate::fanout) fn take_news(&mut self) -> Vec<Ready> {
+        mem::take(&mut self.news)
+    }
+
+    /// Reads what the client sent, as much as one turn may; returns whether there may be more.
+    pub(in crate::fanout) fn receive(&mut self, scratch: &mut Scratch, now: Instant) -> bool {
+        for _ in 0..READS_PER_TURN {
+            scratch.input.clear();
+            match self.output.io().receive(&mut scratch.input) {
+                Ok(Received::Bytes(_)) => self.take_input(scratch, now),
+                Ok(Received::Nothing) => return false,
+                Ok(Received::End) => self.left(),
+                Err(error) => self.abort((&error).into()),
+            }
+            if self.is_over() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes input that came with the handshake.
+    pub(in crate::fanout) fn receive_first(&mut self, input: Vec<u8>, scratch: &mut Scratch, now: Instant) {
+        scratch.input = input;
+        self.take_input(scratch, now);
+    }
+
+    fn take_input(&mut self, scratch: &mut Scratch, now: Instant) {
+        if !self.is_open() {
+            return self.drop_input(scratch.input.len());
+        }
+        let received = self.protocol.receive(&scratch.input, now, &mut self.output.frames, &mut scratch.events);
+        for event in scratch.events.drain(..) {
+            match event {
+                Event::Request { stream, head, body } => {
+                    self.rows.asked(stream);
+                    scratch.requests.push((stream, head, body));
+                }
+                Event::Room { stream } => self.has_room(stream),
+                Event::Reset { stream, .. } => self.forget(stream),
+                // The end of the last stream ends the connection.
+                Event::GoAway { .. } => self.leave(ConnectionEnd::Left),
+            }
+        }
+        if let Err(error) = received {
+            self.close(ConnectionEnd::Limit(error.reason), now);
+        }
+    }
+
+    /// The client lets a stream go on.
+    fn has_room(&mut self, stream: StreamId) {
+        self.rows.set_held(stream, false);
+        if let Some(StreamRow { key, .. }) = self.rows.stream(stream) {
+            self.news.push(Ready { key, readable: false, writable: true });
+        }
+    }
+
+    /// A stream is over without the worker's doing, which has to learn of it.
+    fn forget(&mut self, stream: StreamId) {
+        if let Some(State::Stream(StreamRow { key, .. })) = self.rows.remove(stream) {
+            self.news.push(Ready { key, readable: true, writable: false });
+        }
+    }
+
+    /// A request is answered with a stream, which the worker knows by `key`.
+    ///
+    /// # Errors
+    /// The client has reset it meanwhile, or the connection is over.
+    pub(super) fn attach(&mut self, id: StreamId, key: u64) -> io::Result<()> {
+        if self.rows.becomes(id, State::Stream(StreamRow::new(key))) {
+            return Ok(());
+        }
+        Err(ErrorKind::ConnectionReset.into())
+    }
+
+    /// A request is answered whole.
+    pub(in crate::fanout) fn answer(&mut self, id: StreamId, answer: H2Answer, now: Instant) {
+        let by = now + self.timeouts.write;
+        // One that the client has reset meanwhile is dropped.
+        self.rows.becomes(id, State::Answer(Box::new(Answer { answer, has_head: false, by })));
+    }
+
+    /// Whether a stream can still be written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn check(&self, id: StreamId) -> Result<(), TransportError> {
+        match (self.phase.end(), self.rows.stream(id)) {
+            (Some(end), _) => Err(end.of_streams()),
+            (None, None) => Err(TransportError::Left),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// Ends a stream in order, behind what it has written.
+    pub(super) fn finish(&mut self, id: StreamId) {
+        if let Some(State::Stream(StreamRow { key, .. })) = self.rows.remove(id) {
+            self.protocol.finish(id, &mut self.output.frames);
+            // Unlike a socket, a stream needs no time in which its client leaves.
+            self.news.push(Ready { key, readable: true, writable: false });
+        }
+    }
+
+    /// Refuses a request: the client may repeat it.
+    pub(in crate::fanout) fn refuse(&mut self, id: StreamId) {
+        self.reset(id, ErrorCode::REFUSED_STREAM);
+    }
+
+    /// Ends a stream at once.
+    pub(super) fn reset(&mut self, id: StreamId, code: ErrorCode) {
+        if self.rows.remove(id).is_some() {
+            self.protocol.reset(id, code, &mut self.output.frames);
+        }
+    }
+}

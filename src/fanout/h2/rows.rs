@@ -1,0 +1,157 @@
+//! What the requests of a connection have become: streams, or answers on their way.
+
+use super::client::H2Answer;
+use crate::h2::StreamId;
+use std::time::Instant;
+
+/// The requests that are not over, in the order of their numbers.
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: Vec<Row>,
+    streams: usize,
+    held: usize,
+}
+
+struct Row {
+    id: StreamId,
+    state: State,
+}
+
+/// What a request has become.
+pub(super) enum State {
+    /// It is being answered.
+    Asked,
+    /// A stream of the worker.
+    Stream(StreamRow),
+    /// A whole answer.
+    Answer(Box<Answer>),
+}
+
+/// A stream of the worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StreamRow {
+    /// Its key.
+    pub(super) key: u64,
+    /// Whether it waits for room of the I/O.
+    pub(super) waits: bool,
+    /// Whether the reader check holds it back.
+    is_held: bool,
+}
+
+/// A whole answer, as far as it is not written.
+pub(super) struct Answer {
+    pub(super) answer: H2Answer,
+    /// Whether its head is written.
+    pub(super) has_head: bool,
+    /// When its client's time is over.
+    pub(super) by: Instant,
+}
+
+impl Rows {
+    fn find(&self, id: StreamId) -> Option<usize> {
+        self.rows.binary_search_by_key(&id, |row| row.id).ok()
+    }
+
+    /// How many of them are streams.
+    pub(super) fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How many streams the reader check holds back.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// A request has come. One with a body may come behind a later one without.
+    pub(super) fn asked(&mut self, id: StreamId) {
+        if let Err(place) = self.rows.binary_search_by_key(&id, |row| row.id) {
+            self.rows.insert(place, Row { id, state: State::Asked });
+        }
+    }
+
+    /// A request that is being answered becomes something else; `false`: it is over.
+    pub(super) fn becomes(&mut self, id: StreamId, state: State) -> bool {
+        let Some(place) = self.find(id).filter(|&place| matches!(self.rows[place].state, State::Asked)) else {
+            return false;
+        };
+        self.streams += usize::from(matches!(state, State::Stream(_)));
+        self.rows[place].state = state;
+        true
+    }
+
+    /// A request is over.
+    pub(super) fn remove(&mut self, id: StreamId) -> Option<State> {
+        let place = self.find(id)?;
+        let state = self.rows.remove(place).state;
+        if let State::Stream(stream) = &state {
+            self.streams -= 1;
+            self.held -= usize::from(stream.is_held);
+        }
+        if self.rows.is_empty() {
+            self.rows = Vec::new();
+        }
+        Some(state)
+    }
+
+    /// A stream that is not over.
+    pub(super) fn stream(&self, id: StreamId) -> Option<StreamRow> {
+        match self.rows[self.find(id)?].state {
+            State::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Notes whether a stream waits for room of the I/O.
+    pub(super) fn set_waits(&mut self, id: StreamId, waits: bool) {
+        if let Some(place) = self.find(id)
+            && let State::Stream(stream) = &mut self.rows[place].state
+        {
+            stream.waits = waits;
+        }
+    }
+
+    /// Notes whether the reader check holds a stream back.
+    pub(super) fn set_held(&mut self, id: StreamId, is_held: bool) {
+        if let Some(place) = self.find(id)
+            && let State::Stream(stream) = &mut self.rows[place].state
+        {
+            self.held = self.held + usize::from(is_held) - usize::from(stream.is_held);
+            stream.is_held = is_held;
+        }
+    }
+
+    /// The keys of the streams.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.rows.iter().filter_map(|row| match row.state {
+            State::Stream(stream) => Some(stream.key),
+            _ => None,
+        })
+    }
+
+    /// The answers that are not written whole.
+    pub(super) fn answers(&mut self) -> impl Iterator<Item = (StreamId, &mut Answer)> {
+        self.rows.iter_mut().filter_map(|row| match &mut row.state {
+            State::Answer(answer) => Some((row.id, &mut **answer)),
+            _ => None,
+        })
+    }
+
+    /// When the first answer's time is over.
+    pub(super) fn answer_deadline(&self) -> Option<Instant> {
+        let answers = self.rows.iter().filter_map(|row| match &row.state {
+            State::Answer(answer) => Some(answer.by),
+            _ => None,
+        });
+        answers.min()
+    }
+}
+
+impl StreamRow {
+    pub(super) fn new(key: u64) -> Self {
+        Self { key, waits: false, is_held: false }
+    }
+}

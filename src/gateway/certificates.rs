@@ -1,0 +1,120 @@
+//! Certificates while the gateway runs: how often their files are looked at, and what is said of them.
+
+use super::Reloader;
+use crate::{
+    telemetry::catalog,
+    tls::{Certificate, CertificateError, CertificateSet, show_time},
+};
+use std::{io, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+/// A certificate that expires sooner is announced, in seconds: long after a renewal by certbot or cert-manager, which
+/// renew with a third of the lifetime left, has failed.
+const EXPIRES_SOON: i64 = 7 * DAY;
+/// It is announced again after so long.
+const DAY: i64 = 24 * 60 * 60;
+
+/// The certificates that expire soon or have expired.
+pub fn expiring(set: &CertificateSet, now: i64) -> impl Iterator<Item = &Certificate> {
+    set.all().iter().filter(move |certificate| certificate.expires - now < EXPIRES_SOON)
+}
+
+/// What earlier looks have found and said.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    /// What was wrong at the last look.
+    failed: Option<String>,
+    /// Whether that was said.
+    failure_told: bool,
+    /// When the last announcement of an expiry was, in seconds since 1970.
+    expiry_told: Option<i64>,
+}
+
+impl Looks {
+    /// A look has found all in order.
+    pub(super) fn succeeded(&mut self) {
+        *self = Self { expiry_told: self.expiry_told, ..Self::default() };
+    }
+
+    /// A look has found a mistake. Whether it is to be said: the second time, and then no more. The files of a
+    /// certificate are renewed one after the other, so for a moment they do not fit.
+    pub(super) fn failed(&mut self, error: &CertificateError) -> bool {
+        if self.failed.as_ref() != Some(&error.what) {
+            *self = Self { failed: Some(error.what.clone()), failure_told: false, expiry_told: self.expiry_told };
+            return false;
+        }
+        !std::mem::replace(&mut self.failure_told, true)
+    }
+
+    /// Warns of certificates that expire soon, once a day.
+    pub(super) fn announce_expiry(&mut self, set: &CertificateSet, now: i64) {
+        if self.expiry_told.is_some_and(|told| now - told < DAY) {
+            return;
+        }
+        for certificate in expiring(set, now) {
+            self.expiry_told = Some(now);
+            let (chain, name) = (certificate.files.chain.display(), certificate.name());
+            let expires = show_time(certificate.expires);
+            if certificate.expires < now {
+                error!(%chain, name, expires, "a certificate has expired: browsers refuse it");
+            } else {
+                warn!(%chain, name, expires, "a certificate expires soon");
+            }
+        }
+    }
+}
+
+/// Records when each certificate expires, and takes back what was recorded of those that are not used any more.
+pub(super) fn record_expiry(before: &CertificateSet, set: &CertificateSet) {
+    let chain = |certificate: &Certificate| certificate.files.chain.display().to_string();
+    for gone in before.all() {
+        catalog::CERTIFICATE_EXPIRY.handle([chain(gone).into()]).set(f64::NAN);
+    }
+    for certificate in set.all() {
+        catalog::CERTIFICATE_EXPIRY.handle([chain(certificate).into()]).set(certificate.expires as f64);
+    }
+}
+
+/// Says which certificates are in force.
+pub(super) fn log_loaded(set: &CertificateSet) {
+    for certificate in set.all() {
+        let (chain, name) = (certificate.files.chain.display(), certificate.name());
+        info!(%chain, name, expires = show_time(certificate.expires), "loaded a certificate");
+    }
+}
+
+/// Looks at the files of the certificates again and again, until the stop.
+pub(super) async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    loop {
+        let look = reloader.live().current().tls.as_ref().map_or(Duration::MAX, |tls| tls.look);
+        let next = async {
+            tokio::time::sleep(look).await;
+            reloader.look().await;
+        };
+        tokio::select! {
+            () = next => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_told_once_and_only_if_it_stays() {
+        let error = |what: &str| CertificateError { what: what.to_owned(), help: None };
+        let mut looks = Looks::default();
+        assert!(!looks.failed(&error("a")), "between the writing of two files");
+        looks.succeeded();
+        assert!(!looks.failed(&error("a")));
+        assert!(!looks.failed(&error("b")), "another one");
+        assert!(looks.failed(&error("b")));
+        assert!(!looks.failed(&error("b")) && !looks.failed(&error("b")));
+        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
+        looks.succeeded();
+        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
+    }
+}

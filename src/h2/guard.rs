@@ -1,0 +1,75 @@
+//! The limits of what a client may make the server do without asking for anything. Each has its own reason.
+
+use super::{ConnectionError, Reason};
+use std::time::{Duration, Instant};
+
+/// The fields of a header block. Browsers send some 20.
+pub(super) const FIELDS_MAX: usize = 100;
+/// The CONTINUATION frames of a header block. The largest block fits into its HEADERS frame and one more.
+pub(super) const CONTINUATIONS_MAX: u8 = 8;
+/// The requests of a connection whose bodies are not complete: what bounds the memory for them.
+pub(super) const UNFINISHED_BODIES_MAX: usize = 8;
+/// The bytes in `out` above which a client that makes us reply does not read: 16 KiB of DATA and as much of replies.
+pub(super) const OUT_MAX: usize = 32 * 1_024;
+
+/// The time in which frames are counted.
+const PERIOD: Duration = Duration::from_secs(10);
+/// Resets by the client and by its mistakes, and refused streams: each made work for nothing (Rapid Reset,
+/// MadeYouReset). A page that opens and closes a stream each 50 ms stays below.
+const RESETS_MAX: u16 = 200;
+/// Frames that ask for nothing. Browsers send a PING each some seconds, and a PRIORITY a request.
+const CONTROL_FRAMES_MAX: u16 = 500;
+/// The WINDOW_UPDATE frames that a client may send without having received any DATA.
+const WINDOW_UPDATES_FREE: u32 = 1_000;
+/// How many more each DATA frame allows: a client updates two windows, and may do so in small steps.
+const WINDOW_UPDATES_PER_DATA: u32 = 10;
+
+/// The counts of a connection.
+#[derive(Debug)]
+pub(super) struct Guard {
+    period_began: Instant,
+    resets: u16,
+    control_frames: u16,
+    window_updates_left: u32,
+}
+
+impl Guard {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { period_began: now, resets: 0, control_frames: 0, window_updates_left: WINDOW_UPDATES_FREE }
+    }
+
+    /// Counts a stream that ended for nothing.
+    pub(super) fn reset(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        self.begin_period(now);
+        self.resets += 1;
+        if self.resets > RESETS_MAX { Err(ConnectionError::calm(Reason::Resets)) } else { Ok(()) }
+    }
+
+    /// Counts a frame that asks for nothing.
+    pub(super) fn control_frame(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        self.begin_period(now);
+        self.control_frames += 1;
+        if self.control_frames > CONTROL_FRAMES_MAX {
+            return Err(ConnectionError::calm(Reason::ControlFrames));
+        }
+        Ok(())
+    }
+
+    pub(super) fn window_update(&mut self) -> Result<(), ConnectionError> {
+        let left = self.window_updates_left.checked_sub(1);
+        self.window_updates_left = left.ok_or(ConnectionError::calm(Reason::WindowUpdates))?;
+        Ok(())
+    }
+
+    pub(super) fn data_sent(&mut self) {
+        self.window_updates_left = self.window_updates_left.saturating_add(WINDOW_UPDATES_PER_DATA);
+    }
+
+    fn begin_period(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.period_began) >= PERIOD {
+            self.period_began = now;
+            self.resets = 0;
+            self.control_frames = 0;
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The streams of a connection.
+
+use super::{
+    flow::{Flow, INITIAL_WINDOW},
+    guard::UNFINISHED_BODIES_MAX,
+    head::Head,
+};
+use std::time::Instant;
+
+/// An open stream. Its memory is budgeted: below 150 bytes.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: u32,
+    pub(super) request: Request,
+    /// The head of the answer was written.
+    pub(super) is_answered: bool,
+    pub(super) flow: Flow,
+    /// What the client may still send.
+    pub(super) receive_window: u32,
+}
+
+/// How much of a request came.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Its body is incomplete, so that its receiver does not know of it.
+    Unfinished(Box<Unfinished>),
+    /// Its receiver knows of it; the rest of its body is thrown away.
+    TooLong,
+    /// The client has ended the stream.
+    Whole,
+}
+
+/// A request without the end of its body.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) head: Head,
+    pub(super) body: Vec<u8>,
+    pub(super) began: Instant,
+}
+
+impl Stream {
+    pub(super) fn new(id: u32, request: Request, window: u32, now: Instant) -> Self {
+        let flow = Flow::new(window, now);
+        Self { id, request, is_answered: false, flow, receive_window: INITIAL_WINDOW }
+    }
+
+    /// Whether the receiver of the connection's events has its request.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self.request, Request::Unfinished(_))
+    }
+}
+
+/// The open streams, in the order of their ids, which is the order in which they began.
+#[derive(Debug, Default)]
+pub(super) struct Streams(Vec<Stream>);
+
+impl Streams {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Stream> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&Stream> {
+        self.place(id).map(|place| &self.0[place])
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
+        self.place(id).map(|place| &mut self.0[place])
+    }
+
+    /// Adds the newest. Most connections have one stream, so room is not made for four at once.
+    pub(super) fn push(&mut self, stream: Stream) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len().max(1));
+        }
+        self.0.push(stream);
+    }
+
+    pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
+        let place = self.place(id)?;
+        let stream = self.0.remove(place);
+        if self.0.len() * 4 <= self.0.capacity() {
+            self.0.shrink_to(self.0.len() * 2);
+        }
+        Some(stream)
+    }
+
+    /// Whether one more request may have an unfinished body.
+    pub(super) fn may_gather(&self) -> bool {
+        self.0.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
+    }
+
+    fn place(&self, id: u32) -> Option<usize> {
+        self.0.binary_search_by_key(&id, |stream| stream.id).ok()
+    }
+}
+
+/// How many ended streams are remembered.
+const ENDED: usize = 8;
+/// How many streams are remembered whose rest is still thrown away. A client that has more than this in flight, all
+/// refused or answered before their end, loses the connection.
+const DISCARDED_MAX: usize = 256;
+
+/// The streams that are not open any longer, as far as frames for them may still come.
+#[derive(Debug, Default)]
+pub(super) struct Closed {
+    /// Streams that were reset while the client had not ended them: what it sent meanwhile is thrown away.
+    discarded: Vec<u32>,
+    /// The newest that the client itself ended, so that a frame behind the end can be told from a stream that was never
+    /// begun.
+    ended: [u32; ENDED],
+    next: usize,
+}
+
+impl Closed {
+    /// The stream is over, and the client has not ended it.
+    pub(super) fn discard(&mut self, id: u32) {
+        if self.discarded.len() == DISCARDED_MAX {
+            self.discarded.remove(0);
+        }
+        self.discarded.push(id);
+    }
+
+    /// The client has ended the stream.
+    pub(super) fn end(&mut self, id: u32) {
+        self.discarded.retain(|other| *other != id);
+        self.ended[self.next] = id;
+        self.next = (self.next + 1) % ENDED;
+    }
+
+    pub(super) fn is_discarded(&self, id: u32) -> bool {
+        self.discarded.contains(&id)
+    }
+
+    pub(super) fn has_ended(&self, id: u32) -> bool {
+        self.ended.contains(&id)
+    }
+}
+
+#[cfg(test)]
+impl Streams {
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}

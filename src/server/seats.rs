@@ -1,0 +1,68 @@
+//! The limits of connections that carry many requests at a time, which hyper does not serve.
+
+use super::{
+    connection_table::Phase,
+    places::{Place, Places},
+};
+use crate::limits::{Addresses, Gate, Permit};
+use std::{net::IpAddr, sync::Arc};
+
+/// What such a connection holds while it has no stream: a permit, and a place among the listener's connections.
+pub(crate) struct Seat {
+    // Dropped in this order: the next connection gets a place when the permit is still there to take.
+    place: Place,
+    _permit: Box<dyn Send>,
+}
+
+/// A listener's seats, and the limit of requests that are under way on its connections.
+pub(crate) struct Seats<Kind> {
+    places: Arc<Places>,
+    gate: Gate<Kind>,
+    requests: Gate<Request>,
+    /// Over HTTP/1.1, an address's connections limit its requests.
+    requests_of_addresses: Addresses,
+}
+
+/// Marks permits of requests.
+enum Request {}
+
+impl<Kind: Send + 'static> Seats<Kind> {
+    /// As many requests may be under way as connections may be open.
+    pub(super) fn new(places: Arc<Places>, gate: Gate<Kind>) -> Self {
+        let requests = Gate::new(gate.limit());
+        Self { places, gate, requests, requests_of_addresses: Addresses::default() }
+    }
+
+    /// A seat for a connection that is open already, if there is one.
+    pub(crate) fn take(&self, peer: IpAddr) -> Option<Seat> {
+        let permit = self.gate.try_acquire()?;
+        let is_share_full = self.places.whose(peer).is_some_and(|address| self.places.is_share_full(address));
+        (!is_share_full).then(|| Seat { place: self.places.enter(peer), _permit: Box::new(permit) })
+    }
+
+    /// What a request holds until its answer is written. None: as many are under way as the listener, or the address
+    /// that it comes from, may have.
+    pub(crate) fn request(&self, peer: IpAddr) -> Option<Box<dyn Send>> {
+        let request = self.requests.try_acquire()?;
+        let Some((address, share)) = self.places.share_of(peer) else { return Some(Box::new(request)) };
+        let of_address = self.requests_of_addresses.try_acquire(address, 1, share)?;
+        Some(Box::new((request, of_address)))
+    }
+}
+
+impl Seat {
+    /// The seat of a connection whose handshake is done.
+    pub(super) fn new<Kind: Send + 'static>(place: Place, permit: Permit<Kind>) -> Self {
+        Self { place, _permit: Box::new(permit) }
+    }
+
+    /// Resolves once the connection has to give way to another. It does not hold the seat.
+    pub(crate) fn evicted(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.place.eviction()
+    }
+
+    /// Whether the connection answers requests, or is idle.
+    pub(crate) fn becomes(&self, is_busy: bool) {
+        self.place.becomes(if is_busy { Phase::Answering } else { Phase::Idle });
+    }
+}

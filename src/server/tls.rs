@@ -1,0 +1,234 @@
+//! What a connection of the TLS listener does before it is served: its handshake.
+
+use super::{
+    client_io::ClientIo,
+    connection::{Connections, linger},
+    handshakes::Turns,
+    places::Place,
+    problem::Problem,
+    request_id::RequestId,
+    requests::{self, Unrouted},
+    response::Response,
+    shutdown::ShutdownSignal,
+    streams::OpenStreams,
+    tls_io::TlsIo,
+};
+use crate::{
+    config,
+    telemetry::{
+        catalog::{TLS_HANDSHAKES, TLS_SESSIONS},
+        labels::{Label, labels},
+    },
+    tls::{Handshake, Handshaken, Progress, TlsError, TlsVersion},
+};
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use rustls::ServerConfig;
+use std::{io, net::IpAddr, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// The first byte of every TLS connection: the type of a handshake's record.
+const HANDSHAKE_RECORD: u8 = 0x16;
+/// How many bytes one read takes: a hello has some 500 to 2,000.
+const READ_BYTES: usize = 4 * 1024;
+
+/// The kinds of sessions, as labels of a metric: new ones and resumed ones.
+const KINDS: [&str; 2] = ["full", "resumed"];
+
+/// Where connections of a TLS listener pass.
+pub(crate) struct TlsEntrance {
+    config: Arc<ServerConfig>,
+    /// Those of the start, where a reload has dropped the table: it takes effect with the next start.
+    settings: config::Tls,
+    turns: Turns,
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum HandshakeError {
+    #[error("the client spoke no TLS")]
+    NotTls,
+    #[error("the client paused in its hello while others waited")]
+    GaveWay,
+    #[error("the handshake took too long")]
+    Timeout,
+    #[error("the client left: {0}")]
+    Left(#[from] io::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+labels! {
+    /// The result of a handshake, as a metric's label.
+    enum HandshakeResult {
+        /// The client and the gateway speak TLS.
+        Done = "done",
+        /// The first byte is not TLS: most often plain HTTP, which is answered.
+        NotTls = "not_tls",
+        /// The client paused in its hello while others waited.
+        GaveWay = "gave_way",
+        /// It took too long.
+        Timeout = "timeout",
+        /// The client left.
+        Left = "left",
+        /// The client sent an alert: often it rejects the certificate.
+        Alert = "alert",
+        /// The client's versions or ciphers do not fit.
+        Incompatible = "incompatible",
+        /// The client's application protocols do not fit.
+        NoProtocol = "no_protocol",
+        /// The client broke TLS.
+        Broken = "broken",
+    }
+}
+
+impl From<&HandshakeError> for HandshakeResult {
+    fn from(error: &HandshakeError) -> Self {
+        match error {
+            HandshakeError::NotTls => Self::NotTls,
+            HandshakeError::GaveWay => Self::GaveWay,
+            HandshakeError::Timeout => Self::Timeout,
+            HandshakeError::Left(_) => Self::Left,
+            HandshakeError::Tls(TlsError::Alert(_)) => Self::Alert,
+            HandshakeError::Tls(TlsError::Incompatible(_)) => Self::Incompatible,
+            HandshakeError::Tls(TlsError::NoCommonProtocol) => Self::NoProtocol,
+            HandshakeError::Tls(_) => Self::Broken,
+        }
+    }
+}
+
+impl TlsEntrance {
+    /// An entrance with these settings; `config` has the certificates.
+    pub(crate) fn new(settings: config::Tls, config: Arc<ServerConfig>) -> Self {
+        TLS_HANDSHAKES.register_all();
+        for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+            for kind in KINDS {
+                TLS_SESSIONS.handle([version.label().into(), kind.into()]).increment(0);
+            }
+        }
+        let turns = Turns::new(settings.handshakes);
+        Self { config, settings, turns }
+    }
+
+    /// Serves a connection that has a place: after its handshake as any other.
+    ///
+    /// # Errors
+    /// As [`Connections::serve`].
+    pub(super) async fn serve<S: OpenStreams<TlsIo>>(
+        &self,
+        connections: &Connections<S>,
+        mut socket: TcpStream,
+        peer: IpAddr,
+        place: &Arc<Place>,
+        mut shutdown: ShutdownSignal,
+    ) -> io::Result<()> {
+        let live = connections.live.current();
+        let within = live.tls.as_ref().unwrap_or(&self.settings).handshake_timeout;
+        let shaken = tokio::select! {
+            shaken = timeout(within, self.shake_hands(&mut socket)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
+            () = place.evicted() => {
+                socket.reset_on_close();
+                return Ok(());
+            }
+            () = shutdown.wait() => return Ok(()),
+        };
+        match shaken {
+            Ok(handshaken) => {
+                TLS_HANDSHAKES.handle([HandshakeResult::Done.label().into()]).increment(1);
+                let kind = KINDS[usize::from(handshaken.is_resumed)];
+                TLS_SESSIONS.handle([handshaken.version.label().into(), kind.into()]).increment(1);
+                connections.serve(TlsIo::new(socket, handshaken), peer, place, shutdown).await
+            }
+            Err(error) => {
+                TLS_HANDSHAKES.handle([HandshakeResult::from(&error).label().into()]).increment(1);
+                tracing::debug!(%peer, %error, "a handshake failed");
+                tokio::select! {
+                    () = reject(socket, &error) => {}
+                    () = place.evicted() => {}
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn.
+    async fn shake_hands(&self, socket: &mut TcpStream) -> Result<Handshaken, HandshakeError> {
+        socket.readable().await?;
+        let mut turn = Some(self.turns.next().await);
+        let mut handshake = Handshake::new(self.config.clone())?;
+        let mut received = vec![0; READ_BYTES];
+        let mut is_first = true;
+        loop {
+            let read = socket.read(&mut received);
+            let bytes = match &turn {
+                Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay)?,
+                None => read.await,
+            }?;
+            if bytes == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            if is_first && received[0] != HANDSHAKE_RECORD {
+                return Err(HandshakeError::NotTls);
+            }
+            is_first = false;
+            let mut out = Vec::new();
+            let progress = handshake.advance(&mut received[..bytes], &mut out);
+            if !out.is_empty() {
+                socket.write_all(&out).await?;
+                turn = None; // its work is done: what follows is small
+            }
+            match progress? {
+                Progress::Waiting(next) => handshake = next,
+                Progress::Done(handshaken) => return Ok(handshaken),
+            }
+        }
+    }
+}
+
+/// Ends a connection whose handshake failed, so that its client can read why.
+async fn reject(mut socket: TcpStream, error: &HandshakeError) {
+    match error {
+        HandshakeError::NotTls => {
+            requests::count(Unrouted::Unreadable.label(), StatusCode::BAD_REQUEST);
+            if socket.write_all(&speaks_https().await).await.is_ok() {
+                linger(socket).await;
+            }
+        }
+        // The alert is sent.
+        HandshakeError::Tls(_) => linger(socket).await,
+        HandshakeError::GaveWay | HandshakeError::Timeout | HandshakeError::Left(_) => socket.reset_on_close(),
+    }
+}
+
+/// The answer to a client that speaks plain HTTP.
+async fn speaks_https() -> Vec<u8> {
+    let problem = Problem {
+        status: StatusCode::BAD_REQUEST,
+        kind: "https-only",
+        title: "This port speaks https",
+        detail: "Write https:// in the address, or use the port that speaks http.".to_owned(),
+        limit: None,
+        header: None,
+    };
+    http1(problem.into_response(RequestId::next())).await
+}
+
+/// A whole answer as HTTP/1.1 writes it, after which the connection ends.
+async fn http1(response: Response) -> Vec<u8> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let mut out = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    for (name, value) in &head.headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes());
+    out.extend_from_slice(&body);
+    out
+}

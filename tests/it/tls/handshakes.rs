@@ -1,0 +1,188 @@
+//! Handshakes: in pieces, slow, refused, or not of TLS at all.
+
+use super::*;
+use rustls::{AlertDescription, ClientConfig, Error};
+use std::{
+    io::{Read, Write},
+    thread,
+};
+
+/// A client's hello, and what follows in its handshake.
+fn hello(config: ClientConfig) -> (rustls::ClientConnection, Vec<u8>) {
+    let mut client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut hello).unwrap();
+    }
+    (client, hello)
+}
+
+/// Why a handshake fails that the gateway refuses.
+fn refusal(gateway: &Secure, config: ClientConfig) -> Error {
+    let mut client = tls::client(gateway.socket(), config);
+    let error = client.write_all(b"GET / HTTP/1.1\r\n").and_then(|()| client.read(&mut [0; 1])).unwrap_err();
+    error.downcast::<Error>().unwrap()
+}
+
+#[test]
+fn a_hello_may_come_in_pieces_and_be_long() {
+    let gateway = Secure::start();
+    for piece in [1, 100, 20_000] {
+        let mut config = tls::client_config(&VERSIONS);
+        if piece > 1 {
+            config.alpn_protocols = (0..200).map(|number| vec![number; 200]).chain([b"http/1.1".to_vec()]).collect();
+        }
+        let (conn, hello) = hello(config);
+        let mut socket = gateway.socket();
+        socket.set_nodelay(true).unwrap();
+        for piece in hello.chunks(piece) {
+            socket.write_all(piece).unwrap();
+        }
+        let mut client = Client::over(TlsClient::new(conn, socket));
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+    gateway.stop();
+}
+
+#[test]
+fn the_application_protocol_is_the_clients_choice_among_ours() {
+    let gateway = Secure::start();
+    for (offered, chosen) in
+        [(vec!["http/1.1"], Some("http/1.1")), (vec!["h2", "http/1.1"], Some("http/1.1")), (vec![], None)]
+    {
+        let mut config = tls::client_config(&VERSIONS);
+        config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut client = Client::over(tls::client(gateway.socket(), config));
+        assert_eq!(client.get("/v1/symbols").status, 200);
+        assert_eq!(client.socket.conn.alpn_protocol(), chosen.map(str::as_bytes));
+    }
+    let mut config = tls::client_config(&VERSIONS);
+    config.alpn_protocols = vec![b"spdy/3".to_vec()];
+    assert_eq!(refusal(&gateway, config), Error::AlertReceived(AlertDescription::NoApplicationProtocol));
+    gateway.stop();
+}
+
+#[test]
+fn a_client_without_a_common_version_learns_it() {
+    let gateway = Secure::with(
+        |_| {},
+        |protocols| {
+            *protocols = tls::server_config(&VERSIONS[1..]);
+        },
+    );
+    let error = refusal(&gateway, tls::client_config(&VERSIONS[..1]));
+    assert_eq!(error, Error::AlertReceived(AlertDescription::ProtocolVersion));
+    gateway.stop();
+}
+
+#[test]
+fn plain_http_is_told_that_the_port_speaks_https() {
+    let gateway = Secure::start();
+    let mut client = Client::connect(gateway.address);
+    let answer = client.get("/v1/symbols");
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(answer.json()["type"], "urn:tickfan:problem:https-only");
+    assert_eq!(answer.json()["request_id"].as_str(), answer.header("x-request-id"));
+    assert_eq!(client.rest(), "");
+    gateway.stop();
+}
+
+#[test]
+fn bytes_that_are_not_tls_end_the_connection() {
+    let gateway = Secure::start();
+    for garbage in [vec![0x16; 100], [vec![0x16, 3, 1, 0, 50], vec![0xff; 50]].concat(), vec![0x80; 50]] {
+        let mut socket = gateway.socket();
+        socket.write_all(&garbage).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        // An alert, or the answer to plain HTTP.
+        assert!(answer.starts_with(&[21]) || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    }
+    assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_a_handshake_ends_in_time_wherever_its_client_stops() {
+    let within = Duration::from_millis(200);
+    let gateway = Secure::with(|setup| setup.tls.as_mut().unwrap().handshake_timeout = within, |_| {});
+    let (_, hello) = hello(tls::client_config(&VERSIONS));
+    for sent in [0, 1, hello.len() / 2, hello.len()] {
+        let mut socket = gateway.socket();
+        socket.write_all(&hello[..sent]).unwrap();
+        let mut read = Vec::new();
+        assert!(socket.read_to_end(&mut read).is_err(), "it is reset, after {sent} bytes");
+        assert_eq!(!read.is_empty(), sent == hello.len());
+    }
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_handshakes_take_turns_and_one_that_pauses_gives_way() {
+    let gateway = Secure::with(|setup| setup.tls.as_mut().unwrap().handshakes = 1, |_| {});
+    let mut pausing = gateway.socket();
+    pausing.write_all(&[0x16, 3, 1]).unwrap();
+    let mut silent = gateway.socket();
+    assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
+    assert!(pausing.read_to_end(&mut Vec::new()).is_err(), "it is reset");
+    // One that has said nothing has no turn, and keeps none from others.
+    silent.set_nonblocking(true).unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_handshakes_that_stall_give_way_to_newcomers() {
+    let gateway = Secure::with(|setup| setup.limits.connections = 4, |_| {});
+    let (_, hello) = hello(tls::client_config(&VERSIONS));
+    let stalled: Vec<_> = [0, 3, hello.len(), hello.len()]
+        .map(|sent| {
+            let mut socket = gateway.socket();
+            socket.write_all(&hello[..sent]).unwrap();
+            socket
+        })
+        .into();
+    while gateway.permits.connections.in_use() < 4 {
+        thread::yield_now();
+    }
+    assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
+    let mut plain = Client::connect(gateway.plain);
+    assert_eq!(plain.get("/v1/symbols").status, 200, "also to those of the other listener");
+    drop(stalled);
+    gateway.stop();
+}
+
+#[test]
+fn handshakes_and_sessions_are_counted() {
+    let gateway = Secure::with(|_| {}, |protocols| protocols.ticketer = rustls::crypto::ring::Ticketer::new().unwrap());
+    let series = "tickfan_tls_sessions_total{version=\"1.2\",kind=\"resumed\"}";
+    let before = count(series);
+    let config = tls::client_config(&VERSIONS[..1]);
+    for _ in 0..2 {
+        let mut client = Client::over(tls::client(gateway.socket(), config.clone()));
+        assert_eq!(client.get("/v1/symbols").status, 200);
+    }
+    assert_eq!(count(series), before + 1);
+    assert!(count("tickfan_tls_handshakes_total{result=\"done\"}") >= 2);
+    let not_tls = count("tickfan_tls_handshakes_total{result=\"not_tls\"}");
+    assert_eq!(Client::connect(gateway.address).get("/").status, 400);
+    assert!(count("tickfan_tls_handshakes_total{result=\"not_tls\"}") > not_tls);
+    gateway.stop();
+}
+
+#[test]
+fn many_clients_shake_hands_at_once() {
+    let gateway = Secure::start();
+    thread::scope(|scope| {
+        for number in 0..50 {
+            let socket = gateway.socket();
+            scope.spawn(move || {
+                let mut client = Client::over(tls::client(socket, tls::client_config(&[VERSIONS[number % 2]])));
+                assert_eq!(client.get("/v1/symbols").status, 200);
+            });
+        }
+    });
+    gateway.stop();
+}

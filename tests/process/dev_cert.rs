@@ -1,0 +1,97 @@
+//! `tickfan dev-cert`, judged by openssl.
+
+use crate::support::certificates::folder;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
+    Command::new(program).args(arguments).current_dir(folder).env_remove("TICKFAN_CONFIG").output().unwrap()
+}
+
+/// Runs it where it must succeed; returns its output.
+fn succeed(program: &str, arguments: &[&str], folder: &Path) -> String {
+    let output = run(program, arguments, folder);
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const TICKFAN: &str = env!("CARGO_BIN_EXE_tickfan");
+
+#[test]
+fn a_certificate_for_this_machine_is_written_and_served() {
+    let folder = folder("dev-cert");
+    let guide = succeed(TICKFAN, &["dev-cert", "--name", "ticks.test"], &folder);
+    for said in ["tickfan --config dev-cert/tickfan.toml", "--cacert dev-cert/ca.pem", "[tls]\n", "certutil", "Firefox"]
+    {
+        assert!(guide.contains(said), "{guide}");
+    }
+    let out = folder.join("dev-cert");
+    for (name, mode) in [("ca.pem", 0o644), ("chain.pem", 0o644), ("key.pem", 0o600), ("tickfan.toml", 0o644)] {
+        assert_eq!(fs::metadata(out.join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+    }
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 4, "the key of the CA is not kept");
+
+    let verified = succeed(
+        "openssl",
+        &["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.pem", "chain.pem"],
+        &out,
+    );
+    assert_eq!(verified, "chain.pem: OK\n");
+    for name in ["-checkhost localhost", "-checkhost ticks.test", "-checkip 127.0.0.1", "-checkip ::1"] {
+        let (option, name) = name.split_once(' ').unwrap();
+        let checked = succeed("openssl", &["x509", "-noout", "-in", "chain.pem", option, name], &out);
+        assert!(checked.contains("does match certificate"), "{name}: {checked}");
+    }
+    let day = 24 * 60 * 60;
+    for (name, days, ends) in [("chain.pem", 396, false), ("chain.pem", 398, true), ("ca.pem", 398, true)] {
+        let at = (days * day).to_string();
+        let ended = !run("openssl", &["x509", "-noout", "-in", name, "-checkend", &at], &out).status.success();
+        assert_eq!(ended, ends, "{name} after {days} days");
+    }
+    assert_eq!(succeed("openssl", &["pkey", "-in", "key.pem", "-noout", "-check"], &out), "Key is valid\n");
+
+    let checked = run(TICKFAN, &["check", "--config", "dev-cert/tickfan.toml"], &folder);
+    assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
+}
+
+#[test]
+fn an_earlier_certificate_is_kept_unless_it_is_to_be_replaced() {
+    let folder = folder("dev-cert-twice");
+    let out = folder.join("own folder");
+    let arguments = ["dev-cert", "--out", "own folder"];
+    succeed(TICKFAN, &arguments, &folder);
+    let files = || ["ca.pem", "chain.pem", "key.pem"].map(|name| fs::read_to_string(out.join(name)).unwrap());
+    let first = files();
+    fs::remove_file(out.join("ca.pem")).unwrap();
+    let refused = run(TICKFAN, &arguments, &folder);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("own folder/chain.pem is there already") && said.contains("--force"), "{said}");
+    assert!(!out.join("ca.pem").exists() && fs::read_to_string(out.join("key.pem")).unwrap() == first[2]);
+    // Its mode is right even where the old file's was not.
+    fs::set_permissions(out.join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    succeed(TICKFAN, &["dev-cert", "--out", "own folder", "--force"], &folder);
+    assert!(files().iter().zip(&first).all(|(new, old)| new != old));
+    assert_eq!(fs::metadata(out.join("key.pem")).unwrap().permissions().mode() & 0o777, 0o600);
+    let nowhere = run(TICKFAN, &["dev-cert", "--out", "/dev/null/certificates"], &folder);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("cannot write /dev/null/certificates"));
+}
+
+#[test]
+fn rule_10_a_certificate_for_this_machine_has_few_names() {
+    let folder = folder("dev-cert-names");
+    let names = |count: usize| (0..count).flat_map(|n| ["--name".to_owned(), format!("n{n}.test")]).collect::<Vec<_>>();
+    let write = |count: usize| {
+        let names = names(count);
+        let arguments: Vec<&str> =
+            ["dev-cert", "--force"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        run(TICKFAN, &arguments, &folder)
+    };
+    assert!(write(32).status.success());
+    assert!(String::from_utf8_lossy(&write(33).stderr).contains("at most 32 names"));
+}
