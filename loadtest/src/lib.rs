@@ -5,6 +5,8 @@
 
 pub mod venue;
 pub mod wire;
+pub mod h2;
+pub mod tls;
 pub mod check;
 pub mod measure;
 pub mod streams;

@@ -123,6 +123,13 @@ fn scenarios_that_would_load_nothing_or_never_end_are_rejected() {
         ("churn = 0", "churn = 1e-300", "churn is 0.0000"),
         ("churn = 0", "churn = -4", "churn is -4"),
         ("churn = 0", "churn = 0\nreads = { bytes_per_second = 0 }", "the number of bytes per second is 0"),
+        ("churn = 0", "streams_per_connection = 2", "group `few`: streams_per_connection needs protocol = \"h2\""),
+        ("churn = 0", "protocol = \"h2\"\nstreams_per_connection = 0", "the number of streams per connection is 0"),
+        ("churn = 0", "beside = \"few\"", "group `few`: beside needs protocol"),
+        ("churn = 0", "protocol = \"h2\"\nbeside = \"few\"", "`few` must be an earlier group of HTTP/2"),
+        ("churn = 0", "reads = { blocked_after = 9 }", "group `few`: reads = { blocked_after = … } needs protocol"),
+        ("churn = 0", "protocol = \"h2\"\nwindows = { connection = 9 }", "a connection's from 65535"),
+        ("churn = 0", "protocol = \"h3\"", "unknown variant `h3`"),
     ] {
         assert!(right.contains(from), "{from}");
         std::fs::write(&path, right.replacen(from, to, 1)).unwrap();
@@ -166,7 +173,11 @@ fn a_missing_gateway_and_a_rejected_configuration_are_reported() {
 
 #[test]
 fn an_address_that_cannot_be_loaded_is_reported() {
-    for (url, expected) in [("https://127.0.0.1", "for TLS"), ("http://127.0.0.1:1/v1", "has a path")] {
+    let h2 = ["streams", "--url", "http://127.0.0.1:1", "--symbols", "A", "--http2"];
+    check(&run(&h2), 64, &["HTTP/2 is spoken over TLS only, as by browsers: http://127.0.0.1:1 is not https"]);
+    for (url, expected) in
+        [("ftp://127.0.0.1", "write http://HOST:PORT or https://HOST:PORT"), ("http://127.0.0.1:1/v1", "has a path")]
+    {
         check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[expected]);
     }
 }

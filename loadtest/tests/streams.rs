@@ -26,9 +26,9 @@ fn group(count: u32, reads: Reads, churn: f64) -> Group {
         count,
         symbols: 5,
         popularity: Popularity::Zipf,
-        query: String::new(),
         reads,
         churn,
+        ..Group::default()
     }
 }
 
@@ -45,7 +45,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
     scenario.gateway = toml::from_str(gateway).unwrap();
     let outages: Vec<Outage> = outages.iter().map(|text| text.parse().unwrap()).collect();
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
-    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
+    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url(), None)).unwrap();
     let wanted = Run {
         name: "clients",
         about: "",
@@ -70,6 +70,8 @@ fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group
     Setup {
         target,
         host: target.to_string(),
+        tls: None,
+        headers: Vec::new(),
         wire,
         symbols,
         groups,

@@ -33,12 +33,14 @@ fn smoke_with(violation: Violation, churn: f64) -> Summary {
     let (mut scenario, _) = scenario::load("smoke").unwrap();
     scenario.groups.iter_mut().filter(|group| group.symbols > 1).for_each(|group| group.churn = churn);
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
-    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url())).unwrap();
+    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url(), None)).unwrap();
     let proxy = Proxy::start(gateway.address, violation);
     let server = Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) };
     let streams = Setup {
         target: proxy.address,
         host: gateway.address.to_string(),
+        tls: None,
+        headers: Vec::new(),
         wire: Wire::Tickfan,
         symbols,
         groups: scenario.groups.clone(),

@@ -1,15 +1,15 @@
 //! The arguments.
 
 use crate::{
-    scenario::{Outage, Span, Threshold, VenueProtocol, check_duration},
-    streams::{Group, Popularity, Reads},
+    scenario::{Outage, Scenario, Span, Threshold, VenueProtocol, check_duration},
+    streams::{Group, Popularity, Protocol, Reads},
 };
 use clap::{Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 64 wrong argument or scenario, \
 1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
-opening-bell, outages, light, idle, shared-rounds, ingest, stalled, or a file.";
+opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, or a file.";
 
 /// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
 #[derive(Debug, Parser)]
@@ -58,6 +58,12 @@ pub struct RunArgs {
     /// The gateway's program [default: `tickfan` in the folder of this program].
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     pub gateway: Option<PathBuf>,
+    /// What the streams speak.
+    #[command(flatten)]
+    pub protocol: ProtocolArgs,
+    /// How clients trust a running server, and what they tell it.
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// Load a running gateway whose feed is the venue at --venue-listen.
     #[arg(long, value_name = "URL", requires = "venue_listen")]
     pub url: Option<String>,
@@ -80,6 +86,34 @@ pub struct RunArgs {
     pub output: OutputArgs,
 }
 
+/// What the streams speak.
+#[derive(Debug, clap::Args)]
+pub struct ProtocolArgs {
+    /// Let the scenario's gateway speak TLS, with a certificate that is made for the run.
+    #[arg(long)]
+    pub tls: bool,
+    /// Speak HTTP/2 in all groups, over TLS.
+    #[arg(long)]
+    pub http2: bool,
+    /// How many streams share a connection of HTTP/2.
+    #[arg(long, value_name = "COUNT")]
+    pub streams_per_connection: Option<usize>,
+}
+
+/// How clients trust a running server, and what they tell it.
+#[derive(Debug, Default, clap::Args)]
+pub struct ClientArgs {
+    /// Trust the authorities in this PEM file, not the public ones.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub ca: Option<PathBuf>,
+    /// Accept any certificate; the report warns of it.
+    #[arg(long)]
+    pub insecure: bool,
+    /// Send a header with each request; may be repeated. Reports do not show it, but the system's list of processes does.
+    #[arg(long = "header", value_name = "'NAME: VALUE'")]
+    pub headers: Vec<String>,
+}
+
 /// How a running server is measured.
 #[derive(Debug, clap::Args)]
 pub struct WatchedArgs {
@@ -94,7 +128,7 @@ pub struct WatchedArgs {
 /// `streams`.
 #[derive(Debug, clap::Args)]
 pub struct StreamsArgs {
-    /// The server, such as http://127.0.0.1:8080.
+    /// The server, such as http://127.0.0.1:8080 or https://prices.example.
     #[arg(long, value_name = "URL")]
     pub url: String,
     /// The symbols that streams subscribe to, the most popular first.
@@ -104,6 +138,15 @@ pub struct StreamsArgs {
     /// with `trade_ts` is measured; nothing is checked.
     #[arg(long)]
     pub path: Option<String>,
+    /// Speak HTTP/2, which needs https.
+    #[arg(long)]
+    pub http2: bool,
+    /// How many streams share a connection of HTTP/2.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub streams_per_connection: usize,
+    /// How clients trust the server, and what they tell it.
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// The number of streams.
     #[arg(long, default_value_t = 100)]
     pub count: u32,
@@ -164,6 +207,24 @@ impl StreamsArgs {
             query: self.query.clone(),
             reads,
             churn: self.churn,
+            protocol: if self.http2 { Protocol::Http2 } else { Protocol::Http1 },
+            streams_per_connection: self.streams_per_connection,
+            ..Group::default()
+        }
+    }
+}
+
+impl ProtocolArgs {
+    /// Changes a scenario's protocols as asked for.
+    pub fn apply(&self, scenario: &mut Scenario) {
+        scenario.tls |= self.tls;
+        for group in &mut scenario.groups {
+            if self.http2 {
+                group.protocol = Protocol::Http2;
+            }
+            if let Some(count) = self.streams_per_connection.filter(|_| group.beside.is_none()) {
+                group.streams_per_connection = count;
+            }
         }
     }
 }
@@ -218,6 +279,9 @@ pub struct FloorArgs {
     /// The gateway's program [default: `tickfan` in the folder of this program].
     #[arg(long, value_name = "PATH")]
     pub gateway: Option<PathBuf>,
+    /// What the gateway's streams speak; those of the bare loop speak HTTP/1.1 without TLS.
+    #[command(flatten)]
+    pub protocol: ProtocolArgs,
     /// How long the bare loop collects ticks before it sends them together.
     #[arg(long, default_value = "0s", value_name = "TIME")]
     pub flush_interval: Span,
@@ -237,4 +301,14 @@ pub struct ConfigArgs {
     /// The URL of its venue.
     #[arg(long, default_value = "ws://127.0.0.1:9100", value_name = "URL")]
     pub venue: String,
+    /// Write an authority (ca.pem) and a certificate from it (chain.pem, key.pem) into this folder, and configure TLS with
+    /// it.
+    #[arg(long, value_name = "FOLDER")]
+    pub tls_folder: Option<PathBuf>,
+    /// The address that the gateway listens on for TLS.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub tls_listen: SocketAddr,
+    /// A name or an address for the certificate, beside those of this host; may be repeated.
+    #[arg(long = "tls-name", value_name = "NAME")]
+    pub tls_names: Vec<String>,
 }

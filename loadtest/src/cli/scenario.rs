@@ -1,11 +1,16 @@
 //! Runs a scenario's load, behind a progress bar.
 
-use super::{Failure, output::Bar, server};
+use super::{
+    Failure,
+    args::ProtocolArgs,
+    output::Bar,
+    server::{self, Target},
+};
 use crate::{
     measure::Process,
     report::Summary,
-    run::{Gateway, Run, Server, Stop, gateway_config, run, start_venue},
-    scenario::{Scenario, Threshold},
+    run::{Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
+    scenario::{self, Scenario, Span, Threshold, check_streams},
     streams::{Setup, Wire},
 };
 use std::{
@@ -31,15 +36,33 @@ impl Request<'_> {
     }
 }
 
+/// A scenario with its thresholds, changed as the command line asks for.
+pub(super) fn load_scenario(
+    name: &str,
+    duration: Option<Span>,
+    protocol: &ProtocolArgs,
+) -> Result<(Scenario, Vec<Threshold>), Failure> {
+    let (mut scenario, thresholds) = scenario::load(name).map_err(Failure::usage)?;
+    scenario.duration = duration.unwrap_or(scenario.duration);
+    protocol.apply(&mut scenario);
+    check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate).map_err(Failure::usage)?;
+    Ok((scenario, thresholds))
+}
+
 /// Starts a gateway for the scenario, loads it and stops it.
 pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<Summary, Failure> {
     let scenario = request.scenario;
     let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
-    let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url()))?;
-    let streams = Setup {
-        history: venue.history(),
-        ..stream_setup(scenario, symbols, gateway.address, gateway.address.to_string())
-    };
+    let folder = scenario.uses_tls().then(TlsFolder::create).transpose()?;
+    let files = folder.as_ref().map(|folder| &folder.files);
+    let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url(), files))?;
+    let mut target = Target::plain(gateway.address);
+    if let Some(folder) = &folder {
+        target.address = gateway.tls_address()?;
+        target.host = format!("localhost:{}", target.address.port());
+        target.tls = Some(folder.clients()?);
+    }
+    let streams = Setup { history: venue.history(), ..stream_setup(scenario, symbols, target) };
     let mut summary = run_with_progress(&Run {
         name: request.name,
         about: &scenario.about,
@@ -57,11 +80,13 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
     Ok(summary)
 }
 
-/// The streams of a scenario against a server at an address.
-pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: SocketAddr, host: String) -> Setup {
+/// The streams of a scenario against a server.
+pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: Target) -> Setup {
     Setup {
-        target,
-        host,
+        target: target.address,
+        host: target.host,
+        tls: target.tls,
+        headers: target.headers,
         wire: Wire::Tickfan,
         symbols,
         groups: scenario.groups.clone(),

@@ -20,6 +20,8 @@ pub enum Ended {
     Reset,
     /// The connection could not be established.
     Refused,
+    /// The TLS handshake failed, or the server does not speak the protocol.
+    Handshake,
     /// The answer was not an event stream.
     NoStream,
 }
@@ -29,6 +31,8 @@ pub enum Ended {
 pub struct StreamMeasures {
     /// From connect to established.
     pub connect: Histogram,
+    /// From connect to the end of the TLS handshake.
+    pub handshake: Histogram,
     /// From connect to the end of the head of a stream.
     pub answer: Histogram,
     /// From connect to the first tick with data.
@@ -105,7 +109,7 @@ impl Ended {
 
     /// Whether the attempt did not become a stream.
     pub fn has_failed(self) -> bool {
-        matches!(self, Self::Refused | Self::NoStream | Self::Busy)
+        matches!(self, Self::Refused | Self::Handshake | Self::NoStream | Self::Busy)
     }
 }
 

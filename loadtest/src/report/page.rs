@@ -67,6 +67,7 @@ fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
     out.push_str("<table><tr><th>time<th>count<th>min<th>p50<th>p90<th>p99<th>p99.9<th>max</tr>");
     for (name, row) in [
         ("connect", of.connect),
+        ("TLS handshake", of.handshake),
         ("answer", of.answer),
         ("first tick", of.first_tick),
         ("latency from the venue's schedule", of.latency),

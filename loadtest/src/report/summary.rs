@@ -4,6 +4,7 @@ use crate::{
     check::Evidence,
     measure::{Ended, Percentiles, Second},
     scenario::{Crossed, Threshold},
+    tls::Negotiated,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,6 +30,10 @@ pub struct Summary {
     pub bytes_per_second: f64,
     /// From connect to established; the server's kernel does this without the server.
     pub connect: Option<Percentiles>,
+    /// What the connections spoke.
+    pub connections: Vec<ConnectionsSummary>,
+    /// From connect to the end of the TLS handshake.
+    pub handshake: Option<Percentiles>,
     /// From connect to the head of the answer, of connections that became streams.
     pub answer: Option<Percentiles>,
     /// From connect to the first tick.
@@ -103,12 +108,27 @@ pub struct StreamsSummary {
 pub struct GroupSummary {
     /// Its name.
     pub name: String,
+    /// Its protocol.
+    pub protocol: String,
+    /// How many of its streams share a connection.
+    pub streams_per_connection: usize,
     /// The number of planned streams.
     pub asked: u64,
     /// Of them, those that ended unexpectedly. Streams that never read are expected to end.
     pub lost: u64,
     /// How they ended.
     pub ended: BTreeMap<Ended, u64>,
+}
+
+/// Connections that spoke the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectionsSummary {
+    /// The protocol.
+    pub protocol: String,
+    /// What TLS negotiated; `None`: there was no TLS.
+    pub tls: Option<Negotiated>,
+    /// How many there were; one that comes back counts again.
+    pub count: u64,
 }
 
 /// The violations of a run.
@@ -131,6 +151,8 @@ pub struct GatewaySummary {
     pub cpu_micros_per_tick: Option<f64>,
     /// The same per update that the gateway took from the venue.
     pub cpu_micros_per_update: Option<f64>,
+    /// Processor time per stream while they opened, snapshots included.
+    pub cpu_micros_per_connect: Option<f64>,
     /// The growth of its memory while the streams opened, per stream.
     pub memory_per_stream: Option<u64>,
     /// Its peak memory.

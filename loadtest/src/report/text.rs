@@ -1,6 +1,6 @@
 //! The report for a terminal.
 
-use super::{Summary, ViolationsSummary, number, size, time};
+use super::{ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time};
 use crate::measure::Percentiles;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -33,7 +33,14 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
         size(of.bytes_per_second),
         of.seconds_measured
     )?;
+    for Connections { protocol, tls, count } in &of.connections {
+        let tls = tls.as_ref().map_or("without TLS".to_owned(), |tls| format!("over {tls}"));
+        writeln!(out, "  protocol    {protocol} {tls}: {} connections", number(*count))?;
+    }
     line(out, "connect", of.connect)?;
+    if of.handshake.is_some() {
+        line(out, "handshake", of.handshake)?;
+    }
     line(out, "answer", of.answer)?;
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
@@ -104,7 +111,9 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
         gateway.cpu_micros_per_update.map_or(String::new(), |micros| format!(", {} per update", time(micros)));
     let memory = gateway.memory_max.map_or(String::new(), |bytes| format!(", peak {}", size(bytes as f64)));
     let each = gateway.memory_per_stream.map_or(String::new(), |bytes| format!(", {} per stream", size(bytes as f64)));
-    writeln!(out, "  gateway     {cpu}, {own}{per_update}{memory}{each}")?;
+    let per_connect =
+        gateway.cpu_micros_per_connect.map_or(String::new(), |micros| format!(", {} per connect", time(micros)));
+    writeln!(out, "  gateway     {cpu}, {own}{per_update}{per_connect}{memory}{each}")?;
     writeln!(out, "  missed      {}; {} by the holes in seq", listed(&gateway.missed), number(of.streams.holes))?;
     writeln!(out, "  closed      {}", listed(&gateway.closed))?;
     if let Some(floor) = &of.floor {

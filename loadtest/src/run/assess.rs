@@ -5,10 +5,10 @@ use crate::{
     check::{Rule, Violations},
     measure::{Counters, Ended, micros_per, unix_micros},
     report::{
-        GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary, VenueSummary,
-        ViolationsSummary,
+        ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary,
+        VenueSummary, ViolationsSummary,
     },
-    streams::{Group, Outcome, Reads, Stayed, Wire},
+    streams::{Group, Outcome, Stayed, Wire},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,7 +44,9 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         streams: streams(&observed),
         ticks_per_second: per_second(observed.start.ticks, observed.end.ticks, seconds),
         bytes_per_second: per_second(observed.start.bytes, observed.end.bytes, seconds),
+        connections: connections(&observed.outcome),
         connect: measures.connect.percentiles(),
+        handshake: measures.handshake.percentiles(),
         answer: measures.answer.percentiles(),
         first_tick: measures.first_tick.percentiles(),
         latency: measures.latency.percentiles().filter(|_| has_exact_times),
@@ -113,9 +115,25 @@ fn streams(observed: &Observed<'_>) -> StreamsSummary {
 
 fn group(group: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupSummary {
     let ended = ended.cloned().unwrap_or_default();
-    let is_lost = |how: Ended| how.is_lost() && group.reads != Reads::Never;
+    let is_lost = |how: Ended| how.is_lost() && !group.reads.may_be_closed();
     let lost = ended.iter().filter(|(how, _)| is_lost(**how)).map(|(_, count)| count).sum();
-    GroupSummary { name: group.name.clone(), asked: u64::from(group.count), lost, ended }
+    GroupSummary {
+        name: group.name.clone(),
+        protocol: group.protocol.to_string(),
+        streams_per_connection: group.streams_per_connection,
+        asked: u64::from(group.count),
+        lost,
+        ended,
+    }
+}
+
+fn connections(outcome: &Outcome) -> Vec<ConnectionsSummary> {
+    let spoken = outcome.connections.iter().map(|((protocol, tls), count)| ConnectionsSummary {
+        protocol: protocol.to_string(),
+        tls: tls.clone(),
+        count: *count,
+    });
+    spoken.collect()
 }
 
 fn violations(violations: &Violations) -> ViolationsSummary {
@@ -136,14 +154,18 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let cpu = start.cpu.zip(end.cpu).map(|(start, end)| end.saturating_sub(start));
     let ticks = end.ticks - start.ticks;
     let taken = end.taken - start.taken;
-    let grown = start.memory.zip(observed.memory_before).map(|(open, before)| open.saturating_sub(before));
+    let before = observed.before;
+    let opened = observed.outcome.measures.opened;
+    let opening = start.cpu.zip(before).map(|(start, before)| start.saturating_sub(before.cpu));
+    let grown = start.memory.zip(before).map(|(open, before)| open.saturating_sub(before.memory_bytes));
     let memory_max = observed.samples.iter().filter_map(|sample| sample.gateway_memory).max();
     let counters = observed.counters.as_ref();
     Some(GatewaySummary {
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / observed.seconds()),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
-        memory_per_stream: grown.map(|bytes| bytes / observed.outcome.measures.opened.max(1)),
+        cpu_micros_per_connect: opening.and_then(|cpu| micros_per(cpu, opened)),
+        memory_per_stream: grown.map(|bytes| bytes / opened.max(1)),
         memory_max,
         memory_growth: memory_max.zip(memory_of_first_third(observed)).map(|(max, third)| max.saturating_sub(third)),
         ticks_sent: counters.and_then(|counters| increase(counters, "tickfan_stream_ticks_sent_total")),

@@ -33,6 +33,7 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 pub struct Gateway {
     /// The address for clients.
     pub address: SocketAddr,
+    tls: Option<SocketAddr>,
     /// Its admin listener.
     pub admin: Admin,
     child: Child,
@@ -97,13 +98,13 @@ impl Gateway {
         let mut child = command.spawn().map_err(start_error)?;
         let lines = Lines::default();
         let serving = child.stderr.take().and_then(|stderr| serving(stderr, lines.clone()));
-        let Some((address, admin)) = serving else {
+        let Some(Serving { address, tls, admin }) = serving else {
             let _ = child.kill();
             let _ = child.wait();
             let _ = std::fs::remove_file(&file);
             return Err(GatewayError::Failed { what: "does not serve", log: last_lines(&lines) });
         };
-        let gateway = Self { address, admin: Admin::new(admin), child, config: file, lines };
+        let gateway = Self { address, tls, admin: Admin::new(admin), child, config: file, lines };
         gateway.wait_until_ready()?;
         Ok(gateway)
     }
@@ -111,6 +112,14 @@ impl Gateway {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The address for clients that use TLS.
+    ///
+    /// # Errors
+    /// Its log does not name one.
+    pub fn tls_address(&self) -> Result<SocketAddr, GatewayError> {
+        self.tls.ok_or_else(|| GatewayError::Failed { what: "does not serve TLS", log: last_lines(&self.lines) })
     }
 
     /// Sends SIGTERM and waits for the end of the process; returns whether it exited successfully.
@@ -150,8 +159,15 @@ impl Drop for Gateway {
     }
 }
 
+/// Where a gateway listens.
+struct Serving {
+    address: SocketAddr,
+    tls: Option<SocketAddr>,
+    admin: SocketAddr,
+}
+
 /// Reads the log until the line with the ports. A thread reads on, since a full pipe would block the gateway.
-fn serving(stderr: ChildStderr, lines: Lines) -> Option<(SocketAddr, SocketAddr)> {
+fn serving(stderr: ChildStderr, lines: Lines) -> Option<Serving> {
     let (found_tx, found_rx) = mpsc::channel();
     let read = move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -169,10 +185,10 @@ fn serving(stderr: ChildStderr, lines: Lines) -> Option<(SocketAddr, SocketAddr)
     found_rx.recv_timeout(START_MAX).ok()
 }
 
-fn ports(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+fn ports(line: &str) -> Option<Serving> {
     let event: serde_json::Value = serde_json::from_str(line).ok().filter(|_| line.contains("serving"))?;
     let port = |key: &str| event.get(key)?.as_str()?.parse().ok();
-    Some((port("listen")?, port("admin")?))
+    Some(Serving { address: port("listen")?, tls: port("tls"), admin: port("admin")? })
 }
 
 fn last_lines(lines: &Lines) -> String {

@@ -1,6 +1,10 @@
 //! The configuration of a scenario's gateway.
 
-use crate::scenario::{Scenario, VenueProtocol};
+use crate::{
+    scenario::{Scenario, VenueProtocol},
+    tls::TlsFiles,
+};
+use std::path::Path;
 use toml::{Table, Value};
 
 /// How many symbols a venue of this protocol carries on one connection.
@@ -11,8 +15,8 @@ fn symbols_per_feed(protocol: VenueProtocol) -> usize {
     }
 }
 
-/// The configuration of a scenario's gateway, with its feeds from a venue at this URL.
-pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> String {
+/// The configuration of a scenario's gateway, with its feeds from a venue at this URL and its certificate.
+pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str, tls: Option<&TlsFiles>) -> String {
     let mut config = Table::new();
     for (name, table) in &scenario.gateway {
         config.insert(name.clone(), Value::Table(table.clone()));
@@ -20,6 +24,13 @@ pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> S
     let server = config.entry("server").or_insert_with(|| Value::Table(Table::new()));
     if let Some(server) = server.as_table_mut() {
         server.entry("drain").or_insert_with(|| Value::from("1s"));
+    }
+    if let Some(files) = tls {
+        let tls = config.entry("tls").or_insert_with(|| Value::Table(Table::new()));
+        if let Some(tls) = tls.as_table_mut() {
+            tls.entry("listen").or_insert_with(|| Value::from("127.0.0.1:0"));
+            tls.insert("certificates".to_owned(), Value::Array(vec![Value::Table(certificate(files))]));
+        }
     }
     let common = scenario.gateway.get("feed").cloned().unwrap_or_default();
     let protocol = scenario.venue.protocol;
@@ -31,6 +42,11 @@ pub fn gateway_config(scenario: &Scenario, symbols: &[String], venue: &str) -> S
     }
     config.insert("feed".to_owned(), Value::Array(feeds));
     config.to_string()
+}
+
+fn certificate(files: &TlsFiles) -> Table {
+    let path = |path: &Path| Value::from(path.display().to_string());
+    Table::from_iter([("chain".to_owned(), path(&files.chain)), ("key".to_owned(), path(&files.key))])
 }
 
 /// The keys of one feed, which replace those that all feeds have in common.
@@ -67,12 +83,23 @@ mod tests {
         {
             scenario.venue.protocol = protocol;
             let symbols = scenario::symbol_names(1_025, protocol);
-            let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1").parse().unwrap();
+            let config: toml::Table = gateway_config(&scenario, &symbols, "ws://127.0.0.1:1", None).parse().unwrap();
             let feeds = config["feed"].as_array().unwrap();
             let counts: Vec<usize> = feeds.iter().map(|feed| feed["symbols"].as_array().unwrap().len()).collect();
             assert_eq!(counts, expected);
             assert!(feeds.iter().all(|feed| feed["mute_after"].as_str() == Some("2s")));
             assert_eq!(config["server"]["drain"].as_str(), Some("1s"));
         }
+    }
+
+    #[test]
+    fn a_certificate_is_configured_beside_the_scenarios_own_keys() {
+        let (mut scenario, _) = scenario::load("smoke").unwrap();
+        scenario.gateway.insert("tls".to_owned(), toml::from_str("h2_streams = 7").unwrap());
+        let files = TlsFiles { ca: "ca.pem".into(), chain: "chain.pem".into(), key: "key.pem".into() };
+        let config: toml::Table = gateway_config(&scenario, &[], "ws://127.0.0.1:1", Some(&files)).parse().unwrap();
+        let expected =
+            "listen = \"127.0.0.1:0\"\nh2_streams = 7\ncertificates = [{ chain = \"chain.pem\", key = \"key.pem\" }]";
+        assert_eq!(config["tls"], toml::from_str(expected).unwrap());
     }
 }

@@ -1,7 +1,10 @@
 //! Warnings about limits of the load tester and the machine, which may be what a run has really measured.
 
 use super::observed::Observed;
-use crate::report::{GeneratorSummary, VenueSummary, time};
+use crate::{
+    report::{GeneratorSummary, VenueSummary, time},
+    tls::ClientTls,
+};
 use std::time::Duration;
 
 /// The share of a core from which on the streams' thread limits the load.
@@ -35,6 +38,9 @@ pub(super) fn warnings(
     }
     if generator.machine_busy.is_some_and(|busy| busy >= MACHINE_BUSY) {
         warnings.push("all processors are busy: gateway and load tester compete for them".to_owned());
+    }
+    if observed.run.streams.tls.as_ref().is_some_and(ClientTls::trusts_any) {
+        warnings.push("any certificate was accepted (--insecure): the server may be another one".to_owned());
     }
     if let Some(venue) = venue {
         if u128::from(venue.latest) > SCHEDULE_LATE.as_micros() {

@@ -3,6 +3,7 @@
 mod stop;
 mod setup;
 mod outages;
+mod tls_folder;
 mod gateway;
 mod gateway_config;
 mod sampler;
@@ -21,4 +22,5 @@ pub use outages::{Step, Steps};
 pub use phases::run;
 pub use setup::{Run, RunError, RunProgress, Server};
 pub use stop::Stop;
+pub use tls_folder::TlsFolder;
 pub use venue::{RecordingUnreadable, start_venue};

@@ -1,7 +1,11 @@
 //! All observations of a run, from which its summary follows.
 
 use super::{checkpoint::Checkpoint, setup::Run};
-use crate::{measure::Counters, report::Sample, streams::Outcome};
+use crate::{
+    measure::{Counters, Usage},
+    report::Sample,
+    streams::Outcome,
+};
 use std::{collections::HashMap, time::Instant};
 
 /// All observations of a run.
@@ -12,8 +16,8 @@ pub(super) struct Observed<'a> {
     pub(super) recovery: Option<u64>,
     pub(super) began: i64,
     pub(super) begun: Instant,
-    /// The gateway's memory before the first stream.
-    pub(super) memory_before: Option<u64>,
+    /// What the gateway had used before the first stream.
+    pub(super) before: Option<Usage>,
     pub(super) start: Checkpoint,
     pub(super) end: Checkpoint,
     pub(super) outcome: Outcome,

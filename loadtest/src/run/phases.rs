@@ -48,7 +48,7 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
     }
     let began = unix_micros();
     let begun = Instant::now();
-    let memory_before = sampler::usage(&run.server).map(|usage| usage.memory_bytes);
+    let before = sampler::usage(&run.server);
     let sampler = Sampler::start(run.server.clone())?;
     let pool = StreamPool::start(run.streams.clone())?;
     wait_until_open(run, &pool, watch);
@@ -83,7 +83,7 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
         recovery,
         began,
         begun,
-        memory_before,
+        before,
         start,
         end,
         outcome,

@@ -5,7 +5,7 @@ use super::{
     units::Span,
     venue_setup::VenueSetup,
 };
-use crate::streams::Group;
+use crate::streams::{Group, Protocol, plan_connections};
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,6 +21,9 @@ pub struct Scenario {
     /// its feeds.
     #[serde(default)]
     pub gateway: BTreeMap<String, toml::Table>,
+    /// Whether the streams of HTTP/1.1 use TLS; those of HTTP/2 always do.
+    #[serde(default)]
+    pub tls: bool,
     /// How long the load lasts once all streams are open.
     pub duration: Span,
     /// Connects per second; without it all at once.
@@ -49,6 +52,17 @@ impl Scenario {
     pub fn mute_after(&self) -> Duration {
         let own = self.gateway.get("feed").and_then(|feed| feed.get("mute_after")?.as_str()?.parse::<Span>().ok());
         own.map_or(MUTE_AFTER, |own| own.0)
+    }
+
+    /// Whether the gateway needs a certificate: a run has one target, and all of its streams use TLS or none does.
+    pub fn uses_tls(&self) -> bool {
+        self.tls || self.groups.iter().any(|group| group.protocol == Protocol::Http2)
+    }
+
+    /// The number of connections.
+    pub fn connections(&self) -> u64 {
+        let planned = plan_connections(&self.groups);
+        planned.iter().flatten().max().map_or(0, |last| u64::from(*last) + 1)
     }
 
     /// The number of streams.

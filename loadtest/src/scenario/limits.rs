@@ -4,7 +4,7 @@ use super::{
     units::Span,
     venue_setup::{LoadSetup, VenueSetup},
 };
-use crate::streams::{Group, Reads};
+use crate::streams::{Group, Protocol, Reads};
 use std::{ops::RangeInclusive, time::Duration};
 
 /// Updates per second, up to full batches without a pause.
@@ -22,6 +22,9 @@ const TIMES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 /// The shortest time of a load.
 const TIME_MIN: Span = Span(Duration::from_millis(1));
 
+/// As many streams as a server allows on a connection at most.
+const STREAMS_PER_CONNECTION: RangeInclusive<f64> = 1.0..=1_000.0;
+
 /// A number that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is {is}: it must be {must}")]
@@ -29,6 +32,43 @@ pub struct OutOfRange {
     what: &'static str,
     is: String,
     must: String,
+}
+
+/// Why groups of streams cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamsError {
+    /// A number is out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// It needs HTTP/2.
+    #[error("group `{group}`: {key} needs protocol = \"h2\"")]
+    NeedsH2 {
+        /// The group.
+        group: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// Its windows are impossible.
+    #[error(
+        "group `{0}`: a stream's window must be from 1 to 2147483647 bytes, a connection's from 65535, with which it begins"
+    )]
+    Windows(String),
+    /// It cannot ride on another group's connections.
+    #[error(
+        "group `{group}`: `{beside}` must be an earlier group of HTTP/2 that rides beside none itself, with as many connections \
+         as this one fills"
+    )]
+    Beside {
+        /// The group.
+        group: String,
+        /// The group that it names.
+        beside: String,
+    },
+    /// It reads slowly from another group's connections.
+    #[error(
+        "group `{0}` rides beside another, so how fast it reads is the other's; it may be blocked, or read at once"
+    )]
+    BesideReads(String),
 }
 
 /// Checks a venue's settings.
@@ -58,8 +98,8 @@ pub fn check_venue(venue: &VenueSetup) -> Result<(), OutOfRange> {
 /// Checks the groups of streams, which choose from this many symbols.
 ///
 /// # Errors
-/// [`OutOfRange`].
-pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>) -> Result<(), OutOfRange> {
+/// [`StreamsError`].
+pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>) -> Result<(), StreamsError> {
     let total: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
     within("the number of all streams", total, STREAMS)?;
     if let Some(rate) = connect_rate {
@@ -74,8 +114,42 @@ pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>
         if let Reads::BytesPerSecond(bytes) = group.reads {
             within("the number of bytes per second", f64::from(bytes), 1.0..=f64::from(u32::MAX))?;
         }
+        check_protocol(group)?;
+        check_beside(group, groups)?;
     }
     Ok(())
+}
+
+fn check_protocol(group: &Group) -> Result<(), StreamsError> {
+    within("the number of streams per connection", group.streams_per_connection as f64, STREAMS_PER_CONNECTION)?;
+    if !group.windows.are_possible() {
+        return Err(StreamsError::Windows(group.name.clone()));
+    }
+    let needs_h2 = [
+        ("streams_per_connection", group.streams_per_connection > 1),
+        ("beside", group.beside.is_some()),
+        ("reads = { blocked_after = … }", matches!(group.reads, Reads::BlockedAfter(_))),
+    ];
+    match needs_h2.into_iter().find(|(_, is_set)| *is_set && group.protocol != Protocol::Http2) {
+        Some((key, _)) => Err(StreamsError::NeedsH2 { group: group.name.clone(), key }),
+        None => Ok(()),
+    }
+}
+
+fn check_beside(group: &Group, groups: &[Group]) -> Result<(), StreamsError> {
+    let Some(beside) = &group.beside else { return Ok(()) };
+    let connections = |group: &Group| group.count.div_ceil(group.streams_per_connection as u32);
+    let earlier = groups.iter().take_while(|other| other.name != group.name).find(|other| other.name == *beside);
+    let fits = |other: &&Group| {
+        other.protocol == Protocol::Http2 && other.beside.is_none() && connections(other) >= connections(group)
+    };
+    if earlier.filter(fits).is_none() {
+        return Err(StreamsError::Beside { group: group.name.clone(), beside: beside.clone() });
+    }
+    match group.reads {
+        Reads::AtOnce | Reads::BlockedAfter(_) => Ok(()),
+        Reads::BytesPerSecond(_) | Reads::Never => Err(StreamsError::BesideReads(group.name.clone())),
+    }
 }
 
 /// Checks the duration of a load.

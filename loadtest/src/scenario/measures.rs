@@ -41,7 +41,7 @@ macro_rules! measures {
 }
 
 /// All measures.
-pub const MEASURES: [Measure; 28] = measures! {
+pub const MEASURES: [Measure; 31] = measures! {
     "violations", "violations of any rule", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, |of| Some(of.ticks_per_second);
@@ -52,6 +52,7 @@ pub const MEASURES: [Measure; 28] = measures! {
     "missed_ring", "ticks that streams missed by the gateway's fault", Count, AtMost, |of| of.gateway.as_ref()?.missed("ring");
     "missed_lag", "ticks that streams missed because their clients were slow", Count, AtMost, |of| of.gateway.as_ref()?.missed("lag");
     "connect_p99", "from connect to established", Time, AtMost, |of| Some(of.connect?.p99 as f64);
+    "handshake_p99", "from connect to the end of the TLS handshake", Time, AtMost, |of| Some(of.handshake?.p99 as f64);
     "answer_p99", "from connect to the head of the answer", Time, AtMost, |of| Some(of.answer?.p99 as f64);
     "answer_max", "from connect to the head of the answer, the longest", Time, AtMost, |of| Some(of.answer?.max as f64);
     "first_tick_p99", "from connect to the first tick", Time, AtMost, |of| Some(of.first_tick?.p99 as f64);
@@ -59,11 +60,13 @@ pub const MEASURES: [Measure; 28] = measures! {
     "latency_p50", "from the venue's schedule to the read", Time, AtMost, |of| Some(of.latency?.p50 as f64);
     "latency_p99", "from the venue's schedule to the read", Time, AtMost, |of| Some(of.latency?.p99 as f64);
     "age_p99", "from the gateway's receipt to the read", Time, AtMost, |of| Some(of.age?.p99 as f64);
+    "age_max", "from the gateway's receipt to the read, the longest", Time, AtMost, |of| Some(of.age?.max as f64);
     "age_spread", "the mean age of the worst-served stream divided by the average", Count, AtMost, |of| of.age_spread;
     "symbol_age_spread", "the mean age of the worst-served symbol divided by the average", Count, AtMost, |of| of.symbol_age_spread;
     "slow_age_p99", "from the gateway's receipt to the read, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
     "recovery", "from the end of the load until all streams have caught up", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
+    "cpu_per_connect", "the gateway's processor time per stream while they opened, snapshots included", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_connect;
     "cpu_per_update", "the gateway's processor time per update taken from the venue", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
     "venue_lost", "batches of updates that the gateway did not read from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
     "cpu_to_floor", "the gateway's processor time per tick, divided by the bare loop's", Count, AtMost, |of| of.cpu_to_floor;

@@ -10,7 +10,7 @@ mod thresholds;
 mod shipped;
 
 pub use definition::Scenario;
-pub use limits::{OutOfRange, check_duration, check_streams, check_venue};
+pub use limits::{OutOfRange, StreamsError, check_duration, check_streams, check_venue};
 pub use measures::{Bound, MEASURES, Measure, Unit};
 pub use outage::{Outage, OutageKind};
 pub use shipped::{LoadError, SHIPPED, load};

@@ -2,7 +2,7 @@
 
 use super::{
     definition::Scenario,
-    limits::{OutOfRange, check_duration, check_streams, check_venue},
+    limits::{OutOfRange, StreamsError, check_duration, check_streams, check_venue},
     thresholds::{Threshold, ThresholdError},
 };
 use std::{
@@ -15,7 +15,7 @@ use std::{
 const BYTES_MAX: u64 = 1_000_000;
 
 /// The shipped scenarios by their names.
-pub const SHIPPED: [(&str, &str); 16] = [
+pub const SHIPPED: [(&str, &str); 17] = [
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
     ("watchlists", include_str!("../../scenarios/watchlists.toml")),
@@ -32,6 +32,7 @@ pub const SHIPPED: [(&str, &str); 16] = [
     ("shared-rounds", include_str!("../../scenarios/shared-rounds.toml")),
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("stalled", include_str!("../../scenarios/stalled.toml")),
+    ("blocked-tab", include_str!("../../scenarios/blocked-tab.toml")),
 ];
 
 /// Why a scenario cannot be loaded.
@@ -66,6 +67,14 @@ pub enum LoadError {
         name: String,
         /// The error.
         source: OutOfRange,
+    },
+    /// Its groups cannot be loaded.
+    #[error("scenario {name}: {source}")]
+    Streams {
+        /// Its name.
+        name: String,
+        /// The error.
+        source: StreamsError,
     },
     /// A mute outage is too short for the gateway to notice.
     #[error(
@@ -119,9 +128,10 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError>
     let name = || name.to_owned();
     let scenario: Scenario = toml::from_str(text).map_err(|source| LoadError::Toml { name: name(), source })?;
     check_venue(&scenario.venue)
-        .and_then(|()| check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate))
         .and_then(|()| check_duration(scenario.duration))
         .map_err(|source| LoadError::OutOfRange { name: name(), source })?;
+    check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate)
+        .map_err(|source| LoadError::Streams { name: name(), source })?;
     if scenario.outages.iter().any(|outage| !outage.is_noticed(scenario.mute_after())) {
         return Err(LoadError::ShortMute { name: name() });
     }

@@ -1,17 +1,20 @@
-//! The life of a connection: connect, request, read, end, and reconnect.
+//! The life of a connection and of its streams: connect, shake hands, request, read, end, and reconnect.
 
 use super::{
+    connection::{Buffers, Failure, State},
     dial::{dial, source},
     event_loop::{EventLoop, Unread, is_late},
-    plan::Reads,
+    plan::{Protocol, Reads},
     stream::Phase,
     timers::Task,
 };
-use crate::measure::{Ended, unix_micros};
+use crate::{
+    measure::{Ended, unix_micros},
+    tls::explain,
+};
 use mio::{Interest, Token};
 use rand::RngExt;
 use std::{
-    io::{self, ErrorKind, Read as _, Write as _},
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -22,10 +25,28 @@ const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
 const AWAY_MILLIS: std::ops::Range<u64> = 100..2_000;
 
 impl EventLoop {
-    /// Begins to connect.
+    /// Opens a stream: on its connection if that takes requests, else once it does.
     pub(super) fn connect(&mut self, index: u32) {
         let stream = &mut self.streams[index as usize];
-        let receive_buffer = self.groups[stream.group].reads.receive_buffer();
+        let connection = &mut self.connections[stream.connection as usize];
+        if connection.h2.as_ref().is_some_and(|h2| h2.is_going_away) {
+            // It ends with its last stream, and then there is a new one.
+            self.timers.add(Instant::now() + stream.retry, index, stream.generation, Task::Connect);
+            return;
+        }
+        stream.begin(unix_micros());
+        connection.opening += 1;
+        let connection_index = stream.connection;
+        match connection.state {
+            State::Away => self.dial(connection_index),
+            State::Connecting | State::Handshaking => {}
+            State::Ready => self.request_waiting(connection_index),
+        }
+    }
+
+    fn dial(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let receive_buffer = self.groups[connection.group].reads.receive_buffer();
         let begun = unix_micros();
         let dialled = dial(self.target, source(self.target.ip(), index), receive_buffer).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -33,117 +54,245 @@ impl EventLoop {
             Ok(socket)
         });
         match dialled {
-            Ok(socket) => stream.begin(socket, begun),
-            Err(error) => self.refused(index, &error),
+            Ok(socket) => connection.begin(socket, begun),
+            Err(error) => self.refuse(index, Ended::Refused, error.to_string()),
         }
     }
 
-    fn refused(&mut self, index: u32, error: &io::Error) {
-        self.observer.refusal.get_or_insert_with(|| error.to_string());
-        self.end(index, Ended::Refused);
+    /// Ends a connection that did not come about.
+    fn refuse(&mut self, index: u32, how: Ended, what: String) {
+        self.observer.refusal.get_or_insert(what);
+        self.end_connection(index, Some(how));
     }
 
-    /// The connection is established or has failed: sends the request.
+    fn fail(&mut self, index: u32, failure: Failure) {
+        let how = match self.connections[index as usize].state {
+            State::Ready => Ended::Reset,
+            _ => Ended::Handshake,
+        };
+        match failure {
+            Failure::Tls(error) => self.refuse(index, how, explain(&error)),
+            Failure::Socket if how == Ended::Handshake => {
+                let what = "the server resets the connection within the TLS handshake";
+                self.refuse(index, how, what.to_owned());
+            }
+            Failure::Socket => self.end_connection(index, Some(how)),
+        }
+    }
+
+    /// The connection is established or has failed: begins TLS, or requests its streams.
     pub(super) fn connected(&mut self, index: u32) {
-        let stream = &mut self.streams[index as usize];
-        let Some(socket) = &mut stream.socket else { return };
-        if let Ok(Some(error)) | Err(error) = socket.take_error() {
-            return self.refused(index, &error);
+        let connection = &mut self.connections[index as usize];
+        match connection.is_established() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return self.refuse(index, Ended::Refused, error.to_string()),
         }
-        if socket.peer_addr().is_err() {
-            return; // still connecting
+        self.observer.measures.connect.record(unix_micros() - connection.begun);
+        let Some(tls) = &self.tls else { return self.ready(index) };
+        let is_h2 = self.groups[connection.group].protocol == Protocol::Http2;
+        let begun = tls.session(is_h2).map_err(Failure::Tls).and_then(|session| connection.shake_hands(session));
+        if let Err(failure) = begun {
+            self.fail(index, failure);
         }
-        self.observer.measures.connect.record(unix_micros() - stream.begun);
-        let request = stream.request(&mut self.observer, &self.groups[stream.group]);
-        let Some(socket) = &mut stream.socket else { return };
-        // The send buffer of a new connection holds a request.
-        match socket.write_all(request.as_bytes()) {
-            Ok(()) => stream.phase = Phase::Requested,
-            Err(error) => self.refused(index, &error),
+    }
+
+    /// TLS has shaken hands.
+    fn handshaken(&mut self, index: u32) {
+        let connection = &self.connections[index as usize];
+        self.observer.measures.handshake.record(unix_micros() - connection.begun);
+        let is_h2 = connection.tls.as_ref().is_some_and(|tls| tls.is_h2());
+        if self.groups[connection.group].protocol == Protocol::Http2 && !is_h2 {
+            let what = "the server does not speak HTTP/2: by ALPN it has not chosen h2";
+            return self.refuse(index, Ended::Handshake, what.to_owned());
+        }
+        self.ready(index);
+    }
+
+    /// The connection takes requests.
+    fn ready(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let group = &self.groups[connection.group];
+        connection.state = State::Ready;
+        *self.observer.connections.entry(connection.negotiated(group.protocol)).or_default() += 1;
+        if group.protocol == Protocol::Http2 {
+            let windows = group.windows;
+            if let Err(failure) = self.begin_h2(index, windows) {
+                return self.fail(index, failure);
+            }
+        }
+        self.request_waiting(index);
+    }
+
+    /// Requests the streams that wait for the connection.
+    fn request_waiting(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let mut out = Vec::new();
+        for place in 0..connection.streams.len() {
+            let stream = &mut self.streams[connection.streams[place] as usize];
+            if stream.phase != Phase::Connecting {
+                continue;
+            }
+            let group = &self.groups[stream.group];
+            if let Some(h2) = &mut connection.h2 {
+                match stream.request_h2(&mut self.observer, group, &mut h2.client, &mut out) {
+                    Some(id) => h2.live.push((id, stream.index)),
+                    None => {
+                        // The connection has no ids left: the stream waits for the next one.
+                        h2.is_going_away = true;
+                        continue;
+                    }
+                }
+            } else {
+                out.extend_from_slice(stream.request_h1(&mut self.observer, group).as_bytes());
+            }
+            stream.phase = Phase::Requested;
+        }
+        if let Err(failure) = connection.send(&out) {
+            self.fail(index, failure);
         }
     }
 
     /// Reads what has arrived, at most one buffer per turn. `is_ended`: the server has ended the connection behind it.
     pub(super) fn read_ready(&mut self, index: u32, is_ended: bool) {
         // A read that leaves room in the buffer has emptied the socket, and later bytes raise another event.
-        if self.read(index, self.buffer.len()).is_some_and(|count| count == self.buffer.len() || is_ended) {
-            self.unread.push(Unread { stream: index, is_ended });
+        if self.read(index, usize::MAX).is_some_and(|is_full| is_full || is_ended) {
+            self.unread.push(Unread { connection: index, is_ended });
         }
     }
 
     /// Reads as much as a slow reader's rate allows, and schedules its next read.
     pub(super) fn read_slowly(&mut self, index: u32, now: Instant) {
-        let stream = &self.streams[index as usize];
-        let Reads::BytesPerSecond(rate) = self.groups[stream.group].reads else { return };
+        let connection = &self.connections[index as usize];
+        let Reads::BytesPerSecond(rate) = self.groups[connection.group].reads else { return };
         if self.is_catching_up {
             return self.read_ready(index, false);
         }
         let bytes = (f64::from(rate) * SLOW_READ_INTERVAL.as_secs_f64()).ceil() as usize;
-        self.read(index, bytes.min(self.buffer.len()));
-        let stream = &self.streams[index as usize];
-        if stream.phase == Phase::Open {
-            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.generation, Task::Read);
+        self.read(index, bytes);
+        let connection = &self.connections[index as usize];
+        if connection.state == State::Ready {
+            self.timers.add(now + SLOW_READ_INTERVAL, index, connection.generation, Task::Read);
         }
     }
 
-    /// Reads once; returns how many bytes arrived, or `None` if none have or if the stream has ended.
-    fn read(&mut self, index: u32, bytes_max: usize) -> Option<usize> {
-        let stream = &mut self.streams[index as usize];
-        let group = &self.groups[stream.group];
-        let phase_before = stream.phase;
-        let count = match stream.socket.as_mut()?.read(&mut self.buffer[..bytes_max]) {
-            Ok(0) => {
-                let how = stream.how_it_ends();
-                self.end(index, how);
-                return None;
-            }
-            Ok(count) => count,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return None,
-            Err(_) => {
-                self.end(index, Ended::Reset);
+    /// Reads once; returns whether there may be more, or `None` if nothing has arrived or the connection has ended.
+    fn read(&mut self, index: u32, bytes_max: usize) -> Option<bool> {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let is_full = self.read_into(&mut buffers, index, bytes_max);
+        self.buffers = buffers;
+        is_full
+    }
+
+    fn read_into(&mut self, buffers: &mut Buffers, index: u32, bytes_max: usize) -> Option<bool> {
+        let connection = &mut self.connections[index as usize];
+        let generation = connection.generation;
+        let arrived = match connection.read(buffers, bytes_max) {
+            Ok(arrived) => arrived?,
+            Err(failure) => {
+                self.fail(index, failure);
                 return None;
             }
         };
         let at = unix_micros();
         self.observer.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
         self.observer.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
-        match stream.receive(&self.buffer[..count], at, &mut self.observer, group) {
-            Ok(()) if phase_before != Phase::Open && stream.phase == Phase::Open => self.opened(index),
-            Ok(()) => {}
-            Err(how) => {
-                self.end(index, how);
+        if connection.state == State::Handshaking && connection.tls.as_ref().is_some_and(|tls| !tls.is_handshaking()) {
+            self.handshaken(index);
+            if self.connections[index as usize].generation != generation {
                 return None;
             }
         }
-        Some(count)
+        self.read_plain(buffers, index, arrived.bytes, at);
+        if self.connections[index as usize].generation != generation {
+            return None;
+        }
+        if arrived.is_end {
+            let is_handshaking = self.connections[index as usize].state == State::Handshaking;
+            if is_handshaking {
+                let what = "the server ends the connection within the TLS handshake";
+                self.refuse(index, Ended::Handshake, what.to_owned());
+            } else {
+                self.end_connection(index, None);
+            }
+            return None;
+        }
+        Some(arrived.is_full)
     }
 
-    fn opened(&mut self, index: u32) {
+    /// Hands what has arrived to its streams.
+    fn read_plain(&mut self, buffers: &mut Buffers, index: u32, bytes: usize, at: i64) {
+        let connection = &self.connections[index as usize];
+        if connection.h2.is_some() {
+            return self.read_h2(buffers, index, at);
+        }
+        let plain = if connection.tls.is_some() { &buffers.plain[..] } else { &buffers.input[..bytes] };
+        let Some(&stream) = connection.streams.first().filter(|_| !plain.is_empty()) else { return };
+        if let Err(how) = self.deliver(stream, plain, at) {
+            self.end_connection(index, Some(how));
+        }
+    }
+
+    /// Hands bytes to a stream.
+    ///
+    /// # Errors
+    /// How the stream has ended, if they end it.
+    pub(super) fn deliver(&mut self, index: u32, bytes: &[u8], at: i64) -> Result<(), Ended> {
+        let stream = &mut self.streams[index as usize];
+        let phase_before = stream.phase;
+        stream.receive(bytes, at, &mut self.observer, &self.groups[stream.group])?;
+        if phase_before != Phase::Open && stream.phase == Phase::Open {
+            self.opened(index);
+        }
+        Ok(())
+    }
+
+    pub(super) fn opened(&mut self, index: u32) {
         self.open += 1;
         let stream = &self.streams[index as usize];
         self.tried += u64::from(stream.generation == 0);
-        let group = &self.groups[stream.group];
+        let connection = &mut self.connections[stream.connection as usize];
+        connection.opening -= 1;
         let now = Instant::now();
-        if matches!(group.reads, Reads::BytesPerSecond(_)) {
-            self.timers.add(now + SLOW_READ_INTERVAL, index, stream.generation, Task::Read);
+        let is_slow = matches!(self.groups[connection.group].reads, Reads::BytesPerSecond(_));
+        if is_slow && connection.opening == 0 && !connection.is_timed {
+            connection.is_timed = true;
+            self.timers.add(now + SLOW_READ_INTERVAL, stream.connection, connection.generation, Task::Read);
         }
-        if let Some(mean_stay) = group.mean_stay {
+        if let Some(mean_stay) = self.groups[stream.group].mean_stay {
             // Exponentially distributed, so that as many leave in each second.
             let point: f64 = self.random.random_range(f64::EPSILON..1.0);
             self.timers.add(now + mean_stay.mul_f64(-point.ln()), index, stream.generation, Task::Leave);
         }
     }
 
-    /// Ends a connection, counts how it ended, and schedules the next one.
-    pub(super) fn end(&mut self, index: u32, how: Ended) {
+    /// Ends a connection, and with it all its streams: by `how`, or as each of them ends with its connection.
+    pub(super) fn end_connection(&mut self, index: u32, how: Option<Ended>) {
+        self.connections[index as usize].close(how == Some(Ended::Left));
+        for place in 0..self.connections[index as usize].streams.len() {
+            let stream = self.connections[index as usize].streams[place];
+            let Some(stream) = self.streams.get(stream as usize).filter(|stream| stream.phase != Phase::Away) else {
+                continue;
+            };
+            self.ended(stream.index, how.unwrap_or_else(|| stream.how_it_ends()));
+        }
+    }
+
+    /// Counts how a stream has ended, and schedules the next one.
+    pub(super) fn ended(&mut self, index: u32, how: Ended) {
         let stream = &mut self.streams[index as usize];
         let was_open = stream.phase == Phase::Open;
         self.open -= u64::from(was_open);
         self.tried += u64::from(!was_open && stream.generation == 0);
         self.is_complete &= !was_open;
         self.observer.measures.end(stream.group, how);
-        stream.drop_connection();
-        if self.groups[stream.group].reads == Reads::Never {
+        stream.end();
+        let connection = &mut self.connections[stream.connection as usize];
+        connection.opening -= usize::from(!was_open);
+        if let Some(h2) = &mut connection.h2 {
+            h2.live.retain(|(_, live)| *live != index);
+        }
+        if self.groups[stream.group].reads.may_be_closed() {
             // A client that has stopped reading does not notice that it was closed.
             return;
         }

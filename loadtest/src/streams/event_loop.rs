@@ -1,18 +1,20 @@
 //! The event loop of the streams' thread: it reads ready sockets, executes due tasks and takes commands.
 
 use super::{
+    connection::{Buffers, Connection, State},
     control::{Control, Progress},
     group_settings::GroupSettings,
     observer::Observer,
     outcome::Outcome,
-    plan::{Reads, plan},
+    plan::{Reads, plan_connections, plan_streams},
     setup::Setup,
-    stream::{Phase, Stream},
+    stream::Stream,
     timers::{Task, Timers},
 };
 use crate::{
     check::{SeenTicks, VenueState},
     measure::{Ended, Second, StreamTotals, unix_micros},
+    tls::ClientTls,
 };
 use mio::{Events, Poll, event::Event};
 use rand::{SeedableRng, rngs::SmallRng};
@@ -23,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The size of one read: about a stream's receive buffer.
+/// The size of one read: about a stream's receive buffer, and more than the longest record of TLS.
 const READ_BYTES: usize = 64 * 1024;
 /// Sockets read per turn: even with a full read each, a turn stays below a tenth of a second.
 const EVENTS_PER_TURN: usize = 256;
@@ -37,14 +39,16 @@ const LATE_MAX: Duration = Duration::from_millis(200);
 /// All streams, and what the loop around them needs.
 pub(super) struct EventLoop {
     pub(super) target: SocketAddr,
+    pub(super) tls: Option<ClientTls>,
     pub(super) poll: Poll,
+    pub(super) connections: Vec<Connection>,
     pub(super) streams: Vec<Stream>,
     pub(super) groups: Vec<GroupSettings>,
     pub(super) observer: Observer,
     pub(super) timers: Timers,
-    /// Streams with more to read than one turn allows.
+    /// Connections with more to read than one turn allows.
     pub(super) unread: Vec<Unread>,
-    pub(super) buffer: Box<[u8]>,
+    pub(super) buffers: Buffers,
     pub(super) random: SmallRng,
     pub(super) old_after: Duration,
     pub(super) progress: Arc<Progress>,
@@ -62,10 +66,10 @@ pub(super) struct EventLoop {
     pub(super) is_complete: bool,
 }
 
-/// A stream that has more to read.
+/// A connection that has more to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unread {
-    pub(super) stream: u32,
+    pub(super) connection: u32,
     /// Whether the server has ended the connection behind these bytes.
     pub(super) is_ended: bool,
 }
@@ -73,18 +77,22 @@ pub(super) struct Unread {
 impl EventLoop {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
         let mut observer = Observer::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        observer.headers = setup.headers.clone();
         observer.seen_ticks = SeenTicks::new(setup.history.clone());
-        let streams = planned_streams(setup, &mut observer.seen_ticks);
+        let places = plan_connections(&setup.groups);
+        let streams = planned_streams(setup, &places, &mut observer.seen_ticks);
         let begun = Instant::now();
         Ok(Self {
             target: setup.target,
+            tls: setup.tls.clone(),
             poll: Poll::new()?,
             timers: first_connects(&streams, setup.connect_rate, begun),
+            connections: planned_connections(&streams),
             streams,
             groups: setup.groups.iter().map(GroupSettings::new).collect(),
             observer,
             unread: Vec::new(),
-            buffer: vec![0; READ_BYTES].into(),
+            buffers: Buffers { input: vec![0; READ_BYTES].into(), ..Buffers::default() },
             random: SmallRng::seed_from_u64(setup.seed),
             old_after: setup.old_after,
             progress,
@@ -104,30 +112,36 @@ impl EventLoop {
     pub(super) fn run(mut self) -> io::Result<Outcome> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
-            match self.poll.poll(&mut events, Some(self.poll_timeout())) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            let has_all_events = events.iter().count() < EVENTS_PER_TURN;
-            let start = unix_micros();
-            self.late_turns += u64::from(is_late(self.caught_up, start));
-            for Unread { stream, is_ended } in std::mem::take(&mut self.unread) {
-                self.read_ready(stream, is_ended);
-            }
-            for event in &events {
-                self.handle_event(event);
-            }
-            self.execute_due_tasks();
+            self.turn(&mut events)?;
             if let Some(venue_state) = self.take_command() {
                 return Ok(self.finish(venue_state.as_ref()));
             }
             self.close_second(false);
-            if has_all_events && self.unread.is_empty() {
-                // Anything unread has arrived since the turn began.
-                self.caught_up = start;
-            }
             self.publish();
         }
+    }
+
+    /// Waits for events, and handles them and what is due.
+    pub(super) fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        match self.poll.poll(events, Some(self.poll_timeout())) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let has_all_events = events.iter().count() < EVENTS_PER_TURN;
+        let start = unix_micros();
+        self.late_turns += u64::from(is_late(self.caught_up, start));
+        for Unread { connection, is_ended } in std::mem::take(&mut self.unread) {
+            self.read_ready(connection, is_ended);
+        }
+        for event in events.iter() {
+            self.handle_event(event);
+        }
+        self.execute_due_tasks();
+        if has_all_events && self.unread.is_empty() {
+            // Anything unread has arrived since the turn began.
+            self.caught_up = start;
+        }
+        Ok(())
     }
 
     fn poll_timeout(&self) -> Duration {
@@ -140,17 +154,21 @@ impl EventLoop {
 
     fn handle_event(&mut self, event: &Event) {
         let index = event.token().0 as u32;
-        let stream = &self.streams[index as usize];
-        match stream.phase {
-            Phase::Away => {}
-            Phase::Connecting => self.connected(index),
-            Phase::Requested | Phase::Open => {
+        let connection = &mut self.connections[index as usize];
+        match connection.state {
+            State::Away => {}
+            State::Connecting => self.connected(index),
+            State::Handshaking | State::Ready => {
+                if event.is_writable() && connection.flush().is_err() {
+                    return self.end_connection(index, Some(Ended::Reset));
+                }
                 let is_ended = event.is_error() || event.is_read_closed();
-                match self.groups[stream.group].reads {
-                    Reads::AtOnce => self.read_ready(index, is_ended),
-                    _ if self.is_catching_up || stream.phase == Phase::Requested => self.read_ready(index, is_ended),
+                let is_opening = connection.state == State::Handshaking || connection.opening > 0;
+                match self.groups[connection.group].reads {
+                    Reads::AtOnce | Reads::BlockedAfter(_) => self.read_ready(index, is_ended),
+                    _ if self.is_catching_up || is_opening => self.read_ready(index, is_ended),
                     // Slow readers read by timer, but learn of a reset at once.
-                    _ if event.is_error() => self.end(index, Ended::Reset),
+                    _ if event.is_error() => self.end_connection(index, Some(Ended::Reset)),
                     _ => {}
                 }
             }
@@ -161,14 +179,16 @@ impl EventLoop {
         let now = Instant::now();
         for _ in 0..TASKS_PER_TURN {
             let Some((index, generation, task)) = self.timers.pop(now) else { break };
-            if self.streams[index as usize].generation != generation {
-                continue;
-            }
+            let current = match task {
+                Task::Read => self.connections[index as usize].generation,
+                Task::Connect | Task::Leave => self.streams[index as usize].generation,
+            };
             match task {
+                _ if current != generation => {}
                 Task::Connect => self.connect(index),
                 Task::Read => self.read_slowly(index, now),
                 Task::Leave if self.is_catching_up => {}
-                Task::Leave => self.end(index, Ended::Left),
+                Task::Leave => self.leave(index),
             }
         }
     }
@@ -185,27 +205,42 @@ impl EventLoop {
         None
     }
 
-    /// From now on slow readers read at once.
+    /// From now on slow readers read at once, and no page is blocked.
     fn catch_up(&mut self) {
         self.is_catching_up = true;
-        for stream in &self.streams {
-            if matches!(self.groups[stream.group].reads, Reads::BytesPerSecond(_)) {
-                self.unread.push(Unread { stream: stream.index, is_ended: false });
+        for (index, connection) in self.connections.iter().enumerate() {
+            if matches!(self.groups[connection.group].reads, Reads::BytesPerSecond(_)) {
+                self.unread.push(Unread { connection: index as u32, is_ended: false });
             }
         }
+        self.unblock_all();
     }
 }
 
-fn planned_streams(setup: &Setup, seen_ticks: &mut SeenTicks) -> Vec<Stream> {
+fn planned_streams(setup: &Setup, connections: &[Vec<u32>], seen_ticks: &mut SeenTicks) -> Vec<Stream> {
     let numbers: Vec<u32> = setup.symbols.iter().map(|name| seen_ticks.symbol(name)).collect();
     let mut streams = Vec::new();
     for (group_index, group) in setup.groups.iter().enumerate() {
-        for list in plan(group, numbers.len(), setup.seed.wrapping_add(group_index as u64)) {
+        let lists = plan_streams(group, numbers.len(), setup.seed.wrapping_add(group_index as u64));
+        for (list, &connection) in lists.into_iter().zip(&connections[group_index]) {
             let symbols = list.iter().map(|&index| numbers[index as usize]).collect();
-            streams.push(Stream::new(streams.len() as u32, group_index, symbols));
+            streams.push(Stream::new(streams.len() as u32, group_index, symbols, connection));
         }
     }
     streams
+}
+
+/// The connections of these streams. Each has the settings of the first group that uses it.
+fn planned_connections(streams: &[Stream]) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for stream in streams {
+        let index = stream.connection as usize;
+        if connections.len() <= index {
+            connections.resize_with(index + 1, || Connection::of(stream.group));
+        }
+        connections[index].streams.push(stream.index);
+    }
+    connections
 }
 
 fn first_connects(streams: &[Stream], connect_rate: Option<f64>, begun: Instant) -> Timers {

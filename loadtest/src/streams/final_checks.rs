@@ -63,6 +63,7 @@ impl EventLoop {
             seconds: self.seconds,
             late_turns: self.late_turns,
             refusal: self.observer.refusal,
+            connections: self.observer.connections,
             stayed,
             is_complete: self.is_complete,
         }

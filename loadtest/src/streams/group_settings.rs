@@ -1,7 +1,7 @@
 //! What the streams of a group have in common.
 
-use super::plan::{Group, Reads};
-use crate::check::Wanted;
+use super::plan::{Group, Protocol, Reads};
+use crate::{check::Wanted, h2::Windows};
 use std::time::Duration;
 
 /// What the streams of a group have in common.
@@ -12,6 +12,8 @@ pub(super) struct GroupSettings {
     pub(super) reads: Reads,
     /// The mean time that a stream stays, if streams of the group leave.
     pub(super) mean_stay: Option<Duration>,
+    pub(super) protocol: Protocol,
+    pub(super) windows: Windows,
 }
 
 impl GroupSettings {
@@ -21,6 +23,8 @@ impl GroupSettings {
             wanted: Wanted::of_query(&group.query),
             reads: group.reads,
             mean_stay: (group.churn > 0.0).then(|| Duration::from_secs_f64(60.0 * 100.0 / group.churn)),
+            protocol: group.protocol,
+            windows: group.windows,
         }
     }
 }

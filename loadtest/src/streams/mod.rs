@@ -4,6 +4,7 @@
 //! locks.
 
 mod server_wire;
+mod header;
 mod plan;
 mod group_settings;
 mod setup;
@@ -15,16 +16,19 @@ mod dial;
 mod timers;
 mod observer;
 mod stream;
+mod connection;
 mod event_loop;
 mod connections;
+mod connections_h2;
 mod progress;
 mod final_checks;
 mod pool;
 
 pub use control::{Control, Progress};
 pub use descriptors::{TooFewDescriptors, need_descriptors};
+pub use header::{Header, HeaderError};
 pub use outcome::{Outcome, Stayed};
-pub use plan::{Group, Popularity, Reads, plan};
+pub use plan::{Group, Popularity, Protocol, Reads, plan_connections};
 pub use pool::StreamPool;
 pub use probe::{ProbeError, probe};
 pub use server_wire::Wire;

@@ -1,13 +1,14 @@
 //! What all streams share: the ticks that any of them has seen, the violations, and the measurements.
 
-use super::server_wire::Wire;
+use super::{header::Header, plan::Protocol, server_wire::Wire};
 use crate::{
     check::{SeenTicks, Violations},
     measure::{Ages, Ended, Histogram, StreamMeasures},
+    tls::Negotiated,
     wire::{Kind, Tick},
 };
 use memchr::memmem;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The stream that reads an event, and when.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub(super) struct Observer {
     pub(super) wire: Wire,
     /// The `host` header.
     pub(super) host: String,
+    /// Headers of each request.
+    pub(super) headers: Vec<Header>,
     pub(super) seen_ticks: SeenTicks,
     pub(super) violations: Violations,
     pub(super) measures: StreamMeasures,
@@ -41,6 +44,8 @@ pub(super) struct Observer {
     pub(super) old_after: Option<Duration>,
     /// The first answer that did not open a stream.
     pub(super) refusal: Option<String>,
+    /// What the connections speak, and how many there were.
+    pub(super) connections: BTreeMap<(Protocol, Option<Negotiated>), u64>,
     pub(super) last_tick: i64,
 }
 
@@ -49,6 +54,7 @@ impl Observer {
         Self {
             wire,
             host,
+            headers: Vec::new(),
             seen_ticks: SeenTicks::default(),
             violations: Violations::default(),
             measures: StreamMeasures::default(),
@@ -59,6 +65,7 @@ impl Observer {
             load_ended: 0,
             old_after,
             refusal: None,
+            connections: BTreeMap::new(),
             last_tick: 0,
         }
     }

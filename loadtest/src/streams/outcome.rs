@@ -1,9 +1,12 @@
 //! The results of the streams.
 
+use super::plan::Protocol;
 use crate::{
     check::Violations,
     measure::{Second, StreamMeasures},
+    tls::Negotiated,
 };
+use std::collections::BTreeMap;
 
 /// The results of the streams.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Outcome {
     pub late_turns: u64,
     /// The answer of the first server that did not open a stream.
     pub refusal: Option<String>,
+    /// What the connections spoke, and how many there were.
+    pub connections: BTreeMap<(Protocol, Option<Negotiated>), u64>,
     /// The streams that kept their first connection to the end and have read everything.
     pub stayed: Vec<Stayed>,
     /// Whether no stream left bytes unread, so that holes can be compared exactly.

@@ -1,5 +1,6 @@
 //! The groups of streams, and the choice of symbols for each stream.
 
+use crate::h2::Windows;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,57 @@ pub struct Group {
     /// The percentage of them that leaves per minute and comes back with `Last-Event-ID`.
     #[serde(default)]
     pub churn: f64,
+    /// Their protocol.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// How many of them share a connection of HTTP/2.
+    #[serde(default = "one")]
+    pub streams_per_connection: usize,
+    /// The group whose connections they share: as many of them ride on each as they have streams per connection.
+    pub beside: Option<String>,
+    /// Their windows, and when they give bytes back.
+    #[serde(default)]
+    pub windows: Windows,
+}
+
+impl Default for Group {
+    /// One stream of a symbol.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            count: 1,
+            symbols: 1,
+            popularity: Popularity::default(),
+            query: String::new(),
+            reads: Reads::default(),
+            churn: 0.0,
+            protocol: Protocol::default(),
+            streams_per_connection: 1,
+            beside: None,
+            windows: Windows::default(),
+        }
+    }
+}
+
+/// The protocol of streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Protocol {
+    /// HTTP/1.1, with a connection for each stream.
+    #[default]
+    #[serde(rename = "h1")]
+    Http1,
+    /// HTTP/2, over TLS only, as in browsers.
+    #[serde(rename = "h2")]
+    Http2,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        })
+    }
 }
 
 fn one() -> usize {
@@ -50,27 +102,55 @@ pub enum Reads {
     /// Everything, at once.
     #[default]
     AtOnce,
-    /// This many bytes per second.
+    /// This many bytes per second, of each connection.
     BytesPerSecond(u32),
-    /// Nothing after the head of the answer.
+    /// Nothing after the heads of a connection's streams.
     Never,
+    /// Everything, but after this many bytes the stream's page is blocked: its browser gives none of them back to the
+    /// server.
+    BlockedAfter(u32),
 }
 
 impl Reads {
+    /// Whether the server may close such a stream, which then does not come back and is not lost.
+    pub fn may_be_closed(self) -> bool {
+        matches!(self, Self::Never | Self::BlockedAfter(_))
+    }
+
     /// The size of the socket's receive buffer in bytes. Left alone, the kernel grows it to 6 MB on loopback. It would
     /// then hold a minute of unread ticks and hide from the gateway that its clients are slow.
     pub(super) fn receive_buffer(self) -> usize {
         match self {
             // The window of a distant client: at a usual rate, a second of ticks.
-            Self::AtOnce => 32 * 1024,
+            Self::AtOnce | Self::BlockedAfter(_) => 32 * 1024,
             // The kernel doubles it. It adds to the age of ticks: a fifth of a second at 20 KB/s.
             Self::BytesPerSecond(_) | Self::Never => 2 * 1024,
         }
     }
 }
 
+/// The connection of each stream, by group. Connections are numbered in the order of the streams that open them.
+pub fn plan_connections(groups: &[Group]) -> Vec<Vec<u32>> {
+    let mut planned: Vec<Vec<u32>> = Vec::new();
+    let mut count = 0;
+    for group in groups {
+        let each = group.streams_per_connection.max(1) as u32;
+        let owner = group.beside.as_ref().and_then(|name| groups.iter().position(|group| group.name == *name));
+        let begin = match owner.and_then(|owner| planned.get(owner)?.first()) {
+            Some(first) => *first,
+            None => {
+                let begin = count;
+                count += group.count.div_ceil(each);
+                begin
+            }
+        };
+        planned.push((0..group.count).map(|stream| begin + stream / each).collect());
+    }
+    planned
+}
+
 /// Chooses the symbols of each stream, as sorted indices below `symbols`. The same seed gives the same choice.
-pub fn plan(group: &Group, symbols: usize, seed: u64) -> Vec<Box<[u32]>> {
+pub(super) fn plan_streams(group: &Group, symbols: usize, seed: u64) -> Vec<Box<[u32]>> {
     let mut random = SmallRng::seed_from_u64(seed);
     let weights = (1..=symbols).map(|rank| match group.popularity {
         Popularity::Uniform => 1.0,
@@ -111,25 +191,17 @@ mod tests {
     use super::*;
 
     fn group(symbols: usize, popularity: Popularity) -> Group {
-        Group {
-            name: "g".into(),
-            count: 2_000,
-            symbols,
-            popularity,
-            query: String::new(),
-            reads: Reads::AtOnce,
-            churn: 0.0,
-        }
+        Group { count: 2_000, symbols, popularity, ..Group::default() }
     }
 
     #[test]
     fn each_stream_gets_as_many_different_symbols_as_it_asks_for() {
         for (symbols, among, expected) in [(1, 1, 1), (20, 200, 20), (20, 20, 20), (20, 5, 5)] {
             for popularity in [Popularity::Uniform, Popularity::Zipf] {
-                let lists = plan(&group(symbols, popularity), among, 7);
+                let lists = plan_streams(&group(symbols, popularity), among, 7);
                 assert_eq!(lists.len(), 2_000);
                 assert!(lists.iter().all(|list| list.len() == expected && list.is_sorted_by(|a, b| a < b)));
-                assert_eq!(lists, plan(&group(symbols, popularity), among, 7));
+                assert_eq!(lists, plan_streams(&group(symbols, popularity), among, 7));
             }
         }
     }
@@ -137,7 +209,20 @@ mod tests {
     #[test]
     fn by_zipf_the_first_symbol_is_chosen_twice_as_often_as_the_second() {
         let mut counts = [0; 100];
-        plan(&group(1, Popularity::Zipf), 100, 1).iter().for_each(|list| counts[list[0] as usize] += 1);
+        plan_streams(&group(1, Popularity::Zipf), 100, 1).iter().for_each(|list| counts[list[0] as usize] += 1);
         assert!((300..500).contains(&counts[0]) && (140..260).contains(&counts[1]), "{counts:?}");
+    }
+
+    #[test]
+    fn streams_share_connections_and_ride_beside_another_group() {
+        let of = |name: &str, count, streams_per_connection, beside: Option<&str>| Group {
+            name: name.to_owned(),
+            count,
+            streams_per_connection,
+            beside: beside.map(str::to_owned),
+            ..Group::default()
+        };
+        let groups = [of("a", 3, 1, None), of("tab", 5, 2, None), of("next", 2, 1, Some("tab")), of("b", 1, 1, None)];
+        assert_eq!(plan_connections(&groups), [vec![0, 1, 2], vec![3, 3, 4, 4, 5], vec![3, 4], vec![6]]);
     }
 }

@@ -1,29 +1,42 @@
 //! Opens one stream before all others, so that a wrong address is reported once and in words.
 
-use crate::wire::Head;
+use super::{control::Progress, event_loop::EventLoop, plan::Group, setup::Setup};
+use crate::measure::Ended;
+use mio::Events;
 use std::{
-    io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
+    io,
+    net::SocketAddr,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
 };
 
-/// How long the server may take to connect, and for each read.
+/// How long the server may take to open the stream.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the server does not open a stream.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The connection failed.
-    #[error("no server at {address}: {source}; is the gateway running, and on this port?")]
+    #[error("no server at {address}: {what}; is the gateway running, and on this port?")]
     NoServer {
         /// The server's address.
         address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
+        /// Why there is none.
+        what: String,
+    },
+    /// The TLS handshake failed, or the server does not speak the protocol.
+    #[error("https://{host} cannot be loaded: {what}")]
+    Handshake {
+        /// The server's host and port.
+        host: String,
+        /// Why not.
+        what: String,
     },
     /// The answer is not an event stream.
-    #[error("http://{address}{path} is not a stream: {what}")]
+    #[error("{scheme}://{address}{path} is not a stream: {what}")]
     NotAStream {
+        /// `http` or `https`.
+        scheme: &'static str,
         /// The server's address.
         address: SocketAddr,
         /// The requested path.
@@ -31,48 +44,48 @@ pub enum ProbeError {
         /// Why it is not a stream.
         what: String,
     },
+    /// The system refuses something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
-/// Requests one stream, and disconnects after its head.
+/// Requests one stream of the first group and symbol, and disconnects after its head.
 ///
 /// # Errors
 /// [`ProbeError`].
-pub fn probe(address: SocketAddr, host: &str, path: &str) -> Result<(), ProbeError> {
-    let no_server = |source| ProbeError::NoServer { address, source };
-    let mut socket = TcpStream::connect_timeout(&address, TIMEOUT).map_err(no_server)?;
-    socket.set_read_timeout(Some(TIMEOUT)).map_err(no_server)?;
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {host}\r\naccept: text/event-stream\r\n\r\n");
-    socket.write_all(request.as_bytes()).map_err(no_server)?;
-    let not_a_stream = |what: String| ProbeError::NotAStream { address, path: path.to_owned(), what };
-    let mut bytes = Vec::new();
-    let head = loop {
-        if let Some((head, length)) = Head::read(&bytes).map_err(|error| not_a_stream(error.to_string()))? {
-            bytes.drain(..length);
-            break head;
-        }
-        if read(&mut socket, &mut bytes).map_err(no_server)? == 0 {
-            return Err(not_a_stream("the connection ended within the head of the answer".to_owned()));
-        }
+pub fn probe(setup: &Setup) -> Result<(), ProbeError> {
+    let first = setup.groups.first().cloned().unwrap_or_default();
+    let one = Setup {
+        groups: vec![Group { protocol: first.protocol, windows: first.windows, ..Group::default() }],
+        symbols: setup.symbols.first().cloned().into_iter().collect(),
+        connect_rate: None,
+        history: None,
+        ..setup.clone()
     };
-    if head.status != 200 {
-        // The body says why, if it arrives.
-        while bytes.len() < 2_000 && read(&mut socket, &mut bytes).is_ok_and(|count| count > 0) {}
-        let body = String::from_utf8_lossy(&bytes);
-        return Err(not_a_stream(format!("the server answers {}: {}", head.status, body.trim())));
+    let (_commands, receiver) = mpsc::channel();
+    let mut event_loop = EventLoop::new(&one, Arc::new(Progress::default()), receiver)?;
+    let mut events = Events::with_capacity(16);
+    let deadline = Instant::now() + TIMEOUT;
+    while event_loop.tried == 0 && Instant::now() < deadline {
+        event_loop.turn(&mut events)?;
     }
-    if !head.is_event_stream {
-        return Err(not_a_stream("the server answers 200, but its content type is not text/event-stream".to_owned()));
+    if event_loop.observer.measures.opened > 0 {
+        return Ok(());
     }
-    if head.is_chunked {
-        Err(not_a_stream("the answer is chunked, which the load tester does not support".to_owned()))
-    } else {
-        Ok(())
-    }
-}
-
-fn read(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = [0; 4_096];
-    let count = socket.read(&mut chunk)?;
-    bytes.extend_from_slice(&chunk[..count]);
-    Ok(count)
+    let ended = event_loop.observer.measures.ended.first().and_then(|ended| ended.keys().next().copied());
+    let what = event_loop.observer.refusal;
+    let address = setup.target;
+    Err(match ended {
+        Some(Ended::Handshake) => ProbeError::Handshake { host: setup.host.clone(), what: what.unwrap_or_default() },
+        None | Some(Ended::Refused) => {
+            let what = what.unwrap_or_else(|| format!("it does not answer within {} s", TIMEOUT.as_secs()));
+            ProbeError::NoServer { address, what }
+        }
+        Some(_) => {
+            let path = setup.wire.path(&[setup.symbols.first().map_or("", String::as_str)]);
+            let scheme = if setup.tls.is_some() { "https" } else { "http" };
+            let what = what.unwrap_or_else(|| "the connection ended within the head of the answer".to_owned());
+            ProbeError::NotAStream { scheme, address, path, what }
+        }
+    })
 }

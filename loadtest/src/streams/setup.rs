@@ -1,7 +1,7 @@
 //! The settings of all streams of a run.
 
-use super::{plan::Group, server_wire::Wire};
-use crate::venue::History;
+use super::{header::Header, plan::Group, server_wire::Wire};
+use crate::{tls::ClientTls, venue::History};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// The settings of all streams of a run.
@@ -11,6 +11,10 @@ pub struct Setup {
     pub target: SocketAddr,
     /// The `host` header.
     pub host: String,
+    /// How they speak TLS; `None`: they do not.
+    pub tls: Option<ClientTls>,
+    /// Headers of each request.
+    pub headers: Vec<Header>,
     /// The server's wire.
     pub wire: Wire,
     /// All symbols that streams may subscribe to, the most popular first.

@@ -8,11 +8,15 @@ use super::{
 };
 use crate::{
     check::{Reading, Rule, SeenTick, Slots},
+    h2,
     measure::{Ages, Ended},
     wire::{Block, Head, Hello, State, split_blocks},
 };
-use mio::net::TcpStream;
-use std::{fmt::Write as _, rc::Rc, time::Duration};
+use std::{
+    fmt::Write as _,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// The default wait before a client reconnects, until the server has sent `retry:`; browsers wait about as long.
 const RETRY: Duration = Duration::from_secs(3);
@@ -26,13 +30,16 @@ pub(super) struct Stream {
     pub(super) group: usize,
     /// Its symbols' numbers, sorted.
     symbols: Box<[u32]>,
-    pub(super) socket: Option<TcpStream>,
+    /// The index of its connection.
+    pub(super) connection: u32,
     pub(super) phase: Phase,
-    /// Counts its connections: a task that was scheduled for an earlier one is ignored.
+    /// Counts its requests: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
     pub(super) slots: Slots,
-    /// When it began to connect, in µs since 1970.
+    /// When it began to connect, or to wait for its connection, in µs since 1970.
     pub(super) begun: i64,
+    /// The data that its page has taken since it opened.
+    pub(super) taken: u64,
     opened: i64,
     /// The server's name for it, from `hello`.
     pub(super) name: Box<str>,
@@ -53,7 +60,7 @@ pub(super) struct Stream {
 pub(super) enum Phase {
     /// Not connected.
     Away,
-    /// The connection is being established.
+    /// Its connection does not take requests yet.
     Connecting,
     /// The request has been sent.
     Requested,
@@ -62,16 +69,17 @@ pub(super) enum Phase {
 }
 
 impl Stream {
-    pub(super) fn new(index: u32, group: usize, symbols: Box<[u32]>) -> Self {
+    pub(super) fn new(index: u32, group: usize, symbols: Box<[u32]>, connection: u32) -> Self {
         Self {
             index,
             group,
             symbols,
-            socket: None,
+            connection,
             phase: Phase::Away,
             generation: 0,
             slots: Slots::default(),
             begun: 0,
+            taken: 0,
             opened: 0,
             name: "".into(),
             holes: 0,
@@ -84,44 +92,71 @@ impl Stream {
         }
     }
 
-    /// Begins a connection.
-    pub(super) fn begin(&mut self, socket: TcpStream, now: i64) {
-        self.socket = Some(socket);
+    /// Begins to open it.
+    pub(super) fn begin(&mut self, now: i64) {
         self.phase = Phase::Connecting;
         self.begun = now;
+        self.taken = 0;
         self.has_tick = false;
         self.partial.clear();
         self.bye = None;
         self.slots = Slots::default();
     }
 
-    /// Closes the connection.
-    pub(super) fn drop_connection(&mut self) {
-        self.socket = None;
+    /// It has ended.
+    pub(super) fn end(&mut self) {
         self.phase = Phase::Away;
         self.generation += 1;
     }
 
-    /// The request.
-    pub(super) fn request(&self, observer: &mut Observer, group: &GroupSettings) -> String {
-        let names: Vec<&str> = self.symbols.iter().map(|&symbol| observer.seen_ticks.name(symbol)).collect();
-        let path = observer.wire.path(&names);
-        if observer.wire != Wire::Tickfan {
-            // HTTP/1.0, so that the server does not chunk its answer.
-            return format!("GET {path} HTTP/1.0\r\nhost: {}\r\naccept: text/event-stream\r\n\r\n", observer.host);
-        }
-        let mut request = format!("GET {path}");
-        if !group.query.is_empty() {
-            request.push('&');
-            request.push_str(&group.query);
-        }
-        let _ = write!(request, " HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\n", observer.host);
-        if let Some(id) = self.last.as_ref().and_then(|last| last.id()) {
-            let _ = write!(request, "last-event-id: {id}\r\n");
-            observer.measures.resumed += 1;
+    /// The request of HTTP/1.1.
+    pub(super) fn request_h1(&self, observer: &mut Observer, group: &GroupSettings) -> String {
+        // HTTP/1.0 asks other servers not to chunk their answers.
+        let version = if observer.wire == Wire::Tickfan { "1.1" } else { "1.0" };
+        let mut request = format!("GET {} HTTP/{version}\r\nhost: {}\r\n", self.path(observer, group), observer.host);
+        for (name, value) in self.fields(observer) {
+            let _ = write!(request, "{name}: {value}\r\n");
         }
         request.push_str("\r\n");
         request
+    }
+
+    /// Appends the request of HTTP/2 to `out`; returns its id, or `None` if the connection takes no more.
+    pub(super) fn request_h2(
+        &self,
+        observer: &mut Observer,
+        group: &GroupSettings,
+        client: &mut h2::Client,
+        out: &mut Vec<u8>,
+    ) -> Option<u32> {
+        let path = self.path(observer, group);
+        let authority = observer.host.clone();
+        let fields = self.fields(observer);
+        let request = h2::Request { authority: &authority, path: &path, fields: &fields };
+        client.request(request, Instant::now(), out)
+    }
+
+    fn path(&self, observer: &Observer, group: &GroupSettings) -> String {
+        let names: Vec<&str> = self.symbols.iter().map(|&symbol| observer.seen_ticks.name(symbol)).collect();
+        let mut path = observer.wire.path(&names);
+        if observer.wire == Wire::Tickfan && !group.query.is_empty() {
+            path.push('&');
+            path.push_str(&group.query);
+        }
+        path
+    }
+
+    /// The fields beside the host.
+    fn fields<'a>(&'a self, observer: &'a mut Observer) -> Vec<(&'a str, &'a str)> {
+        let mut fields = vec![("accept", "text/event-stream")];
+        if observer.wire == Wire::Tickfan
+            && let Some(id) = self.last.as_ref().and_then(|last| last.id())
+        {
+            fields.push(("last-event-id", id));
+            observer.measures.resumed += 1;
+        }
+        fields.extend(observer.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())));
+        fields
     }
 
     /// Processes bytes that were read at `at`.
@@ -179,9 +214,16 @@ impl Stream {
         let Some((head, length)) = Head::read(bytes).map_err(|error| observer.refuse(error.to_string()))? else {
             return Ok(None);
         };
+        self.answered(&head, &bytes[length..], at, observer).map(|()| Some(length))
+    }
+
+    /// The head of the response has arrived, and maybe the beginning of its body.
+    ///
+    /// # Errors
+    /// How the stream ends: the response is not a stream.
+    pub(super) fn answered(&mut self, head: &Head, body: &[u8], at: i64, observer: &mut Observer) -> Result<(), Ended> {
         if head.status != 200 {
-            let body = String::from_utf8_lossy(&bytes[length..]);
-            let body: String = body.chars().take(300).collect();
+            let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
             return Err(observer.refuse(format!("the server answers {}: {}", head.status, body.trim())));
         }
         if !head.is_event_stream {
@@ -196,7 +238,7 @@ impl Stream {
         self.opened = at;
         observer.measures.answer.record(at - self.begun);
         observer.measures.opened += 1;
-        Ok(Some(length))
+        Ok(())
     }
 
     fn block(&mut self, block: &[u8], at: i64, observer: &mut Observer, group: &GroupSettings) {

@@ -1,8 +1,5 @@
 use super::*;
-use crate::{
-    measure::StreamMeasures,
-    streams::{Group, Popularity, Reads},
-};
+use crate::{measure::StreamMeasures, streams::Group};
 
 const BYTES: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nretry: 7\nevent: hello\ndata: \
     {\"epoch\":\"e\",\"symbols\":[\"A\"],\"unknown\":[]}\n\nid: e-1\ndata: {\"symbol\":\"A\",\"seq\":1,\"kind\":\"trade\",\
@@ -12,16 +9,8 @@ const BYTES: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nr
 fn fixture() -> (Stream, Observer, GroupSettings) {
     let mut observer = Observer::new(Wire::Tickfan, "h".to_owned(), None);
     let symbols = [observer.seen_ticks.symbol("A")].into();
-    let group = Group {
-        name: "g".into(),
-        count: 1,
-        symbols: 1,
-        popularity: Popularity::Uniform,
-        query: "max_rate=4".into(),
-        reads: Reads::AtOnce,
-        churn: 0.0,
-    };
-    let mut stream = Stream::new(0, 0, symbols);
+    let group = Group { query: "max_rate=4".into(), ..Group::default() };
+    let mut stream = Stream::new(0, 0, symbols, 0);
     stream.phase = Phase::Requested;
     (stream, observer, GroupSettings::new(&group))
 }
@@ -71,11 +60,11 @@ fn latency_is_measured_of_trades_only_and_age_of_all_ticks() {
 #[test]
 fn a_client_resumes_after_its_last_tick() {
     let (mut stream, mut observer, group) = fixture();
-    let first = stream.request(&mut observer, &group);
+    let first = stream.request_h1(&mut observer, &group);
     assert!(first.starts_with("GET /v1/stream?symbols=A&max_rate=4 HTTP/1.1\r\n") && !first.contains("last-event-id"));
     stream.receive(BYTES.as_bytes(), 50, &mut observer, &group).unwrap();
-    stream.drop_connection();
-    assert!(stream.request(&mut observer, &group).contains("\r\nlast-event-id: e-4\r\n"));
+    stream.end();
+    assert!(stream.request_h1(&mut observer, &group).contains("\r\nlast-event-id: e-4\r\n"));
 }
 
 #[test]

@@ -2,19 +2,19 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
-/// A scheduled task of a stream.
+/// A scheduled task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Task {
-    /// Connect.
+    /// A stream connects.
     Connect,
-    /// Read the next bytes of a slow reader.
+    /// A slow reader's connection is read.
     Read,
-    /// Leave, to come back later.
+    /// A stream leaves, to come back later.
     Leave,
 }
 
-/// All scheduled tasks by time. Each is for one connection of its stream: the caller ignores those of an earlier
-/// generation.
+/// All scheduled tasks by time. Each is for one generation of its stream or connection: the caller ignores those of an
+/// earlier one.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u32, u32, Task)>>,
@@ -22,8 +22,8 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Schedules a task.
-    pub(super) fn add(&mut self, at: Instant, stream: u32, generation: u32, task: Task) {
-        self.heap.push(Reverse((at, stream, generation, task)));
+    pub(super) fn add(&mut self, at: Instant, of: u32, generation: u32, task: Task) {
+        self.heap.push(Reverse((at, of, generation, task)));
     }
 
     /// When the next task is due.
@@ -31,11 +31,11 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes the next task if it is due: its stream, generation and kind.
+    /// Takes the next task if it is due: whose it is, its generation and its kind.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(u32, u32, Task)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, stream, generation, task))| (stream, generation, task))
+        self.heap.pop().map(|Reverse((_, of, generation, task))| (of, generation, task))
     }
 }

@@ -5,19 +5,22 @@ use crate::{
         Failure,
         args::FloorArgs,
         output::{check_report_file, write_results},
-        scenario::{Request, gateway_program, load_own_gateway, merged_thresholds, run_with_progress, stream_setup},
+        scenario::{
+            Request, gateway_program, load_own_gateway, load_scenario, merged_thresholds, run_with_progress,
+            stream_setup,
+        },
+        server::Target,
     },
     report::{FloorSummary, Summary},
     run::{Floor, FloorSetup, Run, Server, Stop},
-    scenario::{self, Scenario, symbol_names},
-    streams::need_descriptors,
+    scenario::{Scenario, symbol_names},
+    streams::{Group, need_descriptors},
 };
 use std::time::Duration;
 
 pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
-    let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(Failure::usage)?;
-    scenario.duration = args.duration.unwrap_or(scenario.duration);
+    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol)?;
     let rate = Floor::rate(&scenario).map_err(|what| Failure::usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let stop = Stop::on_signals()?;
@@ -27,10 +30,19 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     if summary.stopped {
         return Ok(write_results(&summary, &args.output)?);
     }
-    let floor = load_floor(&scenario, rate, args.flush_interval.0, stop)?;
+    let floor = load_floor(&plain(scenario), rate, args.flush_interval.0, stop)?;
     add_floor(&mut summary, floor);
     summary.apply_thresholds(&merged_thresholds(thresholds, &args.output.thresholds));
     Ok(write_results(&summary, &args.output)?)
+}
+
+/// The same streams without TLS, each on a connection of its own.
+fn plain(mut scenario: Scenario) -> Scenario {
+    for group in &mut scenario.groups {
+        let Group { protocol, streams_per_connection, beside, windows, .. } = Group::default();
+        *group = Group { protocol, streams_per_connection, beside, windows, ..group.clone() };
+    }
+    Scenario { tls: false, ..scenario }
 }
 
 /// Loads the bare loop with the scenario's streams.
@@ -46,7 +58,7 @@ fn load_floor(scenario: &Scenario, rate: f64, flush_interval: Duration, stop: St
     let read = run_with_progress(&Run {
         name: "floor",
         about: "a bare loop of sends to the same streams",
-        streams: stream_setup(scenario, symbols, floor.address, floor.address.to_string()),
+        streams: stream_setup(scenario, symbols, Target::plain(floor.address)),
         duration: scenario.duration.0,
         outages: &[],
         server: Server::default(),

@@ -5,20 +5,21 @@ use crate::{
         Failure,
         args::RunArgs,
         output::{check_report_file, write_results},
-        scenario::{Request, gateway_program, load_own_gateway, merged_thresholds, run_with_progress, stream_setup},
-        server::{resolve, watched_server, wire},
+        scenario::{
+            Request, gateway_program, load_own_gateway, load_scenario, merged_thresholds, run_with_progress,
+            stream_setup,
+        },
+        server::{Target, watched_server, wire},
     },
     report::Summary,
     run::{Run, Stop, start_venue},
-    scenario,
     streams::{Setup, need_descriptors, probe},
 };
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
-    let (mut scenario, thresholds) = scenario::load(&args.scenario).map_err(Failure::usage)?;
-    scenario.duration = args.duration.unwrap_or(scenario.duration);
-    need_descriptors(scenario.streams())?;
+    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol)?;
+    need_descriptors(scenario.connections())?;
     let request = Request {
         name: &args.scenario,
         scenario: &scenario,
@@ -35,14 +36,14 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
 
 fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Result<Summary, Failure> {
     let scenario = request.scenario;
-    let (target, host) = resolve(url).map_err(Failure::usage)?;
+    let target = Target::of_url(url, &args.client, &scenario.groups)?;
     let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
-    let wire = wire(args.path.as_ref());
-    probe(target, &host, &wire.path(&[&symbols[0]]))?;
+    let streams = Setup { wire: wire(args.path.as_ref()), ..stream_setup(scenario, symbols, target) };
+    probe(&streams)?;
     run_with_progress(&Run {
         name: request.name,
         about: &scenario.about,
-        streams: Setup { wire, ..stream_setup(scenario, symbols, target, host) },
+        streams,
         duration: scenario.duration.0,
         outages: &scenario.outages,
         server: watched_server(&args.watched)?,

@@ -6,7 +6,7 @@ use crate::{
         args::StreamsArgs,
         output::{check_report_file, write_results},
         scenario::{merged_thresholds, run_with_progress},
-        server::{resolve, watched_server, wire},
+        server::{Target, watched_server, wire},
     },
     run::{Run, Stop},
     scenario::{Scenario, Threshold, check_streams},
@@ -18,19 +18,18 @@ const THRESHOLDS: [&str; 2] = ["failed=0", "lost=0"];
 
 pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
-    let (target, host) = resolve(&args.url).map_err(Failure::usage)?;
     let groups = vec![args.group()];
+    let target = Target::of_url(&args.url, &args.client, &groups)?;
     check_streams(&groups, args.symbols.len().max(1), args.connect_rate).map_err(Failure::usage)?;
     let defaults: Result<_, _> = THRESHOLDS.into_iter().map(Threshold::from_argument).collect();
     let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
-    need_descriptors(args.count.into())?;
-    let wire = wire(args.path.as_ref());
-    let first_symbol = args.symbols.first().map_or("", String::as_str);
-    probe(target, &host, &wire.path(&[first_symbol]))?;
+    need_descriptors(u64::from(args.count).div_ceil(args.streams_per_connection as u64))?;
     let streams = Setup {
-        target,
-        host,
-        wire,
+        target: target.address,
+        host: target.host,
+        tls: target.tls,
+        headers: target.headers,
+        wire: wire(args.path.as_ref()),
         symbols: args.symbols.clone(),
         groups,
         connect_rate: args.connect_rate,
@@ -38,6 +37,7 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         seed: args.seed,
         history: None,
     };
+    probe(&streams)?;
     let summary = run_with_progress(&Run {
         name: "streams",
         about: &args.url,
