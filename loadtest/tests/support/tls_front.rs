@@ -137,11 +137,8 @@ async fn serve_h2(tls: TlsStream<TcpStream>, setup: FrontSetup) -> Option<()> {
             send(&mut stream, begun.into()).await?;
             // A refusal keeps its connection open.
             let mut chunk = vec![0; 16 * 1024];
-            while is_stream {
-                match socket.read(&mut chunk).await {
-                    Ok(count) if count > 0 => send(&mut stream, Bytes::copy_from_slice(&chunk[..count])).await?,
-                    _ => break,
-                }
+            while let Ok(count @ 1..) = if is_stream { socket.read(&mut chunk).await } else { Ok(0) } {
+                send(&mut stream, Bytes::copy_from_slice(&chunk[..count])).await?;
             }
             stream.send_data(Bytes::new(), true).ok()
         });
