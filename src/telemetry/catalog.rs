@@ -143,11 +143,11 @@ catalog! {
         H2_CONNECTIONS: Gauge "tickfan_h2_connections" Count [],
             "Open HTTP/2 connections, with and without streams.";
         H2_CONNECTIONS_CLOSED: Counter "tickfan_h2_connections_closed_total" Count [reason in [
-            "left", "idle", "shutdown", "gave_way", "no_permit", "stalled", "timeout", "error",
+            "left", "idle", "shutdown", "gave_way", "no_permit", "stalled", "timeout", "worn", "error",
             "not_http2", "protocol", "flow_control", "frame_size", "stream_closed", "compression", "header_block",
             "header_fields", "continuations", "resets", "control_frames", "window_updates", "replies", "timed_out"]],
             "HTTP/2 connections closed, by reason.",
-            details "`idle`: no request for `head_timeout`. `gave_way`: to a newcomer. `no_permit`: its last stream ended while as many connections without streams were open as the limit allows. `stalled`: the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. From `header_block` on, the client reached a limit.";
+            details "`idle`: no request for `head_timeout`. `gave_way`: to a newcomer. `no_permit`: its last stream ended while as many connections without streams were open as the limit allows. `stalled`: the client read nothing. `timeout`: the kernel closed it because the client acknowledged nothing. `worn`: the keys of its TLS 1.2 session had encrypted as much as is safe. From `header_block` on, the client reached a limit.";
         STREAM_TICKS_SENT: Counter "tickfan_stream_ticks_sent_total" Count [],
             "Ticks written to streams.",
             details "A tick counts once the socket has accepted a byte of it.",

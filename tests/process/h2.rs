@@ -1,11 +1,16 @@
 //! The built program as curl sees its HTTP/2.
 
 use crate::support::{
+    PATIENCE,
     certificates::{Ca, folder, table},
+    h2_peer::{self, H2Peer},
     process::Process,
+    tls::{self, TlsClient},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -47,6 +52,72 @@ impl Rig {
         let output = BufReader::new(curl.stdout.take().unwrap());
         (curl, output)
     }
+
+    /// A client that sends what a test wants.
+    fn peer(&self) -> (TlsClient, H2Peer) {
+        let socket = TcpStream::connect(self.gateway.tls.unwrap()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut config = tls::client_config_of(CertificateDer::from_pem_file(&self.ca).unwrap(), &tls::VERSIONS);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        (tls::client(socket, config), H2Peer::new(&[]))
+    }
+}
+
+/// Sends what a peer has to send, and reads until something is true.
+fn until((client, peer): &mut (TlsClient, H2Peer), is_true: impl Fn(&H2Peer) -> bool) {
+    while !is_true(peer) {
+        client.write_all(&std::mem::take(&mut peer.out)).unwrap();
+        client.flush().unwrap();
+        let mut buffer = [0; 16 * 1024];
+        let bytes = client.read(&mut buffer).unwrap();
+        assert!(bytes > 0, "the connection ended: {peer:?}");
+        peer.receive(&buffer[..bytes]);
+    }
+}
+
+/// The limit `h2_streams`.
+#[test]
+fn rule_10_a_stream_too_many_of_a_connection_is_refused() {
+    let rig = Rig::start("h2-streams", "h2_streams = 2\n");
+    let mut client = rig.peer();
+    let streams = [(); 3].map(|()| client.1.get("/v1/stream/AAPL"));
+    until(&mut client, |peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
+    assert_eq!(streams.map(|stream| client.1.streams[&stream].reset), [None, None, Some(7)]);
+    rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 2);
+    client.1.reset(streams[0], 8);
+    let again = client.1.get("/v1/stream/AAPL");
+    until(&mut client, |peer| peer.streams.get(&again).is_some_and(|stream| !stream.body.is_empty()));
+}
+
+/// An attack on a connection beside one that is good, which misses nothing; and the operators see why it ended.
+#[test]
+fn rule_10_a_flood_ends_its_own_connection_and_is_counted() {
+    let rig = Rig::start("h2-flood", "");
+    let mut good = rig.peer();
+    let kept = good.1.get("/v1/stream/AAPL");
+    until(&mut good, |peer| peer.streams.get(&kept).is_some_and(|stream| !stream.body.is_empty()));
+    let attacks: [(&str, fn(&mut H2Peer)); 3] = [
+        ("resets", |peer| {
+            let stream = peer.get("/v1/quotes/AAPL");
+            peer.reset(stream, 8);
+        }),
+        ("control_frames", |peer| peer.frame(h2_peer::PING, 0, 0, &[0; 8])),
+        ("window_updates", |peer| peer.window_update(0, 1)),
+    ];
+    for (reason, attack) in attacks {
+        let mut hostile = rig.peer();
+        (0..1_100).for_each(|_| attack(&mut hostile.1));
+        until(&mut hostile, |peer| !peer.go_aways.is_empty());
+        assert_eq!(hostile.1.go_aways[0].1, 11, "{reason}: ENHANCE_YOUR_CALM");
+        let label = format!("reason=\"{reason}\"");
+        rig.gateway.metric_when("tickfan_h2_connections_closed_total", &label, |count| count == 1);
+    }
+    let had = good.1.streams[&kept].body.len();
+    until(&mut good, |peer| peer.streams[&kept].body.len() > had);
+    let text = good.1.streams[&kept].text();
+    let seqs: Vec<u64> =
+        text.split("\"seq\":").skip(1).map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -62,8 +62,16 @@ pub fn short_lived_keys(records: u64) -> ServerConfig {
 
 /// The client's side, which trusts the certificate.
 pub fn client_config(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    client_config_of(IDENTITY.certificate.clone(), versions)
+}
+
+/// The client's side, which trusts another certificate.
+pub fn client_config_of(
+    trusted: CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(IDENTITY.certificate.clone()).unwrap();
+    roots.add(trusted).unwrap();
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()

@@ -20,6 +20,8 @@ pub enum ConnectionEnd {
     Stalled,
     /// The kernel reports that the client acknowledged nothing.
     Timeout,
+    /// The keys of its TLS 1.2 session could not be used any longer.
+    Worn,
     /// The socket or the TLS session broke.
     Error,
     /// The client broke HTTP/2, or reached one of its limits.
@@ -37,6 +39,7 @@ impl ConnectionEnd {
             Self::NoPermit => "no_permit",
             Self::Stalled => "stalled",
             Self::Timeout => "timeout",
+            Self::Worn => "worn",
             Self::Error => "error",
             Self::Limit(reason) => reason.label(),
         }
@@ -45,7 +48,9 @@ impl ConnectionEnd {
     /// Why the streams of the connection can no longer be written to.
     pub(super) fn of_streams(self) -> TransportError {
         match self {
-            Self::Left | Self::Idle | Self::Shutdown | Self::GaveWay | Self::NoPermit => TransportError::Left,
+            Self::Left | Self::Idle | Self::Shutdown | Self::GaveWay | Self::NoPermit | Self::Worn => {
+                TransportError::Left
+            }
             Self::Stalled => TransportError::Stalled,
             Self::Timeout => io::Error::from(ErrorKind::TimedOut).into(),
             Self::Error => io::Error::from(ErrorKind::Other).into(),

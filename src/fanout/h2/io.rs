@@ -30,6 +30,11 @@ pub trait H2Io: Send {
     /// The connection is gone, or the client broke TLS.
     fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<Received, TransportError>;
 
+    /// Whether it must end soon, since it can send only so many records more.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
     /// Closes our side behind what was sent; `false`: not yet, it is full.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ impl Output {
         self.io.as_mut().ok_or(io::ErrorKind::NotConnected.into())
     }
 
+    /// Whether the I/O must end soon.
+    pub(super) fn is_worn(&self) -> bool {
+        self.io.as_ref().is_some_and(|io| io.is_worn())
+    }
+
     /// Closes the connection.
     pub(super) fn release(&mut self) {
         *self = Self { io: None, frames: Vec::new(), full_since: None, is_thin: false };

@@ -35,6 +35,10 @@ impl H2Io for H2Socket {
         self.socket.receive(bytes)
     }
 
+    fn is_worn(&self) -> bool {
+        self.socket.is_worn()
+    }
+
     fn finish(&mut self) -> io::Result<bool> {
         self.socket.finish();
         Ok(!self.socket.holds_bytes())

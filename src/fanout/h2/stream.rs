@@ -77,6 +77,10 @@ impl Transport for H2Stream {
         Ok(self.lock().await_room(self.id))
     }
 
+    fn is_worn(&self) -> bool {
+        self.lock().is_worn()
+    }
+
     fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
         self.lock().check(self.id).map(|()| ClientSide::Open)
     }

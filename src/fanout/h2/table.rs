@@ -222,3 +222,16 @@ impl ConnectionTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::h2::H2Socket;
+
+    /// The budget of a connection with one stream is 5.5 KiB, of which rustls takes about 3 and the stream 1.
+    #[test]
+    fn rule_10_a_connection_is_small() {
+        let bytes = size_of::<Row>() + size_of::<Connection>() + size_of::<H2Socket>();
+        assert!(bytes <= 1024, "{bytes} bytes");
+    }
+}

@@ -196,6 +196,9 @@ impl Connection {
         if self.is_open() {
             has_more = self.write_answers(now);
             self.hold_permit();
+            if self.is_worn() {
+                self.leave(ConnectionEnd::Worn, None);
+            }
             self.end_if_done(now);
         }
         self.send(now);

@@ -104,6 +104,11 @@ impl Connection {
         false
     }
 
+    /// Whether its streams have to end soon.
+    pub(in crate::fanout::h2) fn is_worn(&self) -> bool {
+        self.output.is_worn()
+    }
+
     /// Whether it has to be settled at the end of the turn.
     pub(in crate::fanout::h2) fn is_unsettled(&self) -> bool {
         !self.output.frames.is_empty() || !self.news.is_empty() || self.is_over()
