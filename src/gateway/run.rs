@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, certificates::watch_certificates};
+use super::{Gateway, GatewayError, Reloader};
 use crate::{
     cache::Cache,
     fanout::WorkerThreads,
@@ -132,6 +132,21 @@ async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bo
                     debug!(took = ?now.instant.elapsed(), "returned freed memory to the system");
                 }
             }
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+/// Looks at the files of the certificates again and again, until the stop.
+async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    loop {
+        let look = reloader.live().current().tls.as_ref().map_or(Duration::MAX, |tls| tls.look);
+        let next = async {
+            tokio::time::sleep(look).await;
+            reloader.look().await;
+        };
+        tokio::select! {
+            () = next => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }

@@ -58,8 +58,8 @@ pub(super) struct Acceptor<Kind, S: Streams> {
 }
 
 impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Acceptor<Kind, S> {
-    /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent. Those of the
-    /// port for TLS pass `tls` first.
+    /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent. Those of
+    /// the port for TLS pass `tls` first.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.
@@ -158,9 +158,9 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
     /// Gives the free places to newcomers, by turns. Asks others to give way where none is free: a connection of the
     /// same address, if that holds its share.
     fn give_places(&mut self) {
-        while let Some(whose) = self.room.next() {
+        while let Some((whose, waiting)) = self.room.next() {
             if let Some(address) = whose.filter(|address| self.places.is_share_full(*address)) {
-                self.places.make_room_of(address);
+                self.places.make_room_of(address, waiting);
                 self.room.pass();
                 continue;
             }

@@ -9,6 +9,7 @@ mod certificates;
 mod descriptors;
 mod dev_cert;
 mod dialing;
+mod h2;
 mod hostile;
 mod kills;
 mod limits;

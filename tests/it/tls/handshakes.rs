@@ -151,6 +151,7 @@ fn rule_10_handshakes_that_stall_give_way_to_newcomers() {
             socket
         })
         .into();
+    // Three quarters of all, the share of their address.
     while gateway.permits.connections.in_use() < 3 {
         thread::yield_now();
     }
