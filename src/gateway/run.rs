@@ -44,7 +44,8 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] if the gateway cannot go on.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
-        info!(listen = %self.address(), admin = %self.admin_address(), "serving");
+        let tls = self.tls_address().map(tracing::field::display);
+        info!(listen = %self.address(), admin = %self.admin_address(), tls, "serving");
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
         let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
