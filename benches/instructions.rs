@@ -9,6 +9,7 @@
 
 mod support;
 
+use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     env,
@@ -19,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-use support::{Fanout, Session, Updates, alpaca, cache, keep_ticks, recording::Recording, venues};
+use support::{Fanout, Session, Updates, alpaca, cache, http2::Http2, keep_ticks, recording::Recording, venues};
 use tickfan::{
     market::Now,
     venue::{self, Batch},
@@ -53,6 +54,7 @@ fn steps() -> Vec<Step> {
         step("read an update of Alpaca", alpaca::UPDATES, read_alpaca),
         step("publish", 1, publish),
         step("encode", 1, encode),
+        step("write a DATA frame of HTTP/2", 1, write_data),
         step("publish, encode, deliver to one stream", 1, |times| deliver(1, times)),
         step("deliver to each of a hundred", STREAMS, |times| deliver(STREAMS, times)),
     ];
@@ -112,6 +114,15 @@ fn encode(times: usize) {
     let tick = states[0].newest();
     for _ in 0..times {
         black_box(tick_frame(black_box(states[0].fields(&tick)), None));
+    }
+}
+
+/// Of a tick's usual length.
+fn write_data(times: usize) {
+    let mut http2 = Http2::new();
+    let tick = Bytes::from(vec![b'x'; 239]);
+    for _ in 0..times {
+        assert_eq!(black_box(http2.write(black_box(&[&tick]))), tick.len());
     }
 }
 

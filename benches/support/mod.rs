@@ -8,6 +8,7 @@
     reason = "a module of each bench, which uses its part of it"
 )]
 
+pub mod http2;
 #[path = "../../tests/support/recording.rs"]
 pub mod recording;
 pub mod venues;
