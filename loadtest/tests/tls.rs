@@ -23,12 +23,14 @@ use tickfan_loadtest::{
     h2::{Updates, Windows},
     measure::{Ended, Process},
     report::{Summary, page, text},
-    run::{Gateway, Run, Server, Stop, gateway_config, run, start_venue},
+    run::{Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
     scenario::{self, Scenario},
     streams::{Group, Protocol, Reads, Setup, Wire, probe},
     tls::{ClientTls, Trust},
+    venue::Venue,
 };
 use tls_front::{Front, FrontSetup};
+use tokio_rustls::rustls::{SupportedProtocolVersion, version::TLS12};
 
 const LOAD: Duration = Duration::from_secs(3);
 
@@ -60,6 +62,12 @@ fn load(violation: Violation, groups: Vec<Group>) -> (Summary, u32) {
     let proxy = Proxy::start(gateway.address, violation);
     let front = Front::start(FrontSetup::of(proxy.address));
     let streams = Setup { symbols, history: venue.history(), ..setup(front.address, front.clients(), groups) };
+    let summary = run_against(&gateway, &venue, streams);
+    assert_eq!(proxy.has_hit(), violation != Violation::None, "the proxy has hit a tick");
+    (summary, front.connections.load(Ordering::Relaxed))
+}
+
+fn run_against(gateway: &Gateway, venue: &Venue, streams: Setup) -> Summary {
     let wanted = Run {
         name: "clients",
         about: "",
@@ -67,13 +75,49 @@ fn load(violation: Violation, groups: Vec<Group>) -> (Summary, u32) {
         duration: LOAD,
         outages: &[],
         server: Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) },
-        venue: Some(&venue),
+        venue: Some(venue),
         thresholds: &[],
         stop: Stop::default(),
     };
-    let summary = run(&wanted, &mut |_| {}).unwrap();
-    assert_eq!(proxy.has_hit(), violation != Violation::None, "the proxy has hit a tick");
-    (summary, front.connections.load(Ordering::Relaxed))
+    run(&wanted, &mut |_| {}).unwrap()
+}
+
+/// The venue and the gateway of `smoke`, which speaks TLS itself.
+fn load_gateway(gateway: &str, groups: Vec<Group>) -> Summary {
+    let (mut scenario, _) = scenario::load("smoke").unwrap();
+    scenario.gateway = toml::from_str(gateway).unwrap();
+    let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
+    let folder = TlsFolder::create().unwrap();
+    let config = gateway_config(&scenario, &symbols, &venue.url(), Some(&folder.files));
+    let gateway = Gateway::start(&gateway_program(), &config).unwrap();
+    let target = setup(gateway.tls_address().unwrap(), folder.clients().unwrap(), groups);
+    let summary = run_against(&gateway, &venue, Setup { symbols, history: venue.history(), ..target });
+    assert_eq!(summary.violations.total, 0, "{:#?}", summary.violations);
+    assert!(gateway.stop(), "the gateway ends well");
+    summary
+}
+
+#[test]
+fn the_gateways_own_tls_and_http2_keep_every_promise() {
+    let h1 = Group { name: "h1".to_owned(), count: 10, symbols: 5, churn: 1_000.0, ..Group::default() };
+    let shared = Group { name: "shared".to_owned(), churn: 1_000.0, ..h2(40, 10) };
+    let slow = Group { name: "slow".to_owned(), symbols: 5, reads: Reads::BytesPerSecond(5_000), ..h2(4, 2) };
+    let summary = load_gateway("", vec![h1, Group { symbols: 5, ..h2(20, 1) }, shared, slow]);
+    assert_eq!((summary.streams.failed, summary.streams.lost), (0, 0), "{:?}", summary.streams);
+    assert!(summary.streams.resumed > 0 && summary.streams.ticks > 1_000, "{:?}", summary.streams);
+}
+
+#[test]
+fn the_gateway_closes_streams_of_http2_that_never_read_and_those_of_a_blocked_page() {
+    let small = Windows { stream: 20_000, connection: 100_000, updates: Updates::ByVolume };
+    let never = Group { name: "never".to_owned(), symbols: 20, reads: Reads::Never, ..h2(4, 2) };
+    let blocked =
+        Group { reads: Reads::BlockedAfter(1_000), windows: small, name: "blocked".to_owned(), ..never.clone() };
+    let beside = Group { name: "beside".to_owned(), beside: Some("blocked".to_owned()), windows: small, ..h2(2, 1) };
+    let summary = load_gateway("fanout = { stall_timeout = \"1s\" }", vec![never, blocked, beside]);
+    assert_eq!((summary.streams.failed, summary.streams.lost), (0, 0), "{:?}", summary.streams);
+    let closed = &summary.gateway.unwrap().closed;
+    assert!(closed["stalled"] > 0 && closed["window"] == 4, "{closed:?}");
 }
 
 #[test]
@@ -198,10 +242,12 @@ fn headers_go_with_each_request_and_into_no_report() {
 #[test]
 fn any_certificate_is_accepted_with_a_warning_only() {
     let (upstream, _requests) = other_server(EVENTS);
-    let front = Front::start(FrontSetup { is_expired: true, ..FrontSetup::of(upstream) });
+    const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12];
+    let front = Front::start(FrontSetup { is_expired: true, versions: VERSIONS, ..FrontSetup::of(upstream) });
     let clients = ClientTls::new("elsewhere", Trust::Any).unwrap();
     let summary = load_other(setup(front.address, clients, vec![h2(1, 1)]));
     assert_eq!(summary.streams.opened, 1);
+    assert_eq!(summary.connections[0].tls.as_ref().unwrap().version, "TLS 1.2");
     assert!(summary.warnings.iter().any(|warning| warning.contains("--insecure")), "{:?}", summary.warnings);
 }
 

@@ -109,7 +109,7 @@ pub struct ClientArgs {
     /// Accept any certificate; the report warns of it.
     #[arg(long)]
     pub insecure: bool,
-    /// Send a header with each request; may be repeated. Reports do not show it, but the system's list of processes does.
+    /// Send a header with each request; may be repeated. Reports do not show it; the system's list of processes does.
     #[arg(long = "header", value_name = "'NAME: VALUE'")]
     pub headers: Vec<String>,
 }
@@ -301,8 +301,8 @@ pub struct ConfigArgs {
     /// The URL of its venue.
     #[arg(long, default_value = "ws://127.0.0.1:9100", value_name = "URL")]
     pub venue: String,
-    /// Write an authority (ca.pem) and a certificate from it (chain.pem, key.pem) into this folder, and configure TLS with
-    /// it.
+    /// Write an authority (ca.pem) and a certificate from it (chain.pem, key.pem) into this folder, and configure TLS
+    /// with it.
     #[arg(long, value_name = "FOLDER")]
     pub tls_folder: Option<PathBuf>,
     /// The address that the gateway listens on for TLS.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::h2::window::Updates;
+use crate::{h2::window::Updates, wire::Head};
 
 const SMALL: Windows = Windows { stream: 100, connection: INITIAL, updates: Updates::ByVolume };
 

@@ -5,11 +5,13 @@
 //! them, and takes some 20 KiB a connection. Header tables are announced empty, so that heads need no state.
 
 mod client;
+mod event;
 mod frame;
 mod hpack;
 mod huffman;
 mod window;
 
-pub use client::{Client, ConnectionError, Event, Request};
+pub use client::Client;
+pub use event::{ConnectionError, Event, Request};
 pub use frame::ErrorCode;
 pub use window::{Updates, Windows};

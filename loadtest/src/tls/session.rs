@@ -17,8 +17,8 @@ const RECORD_OVERHEAD: usize = 256;
 /// A client's session.
 pub struct Session {
     connection: UnbufferedClientConnection,
-    /// What was read and not used: the beginning of a record, or records of a handshake message that is not complete. The
-    /// library wants to see it whenever it is called.
+    /// What was read and not used: the beginning of a record, or records of a handshake message that is not complete.
+    /// The library wants to see it whenever it is called.
     rest: Vec<u8>,
     is_closed: bool,
 }
@@ -50,8 +50,8 @@ impl Session {
         &self.rest
     }
 
-    /// Reads the records of `input`, which begins with the rest, and changes it: what they say is appended to `plain`, and
-    /// what must be sent to `out`. Without input, a new session says hello.
+    /// Reads the records of `input`, which begins with the rest, and changes it: what they say is appended to `plain`,
+    /// and what must be sent to `out`. Without input, a new session says hello.
     ///
     /// # Errors
     /// The session cannot go on; `out` has the alert for the server.

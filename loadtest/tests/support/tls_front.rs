@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        ALL_VERSIONS, ServerConfig, SupportedProtocolVersion,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer},
     },
@@ -37,6 +37,8 @@ pub(crate) struct FrontSetup {
     pub(crate) upstream: SocketAddr,
     /// What it chooses from by ALPN.
     pub(crate) alpn: &'static [&'static str],
+    /// The versions of TLS that it speaks.
+    pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     /// Whether its certificate has expired.
     pub(crate) is_expired: bool,
     /// Ends each connection of HTTP/2 with this at its first request.
@@ -55,7 +57,7 @@ pub(crate) struct Front {
 
 impl FrontSetup {
     pub(crate) fn of(upstream: SocketAddr) -> Self {
-        Self { upstream, alpn: &["h2", "http/1.1"], is_expired: false, go_away: None }
+        Self { upstream, alpn: &["h2", "http/1.1"], versions: ALL_VERSIONS, is_expired: false, go_away: None }
     }
 }
 
@@ -106,7 +108,7 @@ fn acceptor(setup: &FrontSetup) -> (String, TlsAcceptor) {
     let chain: Vec<CertificateDer<'static>> = vec![params.signed_by(&key, &ca).unwrap().der().clone()];
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_protocol_versions(setup.versions).unwrap();
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
     config.alpn_protocols = setup.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     (ca.pem(), TlsAcceptor::from(Arc::new(config)))
@@ -137,8 +139,10 @@ async fn serve_h2(tls: TlsStream<TcpStream>, setup: FrontSetup) -> Option<()> {
             send(&mut stream, begun.into()).await?;
             // A refusal keeps its connection open.
             let mut chunk = vec![0; 16 * 1024];
-            while let Ok(count @ 1..) = if is_stream { socket.read(&mut chunk).await } else { Ok(0) } {
-                send(&mut stream, Bytes::copy_from_slice(&chunk[..count])).await?;
+            if is_stream {
+                while let Some(count) = read(&mut socket, &mut chunk).await {
+                    send(&mut stream, Bytes::copy_from_slice(&chunk[..count])).await?;
+                }
             }
             stream.send_data(Bytes::new(), true).ok()
         });
@@ -164,9 +168,14 @@ async fn forward(request: Request<h2::RecvStream>, upstream: SocketAddr) -> Opti
             return Some((status, head.contains("text/event-stream"), socket, rest));
         }
         let mut chunk = [0; 4_096];
-        let count = socket.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
+        let count = read(&mut socket, &mut chunk).await?;
         bytes.extend_from_slice(&chunk[..count]);
     }
+}
+
+/// How many bytes have arrived; `None` at the end.
+async fn read(socket: &mut TcpStream, chunk: &mut [u8]) -> Option<usize> {
+    socket.read(chunk).await.ok().filter(|count| *count > 0)
 }
 
 /// Sends data within the client's windows.
