@@ -124,6 +124,8 @@ export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "1
   return {
     address: serving.listen,
     url: `http://${serving.listen}`,
+    /** The port for https, if it has one. */
+    tlsPort: serving.tls?.split(":").pop(),
     admin: serving.admin,
     /** What a kernel or a debugger does to it: SIGKILL, SIGSTOP, SIGCONT. */
     signal: (name) => child.process.kill(name),
@@ -150,10 +152,12 @@ function parsed(lines) {
 
 // ---- the browser
 
-export async function launchBrowser() {
+/** Starts Chromium; `home` is a folder of its own for what it keeps beside its profiles. */
+export async function launchBrowser({ home } = {}) {
   if (!existsSync(browserBinary)) throw new Error(`${browserBinary} is missing: apt-get install chromium, or set CHROMIUM`);
   return chromium.launch({
     executablePath: browserBinary,
+    env: home ? { ...process.env, HOME: home } : process.env,
     args: [
       "--no-sandbox", // It does not work as root, and only pages of these tests are opened.
       "--disable-gpu",

@@ -2,4 +2,5 @@
 //! the corpus on every run of the tests.
 
 pub mod allocations;
+pub mod http2;
 pub mod reading;

@@ -67,7 +67,7 @@ impl Server {
     /// The system's, where the listener cannot be watched.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
         tokio::select! {
-            ended = self.bound.run(shutdown) => ended,
+            ended = self.bound.run(None, shutdown) => ended,
             never = self.metrics.keep_up() => match never {},
         }
     }

@@ -73,7 +73,7 @@ impl AdoptH2 for H2Clients {
         let socket = client.socket.into_std()?;
         let limits = self.live.current().limits.clone();
         self.workers.adopt_with(|worker| {
-            let io = self.workers.h2_socket(worker, socket, client.session, client.unsent)?;
+            let io = self.workers.h2_socket(worker, socket, client.session, Vec::new())?;
             Ok(NewConnection {
                 io: Box::new(io),
                 input: client.input,

@@ -10,7 +10,6 @@ mod stream_params;
 mod streams;
 mod services;
 mod stream_head;
-#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
 mod h2;
 mod rejections;
 mod quotes;
@@ -20,22 +19,36 @@ mod page;
 
 pub use crate::server::BindError;
 pub use openapi::OPENAPI;
-pub use services::{Services, StreamSink};
+pub use services::{Services, StreamSink, TlsServices};
 
 use crate::{
-    config::Live,
+    config::{self, Live},
     limits::{Connection, Permits},
-    server::{Audience, HttpServer, RequestHandler, TlsEntrance},
+    server::{AdoptH2, Audience, HttpServer, RequestHandler, TlsEntrance},
 };
+use h2::H2Clients;
 use routes::Context;
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 use streams::ClientStreams;
 use tokio::sync::watch;
 
 /// The clients' listeners, bound.
 pub struct Server {
     server: HttpServer<Connection, ClientStreams>,
-    tls_addr: Option<SocketAddr>,
+    live: Live,
+    draining: Arc<AtomicBool>,
+    tls: Option<BoundTls>,
+}
+
+/// The listener for https, bound.
+struct BoundTls {
+    address: SocketAddr,
+    settings: config::Tls,
+    services: TlsServices,
 }
 
 impl Server {
@@ -54,7 +67,7 @@ impl Server {
         });
         let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
         let Permits { connections, waiting, .. } = services.permits;
-        let bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
+        let mut bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
         if config.limits.streams_per_address > 0 && one_address_for_all {
             tracing::warn!(
@@ -62,11 +75,12 @@ impl Server {
                 "all clients of a loopback listener have one address: list the proxy before it in trusted_proxies"
             );
         }
-        let (Some(tls), Some(certificates)) = (&config.tls, services.tls) else {
-            return Ok(Self { server: bound, tls_addr: None });
-        };
-        let (server, tls_addr) = bound.with_tls(tls.listen, TlsEntrance::new(tls.clone(), certificates))?;
-        Ok(Self { server, tls_addr: Some(tls_addr) })
+        let mut tls = None;
+        if let (Some(settings), Some(services)) = (config.tls.clone(), services.tls) {
+            let address = bound.bind_tls(settings.listen)?;
+            tls = Some(BoundTls { address, settings, services });
+        }
+        Ok(Self { server: bound, live: live.clone(), draining: services.draining, tls })
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.
@@ -76,7 +90,7 @@ impl Server {
 
     /// Where it listens for TLS, if it does.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls_addr
+        Some(self.tls.as_ref()?.address)
     }
 
     /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
@@ -85,6 +99,13 @@ impl Server {
     /// # Errors
     /// The system's, where a listener cannot be watched.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
-        self.server.run(shutdown).await
+        let tls = self.tls.map(|BoundTls { settings, services, .. }| {
+            let http2 = services.http2.map(|workers| {
+                let clients = H2Clients::new(self.server.handler(), workers, self.server.seats(), self.live);
+                clients as Arc<dyn AdoptH2>
+            });
+            TlsEntrance::new(settings, services.config, http2, self.draining)
+        });
+        self.server.run(tls, shutdown).await
     }
 }

@@ -24,8 +24,17 @@ pub struct Services {
     pub permits: Permits,
     /// Set while the gateway ends its streams: new ones are answered with `bye`.
     pub draining: Arc<AtomicBool>,
-    /// The certificates and protocols of the TLS listener, if there is one.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// What the listener for https needs, if there is one.
+    pub tls: Option<TlsServices>,
+}
+
+/// What the listener for https needs.
+#[derive(Clone)]
+pub struct TlsServices {
+    /// The certificates and protocols.
+    pub config: Arc<ServerConfig>,
+    /// Where connections go that speak HTTP/2, if clients may.
+    pub http2: Option<Arc<WorkerPool>>,
 }
 
 /// Takes over admitted streams: in a gateway the worker pool.

@@ -5,8 +5,13 @@
 //! to write what such a stream lacks. When the query's time is over, the worker replies with what it has seen.
 
 use super::{
-    counts::Counts, missed::Missed, stream::Stream, stream_key::StreamKey, stream_table::StreamTable, symbols::Symbols,
-    transport::Transport,
+    counts::Counts,
+    missed::Missed,
+    stream::Stream,
+    stream_key::StreamKey,
+    stream_table::StreamTable,
+    symbols::Symbols,
+    transport::{Protocol, Transport},
 };
 use crate::{
     cache::WorkerIndex,
@@ -70,6 +75,8 @@ pub struct StreamReport {
     pub client: ClientName,
     /// The other end of its connection: its client, or the proxy before it.
     pub peer: Option<SocketAddr>,
+    /// The protocol that carries it.
+    pub protocol: Protocol,
     /// How long it is open.
     pub open_for: Duration,
     /// How long its transport has taken no byte.
@@ -167,6 +174,7 @@ fn report<T: Transport>(
         name: stream.name(),
         client: stream.client().clone(),
         peer: stream.peer(),
+        protocol: stream.protocol(),
         open_for: now.instant.saturating_duration_since(stream.joined()),
         full_for: stream.full_since().map(|since| now.instant.saturating_duration_since(since)),
         oldest_unsent,

@@ -1,6 +1,6 @@
 //! Log lines of streams: "why was this client cut off?"
 
-use super::{close_reason::CloseReason, stream::Stream};
+use super::{close_reason::CloseReason, stream::Stream, transport::Transport};
 use crate::{market::Now, telemetry::LogLimit};
 use std::time::Duration;
 
@@ -22,24 +22,26 @@ impl Default for StreamLog {
 
 impl StreamLog {
     /// A stream begins.
-    pub(super) fn opened<T>(&self, stream: &Stream<T>) {
+    pub(super) fn opened<T: Transport>(&self, stream: &Stream<T>) {
         tracing::debug!(
             stream = %stream.name(),
             client = %stream.client().address,
             client_id = stream.client().id(),
+            protocol = stream.protocol().name(),
             symbols = stream.slots().len(),
             "a stream began"
         );
     }
 
     /// A stream has ended. Operators see at `info` those that were cut off.
-    pub(super) fn ended<T>(&mut self, stream: &Stream<T>, reason: CloseReason, now: Now) {
+    pub(super) fn ended<T: Transport>(&mut self, stream: &Stream<T>, reason: CloseReason, now: Now) {
         macro_rules! log {
             ($level:ident $(, $held_back:ident)?) => {
                 tracing::$level!(
                     stream = %stream.name(),
                     client = %stream.client().address,
                     client_id = stream.client().id(),
+                    protocol = stream.protocol().name(),
                     symbols = stream.slots().len(),
                     reason = reason.name(),
                     seconds = now.instant.saturating_duration_since(stream.joined()).as_millis() as f64 / 1e3,

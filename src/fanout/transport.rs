@@ -117,8 +117,9 @@ pub enum Stall {
     Client,
     /// The client keeps its window closed, or no longer moves it: the stream ends.
     Window,
-    /// Another stream has used up what they share, and ends for it: this one has its time again.
-    Neighbour,
+    /// Another stream has used up what they share: this one has its time again, and the other one, by its key, ends
+    /// unless it has ended already.
+    Neighbour(Option<u64>),
 }
 
 /// What a transport's input says of the client.

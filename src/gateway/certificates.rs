@@ -1,12 +1,9 @@
-//! Certificates while the gateway runs: how often their files are looked at, and what is said of them.
+//! Certificates while the gateway runs: what is said of them, and of what a look at their files found.
 
-use super::Reloader;
 use crate::{
     telemetry::catalog,
     tls::{Certificate, CertificateError, CertificateSet, show_time},
 };
-use std::{io, sync::Arc, time::Duration};
-use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 /// A certificate that expires sooner is announced, in seconds: long after a renewal by certbot or cert-manager, which
@@ -81,21 +78,6 @@ pub(super) fn log_loaded(set: &CertificateSet) {
     for certificate in set.all() {
         let (chain, name) = (certificate.files.chain.display(), certificate.name());
         info!(%chain, name, expires = show_time(certificate.expires), "loaded a certificate");
-    }
-}
-
-/// Looks at the files of the certificates again and again, until the stop.
-pub(super) async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    loop {
-        let look = reloader.live().current().tls.as_ref().map_or(Duration::MAX, |tls| tls.look);
-        let next = async {
-            tokio::time::sleep(look).await;
-            reloader.look().await;
-        };
-        tokio::select! {
-            () = next => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        }
     }
 }
 

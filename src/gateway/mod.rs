@@ -33,7 +33,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedTask, permits, wire_feed};
+use wiring::{FeedTask, permits, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -110,7 +110,7 @@ impl Gateway {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
-            tls: None,
+            tls: tls_services(config, &reloader, &workers)?,
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
@@ -148,6 +148,11 @@ impl Gateway {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.api.local_addr()
+    }
+
+    /// Where clients connect by https, if they can.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.api.tls_addr()
     }
 
     /// Where operators connect.

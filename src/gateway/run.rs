@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, certificates::watch_certificates};
+use super::{Gateway, GatewayError, Reloader};
 use crate::{
     cache::Cache,
     fanout::WorkerThreads,
@@ -44,7 +44,8 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] if the gateway cannot go on.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
-        info!(listen = %self.address(), admin = %self.admin_address(), "serving");
+        let tls = self.tls_address().map(tracing::field::display);
+        info!(listen = %self.address(), admin = %self.admin_address(), tls, "serving");
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
         let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
@@ -131,6 +132,21 @@ async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bo
                     debug!(took = ?now.instant.elapsed(), "returned freed memory to the system");
                 }
             }
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+/// Looks at the files of the certificates again and again, until the stop.
+async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    loop {
+        let look = reloader.live().current().tls.as_ref().map_or(Duration::MAX, |tls| tls.look);
+        let next = async {
+            tokio::time::sleep(look).await;
+            reloader.look().await;
+        };
+        tokio::select! {
+            () = next => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }

@@ -1,7 +1,8 @@
 //! What a configuration asks for, wired: permits, and feeds with the cache and the workers.
 
-use super::{GatewayError, record::record_while_serving};
+use super::{GatewayError, Reloader, record::record_while_serving};
 use crate::{
+    api::TlsServices,
     cache::{Cache, SymbolState},
     config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
     fanout::{Announcer, WorkerPool, worker_count},
@@ -11,6 +12,7 @@ use crate::{
     market::Now,
     recording::Recording,
     telemetry::CacheMetrics,
+    tls,
 };
 use std::{io, sync::Arc};
 use tokio::sync::watch;
@@ -67,6 +69,17 @@ fn reserved(config: &Config) -> u64 {
     let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
     let recordings = config.feeds.iter().filter(|feed| feed.record.is_some()).count();
     limits::reserved(config.feeds.len(), connections, recordings, worker_count(&config.fanout))
+}
+
+/// What the listener for https needs, where one is configured.
+pub(super) fn tls_services(
+    config: &Config,
+    reloader: &Reloader,
+    workers: &Arc<WorkerPool>,
+) -> io::Result<Option<TlsServices>> {
+    let (Some(tls), Some(certificates)) = (&config.tls, reloader.certificates()) else { return Ok(None) };
+    let protocols = tls::server_config(tls.http2, tls.min_version, certificates.clone()).map_err(io::Error::other)?;
+    Ok(Some(TlsServices { config: protocols, http2: tls.http2.then(|| workers.clone()) }))
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.

@@ -146,7 +146,7 @@ fn input_may_be_cut_at_every_byte() {
     let whole = play([&session[..]].into_iter());
     let expected = "GET 1, POST 3 with 6, GET 5, reset 5 CANCEL, POST 9 with 300, going away NO_ERROR; \
                     ACK, PONG 12345678, RST 7 PROTOCOL_ERROR, GOAWAY 9 FLOW_CONTROL_ERROR; \
-                    [\"FLOW_CONTROL_ERROR: flow-control\"]";
+                    [\"FLOW_CONTROL_ERROR: flow_control\"]";
     assert_eq!(whole.0, expected);
     for place in 0..session.len() {
         let (first, second) = session.split_at(place);

@@ -7,13 +7,17 @@ use super::{
     guard::Guard,
     head::is_connection_specific,
     hpack::{Decoder, encode_field, encode_status},
-    receive::{Progress, Sink},
-    requests::Block,
-    stream::{Closed, Request, Streams},
+    state::{Block, Progress, Sink},
+    stream::{Closed, Stream, Streams},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a client may keep a table of header fields. Most of its requests come at the start; then their streams stay
+/// open, and the table would only take memory. Some clients, h2spec among them, do not expect a table of 0 from the
+/// start.
+const TABLE_TIME: Duration = Duration::from_secs(5);
 
 const HEADER_TABLE_SIZE: u16 = 0x1;
 const MAX_CONCURRENT_STREAMS: u16 = 0x3;
@@ -29,8 +33,14 @@ pub struct Connection {
     pub(super) progress: Progress,
     /// The bytes of an incomplete frame, or of the preface.
     pub(super) pending: Vec<u8>,
+    /// When it began.
+    began: Instant,
     /// When it began to wait for the rest of `pending`, or of the preface.
     pub(super) pending_since: Instant,
+    /// Our SETTINGS that the client has not acknowledged.
+    pub(super) acks_due: u8,
+    /// The last of them takes away the client's table.
+    pub(super) has_shrunk_table: bool,
     pub(super) decoder: Decoder,
     /// The header block that is incomplete.
     pub(super) block: Option<Box<Block>>,
@@ -52,17 +62,17 @@ pub struct Connection {
 impl Connection {
     /// A connection that has received nothing yet; its SETTINGS go to `out`.
     pub fn new(limits: Limits, now: Instant, out: &mut Vec<u8>) -> Self {
-        let settings = [
-            (HEADER_TABLE_SIZE, 0),
-            (MAX_CONCURRENT_STREAMS, limits.streams),
-            (MAX_HEADER_LIST_SIZE, limits.head_bytes.saturating_mul(2)),
-        ];
+        let settings =
+            [(MAX_CONCURRENT_STREAMS, limits.streams), (MAX_HEADER_LIST_SIZE, limits.head_bytes.saturating_mul(2))];
         frame::write_settings(&settings, out);
         Self {
             limits,
             progress: Progress::Preface,
             pending: Vec::new(),
+            began: now,
             pending_since: now,
+            acks_due: 1,
+            has_shrunk_table: false,
             decoder: Decoder::new(),
             block: None,
             streams: Streams::default(),
@@ -106,6 +116,7 @@ impl Connection {
             return false;
         };
         stream.is_answered = true;
+        stream.request_bytes = 0;
         let start = out.len();
         encode_status(status.as_str(), out);
         for (name, value) in fields {
@@ -135,6 +146,11 @@ impl Connection {
             stream.flow.block(first);
             return 0;
         };
+        if !self.has_shrunk_table && now.saturating_duration_since(self.began) >= TABLE_TIME {
+            self.has_shrunk_table = true;
+            self.acks_due += 1;
+            frame::write_settings(&[(HEADER_TABLE_SIZE, 0)], out);
+        }
         let taken = offered.min(allowed);
         if taken < offered {
             stream.flow.block(offered - taken);
@@ -163,7 +179,7 @@ impl Connection {
     pub fn reset(&mut self, id: StreamId, code: ErrorCode, out: &mut Vec<u8>) {
         if let Some(stream) = self.streams.remove(id.0) {
             frame::write_reset(id.0, code, out);
-            self.forget(id.0, &stream.request);
+            self.closed.add(id.0, stream.has_ended);
         }
     }
 
@@ -206,10 +222,7 @@ impl Connection {
     /// Since when the connection waits for the rest of something that the client began: the preface with its settings,
     /// a frame, a header block, or a request's body; the oldest.
     pub fn waits_since(&self) -> Option<Instant> {
-        let bodies = self.streams.iter().filter_map(|stream| match &stream.request {
-            Request::Unfinished(unfinished) => Some(unfinished.began),
-            Request::TooLong | Request::Whole => None,
-        });
+        let bodies = self.streams.iter().filter_map(|stream| Some(stream.unfinished.as_ref()?.began));
         self.connection_waits_since().into_iter().chain(bodies).min()
     }
 
@@ -221,8 +234,8 @@ impl Connection {
         if self.connection_waits_since().is_some_and(|since| since < before) {
             return Err(self.fail(ConnectionError::calm(Reason::TimedOut), out));
         }
-        let is_late = |request: &Request| matches!(request, Request::Unfinished(body) if body.began < before);
-        while let Some(id) = self.streams.iter().find(|stream| is_late(&stream.request)).map(|stream| stream.id) {
+        let is_late = |stream: &&Stream| stream.unfinished.as_ref().is_some_and(|body| body.began < before);
+        while let Some(id) = self.streams.iter().find(is_late).map(|stream| stream.id) {
             self.reset(StreamId(id), ErrorCode::CANCEL, out);
         }
         Ok(())
@@ -242,18 +255,10 @@ impl Connection {
     /// The answer is complete. A client that still sends its request is told to stop (RFC 9113, section 8.1).
     fn close(&mut self, id: u32, out: &mut Vec<u8>) {
         if let Some(stream) = self.streams.remove(id) {
-            if matches!(stream.request, Request::TooLong) {
+            if !stream.has_ended {
                 frame::write_reset(id, ErrorCode::NO_ERROR, out);
             }
-            self.forget(id, &stream.request);
-        }
-    }
-
-    /// The stream is over on our side.
-    pub(super) fn forget(&mut self, id: u32, request: &Request) {
-        match request {
-            Request::Whole => self.closed.end(id),
-            Request::Unfinished(_) | Request::TooLong => self.closed.discard(id),
+            self.closed.add(id, stream.has_ended);
         }
     }
 

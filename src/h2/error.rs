@@ -75,20 +75,20 @@ impl Reason {
     /// The label of metrics.
     pub fn label(self) -> &'static str {
         match self {
-            Self::NotHttp2 => "not-http2",
+            Self::NotHttp2 => "not_http2",
             Self::Protocol => "protocol",
-            Self::FlowControl => "flow-control",
-            Self::FrameSize => "frame-size",
-            Self::StreamClosed => "stream-closed",
+            Self::FlowControl => "flow_control",
+            Self::FrameSize => "frame_size",
+            Self::StreamClosed => "stream_closed",
             Self::Compression => "compression",
-            Self::HeaderBlock => "header-block",
-            Self::HeaderFields => "header-fields",
+            Self::HeaderBlock => "header_block",
+            Self::HeaderFields => "header_fields",
             Self::Continuations => "continuations",
             Self::Resets => "resets",
-            Self::ControlFrames => "control-frames",
-            Self::WindowUpdates => "window-updates",
+            Self::ControlFrames => "control_frames",
+            Self::WindowUpdates => "window_updates",
             Self::Replies => "replies",
-            Self::TimedOut => "timed-out",
+            Self::TimedOut => "timed_out",
         }
     }
 }

@@ -8,6 +8,13 @@ use http::request::Parts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub(super) u32);
 
+impl StreamId {
+    /// The number on the wire.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The limits that the configuration sets. The others are constants of `guard`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {

@@ -8,7 +8,7 @@ pub(super) const INITIAL_WINDOW: u32 = 65_535;
 pub(super) const WINDOW_MAX: i64 = (1 << 31) - 1;
 /// Smaller DATA frames are not worth their head and a record. A shorter block is.
 const WORTHWHILE_BYTES: usize = 1_024;
-/// Browsers update a window at the latest so long after their last update, if their page takes data: Chromium after 5 s.
+/// Browsers update a window at the latest so long after their last update, if their page takes data (Chromium: 5 s).
 const PROBE_AFTER: Duration = Duration::from_millis(5_500);
 /// How long after a probe the update may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

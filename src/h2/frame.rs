@@ -58,11 +58,6 @@ impl FrameHead {
         self.kind == CONTINUATION && self.stream == stream
     }
 
-    /// Whether the client says that it ends the stream.
-    pub(super) fn ends_stream(self) -> bool {
-        matches!(self.kind, DATA | HEADERS) && self.has(END_STREAM)
-    }
-
     fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -1,6 +1,7 @@
 //! Fields to the head of a request (RFC 9113, sections 8.1 to 8.3), in the form that a request of HTTP/1.1 has.
 
 use super::{ConnectionError, Reason, guard::FIELDS_MAX};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
@@ -14,9 +15,11 @@ const FIELD_BYTES: usize = 32;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// A head, and its content-length.
+/// A head, and what it declares of the body.
 #[derive(Debug)]
 pub(super) struct Head {
+    /// How large it is, decoded.
+    pub(super) bytes: usize,
     pub(super) parts: Box<Parts>,
     pub(super) content_length: Option<u64>,
 }
@@ -24,12 +27,13 @@ pub(super) struct Head {
 /// Collects the fields of a header block. A malformed one is still read to its end, for the compression needs it.
 #[derive(Debug)]
 pub(super) struct Fields {
-    bytes_left: usize,
+    bytes: usize,
+    bytes_max: usize,
     count: usize,
     is_malformed: bool,
     pseudo: Option<Pseudo>,
     map: HeaderMap,
-    cookie: Vec<u8>,
+    cookie: Option<Vec<u8>>,
 }
 
 /// The pseudo-header fields, while they may come.
@@ -50,14 +54,7 @@ impl Fields {
 
     /// Those behind a body.
     pub(super) fn of_trailers(bytes_max: usize) -> Self {
-        Self {
-            bytes_left: bytes_max,
-            count: 0,
-            is_malformed: false,
-            pseudo: None,
-            map: HeaderMap::new(),
-            cookie: Vec::new(),
-        }
+        Self { bytes: 0, bytes_max, count: 0, is_malformed: false, pseudo: None, map: HeaderMap::new(), cookie: None }
     }
 
     /// Takes the next field.
@@ -66,9 +63,8 @@ impl Fields {
     /// There are too many, or their bytes are.
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ConnectionError> {
         self.count += 1;
-        let bytes_left = self.bytes_left.checked_sub(name.len() + value.len() + FIELD_BYTES);
-        self.bytes_left = bytes_left.ok_or(ConnectionError::calm(Reason::HeaderFields))?;
-        if self.count > FIELDS_MAX {
+        self.bytes += name.len() + value.len() + FIELD_BYTES;
+        if self.count > FIELDS_MAX || self.bytes > self.bytes_max {
             return Err(ConnectionError::calm(Reason::HeaderFields));
         }
         if !self.is_malformed && self.try_add(name, value).is_err() {
@@ -94,10 +90,13 @@ impl Fields {
         }
         let value = HeaderValue::from_bytes(value).map_err(|_| Malformed)?;
         if name == header::COOKIE {
-            if !self.cookie.is_empty() {
-                self.cookie.extend_from_slice(b"; ");
+            match &mut self.cookie {
+                Some(crumbs) => {
+                    crumbs.extend_from_slice(b"; ");
+                    crumbs.extend_from_slice(value.as_bytes());
+                }
+                None => self.cookie = Some(value.as_bytes().to_vec()),
             }
-            self.cookie.extend_from_slice(value.as_bytes());
         } else if name == header::CONTENT_LENGTH && self.map.contains_key(&name) {
             // Repeated, it is the same number.
             if self.map.get(&name) != Some(&value) {
@@ -128,14 +127,14 @@ impl Fields {
             Some(length) => Some(number(length.as_bytes()).ok_or(Malformed)?),
             None => None,
         };
-        if !self.cookie.is_empty() {
-            map.insert(header::COOKIE, HeaderValue::from_bytes(&self.cookie).map_err(|_| Malformed)?);
+        if let Some(cookie) = self.cookie {
+            map.insert(header::COOKIE, HeaderValue::from_maybe_shared(Bytes::from(cookie)).map_err(|_| Malformed)?);
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         (parts.method, parts.uri) = pseudo.finish(&mut map)?;
         parts.version = Version::HTTP_2;
         parts.headers = map;
-        Ok(Head { parts: parts.into(), content_length })
+        Ok(Head { bytes: self.bytes, parts: parts.into(), content_length })
     }
 }
 

@@ -93,6 +93,29 @@ fn rule_10_a_header_block_has_a_limit_of_decoded_bytes() {
 }
 
 #[test]
+fn rule_10_requests_without_an_answer_have_256_kib() {
+    let mut client = Client::before_preface(LIMITS);
+    client.send([PREFACE.to_vec(), settings(&[])].concat()).unwrap();
+    // A field of the table, which each request repeats for 7 bytes: a head of some 26,000.
+    let mut first = get();
+    first.extend(b"\x40\x01x\x7f\x81\x1d");
+    first.extend([b'v'; 3_840]);
+    client.send(headers(1, ENDS, first)).unwrap();
+    assert!(client.respond(1, true));
+    let large = |stream| headers(stream, ENDS, [get(), vec![0xbe; 7]].concat());
+    let streams: Vec<u32> = (3..).step_by(2).take(9).collect();
+    for stream in &streams {
+        client.send(large(*stream)).unwrap();
+    }
+    client.out.clear();
+    client.send(large(101)).unwrap();
+    assert_eq!(client.replies(), "RST 101 REFUSED_STREAM");
+    assert!(client.respond(streams[4], false));
+    client.send([large(103), large(105)].concat()).unwrap();
+    assert_eq!(client.replies(), "HEADERS 11, RST 105 REFUSED_STREAM");
+}
+
+#[test]
 fn rule_10_a_header_block_has_100_fields() {
     for (more, is_served) in [(96, true), (97, false)] {
         let mut client = Client::new();
@@ -248,6 +271,28 @@ fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
     assert_eq!(client.connection.expire(client.now, &mut client.out), Ok(()));
     assert_eq!((client.replies().as_str(), client.happened().as_str()), ("RST 1 CANCEL", "GET 5"));
     assert_eq!((client.connection.waits_since(), client.connection.streams()), (Some(client.now), 2));
+}
+
+#[test]
+fn rule_10_a_client_has_a_table_for_5_s_and_until_it_acknowledges_that_there_is_none() {
+    let mut client = Client::new();
+    let indexed = [&get()[..], b"\x40\x01x\x01y"].concat();
+    client.send(headers(1, ENDS, &indexed)).unwrap();
+    assert!(client.respond(1, false));
+    client.pass(Duration::from_millis(4_999));
+    assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "HEADERS 1, DATA 1 10"));
+    client.pass(Duration::from_millis(1));
+    assert_eq!(client.write(1, 10), 10);
+    assert_eq!(client.out[..15], settings(&[(0x1, 0)]));
+    client.out.clear();
+    // Until the client says so it may refer to its table.
+    client.send(headers(3, ENDS, [&get()[..], b"\xbe"].concat())).unwrap();
+    client.send(settings_ack()).unwrap();
+    assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "DATA 1 10"), "once");
+    client.send(headers(5, ENDS, [&b"\x20"[..], &indexed].concat())).unwrap();
+    assert_eq!(client.happened(), "GET 1, GET 3, GET 5");
+    let error = client.send(headers(7, ENDS, [&get()[..], b"\xbe"].concat())).unwrap_err();
+    assert_eq!(error.reason, Reason::Compression);
 }
 
 #[test]

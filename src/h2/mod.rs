@@ -17,6 +17,7 @@ mod head;
 mod hpack;
 mod receive;
 mod requests;
+mod state;
 mod stream;
 
 pub use connection::Connection;

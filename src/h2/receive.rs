@@ -6,9 +6,9 @@ use super::{
     flow::{Overflow, WINDOW_MAX},
     frame::{self, Frame, FrameHead, HEAD_BYTES, PAYLOAD_MAX},
     guard::OUT_MAX,
-    requests::BlockStart,
+    state::{BlockStart, Place, Progress, Sink},
 };
-use std::{mem, ops::RangeInclusive, time::Instant};
+use std::{mem, ops::RangeInclusive};
 
 /// What every client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -16,44 +16,10 @@ const ENABLE_PUSH: u16 = 0x2;
 const INITIAL_WINDOW_SIZE: u16 = 0x4;
 const MAX_FRAME_SIZE: u16 = 0x5;
 const FRAME_SIZES: RangeInclusive<u32> = 1 << 14..=(1 << 24) - 1;
+/// RFC 8441.
+const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 /// RFC 9218.
 const NO_RFC7540_PRIORITIES: u16 = 0x9;
-
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// The preface is not complete.
-    Preface,
-    /// The client's first frame is awaited, which must be SETTINGS.
-    Settings,
-    /// The same for our SETTINGS, whose acknowledgement is awaited.
-    Unacknowledged,
-    /// Both sides know the other's settings.
-    Open,
-    /// The connection has failed.
-    Over,
-}
-
-/// What a stream's number says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It was never used.
-    Idle,
-    Open,
-    /// It is over for us; what the client sent before it knew is thrown away.
-    Discarded,
-    /// It came behind the last stream that GOAWAY named.
-    Unserved,
-    /// The client ended it, or left it out.
-    Closed,
-}
-
-/// Where replies and events go.
-pub(super) struct Sink<'a> {
-    pub(super) now: Instant,
-    pub(super) out: &'a mut Vec<u8>,
-    pub(super) events: &'a mut Vec<Event>,
-}
 
 impl Connection {
     /// Reads all whole frames, and keeps the rest.
@@ -113,7 +79,7 @@ impl Connection {
     }
 
     fn read_frame(&mut self, head: FrameHead, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), ConnectionError> {
-        if self.block.as_ref().is_some_and(|block| !head.continues(block.stream())) {
+        if self.block.as_ref().is_some_and(|block| !head.continues(block.start.id)) {
             return Err(ErrorCode::PROTOCOL_ERROR.into());
         }
         let frame = Frame::read(head, payload);
@@ -128,10 +94,7 @@ impl Connection {
         };
         // Without a stream to reset, the connection answers for it.
         let stream = self.streams.remove(head.stream).ok_or(code)?;
-        self.forget(stream.id, &stream.request);
-        if head.ends_stream() {
-            self.closed.end(stream.id);
-        }
+        self.closed.add(stream.id, stream.has_ended);
         frame::write_reset(stream.id, code, sink.out);
         if stream.is_known() {
             sink.events.push(Event::Reset { stream: StreamId(stream.id), code });
@@ -166,11 +129,10 @@ impl Connection {
             }
             Frame::Settings(settings) => self.on_settings(settings, sink)?,
             Frame::SettingsAck => {
-                if self.progress != Progress::Unacknowledged {
-                    return Err(ErrorCode::PROTOCOL_ERROR.into());
+                self.acks_due = self.acks_due.checked_sub(1).ok_or(ErrorCode::PROTOCOL_ERROR)?;
+                if self.acks_due == 0 && self.has_shrunk_table {
+                    self.decoder.acknowledged();
                 }
-                self.progress = Progress::Open;
-                self.decoder.acknowledged();
             }
             Frame::Ping(opaque) => frame::write_ping_ack(opaque, sink.out),
             Frame::GoAway(code) => sink.events.push(Event::GoAway { code }),
@@ -184,7 +146,9 @@ impl Connection {
         for &[n0, n1, v0, v1, v2, v3] in settings.as_chunks::<6>().0 {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([n0, n1]) {
-                ENABLE_PUSH | NO_RFC7540_PRIORITIES if value > 1 => return Err(ErrorCode::PROTOCOL_ERROR.into()),
+                ENABLE_PUSH | ENABLE_CONNECT_PROTOCOL | NO_RFC7540_PRIORITIES if value > 1 => {
+                    return Err(ErrorCode::PROTOCOL_ERROR.into());
+                }
                 INITIAL_WINDOW_SIZE if i64::from(value) > WINDOW_MAX => {
                     return Err(ErrorCode::FLOW_CONTROL_ERROR.into());
                 }
@@ -201,7 +165,7 @@ impl Connection {
         }
         frame::write_settings_ack(sink.out);
         if self.progress == Progress::Settings {
-            self.progress = Progress::Unacknowledged;
+            self.progress = Progress::Open;
         }
         self.wake(sink);
         Ok(())
@@ -220,11 +184,11 @@ impl Connection {
         if self.place(id) == Place::Idle {
             return Err(ErrorCode::PROTOCOL_ERROR.into());
         }
-        // An update may cross with the end of its stream.
-        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if increment == 0 {
             return Err(Mistake::Stream(ErrorCode::PROTOCOL_ERROR));
         }
+        // An update may cross with the end of its stream.
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let updated = stream.flow.update(increment, self.initial_window, sink.now);
         updated.map_err(|Overflow| Mistake::Stream(ErrorCode::FLOW_CONTROL_ERROR))?;
         if stream.flow.wakes(&self.window, self.initial_window, sink.now) {

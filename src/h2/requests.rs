@@ -5,47 +5,14 @@ use super::{
     error::Mistake,
     flow::INITIAL_WINDOW,
     frame,
-    guard::CONTINUATIONS_MAX,
+    guard::{CONTINUATIONS_MAX, REQUEST_BYTES_MAX},
     head::{Fields, Head, Malformed},
     hpack::encode_status,
-    receive::{Place, Sink},
-    stream::{Request, Stream, Unfinished},
+    state::{Block, BlockStart, Place, Sink},
+    stream::{Stream, Unfinished},
 };
 use bytes::Bytes;
 use http::header;
-use std::{mem, time::Instant};
-
-/// A header block whose end did not come yet.
-#[derive(Debug)]
-pub(super) struct Block {
-    start: BlockStart,
-    bytes: Vec<u8>,
-    continuations: u8,
-    pub(super) began: Instant,
-}
-
-/// What the HEADERS frame says of its block.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BlockStart {
-    pub(super) id: u32,
-    pub(super) end_stream: bool,
-    /// It claims to depend on itself, which is a mistake of the stream.
-    pub(super) depends_on_itself: bool,
-}
-
-impl Block {
-    pub(super) fn stream(&self) -> u32 {
-        self.start.id
-    }
-
-    fn add(&mut self, fragment: &[u8], bytes_max: u32) -> Result<(), ConnectionError> {
-        if self.bytes.len() + fragment.len() > bytes_max as usize {
-            return Err(ConnectionError::calm(Reason::HeaderBlock));
-        }
-        self.bytes.extend_from_slice(fragment);
-        Ok(())
-    }
-}
 
 impl Connection {
     pub(super) fn on_headers(
@@ -63,7 +30,7 @@ impl Connection {
             let is_late = self.closed.has_ended(start.id);
             return Err(if is_late { ErrorCode::STREAM_CLOSED } else { ErrorCode::PROTOCOL_ERROR }.into());
         }
-        let mut block = Block { start, bytes: Vec::new(), continuations: 0, began: sink.now };
+        let mut block = Block::new(start, sink.now);
         block.add(fragment, self.limits.head_bytes)?;
         if end_headers {
             return self.on_block(block, sink);
@@ -130,11 +97,7 @@ impl Connection {
             }
             Err(code) => {
                 frame::write_reset(start.id, code, sink.out);
-                if start.end_stream {
-                    self.closed.end(start.id);
-                } else {
-                    self.closed.discard(start.id);
-                }
+                self.closed.add(start.id, start.end_stream);
                 self.guard.reset(sink.now)
             }
         }
@@ -146,45 +109,48 @@ impl Connection {
         if start.depends_on_itself || lacks_body {
             return Err(ErrorCode::PROTOCOL_ERROR);
         }
-        if self.streams.len() >= self.limits.streams as usize || (!start.end_stream && !self.streams.may_gather()) {
+        let has_room = self.streams.len() < self.limits.streams as usize
+            && self.streams.request_bytes() + head.bytes <= REQUEST_BYTES_MAX
+            && (start.end_stream || self.streams.may_gather());
+        if !has_room {
             return Err(ErrorCode::REFUSED_STREAM);
         }
         Ok(head)
     }
 
     fn open(&mut self, start: BlockStart, head: Head, sink: &mut Sink<'_>) {
-        let stream = StreamId(start.id);
-        let request = if start.end_stream {
-            sink.events.push(Event::Request { stream, head: head.parts, body: RequestBody::Whole(Bytes::new()) });
-            Request::Whole
+        let id = StreamId(start.id);
+        let mut stream = Stream::new(start.id, start.end_stream, self.initial_window, sink.now);
+        stream.request_bytes = head.bytes as u32;
+        if start.end_stream {
+            sink.events.push(Event::Request { stream: id, head: head.parts, body: RequestBody::Whole(Bytes::new()) });
         } else if head.content_length.is_some_and(|length| length > u64::from(self.limits.body_bytes)) {
-            sink.events.push(Event::Request { stream, head: head.parts, body: RequestBody::TooLong });
-            Request::TooLong
+            sink.events.push(Event::Request { stream: id, head: head.parts, body: RequestBody::TooLong });
         } else {
             let expect = head.parts.headers.get(header::EXPECT);
             if expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
                 write_continue(start.id, sink.out);
             }
-            Request::Unfinished(Box::new(Unfinished { head, body: Vec::new(), began: sink.now }))
-        };
-        self.streams.push(Stream::new(start.id, request, self.initial_window, sink.now));
+            stream.unfinished = Some(Box::new(Unfinished { head, body: Vec::new(), began: sink.now }));
+        }
+        self.streams.push(stream);
     }
 
     /// A second header block of an open stream: it must end the request.
     fn on_trailers(&mut self, start: BlockStart, fields: Fields, sink: &mut Sink<'_>) -> Result<(), Mistake> {
         let is_malformed = fields.finish_trailers().is_err() || start.depends_on_itself || !start.end_stream;
         let Some(stream) = self.streams.get_mut(start.id) else { return Ok(()) };
-        if matches!(stream.request, Request::Whole) {
+        if stream.has_ended {
             return Err(Mistake::Stream(ErrorCode::STREAM_CLOSED));
         }
+        stream.has_ended = start.end_stream;
         if is_malformed {
             return Err(Mistake::Stream(ErrorCode::PROTOCOL_ERROR));
         }
-        if let Request::Unfinished(unfinished) = &stream.request {
+        if let Some(unfinished) = &stream.unfinished {
             unfinished.check_length(0, true)?;
-            announce(stream, Request::Whole, whole, sink);
         }
-        stream.request = Request::Whole;
+        announce(stream, whole, sink);
         Ok(())
     }
 
@@ -214,31 +180,29 @@ impl Connection {
             }
             return Ok(self.guard.control_frame(sink.now)?);
         };
-        if matches!(stream.request, Request::Whole) {
+        if stream.has_ended {
             return Err(Mistake::Stream(ErrorCode::STREAM_CLOSED));
         }
+        stream.has_ended = end_stream;
         let left = stream.receive_window.checked_sub(flow_bytes);
         stream.receive_window = left.ok_or(Mistake::Stream(ErrorCode::FLOW_CONTROL_ERROR))?;
-        gather(stream, data, end_stream, self.limits.body_bytes, sink)
+        gather(stream, data, self.limits.body_bytes, sink)
     }
 }
 
 /// Adds to a request's body.
-fn gather(stream: &mut Stream, data: &[u8], end: bool, bytes_max: u32, sink: &mut Sink<'_>) -> Result<(), Mistake> {
-    let Request::Unfinished(unfinished) = &mut stream.request else {
-        if end {
-            stream.request = Request::Whole;
-        }
-        return Ok(());
-    };
-    unfinished.check_length(data.len(), end)?;
+fn gather(stream: &mut Stream, data: &[u8], bytes_max: u32, sink: &mut Sink<'_>) -> Result<(), Mistake> {
+    // A body that is too long is thrown away.
+    let Some(unfinished) = &mut stream.unfinished else { return Ok(()) };
+    unfinished.check_length(data.len(), stream.has_ended)?;
     if unfinished.body.len() + data.len() > bytes_max as usize {
-        announce(stream, if end { Request::Whole } else { Request::TooLong }, |_| RequestBody::TooLong, sink);
+        announce(stream, |_| RequestBody::TooLong, sink);
         return Ok(());
     }
     unfinished.body.extend_from_slice(data);
-    if end {
-        announce(stream, Request::Whole, whole, sink);
+    stream.request_bytes += data.len() as u32;
+    if stream.has_ended {
+        announce(stream, whole, sink);
     } else {
         refill(stream.id, &mut stream.receive_window, sink.out);
     }
@@ -262,9 +226,9 @@ fn whole(body: Vec<u8>) -> RequestBody {
     RequestBody::Whole(body.into())
 }
 
-/// Hands a request over.
-fn announce(stream: &mut Stream, rest: Request, body: impl FnOnce(Vec<u8>) -> RequestBody, sink: &mut Sink<'_>) {
-    if let Request::Unfinished(unfinished) = mem::replace(&mut stream.request, rest) {
+/// Hands a request over, unless that was done.
+fn announce(stream: &mut Stream, body: impl FnOnce(Vec<u8>) -> RequestBody, sink: &mut Sink<'_>) {
+    if let Some(unfinished) = stream.unfinished.take() {
         let event =
             Event::Request { stream: StreamId(stream.id), head: unfinished.head.parts, body: body(unfinished.body) };
         sink.events.push(event);

@@ -51,7 +51,7 @@ fn section_3_4_the_preface() {
 fn our_settings_come_first_and_announce_the_limits() {
     let mut out = Vec::new();
     super::Connection::new(LIMITS, std::time::Instant::now(), &mut out);
-    assert_eq!(out, settings(&[(0x1, 0), (0x3, 100), (0x6, 32_768)]));
+    assert_eq!(out, settings(&[(0x3, 100), (0x6, 32_768)]));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn section_5_1_closed_streams() {
         ("CONTINUATION", continuation(1, END_HEADERS, []), "GOAWAY 1 PROTOCOL_ERROR"),
         ("PRIORITY", raw(0x2, 0, 1, [0, 0, 0, 0, 255]), ""),
         ("WINDOW_UPDATE", window_update(1, 1), ""),
-        ("WINDOW_UPDATE of 0", window_update(1, 0), ""),
+        ("WINDOW_UPDATE of 0", window_update(1, 0), "GOAWAY 1 PROTOCOL_ERROR"),
         ("RST_STREAM", reset(1, 8), ""),
     ] {
         let mut client = Client::new();
@@ -270,6 +270,7 @@ fn section_6_4_to_6_8_control_frames() {
         ("MAX_FRAME_SIZE 16,383", wrong_settings(0x5, 16_383), "GOAWAY 0 PROTOCOL_ERROR", ""),
         ("MAX_FRAME_SIZE 2^24", wrong_settings(0x5, 1 << 24), "GOAWAY 0 PROTOCOL_ERROR", ""),
         ("MAX_FRAME_SIZE 2^24 - 1", wrong_settings(0x5, (1 << 24) - 1), "ACK", ""),
+        ("ENABLE_CONNECT_PROTOCOL 2", wrong_settings(0x8, 2), "GOAWAY 0 PROTOCOL_ERROR", ""),
         ("NO_RFC7540_PRIORITIES 2", wrong_settings(0x9, 2), "GOAWAY 0 PROTOCOL_ERROR", ""),
         ("PUSH_PROMISE", raw(0x5, END_HEADERS, 1, [&[0, 0, 0, 3][..], &get()].concat()), "GOAWAY 0 PROTOCOL_ERROR", ""),
         ("PING ACK", join(&[raw(0x6, 1, 0, b"invalid_"), ping(b"h2spec__")]), "PONG h2spec__", ""),

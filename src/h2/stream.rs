@@ -11,23 +11,17 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: u32,
-    pub(super) request: Request,
+    /// Its request, as long as the body is incomplete, and its receiver does not know of it.
+    pub(super) unfinished: Option<Box<Unfinished>>,
+    /// The bytes of its request, until the answer.
+    pub(super) request_bytes: u32,
+    /// The client has ended it. Otherwise the rest of a body still comes.
+    pub(super) has_ended: bool,
     /// The head of the answer was written.
     pub(super) is_answered: bool,
     pub(super) flow: Flow,
     /// What the client may still send.
     pub(super) receive_window: u32,
-}
-
-/// How much of a request came.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Its body is incomplete, so that its receiver does not know of it.
-    Unfinished(Box<Unfinished>),
-    /// Its receiver knows of it; the rest of its body is thrown away.
-    TooLong,
-    /// The client has ended the stream.
-    Whole,
 }
 
 /// A request without the end of its body.
@@ -39,14 +33,21 @@ pub(super) struct Unfinished {
 }
 
 impl Stream {
-    pub(super) fn new(id: u32, request: Request, window: u32, now: Instant) -> Self {
-        let flow = Flow::new(window, now);
-        Self { id, request, is_answered: false, flow, receive_window: INITIAL_WINDOW }
+    pub(super) fn new(id: u32, has_ended: bool, window: u32, now: Instant) -> Self {
+        Self {
+            id,
+            unfinished: None,
+            request_bytes: 0,
+            has_ended,
+            is_answered: false,
+            flow: Flow::new(window, now),
+            receive_window: INITIAL_WINDOW,
+        }
     }
 
     /// Whether the receiver of the connection's events has its request.
     pub(super) fn is_known(&self) -> bool {
-        !matches!(self.request, Request::Unfinished(_))
+        self.unfinished.is_none()
     }
 }
 
@@ -97,6 +98,11 @@ impl Streams {
         self.0.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
     }
 
+    /// The bytes of the requests without an answer.
+    pub(super) fn request_bytes(&self) -> usize {
+        self.0.iter().map(|stream| stream.request_bytes as usize).sum()
+    }
+
     fn place(&self, id: u32) -> Option<usize> {
         self.0.binary_search_by_key(&id, |stream| stream.id).ok()
     }
@@ -120,8 +126,12 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// The stream is over, and the client has not ended it.
-    pub(super) fn discard(&mut self, id: u32) {
+    /// The stream is over on our side.
+    pub(super) fn add(&mut self, id: u32, has_ended: bool) {
+        if has_ended { self.end(id) } else { self.discard(id) }
+    }
+
+    fn discard(&mut self, id: u32) {
         if self.discarded.len() == DISCARDED_MAX {
             self.discarded.remove(0);
         }

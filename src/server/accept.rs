@@ -47,8 +47,8 @@ const FAILURE_LOG_EVERY: Duration = Duration::from_secs(10);
 /// A listener with what serves its connections.
 pub(super) struct Acceptor<Kind, S: Streams> {
     pub(super) listener: std::net::TcpListener,
-    /// The port for TLS beside it, if there is one, and where its connections pass first.
-    pub(super) tls: Option<(std::net::TcpListener, Arc<TlsEntrance>)>,
+    /// The port for TLS beside it, if there is one.
+    pub(super) tls_listener: Option<std::net::TcpListener>,
     /// How many connections may be open at a time, without streams.
     pub(super) gate: Gate<Kind>,
     /// How many more may wait for that.
@@ -58,23 +58,23 @@ pub(super) struct Acceptor<Kind, S: Streams> {
 }
 
 impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Acceptor<Kind, S> {
-    /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent.
+    /// Accepts connections until the shutdown, then ends those that are open, each when its answer is sent. Those of
+    /// the port for TLS pass `tls` first.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.
-    pub(super) async fn run(self, mut shutdown: ShutdownSignal) -> io::Result<()> {
+    pub(super) async fn run(self, tls: Option<TlsEntrance>, mut shutdown: ShutdownSignal) -> io::Result<()> {
         HTTP_ACCEPT_ERRORS.register_all();
-        let (tls_listener, tls) = self.tls.unzip();
         let listeners = Listeners {
             plain: TcpListener::from_std(self.listener)?,
-            tls: tls_listener.map(TcpListener::from_std).transpose()?,
+            tls: self.tls_listener.map(TcpListener::from_std).transpose()?,
         };
         let mut entrance = Entrance {
             room: WaitingRoom::new(self.waiting_max),
             gate: self.gate,
             places: self.places,
             connections: self.connections,
-            tls,
+            tls: tls.map(Arc::new),
             served: JoinSet::new(),
             shutdown: shutdown.clone(),
             has_asked: false,
@@ -158,9 +158,9 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
     /// Gives the free places to newcomers, by turns. Asks others to give way where none is free: a connection of the
     /// same address, if that holds its share.
     fn give_places(&mut self) {
-        while let Some(whose) = self.room.next() {
+        while let Some((whose, waiting)) = self.room.next() {
             if let Some(address) = whose.filter(|address| self.places.is_share_full(*address)) {
-                self.places.make_room_of(address);
+                self.places.make_room_of(address, waiting);
                 self.room.pass();
                 continue;
             }
@@ -171,10 +171,9 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
             self.has_asked = false;
             let Some(newcomer) = self.room.take() else { return };
             let place = self.places.enter(newcomer.peer);
-            let tls = self.tls.clone().filter(|_| newcomer.port == Port::Tls);
-            let served = serve(self.connections.clone(), tls, newcomer, (place, permit), self.shutdown.clone());
+            let (connections, tls, shutdown) = (self.connections.clone(), self.tls.clone(), self.shutdown.clone());
             self.served.spawn(async move {
-                served.await;
+                serve(connections, tls, newcomer, (place, permit), shutdown).await;
                 whose
             });
         }
@@ -211,24 +210,26 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
 }
 
 /// Serves one connection. Its place and its permit are given back when it ends, or when it becomes a stream.
-async fn serve<Kind, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>>(
+async fn serve<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>>(
     connections: Arc<Connections<S>>,
     tls: Option<Arc<TlsEntrance>>,
-    Newcomer { socket, peer, .. }: Newcomer,
+    Newcomer { socket, peer, port }: Newcomer,
     (place, permit): (Place, Permit<Kind>),
     shutdown: ShutdownSignal,
 ) {
     connections.set_user_timeout(&socket);
-    let place = Arc::new(place);
     let served = match tls {
-        None => connections.serve(socket, peer, &place, shutdown).await,
-        Some(tls) => tls.serve(&connections, socket, peer, &place, shutdown).await,
+        Some(tls) if port == Port::Tls => tls.serve(&connections, socket, peer, (place, permit), shutdown).await,
+        _ => {
+            let served = connections.serve(socket, peer, &Arc::new(place), shutdown).await;
+            drop(permit); // behind the place: a newcomer that finds it free finds room in its address's share, too
+            served
+        }
     };
     // Clients cause these, and on the open net they are common: timeouts, resets, malformed heads.
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended with an error");
     }
-    drop(permit);
 }
 
 /// The ports of a server.

@@ -72,6 +72,8 @@ struct Row<S> {
 struct Held {
     order: Order,
     count: usize,
+    /// How many of them were told to give way.
+    leaving: usize,
 }
 
 /// The connections that can give way, by phase and age.
@@ -129,9 +131,11 @@ impl<S: Clone> ConnectionTable<S> {
     /// Forgets a connection.
     pub(super) fn close(&mut self, id: ConnectionId) {
         self.unlist(id);
-        let Some(address) = self.rows.remove(id).and_then(|row| row.whose) else { return };
+        let Some(row) = self.rows.remove(id) else { return };
+        let Some(address) = row.whose else { return };
         if let Some(held) = self.addresses.get_mut(&address) {
             held.count -= 1;
+            held.leaving -= usize::from(row.phase == Phase::Leaving);
             if held.count == 0 {
                 self.addresses.remove(&address);
             }
@@ -144,16 +148,21 @@ impl<S: Clone> ConnectionTable<S> {
         self.leave(id, now)
     }
 
-    /// The same among the connections of one address.
-    pub(super) fn give_way_of(&mut self, address: ClientAddress, now: Instant) -> Option<(S, Phase)> {
-        let id = self.addresses.get(&address)?.order.gives_way(now)?;
+    /// The same among the connections of one address, of which `wanted` may be leaving at a time.
+    pub(super) fn give_way_of(&mut self, address: ClientAddress, wanted: usize, now: Instant) -> Option<(S, Phase)> {
+        let held = self.addresses.get(&address).filter(|held| held.leaving < wanted)?;
+        let id = held.order.gives_way(now)?;
         self.leave(id, now)
     }
 
     fn leave(&mut self, id: ConnectionId, now: Instant) -> Option<(S, Phase)> {
         let row = self.rows.get(id)?;
         let told = (row.signal.clone(), row.phase);
+        let whose = row.whose;
         self.set(id, Phase::Leaving, now);
+        if let Some(held) = whose.and_then(|address| self.addresses.get_mut(&address)) {
+            held.leaving += 1;
+        }
         Some(told)
     }
 
@@ -229,13 +238,23 @@ mod tests {
     }
 
     #[test]
-    fn an_address_makes_room_among_its_own() {
-        let (mut table, now) = table(&[(address(9), Phase::Idle), (address(1), Phase::Idle), (None, Phase::Idle)]);
+    fn an_address_makes_room_among_its_own_for_as_many_as_wait() {
+        let (mut table, now) = table(&[
+            (address(9), Phase::Idle),
+            (address(1), Phase::Idle),
+            (None, Phase::Idle),
+            (address(1), Phase::Idle),
+            (address(1), Phase::Answering),
+        ]);
         let one = address(1).unwrap();
-        assert_eq!(table.held(one), 1);
-        assert_eq!(table.give_way_of(one, now), Some((1, Phase::Idle)), "not the older one of another address");
-        assert_eq!(table.give_way_of(one, now), None);
-        assert_eq!(table.held(one), 1, "until it has left");
+        assert_eq!(table.give_way_of(one, 1, now), Some((1, Phase::Idle)), "not the older one of another address");
+        assert_eq!(table.give_way_of(one, 1, now), None, "one leaves already");
+        assert_eq!(table.held(one), 3, "until it has left");
+        let leaving = table.rows.iter().find(|(_, row)| row.signal == 1).unwrap().0;
+        table.close(leaving);
+        assert_eq!(table.held(one), 2);
+        assert_eq!(table.give_way_of(one, 1, now), Some((3, Phase::Idle)));
+        assert_eq!(table.give_way_of(one, 2, now), None, "the last is being answered");
     }
 
     proptest! {
@@ -258,7 +277,7 @@ mod tests {
                         open.retain(|(other, _)| *other != id);
                     }
                     (3, _) => _ = table.give_way(now),
-                    (4, _) => _ = table.give_way_of(address(last).unwrap(), now),
+                    (4, _) => _ = table.give_way_of(address(last).unwrap(), pick, now),
                     (step, Some((id, _))) => {
                         table.becomes(id, [Phase::Idle, Phase::Blocked, Phase::Answering][step as usize - 5], now);
                     }
@@ -267,6 +286,9 @@ mod tests {
                 for last in 1..3 {
                     let held = open.iter().filter(|(_, whose)| *whose == address(last)).count();
                     prop_assert_eq!(table.held(address(last).unwrap()), held);
+                    let is_leaving = |row: &&Row<_>| row.whose == address(last) && row.phase == Phase::Leaving;
+                    let leaving = table.addresses.get(&address(last).unwrap()).map_or(0, |held| held.leaving);
+                    prop_assert_eq!(leaving, table.rows.values().filter(is_leaving).count());
                 }
             }
             for (id, _) in open {

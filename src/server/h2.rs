@@ -13,8 +13,6 @@ pub(crate) struct H2Client {
     pub(crate) session: Session,
     /// What the client sent behind its handshake.
     pub(crate) input: Vec<u8>,
-    /// What the handshake left to send.
-    pub(crate) unsent: Vec<u8>,
     /// What it holds while it has no stream.
     pub(crate) seat: Seat,
 }

@@ -5,6 +5,7 @@ use super::{
     connection::Connections,
     handler::RequestHandler,
     places::Places,
+    seats::Seats,
     shutdown::ShutdownSignal,
     streams::{OpenStreams, Streams},
     tls::TlsEntrance,
@@ -102,18 +103,28 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> HttpS
         let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
         let connections = Arc::new(connections);
-        let acceptor = Acceptor { listener, tls: None, gate, waiting_max, places, connections };
+        let acceptor = Acceptor { listener, tls_listener: None, gate, waiting_max, places, connections };
         Ok(Self { acceptor, address: bound })
     }
 
-    /// Binds a port for TLS beside it; returns it, and where that port is.
+    /// Binds a port for TLS beside it; returns where that is.
     ///
     /// # Errors
     /// [`BindError`], such as an address in use.
-    pub(crate) fn with_tls(mut self, address: SocketAddr, tls: TlsEntrance) -> Result<(Self, SocketAddr), BindError> {
+    pub(crate) fn bind_tls(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
         let (listener, bound) = bind(address, self.acceptor.connections.write_timeout_at_start)?;
-        self.acceptor.tls = Some((listener, Arc::new(tls)));
-        Ok((self, bound))
+        self.acceptor.tls_listener = Some(listener);
+        Ok(bound)
+    }
+
+    /// What answers its requests.
+    pub(crate) fn handler(&self) -> Arc<RequestHandler<S>> {
+        self.acceptor.connections.handler.clone()
+    }
+
+    /// The seats of its connections.
+    pub(crate) fn seats(&self) -> Seats<Kind> {
+        Seats::new(self.acceptor.places.clone(), self.acceptor.gate.clone())
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.
@@ -122,11 +133,12 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> HttpS
     }
 
     /// Serves until `shutdown` is true or its sender is dropped, then ends the open connections: within two seconds all
-    /// are closed. Streams are not among them: they left with their sockets.
+    /// are closed. Streams are not among them: they left with their sockets. Connections of the port for TLS pass `tls`
+    /// first.
     ///
     /// # Errors
     /// The system's, where the listener cannot be watched.
-    pub(crate) async fn run(self, shutdown: watch::Receiver<bool>) -> io::Result<()> {
-        self.acceptor.run(ShutdownSignal::new(shutdown)).await
+    pub(crate) async fn run(self, tls: Option<TlsEntrance>, shutdown: watch::Receiver<bool>) -> io::Result<()> {
+        self.acceptor.run(tls, ShutdownSignal::new(shutdown)).await
     }
 }

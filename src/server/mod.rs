@@ -13,9 +13,7 @@ mod accept;
 mod waiting_room;
 mod places;
 mod connection_table;
-#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
 mod seats;
-#[expect(dead_code, reason = "the listener does not offer HTTP/2 yet")]
 mod h2;
 mod connection;
 mod handoff;

@@ -95,10 +95,10 @@ impl Places {
         self.tell(told)
     }
 
-    /// Tells a connection of an address that holds its share to give way to another of the same address.
-    pub(super) fn make_room_of(&self, address: ClientAddress) {
-        let told = self.table().give_way_of(address, Instant::now());
-        self.tell(told);
+    /// Tells as many connections of an address that holds its share to give way as newcomers of the same address wait.
+    pub(super) fn make_room_of(&self, address: ClientAddress, waiting: usize) {
+        let next = || self.table().give_way_of(address, waiting, Instant::now());
+        while self.tell(next()) {}
     }
 
     /// Notes how many newcomers wait.

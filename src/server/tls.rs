@@ -3,28 +3,38 @@
 use super::{
     client_io::ClientIo,
     connection::{Connections, linger},
+    h2::{AdoptH2, H2Client},
     handshakes::Turns,
     places::Place,
     problem::Problem,
     request_id::RequestId,
     requests::{self, Unrouted},
     response::Response,
+    seats::Seat,
     shutdown::ShutdownSignal,
     streams::OpenStreams,
     tls_io::TlsIo,
 };
 use crate::{
     config,
+    limits::Permit,
     telemetry::{
         catalog::{TLS_HANDSHAKES, TLS_SESSIONS},
         labels::{Label, labels},
     },
-    tls::{Handshake, Handshaken, Progress, TlsError, TlsVersion},
+    tls::{ALPN_HTTP2, Handshake, Handshaken, Progress, TlsError, TlsVersion},
 };
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use rustls::ServerConfig;
-use std::{io, net::IpAddr, sync::Arc};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -42,6 +52,11 @@ const KINDS: [&str; 2] = ["full", "resumed"];
 /// Where connections of a TLS listener pass.
 pub(crate) struct TlsEntrance {
     config: Arc<ServerConfig>,
+    /// The same without HTTP/2, for a gateway that drains: it must not take connections that stay.
+    config_of_drain: Arc<ServerConfig>,
+    draining: Arc<AtomicBool>,
+    /// Where connections go that speak HTTP/2.
+    http2: Option<Arc<dyn AdoptH2>>,
     /// Those of the start, where a reload has dropped the table: it takes effect with the next start.
     settings: config::Tls,
     turns: Turns,
@@ -102,8 +117,13 @@ impl From<&HandshakeError> for HandshakeResult {
 }
 
 impl TlsEntrance {
-    /// An entrance with these settings; `config` has the certificates.
-    pub(crate) fn new(settings: config::Tls, config: Arc<ServerConfig>) -> Self {
+    /// An entrance with these settings; `config` has the certificates. `draining` is set from the drain on.
+    pub(crate) fn new(
+        settings: config::Tls,
+        config: Arc<ServerConfig>,
+        http2: Option<Arc<dyn AdoptH2>>,
+        draining: Arc<AtomicBool>,
+    ) -> Self {
         TLS_HANDSHAKES.register_all();
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
             for kind in KINDS {
@@ -111,19 +131,21 @@ impl TlsEntrance {
             }
         }
         let turns = Turns::new(settings.handshakes);
-        Self { config, settings, turns }
+        let mut config_of_drain = ServerConfig::clone(&config);
+        config_of_drain.alpn_protocols.retain(|protocol| protocol != ALPN_HTTP2);
+        Self { config, config_of_drain: Arc::new(config_of_drain), draining, http2, settings, turns }
     }
 
     /// Serves a connection that has a place: after its handshake as any other.
     ///
     /// # Errors
     /// As [`Connections::serve`].
-    pub(super) async fn serve<S: OpenStreams<TlsIo>>(
+    pub(super) async fn serve<Kind: Send + 'static, S: OpenStreams<TlsIo>>(
         &self,
         connections: &Connections<S>,
         mut socket: TcpStream,
         peer: IpAddr,
-        place: &Arc<Place>,
+        (place, permit): (Place, Permit<Kind>),
         mut shutdown: ShutdownSignal,
     ) -> io::Result<()> {
         let live = connections.live.current();
@@ -141,7 +163,15 @@ impl TlsEntrance {
                 TLS_HANDSHAKES.handle([HandshakeResult::Done.label().into()]).increment(1);
                 let kind = KINDS[usize::from(handshaken.is_resumed)];
                 TLS_SESSIONS.handle([handshaken.version.label().into(), kind.into()]).increment(1);
-                connections.serve(TlsIo::new(socket, handshaken), peer, place, shutdown).await
+                if let Some(http2) = self.http2.as_ref().filter(|_| handshaken.session.protocol() == Some(ALPN_HTTP2)) {
+                    let Handshaken { session, plaintext: input, .. } = handshaken;
+                    let seat = Seat::new(place, permit);
+                    return http2.adopt(H2Client { socket, session, input, seat });
+                }
+                let io = TlsIo::new(socket, handshaken);
+                let served = connections.serve(io, peer, &Arc::new(place), shutdown).await;
+                drop(permit); // behind the place, as for a plain connection
+                served
             }
             Err(error) => {
                 TLS_HANDSHAKES.handle([HandshakeResult::from(&error).label().into()]).increment(1);
@@ -159,7 +189,9 @@ impl TlsEntrance {
     async fn shake_hands(&self, socket: &mut TcpStream) -> Result<Handshaken, HandshakeError> {
         socket.readable().await?;
         let mut turn = Some(self.turns.next().await);
-        let mut handshake = Handshake::new(self.config.clone())?;
+        let drains = self.draining.load(Ordering::Relaxed);
+        let config = if drains { &self.config_of_drain } else { &self.config };
+        let mut handshake = Handshake::new(config.clone())?;
         let mut received = vec![0; READ_BYTES];
         let mut is_first = true;
         loop {

@@ -58,12 +58,10 @@ impl<N> WaitingRoom<N> {
 
     /// Lets a newcomer in.
     pub(super) fn enter(&mut self, whose: Whose, newcomer: N, now: Instant) {
-        let queue = self.queues.entry(whose).or_insert_with(|| {
-            self.turns.push_back(whose);
-            Queue { waiting: VecDeque::new(), has_turn: true }
-        });
+        let queue = self.queues.entry(whose).or_insert_with(|| Queue { waiting: VecDeque::new(), has_turn: false });
         queue.waiting.push_back((now, newcomer));
         self.count += 1;
+        self.may_have_turn(whose);
     }
 
     /// Removes one that is too many, after all free places were given: of the address with most, the last that came.
@@ -87,9 +85,10 @@ impl<N> WaitingRoom<N> {
         Some(last)
     }
 
-    /// Whose turn it is.
-    pub(super) fn next(&self) -> Option<Whose> {
-        self.turns.front().copied()
+    /// Whose turn it is, and how many wait there.
+    pub(super) fn next(&self) -> Option<(Whose, usize)> {
+        let whose = *self.turns.front()?;
+        Some((whose, self.queues.get(&whose)?.waiting.len()))
     }
 
     /// Takes the newcomer whose turn it is: the first of its address, which then is the last to have a turn.
@@ -106,7 +105,8 @@ impl<N> WaitingRoom<N> {
         taken
     }
 
-    /// The address whose turn it is holds its share: it has no turn until it [may have one](Self::may_have_turn).
+    /// The address whose turn it is holds its share: it has no turn until it [may have one](Self::may_have_turn), or
+    /// another of its newcomers comes.
     pub(super) fn pass(&mut self) {
         if let Some(queue) = self.turns.pop_front().and_then(|whose| self.queues.get_mut(&whose)) {
             queue.has_turn = false;
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn an_address_that_holds_its_share_keeps_no_other_waiting() {
-        let (mut room, _) = room(9, &[1, 1, 2]);
-        assert_eq!(room.next(), Some(address(1)));
+        let (mut room, now) = room(9, &[1, 1, 2]);
+        assert_eq!(room.next(), Some((address(1), 2)));
         room.pass();
         assert_eq!((room.take(), room.take()), (Some(2), None));
         room.may_have_turn(address(1));
@@ -201,7 +201,9 @@ mod tests {
         room.pass();
         room.all_may_have_turns();
         room.all_may_have_turns();
-        assert_eq!(taken(&mut room), [0, 1]);
+        room.pass();
+        room.enter(address(1), 3, now);
+        assert_eq!(taken(&mut room), [0, 1, 3]);
     }
 
     #[test]

@@ -379,7 +379,7 @@ fn changed_files_are_loaded_together_and_a_mistake_changes_nothing() {
 
 #[test]
 fn a_folder_that_is_swapped_by_a_link_counts_as_changed() {
-    // As Kubernetes does for secrets: the names link into `..data`, which links to a folder of its own for each version.
+    // As Kubernetes does for secrets: the names link into `..data`, which links to a folder of each version.
     let ca = Ca::new("a CA");
     let folder = folder("linked");
     let [old, new] = ["old", "new"].map(|_| ca.sign(&["ticks.example"]));

@@ -84,6 +84,7 @@ fn operators_see_who_is_slow_what_is_hot_and_how_feeds_do() {
     assert_eq!((&first["client"], &first["client_id"]), (&"127.0.0.1".into(), &Value::Null));
     assert!(first["ticks"].as_u64() > Some(0), "{first}");
     assert_eq!(first["peer"], client.socket.local_addr().unwrap().to_string());
+    assert_eq!(first["protocol"], "h1");
     assert_eq!((&first["symbols"], &first["symbols_total"]), (&serde_json::json!(["BTC-USDT", "ETH-USDT"]), &2.into()));
     assert!(first["full_seconds"].is_number() && first["bytes"].as_u64() > Some(0), "{first}");
     assert_eq!(answer["streams"].as_array().unwrap().len(), 2);

@@ -14,6 +14,7 @@ mod dialing;
 mod fanout;
 mod feed;
 mod gateway;
+mod h2;
 mod half_close;
 mod http_api;
 mod newcomers;

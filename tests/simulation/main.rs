@@ -12,9 +12,10 @@ mod h2_peer;
 mod shared;
 mod world;
 
+use h2_peer::INITIAL_WINDOW_SIZE;
 use std::{ops::Range, time::Duration};
 use tickfan::{
-    fanout::{CloseMode, Options, Resume},
+    fanout::{CloseMode, CloseReason, Options, Resume},
     market::Part,
 };
 use world::{Settings, World};
@@ -452,4 +453,93 @@ fn rule_12_a_goodbye_does_not_wait_for_a_round() {
         });
     }
     assert!(staying.is_empty(), "rule 12");
+}
+
+/// However many other streams are queued between them.
+#[test]
+fn queued_streams_of_a_connection_share_a_record() {
+    const STREAMS: usize = 30;
+    let mut world = World::new(18, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let shared = world.connect(0, usize::MAX, &[(INITIAL_WINDOW_SIZE, 1 << 30)]);
+    world.peer(shared).window_update(0, 1 << 30);
+    for _ in 0..STREAMS {
+        world.join_on(shared, &[0], heartbeats(), None);
+        (0..40).for_each(|_| _ = world.join(0, &[0], usize::MAX));
+        world.turn_all(0);
+    }
+    world.connections[shared].records();
+    for _ in 0..20 {
+        world.publish(0);
+        world.turn_all(0);
+        // A turn that has written enough leaves the others to the next.
+        let records = world.connections[shared].records();
+        assert!((1..=2).contains(&records), "{records} records");
+        assert!(world.lacks_nothing());
+    }
+    world.settle();
+}
+
+/// A reader that has stopped, whose symbol is quiet by now, ends for the one that lacks the window.
+#[test]
+fn rule_5_a_stream_without_news_ends_if_its_unread_bytes_stop_the_others() {
+    let mut world = World::new(19, Settings { symbols: 3, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let shared = world.connect(0, usize::MAX, &[(INITIAL_WINDOW_SIZE, 1 << 20)]);
+    let [blocked, first, second] = [0, 1, 2].map(|symbol| world.join_on(shared, &[symbol], heartbeats(), None));
+    world.turn_all(0);
+    let stream = world.client(blocked).stream;
+    world.peer(shared).unread.push(stream);
+    while !world.client(first).full {
+        world.publish(0);
+        world.turn(0);
+        if world.client(blocked).full {
+            world.publish(1); // it is the first that lacks room
+            world.publish(2);
+            world.turn(0);
+        }
+    }
+    assert!(world.client(second).full);
+    for _ in 0..40 {
+        world.advance(Duration::from_millis(100));
+        while world.turn(0) {}
+    }
+    assert_eq!(world.client(blocked).closed, Some(CloseMode::Abort));
+    assert_eq!([first, second].map(|client| world.client(client).closed), [None; 2]);
+    let counts = world.counts(0);
+    assert_eq!((counts.closed[CloseReason::Window as usize], counts.full), (1, 0));
+    world.settle();
+}
+
+/// Chromium's tab whose script hangs: its stream is held long before the window that it shares is used up.
+#[test]
+fn rule_4_a_blocked_tab_costs_its_neighbour_nothing() {
+    const WINDOW: u32 = 6 << 20;
+    let mut world = World::new(20, Settings { symbols: 2, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let shared = world.connect(0, usize::MAX, &[(INITIAL_WINDOW_SIZE, WINDOW)]);
+    world.peer(shared).window_update(0, 1 << 20);
+    let blocked = world.join_on(shared, &[0], heartbeats(), None);
+    let neighbour = world.join_on(shared, &[1], heartbeats(), None);
+    let stream = world.client(blocked).stream;
+    world.turn_all(0);
+    let mut fullest = 0;
+    for second in 0..60 {
+        for _ in 0..300 {
+            world.publish(0);
+            world.publish(1);
+            world.turn_all(0);
+            world.advance(Duration::from_millis(3));
+            assert_eq!(world.client(neighbour).lacks(), 0, "after {second} s");
+        }
+        if second == 6 {
+            world.peer(shared).unread.push(stream);
+        }
+        fullest = fullest.max(world.peer(shared).streams[&stream].unread);
+    }
+    assert!((64 << 10..2 << 20).contains(&fullest), "{fullest} bytes");
+    assert_eq!(world.client(blocked).closed, Some(CloseMode::Abort), "a reader that does not come back");
+    let seqs = &world.client(neighbour).symbols[&1].seqs;
+    assert_eq!(seqs.len() as u64, seqs.last().unwrap() - seqs[0] + 1, "rule 2: the neighbour misses nothing");
+}
+
+fn heartbeats() -> Options {
+    Options::new(Duration::from_millis(1_500))
 }

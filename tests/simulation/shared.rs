@@ -1,5 +1,5 @@
-//! A scripted HTTP/2 connection below several streams: how many bytes its socket takes, and a client that opens windows,
-//! resets streams and leaves as the test says.
+//! A scripted HTTP/2 connection below several streams: how many bytes its socket takes, and a client that opens
+//! windows, resets streams and leaves as the test says.
 
 use crate::{
     client::{Client, Scripted, Seen},
@@ -23,7 +23,7 @@ use tickfan::{
     tls::RECORD_BYTES_MAX,
 };
 
-/// The most bytes that a connection has for a socket that takes none: a record, and what it held back of the one before.
+/// The most bytes that a connection has for a socket that takes none: a record.
 const HELD_MAX: usize = 16 * 1024;
 
 /// Both ends of a connection.
@@ -207,6 +207,11 @@ impl Connection {
         }
         self.peer.settings(&[(crate::h2_peer::INITIAL_WINDOW_SIZE, 1 << 20)]);
         self.peer.window_update(0, 1 << 20);
+    }
+
+    /// How many records were sent since the last call.
+    pub(crate) fn records(&self) -> usize {
+        std::mem::take(&mut self.pipe().records)
     }
 
     pub(crate) fn leave(&self) {

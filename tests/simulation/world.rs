@@ -73,7 +73,7 @@ pub(crate) struct World {
     symbols: Vec<Arc<SymbolState>>,
     workers: Vec<Simulated>,
     clients: Vec<Rc<RefCell<Client>>>,
-    connections: Vec<Connection>,
+    pub(crate) connections: Vec<Connection>,
     /// When each client's stream was opened, by client.
     joined: Vec<Instant>,
     /// Since when a full client took no byte, by client.

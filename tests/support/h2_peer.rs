@@ -92,8 +92,7 @@ impl H2Peer {
 
     /// Asks; returns the stream's number.
     pub fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)], end: bool) -> u32 {
-        let pseudo = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)];
-        self.ask_as(&pseudo, fields, end)
+        self.ask_as(&pseudo(method, path), fields, end)
     }
 
     /// Asks with any pseudo-header fields; returns the stream's number.
@@ -120,7 +119,7 @@ impl H2Peer {
         let stream = self.streams.get_mut(&id).unwrap();
         let unread = std::mem::take(&mut stream.unread) as u32;
         if unread > 0 {
-            if !stream.has_ended {
+            if !stream.has_ended && stream.reset.is_none() {
                 self.window_update(id, unread);
             }
             self.window_update(0, unread);
@@ -154,7 +153,15 @@ impl H2Peer {
             SETTINGS => self.frame(SETTINGS, ACK, 0, &[]),
             PING => self.frame(PING, ACK, 0, &payload),
             GOAWAY => self.go_aways.push((word(0), word(4))),
-            RST_STREAM => self.streams.entry(id).or_default().reset = Some(word(0)),
+            RST_STREAM => {
+                let stream = self.streams.entry(id).or_default();
+                stream.reset = Some(word(0));
+                // As a browser does: its page will not read these bytes.
+                let unread = std::mem::take(&mut stream.unread) as u32;
+                if unread > 0 {
+                    self.window_update(0, unread);
+                }
+            }
             HEADERS | DATA => {
                 let stream = self.streams.entry(id).or_default();
                 assert!(!stream.has_ended && stream.reset.is_none(), "nothing follows the end of stream {id}");
@@ -176,6 +183,15 @@ impl H2Peer {
             _ => panic!("a server sends no frame of type {kind}"),
         }
     }
+}
+
+fn pseudo<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+}
+
+/// The header block of a request.
+pub fn request(method: &str, path: &str) -> Vec<u8> {
+    block(pseudo(method, path).iter())
 }
 
 /// A header block of literals.

@@ -15,6 +15,8 @@ use std::{
 pub struct Process {
     pub address: SocketAddr,
     pub admin: SocketAddr,
+    /// The port for https, if there is one.
+    pub tls: Option<SocketAddr>,
     child: Child,
     config: PathBuf,
     /// The lines that it logged before it served.
@@ -84,7 +86,8 @@ impl Process {
         let serving = seen.last().unwrap();
         let address = address_in(serving, "listen=").unwrap();
         let admin = address_in(serving, "admin=").unwrap();
-        Self { address, admin, child, config, first_lines: seen, log: line_rx }
+        let tls = address_in(serving, "tls=");
+        Self { address, admin, tls, child, config, first_lines: seen, log: line_rx }
     }
 
     /// Starts it without a configuration file.

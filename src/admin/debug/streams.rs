@@ -103,6 +103,7 @@ fn stream(stream: &StreamReport) -> Value {
         "client": stream.client.address.to_string(),
         "client_id": stream.client.id(),
         "peer": stream.peer.map(|peer| peer.to_string()),
+        "protocol": stream.protocol.name(),
         "open_seconds": stream.open_for.as_secs_f64(),
         "oldest_unsent_seconds": stream.oldest_unsent.map(|age| age.as_secs_f64()),
         "full_seconds": stream.full_for.map(|span| span.as_secs_f64()),
@@ -121,7 +122,7 @@ fn missed(missed: Missed) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::StreamName;
+    use crate::{fanout::Protocol, wire::StreamName};
     use std::sync::mpsc;
 
     fn report(number: u64, oldest_unsent: Option<u64>, lag: u64) -> StreamReport {
@@ -129,6 +130,7 @@ mod tests {
             name: StreamName::new(number),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             peer: None,
+            protocol: Protocol::Http1,
             open_for: Duration::ZERO,
             full_for: None,
             oldest_unsent: oldest_unsent.map(Duration::from_secs),

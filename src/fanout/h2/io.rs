@@ -11,8 +11,8 @@ pub trait H2Io: Send {
     /// The system cannot watch it.
     fn attach(&mut self, token: u64) -> io::Result<()>;
 
-    /// Sends bytes, at most [`RECORD_BYTES_MAX`](crate::tls::RECORD_BYTES_MAX); `false`: some of them wait here, and it is full. It is not called
-    /// again until [`H2Io::flush`] has sent them.
+    /// Sends bytes, at most [`RECORD_BYTES_MAX`](crate::tls::RECORD_BYTES_MAX); `false`: some of them wait here, and it
+    /// is full. It is not called again until [`H2Io::flush`] has sent them.
     ///
     /// # Errors
     /// The connection is gone. Full is not an error.

@@ -12,7 +12,8 @@ const FRAME_HEADER_BYTES: usize = 9;
 
 /// Frames that wait to be sent, and the I/O below.
 pub(super) struct Output {
-    io: Box<dyn H2Io>,
+    /// `None` once the connection is over.
+    io: Option<Box<dyn H2Io>>,
     /// The frames. It owns no memory while it is empty.
     pub(super) frames: Vec<u8>,
     /// Since when the I/O is full.
@@ -23,12 +24,20 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(io: Box<dyn H2Io>) -> Self {
-        Self { io, frames: Vec::new(), full_since: None, is_thin: false }
+        Self { io: Some(io), frames: Vec::new(), full_since: None, is_thin: false }
     }
 
-    /// The I/O, for input and the end.
-    pub(super) fn io(&mut self) -> &mut dyn H2Io {
-        self.io.as_mut()
+    /// The I/O.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) fn io(&mut self) -> io::Result<&mut Box<dyn H2Io>> {
+        self.io.as_mut().ok_or(io::ErrorKind::NotConnected.into())
+    }
+
+    /// Closes the connection.
+    pub(super) fn release(&mut self) {
+        *self = Self { io: None, frames: Vec::new(), full_since: None, is_thin: false };
     }
 
     /// Since when the I/O is full. While it is, no frame of a stream is added.
@@ -55,8 +64,9 @@ impl Output {
     /// # Errors
     /// Those of [`H2Io::send`].
     pub(super) fn send(&mut self, now: Instant) -> io::Result<bool> {
+        let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         if self.full_since.is_some() {
-            if !self.io.flush()? {
+            if !io.flush()? {
                 return Ok(false);
             }
             self.full_since = None;
@@ -66,7 +76,7 @@ impl Output {
         while sent < self.frames.len() && self.full_since.is_none() {
             let record = &self.frames[sent..self.frames.len().min(sent + RECORD_BYTES_MAX)];
             sent += record.len();
-            if !self.io.send(record)? {
+            if !io.send(record)? {
                 self.full_since = Some(now);
                 self.is_thin = true;
             } else if record.len() < THIN_BYTES_MAX {

@@ -18,25 +18,27 @@ use std::{io, mem, net::SocketAddr, sync::MutexGuard, time::Instant};
 /// A stream of a connection. Until its request is answered it is only passed along.
 pub struct H2Stream {
     connection: Shared,
-    address: ConnectionAddress,
-    id: StreamId,
+    token: u64,
     /// The head of the answer, until it is written.
     head: Option<ResponseHead>,
+    id: StreamId,
+    worker: WorkerIndex,
 }
 
 impl H2Stream {
     pub(in crate::fanout) fn new(connection: Shared, address: ConnectionAddress, id: StreamId) -> Self {
-        Self { connection, address, id, head: None }
+        let ConnectionAddress { worker, token } = address;
+        Self { connection, token, head: None, id, worker }
     }
 
     /// The worker that has its connection.
     pub(in crate::fanout) fn worker(&self) -> WorkerIndex {
-        self.address.worker
+        self.worker
     }
 
     /// Its connection, as the worker knows it.
     pub(in crate::fanout) fn token(&self) -> u64 {
-        self.address.token
+        self.token
     }
 
     /// Its number.

@@ -57,6 +57,8 @@ struct Row {
     requests: Arc<dyn Requests>,
     armed: Armed,
     is_touched: bool,
+    /// One of its streams was written in this turn.
+    is_written: bool,
     is_unfinished: bool,
     held: usize,
     _load: Box<dyn Send>,
@@ -104,6 +106,7 @@ impl ConnectionTable {
                 connection: Arc::new(Mutex::new(connection)),
                 armed: Armed::default(),
                 is_touched: false,
+                is_written: false,
                 is_unfinished: false,
                 held: 0,
                 _load: load,
@@ -141,14 +144,19 @@ impl ConnectionTable {
         self.unfinished.is_empty()
     }
 
-    /// Notes that a connection has to be settled; returns whether it is the first note since it was.
-    pub(in crate::fanout) fn touch(&mut self, key: ConnectionKey) -> bool {
-        let Some(row) = self.rows.get_mut(key) else { return false };
-        let is_first = !mem::replace(&mut row.is_touched, true);
-        if is_first {
+    /// Notes that a connection has to be settled.
+    pub(in crate::fanout) fn touch(&mut self, key: ConnectionKey) {
+        if let Some(row) = self.rows.get_mut(key)
+            && !mem::replace(&mut row.is_touched, true)
+        {
             self.touched.push(key);
         }
-        is_first
+    }
+
+    /// Notes that a stream of a connection was written; returns whether it is the first one of this turn.
+    pub(in crate::fanout) fn written(&mut self, key: ConnectionKey) -> bool {
+        self.touch(key);
+        self.rows.get_mut(key).is_some_and(|row| !mem::replace(&mut row.is_written, true))
     }
 
     /// The next connection that has to be settled.
@@ -156,6 +164,7 @@ impl ConnectionTable {
         let key = self.touched.pop()?;
         if let Some(row) = self.rows.get_mut(key) {
             row.is_touched = false;
+            row.is_written = false;
         }
         Some(key)
     }

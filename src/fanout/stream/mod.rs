@@ -13,7 +13,7 @@ use super::{
     room::Room,
     schedule::{Deadlines, Due},
     symbols::Symbols,
-    transport::{ClientSide, Stall, Transport},
+    transport::{ClientSide, Protocol, Stall, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
@@ -122,16 +122,18 @@ impl<T: Transport> Stream<T> {
         self.transport.connection().and_then(key_of)
     }
 
-    /// It has taken no byte for the stall timeout; returns the reason to end it, unless its time begins again.
-    pub(super) fn stalled(&mut self, now: Now) -> Option<CloseReason> {
-        match self.transport.stalled(now.instant) {
-            Stall::Client => Some(CloseReason::Stalled),
-            Stall::Window => Some(CloseReason::Window),
-            Stall::Neighbour => {
-                self.room.restart(now.instant);
-                None
-            }
+    /// The protocol that carries it.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.transport.protocol()
+    }
+
+    /// It has taken no byte for the stall timeout; says why. Where another stream is the reason, its time begins again.
+    pub(super) fn stalled(&mut self, now: Now) -> Stall {
+        let stall = self.transport.stalled(now.instant);
+        if let Stall::Neighbour(_) = stall {
+            self.room.restart(now.instant);
         }
+        stall
     }
 
     /// The other end of its connection: the client, or the proxy before it.

@@ -3,13 +3,18 @@
 use super::Worker;
 use crate::{
     fanout::{
-        close_reason::CloseReason, missed::Missed, phase::Farewell, stream_key::StreamKey, transport::Transport,
+        close_reason::CloseReason,
+        missed::Missed,
+        phase::Farewell,
+        stream_key::StreamKey,
+        transport::{Stall, Transport},
         write_queues::WriteQueue,
     },
     market::Now,
     wire::{self, Bye},
 };
 use rand::RngExt;
+use slotmap::KeyData;
 use std::{ops::Range, time::Duration};
 
 /// When the client of a stopping gateway reconnects, in milliseconds: spread, so that the next gateway sees no storm.
@@ -56,6 +61,18 @@ impl<T: Transport> Worker<T> {
                 }
             }
             Err(reason) => self.end(key, reason, now),
+        }
+    }
+
+    /// Ends a stream that has taken no byte for the stall timeout, or the one that keeps it from doing so.
+    pub(super) fn end_stalled(&mut self, key: StreamKey, now: Now) {
+        match self.table.stream(key).stalled(now) {
+            Stall::Client => self.end(key, CloseReason::Stalled, now),
+            Stall::Window => self.end(key, CloseReason::Window, now),
+            Stall::Neighbour(None) => {}
+            Stall::Neighbour(Some(other)) => {
+                self.end(StreamKey::from(KeyData::from_ffi(other)), CloseReason::Window, now);
+            }
         }
     }
 

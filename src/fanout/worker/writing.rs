@@ -48,7 +48,7 @@ impl<T: Transport> Worker<T> {
     pub(super) fn written(&mut self, key: StreamKey) {
         match self.table.stream(key).connection() {
             None => self.unflushed.push(key),
-            Some(connection) if self.connections.touch(connection) => self.add_company(connection),
+            Some(connection) if self.connections.written(connection) => self.add_company(connection),
             Some(_) => {}
         }
     }
@@ -124,12 +124,7 @@ impl<T: Transport> Worker<T> {
                     self.table.queue_again(key, now);
                 }
                 Due::Heartbeat => self.write_heartbeat(key, now),
-                Due::Stalled => {
-                    // Without a reason its time begins again.
-                    if let Some(reason) = stream.stalled(now) {
-                        self.end(key, reason, now);
-                    }
-                }
+                Due::Stalled => self.end_stalled(key, now),
                 Due::End => self.say_goodbye(key, now),
             }
             self.table.arm(key);

@@ -1,19 +1,15 @@
 //! The decoder of header blocks (RFC 7541, sections 5 and 6).
 
-use super::{huffman, table::Table};
+use super::{Malformed, huffman, table::Table};
 
 /// The size of a table before a peer knows that the other wants another (RFC 9113, section 6.5.2).
 const INITIAL_BYTES: usize = 4_096;
 
-/// A header block that cannot be decoded. Whatever follows it cannot be decoded either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
-
 /// Decodes all header blocks of a connection, in their order.
 ///
-/// It announces a table of 0 bytes. Until that is acknowledged the peer may use 4,096; then the entries go, and their
-/// memory with them. A peer that follows the RFC reduces its table to 0 with its next block, so it cannot refer to them.
-/// Some peers never do (older Go clients, h2spec): they may fill the table again, up to the 4,096 bytes.
+/// The peer may use a table of 4,096 bytes until it has acknowledged that there is none. Then the entries go, and their
+/// memory with them. A peer that follows the RFC reduces its table to 0 with its next block, so it cannot refer to
+/// them. Some never do (older Go clients): they may fill the table again, up to the 4,096 bytes.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     table: Table,

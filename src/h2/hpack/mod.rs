@@ -6,8 +6,12 @@ mod huffman;
 mod static_table;
 mod table;
 
-pub(super) use decoder::{Decoder, Malformed};
+pub(super) use decoder::Decoder;
 pub(super) use encoder::{encode_field, encode_status};
+
+/// A header block that cannot be decoded. Whatever follows it cannot be decoded either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
 
 #[cfg(test)]
 mod tests;

@@ -92,13 +92,19 @@ fn plain_http_is_told_that_the_port_speaks_https() {
 #[test]
 fn bytes_that_are_not_tls_end_the_connection() {
     let gateway = Secure::start();
-    for garbage in [vec![0x16; 100], [vec![0x16, 3, 1, 0, 50], vec![0xff; 50]].concat(), vec![0x80; 50]] {
+    for garbage in [
+        [vec![0x16, 3, 1], vec![0xff; 50]].concat(),
+        [vec![0x16, 3, 1, 0, 50], vec![0xff; 50]].concat(),
+        vec![0x80; 50],
+    ] {
         let mut socket = gateway.socket();
         socket.write_all(&garbage).unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();
-        // An alert, or the answer to plain HTTP.
-        assert!(answer.starts_with(&[21]) || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+        // An alert, which rustls does not have for each mistake, or the answer to plain HTTP.
+        let is_http = garbage[0] != 0x16;
+        assert_eq!(answer.starts_with(b"HTTP/1.1 400"), is_http, "{answer:?}");
+        assert!(is_http || answer.is_empty() || answer[0] == 21, "{answer:?}");
     }
     assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
     gateway.stop();
@@ -137,14 +143,16 @@ fn rule_10_handshakes_take_turns_and_one_that_pauses_gives_way() {
 fn rule_10_handshakes_that_stall_give_way_to_newcomers() {
     let gateway = Secure::with(|setup| setup.limits.connections = 4, |_| {});
     let (_, hello) = hello(tls::client_config(&VERSIONS));
-    let stalled: Vec<_> = [0, 3, hello.len(), hello.len()]
+    // One address may hold three quarters.
+    let stalled: Vec<_> = [0, 3, hello.len()]
         .map(|sent| {
             let mut socket = gateway.socket();
             socket.write_all(&hello[..sent]).unwrap();
             socket
         })
         .into();
-    while gateway.permits.connections.in_use() < 4 {
+    // Three quarters of all, the share of their address.
+    while gateway.permits.connections.in_use() < 3 {
         thread::yield_now();
     }
     assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);

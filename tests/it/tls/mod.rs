@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tickfan::{
-    api,
+    api::{self, TlsServices},
     cache::{Cache, RingLimits},
     config,
     fanout::{WorkerPool, WorkerThreads},
@@ -66,7 +66,7 @@ impl Secure {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: Arc::new(AtomicBool::new(false)),
-            tls: Some(Arc::new(certificates)),
+            tls: Some(TlsServices { config: Arc::new(certificates), http2: None }),
         };
         let server = api::Server::bind(&live, services).unwrap();
         let plain = server.local_addr();

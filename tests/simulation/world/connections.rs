@@ -1,9 +1,12 @@
 //! Connections that clients share, and what happens to them.
 
 use super::World;
-use crate::shared::{Connection, Line, Shared};
+use crate::{
+    h2_peer::H2Peer,
+    shared::{Connection, Line, Shared},
+};
 use rand::RngExt;
-use tickfan::fanout::{Command, Options, Ready, Resume};
+use tickfan::fanout::{Command, Counts, Options, Ready, Resume};
 
 impl World {
     /// A connection to a worker, whose socket takes so many bytes.
@@ -12,6 +15,31 @@ impl World {
         self.connections.push(connection);
         self.send(worker, Command::Adopt(Box::new(new), Box::new(())));
         self.connections.len() - 1
+    }
+
+    /// Turns of a worker until it and the clients of its connections have nothing to do.
+    pub(crate) fn turn_all(&mut self, worker: usize) {
+        loop {
+            while self.turn(worker) {}
+            self.exchange(worker);
+            if self.workers[worker].events.borrow().is_empty() && self.workers[worker].inbox.sleep() {
+                return;
+            }
+        }
+    }
+
+    /// Whether every client has the newest tick of each of its symbols.
+    pub(crate) fn lacks_nothing(&self) -> bool {
+        self.clients.iter().all(|client| client.borrow().lacks() == 0)
+    }
+
+    pub(crate) fn counts(&self, worker: usize) -> &Counts {
+        self.workers[worker].worker.counts()
+    }
+
+    /// The client's side of a connection.
+    pub(crate) fn peer(&mut self, connection: usize) -> &mut H2Peer {
+        &mut self.connections[connection].peer
     }
 
     /// Opens a client's stream on a connection.

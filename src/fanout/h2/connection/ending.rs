@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the last bytes may take, and then the client to close its side: a socket that is closed with unread input
-/// resets the connection, and the client may lose the last bytes.
+/// How long the last bytes may take, and the client to close its side behind them: a socket that is closed with unread
+/// input resets the connection, and the client may lose the last bytes.
 const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes of input are dropped meanwhile.
 const DROPPED_BYTES_MAX: usize = 64 * 1024;
@@ -97,7 +97,9 @@ impl Connection {
 
     /// Ends it at once; its streams have to learn why.
     pub(in crate::fanout) fn abort(&mut self, end: ConnectionEnd) {
-        self.output.io().abort();
+        if let Ok(io) = self.output.io() {
+            io.abort();
+        }
         self.phase = Phase::Over { end: self.phase.end().unwrap_or(end) };
         self.forget_all();
     }
@@ -107,26 +109,25 @@ impl Connection {
         if self.permit.is_none() {
             self.permit = self.permits.permit(self.peer.ip());
         }
-        self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
+        if !matches!(self.phase, Phase::Leaving { .. }) {
+            self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
+        }
         self.phase = Phase::Closing { end, by: now + LINGER };
         self.forget_all();
     }
 
-    /// New streams are ignored; it ends with its last stream.
-    pub(super) fn leave(&mut self, end: ConnectionEnd) {
+    /// New streams are ignored; it ends with its last stream, or at `cut_at`.
+    pub(super) fn leave(&mut self, end: ConnectionEnd, cut_at: Option<Instant>) {
         if let Phase::Open | Phase::Draining = self.phase {
             self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
-            self.phase = Phase::Leaving { end, cut_at: None };
+            self.phase = Phase::Leaving { end, cut_at };
         }
     }
 
     /// It has to make room for another connection, unless it has streams by now.
     pub(in crate::fanout) fn give_way(&mut self, now: Instant) {
         if self.rows.streams() == 0 {
-            self.leave(ConnectionEnd::GaveWay);
-            if let Phase::Leaving { cut_at, .. } = &mut self.phase {
-                *cut_at = Some(now + LEAVING_MAX);
-            }
+            self.leave(ConnectionEnd::GaveWay, Some(now + LEAVING_MAX));
         }
     }
 
@@ -198,15 +199,20 @@ impl Connection {
             self.end_if_done(now);
         }
         self.send(now);
-        if let Phase::Closing { end, .. } = self.phase
+        if let Phase::Closing { end, by } = self.phase
             && self.output.is_empty()
         {
-            match self.output.io().finish() {
+            match self.output.io().and_then(|io| io.finish()) {
                 Ok(true) if self.permit.is_none() => self.phase = Phase::Over { end },
-                Ok(true) => self.phase = Phase::Lingering { end, by: now + LINGER, dropped: 0 },
+                Ok(true) => self.phase = Phase::Lingering { end, by, dropped: 0 },
                 Ok(false) => {} // again when there is room
                 Err(_) => self.abort(end),
             }
+        }
+        if self.is_over() {
+            // A request that is still being answered keeps the connection, but neither its socket nor its permit.
+            self.output.release();
+            self.permit = None;
         }
         let is_idle = self.is_open() && self.rows.is_empty();
         self.idle_since = self.idle_since.or(Some(now)).filter(|_| is_idle);
@@ -226,7 +232,7 @@ impl Connection {
             self.is_busy = false;
             match &mut self.permit {
                 Some(permit) => permit.held_by(self.address),
-                None => self.leave(ConnectionEnd::NoPermit),
+                None => self.leave(ConnectionEnd::NoPermit, None),
             }
         }
         if is_busy != mem::replace(&mut self.is_busy, is_busy)
@@ -237,12 +243,13 @@ impl Connection {
     }
 
     fn end_if_done(&mut self, now: Instant) {
-        if self.rows.is_empty() {
-            match self.phase {
-                Phase::Draining => self.close(ConnectionEnd::Shutdown, now),
-                Phase::Leaving { end, .. } => self.close(end, now),
-                _ => {}
-            }
+        if self.phase == Phase::Draining && self.rows.streams() == 0 {
+            self.leave(ConnectionEnd::Shutdown, Some(now + LINGER));
+        }
+        if let Phase::Leaving { end, .. } = self.phase
+            && self.rows.is_empty()
+        {
+            self.close(end, now);
         }
     }
 

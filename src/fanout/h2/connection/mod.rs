@@ -43,6 +43,8 @@ pub(in crate::fanout) struct Connection {
     waiting: Vec<(StreamId, u64)>,
     /// What the worker is to learn of its streams.
     news: Vec<Ready>,
+    /// Until when streams are spared for which only the window that they share lacks room.
+    spared_until: Option<Instant>,
     address: ConnectionAddress,
     peer: SocketAddr,
     permits: Arc<dyn ConnectionPermits>,
@@ -96,7 +98,7 @@ impl Connection {
     /// The system cannot watch it.
     pub(super) fn new(mut init: ConnectionInit, address: ConnectionAddress, now: Instant) -> io::Result<Self> {
         let mut output = Output::new(init.io);
-        output.io().attach(address.token)?;
+        output.io()?.attach(address.token)?;
         let protocol = h2::Connection::new(init.limits, now, &mut output.frames);
         init.permit.held_by(address);
         Ok(Self {
@@ -107,6 +109,7 @@ impl Connection {
             idle_since: Some(now),
             waiting: Vec::new(),
             news: Vec::new(),
+            spared_until: None,
             address,
             peer: init.peer,
             permits: init.permits,
@@ -140,7 +143,8 @@ impl Connection {
     pub(in crate::fanout) fn receive(&mut self, scratch: &mut Scratch, now: Instant) -> bool {
         for _ in 0..READS_PER_TURN {
             scratch.input.clear();
-            match self.output.io().receive(&mut scratch.input) {
+            let received = self.output.io().map_err(TransportError::from).and_then(|io| io.receive(&mut scratch.input));
+            match received {
                 Ok(Received::Bytes(_)) => self.take_input(scratch, now),
                 Ok(Received::Nothing) => return false,
                 Ok(Received::End) => self.left(),
@@ -173,7 +177,7 @@ impl Connection {
                 Event::Room { stream } => self.has_room(stream),
                 Event::Reset { stream, .. } => self.forget(stream),
                 // The end of the last stream ends the connection.
-                Event::GoAway { .. } => self.leave(ConnectionEnd::Left),
+                Event::GoAway { .. } => self.leave(ConnectionEnd::Left, None),
             }
         }
         if let Err(error) = received {

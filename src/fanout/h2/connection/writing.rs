@@ -53,6 +53,7 @@ impl Connection {
             let offered: usize = offer.iter().map(|block| block.len()).sum();
             let written = self.protocol.data(id, offer, room, now, &mut self.output.frames);
             taken += written;
+            self.spared_until = self.spared_until.filter(|_| written == 0);
             if written < offered {
                 self.cut(id, written == room, now);
                 return Ok(Taken { bytes: taken, full: true });
@@ -176,10 +177,30 @@ impl Connection {
             return Stall::Client;
         }
         match self.protocol.room(id, now) {
-            // Its end gives back the bytes that other streams lack.
-            Room::ConnectionWindow if self.protocol.most_unread() != Some(id) => Stall::Neighbour,
-            Room::ConnectionWindow | Room::StreamWindow | Room::Held => Stall::Window,
+            Room::ConnectionWindow => self.lacks_shared_window(id, now),
+            Room::StreamWindow | Room::Held => Stall::Window,
             Room::Bytes(_) | Room::Closed => Stall::Client,
+        }
+    }
+
+    /// Only the window that all streams share lacks room. The stream with the most unread bytes ends, whether it has
+    /// more to write or not: a browser gives back the bytes of a stream that is over. The others have their time again,
+    /// once, until one of them is written.
+    fn lacks_shared_window(&mut self, id: StreamId, now: Instant) -> Stall {
+        if let Some(until) = self.spared_until {
+            return if now < until { Stall::Neighbour(None) } else { Stall::Window };
+        }
+        self.spared_until = Some(now + self.timeouts.stall);
+        match self.protocol.most_unread() {
+            None => Stall::Window,
+            Some(most) if most == id => Stall::Window,
+            Some(most) => {
+                let key = self.rows.stream(most).map(|stream| stream.key);
+                if key.is_none() {
+                    self.reset(most, ErrorCode::CANCEL);
+                }
+                Stall::Neighbour(key)
+            }
         }
     }
 }

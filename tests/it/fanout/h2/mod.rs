@@ -7,7 +7,7 @@ mod streams;
 
 use super::*;
 use crate::support::{
-    h2_peer::H2Peer,
+    h2_peer::{self, H2Peer},
     tls::{self, TlsClient, VERSIONS},
 };
 use std::sync::{

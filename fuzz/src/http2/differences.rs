@@ -1,0 +1,95 @@
+//! In what the two servers may differ, and why. Whatever else differs is a fault.
+
+use super::{Frame, Outcome, Request};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PROTOCOL_ERROR: u32 = 0x1;
+const STREAM_CLOSED: u32 = 0x5;
+const FRAME_SIZE_ERROR: u32 = 0x6;
+const REFUSED_STREAM: u32 = 0x7;
+const ENHANCE_YOUR_CALM: u32 = 0xb;
+
+/// The first difference that has no reason. `sent` are the client's frames, `reset` the streams that we have reset so
+/// far.
+pub fn find(ours: &Outcome, theirs: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<String> {
+    match (ours.over, theirs.over) {
+        (Some(_), Some(_)) => return None,
+        // What is a mistake of a stream for them may be one of the connection for us: its stream is not open.
+        (Some(_), None) if !theirs.resets.is_empty() => return None,
+        (Some(code), None) => {
+            return why_we_end(code, sent).is_none().then(|| format!("we end with {code}, they go on"));
+        }
+        (None, Some(code)) => {
+            return why_they_end(ours, sent, reset).is_none().then(|| format!("they end with {code}, we go on"));
+        }
+        (None, None) => {}
+    }
+    if let Some(stream) = theirs.resets.keys().find(|stream| !reset.contains_key(stream)) {
+        return Some(format!("they reset stream {stream}, we do not"));
+    }
+    let differs = |(stream, request): (&u32, &Request)| match ours.requests.get(stream) {
+        Some(our_request) if is_same(our_request, request) => None,
+        Some(_) => Some(format!("the requests of stream {stream} differ")),
+        // We take fewer unfinished bodies at a time.
+        None if reset.get(stream) == Some(&REFUSED_STREAM) => None,
+        None if reset.contains_key(stream) && why_refused(request).is_some() => None,
+        None => Some(format!("they have a request of stream {stream}, we do not")),
+    };
+    theirs.requests.iter().find_map(differs)
+}
+
+fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
+    let has = |kind| sent.iter().any(|frame| frame.kind == kind);
+    match code {
+        ENHANCE_YOUR_CALM => Some("our limits are lower"),
+        STREAM_CLOSED => Some("we remember that the client had ended a stream that was reset later"),
+        PROTOCOL_ERROR | FRAME_SIZE_ERROR if has(0x10) => Some("they do not know PRIORITY_UPDATE (RFC 9218)"),
+        PROTOCOL_ERROR if has(0x4) => Some("they do not know SETTINGS_NO_RFC7540_PRIORITIES (RFC 9218)"),
+        PROTOCOL_ERROR if has(0x2) => Some("they let a closed stream depend on itself"),
+        PROTOCOL_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && frame.flags & 0x28 == 0x28) => {
+            Some("they reset a stream that depends on itself before they look at the padding")
+        }
+        PROTOCOL_ERROR if has(0x5) => Some("they wait for the end of a PUSH_PROMISE"),
+        _ => None,
+    }
+}
+
+fn why_they_end(ours: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
+    let streams: BTreeSet<u32> = sent.iter().map(|frame| frame.stream).collect();
+    if !ours.resets.is_empty() {
+        // A frame behind the end of a request is one: RFC 9113, section 5.1, asks for STREAM_CLOSED on the stream.
+        return Some("they end the connection for a mistake of a stream");
+    }
+    // The same section: what the client sent before it knew of a reset is thrown away.
+    let is_discarded = streams.iter().any(|stream| reset.contains_key(stream));
+    is_discarded.then_some("they do not remember that they reset a stream before it was open")
+}
+
+fn is_same(ours: &Request, theirs: &Request) -> bool {
+    let head = |request: &Request| Request { body: None, has_trailers: false, ..request.clone() };
+    // We do not keep a body that is too long.
+    head(ours) == head(theirs) && (ours.body.is_none() || ours.body == theirs.body)
+}
+
+/// Why we reset the stream of a request that they take. The sections are those of RFC 9113.
+fn why_refused(theirs: &Request) -> Option<&'static str> {
+    let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    let is_number = |value: &Vec<u8>| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let all = |name, is_right: &dyn Fn(&Vec<u8>) -> bool| {
+        theirs.fields.get(name).is_none_or(|values| values.iter().all(is_right))
+    };
+    let hosts = theirs.fields.get("host");
+    if theirs.has_trailers {
+        Some("8.1: they take pseudo-header fields and fields of a connection in trailers")
+    } else if theirs.fields.values().flatten().any(|value| is_blank(value.first()) || is_blank(value.last())) {
+        Some("8.2.1: they take values with blanks around them")
+    } else if hosts.is_some_and(|hosts| hosts.iter().any(|host| *host != hosts[0])) {
+        Some("8.3.1: they take an authority that differs from the host")
+    } else if hosts.is_none() && theirs.path == "/" {
+        Some("8.3.1: they take a request without a path")
+    } else if !all("content-length", &is_number) {
+        Some("8.1.1: they take a content-length without digits")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,31 @@
+//! HTTP/2 against another implementation of it, and against what a fuzzer found.
+
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz target")]
+#[path = "../../../fuzz/src/http2/mod.rs"]
+mod http2;
+
+mod client;
+
+use proptest::prelude::*;
+use std::{fs, panic::catch_unwind, path::Path};
+
+#[test]
+fn both_servers_agree_about_the_corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/http2");
+    let mut files = 0;
+    for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let bytes = fs::read(&file).unwrap();
+        assert!(catch_unwind(|| http2::compare(&bytes)).is_ok(), "{}", file.display());
+        files += 1;
+    }
+    assert!(files >= 40, "{files} files");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn both_servers_agree_about_what_a_client_sends(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        http2::compare(&bytes);
+    }
+}
