@@ -83,6 +83,42 @@ fn go_away_warns_first_and_then_names_the_last_stream() {
 }
 
 #[test]
+fn the_connections_window_is_given_back_for_data_that_are_thrown_away() {
+    let padded = [&[100][..], &[b'x'; 100], &[0; 100]].concat();
+    let begin = |length: &str| headers(1, END_HEADERS, fields("POST", &[("content-length", length)]));
+    let too_long = || {
+        let mut client = Client::new();
+        client.send(begin("20000")).unwrap();
+        client
+    };
+    let answered = || {
+        let mut client = too_long();
+        assert!(client.respond(1, true));
+        client
+    };
+    let mistaken = || {
+        let mut client = Client::new();
+        client.send([begin("1"), data(1, 0, b"two")].concat()).unwrap();
+        client
+    };
+    let unserved = || {
+        let mut client = Client::new();
+        client.connection.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut client.out);
+        client.send(begin("4")).unwrap();
+        client
+    };
+    for mut client in [too_long(), answered(), mistaken(), unserved()] {
+        client.out.clear();
+        for _ in 0..300 {
+            client.send(data(1, PADDED, &padded)).unwrap();
+        }
+        // Half of the window is 163 frames of 201 bytes, and one that was sent before.
+        assert_eq!(client.replies().split(", ").count(), 1);
+        assert!(client.connection.receive_window > 32_000);
+    }
+}
+
+#[test]
 fn a_block_of_a_stream_that_was_reset_in_its_middle_is_still_decoded() {
     let mut client = Client::before_preface(LIMITS);
     client.send([PREFACE, &settings(&[])].concat()).unwrap();

@@ -138,6 +138,10 @@ impl Flow {
     /// Notes a WINDOW_UPDATE.
     pub(super) fn update(&mut self, increment: u32, initial: u32, now: Instant) -> Result<(), Overflow> {
         self.window.add(i64::from(increment))?;
+        if self.is_held(now) {
+            // Its owner waits, whether it has tried to write or only looked.
+            self.wanted = self.wanted.max(1);
+        }
         self.is_prompt |= increment < initial / 4;
         self.unread = 0;
         self.updated = now;

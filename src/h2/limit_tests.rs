@@ -275,24 +275,28 @@ fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
 
 #[test]
 fn rule_10_a_client_has_a_table_for_5_s_and_until_it_acknowledges_that_there_is_none() {
-    let mut client = Client::new();
     let indexed = [&get()[..], b"\x40\x01x\x01y"].concat();
-    client.send(headers(1, ENDS, &indexed)).unwrap();
-    assert!(client.respond(1, false));
-    client.pass(Duration::from_millis(4_999));
-    assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "HEADERS 1, DATA 1 10"));
-    client.pass(Duration::from_millis(1));
-    assert_eq!(client.write(1, 10), 10);
-    assert_eq!(client.out[..15], settings(&[(0x1, 0)]));
-    client.out.clear();
-    // Until the client says so it may refer to its table.
-    client.send(headers(3, ENDS, [&get()[..], b"\xbe"].concat())).unwrap();
-    client.send(settings_ack()).unwrap();
-    assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "DATA 1 10"), "once");
-    client.send(headers(5, ENDS, [&b"\x20"[..], &indexed].concat())).unwrap();
-    assert_eq!(client.happened(), "GET 1, GET 3, GET 5");
-    let error = client.send(headers(7, ENDS, [&get()[..], b"\xbe"].concat())).unwrap_err();
-    assert_eq!(error.reason, Reason::Compression);
+    let refers = [&get()[..], b"\xbe"].concat();
+    for (last, is_served) in
+        [(refers.clone(), false), ([b"\x20", &indexed[..]].concat(), true), ([b"\x21", &indexed[..]].concat(), false)]
+    {
+        let mut client = Client::new();
+        client.send(headers(1, ENDS, &indexed)).unwrap();
+        assert!(client.respond(1, false));
+        client.pass(Duration::from_millis(4_999));
+        assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "HEADERS 1, DATA 1 10"));
+        client.pass(Duration::from_millis(1));
+        assert_eq!(client.write(1, 10), 10);
+        assert_eq!(client.out[..15], settings(&[(0x1, 0)]));
+        client.out.clear();
+        // Until the client says so, it may refer to its table.
+        client.send(headers(3, ENDS, &refers)).unwrap();
+        client.send(settings_ack()).unwrap();
+        assert_eq!((client.write(1, 10), client.replies().as_str()), (10, "DATA 1 10"), "once");
+        assert_eq!(client.happened(), "GET 1, GET 3");
+        let result = client.send(headers(5, ENDS, &last)).map_err(|error| error.reason);
+        assert_eq!(result, if is_served { Ok(()) } else { Err(Reason::Compression) });
+    }
 }
 
 #[test]

@@ -231,6 +231,18 @@ fn the_reader_check_holds_a_stream_whose_reader_stopped_until_its_next_update() 
 }
 
 #[test]
+fn a_held_stream_is_reported_although_nothing_was_written_meanwhile() {
+    let mut client = tab();
+    write_kib(&mut client, 100);
+    client.pass(Duration::from_secs(6));
+    assert_eq!(client.write(1, 1_024), 1_024);
+    client.pass(Duration::from_secs(5));
+    assert_eq!(room(&client, 1), Room::Held);
+    client.send(window_update(1, 100_000)).unwrap();
+    assert_eq!(client.happened(), "room 1");
+}
+
+#[test]
 fn a_stream_without_much_unread_is_not_held() {
     let mut client = tab();
     write_kib(&mut client, 62);
