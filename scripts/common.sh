@@ -69,7 +69,7 @@ report() {
 # Each entry names a Debian package and a program of it: the package is installed if the program cannot be found.
 packages=(
   "chromium chromium" "curl curl" "firefox-esr firefox-esr" "git git" "jq jq" "libnss3-tools certutil" "nodejs node" "npm npm" "openssl openssl"
-  "default-jdk-headless javac" "maven mvn" "golang-go go" "nginx-light nginx" "python3-venv python3" "slowhttptest slowhttptest"
+  "default-jdk-headless javac" "maven mvn" "golang-go go" "nginx-light nginx" "python3-venv python3" "slowhttptest slowhttptest" "sslscan sslscan"
   "prometheus promtool" "prometheus-alertmanager prometheus-alertmanager" "valgrind valgrind"
 )
 

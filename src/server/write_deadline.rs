@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Config, Live},
-        server::{handler::Audience, places::Places},
+        server::{handler::Audience, peer::Scheme, places::Places},
     };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -136,6 +136,46 @@ mod tests {
             timed_out_tx.send_replace(true);
             assert_eq!(reader.await.unwrap(), io::ErrorKind::ConnectionReset, "the kernel keeps nothing for it");
         }
+    }
+
+    /// Takes all that is written, and cannot send it.
+    struct NeverFlushed;
+
+    impl AsyncRead for NeverFlushed {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for NeverFlushed {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl ClientIo for NeverFlushed {
+        fn reset_on_close(&self) {}
+
+        fn scheme(&self) -> Scheme {
+            Scheme::Https
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_10_bytes_that_were_taken_and_cannot_be_sent_time_out_too() {
+        let peer = std::net::IpAddr::from([127, 0, 0, 1]);
+        let place = Places::new(Audience::Clients, Live::new(Config::default()), 1).enter(peer);
+        let mut io = WriteDeadline::new(NeverFlushed, Duration::from_millis(50), Arc::new(place));
+        io.write_all(b"the end of an answer").await.unwrap();
+        assert_eq!(io.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

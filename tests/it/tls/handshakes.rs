@@ -4,6 +4,7 @@ use super::*;
 use rustls::{AlertDescription, ClientConfig, Error};
 use std::{
     io::{Read, Write},
+    sync::atomic::Ordering,
     thread,
 };
 
@@ -59,6 +60,23 @@ fn the_application_protocol_is_the_clients_choice_among_ours() {
     let mut config = tls::client_config(&VERSIONS);
     config.alpn_protocols = vec![b"spdy/3".to_vec()];
     assert_eq!(refusal(&gateway, config), Error::AlertReceived(AlertDescription::NoApplicationProtocol));
+    gateway.stop();
+}
+
+#[test]
+fn a_gateway_that_drains_offers_http1_alone() {
+    let both = [b"h2".to_vec(), b"http/1.1".to_vec()];
+    let gateway = Secure::with(|_| {}, |protocols| protocols.alpn_protocols = both.to_vec());
+    for (drains, chosen) in [(false, "h2"), (true, "http/1.1")] {
+        gateway.draining.store(drains, Ordering::Relaxed);
+        let mut config = tls::client_config(&VERSIONS);
+        config.alpn_protocols = both.to_vec();
+        let mut client = tls::client(gateway.socket(), config);
+        while client.conn.is_handshaking() {
+            client.conn.complete_io(&mut client.sock).unwrap();
+        }
+        assert_eq!(client.conn.alpn_protocol(), Some(chosen.as_bytes()), "while it drains: {drains}");
+    }
     gateway.stop();
 }
 

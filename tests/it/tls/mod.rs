@@ -34,6 +34,7 @@ struct Secure {
     workers: Arc<WorkerPool>,
     threads: WorkerThreads,
     permits: Permits,
+    draining: Arc<AtomicBool>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     runtime: Runtime,
@@ -61,12 +62,13 @@ impl Secure {
         let (workers, threads) = WorkerPool::start(&config.fanout).unwrap();
         let fitted = Fitted { streams: setup.limits.streams, connections: setup.limits.connections, waiting: 100 };
         let permits = Permits::new(fitted, setup.limits.subscriptions);
+        let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: Arc::new(cache),
             streams: workers.clone(),
             permits: permits.clone(),
-            draining: Arc::new(AtomicBool::new(false)),
-            tls: Some(TlsServices { config: Arc::new(certificates), http2: None }),
+            draining: draining.clone(),
+            tls: Some(TlsServices { config: Arc::new(certificates), http2: Some(workers.clone()) }),
         };
         let server = api::Server::bind(&live, services).unwrap();
         let plain = server.local_addr();
@@ -74,7 +76,7 @@ impl Secure {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (shutdown, shutdown_rx) = watch::channel(false);
         let server = runtime.spawn(server.run(shutdown_rx));
-        Self { plain, address, workers, threads, permits, shutdown, server, runtime }
+        Self { plain, address, workers, threads, permits, draining, shutdown, server, runtime }
     }
 
     /// A connected socket, on which nothing is said yet.
