@@ -5,7 +5,12 @@ use crate::support::{
     certificates::{Ca, Leaf, folder, table, write},
     process::Process,
 };
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Lines},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
 use tickfan::tls::CertificateFiles;
 
 /// A gateway with a certificate whose files it looks at every second.
@@ -33,6 +38,21 @@ impl Rig {
         metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_default().to_owned()
     }
 
+    /// When the certificate ends that a client is shown, and trusts.
+    fn shown(&self) -> String {
+        let address = self.gateway.tls.unwrap().to_string();
+        let ca = self.folder.join("ca.pem");
+        fs::write(&ca, self.ca.pem()).unwrap();
+        let mut client = Command::new("openssl");
+        client.args(["s_client", "-connect", &address, "-servername", "localhost", "-verify_return_error", "-CAfile"]);
+        let met = client.arg(&ca).stdin(Stdio::null()).output().expect("openssl is installed");
+        assert!(met.status.success(), "{met:?}");
+        let file = self.folder.join("shown.pem");
+        fs::write(&file, met.stdout).unwrap();
+        let read = Command::new("openssl").args(["x509", "-noout", "-enddate", "-in"]).arg(&file).output().unwrap();
+        String::from_utf8(read.stdout).unwrap().trim().to_owned()
+    }
+
     fn wait_for(&self, result: &str, count: u64) {
         self.gateway.metric_when("tickfan_certificate_reloads_total", result, |counted| counted == count);
     }
@@ -40,6 +60,44 @@ impl Rig {
 
 fn leaf(ca: &Ca, until: i32) -> Leaf {
     ca.sign_for(&["localhost"], [2020, until], &rcgen::PKCS_ECDSA_P256_SHA256)
+}
+
+/// What openssl says of a certificate that ends with the first second of a year.
+fn end(year: i32) -> String {
+    format!("notAfter=Jan  1 00:00:00 {year} GMT")
+}
+
+/// A stream that curl reads, over TLS.
+struct TlsStream {
+    curl: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl TlsStream {
+    /// Opens it, and reads its first tick.
+    fn open(rig: &Rig) -> Self {
+        let port = rig.gateway.tls.unwrap().port();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--no-buffer", "--max-time", "60", "--cacert"]).arg(rig.folder.join("ca.pem"));
+        curl.arg(format!("https://localhost:{port}/v1/stream/AAPL")).stdout(Stdio::piped());
+        let mut curl = curl.spawn().expect("curl is installed");
+        let lines = BufReader::new(curl.stdout.take().unwrap()).lines();
+        let mut stream = Self { curl, lines };
+        stream.next_tick();
+        stream
+    }
+
+    fn next_tick(&mut self) {
+        let is_tick = |line: &String| line.contains("\"seq\"");
+        self.lines.by_ref().map_while(Result::ok).find(is_tick).expect("the stream goes on");
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        let _ = self.curl.kill();
+        let _ = self.curl.wait();
+    }
 }
 
 /// The first second of a year.
@@ -50,18 +108,20 @@ fn year(year: i32) -> String {
 #[test]
 fn renewed_files_come_into_force_without_a_signal_and_a_mistake_changes_nothing() {
     let rig = Rig::start("renewed", "1s");
-    assert_eq!(rig.expiry(), year(2080));
+    assert_eq!((rig.expiry(), rig.shown()), (year(2080), end(2080)));
+    let mut stream = TlsStream::open(&rig);
     leaf(&rig.ca, 2081).write(&rig.folder);
     rig.wait_for("applied", 1);
-    assert_eq!(rig.expiry(), year(2081));
+    assert_eq!((rig.expiry(), rig.shown()), (year(2081), end(2081)));
 
     let [new, other] = [leaf(&rig.ca, 2082), leaf(&rig.ca, 2083)];
     write(&rig.folder, &new.pem(), &other.key());
     rig.wait_for("rejected", 1);
-    assert_eq!(rig.expiry(), year(2081), "what was in force stays");
+    assert_eq!((rig.expiry(), rig.shown()), (year(2081), end(2081)), "what was in force stays");
     write(&rig.folder, &new.pem(), &new.key());
     rig.wait_for("applied", 2);
-    assert_eq!(rig.expiry(), year(2082));
+    assert_eq!((rig.expiry(), rig.shown()), (year(2082), end(2082)));
+    stream.next_tick();
     let log = rig.gateway.drained_log();
     let said = |words: &str| log.iter().filter(|line| line.contains(words)).count();
     assert_eq!(said("does not belong to the certificate of"), 1, "{log:#?}");

@@ -1,12 +1,16 @@
 //! `tickfan dev-cert`, judged by openssl.
 
-use crate::support::certificates::folder;
+use crate::support::{
+    certificates::{folder, table},
+    process::Process,
+};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output},
 };
+use tickfan::tls::CertificateFiles;
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
     Command::new(program).args(arguments).current_dir(folder).env_remove("TICKFAN_CONFIG").output().unwrap()
@@ -56,6 +60,17 @@ fn a_certificate_for_this_machine_is_written_and_served() {
 
     let checked = run(TICKFAN, &["check", "--config", "dev-cert/tickfan.toml"], &folder);
     assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
+
+    let files = CertificateFiles { chain: out.join("chain.pem"), key: out.join("key.pem") };
+    let gateway = Process::start("dev-cert", &format!("[server]\nhosts = [\"ticks.test\"]\n{}", table(&[files])));
+    let port = gateway.tls.unwrap().port();
+    for name in ["localhost", "127.0.0.1", "ticks.test"] {
+        let url = format!("https://{name}:{port}/v1/symbols?limit=1");
+        let resolve = format!("ticks.test:{port}:127.0.0.1");
+        let arguments = ["--silent", "--fail", "--max-time", "20", "--cacert", "ca.pem", "--resolve", &resolve, &url];
+        assert!(succeed("curl", &arguments, &out).contains("\"symbols\":[{"), "{name}");
+        assert_eq!(run("curl", &["--silent", "--resolve", &resolve, &url], &out).status.code(), Some(60), "{name}");
+    }
 }
 
 #[test]

@@ -96,7 +96,8 @@ fn rule_10_a_flood_ends_its_own_connection_and_is_counted() {
     let mut good = rig.peer();
     let kept = good.1.get("/v1/stream/AAPL");
     until(&mut good, |peer| peer.streams.get(&kept).is_some_and(|stream| !stream.body.is_empty()));
-    let attacks: [(&str, fn(&mut H2Peer)); 3] = [
+    type Attack = fn(&mut H2Peer);
+    let attacks: [(&str, Attack); 3] = [
         ("resets", |peer| {
             let stream = peer.get("/v1/quotes/AAPL");
             peer.reset(stream, 8);
