@@ -267,6 +267,7 @@ impl Connection {
         frame::write_go_away(self.last_served.unwrap_or(self.last), error.code, out);
         self.progress = Progress::Over;
         self.pending = Vec::new();
+        self.decoder = Decoder::new();
         self.block = None;
         self.streams = Streams::default();
         self.closed = Closed::default();
