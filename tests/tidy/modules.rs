@@ -12,7 +12,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
     ("recording", &["market", "telemetry"]),
     ("venue", &["market", "recording", "telemetry"]),
-    ("feed", &["market", "venue", "recording", "config", "telemetry"]),
+    ("dial", &["config"]),
+    ("feed", &["market", "venue", "recording", "dial", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
@@ -250,7 +251,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
         "config/load.rs",
         "feed/connection/",
-        "feed/dial/connect.rs",
+        "dial/connect.rs",
         "recording/write/thread.rs",
         "venue/sim/server.rs",
         "venue/replay/player.rs",
