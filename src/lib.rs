@@ -19,6 +19,7 @@ mod server;
 pub mod api;
 pub mod admin;
 pub mod auth;
+pub mod issuer;
 
 pub mod gateway;
 
