@@ -15,7 +15,7 @@ pub enum FetchError {
     File(io::Error),
     /// The connection did not open.
     #[error(transparent)]
-    Dial(#[from] DialError),
+    Dial(Box<DialError>),
     /// The handshake failed.
     #[error("{0}")]
     Tls(String),
@@ -45,14 +45,22 @@ pub enum FetchError {
     Secret(#[from] KeyFault),
 }
 
+impl From<DialError> for FetchError {
+    fn from(error: DialError) -> Self {
+        Self::Dial(Box::new(error))
+    }
+}
+
 impl FetchError {
     /// What it is counted as.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::File(_) => Outcome::File,
-            Self::Dial(DialError::LookUp { .. }) => Outcome::LookUp,
-            Self::Dial(DialError::Unreachable { .. }) => Outcome::Unreachable,
-            Self::Dial(DialError::Proxy { .. }) => Outcome::Proxy,
+            Self::Dial(error) => match **error {
+                DialError::LookUp { .. } => Outcome::LookUp,
+                DialError::Unreachable { .. } => Outcome::Unreachable,
+                DialError::Proxy { .. } => Outcome::Proxy,
+            },
             Self::Tls(_) => Outcome::Tls,
             Self::Timeout(_) => Outcome::Timeout,
             Self::Http(_) => Outcome::Http,

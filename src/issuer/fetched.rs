@@ -37,7 +37,7 @@ impl Fetched {
     pub(super) fn read(source: &Source, content: &[u8]) -> Result<Self, FetchError> {
         let (keys, skipped) = match source {
             Source::File(_) => set(content, KeyOrigin::File)?,
-            Source::Https { .. } => set(content, KeyOrigin::Network)?,
+            Source::Https(_) => set(content, KeyOrigin::Network)?,
             // As in a variable, blanks and line ends around a secret do not belong to it.
             Source::SecretFile(_) => (Arc::new(KeySet::of_secret(content.trim_ascii())?), Vec::new()),
             Source::Fixed(fixed) => (fixed.keys.clone(), Vec::new()),
@@ -72,13 +72,16 @@ fn set(json: &[u8], origin: KeyOrigin) -> Result<(Arc<KeySet>, Vec<SkippedKey>),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{KeyFault, KeySetError, SECRET_BYTES_MIN};
+    use crate::{
+        auth::{KeyFault, KeySetError, SECRET_BYTES_MIN},
+        issuer::{HttpsUrl, KeyServer},
+    };
 
     const OCT: &str = r#"{"kty":"oct","kid":"a\nb","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
 
     fn https() -> Source {
-        let url = super::super::HttpsUrl::parse("https://login.example/").unwrap();
-        Source::Https { url, ca_file: None, proxy: None }
+        let url = HttpsUrl::parse("https://login.example/").unwrap();
+        Source::Https(Box::new(KeyServer { url, ca_file: None, proxy: None }))
     }
 
     #[test]

@@ -52,9 +52,9 @@ impl Fetcher {
     /// The same with another look-up of names.
     pub fn with_look_up(source: Source, step: Duration, look_up: LookUp) -> Self {
         let dialer = match &source {
-            Source::Https { ca_file, proxy, .. } => {
-                let own_cas = ca_file.as_ref().map_or(&[][..], |file| &file.certificates);
-                Some(Dialer::new(Dialing::new(own_cas, proxy.clone()).with_look_up(look_up)))
+            Source::Https(server) => {
+                let own_cas = server.ca_file.as_ref().map_or(&[][..], |file| &file.certificates);
+                Some(Dialer::new(Dialing::new(own_cas, server.proxy.clone()).with_look_up(look_up)))
             }
             _ => None,
         };
@@ -76,10 +76,10 @@ impl Fetcher {
     pub async fn fetch(&self) -> Result<Fetched, Failed> {
         let Inner { source, dialer, reader, step } = &*self.0;
         let content = match (source, dialer) {
-            (Source::Https { url, .. }, Some(dialer)) => https::fetch(dialer, url, *step).await,
+            (Source::Https(server), Some(dialer)) => https::fetch(dialer, &server.url, *step).await,
             (Source::File(path) | Source::SecretFile(path), _) => reader.read(path.clone(), *step).await,
             (Source::Fixed(_), _) => Ok(Vec::new()),
-            (Source::Https { .. }, None) => unreachable!("a source in a network has a dialer"),
+            (Source::Https(_), None) => unreachable!("a source in a network has a dialer"),
         };
         content.and_then(|content| Fetched::read(source, &content)).map_err(|error| self.failed(error))
     }
@@ -91,7 +91,7 @@ impl Fetcher {
     pub fn read_local(&self) -> Result<Option<Fetched>, Failed> {
         let source = self.source();
         let content = match source {
-            Source::Https { .. } => return Ok(None),
+            Source::Https(_) => return Ok(None),
             Source::File(path) | Source::SecretFile(path) => local::read(path),
             Source::Fixed(_) => Ok(Vec::new()),
         };

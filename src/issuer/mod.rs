@@ -26,5 +26,5 @@ pub use keeper::{Keeper, keep};
 pub use keys::{IssuerKeys, Replacement, WAITERS_MAX};
 pub use outcome::Outcome;
 pub use schedule::Times;
-pub use source::{FixedKeys, HttpsUrl, Source, URL_BYTES_MAX, UrlError};
+pub use source::{FixedKeys, HttpsUrl, KeyServer, Source, URL_BYTES_MAX, UrlError};
 pub use status::KeysStatus;

@@ -17,14 +17,7 @@ pub enum Source {
     /// A JWK set in a file.
     File(PathBuf),
     /// A JWK set that a server gives.
-    Https {
-        /// Its address.
-        url: HttpsUrl,
-        /// CAs that are trusted besides the public ones.
-        ca_file: Option<CaFile>,
-        /// The way there, where there is a proxy.
-        proxy: Option<Proxy>,
-    },
+    Https(Box<KeyServer>),
     /// The secret of HS256, in a file.
     SecretFile(PathBuf),
     /// Keys that do not change while the process runs, such as a secret of a variable.
@@ -34,7 +27,7 @@ pub enum Source {
 impl Source {
     /// Whether it is read without a network.
     pub fn is_local(&self) -> bool {
-        !matches!(self, Self::Https { .. })
+        !matches!(self, Self::Https(_))
     }
 }
 
@@ -43,11 +36,22 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Https { url, .. } => write!(f, "{url}"),
+            Self::Https(server) => write!(f, "{}", server.url),
             Self::SecretFile(path) => write!(f, "the secret in {}", path.display()),
             Self::Fixed(keys) => f.write_str(&keys.place),
         }
     }
+}
+
+/// A server that gives a JWK set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyServer {
+    /// The address of the set.
+    pub url: HttpsUrl,
+    /// CAs that are trusted besides the public ones.
+    pub ca_file: Option<CaFile>,
+    /// The way there, where there is a proxy.
+    pub proxy: Option<Proxy>,
 }
 
 /// Keys that do not change. Two of the same place are equal.

@@ -8,7 +8,7 @@ use crate::support::certificates::Ca;
 use std::time::Duration;
 use tickfan::{
     auth::{KEY_SET_BYTES_MAX, KEYS_MAX},
-    issuer::{Failed, Fetched, Fetcher, HttpsUrl, Outcome, Source},
+    issuer::{Failed, Fetched, Fetcher, HttpsUrl, KeyServer, Outcome, Source},
 };
 use tokio::{net::TcpListener, time::timeout};
 
@@ -77,7 +77,7 @@ async fn each_fault_of_an_answer_has_its_own_explanation() {
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned(),
             Outcome::Http,
-            "hung up before its answer was complete",
+            "end of file before message length reached",
         ),
         (String::new(), Outcome::Http, "hung up before its answer was complete"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(), Outcome::Http, "the answer is not HTTP"),
@@ -205,7 +205,7 @@ async fn a_server_that_cannot_be_trusted_or_reached_gives_no_keys() {
     }
     let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = HttpsUrl::parse(&format!("https://{nowhere}/")).unwrap();
-    let failed = fails(Source::Https { url, ca_file: None, proxy: None }).await;
+    let failed = fails(Source::Https(Box::new(KeyServer { url, ca_file: None, proxy: None }))).await;
     assert_eq!(failed.to_string(), format!("no address of 127.0.0.1 accepts a connection ({nowhere} refused)"));
     assert_eq!(failed.error.outcome(), Outcome::Unreachable);
 }

@@ -12,7 +12,7 @@ use std::sync::{
 };
 use tickfan::{
     config::CaFile,
-    issuer::{HttpsUrl, Source},
+    issuer::{HttpsUrl, KeyServer, Source},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -111,11 +111,11 @@ impl Server {
 
     pub(super) fn source_trusting(&self, ca: &Ca) -> Source {
         let ca_file = CaFile { path: "ca.pem".to_owned(), certificates: vec![ca.der()] };
-        Source::Https { url: self.url(), ca_file: Some(ca_file), proxy: None }
+        Source::Https(Box::new(KeyServer { url: self.url(), ca_file: Some(ca_file), proxy: None }))
     }
 
     pub(super) fn source_trusting_public_cas(&self) -> Source {
-        Source::Https { url: self.url(), ca_file: None, proxy: None }
+        Source::Https(Box::new(KeyServer { url: self.url(), ca_file: None, proxy: None }))
     }
 
     fn url(&self) -> HttpsUrl {
