@@ -1,9 +1,9 @@
 //! The issuer's keys: where they come from, and a task that keeps them fresh.
 //!
 //! [`keep`] makes the shared [`IssuerKeys`] and the [`Keeper`], whose task fetches them from their [`Source`]: at the
-//! start, then every ten minutes, and sooner for a token with a key that is not known yet. A failed fetch keeps the keys
-//! for a day. When to fetch is decided by a pure schedule; a fetch itself is a file, or one request over https. The task
-//! knows nothing of requests and tokens: who verifies asks [`IssuerKeys::newest`], and [`IssuerKeys::renew`] where a
+//! start, then every ten minutes, and sooner for a token with a key that is not known yet. A failed fetch keeps the
+//! keys for a day. A pure schedule decides when to fetch; a fetch itself is a file, or one request over https. The task
+//! knows nothing of requests and tokens: their verifier asks [`IssuerKeys::newest`], and [`IssuerKeys::renew`] where a
 //! token names a key that is not in it.
 
 mod source;
