@@ -349,6 +349,7 @@ fn an_address_in_use_is_said_so() {
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),
+        keys: None,
         tls: None,
     };
     let error = api::Server::bind(&setup.live(), services).err().unwrap();
