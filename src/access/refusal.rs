@@ -10,6 +10,9 @@ use crate::{
 };
 use http::{HeaderValue, StatusCode, header};
 
+/// The longest token in a cookie, in bytes: browsers drop a cookie whose name, value and attributes exceed 4,096.
+pub(super) const COOKIE_BYTES_MAX: usize = 3_800;
+
 /// Why a request is refused. The message is the document's `detail`: it says what to change, and repeats nothing of the
 /// credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,7 @@ pub(crate) enum Refusal {
     TwoCredentials,
     #[error("A token has at most {TOKEN_BYTES_MAX} bytes; name groups instead of symbols in it.")]
     TooLong,
-    #[error("A cookie has at most {max} bytes: send the token as `Authorization: Bearer`, or get a ticket.", max = super::session::COOKIE_BYTES_MAX)]
+    #[error("A cookie has at most {max} bytes: send the token as `Authorization: Bearer`, or get a ticket.", max = COOKIE_BYTES_MAX)]
     TooLongForCookie,
     #[error(
         "A page of this origin may not use the cookie. The operator adds origins to `cors_origins` under [server]."

@@ -1,14 +1,12 @@
 //! The cookie of a session: the token itself, for a browser's own EventSource, which cannot send a header.
 
-use super::refusal::Refusal;
+use super::refusal::{COOKIE_BYTES_MAX, Refusal};
 use http::HeaderValue;
 use std::time::Duration;
 
 /// The cookie's name. Browsers accept this prefix only from https, for all paths and without a domain, so neither
 /// another host of the site nor a page over plain http can set it.
 pub(super) const COOKIE: &str = "__Host-tickfan";
-/// The longest token in a cookie, in bytes: browsers drop a cookie whose name, value and attributes exceed 4,096.
-pub(crate) const COOKIE_BYTES_MAX: usize = 3_800;
 /// Neither scripts of the page nor pages of other sites get it.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 

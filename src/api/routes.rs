@@ -70,8 +70,8 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
-        .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], sessions::session)
-        .write(Route::Tickets, "/v1/tickets", &[Method::POST], sessions::ticket)
+        .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
+        .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)
         .get(Route::OpenApi, "/openapi.json", openapi)
         .get_found(Route::Page, page::find, page_file)
         .build()
@@ -133,6 +133,16 @@ fn quotes(selection: Result<Selection, ApiError>, request: &Request, context: &C
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::listed(&request.query)).await;
     Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache))
+}
+
+fn session(_: &Context, request: Request) -> Answer<Asked> {
+    let is_over = request.method == Method::DELETE;
+    Answer::whole(if is_over { sessions::close(&request) } else { sessions::open(&request) })
+}
+
+fn ticket(context: &Context, request: Request) -> Answer<Asked> {
+    let ttl = context.live.current().auth.ticket_ttl;
+    Answer::whole(sessions::ticket(context.sign_on.as_deref(), ttl, &request))
 }
 
 fn openapi(_: &Context, _: Request) -> Answer<Asked> {

@@ -1,25 +1,21 @@
 //! `/v1/session` and `/v1/tickets`: a verified token, in the form of a cookie or of a ticket.
 
-use super::{
-    error::ApiError,
-    routes::{Asked, Context},
-};
+use super::error::ApiError;
 use crate::{
     access::{Refusal, SignOn, bearer, cleared, cookie, lasts},
     auth::Grant,
     market::Now,
-    server::{Answer, Request, Response, Rights, json},
+    server::{Request, Response, Rights, json},
     telemetry::catalog::AUTH_SESSIONS,
 };
-use http::{HeaderValue, Method, StatusCode, header};
-use std::sync::Arc;
+use http::{HeaderValue, StatusCode, header};
+use std::{sync::Arc, time::Duration};
 
-/// Sets the cookie of the request's token, or clears it.
-pub(super) fn session(_: &Context, request: Request) -> Answer<Asked> {
-    Answer::whole(if request.method == Method::DELETE { close(&request) } else { open(&request) })
-}
-
-fn open(request: &Request) -> Result<Response, ApiError> {
+/// Sets the cookie of the request's token.
+///
+/// # Errors
+/// The token is too long for a cookie, or clients do not sign on.
+pub(super) fn open(request: &Request) -> Result<Response, ApiError> {
     request.query.check(&[])?;
     let grant = granted(&request.rights)?;
     let token = bearer(&request.headers).ok_or(Refusal::NoCredentials)?;
@@ -28,7 +24,11 @@ fn open(request: &Request) -> Result<Response, ApiError> {
     Ok(with_cookie(cookie))
 }
 
-fn close(request: &Request) -> Result<Response, ApiError> {
+/// Clears the cookie.
+///
+/// # Errors
+/// The request has a parameter.
+pub(super) fn close(request: &Request) -> Result<Response, ApiError> {
     request.query.check(&[])?;
     AUTH_SESSIONS.handle(["closed".into()]).increment(1);
     Ok(with_cookie(cleared()))
@@ -42,16 +42,13 @@ fn with_cookie(cookie: HeaderValue) -> Response {
 }
 
 /// Issues a ticket to what the request's token allows.
-pub(super) fn ticket(context: &Context, request: Request) -> Answer<Asked> {
-    Answer::whole(issue(context, &request))
-}
-
-fn issue(context: &Context, request: &Request) -> Result<Response, ApiError> {
+///
+/// # Errors
+/// The subject has too many, or clients do not sign on.
+pub(super) fn ticket(sign_on: Option<&SignOn>, ttl: Duration, request: &Request) -> Result<Response, ApiError> {
     request.query.check(&[])?;
     let grant = granted(&request.rights)?;
-    let sign_on: &SignOn = context.sign_on.as_ref().ok_or(Refusal::Off)?;
-    let ttl = context.live.current().auth.ticket_ttl;
-    let ticket = sign_on.ticket(grant, ttl)?;
+    let ticket = sign_on.ok_or(Refusal::Off)?.ticket(grant, ttl)?;
     let mut response = json(format!("{{\"ticket\":\"{ticket}\",\"expires_in\":{}}}", ttl.as_secs()));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

@@ -21,7 +21,8 @@ impl StreamRequest {
     /// Makes one of the symbols and of what the client says of itself.
     ///
     /// # Errors
-    /// [`ApiError::NotAcceptable`] if the client cannot take a stream, [`Refusal::NoStreams`] if it may not, and as [`StreamParams::new`].
+    /// [`ApiError::NotAcceptable`] if the client cannot take a stream, [`Refusal::NoStreams`] if it may not,
+    /// and as [`StreamParams::new`].
     pub(super) fn new(selection: Selection, request: &Request) -> Result<Self, ApiError> {
         if !accepts_stream(&request.headers) {
             return Err(ApiError::NotAcceptable);

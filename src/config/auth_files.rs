@@ -1,11 +1,11 @@
-//! What `[auth]` names: the secret, the set of keys, the certificates, and the groups of its lists. It is looked at once
-//! all of the configuration is read.
+//! What `[auth]` names: the secret, the set of keys, the certificates, and the groups of its lists. It is looked at
+//! once all of the configuration is read.
 
 use super::{
     Auth,
-    access::Variables,
     auth::{AuthMode, KeySource, KeysAddress},
     ca_file,
+    environment::Variables,
     error::{Wrong, Wrongs, shown},
     proxy,
 };
@@ -22,6 +22,8 @@ use std::{
     sync::Arc,
 };
 
+/// Where a relative path begins.
+const BASE: &str = "the folder of the configuration, or, in a variable, at the working directory";
 /// The longest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 1024;
 /// The longest file with one: blanks around the secret count.
@@ -96,7 +98,7 @@ fn source(auth: &Auth, variables: &Variables) -> Result<KeySource, Of> {
     match &auth.keys {
         Some(KeysAddress::File(path)) => key_set(path).map_err(|wrong| Of("keys", wrong)),
         Some(KeysAddress::Https(url)) => {
-            let of_ca_file = |path: &Path| ca_file::read(&path.display().to_string());
+            let of_ca_file = |path: &Path| ca_file::read(&path.display().to_string(), BASE);
             let ca_file = has_ca_file.then(|| of_ca_file(&auth.ca_file)).transpose();
             let ca_file = ca_file.map_err(|wrong| Of("ca_file", wrong))?;
             let proxy = proxy::of_variables(&url.to_string(), variables).map_err(|wrong| Of("keys", wrong))?;
@@ -156,9 +158,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Wrong> {
     let failed = |error: io::Error| {
         let wrong = Wrong::new(format!("cannot read {name}: {error}"));
         match error.kind() {
-            io::ErrorKind::NotFound => wrong.help(
-                "a relative path begins at the folder of the configuration, or, in a variable, at the working directory",
-            ),
+            io::ErrorKind::NotFound => wrong.help(format!("a relative path begins at {BASE}")),
             _ => wrong,
         }
     };

@@ -1,4 +1,4 @@
-//! Every key of `[server]`, `[fanout]`, `[limits]`, `[tls]` and `[auth]`: its unit, default, range and the reason. Reading,
+//! Every key of all tables but `[[feed]]`: its unit, default, range and the reason. Reading,
 //! checks, documentation and tests of a setting go through this table.
 
 use super::{

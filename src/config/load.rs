@@ -2,9 +2,10 @@
 //! The start calls it, and each reload.
 
 use super::{
-    Config, ConfigError, KEYS, Key, Machine, Weight, access, auth_files,
+    Config, ConfigError, KEYS, Key, Machine, Weight, auth_files,
     certificates::{self, EXAMPLE},
     check_together,
+    environment::Variables,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
     raw::{Raw, kind},
@@ -204,7 +205,7 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
 fn read_toml(
     config: &mut Config,
     text: &str,
-    (variables, folder): (&access::Variables, &Path),
+    (variables, folder): (&Variables, &Path),
     places: &mut Places,
 ) -> Result<(), Wrong> {
     // What is not TOML may hide or invent keys, so those are judged once all of it can be read.

@@ -8,6 +8,7 @@ mod ca_file;
 mod certificates;
 mod defaults;
 mod effective;
+mod environment;
 mod error;
 mod events;
 mod feed_in_force;

@@ -1,5 +1,5 @@
-//! Which sites' pages may read the answers. Credentials are allowed to listed origins alone, and only where clients sign
-//! on.
+//! Which sites' pages may read the answers. Credentials are allowed to listed origins alone, and only where clients
+//! sign on.
 
 use super::{
     request_id,
@@ -35,8 +35,8 @@ impl<'a> Cors<'a> {
         if origins.iter().any(|origin| origin == "*") { Self::Any } else { Self::Only(origins) }
     }
 
-    /// Adds the headers that say whether the page may read the answer, and its request's id. `credentials`: clients sign
-    /// on, so a listed page may send its cookie along.
+    /// Adds the headers that say whether the page may read the answer, and its request's id. `credentials`: clients
+    /// sign on, so a listed page may send its cookie along.
     pub(crate) fn permit(self, origin: Option<&HeaderValue>, credentials: bool, answer: &mut HeaderMap) {
         if answer.contains_key(request_id::HEADER) {
             answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

@@ -117,6 +117,10 @@ impl Place {
 impl Reply {
     /// Reads a stream until what came satisfies the condition; returns it.
     pub fn until(&mut self, will_do: impl Fn(&str) -> bool) -> String {
+        if !self.answer.body.is_empty() {
+            assert!(will_do(&self.answer.body), "a whole answer: {:?}", self.answer);
+            return self.answer.body.clone();
+        }
         match &mut self.source {
             Source::Http1(client) => client.until(will_do),
             Source::Http2 { runtime, body, text } => {

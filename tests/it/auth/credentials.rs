@@ -41,7 +41,7 @@ fn each_refusal_has_its_status_and_its_kind() {
     let other_symbols = site.issuer.live("u17", &["MSFT"]);
     let no_streams = site.issuer.token("u17", 600, &json!({"live": ["*"], "streams": 0}));
     let long = "x".repeat(8_193);
-    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}").trim_end().to_owned());
     let cookie = |token: &str| ("cookie", format!("__Host-tickfan={token}"));
     let site_of = |site: &str| ("sec-fetch-site", site.to_owned());
     let ticket = format!("{STREAM}?ticket=AAAAAAAAAAAAAAAAAAAAAA");
