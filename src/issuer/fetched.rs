@@ -32,6 +32,16 @@ impl fmt::Display for ListedKey {
     }
 }
 
+/// The keys, and those that were skipped.
+impl fmt::Display for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, key) in self.keys().iter().enumerate() {
+            write!(f, "{}{key}", if place == 0 { "" } else { ", " })?;
+        }
+        self.skipped.iter().try_for_each(|skipped| write!(f, "; skipped {skipped}"))
+    }
+}
+
 impl Fetched {
     /// Reads what the source holds.
     pub(super) fn read(source: &Source, content: &[u8]) -> Result<Self, FetchError> {

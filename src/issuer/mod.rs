@@ -25,6 +25,7 @@ pub use fetcher::{Failed, Fetcher};
 pub use keeper::{Keeper, keep};
 pub use keys::{IssuerKeys, Replacement, WAITERS_MAX};
 pub use outcome::Outcome;
+pub use report::register_metrics;
 pub use schedule::Times;
 pub use source::{FixedKeys, HttpsUrl, KeyServer, Source, URL_BYTES_MAX, UrlError};
 pub use status::KeysStatus;

@@ -13,6 +13,13 @@ use crate::{
 };
 use tracing::{error, info, warn};
 
+/// Registers the metrics, before the first fetch.
+pub fn register_metrics() {
+    catalog::AUTH_KEY_FETCHES.register_all();
+    catalog::AUTH_KEYS.handle([]).set(0.0);
+    catalog::AUTH_KEYS_TIMESTAMP.handle([]).set(f64::NAN);
+}
+
 /// Reports the fetches of one source.
 pub(super) struct Reporter {
     status: KeysStatus,

@@ -1,5 +1,6 @@
 //! When keys are fetched, and how long they count. Pure: it takes the time and random numbers.
 
+use super::source::Source;
 use std::time::{Duration, Instant};
 
 /// Waits that do not depend on the configuration.
@@ -30,6 +31,11 @@ impl Times {
         kept: Duration::from_secs(24 * 3600),
         step: Duration::from_secs(5),
     };
+
+    /// Those of this source; a file is looked at so often.
+    pub fn of(source: &Source, look: Duration) -> Self {
+        if source.is_local() { Self::of_file(look) } else { Self::SERVER }
+    }
 
     /// Those of a file that is looked at so often.
     pub fn of_file(look: Duration) -> Self {

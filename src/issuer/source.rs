@@ -2,7 +2,7 @@
 
 use crate::{
     auth::KeySet,
-    config::{CaFile, Proxy},
+    config::{CaFile, KeySource, Proxy},
 };
 use http::Uri;
 use rustls::pki_types::ServerName;
@@ -25,6 +25,24 @@ pub enum Source {
 }
 
 impl Source {
+    /// What the configuration names.
+    ///
+    /// # Errors
+    /// [`UrlError`]; the configuration has checked the same before.
+    pub fn of(source: &KeySource) -> Result<Self, UrlError> {
+        Ok(match source {
+            KeySource::File { path, .. } => Self::File(path.clone()),
+            KeySource::Https { url, ca_file, proxy } => {
+                let url = HttpsUrl::new(url.clone())?;
+                Self::Https(Box::new(KeyServer { url, ca_file: ca_file.clone(), proxy: proxy.clone() }))
+            }
+            KeySource::SecretFile { path, .. } => Self::SecretFile(path.clone()),
+            KeySource::SecretVariable { name, keys, .. } => {
+                Self::Fixed(FixedKeys { place: format!("the secret in the variable {name}"), keys: keys.clone() })
+            }
+        })
+    }
+
     /// Whether it is read without a network.
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::Https(_))
@@ -107,7 +125,14 @@ impl HttpsUrl {
         if text.len() > URL_BYTES_MAX {
             return Err(UrlError::TooLong);
         }
-        let uri: Uri = text.parse().map_err(|_| UrlError::NotHttps)?;
+        Self::new(text.parse().map_err(|_| UrlError::NotHttps)?)
+    }
+
+    /// The same of an address in its parts.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn new(uri: Uri) -> Result<Self, UrlError> {
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https")).ok_or(UrlError::NotHttps)?;
         if authority.as_str().contains('@') {
             return Err(UrlError::User);

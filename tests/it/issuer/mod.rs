@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod gateway;
 mod rotation;
 mod server;
 
