@@ -214,6 +214,8 @@ mod tests {
             ("wss://[::1]:9", &all, None),
             ("wss://localhost", &all, None),
             ("wss://10.0.0.7", &all, Some("a")),
+            ("https://login.test/keys", &all, Some("a")),
+            ("https://login.test/keys", &[("http_proxy", "http://d")], None),
         ] {
             assert_eq!(chosen(url, variables).as_deref(), host, "{url} {variables:?}");
         }
