@@ -243,7 +243,7 @@ catalog! {
             details "Missing without `[auth]`. 0: no token can be verified, for none has been fetched yet, or those that were are older than 24 hours.";
         AUTH_KEYS_TIMESTAMP: Gauge "tickfan_auth_keys_timestamp_seconds" Seconds [],
             "When the issuer's keys were last fetched, in seconds since 1970.",
-            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts.";
+            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts. The alert AuthKeysOld fires when it is two hours ago.";
         AUTH_KEY_FETCHES: Counter "tickfan_auth_key_fetches_total" Count [result in [
             "changed", "unchanged", "file", "look_up", "unreachable", "proxy", "tls", "timeout", "http", "status",
             "redirect", "too_long", "unreadable"]],
