@@ -3,6 +3,7 @@
 use super::{
     client_io::ClientIo,
     connection::{Connections, linger},
+    connection_table::Phase,
     h2::{AdoptH2, H2Client},
     handshakes::Turns,
     places::Place,
@@ -151,7 +152,7 @@ impl TlsEntrance {
         let live = connections.live.current();
         let within = live.tls.as_ref().unwrap_or(&self.settings).handshake_timeout;
         let shaken = tokio::select! {
-            shaken = timeout(within, self.shake_hands(&mut socket)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
+            shaken = timeout(within, self.shake_hands(&mut socket, &place)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
             () = place.evicted() => {
                 socket.reset_on_close();
                 return Ok(());
@@ -160,6 +161,7 @@ impl TlsEntrance {
         };
         match shaken {
             Ok(handshaken) => {
+                place.becomes(Phase::Head);
                 TLS_HANDSHAKES.handle([HandshakeResult::Done.label().into()]).increment(1);
                 let kind = KINDS[usize::from(handshaken.is_resumed)];
                 TLS_SESSIONS.handle([handshaken.version.label().into(), kind.into()]).increment(1);
@@ -185,10 +187,13 @@ impl TlsEntrance {
         }
     }
 
-    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn.
-    async fn shake_hands(&self, socket: &mut TcpStream) -> Result<Handshaken, HandshakeError> {
+    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn, and as
+    /// long as that takes, the client is not to blame for it.
+    async fn shake_hands(&self, socket: &mut TcpStream, place: &Place) -> Result<Handshaken, HandshakeError> {
         socket.readable().await?;
+        place.becomes(Phase::Answering);
         let mut turn = Some(self.turns.next().await);
+        place.becomes(Phase::Head);
         let drains = self.draining.load(Ordering::Relaxed);
         let config = if drains { &self.config_of_drain } else { &self.config };
         let mut handshake = Handshake::new(config.clone())?;
@@ -211,6 +216,7 @@ impl TlsEntrance {
             let progress = handshake.advance(&mut received[..bytes], &mut out);
             if !out.is_empty() {
                 socket.write_all(&out).await?;
+                place.becomes(Phase::Handshake);
                 turn = None; // its work is done: what follows is small
             }
             match progress? {
