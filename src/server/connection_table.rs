@@ -13,14 +13,20 @@ slotmap::new_key_type! {
     pub(super) struct ConnectionId;
 }
 
-/// How long a connection keeps its place in a phase in which an honest client may be too: while it sends its head or
-/// its hello, which follow its connect at once, and while it reads its answer.
-const GRACE: Duration = Duration::from_millis(100);
-/// The same for its answer to our part of a handshake, which takes a round trip.
-const HANDSHAKE_GRACE: Duration = Duration::from_millis(500);
-/// The least that it keeps its place from newcomers of its own address: behind that are one household or office, or one
-/// that floods, and others do not wait for it.
-const GRACE_AMONG_OWN: Duration = Duration::from_secs(1);
+/// How long a connection keeps its place in a phase in which an honest client may be too.
+#[derive(Debug, Clone, Copy)]
+struct Grace {
+    /// While it sends its head or its hello, which follow its connect at once, and while it reads its answer.
+    turn: Duration,
+    /// Until it answers our part of a handshake, which takes a round trip.
+    round_trip: Duration,
+}
+
+/// Where any newcomer waits.
+const GRACE: Grace = Grace { turn: Duration::from_millis(100), round_trip: Duration::from_millis(500) };
+/// Where newcomers of its own address wait: they are one household or office, or one that floods, and others do not wait
+/// for them.
+const GRACE_AMONG_OWN: Grace = Grace { turn: Duration::from_millis(500), round_trip: Duration::from_secs(2) };
 /// How often the time that a new connection waited for its first turn counts as grace: what a client has sent lies here
 /// unread as long as that, once until the system is asked for it and once more until its reader runs.
 const LATE_TIMES: u32 = 3;
@@ -60,12 +66,11 @@ impl Phase {
         }
     }
 
-    /// At least `least`, if any.
-    fn grace(self, least: Duration) -> Duration {
+    fn grace(self, grace: Grace, late: Duration) -> Duration {
         match self {
             Self::Idle => Duration::ZERO,
-            Self::Handshake => HANDSHAKE_GRACE.max(least),
-            _ => GRACE.max(least),
+            Self::Handshake => grace.round_trip + LATE_TIMES * late,
+            _ => grace.turn + LATE_TIMES * late,
         }
     }
 }
@@ -129,8 +134,8 @@ impl Order {
     }
 
     /// Who gives way: of the first phase whose oldest has had its grace.
-    fn gives_way(&self, grace: Duration, now: Instant) -> Option<ConnectionId> {
-        let is_over = |phase: Phase, since: Instant| since + phase.grace(grace) <= now;
+    fn gives_way(&self, grace: Grace, late: Duration, now: Instant) -> Option<ConnectionId> {
+        let is_over = |phase: Phase, since: Instant| since + phase.grace(grace, late) <= now;
         let oldest = |phase: Phase| self.0[phase as usize].first().filter(|(since, _)| is_over(phase, *since));
         Phase::GIVE_WAY.into_iter().find_map(oldest).map(|(_, id)| *id)
     }
@@ -186,15 +191,14 @@ impl<S: Clone> ConnectionTable<S> {
 
     /// Picks the connection that gives way to a newcomer, if one can; returns what it did.
     pub(super) fn give_way(&mut self, now: Instant) -> Option<(S, Phase)> {
-        let id = self.all.gives_way(LATE_TIMES * self.late.at(now), now)?;
+        let id = self.all.gives_way(GRACE, self.late.at(now), now)?;
         self.leave(id, now)
     }
 
     /// The same among the connections of one address, of which `wanted` may be leaving at a time.
     pub(super) fn give_way_of(&mut self, address: ClientAddress, wanted: usize, now: Instant) -> Option<(S, Phase)> {
         let held = self.addresses.get(&address).filter(|held| held.leaving < wanted)?;
-        let grace = GRACE_AMONG_OWN.max(LATE_TIMES * self.late.at(now));
-        let id = held.order.gives_way(grace, now)?;
+        let id = held.order.gives_way(GRACE_AMONG_OWN, self.late.at(now), now)?;
         self.leave(id, now)
     }
 
@@ -272,7 +276,9 @@ mod tests {
 
     #[test]
     fn what_an_honest_client_may_do_too_has_a_moment() {
-        for (phase, grace) in [(Phase::Head, GRACE), (Phase::Handshake, HANDSHAKE_GRACE), (Phase::Blocked, GRACE)] {
+        for (phase, grace) in
+            [(Phase::Head, GRACE.turn), (Phase::Handshake, GRACE.round_trip), (Phase::Blocked, GRACE.turn)]
+        {
             let (mut table, now) = table(&[(address(1), phase)]);
             let since = now - Duration::from_secs(1);
             assert!(table.give_way(since).is_none() && table.give_way(since + grace / 2).is_none());
@@ -289,13 +295,13 @@ mod tests {
         assert_eq!(table.give_way(came + LATE_FOR), None, "it is not to blame before it is read from");
         let since = came + late;
         table.begins(opened[0], since);
-        assert_eq!(table.give_way(since + GRACE + late), None);
+        assert_eq!(table.give_way(since + GRACE.turn + late), None);
         table.begins(opened[1], since + late / 2);
-        assert_eq!(table.give_way(since + LATE_TIMES * late), Some((0, Phase::Head)));
+        assert_eq!(table.give_way(since + GRACE.turn + LATE_TIMES * late), Some((0, Phase::Head)));
         let soon = since + late / 2 + LATE_FOR;
         table.becomes(opened[2], Phase::Head, soon);
         assert_eq!(table.give_way(soon), Some((1, Phase::Head)));
-        assert_eq!(table.give_way(soon + GRACE), Some((2, Phase::Head)), "it is no longer late");
+        assert_eq!(table.give_way(soon + GRACE.turn), Some((2, Phase::Head)), "it is no longer late");
     }
 
     #[test]
@@ -318,8 +324,8 @@ mod tests {
         assert_eq!(table.give_way_of(one, 2, now), None, "the last is being answered");
         let id = table.open(address(1), 5, now);
         table.begins(id, now);
-        assert_eq!(table.give_way_of(one, 2, now + GRACE), None, "its own have more patience");
-        assert_eq!(table.give_way_of(one, 2, now + GRACE_AMONG_OWN), Some((5, Phase::Head)));
+        assert_eq!(table.give_way_of(one, 2, now + GRACE.turn), None, "its own have more patience");
+        assert_eq!(table.give_way_of(one, 2, now + GRACE_AMONG_OWN.turn), Some((5, Phase::Head)));
     }
 
     proptest! {
@@ -331,7 +337,7 @@ mod tests {
             let mut now = Instant::now();
             let mut open: Vec<(ConnectionId, Whose)> = Vec::new();
             for (step, last, pick) in steps {
-                now += GRACE / 3;
+                now += GRACE.turn / 3;
                 match (step, open.get(pick % open.len().max(1)).copied()) {
                     (0 | 1, _) => {
                         let whose = address(last).filter(|_| last > 0);

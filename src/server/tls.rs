@@ -68,8 +68,8 @@ pub(crate) struct TlsEntrance {
 enum HandshakeError {
     #[error("the client spoke no TLS")]
     NotTls,
-    #[error("the client paused in its hello while others waited")]
-    GaveWay,
+    #[error("the client paused in its hello, after {0} bytes, while others waited")]
+    GaveWay(usize),
     #[error("the handshake took too long")]
     Timeout,
     #[error("the client left: {0}")]
@@ -106,7 +106,7 @@ impl From<&HandshakeError> for HandshakeResult {
     fn from(error: &HandshakeError) -> Self {
         match error {
             HandshakeError::NotTls => Self::NotTls,
-            HandshakeError::GaveWay => Self::GaveWay,
+            HandshakeError::GaveWay(_) => Self::GaveWay,
             HandshakeError::Timeout => Self::Timeout,
             HandshakeError::Left(_) => Self::Left,
             HandshakeError::Tls(TlsError::Alert(_)) => Self::Alert,
@@ -199,10 +199,11 @@ impl TlsEntrance {
         let mut handshake = Handshake::new(config.clone())?;
         let mut received = vec![0; READ_BYTES];
         let mut is_first = true;
+        let mut total = 0;
         loop {
             let read = socket.read(&mut received);
             let bytes = match &turn {
-                Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay)?,
+                Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay(total))?,
                 None => read.await,
             }?;
             if bytes == 0 {
@@ -212,6 +213,7 @@ impl TlsEntrance {
                 return Err(HandshakeError::NotTls);
             }
             is_first = false;
+            total += bytes;
             let mut out = Vec::new();
             let progress = handshake.advance(&mut received[..bytes], &mut out);
             if !out.is_empty() {
@@ -238,7 +240,7 @@ async fn reject(mut socket: TcpStream, error: &HandshakeError) {
         }
         // The alert is sent.
         HandshakeError::Tls(_) => linger(socket).await,
-        HandshakeError::GaveWay | HandshakeError::Timeout | HandshakeError::Left(_) => socket.reset_on_close(),
+        HandshakeError::GaveWay(_) | HandshakeError::Timeout | HandshakeError::Left(_) => socket.reset_on_close(),
     }
 }
 
