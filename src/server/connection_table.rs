@@ -24,9 +24,22 @@ struct Grace {
 
 /// Where any newcomer waits.
 const GRACE: Grace = Grace { turn: Duration::from_millis(100), round_trip: Duration::from_millis(500) };
-/// Where newcomers of its own address wait: they are one household or office, or one that floods, and others do not wait
-/// for them.
+/// Where newcomers of its own address wait, at most: they are one household or office, or one that floods, and others
+/// do not wait for them. Where more wait than [`PATIENT_FOR`] times as many as it holds, it is less.
 const GRACE_AMONG_OWN: Grace = Grace { turn: Duration::from_millis(500), round_trip: Duration::from_secs(2) };
+const PATIENT_FOR: usize = 4;
+impl Grace {
+    /// That of the connections of one address, of which so many wait for the places of those that it holds.
+    fn among_own(held: usize, waiting: usize) -> Self {
+        let part = (PATIENT_FOR * held) as f64 / waiting.max(1) as f64;
+        let of = |most: Duration, least: Duration| most.mul_f64(part.min(1.0)).max(least);
+        Self {
+            turn: of(GRACE_AMONG_OWN.turn, GRACE.turn),
+            round_trip: of(GRACE_AMONG_OWN.round_trip, GRACE.round_trip),
+        }
+    }
+}
+
 /// How often the time that a new connection waited for its first turn counts as grace: what a client has sent lies here
 /// unread as long as that, once until the system is asked for it and once more until its reader runs.
 const LATE_TIMES: u32 = 3;
@@ -198,7 +211,7 @@ impl<S: Clone> ConnectionTable<S> {
     /// The same among the connections of one address, of which `wanted` may be leaving at a time.
     pub(super) fn give_way_of(&mut self, address: ClientAddress, wanted: usize, now: Instant) -> Option<(S, Phase)> {
         let held = self.addresses.get(&address).filter(|held| held.leaving < wanted)?;
-        let id = held.order.gives_way(GRACE_AMONG_OWN, self.late.at(now), now)?;
+        let id = held.order.gives_way(Grace::among_own(held.count, wanted), self.late.at(now), now)?;
         self.leave(id, now)
     }
 
@@ -287,6 +300,15 @@ mod tests {
     }
 
     #[test]
+    fn an_addresss_own_connections_have_the_less_time_the_more_of_it_wait() {
+        let turn = |held, waiting| Grace::among_own(held, waiting).turn;
+        assert_eq!((turn(10, 0), turn(10, 40)), (GRACE_AMONG_OWN.turn, GRACE_AMONG_OWN.turn));
+        assert_eq!(turn(10, 80), GRACE_AMONG_OWN.turn / 2);
+        assert_eq!((turn(10, 999), turn(0, 1)), (GRACE.turn, GRACE.turn));
+        assert_eq!(Grace::among_own(10, 999).round_trip, GRACE.round_trip);
+    }
+
+    #[test]
     fn a_gateway_that_is_late_has_patience_for_as_long() {
         let late = Duration::from_millis(400);
         let mut table = ConnectionTable::new();
@@ -301,7 +323,7 @@ mod tests {
         let soon = since + late / 2 + LATE_FOR;
         table.becomes(opened[2], Phase::Head, soon);
         assert_eq!(table.give_way(soon), Some((1, Phase::Head)));
-        assert_eq!(table.give_way(soon + GRACE.turn), Some((2, Phase::Head)), "it is no longer late");
+        assert_eq!(table.give_way(soon + GRACE.turn), Some((2, Phase::Head)), "it is on time again");
     }
 
     #[test]
