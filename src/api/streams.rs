@@ -1,15 +1,16 @@
 //! Opens the clients' streams: admits them within the limits, and hands them to the workers.
 
 use super::{
+    control::{ControlKey, SignedHello},
     rejections::{Rejection, Rejections},
     services::{Services, StreamSink},
-    stream_head::{busy_bytes, hello_block, response_head, stream_response},
+    stream_head::{busy_bytes, hello_draft, response_head, stream_response},
     stream_request::StreamRequest,
 };
 use crate::{
     config::{self, Live},
-    fanout::{NewStream, Resume},
-    limits::{Addresses, ClientAddress, Gate, Stream, Subscription},
+    fanout::{NewStream, Resume, StreamPermit},
+    limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Streams, TlsIo},
     telemetry::ClientName,
@@ -33,11 +34,37 @@ pub(super) struct ClientStreams {
     epoch: Epoch,
     live: Live,
     rejections: Rejections,
+    /// Signs the names by which streams are changed.
+    key: ControlKey,
+}
+
+/// What a stream holds as long as it lives.
+struct HeldPermit {
+    _stream: Permit<Stream>,
+    _of_address: AddressPermit,
+    subscriptions: Permit<Subscription>,
+    list: AddressPermit,
+    live: Live,
+}
+
+impl StreamPermit for HeldPermit {
+    fn resize(&mut self, symbols: usize) -> bool {
+        let before = self.subscriptions.count();
+        let limit = self.live.current().limits.subscriptions_per_address;
+        if !self.subscriptions.resize(symbols) {
+            return false;
+        }
+        let fits = self.list.resize(symbols, limit);
+        if !fits {
+            self.subscriptions.resize(before); // fewer, which is always possible
+        }
+        fits
+    }
 }
 
 impl ClientStreams {
     /// Streams under the settings in force.
-    pub(super) fn new(live: Live, services: &Services) -> Self {
+    pub(super) fn new(live: Live, services: &Services, key: ControlKey) -> Self {
         Self {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
@@ -48,6 +75,7 @@ impl ClientStreams {
             epoch: services.cache.epoch(),
             live,
             rejections: Rejections::new(),
+            key,
         }
     }
 
@@ -60,7 +88,7 @@ impl ClientStreams {
         client: ClientAddress,
         symbols: usize,
         limits: &config::Limits,
-    ) -> Result<Box<dyn Send>, Rejection> {
+    ) -> Result<HeldPermit, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
@@ -70,7 +98,7 @@ impl ClientStreams {
         let of_address = of_address.ok_or(Rejection::Address)?;
         let list = self.subscriptions_of_addresses.try_acquire(client, symbols, limits.subscriptions_per_address);
         let list = list.ok_or(Rejection::AddressSubscriptions)?;
-        Ok(Box::new((stream, subscriptions, of_address, list)))
+        Ok(HeldPermit { _stream: stream, _of_address: of_address, subscriptions, list, live: self.live.clone() })
     }
 }
 
@@ -100,11 +128,15 @@ impl Streams for ClientStreams {
             name,
             client,
             head: response_head(head.headers(), now.unix),
-            hello: hello_block(name, &selection, self.epoch, now),
+            hello: Box::new(SignedHello {
+                draft: hello_draft(name, &selection, self.epoch, now),
+                name,
+                key: self.key.clone(),
+            }),
             symbols: selection.known.into_boxed_slice(),
             options: params.options(config.server.heartbeat),
             resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
-            permit,
+            permit: Box::new(permit),
         })
     }
 }

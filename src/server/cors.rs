@@ -1,11 +1,13 @@
 //! Which sites' pages may read the answers. Credentials are never allowed: the gateway has none to check.
 
-use super::response::{METHODS, Response};
+use super::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The headers that a page may send beside those that need no permission: a polyfill or a fetch-based client sends the
-/// id itself.
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control");
+/// id itself, and JSON is announced.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control, content-type");
+/// The methods of all paths together.
+const REQUEST_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
 /// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const PREFLIGHT_VARY: HeaderValue =
@@ -47,8 +49,8 @@ impl<'a> Cors<'a> {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(header::ALLOW, METHODS);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ALLOW, REQUEST_METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, REQUEST_METHODS);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
         headers.insert(header::VARY, PREFLIGHT_VARY);

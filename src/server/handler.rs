@@ -3,6 +3,7 @@
 
 use super::{
     answer::{Answer, Outcome},
+    body::{self, RequestBody},
     cors::Cors,
     forwarded,
     hosts::Hosts,
@@ -19,6 +20,7 @@ use crate::{
     config::{self, Config, Live},
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
 use http_body::Body;
 use ipnet::IpNet;
@@ -104,14 +106,8 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// Whether a request may be routed.
-    fn check(&self, head: &Parts, body: &impl Body) -> Result<(), RequestError> {
-        // First of all: behind a body that is never read, no second request may be read from the connection.
-        let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
-        let announces_body = lengths.any(|length| length.as_bytes() != b"0");
-        if announces_body || head.headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream() {
-            return Err(RequestError::Body);
-        }
+    /// Whether a request may be routed, but for its body.
+    fn check(&self, head: &Parts) -> Result<(), RequestError> {
         self.hosts.check(head)?;
         if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
             return Err(RequestError::UriTooLong { limit: self.uri_bytes_max });
@@ -157,7 +153,7 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers a request that came from `peer`.
-    pub(crate) async fn answer(&self, request: Request<impl Body + Send>, peer: Peer) -> Outcome<S::Admitted> {
+    pub(crate) async fn answer<B: Body<Data = Bytes> + Send>(&self, request: Request<B>, peer: Peer) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
@@ -165,8 +161,11 @@ impl<S: Streams> RequestHandler<S> {
         let client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
-        let checked = policy.check(&head, &body);
-        drop(body);
+        let checked = match self.read_body(&head, body, config.limits.head_timeout).await {
+            // First of all: behind a body that is never read, no second request may be read from the connection.
+            Ok(body) => policy.check(&head).map(|()| body),
+            Err(error) => Err(error),
+        };
         let routed = self.route(head, checked).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
@@ -180,13 +179,31 @@ impl<S: Streams> RequestHandler<S> {
         outcome
     }
 
+    /// The body of a request, which is empty unless its route takes one. Until it is there, the client has as long as
+    /// for a head.
+    async fn read_body<B: Body<Data = Bytes> + Send>(
+        &self,
+        head: &Parts,
+        body: B,
+        within: Duration,
+    ) -> Result<RequestBody, RequestError> {
+        if !body::is_announced(head, &body) {
+            Ok(RequestBody::default())
+        } else if self.routes.takes_body(head) {
+            body::read(head, body, within).await
+        } else {
+            Err(RequestError::Body)
+        }
+    }
+
     /// Answers `OPTIONS` and what was rejected; all else is the routes'.
-    async fn route(&self, mut head: Parts, checked: Result<(), RequestError>) -> Routed<S::Request> {
+    async fn route(&self, mut head: Parts, checked: Result<RequestBody, RequestError>) -> Routed<S::Request> {
         let is_preflight = head.method == Method::OPTIONS;
         let unrouted = if is_preflight { Unrouted::Preflight } else { Unrouted::Other };
-        if let Err(error) = checked {
-            return Routed { route: unrouted.label(), answer: Answer::Problem(error.into()) };
-        }
+        let body = match checked {
+            Ok(body) => body,
+            Err(error) => return Routed { route: unrouted.label(), answer: Answer::Problem(error.into()) },
+        };
         if is_preflight {
             return Routed { route: unrouted.label(), answer: Answer::Whole(Cors::preflight()) };
         }
@@ -194,7 +211,7 @@ impl<S: Streams> RequestHandler<S> {
             // Routed as GET; hyper knows the request's method and leaves the body out.
             head.method = Method::GET;
         }
-        self.routes.answer(head).await
+        self.routes.answer(head, body).await
     }
 
     /// The problem document, and a line with the same id in the log.

@@ -19,6 +19,7 @@ mod connection;
 mod handoff;
 mod handler;
 mod router;
+mod body;
 mod request;
 mod answer;
 mod response;
@@ -41,6 +42,7 @@ mod shutdown;
 pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
+pub(crate) use body::{BODY_BYTES_MAX, BodyError, RequestBody};
 pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::{HttpServer, try_listen};

@@ -1,6 +1,6 @@
 //! A routed request, as a route's function gets it.
 
-use super::{problem::Quoted, request_error::RequestError};
+use super::{body::RequestBody, problem::Quoted, request_error::RequestError};
 use crate::suggest::nearest;
 use http::HeaderMap;
 
@@ -16,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
+    /// The body, on a route that takes one.
+    pub(crate) body: RequestBody,
 }
 
 /// A parameter that a route reads.

@@ -2,13 +2,14 @@
 
 use super::{
     answer::Answer,
+    body::RequestBody,
     request::{Parameters, Request},
     request_error::RequestError,
     requests::Unrouted,
 };
 use crate::{suggest::nearest, telemetry::labels::Label};
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::{Method, StatusCode, request::Parts};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -28,6 +29,8 @@ pub(crate) struct Router<R, C, S> {
     routes: Vec<BoxedFilter<(Routed<S>,)>>,
     /// The patterns, for a client that asked for a path that does not exist.
     patterns: Vec<&'static str>,
+    /// Those whose POST takes a body.
+    with_body: Vec<&'static str>,
     elsewhere: Elsewhere,
     label: PhantomData<fn(R)>,
 }
@@ -36,6 +39,7 @@ pub(crate) struct Router<R, C, S> {
 pub(crate) struct Routes<S> {
     routes: BoxedFilter<(Routed<S>,)>,
     patterns: Vec<&'static str>,
+    with_body: Vec<&'static str>,
     elsewhere: Elsewhere,
 }
 
@@ -62,7 +66,14 @@ where
 {
     /// No routes yet.
     pub(crate) fn new(context: C, elsewhere: Elsewhere) -> Self {
-        Self { context: Arc::new(context), routes: Vec::new(), patterns: Vec::new(), elsewhere, label: PhantomData }
+        Self {
+            context: Arc::new(context),
+            routes: Vec::new(),
+            patterns: Vec::new(),
+            with_body: Vec::new(),
+            elsewhere,
+            label: PhantomData,
+        }
     }
 
     /// Answers GET on a pattern such as `/v1/stream` or `/v1/stream/{symbol}`. The function must not block.
@@ -99,7 +110,7 @@ where
             requests.then(move |segment, method, request| {
                 let context = context.clone();
                 async move {
-                    if method == http::Method::POST {
+                    if method == Method::POST {
                         answer(context, Request { segment, ..request }).await
                     } else {
                         Answer::Problem(RequestError::PostOnly.into())
@@ -107,6 +118,17 @@ where
                 }
             }),
         )
+    }
+
+    /// As [`Router::post_async`], where the request may have a body.
+    pub(crate) fn post_body<F: Future<Output = Answer<S>> + Send + 'static>(
+        mut self,
+        route: R,
+        pattern: &'static str,
+        answer: fn(Arc<C>, Request) -> F,
+    ) -> Self {
+        self.with_body.push(pattern);
+        self.post_async(route, pattern, answer)
     }
 
     /// Answers GET on every path for which `find` returns something, which the function gets.
@@ -142,13 +164,19 @@ where
         let routes = self.routes.into_iter().rev().reduce(|later, earlier| earlier.or(later).unify().boxed());
         let routes = routes.expect("a listener has routes");
         let routes = routes.recover(|rejection| ready(Ok::<_, Infallible>(unrouted(&rejection)))).unify().boxed();
-        Routes { routes, patterns: self.patterns, elsewhere: self.elsewhere }
+        Routes { routes, patterns: self.patterns, with_body: self.with_body, elsewhere: self.elsewhere }
     }
 }
 
 impl<S: Send + Sync + 'static> Routes<S> {
-    /// Answers a request without a body.
-    pub(super) async fn answer(&self, head: Parts) -> Routed<S> {
+    /// Whether a request may have a body.
+    pub(super) fn takes_body(&self, head: &Parts) -> bool {
+        head.method == Method::POST && self.with_body.iter().any(|pattern| fits(pattern, head.uri.path()))
+    }
+
+    /// Answers a request. `body` is its body, if it may have one.
+    pub(super) async fn answer(&self, mut head: Parts, body: RequestBody) -> Routed<S> {
+        head.extensions.insert(body);
         let uri = head.uri.clone();
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
@@ -192,6 +220,14 @@ fn requests_of(pattern: &'static str) -> impl Filter<Extract = (Request,), Error
     path(pattern).and(warp::get()).and(request()).map(|segment, request| Request { segment, ..request })
 }
 
+/// Whether a path has a pattern's segments.
+fn fits(pattern: &str, path: &str) -> bool {
+    let segments = |path| str::split(path, '/').filter(|segment: &&str| !segment.is_empty());
+    let mut named = segments(path);
+    segments(pattern).all(|segment| named.next().is_some_and(|name| segment.starts_with('{') || name == segment))
+        && named.next().is_none()
+}
+
 /// Matches a whole path; extracts the decoded segment that the pattern leaves open, or an empty string.
 fn path(pattern: &'static str) -> BoxedFilter<(String,)> {
     let mut path = warp::any().map(String::new).boxed();
@@ -211,10 +247,12 @@ fn decoded(segment: &str) -> String {
 
 /// The parts of a request that every route's function gets.
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
-    warp::query().and(warp::header::headers_cloned()).map(|parameters: Parameters, headers| Request {
+    let body = warp::ext::optional::<RequestBody>();
+    warp::query().and(warp::header::headers_cloned()).and(body).map(|parameters: Parameters, headers, body| Request {
         segment: String::new(),
         query: parameters.into(),
         headers,
+        body: Option::unwrap_or_default(body),
     })
 }
 
@@ -270,7 +308,7 @@ mod tests {
     async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
         let routes = routes();
         let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
-        let routed = routes.answer(head).await;
+        let routed = routes.answer(head, RequestBody::default()).await;
         match routed.answer {
             Answer::Stream(echoed) => (routed.route, Ok(echoed)),
             Answer::Problem(problem) => (routed.route, Err(problem.status)),
@@ -335,7 +373,7 @@ mod tests {
             ("/completely/different", None, false),
         ] {
             let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
-            let Answer::Problem(problem) = routes.answer(head).await.answer else { continue };
+            let Answer::Problem(problem) = routes.answer(head, RequestBody::default()).await.answer else { continue };
             let detail = problem.detail;
             assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
             let suggestion = meant.map(|path| format!("Did you mean {path}?"));

@@ -17,6 +17,7 @@ mod gateway;
 mod h2;
 mod half_close;
 mod http_api;
+mod live_changes;
 mod newcomers;
 mod openapi;
 mod outages;

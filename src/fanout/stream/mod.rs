@@ -1,5 +1,7 @@
 //! A stream: its transport, its cursors, and how far it is on its way to its end.
 
+mod changes;
+mod changing;
 mod leaving;
 mod writing;
 
@@ -12,11 +14,13 @@ use super::{
     phase::{Farewell, Phase},
     room::Room,
     schedule::{Deadlines, Due},
+    stream_permit::StreamPermit,
     symbols::Symbols,
     transport::{ClientSide, Protocol, Stall, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
+use changes::Changes;
 use std::{
     io, mem,
     net::SocketAddr,
@@ -54,7 +58,9 @@ pub(super) struct Stream<T> {
     has_ticked: bool,
     /// Whether a status has changed, which its `max_rate` does not hold back.
     is_urgent: bool,
-    _permit: Box<dyn Send>,
+    permit: Box<dyn StreamPermit>,
+    /// What it keeps of its changes, once it was changed.
+    changes: Option<Box<Changes>>,
 }
 
 /// The parts of a new stream beside its transport and cursors.
@@ -66,7 +72,7 @@ pub(super) struct StreamInit {
     pub(super) options: Options,
     /// By how much its first heartbeat comes early.
     pub(super) early_by: Duration,
-    pub(super) permit: Box<dyn Send>,
+    pub(super) permit: Box<dyn StreamPermit>,
 }
 
 impl<T: Transport> Stream<T> {
@@ -91,7 +97,8 @@ impl<T: Transport> Stream<T> {
             is_half_closed: false,
             has_ticked: false,
             is_urgent: false,
-            _permit: init.permit,
+            permit: init.permit,
+            changes: None,
         }
     }
 
@@ -227,9 +234,9 @@ impl<T> Stream<T> {
         self.cursors.moved(slot, subscriber);
     }
 
-    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status.
+    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status or a change.
     pub(super) fn must_wait(&self, now: Now) -> bool {
-        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty()
+        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty() && self.event().is_none()
     }
 
     /// It waits for its `max_rate`, by its own choice: its transport has room.
