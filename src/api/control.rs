@@ -1,4 +1,4 @@
-//! The name by which a client changes its stream: only whoever has read the stream's `hello` knows it.
+//! The name by which a client changes its stream, which learns it from the stream's `hello`.
 
 use crate::{
     cache::WorkerIndex,

@@ -21,7 +21,7 @@ pub(super) enum ApiError {
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
-    #[error("There is no such stream at this gateway. Open a new one.")]
+    #[error("This gateway does not have the stream. Open a new one.")]
     NoSuchStream,
     #[error("This stream has had change {last}. Send the whole list with a higher rev.")]
     OldRevision { last: u64 },

@@ -88,14 +88,27 @@ fn the_rules_hold_where_streams_share_connections() {
 #[test]
 fn the_rules_hold_where_clients_change_their_lists() {
     let changing = Settings { changing: true, ..Settings::default() };
-    simulate(2_150..2_350, changing);
-    simulate(2_350..2_450, Settings { symbols: 2, workers: 1, clients_max: 8, ..changing });
-    simulate(2_450..2_650, Settings { choosy: true, ..changing });
-    simulate(2_650..2_700, Settings { holding: true, choosy: true, ..changing });
-    simulate(2_700..2_850, Settings { sharing: true, ..changing });
-    simulate(2_850..2_900, Settings { sharing: true, choosy: true, ..changing });
+    let choosy = Settings { choosy: true, ..changing };
     let flush_interval = Some(Duration::from_millis(20));
-    simulate(2_900..2_950, Settings { flush_interval, choosy: true, ..changing });
+    let kinds = [
+        (60, changing),
+        (60, Settings { symbols: 2, workers: 1, clients_max: 8, ..choosy }),
+        (80, choosy),
+        (40, Settings { holding: true, ..choosy }),
+        (60, Settings { sharing: true, ..changing }),
+        (40, Settings { sharing: true, ..choosy }),
+        (40, Settings { flush_interval, ..choosy }),
+    ];
+    let mut from = 2_150;
+    for (count, settings) in kinds {
+        simulate(from..from + count, settings);
+        from += count;
+    }
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    for (kind, (_, settings)) in (0..).zip(kinds) {
+        let from = 10_000 * (kind + 1);
+        simulate(from..from + more / kinds.len() as u64, settings);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ export class Store {
   #epoch = null;
   /** By symbol, in the order of the list. */
   rows = new Map();
-  /** Rows that are no longer listed, as long as the stream still carries them: one that is listed again goes on. */
+  /** Rows that were taken off the list, as long as the stream still carries them: one that is listed again goes on. */
   #left = new Map();
   /** Rows that have something new to show. */
   changed = new Set();
