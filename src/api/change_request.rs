@@ -1,12 +1,7 @@
 //! The body of a change: what a client asks of its open stream.
 
 use super::{error::ApiError, selection::Selection, stream_params};
-use crate::{
-    cache::Cache,
-    fanout::Change,
-    market::Parts,
-    server::RequestBody,
-};
+use crate::{cache::Cache, fanout::Change, market::Parts, server::RequestBody};
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;

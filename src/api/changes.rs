@@ -9,7 +9,10 @@ use crate::{
     config::Live,
     fanout::{Change, ChangeRefused, ChangeReply},
     limits::{Gate, Permit},
-    telemetry::{catalog::STREAM_CHANGES, labels::{Label, labels}},
+    telemetry::{
+        catalog::STREAM_CHANGES,
+        labels::{Label, labels},
+    },
 };
 use bytes::Bytes;
 use std::sync::Arc;

@@ -83,12 +83,7 @@ impl ClientStreams {
     ///
     /// # Errors
     /// Which limit is reached.
-    fn permit(
-        &self,
-        client: ClientAddress,
-        symbols: usize,
-        limits: &config::Limits,
-    ) -> Result<HeldPermit, Rejection> {
+    fn permit(&self, client: ClientAddress, symbols: usize, limits: &config::Limits) -> Result<HeldPermit, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }

@@ -134,7 +134,8 @@ mod tests {
         let json_type = Some("application/json");
         assert_eq!(json("{\"size\":3}", json_type), Ok(Thing { size: 3 }));
         assert_eq!(json("{\"size\":3}", Some("Application/JSON; charset=utf-8")).unwrap().size, 3);
-        for content_type in [None, Some("text/plain"), Some("application/jsonx"), Some("application/x-www-form-urlencoded")]
+        for content_type in
+            [None, Some("text/plain"), Some("application/jsonx"), Some("application/x-www-form-urlencoded")]
         {
             assert_eq!(json("{\"size\":3}", content_type).unwrap_err().0, 415, "{content_type:?}");
         }

@@ -153,7 +153,11 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers a request that came from `peer`.
-    pub(crate) async fn answer<B: Body<Data = Bytes> + Send>(&self, request: Request<B>, peer: Peer) -> Outcome<S::Admitted> {
+    pub(crate) async fn answer<B: Body<Data = Bytes> + Send>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+    ) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();

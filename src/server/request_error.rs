@@ -64,7 +64,9 @@ impl From<RequestError> for Problem {
             RequestError::MethodNotAllowed => Some((header::ALLOW, METHODS)),
             RequestError::PostOnly => Some((header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))),
             // What is left of the body cannot be told from the next request.
-            RequestError::Body | RequestError::LateBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            RequestError::Body | RequestError::LateBody => {
+                Some((header::CONNECTION, HeaderValue::from_static("close")))
+            }
             _ => None,
         };
         let limit = matches!(error, RequestError::UriTooLong { .. }).then_some("head_bytes");

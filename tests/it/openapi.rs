@@ -13,7 +13,12 @@ fn document() -> Value {
 fn routed() -> BTreeSet<String> {
     let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/routes.rs")).unwrap();
     let pattern = |call: &str| call.split('"').nth(1).unwrap().to_owned();
-    code.replace(".get_async(", ".get(").replace(".post_body(", ".get(").split(".get(Route::").skip(1).map(pattern).collect()
+    code.replace(".get_async(", ".get(")
+        .replace(".post_body(", ".get(")
+        .split(".get(Route::")
+        .skip(1)
+        .map(pattern)
+        .collect()
 }
 
 #[test]

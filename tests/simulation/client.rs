@@ -1,7 +1,13 @@
 //! A scripted client: how many bytes it takes, and what it saw.
 
 use bytes::Bytes;
-use std::{cell::RefCell, collections::{BTreeMap, HashMap}, io, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    io,
+    rc::Rc,
+    time::Instant,
+};
 use tickfan::fanout::{ClientSide, CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
 
 /// The most bytes that one write may offer beside the tail of the block before.

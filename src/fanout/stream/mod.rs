@@ -40,8 +40,8 @@ pub(super) struct Stream<T> {
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
     last_write: Instant,
-    /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
-    early_by: Duration,
+    /// By how many µs its first heartbeat comes early: streams that were opened together do not beat together.
+    early_by_micros: u32,
     joined: Instant,
     /// The tail of the block that was begun last.
     tail: Bytes,
@@ -87,7 +87,7 @@ impl<T: Transport> Stream<T> {
             room: Room::Free,
             not_before: now.instant,
             last_write: now.instant,
-            early_by: init.early_by,
+            early_by_micros: u32::try_from(init.early_by.as_micros()).unwrap_or(u32::MAX),
             joined: now.instant,
             tail: init.first_block,
             missed: Missed::default(),
@@ -264,7 +264,7 @@ impl<T> Stream<T> {
         Deadlines {
             full_since: self.room.full_since(),
             last_write: self.last_write,
-            early_by: self.early_by,
+            early_by: Duration::from_micros(u64::from(self.early_by_micros)),
             write: self.is_waiting.then_some(self.not_before),
             end: self.phase.deadline(),
         }

@@ -69,14 +69,7 @@ impl World {
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
-        Change {
-            rev,
-            symbols: None,
-            unknown: Box::default(),
-            parts: None,
-            interval: None,
-            epoch: self.cache.epoch(),
-        }
+        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, epoch: self.cache.epoch() }
     }
 
     /// A client asks for another list.
@@ -128,9 +121,8 @@ impl World {
         let newest = |symbol: usize| self.symbols[symbol].newest().seq;
         let mut client = self.clients[asked.client].borrow_mut();
         let pending = client.changed.take().map(|changed| changed.symbols);
-        let known = pending.unwrap_or_else(|| {
-            client.symbols.iter().map(|(&symbol, progress)| (symbol, progress.at_join)).collect()
-        });
+        let known = pending
+            .unwrap_or_else(|| client.symbols.iter().map(|(&symbol, progress)| (symbol, progress.at_join)).collect());
         let list = asked.symbols.unwrap_or_else(|| listed(&json));
         assert_eq!(listed(&json), list, "seed {}: the answer has the list", self.seed);
         let at_join = |&symbol: &usize| {
@@ -178,8 +170,13 @@ impl World {
         }
         to_come.extend(client.changed.iter().flat_map(|changed| &changed.symbols));
         let taken = &self.workers[client.worker].taken;
-        let wish = |(symbol, initial)| {
-            Wish { symbol, from: initial, after: None, parts, initial, alone_from: Some(taken[symbol]) }
+        let wish = |(symbol, initial)| Wish {
+            symbol,
+            from: initial,
+            after: None,
+            parts,
+            initial,
+            alone_from: Some(taken[symbol]),
         };
         to_come.into_iter().map(wish).collect()
     }

@@ -93,7 +93,8 @@ impl World {
         borrowed.last_n = borrowed.last_n.max(tick.n);
         let options = borrowed.options;
         let progress = borrowed.symbols.get_mut(&symbol);
-        let progress = progress.unwrap_or_else(|| panic!("seed {seed}: a client gets S{symbol}, which it does not have"));
+        let progress =
+            progress.unwrap_or_else(|| panic!("seed {seed}: a client gets S{symbol}, which it does not have"));
         let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
         let newest = tick.seq >= taken[symbol];
         assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
@@ -148,11 +149,12 @@ impl World {
             return;
         }
         // A status that changed and was skipped for a newer tick is as urgent.
-        let is_urgent = brings_list || ticks.iter().any(|(symbol, tick)| {
-            let last = self.client(client).symbols[symbol].last.unwrap_or(0);
-            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
-            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
-        });
+        let is_urgent = brings_list
+            || ticks.iter().any(|(symbol, tick)| {
+                let last = self.client(client).symbols[symbol].last.unwrap_or(0);
+                let news = &self.history[*symbol][last as usize..=tick.seq as usize];
+                tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
+            });
         let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
         if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_tail) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
