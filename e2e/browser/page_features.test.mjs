@@ -122,12 +122,12 @@ test("a symbol is removed by key or mouse, and put back", TEST, async (t) => {
 
 test("a list changes over the open stream, and over a new one once that is gone", TEST, async (t) => {
   const { gateway, page, streams, complaints } = await three(t);
-  await page.fill("#search", "PEP");
+  await page.fill("#search", "NVDA");
   await page.keyboard.press("Enter");
-  await inState(page, "PEP", "live");
+  await inState(page, "NVDA", "live");
   await row(page, "KO").locator(".drop").click();
   await page.getByRole("button", { name: "Undo" }).click();
-  await listed(page, ["AAPL", "MSFT", "KO", "PEP"]);
+  await listed(page, ["AAPL", "MSFT", "KO", "NVDA"]);
   await inState(page, "KO", "live");
   await pricesMove(page, 4);
   await page.fill("#search", "NOPE");
@@ -145,7 +145,7 @@ test("a list changes over the open stream, and over a new one once that is gone"
   await pill(page, "live");
   await pricesMove(page, 4);
   const last = streams.urls.at(-1);
-  assert.equal(last.searchParams.get("symbols"), "AAPL,MSFT,KO,PEP");
+  assert.equal(last.searchParams.get("symbols"), "AAPL,MSFT,KO,NVDA");
   assert.deepEqual(complaints.filter((complaint) => !/stream|ERR_/.test(complaint)), []);
 });
 

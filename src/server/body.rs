@@ -126,7 +126,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         content_type.map(|value| headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value)));
         let read = RequestBody::Whole(body.into()).json(&headers);
-        read.map_err(|error| Problem::from(error)).map_err(|problem| (problem.status.as_u16(), problem.detail))
+        read.map_err(Problem::from).map_err(|problem| (problem.status.as_u16(), problem.detail))
     }
 
     #[test]

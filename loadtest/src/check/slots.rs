@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn after_a_change_a_stream_has_another_list() {
         let mut fixture = Fixture::new();
-        let mut relist = |fixture: &mut Fixture, names: &[&'static str]| {
+        let relist = |fixture: &mut Fixture, names: &[&'static str]| {
             let list = ListChange { symbols: names.iter().map(|name| (*name).into()).collect() };
             fixture.streams[0].relist(&list, &mut fixture.seen_ticks);
         };

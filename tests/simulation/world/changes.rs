@@ -16,11 +16,14 @@ use tickfan::{
     wire::StreamName,
 };
 
+/// The answers that came, each with the number of its change.
+type Answers = Arc<Mutex<Vec<(u64, Result<Bytes, ChangeRefused>)>>>;
+
 /// The changes that were sent and are not answered, and the answers that were not looked at, each in order.
 #[derive(Default)]
 pub(super) struct Changes {
     asked: VecDeque<Asked>,
-    answered: Arc<Mutex<Vec<(u64, Result<Bytes, ChangeRefused>)>>>,
+    answered: Answers,
     sent: u64,
 }
 
@@ -34,7 +37,7 @@ struct Asked {
 
 struct Answer {
     number: u64,
-    to: Arc<Mutex<Vec<(u64, Result<Bytes, ChangeRefused>)>>>,
+    to: Answers,
 }
 
 impl ChangeReply for Answer {
