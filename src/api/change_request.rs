@@ -1,8 +1,14 @@
 //! The body of a change: what a client asks of its open stream.
 
-use super::{error::ApiError, selection::Selection, stream_params};
-use crate::{cache::Cache, fanout::Change, market::Parts, server::RequestBody};
-use http::HeaderMap;
+use super::{error::ApiError, rights, selection::Selection, stream_params, streams};
+use crate::{
+    access::Refusal,
+    auth::Access,
+    cache::Cache,
+    fanout::{Change, ChangeRights},
+    market::{Now, Parts, Symbol},
+    server::{Request, Rights},
+};
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 
@@ -29,20 +35,40 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 /// Reads a change.
 ///
 /// # Errors
-/// The body is not JSON of this form, or an option or the list is not valid.
-pub(super) fn change(body: &RequestBody, headers: &HeaderMap, cache: &Cache, limit: usize) -> Result<Change, ApiError> {
-    let Body { rev, symbols, max_rate, on } = body.json(headers)?;
+/// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
+pub(super) fn change(request: &Request, cache: &Cache, limit: usize, now: Now) -> Result<Change, ApiError> {
+    let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
         return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
     }
     let interval = max_rate.map(|rate| rate.map(interval).transpose()).transpose()?;
     let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |list| parts(&list))).transpose()?;
-    let selection = symbols.map(|names| Selection::new(names.iter().map(String::as_str), cache, limit)).transpose()?;
-    let (symbols, unknown) = match selection {
-        Some(Selection { known, unknown }) => (Some(known.into()), unknown),
-        None => (None, Vec::new()),
+    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
+    let selection = symbols.map(select).transpose()?;
+    let (symbols, unknown, denied) = match selection {
+        Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
+        None => (None, Vec::new(), Vec::new()),
     };
-    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch() })
+    let rights = change_rights(&request.rights, denied.into(), now)?;
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch(), rights })
+}
+
+/// The rights that replace those of the stream's client.
+fn change_rights(rights: &Rights, denied: Box<[Symbol]>, now: Now) -> Result<Option<ChangeRights>, ApiError> {
+    let grant = match rights {
+        Rights::All => return Ok(None),
+        Rights::Unknown => return Err(Refusal::NoKeys.into()),
+        Rights::Granted(grant) => grant,
+    };
+    let reads = rights.clone();
+    Ok(Some(ChangeRights {
+        subject: grant.subject.map(|subject| subject.to_string()),
+        until: grant.until.map(|until| streams::instant(until, now)),
+        until_unix: grant.until,
+        denied,
+        allow: Box::new(move |symbol| matches!(rights::access(&reads, symbol), Ok(Access::Live))),
+        interval_min: grant.rate.and_then(stream_params::interval),
+    }))
 }
 
 fn interval(rate: f64) -> Result<Duration, ApiError> {
@@ -60,19 +86,32 @@ fn parts(list: &[String]) -> Result<Parts, ApiError> {
 mod tests {
     use super::*;
     use crate::{
+        auth::{Groups, Lists, Policy},
         cache::RingLimits,
-        market::{Now, Origin, Part},
+        market::{Origin, Part},
+        server::{Query, RequestBody},
         wire::Epoch,
     };
-    use http::{HeaderValue, header};
+    use http::{HeaderMap, HeaderValue, Method, header};
 
     fn read(body: &'static str) -> Result<Change, ApiError> {
+        read_as(&Rights::All, body)
+    }
+
+    fn read_as(rights: &Rights, body: &'static str) -> Result<Change, ApiError> {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
         for symbol in ["AAPL", "MSFT"] {
             cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
         }
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        change(&RequestBody::Whole(body.into()), &headers, &cache, 2)
+        let request = Request {
+            segment: String::new(),
+            query: Query::default(),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            body: RequestBody::Whole(body.into()),
+            method: Method::POST,
+            rights: rights.clone(),
+        };
+        change(&request, &cache, 2, Now::read())
     }
 
     #[test]
@@ -120,5 +159,20 @@ mod tests {
             };
             assert_eq!(found, kind, "{body}");
         }
+    }
+
+    #[test]
+    fn the_rights_of_the_client_bound_the_list_and_the_rate() {
+        let live = Lists { live: ["AAPL"].map(|text| text.parse().unwrap()).into_iter().collect(), ..Lists::default() };
+        let rights = Rights::Granted(Policy::new(Groups::default(), &Lists::default(), &live, 1).anonymous());
+        let change = read_as(&rights, r#"{"symbols":["AAPL","MSFT"]}"#).unwrap();
+        let of_client = change.rights.unwrap();
+        assert_eq!((change.symbols.unwrap().len(), of_client.denied.len()), (1, 1));
+        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.allow)(&symbol.parse().unwrap()));
+        assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
+        let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
+        assert_eq!(none, Some(ApiError::Refused(Refusal::NotEntitled)));
+        assert_eq!(read_as(&Rights::Unknown, "{}").err(), Some(ApiError::Refused(Refusal::NoKeys)));
+        assert!(read_as(&Rights::All, "{}").unwrap().rights.is_none());
     }
 }

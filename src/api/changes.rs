@@ -6,6 +6,7 @@ use super::{
     services::StreamSink,
 };
 use crate::{
+    access::Refusal,
     config::Live,
     fanout::{Change, ChangeRefused, ChangeReply},
     limits::{Gate, Permit},
@@ -105,6 +106,7 @@ impl From<ChangeRefused> for ApiError {
             ChangeRefused::OldRevision { last } => Self::OldRevision { last },
             ChangeRefused::TooMany => Self::TooManyChanges,
             ChangeRefused::TooManySymbols => Self::NoRoomForList,
+            ChangeRefused::NotEntitled => Self::Refused(Refusal::NotEntitled),
         }
     }
 }
@@ -165,8 +167,15 @@ mod tests {
         let stream = Control { address, name: StreamName::new(1) };
         let apply = || {
             let epoch = Epoch::new(1);
-            let change =
-                Change { rev: None, symbols: None, unknown: Box::default(), parts: None, interval: None, epoch };
+            let change = Change {
+                rev: None,
+                symbols: None,
+                unknown: Box::default(),
+                parts: None,
+                interval: None,
+                epoch,
+                rights: None,
+            };
             changes.apply(stream, change)
         };
         let held: Vec<_> = (0..UNDER_WAY_MAX).map(|_| changes.under_way.try_acquire().unwrap()).collect();

@@ -1,6 +1,7 @@
 //! Why a client's request for symbols or a stream is rejected.
 
 use crate::{
+    access::Refusal,
     market::SymbolError,
     server::{BodyError, Problem, Quoted, RequestError},
 };
@@ -36,6 +37,8 @@ pub(super) enum ApiError {
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
     Request(#[from] RequestError),
 }
 
@@ -54,6 +57,10 @@ impl From<ApiError> for Problem {
         let (status, kind, title) = match &error {
             ApiError::Request(error) => return error.clone().into(),
             ApiError::Body(error) => return error.clone().into(),
+            ApiError::Refused(refusal) => {
+                refusal.count();
+                return (*refusal).into();
+            }
             ApiError::NoSymbols => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             ApiError::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             ApiError::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),

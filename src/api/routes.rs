@@ -7,12 +7,14 @@ use super::{
     openapi::OPENAPI,
     page::{self, File},
     quotes,
+    rejections::Rejection,
     selection::Selection,
-    stream_params,
+    sessions, stream_params,
     stream_request::StreamRequest,
     symbols,
 };
 use crate::{
+    access::{Asks, Refusal, SignOn},
     cache::Cache,
     config::Live,
     limits::{Gate, LargeAnswer, Permit},
@@ -21,6 +23,7 @@ use crate::{
     telemetry::labels::labels,
 };
 use bytes::Bytes;
+use http::Method;
 use std::sync::Arc;
 
 labels! {
@@ -34,6 +37,10 @@ labels! {
         Quotes = "quotes",
         /// The list of symbols.
         Symbols = "symbols",
+        /// A session: its cookie.
+        Session = "session",
+        /// Tickets.
+        Tickets = "tickets",
         /// The document for machines.
         OpenApi = "openapi",
         /// The page for people, with its files.
@@ -49,7 +56,12 @@ pub(super) struct Context {
     pub(super) changes: Changes,
     /// For large answers.
     pub(super) large: Gate<LargeAnswer>,
+    /// Where clients sign on.
+    pub(super) sign_on: Option<Arc<SignOn>>,
 }
+
+/// A request for a stream, or why it is answered with `bye`.
+pub(super) type Asked = Result<StreamRequest, Rejection>;
 
 /// A constant: it says nothing of this gateway's addresses.
 const ELSEWHERE: Elsewhere = Elsewhere {
@@ -58,7 +70,7 @@ const ELSEWHERE: Elsewhere = Elsewhere {
 };
 
 /// The clients' routes.
-pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
+pub(super) fn routes(context: Context) -> Routes<Asked> {
     Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
@@ -66,9 +78,24 @@ pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
+        .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
+        .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)
         .get(Route::OpenApi, "/openapi.json", openapi)
         .get_found(Route::Page, page::find, page_file)
         .build()
+}
+
+/// Which credentials a path asks for. All but these need rights.
+pub(super) fn asks(method: &Method, path: &str) -> Asks {
+    match path {
+        "/openapi.json" => Asks::Nothing,
+        // A client whose token has expired clears its cookie too.
+        "/v1/session" if method == Method::DELETE => Asks::Nothing,
+        "/v1/session" | "/v1/tickets" => Asks::Bearer,
+        path if page::find(path).is_some() => Asks::Nothing,
+        path if path.starts_with("/v1/stream/") || path == "/v1/stream" => Asks::TokenOrTicket,
+        _ => Asks::Token,
+    }
 }
 
 /// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.
@@ -77,24 +104,26 @@ const SMALL_MAX: usize = 100;
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
-fn stream_of_list(context: &Context, request: Request) -> Answer<StreamRequest> {
+fn stream_of_list(context: &Context, request: Request) -> Answer<Asked> {
     stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat()))
 }
 
-fn stream_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
+fn stream_of_one(context: &Context, request: Request) -> Answer<Asked> {
     stream(&request, context.one(&request, &stream_params::PARAMETERS))
 }
 
 /// A stream of the symbols, if the client can take one.
-fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<StreamRequest> {
-    let stream = selection.and_then(|selection| StreamRequest::new(selection, &request.query, &request.headers));
+fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<Asked> {
+    let stream = selection.and_then(|selection| StreamRequest::new(selection, request));
     match stream {
-        Ok(stream) => Answer::Stream(stream),
+        Ok(stream) => Answer::Stream(Ok(stream)),
+        // A status would end a native EventSource for good.
+        Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
         Err(error) => Answer::Problem(error.into()),
     }
 }
 
-async fn change(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let changed = apply_change(&context, &request).await;
     changes::count(&changed);
     Answer::whole(changed.map(json))
@@ -104,34 +133,45 @@ async fn change(context: Arc<Context>, request: Request) -> Answer<StreamRequest
 async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, ApiError> {
     request.query.check(&[])?;
     let stream = context.changes.find(&request.segment)?;
-    let change = change_request::change(&request.body, &request.headers, &context.cache, context.symbols_max())?;
+    let change = change_request::change(request, &context.cache, context.symbols_max(), Now::read())?;
     context.changes.apply(stream, change).await
 }
 
-async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let asked = request.query.all("symbols").map(|list| list.split(',').count()).sum();
     let _turn = context.turn(asked).await;
-    quotes(context.list(&request, &SYMBOLS), &context)
+    quotes(context.list(&request, &SYMBOLS), &request, &context)
 }
 
-fn quote_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
-    quotes(context.one(&request, &[]), context)
+fn quote_of_one(context: &Context, request: Request) -> Answer<Asked> {
+    quotes(context.one(&request, &[]), &request, context)
 }
 
-fn quotes(selection: Result<Selection, ApiError>, context: &Context) -> Answer<StreamRequest> {
-    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &context.cache, Now::read().unix)))
+fn quotes(selection: Result<Selection, ApiError>, request: &Request, context: &Context) -> Answer<Asked> {
+    let now = Now::read().unix;
+    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &request.rights, &context.cache, now)))
 }
 
-async fn symbols(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::listed(&request.query)).await;
-    Answer::whole(symbols::symbols(&request.query, &context.cache))
+    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache))
 }
 
-fn openapi(_: &Context, _: Request) -> Answer<StreamRequest> {
+fn session(_: &Context, request: Request) -> Answer<Asked> {
+    let is_over = request.method == Method::DELETE;
+    Answer::whole(if is_over { sessions::close(&request) } else { sessions::open(&request) })
+}
+
+fn ticket(context: &Context, request: Request) -> Answer<Asked> {
+    let ttl = context.live.current().auth.ticket_ttl;
+    Answer::whole(sessions::ticket(context.sign_on.as_deref(), ttl, &request))
+}
+
+fn openapi(_: &Context, _: Request) -> Answer<Asked> {
     Answer::Whole(json(OPENAPI))
 }
 
-fn page_file(file: &'static File, request: Request) -> Answer<StreamRequest> {
+fn page_file(file: &'static File, request: Request) -> Answer<Asked> {
     Answer::Whole(page::answer(file, &request.headers))
 }
 
@@ -149,12 +189,12 @@ impl Context {
     /// The symbol that the path names.
     fn one(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::new([request.segment.as_str()].into_iter(), &self.cache, self.symbols_max())
+        Selection::new([request.segment.as_str()].into_iter(), &request.rights, &self.cache, self.symbols_max())
     }
 
     /// The symbols that the query names.
     fn list(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::from_query(&request.query, &self.cache, self.symbols_max())
+        Selection::from_query(&request.query, &request.rights, &self.cache, self.symbols_max())
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::{
     cache::SymbolState,
-    market::{Parts, Symbol},
+    market::{Parts, Symbol, UnixMicros},
     wire::Epoch,
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A change of an open stream. What it does not mention stays as it is.
 pub struct Change {
@@ -22,6 +25,25 @@ pub struct Change {
     pub interval: Option<Option<Duration>>,
     /// The epoch of the sequence numbers, for the event.
     pub epoch: Epoch,
+    /// The rights that replace those of the stream's client; `None` where clients do not sign on.
+    pub rights: Option<ChangeRights>,
+}
+
+/// The rights of the client that asks for a change.
+pub struct ChangeRights {
+    /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it: a stream is changed only
+    /// by its own subject.
+    pub subject: Option<String>,
+    /// When they end, and the stream with them.
+    pub until: Option<Instant>,
+    /// The same moment, for the event.
+    pub until_unix: Option<UnixMicros>,
+    /// The symbols that its client named and may not read, for the event.
+    pub denied: Box<[Symbol]>,
+    /// Whether they allow a symbol: a list that the change does not mention may have others.
+    pub allow: Box<dyn Fn(&Symbol) -> bool + Send>,
+    /// The shortest time between two writes that they allow.
+    pub interval_min: Option<Duration>,
 }
 
 /// Why a stream is not changed.
@@ -38,6 +60,8 @@ pub enum ChangeRefused {
     TooMany,
     /// A limit does not allow so many symbols.
     TooManySymbols,
+    /// The client's rights leave none of the stream's symbols.
+    NotEntitled,
 }
 
 /// Takes the answer to a change. One that is dropped without an answer belongs to a worker that has ended.

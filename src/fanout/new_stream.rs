@@ -4,7 +4,7 @@ use super::{
     first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume, stream_permit::StreamPermit,
 };
 use crate::{cache::SymbolState, telemetry::ClientName, wire::StreamName};
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// A stream to be opened.
 pub struct NewStream {
@@ -22,6 +22,8 @@ pub struct NewStream {
     pub options: Options,
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,
+    /// When its client's rights end, and the stream with them.
+    pub until: Option<Instant>,
     /// The stream's permit, held as long as the stream lives.
     pub permit: Box<dyn StreamPermit>,
 }

@@ -79,26 +79,29 @@ pub(super) fn is_announced(head: &Parts, body: &impl Body) -> bool {
     has_length || head.headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
-/// Reads a body to its end.
+/// Reads a body to its end, if there is one.
 ///
 /// # Errors
 /// Its length is not known, or it does not arrive in time.
-pub(super) async fn read<B>(head: &Parts, body: B, within: Duration) -> Result<RequestBody, RequestError>
+pub(super) async fn read<B>(head: &Parts, body: B, within: Duration) -> Result<RequestBody, Problem>
 where
     B: Body<Data = Bytes> + Send,
 {
+    if body.is_end_stream() {
+        return Ok(RequestBody::default());
+    }
     if head.headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(RequestError::Body);
+        return Err(RequestError::Body.into());
     }
     match body.size_hint().exact() {
-        None => return Err(RequestError::Body),
+        None => return Err(RequestError::Body.into()),
         Some(length) if length > BODY_BYTES_MAX as u64 => return Ok(RequestBody::TooLong),
         Some(_) => {}
     }
     match timeout(within, body.collect()).await {
         Ok(Ok(collected)) => Ok(RequestBody::Whole(collected.to_bytes())),
         // The client has left, and gets no answer.
-        Ok(Err(_)) | Err(_) => Err(RequestError::LateBody),
+        Ok(Err(_)) | Err(_) => Err(RequestError::LateBody.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     answer::Answer,
     body::RequestBody,
-    request::{Parameters, Request},
+    request::{Parameters, Request, Rights},
     request_error::RequestError,
     requests::Unrouted,
 };
@@ -131,6 +131,29 @@ where
         self.post_async(route, pattern, answer)
     }
 
+    /// Answers these methods on a pattern. Any other is told to use one of them. The function must not block.
+    pub(crate) fn write(
+        mut self,
+        route: R,
+        pattern: &'static str,
+        methods: &'static [Method],
+        answer: fn(&C, Request) -> Answer<S>,
+    ) -> Self {
+        let context = self.context.clone();
+        self.patterns.push(pattern);
+        let requests = path(pattern).and(request());
+        self.add(
+            route,
+            requests.map(move |segment, request: Request| {
+                if methods.contains(&request.method) {
+                    answer(&context, Request { segment, ..request })
+                } else {
+                    Answer::Problem(RequestError::NotOf { methods }.into())
+                }
+            }),
+        )
+    }
+
     /// Answers GET on every path for which `find` returns something, which the function gets.
     pub(crate) fn get_found<T: Send + 'static>(
         self,
@@ -174,10 +197,13 @@ impl<S: Send + Sync + 'static> Routes<S> {
         head.method == Method::POST && self.with_body.iter().any(|pattern| fits(pattern, head.uri.path()))
     }
 
-    /// Answers a request. `body` is its body, if it may have one.
-    pub(super) async fn answer(&self, mut head: Parts, body: RequestBody) -> Routed<S> {
+    /// Answers a request whose client has these rights. `body` is its body, if it may have one.
+    pub(super) async fn answer(&self, mut head: Parts, rights: Rights, body: RequestBody) -> Routed<S> {
         head.extensions.insert(body);
         let uri = head.uri.clone();
+        if !matches!(rights, Rights::All) {
+            head.extensions.insert(rights);
+        }
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
         let routed = carrier.into_parts().0.extensions.remove::<Arc<Routed<S>>>();
@@ -247,13 +273,18 @@ fn decoded(segment: &str) -> String {
 
 /// The parts of a request that every route's function gets.
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
+    let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::All));
     let body = warp::ext::optional::<RequestBody>();
-    warp::query().and(warp::header::headers_cloned()).and(body).map(|parameters: Parameters, headers, body| Request {
-        segment: String::new(),
-        query: parameters.into(),
-        headers,
-        body: Option::unwrap_or_default(body),
-    })
+    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).and(body).map(
+        |parameters: Parameters, headers, method, rights, body| Request {
+            segment: String::new(),
+            query: parameters.into(),
+            headers,
+            body: Option::unwrap_or_default(body),
+            method,
+            rights,
+        },
+    )
 }
 
 /// The answer to a request that no route takes.
@@ -308,7 +339,7 @@ mod tests {
     async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
         let routes = routes();
         let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
-        let routed = routes.answer(head, RequestBody::default()).await;
+        let routed = routes.answer(head, Rights::All, RequestBody::default()).await;
         match routed.answer {
             Answer::Stream(echoed) => (routed.route, Ok(echoed)),
             Answer::Problem(problem) => (routed.route, Err(problem.status)),
@@ -373,7 +404,8 @@ mod tests {
             ("/completely/different", None, false),
         ] {
             let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
-            let Answer::Problem(problem) = routes.answer(head, RequestBody::default()).await.answer else { continue };
+            let routed = routes.answer(head, Rights::All, RequestBody::default()).await;
+            let Answer::Problem(problem) = routed.answer else { continue };
             let detail = problem.detail;
             assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
             let suggestion = meant.map(|path| format!("Did you mean {path}?"));

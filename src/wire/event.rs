@@ -20,6 +20,19 @@ pub struct Hello<'a> {
     pub symbols: &'a [Symbol],
     /// The requested symbols that no feed has.
     pub unknown: &'a [Symbol],
+    /// What the client's rights make of its list; `None` where clients do not sign on.
+    pub rights: Option<HelloRights<'a>>,
+}
+
+/// The part of a `hello`, or of a `symbols` event, that follows from the client's rights.
+#[derive(Debug, Clone, Copy)]
+pub struct HelloRights<'a> {
+    /// The carried symbols whose prices are delayed.
+    pub delayed: &'a [Symbol],
+    /// The requested symbols that the client may not read.
+    pub denied: &'a [Symbol],
+    /// When the rights end, and the stream with them.
+    pub until: Option<UnixMicros>,
 }
 
 /// A `hello` that lacks the name by which its stream is changed: that says where the stream is.
@@ -37,6 +50,8 @@ pub struct ListChange<'a> {
     pub symbols: &'a [Symbol],
     /// The requested symbols that no feed has.
     pub unknown: &'a [Symbol],
+    /// What the client's rights make of its list; `None` where clients do not sign on.
+    pub rights: Option<HelloRights<'a>>,
 }
 
 /// An encoded `symbols` event.
@@ -55,6 +70,8 @@ pub enum Bye {
     Shutdown,
     /// The gateway has reached a limit of streams.
     Busy,
+    /// The client's rights have ended.
+    Expired,
 }
 
 /// How long the name may be by which a stream is changed; a longer one costs an allocation.
@@ -74,6 +91,9 @@ pub fn hello(hello: &Hello<'_>) -> HelloDraft {
     write_symbols(&mut out, hello.symbols);
     out.extend_from_slice(b",\"unknown\":");
     write_symbols(&mut out, hello.unknown);
+    if let Some(rights) = hello.rights {
+        rights.write_to(&mut out);
+    }
     HelloDraft(out)
 }
 
@@ -85,6 +105,19 @@ impl HelloDraft {
         out.extend_from_slice(control.as_bytes());
         out.extend_from_slice(b"\"}\n\n");
         out.into()
+    }
+}
+
+impl HelloRights<'_> {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"delayed\":");
+        write_symbols(out, self.delayed);
+        out.extend_from_slice(b",\"denied\":");
+        write_symbols(out, self.denied);
+        if let Some(until) = self.until {
+            out.extend_from_slice(b",\"until\":");
+            write_integer(out, until.0);
+        }
     }
 }
 
@@ -102,6 +135,9 @@ impl ListChange<'_> {
         write_symbols(&mut out, self.symbols);
         out.extend_from_slice(b",\"unknown\":");
         write_symbols(&mut out, self.unknown);
+        if let Some(rights) = self.rights {
+            rights.write_to(&mut out);
+        }
         out.push(b'}');
         let json = BEFORE.len()..out.len();
         out.extend_from_slice(b"\n\n");
@@ -126,6 +162,7 @@ pub fn bye(reason: Bye, retry: Duration) -> Bytes {
     out.extend_from_slice(match reason {
         Bye::Shutdown => b"event: bye\ndata: {\"reason\":\"shutdown\"}\n\n",
         Bye::Busy => b"event: bye\ndata: {\"reason\":\"busy\"}\n\n",
+        Bye::Expired => b"event: bye\ndata: {\"reason\":\"expired\"}\n\n",
     });
     out.into()
 }
@@ -164,6 +201,7 @@ mod tests {
             now: UnixMicros(1_732_283_045_124_040),
             symbols: &symbols,
             unknown: &symbols[..1],
+            rights: None,
         });
         let block = draft.with_control("ab-_9");
         assert_eq!(
@@ -172,14 +210,37 @@ mod tests {
              \"symbols\":[\"AAPL\",\"BRK.B\"],\"unknown\":[\"AAPL\"],\"control\":\"ab-_9\"}\n\n"
         );
         let epoch = Epoch::new(1 << 16);
-        let event = ListChange { rev: 3, epoch, symbols: &symbols, unknown: &[] }.event();
+        let change = |rights| ListChange { rev: 3, epoch, symbols: &symbols, unknown: &[], rights }.event();
+        let event = change(None);
         assert_eq!(event.json, "{\"rev\":3,\"epoch\":\"1\",\"symbols\":[\"AAPL\",\"BRK.B\"],\"unknown\":[]}");
         assert_eq!(event.block, [b"event: symbols\ndata: ", &event.json[..], b"\n\n"].concat());
+        let rights = |until| HelloRights { delayed: &symbols[1..], denied: &symbols[..1], until };
+        let of_hello = |until| {
+            let draft = hello(&Hello {
+                retry: Duration::from_millis(2500),
+                stream: StreamName::new(20),
+                epoch,
+                now: UnixMicros(7),
+                symbols: &symbols[1..],
+                unknown: &[],
+                rights: Some(rights(until)),
+            });
+            let block = draft.with_control("c");
+            String::from_utf8(block.to_vec()).unwrap().split_once("\"unknown\":[]").unwrap().1.to_owned()
+        };
+        let told = ",\"delayed\":[\"BRK.B\"],\"denied\":[\"AAPL\"]";
+        assert_eq!(of_hello(Some(UnixMicros(9))), format!("{told},\"until\":9,\"control\":\"c\"}}\n\n"));
+        assert_eq!(of_hello(None), format!("{told},\"control\":\"c\"}}\n\n"));
+        assert!(change(Some(rights(Some(UnixMicros(9))))).json.ends_with(format!("{told},\"until\":9}}").as_bytes()));
         assert_eq!(heartbeat(UnixMicros(7)), "event: heartbeat\ndata: {\"now\":7}\n\n");
         assert_eq!(bye(Bye::Busy, Duration::from_secs(5)), "retry: 5000\nevent: bye\ndata: {\"reason\":\"busy\"}\n\n");
         assert_eq!(
             bye(Bye::Shutdown, Duration::from_secs(1)),
             "retry: 1000\nevent: bye\ndata: {\"reason\":\"shutdown\"}\n\n"
+        );
+        assert_eq!(
+            bye(Bye::Expired, Duration::from_secs(2)),
+            "retry: 2000\nevent: bye\ndata: {\"reason\":\"expired\"}\n\n"
         );
     }
 }

@@ -1,7 +1,8 @@
 //! How the list and the options of an open stream change.
 
-use super::{Changes, Phase, Stream};
+use super::{Changes, Phase, Slot, Stream};
 use crate::{
+    cache::SymbolState,
     fanout::{
         change::{Change, ChangeRefused},
         cursors::{Moved, Relisted},
@@ -10,9 +11,10 @@ use crate::{
         symbols::Symbols,
     },
     market::{Now, Symbol},
-    wire::ListChange,
+    wire::{HelloRights, ListChange},
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 impl<T> Stream<T> {
     /// Whether nothing but ticks that it lacks and its goodbye is still to come.
@@ -34,29 +36,42 @@ impl<T> Stream<T> {
         symbols: &mut Symbols,
         now: Now,
     ) -> Result<(Bytes, Vec<Moved>), ChangeRefused> {
-        if self.is_ending() {
+        let is_its_own = change.rights.as_ref().is_none_or(|rights| rights.subject.as_deref() == self.client.subject());
+        if self.is_ending() || self.is_expired(now) || !is_its_own {
             return Err(ChangeRefused::NoSuchStream);
         }
         let changes = self.changes.get_or_insert_with(|| Box::new(Changes::new(now.instant)));
         let rev = changes.admit(change.rev, now.instant)?;
-        if let Some(list) = &change.symbols
-            && !self.permit.resize(list.len())
-        {
-            return Err(ChangeRefused::TooManySymbols);
+        let list = new_list(change, self.cursors.slots(), symbols);
+        if let Some(list) = &list {
+            if list.is_empty() {
+                return Err(ChangeRefused::NotEntitled);
+            }
+            if !self.permit.resize(list.len()) {
+                return Err(ChangeRefused::TooManySymbols);
+            }
         }
         let before = self.options;
         self.options = changed(before, change);
         let relisted = Relisted { stream: key, options: &self.options, before: &before };
         let mut moved = Vec::new();
-        match &change.symbols {
+        match &list {
             Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),
             None if before != self.options => self.cursors.reoption(symbols, relisted, &mut changes.removed, now),
             None => {}
         }
         let listed: Vec<Symbol> =
             self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
-        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown }.event();
+        let rights = change.rights.as_ref().map(|rights| HelloRights {
+            delayed: &[],
+            denied: &rights.denied,
+            until: rights.until_unix,
+        });
+        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown, rights }.event();
         changes.carried_out(rev, event.block.clone());
+        if let Some(rights) = &change.rights {
+            self.until = rights.until;
+        }
         // Whatever the old rate held back comes with the event; the new rate counts from there.
         self.not_before = now.instant;
         self.is_urgent = true;
@@ -77,9 +92,22 @@ impl<T> Stream<T> {
     }
 }
 
+/// The list that a change brings, if it brings one: where it does not mention the list, that without the symbols that
+/// the client may no longer read.
+fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> Option<Box<[Arc<SymbolState>]>> {
+    if change.symbols.is_some() {
+        return change.symbols.clone();
+    }
+    let rights = change.rights.as_ref()?;
+    let states = slots.iter().map(|slot| &symbols.get(slot.symbol).state);
+    let allowed: Box<[_]> = states.filter(|state| (rights.allow)(state.symbol())).cloned().collect();
+    (allowed.len() < slots.len()).then_some(allowed)
+}
+
 /// The options with what a change says of them.
 fn changed(options: Options, change: &Change) -> Options {
     let mut changed = change.parts.map_or(options, |parts| options.on(parts));
-    changed.interval = change.interval.unwrap_or(options.interval);
+    let of_rights = change.rights.as_ref().and_then(|rights| rights.interval_min);
+    changed.interval = change.interval.unwrap_or(options.interval).max(of_rights);
     changed
 }

@@ -31,6 +31,7 @@ impl<T: Transport> Worker<T> {
                 first_block: transport.start(&new.head, hello),
                 options: new.options,
                 early_by,
+                until: new.until,
                 permit: new.permit,
             };
             Stream::new(transport, cursors, init, now)

@@ -72,6 +72,7 @@ impl Live {
             permits: permits.clone(),
             draining: Arc::new(AtomicBool::new(false)),
             tls: Some(TlsServices { config: Arc::new(certificates), http2: Some(workers.clone()) }),
+            keys: None,
         };
         let server = api::Server::bind(&live, services).unwrap();
         let plain = server.local_addr();
@@ -132,7 +133,7 @@ fn post<S: Read + Write>(client: &mut Client<S>, control: &str, body: &str) -> A
 }
 
 /// The kind of a problem.
-fn kind(answer: &Answer) -> (u16, String) {
+pub(crate) fn kind(answer: &Answer) -> (u16, String) {
     let kind = answer.json()["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
     (answer.status, kind)
 }
@@ -181,7 +182,7 @@ fn seen(text: &str) -> Vec<Seen> {
 
 /// Checks that every tick belongs to the list of the moment, and that within it `seq` only rises; returns how many
 /// `symbols` events there were.
-fn check(stream: &str) -> usize {
+pub(crate) fn check(stream: &str) -> usize {
     let mut last: Vec<(String, Option<u64>)> = Vec::new();
     let mut events = 0;
     for seen in seen(stream) {

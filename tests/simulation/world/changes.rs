@@ -72,7 +72,15 @@ impl World {
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
-        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, epoch: self.cache.epoch() }
+        Change {
+            rev,
+            symbols: None,
+            unknown: Box::default(),
+            parts: None,
+            interval: None,
+            epoch: self.cache.epoch(),
+            rights: None,
+        }
     }
 
     /// A client asks for another list.
