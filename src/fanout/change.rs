@@ -31,8 +31,8 @@ pub struct Change {
 
 /// The rights of the client that asks for a change.
 pub struct ChangeRights {
-    /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it: a stream is changed only
-    /// by its own subject.
+    /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it. Only its own subject
+    /// changes a stream.
     pub subject: Option<String>,
     /// When they end, and the stream with them.
     pub until: Option<Instant>,
