@@ -196,6 +196,12 @@ mod tests {
     /// Makes the worker that ends its stream panic.
     struct PanicAtEnd;
 
+    impl crate::fanout::StreamPermit for PanicAtEnd {
+        fn resize(&mut self, _: usize) -> bool {
+            true
+        }
+    }
+
     impl Drop for PanicAtEnd {
         fn drop(&mut self) {
             panic!("a deliberate panic");
@@ -302,7 +308,7 @@ mod tests {
             name: StreamName::new(0),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
-            hello: Bytes::from_static(b"hello"),
+            hello: Box::new(Bytes::from_static(b"hello")),
             symbols: Box::new([state]),
             options: Options::new(Duration::from_secs(15)),
             resume: None,
