@@ -1,21 +1,11 @@
 //! The credentials of a request, as its head has them. Nothing is verified here.
 
 use super::{refusal::Refusal, session::COOKIE};
-use crate::{auth::TOKEN_BYTES_MAX, server::is_listed};
+use crate::{
+    auth::TOKEN_BYTES_MAX,
+    server::{Asks, is_listed},
+};
 use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
-
-/// Which credentials a route counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asks {
-    /// None: it answers all, and says nothing that needs a right.
-    Nothing,
-    /// A token in `Authorization`, and no other: a page must prove that it holds the token itself.
-    Bearer,
-    /// A token in `Authorization` or in the cookie.
-    Token,
-    /// The same, or a ticket in the query.
-    TokenOrTicket,
-}
 
 /// What a request brings.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! Verifies what [`credentials`](super::credentials) finds.
 
 use super::{
-    credentials::{self, Asks, Credential},
+    credentials::{self, Credential},
     refusal::Refusal,
 };
 use crate::{
     auth::{Claims, Grant, KeySet, LEEWAY, SubjectKey, Ticket, Tickets, TokenError, UnknownKey, verify},
     config::{self, AuthMode, Config},
     market::{Now, UnixMicros},
-    server::{self, Problem, Rights},
+    server::{self, Asks, Problem, Rights},
     telemetry::catalog::{AUTH_REFUSALS, AUTH_SESSIONS, AUTH_TICKETS, AUTH_TICKETS_OPEN},
 };
 use futures_util::future::BoxFuture;
-use http::{Method, request::Parts};
+use http::request::Parts;
 use std::{sync::Arc, time::Duration};
 
 /// The keys that verify tokens.
@@ -29,19 +29,17 @@ pub(crate) struct SignOn {
     keys: Arc<dyn Keys>,
     subjects: SubjectKey,
     tickets: Tickets,
-    asks: fn(&Method, &str) -> Asks,
 }
 
 impl SignOn {
-    /// Tokens are verified with `keys`, subjects are hashed with random bytes of this process, and `asks` says which
-    /// credentials a path asks for.
-    pub(crate) fn new(keys: Arc<dyn Keys>, asks: fn(&Method, &str) -> Asks) -> Self {
+    /// Tokens are verified with `keys`, and subjects are hashed with random bytes of this process.
+    pub(crate) fn new(keys: Arc<dyn Keys>) -> Self {
         AUTH_REFUSALS.register_all();
         AUTH_TICKETS.register_all();
         AUTH_SESSIONS.register_all();
         AUTH_TICKETS_OPEN.handle([]).set(0.0);
         let subjects = SubjectKey::new(rand::random());
-        Self { keys, subjects, tickets: Tickets::default(), asks }
+        Self { keys, subjects, tickets: Tickets::default() }
     }
 
     /// A ticket to a grant, as its client carries it.
@@ -58,9 +56,8 @@ impl SignOn {
         Ok(ticket.text())
     }
 
-    async fn admit(&self, head: &Parts, config: &Config) -> Result<Rights, Refusal> {
+    async fn admit(&self, head: &Parts, asks: Asks, config: &Config) -> Result<Rights, Refusal> {
         let auth = &config.auth;
-        let asks = (self.asks)(&head.method, head.uri.path());
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
             None if asks == Asks::Bearer || auth.mode == AuthMode::Required => Err(Refusal::NoCredentials),
@@ -105,9 +102,9 @@ pub(crate) fn lasts(grant: &Grant, now: UnixMicros) -> Duration {
 }
 
 impl server::SignOn for SignOn {
-    fn rights<'a>(&'a self, head: &'a Parts, config: &'a Config) -> BoxFuture<'a, Result<Rights, Problem>> {
-        Box::pin(async {
-            match self.admit(head, config).await {
+    fn rights<'a>(&'a self, head: &'a Parts, asks: Asks, config: &'a Config) -> BoxFuture<'a, Result<Rights, Problem>> {
+        Box::pin(async move {
+            match self.admit(head, asks, config).await {
                 Ok(rights) => Ok(rights),
                 // A route decides what to answer: a stream must not end for good.
                 Err(Refusal::NoKeys) => Ok(Rights::Unknown),

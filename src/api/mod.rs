@@ -69,7 +69,7 @@ impl Server {
         let server = &config.server;
         let key = ControlKey::random();
         let streams = ClientStreams::new(live.clone(), &services, key.clone());
-        let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys, routes::asks)));
+        let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys)));
         let routes = routes::routes(Context {
             cache: services.cache,
             live: live.clone(),

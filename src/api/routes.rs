@@ -14,12 +14,12 @@ use super::{
     symbols,
 };
 use crate::{
-    access::{Asks, Refusal, SignOn},
+    access::{Refusal, SignOn},
     cache::Cache,
     config::Live,
     limits::{Gate, LargeAnswer, Permit},
     market::Now,
-    server::{Answer, Elsewhere, Parameter, Request, Router, Routes, json},
+    server::{Answer, Asks, Elsewhere, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
 use bytes::Bytes;
@@ -73,29 +73,24 @@ const ELSEWHERE: Elsewhere = Elsewhere {
 pub(super) fn routes(context: Context) -> Routes<Asked> {
     Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
+        .asks(Asks::TokenOrTicket)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
+        .asks(Asks::TokenOrTicket)
         .post_body(Route::Change, "/v1/streams/{control}", change)
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
         .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
-        .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)
-        .get(Route::OpenApi, "/openapi.json", openapi)
-        .get_found(Route::Page, page::find, page_file)
-        .build()
-}
-
-/// Which credentials a path asks for. All but these need rights.
-pub(super) fn asks(method: &Method, path: &str) -> Asks {
-    match path {
-        "/openapi.json" => Asks::Nothing,
+        .asks(Asks::Bearer)
         // A client whose token has expired clears its cookie too.
-        "/v1/session" if method == Method::DELETE => Asks::Nothing,
-        "/v1/session" | "/v1/tickets" => Asks::Bearer,
-        path if page::find(path).is_some() => Asks::Nothing,
-        path if path.starts_with("/v1/stream/") || path == "/v1/stream" => Asks::TokenOrTicket,
-        _ => Asks::Token,
-    }
+        .asks_of(Method::DELETE, Asks::Nothing)
+        .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)
+        .asks(Asks::Bearer)
+        .get(Route::OpenApi, "/openapi.json", openapi)
+        .asks(Asks::Nothing)
+        .get_found(Route::Page, page::find, page_file)
+        .asks(Asks::Nothing)
+        .build()
 }
 
 /// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.

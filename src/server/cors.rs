@@ -1,10 +1,7 @@
 //! Which sites' pages may read the answers. Credentials are allowed to listed origins alone, and only where clients
 //! sign on.
 
-use super::{
-    request_id,
-    response::{METHODS, Response},
-};
+use super::{request_id, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The methods of all routes.
@@ -13,8 +10,8 @@ const REQUEST_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, 
 /// id itself, and its credentials.
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("last-event-id, cache-control, authorization, content-type, traceparent");
-/// The header that a page may read beside those that need no permission.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id");
+/// The headers that a page may read beside those that need no permission.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
 /// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const PREFLIGHT_VARY: HeaderValue =
@@ -58,12 +55,12 @@ impl<'a> Cors<'a> {
         }
     }
 
-    /// The answer to `OPTIONS`: the methods and headers that a page may send.
-    pub(crate) fn preflight() -> Response {
+    /// The answer to `OPTIONS`: the methods of the path, and the headers that a page may send.
+    pub(crate) fn preflight(allowed: HeaderValue) -> Response {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(header::ALLOW, METHODS);
+        headers.insert(header::ALLOW, allowed);
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, REQUEST_METHODS);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
@@ -135,7 +132,7 @@ mod tests {
             cors.permit(origin.as_ref(), true, &mut answer);
             let may_send_cookies = permitted.is_some_and(|permitted| permitted != "*");
             assert_eq!(answer.contains_key("access-control-allow-credentials"), may_send_cookies, "{listed:?}");
-            assert_eq!(answer["access-control-expose-headers"], "x-request-id");
+            assert_eq!(answer["access-control-expose-headers"], "x-request-id, retry-after");
             let is_one_of_them = origin.is_some_and(|origin| is_listed(&origin, &listed));
             assert_eq!(is_one_of_them, may_send_cookies, "{listed:?}");
         }

@@ -215,7 +215,9 @@ impl<S: Streams> RequestHandler<S> {
     /// What the client of a request may read. A preflight comes without credentials.
     async fn rights(&self, head: &Parts, config: &Config) -> Result<Rights, Problem> {
         match &self.sign_on {
-            Some(sign_on) if head.method != Method::OPTIONS => sign_on.rights(head, config).await,
+            Some(sign_on) if head.method != Method::OPTIONS => {
+                sign_on.rights(head, self.routes.asks(head), config).await
+            }
             _ => Ok(Rights::Unknown),
         }
     }
@@ -229,7 +231,10 @@ impl<S: Streams> RequestHandler<S> {
             Err(problem) => return Routed { route: unrouted.label(), answer: Answer::Problem(problem) },
         };
         if is_preflight {
-            return Routed { route: unrouted.label(), answer: Answer::Whole(Cors::preflight()) };
+            return Routed {
+                route: unrouted.label(),
+                answer: Answer::Whole(Cors::preflight(self.routes.allow(&head))),
+            };
         }
         if head.method == Method::HEAD {
             // Routed as GET; hyper knows the request's method and leaves the body out.

@@ -1,9 +1,6 @@
 //! Why a request is rejected, whichever listener it came to.
 
-use super::{
-    problem::{Problem, Quoted},
-    response::METHODS,
-};
+use super::problem::{Problem, Quoted};
 use http::{HeaderValue, Method, StatusCode, header};
 
 /// What is wrong with a request. The message is the document's `detail`: it says what to change.
@@ -40,6 +37,11 @@ fn list(methods: &[Method], between: &str) -> String {
     methods.iter().map(Method::as_str).collect::<Vec<_>>().join(between)
 }
 
+/// The value of `Allow`.
+pub(super) fn allow(methods: &[Method]) -> HeaderValue {
+    HeaderValue::try_from(format!("{}, OPTIONS", list(methods, ", "))).expect("names of methods are a header's value")
+}
+
 /// What a person may have meant.
 fn hint(meant: Option<&str>, elsewhere: Option<&str>) -> String {
     let meant = meant.map(|path| format!(" Did you mean {path}?"));
@@ -68,12 +70,9 @@ impl From<RequestError> for Problem {
             RequestError::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "Path and query too long"),
         };
         let header = match &error {
-            RequestError::MethodNotAllowed => Some((header::ALLOW, METHODS)),
-            RequestError::PostOnly => Some((header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))),
-            RequestError::NotOf { methods } => {
-                let allowed = HeaderValue::try_from(format!("{}, OPTIONS", list(methods, ", ")));
-                Some((header::ALLOW, allowed.expect("names of methods are a header's value")))
-            }
+            RequestError::MethodNotAllowed => Some((header::ALLOW, allow(&[Method::GET, Method::HEAD]))),
+            RequestError::PostOnly => Some((header::ALLOW, allow(&[Method::POST]))),
+            RequestError::NotOf { methods } => Some((header::ALLOW, allow(methods))),
             // What is left of the body cannot be told from the next request.
             RequestError::Body | RequestError::LateBody => {
                 Some((header::CONNECTION, HeaderValue::from_static("close")))

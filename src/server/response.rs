@@ -7,9 +7,6 @@ use http_body_util::Full;
 /// A whole answer: its body is in memory, so its length is known.
 pub(crate) type Response = http::Response<Full<Bytes>>;
 
-/// The methods that every route answers.
-pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-
 /// A whole answer of HTML that loads nothing.
 pub(crate) fn html(body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Full::new(body.into()));

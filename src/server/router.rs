@@ -3,13 +3,15 @@
 use super::{
     answer::Answer,
     body::RequestBody,
+    declared::Declared,
     request::{Parameters, Request, Rights},
-    request_error::RequestError,
+    request_error::{RequestError, allow},
     requests::Unrouted,
+    sign_on::Asks,
 };
 use crate::{suggest::nearest, telemetry::labels::Label};
 use bytes::Bytes;
-use http::{Method, StatusCode, request::Parts};
+use http::{HeaderValue, Method, StatusCode, request::Parts};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -22,15 +24,17 @@ use warp::{
     reject::{MethodNotAllowed, not_found},
 };
 
+/// The methods of routes that are read, and of those that are written to.
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+
 /// A listener's routes, as they are declared. `R` labels them, `C` is what their functions need, and `S` is what a
 /// route answers with to open a stream.
 pub(crate) struct Router<R, C, S> {
     context: Arc<C>,
     routes: Vec<BoxedFilter<(Routed<S>,)>>,
-    /// The patterns, for a client that asked for a path that does not exist.
-    patterns: Vec<&'static str>,
-    /// Those whose POST takes a body.
-    with_body: Vec<&'static str>,
+    /// In the same order.
+    declared: Vec<Declared>,
     elsewhere: Elsewhere,
     label: PhantomData<fn(R)>,
 }
@@ -38,8 +42,7 @@ pub(crate) struct Router<R, C, S> {
 /// A listener's routes, ready to answer.
 pub(crate) struct Routes<S> {
     routes: BoxedFilter<(Routed<S>,)>,
-    patterns: Vec<&'static str>,
-    with_body: Vec<&'static str>,
+    declared: Vec<Declared>,
     elsewhere: Elsewhere,
 }
 
@@ -66,20 +69,13 @@ where
 {
     /// No routes yet.
     pub(crate) fn new(context: C, elsewhere: Elsewhere) -> Self {
-        Self {
-            context: Arc::new(context),
-            routes: Vec::new(),
-            patterns: Vec::new(),
-            with_body: Vec::new(),
-            elsewhere,
-            label: PhantomData,
-        }
+        Self { context: Arc::new(context), routes: Vec::new(), declared: Vec::new(), elsewhere, label: PhantomData }
     }
 
     /// Answers GET on a pattern such as `/v1/stream` or `/v1/stream/{symbol}`. The function must not block.
     pub(crate) fn get(mut self, route: R, pattern: &'static str, answer: fn(&C, Request) -> Answer<S>) -> Self {
         let context = self.context.clone();
-        self.patterns.push(pattern);
+        self.declared.push(Declared::at(pattern, GET));
         self.add(route, requests_of(pattern).map(move |request| answer(&context, request)))
     }
 
@@ -91,7 +87,7 @@ where
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
         let context = self.context.clone();
-        self.patterns.push(pattern);
+        self.declared.push(Declared::at(pattern, GET));
         self.add(route, requests_of(pattern).then(move |request| answer(context.clone(), request)))
     }
 
@@ -103,7 +99,7 @@ where
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
         let context = self.context.clone();
-        self.patterns.push(pattern);
+        self.declared.push(Declared::at(pattern, POST));
         let requests = path(pattern).and(warp::method()).and(request());
         self.add(
             route,
@@ -122,13 +118,14 @@ where
 
     /// As [`Router::post_async`], where the request may have a body.
     pub(crate) fn post_body<F: Future<Output = Answer<S>> + Send + 'static>(
-        mut self,
+        self,
         route: R,
         pattern: &'static str,
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
-        self.with_body.push(pattern);
-        self.post_async(route, pattern, answer)
+        let mut router = self.post_async(route, pattern, answer);
+        router.newest().takes_body = true;
+        router
     }
 
     /// Answers these methods on a pattern. Any other is told to use one of them. The function must not block.
@@ -140,7 +137,7 @@ where
         answer: fn(&C, Request) -> Answer<S>,
     ) -> Self {
         let context = self.context.clone();
-        self.patterns.push(pattern);
+        self.declared.push(Declared::at(pattern, methods));
         let requests = path(pattern).and(request());
         self.add(
             route,
@@ -156,16 +153,33 @@ where
 
     /// Answers GET on every path for which `find` returns something, which the function gets.
     pub(crate) fn get_found<T: Send + 'static>(
-        self,
+        mut self,
         route: R,
         find: fn(&str) -> Option<T>,
         answer: fn(T, Request) -> Answer<S>,
     ) -> Self {
+        self.declared.push(Declared::found(move |path| find(path).is_some(), GET));
         let found = warp::path::full()
             .and_then(move |path: FullPath| ready(find(path.as_str()).ok_or_else(not_found)))
             .and(warp::get())
             .and(request());
         self.add(route, found.map(answer))
+    }
+
+    /// Which credentials the route asks for that was declared last; the others ask for a token.
+    pub(crate) fn asks(mut self, asks: Asks) -> Self {
+        self.newest().asks = asks;
+        self
+    }
+
+    /// The same for one of its methods.
+    pub(crate) fn asks_of(mut self, method: Method, asks: Asks) -> Self {
+        self.newest().asks_of = Some((method, asks));
+        self
+    }
+
+    fn newest(&mut self) -> &mut Declared {
+        self.declared.last_mut().expect("a route was declared")
     }
 
     fn add(
@@ -187,23 +201,36 @@ where
         let routes = self.routes.into_iter().rev().reduce(|later, earlier| earlier.or(later).unify().boxed());
         let routes = routes.expect("a listener has routes");
         let routes = routes.recover(|rejection| ready(Ok::<_, Infallible>(unrouted(&rejection)))).unify().boxed();
-        Routes { routes, patterns: self.patterns, with_body: self.with_body, elsewhere: self.elsewhere }
+        Routes { routes, declared: self.declared, elsewhere: self.elsewhere }
     }
 }
 
 impl<S: Send + Sync + 'static> Routes<S> {
     /// Whether a request may have a body.
     pub(super) fn takes_body(&self, head: &Parts) -> bool {
-        head.method == Method::POST && self.with_body.iter().any(|pattern| fits(pattern, head.uri.path()))
+        head.method == Method::POST && self.declared(head.uri.path()).is_some_and(|declared| declared.takes_body)
+    }
+
+    /// Which credentials a request's route asks for. A path that does not exist is as secret as one that does.
+    pub(super) fn asks(&self, head: &Parts) -> Asks {
+        self.declared(head.uri.path()).map_or(Asks::Token, |declared| declared.asks(&head.method))
+    }
+
+    /// The value of `Allow` for a request's path.
+    pub(super) fn allow(&self, head: &Parts) -> HeaderValue {
+        allow(self.declared(head.uri.path()).map_or(GET, |declared| declared.methods))
+    }
+
+    /// The declaration of the route that takes a path.
+    fn declared(&self, path: &str) -> Option<&Declared> {
+        self.declared.iter().find(|declared| declared.has(path))
     }
 
     /// Answers a request whose client has these rights. `body` is its body, if it may have one.
     pub(super) async fn answer(&self, mut head: Parts, rights: Rights, body: RequestBody) -> Routed<S> {
         head.extensions.insert(body);
         let uri = head.uri.clone();
-        if !matches!(rights, Rights::All) {
-            head.extensions.insert(rights);
-        }
+        head.extensions.insert(rights);
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
         let routed = carrier.into_parts().0.extensions.remove::<Arc<Routed<S>>>();
@@ -222,9 +249,10 @@ impl<S: Send + Sync + 'static> Routes<S> {
     fn not_found(&self, path: &str) -> RequestError {
         let path = decoded(path);
         let is_elsewhere = self.elsewhere.prefixes.iter().any(|prefix| path.starts_with(prefix));
-        let whole = self.patterns.iter().copied().filter(|pattern| !pattern.contains('{'));
+        let patterns: Vec<&str> = self.declared.iter().filter_map(Declared::pattern).collect();
+        let whole = self.declared.iter().filter_map(Declared::pattern).filter(|pattern| !pattern.contains('{'));
         RequestError::NotFound {
-            routes: self.patterns.join(", "),
+            routes: patterns.join(", "),
             meant: nearest(path.trim_end_matches('/'), whole.filter(|pattern| *pattern != "/")),
             elsewhere: is_elsewhere.then_some(self.elsewhere.place),
         }
@@ -246,14 +274,6 @@ fn requests_of(pattern: &'static str) -> impl Filter<Extract = (Request,), Error
     path(pattern).and(warp::get()).and(request()).map(|segment, request| Request { segment, ..request })
 }
 
-/// Whether a path has a pattern's segments.
-fn fits(pattern: &str, path: &str) -> bool {
-    let segments = |path| str::split(path, '/').filter(|segment: &&str| !segment.is_empty());
-    let mut named = segments(path);
-    segments(pattern).all(|segment| named.next().is_some_and(|name| segment.starts_with('{') || name == segment))
-        && named.next().is_none()
-}
-
 /// Matches a whole path; extracts the decoded segment that the pattern leaves open, or an empty string.
 fn path(pattern: &'static str) -> BoxedFilter<(String,)> {
     let mut path = warp::any().map(String::new).boxed();
@@ -273,7 +293,7 @@ fn decoded(segment: &str) -> String {
 
 /// The parts of a request that every route's function gets.
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
-    let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::All));
+    let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::Unknown));
     let body = warp::ext::optional::<RequestBody>();
     warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).and(body).map(
         |parameters: Parameters, headers, method, rights, body| Request {

@@ -30,9 +30,13 @@ fn found(path: usize, _: Request) -> Answer<String> {
 fn routes() -> Routes<String> {
     Router::new("context".to_owned(), Elsewhere { prefixes: &["/other"], place: "It is elsewhere." })
         .get(Route::Listed, "/v1/things", echo)
+        .asks(Asks::TokenOrTicket)
         .get_async(Route::One, "/v1/things/{thing}", echo_later)
         .post_async(Route::One, "/write/{thing}", echo_later)
+        .asks(Asks::Bearer)
+        .asks_of(Method::DELETE, Asks::Nothing)
         .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
+        .asks(Asks::Nothing)
         .build()
 }
 
@@ -112,5 +116,25 @@ async fn a_path_that_does_not_exist_is_told_the_listeners_routes_and_the_nearest
         assert_eq!(detail.contains("Did you mean"), meant.is_some(), "{target}: {detail}");
         assert!(suggestion.is_none_or(|text| detail.contains(&text)), "{target}: {detail}");
         assert_eq!(detail.contains("It is elsewhere."), is_elsewhere, "{target}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_asks_for_the_credentials_of_the_route_that_takes_it_however_it_is_written() {
+    let routes = routes();
+    for (method, path, expected) in [
+        (Method::GET, "/v1/things", Asks::TokenOrTicket),
+        (Method::GET, "/v1/things/x", Asks::Token),
+        (Method::POST, "/write/x", Asks::Bearer),
+        (Method::DELETE, "/write/x", Asks::Nothing),
+        (Method::GET, "/file.js", Asks::Nothing),
+        (Method::GET, "/nothing", Asks::Token),
+    ] {
+        for written in [path.to_owned(), format!("{path}/"), format!("{path}//"), format!("/{path}")] {
+            let asked = HttpRequest::builder().method(method.clone()).uri(&written).body(()).unwrap().into_parts().0;
+            let asks = routes.asks(&asked);
+            let is_taken = ask(method.clone(), &written).await.1 != Err(StatusCode::NOT_FOUND);
+            assert_eq!(asks, if is_taken { expected } else { Asks::Token }, "{method} {written}");
+        }
     }
 }

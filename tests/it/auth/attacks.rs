@@ -179,7 +179,7 @@ fn csrf_by_form_image_and_fetch() {
                 assert_eq!(reply.answer.header("set-cookie"), None);
             }
             // What a cookie alone cannot do from any page.
-            for target in ["/v1/session", "/v1/tickets"] {
+            for target in ["/v1/session", "/v1/session/", "/v1/tickets", "/v1/tickets/"] {
                 let reply = site.ask(wire, "POST", target, &forged(&cookie, from, mode, origin));
                 assert_eq!((reply.answer.status, reply.kind()), (401, "no-credentials".to_owned()), "{wire:?} {what}");
             }

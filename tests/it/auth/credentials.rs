@@ -90,10 +90,12 @@ fn the_page_the_document_and_a_preflight_need_no_credentials_and_ignore_bad_ones
         for (method, target, status) in [
             ("GET", "/", 200),
             ("GET", "/openapi.json", 200),
+            ("GET", "/openapi.json/", 200),
             ("HEAD", "/openapi.json", 200),
             ("OPTIONS", "/v1/stream/AAPL", 204),
             ("OPTIONS", "/v1/session", 204),
             ("DELETE", "/v1/session", 204),
+            ("DELETE", "/v1/session/", 204),
         ] {
             for fields in [&[][..], &[("authorization", "Bearer a.b.c")], &[("cookie", "__Host-tickfan=a.b.c")]] {
                 let reply = site.ask(wire, method, target, fields);
@@ -121,7 +123,9 @@ fn a_session_is_a_cookie_with_the_token_and_ends_when_it_is_cleared() {
         assert_eq!(opened.answer.header("cache-control"), Some("no-store"));
         // Renewed by a page of this origin, which sends its old cookie along.
         let fields = [("authorization", bearer.as_str()), ("cookie", value), ("sec-fetch-site", "same-origin")];
-        assert_eq!(site.ask(wire, "POST", "/v1/session", &fields).answer.status, 204);
+        for target in ["/v1/session", "/v1/session/"] {
+            assert_eq!(site.ask(wire, "POST", target, &fields).answer.status, 204);
+        }
         let mut stream = site.ask(wire, "GET", STREAM, &[("cookie", value), ("sec-fetch-site", "same-origin")]);
         assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
         let closed = site.ask(wire, "DELETE", "/v1/session", &[("cookie", value)]);
@@ -138,7 +142,7 @@ fn sessions_and_tickets_are_made_of_a_bearer_token_alone() {
     let token = site.issuer.live("u17", &["AAPL"]);
     let cookie = format!("__Host-tickfan={token}");
     for wire in Wire::ALL {
-        for target in ["/v1/session", "/v1/tickets"] {
+        for target in ["/v1/session", "/v1/session/", "/v1/tickets", "/v1/tickets/"] {
             for fields in [&[][..], &[("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")]] {
                 let reply = site.ask(wire, "POST", target, fields);
                 assert_eq!((reply.answer.status, reply.kind()), (401, "no-credentials".to_owned()), "{target}");
@@ -212,13 +216,14 @@ fn a_listed_page_may_send_credentials_and_another_may_not() {
                     .map(|name| reply.answer.header(name));
                 assert_eq!(seen, expected, "{wire:?} {origin}");
             }
+            assert_eq!(preflight.answer.header("allow"), Some("POST, OPTIONS"));
             let methods = preflight.answer.header("access-control-allow-methods").unwrap();
             assert!(methods.contains("POST") && methods.contains("DELETE"), "{methods}");
             let headers = preflight.answer.header("access-control-allow-headers").unwrap();
             for name in ["authorization", "content-type", "traceparent", "last-event-id"] {
                 assert!(headers.contains(name), "{headers}");
             }
-            assert_eq!(refused.answer.header("access-control-expose-headers"), Some("x-request-id"));
+            assert_eq!(refused.answer.header("access-control-expose-headers"), Some("x-request-id, retry-after"));
         }
     }
 }
