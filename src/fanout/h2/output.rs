@@ -2,7 +2,7 @@
 
 use super::io::H2Io;
 use crate::tls::RECORD_BYTES_MAX;
-use std::{io, time::Instant};
+use std::{cell::RefCell, io, mem, time::Instant};
 
 /// The least and the most bytes of a record after the I/O was full: twice the last one that it took whole. What the I/O
 /// holds can no longer be conflated; docs/decisions/0006-sockets.md has the same limits for one stream.
@@ -10,6 +10,17 @@ const CATCH_UP_BYTES_MIN: usize = 1024;
 const CATCH_UP_BYTES_MAX: usize = 4 * 1024;
 /// What comes before the payload of a frame.
 const FRAME_HEADER_BYTES: usize = 9;
+
+/// How many buffers a worker keeps, and how large one of them is at most. A turn writes some 25 connections that carry
+/// ten streams each before it sends.
+const SPARES_MAX: usize = 32;
+const SPARE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+
+thread_local! {
+    /// Empty buffers of a worker's connections: a record has a tick of each stream, and to let its buffer grow by those
+    /// would cost more than to seal it.
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Frames that wait to be sent, and the I/O below.
 pub(super) struct Output {
@@ -54,6 +65,13 @@ impl Output {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty() && self.full_since.is_none()
+    }
+
+    /// Gets ready for frames of streams.
+    pub(super) fn gather(&mut self) {
+        if self.frames.capacity() == 0 {
+            self.frames = SPARES.with_borrow_mut(|spares| spares.pop().unwrap_or_default());
+        }
     }
 
     /// How many bytes of payload the record under way has room for, in one frame more.
@@ -101,12 +119,25 @@ impl Output {
             }
         }
         if sent == self.frames.len() {
-            self.frames = Vec::new();
+            keep(mem::take(&mut self.frames));
         } else {
             self.frames.drain(..sent);
         }
         Ok(self.full_since.is_none())
     }
+}
+
+/// Keeps a buffer for the next connection that has something to send, where there is reason to.
+fn keep(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > SPARE_BYTES_MAX {
+        return;
+    }
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARES_MAX {
+            buffer.clear();
+            spares.push(buffer);
+        }
+    });
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ impl Connection {
         if self.output.full_since().is_some() {
             return Ok(self.full(id, taken));
         }
+        self.output.gather();
         if let Some(head) = head.take() {
             let fields = head.fields().iter().map(|(name, value)| (name, value));
             if !self.protocol.respond(id, StatusCode::OK, fields, false, &mut self.output.frames) {
