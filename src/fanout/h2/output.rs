@@ -206,6 +206,28 @@ mod tests {
     }
 
     #[test]
+    fn rule_10_few_buffers_are_kept_and_no_large_ones() {
+        for bytes in (0..2 * SPARES_MAX).map(|_| 100).chain([SPARE_BYTES_MAX + 1]) {
+            keep(vec![7; bytes]);
+        }
+        SPARES.with_borrow(|spares| {
+            assert_eq!(spares.len(), SPARES_MAX);
+            assert!(spares.iter().all(|spare| spare.is_empty() && spare.capacity() <= SPARE_BYTES_MAX));
+        });
+    }
+
+    #[test]
+    fn a_connection_without_frames_owns_no_buffer() {
+        let narrow = Narrow::default();
+        narrow.takes(9);
+        let mut output = Output::new(Box::new(narrow));
+        output.gather();
+        write_all(&mut output, 900, Instant::now());
+        assert!(output.settle(Instant::now()).unwrap());
+        assert_eq!(output.frames.capacity(), 0);
+    }
+
+    #[test]
     fn after_the_io_was_full_a_record_is_small_until_the_streams_leave_one_unfilled() {
         let narrow = Narrow::default();
         let mut output = Output::new(Box::new(narrow.clone()));
