@@ -70,12 +70,12 @@ impl Output {
     /// Those of [`H2Io::send`].
     pub(super) fn send(&mut self, now: Instant) -> io::Result<bool> {
         let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        if self.full_since.is_some() {
-            if !io.flush()? {
-                return Ok(false);
-            }
-            self.full_since = None;
+        // An alert, or the answer to a change of keys, may wait below, of which nothing here knows.
+        if !io.flush()? {
+            self.full_since.get_or_insert(now);
+            return Ok(false);
         }
+        self.full_since = None;
         let mut sent = 0;
         // Replies and heads come on top of the frames that `room` admits: there may be more than a record.
         while sent < self.frames.len() && self.full_since.is_none() {
