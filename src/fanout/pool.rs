@@ -92,10 +92,11 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         }
     }
 
-    /// Gives a connection that carries many streams to the worker with the least load. `connect` makes its I/O.
+    /// Gives a connection that carries many streams to the worker with the least load. `connect` makes its I/O. Where
+    /// the worker has ended, at the end of a drain, the client is told to go away.
     ///
     /// # Errors
-    /// Those of `connect`; or the worker has ended, at the end of a drain: the connection is closed then.
+    /// Those of `connect`, and of the write of the goodbye.
     pub fn adopt_with(
         &self,
         connect: impl FnOnce(&Arc<WorkerHandle<T>>) -> io::Result<NewConnection>,
@@ -104,7 +105,10 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         let connection = Box::new(connect(worker)?);
         // Until its streams are opened it is a part of the load itself: a storm of connections spreads.
         let load = worker.add_load(Box::new(()));
-        worker.send(Command::Adopt(connection, load)).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+        match worker.send(Command::Adopt(connection, load)) {
+            Err(Command::Adopt(connection, _)) => connection.send_away(Instant::now()),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the answer to a request of a connection.
