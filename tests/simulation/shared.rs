@@ -16,8 +16,8 @@ use std::{
 };
 use tickfan::{
     fanout::{
-        ClientSide, CloseMode, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Io, H2Request, H2Stream,
-        NewConnection, Received, Refused, Requests, ResponseHead, Stall, Taken, Transport, TransportError,
+        Activity, ClientSide, CloseMode, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Io, H2Request,
+        H2Stream, NewConnection, Received, Refused, Requests, ResponseHead, Stall, Taken, Transport, TransportError,
     },
     h2::Limits,
     tls::RECORD_BYTES_MAX,
@@ -146,7 +146,7 @@ struct NoPermit;
 impl ConnectionPermit for NoPermit {
     fn held_by(&mut self, _: ConnectionAddress) {}
 
-    fn becomes(&mut self, _: bool) {}
+    fn becomes(&mut self, _: Activity) {}
 }
 
 impl Connection {
