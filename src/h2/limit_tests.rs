@@ -278,6 +278,21 @@ fn rule_10_replies_that_are_not_read_are_16_kib_beside_as_much_data() {
 }
 
 #[test]
+fn rule_10_the_rest_of_256_streams_that_were_answered_before_their_end_is_thrown_away() {
+    for (streams, is_served) in [(256, true), (257, false)] {
+        let mut client = Client::new();
+        for number in 0..streams {
+            let stream = number * 2 + 1;
+            client.send(headers(stream, END_HEADERS, fields("POST", &[("content-length", "20000")]))).unwrap();
+            assert!(client.respond(stream, true));
+            client.out.clear();
+        }
+        let reason = client.send(data(1, 0, b"x")).map_err(|error| error.reason);
+        assert_eq!(reason, if is_served { Ok(()) } else { Err(Reason::StreamClosed) }, "{streams}");
+    }
+}
+
+#[test]
 fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
     let second = Duration::from_secs(1);
     for input in [

@@ -157,7 +157,7 @@ fn hold(socket: TcpStream, ca: &Ca) -> TlsClient {
     let mut client = tls::client(socket, config);
     let mut peer = H2Peer::new(&[(h2_peer::INITIAL_WINDOW_SIZE, 0)]);
     let asked = peer.get("/app.js");
-    while !peer.streams.get(&asked).is_some_and(|stream| !stream.head.is_empty()) {
+    while peer.streams.get(&asked).is_none_or(|stream| stream.head.is_empty()) {
         client.write_all(&std::mem::take(&mut peer.out)).unwrap();
         client.flush().unwrap();
         let mut buffer = [0; 4096];
