@@ -1,10 +1,14 @@
 //! Reloads the configuration: reads it again, applies what can change while the gateway runs, and says what cannot.
 //! Certificates are also loaded when their files change.
 
-use super::certificates::{Looks, log_loaded, record_expiry};
+use super::{
+    certificates::{Looks, log_loaded, record_expiry},
+    keys,
+};
 use crate::{
     admin::Reload,
     config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
     tls::{CertificateError, CertificateSet, Certificates},
@@ -12,7 +16,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -31,6 +35,10 @@ pub struct Reloader {
     logs: Option<LogHandle>,
     /// Those in force, where the gateway serves https.
     certificates: Option<Arc<Certificates>>,
+    /// The keys that verify tokens, where clients sign on.
+    issuer: Option<IssuerKeys>,
+    /// What keeps them fresh, until the gateway runs it.
+    keeper: std::sync::Mutex<Option<Keeper>>,
     /// Reloads and looks take turns.
     turn: Mutex<Turn>,
 }
@@ -47,8 +55,10 @@ impl Reloader {
     /// The gateway runs with `config`, which came from `loader`.
     pub fn new(config: Config, loader: Loader, logs: Option<LogHandle>) -> Arc<Self> {
         let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
+        let (issuer, keeper) = keys::of_start(&config).unzip();
         let live = Live::new(config);
-        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, turn: Mutex::default() })
+        let keeper = std::sync::Mutex::new(keeper);
+        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, issuer, keeper, turn: Mutex::default() })
     }
 
     /// The settings in force.
@@ -61,10 +71,23 @@ impl Reloader {
         self.certificates.as_ref()
     }
 
+    /// The keys that verify tokens, where clients sign on.
+    pub fn issuer(&self) -> Option<&IssuerKeys> {
+        self.issuer.as_ref()
+    }
+
+    /// What keeps them fresh, for the first who asks.
+    pub(super) fn take_keeper(&self) -> Option<Keeper> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The configuration that the gateway starts with counts as loaded, with its certificates.
     pub(super) fn register_metrics(&self) {
         catalog::CONFIG_RELOADS.register_all();
         record_success();
+        if self.issuer.is_some() {
+            issuer::register_metrics();
+        }
         if let Some(certificates) = &self.certificates {
             catalog::CERTIFICATE_RELOADS.register_all();
             let set = certificates.current();
@@ -85,8 +108,12 @@ impl Reloader {
     /// Dropped, it has changed nothing: the change itself does not wait.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let turn = self.turn.lock().await;
-        let loaded = self.read(&turn.reading).await;
-        let outcome = loaded.and_then(|loaded| self.apply(loaded));
+        let outcome = async {
+            let loaded = self.read(&turn.reading).await?;
+            let keys = keys::of_reload(&self.live.current(), &loaded).await?;
+            self.apply(loaded, keys)
+        }
+        .await;
         match &outcome {
             Ok(report) => {
                 catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
@@ -152,7 +179,7 @@ impl Reloader {
         turn.looks.announce_expiry(&certificates.current(), now);
     }
 
-    fn apply(&self, loaded: Config) -> Result<Reloaded, ReloadError> {
+    fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<Reloaded, ReloadError> {
         let running = self.live.current();
         let (next, report) = reload(&running, loaded);
         check_mixed(&next)?;
@@ -165,6 +192,11 @@ impl Reloader {
             && !tls.loaded.is_same(&certificates.current())
         {
             replace(certificates, tls.loaded.clone());
+        }
+        match (&self.issuer, keys) {
+            (Some(issuer), Some(keys)) => issuer.replace(keys),
+            (Some(issuer), None) => issuer.look(),
+            (None, _) => {}
         }
         self.live.replace(next);
         Ok(report)

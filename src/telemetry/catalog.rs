@@ -238,6 +238,17 @@ catalog! {
         CERTIFICATE_RELOADS: Counter "tickfan_certificate_reloads_total" Count [result in ["applied", "rejected"]],
             "Changed files of certificates, found by a look at them or by a reload of the configuration, by result.",
             details "A file that is rejected counts once, when the second look finds it so: the files of a certificate are renewed one after the other. `rejected` by a reload of the configuration counts there.";
+        AUTH_KEYS: Gauge "tickfan_auth_keys" Count [],
+            "Keys of the issuer that tokens are verified with.",
+            details "Missing without `[auth]`. 0: no token can be verified, for none has been fetched yet, or those that were are older than 24 hours.";
+        AUTH_KEYS_TIMESTAMP: Gauge "tickfan_auth_keys_timestamp_seconds" Seconds [],
+            "When the issuer's keys were last fetched, in seconds since 1970.",
+            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts.";
+        AUTH_KEY_FETCHES: Counter "tickfan_auth_key_fetches_total" Count [result in [
+            "changed", "unchanged", "file", "look_up", "unreachable", "proxy", "tls", "timeout", "http", "status",
+            "redirect", "too_long", "unreadable"]],
+            "Fetches of the issuer's keys, by result.",
+            details "A look at a file counts. All but `changed` and `unchanged` are failures: the keys before stay for 24 hours. `http`: the answer is cut, compressed, or not HTTP. `unreadable`: it is not a JWK set with a usable key. The log says more, once per reason.";
         BUILD_INFO: Gauge "tickfan_build_info" Count [version],
             "Always 1; the label is the version.";
     }
