@@ -74,7 +74,7 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
         Setting::Patterns { .. } | Setting::Groups { .. } => false,
     };
     thread::scope(|scope| {
-        // `certificates` reaches what this one does, for other files.
+        // `tests/it/issuer/` reaches this one.
         let elsewhere = |key: &Key| (key.section, key.name) == ("auth", "look");
         for key in KEYS.iter().filter(is_limit).filter(|key| !elsewhere(key)) {
             thread::Builder::new()
