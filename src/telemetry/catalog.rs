@@ -205,9 +205,9 @@ catalog! {
             details "They are accepted and not read yet: all connections are taken, or all that one address may hold.",
             excludes "those in the kernel's queue";
         HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
-            listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
+            listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "handshake", "blocked"]],
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
-            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
+            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `handshake`: its client had not answered our part of the TLS handshake. `blocked`: its client did not read its answer.",
             excludes "connections that ran into a timeout";
         TLS_HANDSHAKES: Counter "tickfan_tls_handshakes_total" Count [result in [
             "done", "not_tls", "gave_way", "timeout", "left", "alert", "incompatible", "no_protocol", "broken"]],
@@ -243,7 +243,7 @@ catalog! {
             details "Missing without `[auth]`. 0: no token can be verified, for none has been fetched yet, or those that were are older than 24 hours.";
         AUTH_KEYS_TIMESTAMP: Gauge "tickfan_auth_keys_timestamp_seconds" Seconds [],
             "When the issuer's keys were last fetched, in seconds since 1970.",
-            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts.";
+            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts. The alert AuthKeysOld fires when it is two hours ago.";
         AUTH_KEY_FETCHES: Counter "tickfan_auth_key_fetches_total" Count [result in [
             "changed", "unchanged", "file", "look_up", "unreachable", "proxy", "tls", "timeout", "http", "status",
             "redirect", "too_long", "unreadable"]],

@@ -321,3 +321,32 @@ fn what_waits_below_the_frames_leaves_as_soon_as_there_is_room() {
     rig.connection.send(rig.now);
     assert_eq!(rig.replies(), "PONG an alert");
 }
+
+#[test]
+fn long_blocks_and_answers_go_on_after_the_socket_was_full() {
+    let mut rig = Rig::new(1 << 20);
+    let stream = rig.open(1);
+    rig.write(stream, true, 100);
+    rig.io.wire().is_full = true;
+    rig.settle();
+    rig.io.wire().is_full = false;
+    rig.connection.send(rig.now);
+    let mut left = 5_000;
+    while left > 0 {
+        rig.connection.take_news();
+        let taken = rig.write(stream, false, left);
+        left -= taken.bytes;
+        assert!(!taken.full || !rig.connection.take_news().is_empty(), "the stream waits for nothing");
+        // Full again, so that records stay small.
+        rig.io.wire().is_full = true;
+        rig.settle();
+        rig.io.wire().is_full = false;
+        rig.connection.send(rig.now);
+    }
+    let asked = rig.ask([3]);
+    rig.answer(asked[0], answer_with(300, 5_000));
+    for _ in 0..20 {
+        rig.settle();
+    }
+    assert!(rig.replies().ends_with("DATA 3 0 end"));
+}
