@@ -61,8 +61,18 @@ impl Seat {
         self.place.eviction()
     }
 
-    /// Whether the connection answers requests, or is idle.
-    pub(crate) fn becomes(&self, is_busy: bool) {
-        self.place.becomes(if is_busy { Phase::Answering } else { Phase::Idle });
+    /// The connection waits for a request.
+    pub(crate) fn idles(&self) {
+        self.place.becomes(Phase::Idle);
+    }
+
+    /// The connection answers requests.
+    pub(crate) fn answers(&self) {
+        self.place.becomes(Phase::Answering);
+    }
+
+    /// The client does not read the rest of an answer.
+    pub(crate) fn blocks(&self) {
+        self.place.becomes(Phase::Blocked);
     }
 }

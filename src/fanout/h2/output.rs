@@ -6,7 +6,7 @@ use std::{cell::RefCell, io, mem, time::Instant};
 
 /// The least and the most bytes of a record after the I/O was full: twice the last one that it took whole. What the I/O
 /// holds can no longer be conflated; docs/decisions/0006-sockets.md has the same limits for one stream.
-const CATCH_UP_BYTES_MIN: usize = 1024;
+const CATCH_UP_BYTES_MIN: usize = 1024 + FRAME_HEADER_BYTES; // HTTP/2 cuts no block to a smaller frame
 const CATCH_UP_BYTES_MAX: usize = 4 * 1024;
 /// What comes before the payload of a frame.
 const FRAME_HEADER_BYTES: usize = 9;
@@ -100,12 +100,12 @@ impl Output {
     /// Those of [`H2Io::send`].
     pub(super) fn send(&mut self, now: Instant) -> io::Result<bool> {
         let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        if self.full_since.is_some() {
-            if !io.flush()? {
-                return Ok(false);
-            }
-            self.full_since = None;
+        // An alert, or the answer to a change of keys, may wait below, of which nothing here knows.
+        if !io.flush()? {
+            self.full_since.get_or_insert(now);
+            return Ok(false);
         }
+        self.full_since = None;
         let mut sent = 0;
         // Replies and heads come on top of the frames that `room` admits: there may be more than a record.
         while sent < self.frames.len() && self.full_since.is_none() {
@@ -146,9 +146,9 @@ mod tests {
     use crate::fanout::{tcp::Received, transport::TransportError};
     use std::sync::{Arc, Mutex};
 
-    /// Takes so many records more, and notes their lengths.
+    /// Takes so many records more, and notes their lengths. It may hold one that it did not take.
     #[derive(Clone, Default)]
-    struct Narrow(Arc<Mutex<(usize, Vec<usize>)>>);
+    struct Narrow(Arc<Mutex<(usize, Vec<usize>, bool)>>);
 
     impl Narrow {
         fn takes(&self, records: usize) {
@@ -171,15 +171,17 @@ mod tests {
         }
 
         fn send(&mut self, bytes: &[u8]) -> io::Result<bool> {
-            let (left, records) = &mut *self.0.lock().unwrap();
+            let (left, records, is_holding) = &mut *self.0.lock().unwrap();
             records.push(bytes.len());
-            let is_taken = *left > 0;
+            *is_holding = *left == 0;
             *left = left.saturating_sub(1);
-            Ok(is_taken)
+            Ok(!*is_holding)
         }
 
         fn flush(&mut self) -> io::Result<bool> {
-            Ok(self.0.lock().unwrap().0 > 0)
+            let (left, _, is_holding) = &mut *self.0.lock().unwrap();
+            *is_holding &= *left == 0;
+            Ok(!*is_holding)
         }
 
         fn receive(&mut self, _: &mut Vec<u8>) -> Result<Received, TransportError> {
