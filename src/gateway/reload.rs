@@ -162,7 +162,7 @@ impl Reloader {
             logs.set(next.server.log.clone());
         }
         if let (Some(certificates), Some(tls)) = (&self.certificates, &next.tls)
-            && !tls.loaded.is_same(&certificates.current())
+            && !tls.loaded.has_same_files_as(&certificates.current())
         {
             replace(certificates, tls.loaded.clone());
         }

@@ -68,6 +68,11 @@ impl CertificateSet {
         self.all.len() == other.all.len() && self.all.iter().zip(&other.all).all(|(one, other)| one.is_same(other))
     }
 
+    /// Whether both hold the same and were read from the same files, which are looked at again.
+    pub fn has_same_files_as(&self, other: &Self) -> bool {
+        self.is_same(other) && self.all.iter().zip(&other.all).all(|(one, other)| one.files == other.files)
+    }
+
     /// The certificate for a name. A client that cannot check its signature gets another of the same name, if there is
     /// one.
     fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
