@@ -7,7 +7,7 @@ use crate::{
     config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     market::Now,
     telemetry::{LogHandle, catalog},
-    tls::{CertificateError, CertificateSet, Certificates},
+    tls::{CertificateError, CertificateSet, Certificates, Changes},
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -120,7 +120,8 @@ impl Reloader {
         Ok(on_a_thread(reading, move || loader.load()).await??)
     }
 
-    /// Compares the files of the certificates with what was loaded, and loads what has changed: all of it, or nothing.
+    /// Compares the files of the certificates with what was loaded, and loads those that have changed. A mistake in one
+    /// keeps that one in force.
     ///
     /// # Cancel safety
     /// As [`Self::reload`].
@@ -129,25 +130,22 @@ impl Reloader {
         let mut turn = self.turn.lock().await;
         let now = unix_seconds();
         let current = certificates.current();
-        let found = on_a_thread(&turn.reading, move || current.load_changed(now)).await;
-        let found = found.unwrap_or_else(|slow| Err(CertificateError { what: slow.to_string(), help: None }));
-        match found {
-            Ok(None) => turn.looks.succeeded(),
-            Ok(Some(changed)) => {
-                let mut next = Config::clone(&self.live.current());
-                let changed = Arc::new(changed);
-                if let Some(tls) = &mut next.tls {
-                    tls.loaded = changed.clone();
-                }
-                self.live.replace(next);
-                replace(certificates, changed);
-                turn.looks = Looks::default();
+        let found = on_a_thread(&turn.reading, move || current.load_changed(now)).await.unwrap_or_else(|error| Changes {
+            set: None,
+            mistakes: vec![CertificateError { what: error.to_string(), help: None }],
+        });
+        if let Some(changed) = found.set.map(Arc::new) {
+            let mut next = Config::clone(&self.live.current());
+            if let Some(tls) = &mut next.tls {
+                tls.loaded = changed.clone();
             }
-            Err(failed) if turn.looks.failed(&failed) => {
-                catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
-                error!("loaded no changed certificate, those in force stay: {failed}");
-            }
-            Err(_) => {}
+            self.live.replace(next);
+            replace(certificates, changed);
+            turn.looks.replaced();
+        }
+        for mistake in turn.looks.found(&found.mistakes) {
+            catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
+            error!("did not load a changed certificate, the one in force stays: {mistake}");
         }
         turn.looks.announce_expiry(&certificates.current(), now);
     }

@@ -181,7 +181,7 @@ fn a_reload_that_moves_a_certificate_looks_at_its_new_files() {
     rig.wait_for("applied", 2);
     assert_eq!((rig.expiry(), rig.shown()), (year(2081), end(2081)));
     let log = rig.gateway.drained_log();
-    assert!(!log.iter().any(|line| line.contains("loaded no changed certificate")), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("did not load a changed certificate")), "{log:#?}");
 }
 
 #[test]
