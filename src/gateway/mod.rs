@@ -6,6 +6,7 @@
 mod certificates;
 mod runtimes;
 mod record;
+mod reading;
 mod reload;
 mod run;
 mod trial;

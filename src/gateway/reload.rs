@@ -1,7 +1,10 @@
 //! Reloads the configuration: reads it again, applies what can change while the gateway runs, and says what cannot.
 //! Certificates are also loaded when their files change.
 
-use super::certificates::{Looks, log_loaded, record_expiry};
+use super::{
+    certificates::{Looks, log_loaded, record_expiry},
+    reading::Reading,
+};
 use crate::{
     admin::Reload,
     config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
@@ -10,18 +13,9 @@ use crate::{
     tls::{CertificateError, CertificateSet, Certificates, Changes},
 };
 use futures_util::future::BoxFuture;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::{Mutex, oneshot};
+use std::sync::Arc;
+use tokio::sync::{Mutex, Notify};
 use tracing::{error, info, warn};
-
-/// How long reading the file may take. A pipe without a writer, or a lost network drive, never ends.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reloads the configuration of one gateway.
 pub struct Reloader {
@@ -33,13 +27,14 @@ pub struct Reloader {
     certificates: Option<Arc<Certificates>>,
     /// Reloads and looks take turns.
     turn: Mutex<Turn>,
+    /// Tells the task that looks at certificates of each reload.
+    reloaded: Notify,
 }
 
 /// What a reload or a look leaves for the next one.
 #[derive(Default)]
 struct Turn {
-    /// Set while a thread still reads files, also after the reload gave up on it.
-    reading: Arc<AtomicBool>,
+    reading: Reading,
     looks: Looks,
 }
 
@@ -48,7 +43,7 @@ impl Reloader {
     pub fn new(config: Config, loader: Loader, logs: Option<LogHandle>) -> Arc<Self> {
         let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
         let live = Live::new(config);
-        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, turn: Mutex::default() })
+        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, turn: Mutex::default(), reloaded: Notify::new() })
     }
 
     /// The settings in force.
@@ -112,12 +107,20 @@ impl Reloader {
         outcome
     }
 
-    async fn read(&self, reading: &Arc<AtomicBool>) -> Result<Config, ReloadError> {
+    /// Waits for a reload that was applied.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has missed none.
+    pub(super) async fn reloaded(&self) {
+        self.reloaded.notified().await;
+    }
+
+    async fn read(&self, reading: &Reading) -> Result<Config, ReloadError> {
         if self.loader.file.is_none() {
             return Err(ReloadError::WithoutFile);
         }
         let loader = self.loader.clone();
-        Ok(on_a_thread(reading, move || loader.load()).await??)
+        Ok(reading.read(move || loader.load()).await??)
     }
 
     /// Compares the files of the certificates with what was loaded, and loads those that have changed. A mistake in one
@@ -130,7 +133,7 @@ impl Reloader {
         let mut turn = self.turn.lock().await;
         let now = unix_seconds();
         let current = certificates.current();
-        let found = on_a_thread(&turn.reading, move || current.load_changed(now)).await.unwrap_or_else(|error| Changes {
+        let found = turn.reading.read(move || current.load_changed(now)).await.unwrap_or_else(|error| Changes {
             set: None,
             mistakes: vec![CertificateError { what: error.to_string(), help: None }],
         });
@@ -165,34 +168,8 @@ impl Reloader {
             replace(certificates, tls.loaded.clone());
         }
         self.live.replace(next);
+        self.reloaded.notify_one();
         Ok(report)
-    }
-}
-
-/// Reads files on a thread of its own: a runtime's would be held up, and waited for at the end.
-async fn on_a_thread<T: Send + 'static>(
-    reading: &Arc<AtomicBool>,
-    read: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ReloadError> {
-    if reading.swap(true, Ordering::Relaxed) {
-        return Err(ReloadError::Slow(READ_TIMEOUT));
-    }
-    let done = reading.clone();
-    let (read_tx, read_rx) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
-        let result = read();
-        done.store(false, Ordering::Relaxed);
-        // An error means that the reload gave up.
-        let _ = read_tx.send(result);
-    });
-    if let Err(error) = thread {
-        reading.store(false, Ordering::Relaxed);
-        return Err(error.into());
-    }
-    match tokio::time::timeout(READ_TIMEOUT, read_rx).await {
-        Ok(Ok(result)) => Ok(result),
-        // The thread cannot end without an answer: a panic ends the process.
-        Ok(Err(_)) | Err(_) => Err(ReloadError::Slow(READ_TIMEOUT)),
     }
 }
 

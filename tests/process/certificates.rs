@@ -185,6 +185,17 @@ fn a_reload_that_moves_a_certificate_looks_at_its_new_files() {
 }
 
 #[test]
+fn a_reload_that_shortens_the_look_applies_at_once() {
+    let rig = Rig::start("shorter-look", "1h");
+    rig.gateway.configure(&format!("{}look = \"1s\"\n", table(std::slice::from_ref(&rig.files))));
+    let answer = Client::connect(rig.gateway.admin).request("POST", "/reload", "");
+    assert_eq!(answer.json()["changed"][0]["key"], "tls.look", "{}", answer.body);
+    leaf(&rig.ca, 2081).write(&rig.folder);
+    rig.wait_for("applied", 1);
+    assert_eq!(rig.shown(), end(2081));
+}
+
+#[test]
 fn a_certificate_that_expires_soon_is_announced() {
     let ca = Ca::new("a CA");
     let folder = folder("expires");
