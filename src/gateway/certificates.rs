@@ -97,7 +97,11 @@ mod tests {
             let mistakes: Vec<_> = mistakes.chars().map(error).collect();
             looks.found(&mistakes).iter().map(|told| told.what.as_str()).collect::<String>()
         };
-        assert_eq!((told("a"), told(""), told("a")), (String::new(), String::new(), String::new()), "between two files");
+        assert_eq!(
+            (told("a"), told(""), told("a")),
+            (String::new(), String::new(), String::new()),
+            "between two files"
+        );
         assert_eq!([told("b"), told("b"), told("b")], ["", "b", ""], "another one");
         assert_eq!([told("ab"), told("ab"), told("bca"), told("c")], ["", "a", "", "c"]);
         assert_eq!([told("a"), told("a"), told("a")], ["", "a", ""], "again, after it was mended");

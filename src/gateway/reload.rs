@@ -43,7 +43,14 @@ impl Reloader {
     pub fn new(config: Config, loader: Loader, logs: Option<LogHandle>) -> Arc<Self> {
         let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
         let live = Live::new(config);
-        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, turn: Mutex::default(), reloaded: Notify::new() })
+        Arc::new(Self {
+            live,
+            loader: Arc::new(loader),
+            logs,
+            certificates,
+            turn: Mutex::default(),
+            reloaded: Notify::new(),
+        })
     }
 
     /// The settings in force.

@@ -15,8 +15,7 @@ use tickfan::{
     },
     tls::{
         CERTIFICATES_MAX, CHAIN_LENGTH_MAX, Certificate, CertificateFiles, CertificateSet, Certificates, Changes,
-        PEM_BYTES_MAX,
-        server_config,
+        PEM_BYTES_MAX, server_config,
     },
 };
 
@@ -395,7 +394,8 @@ fn a_certificate_that_has_expired_or_is_broken_does_not_delay_the_renewal_of_oth
     let ca = Ca::new("a CA");
     let folder = folder("beside-broken");
     let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
-    let [expires, breaks, goes] = ["a.example", "b.example", "c.example"].map(|name| ca.sign_for(&[name], [2020, 2030], p256));
+    let [expires, breaks, goes] =
+        ["a.example", "b.example", "c.example"].map(|name| ca.sign_for(&[name], [2020, 2030], p256));
     let renewed = ca.sign(&["d.example"]);
     let set = set(&folder, &[&expires, &breaks, &goes, &ca.sign(&["d.example"])]);
     let files: Vec<_> = set.all().iter().map(|certificate| certificate.files.clone()).collect();
