@@ -28,8 +28,8 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// A look has found these mistakes. Returns those to say now: each the second time, and then no more. The files of a
-    /// certificate are renewed one after the other, so for a moment they do not fit.
+    /// A look has found these mistakes. Returns those to say now: each the second time, and then no more. The files of
+    /// a certificate are renewed one after the other, so for a moment they do not fit.
     pub(super) fn found<'a>(&mut self, mistakes: &'a [CertificateError]) -> Vec<&'a CertificateError> {
         let before = std::mem::take(&mut self.mistakes);
         let mut to_say = Vec::new();

@@ -59,8 +59,8 @@ impl CertificateSet {
         files.iter().map(|files| Certificate::load(files, now)).collect::<Result<_, _>>().map(Self::new)
     }
 
-    /// Reads and checks those again whose files hold something else than they did. A mistake in one keeps that one as it
-    /// was, and does not delay the others.
+    /// Reads and checks those again whose files hold something else than they did. A mistake in one keeps that one as
+    /// it was, and does not delay the others.
     pub fn load_changed(&self, now: i64) -> Changes {
         let mut mistakes = Vec::new();
         let mut has_changed = false;

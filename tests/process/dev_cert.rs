@@ -109,7 +109,8 @@ fn the_commands_that_are_printed_work_in_a_shell_whatever_the_folder_is_called()
             })
             .into();
         // Each program says which of its words name a file.
-        let programs = "for name in tickfan curl certutil node; do eval \"$name() { see \\\"\\$@\\\"; }\"; done\n\
+        let programs = "unset NODE_EXTRA_CA_CERTS\n\
+             for name in tickfan curl certutil node; do eval \"$name() { see \\\"\\$@\\\"; }\"; done\n\
              see() { for word in \"$NODE_EXTRA_CA_CERTS\" \"$@\"; do [ -f \"$word\" ] && echo \"$word\"; done; }\n";
         let seen = succeed("bash", &["-c", &format!("{programs}{}", commands.join("\n"))], &folder);
         let ca = format!("{out}/ca.pem");
