@@ -98,6 +98,12 @@ export interface Hello {
   symbols: string[];
   /** Requested symbols that no feed has. */
   unknown: string[];
+  /** Where clients sign on: those of `symbols` whose prices are delayed. */
+  delayed?: string[];
+  /** Where clients sign on: requested symbols that the client may not read. */
+  denied?: string[];
+  /** When the client's credentials end, and the stream with them. */
+  until?: Micros;
 }
 
 /** The data of a `heartbeat` event, which comes after silence. */
@@ -107,5 +113,5 @@ export interface Heartbeat {
 
 /** The data of a `bye` event, which comes before the server ends the stream; the browser reconnects by itself. */
 export interface Bye {
-  reason: "shutdown" | "busy";
+  reason: "shutdown" | "busy" | "expired";
 }

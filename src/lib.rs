@@ -15,6 +15,7 @@ pub mod wire;
 pub mod h2;
 pub mod fanout;
 mod server;
+pub mod access;
 pub mod api;
 pub mod admin;
 pub mod auth;

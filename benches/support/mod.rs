@@ -192,6 +192,7 @@ impl Fanout {
                 symbols: states.clone().into(),
                 options: Options::new(Duration::from_secs(15)),
                 resume: None,
+                until: None,
                 permit: Box::new(()),
             };
             let _ = inbox.send(Command::Open(Sink(bytes.clone()), stream));

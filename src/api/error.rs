@@ -1,6 +1,7 @@
 //! Why a client's request for symbols or a stream is rejected.
 
 use crate::{
+    access::Refusal,
     market::SymbolError,
     server::{Problem, Quoted, RequestError},
 };
@@ -22,6 +23,8 @@ pub(super) enum ApiError {
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
     #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
     Request(#[from] RequestError),
 }
 
@@ -29,6 +32,10 @@ impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         let (status, kind, title) = match &error {
             ApiError::Request(error) => return error.clone().into(),
+            ApiError::Refused(refusal) => {
+                refusal.count();
+                return (*refusal).into();
+            }
             ApiError::NoSymbols => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             ApiError::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             ApiError::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),

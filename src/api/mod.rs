@@ -4,6 +4,7 @@
 
 mod routes;
 mod error;
+mod rights;
 mod selection;
 mod stream_request;
 mod stream_params;
@@ -14,6 +15,7 @@ mod h2;
 mod rejections;
 mod quotes;
 mod symbols;
+mod sessions;
 mod openapi;
 mod page;
 
@@ -22,9 +24,10 @@ pub use openapi::OPENAPI;
 pub use services::{Services, StreamSink, TlsServices};
 
 use crate::{
+    access,
     config::{self, Live},
     limits::{Connection, Permits},
-    server::{AdoptH2, Audience, HttpServer, RequestHandler, TlsEntrance},
+    server::{AdoptH2, Audience, HttpServer, RequestHandler, SignOn, TlsEntrance},
 };
 use h2::H2Clients;
 use routes::Context;
@@ -60,12 +63,15 @@ impl Server {
         let config = live.current();
         let server = &config.server;
         let streams = ClientStreams::new(live.clone(), &services);
+        let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys, routes::asks)));
         let routes = routes::routes(Context {
             cache: services.cache,
             live: live.clone(),
             large: services.permits.large_answers.clone(),
+            sign_on: sign_on.clone(),
         });
-        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams);
+        let sign_on = sign_on.map(|sign_on| sign_on as Arc<dyn SignOn>);
+        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams).with_sign_on(sign_on);
         let Permits { connections, waiting, .. } = services.permits;
         let mut bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();

@@ -3,8 +3,8 @@
 use super::selection::Selection;
 use crate::{
     cache::Cache,
-    market::UnixMicros,
-    server::{Response, json},
+    market::{Symbol, UnixMicros},
+    server::{Response, Rights, json},
     wire::write_tick,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const QUOTE_BYTES: usize = 512;
 
 /// The newest tick of each symbol, as a stream would send it.
-pub(super) fn quotes(selection: &Selection, cache: &Cache, now: UnixMicros) -> Response {
+pub(super) fn quotes(selection: &Selection, rights: &Rights, cache: &Cache, now: UnixMicros) -> Response {
     let mut out = Vec::with_capacity(QUOTE_BYTES * (selection.known.len() + 1));
     out.extend_from_slice(format!("{{\"epoch\":\"{}\",\"now\":{},\"quotes\":[", cache.epoch(), now.0).as_bytes());
     for (index, state) in selection.known.iter().enumerate() {
@@ -21,12 +21,22 @@ pub(super) fn quotes(selection: &Selection, cache: &Cache, now: UnixMicros) -> R
         }
         write_tick(&mut out, state.fields(&state.newest()));
     }
-    out.extend_from_slice(b"],\"unknown\":[");
-    for (index, symbol) in selection.unknown.iter().enumerate() {
+    out.push(b']');
+    write_list(&mut out, "unknown", &selection.unknown);
+    if let Rights::Granted(_) = rights {
+        write_list(&mut out, "delayed", &[]);
+        write_list(&mut out, "denied", &selection.denied);
+    }
+    out.push(b'}');
+    json(out)
+}
+
+fn write_list(out: &mut Vec<u8>, name: &str, symbols: &[Symbol]) {
+    out.extend_from_slice(format!(",\"{name}\":[").as_bytes());
+    for (index, symbol) in symbols.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
         out.extend_from_slice(symbol.as_str().as_bytes());
         out.push(b'"');
     }
-    out.extend_from_slice(b"]}");
-    json(out)
+    out.push(b']');
 }

@@ -26,6 +26,10 @@ labels! {
         AddressSubscriptions = "address_subscriptions",
         /// The gateway is ending its streams.
         Draining = "draining",
+        /// As many are open of its client's subject.
+        Subject = "subject",
+        /// The keys that verify tokens are not there yet.
+        NoKeys = "no_keys",
         /// The system refused what its socket needs.
         Error = "error",
     }
@@ -39,7 +43,8 @@ impl Rejection {
             Self::Address => Some("[limits] streams_per_address"),
             Self::Subscriptions => Some("[limits] subscriptions"),
             Self::AddressSubscriptions => Some("[limits] subscriptions_per_address"),
-            Self::Draining | Self::Error => None,
+            Self::Subject => Some("[auth] streams_per_subject"),
+            Self::Draining | Self::NoKeys | Self::Error => None,
         }
     }
 }
@@ -58,7 +63,7 @@ impl Rejections {
     pub(super) fn note(&self, reason: Rejection, client: &ClientName) {
         if let Some(held_back) = self.count(reason) {
             let limit = reason.limit();
-            tracing::warn!(%reason, limit, client = %client.address, client_id = client.id(), held_back, "rejected a stream");
+            tracing::warn!(%reason, limit, client = %client.address, client_id = client.id(), subject = client.subject(), held_back, "rejected a stream");
         }
     }
 

@@ -5,12 +5,14 @@ use super::{
     openapi::OPENAPI,
     page::{self, File},
     quotes,
+    rejections::Rejection,
     selection::Selection,
-    stream_params,
+    sessions, stream_params,
     stream_request::StreamRequest,
     symbols,
 };
 use crate::{
+    access::{Asks, Refusal, SignOn},
     cache::Cache,
     config::Live,
     limits::{Gate, LargeAnswer, Permit},
@@ -18,6 +20,7 @@ use crate::{
     server::{Answer, Elsewhere, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
+use http::Method;
 use std::sync::Arc;
 
 labels! {
@@ -29,6 +32,10 @@ labels! {
         Quotes = "quotes",
         /// The list of symbols.
         Symbols = "symbols",
+        /// A session: its cookie.
+        Session = "session",
+        /// Tickets.
+        Tickets = "tickets",
         /// The document for machines.
         OpenApi = "openapi",
         /// The page for people, with its files.
@@ -42,7 +49,12 @@ pub(super) struct Context {
     pub(super) live: Live,
     /// For large answers.
     pub(super) large: Gate<LargeAnswer>,
+    /// Where clients sign on.
+    pub(super) sign_on: Option<Arc<SignOn>>,
 }
+
+/// A request for a stream, or why it is answered with `bye`.
+pub(super) type Asked = Result<StreamRequest, Rejection>;
 
 /// A constant: it says nothing of this gateway's addresses.
 const ELSEWHERE: Elsewhere = Elsewhere {
@@ -51,16 +63,31 @@ const ELSEWHERE: Elsewhere = Elsewhere {
 };
 
 /// The clients' routes.
-pub(super) fn routes(context: Context) -> Routes<StreamRequest> {
+pub(super) fn routes(context: Context) -> Routes<Asked> {
     Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
+        .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
+        .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)
         .get(Route::OpenApi, "/openapi.json", openapi)
         .get_found(Route::Page, page::find, page_file)
         .build()
+}
+
+/// Which credentials a path asks for. All but these need rights.
+pub(super) fn asks(method: &Method, path: &str) -> Asks {
+    match path {
+        "/openapi.json" => Asks::Nothing,
+        // A client whose token has expired clears its cookie too.
+        "/v1/session" if method == Method::DELETE => Asks::Nothing,
+        "/v1/session" | "/v1/tickets" => Asks::Bearer,
+        path if page::find(path).is_some() => Asks::Nothing,
+        path if path.starts_with("/v1/stream/") || path == "/v1/stream" => Asks::TokenOrTicket,
+        _ => Asks::Token,
+    }
 }
 
 /// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.
@@ -69,47 +96,60 @@ const SMALL_MAX: usize = 100;
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
-fn stream_of_list(context: &Context, request: Request) -> Answer<StreamRequest> {
+fn stream_of_list(context: &Context, request: Request) -> Answer<Asked> {
     stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat()))
 }
 
-fn stream_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
+fn stream_of_one(context: &Context, request: Request) -> Answer<Asked> {
     stream(&request, context.one(&request, &stream_params::PARAMETERS))
 }
 
 /// A stream of the symbols, if the client can take one.
-fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<StreamRequest> {
-    let stream = selection.and_then(|selection| StreamRequest::new(selection, &request.query, &request.headers));
+fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<Asked> {
+    let stream = selection.and_then(|selection| StreamRequest::new(selection, request));
     match stream {
-        Ok(stream) => Answer::Stream(stream),
+        Ok(stream) => Answer::Stream(Ok(stream)),
+        // A status would end a native EventSource for good.
+        Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
         Err(error) => Answer::Problem(error.into()),
     }
 }
 
-async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let asked = request.query.all("symbols").map(|list| list.split(',').count()).sum();
     let _turn = context.turn(asked).await;
-    quotes(context.list(&request, &SYMBOLS), &context)
+    quotes(context.list(&request, &SYMBOLS), &request, &context)
 }
 
-fn quote_of_one(context: &Context, request: Request) -> Answer<StreamRequest> {
-    quotes(context.one(&request, &[]), context)
+fn quote_of_one(context: &Context, request: Request) -> Answer<Asked> {
+    quotes(context.one(&request, &[]), &request, context)
 }
 
-fn quotes(selection: Result<Selection, ApiError>, context: &Context) -> Answer<StreamRequest> {
-    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &context.cache, Now::read().unix)))
+fn quotes(selection: Result<Selection, ApiError>, request: &Request, context: &Context) -> Answer<Asked> {
+    let now = Now::read().unix;
+    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &request.rights, &context.cache, now)))
 }
 
-async fn symbols(context: Arc<Context>, request: Request) -> Answer<StreamRequest> {
+async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::listed(&request.query)).await;
-    Answer::whole(symbols::symbols(&request.query, &context.cache))
+    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache))
 }
 
-fn openapi(_: &Context, _: Request) -> Answer<StreamRequest> {
+fn session(_: &Context, request: Request) -> Answer<Asked> {
+    let is_over = request.method == Method::DELETE;
+    Answer::whole(if is_over { sessions::close(&request) } else { sessions::open(&request) })
+}
+
+fn ticket(context: &Context, request: Request) -> Answer<Asked> {
+    let ttl = context.live.current().auth.ticket_ttl;
+    Answer::whole(sessions::ticket(context.sign_on.as_deref(), ttl, &request))
+}
+
+fn openapi(_: &Context, _: Request) -> Answer<Asked> {
     Answer::Whole(json(OPENAPI))
 }
 
-fn page_file(file: &'static File, request: Request) -> Answer<StreamRequest> {
+fn page_file(file: &'static File, request: Request) -> Answer<Asked> {
     Answer::Whole(page::answer(file, &request.headers))
 }
 
@@ -127,12 +167,12 @@ impl Context {
     /// The symbol that the path names.
     fn one(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::new([request.segment.as_str()].into_iter(), &self.cache, self.symbols_max())
+        Selection::new([request.segment.as_str()].into_iter(), &request.rights, &self.cache, self.symbols_max())
     }
 
     /// The symbols that the query names.
     fn list(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::from_query(&request.query, &self.cache, self.symbols_max())
+        Selection::from_query(&request.query, &request.rights, &self.cache, self.symbols_max())
     }
 }

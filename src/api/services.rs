@@ -1,6 +1,7 @@
 //! What the API needs of the rest of the gateway.
 
 use crate::{
+    access::Keys,
     cache::Cache,
     fanout::{NewStream, WorkerPool},
     limits::Permits,
@@ -26,6 +27,8 @@ pub struct Services {
     pub draining: Arc<AtomicBool>,
     /// What the listener for https needs, if there is one.
     pub tls: Option<TlsServices>,
+    /// The keys that verify tokens, where clients sign on.
+    pub keys: Option<Arc<dyn Keys>>,
 }
 
 /// What the listener for https needs.

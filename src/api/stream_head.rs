@@ -4,8 +4,8 @@ use super::selection::Selection;
 use crate::{
     fanout::ResponseHead,
     market::{Now, Symbol, UnixMicros},
-    server::Response,
-    wire::{Bye, Epoch, Hello, StreamName, bye, hello},
+    server::{Response, Rights},
+    wire::{Bye, Epoch, Hello, HelloRights, StreamName, bye, hello},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -43,7 +43,7 @@ pub(super) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHea
 }
 
 /// The first block of a stream's body.
-pub(super) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch, now: Now) -> Bytes {
+pub(super) fn hello_block(name: StreamName, selection: &Selection, rights: &Rights, epoch: Epoch, now: Now) -> Bytes {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
@@ -52,6 +52,10 @@ pub(super) fn hello_block(name: StreamName, selection: &Selection, epoch: Epoch,
         now: now.unix,
         symbols: &symbols,
         unknown: &selection.unknown,
+        rights: match rights {
+            Rights::Granted(grant) => Some(HelloRights { delayed: &[], denied: &selection.denied, until: grant.until }),
+            Rights::All | Rights::Unknown => None,
+        },
     })
 }
 

@@ -12,12 +12,14 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// The parameters of a stream beside its symbols. The npm package `event-source-polyfill` adds `lastEventId` when it
 /// reconnects: a rejection would end its streams for good.
-pub(super) const PARAMETERS: [Parameter; 5] = [
+pub(super) const PARAMETERS: [Parameter; 6] = [
     Parameter::Scalar("max_rate"),
     Parameter::List("on"),
     Parameter::Scalar("heartbeat"),
     Parameter::Scalar("last_event_id"),
     Parameter::Alias("lastEventId"),
+    // Sign-on has read it.
+    Parameter::Scalar("ticket"),
 ];
 
 /// In writes a second.
@@ -52,11 +54,13 @@ impl StreamParams {
         })
     }
 
-    /// The options, with `heartbeat` unless the client chose one.
-    pub(super) fn options(&self, heartbeat: Duration) -> Options {
+    /// The options, with `heartbeat` unless the client chose one, and at most so many writes a second.
+    pub(super) fn options(&self, heartbeat: Duration, rate: Option<f64>) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
-        self.interval.map_or(options, |interval| options.every(interval))
+        let of_rights = rate.filter(|rate| MAX_RATE.contains(rate)).map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let interval = self.interval.max(of_rights);
+        interval.map_or(options, |interval| options.every(interval))
     }
 
     /// The `n` of the last tick that the client has, if it is of this epoch.
@@ -132,9 +136,22 @@ mod tests {
         let expected = Options::new(Duration::from_secs(5))
             .on(Parts::from_iter([Part::Trade, Part::Stats]))
             .every(Duration::from_millis(250));
-        assert_eq!(params(&all, None).unwrap().options(Duration::from_secs(15)), expected);
-        let none = params(&[], None).unwrap().options(Duration::from_secs(15));
+        assert_eq!(params(&all, None).unwrap().options(Duration::from_secs(15), None), expected);
+        let none = params(&[], None).unwrap().options(Duration::from_secs(15), None);
         assert_eq!(none, Options::new(Duration::from_secs(15)));
+        for (own, rate, interval) in [
+            (None, None, None),
+            (None, Some(2.0), Some(500)),
+            (Some("4"), Some(2.0), Some(500)),
+            (Some("1"), Some(2.0), Some(1_000)),
+            (Some("4"), None, Some(250)),
+            // Faster than any stream is written.
+            (None, Some(1e9), None),
+        ] {
+            let query: Vec<_> = own.map(|own| ("max_rate", own)).into_iter().collect();
+            let options = params(&query, None).unwrap().options(Duration::from_secs(15), rate);
+            assert_eq!(options.interval, interval.map(Duration::from_millis), "{own:?} {rate:?}");
+        }
         assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
         for (name, text) in
             [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("heartbeat", "1"), ("on", "quote")]

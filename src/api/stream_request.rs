@@ -1,7 +1,10 @@
 //! A request for a stream, valid by construction.
 
 use super::{error::ApiError, selection::Selection, stream_params::StreamParams};
-use crate::server::Query;
+use crate::{
+    access::Refusal,
+    server::{Request, Rights},
+};
 use http::{HeaderMap, header};
 
 /// A stream that may be opened as far as its request goes.
@@ -10,18 +13,27 @@ pub(super) struct StreamRequest {
     pub(super) selection: Selection,
     /// What else was asked for.
     pub(super) params: StreamParams,
+    /// What its client may read.
+    pub(super) rights: Rights,
 }
 
 impl StreamRequest {
     /// Makes one of the symbols and of what the client says of itself.
     ///
     /// # Errors
-    /// [`ApiError::NotAcceptable`] if the client cannot take a stream, and as [`StreamParams::new`].
-    pub(super) fn new(selection: Selection, query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
-        if !accepts_stream(headers) {
+    /// [`ApiError::NotAcceptable`] if the client cannot take a stream, [`Refusal::NoStreams`] if it may not,
+    /// and as [`StreamParams::new`].
+    pub(super) fn new(selection: Selection, request: &Request) -> Result<Self, ApiError> {
+        if !accepts_stream(&request.headers) {
             return Err(ApiError::NotAcceptable);
         }
-        Ok(Self { selection, params: StreamParams::new(query, headers)? })
+        let rights = request.rights.clone();
+        if let Rights::Granted(grant) = &rights
+            && grant.streams == Some(0)
+        {
+            return Err(Refusal::NoStreams.into());
+        }
+        Ok(Self { selection, params: StreamParams::new(&request.query, &request.headers)?, rights })
     }
 }
 

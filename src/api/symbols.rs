@@ -1,8 +1,9 @@
 //! `/v1/symbols`: what can be asked for.
 
+use super::{error::ApiError, rights};
 use crate::{
     cache::{Cache, SymbolState},
-    server::{Parameter, Query, RequestError, Response, json},
+    server::{Parameter, Query, Response, Rights, json},
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use std::sync::Arc;
@@ -20,14 +21,21 @@ struct Listing {
     symbols: Vec<Listed>,
 }
 
-struct Listed(Arc<SymbolState>);
+struct Listed {
+    state: Arc<SymbolState>,
+    /// Where clients sign on, how this one may read it.
+    access: Option<&'static str>,
+}
 
 impl Serialize for Listed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut listed = serializer.serialize_struct("Listed", 3)?;
-        listed.serialize_field("feed", &*self.0.feed())?;
-        listed.serialize_field("state", self.0.newest().snapshot.state().name())?;
-        listed.serialize_field("symbol", self.0.symbol().as_str())?;
+        let mut listed = serializer.serialize_struct("Listed", 3 + usize::from(self.access.is_some()))?;
+        if let Some(access) = self.access {
+            listed.serialize_field("access", access)?;
+        }
+        listed.serialize_field("feed", &*self.state.feed())?;
+        listed.serialize_field("state", self.state.newest().snapshot.state().name())?;
+        listed.serialize_field("symbol", self.state.symbol().as_str())?;
         listed.end()
     }
 }
@@ -40,12 +48,17 @@ pub(super) fn listed(query: &Query) -> usize {
 /// The symbols that start with `prefix=`, by name, `limit=` of them.
 ///
 /// # Errors
-/// As [`Query::check`], and [`RequestError::BadLimit`].
-pub(super) fn symbols(query: &Query, cache: &Cache) -> Result<Response, RequestError> {
+/// As [`Query::check`] and [`Query::limit`], and where it cannot be said yet what the client may read.
+pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<Response, ApiError> {
     query.check(&PARAMETERS)?;
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     let (listed, more) = cache.list(&prefix, limit);
-    let listing = Listing { more, symbols: listed.into_iter().map(Listed).collect() };
+    let has_access = !matches!(rights, Rights::All);
+    let one = |state: Arc<SymbolState>| {
+        let access = has_access.then(|| rights::access(rights, state.symbol()).map(rights::word)).transpose()?;
+        Ok(Listed { state, access })
+    };
+    let listing = Listing { more, symbols: listed.into_iter().map(one).collect::<Result<_, ApiError>>()? };
     Ok(json(serde_json::to_vec(&listing).expect("a listing has only strings")))
 }

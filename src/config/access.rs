@@ -1,14 +1,12 @@
 //! `key_env` and `secret_env` of `[[feed]]`: the variables that hold a venue's key.
 
 use super::{
+    environment::Variables,
     error::{Wrong, Wrongs, shown},
     value::text,
 };
 use crate::venue::{Credentials, CredentialsRule, Secret, Spec};
-use std::{
-    ffi::{OsStr, OsString},
-    ops::Range,
-};
+use std::{ffi::OsStr, ops::Range};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -18,9 +16,6 @@ use toml::{
 const NAME_LENGTH_MAX: usize = 64;
 /// The longest secret, in bytes: no venue's is over 100.
 const SECRET_BYTES_MAX: usize = 512;
-
-/// The environment, as it was passed in.
-pub(super) type Variables = [(OsString, OsString)];
 
 /// Reads the credentials that the feed's venue requires, from the variables that the feed names.
 pub(super) fn read(

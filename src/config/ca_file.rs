@@ -29,13 +29,14 @@ impl fmt::Debug for CaFile {
     }
 }
 
-/// Reads a PEM file. Whatever else it holds, such as a key, is ignored.
-pub(super) fn read(path: &str) -> Result<CaFile, Wrong> {
+/// Reads a PEM file. Whatever else it holds, such as a key, is ignored. `base` says in words where a relative path
+/// begins.
+pub(super) fn read(path: &str, base: &str) -> Result<CaFile, Wrong> {
     let name = shown(path);
     let failed = |error: io::Error| {
         let wrong = Wrong::new(format!("cannot read {name}: {error}"));
         match error.kind() {
-            io::ErrorKind::NotFound => wrong.help("a relative path begins at the working directory of the process"),
+            io::ErrorKind::NotFound => wrong.help(format!("a relative path begins at {base}")),
             _ => wrong,
         }
     };

@@ -1,7 +1,7 @@
 //! A configuration without a file. The defaults stand in the table of keys; what stands here is replaced.
 
 use super::{
-    Config, Fanout, Limits, Server, Tls,
+    Auth, Config, Fanout, Limits, Server, Tls,
     keys::{KEYS, loopback},
 };
 use crate::{telemetry::LogFilter, tls::TlsVersion};
@@ -66,8 +66,10 @@ pub(super) fn every_default() -> Config {
             look: Duration::ZERO,
             hsts: Duration::ZERO,
         }),
+        auth: Auth::empty(),
     };
     KEYS.iter().for_each(|key| key.setting.reset(&mut config));
+    config.auth.compile();
     config
 }
 

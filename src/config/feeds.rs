@@ -1,8 +1,8 @@
 //! `[[feed]]`: feeds and their symbols.
 
 use super::{
-    Feed,
-    access::{self, Variables},
+    Feed, access,
+    environment::Variables,
     error::{Wrong, Wrongs, shown},
     events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},

@@ -1,12 +1,17 @@
-//! Every key of `[server]`, `[fanout]`, `[limits]` and `[tls]`: its unit, default, range and the reason. Reading,
+//! Every key of all tables but `[[feed]]`: its unit, default, range and the reason. Reading,
 //! checks, documentation and tests of a setting go through this table.
 
 use super::{
-    Config, names,
+    Config,
+    auth_values::{self, GROUPS_MAX},
+    names,
     setting::{Applies, Key, Read, Setting},
     tls::table as tls,
 };
-use crate::tls::{CERTIFICATES_MAX, TlsVersion};
+use crate::{
+    auth::{LIST_MAX, Pattern},
+    tls::{CERTIFICATES_MAX, TlsVersion},
+};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
@@ -301,6 +306,118 @@ pub const KEYS: &[Key] = &[
         applies: Applies::Reload,
         reason: "0s sends no Strict-Transport-Security: a browser that has seen one refuses plain http for the whole name, other ports included, until it has passed",
     },
+    Key {
+        section: "auth",
+        name: "mode",
+        setting: Setting::AuthMode { field: |config| &mut config.auth.mode },
+        applies: Applies::Restart,
+        reason: "off serves all to all, and ignores credentials; optional gives a client without credentials the rights of \
+                 [auth.anonymous], and required rejects it",
+    },
+    Key {
+        section: "auth",
+        name: "keys",
+        setting: Setting::Keys { field: |config| &mut config.auth.keys },
+        applies: Applies::Restart,
+        reason: "the JWK set of the issuer, whose keys verify tokens; it is fetched again as keys rotate, and a file is looked at",
+    },
+    Key {
+        section: "auth",
+        name: "ca_file",
+        setting: Setting::Path { field: |config| &mut config.auth.ca_file },
+        applies: Applies::Restart,
+        reason: "certificates in PEM form of CAs that the server of the keys may have its certificate from, besides the public ones",
+    },
+    Key {
+        section: "auth",
+        name: "secret_env",
+        setting: text("", "The name of a variable, or \"\" for none", Read(auth_values::variable), |config| {
+            &mut config.auth.secret_env
+        }),
+        applies: Applies::Restart,
+        reason: "the variable with the secret of HS256, in place of keys; it can sign tokens, so prefer keys where the issuer has them",
+    },
+    Key {
+        section: "auth",
+        name: "secret_file",
+        setting: Setting::Path { field: |config| &mut config.auth.secret_file },
+        applies: Applies::Restart,
+        reason: "the same secret in a file; blanks around it do not count",
+    },
+    Key {
+        section: "auth",
+        name: "issuer",
+        setting: text("", "The iss of tokens, or \"\" for any", Read(auth_values::issuer), |config| {
+            &mut config.auth.issuer
+        }),
+        applies: Applies::Reload,
+        reason: "any issuer that signs with the keys; name it where its server signs for several",
+    },
+    Key {
+        section: "auth",
+        name: "audience",
+        setting: text("tickfan", "A name in the aud of tokens", Read(auth_values::audience), |config| {
+            &mut config.auth.audience
+        }),
+        applies: Applies::Reload,
+        reason: "a token that the issuer made for another service must not count here",
+    },
+    Key {
+        section: "auth",
+        name: "streams_per_subject",
+        setting: count(16, 1..=100_000, |config| &mut config.auth.streams_per_subject),
+        applies: Applies::Reload,
+        reason: "a desk with several screens; one login that is passed on serves no crowd; a token may say another number",
+    },
+    Key {
+        section: "auth",
+        name: "ticket_ttl",
+        setting: time(secs(30), secs(5)..=secs(120), |config| &mut config.auth.ticket_ttl),
+        applies: Applies::Reload,
+        reason: "a page opens its stream at once, and a phone far away needs some seconds for it; a ticket stands in a URL",
+    },
+    Key {
+        section: "auth",
+        name: "look",
+        setting: time(secs(10), secs(1)..=secs(3_600), |config| &mut config.auth.look),
+        applies: Applies::Reload,
+        reason: "a file of keys is read so often and compared; new keys count without a signal",
+    },
+    Key {
+        section: "auth",
+        name: "default_live",
+        setting: patterns(&[], |config| &mut config.auth.defaults.live),
+        applies: Applies::Reload,
+        reason: "what a token without a list of its own may read live: nothing, so that a forgotten list gives nothing away",
+    },
+    Key {
+        section: "auth",
+        name: "default_delayed",
+        setting: patterns(&[], |config| &mut config.auth.defaults.delayed),
+        applies: Applies::Reload,
+        reason: "the same for delayed prices",
+    },
+    Key {
+        section: "auth",
+        name: "groups",
+        setting: Setting::Groups { max: GROUPS_MAX, field: |config| &mut config.auth.groups },
+        applies: Applies::Reload,
+        reason: "a token names a group as @us, and stays short while the list changes here",
+    },
+    Key {
+        section: "auth.anonymous",
+        name: "live",
+        setting: patterns(&[], |config| &mut config.auth.anonymous.live),
+        applies: Applies::Reload,
+        reason: "what a client without credentials may read live, with mode = optional",
+    },
+    Key {
+        section: "auth.anonymous",
+        name: "delayed",
+        setting: patterns(&["*"], |config| &mut config.auth.anonymous.delayed),
+        applies: Applies::Reload,
+        reason: "all of it some time after, as exchanges let vendors show it to people who have not signed",
+    },
 ];
 
 /// A year, as durations are written.
@@ -330,4 +447,12 @@ const fn count(default: usize, range: RangeInclusive<usize>, field: fn(&mut Conf
 
 const fn bytes(default: usize, range: RangeInclusive<usize>, field: fn(&mut Config) -> &mut usize) -> Setting {
     Setting::Bytes { default, range, field }
+}
+
+const fn text(default: &'static str, what: &'static str, read: Read, field: fn(&mut Config) -> &mut String) -> Setting {
+    Setting::Text { default, read, what, field }
+}
+
+const fn patterns(default: &'static [&'static str], field: fn(&mut Config) -> &mut Vec<Pattern>) -> Setting {
+    Setting::Patterns { default, max: LIST_MAX, field }
 }

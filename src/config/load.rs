@@ -2,9 +2,10 @@
 //! The start calls it, and each reload.
 
 use super::{
-    Config, ConfigError, KEYS, Key, Machine, Weight, access,
+    Config, ConfigError, KEYS, Key, Machine, Weight, auth_files,
     certificates::{self, EXAMPLE},
     check_together,
+    environment::Variables,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
     raw::{Raw, kind},
@@ -31,7 +32,9 @@ use toml::{
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// The tables of the file.
-const SECTIONS: [&str; 5] = ["server", "feed", "fanout", "limits", "tls"];
+const SECTIONS: [&str; 6] = ["server", "feed", "fanout", "limits", "tls", "auth"];
+/// The table within `[auth]` that has keys of its own. `[auth.groups]` is a key.
+const ANONYMOUS: &str = "auth.anonymous";
 
 /// What flags set, over the file and the variables.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +105,7 @@ pub fn load(
     let of_file = contradiction(&config);
     let is_of_certificates = |(name, _): &&(OsString, OsString)| name == CERTIFICATES_VARIABLE;
     let certificates_variable = variables.iter().find(is_of_certificates).map(|(_, value)| value.clone());
-    let in_variables = variables::apply(&mut config, variables);
+    let in_variables = variables::apply(&mut config, variables.iter().cloned());
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
         return Err(error);
     }
@@ -117,6 +120,13 @@ pub fn load(
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
         config.feeds.push(feeds::default_feed());
+    }
+    if let Err(auth_files::Of(name, wrong)) = auth_files::load(&mut config.auth, &variables) {
+        let of_key = |(key, _): &&(&Key, Range<usize>)| key.section.starts_with("auth") && key.name == name;
+        return Err(match places.keys.iter().find(of_key) {
+            Some((_, place)) => source.error(wrong.at(place.clone())),
+            None => wrong.nowhere(),
+        });
     }
     let Some((wrong, keys)) = contradiction(&config) else {
         load_certificates(&mut config, source, &places.certificates, certificates_variable)?;
@@ -195,7 +205,7 @@ fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
 fn read_toml(
     config: &mut Config,
     text: &str,
-    (variables, folder): (&access::Variables, &Path),
+    (variables, folder): (&Variables, &Path),
     places: &mut Places,
 ) -> Result<(), Wrong> {
     // What is not TOML may hide or invent keys, so those are judged once all of it can be read.
@@ -226,7 +236,14 @@ pub(super) fn lines_of_file(path: &Path) -> Result<Vec<(String, String, usize)>,
     let mut tables: Vec<(String, &DeTable<'_>)> = Vec::new();
     for (section, value) in document.get_ref() {
         match value.get_ref() {
-            DeValue::Table(table) => tables.push((section.get_ref().to_string(), table)),
+            DeValue::Table(table) => {
+                if section.get_ref() == "auth"
+                    && let Some(DeValue::Table(anonymous)) = table.get("anonymous").map(Spanned::get_ref)
+                {
+                    tables.push((ANONYMOUS.to_owned(), anonymous));
+                }
+                tables.push((section.get_ref().to_string(), table));
+            }
             DeValue::Array(feeds) => tables.extend(
                 feeds
                     .iter()
@@ -266,6 +283,9 @@ fn read_section(
         tls::table(config);
     }
     let set = in_order(table).into_iter().map(|(name, value)| {
+        if section == "auth" && name.get_ref() == "anonymous" {
+            return read_section(config, ANONYMOUS, value, (folder, &mut *places));
+        }
         let key = KEYS.iter().find(|key| key.section == section && key.name == name.get_ref());
         let key = key.ok_or_else(|| unknown_key(section, name))?;
         value::set(key, config, Raw::Toml(value.get_ref(), folder)).map_err(|wrong| wrong.at(value.span()))?;
@@ -305,7 +325,9 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     if let Some(key) = KEYS.iter().find(key) {
         return wrong.help(format!("`{name}` belongs to [{}]", key.section));
     }
-    wrong.did_you_mean(nearest(name, SECTIONS)).help("the tables are [server], [[feed]], [fanout], [limits] and [tls]")
+    wrong
+        .did_you_mean(nearest(name, SECTIONS))
+        .help("the tables are [server], [[feed]], [fanout], [limits], [tls] and [auth]")
 }
 
 /// Finds values that contradict each other, and their keys.

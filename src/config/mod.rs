@@ -1,10 +1,14 @@
 //! The configuration, valid by construction. Only `load` reads a file or a variable.
 
 mod access;
+mod auth;
+mod auth_files;
+mod auth_values;
 mod ca_file;
 mod certificates;
 mod defaults;
 mod effective;
+mod environment;
 mod error;
 mod events;
 mod feed_in_force;
@@ -32,6 +36,8 @@ mod value;
 mod variables;
 
 pub use crate::tls::{CertificateFiles, TlsVersion};
+pub use auth::{Auth, AuthMode, Group, KeySource, KeysAddress};
+pub use auth_values::{GROUP_PATTERNS_MAX, GROUPS_MAX};
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
 pub use effective::{KeyInForce, keys_in_force};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
@@ -75,6 +81,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[tls]`, if there is one.
     pub tls: Option<Tls>,
+    /// `[auth]`
+    pub auth: Auth,
 }
 
 /// `[server]`: the listeners.

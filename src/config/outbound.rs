@@ -2,8 +2,8 @@
 
 use super::{
     Feed,
-    access::Variables,
     ca_file::{self, CaFile},
+    environment::Variables,
     error::{Wrong, Wrongs},
     proxy::{self, Proxy},
     value::text,
@@ -31,7 +31,7 @@ fn read_proxy(value: &Spanned<DeValue<'_>>) -> Result<Proxy, Wrong> {
 
 fn read_ca_file(value: &Spanned<DeValue<'_>>) -> Result<CaFile, Wrong> {
     let path = text("ca_file", value, "/etc/ssl/private-ca.pem")?;
-    ca_file::read(path).map_err(|wrong| wrong.at(value.span()))
+    ca_file::read(path, "the working directory of the process").map_err(|wrong| wrong.at(value.span()))
 }
 
 /// Checks both keys against the feed's address. Where `proxy` is not set, the variables may set one.

@@ -2,6 +2,7 @@
 
 use super::{
     Config,
+    auth::Group,
     certificates::EXAMPLE,
     defaults::every_default,
     feed_keys::feed_keys,
@@ -10,7 +11,7 @@ use super::{
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
-use crate::{telemetry::LOG_ENTRIES_MAX, tls::CertificateFiles};
+use crate::{auth::Pattern, telemetry::LOG_ENTRIES_MAX, tls::CertificateFiles};
 use std::fmt::Display;
 
 /// How wide a comment may be.
@@ -108,6 +109,16 @@ fn what(setting: &Setting) -> String {
                  begins at the folder of this file"
             )
         }
+        Setting::Text { what, .. } => (*what).to_owned(),
+        Setting::Path { .. } => {
+            "The path of a file, or \"\" for none. A relative path begins at the folder of this file".to_owned()
+        }
+        Setting::AuthMode { .. } => "\"off\", \"optional\" or \"required\"".to_owned(),
+        Setting::Keys { .. } => "An https address, \"file:\" and a path, or \"\" for none".to_owned(),
+        Setting::Patterns { max, .. } => format!("At most {max} symbols, prefixes such as \"BTC-*\", and groups"),
+        Setting::Groups { max, .. } => {
+            format!("At most {max} lists of symbols and prefixes; in a variable, each as group:symbol")
+        }
         Setting::Log { .. } => {
             format!("A log level, or levels of modules; at most {LOG_ENTRIES_MAX} entries, separated by commas")
         }
@@ -140,8 +151,24 @@ pub(super) fn value(setting: &Setting, config: &mut Config) -> String {
             let entry = |files: &CertificateFiles| format!("{{ chain = {:?}, key = {:?} }}", files.chain, files.key);
             format!("[{}]", field(config).iter().map(entry).collect::<Vec<_>>().join(", "))
         }
+        Setting::Text { field, .. } => format!("{:?}", field(config)),
+        Setting::Path { field } => format!("{:?}", field(config)),
+        Setting::AuthMode { field } => quoted(&field(config).name()),
+        Setting::Keys { field } => {
+            format!("{:?}", field(config).as_ref().map(ToString::to_string).unwrap_or_default())
+        }
+        Setting::Patterns { field, .. } => patterns(field(config)),
+        Setting::Groups { field, .. } => {
+            let list = |group: &Group| format!("{} = {}", group.name, patterns(&group.patterns));
+            let lists: Vec<String> = field(config).iter().map(list).collect();
+            if lists.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", lists.join(", ")) }
+        }
         Setting::Bytes { field, .. } => quoted(&show_bytes(*field(config) as u64)),
     }
+}
+
+fn patterns(list: &[Pattern]) -> String {
+    format!("{:?}", list.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 /// Wraps a text into lines of comment.

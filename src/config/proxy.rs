@@ -1,7 +1,7 @@
 //! `proxy` of `[[feed]]`, and the variables that set a proxy for all programs.
 
 use super::{
-    access::Variables,
+    environment::Variables,
     error::{Wrong, shown},
     names,
 };

@@ -86,6 +86,7 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
         report.changed.extend(new_content(running, &loaded));
         next.loaded = loaded.loaded;
     }
+    next.auth.compile();
     match FEEDS_APPLY {
         Applies::Reload => report.changed.extend(feed_changes(&running.feeds, &loaded.feeds)),
         Applies::Restart => report.at_restart.extend(feed_changes(&running.feeds, &loaded.feeds)),

@@ -1,18 +1,23 @@
 //! What a key of the file is: its kind, with default, range and field, and when a changed value counts.
 
-use super::{Config, error::Wrong};
+use super::{
+    Config,
+    auth::{AuthMode, Group, KeysAddress},
+    error::Wrong,
+};
 use crate::{
+    auth::Pattern,
     telemetry::LogFilter,
     tls::{CertificateFiles, TlsVersion},
 };
 use http::HeaderName;
 use ipnet::IpNet;
-use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// One key of the file.
 #[derive(Debug)]
 pub struct Key {
-    /// Its table: `server`, `fanout`, `limits` or `tls`.
+    /// Its table: `server`, `fanout`, `limits`, `tls`, `auth` or `auth.anonymous`.
     pub section: &'static str,
     /// Its name in the table.
     pub name: &'static str,
@@ -140,6 +145,49 @@ pub enum Setting {
         /// The field.
         field: fn(&mut Config) -> &mut Vec<CertificateFiles>,
     },
+    /// A string.
+    Text {
+        /// Without the key.
+        default: &'static str,
+        /// Checks it.
+        #[doc(hidden)]
+        read: Read,
+        /// What is accepted, in words.
+        what: &'static str,
+        /// The field.
+        field: fn(&mut Config) -> &mut String,
+    },
+    /// The path of a file. Without the key it is empty: there is none.
+    Path {
+        /// The field.
+        field: fn(&mut Config) -> &mut PathBuf,
+    },
+    /// Whether clients sign on. Without the key they do not.
+    AuthMode {
+        /// The field.
+        field: fn(&mut Config) -> &mut AuthMode,
+    },
+    /// Where the keys of tokens are. Without the key there are none.
+    Keys {
+        /// The field; `None` is `""`.
+        field: fn(&mut Config) -> &mut Option<KeysAddress>,
+    },
+    /// A list of symbols, prefixes and groups.
+    Patterns {
+        /// Without the key.
+        default: &'static [&'static str],
+        /// The most entries.
+        max: usize,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<Pattern>,
+    },
+    /// Lists of symbols and prefixes under names. Without the key there are none.
+    Groups {
+        /// The most groups.
+        max: usize,
+        /// The field.
+        field: fn(&mut Config) -> &mut Vec<Group>,
+    },
     /// Which lines are logged. Without the key it is `info`.
     Log {
         /// The field.
@@ -166,6 +214,12 @@ impl Setting {
             Self::Switch { field, .. } => *field(to) = *field(from),
             Self::TlsVersion { field, .. } => *field(to) = *field(from),
             Self::Certificates { field, .. } => field(to).clone_from(field(from)),
+            Self::Text { field, .. } => field(to).clone_from(field(from)),
+            Self::Path { field } => field(to).clone_from(field(from)),
+            Self::AuthMode { field } => *field(to) = *field(from),
+            Self::Keys { field } => field(to).clone_from(field(from)),
+            Self::Patterns { field, .. } => field(to).clone_from(field(from)),
+            Self::Groups { field, .. } => field(to).clone_from(field(from)),
             Self::Log { field } => field(to).clone_from(field(from)),
         }
     }
@@ -182,6 +236,15 @@ impl Setting {
             Self::Switch { default, field } => *field(config) = *default,
             Self::TlsVersion { default, field } => *field(config) = *default,
             Self::HeaderName { field } => *field(config) = None,
+            Self::Text { default, field, .. } => *field(config) = (*default).to_owned(),
+            Self::Path { field } => *field(config) = PathBuf::new(),
+            Self::AuthMode { field } => *field(config) = AuthMode::Off,
+            Self::Keys { field } => *field(config) = None,
+            Self::Patterns { default, field, .. } => {
+                let pattern = |text: &&str| text.parse().expect("a default is a pattern");
+                *field(config) = default.iter().map(pattern).collect();
+            }
+            Self::Groups { field, .. } => field(config).clear(),
             Self::Log { field } => *field(config) = LogFilter::default(),
             Self::Duration { default, field, .. } => *field(config) = *default,
             Self::DurationOrAuto { field, .. } => *field(config) = None,
@@ -209,6 +272,12 @@ impl Setting {
             Self::Certificates { field, .. } => {
                 field(config).push(CertificateFiles { chain: "chain".into(), key: "key".into() });
             }
+            Self::Text { field, .. } => field(config).push('x'),
+            Self::Path { field } => *field(config) = "file".into(),
+            Self::AuthMode { field } => *field(config) = AuthMode::Required,
+            Self::Keys { field } => *field(config) = Some(KeysAddress::File("file".into())),
+            Self::Patterns { field, .. } => field(config).push("OTHER".parse().unwrap()),
+            Self::Groups { field, .. } => field(config).push(Group { name: "us".to_owned(), patterns: Vec::new() }),
             Self::Log { field } => *field(config) = "off".parse().unwrap(),
         }
     }

@@ -1,7 +1,7 @@
 //! Sets one key from the file or from a variable, checked against its kind and its range.
 
 use super::{
-    Config, certificates,
+    Config, auth_values, certificates,
     error::{Wrong, shown},
     names,
     raw::{Raw, kind},
@@ -9,7 +9,11 @@ use super::{
     units,
 };
 use crate::telemetry::LogFilterError;
-use std::{fmt::Display, ops::RangeInclusive};
+use std::{
+    fmt::Display,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 use toml::{Spanned, de::DeValue};
 
 /// Sets `key` in `config`.
@@ -74,8 +78,34 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
             })?;
         }
         Setting::Certificates { field, .. } => *field(config) = certificates::read(raw)?,
+        Setting::Text { default, read, field, .. } => {
+            let text = text_of(key, raw, "a string", &format!("\"{default}\""))?;
+            *field(config) = (read.0)(text)?;
+        }
+        Setting::Path { field } => {
+            let text = text_of(key, raw, "a string with the path of a file", "\"/etc/tickfan/file\"")?;
+            *field(config) = if text.is_empty() { PathBuf::new() } else { folder(raw).join(text) };
+        }
+        Setting::AuthMode { field } => {
+            *field(config) = auth_values::mode(text_of(key, raw, "a string with a mode", "\"required\"")?)?;
+        }
+        Setting::Keys { field } => {
+            let example = "\"https://login.example.com/.well-known/jwks.json\"";
+            let text = text_of(key, raw, "a string with an address", example)?;
+            *field(config) = auth_values::keys(text, folder(raw))?;
+        }
+        Setting::Patterns { max, field, .. } => *field(config) = list(key, raw, *max, auth_values::pattern)?,
+        Setting::Groups { field, .. } => *field(config) = auth_values::groups(raw)?,
     }
     Ok(())
+}
+
+/// Where a relative path begins: in a file at its folder, in a variable at the working directory.
+fn folder(raw: Raw<'_>) -> &Path {
+    match raw {
+        Raw::Toml(_, folder) => folder,
+        Raw::Variable(_) => Path::new(""),
+    }
 }
 
 fn switch(key: &Key, raw: Raw<'_>, default: bool) -> Result<bool, Wrong> {

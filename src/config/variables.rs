@@ -27,7 +27,7 @@ pub fn variable_name(key: &Key) -> String {
     if matches!(key.setting, Setting::Log { .. }) {
         return LOG_VARIABLE.to_owned();
     }
-    format!("{PREFIX}{}_{}", key.section, key.name).to_ascii_uppercase()
+    format!("{PREFIX}{}_{}", key.section.replace('.', "_"), key.name).to_ascii_uppercase()
 }
 
 /// Applies the variables, in the order of their names, so that the same environment brings the same error.
@@ -61,7 +61,7 @@ fn unknown(name: &str) -> ConfigError {
     let of_log = name.ends_with("_LOG").then_some(LOG_VARIABLE);
     Wrong::new(format!("unknown variable {}", shown(name)))
         .did_you_mean(of_log.or_else(|| nearest(name, known.iter().map(String::as_str))))
-        .help("a variable sets a key of [server], [fanout], [limits] or [tls], such as TICKFAN_LIMITS_STREAMS=1000")
+        .help("a variable sets a key of [server], [fanout], [limits], [tls] or [auth], such as TICKFAN_LIMITS_STREAMS=1000")
         .nowhere()
 }
 

@@ -16,6 +16,8 @@ pub enum CloseReason {
     Timeout,
     /// The gateway stops.
     Shutdown,
+    /// Its client's rights ended.
+    Expired,
     /// The client sent too much behind its request.
     Input,
     /// The connection broke in another way.
@@ -24,12 +26,20 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Left, Self::Stalled, Self::Window, Self::Timeout, Self::Shutdown, Self::Input, Self::Error];
+    pub const ALL: [Self; 8] = [
+        Self::Left,
+        Self::Stalled,
+        Self::Window,
+        Self::Timeout,
+        Self::Shutdown,
+        Self::Expired,
+        Self::Input,
+        Self::Error,
+    ];
 
     /// Whether the gateway or the network ended the stream against its client's will.
     pub(super) fn is_cut_off(self) -> bool {
-        !matches!(self, Self::Left | Self::Shutdown)
+        !matches!(self, Self::Left | Self::Shutdown | Self::Expired)
     }
 
     /// The label.
@@ -40,6 +50,7 @@ impl CloseReason {
             Self::Window => "window",
             Self::Timeout => "timeout",
             Self::Shutdown => "shutdown",
+            Self::Expired => "expired",
             Self::Input => "input",
             Self::Error => "error",
         }

@@ -3,7 +3,7 @@
 use super::{options::Options, response_head::ResponseHead, resume::Resume};
 use crate::{cache::SymbolState, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// A stream to be opened.
 pub struct NewStream {
@@ -21,6 +21,8 @@ pub struct NewStream {
     pub options: Options,
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,
+    /// When its client's rights end, and the stream with them.
+    pub until: Option<Instant>,
     /// The stream's permit, held as long as the stream lives.
     pub permit: Box<dyn Send>,
 }

@@ -90,6 +90,7 @@ impl Fixture {
             symbols: [self.state.clone()].into(),
             options,
             resume: None,
+            until: None,
             permit: Box::new(()),
         };
         let _ = self.inbox.send(Command::Open(room.clone(), stream));

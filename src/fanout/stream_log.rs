@@ -27,6 +27,7 @@ impl StreamLog {
             stream = %stream.name(),
             client = %stream.client().address,
             client_id = stream.client().id(),
+            subject = stream.client().subject(),
             protocol = stream.protocol().name(),
             symbols = stream.slots().len(),
             "a stream began"
@@ -41,6 +42,7 @@ impl StreamLog {
                     stream = %stream.name(),
                     client = %stream.client().address,
                     client_id = stream.client().id(),
+            subject = stream.client().subject(),
                     protocol = stream.protocol().name(),
                     symbols = stream.slots().len(),
                     reason = reason.name(),

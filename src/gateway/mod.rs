@@ -34,7 +34,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedTask, permits, tls_services, wire_feed};
+use wiring::{FeedTask, keys, permits, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -112,6 +112,7 @@ impl Gateway {
             permits: permits.clone(),
             draining: draining.clone(),
             tls: tls_services(config, &reloader, &workers)?,
+            keys: keys(config),
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
@@ -298,6 +299,7 @@ mod tests {
             symbols: Box::new([state]),
             options: Options::new(Duration::from_secs(15)),
             resume: None,
+            until: None,
             permit: Box::new(PanicAtEnd),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

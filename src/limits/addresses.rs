@@ -1,8 +1,9 @@
-//! Limits on what each client address holds: its open streams, and their symbols.
+//! Limits on what each client holds, by its address or by who it is: its open streams, and their symbols.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     fmt,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -30,49 +31,62 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// How much each address holds that holds anything. So the limit of streams bounds the map.
-type Open = Mutex<HashMap<ClientAddress, usize>>;
+/// How much each key holds that holds anything. So the limit of streams bounds the map.
+type Open<K> = Mutex<HashMap<K, usize>>;
 
-/// The permits of all addresses. They are counted also while they have no limit, so that one that a reload sets counts
-/// the streams that are open already.
-#[derive(Debug, Default)]
-pub struct Addresses {
-    open: Arc<Open>,
+/// The permits of all keys of a kind, such as the addresses of clients. They are counted also while they have no limit,
+/// so that one that a reload sets counts the streams that are open already.
+#[derive(Debug)]
+pub struct Shares<K> {
+    open: Arc<Open<K>>,
 }
 
-/// One of an address's permits; dropping it gives it back.
+/// The permits of all addresses.
+pub type Addresses = Shares<ClientAddress>;
+
+/// One of a key's permits; dropping it gives it back.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped is given back at once"]
-pub struct AddressPermit {
-    open: Arc<Open>,
-    address: ClientAddress,
+pub struct SharePermit<K: Hash + Eq> {
+    open: Arc<Open<K>>,
+    key: K,
     count: usize,
 }
 
-impl Addresses {
-    /// One permit that counts as `count`, if the address then holds at most `limit`; 0 is unlimited.
-    pub fn try_acquire(&self, address: ClientAddress, count: usize, limit: usize) -> Option<AddressPermit> {
-        let mut open = lock(&self.open);
-        let held = open.get(&address).copied().unwrap_or_default();
-        let sum = held.checked_add(count).filter(|sum| limit == 0 || *sum <= limit)?;
-        open.insert(address, sum);
-        Some(AddressPermit { open: self.open.clone(), address, count })
+/// One of an address's permits.
+pub type AddressPermit = SharePermit<ClientAddress>;
+
+impl<K> Default for Shares<K> {
+    fn default() -> Self {
+        Self { open: Arc::default() }
     }
 }
 
-impl Drop for AddressPermit {
+impl<K: Hash + Eq + Copy> Shares<K> {
+    /// One permit that counts as `count`, if the key then holds at most `limit`; 0 is unlimited.
+    pub fn try_acquire(&self, key: K, count: usize, limit: usize) -> Option<SharePermit<K>> {
+        let mut open = lock(&self.open);
+        let held = open.get(&key).copied().unwrap_or_default();
+        let sum = held.checked_add(count).filter(|sum| limit == 0 || *sum <= limit)?;
+        open.insert(key, sum);
+        Some(SharePermit { open: self.open.clone(), key, count })
+    }
+}
+
+impl<K: Hash + Eq> Drop for SharePermit<K> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut count) = lock(&self.open).entry(self.address) {
-            *count.get_mut() -= self.count;
-            if *count.get() == 0 {
-                count.remove();
+        let mut open = lock(&self.open);
+        if let Some(count) = open.get_mut(&self.key) {
+            *count -= self.count;
+            if *count == 0 {
+                open.remove(&self.key);
             }
         }
     }
 }
 
 /// Held for a look-up. A panic ends the process, so a poisoned lock is never seen.
-fn lock(open: &Open) -> MutexGuard<'_, HashMap<ClientAddress, usize>> {
+fn lock<K>(open: &Open<K>) -> MutexGuard<'_, HashMap<K, usize>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

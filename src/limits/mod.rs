@@ -9,7 +9,7 @@ mod addresses;
 mod heap;
 mod machine;
 
-pub use addresses::{AddressPermit, Addresses, ClientAddress};
+pub use addresses::{AddressPermit, Addresses, ClientAddress, SharePermit, Shares};
 pub use heap::{HeapTrim, trim_heap};
 pub use machine::{memory, somaxconn};
 

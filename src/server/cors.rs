@@ -1,11 +1,20 @@
-//! Which sites' pages may read the answers. Credentials are never allowed: the gateway has none to check.
+//! Which sites' pages may read the answers. Credentials are allowed to listed origins alone, and only where clients
+//! sign on.
 
-use super::response::{METHODS, Response};
+use super::{
+    request_id,
+    response::{METHODS, Response},
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+/// The methods of all routes.
+const REQUEST_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS");
 /// The headers that a page may send beside those that need no permission: a polyfill or a fetch-based client sends the
-/// id itself.
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("last-event-id, cache-control");
+/// id itself, and its credentials.
+const REQUEST_HEADERS: HeaderValue =
+    HeaderValue::from_static("last-event-id, cache-control, authorization, content-type, traceparent");
+/// The header that a page may read beside those that need no permission.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id");
 /// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const PREFLIGHT_VARY: HeaderValue =
@@ -26,8 +35,12 @@ impl<'a> Cors<'a> {
         if origins.iter().any(|origin| origin == "*") { Self::Any } else { Self::Only(origins) }
     }
 
-    /// Adds the headers that say whether the page may read the answer.
-    pub(crate) fn permit(self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+    /// Adds the headers that say whether the page may read the answer, and its request's id. `credentials`: clients
+    /// sign on, so a listed page may send its cookie along.
+    pub(crate) fn permit(self, origin: Option<&HeaderValue>, credentials: bool, answer: &mut HeaderMap) {
+        if answer.contains_key(request_id::HEADER) {
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
         match self {
             Self::Any => {
                 answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -37,6 +50,9 @@ impl<'a> Cors<'a> {
                 answer.append(header::VARY, HeaderValue::from_static("origin"));
                 if let Some(origin) = origin.filter(|origin| is_listed(origin, origins)) {
                     answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                    if credentials {
+                        answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+                    }
                 }
             }
         }
@@ -48,7 +64,7 @@ impl<'a> Cors<'a> {
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         headers.insert(header::ALLOW, METHODS);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, REQUEST_METHODS);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
         headers.insert(header::VARY, PREFLIGHT_VARY);
@@ -58,9 +74,10 @@ impl<'a> Cors<'a> {
 
 /// Whether an origin is one of those listed, or a name below one of them. Origins are compared as strings, as the
 /// browser compares the answer's.
-fn is_listed(origin: &HeaderValue, listed: &[String]) -> bool {
+pub(crate) fn is_listed(origin: &HeaderValue, listed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    listed.iter().any(|entry| match entry.split_once("*") {
+    // `*` stands for all without their credentials: it lists none.
+    listed.iter().filter(|entry| *entry != "*").any(|entry| match entry.split_once("*") {
         Some((scheme, parent)) => {
             let label = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(parent));
             label.is_some_and(|label| !label.is_empty() && label.bytes().all(is_of_a_name))
@@ -107,10 +124,20 @@ mod tests {
             let listed = listed.iter().map(ToString::to_string).collect::<Vec<_>>();
             let cors = Cors::new(&listed);
             let mut answer = HeaderMap::new();
-            cors.permit(origin.map(HeaderValue::from_static).as_ref(), &mut answer);
+            let origin = origin.map(HeaderValue::from_static);
+            cors.permit(origin.as_ref(), false, &mut answer);
             assert_eq!(answer.get("access-control-allow-origin").map(|value| value.to_str().unwrap()), permitted);
             assert_eq!(answer.contains_key("vary"), varies, "{listed:?}");
             assert!(!answer.contains_key("access-control-allow-credentials"));
+            assert!(!answer.contains_key("access-control-expose-headers"));
+            let mut answer = HeaderMap::new();
+            answer.insert("x-request-id", HeaderValue::from_static("5f"));
+            cors.permit(origin.as_ref(), true, &mut answer);
+            let may_send_cookies = permitted.is_some_and(|permitted| permitted != "*");
+            assert_eq!(answer.contains_key("access-control-allow-credentials"), may_send_cookies, "{listed:?}");
+            assert_eq!(answer["access-control-expose-headers"], "x-request-id");
+            let is_one_of_them = origin.is_some_and(|origin| is_listed(&origin, &listed));
+            assert_eq!(is_one_of_them, may_send_cookies, "{listed:?}");
         }
     }
 }

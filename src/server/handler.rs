@@ -8,15 +8,17 @@ use super::{
     hosts::Hosts,
     peer::{Peer, Scheme},
     problem::Problem,
+    request::Rights,
     request_error::RequestError,
     request_id::RequestId,
     requests::{self, Unrouted},
     response::Response,
     router::{Routed, Routes},
+    sign_on::SignOn,
     streams::Streams,
 };
 use crate::{
-    config::{self, Config, Live},
+    config::{self, AuthMode, Config, Live},
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
@@ -24,6 +26,7 @@ use http_body::Body;
 use ipnet::IpNet;
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -69,6 +72,8 @@ struct Policy<'a> {
     uri_bytes_max: usize,
     /// For how long the client is to use https alone.
     hsts: Option<Duration>,
+    /// Whether clients sign on.
+    signs_on: bool,
 }
 
 impl<'a> Policy<'a> {
@@ -81,11 +86,13 @@ impl<'a> Policy<'a> {
             client_id_header: None,
             uri_bytes_max: config.limits.uri_bytes_max(),
             hsts: config.tls.as_ref().map(|tls| tls.hsts).filter(|hsts| scheme == Scheme::Https && !hsts.is_zero()),
+            signs_on: false,
         };
         match audience {
             Audience::Clients => Self {
                 cors: Cors::new(&server.cors_origins),
                 client_id_header: server.client_id_header.as_ref(),
+                signs_on: config.auth.mode != AuthMode::Off,
                 ..of_both
             },
             Audience::Operators => of_both,
@@ -122,7 +129,7 @@ impl<'a> Policy<'a> {
     /// Adds the headers that every answer has.
     fn finish(&self, mut response: Response, origin: Option<HeaderValue>) -> Response {
         let headers = response.headers_mut();
-        self.cors.permit(origin.as_ref(), headers);
+        self.cors.permit(origin.as_ref(), self.signs_on, headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let max_age = self.hsts.and_then(|hsts| HeaderValue::try_from(format!("max-age={}", hsts.as_secs())).ok());
@@ -137,13 +144,19 @@ pub(crate) struct RequestHandler<S: Streams> {
     live: Live,
     routes: Routes<S::Request>,
     streams: S,
+    sign_on: Option<Arc<dyn SignOn>>,
     problem_log: SharedLogLimit,
 }
 
 impl<S: Streams> RequestHandler<S> {
     /// Requests that pass the policy go to the routes; those for streams go on to `streams`.
     pub(crate) fn new(audience: Audience, live: Live, routes: Routes<S::Request>, streams: S) -> Self {
-        Self { audience, live, routes, streams, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
+        Self { audience, live, routes, streams, sign_on: None, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
+    }
+
+    /// The same handler, which asks `sign_on` what a client may read.
+    pub(crate) fn with_sign_on(self, sign_on: Option<Arc<dyn SignOn>>) -> Self {
+        Self { sign_on, ..self }
     }
 
     /// Where admitted streams go.
@@ -162,12 +175,22 @@ impl<S: Streams> RequestHandler<S> {
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
         let policy = Policy::new(self.audience, peer.scheme, &config);
-        let client = policy.client(peer.address, &head.headers);
+        let mut client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
-        let checked = policy.check(&head, &body);
+        let checked = policy.check(&head, &body).map_err(Problem::from);
         drop(body);
-        let routed = self.route(head, checked).await;
+        let rights = match checked {
+            Ok(()) if policy.signs_on => self.rights(&head, &config).await,
+            Ok(()) => Ok(Rights::All),
+            Err(problem) => Err(problem),
+        };
+        if let Ok(Rights::Granted(grant)) = &rights
+            && let Some(subject) = grant.subject
+        {
+            client = client.with_subject(subject.to_string());
+        }
+        let routed = self.route(head, rights).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
             Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, &client), origin)),
@@ -180,13 +203,22 @@ impl<S: Streams> RequestHandler<S> {
         outcome
     }
 
+    /// What the client of a request may read. A preflight comes without credentials.
+    async fn rights(&self, head: &Parts, config: &Config) -> Result<Rights, Problem> {
+        match &self.sign_on {
+            Some(sign_on) if head.method != Method::OPTIONS => sign_on.rights(head, config).await,
+            _ => Ok(Rights::Unknown),
+        }
+    }
+
     /// Answers `OPTIONS` and what was rejected; all else is the routes'.
-    async fn route(&self, mut head: Parts, checked: Result<(), RequestError>) -> Routed<S::Request> {
+    async fn route(&self, mut head: Parts, rights: Result<Rights, Problem>) -> Routed<S::Request> {
         let is_preflight = head.method == Method::OPTIONS;
         let unrouted = if is_preflight { Unrouted::Preflight } else { Unrouted::Other };
-        if let Err(error) = checked {
-            return Routed { route: unrouted.label(), answer: Answer::Problem(error.into()) };
-        }
+        let rights = match rights {
+            Ok(rights) => rights,
+            Err(problem) => return Routed { route: unrouted.label(), answer: Answer::Problem(problem) },
+        };
         if is_preflight {
             return Routed { route: unrouted.label(), answer: Answer::Whole(Cors::preflight()) };
         }
@@ -194,7 +226,7 @@ impl<S: Streams> RequestHandler<S> {
             // Routed as GET; hyper knows the request's method and leaves the body out.
             head.method = Method::GET;
         }
-        self.routes.answer(head).await
+        self.routes.answer(head, rights).await
     }
 
     /// The problem document, and a line with the same id in the log.
@@ -203,13 +235,16 @@ impl<S: Streams> RequestHandler<S> {
         let status = problem.status.as_u16();
         let Problem { kind, limit, .. } = problem;
         let client_id = client.id();
+        let subject = client.subject();
         let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, client_id, status, kind, limit, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, subject, status, kind, limit, held_back, "rejected a request");
             }
-            None => tracing::debug!(request_id = %id, %client, client_id, status, kind, limit, "rejected a request"),
+            None => {
+                tracing::debug!(request_id = %id, %client, client_id, subject, status, kind, limit, "rejected a request")
+            }
         }
         problem.into_response(id)
     }

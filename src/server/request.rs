@@ -1,8 +1,9 @@
 //! A routed request, as a route's function gets it.
 
 use super::{problem::Quoted, request_error::RequestError};
-use crate::suggest::nearest;
-use http::HeaderMap;
+use crate::{auth::Grant, suggest::nearest};
+use http::{HeaderMap, Method};
+use std::sync::Arc;
 
 /// The parameters of a query, decoded, in order.
 pub(crate) type Parameters = Vec<(String, String)>;
@@ -16,6 +17,21 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
+    /// The method, for a route that answers several.
+    pub(crate) method: Method,
+    /// What its client may read.
+    pub(crate) rights: Rights,
+}
+
+/// What the client of a request may read.
+#[derive(Debug, Clone)]
+pub(crate) enum Rights {
+    /// All: clients do not sign on.
+    All,
+    /// What the grant says.
+    Granted(Arc<Grant>),
+    /// It cannot be said yet: the keys that verify its token are not there.
+    Unknown,
 }
 
 /// A parameter that a route reads.

@@ -4,7 +4,7 @@ use super::{
     problem::{Problem, Quoted},
     response::METHODS,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 /// What is wrong with a request. The message is the document's `detail`: it says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +27,15 @@ pub(crate) enum RequestError {
     MethodNotAllowed,
     #[error("Use POST, without a body.")]
     PostOnly,
+    #[error("Use {}.", list(methods, " or "))]
+    NotOf { methods: &'static [Method] },
     #[error("Shorten path and query to {limit} bytes; split a list of symbols over several requests.")]
     UriTooLong { limit: usize },
+}
+
+/// The names of methods.
+fn list(methods: &[Method], between: &str) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(between)
 }
 
 /// What a person may have meant.
@@ -52,7 +59,7 @@ impl From<RequestError> for Problem {
             RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
             RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),
             RequestError::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            RequestError::MethodNotAllowed | RequestError::PostOnly => {
+            RequestError::MethodNotAllowed | RequestError::PostOnly | RequestError::NotOf { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
             RequestError::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "Path and query too long"),
@@ -60,6 +67,10 @@ impl From<RequestError> for Problem {
         let header = match &error {
             RequestError::MethodNotAllowed => Some((header::ALLOW, METHODS)),
             RequestError::PostOnly => Some((header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))),
+            RequestError::NotOf { methods } => {
+                let allowed = HeaderValue::try_from(format!("{}, OPTIONS", list(methods, ", ")));
+                Some((header::ALLOW, allowed.expect("names of methods are a header's value")))
+            }
             // The length of the body may be unknown, and then the next request cannot be told from it.
             RequestError::Body => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             _ => None,

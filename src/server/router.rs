@@ -2,13 +2,13 @@
 
 use super::{
     answer::Answer,
-    request::{Parameters, Request},
+    request::{Parameters, Request, Rights},
     request_error::RequestError,
     requests::Unrouted,
 };
 use crate::{suggest::nearest, telemetry::labels::Label};
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::{Method, StatusCode, request::Parts};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -109,6 +109,29 @@ where
         )
     }
 
+    /// Answers these methods on a pattern. Any other is told to use one of them. The function must not block.
+    pub(crate) fn write(
+        mut self,
+        route: R,
+        pattern: &'static str,
+        methods: &'static [Method],
+        answer: fn(&C, Request) -> Answer<S>,
+    ) -> Self {
+        let context = self.context.clone();
+        self.patterns.push(pattern);
+        let requests = path(pattern).and(request());
+        self.add(
+            route,
+            requests.map(move |segment, request: Request| {
+                if methods.contains(&request.method) {
+                    answer(&context, Request { segment, ..request })
+                } else {
+                    Answer::Problem(RequestError::NotOf { methods }.into())
+                }
+            }),
+        )
+    }
+
     /// Answers GET on every path for which `find` returns something, which the function gets.
     pub(crate) fn get_found<T: Send + 'static>(
         self,
@@ -147,9 +170,12 @@ where
 }
 
 impl<S: Send + Sync + 'static> Routes<S> {
-    /// Answers a request without a body.
-    pub(super) async fn answer(&self, head: Parts) -> Routed<S> {
+    /// Answers a request without a body, whose client has these rights.
+    pub(super) async fn answer(&self, mut head: Parts, rights: Rights) -> Routed<S> {
         let uri = head.uri.clone();
+        if !matches!(rights, Rights::All) {
+            head.extensions.insert(rights);
+        }
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let Ok(carrier) = service.call(http::Request::from_parts(head, Empty::<Bytes>::new())).await;
         let routed = carrier.into_parts().0.extensions.remove::<Arc<Routed<S>>>();
@@ -211,11 +237,16 @@ fn decoded(segment: &str) -> String {
 
 /// The parts of a request that every route's function gets.
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
-    warp::query().and(warp::header::headers_cloned()).map(|parameters: Parameters, headers| Request {
-        segment: String::new(),
-        query: parameters.into(),
-        headers,
-    })
+    let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::All));
+    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).map(
+        |parameters: Parameters, headers, method, rights| Request {
+            segment: String::new(),
+            query: parameters.into(),
+            headers,
+            method,
+            rights,
+        },
+    )
 }
 
 /// The answer to a request that no route takes.
@@ -270,7 +301,7 @@ mod tests {
     async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
         let routes = routes();
         let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
-        let routed = routes.answer(head).await;
+        let routed = routes.answer(head, Rights::All).await;
         match routed.answer {
             Answer::Stream(echoed) => (routed.route, Ok(echoed)),
             Answer::Problem(problem) => (routed.route, Err(problem.status)),
@@ -335,7 +366,7 @@ mod tests {
             ("/completely/different", None, false),
         ] {
             let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
-            let Answer::Problem(problem) = routes.answer(head).await.answer else { continue };
+            let Answer::Problem(problem) = routes.answer(head, Rights::All).await.answer else { continue };
             let detail = problem.detail;
             assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
             let suggestion = meant.map(|path| format!("Did you mean {path}?"));

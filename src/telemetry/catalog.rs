@@ -127,13 +127,13 @@ catalog! {
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
             "Streams opened.";
         STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
-            "left", "stalled", "window", "timeout", "shutdown", "input", "error"]],
+            "left", "stalled", "window", "timeout", "shutdown", "expired", "input", "error"]],
             "Streams closed, by reason.",
-            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `window`: the worker closed it because the client did not move its HTTP/2 window. `timeout`: the kernel closed it because the client acknowledged nothing. `input`: the client sent too much.";
+            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `window`: the worker closed it because the client did not move its HTTP/2 window. `timeout`: the kernel closed it because the client acknowledged nothing. `expired`: the rights of its client ended. `input`: the client sent too much.";
         STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
-            "limit", "address", "subscriptions", "address_subscriptions", "draining", "error"]],
+            "limit", "address", "subscriptions", "address_subscriptions", "draining", "subject", "no_keys", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
-            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols.";
+            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols, `subject` that of one who signed on. `no_keys`: the keys that verify tokens are not there yet.";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";
@@ -175,10 +175,25 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "page", "openapi", "livez", "readyz", "metrics", "debug", "index",
+            "stream", "quotes", "symbols", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics", "debug", "index",
             "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`unreadable` is a request whose head could not be parsed.";
+        AUTH_REFUSALS: Counter "tickfan_auth_refusals_total" Count [reason in [
+            "no_credentials", "malformed", "unknown_key", "algorithm", "signature", "claim", "issuer", "audience",
+            "expired", "not_yet_valid", "ticket", "two_credentials", "too_long", "wrong_origin", "not_entitled",
+            "too_many_tickets", "no_keys", "off"]],
+            "Requests that were refused for their credentials or rights, by reason.",
+            details "`no_keys`: the keys that verify tokens are not there, or too old. `off`: clients do not sign on.";
+        AUTH_SESSIONS: Counter "tickfan_auth_sessions_total" Count [event in ["opened", "closed"]],
+            "Cookies of sessions that were set and cleared.",
+            excludes "sessions whose token expired";
+        AUTH_TICKETS: Counter "tickfan_auth_tickets_total" Count [event in ["issued", "used"]],
+            "Tickets, by what happened to them.",
+            excludes "tickets that expired: those that were issued and not used";
+        AUTH_TICKETS_OPEN: Gauge "tickfan_auth_tickets_open" Count [],
+            "Tickets that were issued, and neither used nor forgotten.",
+            details "Published when a ticket is issued or used; an expired one is forgotten when the next is issued.";
         HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],
             "Clients' connections that are not streams.",
             details "Connections whose head is being read, and those that get another response than a stream.",

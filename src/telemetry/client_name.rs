@@ -15,9 +15,15 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\').add(b'%');
 pub struct ClientName {
     /// The client's address, behind trusted proxies.
     pub address: IpAddr,
-    /// Boxed twice: a stream without an id spends one word on it.
-    #[expect(clippy::box_collection, reason = "a thin pointer in every stream")]
-    id: Option<Box<String>>,
+    /// A stream without any of it spends one word.
+    known: Option<Box<Known>>,
+}
+
+/// What is known of a client beside its address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Known {
+    id: Option<String>,
+    subject: Option<String>,
 }
 
 impl ClientName {
@@ -31,19 +37,34 @@ impl ClientName {
             id.truncate(CLIENT_ID_CHARACTERS_MAX - CUT.len());
             id.push_str(CUT);
         }
-        Self { id: (!id.is_empty()).then(|| Box::new(id)), ..self }
+        if id.is_empty() {
+            return self;
+        }
+        let known = Known { id: Some(id), ..self.known.map(|known| *known).unwrap_or_default() };
+        Self { known: Some(Box::new(known)), ..self }
+    }
+
+    /// The same client with the subject of its token, which must be hashed.
+    pub fn with_subject(self, hashed: String) -> Self {
+        let known = Known { subject: Some(hashed), ..self.known.map(|known| *known).unwrap_or_default() };
+        Self { known: Some(Box::new(known)), ..self }
     }
 
     /// The id that its header carried: at most [`CLIENT_ID_CHARACTERS_MAX`] visible ASCII characters.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_ref().map(|id| id.as_str())
+        self.known.as_ref()?.id.as_deref()
+    }
+
+    /// The subject of its token, as a keyed hash.
+    pub fn subject(&self) -> Option<&str> {
+        self.known.as_ref()?.subject.as_deref()
     }
 }
 
 /// A client without an id. An IPv4 address mapped into IPv6 becomes IPv4.
 impl From<IpAddr> for ClientName {
     fn from(address: IpAddr) -> Self {
-        Self { address: address.to_canonical(), id: None }
+        Self { address: address.to_canonical(), known: None }
     }
 }
 
@@ -71,6 +92,8 @@ mod tests {
         ] {
             assert_eq!(client().with_id(header).id(), id.as_deref());
         }
+        let both = client().with_id(b"acme").with_subject("5f".to_owned());
+        assert_eq!((both.id(), both.subject(), client().subject()), (Some("acme"), Some("5f"), None));
         let id = client().with_id("ü".repeat(9_999).as_bytes());
         assert_eq!(id.id().unwrap().len(), CLIENT_ID_CHARACTERS_MAX);
     }

@@ -20,6 +20,19 @@ pub struct Hello<'a> {
     pub symbols: &'a [Symbol],
     /// The requested symbols that no feed has.
     pub unknown: &'a [Symbol],
+    /// What the client's rights make of its list; `None` where clients do not sign on.
+    pub rights: Option<HelloRights<'a>>,
+}
+
+/// The part of a `hello` that follows from the client's rights.
+#[derive(Debug, Clone, Copy)]
+pub struct HelloRights<'a> {
+    /// The carried symbols whose prices are delayed.
+    pub delayed: &'a [Symbol],
+    /// The requested symbols that the client may not read.
+    pub denied: &'a [Symbol],
+    /// When the rights end, and the stream with them.
+    pub until: Option<UnixMicros>,
 }
 
 /// Why the server ends a stream that can still read.
@@ -29,6 +42,8 @@ pub enum Bye {
     Shutdown,
     /// The gateway has reached a limit of streams.
     Busy,
+    /// The client's rights have ended.
+    Expired,
 }
 
 /// Encodes a `hello`, with its `retry:`.
@@ -45,6 +60,16 @@ pub fn hello(hello: &Hello<'_>) -> Bytes {
     write_symbols(&mut out, hello.symbols);
     out.extend_from_slice(b",\"unknown\":");
     write_symbols(&mut out, hello.unknown);
+    if let Some(rights) = hello.rights {
+        out.extend_from_slice(b",\"delayed\":");
+        write_symbols(&mut out, rights.delayed);
+        out.extend_from_slice(b",\"denied\":");
+        write_symbols(&mut out, rights.denied);
+        if let Some(until) = rights.until {
+            out.extend_from_slice(b",\"until\":");
+            write_integer(&mut out, until.0);
+        }
+    }
     out.extend_from_slice(b"}\n\n");
     out.into()
 }
@@ -65,6 +90,7 @@ pub fn bye(reason: Bye, retry: Duration) -> Bytes {
     out.extend_from_slice(match reason {
         Bye::Shutdown => b"event: bye\ndata: {\"reason\":\"shutdown\"}\n\n",
         Bye::Busy => b"event: bye\ndata: {\"reason\":\"busy\"}\n\n",
+        Bye::Expired => b"event: bye\ndata: {\"reason\":\"expired\"}\n\n",
     });
     out.into()
 }
@@ -103,17 +129,37 @@ mod tests {
             now: UnixMicros(1_732_283_045_124_040),
             symbols: &symbols,
             unknown: &symbols[..1],
+            rights: None,
         });
         assert_eq!(
             std::str::from_utf8(&block).unwrap(),
             "retry: 2500\nevent: hello\ndata: {\"stream\":\"00000000000k\",\"epoch\":\"1\",\"now\":1732283045124040,\
              \"symbols\":[\"AAPL\",\"BRK.B\"],\"unknown\":[\"AAPL\"]}\n\n"
         );
+        let rights = |until| {
+            let rights = HelloRights { delayed: &symbols[1..], denied: &symbols[..1], until };
+            let block = hello(&Hello {
+                retry: Duration::from_millis(2500),
+                stream: StreamName::new(20),
+                epoch: Epoch::new(1 << 16),
+                now: UnixMicros(7),
+                symbols: &symbols[1..],
+                unknown: &[],
+                rights: Some(rights),
+            });
+            String::from_utf8(block.to_vec()).unwrap().split_once("\"unknown\":[]").unwrap().1.to_owned()
+        };
+        assert_eq!(rights(Some(UnixMicros(9))), ",\"delayed\":[\"BRK.B\"],\"denied\":[\"AAPL\"],\"until\":9}\n\n");
+        assert_eq!(rights(None), ",\"delayed\":[\"BRK.B\"],\"denied\":[\"AAPL\"]}\n\n");
         assert_eq!(heartbeat(UnixMicros(7)), "event: heartbeat\ndata: {\"now\":7}\n\n");
         assert_eq!(bye(Bye::Busy, Duration::from_secs(5)), "retry: 5000\nevent: bye\ndata: {\"reason\":\"busy\"}\n\n");
         assert_eq!(
             bye(Bye::Shutdown, Duration::from_secs(1)),
             "retry: 1000\nevent: bye\ndata: {\"reason\":\"shutdown\"}\n\n"
+        );
+        assert_eq!(
+            bye(Bye::Expired, Duration::from_secs(2)),
+            "retry: 2000\nevent: bye\ndata: {\"reason\":\"expired\"}\n\n"
         );
     }
 }

@@ -10,7 +10,7 @@ mod stream_name;
 mod tick;
 mod write;
 
-pub use event::{Bye, Hello, bye, heartbeat, hello};
+pub use event::{Bye, Hello, HelloRights, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};
 pub use stream_name::StreamName;

@@ -183,6 +183,8 @@ fn bounds(setting: &Setting) -> Option<(String, String, Option<String>, String)>
         Setting::Address { .. } | Setting::HeaderName { .. } | Setting::Log { .. } => None,
         Setting::Strings { .. } | Setting::Nets { .. } | Setting::Certificates { .. } => None,
         Setting::Switch { .. } | Setting::TlsVersion { .. } => None,
+        Setting::Text { .. } | Setting::Path { .. } | Setting::AuthMode { .. } | Setting::Keys { .. } => None,
+        Setting::Patterns { .. } | Setting::Groups { .. } => None,
     }
 }
 
@@ -208,11 +210,15 @@ fn each_key_keeps_its_range_and_says_it() {
 #[test]
 fn each_list_has_its_limit() {
     for key in KEYS {
-        let (Setting::Strings { max, .. } | Setting::Nets { max, .. }) = key.setting else { continue };
+        let (Setting::Strings { max, .. } | Setting::Nets { max, .. } | Setting::Patterns { max, .. }) = key.setting
+        else {
+            continue;
+        };
         let entries = |count: usize| {
             let entry = |n: usize| match key.name {
                 "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
                 "hosts" => format!("\"h{n}\""),
+                _ if key.section.starts_with("auth") => format!("\"S{n}\""),
                 _ => format!("\"http://h{n}\""),
             };
             let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
@@ -289,9 +295,14 @@ fn each_default_is_within_its_range_and_has_a_reason() {
             | Setting::Switch { .. }
             | Setting::TlsVersion { .. }
             | Setting::Certificates { .. }
+            | Setting::Text { .. }
+            | Setting::Path { .. }
+            | Setting::AuthMode { .. }
+            | Setting::Keys { .. }
+            | Setting::Groups { .. }
             | Setting::DurationOrAuto { .. }
             | Setting::BytesOrAuto { .. } => true,
-            Setting::Strings { default, max, .. } => default.len() <= *max,
+            Setting::Strings { default, max, .. } | Setting::Patterns { default, max, .. } => default.len() <= *max,
         };
         assert!(fits, "{}", key.name);
     }

@@ -225,7 +225,7 @@ fn a_page_may_ask_first_whether_it_may_send_the_last_event_id() {
     let answer = gateway.client().request("OPTIONS", "/v1/stream/AAPL", asked);
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, POST, DELETE, OPTIONS"));
     assert!(answer.header("access-control-allow-headers").unwrap().contains("last-event-id"));
     assert!(answer.header("access-control-max-age").is_some());
     assert!(answer.header("vary").is_some());
@@ -349,6 +349,7 @@ fn an_address_in_use_is_said_so() {
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),
+        keys: None,
         tls: None,
     };
     let error = api::Server::bind(&setup.live(), services).err().unwrap();

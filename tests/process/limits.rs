@@ -4,6 +4,7 @@ use crate::support::{
     Client,
     certificates::{self, Ca},
     connect_narrow,
+    issuer::Issuer,
     process::Process,
     stream::Stream,
 };
@@ -50,6 +51,8 @@ fn case(key: &Key) -> fn() {
         ("tls", "handshake_timeout") => a_handshake_that_takes_longer_is_cut_off,
         ("tls", "handshakes") => a_handshake_that_pauses_gives_way_to_one_too_many,
         ("tls", "hsts") => https_alone_is_demanded_for_so_long,
+        ("auth", "streams_per_subject") => a_stream_too_many_of_a_subject_is_sent_away,
+        ("auth", "ticket_ttl") => a_ticket_no_longer_counts,
         (section, name) => panic!("[{section}] {name} is a limit that no case here reaches"),
     }
 }
@@ -62,10 +65,15 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
         Setting::DurationOrAuto { .. } | Setting::Address { .. } | Setting::Log { .. } => false,
         Setting::Strings { .. } | Setting::HeaderName { .. } | Setting::Nets { .. } => false,
         Setting::Switch { .. } | Setting::TlsVersion { .. } | Setting::Certificates { .. } => false,
+        Setting::Text { .. } | Setting::Path { .. } | Setting::AuthMode { .. } | Setting::Keys { .. } => false,
+        Setting::Patterns { .. } | Setting::Groups { .. } => false,
     };
     thread::scope(|scope| {
         // `fanout::h2` and `certificates` reach these.
-        let elsewhere = |key: &Key| key.section == "tls" && ["h2_streams", "look"].contains(&key.name);
+        let elsewhere = |key: &Key| {
+            (key.section == "tls" && ["h2_streams", "look"].contains(&key.name))
+                || (key.section, key.name) == ("auth", "look")
+        };
         for key in KEYS.iter().filter(is_limit).filter(|key| !elsewhere(key)) {
             thread::Builder::new()
                 .name(format!("{}.{}", key.section, key.name))
@@ -445,4 +453,48 @@ fn https_alone_is_demanded_for_so_long() {
         Command::new("curl").args(["--silent", "--include", "--insecure"]).arg(format!("https://{address}/")).output();
     let answer = String::from_utf8(curl.expect("curl is installed").stdout).unwrap();
     assert!(answer.contains("strict-transport-security: max-age=86400\r\n"), "{answer}");
+}
+
+/// A gateway whose clients sign on, under a limit of `[auth]`, and its issuer.
+fn sign_on(limit: &str) -> (Rig, Issuer) {
+    let issuer = Issuer::new(1, "one");
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let keys = certificates::folder(&name).join("keys.json");
+    std::fs::write(&keys, issuer.jwks()).unwrap();
+    let keys = format!("[auth]\nmode = \"required\"\nkeys = \"file:{}\"\n{limit}", keys.display());
+    (Rig::start(&keys), issuer)
+}
+
+fn a_stream_too_many_of_a_subject_is_sent_away() {
+    let (rig, issuer) = sign_on("streams_per_subject = 2");
+    let opens = |subject: &str| {
+        let mut client = rig.client();
+        let token = issuer.live(subject, &["*"]);
+        client.send(format!("GET {TARGET} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n"));
+        let text = client.until(|text| text.contains("event: hello\n") || text.contains("event: bye\n"));
+        text.contains("event: hello\n").then_some(client)
+    };
+    let _held = [opens("u17").unwrap(), opens("u17").unwrap()];
+    assert!(opens("u17").is_none());
+    assert_eq!(rig.gateway.metric("tickfan_streams_rejected_total", "subject"), 1);
+    opens("u18").unwrap();
+}
+
+fn a_ticket_no_longer_counts() {
+    let (rig, issuer) = sign_on("ticket_ttl = \"5s\"");
+    let bearer = format!("authorization: Bearer {}\r\n", issuer.live("u17", &["*"]));
+    let issue = || rig.client().request("POST", "/v1/tickets", &bearer);
+    let first = issue().json();
+    assert_eq!(first["expires_in"], 5);
+    let begin = Instant::now();
+    // As many as a subject may have: the next is issued once the first has expired.
+    (1..32).for_each(|_| assert_eq!(issue().status, 201));
+    while issue().status == 429 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "tickets do not expire");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(4));
+    let ticket = first["ticket"].as_str().unwrap();
+    let answer = rig.client().get(&format!("{TARGET}?ticket={ticket}"));
+    assert_eq!((answer.status, &answer.json()["type"]), (401, &"urn:tickfan:problem:bad-ticket".into()));
 }

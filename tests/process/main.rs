@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auth;
 mod certificates;
 mod descriptors;
 mod dev_cert;

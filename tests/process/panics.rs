@@ -60,6 +60,7 @@ fn panic_in_a_worker() {
         symbols: Box::new([state]),
         options: Options::new(LIFE),
         resume: None,
+        until: None,
         permit: Box::new(()),
     };
     let (pool, _threads) = WorkerPool::start(&config.fanout).unwrap();

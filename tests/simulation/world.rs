@@ -307,6 +307,7 @@ impl World {
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options: client.options,
             resume: client.resume,
+            until: None,
             permit: Box::new(()),
         }
     }

@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod checker;
 pub mod crowd;
 pub mod h2_peer;
+pub mod issuer;
 pub mod kernel;
 pub mod process;
 pub mod recorded;
@@ -22,6 +23,7 @@ pub mod reference;
 pub mod running;
 pub mod stream;
 pub mod tls;
+pub mod wire;
 
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -135,6 +137,7 @@ impl Gateway {
             streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),
             draining: draining.clone(),
+            keys: None,
             tls: None,
         };
         let server = api::Server::bind(&setup.live(), services).unwrap();

@@ -102,6 +102,7 @@ fn stream(stream: &StreamReport) -> Value {
         "stream": stream.name.as_str(),
         "client": stream.client.address.to_string(),
         "client_id": stream.client.id(),
+        "subject": stream.client.subject(),
         "peer": stream.peer.map(|peer| peer.to_string()),
         "protocol": stream.protocol.name(),
         "open_seconds": stream.open_for.as_secs_f64(),

@@ -32,6 +32,16 @@ impl<T: Transport> Stream<T> {
         matches!(self.phase, Phase::Draining { .. })
     }
 
+    /// Whether its client's rights have ended: from then on no tick is written.
+    pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
+        self.until.is_some_and(|until| until <= now.instant)
+    }
+
+    /// Why it ends, where that is the gateway's decision.
+    pub(in crate::fanout) fn farewell_reason(&self, now: Now) -> CloseReason {
+        if self.is_expired(now) { CloseReason::Expired } else { CloseReason::Shutdown }
+    }
+
     /// Whether the goodbye takes the stream's next room.
     pub(in crate::fanout) fn is_leaving(&self) -> bool {
         self.phase.is_leaving()
@@ -40,7 +50,9 @@ impl<T: Transport> Stream<T> {
     /// Takes the next step towards the end. `is_queued`: it waits to be written.
     pub(in crate::fanout) fn farewell(&mut self, is_queued: bool, now: Now) -> Farewell {
         let is_full = self.room.is_full();
-        let farewell = self.phase.farewell(is_full, || is_queued || mem::take(&mut self.is_waiting), now.instant);
+        let is_expired = self.is_expired(now);
+        let lacks_ticks = || !is_expired && (is_queued || mem::take(&mut self.is_waiting));
+        let farewell = self.phase.farewell(is_full, lacks_ticks, now.instant);
         if farewell == Farewell::WriteTicks {
             self.is_urgent = true; // whatever its `max_rate`
         }
@@ -85,5 +97,13 @@ impl<T: Transport> Stream<T> {
             _ => CloseMode::Abort,
         };
         self.transport.close(mode);
+    }
+}
+
+impl<T> Stream<T> {
+    /// When its end asks for attention: a stream whose end has begun no longer waits for that of its rights.
+    pub(super) fn end_deadline(&self) -> Option<Instant> {
+        let of_rights = self.until.filter(|_| matches!(self.phase, Phase::Open | Phase::Draining { .. }));
+        [self.phase.deadline(), of_rights].into_iter().flatten().min()
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Stream<T> {
     transport: T,
     cursors: Cursors,
     options: Options,
+    /// When its client's rights end.
+    until: Option<Instant>,
     phase: Phase,
     room: Room,
     /// Before this moment its `max_rate` allows no write, except of a changed status.
@@ -66,6 +68,8 @@ pub(super) struct StreamInit {
     pub(super) options: Options,
     /// By how much its first heartbeat comes early.
     pub(super) early_by: Duration,
+    /// When its client's rights end.
+    pub(super) until: Option<Instant>,
     pub(super) permit: Box<dyn Send>,
 }
 
@@ -77,6 +81,7 @@ impl<T: Transport> Stream<T> {
             transport,
             cursors,
             options: init.options,
+            until: init.until,
             phase: Phase::Open,
             room: Room::Free,
             not_before: now.instant,
@@ -113,7 +118,7 @@ impl<T: Transport> Stream<T> {
             Ok(ClientSide::Open) => Ok(false),
             Ok(ClientSide::HalfClosed) if !has_goodbye => Ok(!mem::replace(&mut self.is_half_closed, true)),
             Err(error) if !has_goodbye => Err(CloseReason::from(&error)),
-            Ok(ClientSide::HalfClosed) | Err(_) => Err(CloseReason::Shutdown),
+            Ok(ClientSide::HalfClosed) | Err(_) => Err(self.farewell_reason(now)),
         }
     }
 
@@ -259,7 +264,7 @@ impl<T> Stream<T> {
             last_write: self.last_write,
             early_by: self.early_by,
             write: self.is_waiting.then_some(self.not_before),
-            end: self.phase.deadline(),
+            end: self.end_deadline(),
         }
     }
 }

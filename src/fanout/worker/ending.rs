@@ -17,6 +17,8 @@ use rand::RngExt;
 use slotmap::KeyData;
 use std::{ops::Range, time::Duration};
 
+/// When a client whose rights ended reconnects, in milliseconds: it needs new credentials, and finds its page ready.
+const RETRY_AFTER_EXPIRY_MILLIS: Range<u64> = 1_000..3_000;
 /// When the client of a stopping gateway reconnects, in milliseconds: spread, so that the next gateway sees no storm.
 pub(in crate::fanout) const RETRY_AFTER_SHUTDOWN_MILLIS: Range<u64> = 1_000..10_000;
 
@@ -41,7 +43,10 @@ impl<T: Transport> Worker<T> {
         }
         let is_queued = self.table.is_queued(key);
         match self.table.stream(key).farewell(is_queued, now) {
-            Farewell::CutOff => self.end(key, CloseReason::Shutdown, now),
+            Farewell::CutOff => {
+                let reason = self.table.stream(key).farewell_reason(now);
+                self.end(key, reason, now);
+            }
             Farewell::Await => {} // the next room is for the goodbye
             Farewell::WriteTicks => self.table.queue(key, WriteQueue::Cold, now),
             Farewell::WriteGoodbye => self.write_goodbye(key, now),
@@ -49,10 +54,14 @@ impl<T: Transport> Worker<T> {
     }
 
     pub(super) fn write_goodbye(&mut self, key: StreamKey, now: Now) {
-        let retry = Duration::from_millis(self.random.random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
+        let (bye, retry) = match self.table.stream(key).is_expired(now) {
+            true => (Bye::Expired, RETRY_AFTER_EXPIRY_MILLIS),
+            false => (Bye::Shutdown, RETRY_AFTER_SHUTDOWN_MILLIS),
+        };
+        let retry = Duration::from_millis(self.random.random_range(retry));
         self.table.withdraw(key); // nothing comes after the goodbye, whatever the stream still lacks
         let stream = self.table.stream(key);
-        match stream.write_goodbye(&wire::bye(Bye::Shutdown, retry), now) {
+        match stream.write_goodbye(&wire::bye(bye, retry), now) {
             Ok(bytes) => {
                 self.counts.count_write(bytes, Missed::default());
                 self.counts.full += u64::from(stream.is_full());

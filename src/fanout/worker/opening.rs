@@ -29,6 +29,7 @@ impl<T: Transport> Worker<T> {
                 first_block: transport.start(&new.head, new.hello),
                 options: new.options,
                 early_by,
+                until: new.until,
                 permit: new.permit,
             };
             Stream::new(transport, cursors, init, now)

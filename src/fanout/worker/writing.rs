@@ -56,6 +56,9 @@ impl<T: Transport> Worker<T> {
     /// Writes one stream.
     fn write(&mut self, key: StreamKey, now: Now) -> Result<(), CloseReason> {
         let stream = self.table.stream(key);
+        if stream.is_expired(now) {
+            return Ok(()); // its deadline has come, and with it the goodbye
+        }
         let gathers = self.limits.flush_interval.is_some();
         if stream.options().leave_out() || (gathers && stream.full_since().is_some()) {
             self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);

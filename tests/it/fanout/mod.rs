@@ -85,6 +85,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
             symbols: Box::new([self.state.clone()]),
             options: Options::new(heartbeat),
             resume: None,
+            until: None,
             permit: Box::new(Permit(ended_tx)),
         };
         (stream, ended_rx)

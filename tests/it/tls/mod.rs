@@ -68,6 +68,7 @@ impl Secure {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
+            keys: None,
             tls: Some(TlsServices { config: Arc::new(certificates), http2: Some(workers.clone()) }),
         };
         let server = api::Server::bind(&live, services).unwrap();

@@ -102,6 +102,7 @@ impl Sockets {
             symbols: Box::new([state.clone()]),
             options: Options::new(HOURS),
             resume: None,
+            until: None,
             permit: Box::new(Permit(ended_tx.lock().unwrap().clone())),
         };
         let listener = Arc::new(H2Listener {

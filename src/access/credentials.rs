@@ -1,0 +1,111 @@
+//! The credentials of a request, as its head has them. Nothing is verified here.
+
+use super::{refusal::Refusal, session::COOKIE};
+use crate::{auth::TOKEN_BYTES_MAX, server::is_listed};
+use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
+
+/// Which credentials a route counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// None: it answers all, and says nothing that needs a right.
+    Nothing,
+    /// A token in `Authorization`, and no other: a page must prove that it holds the token itself.
+    Bearer,
+    /// A token in `Authorization` or in the cookie.
+    Token,
+    /// The same, or a ticket in the query.
+    TokenOrTicket,
+}
+
+/// What a request brings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential<'a> {
+    /// A token, from `Authorization` or from the cookie.
+    Token(&'a [u8]),
+    /// A ticket.
+    Ticket(&'a str),
+}
+
+/// Finds the credential of a request, if it brings one.
+///
+/// # Errors
+/// It brings two, one that is too long, or a cookie from a page that may not use it.
+pub(super) fn read<'a>(head: &'a Parts, asks: Asks, origins: &[String]) -> Result<Option<Credential<'a>>, Refusal> {
+    if asks == Asks::Nothing {
+        return Ok(None);
+    }
+    let mut found = bearers(&head.headers).map(Credential::Token).collect::<Vec<_>>();
+    let has_bearer = !found.is_empty();
+    if asks != Asks::Bearer {
+        found.extend(cookies(&head.headers).map(Credential::Token));
+    }
+    let has_cookie = asks != Asks::Bearer && found.len() > usize::from(has_bearer);
+    if asks == Asks::TokenOrTicket {
+        found.extend(tickets(head.uri.query().unwrap_or_default()).map(Credential::Ticket));
+    }
+    match found[..] {
+        [] => Ok(None),
+        [Credential::Token(token)] if token.len() > TOKEN_BYTES_MAX => Err(Refusal::TooLong),
+        [credential] => {
+            if has_cookie && !may_use_cookie(&head.headers, &head.uri, origins) {
+                return Err(Refusal::WrongOrigin);
+            }
+            Ok(Some(credential))
+        }
+        _ => Err(Refusal::TwoCredentials),
+    }
+}
+
+/// The first token of `Authorization`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    bearers(headers).next()
+}
+
+/// The tokens of `Authorization`. A field of another scheme is a proxy's own affair.
+fn bearers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {
+        let value = value.as_bytes();
+        let (scheme, token) = value.split_at_checked("bearer".len())?;
+        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');
+        is_bearer.then(|| token.trim_ascii())
+    })
+}
+
+/// The values of our cookie. HTTP/2 may split a field of cookies into several.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))
+}
+
+/// The tickets of a query. A ticket has only characters that need no escape.
+fn tickets(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter_map(|pair| pair.strip_prefix("ticket="))
+}
+
+/// Whether the page that made the request may use the cookie: one of this origin, or a listed one of this site. The
+/// browser sends a `SameSite=Strict` cookie for a page of this site alone; this is the second lock.
+fn may_use_cookie(headers: &HeaderMap, uri: &Uri, origins: &[String]) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let site = sites.next().map(HeaderValue::as_bytes);
+    let origin = headers.get(header::ORIGIN);
+    let is_listed = || origin.is_some_and(|origin| is_listed(origin, origins));
+    match (site, sites.next()) {
+        (Some(b"none" | b"same-origin"), None) => true,
+        (Some(b"same-site"), None) => is_listed(),
+        // An old browser, or a program. The former says where a page is from, except for a simple GET.
+        (None, None) => origin.is_none_or(|origin| is_ours(origin, headers, uri)) || is_listed(),
+        _ => false,
+    }
+}
+
+/// Whether an origin has the name and the port that the request was sent to. Its scheme may be that of a proxy.
+fn is_ours(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
+    let Some((_, origin)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(http::uri::Authority::as_str));
+    host.is_some_and(|host| host.eq_ignore_ascii_case(origin))
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

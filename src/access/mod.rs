@@ -1,0 +1,16 @@
+//! Sign-on: reads the credentials of a request, verifies them, and says what its client may read. Sessions and tickets
+//! carry a verified token to clients that cannot send a header.
+//!
+//! In reading order: a route [`Asks`] for credentials, [`credentials`] finds them in a request's head without verifying
+//! any, [`SignOn`] verifies them, or says by a [`Refusal`] why they do not count; [`session`] makes cookies.
+
+mod credentials;
+mod refusal;
+mod session;
+mod sign_on;
+
+pub(crate) use credentials::{Asks, bearer};
+pub(crate) use refusal::Refusal;
+pub(crate) use session::{cleared, cookie};
+pub use sign_on::{FixedKeys, Keys};
+pub(crate) use sign_on::{SignOn, lasts};

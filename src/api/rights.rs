@@ -1,0 +1,25 @@
+//! What a client may read of what there is.
+
+use crate::{access::Refusal, auth::Access, market::Symbol, server::Rights};
+
+/// How a client may read a symbol. A right to delayed prices is worth nothing where there are none.
+///
+/// # Errors
+/// [`Refusal::NoKeys`]: it cannot be said yet.
+pub(super) fn access(rights: &Rights, symbol: &Symbol) -> Result<Access, Refusal> {
+    match rights {
+        Rights::All => Ok(Access::Live),
+        Rights::Granted(grant) if grant.access(symbol) == Access::Live => Ok(Access::Live),
+        Rights::Granted(_) => Ok(Access::Denied),
+        Rights::Unknown => Err(Refusal::NoKeys),
+    }
+}
+
+/// The word for it, as the wire has it.
+pub(super) fn word(access: Access) -> &'static str {
+    match access {
+        Access::Live => "live",
+        Access::Delayed => "delayed",
+        Access::Denied => "denied",
+    }
+}

@@ -1,0 +1,95 @@
+//! Sign-on and entitlements from outside: a whole gateway, over HTTP/1.1, TLS and HTTP/2.
+
+mod attacks;
+mod credentials;
+mod rights;
+mod streams;
+
+use crate::support::{
+    PATIENCE,
+    certificates::folder,
+    issuer::Issuer,
+    running::{Running, serve_https},
+    wire::{Place, Reply, Wire},
+};
+use std::{
+    fs,
+    ops::Deref,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+use tickfan::config::{Overrides, load};
+
+/// A gateway of simulated symbols, whose clients sign on, and its issuer.
+struct Site {
+    gateway: Running,
+    place: Place,
+    issuer: Issuer,
+}
+
+impl Deref for Site {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Site {
+    /// Clients must sign on.
+    fn start() -> Self {
+        Self::with("mode = \"required\"")
+    }
+
+    /// With these lines of `[auth]`.
+    fn with(auth: &str) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("auth-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let folder = folder(&name);
+        let issuer = Issuer::new(1, "one");
+        fs::write(folder.join("keys.json"), issuer.jwks()).unwrap();
+        let file = folder.join("tickfan.toml");
+        let text = format!(
+            "[server]\ncors_origins = [\"https://app.example\"]\n\
+             [[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n\
+             [auth]\nkeys = \"file:keys.json\"\nissuer = \"https://login.example\"\n{auth}\n"
+        );
+        fs::write(&file, text).unwrap();
+        let mut config = load(Some(&file), Vec::new(), &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+        config.server.drain = Duration::ZERO;
+        let ca = serve_https(&mut config, &name);
+        let gateway = Running::start(&config);
+        let place = Place { plain: gateway.address, tls: gateway.tls.unwrap(), trusted: ca.der() };
+        Self { gateway, place, issuer }
+    }
+
+    /// Asks with a bearer token.
+    fn bearer(&self, wire: Wire, target: &str, token: &str) -> Reply {
+        self.ask(wire, "GET", target, &[("authorization", &format!("Bearer {token}"))])
+    }
+
+    /// Gets a ticket to what a token allows.
+    fn ticket(&self, token: &str) -> String {
+        let bearer = format!("Bearer {token}");
+        let reply = self.ask(Wire::Http1, "POST", "/v1/tickets", &[("authorization", &bearer)]);
+        assert_eq!(reply.answer.status, 201, "{:?}", reply.answer);
+        let json = reply.answer.json();
+        assert_eq!(json["expires_in"], 30);
+        json["ticket"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Repeats a question until its answer will do.
+#[track_caller]
+fn soon<T>(mut ask: impl FnMut() -> T, will_do: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask();
+        if will_do(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it does not come");
+    }
+}

@@ -1,0 +1,92 @@
+//! What a client may read, symbol by symbol.
+
+use super::Site;
+use crate::support::wire::Wire;
+use serde_json::{Value, json};
+
+const ALL: &str = "symbols=AAPL,MSFT,BTC-USDT,ETH-USDT,NOPE";
+
+/// Each list of an answer.
+fn lists(json: &Value) -> [&Value; 3] {
+    ["unknown", "delayed", "denied"].map(|name| &json[name])
+}
+
+#[test]
+fn a_stream_carries_what_its_token_allows_and_names_the_rest() {
+    let site = Site::with("mode = \"required\"\ndefault_live = [\"ETH-*\"]\n[auth.groups]\nus = [\"AAPL\", \"MS*\"]\n");
+    for (rights, carried, denied) in [
+        (json!({"live": ["*"]}), json!(["AAPL", "MSFT", "BTC-USDT", "ETH-USDT"]), json!([])),
+        (json!({"live": ["@us"]}), json!(["AAPL", "MSFT"]), json!(["BTC-USDT", "ETH-USDT"])),
+        (json!({"live": ["btc-*", "@eu"]}), json!(["BTC-USDT"]), json!(["AAPL", "MSFT", "ETH-USDT"])),
+        (json!({}), json!(["ETH-USDT"]), json!(["AAPL", "MSFT", "BTC-USDT"])),
+        (json!({"live": ["AAPL"], "delayed": ["*"]}), json!(["AAPL"]), json!(["MSFT", "BTC-USDT", "ETH-USDT"])),
+    ] {
+        let token = site.issuer.token("u17", 600, &rights);
+        for wire in Wire::ALL {
+            let mut stream = site.bearer(wire, &format!("/v1/stream?{ALL}"), &token);
+            let hello = stream.hello();
+            assert_eq!(hello["symbols"], carried, "{rights}");
+            assert_eq!(lists(&hello), [&json!(["NOPE"]), &json!([]), &denied], "{rights}");
+            let quotes = site.bearer(wire, &format!("/v1/quotes?{ALL}"), &token).answer.json();
+            let quoted: Vec<&Value> =
+                quotes["quotes"].as_array().unwrap().iter().map(|quote| &quote["symbol"]).collect();
+            assert_eq!(json!(quoted), carried, "{rights}");
+            assert_eq!(lists(&quotes), [&json!(["NOPE"]), &json!([]), &denied], "{rights}");
+            let listed = site.bearer(wire, "/v1/symbols", &token).answer.json();
+            for entry in listed["symbols"].as_array().unwrap() {
+                let may = carried.as_array().unwrap().contains(&entry["symbol"]);
+                assert_eq!(entry["access"], if may { "live" } else { "denied" }, "{rights} {entry}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_of_a_symbol_that_is_denied_is_ever_sent() {
+    let site = Site::start();
+    let token = site.issuer.live("u17", &["AAPL", "BTC-*"]);
+    for wire in Wire::ALL {
+        let mut stream = site.bearer(wire, &format!("/v1/stream?{ALL}"), &token);
+        let text = stream.until(|text| text.matches("\"symbol\":\"BTC-USDT\"").count() > 20);
+        let ticks: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: {\"symbol\":\"")).collect();
+        assert!(ticks.iter().all(|tick| tick.starts_with("AAPL") || tick.starts_with("BTC-USDT")), "{text}");
+    }
+}
+
+#[test]
+fn a_client_without_credentials_has_the_rights_of_anonymous_ones_and_a_bad_token_is_still_refused() {
+    let site = Site::with("mode = \"optional\"\n[auth.anonymous]\nlive = [\"BTC-*\"]\n");
+    for wire in Wire::ALL {
+        let mut stream = site.ask(wire, "GET", &format!("/v1/stream?{ALL}"), &[]);
+        let hello = stream.hello();
+        assert_eq!(hello["symbols"], json!(["BTC-USDT"]));
+        assert_eq!(hello["denied"], json!(["AAPL", "MSFT", "ETH-USDT"]));
+        assert!(hello.get("until").is_none(), "{hello}");
+        let denied = site.ask(wire, "GET", "/v1/stream/AAPL", &[]);
+        assert_eq!((denied.answer.status, denied.kind()), (403, "not-entitled".to_owned()));
+        for (name, value) in [("authorization", "Bearer a.b.c"), ("cookie", "__Host-tickfan=a.b.c")] {
+            let bad = site.ask(wire, "GET", "/v1/stream/BTC-USDT", &[(name, value)]);
+            assert_eq!((bad.answer.status, bad.kind()), (401, "bad-token".to_owned()));
+        }
+        let token = site.issuer.live("u17", &["AAPL"]);
+        assert_eq!(site.bearer(wire, "/v1/stream/AAPL", &token).hello()["symbols"], json!(["AAPL"]));
+    }
+}
+
+/// The `seq` of each tick of a stream's text.
+fn seqs(text: &str) -> Vec<u64> {
+    let after = |line: &str| line.split_once("\"seq\":")?.1.split(',').next()?.parse().ok();
+    text.lines().filter_map(after).filter(|seq| *seq > 0).collect()
+}
+
+#[test]
+fn a_token_limits_how_often_its_streams_are_written() {
+    let site = Site::start();
+    let token = site.issuer.token("u17", 600, &json!({"live": ["*"], "rate": 2}));
+    for target in ["/v1/stream/AAPL", "/v1/stream/AAPL?max_rate=100"] {
+        let mut stream = site.bearer(Wire::Http1, target, &token);
+        let seqs = seqs(&stream.until(|text| seqs(text).len() > 3));
+        // A stream that is written twice a second gets the newest of some twelve ticks.
+        assert!(seqs[3] > seqs[1] + 4, "{target}: {seqs:?}");
+    }
+}
