@@ -1,31 +1,44 @@
 // Both browsers, and tabs that count what their EventSources get.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import puppeteer from "puppeteer-core";
 import { trust } from "./certificates.mjs";
-import { WAIT, launchBrowser, temporaryFolder, within } from "./gateway.mjs";
+import { WAIT, launchBrowser, within } from "./gateway.mjs";
 
 const firefoxBinary = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
+
+/** Starts a browser with a folder of its own, which goes when the browser has ended: until then it writes there. */
+async function inFolder(t, launch) {
+  const folder = mkdtempSync(join(tmpdir(), "tickfan-browser-"));
+  let browser;
+  t.after(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+  browser = await launch(folder);
+  return browser;
+}
 
 /** Each starts a browser that trusts this CA, and returns what opens a profile: its pages share their connections. */
 const START = {
   async Chromium(t, ca) {
-    const home = temporaryFolder(t);
-    const database = join(home, ".pki/nssdb");
-    mkdirSync(database, { recursive: true });
-    trust(database, ca);
-    const chromium = await launchBrowser({ home });
-    t.after(() => chromium.close());
+    const chromium = await inFolder(t, (home) => {
+      const database = join(home, ".pki/nssdb");
+      mkdirSync(database, { recursive: true });
+      trust(database, ca);
+      return launchBrowser({ home });
+    });
     return () => chromium.newContext();
   },
   async Firefox(t, ca) {
     if (!existsSync(firefoxBinary)) throw new Error(`${firefoxBinary} is missing: apt-get install firefox-esr, or set FIREFOX`);
-    const profile = temporaryFolder(t);
-    trust(profile, ca);
-    const firefox = await puppeteer.launch({ browser: "firefox", executablePath: firefoxBinary, headless: true, userDataDir: profile });
-    t.after(() => firefox.close());
+    const firefox = await inFolder(t, (profile) => {
+      trust(profile, ca);
+      return puppeteer.launch({ browser: "firefox", executablePath: firefoxBinary, headless: true, userDataDir: profile });
+    });
     return () => firefox.createBrowserContext();
   },
 };
