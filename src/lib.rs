@@ -8,6 +8,7 @@ compile_error!("tickfan runs on Linux only: it leans on epoll and on Linux's soc
 pub mod market;
 pub mod recording;
 pub mod venue;
+pub mod dial;
 pub mod feed;
 pub mod ingest;
 pub mod cache;
@@ -19,6 +20,7 @@ pub mod access;
 pub mod api;
 pub mod admin;
 pub mod auth;
+pub mod issuer;
 
 pub mod gateway;
 

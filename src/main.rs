@@ -12,7 +12,7 @@ use std::{
 use tickfan::{
     cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
-    gateway::{self, Gateway, Reloader, Wanted, expiring, feed_to_record, try_out},
+    gateway::{self, Gateway, Reloader, Wanted, check_local_keys, expiring, feed_to_record, try_out},
     market::Now,
     telemetry::{self, LogHandle, logs},
     tls::show_time,
@@ -115,7 +115,12 @@ fn report_ok(config: &Config) -> ExitCode {
         let expires = show_time(certificate.expires);
         let _ = writeln!(io::stderr(), "warning: the certificate of {chain} expires at {expires}\n   = renew it");
     }
-    print(&format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len()))
+    let mut lines = format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len());
+    // The configuration has read the same file: a failure here would be a race.
+    if let Some((place, Ok(found))) = check_local_keys(config) {
+        lines += &format!("keys of {place}: ok ({found})\n");
+    }
+    print(&lines)
 }
 
 /// How long `check --connect` tries a feed: longer than an attempt to connect or an answer may take.

@@ -134,6 +134,12 @@ test("a certificate that expires in six days", TEST, async (t) => {
   await fires(t, prometheus, "CertificateExpiresSoon", gateway);
 });
 
+test("an issuer that cannot be reached", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: '[auth]\nmode = "required"\nkeys = "https://127.0.0.1:1/keys"\n' });
+  const prometheus = await startPrometheus(t, [gateway.admin]);
+  await fires(t, prometheus, "AuthKeysOld", gateway);
+});
+
 test("a recording on a full disk", TEST, async (t) => {
   const folder = temporaryFolder(t);
   // The file of this hour, and of the next.

@@ -12,5 +12,5 @@ mod sign_on;
 pub(crate) use credentials::{Asks, bearer};
 pub(crate) use refusal::Refusal;
 pub(crate) use session::{cleared, cookie};
-pub use sign_on::{FixedKeys, Keys};
+pub use sign_on::Keys;
 pub(crate) use sign_on::{SignOn, lasts};

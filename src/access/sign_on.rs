@@ -5,7 +5,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    auth::{Claims, Grant, KeySet, LEEWAY, SubjectKey, Ticket, Tickets, TokenError, verify},
+    auth::{Claims, Grant, KeySet, LEEWAY, SubjectKey, Ticket, Tickets, TokenError, UnknownKey, verify},
     config::{self, AuthMode, Config},
     market::{Now, UnixMicros},
     server::{self, Problem, Rights},
@@ -22,19 +22,6 @@ pub trait Keys: Send + Sync {
 
     /// Fetches newer ones, for a token that names a key which is not among them; `false`: not now.
     fn renew(&self) -> BoxFuture<'_, bool>;
-}
-
-/// Keys that do not change.
-pub struct FixedKeys(pub Arc<KeySet>);
-
-impl Keys for FixedKeys {
-    fn newest(&self) -> Option<Arc<KeySet>> {
-        Some(self.0.clone())
-    }
-
-    fn renew(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(false))
-    }
 }
 
 /// Verifies the credentials of clients.
@@ -92,7 +79,9 @@ impl SignOn {
     async fn verified(&self, token: &[u8], auth: &config::Auth) -> Result<Arc<Grant>, Refusal> {
         let claims = match self.claims(token, auth) {
             // The issuer may have a new key.
-            Err(Refusal::Token(TokenError::Key(_))) if self.keys.renew().await => self.claims(token, auth),
+            Err(Refusal::Token(TokenError::Key(UnknownKey::Named))) if self.keys.renew().await => {
+                self.claims(token, auth)
+            }
             claims => claims,
         }?;
         Ok(auth.policy.grant(&claims, &self.subjects))

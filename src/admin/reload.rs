@@ -56,7 +56,7 @@ fn problem(error: &ReloadError) -> Problem {
         ReloadError::Rejected(_) | ReloadError::Mixed { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", "Wrong configuration")
         }
-        ReloadError::Slow(_) | ReloadError::Thread(_) => {
+        ReloadError::Keys { .. } | ReloadError::Slow(_) | ReloadError::Thread(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "not-read", "The configuration cannot be read for now")
         }
     };

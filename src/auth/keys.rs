@@ -132,6 +132,11 @@ impl KeySet {
         self.0.iter().map(Key::algorithm)
     }
 
+    /// The name of each key, where it has one, and its algorithm.
+    pub fn listed(&self) -> impl Iterator<Item = (Option<&str>, Algorithm)> {
+        self.0.iter().map(|key| (key.id.as_deref(), key.algorithm()))
+    }
+
     /// The key that a token names. Where there is one alone, the token need not name it, and a key without a name goes
     /// by any.
     pub(super) fn find(&self, id: Option<&str>) -> Result<&Key, UnknownKey> {

@@ -156,6 +156,15 @@ impl Auth {
         }
     }
 
+    /// Takes over what verifies the tokens of another.
+    pub(super) fn take_source(&mut self, other: &Self) {
+        self.keys.clone_from(&other.keys);
+        self.ca_file.clone_from(&other.ca_file);
+        self.secret_env.clone_from(&other.secret_env);
+        self.secret_file.clone_from(&other.secret_file);
+        self.source.clone_from(&other.source);
+    }
+
     /// Makes the policy of the lists, after a change of one.
     pub(super) fn compile(&mut self) {
         let groups =

@@ -30,7 +30,13 @@ const SECRET_BYTES_MAX: usize = 1024;
 const SECRET_FILE_BYTES_MAX: usize = 4096;
 
 /// An error, with the key of `[auth]` that it is about.
-pub(super) struct Of(pub(super) &'static str, pub(super) Wrong);
+pub(super) struct Of(pub(super) &'static str, pub(super) Box<Wrong>);
+
+impl Of {
+    fn new(key: &'static str, wrong: Wrong) -> Self {
+        Self(key, Box::new(wrong))
+    }
+}
 
 /// Checks the groups of the lists, and loads what verifies tokens, where clients sign on.
 ///
@@ -43,7 +49,7 @@ pub(super) fn load(auth: &mut Auth, variables: &Variables) -> Result<(), Of> {
         ("live", &auth.anonymous.live),
         ("delayed", &auth.anonymous.delayed),
     ] {
-        check_groups(auth, patterns).map_err(|wrong| Of(key, wrong))?;
+        check_groups(auth, patterns).map_err(|wrong| Of::new(key, wrong))?;
     }
     if auth.mode != AuthMode::Off {
         auth.source = Some(source(auth, variables)?);
@@ -79,7 +85,7 @@ fn source(auth: &Auth, variables: &Variables) -> Result<KeySource, Of> {
     ];
     let mut set = set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
     let Some(first) = set.next() else {
-        return Err(Of(
+        return Err(Of::new(
             "mode",
             Wrong::new(format!("[auth] with mode = \"{}\" requires `keys`", auth.mode.name()))
                 .help("write keys = \"https://login.example.com/.well-known/jwks.json\", or \"file:/etc/tickfan/keys.json\"")
@@ -88,20 +94,20 @@ fn source(auth: &Auth, variables: &Variables) -> Result<KeySource, Of> {
     };
     if let Some(second) = set.next() {
         let wrong = Wrong::new(format!("`{first}` and `{second}` are both set"));
-        return Err(Of(second, wrong.help("tokens are verified by one of them: remove the other")));
+        return Err(Of::new(second, wrong.help("tokens are verified by one of them: remove the other")));
     }
     let has_ca_file = !auth.ca_file.as_os_str().is_empty();
     if has_ca_file && !matches!(auth.keys, Some(KeysAddress::Https(_))) {
         let wrong = Wrong::new("`ca_file` is set, but the keys are not fetched from a server");
-        return Err(Of("ca_file", wrong.help("remove it, or set `keys` to an https address")));
+        return Err(Of::new("ca_file", wrong.help("remove it, or set `keys` to an https address")));
     }
     match &auth.keys {
-        Some(KeysAddress::File(path)) => key_set(path).map_err(|wrong| Of("keys", wrong)),
+        Some(KeysAddress::File(path)) => key_set(path).map_err(|wrong| Of::new("keys", wrong)),
         Some(KeysAddress::Https(url)) => {
             let of_ca_file = |path: &Path| ca_file::read(&path.display().to_string(), BASE);
             let ca_file = has_ca_file.then(|| of_ca_file(&auth.ca_file)).transpose();
-            let ca_file = ca_file.map_err(|wrong| Of("ca_file", wrong))?;
-            let proxy = proxy::of_variables(&url.to_string(), variables).map_err(|wrong| Of("keys", wrong))?;
+            let ca_file = ca_file.map_err(|wrong| Of::new("ca_file", wrong))?;
+            let proxy = proxy::of_variables(&url.to_string(), variables).map_err(|wrong| Of::new("keys", wrong))?;
             Ok(KeySource::Https { url: url.clone(), ca_file, proxy })
         }
         None if first == "secret_env" => secret_of_variable(&auth.secret_env, variables),
@@ -130,13 +136,13 @@ fn secret_of_variable(name: &str, variables: &Variables) -> Result<KeySource, Of
             keys.map(|keys| KeySource::SecretVariable { name: name.to_owned(), secret: Secret::new(value), keys })
         }
     };
-    secret.map_err(|wrong| Of("secret_env", wrong))
+    secret.map_err(|wrong| Of::new("secret_env", wrong))
 }
 
 fn secret_of_file(path: &Path) -> Result<KeySource, Of> {
     let name = shown(&path.display().to_string());
     let keys = read(path, SECRET_FILE_BYTES_MAX).and_then(|bytes| secret(&bytes, &name));
-    let keys = keys.map_err(|wrong| Of("secret_file", wrong))?;
+    let keys = keys.map_err(|wrong| Of::new("secret_file", wrong))?;
     Ok(KeySource::SecretFile { path: path.to_owned(), keys })
 }
 

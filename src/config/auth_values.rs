@@ -11,6 +11,7 @@ use crate::{
     suggest::nearest,
 };
 use http::Uri;
+use rustls::pki_types::ServerName;
 use std::path::Path;
 use toml::{Spanned, de::DeValue};
 
@@ -69,6 +70,10 @@ pub(super) fn keys(text: &str, folder: &Path) -> Result<Option<KeysAddress>, Wro
     }
     if address.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(wrong("the address of `keys` has a user: a set of public keys needs none"));
+    }
+    let host = address.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    if ServerName::try_from(host).is_err() {
+        return Err(wrong("the host of `keys` is neither a name nor an IP address"));
     }
     Ok(Some(KeysAddress::Https(address)))
 }

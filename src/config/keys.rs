@@ -318,14 +318,14 @@ pub const KEYS: &[Key] = &[
         section: "auth",
         name: "keys",
         setting: Setting::Keys { field: |config| &mut config.auth.keys },
-        applies: Applies::Restart,
+        applies: Applies::Reload,
         reason: "the JWK set of the issuer, whose keys verify tokens; it is fetched again as keys rotate, and a file is looked at",
     },
     Key {
         section: "auth",
         name: "ca_file",
         setting: Setting::Path { field: |config| &mut config.auth.ca_file },
-        applies: Applies::Restart,
+        applies: Applies::Reload,
         reason: "certificates in PEM form of CAs that the server of the keys may have its certificate from, besides the public ones",
     },
     Key {
@@ -334,14 +334,14 @@ pub const KEYS: &[Key] = &[
         setting: text("", "The name of a variable, or \"\" for none", Read(auth_values::variable), |config| {
             &mut config.auth.secret_env
         }),
-        applies: Applies::Restart,
+        applies: Applies::Reload,
         reason: "the variable with the secret of HS256, in place of keys; it can sign tokens, so prefer keys where the issuer has them",
     },
     Key {
         section: "auth",
         name: "secret_file",
         setting: Setting::Path { field: |config| &mut config.auth.secret_file },
-        applies: Applies::Restart,
+        applies: Applies::Reload,
         reason: "the same secret in a file; blanks around it do not count",
     },
     Key {

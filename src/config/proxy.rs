@@ -86,12 +86,12 @@ pub(super) fn of_variables(url: &str, variables: &Variables) -> Result<Option<Pr
     let Ok(uri) = url.parse::<Uri>() else { return Ok(None) };
     let Some(host) = uri.host() else { return Ok(None) };
     let names = match uri.scheme_str() {
-        Some("wss") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        Some("wss" | "https") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
     };
     let Some((name, text)) = first_set(&names, variables) else { return Ok(None) };
     let exceptions = first_set(&["no_proxy", "NO_PROXY"], variables).map_or(String::new(), |(_, text)| text);
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
+    let port = uri.port_u16().unwrap_or(if matches!(uri.scheme_str(), Some("wss" | "https")) { 443 } else { 80 });
     if is_this_host(host) || is_listed(host, port, &exceptions) {
         return Ok(None);
     }
@@ -214,6 +214,8 @@ mod tests {
             ("wss://[::1]:9", &all, None),
             ("wss://localhost", &all, None),
             ("wss://10.0.0.7", &all, Some("a")),
+            ("https://login.test/keys", &all, Some("a")),
+            ("https://login.test/keys", &[("http_proxy", "http://d")], None),
         ] {
             assert_eq!(chosen(url, variables).as_deref(), host, "{url} {variables:?}");
         }

@@ -46,6 +46,14 @@ pub enum ReloadError {
         /// What to change.
         help: String,
     },
+    /// The file names keys that verify tokens, and they cannot be fetched.
+    #[error("the keys cannot be taken from {place}: {why}")]
+    Keys {
+        /// Their source.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// The system does not give the files in time.
     #[error("reading the files takes longer than {}; try again later", super::show_duration(*.0))]
     Slow(Duration),
@@ -67,6 +75,10 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
         report.at_restart.push(Change { key: "tls".to_owned(), from, to });
         loaded.tls.clone_from(&running.tls);
     }
+    // So do keys that verify tokens, with the mode.
+    if running.auth.source.is_some() != loaded.auth.source.is_some() {
+        loaded.auth.take_source(&running.auth);
+    }
     for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
         let from = value(&key.setting, &mut running);
         let to = value(&key.setting, &mut loaded);
@@ -86,6 +98,7 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
         report.changed.extend(new_content(running, &loaded));
         next.loaded = loaded.loaded;
     }
+    next.auth.source = loaded.auth.source;
     next.auth.compile();
     match FEEDS_APPLY {
         Applies::Reload => report.changed.extend(feed_changes(&running.feeds, &loaded.feeds)),

@@ -25,7 +25,6 @@ mod unheard;
 mod trial;
 mod connection;
 
-pub use dial::LookUp;
 pub use discard::Discard;
 pub use disconnect::DisconnectReason;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
@@ -37,12 +36,12 @@ pub use unheard::Unheard;
 
 use crate::{
     config,
+    dial::{Dialing, LookUp},
     market::{FeedSymbol, Now, Origin, Parts, Reason, UnixMicros, Update},
     recording::Recorder,
     venue::{self, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup};
-use dial::Dialing;
 use pacer::ConnectPacer;
 use silence::Patience;
 use status::StatusWriter;
@@ -117,7 +116,7 @@ impl Feed {
             config: config.clone(),
             message_bytes_max,
             timing: Timing::default(),
-            dialing: Dialing::new(config),
+            dialing: dial::dialing(config),
             writers,
             status,
             recorders: Vec::new(),

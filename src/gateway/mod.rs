@@ -4,6 +4,7 @@
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod certificates;
+mod keys;
 mod runtimes;
 mod record;
 mod reading;
@@ -13,6 +14,7 @@ mod trial;
 mod wiring;
 
 use crate::{
+    access::Keys,
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
@@ -25,6 +27,7 @@ use crate::{
     wire::Epoch,
 };
 pub use certificates::expiring;
+pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
 use runtimes::Runtimes;
@@ -34,7 +37,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedTask, keys, permits, tls_services, wire_feed};
+use wiring::{FeedTask, permits, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -112,7 +115,7 @@ impl Gateway {
             permits: permits.clone(),
             draining: draining.clone(),
             tls: tls_services(config, &reloader, &workers)?,
-            keys: keys(config),
+            keys: reloader.issuer().map(|keys| Arc::new(keys.clone()) as Arc<dyn Keys>),
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();

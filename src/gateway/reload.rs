@@ -3,17 +3,19 @@
 
 use super::{
     certificates::{Looks, log_loaded, record_expiry},
+    keys,
     reading::Reading,
 };
 use crate::{
     admin::Reload,
     config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
     tls::{CertificateError, CertificateSet, Certificates, Changes},
 };
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, Notify};
 use tracing::{error, info, warn};
 
@@ -25,6 +27,10 @@ pub struct Reloader {
     logs: Option<LogHandle>,
     /// Those in force, where the gateway serves https.
     certificates: Option<Arc<Certificates>>,
+    /// The keys that verify tokens, where clients sign on.
+    issuer: Option<IssuerKeys>,
+    /// What keeps them fresh, until the gateway runs it.
+    keeper: std::sync::Mutex<Option<Keeper>>,
     /// Reloads and looks take turns.
     turn: Mutex<Turn>,
     /// Tells the task that looks at certificates of each reload.
@@ -42,12 +48,15 @@ impl Reloader {
     /// The gateway runs with `config`, which came from `loader`.
     pub fn new(config: Config, loader: Loader, logs: Option<LogHandle>) -> Arc<Self> {
         let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
+        let (issuer, keeper) = keys::of_start(&config).unzip();
         let live = Live::new(config);
         Arc::new(Self {
             live,
             loader: Arc::new(loader),
             logs,
             certificates,
+            issuer,
+            keeper: std::sync::Mutex::new(keeper),
             turn: Mutex::default(),
             reloaded: Notify::new(),
         })
@@ -63,10 +72,23 @@ impl Reloader {
         self.certificates.as_ref()
     }
 
+    /// The keys that verify tokens, where clients sign on.
+    pub fn issuer(&self) -> Option<&IssuerKeys> {
+        self.issuer.as_ref()
+    }
+
+    /// What keeps them fresh, for the first who asks.
+    pub(super) fn take_keeper(&self) -> Option<Keeper> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The configuration that the gateway starts with counts as loaded, with its certificates.
     pub(super) fn register_metrics(&self) {
         catalog::CONFIG_RELOADS.register_all();
         record_success();
+        if self.issuer.is_some() {
+            issuer::register_metrics();
+        }
         if let Some(certificates) = &self.certificates {
             catalog::CERTIFICATE_RELOADS.register_all();
             let set = certificates.current();
@@ -87,8 +109,12 @@ impl Reloader {
     /// Dropped, it has changed nothing: the change itself does not wait.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let turn = self.turn.lock().await;
-        let loaded = self.read(&turn.reading).await;
-        let outcome = loaded.and_then(|loaded| self.apply(loaded));
+        let outcome = async {
+            let loaded = self.read(&turn.reading).await?;
+            let keys = keys::of_reload(&self.live.current(), &loaded).await?;
+            self.apply(loaded, keys)
+        }
+        .await;
         match &outcome {
             Ok(report) => {
                 catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
@@ -160,7 +186,7 @@ impl Reloader {
         turn.looks.announce_expiry(&certificates.current(), now);
     }
 
-    fn apply(&self, loaded: Config) -> Result<Reloaded, ReloadError> {
+    fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<Reloaded, ReloadError> {
         let running = self.live.current();
         let (next, report) = reload(&running, loaded);
         check_mixed(&next)?;
@@ -173,6 +199,11 @@ impl Reloader {
             && !tls.loaded.has_same_files_as(&certificates.current())
         {
             replace(certificates, tls.loaded.clone());
+        }
+        match (&self.issuer, keys) {
+            (Some(issuer), Some(keys)) => issuer.replace(keys),
+            (Some(issuer), None) => issuer.look(),
+            (None, _) => {}
         }
         self.live.replace(next);
         self.reloaded.notify_one();

@@ -56,6 +56,9 @@ impl Gateway {
         }
         tasks.spawn_on(sweep(self.cache, self.permits, feeds_stop_rx), self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
+        if let Some(keeper) = self.reloader.take_keeper() {
+            tasks.spawn_on(keeper.run(admin_stop_rx.clone()), self.runtimes.operators.handle());
+        }
         if self.reloader.certificates().is_some() {
             let looks = watch_certificates(self.reloader, admin_stop_rx.clone());
             tasks.spawn_on(looks, self.runtimes.operators.handle());

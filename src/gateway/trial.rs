@@ -1,5 +1,6 @@
 //! Tries what a configuration needs from outside: its venues and its ports. `tickfan check --connect`.
 
+use super::keys::try_remote_keys;
 use crate::{
     config::{self, Config},
     feed::{Feed, Trial},
@@ -28,13 +29,19 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Tries all ports, and every feed side by side for `wait` at most.
+/// Tries all ports, the fetch of the keys that verify tokens, and every feed side by side for `wait` at most.
 pub async fn try_out(config: &Config, wait: Duration) -> Vec<Tried> {
     let server = &config.server;
     let ports = [("listen", server.listen), ("admin_listen", server.admin_listen)];
     let tls = config.tls.as_ref().map(|tls| ("tls.listen", tls.listen));
     let mut tried: Vec<_> = ports.into_iter().chain(tls).map(|(key, address)| try_port(key, address)).collect();
-    tried.extend(join_all(config.feeds.iter().map(|feed| try_feed(feed, &config.limits, wait))).await);
+    let feeds = join_all(config.feeds.iter().map(|feed| try_feed(feed, &config.limits, wait)));
+    let (keys, feeds) = tokio::join!(try_remote_keys(config), feeds);
+    tried.extend(keys.map(|(place, found)| Tried {
+        what: format!("keys of {place}"),
+        outcome: found.map(|found| found.to_string()).map_err(|failed| failed.to_string()),
+    }));
+    tried.extend(feeds);
     tried
 }
 

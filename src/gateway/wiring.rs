@@ -2,10 +2,9 @@
 
 use super::{GatewayError, Reloader, record::record_while_serving};
 use crate::{
-    access::{FixedKeys, Keys},
     api::TlsServices,
     cache::{Cache, SymbolState},
-    config::{self, Config, Disagreement, KeySource, Machine, MemoryAtLimits, Weight},
+    config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -81,16 +80,6 @@ pub(super) fn tls_services(
     let (Some(tls), Some(certificates)) = (&config.tls, reloader.certificates()) else { return Ok(None) };
     let protocols = tls::server_config(tls.http2, tls.min_version, certificates.clone()).map_err(io::Error::other)?;
     Ok(Some(TlsServices { config: protocols, http2: tls.http2.then(|| workers.clone()) }))
-}
-
-/// The keys that verify tokens, where clients sign on.
-pub(super) fn keys(config: &Config) -> Option<Arc<dyn Keys>> {
-    match config.auth.source.as_ref()? {
-        KeySource::File { keys, .. } | KeySource::SecretFile { keys, .. } | KeySource::SecretVariable { keys, .. } => {
-            Some(Arc::new(FixedKeys(keys.clone())))
-        }
-        KeySource::Https { .. } => None,
-    }
 }
 
 /// Registers a feed's symbols, and connects the feed to the cache and the workers.

@@ -222,6 +222,7 @@ async fn serve<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<Tls
     (place, permit): (Place, Permit<Kind>),
     shutdown: ShutdownSignal,
 ) {
+    place.begins();
     connections.set_user_timeout(&socket);
     let served = match tls {
         Some(tls) if port == Port::Tls => tls.serve(&connections, socket, peer, (place, permit), shutdown).await,

@@ -13,20 +13,51 @@ slotmap::new_key_type! {
     pub(super) struct ConnectionId;
 }
 
-/// How long a connection keeps its place in a phase in which an honest client may be too: while it sends its head,
-/// which follows its connect at once, and while it reads its answer.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a connection keeps its place in a phase in which an honest client may be too.
+#[derive(Debug, Clone, Copy)]
+struct Grace {
+    /// While it sends its head or its hello, which follow its connect at once, and while it reads its answer.
+    turn: Duration,
+    /// Until it answers our part of a handshake, which takes a round trip.
+    round_trip: Duration,
+}
 
-/// What a connection does. The first three give way, in this order.
+/// Where any newcomer waits.
+const GRACE: Grace = Grace { turn: Duration::from_millis(100), round_trip: Duration::from_millis(500) };
+/// Where newcomers of its own address wait, at most: they are one household or office, or one that floods, and others
+/// do not wait for them. Where more wait than [`PATIENT_FOR`] times as many as it holds, it is less.
+const GRACE_AMONG_OWN: Grace = Grace { turn: Duration::from_millis(500), round_trip: Duration::from_secs(2) };
+const PATIENT_FOR: usize = 4;
+impl Grace {
+    /// That of the connections of one address, of which so many wait for the places of those that it holds.
+    fn among_own(held: usize, waiting: usize) -> Self {
+        let part = (PATIENT_FOR * held) as f64 / waiting.max(1) as f64;
+        let of = |most: Duration, least: Duration| most.mul_f64(part.min(1.0)).max(least);
+        Self {
+            turn: of(GRACE_AMONG_OWN.turn, GRACE.turn),
+            round_trip: of(GRACE_AMONG_OWN.round_trip, GRACE.round_trip),
+        }
+    }
+}
+
+/// How often the time that a new connection waited for its first turn counts as grace: what a client has sent lies here
+/// unread as long as that, once until the system is asked for it and once more until its reader runs.
+const LATE_TIMES: u32 = 3;
+/// For how long that time counts.
+const LATE_FOR: Duration = Duration::from_secs(1);
+
+/// What a connection does. The first four give way, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// Its last request is answered, and none has come since.
     Idle,
     /// No request has come yet, or half a head.
     Head,
+    /// The client has not answered our part of the handshake.
+    Handshake,
     /// The client does not take the rest of its answer.
     Blocked,
-    /// A request is being answered.
+    /// The gateway works for it: it has not begun to read, or answers a request.
     Answering,
     /// It was told to give way.
     Leaving,
@@ -34,21 +65,26 @@ pub(super) enum Phase {
 
 impl Phase {
     /// Those that give way, in this order.
-    pub(super) const GIVE_WAY: [Self; 3] = [Self::Idle, Self::Head, Self::Blocked];
+    pub(super) const GIVE_WAY: [Self; 4] = [Self::Idle, Self::Head, Self::Handshake, Self::Blocked];
 
     /// As the metric's label.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Head => "head",
+            Self::Handshake => "handshake",
             Self::Blocked => "blocked",
             Self::Answering => "answering",
             Self::Leaving => "leaving",
         }
     }
 
-    fn grace(self) -> Duration {
-        if self == Self::Idle { Duration::ZERO } else { GRACE }
+    fn grace(self, grace: Grace, late: Duration) -> Duration {
+        match self {
+            Self::Idle => Duration::ZERO,
+            Self::Handshake => grace.round_trip + LATE_TIMES * late,
+            _ => grace.turn + LATE_TIMES * late,
+        }
     }
 }
 
@@ -58,6 +94,23 @@ pub(super) struct ConnectionTable<S> {
     all: Order,
     /// Those with connections alone: the limit of connections bounds it.
     addresses: HashMap<ClientAddress, Held>,
+    late: Late,
+}
+
+/// The longest time that new connections waited lately until they were read from, and when that was.
+#[derive(Debug, Clone, Copy, Default)]
+struct Late(Option<(Duration, Instant)>);
+
+impl Late {
+    fn note(&mut self, waited: Duration, now: Instant) {
+        if self.at(now) <= waited {
+            self.0 = Some((waited, now));
+        }
+    }
+
+    fn at(self, now: Instant) -> Duration {
+        self.0.filter(|(_, noted)| now < *noted + LATE_FOR).map_or(Duration::ZERO, |(waited, _)| waited)
+    }
 }
 
 struct Row<S> {
@@ -78,7 +131,7 @@ struct Held {
 
 /// The connections that can give way, by phase and age.
 #[derive(Default)]
-struct Order([BTreeSet<(Instant, ConnectionId)>; 3]);
+struct Order([BTreeSet<(Instant, ConnectionId)>; Phase::GIVE_WAY.len()]);
 
 impl Order {
     fn insert(&mut self, phase: Phase, since: Instant, id: ConnectionId) {
@@ -94,8 +147,9 @@ impl Order {
     }
 
     /// Who gives way: of the first phase whose oldest has had its grace.
-    fn gives_way(&self, now: Instant) -> Option<ConnectionId> {
-        let oldest = |phase: Phase| self.0[phase as usize].first().filter(|(since, _)| *since + phase.grace() <= now);
+    fn gives_way(&self, grace: Grace, late: Duration, now: Instant) -> Option<ConnectionId> {
+        let is_over = |phase: Phase, since: Instant| since + phase.grace(grace, late) <= now;
+        let oldest = |phase: Phase| self.0[phase as usize].first().filter(|(since, _)| is_over(phase, *since));
         Phase::GIVE_WAY.into_iter().find_map(oldest).map(|(_, id)| *id)
     }
 }
@@ -103,17 +157,23 @@ impl Order {
 impl<S: Clone> ConnectionTable<S> {
     /// No connections yet.
     pub(super) fn new() -> Self {
-        Self { rows: SlotMap::with_key(), all: Order::default(), addresses: HashMap::new() }
+        Self { rows: SlotMap::with_key(), all: Order::default(), addresses: HashMap::new(), late: Late::default() }
     }
 
-    /// A new connection.
+    /// A new connection, which nothing has been read from yet.
     pub(super) fn open(&mut self, whose: Whose, signal: S, now: Instant) -> ConnectionId {
         if let Some(address) = whose {
             self.addresses.entry(address).or_default().count += 1;
         }
-        let id = self.rows.insert(Row { whose, phase: Phase::Head, since: now, signal });
-        self.set(id, Phase::Head, now);
-        id
+        self.rows.insert(Row { whose, phase: Phase::Answering, since: now, signal })
+    }
+
+    /// The gateway begins to read from a new connection.
+    pub(super) fn begins(&mut self, id: ConnectionId, now: Instant) {
+        if let Some(row) = self.rows.get(id) {
+            self.late.note(now.saturating_duration_since(row.since), now);
+        }
+        self.becomes(id, Phase::Head, now);
     }
 
     /// How many connections an address has.
@@ -144,14 +204,14 @@ impl<S: Clone> ConnectionTable<S> {
 
     /// Picks the connection that gives way to a newcomer, if one can; returns what it did.
     pub(super) fn give_way(&mut self, now: Instant) -> Option<(S, Phase)> {
-        let id = self.all.gives_way(now)?;
+        let id = self.all.gives_way(GRACE, self.late.at(now), now)?;
         self.leave(id, now)
     }
 
     /// The same among the connections of one address, of which `wanted` may be leaving at a time.
     pub(super) fn give_way_of(&mut self, address: ClientAddress, wanted: usize, now: Instant) -> Option<(S, Phase)> {
         let held = self.addresses.get(&address).filter(|held| held.leaving < wanted)?;
-        let id = held.order.gives_way(now)?;
+        let id = held.order.gives_way(Grace::among_own(held.count, wanted), self.late.at(now), now)?;
         self.leave(id, now)
     }
 
@@ -211,11 +271,11 @@ mod tests {
 
     #[test]
     fn the_oldest_idle_connection_gives_way_first_and_one_that_is_answered_never() {
-        use Phase::{Answering, Blocked, Head, Idle};
+        use Phase::{Answering, Blocked, Handshake, Head, Idle};
         for (phases, expected) in [
             (&[Idle, Idle, Head][..], &[0, 1, 2][..]),
             (&[Head, Blocked, Idle], &[2, 0, 1]),
-            (&[Answering, Blocked, Head], &[2, 1]),
+            (&[Answering, Blocked, Handshake, Head], &[3, 2, 1]),
             (&[Answering, Answering], &[]),
             (&[], &[]),
         ] {
@@ -228,13 +288,42 @@ mod tests {
     }
 
     #[test]
-    fn a_head_on_its_way_and_an_answer_that_is_read_slowly_have_a_moment() {
-        for phase in [Phase::Head, Phase::Blocked] {
+    fn what_an_honest_client_may_do_too_has_a_moment() {
+        for (phase, grace) in
+            [(Phase::Head, GRACE.turn), (Phase::Handshake, GRACE.round_trip), (Phase::Blocked, GRACE.turn)]
+        {
             let (mut table, now) = table(&[(address(1), phase)]);
             let since = now - Duration::from_secs(1);
-            assert!(table.give_way(since).is_none() && table.give_way(since + GRACE / 2).is_none());
-            assert_eq!(table.give_way(since + GRACE), Some((0, phase)));
+            assert!(table.give_way(since).is_none() && table.give_way(since + grace / 2).is_none());
+            assert_eq!(table.give_way(since + grace), Some((0, phase)));
         }
+    }
+
+    #[test]
+    fn an_addresss_own_connections_have_the_less_time_the_more_of_it_wait() {
+        let turn = |held, waiting| Grace::among_own(held, waiting).turn;
+        assert_eq!((turn(10, 0), turn(10, 40)), (GRACE_AMONG_OWN.turn, GRACE_AMONG_OWN.turn));
+        assert_eq!(turn(10, 80), GRACE_AMONG_OWN.turn / 2);
+        assert_eq!((turn(10, 999), turn(0, 1)), (GRACE.turn, GRACE.turn));
+        assert_eq!(Grace::among_own(10, 999).round_trip, GRACE.round_trip);
+    }
+
+    #[test]
+    fn a_gateway_that_is_late_has_patience_for_as_long() {
+        let late = Duration::from_millis(400);
+        let mut table = ConnectionTable::new();
+        let came = Instant::now();
+        let opened: Vec<_> = (0..3).map(|name| table.open(address(1), name, came)).collect();
+        assert_eq!(table.give_way(came + LATE_FOR), None, "it is not to blame before it is read from");
+        let since = came + late;
+        table.begins(opened[0], since);
+        assert_eq!(table.give_way(since + GRACE.turn + late), None);
+        table.begins(opened[1], since + late / 2);
+        assert_eq!(table.give_way(since + GRACE.turn + LATE_TIMES * late), Some((0, Phase::Head)));
+        let soon = since + late / 2 + LATE_FOR;
+        table.becomes(opened[2], Phase::Head, soon);
+        assert_eq!(table.give_way(soon), Some((1, Phase::Head)));
+        assert_eq!(table.give_way(soon + GRACE.turn), Some((2, Phase::Head)), "it is on time again");
     }
 
     #[test]
@@ -255,6 +344,10 @@ mod tests {
         assert_eq!(table.held(one), 2);
         assert_eq!(table.give_way_of(one, 1, now), Some((3, Phase::Idle)));
         assert_eq!(table.give_way_of(one, 2, now), None, "the last is being answered");
+        let id = table.open(address(1), 5, now);
+        table.begins(id, now);
+        assert_eq!(table.give_way_of(one, 2, now + GRACE.turn), None, "its own have more patience");
+        assert_eq!(table.give_way_of(one, 2, now + GRACE_AMONG_OWN.turn), Some((5, Phase::Head)));
     }
 
     proptest! {
@@ -266,7 +359,7 @@ mod tests {
             let mut now = Instant::now();
             let mut open: Vec<(ConnectionId, Whose)> = Vec::new();
             for (step, last, pick) in steps {
-                now += GRACE / 3;
+                now += GRACE.turn / 3;
                 match (step, open.get(pick % open.len().max(1)).copied()) {
                     (0 | 1, _) => {
                         let whose = address(last).filter(|_| last > 0);

@@ -244,6 +244,11 @@ impl Place {
         }
     }
 
+    /// The gateway begins to read from the connection.
+    pub(super) fn begins(&self) {
+        self.places.table().begins(self.id, Instant::now());
+    }
+
     /// Notes what the connection does.
     pub(super) fn becomes(&self, phase: Phase) {
         self.places.table().becomes(self.id, phase, Instant::now());

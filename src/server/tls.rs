@@ -3,6 +3,7 @@
 use super::{
     client_io::ClientIo,
     connection::{Connections, linger},
+    connection_table::Phase,
     h2::{AdoptH2, H2Client},
     handshakes::Turns,
     places::Place,
@@ -67,8 +68,8 @@ pub(crate) struct TlsEntrance {
 enum HandshakeError {
     #[error("the client spoke no TLS")]
     NotTls,
-    #[error("the client paused in its hello while others waited")]
-    GaveWay,
+    #[error("the client paused in its hello, after {0} bytes, while others waited")]
+    GaveWay(usize),
     #[error("the handshake took too long")]
     Timeout,
     #[error("the client left: {0}")]
@@ -105,7 +106,7 @@ impl From<&HandshakeError> for HandshakeResult {
     fn from(error: &HandshakeError) -> Self {
         match error {
             HandshakeError::NotTls => Self::NotTls,
-            HandshakeError::GaveWay => Self::GaveWay,
+            HandshakeError::GaveWay(_) => Self::GaveWay,
             HandshakeError::Timeout => Self::Timeout,
             HandshakeError::Left(_) => Self::Left,
             HandshakeError::Tls(TlsError::Alert(_)) => Self::Alert,
@@ -151,7 +152,7 @@ impl TlsEntrance {
         let live = connections.live.current();
         let within = live.tls.as_ref().unwrap_or(&self.settings).handshake_timeout;
         let shaken = tokio::select! {
-            shaken = timeout(within, self.shake_hands(&mut socket)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
+            shaken = timeout(within, self.shake_hands(&mut socket, &place)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
             () = place.evicted() => {
                 socket.reset_on_close();
                 return Ok(());
@@ -160,6 +161,7 @@ impl TlsEntrance {
         };
         match shaken {
             Ok(handshaken) => {
+                place.becomes(Phase::Head);
                 TLS_HANDSHAKES.handle([HandshakeResult::Done.label().into()]).increment(1);
                 let kind = KINDS[usize::from(handshaken.is_resumed)];
                 TLS_SESSIONS.handle([handshaken.version.label().into(), kind.into()]).increment(1);
@@ -185,19 +187,23 @@ impl TlsEntrance {
         }
     }
 
-    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn.
-    async fn shake_hands(&self, socket: &mut TcpStream) -> Result<Handshaken, HandshakeError> {
+    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn, and as
+    /// long as that takes, the client is not to blame for it.
+    async fn shake_hands(&self, socket: &mut TcpStream, place: &Place) -> Result<Handshaken, HandshakeError> {
         socket.readable().await?;
+        place.becomes(Phase::Answering);
         let mut turn = Some(self.turns.next().await);
+        place.becomes(Phase::Head);
         let drains = self.draining.load(Ordering::Relaxed);
         let config = if drains { &self.config_of_drain } else { &self.config };
         let mut handshake = Handshake::new(config.clone())?;
         let mut received = vec![0; READ_BYTES];
         let mut is_first = true;
+        let mut total = 0;
         loop {
             let read = socket.read(&mut received);
             let bytes = match &turn {
-                Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay)?,
+                Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay(total))?,
                 None => read.await,
             }?;
             if bytes == 0 {
@@ -207,10 +213,12 @@ impl TlsEntrance {
                 return Err(HandshakeError::NotTls);
             }
             is_first = false;
+            total += bytes;
             let mut out = Vec::new();
             let progress = handshake.advance(&mut received[..bytes], &mut out);
             if !out.is_empty() {
                 socket.write_all(&out).await?;
+                place.becomes(Phase::Handshake);
                 turn = None; // its work is done: what follows is small
             }
             match progress? {
@@ -232,7 +240,7 @@ async fn reject(mut socket: TcpStream, error: &HandshakeError) {
         }
         // The alert is sent.
         HandshakeError::Tls(_) => linger(socket).await,
-        HandshakeError::GaveWay | HandshakeError::Timeout | HandshakeError::Left(_) => socket.reset_on_close(),
+        HandshakeError::GaveWay(_) | HandshakeError::Timeout | HandshakeError::Left(_) => socket.reset_on_close(),
     }
 }
 

@@ -205,9 +205,9 @@ catalog! {
             details "They are accepted and not read yet: all connections are taken, or all that one address may hold.",
             excludes "those in the kernel's queue";
         HTTP_EVICTIONS: Counter "tickfan_http_evictions_total" Count [
-            listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "blocked"]],
+            listener in ["clients", "operators"], phase in ["waiting", "idle", "head", "handshake", "blocked"]],
             "Connections that were closed to make room for a newcomer, by listener and by what they did.",
-            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `blocked`: its client did not read its answer.",
+            details "`waiting`: it had not been read yet, and no room was left for newcomers that wait. `idle`: no request since its last answer, or on the way to one. `head`: it had sent no request, or half of one. `handshake`: its client had not answered our part of the TLS handshake. `blocked`: its client did not read its answer.",
             excludes "connections that ran into a timeout";
         TLS_HANDSHAKES: Counter "tickfan_tls_handshakes_total" Count [result in [
             "done", "not_tls", "gave_way", "timeout", "left", "alert", "incompatible", "no_protocol", "broken"]],
@@ -238,6 +238,17 @@ catalog! {
         CERTIFICATE_RELOADS: Counter "tickfan_certificate_reloads_total" Count [result in ["applied", "rejected"]],
             "Changed files of certificates, found by a look at them or by a reload of the configuration, by result.",
             details "A file that is rejected counts once, when the second look finds it so: the files of a certificate are renewed one after the other. `rejected` by a reload of the configuration counts there.";
+        AUTH_KEYS: Gauge "tickfan_auth_keys" Count [],
+            "Keys of the issuer that tokens are verified with.",
+            details "Missing without `[auth]`. 0: no token can be verified, for none has been fetched yet, or those that were are older than 24 hours.";
+        AUTH_KEYS_TIMESTAMP: Gauge "tickfan_auth_keys_timestamp_seconds" Seconds [],
+            "When the issuer's keys were last fetched, in seconds since 1970.",
+            details "Missing without `[auth]`, and `NaN` before the first fetch. A fetch that gives the same keys counts. The alert AuthKeysOld fires when it is two hours ago.";
+        AUTH_KEY_FETCHES: Counter "tickfan_auth_key_fetches_total" Count [result in [
+            "changed", "unchanged", "file", "look_up", "unreachable", "proxy", "tls", "timeout", "http", "status",
+            "redirect", "too_long", "unreadable"]],
+            "Fetches of the issuer's keys, by result.",
+            details "A look at a file counts. All but `changed` and `unchanged` are failures: the keys before stay for 24 hours. `http`: the answer is cut, compressed, or not HTTP. `unreadable`: it is not a JWK set with a usable key. The log says more, once per reason.";
         BUILD_INFO: Gauge "tickfan_build_info" Count [version],
             "Always 1; the label is the version.";
     }

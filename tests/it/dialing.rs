@@ -11,7 +11,8 @@ use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
 use tickfan::{
     config::{self, CaFile, Config},
-    feed::{Feed, LookUp, Trial},
+    dial::LookUp,
+    feed::{Feed, Trial},
     market::{Now, Symbol},
     venue,
 };

@@ -9,15 +9,17 @@ use crate::support::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpStream},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tickfan::{
-    config::{Feed, Record},
+    auth::KeySet,
+    config::{AuthMode, Config, Feed, KeySource, Record},
     telemetry::{
         Metric,
         catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
     },
+    venue::Secret,
 };
 use venue_sim::{
     binance::{quote, trade},
@@ -25,6 +27,13 @@ use venue_sim::{
 };
 
 const ALL: &str = "/v1/stream?symbols=BTC-USDT,ETH-USDT,SOL-USDT";
+
+/// Clients sign on with tokens of a secret.
+fn sign_on(config: &mut Config) {
+    let keys = Arc::new(KeySet::of_secret(&[7; 32]).unwrap());
+    config.auth.mode = AuthMode::Required;
+    config.auth.source = Some(KeySource::SecretVariable { name: "S".to_owned(), secret: Secret::new("hush"), keys });
+}
 
 fn now_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
@@ -219,6 +228,7 @@ fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let feed = Feed { record, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
     let mut config = config(vec![feed]);
     serve_https(&mut config, "catalog-tls");
+    sign_on(&mut config);
     let gateway = Running::start(&config);
     let _connection = venue.grant(&["btcusdt"]);
     let text = Client::connect(gateway.admin).get("/metrics").body;

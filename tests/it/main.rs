@@ -18,6 +18,7 @@ mod gateway;
 mod h2;
 mod half_close;
 mod http_api;
+mod issuer;
 mod newcomers;
 mod openapi;
 mod outages;

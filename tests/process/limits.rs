@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -52,6 +53,7 @@ fn case(key: &Key) -> fn() {
         ("tls", "handshakes") => a_handshake_that_pauses_gives_way_to_one_too_many,
         ("tls", "hsts") => https_alone_is_demanded_for_so_long,
         ("auth", "streams_per_subject") => a_stream_too_many_of_a_subject_is_sent_away,
+        ("auth", "look") => a_file_of_keys_is_looked_at,
         ("auth", "ticket_ttl") => a_ticket_no_longer_counts,
         (section, name) => panic!("[{section}] {name} is a limit that no case here reaches"),
     }
@@ -70,10 +72,7 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
     };
     thread::scope(|scope| {
         // `fanout::h2` and `certificates` reach these.
-        let elsewhere = |key: &Key| {
-            (key.section == "tls" && ["h2_streams", "look"].contains(&key.name))
-                || (key.section, key.name) == ("auth", "look")
-        };
+        let elsewhere = |key: &Key| key.section == "tls" && ["h2_streams", "look"].contains(&key.name);
         for key in KEYS.iter().filter(is_limit).filter(|key| !elsewhere(key)) {
             thread::Builder::new()
                 .name(format!("{}.{}", key.section, key.name))
@@ -457,12 +456,34 @@ fn https_alone_is_demanded_for_so_long() {
 
 /// A gateway whose clients sign on, under a limit of `[auth]`, and its issuer.
 fn sign_on(limit: &str) -> (Rig, Issuer) {
+    let (rig, issuer, _) = sign_on_with_keys(limit);
+    (rig, issuer)
+}
+
+/// The same, with the file of the issuer's keys.
+fn sign_on_with_keys(limit: &str) -> (Rig, Issuer, PathBuf) {
     let issuer = Issuer::new(1, "one");
     let name = thread::current().name().unwrap_or_default().to_owned();
     let keys = certificates::folder(&name).join("keys.json");
     std::fs::write(&keys, issuer.jwks()).unwrap();
-    let keys = format!("[auth]\nmode = \"required\"\nkeys = \"file:{}\"\n{limit}", keys.display());
-    (Rig::start(&keys), issuer)
+    let auth = format!("[auth]\nmode = \"required\"\nkeys = \"file:{}\"\n{limit}", keys.display());
+    (Rig::start(&auth), issuer, keys)
+}
+
+fn a_file_of_keys_is_looked_at() {
+    let (rig, issuer, keys) = sign_on_with_keys("look = \"1s\"");
+    let next = Issuer::new(2, "two");
+    let status = |issuer: &Issuer| {
+        let fields = format!("authorization: Bearer {}\r\n", issuer.live("u17", &["*"]));
+        rig.client().request("GET", "/v1/symbols", &fields).status
+    };
+    assert_eq!((status(&issuer), status(&next)), (200, 401));
+    std::fs::write(&keys, next.jwks()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while (status(&issuer), status(&next)) != (401, 200) {
+        assert!(Instant::now() < deadline, "the new keys do not count");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn a_stream_too_many_of_a_subject_is_sent_away() {

@@ -62,8 +62,11 @@ impl Running {
     }
 
     pub fn start_with(config: &Config, timing: Timing) -> Self {
-        let gateway = Gateway::start(Reloader::new(config.clone(), Loader::default(), None), metrics()).unwrap();
-        let gateway = gateway.with_timing(timing);
+        Self::start_reloadable(Reloader::new(config.clone(), Loader::default(), None), timing)
+    }
+
+    pub fn start_reloadable(reloader: Arc<Reloader>, timing: Timing) -> Self {
+        let gateway = Gateway::start(reloader, metrics()).unwrap().with_timing(timing);
         let address = gateway.address();
         let admin = gateway.admin_address();
         let tls = gateway.tls_address();

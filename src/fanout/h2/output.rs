@@ -4,9 +4,10 @@ use super::io::H2Io;
 use crate::tls::RECORD_BYTES_MAX;
 use std::{io, time::Instant};
 
-/// Where the I/O was full and has not taken a smaller record whole since, no record is larger. What the I/O holds can
-/// no longer be conflated; docs/decisions/0006-sockets.md has the same limit for one stream.
-const THIN_BYTES_MAX: usize = 4 * 1024;
+/// The least and the most bytes of a record after the I/O was full: twice the last one that it took whole. What the I/O
+/// holds can no longer be conflated; docs/decisions/0006-sockets.md has the same limits for one stream.
+const CATCH_UP_BYTES_MIN: usize = 1024;
+const CATCH_UP_BYTES_MAX: usize = 4 * 1024;
 /// What comes before the payload of a frame.
 const FRAME_HEADER_BYTES: usize = 9;
 
@@ -18,13 +19,13 @@ pub(super) struct Output {
     pub(super) frames: Vec<u8>,
     /// Since when the I/O is full.
     full_since: Option<Instant>,
-    /// Whether records are small.
-    is_thin: bool,
+    /// The most bytes of a record.
+    record_bytes_max: usize,
 }
 
 impl Output {
     pub(super) fn new(io: Box<dyn H2Io>) -> Self {
-        Self { io: Some(io), frames: Vec::new(), full_since: None, is_thin: false }
+        Self { io: Some(io), frames: Vec::new(), full_since: None, record_bytes_max: RECORD_BYTES_MAX }
     }
 
     /// The I/O.
@@ -42,7 +43,7 @@ impl Output {
 
     /// Closes the connection.
     pub(super) fn release(&mut self) {
-        *self = Self { io: None, frames: Vec::new(), full_since: None, is_thin: false };
+        *self = Self { io: None, frames: Vec::new(), full_since: None, record_bytes_max: RECORD_BYTES_MAX };
     }
 
     /// Since when the I/O is full. While it is, no frame of a stream is added.
@@ -57,11 +58,22 @@ impl Output {
 
     /// How many bytes of payload the record under way has room for, in one frame more.
     pub(super) fn room(&self) -> usize {
-        self.record_bytes_max().saturating_sub(self.frames.len() + FRAME_HEADER_BYTES)
+        self.record_bytes_max.saturating_sub(self.frames.len() + FRAME_HEADER_BYTES)
     }
 
-    fn record_bytes_max(&self) -> usize {
-        if self.is_thin { THIN_BYTES_MAX } else { RECORD_BYTES_MAX }
+    /// Sends all that waits at the end of a turn, as [`Output::send`]. Records may be large again once one leaves whole
+    /// that the streams did not fill: a filled one is followed by others, for which the I/O may have no room.
+    ///
+    /// # Errors
+    /// Those of [`H2Io::send`].
+    pub(super) fn settle(&mut self, now: Instant) -> io::Result<bool> {
+        let is_left_unfilled =
+            self.full_since.is_none() && (1..=self.record_bytes_max / 2).contains(&self.frames.len());
+        let has_room = self.send(now)?;
+        if is_left_unfilled && has_room {
+            self.record_bytes_max = RECORD_BYTES_MAX;
+        }
+        Ok(has_room)
     }
 
     /// Sends all that waits; returns whether the I/O has room.
@@ -83,9 +95,9 @@ impl Output {
             sent += record.len();
             if !io.send(record)? {
                 self.full_since = Some(now);
-                self.is_thin = true;
-            } else if record.len() < THIN_BYTES_MAX {
-                self.is_thin = false;
+                self.record_bytes_max = CATCH_UP_BYTES_MIN;
+            } else if self.record_bytes_max < RECORD_BYTES_MAX {
+                self.record_bytes_max = (2 * record.len()).clamp(self.record_bytes_max, CATCH_UP_BYTES_MAX);
             }
         }
         if sent == self.frames.len() {
@@ -94,5 +106,101 @@ impl Output {
             self.frames.drain(..sent);
         }
         Ok(self.full_since.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::{tcp::Received, transport::TransportError};
+    use std::sync::{Arc, Mutex};
+
+    /// Takes so many records more, and notes their lengths.
+    #[derive(Clone, Default)]
+    struct Narrow(Arc<Mutex<(usize, Vec<usize>)>>);
+
+    impl Narrow {
+        fn takes(&self, records: usize) {
+            self.0.lock().unwrap().0 = records;
+        }
+
+        fn last(&self) -> usize {
+            self.longest_of(1)
+        }
+
+        /// Of so many that came last.
+        fn longest_of(&self, count: usize) -> usize {
+            *self.0.lock().unwrap().1.iter().rev().take(count).max().unwrap()
+        }
+    }
+
+    impl H2Io for Narrow {
+        fn attach(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn send(&mut self, bytes: &[u8]) -> io::Result<bool> {
+            let (left, records) = &mut *self.0.lock().unwrap();
+            records.push(bytes.len());
+            let is_taken = *left > 0;
+            *left = left.saturating_sub(1);
+            Ok(is_taken)
+        }
+
+        fn flush(&mut self) -> io::Result<bool> {
+            Ok(self.0.lock().unwrap().0 > 0)
+        }
+
+        fn receive(&mut self, _: &mut Vec<u8>) -> Result<Received, TransportError> {
+            Ok(Received::Nothing)
+        }
+
+        fn finish(&mut self) -> io::Result<bool> {
+            Ok(true)
+        }
+
+        fn abort(&mut self) {}
+    }
+
+    /// Writes frames as a stream that has much to say: as long as there is room, sending each record that is full.
+    fn write_all(output: &mut Output, mut bytes: usize, now: Instant) {
+        while bytes > 0 {
+            let frame = bytes.min(300);
+            if output.room() < frame && !output.send(now).unwrap() {
+                return;
+            }
+            output.frames.extend(vec![7; frame]);
+            bytes -= frame;
+        }
+    }
+
+    #[test]
+    fn after_the_io_was_full_a_record_is_small_until_the_streams_leave_one_unfilled() {
+        let narrow = Narrow::default();
+        let mut output = Output::new(Box::new(narrow.clone()));
+        let now = Instant::now();
+        write_all(&mut output, 12_000, now);
+        assert!(!output.settle(now).unwrap());
+        assert_eq!(narrow.last(), 12_000, "it was not full before");
+        for _ in 0..3 {
+            narrow.takes(1);
+            assert!(output.settle(now).unwrap());
+            write_all(&mut output, 12_000, now);
+            assert!(!output.settle(now).unwrap(), "it takes one record");
+            assert!(narrow.last() <= 2 * CATCH_UP_BYTES_MIN);
+            output.frames.clear();
+        }
+        narrow.takes(99);
+        assert!(output.settle(now).unwrap());
+        write_all(&mut output, 12_000, now);
+        output.send(now).unwrap();
+        assert!(narrow.longest_of(3) <= CATCH_UP_BYTES_MAX, "it was not idle");
+        narrow.takes(9);
+        assert!(output.settle(now).unwrap());
+        write_all(&mut output, 300, now);
+        assert!(output.settle(now).unwrap());
+        write_all(&mut output, 12_000, now);
+        assert!(output.settle(now).unwrap());
+        assert_eq!(narrow.last(), 12_000, "the streams had no more to say before");
     }
 }

@@ -10,7 +10,7 @@ mod frames;
 use super::{
     FeedMetrics, Sink, Timing,
     counters::FeedCounters,
-    dial::{Dialer, Dialing, Socket, SocketError},
+    dial::{Dialer, Socket, SocketError},
     event::Event,
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
@@ -21,6 +21,7 @@ use super::{
     unheard::{Unheard, UnheardWatch},
 };
 use crate::{
+    dial::Dialing,
     market::{Now, Phase, Reason, Schedule},
     recording::Recorder,
     venue::{Batch, Ping, Rules, Venue},

@@ -128,7 +128,7 @@ impl Rig {
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
             symbols: 2,
             timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
-            dialing: Dialing::plain(),
+            dialing: crate::feed::dial::plain(),
             message_bytes_max: 1 << 20,
             pacer: ConnectPacer::new(Duration::ZERO),
             place: 0,

@@ -1,6 +1,7 @@
 //! Venues with several addresses, over real sockets: some swallow, refuse or say nothing.
 
 use super::*;
+use crate::dial::LookUp;
 use futures_util::StreamExt;
 use socket2::{Domain, Type};
 use std::net::SocketAddr;
@@ -53,7 +54,7 @@ fn dialer(addresses: &[SocketAddr]) -> Dialer {
         assert_eq!((host, port), ("venue.test", 80));
         Ok(addresses.clone())
     });
-    Dialer::new(Dialing::plain().with_look_up(look_up), 1 << 20)
+    Dialer::new(plain().with_look_up(look_up), 1 << 20)
 }
 
 async fn open(dialer: &Dialer) -> Result<Socket, SocketError> {
@@ -184,6 +185,6 @@ async fn a_refused_handshake_says_how_long_to_wait_in_seconds_or_by_a_date() {
 #[tokio::test]
 async fn a_failed_look_up_names_the_host() {
     let look_up = LookUp::new(|_, _| Err(std::io::Error::other("no such name")));
-    let dialer = Dialer::new(Dialing::plain().with_look_up(look_up), 1 << 20);
+    let dialer = Dialer::new(plain().with_look_up(look_up), 1 << 20);
     assert_eq!(open(&dialer).await.unwrap_err().to_string(), "the look-up of venue.test failed: no such name");
 }

@@ -1,6 +1,7 @@
 //! The feed's websocket against Autobahn's cases, as `kosoku` has them: `KOSOKU` names that program.
 
 use super::*;
+use crate::dial::DialError;
 use futures_util::{SinkExt, StreamExt};
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -50,7 +51,9 @@ async fn open(dialer: &Dialer, url: &str) -> Socket {
         loop {
             match dialer.open(url).await {
                 // Until the server listens.
-                Err(SocketError::Unreachable { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(SocketError::Dial(DialError::Unreachable { .. })) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await
+                }
                 opened => return opened.unwrap(),
             }
         }
@@ -90,7 +93,7 @@ async fn a_feeds_websocket_fails_none_of_autobahns_cases() {
     command.args(SECTIONS.iter().flat_map(|section| ["-i", section]));
     let mut fuzzer = Fuzzer(command.arg(free.to_string()).spawn().unwrap());
 
-    let mut dialer = Dialer::new(Dialing::plain(), MESSAGE_BYTES_MAX);
+    let mut dialer = Dialer::new(plain(), MESSAGE_BYTES_MAX);
     dialer.websocket = dialer.websocket.max_write_buffer_size(ECHO_BYTES_MAX);
     let count = echo(open(&dialer, &format!("ws://{free}/getCaseCount")).await).await;
     let count: usize = count.parse().unwrap();

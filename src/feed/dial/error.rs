@@ -1,9 +1,13 @@
 //! Why a websocket did not open, or ended.
 
-use super::{proxy::ProxyError, retry_after::retry_after, tls};
-use crate::{feed::DisconnectReason, market::Reason};
+use super::retry_after::retry_after;
+use crate::{
+    dial::{self, DialError, ProxyError},
+    feed::DisconnectReason,
+    market::Reason,
+};
 use std::{
-    fmt, io,
+    fmt,
     time::{Duration, SystemTime},
 };
 use tokio_tungstenite::tungstenite::{
@@ -15,12 +19,8 @@ use tokio_tungstenite::tungstenite::{
 /// Why a websocket did not open, or ended.
 #[derive(Debug)]
 pub(in crate::feed) enum SocketError {
-    /// The name of a host could not be looked up.
-    LookUp { host: String, error: io::Error },
-    /// None of the addresses accepts a connection.
-    Unreachable { host: String },
-    /// The proxy does not let the feed through.
-    Proxy { host: String, error: ProxyError },
+    /// The connection below it did not open.
+    Dial(DialError),
     /// The venue redirects to where a feed does not follow, and why it does not.
     Redirect { to: String, why: &'static str },
     /// The websocket, its TLS or its handshake failed.
@@ -33,17 +33,21 @@ impl From<Error> for SocketError {
     }
 }
 
+impl From<DialError> for SocketError {
+    fn from(error: DialError) -> Self {
+        Self::Dial(error)
+    }
+}
+
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LookUp { host, error } => write!(f, "the look-up of {host} failed: {error}"),
-            Self::Unreachable { host } => write!(f, "no address of {host} accepts a connection"),
-            Self::Proxy { host, error } => write!(f, "the proxy {host} fails: {error}"),
+            Self::Dial(error) => write!(f, "{error}"),
             Self::Redirect { to, why } => {
                 write!(f, "the venue redirects to {to}, which {why}; if it is right, set it as `url`")
             }
             Self::Websocket(error) => match tls_error(error) {
-                Some(cause) => f.write_str(&tls::explain(cause)),
+                Some(cause) => f.write_str(&dial::explain(cause)),
                 None => write!(f, "{error}"),
             },
         }
@@ -54,8 +58,8 @@ impl SocketError {
     /// The reason that is counted.
     pub(in crate::feed) fn reason(&self) -> DisconnectReason {
         match self {
-            Self::LookUp { .. } | Self::Unreachable { .. } => DisconnectReason::Io,
-            Self::Proxy { .. } => DisconnectReason::Proxy,
+            Self::Dial(DialError::LookUp { .. } | DialError::Unreachable { .. }) => DisconnectReason::Io,
+            Self::Dial(DialError::Proxy { .. }) => DisconnectReason::Proxy,
             Self::Redirect { .. } => DisconnectReason::Http,
             Self::Websocket(error) => disconnect_reason(error),
         }
@@ -73,7 +77,9 @@ impl SocketError {
     pub(in crate::feed) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         match self {
             Self::Websocket(Error::Http(response)) => retry_after(response.headers(), now),
-            Self::Proxy { error: ProxyError::Refused { headers, .. }, .. } => retry_after(headers, now),
+            Self::Dial(DialError::Proxy { error: ProxyError::Refused { headers, .. }, .. }) => {
+                retry_after(headers, now)
+            }
             _ => None,
         }
     }
@@ -114,6 +120,7 @@ fn denied(error: &Error) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
     use tokio_tungstenite::tungstenite::{Message, http::Response};
 
     fn refused(status: u16) -> Error {

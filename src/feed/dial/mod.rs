@@ -1,27 +1,16 @@
-//! Opens the websocket to a venue: name look-up, race of its addresses, proxy, TLS, handshake, one redirect.
-//!
-//! The race is our own (`race`): tokio's `TcpStream::connect` tries addresses in turn, and hyper-util's `HttpConnector`
-//! races one family against the other, but tries the addresses within a family in turn.
+//! Opens the websocket to a venue: over a connection of `crate::dial`, TLS, handshake, one redirect.
 
-mod connect;
 mod error;
-mod look_up;
-mod proxy;
-mod race;
-mod record;
 mod retry_after;
 mod target;
-mod tls;
 
 pub(super) use error::SocketError;
-pub use look_up::LookUp;
 pub(super) use target::without_query;
 
-use crate::config::{self, Proxy};
-use look_up::Resolver;
-use record::{SharedRecord, Step};
-use rustls::ClientConfig;
-use std::sync::Arc;
+use crate::{
+    config,
+    dial::{self, Dialing},
+};
 use target::Target;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -45,42 +34,22 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// What the connections of a feed share to open their websockets.
-#[derive(Debug, Clone)]
-pub(super) struct Dialing {
-    tls: Arc<ClientConfig>,
-    proxy: Option<Arc<Proxy>>,
-    resolver: Resolver,
+pub(super) fn dialing(config: &config::Feed) -> Dialing {
+    let own_cas = config.ca_file.as_ref().map_or(&[][..], |file| &file.certificates);
+    Dialing::new(own_cas, config.proxy.clone())
 }
 
-impl Dialing {
-    /// As the feed's configuration wants it.
-    pub(super) fn new(config: &config::Feed) -> Self {
-        let own_cas = config.ca_file.as_ref().map_or(&[][..], |file| &file.certificates);
-        Self {
-            tls: tls::client_config(own_cas),
-            proxy: config.proxy.clone().map(Arc::new),
-            resolver: Resolver::new(LookUp::default()),
-        }
-    }
-
-    /// Without a proxy, for tests.
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
-        Self::new(&config::Feed::new(crate::venue::DEFAULT, Vec::new()))
-    }
-
-    /// The same with another look-up of names.
-    pub(super) fn with_look_up(self, look_up: LookUp) -> Self {
-        Self { resolver: Resolver::new(look_up), ..self }
-    }
+/// Without a proxy, for tests.
+#[cfg(test)]
+pub(super) fn plain() -> Dialing {
+    dialing(&config::Feed::new(crate::venue::DEFAULT, Vec::new()))
 }
 
 /// Opens the websockets of one connection, one after the other. Its clones are the same dialer.
 #[derive(Clone)]
 pub(super) struct Dialer {
-    dialing: Dialing,
+    dialer: dial::Dialer,
     websocket: WebSocketConfig,
-    record: SharedRecord,
 }
 
 impl Dialer {
@@ -92,7 +61,7 @@ impl Dialer {
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
-        Self { dialing, websocket, record: SharedRecord::default() }
+        Self { dialer: dial::Dialer::new(dialing), websocket }
     }
 
     /// Opens a websocket; over TLS for `wss://`. The caller bounds the time.
@@ -103,7 +72,7 @@ impl Dialer {
     /// # Cancel safety
     /// The attempt ends, and [`Dialer::waits_for`] and [`Dialer::tried`] report how far it came.
     pub(super) async fn open(&self, url: &str) -> Result<Socket, SocketError> {
-        self.record.begin();
+        self.dialer.begin();
         let target = Target::parse(url).ok_or(Error::Url(UrlError::UnsupportedUrlScheme))?;
         let mut opened = self.open_at(&target).await;
         if let Some(location) = location(&opened) {
@@ -116,37 +85,26 @@ impl Dialer {
             }
         }
         if opened.is_ok() {
-            self.record.opened();
+            self.dialer.opened();
         }
         opened
     }
 
     async fn open_at(&self, target: &Target) -> Result<Socket, SocketError> {
-        // Through a proxy, the race is that of its addresses; it looks the venue's name up itself.
-        let proxy = self.dialing.proxy.as_deref();
-        let (host, port) = proxy.map_or((&target.host, &target.port), |proxy| (&proxy.host, &proxy.port));
-        let found = self.dialing.resolver.addresses(host, *port, &self.record).await;
-        let found = found.map_err(|error| SocketError::LookUp { host: host.clone(), error })?;
-        let tcp = connect::first_of(&found, &self.record).await;
-        let mut tcp = tcp.ok_or_else(|| SocketError::Unreachable { host: host.clone() })?;
-        if let Some(proxy) = proxy {
-            let through = proxy::tunnel(&mut tcp, proxy, target, &self.record).await;
-            through.map_err(|error| SocketError::Proxy { host: format!("{host}:{port}"), error })?;
-        }
-        self.record.step(Step::Handshake);
-        let connector = Some(Connector::Rustls(self.dialing.tls.clone()));
+        let tcp = self.dialer.connect(&target.host, target.port).await?;
+        let connector = Some(Connector::Rustls(self.dialer.tls()));
         let (socket, _) = client_async_tls_with_config(&target.uri, tcp, Some(self.websocket), connector).await?;
         Ok(socket)
     }
 
     /// What the last attempt waits for, or has waited for when it was dropped.
     pub(super) fn waits_for(&self) -> String {
-        self.record.waits_for()
+        self.dialer.waits_for()
     }
 
     /// The addresses that the last attempt tried, with what came of each.
     pub(super) fn tried(&self) -> String {
-        self.record.tried()
+        self.dialer.tried()
     }
 }
 
@@ -199,7 +157,7 @@ mod tests {
     #[test]
     fn rule_10_bytes_for_a_venue_that_does_not_read_are_kept_up_to_a_limit() {
         const MESSAGE_BYTES: usize = 1_000;
-        let config = Dialer::new(Dialing::plain(), MESSAGE_BYTES).websocket;
+        let config = Dialer::new(plain(), MESSAGE_BYTES).websocket;
         let mut socket = WebSocket::from_raw_socket(Stuck, Role::Client, Some(config));
         let mut kept = 0;
         let error = loop {

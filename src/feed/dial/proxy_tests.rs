@@ -1,7 +1,7 @@
 //! The way through an HTTP proxy, over real sockets: proxies that let through, refuse, hang up, hang and babble.
 
 use super::*;
-use crate::{feed::DisconnectReason, venue::Secret};
+use crate::{config::Proxy, dial::LookUp, feed::DisconnectReason, venue::Secret};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -103,8 +103,7 @@ pub(super) fn dialer(proxy: Proxy, dialing: Dialing) -> Dialer {
         assert_eq!(host, "proxy.test", "the proxy looks all other names up");
         Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
     });
-    let dialing = Dialing { proxy: Some(Arc::new(proxy)), ..dialing.with_look_up(look_up) };
-    Dialer::new(dialing, 1 << 20)
+    Dialer::new(dialing.with_proxy(proxy).with_look_up(look_up), 1 << 20)
 }
 
 #[tokio::test]
@@ -115,7 +114,7 @@ async fn a_feed_connects_through_its_proxy_which_looks_the_venue_up() {
         ("ws://[2001:db8::1]/ws", "[2001:db8::1]:80"),
     ] {
         let proxy = leads_to(venue().await).await;
-        let dialer = dialer(through(proxy.address, Some("Basic dXNlcjpodXNo")), Dialing::plain());
+        let dialer = dialer(through(proxy.address, Some("Basic dXNlcjpodXNo")), plain());
         timeout(PATIENCE, dialer.open(url)).await.unwrap().unwrap();
         let head = format!(
             "CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\nproxy-authorization: Basic dXNlcjpodXNo\r\n\r\n"
@@ -144,7 +143,7 @@ async fn each_failure_of_a_proxy_has_its_own_explanation() {
         ("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching\r\n\r\n", "it sent more than its answer"),
     ] {
         let proxy = start(Does::Answer(answer.as_bytes().to_vec())).await;
-        let dialer = dialer(through(proxy.address, Some("Basic dXNlcjpodXNo")), Dialing::plain());
+        let dialer = dialer(through(proxy.address, Some("Basic dXNlcjpodXNo")), plain());
         let error = timeout(PATIENCE, dialer.open("ws://venue.test/ws")).await.expect("an error").unwrap_err();
         let text = error.to_string();
         let begin = format!("the proxy proxy.test:{} fails: {explanation}", proxy.address.port());
@@ -166,7 +165,7 @@ async fn a_retry_after_of_a_proxy_counts_as_one_of_the_venue() {
         ("HTTP/1.1 502 Bad Gateway\r\nx-retry-after: 9", None),
     ] {
         let proxy = start(Does::Answer(format!("{answer}\r\n\r\n").into())).await;
-        let dialer = dialer(through(proxy.address, None), Dialing::plain());
+        let dialer = dialer(through(proxy.address, None), plain());
         let error = timeout(PATIENCE, dialer.open("ws://venue.test/ws")).await.expect("an error").unwrap_err();
         assert_eq!(error.retry_after(SystemTime::now()).map(|wait| wait.as_secs()), seconds, "{answer}");
     }
@@ -175,7 +174,7 @@ async fn a_retry_after_of_a_proxy_counts_as_one_of_the_venue() {
 #[tokio::test]
 async fn an_attempt_at_a_proxy_that_hangs_or_refuses_connections_says_so() {
     let proxy = start(Does::Hang).await;
-    let hanging = dialer(through(proxy.address, None), Dialing::plain());
+    let hanging = dialer(through(proxy.address, None), plain());
     let attempt = {
         let dialer = hanging.clone();
         tokio::spawn(async move { drop(dialer.open("ws://venue.test/ws").await) })
@@ -188,7 +187,7 @@ async fn an_attempt_at_a_proxy_that_hangs_or_refuses_connections_says_so() {
     assert_eq!(hanging.tried(), format!("{} connected", proxy.address));
 
     let refuses = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refused = dialer(through(refuses, None), Dialing::plain());
+    let refused = dialer(through(refuses, None), plain());
     let error = refused.open("ws://venue.test/ws").await.unwrap_err().to_string();
     assert_eq!(error, "no address of proxy.test accepts a connection");
     assert_eq!(refused.tried(), format!("{refuses} refused"));

@@ -46,7 +46,7 @@ impl Site {
     }
 
     async fn open(&self) -> Result<Socket, SocketError> {
-        Dialer::new(Dialing::plain(), 1 << 20).open(&format!("ws://{}/a?key=secret", self.address)).await
+        Dialer::new(plain(), 1 << 20).open(&format!("ws://{}/a?key=secret", self.address)).await
     }
 }
 

@@ -4,14 +4,14 @@ use super::{
     proxy_tests::{self, through},
     *,
 };
-use crate::feed::DisconnectReason;
+use crate::{dial::LookUp, feed::DisconnectReason};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{
     ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
@@ -59,7 +59,7 @@ async fn venue(config: ServerConfig) -> SocketAddr {
 fn dialing(trusted: &[&Ca], address: SocketAddr) -> Dialing {
     let own: Vec<CertificateDer<'static>> = trusted.iter().map(|ca| ca.der().clone()).collect();
     let look_up = LookUp::new(move |_, _| Ok(vec![address]));
-    Dialing { tls: tls::client_config(&own), ..Dialing::plain().with_look_up(look_up) }
+    Dialing::new(&own, None).with_look_up(look_up)
 }
 
 async fn open(dialing: Dialing) -> Result<Socket, SocketError> {

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod credentials;
+mod keys;
 mod rights;
 mod streams;
 
@@ -43,6 +44,11 @@ impl Site {
 
     /// With these lines of `[auth]`.
     fn with(auth: &str) -> Self {
+        Self::with_keys("keys = \"file:keys.json\"", auth)
+    }
+
+    /// With these lines of `[auth]`, and another source of the keys than a file of the issuer's.
+    fn with_keys(keys: &str, auth: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("auth-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = folder(&name);
@@ -52,7 +58,7 @@ impl Site {
         let text = format!(
             "[server]\ncors_origins = [\"https://app.example\"]\n\
              [[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n\
-             [auth]\nkeys = \"file:keys.json\"\nissuer = \"https://login.example\"\n{auth}\n"
+             [auth]\n{keys}\nissuer = \"https://login.example\"\n{auth}\n"
         );
         fs::write(&file, text).unwrap();
         let mut config = load(Some(&file), Vec::new(), &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));

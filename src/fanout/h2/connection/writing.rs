@@ -119,7 +119,7 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        match self.output.send(now) {
+        match self.output.settle(now) {
             Ok(false) => {}
             Ok(true) => {
                 for (id, key) in mem::take(&mut self.waiting) {

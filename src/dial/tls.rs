@@ -1,9 +1,9 @@
-//! TLS to venues: whom a feed trusts, and what its errors mean.
+//! TLS to other hosts: whom it trusts, and what its errors mean.
 
 use rustls::{CertificateError, ClientConfig, Error, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use std::sync::Arc;
 
-/// The settings for a feed: the usual roots, and those of its own.
+/// Settings that trust the usual roots, and `own`.
 pub(super) fn client_config(own: &[CertificateDer<'static>]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // The configuration has checked each of them.
@@ -18,7 +18,7 @@ pub(super) fn client_config(own: &[CertificateDer<'static>]) -> Arc<ClientConfig
 }
 
 /// What an operator should know of an error.
-pub(super) fn explain(error: &Error) -> String {
+pub fn explain(error: &Error) -> String {
     let what = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the certificate's issuer is unknown; `ca_file` adds a private CA"

@@ -10,8 +10,8 @@ use std::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-/// The look-ups of a feed that run at a time. One that hangs keeps its thread; each feed has its own share, so that a
-/// venue whose name server hangs stops no other feed.
+/// The look-ups of a [`super::Dialing`] that run at a time. One that hangs keeps its thread; each feed has its own
+/// share, so that a venue whose name server hangs stops no other feed.
 pub(super) const LOOK_UPS_MAX: usize = 4;
 /// The stack of a look-up's thread: twice of what the C library's resolver needs at most.
 const STACK_BYTES: usize = 512 << 10;

@@ -19,7 +19,7 @@ struct Record {
     step: Step,
     /// The addresses of this attempt, each with what came of it.
     tried: Vec<(SocketAddr, Outcome)>,
-    /// The addresses that failed since a websocket was open, the newest last.
+    /// The addresses that failed since an attempt succeeded, the newest last.
     failed: Vec<SocketAddr>,
     opened: bool,
 }
@@ -60,8 +60,8 @@ impl SharedRecord {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new attempt begins. Unless the last one opened a websocket, all of its addresses have failed: also one that
-    /// accepted a connection and then said nothing.
+    /// A new attempt begins. Unless the last one succeeded, all of its addresses have failed: also one that accepted a
+    /// connection and then said nothing.
     pub(super) fn begin(&self) {
         let mut record = self.lock();
         let tried = std::mem::take(&mut record.tried);
@@ -102,7 +102,7 @@ impl SharedRecord {
         }
     }
 
-    /// The websocket is open.
+    /// The attempt has succeeded.
     pub(super) fn opened(&self) {
         let mut record = self.lock();
         record.opened = true;
@@ -134,7 +134,7 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    /// An attempt that tried these, and whether it opened a websocket.
+    /// An attempt that tried these, and whether it succeeded.
     fn attempt(record: &SharedRecord, ports: &[u16], opened: bool) {
         record.begin();
         ports.iter().for_each(|port| record.begun(address(*port)));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_remembered_as_failed_until_a_websocket_opens() {
+    fn addresses_are_remembered_as_failed_until_an_attempt_succeeds() {
         let record = SharedRecord::default();
         let failed_before = |ports: &[u16]| {
             record.begin();

@@ -2,7 +2,7 @@
 //!
 //! hyper-util's `Tunnel` reports neither the proxy's status nor its reason, so the head is read here.
 
-use super::{record::SharedRecord, record::Step, target::Target};
+use super::record::{SharedRecord, Step};
 use crate::config::Proxy;
 use http::{
     HeaderMap, HeaderValue,
@@ -20,12 +20,14 @@ const FIELDS_MAX: usize = 64;
 /// The most characters of the proxy's own reason that are kept.
 const REASON_CHARACTERS_MAX: usize = 80;
 
-/// Why a proxy does not let a feed through.
+/// Why a proxy does not lead to a host.
 #[derive(Debug)]
-pub(in crate::feed) enum ProxyError {
+pub enum ProxyError {
     /// It answered so.
     Refused {
+        /// The status of its answer.
         status: u16,
+        /// Its own words.
         reason: String,
         /// When to come back, if it says so.
         headers: HeaderMap,
@@ -36,7 +38,7 @@ pub(in crate::feed) enum ProxyError {
     NotHttp,
     /// Its answer has no end within the limit.
     TooLong,
-    /// It sent more than its answer, before the venue could.
+    /// It sent more than its answer, before the host could.
     SentMore,
     /// The connection to it broke.
     Io(io::Error),
@@ -73,11 +75,11 @@ impl From<io::Error> for ProxyError {
     }
 }
 
-/// Asks the proxy for a way to the target. Then the socket leads there.
+/// Asks the proxy for a way to the target, a host and its port. Then the socket leads there.
 pub(super) async fn tunnel(
     socket: &mut TcpStream,
     proxy: &Proxy,
-    target: &Target,
+    target: (&str, u16),
     record: &SharedRecord,
 ) -> Result<(), ProxyError> {
     record.step(Step::Proxy);
@@ -97,9 +99,8 @@ pub(super) async fn tunnel(
     }
 }
 
-fn request(proxy: &Proxy, target: &Target) -> String {
-    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
-    let authority = format!("{host}:{}", target.port);
+fn request(proxy: &Proxy, (host, port): (&str, u16)) -> String {
+    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let field = |value: &str| format!("proxy-authorization: {value}\r\n");
     let authorization = proxy.authorization.as_ref().map(|value| field(value.expose())).unwrap_or_default();
     format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{authorization}\r\n")

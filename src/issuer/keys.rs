@@ -1,0 +1,157 @@
+//! The newest keys, shared by the task that fetches them and the requests that verify with them.
+
+use super::{
+    fetched::Fetched,
+    fetcher::{Failed, Fetcher},
+    schedule::Times,
+    source::Source,
+    status::KeysStatus,
+};
+use crate::auth::KeySet;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// The most requests that wait for a fetch at a time. Any other is answered as if the fetch were not allowed: it may be
+/// one of a flood of invented keys.
+pub const WAITERS_MAX: usize = 1024;
+
+/// The issuer's newest keys, shared by the task that fetches them and the requests that verify with them.
+#[derive(Clone)]
+pub struct IssuerKeys(Arc<Shared>);
+
+struct Shared {
+    /// Held for a copy or a swap of pointers. A panic ends the process, so a poisoned lock is never seen.
+    state: RwLock<State>,
+    /// Requests for a fetch; `None` where the keys are fixed.
+    asks: Option<mpsc::Sender<oneshot::Sender<bool>>>,
+    /// Wakes the task for [`Orders`].
+    orders: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    keys: Option<Arc<KeySet>>,
+    status: KeysStatus,
+    orders: Orders,
+}
+
+/// What operators want of the task.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// Another source. Its keys are in force already.
+    pub(super) replacement: Option<Replacement>,
+    /// Whether the source is to be looked at.
+    pub(super) look: bool,
+}
+
+/// Another source, with its keys. They have been fetched before they count, so a source that fails replaces nothing.
+#[derive(Debug)]
+pub struct Replacement {
+    pub(super) fetcher: Fetcher,
+    pub(super) times: Times,
+    pub(super) fetched: Fetched,
+}
+
+impl Replacement {
+    /// Fetches the keys of the source.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn fetch(source: Source, times: Times) -> Result<Self, Failed> {
+        let fetcher = Fetcher::new(source, times.step);
+        let fetched = fetcher.fetch().await?;
+        Ok(Self { fetcher, times, fetched })
+    }
+}
+
+impl IssuerKeys {
+    /// A secret, or a fixed set. It is never renewed.
+    pub fn of(keys: KeySet) -> Self {
+        let state = State { keys: Some(Arc::new(keys)), ..State::default() };
+        Self(Arc::new(Shared { state: RwLock::new(state), asks: None, orders: Notify::new() }))
+    }
+
+    /// No keys yet, and requests for fetches.
+    pub(super) fn kept(source: &Source) -> (Self, mpsc::Receiver<oneshot::Sender<bool>>) {
+        let (asks_tx, asks_rx) = mpsc::channel(WAITERS_MAX);
+        let state = State { status: KeysStatus::of_source(source.to_string()), ..State::default() };
+        let shared = Shared { state: RwLock::new(state), asks: Some(asks_tx), orders: Notify::new() };
+        (Self(Arc::new(shared)), asks_rx)
+    }
+
+    /// The newest keys. `None`: there are none yet, or they are older than a day.
+    pub fn newest(&self) -> Option<Arc<KeySet>> {
+        self.read().keys.clone()
+    }
+
+    /// For a token that names a key which is not among the newest: waits for a fetch, of which one is allowed every
+    /// 30 s. Returns whether it has given keys; they may be the same as before. `false`: it is not allowed now, or
+    /// failed.
+    ///
+    /// # Cancel safety
+    /// Dropped, it only no longer waits.
+    pub async fn renew(&self) -> bool {
+        let Some(asks) = &self.0.asks else { return false };
+        let (answer_tx, answer_rx) = oneshot::channel();
+        if asks.try_send(answer_tx).is_err() {
+            return false;
+        }
+        answer_rx.await.unwrap_or(false)
+    }
+
+    /// Puts other keys in force at once; the task goes on with their source.
+    pub fn replace(&self, replacement: Replacement) {
+        let mut state = self.write();
+        state.keys = Some(replacement.fetched.keys.clone());
+        state.orders.replacement = Some(replacement);
+        drop(state);
+        self.0.orders.notify_one();
+    }
+
+    /// Has the source looked at now.
+    pub fn look(&self) {
+        self.write().orders.look = true;
+        self.0.orders.notify_one();
+    }
+
+    /// What operators see of the keys.
+    pub fn status(&self) -> KeysStatus {
+        self.read().status.clone()
+    }
+
+    /// Waits for orders of operators.
+    pub(super) async fn ordered(&self) -> Orders {
+        self.0.orders.notified().await;
+        std::mem::take(&mut self.write().orders)
+    }
+
+    /// Puts these keys in force, unless another source is about to replace them.
+    pub(super) fn publish(&self, keys: Option<Arc<KeySet>>) {
+        let mut state = self.write();
+        if state.orders.replacement.is_none() {
+            state.keys = keys;
+        }
+    }
+
+    /// Changes what operators see.
+    pub(super) fn report(&self, status: KeysStatus) {
+        self.write().status = status;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for IssuerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("IssuerKeys").field(&self.read().status).finish()
+    }
+}

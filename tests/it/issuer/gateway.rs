@@ -1,0 +1,157 @@
+//! A gateway whose issuer rotates its keys, and moves; what `tickfan check` says of them.
+
+use super::server::{Does, Server};
+use crate::support::{
+    PATIENCE,
+    certificates::{Ca, folder},
+    issuer::Issuer,
+    running::Running,
+};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Arc,
+    time::Instant,
+};
+use tickfan::{
+    config::{Loader, Overrides, ReloadError},
+    feed::Timing,
+    gateway::Reloader,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// A configuration whose clients sign on with keys of this place.
+fn write_config(folder: &Path, keys: &str) -> PathBuf {
+    let file = folder.join("tickfan.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\ndrain = \"0s\"\n\
+         [[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n[auth]\nmode = \"required\"\n{keys}\n"
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
+
+/// A server, and how a configuration names it.
+fn server(runtime: &Runtime, folder: &Path, issuer: &Issuer) -> (Server, String) {
+    let ca = Ca::new("the issuer's CA");
+    let leaf = ca.sign(&["127.0.0.1"]);
+    let file = folder.join(format!("{}.pem", fs::read_dir(folder).unwrap().count()));
+    fs::write(&file, ca.pem()).unwrap();
+    let server = runtime.block_on(Server::start_with(ca, &leaf, Does::give(&issuer.jwks())));
+    let keys = format!("keys = \"https://127.0.0.1:{}/keys?hush=1\"\nca_file = {file:?}", server.port);
+    (server, keys)
+}
+
+/// The status of an answer to a request with this token.
+fn asks(gateway: &Running, token: &str) -> u16 {
+    let mut client = TcpStream::connect(gateway.address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer["HTTP/1.1 ".len()..][..3].parse().unwrap()
+}
+
+#[track_caller]
+fn until(gateway: &Running, token: &str, status: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while asks(gateway, token) != status {
+        assert!(Instant::now() < deadline, "never {status}");
+    }
+}
+
+fn start(file: PathBuf) -> (Running, Arc<Reloader>) {
+    let loader = Loader::new(Some(file), Vec::new(), Overrides::default());
+    let reloader = Reloader::new(loader.load().unwrap(), loader, None);
+    (Running::start_reloadable(reloader.clone(), Timing::default()), reloader)
+}
+
+#[test]
+fn tokens_are_verified_with_the_servers_keys_as_they_rotate_and_move() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let folder = folder("issuer-gateway");
+    let [one, two, three] = [(1, "one"), (2, "two"), (3, "three")].map(|(seed, id)| Issuer::new(seed, id));
+    let (first, keys) = server(&runtime, &folder, &one);
+    let (gateway, reloader) = start(write_config(&folder, &keys));
+    let [by_one, by_two, by_three] = [&one, &two, &three].map(|issuer| issuer.live("u17", &["AAPL"]));
+    // Until the first fetch: 503.
+    until(&gateway, &by_one, 200);
+    assert_eq!(asks(&gateway, &by_two), 401);
+    // Its key was asked for a moment ago: the next fetch for one that is not known may be 30 s away.
+    first.now(Does::give(&two.jwks()));
+    runtime.block_on(reloader.reload()).unwrap();
+    until(&gateway, &by_two, 200);
+    assert_eq!(asks(&gateway, &by_one), 401);
+
+    let (second, keys) = server(&runtime, &folder, &three);
+    second.now(Does::Close);
+    write_config(&folder, &keys);
+    let error = runtime.block_on(reloader.reload()).unwrap_err();
+    let place =
+        format!("the keys cannot be taken from https://127.0.0.1:{}/keys: the TLS handshake failed", second.port);
+    assert!(matches!(error, ReloadError::Keys { .. }) && error.to_string().starts_with(&place), "{error}");
+    assert_eq!([asks(&gateway, &by_two), asks(&gateway, &by_three)], [200, 401]);
+    second.now(Does::give(&three.jwks()));
+    let report = runtime.block_on(reloader.reload()).unwrap();
+    let changed: Vec<_> = report.changed.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!((changed, report.at_restart.len()), (vec!["auth.keys", "auth.ca_file"], 0));
+    assert_eq!([asks(&gateway, &by_three), asks(&gateway, &by_two)], [200, 401]);
+
+    fs::write(folder.join("keys.json"), one.jwks()).unwrap();
+    write_config(&folder, "keys = \"file:keys.json\"\nlook = \"1s\"");
+    runtime.block_on(reloader.reload()).unwrap();
+    assert_eq!([asks(&gateway, &by_one), asks(&gateway, &by_three)], [200, 401]);
+    fs::write(folder.join("keys.json"), two.jwks()).unwrap();
+    until(&gateway, &by_two, 200);
+    // Clients sign on until the restart, with the same keys.
+    fs::write(folder.join("tickfan.toml"), "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n")
+        .unwrap();
+    let report = runtime.block_on(reloader.reload()).unwrap();
+    assert!(report.at_restart.iter().any(|change| change.key == "auth.mode"), "{report:?}");
+    assert_eq!([asks(&gateway, &by_two), asks(&gateway, &by_one)], [200, 401]);
+    gateway.stop().unwrap();
+}
+
+fn check(file: &Path, connect: bool) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+    command.env_clear().arg("check").args(connect.then_some("--connect")).arg(file);
+    command.output().unwrap()
+}
+
+#[test]
+fn check_names_the_keys_and_why_others_are_skipped() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let folder = folder("issuer-check");
+    let issuer = Issuer::new(1, "one");
+    let (server, keys) = server(&runtime, &folder, &issuer);
+    let file = write_config(&folder, &keys);
+    let place = format!("https://127.0.0.1:{}/keys", server.port);
+    for (does, line, code) in [
+        (Does::give(&issuer.jwks()), format!("keys of {place}: ok (one (EdDSA))\n"), 0),
+        (Does::give("{}"), format!("keys of {place}: failed: it does not have a list `keys`"), 1),
+    ] {
+        server.now(does);
+        let output = check(&file, true);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains(&line), "{printed}");
+        assert_eq!(output.status.code(), Some(code));
+    }
+    let asked = server.requests();
+    assert_eq!(check(&file, false).stdout, b"ok: 1 feed(s), 1 symbols\n");
+    assert_eq!(server.requests(), asked, "without --connect nothing is fetched");
+
+    let set = issuer.jwks().replacen("[", "[{\"kty\":\"RSA\"},", 1);
+    fs::write(folder.join("keys.json"), set).unwrap();
+    let output = check(&write_config(&folder, "keys = \"file:keys.json\""), false);
+    let expected = format!(
+        "ok: 1 feed(s), 1 symbols\nkeys of file:{}: ok (one (EdDSA); skipped key 1: `n` must be a string)\n",
+        folder.join("keys.json").display()
+    );
+    assert_eq!((String::from_utf8(output.stdout).unwrap(), output.status.code()), (expected, Some(0)));
+}
