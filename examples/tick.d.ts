@@ -104,6 +104,33 @@ export interface Hello {
   denied?: string[];
   /** When the client's credentials end, and the stream with them. */
   until?: Micros;
+  /** The name by which `POST /v1/streams/{control}` changes the stream. */
+  control: string;
+}
+
+/** The data of a `symbols` event, from which on a changed list holds; the answer to the change is the same. */
+export interface ListChange {
+  /** The highest `rev` of the stream's changes. */
+  rev: number;
+  epoch: string;
+  /** The whole list. */
+  symbols: string[];
+  /** Requested symbols that no feed has. */
+  unknown: string[];
+  /** As in `Hello`. */
+  delayed?: string[];
+  denied?: string[];
+  until?: Micros;
+}
+
+/** The body of a change. What is absent stays as it is; `null` takes an option back. */
+export interface Change {
+  /** Higher than that of every change before. */
+  rev?: number;
+  /** The whole new list. */
+  symbols?: string[];
+  max_rate?: number | null;
+  on?: ("trade" | "quote" | "stats")[] | null;
 }
 
 /** The data of a `heartbeat` event, which comes after silence. */

@@ -188,7 +188,7 @@ impl Fanout {
                 name: StreamName::new(index as u64),
                 client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
                 head: ResponseHead::default(),
-                hello: Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n"),
+                hello: Box::new(Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n")),
                 symbols: states.clone().into(),
                 options: Options::new(Duration::from_secs(15)),
                 resume: None,

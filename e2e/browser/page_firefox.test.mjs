@@ -8,7 +8,7 @@ import { TEST, WAIT, startGateway } from "../support/gateway.mjs";
 
 const firefox = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 
-test("Firefox shows moving prices, details, and a restarted gateway", TEST, async (t) => {
+test("Firefox shows moving prices, details, another list, and a restarted gateway", TEST, async (t) => {
   if (!existsSync(firefox)) throw new Error(`${firefox} is missing: apt-get install firefox-esr, or set FIREFOX`);
   const browser = await puppeteer.launch({ browser: "firefox", executablePath: firefox, headless: true });
   t.after(() => browser.close());
@@ -33,6 +33,19 @@ test("Firefox shows moving prices, details, and a restarted gateway", TEST, asyn
   await page.click('tr[data-symbol="BTC-USDT"] button.symbol');
   await page.waitForFunction(() => document.getElementById("detail-symbol").textContent === "BTC-USDT"
     && document.querySelector("#chart canvas") !== null && document.querySelectorAll("#tape tbody tr").length > 0);
+
+  // Another list over the open stream.
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.type("#search", "MSFT");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector('tr[data-symbol="MSFT"][data-state="live"]');
+  await page.click('tr[data-symbol="AAPL"] .drop');
+  await page.waitForFunction(() => document.querySelector('tr[data-symbol="AAPL"]') === null);
+  await move();
+  assert.equal(asked.filter((path) => path === "/v1/stream").length, 0, asked.join());
+  assert.equal(asked.filter((path) => path.startsWith("/v1/streams/")).length, 2, asked.join());
+
   const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.match(ground, /^rgb/);
 

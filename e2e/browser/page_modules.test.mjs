@@ -217,9 +217,9 @@ test("choices come from the address, then from what was kept", () => {
 /** A stream in a world of its own: what it opened, and what it said. */
 function streamOf(t, random = 0) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const world = { sources: [], links: [], time: 0, answer: null };
+  const world = { sources: [], links: [], lists: [], posts: [], time: 0, answer: null, posted: { ok: true } };
   const stream = new Stream(
-    { hello() {}, tick() {}, heartbeat() {}, link: (link) => world.links.push(link) },
+    { hello() {}, symbols: (list) => world.lists.push(list), tick() {}, heartbeat() {}, link: (link) => world.links.push(link) },
     {
       open(url) {
         const source = Object.assign(new EventTarget(), { url, readyState: 0, closed: false, close() { source.closed = true; } });
@@ -227,12 +227,16 @@ function streamOf(t, random = 0) {
         return source;
       },
       fetch: async () => world.answer,
+      post: async (url, body) => {
+        world.posts.push([url, JSON.parse(body)]);
+        return world.posted;
+      },
       now: () => world.time,
       random: () => random,
     },
   );
   const last = () => world.sources.at(-1);
-  const event = (name, data = {}, lastEventId = "") =>
+  const event = (name, data = name === "hello" ? { symbols: [], unknown: [] } : {}, lastEventId = "") =>
     last().dispatchEvent(Object.assign(new Event(name), { data: JSON.stringify(data), lastEventId }));
   const pass = (millis) => {
     world.time += millis;
@@ -267,6 +271,52 @@ test("a lost stream comes back after a wait that it tells, from where it was", (
   stream.close();
   pass(60_000);
   assert.equal(world.sources.length, 3, "a closed stream stays closed");
+});
+
+test("a list changes over the open stream, and over a new one where that fails", async (t) => {
+  const { stream, world, last, event } = streamOf(t);
+  const carries = (...symbols) => event("hello", { symbols, unknown: [], control: "c1" });
+  stream.open(["A", "B"], null);
+  stream.open(["A"], null);
+  assert.equal(world.sources.length, 2, "before its hello a stream has no name to be changed by");
+  carries("A");
+  stream.open(["A", "C"], 4);
+  stream.open(["C"], null);
+  assert.deepEqual(world.posts, [
+    ["/v1/streams/c1", { rev: 1, symbols: ["A", "C"], max_rate: 4 }],
+    ["/v1/streams/c1", { rev: 2, symbols: ["C"], max_rate: null }],
+  ]);
+  event("symbols", { rev: 2, symbols: ["C"], unknown: [] });
+  assert.deepEqual(world.lists, [{ rev: 2, symbols: ["C"], unknown: [] }]);
+  carries("A");
+  assert.deepEqual(world.posts[2], ["/v1/streams/c1", { rev: 3, symbols: ["C"], max_rate: null }], "a hello of another list");
+  carries("C");
+  assert.deepEqual([world.posts.length, world.sources.length], [3, 2]);
+  world.posted = { ok: false, status: 404 };
+  stream.open(["D"], null);
+  await new Promise(setImmediate);
+  assert.equal(world.sources.length, 3);
+  assert.match(last().url, /symbols=D&/);
+  event("error");
+  stream.open(["E"], null);
+  assert.deepEqual([world.posts.length, world.sources.length], [4, 4], "a lost stream is not changed");
+});
+
+test("a row that leaves the list and comes back goes on where the stream does", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.list(["B"]);
+  store.take(tick("A", 6, { price: "11" }));
+  assert.equal(store.changed.has(row), false, "it is not shown");
+  store.list(["A", "B"]);
+  assert.deepEqual([store.rows.get("A"), row.tick.price], [row, "11"]);
+  store.list(["B"]);
+  store.carries({ symbols: ["B"], unknown: [] });
+  store.list(["A", "B"]);
+  assert.equal(store.rows.get("A").tick, null, "the stream brings its newest");
+  store.carries({ symbols: ["B"], unknown: ["A"] });
+  assert.equal(standing(store.rows.get("A")).text, "no feed has it");
 });
 
 test("a silent stream is stale, then given up", (t) => {

@@ -53,14 +53,22 @@ export async function pricesMove(page, count = 3) {
   }, { shown: await shown.jsonValue(), count });
 }
 
-/** How many streams the page has asked for so far, and waits for more of them. */
+/** Which streams, and which changes of them, the page has asked for so far; waits for more. */
 export function countStreams(page) {
   const urls = [];
+  const changes = [];
   page.on("request", (request) => {
-    if (request.url().includes("/v1/stream")) urls.push(new URL(request.url()));
+    const url = new URL(request.url());
+    if (url.pathname === "/v1/stream") urls.push(url);
+    if (url.pathname.startsWith("/v1/streams/")) changes.push(request.postDataJSON());
   });
   return {
     urls,
+    changes,
+    async change(find) {
+      while (!changes.some(find)) await page.waitForEvent("request");
+      return changes.find(find);
+    },
     async next(what, find) {
       while (!urls.some(find)) await page.waitForEvent("request");
       return urls.find(find);
@@ -77,7 +85,7 @@ export async function scripted(t, gateway) {
   /** What a stream is answered with, if not with a stream. */
   let refusal = null;
   const server = createServer((incoming, outgoing) => {
-    if (!incoming.url.startsWith("/v1/stream")) {
+    if (!incoming.url.startsWith("/v1/stream?")) {
       const { pathname } = new URL(incoming.url, gateway.url);
       if (refusal !== null && pathname === "/v1/quotes") return void refusal(outgoing);
       const forward = request(`${gateway.url}${incoming.url}`, { headers: incoming.headers }, (answer) => {

@@ -3,9 +3,9 @@
 use crate::{
     access::Refusal,
     market::SymbolError,
-    server::{Problem, Quoted, RequestError},
+    server::{BodyError, Problem, Quoted, RequestError},
 };
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// What is wrong with a request. The message is the document's `detail`: it says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,16 +22,41 @@ pub(super) enum ApiError {
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
+    #[error("This gateway does not have the stream. Open a new one.")]
+    NoSuchStream,
+    #[error("This stream has had change {last}. Send the whole list with a higher rev.")]
+    OldRevision { last: u64 },
+    #[error("Change a stream at most 10 times a second.")]
+    TooManyChanges,
+    #[error("All streams together, or those of this client, have as many symbols as they may. Ask for fewer.")]
+    NoRoomForList,
+    #[error("Too many changes are under way. Try again in a second.")]
+    ChangesBusy,
+    #[error("The stream's worker did not answer in time. The change may still come; send it again with a higher rev.")]
+    NoReply,
+    #[error(transparent)]
+    Body(#[from] BodyError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
+/// When a client that has done nothing wrong may try again.
+fn retry_after(error: &ApiError) -> Option<(HeaderName, HeaderValue)> {
+    let seconds = match error {
+        ApiError::TooManyChanges | ApiError::ChangesBusy | ApiError::NoReply => "1",
+        ApiError::NoRoomForList => "10",
+        _ => return None,
+    };
+    Some((header::RETRY_AFTER, HeaderValue::from_static(seconds)))
+}
+
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         let (status, kind, title) = match &error {
             ApiError::Request(error) => return error.clone().into(),
+            ApiError::Body(error) => return error.clone().into(),
             ApiError::Refused(refusal) => {
                 refusal.count();
                 return (*refusal).into();
@@ -42,8 +67,14 @@ impl From<ApiError> for Problem {
             ApiError::NoneKnown => (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol"),
             ApiError::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
             ApiError::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
+            ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "No such stream"),
+            ApiError::OldRevision { .. } => (StatusCode::CONFLICT, "old-revision", "Old revision"),
+            ApiError::TooManyChanges => (StatusCode::TOO_MANY_REQUESTS, "too-many-changes", "Too many changes"),
+            ApiError::NoRoomForList => (StatusCode::TOO_MANY_REQUESTS, "too-many-subscriptions", "Too many symbols"),
+            ApiError::ChangesBusy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
+            ApiError::NoReply => (StatusCode::SERVICE_UNAVAILABLE, "no-reply", "No reply"),
         };
         let limit = matches!(error, ApiError::TooManySymbols { .. }).then_some("symbols_per_stream");
-        Self { status, kind, title, detail: error.to_string(), limit, header: None }
+        Self { status, kind, title, detail: error.to_string(), limit, header: retry_after(&error) }
     }
 }

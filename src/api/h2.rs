@@ -9,7 +9,7 @@ use crate::{
     },
     h2::{Limits, RequestBody},
     limits::Connection,
-    server::{AdoptH2, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
+    server::{AdoptH2, BODY_BYTES_MAX, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -22,8 +22,8 @@ use std::{
 };
 use tokio::{runtime::Handle, task::AbortHandle};
 
-/// The longest body of a request.
-const BODY_BYTES_MAX: u32 = 16 * 1024;
+/// In the place of a body that is too long and was not kept: its length alone counts.
+static TOO_LONG: [u8; BODY_BYTES_MAX + 1] = [0; BODY_BYTES_MAX + 1];
 
 /// The clients' HTTP/2.
 pub(super) struct H2Clients {
@@ -55,7 +55,7 @@ impl H2Clients {
         Limits {
             streams: tls.map_or(1, |tls| tls.h2_streams) as u32,
             head_bytes: config.limits.head_bytes as u32,
-            body_bytes: BODY_BYTES_MAX,
+            body_bytes: BODY_BYTES_MAX as u32,
             reader_check: tls.is_some_and(|tls| tls.h2_reader_check),
         }
     }
@@ -112,8 +112,7 @@ async fn answer(
     let is_head = head.method == Method::HEAD;
     let body = match body {
         RequestBody::Whole(body) => body,
-        // No route takes a body, so its length makes no difference.
-        RequestBody::TooLong => Bytes::from_static(b"too long"),
+        RequestBody::TooLong => Bytes::from_static(&TOO_LONG),
     };
     let peer = Peer { address: peer, scheme: Scheme::Https };
     match handler.answer(Request::from_parts(*head, Full::new(body)), peer).await {

@@ -8,7 +8,10 @@ mod rights;
 mod selection;
 mod stream_request;
 mod stream_params;
+mod control;
 mod streams;
+mod change_request;
+mod changes;
 mod services;
 mod stream_head;
 mod h2;
@@ -29,6 +32,8 @@ use crate::{
     limits::{Connection, Permits},
     server::{AdoptH2, Audience, HttpServer, RequestHandler, SignOn, TlsEntrance},
 };
+use changes::Changes;
+use control::ControlKey;
 use h2::H2Clients;
 use routes::Context;
 use std::{
@@ -62,11 +67,13 @@ impl Server {
     pub fn bind(live: &Live, services: Services) -> Result<Self, BindError> {
         let config = live.current();
         let server = &config.server;
-        let streams = ClientStreams::new(live.clone(), &services);
+        let key = ControlKey::random();
+        let streams = ClientStreams::new(live.clone(), &services, key.clone());
         let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys, routes::asks)));
         let routes = routes::routes(Context {
             cache: services.cache,
             live: live.clone(),
+            changes: Changes::new(key, services.streams.clone(), live.clone()),
             large: services.permits.large_answers.clone(),
             sign_on: sign_on.clone(),
         });

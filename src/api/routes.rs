@@ -1,6 +1,8 @@
 //! The clients' routes: each reads its part of a request into something valid, and answers.
 
 use super::{
+    change_request,
+    changes::{self, Changes},
     error::ApiError,
     openapi::OPENAPI,
     page::{self, File},
@@ -20,6 +22,7 @@ use crate::{
     server::{Answer, Elsewhere, Parameter, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
+use bytes::Bytes;
 use http::Method;
 use std::sync::Arc;
 
@@ -28,6 +31,8 @@ labels! {
     pub(super) enum Route {
         /// A stream.
         Stream = "stream",
+        /// A change of a stream.
+        Change = "change",
         /// Quotes.
         Quotes = "quotes",
         /// The list of symbols.
@@ -47,6 +52,8 @@ labels! {
 pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
     pub(super) live: Live,
+    /// Changes of open streams.
+    pub(super) changes: Changes,
     /// For large answers.
     pub(super) large: Gate<LargeAnswer>,
     /// Where clients sign on.
@@ -67,6 +74,7 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
     Router::new(context, ELSEWHERE)
         .get(Route::Stream, "/v1/stream", stream_of_list)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
+        .post_body(Route::Change, "/v1/streams/{control}", change)
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
@@ -113,6 +121,20 @@ fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<A
         Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
         Err(error) => Answer::Problem(error.into()),
     }
+}
+
+async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {
+    let changed = apply_change(&context, &request).await;
+    changes::count(&changed);
+    Answer::whole(changed.map(json))
+}
+
+/// Finds the stream first, so that a client whose stream is gone learns of that, whatever its body.
+async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, ApiError> {
+    request.query.check(&[])?;
+    let stream = context.changes.find(&request.segment)?;
+    let change = change_request::change(request, &context.cache, context.symbols_max(), Now::read())?;
+    context.changes.apply(stream, change).await
 }
 
 async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<Asked> {

@@ -3,9 +3,10 @@
 use crate::{
     access::Keys,
     cache::Cache,
-    fanout::{NewStream, WorkerPool},
+    fanout::{Change, ChangeReply, NewStream, StreamAddress, WorkerPool},
     limits::Permits,
     tls::Session,
+    wire::StreamName,
 };
 use rustls::ServerConfig;
 use std::{
@@ -53,6 +54,9 @@ pub trait StreamSink: Send + Sync {
     /// # Errors
     /// As [`StreamSink::open`].
     fn open_tls(&self, socket: TcpStream, session: Session, unsent: Vec<u8>, stream: NewStream) -> io::Result<()>;
+
+    /// Changes an open stream, and says so to `reply`.
+    fn change(&self, stream: StreamAddress, name: StreamName, change: Change, reply: Box<dyn ChangeReply>);
 }
 
 impl StreamSink for WorkerPool {
@@ -62,5 +66,9 @@ impl StreamSink for WorkerPool {
 
     fn open_tls(&self, socket: TcpStream, session: Session, unsent: Vec<u8>, stream: NewStream) -> io::Result<()> {
         Self::open_tls(self, socket.into_std()?, session, unsent, stream)
+    }
+
+    fn change(&self, stream: StreamAddress, name: StreamName, change: Change, reply: Box<dyn ChangeReply>) {
+        Self::change(self, stream, name, change, reply);
     }
 }

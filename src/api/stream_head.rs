@@ -5,7 +5,7 @@ use crate::{
     fanout::ResponseHead,
     market::{Now, Symbol, UnixMicros},
     server::{Response, Rights},
-    wire::{Bye, Epoch, Hello, HelloRights, StreamName, bye, hello},
+    wire::{Bye, Epoch, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -42,8 +42,14 @@ pub(super) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHea
     std::iter::once((header::DATE, date)).chain(fields).collect()
 }
 
-/// The first block of a stream's body.
-pub(super) fn hello_block(name: StreamName, selection: &Selection, rights: &Rights, epoch: Epoch, now: Now) -> Bytes {
+/// The first block of a stream's body, but for the name by which it is changed.
+pub(super) fn hello_draft(
+    name: StreamName,
+    selection: &Selection,
+    rights: &Rights,
+    epoch: Epoch,
+    now: Now,
+) -> HelloDraft {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),

@@ -22,6 +22,10 @@ pub(super) const PARAMETERS: [Parameter; 6] = [
     Parameter::Scalar("ticket"),
 ];
 
+/// What `max_rate` takes.
+pub(super) const TAKES_RATE: &str = "a number of writes a second, 0.1 to 100";
+/// What `on` takes.
+pub(super) const TAKES_PARTS: &str = "a list of trade, quote and stats";
 /// In writes a second.
 const MAX_RATE: RangeInclusive<f64> = 0.1..=100.0;
 /// In seconds.
@@ -47,7 +51,7 @@ impl StreamParams {
         let last_event_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let last_event_id = last_event_id.or(query.first("lastEventId")).or(query.first("last_event_id"));
         Ok(Self {
-            interval: option(query, "max_rate", "a number of writes a second, 0.1 to 100", interval)?,
+            interval: option(query, "max_rate", TAKES_RATE, |rate| interval(rate.parse().ok()?))?,
             parts: parts(query)?,
             heartbeat: option(query, "heartbeat", "whole seconds, 1 to 60", heartbeat)?,
             last: last_event_id.and_then(|id| id.parse().ok()),
@@ -58,8 +62,7 @@ impl StreamParams {
     pub(super) fn options(&self, heartbeat: Duration, rate: Option<f64>) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
-        let of_rights = rate.filter(|rate| MAX_RATE.contains(rate)).map(|rate| Duration::from_secs_f64(1.0 / rate));
-        let interval = self.interval.max(of_rights);
+        let interval = self.interval.max(rate.and_then(interval));
         interval.map_or(options, |interval| options.every(interval))
     }
 
@@ -82,14 +85,13 @@ fn option<T>(
     query.first(name).map(|value| read(value).ok_or_else(|| bad_option(name, value, takes))).transpose()
 }
 
-fn bad_option(name: &'static str, value: &str, takes: &'static str) -> ApiError {
+pub(super) fn bad_option(name: &'static str, value: &str, takes: &'static str) -> ApiError {
     ApiError::BadOption { name, value: Quoted::new(value), takes }
 }
 
 /// The time between two writes, from their rate.
-fn interval(max_rate: &str) -> Option<Duration> {
-    let rate = max_rate.parse().ok().filter(|rate| MAX_RATE.contains(rate))?;
-    Some(Duration::from_secs_f64(1.0 / rate))
+pub(super) fn interval(max_rate: f64) -> Option<Duration> {
+    MAX_RATE.contains(&max_rate).then(|| Duration::from_secs_f64(1.0 / max_rate))
 }
 
 /// The parts of all `on` lists together.
@@ -97,13 +99,13 @@ fn parts(query: &Query) -> Result<Option<Parts>, ApiError> {
     let mut sum = None;
     for list in query.all("on") {
         let parts: Option<Parts> = list.split(',').map(part).collect();
-        let parts = parts.ok_or_else(|| bad_option("on", list, "a list of trade, quote and stats"))?;
+        let parts = parts.ok_or_else(|| bad_option("on", list, TAKES_PARTS))?;
         sum = Some(parts.union(sum.unwrap_or(Parts::NONE)));
     }
     Ok(sum)
 }
 
-fn part(name: &str) -> Option<Part> {
+pub(super) fn part(name: &str) -> Option<Part> {
     match name {
         "trade" => Some(Part::Trade),
         "quote" => Some(Part::Quote),

@@ -1,16 +1,17 @@
 //! Opens the clients' streams: admits them within the limits, and hands them to the workers.
 
 use super::{
+    control::{ControlKey, SignedHello},
     rejections::{Rejection, Rejections},
     services::{Services, StreamSink},
-    stream_head::{busy_bytes, hello_block, response_head, stream_response},
+    stream_head::{busy_bytes, hello_draft, response_head, stream_response},
     stream_request::StreamRequest,
 };
 use crate::{
     auth::Subject,
     config::{self, Live},
-    fanout::{NewStream, Resume},
-    limits::{Addresses, ClientAddress, Gate, Shares, Stream, Subscription},
+    fanout::{NewStream, Resume, StreamPermit},
+    limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::{Now, UnixMicros},
     server::{OpenStreams, Outcome, Response, Rights, Streams, TlsIo},
     telemetry::ClientName,
@@ -38,11 +39,38 @@ pub(super) struct ClientStreams {
     epoch: Epoch,
     live: Live,
     rejections: Rejections,
+    /// Signs the names by which streams are changed.
+    key: ControlKey,
+}
+
+/// What a stream holds as long as it lives.
+struct HeldPermit {
+    _stream: Permit<Stream>,
+    _of_address: AddressPermit,
+    _of_subject: Option<SharePermit<Subject>>,
+    subscriptions: Permit<Subscription>,
+    list: AddressPermit,
+    live: Live,
+}
+
+impl StreamPermit for HeldPermit {
+    fn resize(&mut self, symbols: usize) -> bool {
+        let before = self.subscriptions.count();
+        let limit = self.live.current().limits.subscriptions_per_address;
+        if !self.subscriptions.resize(symbols) {
+            return false;
+        }
+        let fits = self.list.resize(symbols, limit);
+        if !fits {
+            self.subscriptions.resize(before); // fewer, which is always possible
+        }
+        fits
+    }
 }
 
 impl ClientStreams {
     /// Streams under the settings in force.
-    pub(super) fn new(live: Live, services: &Services) -> Self {
+    pub(super) fn new(live: Live, services: &Services, key: ControlKey) -> Self {
         Self {
             sink: services.streams.clone(),
             gate: services.permits.streams.clone(),
@@ -54,6 +82,7 @@ impl ClientStreams {
             epoch: services.cache.epoch(),
             live,
             rejections: Rejections::new(),
+            key,
         }
     }
 
@@ -67,7 +96,7 @@ impl ClientStreams {
         symbols: usize,
         rights: &Rights,
         limits: &config::Limits,
-    ) -> Result<Box<dyn Send>, Rejection> {
+    ) -> Result<HeldPermit, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
@@ -77,14 +106,14 @@ impl ClientStreams {
         let of_address = of_address.ok_or(Rejection::Address)?;
         let list = self.subscriptions_of_addresses.try_acquire(client, symbols, limits.subscriptions_per_address);
         let list = list.ok_or(Rejection::AddressSubscriptions)?;
-        let permit = (stream, subscriptions, of_address, list);
-        match rights {
+        let of_subject = match rights {
             Rights::Granted(grant) if let Some((subject, streams)) = grant.subject.zip(grant.streams) => {
-                let of_subject = self.subjects.try_acquire(subject, 1, streams).ok_or(Rejection::Subject)?;
-                Ok(Box::new((permit, of_subject)))
+                Some(self.subjects.try_acquire(subject, 1, streams).ok_or(Rejection::Subject)?)
             }
-            _ => Ok(Box::new(permit)),
-        }
+            _ => None,
+        };
+        let live = self.live.clone();
+        Ok(HeldPermit { _stream: stream, _of_address: of_address, _of_subject: of_subject, subscriptions, list, live })
     }
 }
 
@@ -123,18 +152,22 @@ impl Streams for ClientStreams {
             name,
             client,
             head: response_head(head.headers(), now.unix),
-            hello: hello_block(name, &selection, &rights, self.epoch, now),
+            hello: Box::new(SignedHello {
+                draft: hello_draft(name, &selection, &rights, self.epoch, now),
+                name,
+                key: self.key.clone(),
+            }),
             symbols: selection.known.into_boxed_slice(),
             options: params.options(config.server.heartbeat, rate),
             resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             until,
-            permit,
+            permit: Box::new(permit),
         })
     }
 }
 
 /// The moment of a time of the wall clock, by the clock that never steps.
-fn instant(at: UnixMicros, now: Now) -> Instant {
+pub(super) fn instant(at: UnixMicros, now: Now) -> Instant {
     let left = u64::try_from(at.0.saturating_sub(now.unix.0)).unwrap_or_default();
     now.instant + Duration::from_micros(left)
 }

@@ -1,13 +1,14 @@
 //! The commands that other threads send to a worker.
 
 use super::{
+    change::{Change, ChangeReply},
     h2::{H2Answer, H2Stream, NewConnection},
     inbox::Inbox,
     new_stream::NewStream,
     slowest::SlowestQuery,
     transport::Ready,
 };
-use crate::cache::SymbolState;
+use crate::{cache::SymbolState, wire::StreamName};
 use std::{sync::Arc, time::Duration};
 
 /// The inbox of a worker.
@@ -19,6 +20,17 @@ pub enum Command<T> {
     Open(T, NewStream),
     /// Take a connection over, which is a part of the worker's load.
     Adopt(Box<NewConnection>, Box<dyn Send>),
+    /// Change an open stream.
+    Change {
+        /// Its key at this worker.
+        key: u64,
+        /// Its name, which a stream that has taken its key would not have.
+        name: StreamName,
+        /// What to change.
+        change: Box<Change>,
+        /// Where the answer goes.
+        reply: Box<dyn ChangeReply>,
+    },
     /// Write the answer to a request of a connection.
     Answer(H2Stream, Box<H2Answer>),
     /// End a connection without streams: another one waits for its permit.

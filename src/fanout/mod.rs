@@ -7,7 +7,11 @@ mod options;
 mod resume;
 mod missed;
 mod response_head;
+mod stream_key;
+mod first_block;
+mod stream_permit;
 mod new_stream;
+mod change;
 mod transport;
 mod close_reason;
 mod http1;
@@ -18,7 +22,6 @@ mod sealed_socket;
 mod tls_socket;
 mod h2;
 mod client_transport;
-mod stream_key;
 mod recent_ticks;
 mod symbols;
 mod cursors;
@@ -47,10 +50,12 @@ mod announcer;
 
 pub use crate::cache::WORKERS_MAX;
 pub use announcer::Announcer;
+pub use change::{Change, ChangeRefused, ChangeReply, ChangeRights};
 pub use client_transport::ClientTransport;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
+pub use first_block::FirstBlock;
 pub use h2::{
     ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Socket,
     H2Stream, NewConnection, Refused, Requests,
@@ -68,6 +73,8 @@ pub use resume::Resume;
 pub use sealed_socket::SealedSocket;
 pub use slowest::{SlowestQuery, SlowestStreams, StreamReport};
 pub use socket::Socket;
+pub use stream_key::StreamAddress;
+pub use stream_permit::StreamPermit;
 pub use tcp::Received;
 pub use tls_socket::TlsSocket;
 pub use transport::{ClientSide, CloseMode, Protocol, Ready, Stall, Taken, Transport, TransportError};

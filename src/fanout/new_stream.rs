@@ -1,8 +1,9 @@
 //! A stream before a worker has opened it.
 
-use super::{options::Options, response_head::ResponseHead, resume::Resume};
+use super::{
+    first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume, stream_permit::StreamPermit,
+};
 use crate::{cache::SymbolState, telemetry::ClientName, wire::StreamName};
-use bytes::Bytes;
 use std::{sync::Arc, time::Instant};
 
 /// A stream to be opened.
@@ -14,7 +15,7 @@ pub struct NewStream {
     /// The head of the response, which the transport writes.
     pub head: ResponseHead,
     /// The first block of the body, ahead of all frames.
-    pub hello: Bytes,
+    pub hello: Box<dyn FirstBlock>,
     /// The symbols that it carries: each once, at least one.
     pub symbols: Box<[Arc<SymbolState>]>,
     /// The options that its client gave beside the symbols.
@@ -24,5 +25,5 @@ pub struct NewStream {
     /// When its client's rights end, and the stream with them.
     pub until: Option<Instant>,
     /// The stream's permit, held as long as the stream lives.
-    pub permit: Box<dyn Send>,
+    pub permit: Box<dyn StreamPermit>,
 }

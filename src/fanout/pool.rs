@@ -1,6 +1,7 @@
 //! The workers seen from outside: where streams are opened.
 
 use super::{
+    change::{Change, ChangeRefused, ChangeReply},
     client_transport::ClientTransport,
     command::Command,
     counts::Counts,
@@ -9,6 +10,7 @@ use super::{
     sealed_socket::SealedSocket,
     slowest::{SlowestQuery, SlowestStreams},
     socket::Socket,
+    stream_key::StreamAddress,
     thread::{self, WAKE},
     tls_socket::TlsSocket,
     transport::{CloseMode, Transport},
@@ -21,7 +23,7 @@ use crate::{
     cache::{WORKERS_MAX, WorkerIndex},
     config,
     tls::Session,
-    wire::{self, Bye},
+    wire::{self, Bye, StreamName},
 };
 use mio::{Poll, Waker};
 use std::{
@@ -103,8 +105,19 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         let worker = self.least_loaded();
         let connection = Box::new(connect(worker)?);
         // Until its streams are opened it is a part of the load itself: a storm of connections spreads.
-        let load = worker.add_load(Box::new(()));
+        let load: Box<dyn Send> = Box::new(worker.add_load(Box::new(())));
         worker.send(Command::Adopt(connection, load)).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+    }
+
+    /// Changes an open stream.
+    pub fn change(&self, stream: StreamAddress, name: StreamName, change: Change, reply: Box<dyn ChangeReply>) {
+        let Some(worker) = self.workers.get(stream.worker.get()) else {
+            return reply.reply(Err(ChangeRefused::NoSuchStream));
+        };
+        let command = Command::Change { key: stream.key, name, change: Box::new(change), reply };
+        if let Err(Command::Change { reply, .. }) = worker.send(command) {
+            reply.reply(Err(ChangeRefused::NoSuchStream)); // the stream has ended with its worker
+        }
     }
 
     /// Writes the answer to a request of a connection.

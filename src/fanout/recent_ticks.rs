@@ -92,6 +92,14 @@ impl RecentTicks {
         self.ticks.get(index).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
     }
 
+    /// Reads older ticks, from this `seq` on, as far as the ring holds them.
+    pub(super) fn read_from(&mut self, state: &SymbolState, seq: u64) {
+        let missing = self.ticks[0].seq.saturating_sub(seq);
+        if missing > 0 {
+            state.read_older(usize::try_from(missing).unwrap_or(usize::MAX), &mut self.ticks);
+        }
+    }
+
     /// Reads what is new; returns the parts that have changed since the last time.
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) -> Parts {
         self.catch_up(state, now, limits);

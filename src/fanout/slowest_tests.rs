@@ -86,7 +86,7 @@ impl Fixture {
             name: StreamName::new(number),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
-            hello: Bytes::from_static(b"head"),
+            hello: Box::new(Bytes::from_static(b"head")),
             symbols: [self.state.clone()].into(),
             options,
             resume: None,

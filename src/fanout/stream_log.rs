@@ -34,6 +34,17 @@ impl StreamLog {
         );
     }
 
+    /// A stream's client has changed its list or its options.
+    pub(super) fn changed<T: Transport>(&self, stream: &Stream<T>) {
+        tracing::debug!(
+            stream = %stream.name(),
+            client = %stream.client().address,
+            client_id = stream.client().id(),
+            symbols = stream.slots().len(),
+            "a stream changed"
+        );
+    }
+
     /// A stream has ended. Operators see at `info` those that were cut off.
     pub(super) fn ended<T: Transport>(&mut self, stream: &Stream<T>, reason: CloseReason, now: Now) {
         macro_rules! log {

@@ -51,6 +51,17 @@ impl Subscribed {
         self.subscribers.len() > COLD_SUBSCRIBERS_MAX
     }
 
+    /// One subscriber less wants these parts.
+    fn unwant(&mut self, parts: Parts, worker: WorkerMask, now: Now) {
+        for part in parts.iter() {
+            self.wanted[part as usize] -= 1;
+        }
+        let unwanted: Parts = parts.iter().filter(|&part| self.wanted[part as usize] == 0).collect();
+        if !unwanted.is_empty() {
+            self.state.leave(worker, unwanted, now);
+        }
+    }
+
     /// The parts that waited for a round, which now begins.
     pub(super) fn take_waiting(&mut self) -> Parts {
         mem::replace(&mut self.waits_for_round, Parts::NONE)
@@ -127,17 +138,32 @@ impl Symbols {
         Joined { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
     }
 
+    /// Gives a subscriber another slot and other parts. No tick of a part that it gains is lost to it.
+    pub(super) fn resubscribe(&mut self, id: SymbolId, place: u32, subscriber: Subscriber, now: Now) {
+        let symbol = self.by_id[id.index()].as_mut().expect("a stream's symbols are subscribed as long as it lives");
+        let before = mem::replace(&mut symbol.subscribers[place as usize], subscriber);
+        let gained = subscriber.parts.without(before.parts);
+        if !gained.is_empty() {
+            symbol.recent.join(&symbol.state, self.worker, gained, now.instant, self.limits);
+        }
+        for part in gained.iter() {
+            symbol.wanted[part as usize] += 1;
+        }
+        symbol.unwant(before.parts.without(subscriber.parts), self.worker, now);
+    }
+
+    /// Reads the ticks of a symbol from this `seq` on, as far as its ring goes.
+    pub(super) fn read_from(&mut self, id: SymbolId, seq: u64) {
+        if let Some(symbol) = self.find(id) {
+            symbol.recent.read_from(&symbol.state, seq);
+        }
+    }
+
     /// Takes a subscriber out; returns the one that has its place now, if any.
     pub(super) fn unsubscribe(&mut self, id: SymbolId, subscriber: u32, now: Now) -> Option<Subscriber> {
         let symbol = self.by_id[id.index()].as_mut().expect("a stream unsubscribes each of its symbols once");
         let left = symbol.subscribers.swap_remove(subscriber as usize);
-        for part in left.parts.iter() {
-            symbol.wanted[part as usize] -= 1;
-        }
-        let unwanted: Parts = left.parts.iter().filter(|&part| symbol.wanted[part as usize] == 0).collect();
-        if !unwanted.is_empty() {
-            symbol.state.leave(self.worker, unwanted, now);
-        }
+        symbol.unwant(left.parts, self.worker, now);
         let moved = symbol.subscribers.get(subscriber as usize).copied();
         if symbol.subscribers.is_empty() {
             self.by_id[id.index()] = None;

@@ -3,6 +3,7 @@
 use super::{
     command::{Command, WorkerInbox},
     counts::{Counts, SharedCounts},
+    stream_permit::StreamPermit,
     transport::Ready,
 };
 use crate::cache::{SymbolState, WorkerIndex};
@@ -25,7 +26,13 @@ pub struct WorkerHandle<T> {
 /// Held by a stream: its permit, and its place in its worker's load.
 struct LoadGuard {
     load: Arc<AtomicUsize>,
-    _permit: Box<dyn Send>,
+    permit: Box<dyn StreamPermit>,
+}
+
+impl StreamPermit for LoadGuard {
+    fn resize(&mut self, symbols: usize) -> bool {
+        self.permit.resize(symbols)
+    }
 }
 
 impl Drop for LoadGuard {
@@ -68,9 +75,9 @@ impl<T> WorkerHandle<T> {
     }
 
     /// Counts a stream among the worker's load until the guard is dropped.
-    pub(super) fn add_load(&self, permit: Box<dyn Send>) -> Box<dyn Send> {
+    pub(super) fn add_load(&self, permit: Box<dyn StreamPermit>) -> Box<dyn StreamPermit> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        Box::new(LoadGuard { load: self.load.clone(), _permit: permit })
+        Box::new(LoadGuard { load: self.load.clone(), permit })
     }
 
     /// Sends a command to the worker.

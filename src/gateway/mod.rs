@@ -123,7 +123,12 @@ impl Gateway {
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
-            sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+            sources: DebugSources {
+                cache: cache.clone(),
+                feeds: debug_feeds,
+                workers: workers.clone(),
+                issuer: reloader.issuer().cloned(),
+            },
             reload: reloader.clone(),
         };
         let admin = admin::Server::bind(&live, gate, services)?;
@@ -191,6 +196,12 @@ mod tests {
 
     /// Makes the worker that ends its stream panic.
     struct PanicAtEnd;
+
+    impl crate::fanout::StreamPermit for PanicAtEnd {
+        fn resize(&mut self, _: usize) -> bool {
+            true
+        }
+    }
 
     impl Drop for PanicAtEnd {
         fn drop(&mut self) {
@@ -298,7 +309,7 @@ mod tests {
             name: StreamName::new(0),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
-            hello: Bytes::from_static(b"hello"),
+            hello: Box::new(Bytes::from_static(b"hello")),
             symbols: Box::new([state]),
             options: Options::new(Duration::from_secs(15)),
             resume: None,

@@ -73,6 +73,22 @@ impl<K: Hash + Eq + Copy> Shares<K> {
     }
 }
 
+impl<K: Hash + Eq> SharePermit<K> {
+    /// Makes it count as `count`, if the key then holds at most `limit`; 0 is unlimited. `false`: nothing has changed.
+    /// A permit may always become smaller.
+    pub fn resize(&mut self, count: usize, limit: usize) -> bool {
+        let mut open = lock(&self.open);
+        let Some(held) = open.get_mut(&self.key) else { return false };
+        let sum = *held - self.count + count;
+        let is_allowed = count <= self.count || limit == 0 || sum <= limit;
+        if is_allowed {
+            *held = sum;
+            self.count = count;
+        }
+        is_allowed
+    }
+}
+
 impl<K: Hash + Eq> Drop for SharePermit<K> {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
@@ -145,6 +161,24 @@ mod tests {
         assert!(addresses.try_acquire(one, 1_001, 1_000).is_none());
         assert!(lock(&addresses.open).is_empty(), "a refused client is not kept");
         drop(addresses.try_acquire(one, 1_000, 1_000).unwrap());
+        assert!(lock(&addresses.open).is_empty());
+    }
+
+    #[test]
+    fn rule_10_a_permit_grows_as_far_as_the_limit_allows_and_shrinks() {
+        let addresses = Addresses::default();
+        let one = address("192.0.2.1");
+        let mut permit = addresses.try_acquire(one, 4, 10).unwrap();
+        let other = addresses.try_acquire(one, 3, 10).unwrap();
+        let held = || lock(&addresses.open).get(&one).copied().unwrap_or_default();
+        for (count, limit, fits, sum) in
+            [(8, 10, false, 7), (7, 10, true, 10), (6, 1, true, 9), (7, 1, false, 9), (99, 0, true, 102)]
+        {
+            assert_eq!((permit.resize(count, limit), held()), (fits, sum), "{count} of {limit}");
+        }
+        drop(permit);
+        assert_eq!(held(), 3);
+        drop(other);
         assert!(lock(&addresses.open).is_empty());
     }
 

@@ -105,7 +105,7 @@ pub struct Gate<Kind> {
 #[derive(Debug)]
 #[must_use = "a permit that is dropped is given back at once"]
 pub struct Permit<Kind> {
-    _held: OwnedSemaphorePermit,
+    held: OwnedSemaphorePermit,
     kind: std::marker::PhantomData<fn() -> Kind>,
 }
 
@@ -158,7 +158,24 @@ impl<Kind> Clone for Gate<Kind> {
 
 impl<Kind> Permit<Kind> {
     fn new(held: OwnedSemaphorePermit) -> Self {
-        Self { _held: held, kind: std::marker::PhantomData }
+        Self { held, kind: std::marker::PhantomData }
+    }
+
+    /// As how many it counts.
+    pub fn count(&self) -> usize {
+        self.held.num_permits()
+    }
+
+    /// Makes it count as so many; `false`: they are not free, and nothing has changed.
+    pub fn resize(&mut self, count: usize) -> bool {
+        let before = self.held.num_permits();
+        if let Some(fewer) = before.checked_sub(count) {
+            drop(self.held.split(fewer));
+            return true;
+        }
+        let Ok(more) = u32::try_from(count - before) else { return false };
+        let more = self.held.semaphore().clone().try_acquire_many_owned(more);
+        more.map(|more| self.held.merge(more)).is_ok()
     }
 }
 
@@ -292,6 +309,21 @@ mod tests {
         assert_eq!(gate.in_use(), 1);
         assert!(gate.try_acquire().is_some());
         assert_eq!(gate.in_use(), 1);
+    }
+
+    #[test]
+    fn rule_10_a_permit_grows_as_far_as_the_gate_allows_and_shrinks() {
+        let gate = Gate::<Subscription>::new(10);
+        let mut permit = gate.try_acquire_many(4).unwrap();
+        let other = gate.try_acquire_many(3).unwrap();
+        for (count, fits, in_use) in [(8, false, 7), (7, true, 10), (7, true, 10), (1, true, 4), (usize::MAX, false, 4)]
+        {
+            assert_eq!((permit.resize(count), gate.in_use()), (fits, in_use), "{count}");
+        }
+        drop(other);
+        assert!(permit.resize(10));
+        drop(permit);
+        assert_eq!(gate.in_use(), 0);
     }
 
     #[test]

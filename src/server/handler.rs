@@ -3,6 +3,7 @@
 
 use super::{
     answer::{Answer, Outcome},
+    body::{self, RequestBody},
     cors::Cors,
     forwarded,
     hosts::Hosts,
@@ -21,6 +22,7 @@ use crate::{
     config::{self, AuthMode, Config, Live},
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request::Parts};
 use http_body::Body;
 use ipnet::IpNet;
@@ -111,14 +113,8 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// Whether a request may be routed.
-    fn check(&self, head: &Parts, body: &impl Body) -> Result<(), RequestError> {
-        // First of all: behind a body that is never read, no second request may be read from the connection.
-        let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
-        let announces_body = lengths.any(|length| length.as_bytes() != b"0");
-        if announces_body || head.headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream() {
-            return Err(RequestError::Body);
-        }
+    /// Whether a request may be routed, but for its body.
+    fn check(&self, head: &Parts) -> Result<(), RequestError> {
         self.hosts.check(head)?;
         if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
             return Err(RequestError::UriTooLong { limit: self.uri_bytes_max });
@@ -170,7 +166,11 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers a request that came from `peer`.
-    pub(crate) async fn answer(&self, request: Request<impl Body + Send>, peer: Peer) -> Outcome<S::Admitted> {
+    pub(crate) async fn answer<B: Body<Data = Bytes> + Send>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+    ) -> Outcome<S::Admitted> {
         let (head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
@@ -178,19 +178,28 @@ impl<S: Streams> RequestHandler<S> {
         let mut client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
-        let checked = policy.check(&head, &body).map_err(Problem::from);
-        drop(body);
+        let checked = if body::is_announced(&head, &body) && !self.routes.takes_body(&head) {
+            // First of all: behind a body that is never read, no second request may be read from the connection.
+            Err(RequestError::Body)
+        } else {
+            policy.check(&head)
+        };
         let rights = match checked {
             Ok(()) if policy.signs_on => self.rights(&head, &config).await,
             Ok(()) => Ok(Rights::All),
-            Err(problem) => Err(problem),
+            Err(error) => Err(error.into()),
         };
         if let Ok(Rights::Granted(grant)) = &rights
             && let Some(subject) = grant.subject
         {
             client = client.with_subject(subject.to_string());
         }
-        let routed = self.route(head, rights).await;
+        // A body is read only for those who may ask at all. It has as long as a head.
+        let admitted = match rights {
+            Ok(rights) => body::read(&head, body, config.limits.head_timeout).await.map(|body| (rights, body)),
+            Err(problem) => Err(problem),
+        };
+        let routed = self.route(head, admitted).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
             Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, &client), origin)),
@@ -212,11 +221,11 @@ impl<S: Streams> RequestHandler<S> {
     }
 
     /// Answers `OPTIONS` and what was rejected; all else is the routes'.
-    async fn route(&self, mut head: Parts, rights: Result<Rights, Problem>) -> Routed<S::Request> {
+    async fn route(&self, mut head: Parts, admitted: Result<(Rights, RequestBody), Problem>) -> Routed<S::Request> {
         let is_preflight = head.method == Method::OPTIONS;
         let unrouted = if is_preflight { Unrouted::Preflight } else { Unrouted::Other };
-        let rights = match rights {
-            Ok(rights) => rights,
+        let (rights, body) = match admitted {
+            Ok(admitted) => admitted,
             Err(problem) => return Routed { route: unrouted.label(), answer: Answer::Problem(problem) },
         };
         if is_preflight {
@@ -226,7 +235,7 @@ impl<S: Streams> RequestHandler<S> {
             // Routed as GET; hyper knows the request's method and leaves the body out.
             head.method = Method::GET;
         }
-        self.routes.answer(head, rights).await
+        self.routes.answer(head, rights, body).await
     }
 
     /// The problem document, and a line with the same id in the log.

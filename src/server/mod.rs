@@ -19,6 +19,7 @@ mod connection;
 mod handoff;
 mod handler;
 mod router;
+mod body;
 mod request;
 mod answer;
 mod response;
@@ -42,6 +43,9 @@ mod shutdown;
 pub use listener::BindError;
 
 pub(crate) use answer::{Answer, Outcome};
+#[cfg(test)]
+pub(crate) use body::RequestBody;
+pub(crate) use body::{BODY_BYTES_MAX, BodyError};
 pub(crate) use cors::is_listed;
 pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};

@@ -53,8 +53,13 @@ pub(crate) struct Quoted(String);
 
 impl Quoted {
     pub(crate) fn new(text: &str) -> Self {
+        Self::up_to(text, QUOTED_CHARACTERS_MAX)
+    }
+
+    /// With a limit of its own.
+    pub(crate) fn up_to(text: &str, characters_max: usize) -> Self {
         let mut characters = text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character });
-        let mut quoted: String = characters.by_ref().take(QUOTED_CHARACTERS_MAX).collect();
+        let mut quoted: String = characters.by_ref().take(characters_max).collect();
         if characters.next().is_some() {
             quoted.push('…');
         }

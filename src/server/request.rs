@@ -1,6 +1,6 @@
 //! A routed request, as a route's function gets it.
 
-use super::{problem::Quoted, request_error::RequestError};
+use super::{body::RequestBody, problem::Quoted, request_error::RequestError};
 use crate::{auth::Grant, suggest::nearest};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
+    /// The body, on a route that takes one.
+    pub(crate) body: RequestBody,
     /// The method, for a route that answers several.
     pub(crate) method: Method,
     /// What its client may read.

@@ -15,8 +15,10 @@ pub(crate) enum RequestError {
     UnknownParameter { name: Quoted, hint: String, takes: String },
     #[error("Give {name} once: it takes one value.")]
     RepeatedParameter { name: &'static str },
-    #[error("Send the request without a body: no route reads one.")]
+    #[error("Send the request without a body: this path takes none, or its length is not announced.")]
     Body,
+    #[error("Send the whole body at once: it did not arrive in time.")]
+    LateBody,
     #[error("Send exactly one Host header, with the name that this gateway is reached by.")]
     BadHost,
     #[error("This gateway does not answer to the name {host}. The operator adds names to `hosts` under [server].")]
@@ -25,7 +27,7 @@ pub(crate) enum RequestError {
     NotFound { routes: String, meant: Option<&'static str>, elsewhere: Option<&'static str> },
     #[error("Use GET: nothing here can be written to.")]
     MethodNotAllowed,
-    #[error("Use POST, without a body.")]
+    #[error("Use POST.")]
     PostOnly,
     #[error("Use {}.", list(methods, " or "))]
     NotOf { methods: &'static [Method] },
@@ -56,6 +58,7 @@ impl From<RequestError> for Problem {
                 (StatusCode::BAD_REQUEST, "repeated-parameter", "Repeated parameter")
             }
             RequestError::Body => (StatusCode::BAD_REQUEST, "body", "A body where none is taken"),
+            RequestError::LateBody => (StatusCode::REQUEST_TIMEOUT, "late-body", "Body not in time"),
             RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
             RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),
             RequestError::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
@@ -71,8 +74,10 @@ impl From<RequestError> for Problem {
                 let allowed = HeaderValue::try_from(format!("{}, OPTIONS", list(methods, ", ")));
                 Some((header::ALLOW, allowed.expect("names of methods are a header's value")))
             }
-            // The length of the body may be unknown, and then the next request cannot be told from it.
-            RequestError::Body => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            // What is left of the body cannot be told from the next request.
+            RequestError::Body | RequestError::LateBody => {
+                Some((header::CONNECTION, HeaderValue::from_static("close")))
+            }
             _ => None,
         };
         let limit = matches!(error, RequestError::UriTooLong { .. }).then_some("head_bytes");

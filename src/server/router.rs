@@ -2,6 +2,7 @@
 
 use super::{
     answer::Answer,
+    body::RequestBody,
     request::{Parameters, Request, Rights},
     request_error::RequestError,
     requests::Unrouted,
@@ -28,6 +29,8 @@ pub(crate) struct Router<R, C, S> {
     routes: Vec<BoxedFilter<(Routed<S>,)>>,
     /// The patterns, for a client that asked for a path that does not exist.
     patterns: Vec<&'static str>,
+    /// Those whose POST takes a body.
+    with_body: Vec<&'static str>,
     elsewhere: Elsewhere,
     label: PhantomData<fn(R)>,
 }
@@ -36,6 +39,7 @@ pub(crate) struct Router<R, C, S> {
 pub(crate) struct Routes<S> {
     routes: BoxedFilter<(Routed<S>,)>,
     patterns: Vec<&'static str>,
+    with_body: Vec<&'static str>,
     elsewhere: Elsewhere,
 }
 
@@ -62,7 +66,14 @@ where
 {
     /// No routes yet.
     pub(crate) fn new(context: C, elsewhere: Elsewhere) -> Self {
-        Self { context: Arc::new(context), routes: Vec::new(), patterns: Vec::new(), elsewhere, label: PhantomData }
+        Self {
+            context: Arc::new(context),
+            routes: Vec::new(),
+            patterns: Vec::new(),
+            with_body: Vec::new(),
+            elsewhere,
+            label: PhantomData,
+        }
     }
 
     /// Answers GET on a pattern such as `/v1/stream` or `/v1/stream/{symbol}`. The function must not block.
@@ -99,7 +110,7 @@ where
             requests.then(move |segment, method, request| {
                 let context = context.clone();
                 async move {
-                    if method == http::Method::POST {
+                    if method == Method::POST {
                         answer(context, Request { segment, ..request }).await
                     } else {
                         Answer::Problem(RequestError::PostOnly.into())
@@ -107,6 +118,17 @@ where
                 }
             }),
         )
+    }
+
+    /// As [`Router::post_async`], where the request may have a body.
+    pub(crate) fn post_body<F: Future<Output = Answer<S>> + Send + 'static>(
+        mut self,
+        route: R,
+        pattern: &'static str,
+        answer: fn(Arc<C>, Request) -> F,
+    ) -> Self {
+        self.with_body.push(pattern);
+        self.post_async(route, pattern, answer)
     }
 
     /// Answers these methods on a pattern. Any other is told to use one of them. The function must not block.
@@ -165,13 +187,19 @@ where
         let routes = self.routes.into_iter().rev().reduce(|later, earlier| earlier.or(later).unify().boxed());
         let routes = routes.expect("a listener has routes");
         let routes = routes.recover(|rejection| ready(Ok::<_, Infallible>(unrouted(&rejection)))).unify().boxed();
-        Routes { routes, patterns: self.patterns, elsewhere: self.elsewhere }
+        Routes { routes, patterns: self.patterns, with_body: self.with_body, elsewhere: self.elsewhere }
     }
 }
 
 impl<S: Send + Sync + 'static> Routes<S> {
-    /// Answers a request without a body, whose client has these rights.
-    pub(super) async fn answer(&self, mut head: Parts, rights: Rights) -> Routed<S> {
+    /// Whether a request may have a body.
+    pub(super) fn takes_body(&self, head: &Parts) -> bool {
+        head.method == Method::POST && self.with_body.iter().any(|pattern| fits(pattern, head.uri.path()))
+    }
+
+    /// Answers a request whose client has these rights. `body` is its body, if it may have one.
+    pub(super) async fn answer(&self, mut head: Parts, rights: Rights, body: RequestBody) -> Routed<S> {
+        head.extensions.insert(body);
         let uri = head.uri.clone();
         if !matches!(rights, Rights::All) {
             head.extensions.insert(rights);
@@ -218,6 +246,14 @@ fn requests_of(pattern: &'static str) -> impl Filter<Extract = (Request,), Error
     path(pattern).and(warp::get()).and(request()).map(|segment, request| Request { segment, ..request })
 }
 
+/// Whether a path has a pattern's segments.
+fn fits(pattern: &str, path: &str) -> bool {
+    let segments = |path| str::split(path, '/').filter(|segment: &&str| !segment.is_empty());
+    let mut named = segments(path);
+    segments(pattern).all(|segment| named.next().is_some_and(|name| segment.starts_with('{') || name == segment))
+        && named.next().is_none()
+}
+
 /// Matches a whole path; extracts the decoded segment that the pattern leaves open, or an empty string.
 fn path(pattern: &'static str) -> BoxedFilter<(String,)> {
     let mut path = warp::any().map(String::new).boxed();
@@ -238,11 +274,13 @@ fn decoded(segment: &str) -> String {
 /// The parts of a request that every route's function gets.
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
     let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::All));
-    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).map(
-        |parameters: Parameters, headers, method, rights| Request {
+    let body = warp::ext::optional::<RequestBody>();
+    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).and(body).map(
+        |parameters: Parameters, headers, method, rights, body| Request {
             segment: String::new(),
             query: parameters.into(),
             headers,
+            body: Option::unwrap_or_default(body),
             method,
             rights,
         },
@@ -259,120 +297,5 @@ fn unrouted<S>(rejection: &Rejection) -> Routed<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::labels::labels;
-    use http::{Method, Request as HttpRequest};
-
-    labels! {
-        /// The routes of these tests.
-        enum Route {
-            /// One.
-            Listed = "listed",
-            /// Another.
-            One = "one",
-            /// The rest.
-            File = "file",
-        }
-    }
-
-    fn echo(answer: &String, request: Request) -> Answer<String> {
-        let parameter = request.query.first("a").unwrap_or("-");
-        Answer::Stream(format!("{answer}: {} {parameter}", request.segment))
-    }
-
-    async fn echo_later(answer: Arc<String>, request: Request) -> Answer<String> {
-        echo(&answer, request)
-    }
-
-    fn found(path: usize, _: Request) -> Answer<String> {
-        Answer::Stream(path.to_string())
-    }
-
-    fn routes() -> Routes<String> {
-        Router::new("context".to_owned(), Elsewhere { prefixes: &["/other"], place: "It is elsewhere." })
-            .get(Route::Listed, "/v1/things", echo)
-            .get_async(Route::One, "/v1/things/{thing}", echo_later)
-            .post_async(Route::One, "/write/{thing}", echo_later)
-            .get_found(Route::File, |path| path.starts_with("/file").then_some(path.len()), found)
-            .build()
-    }
-
-    async fn ask(method: Method, target: &str) -> (&'static str, Result<String, StatusCode>) {
-        let routes = routes();
-        let (head, ()) = HttpRequest::builder().method(method).uri(target).body(()).unwrap().into_parts();
-        let routed = routes.answer(head, Rights::All).await;
-        match routed.answer {
-            Answer::Stream(echoed) => (routed.route, Ok(echoed)),
-            Answer::Problem(problem) => (routed.route, Err(problem.status)),
-            Answer::Whole(response) => (routed.route, Err(response.status())),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_request_reaches_the_route_whose_pattern_its_path_matches() {
-        for (target, route, answer) in [
-            ("/v1/things", "listed", "context:  -"),
-            ("/v1/things/", "listed", "context:  -"),
-            ("/v1/things?a=1&a=2&b=3", "listed", "context:  1"),
-            ("/v1/things?a=%41+b", "listed", "context:  A b"),
-            ("/v1/things/x%20y?a=1", "one", "context: x y 1"),
-            ("/v1/things/%ff", "one", "context: \u{fffd} -"),
-            ("/v1/things/%2e%2e%2f", "one", "context: ../ -"),
-            ("/file.js", "file", "8"),
-        ] {
-            assert_eq!(ask(Method::GET, target).await, (route, Ok(answer.to_owned())), "{target}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_route_for_post_takes_no_other_method() {
-        assert_eq!(ask(Method::POST, "/write/x?a=1").await, ("one", Ok("context: x 1".to_owned())));
-        for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
-            assert_eq!(ask(method, "/write/x").await, ("one", Err(StatusCode::METHOD_NOT_ALLOWED)));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_request_that_no_route_takes_is_counted_as_other() {
-        let not_found = StatusCode::NOT_FOUND;
-        let wrong_method = StatusCode::METHOD_NOT_ALLOWED;
-        for (method, target, status) in [
-            (Method::GET, "/", not_found),
-            (Method::POST, "/write", not_found),
-            (Method::GET, "/v1", not_found),
-            (Method::GET, "/v1/thing", not_found),
-            (Method::GET, "/v1/things/x/y", not_found),
-            (Method::GET, "//v1/things", not_found),
-            (Method::POST, "/v1/thing", not_found),
-            (Method::POST, "/v1/things", wrong_method),
-            (Method::DELETE, "/v1/things/x", wrong_method),
-            (Method::PUT, "/file.js", wrong_method),
-        ] {
-            assert_eq!(ask(method.clone(), target).await, ("other", Err(status)), "{method} {target}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_path_that_does_not_exist_is_told_the_listeners_routes_and_the_nearest_one() {
-        let routes = routes();
-        for (target, meant, is_elsewhere) in [
-            ("/v1/thing", Some("/v1/things"), false),
-            ("/v1/thinsg/?a=1", Some("/v1/things"), false),
-            ("/V1/THINGS", Some("/v1/things"), false),
-            ("/v1/thing%73/", Some("/v1/things"), false),
-            ("/other/page", None, true),
-            ("/", None, false),
-            ("/completely/different", None, false),
-        ] {
-            let (head, ()) = HttpRequest::builder().uri(target).body(()).unwrap().into_parts();
-            let Answer::Problem(problem) = routes.answer(head, Rights::All).await.answer else { continue };
-            let detail = problem.detail;
-            assert!(detail.contains("The routes are /v1/things, /v1/things/{thing}, /write/{thing}."), "{detail}");
-            let suggestion = meant.map(|path| format!("Did you mean {path}?"));
-            assert_eq!(detail.contains("Did you mean"), meant.is_some(), "{target}: {detail}");
-            assert!(suggestion.is_none_or(|text| detail.contains(&text)), "{target}: {detail}");
-            assert_eq!(detail.contains("It is elsewhere."), is_elsewhere, "{target}: {detail}");
-        }
-    }
-}
+#[path = "router_tests.rs"]
+mod tests;

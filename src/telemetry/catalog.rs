@@ -134,6 +134,10 @@ catalog! {
             "limit", "address", "subscriptions", "address_subscriptions", "draining", "subject", "no_keys", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
             details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols, `subject` that of one who signed on. `no_keys`: the keys that verify tokens are not there yet.";
+        STREAM_CHANGES: Counter "tickfan_stream_changes_total" Count [outcome in [
+            "applied", "bad", "no_such_stream", "old_revision", "too_many", "limit", "busy", "no_reply"]],
+            "Requests to change an open stream, by outcome.",
+            details "`too_many` is over 10 a second of one stream, `limit` over a limit of symbols, `busy` over 256 under way; after `no_reply` the change may still come.";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";

@@ -10,8 +10,8 @@ mod stream_name;
 mod tick;
 mod write;
 
-pub use event::{Bye, Hello, HelloRights, bye, heartbeat, hello};
+pub use event::{Bye, Hello, HelloDraft, HelloRights, ListChange, ListEvent, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};
-pub use stream_name::StreamName;
+pub use stream_name::{StreamName, StreamNameError};
 pub use tick::{tick_frame, write_tick};

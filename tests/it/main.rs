@@ -19,6 +19,7 @@ mod h2;
 mod half_close;
 mod http_api;
 mod issuer;
+mod live_changes;
 mod newcomers;
 mod openapi;
 mod outages;

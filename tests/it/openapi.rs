@@ -13,7 +13,7 @@ fn document() -> Value {
 fn routed() -> BTreeSet<String> {
     let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/routes.rs")).unwrap();
     let pattern = |call: &str| call.split('"').nth(1).unwrap().to_owned();
-    let code = code.replace(".get_async(", ".get(").replace(".write(", ".get(");
+    let code = code.replace(".get_async(", ".get(").replace(".write(", ".get(").replace(".post_body(", ".get(");
     code.split(".get(Route::").skip(1).map(pattern).collect()
 }
 

@@ -56,7 +56,7 @@ fn panic_in_a_worker() {
         name: StreamName::new(0),
         client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
         head: ResponseHead::default(),
-        hello: bytes::Bytes::new(),
+        hello: Box::new(bytes::Bytes::new()),
         symbols: Box::new([state]),
         options: Options::new(LIFE),
         resume: None,

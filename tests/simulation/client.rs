@@ -1,7 +1,13 @@
 //! A scripted client: how many bytes it takes, and what it saw.
 
 use bytes::Bytes;
-use std::{cell::RefCell, collections::HashMap, io, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    io,
+    rc::Rc,
+    time::Instant,
+};
 use tickfan::fanout::{ClientSide, CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
 
 /// The most bytes that one write may offer beside the tail of the block before.
@@ -53,8 +59,12 @@ pub(crate) struct Client {
     pub(crate) stuck_since: Option<Instant>,
     /// The tail that must come first in the next write.
     cut: Option<Bytes>,
-    /// Where it stands in each symbol.
+    /// Where it stands in each symbol of the list that it knows.
     pub(crate) symbols: HashMap<usize, Progress>,
+    /// The list that a change has brought, while none of its event is written.
+    pub(crate) changed: Option<ChangedList>,
+    /// How many events of changes it saw.
+    pub(crate) events_seen: usize,
     pub(crate) options: Options,
     pub(crate) resume: Option<Resume>,
     /// When its own rate last let it be written ticks.
@@ -73,6 +83,14 @@ pub(crate) enum Seen {
     Full,
 }
 
+/// A list that a client was not told of yet.
+pub(crate) struct ChangedList {
+    /// Its symbols, each with the newest tick when it was added.
+    pub(crate) symbols: BTreeMap<usize, u64>,
+    /// The JSON of its event.
+    pub(crate) json: Bytes,
+}
+
 /// Where a client stands in one symbol.
 #[derive(Default)]
 pub(crate) struct Progress {
@@ -80,6 +98,8 @@ pub(crate) struct Progress {
     pub(crate) seqs: Vec<u64>,
     pub(crate) last: Option<u64>,
     pub(crate) full_since_last: bool,
+    /// Options that it no longer has may have left out ticks since the last.
+    pub(crate) left_out: bool,
     /// The newest tick when it joined: it must get that one or a newer one, whatever parts it wants.
     pub(crate) at_join: u64,
     /// The newest tick, by what was published.
@@ -114,6 +134,8 @@ impl Client {
             stuck_since: None,
             cut: None,
             symbols: HashMap::new(),
+            changed: None,
+            events_seen: 0,
             options,
             resume,
             paced_at: None,
@@ -137,7 +159,8 @@ impl Client {
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
-        assert!(offered <= blocks[0].len() + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
+        let event: usize = blocks.iter().filter(|block| is_list(block)).map(|block| block.len()).sum();
+        assert!(offered <= blocks[0].len() + event + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
         let mut left = taken;
         for block in blocks {
             if left == 0 {
@@ -194,6 +217,11 @@ impl Client {
     pub(crate) fn longest_wait(&self) -> usize {
         self.symbols.values().map(|progress| progress.longest_wait).max().unwrap_or(0)
     }
+}
+
+/// Whether a block is the event of a change.
+pub(crate) fn is_list(block: &[u8]) -> bool {
+    block.starts_with(b"event: symbols\n")
 }
 
 /// The client's end that a worker holds.

@@ -83,6 +83,134 @@ fn the_rules_hold_where_streams_share_connections() {
     simulate(2_100..2_150, Settings { sharing: true, flush_interval, ..Settings::default() });
 }
 
+/// Lists change at any moment: while a transport is full, in the middle of a cut block, before the first write, twice
+/// in a turn, in a drain. No tick of a removed symbol comes behind the event, and none of an added one before it.
+#[test]
+fn the_rules_hold_where_clients_change_their_lists() {
+    let changing = Settings { changing: true, ..Settings::default() };
+    let choosy = Settings { choosy: true, ..changing };
+    let flush_interval = Some(Duration::from_millis(20));
+    let kinds = [
+        (60, changing),
+        (60, Settings { symbols: 2, workers: 1, clients_max: 8, ..choosy }),
+        (80, choosy),
+        (40, Settings { holding: true, ..choosy }),
+        (60, Settings { sharing: true, ..changing }),
+        (40, Settings { sharing: true, ..choosy }),
+        (40, Settings { flush_interval, ..choosy }),
+    ];
+    let mut from = 2_150;
+    for (count, settings) in kinds {
+        simulate(from..from + count, settings);
+        from += count;
+    }
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    for (kind, (_, settings)) in (0..).zip(kinds) {
+        let from = 10_000 * (kind + 1);
+        simulate(from..from + more / kinds.len() as u64, settings);
+    }
+}
+
+#[test]
+fn the_rules_hold_where_lists_change_in_a_drain() {
+    for seed in 2_950..3_000 {
+        let mut world = World::new(seed, Settings { changing: true, ..Settings::default() });
+        (0..STEPS / 2).for_each(|_| world.step());
+        world.drain(Duration::from_millis(500));
+        (0..STEPS / 2).for_each(|_| world.step());
+    }
+}
+
+/// A block is cut anywhere, and the list changes then: once, or there and back.
+#[test]
+fn a_list_may_change_at_every_byte_of_a_cut_block() {
+    for room in 0..900 {
+        let settings = Settings { symbols: 3, workers: 1, interrupts: 0.0, ..Settings::default() };
+        let mut world = World::new(room as u64, settings);
+        (0..3).for_each(|symbol| world.publish(symbol));
+        let client = world.join(0, &[0, 1], room);
+        while world.turn(0) {}
+        world.publish(1);
+        world.change_list(client, &[2, 1]);
+        world.turn(0);
+        if room % 2 == 1 {
+            world.change_list(client, &[1, 0]);
+            world.publish(0);
+            world.turn(0);
+        }
+        world.settle();
+        let mut client = world.client(client);
+        let list = if room % 2 == 1 { [0, 1] } else { [1, 2] };
+        let mut has: Vec<usize> = client.symbols.keys().copied().collect();
+        has.sort_unstable();
+        assert_eq!((has, client.lacks()), (list.to_vec(), 0), "room for {room} bytes at first");
+        assert!(client.events_seen >= 1 && client.symbols.remove(&1).unwrap().seqs.last() == Some(&2));
+    }
+}
+
+/// A stream without room is told of the newest list alone.
+#[test]
+fn an_event_that_is_not_begun_is_replaced_by_the_newer() {
+    let mut world = World::new(21, Settings { symbols: 3, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let client = world.join_all(0, usize::MAX);
+    while world.turn(0) {}
+    world.client(client).room = 10;
+    (0..3).for_each(|symbol| world.publish(symbol));
+    while world.turn(0) {}
+    assert!(world.client(client).full);
+    for list in [&[0][..], &[1, 2], &[2], &[0, 1, 2]] {
+        world.change_list(client, list);
+        world.turn(0);
+    }
+    world.give_room(client, usize::MAX);
+    while world.turn(0) {}
+    assert_eq!(world.client(client).events_seen, 1);
+    world.settle();
+    let client = world.client(client);
+    assert!(client.symbols.values().all(|progress| progress.seqs == [0, 1]), "nothing is lost, and nothing repeated");
+}
+
+/// A change is written at once, whatever the rate; then the rate holds again.
+#[test]
+fn a_change_does_not_wait_for_the_rate_of_its_stream() {
+    let mut world = World::new(22, Settings { symbols: 2, workers: 1, interrupts: 0.0, ..Settings::default() });
+    (0..2).for_each(|symbol| world.publish(symbol));
+    let options = heartbeats().every(Duration::from_millis(1_000));
+    let client = world.join_with(0, &[0], usize::MAX, options, None);
+    while world.turn(0) {}
+    world.publish(0);
+    world.publish(1);
+    world.change_list(client, &[0, 1]);
+    while world.turn(0) {}
+    let seqs = |world: &World, symbol| world.client(client).symbols[&symbol].seqs.clone();
+    assert_eq!((seqs(&world, 0), seqs(&world, 1)), (vec![1, 2], vec![2]));
+    world.publish(1);
+    world.advance(Duration::from_millis(999));
+    while world.turn(0) {}
+    assert_eq!(seqs(&world, 1), [2]);
+    world.advance(Duration::from_millis(1));
+    while world.turn(0) {}
+    assert_eq!(seqs(&world, 1), [2, 3]);
+}
+
+/// A storm of changes delays open streams by no more than one turn's share of it.
+#[test]
+fn rule_10_a_turn_changes_only_so_many_streams() {
+    let mut world = World::new(23, Settings { symbols: 2, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let open = world.join_all(0, usize::MAX);
+    let storm: Vec<usize> = (0..200).map(|_| world.join(0, &[0], usize::MAX)).collect();
+    while world.turn(0) {}
+    storm.iter().for_each(|&client| world.change_list(client, &[1]));
+    world.publish(0);
+    for turn in 1..=200_usize.div_ceil(64) {
+        world.turn(0);
+        let changed = storm.iter().filter(|&&client| world.client(client).events_seen == 1).count();
+        assert_eq!(changed, 200.min(turn * 64), "rule 10: in turn {turn}");
+        assert_eq!(world.client(open).lacks(), 0, "rule 4: an open stream waits for the storm");
+    }
+    world.settle();
+}
+
 #[test]
 fn the_rules_hold_where_changes_are_gathered() {
     let flush_interval = Some(Duration::from_millis(20));

@@ -1,5 +1,6 @@
 //! The world of a simulation: a cache, workers and clients, and the checks after each step.
 
+mod changes;
 mod checks;
 mod connections;
 
@@ -8,6 +9,7 @@ use crate::{
     shared::{Connection, Line},
 };
 use bytes::Bytes;
+use changes::Changes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     cell::{RefCell, RefMut},
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) holding: bool,
     /// Most clients share connections.
     pub(crate) sharing: bool,
+    /// Clients change their lists, and the choosy ones their options.
+    pub(crate) changing: bool,
 }
 
 impl Default for Settings {
@@ -60,6 +64,7 @@ impl Default for Settings {
             flush_interval: None,
             holding: false,
             sharing: false,
+            changing: false,
         }
     }
 }
@@ -80,6 +85,7 @@ pub(crate) struct World {
     stuck_since: Vec<Option<Instant>>,
     last_heard: Vec<Instant>,
     missed: Vec<Missed>,
+    changes: Changes,
     /// Whether the streams are being ended.
     drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
@@ -142,6 +148,7 @@ impl World {
             stuck_since: Vec::new(),
             last_heard: Vec::new(),
             missed: Vec::new(),
+            changes: Changes::default(),
             drains: false,
             encoded: HashSet::new(),
             frames: HashMap::new(),
@@ -184,6 +191,9 @@ impl World {
             _ => {
                 self.turn(worker);
             }
+        }
+        if self.settings.changing && self.random.random_bool(0.25) {
+            self.change_some();
         }
         // No worker oversleeps: one that was woken, or whose time has come, takes its turn before long.
         for worker in 0..self.workers.len() {
@@ -303,7 +313,7 @@ impl World {
             name: StreamName::new(0),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
-            hello: Bytes::from_static(b"HEAD\n\n"),
+            hello: Box::new(Bytes::from_static(b"HEAD\n\n")),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options: client.options,
             resume: client.resume,
@@ -404,6 +414,7 @@ impl World {
             Wait::No => None,
             wait => simulated.inbox.sleep().then_some(wait),
         };
+        self.take_answers();
         for client in 0..self.clients.len() {
             if self.client(client).worker == worker {
                 let is_open = self.client(client).key != 0;
@@ -445,6 +456,7 @@ impl World {
             if !client.is_open() {
                 continue;
             }
+            assert!(client.changed.is_none(), "seed {}: a client was not told of its list", self.seed);
             for (symbol, progress) in &client.symbols {
                 let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);
                 let last = progress.last;

@@ -37,13 +37,13 @@ use tickfan::{
     api::{self, StreamSink},
     cache::{Cache, RingLimits, WorkerIndex},
     config,
-    fanout::{Counts, NewStream, SlowestStreams, http1_first_block},
+    fanout::{Change, ChangeRefused, ChangeReply, Counts, NewStream, SlowestStreams, StreamAddress, http1_first_block},
     gateway::Reloader,
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
     tls::Session,
-    wire::Epoch,
+    wire::{Epoch, StreamName},
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
@@ -111,6 +111,10 @@ impl StreamSink for Streams {
     fn open_tls(&self, _: tokio::net::TcpStream, _: Session, _: Vec<u8>, _: NewStream) -> std::io::Result<()> {
         Err(ErrorKind::Unsupported.into())
     }
+
+    fn change(&self, _: StreamAddress, _: StreamName, _: Change, reply: Box<dyn ChangeReply>) {
+        reply.reply(Err(ChangeRefused::NoSuchStream));
+    }
 }
 
 /// A running server whose streams end up in the test's hands.
@@ -169,7 +173,8 @@ impl Gateway {
         // As a worker does: it reads and drops the bytes behind the request, or the close would reset the connection.
         let mut scratch = [0; 1024];
         while matches!(socket.read(&mut scratch), Ok(1..)) {}
-        socket.write_all(&http1_first_block(&opening.head, &opening.hello)).unwrap();
+        let address = StreamAddress { worker: WorkerIndex::new(0).unwrap(), key: 0 };
+        socket.write_all(&http1_first_block(&opening.head, &opening.hello.block(address))).unwrap();
         socket.write_all(b"data: the end\n\n").unwrap();
     }
 
@@ -226,7 +231,12 @@ impl Admin {
         let services = admin::Services {
             metrics: metrics(),
             status: Arc::new(Health(health)),
-            sources: DebugSources { cache: cache(&[]), feeds: Arc::new([]), workers: Arc::new(NoWorkers) },
+            sources: DebugSources {
+                cache: cache(&[]),
+                feeds: Arc::new([]),
+                workers: Arc::new(NoWorkers),
+                issuer: None,
+            },
             reload: Reloader::new(config::Config::default(), config::Loader::default(), None),
         };
         let server = admin::Server::bind(&setup.live(), Gate::new(8), services).unwrap();

@@ -1,7 +1,7 @@
 //! The position of a stream in each of its symbols.
 
 use super::{Rule, SeenTick, SeenTicks, TickCopy, Violations};
-use crate::wire::{Hello, State, Tick};
+use crate::wire::{Hello, ListChange, State, Tick};
 use std::{rc::Rc, time::Duration};
 
 /// One symbol of a stream.
@@ -70,6 +70,17 @@ impl Slots {
         }
         self.epoch = Some(seen_ticks.epoch(&hello.epoch));
         self.slots = got.into_iter().map(|symbol| Slot { symbol, last: None, stale_recv: None }).collect();
+    }
+
+    /// Takes over another list. A symbol that stays goes on; one that is new, or comes back, begins with any tick.
+    pub fn relist(&mut self, list: &ListChange<'_>, seen_ticks: &mut SeenTicks) {
+        let mut listed: Vec<u32> = list.symbols.iter().map(|name| seen_ticks.symbol(name)).collect();
+        listed.sort_unstable();
+        let before = |symbol: u32| {
+            let found = self.slots.binary_search_by_key(&symbol, |slot| slot.symbol).ok();
+            found.map_or(Slot { symbol, last: None, stale_recv: None }, |found| self.slots[found])
+        };
+        self.slots = listed.into_iter().map(before).collect();
     }
 
     /// Checks an unnamed event, notes its violations, and returns its tick.
@@ -193,6 +204,23 @@ mod tests {
         let mut fixture = Fixture::new();
         assert_eq!([7, 8, 11].map(|seq| fixture.read(0, 0, seq, "live", 1)), [Some(0), Some(0), Some(2)]);
         assert_eq!(fixture.violations.total(), 0);
+    }
+
+    #[test]
+    fn after_a_change_a_stream_has_another_list() {
+        let mut fixture = Fixture::new();
+        let relist = |fixture: &mut Fixture, names: &[&'static str]| {
+            let list = ListChange { symbols: names.iter().map(|name| (*name).into()).collect() };
+            fixture.streams[0].relist(&list, &mut fixture.seen_ticks);
+        };
+        fixture.read(0, 0, 7, "live", 1);
+        relist(&mut fixture, &["B", "A"]);
+        assert_eq!(fixture.read(0, 0, 9, "live", 1), Some(1), "it goes on");
+        relist(&mut fixture, &["B"]);
+        assert_eq!((fixture.read(0, 0, 10, "live", 1), fixture.violations.of(Rule::Malformed)), (None, 1));
+        relist(&mut fixture, &["A"]);
+        assert_eq!(fixture.read(0, 0, 10, "live", 1), Some(0), "its newest comes again");
+        assert_eq!(fixture.violations.total(), 1);
     }
 
     #[test]

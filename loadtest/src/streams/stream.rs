@@ -10,7 +10,7 @@ use crate::{
     check::{Reading, Rule, SeenTick, Slots},
     h2,
     measure::{Ages, Ended},
-    wire::{Block, Head, Hello, State, split_blocks},
+    wire::{Block, Head, Hello, ListChange, State, split_blocks},
 };
 use std::{
     fmt::Write as _,
@@ -288,6 +288,10 @@ impl Stream {
                 let hello: Hello<'_> = serde_json::from_str(data).map_err(|error| format!("hello: {error}"))?;
                 self.name = hello.stream.as_ref().into();
                 self.slots.begin(&hello, &self.symbols, reading, &mut observer.seen_ticks, &mut observer.violations);
+            }
+            Some("symbols") => {
+                let list: ListChange<'_> = serde_json::from_str(data).map_err(|error| format!("symbols: {error}"))?;
+                self.slots.relist(&list, &mut observer.seen_ticks);
             }
             Some("bye") => {
                 let is_busy = data.contains("\"busy\"");

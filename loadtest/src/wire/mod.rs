@@ -7,4 +7,4 @@ mod tick;
 
 pub use block::{Block, BlockError, split_blocks};
 pub use head::{HEAD_BYTES_MAX, Head, HeadError};
-pub use tick::{Hello, Kind, Numbers, State, Tick, TickError, Values, peek, plain_digits};
+pub use tick::{Hello, Kind, ListChange, Numbers, State, Tick, TickError, Values, peek, plain_digits};

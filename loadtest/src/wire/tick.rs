@@ -119,6 +119,14 @@ pub struct Hello<'a> {
     pub unknown: Vec<Cow<'a, str>>,
 }
 
+/// The `symbols` event: the list of a stream from here on.
+#[derive(Debug, Deserialize)]
+pub struct ListChange<'a> {
+    /// The symbols of the stream.
+    #[serde(borrow)]
+    pub symbols: Vec<Cow<'a, str>>,
+}
+
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]

@@ -27,7 +27,7 @@ const meter = new Meter();
 const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
-const stream = new Stream({ hello, tick, heartbeat: ({ now }) => clock.observe(now), link: linked });
+const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), link: linked });
 
 let link = { name: "connecting" };
 let paused = null;
@@ -43,7 +43,17 @@ function hello(event) {
   begun = event.now;
   meter.restart();
   store.hello(event);
-  if (event.unknown.length > 0) status.notify("stream", `No feed has ${event.unknown.join(", ")}.`);
+  tellUnknown(event);
+}
+
+/** The stream carries another list from here on. */
+function symbols(event) {
+  store.carries(event);
+  tellUnknown(event);
+}
+
+function tellUnknown({ unknown }) {
+  if (unknown.length > 0) status.notify("stream", `No feed has ${unknown.join(", ")}.`);
   else status.dismiss("stream");
   frame.ask();
 }
@@ -51,7 +61,8 @@ function hello(event) {
 function tick(text) {
   const taken = parseExact(text);
   const recv = Number(taken.recv);
-  const fresh = recv > begun;
+  // The first tick of a symbol that was added is its newest, however old.
+  const fresh = recv > begun && (store.rows.get(taken.symbol)?.tick ?? null) !== null;
   if (fresh) clock.observe(recv);
   store.take(taken);
   meter.tick(fresh ? clock.now() - recv / 1000 : NaN);

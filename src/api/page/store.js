@@ -12,25 +12,44 @@ export class Store {
   #epoch = null;
   /** By symbol, in the order of the list. */
   rows = new Map();
+  /** Rows that were taken off the list, as long as the stream still carries them: one that is listed again goes on. */
+  #left = new Map();
   /** Rows that have something new to show. */
   changed = new Set();
 
   /** Replaces the list. A symbol that stays keeps its row. */
   list(symbols) {
     const earlier = this.rows;
-    this.rows = new Map(symbols.map((symbol) => [symbol, earlier.get(symbol) ?? newRow(symbol)]));
-    for (const row of earlier.values()) if (!this.rows.has(row.symbol)) this.changed.delete(row);
+    const rowOf = (symbol) => earlier.get(symbol) ?? this.#left.get(symbol) ?? newRow(symbol);
+    this.rows = new Map(symbols.map((symbol) => [symbol, rowOf(symbol)]));
+    for (const row of earlier.values()) {
+      if (this.rows.has(row.symbol)) continue;
+      this.changed.delete(row);
+      this.#left.set(row.symbol, row);
+    }
+    for (const symbol of symbols) this.#left.delete(symbol);
     for (const row of this.rows.values()) this.changed.add(row);
   }
 
   /** A stream begins. In a new epoch the counts start over. */
   hello({ epoch, unknown }) {
+    this.#left.clear();
     for (const row of this.rows.values()) {
       row.unknown = unknown.includes(row.symbol);
       this.changed.add(row);
       if (epoch !== this.#epoch) startOver(row);
     }
     this.#epoch = epoch;
+  }
+
+  /** From here on the stream carries these symbols. */
+  carries({ symbols, unknown }) {
+    for (const symbol of this.#left.keys()) if (!symbols.includes(symbol)) this.#left.delete(symbol);
+    for (const row of this.rows.values()) {
+      const isUnknown = unknown.includes(row.symbol);
+      if (row.unknown !== isUnknown) this.changed.add(row);
+      row.unknown = isUnknown;
+    }
   }
 
   /** The gateway knows none of the symbols. */
@@ -43,6 +62,7 @@ export class Store {
 
   /** No row counts as live any more, for this reason. Each is live again with its own next tick. */
   cut(reason) {
+    this.#left.clear();
     for (const row of this.rows.values()) {
       if (row.tick === null || row.cut === reason) continue;
       if (row.cut === null) row.history?.interrupt();
@@ -53,12 +73,13 @@ export class Store {
 
   /** Merges a tick whose numbers are strings; returns its row, or undefined if the tick is not new. */
   take(tick) {
-    const row = this.rows.get(tick.symbol);
+    const listed = this.rows.get(tick.symbol);
+    const row = listed ?? this.#left.get(tick.symbol);
     const seq = Number(tick.seq);
     if (row === undefined || seq < row.seq) return undefined;
     row.cut = null;
     row.unknown = false;
-    this.changed.add(row);
+    if (listed !== undefined) this.changed.add(row);
     // Each stream begins with the newest tick, so a reconnect repeats it: the row is live again, but nothing has moved.
     if (seq === row.seq && row.tick !== null) return undefined;
     const earlier = row.tick;

@@ -1,5 +1,5 @@
-// Keeps one stream open: connects, detects silence, reconnects, and reports the state of the link. Events are passed on
-// as they came.
+// Keeps one stream open: connects, changes its list, detects silence, reconnects, and reports the state of the link.
+// Events are passed on as they came.
 //
 // The browser's EventSource would reconnect too, but does not say when. So each failure closes it, and the wait is our
 // own: random within the range of the gateway's `retry:`, and longer after repeated failures.
@@ -28,14 +28,19 @@ export class Stream {
   #silent = false;
   #failures = 0;
   #lastId = "";
+  /** The name by which the open stream is changed; empty before its `hello`. */
+  #control = "";
+  /** How often the open stream was changed. */
+  #rev = 0;
   #bye = "";
   #on;
   #world;
 
-  /** `on` has hello, tick (its data as a string), heartbeat, and link, called for each change. `world` is replaced in tests. */
+  /** `on` has hello, symbols, tick (its data as a string), heartbeat, and link, called for each change. `world` is replaced in tests. */
   constructor(on, world = {
     open: (url) => new EventSource(url),
     fetch: (url) => fetch(url),
+    post: (url, body) => fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body }),
     now: () => performance.now(),
     random: () => Math.random(),
   }) {
@@ -43,11 +48,12 @@ export class Stream {
     this.#world = world;
   }
 
-  /** Streams these symbols from now on. */
+  /** Streams these symbols from now on: over the open stream, if there is one. */
   open(symbols, maxRate) {
     this.#request = { symbols, maxRate };
     this.#failures = 0;
-    this.#connect();
+    if (this.#control === "") this.#connect();
+    else this.#change();
   }
 
   /** Ends the stream. Opened again, it resumes where it ended. */
@@ -76,12 +82,14 @@ export class Stream {
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
+    this.#control = "";
   }
 
   #connect() {
     this.#drop();
     const source = this.#world.open(this.#url());
     this.#source = source;
+    this.#rev = 0;
     this.#lastEvent = this.#world.now();
     this.#silent = false;
     this.#bye = "";
@@ -95,10 +103,14 @@ export class Stream {
       take(event);
     });
     on("hello", ({ data }) => {
+      const hello = JSON.parse(data);
       this.#failures = 0;
-      this.#on.hello(JSON.parse(data));
+      this.#control = hello.control ?? "";
+      this.#on.hello(hello);
       this.#on.link({ name: "live" });
+      if (this.#control !== "" && !this.#isCarriedBy(hello)) this.#change();
     });
+    on("symbols", ({ data }) => this.#on.symbols(JSON.parse(data)));
     on("message", ({ data, lastEventId }) => {
       if (lastEventId !== "") this.#lastId = lastEventId;
       this.#on.tick(data);
@@ -115,6 +127,26 @@ export class Stream {
       if (source.readyState === 2) this.#explain();
       else this.#lost(BYE[this.#bye] ?? "");
     });
+  }
+
+  /** Whether a stream carries the requested list. */
+  #isCarriedBy({ symbols, unknown }) {
+    const carried = new Set([...symbols, ...unknown]);
+    return this.#request.symbols.length === carried.size && this.#request.symbols.every((symbol) => carried.has(symbol));
+  }
+
+  /** Has the open stream carry what is requested. If that fails, a new stream does. */
+  async #change() {
+    const [request, source] = [this.#request, this.#source];
+    this.#rev += 1;
+    const body = JSON.stringify({ rev: this.#rev, symbols: request.symbols, max_rate: request.maxRate });
+    let answer;
+    try {
+      answer = await this.#world.post(`/v1/streams/${this.#control}`, body);
+    } catch {
+      // Not reachable: a new stream will say so.
+    }
+    if (!answer?.ok && request === this.#request && source === this.#source) this.#connect();
   }
 
   #url() {

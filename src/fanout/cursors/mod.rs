@@ -1,6 +1,9 @@
 //! Where a stream stands in each of its symbols, and so what to send next: pure.
 
+mod relist;
 mod replay;
+
+pub(super) use relist::{Moved, Relisted};
 
 use super::{
     missed::Missed,
@@ -62,6 +65,10 @@ pub(super) struct Slot {
     begun: bool,
     /// Whether the transport was full since a tick of it was sent last.
     lagged: bool,
+    /// Whether options that the stream no longer has may have left out ticks since one was sent last.
+    left_out: bool,
+    /// Whether a change added it, and the client was not told yet.
+    is_new: bool,
 }
 
 /// Which slots the next write looks at, and in what order it sends what they lack.
@@ -78,7 +85,12 @@ enum Look {
 
 impl Slot {
     pub(super) fn new(symbol: SymbolId, subscriber: u32, cursor: Cursor) -> Self {
-        Self { cursor, symbol, subscriber, link: UNMARKED, begun: false, lagged: false }
+        Self { cursor, symbol, subscriber, link: UNMARKED, begun: false, lagged: false, left_out: false, is_new: false }
+    }
+
+    /// The transport is full.
+    pub(super) fn lag(&mut self) {
+        self.lagged = true;
     }
 }
 
@@ -177,12 +189,13 @@ impl Cursors {
         match (slot.begun, slot.lagged) {
             (false, _) => {}
             (true, true) => missed.lag = skipped,
-            (true, false) if options.leave_out() => missed.options = skipped,
+            (true, false) if options.leave_out() || slot.left_out => missed.options = skipped,
             (true, false) => missed.ring = skipped,
         }
         slot.cursor.next = planned.tick.seq + 1;
         slot.begun = true;
         slot.lagged = false;
+        slot.left_out = false;
         self.last = planned.slot;
         missed
     }
@@ -203,9 +216,7 @@ impl Cursors {
             self.catch_up_bytes = (self.catch_up_bytes / 2).max(CATCH_UP_BYTES_MIN);
         }
         self.look = Look::Around;
-        for slot in &mut self.slots {
-            slot.lagged = true;
-        }
+        self.slots.iter_mut().for_each(Slot::lag);
     }
 
     /// The transport took all that it was offered, and there is more.

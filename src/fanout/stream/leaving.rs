@@ -32,11 +32,6 @@ impl<T: Transport> Stream<T> {
         matches!(self.phase, Phase::Draining { .. })
     }
 
-    /// Whether its client's rights have ended: from then on no tick is written.
-    pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
-        self.until.is_some_and(|until| until <= now.instant)
-    }
-
     /// Why it ends, where that is the gateway's decision.
     pub(in crate::fanout) fn farewell_reason(&self, now: Now) -> CloseReason {
         if self.is_expired(now) { CloseReason::Expired } else { CloseReason::Shutdown }
@@ -101,6 +96,11 @@ impl<T: Transport> Stream<T> {
 }
 
 impl<T> Stream<T> {
+    /// Whether its client's rights have ended: from then on no tick is written.
+    pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
+        self.until.is_some_and(|until| until <= now.instant)
+    }
+
     /// When its end asks for attention: a stream whose end has begun no longer waits for that of its rights.
     pub(super) fn end_deadline(&self) -> Option<Instant> {
         let of_rights = self.until.filter(|_| matches!(self.phase, Phase::Open | Phase::Draining { .. }));

@@ -1,5 +1,7 @@
 //! A stream: its transport, its cursors, and how far it is on its way to its end.
 
+mod changes;
+mod changing;
 mod leaving;
 mod writing;
 
@@ -12,11 +14,13 @@ use super::{
     phase::{Farewell, Phase},
     room::Room,
     schedule::{Deadlines, Due},
+    stream_permit::StreamPermit,
     symbols::Symbols,
     transport::{ClientSide, Protocol, Stall, Transport},
 };
 use crate::{market::Now, telemetry::ClientName, wire::StreamName};
 use bytes::Bytes;
+use changes::Changes;
 use std::{
     io, mem,
     net::SocketAddr,
@@ -38,8 +42,8 @@ pub(super) struct Stream<T> {
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
     last_write: Instant,
-    /// By how much its first heartbeat comes early: streams that were opened together do not beat together.
-    early_by: Duration,
+    /// By how many µs its first heartbeat comes early: streams that were opened together do not beat together.
+    early_by_micros: u32,
     joined: Instant,
     /// The tail of the block that was begun last.
     tail: Bytes,
@@ -56,7 +60,9 @@ pub(super) struct Stream<T> {
     has_ticked: bool,
     /// Whether a status has changed, which its `max_rate` does not hold back.
     is_urgent: bool,
-    _permit: Box<dyn Send>,
+    permit: Box<dyn StreamPermit>,
+    /// What it keeps of its changes, once it was changed.
+    changes: Option<Box<Changes>>,
 }
 
 /// The parts of a new stream beside its transport and cursors.
@@ -70,7 +76,7 @@ pub(super) struct StreamInit {
     pub(super) early_by: Duration,
     /// When its client's rights end.
     pub(super) until: Option<Instant>,
-    pub(super) permit: Box<dyn Send>,
+    pub(super) permit: Box<dyn StreamPermit>,
 }
 
 impl<T: Transport> Stream<T> {
@@ -86,7 +92,7 @@ impl<T: Transport> Stream<T> {
             room: Room::Free,
             not_before: now.instant,
             last_write: now.instant,
-            early_by: init.early_by,
+            early_by_micros: u32::try_from(init.early_by.as_micros()).unwrap_or(u32::MAX),
             joined: now.instant,
             tail: init.first_block,
             missed: Missed::default(),
@@ -96,7 +102,8 @@ impl<T: Transport> Stream<T> {
             is_half_closed: false,
             has_ticked: false,
             is_urgent: false,
-            _permit: init.permit,
+            permit: init.permit,
+            changes: None,
         }
     }
 
@@ -232,9 +239,9 @@ impl<T> Stream<T> {
         self.cursors.moved(slot, subscriber);
     }
 
-    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status.
+    /// Whether its own `max_rate` holds it back. The tail of a block never waits, nor does a status or a change.
     pub(super) fn must_wait(&self, now: Now) -> bool {
-        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty()
+        now.instant < self.not_before && !self.is_urgent && self.tail.is_empty() && self.event().is_none()
     }
 
     /// It waits for its `max_rate`, by its own choice: its transport has room.
@@ -262,7 +269,7 @@ impl<T> Stream<T> {
         Deadlines {
             full_since: self.room.full_since(),
             last_write: self.last_write,
-            early_by: self.early_by,
+            early_by: Duration::from_micros(u64::from(self.early_by_micros)),
             write: self.is_waiting.then_some(self.not_before),
             end: self.end_deadline(),
         }

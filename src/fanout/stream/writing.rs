@@ -1,6 +1,6 @@
 //! Writing: how one write moves a stream's cursors and changes its room.
 
-use super::{CloseReason, Missed, Phase, Stream, Symbols};
+use super::{CloseReason, Missed, Phase, Slot, Stream, Symbols};
 use crate::{
     fanout::{
         cursors::{Plan, Planned},
@@ -33,10 +33,10 @@ impl<T: Transport> Stream<T> {
         mut sent: impl FnMut(Instant, bool),
     ) -> Result<Written, CloseReason> {
         let had_room = self.room.full_since().is_none();
-        let only_tail = now.instant < self.not_before && !self.is_urgent;
+        let only_tail = now.instant < self.not_before && !self.is_urgent && self.event().is_none();
         let mut plan = Plan::new();
         let more = only_tail || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
-        if plan.is_empty() && self.tail.is_empty() {
+        if plan.is_empty() && self.tail.is_empty() && self.event().is_none() {
             if !more {
                 self.cursors.caught_up();
                 self.is_urgent = false;
@@ -44,11 +44,12 @@ impl<T: Transport> Stream<T> {
             }
             return Ok(Written { more, ..Written::default() });
         }
-        let tail_before = self.tail.len();
-        let taken = self.offer(plan.iter().map(|planned| planned.frame), now)?;
-        let missed = self.advance(taken.bytes, &plan, |since| sent(since, had_room));
+        let event = self.event().cloned();
+        let before_ticks = self.tail.len() + event.as_ref().map_or(0, Bytes::len);
+        let taken = self.offer(event.iter().chain(plan.iter().map(|planned| planned.frame)), now)?;
+        let missed = self.advance(taken.bytes, event, &plan, |since| sent(since, had_room));
         self.missed.add(missed);
-        let is_first = !plan.is_empty() && taken.bytes > tail_before && !mem::replace(&mut self.has_ticked, true);
+        let is_first = !plan.is_empty() && taken.bytes > before_ticks && !mem::replace(&mut self.has_ticked, true);
         self.note_write(taken, now);
         if !only_tail && !more {
             self.keep_rate(now);
@@ -72,11 +73,11 @@ impl<T: Transport> Stream<T> {
         heartbeat: impl FnOnce() -> Bytes,
         now: Now,
     ) -> Result<Option<usize>, CloseReason> {
-        if !self.tail.is_empty() || matches!(self.phase, Phase::Lingering { .. }) {
-            self.last_write = now.instant; // the tail of a block proves the same
+        if !self.tail.is_empty() || self.event().is_some() || matches!(self.phase, Phase::Lingering { .. }) {
+            self.last_write = now.instant; // the tail of a block, or an event, proves the same
             return Ok(None);
         }
-        self.early_by = Duration::ZERO;
+        self.early_by_micros = 0;
         self.write_block(&heartbeat(), now).map(Some)
     }
 
@@ -105,7 +106,7 @@ impl<T: Transport> Stream<T> {
         let is_out = self.transport.flush().map_err(|error| CloseReason::from(&error))?;
         if !is_out && !self.is_full() {
             self.room.written(false, true, now.instant);
-            self.cursors.full();
+            self.lag();
         }
         Ok(is_out)
     }
@@ -142,12 +143,26 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Moves the cursors over the frames that were taken, and keeps the tail of the frame that was cut.
-    fn advance(&mut self, taken: usize, plan: &[Planned<'_>], mut sent: impl FnMut(Instant)) -> Missed {
+    /// Moves the cursors over the frames that were taken, and keeps the tail of the block that was cut.
+    fn advance(
+        &mut self,
+        taken: usize,
+        event: Option<Bytes>,
+        plan: &[Planned<'_>],
+        mut sent: impl FnMut(Instant),
+    ) -> Missed {
         let mut missed = Missed::default();
         let of_tail = taken.min(self.tail.len());
         self.tail.advance(of_tail);
         let mut left = taken - of_tail;
+        if let Some(event) = event
+            && left > 0
+        {
+            self.event_begun();
+            let of_event = left.min(event.len());
+            self.tail = event.slice(of_event..);
+            left -= of_event;
+        }
         for planned in plan {
             if left == 0 {
                 break;
@@ -171,7 +186,15 @@ impl<T: Transport> Stream<T> {
         }
         self.room.written(taken.bytes > 0, taken.full, now.instant);
         if taken.full {
-            self.cursors.full();
+            self.lag();
+        }
+    }
+
+    /// The transport is full: what the stream lacks from now on, it lacks for that.
+    fn lag(&mut self) {
+        self.cursors.full();
+        if let Some(changes) = &mut self.changes {
+            changes.removed.iter_mut().for_each(Slot::lag);
         }
     }
 

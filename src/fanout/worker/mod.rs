@@ -1,5 +1,6 @@
 //! A worker: the streams that it owns, and the one step that serves them.
 
+mod changing;
 mod connections;
 mod ending;
 mod opening;
@@ -40,6 +41,7 @@ const JOINS_PER_STREAM_MIN: usize = 16;
 /// Owns streams outright, without locks, and serves them turn by turn. It reads no clock, and does I/O only through its
 /// transports.
 pub struct Worker<T> {
+    index: WorkerIndex,
     inbox: Arc<WorkerInbox<T>>,
     limits: WorkerLimits,
     symbols: Symbols,
@@ -72,6 +74,7 @@ impl<T: Transport> Worker<T> {
     pub fn new(index: WorkerIndex, inbox: Arc<WorkerInbox<T>>, limits: WorkerLimits, seed: u64) -> Self {
         let recent = RecentLimits { max_lag: limits.max_lag, count: limits.ring };
         Self {
+            index,
             inbox,
             limits,
             symbols: Symbols::new(WorkerMask::only(index), recent, limits.flush_interval.is_some()),
@@ -174,6 +177,10 @@ impl<T: Transport> Worker<T> {
                 Command::Open(transport, stream) => {
                     joins_left = joins_left.saturating_sub(stream.symbols.len().max(JOINS_PER_STREAM_MIN));
                     self.open(transport, stream, now);
+                }
+                Command::Change { key, name, change, reply } => {
+                    let key = StreamKey::from(KeyData::from_ffi(key));
+                    joins_left = joins_left.saturating_sub(self.change(key, name, &change, reply, now));
                 }
                 Command::Adopt(new, load) => {
                     joins_left = joins_left.saturating_sub(JOINS_PER_STREAM_MIN);

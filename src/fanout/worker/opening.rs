@@ -7,7 +7,7 @@ use crate::{
         cursors::{Cursors, Slot},
         new_stream::NewStream,
         stream::{Stream, StreamInit},
-        stream_key::StreamKey,
+        stream_key::{StreamAddress, StreamKey},
         symbols::{Subscriber, Symbols},
         transport::{Ready, Transport},
         write_queues::WriteQueue,
@@ -21,12 +21,14 @@ impl<T: Transport> Worker<T> {
     pub(super) fn open(&mut self, mut transport: T, new: NewStream, now: Now) {
         let early_by = new.options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
         let symbols = &mut self.symbols;
+        let worker = self.index;
         let key = self.table.insert(|key| {
             let cursors = subscribe(symbols, key, &new, now);
+            let hello = new.hello.block(StreamAddress { worker, key: key.data().as_ffi() });
             let init = StreamInit {
                 name: new.name,
                 client: new.client,
-                first_block: transport.start(&new.head, new.hello),
+                first_block: transport.start(&new.head, hello),
                 options: new.options,
                 early_by,
                 until: new.until,

@@ -1,6 +1,7 @@
 //! Sign-on and entitlements from outside: a whole gateway, over HTTP/1.1, TLS and HTTP/2.
 
 mod attacks;
+mod changes;
 mod credentials;
 mod keys;
 mod rights;

@@ -47,6 +47,12 @@ type Sockets = Gateway<ClientTransport>;
 /// Reports that it is dropped, as a permit is when its stream ends.
 struct Permit(mpsc::Sender<()>);
 
+impl tickfan::fanout::StreamPermit for Permit {
+    fn resize(&mut self, _: usize) -> bool {
+        true
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let _ = self.0.send(());
@@ -81,7 +87,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
             name: StreamName::new(0),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
             head: ResponseHead::default(),
-            hello: Bytes::from_static(b"HELLO\n\n"),
+            hello: Box::new(Bytes::from_static(b"HELLO\n\n")),
             symbols: Box::new([self.state.clone()]),
             options: Options::new(heartbeat),
             resume: None,

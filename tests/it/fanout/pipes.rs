@@ -17,7 +17,13 @@ type Pipes = Gateway<Pipe>;
 impl Gateway<Pipe> {
     /// A client with a stream of the symbol, and a channel that reports the stream's end.
     fn client(&self, capacity: usize) -> (Reader, mpsc::Receiver<()>) {
-        let (stream, ended) = self.new_stream(PATIENCE);
+        self.client_until(capacity, None)
+    }
+
+    /// The same, whose client's rights end.
+    fn client_until(&self, capacity: usize, until: Option<Instant>) -> (Reader, mpsc::Receiver<()>) {
+        let (mut stream, ended) = self.new_stream(PATIENCE);
+        stream.until = until;
         let mut reader = None;
         let connect = |worker: &_| {
             let (transport, client) = pipe(capacity, worker);
@@ -154,4 +160,45 @@ fn rule_12_a_drain_says_goodbye_to_full_pipes_too() {
     gateway.workers.join().unwrap();
     let counts = gateway.pool.counts();
     assert_eq!((closed(&counts, CloseReason::Shutdown), counts.full), (CLIENTS, 0));
+}
+
+/// The prices of a body.
+fn prices(body: &str) -> Vec<u64> {
+    let price = |block: &str| block.split_once("\"price\":")?.1.split(',').next()?.parse().ok();
+    body.split("\n\n").filter_map(price).collect()
+}
+
+#[test]
+fn a_stream_whose_rights_end_says_so_and_brings_no_later_tick_though_its_pipe_is_full() {
+    const CLIENTS: u64 = 12;
+    let mut gateway = Pipes::start(PATIENCE);
+    let until = Instant::now() + Duration::from_millis(300);
+    // Some pipes have room for all, some are full of their first ticks.
+    let open = |capacity| gateway.client_until(capacity, Some(until)).0;
+    let mut roomy: Vec<Reader> = (0..CLIENTS / 2).map(|_| open(1 << 20)).collect();
+    let full: Vec<Reader> = (0..CLIENTS / 2).map(|_| open(50)).collect();
+    let mut last = 0;
+    while Instant::now() < until {
+        gateway.publish();
+        last += 1;
+        thread::yield_now();
+    }
+    for client in &mut roomy {
+        assert!(prices(&client.read_until("\"expired\"}\n\n")).len() > 10);
+    }
+    // Each worker has ended a stream by now: it knows the time.
+    for _ in 0..100 {
+        gateway.publish();
+    }
+    let readers: Vec<_> = full.into_iter().map(|mut client| thread::spawn(move || client.read_to_end())).collect();
+    for reader in readers {
+        let (body, end) = reader.join().unwrap();
+        assert_eq!(end, End::Finished);
+        assert!(body.ends_with("event: bye\ndata: {\"reason\":\"expired\"}\n\n"), "{body}");
+        assert!(prices(&body).iter().all(|price| *price <= last), "none is newer than {last}: {body}");
+    }
+    for mut client in roomy {
+        assert_eq!(client.read_to_end(), (String::new(), End::Finished));
+    }
+    assert_eq!(closed(&gateway.end(), CloseReason::Expired), CLIENTS);
 }

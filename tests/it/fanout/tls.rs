@@ -94,7 +94,7 @@ fn blocks_of_any_length_arrive_whole_however_slowly_they_are_read() {
         let mut gateway = Sockets::start(PATIENCE);
         let (mut stream, _ended) = gateway.new_stream(PATIENCE);
         let hello: Vec<u8> = (0..60_000).flat_map(|number| format!("{number:06}").into_bytes()).collect();
-        stream.hello = hello.clone().into();
+        stream.hello = Box::new(bytes::Bytes::from(hello.clone()));
         let mut client = client(&gateway, Some(4096), stream, version);
         let mut read = Vec::new();
         let mut buffer = [0; 700];

@@ -1,7 +1,7 @@
 //! The checks after each turn.
 
 use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World};
-use crate::client::Seen;
+use crate::client::{Seen, is_list};
 use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc};
 use tickfan::{
@@ -13,17 +13,17 @@ use tickfan::{
 
 /// Which ticks of one of its symbols a client may be sent.
 pub(super) struct Wish {
-    symbol: usize,
+    pub(super) symbol: usize,
     /// The first `seq` that it was not sent.
-    from: u64,
+    pub(super) from: u64,
     /// The last `n` that it has, if it resumes and was sent nothing yet.
-    after: Option<u64>,
-    parts: Parts,
+    pub(super) after: Option<u64>,
+    pub(super) parts: Parts,
     /// The newest when it joined.
-    initial: u64,
+    pub(super) initial: u64,
     /// Where the newest tick begins, if the client lacks something: a client that lags gets the newest alone, whatever
     /// its kind. The worker need not know of ticks that are not announced yet.
-    alone_from: Option<u64>,
+    pub(super) alone_from: Option<u64>,
 }
 
 impl Wish {
@@ -63,6 +63,8 @@ impl World {
                         self.check_tick(client, block, taken);
                     } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
                         self.client(client).goodbyes += 1;
+                    } else if is_list(block) {
+                        self.check_list(client, block);
                     } else if block.starts_with(b"event: heartbeat") {
                         self.client(client).heartbeats += 1;
                     }
@@ -90,7 +92,9 @@ impl World {
         let mut borrowed = self.clients[client].borrow_mut();
         borrowed.last_n = borrowed.last_n.max(tick.n);
         let options = borrowed.options;
-        let progress = borrowed.symbols.get_mut(&symbol).expect("a client gets only the symbols that it asked for");
+        let progress = borrowed.symbols.get_mut(&symbol);
+        let progress =
+            progress.unwrap_or_else(|| panic!("seed {seed}: a client gets S{symbol}, which it does not have"));
         let age = self.now.instant.saturating_duration_since(tick.published.max(joined));
         let newest = tick.seq >= taken[symbol];
         assert!(newest || age <= MAX_LAG, "seed {seed}: rule 2: an old price is sent though a newer one is known");
@@ -110,7 +114,7 @@ impl World {
                 assert!(newest, "seed {seed}: rule 2: it coalesces to the newest");
             }
             let missed = &mut self.missed[client];
-            match (progress.full_since_last, options == Options::new(HEARTBEAT)) {
+            match (progress.full_since_last, options == Options::new(HEARTBEAT) && !progress.left_out) {
                 (true, _) => missed.lag += skipped,
                 (false, true) => missed.ring += skipped,
                 (false, false) => missed.options += skipped,
@@ -119,6 +123,7 @@ impl World {
         progress.last = Some(tick.seq);
         progress.seqs.push(tick.seq);
         progress.full_since_last = false;
+        progress.left_out = false;
         progress.waited = 0;
         for (&other, progress) in &mut borrowed.symbols {
             if other != symbol && progress.last != Some(progress.published) {
@@ -137,16 +142,19 @@ impl World {
         });
         // The transport may have cut the urgent part of a write off.
         let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
-        let ticks: Vec<_> = blocks.filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
+        let blocks: Vec<_> = blocks.collect();
+        let brings_list = blocks.iter().any(|block| is_list(block));
+        let ticks: Vec<_> = blocks.into_iter().filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
         if ticks.is_empty() {
             return;
         }
         // A status that changed and was skipped for a newer tick is as urgent.
-        let is_urgent = ticks.iter().any(|(symbol, tick)| {
-            let last = self.client(client).symbols[symbol].last.unwrap_or(0);
-            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
-            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
-        });
+        let is_urgent = brings_list
+            || ticks.iter().any(|(symbol, tick)| {
+                let last = self.client(client).symbols[symbol].last.unwrap_or(0);
+                let news = &self.history[*symbol][last as usize..=tick.seq as usize];
+                tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
+            });
         let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
         if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_tail) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
@@ -212,9 +220,10 @@ impl World {
             if client.worker != worker || !(client.is_open() || client.is_new) {
                 continue;
             }
+            let parts = client.options.parts().union(self.parts_to_come(&client));
+            wishes.extend(self.wishes_to_come(&client, parts));
             for (&symbol, progress) in &client.symbols {
                 let newest = self.symbols[symbol].newest();
-                let parts = client.options.parts();
                 let initial = if client.is_new { newest.seq } else { progress.at_join };
                 let after = client.resume.filter(|_| progress.last.is_none()).map(|resume| resume.after);
                 let from = match (progress.last, after) {

@@ -98,7 +98,7 @@ impl Sockets {
             head: [(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"))]
                 .into_iter()
                 .collect(),
-            hello: Bytes::from_static(b"HELLO\n\n"),
+            hello: Box::new(Bytes::from_static(b"HELLO\n\n")),
             symbols: Box::new([state.clone()]),
             options: Options::new(HOURS),
             resume: None,

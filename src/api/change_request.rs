@@ -1,0 +1,178 @@
+//! The body of a change: what a client asks of its open stream.
+
+use super::{error::ApiError, rights, selection::Selection, stream_params, streams};
+use crate::{
+    access::Refusal,
+    auth::Access,
+    cache::Cache,
+    fanout::{Change, ChangeRights},
+    market::{Now, Parts, Symbol},
+    server::{Request, Rights},
+};
+use serde::{Deserialize, Deserializer};
+use std::time::Duration;
+
+/// The highest revision: JavaScript counts no further exactly.
+const REV_MAX: u64 = (1 << 53) - 1;
+
+/// A change as a client writes it. What is absent stays as it is; `null` takes an option back.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Body {
+    rev: Option<u64>,
+    symbols: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    max_rate: Option<Option<f64>>,
+    #[serde(default, deserialize_with = "given")]
+    on: Option<Option<Vec<String>>>,
+}
+
+/// Tells `null` from what is absent.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+/// Reads a change.
+///
+/// # Errors
+/// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
+pub(super) fn change(request: &Request, cache: &Cache, limit: usize, now: Now) -> Result<Change, ApiError> {
+    let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
+    if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
+        return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
+    }
+    let interval = max_rate.map(|rate| rate.map(interval).transpose()).transpose()?;
+    let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |list| parts(&list))).transpose()?;
+    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
+    let selection = symbols.map(select).transpose()?;
+    let (symbols, unknown, denied) = match selection {
+        Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    let rights = change_rights(&request.rights, denied.into(), now)?;
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch(), rights })
+}
+
+/// The rights that replace those of the stream's client.
+fn change_rights(rights: &Rights, denied: Box<[Symbol]>, now: Now) -> Result<Option<ChangeRights>, ApiError> {
+    let grant = match rights {
+        Rights::All => return Ok(None),
+        Rights::Unknown => return Err(Refusal::NoKeys.into()),
+        Rights::Granted(grant) => grant,
+    };
+    let reads = rights.clone();
+    Ok(Some(ChangeRights {
+        subject: grant.subject.map(|subject| subject.to_string()),
+        until: grant.until.map(|until| streams::instant(until, now)),
+        until_unix: grant.until,
+        denied,
+        allow: Box::new(move |symbol| matches!(rights::access(&reads, symbol), Ok(Access::Live))),
+        interval_min: grant.rate.and_then(stream_params::interval),
+    }))
+}
+
+fn interval(rate: f64) -> Result<Duration, ApiError> {
+    let bad = || stream_params::bad_option("max_rate", &rate.to_string(), stream_params::TAKES_RATE);
+    stream_params::interval(rate).ok_or_else(bad)
+}
+
+fn parts(list: &[String]) -> Result<Parts, ApiError> {
+    let parts: Option<Parts> = list.iter().map(|name| stream_params::part(name)).collect();
+    let parts = parts.filter(|parts| !parts.is_empty());
+    parts.ok_or_else(|| stream_params::bad_option("on", &list.join(","), stream_params::TAKES_PARTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::{Groups, Lists, Policy},
+        cache::RingLimits,
+        market::{Origin, Part},
+        server::{Query, RequestBody},
+        wire::Epoch,
+    };
+    use http::{HeaderMap, HeaderValue, Method, header};
+
+    fn read(body: &'static str) -> Result<Change, ApiError> {
+        read_as(&Rights::All, body)
+    }
+
+    fn read_as(rights: &Rights, body: &'static str) -> Result<Change, ApiError> {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
+        for symbol in ["AAPL", "MSFT"] {
+            cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
+        }
+        let request = Request {
+            segment: String::new(),
+            query: Query::default(),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            body: RequestBody::Whole(body.into()),
+            method: Method::POST,
+            rights: rights.clone(),
+        };
+        change(&request, &cache, 2, Now::read())
+    }
+
+    #[test]
+    fn what_a_change_does_not_mention_stays_as_it_is() {
+        let none = read("{}").unwrap();
+        assert!(none.rev.is_none() && none.symbols.is_none() && none.parts.is_none() && none.interval.is_none());
+        let all = read(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"]}"#).unwrap();
+        assert_eq!(all.rev, Some(3));
+        let names: Vec<_> = all.symbols.unwrap().iter().map(|state| state.symbol().to_string()).collect();
+        assert_eq!((names, all.unknown.len()), (vec!["MSFT".to_owned()], 1));
+        assert_eq!(all.interval, Some(Some(Duration::from_millis(250))));
+        assert_eq!(all.parts, Some(Parts::from_iter([Part::Trade])));
+        let back = read(r#"{"max_rate":null,"on":null}"#).unwrap();
+        assert_eq!((back.interval, back.parts), (Some(None), Some(Parts::ALL)));
+    }
+
+    #[test]
+    fn each_mistake_in_a_change_has_its_own_error() {
+        for (body, kind) in [
+            (r#"[]"#, "body"),
+            (r#"{"rev":-1}"#, "body"),
+            (r#"{"rev":1.5}"#, "body"),
+            (r#"{"symbol":["AAPL"]}"#, "body"),
+            (r#"{"symbols":"AAPL"}"#, "body"),
+            (r#"{"max_rate":"4"}"#, "body"),
+            (r#"{"rev":0}"#, "option"),
+            (r#"{"rev":9007199254740992}"#, "option"),
+            (r#"{"max_rate":0}"#, "option"),
+            (r#"{"max_rate":101}"#, "option"),
+            (r#"{"on":[]}"#, "option"),
+            (r#"{"on":["trades"]}"#, "option"),
+            (r#"{"symbols":[]}"#, "none"),
+            (r#"{"symbols":["NOPE"]}"#, "unknown"),
+            (r#"{"symbols":["A A"]}"#, "symbol"),
+            (r#"{"symbols":["A","B","C"]}"#, "many"),
+        ] {
+            let found = match read(body).err().unwrap() {
+                ApiError::Body(_) => "body",
+                ApiError::BadOption { .. } => "option",
+                ApiError::NoSymbols => "none",
+                ApiError::NoneKnown => "unknown",
+                ApiError::BadSymbol { .. } => "symbol",
+                ApiError::TooManySymbols { .. } => "many",
+                _ => "other",
+            };
+            assert_eq!(found, kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_rights_of_the_client_bound_the_list_and_the_rate() {
+        let live = Lists { live: ["AAPL"].map(|text| text.parse().unwrap()).into_iter().collect(), ..Lists::default() };
+        let rights = Rights::Granted(Policy::new(Groups::default(), &Lists::default(), &live, 1).anonymous());
+        let change = read_as(&rights, r#"{"symbols":["AAPL","MSFT"]}"#).unwrap();
+        let of_client = change.rights.unwrap();
+        assert_eq!((change.symbols.unwrap().len(), of_client.denied.len()), (1, 1));
+        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.allow)(&symbol.parse().unwrap()));
+        assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
+        let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
+        assert_eq!(none, Some(ApiError::Refused(Refusal::NotEntitled)));
+        assert_eq!(read_as(&Rights::Unknown, "{}").err(), Some(ApiError::Refused(Refusal::NoKeys)));
+        assert!(read_as(&Rights::All, "{}").unwrap().rights.is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! A change of an open stream: its list of symbols, and its options.
+
+use crate::{
+    cache::SymbolState,
+    market::{Parts, Symbol, UnixMicros},
+    wire::Epoch,
+};
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A change of an open stream. What it does not mention stays as it is.
+pub struct Change {
+    /// Its number, which must be higher than those of all changes before; `None`: it follows on whichever came last.
+    pub rev: Option<u64>,
+    /// The whole new list: each symbol once, at least one.
+    pub symbols: Option<Box<[Arc<SymbolState>]>>,
+    /// The symbols that its client named and no feed has, for the event.
+    pub unknown: Box<[Symbol]>,
+    /// The parts whose change makes a symbol due, as in [`Options::on`](super::Options::on).
+    pub parts: Option<Parts>,
+    /// The shortest time between two writes, or none.
+    pub interval: Option<Option<Duration>>,
+    /// The epoch of the sequence numbers, for the event.
+    pub epoch: Epoch,
+    /// The rights that replace those of the stream's client; `None` where clients do not sign on.
+    pub rights: Option<ChangeRights>,
+}
+
+/// The rights of the client that asks for a change.
+pub struct ChangeRights {
+    /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it. Only its own subject
+    /// changes a stream.
+    pub subject: Option<String>,
+    /// When they end, and the stream with them.
+    pub until: Option<Instant>,
+    /// The same moment, for the event.
+    pub until_unix: Option<UnixMicros>,
+    /// The symbols that its client named and may not read, for the event.
+    pub denied: Box<[Symbol]>,
+    /// Whether they allow a symbol: a list that the change does not mention may have others.
+    pub allow: Box<dyn Fn(&Symbol) -> bool + Send>,
+    /// The shortest time between two writes that they allow.
+    pub interval_min: Option<Duration>,
+}
+
+/// Why a stream is not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeRefused {
+    /// There is not such a stream, or it is ending.
+    NoSuchStream,
+    /// The stream has had a change of this number, or of a higher one.
+    OldRevision {
+        /// The highest number that the stream has had.
+        last: u64,
+    },
+    /// The stream is changed too often.
+    TooMany,
+    /// A limit does not allow so many symbols.
+    TooManySymbols,
+    /// The client's rights leave none of the stream's symbols.
+    NotEntitled,
+}
+
+/// Takes the answer to a change. One that is dropped without an answer belongs to a worker that has ended.
+pub trait ChangeReply: Send {
+    /// The JSON of the stream's `symbols` event, which follows in the stream; or why nothing has changed.
+    fn reply(self: Box<Self>, outcome: Result<Bytes, ChangeRefused>);
+}

@@ -1,0 +1,126 @@
+//! A new list of symbols, or new parts, for an open stream.
+
+use super::{Cursors, END, Look, Slot, UNMARKED};
+use crate::{
+    cache::{SymbolId, SymbolState},
+    fanout::{
+        options::Options,
+        stream_key::StreamKey,
+        symbols::{Subscriber, Symbols},
+    },
+    market::Now,
+};
+use std::{collections::HashMap, mem, sync::Arc};
+
+/// A subscriber of another stream that has a new place in its symbol's list.
+pub(in crate::fanout) struct Moved {
+    pub(in crate::fanout) subscriber: Subscriber,
+    pub(in crate::fanout) place: u32,
+}
+
+/// The stream whose list changes, and the options that it has from now on.
+#[derive(Clone, Copy)]
+pub(in crate::fanout) struct Relisted<'a> {
+    pub(in crate::fanout) stream: StreamKey,
+    pub(in crate::fanout) options: &'a Options,
+    /// The options that it had until now.
+    pub(in crate::fanout) before: &'a Options,
+}
+
+impl Cursors {
+    /// Takes over a list of symbols. A symbol that was listed before goes on where it stands. A new one starts before
+    /// its newest tick; if it is among `removed`, it goes on where it stood, as its client knows of no removal. A
+    /// symbol that is not listed any longer is unsubscribed, and joins `removed` if its client knows of it.
+    ///
+    /// Returns the subscribers of other streams that have moved meanwhile.
+    pub(in crate::fanout) fn relist(
+        &mut self,
+        symbols: &mut Symbols,
+        list: &[Arc<SymbolState>],
+        stream: Relisted<'_>,
+        removed: &mut Vec<Slot>,
+        now: Now,
+    ) -> Vec<Moved> {
+        let last = self.slots[self.last as usize].symbol;
+        removed.iter_mut().for_each(|slot| slot.options_changed(stream));
+        let parts = stream.options.parts();
+        let mut before: HashMap<SymbolId, Slot> =
+            mem::take(&mut self.slots).into_iter().map(|slot| (slot.symbol, slot)).collect();
+        let mut slots = Vec::with_capacity(list.len());
+        for (place, state) in (0..).zip(list) {
+            let subscriber = Subscriber { stream: stream.stream, slot: place, parts };
+            if let Some(mut slot) = before.remove(&state.id()) {
+                symbols.resubscribe(slot.symbol, slot.subscriber, subscriber, now);
+                slot.link = UNMARKED;
+                slot.options_changed(stream);
+                slots.push(slot);
+                continue;
+            }
+            let joined = symbols.subscribe(state, subscriber, now);
+            let known = removed.iter().position(|slot| slot.symbol == state.id());
+            slots.push(match known.map(|place| removed.swap_remove(place)) {
+                Some(mut slot) => {
+                    symbols.read_from(slot.symbol, slot.cursor.next);
+                    slot.subscriber = joined.subscriber;
+                    slot
+                }
+                None => Slot { is_new: true, ..Slot::new(state.id(), joined.subscriber, joined.cursor) },
+            });
+        }
+        let mut moved = Vec::new();
+        for mut slot in before.into_values() {
+            let place = slot.subscriber;
+            let subscriber = symbols.unsubscribe(slot.symbol, place, now);
+            moved.extend(subscriber.map(|subscriber| Moved { subscriber, place }));
+            if !slot.is_new {
+                slot.link = UNMARKED;
+                slot.options_changed(stream);
+                removed.push(slot);
+            }
+        }
+        self.last = slots.iter().position(|slot| slot.symbol == last).unwrap_or(slots.len() - 1) as u32;
+        self.slots = slots.into_boxed_slice();
+        self.look_at_all();
+        moved
+    }
+
+    /// Takes over new options for the symbols that it has.
+    pub(in crate::fanout) fn reoption(
+        &mut self,
+        symbols: &mut Symbols,
+        stream: Relisted<'_>,
+        removed: &mut [Slot],
+        now: Now,
+    ) {
+        removed.iter_mut().for_each(|slot| slot.options_changed(stream));
+        let parts = stream.options.parts();
+        for (place, slot) in (0..).zip(&mut self.slots) {
+            let subscriber = Subscriber { stream: stream.stream, slot: place, parts };
+            symbols.resubscribe(slot.symbol, slot.subscriber, subscriber, now);
+            slot.link = UNMARKED;
+            slot.options_changed(stream);
+        }
+        self.look_at_all();
+    }
+
+    /// The client is told which symbols it has.
+    pub(in crate::fanout) fn told(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.is_new = false);
+    }
+
+    /// No mark stands any longer: the next write looks at all slots, one that goes on after the transport was full in
+    /// its own order.
+    fn look_at_all(&mut self) {
+        self.marked = END;
+        if self.look == Look::Marked {
+            self.look = Look::All;
+        }
+    }
+}
+
+impl Slot {
+    /// The stream's options change. What the old ones have left out is still theirs.
+    fn options_changed(&mut self, stream: Relisted<'_>) {
+        self.left_out |= stream.before.leave_out() && stream.before != stream.options;
+    }
+}

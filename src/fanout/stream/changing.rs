@@ -1,0 +1,113 @@
+//! How the list and the options of an open stream change.
+
+use super::{Changes, Phase, Slot, Stream};
+use crate::{
+    cache::SymbolState,
+    fanout::{
+        change::{Change, ChangeRefused},
+        cursors::{Moved, Relisted},
+        options::Options,
+        stream_key::StreamKey,
+        symbols::Symbols,
+    },
+    market::{Now, Symbol},
+    wire::{HelloRights, ListChange},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+impl<T> Stream<T> {
+    /// Whether nothing but ticks that it lacks and its goodbye is still to come.
+    pub(in crate::fanout) fn is_ending(&self) -> bool {
+        !matches!(self.phase, Phase::Open | Phase::Draining { .. })
+    }
+
+    /// Changes the stream. The event goes out next, behind the tail of a block that was begun: no tick of a removed
+    /// symbol comes behind it, and none of an added one before it.
+    ///
+    /// Returns the JSON of the event, and the subscribers of other streams that have moved meanwhile.
+    ///
+    /// # Errors
+    /// Why nothing has changed.
+    pub(in crate::fanout) fn change(
+        &mut self,
+        key: StreamKey,
+        change: &Change,
+        symbols: &mut Symbols,
+        now: Now,
+    ) -> Result<(Bytes, Vec<Moved>), ChangeRefused> {
+        let is_its_own = change.rights.as_ref().is_none_or(|rights| rights.subject.as_deref() == self.client.subject());
+        if self.is_ending() || self.is_expired(now) || !is_its_own {
+            return Err(ChangeRefused::NoSuchStream);
+        }
+        let changes = self.changes.get_or_insert_with(|| Box::new(Changes::new(now.instant)));
+        let rev = changes.admit(change.rev, now.instant)?;
+        let list = new_list(change, self.cursors.slots(), symbols);
+        if let Some(list) = &list {
+            if list.is_empty() {
+                return Err(ChangeRefused::NotEntitled);
+            }
+            if !self.permit.resize(list.len()) {
+                return Err(ChangeRefused::TooManySymbols);
+            }
+        }
+        let before = self.options;
+        self.options = changed(before, change);
+        let relisted = Relisted { stream: key, options: &self.options, before: &before };
+        let mut moved = Vec::new();
+        match &list {
+            Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),
+            None if before != self.options => self.cursors.reoption(symbols, relisted, &mut changes.removed, now),
+            None => {}
+        }
+        let listed: Vec<Symbol> =
+            self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
+        let rights = change.rights.as_ref().map(|rights| HelloRights {
+            delayed: &[],
+            denied: &rights.denied,
+            until: rights.until_unix,
+        });
+        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown, rights }.event();
+        changes.carried_out(rev, event.block.clone());
+        if let Some(rights) = &change.rights {
+            self.until = rights.until;
+        }
+        // Whatever the old rate held back comes with the event; the new rate counts from there.
+        self.not_before = now.instant;
+        self.is_urgent = true;
+        Ok((event.json, moved))
+    }
+
+    /// The event of the newest change, as long as none of its bytes is written.
+    pub(super) fn event(&self) -> Option<&Bytes> {
+        self.changes.as_ref()?.event.as_ref()
+    }
+
+    /// The transport has taken a byte of the event.
+    pub(super) fn event_begun(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.event_begun();
+        }
+        self.cursors.told();
+    }
+}
+
+/// The list that a change brings, if it brings one: where it does not mention the list, that without the symbols that
+/// the client may no longer read.
+fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> Option<Box<[Arc<SymbolState>]>> {
+    if change.symbols.is_some() {
+        return change.symbols.clone();
+    }
+    let rights = change.rights.as_ref()?;
+    let states = slots.iter().map(|slot| &symbols.get(slot.symbol).state);
+    let allowed: Box<[_]> = states.filter(|state| (rights.allow)(state.symbol())).cloned().collect();
+    (allowed.len() < slots.len()).then_some(allowed)
+}
+
+/// The options with what a change says of them.
+fn changed(options: Options, change: &Change) -> Options {
+    let mut changed = change.parts.map_or(options, |parts| options.on(parts));
+    let of_rights = change.rights.as_ref().and_then(|rights| rights.interval_min);
+    changed.interval = change.interval.unwrap_or(options.interval).max(of_rights);
+    changed
+}

@@ -1,0 +1,14 @@
+//! What a stream holds as long as it lives.
+
+/// A stream's permit. Dropping it gives all of it back.
+pub trait StreamPermit: Send {
+    /// Makes it a permit for a list of so many symbols; `false`: a limit does not allow that, and nothing has changed.
+    fn resize(&mut self, symbols: usize) -> bool;
+}
+
+/// A stream outside all limits.
+impl StreamPermit for () {
+    fn resize(&mut self, _: usize) -> bool {
+        true
+    }
+}

@@ -1,0 +1,59 @@
+//! Changes of streams whose clients signed on.
+
+use super::Site;
+use crate::{
+    live_changes,
+    support::{
+        Answer, Client,
+        wire::{Wire, named},
+    },
+};
+use serde_json::json;
+
+/// A token that ends so many seconds ago counts for some seconds yet.
+const SOON_OVER: i64 = -22;
+
+fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
+    let mut client = Client::connect(site.gateway.address);
+    let length = body.len();
+    client.send(format!(
+        "POST /v1/streams/{control} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    ));
+    client.answer(true)
+}
+
+#[test]
+fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_streams() {
+    let site = Site::start();
+    for wire in Wire::ALL {
+        let token = site.issuer.live("u17", &["AAPL", "MSFT"]);
+        let mut stream = site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT", &token);
+        let hello = stream.hello();
+        let control = hello["control"].as_str().unwrap();
+
+        let other = site.issuer.live("u18", &["*"]);
+        let refused = change(&site, control, &other, "{}");
+        assert_eq!(live_changes::kind(&refused), (404, "no-such-stream".to_owned()), "another's stream");
+        assert_eq!(change(&site, control, "no.to.ken", "{}").status, 401);
+
+        let fewer = site.issuer.token("u17", 1_200, &json!({"live": ["MSFT"], "rate": 50}));
+        let renewed = change(&site, control, &fewer, "{}").json();
+        assert_eq!((&renewed["symbols"], &renewed["denied"]), (&json!(["MSFT"]), &json!([])), "{renewed}");
+        assert!(renewed["until"].as_i64() > hello["until"].as_i64(), "{renewed}");
+        let partly = change(&site, control, &fewer, r#"{"symbols":["AAPL","MSFT"]}"#).json();
+        assert_eq!((&partly["symbols"], &partly["denied"]), (&json!(["MSFT"]), &json!(["AAPL"])), "{partly}");
+        for (token, body) in [(&fewer, r#"{"symbols":["AAPL"]}"#), (&site.issuer.live("u17", &["ETH-USDT"]), "{}")] {
+            let refused = change(&site, control, token, body);
+            assert_eq!(live_changes::kind(&refused), (403, "not-entitled".to_owned()));
+        }
+
+        let last = site.issuer.token("u17", SOON_OVER, &json!({"live": ["MSFT", "ETH-USDT"]}));
+        let answer = change(&site, control, &last, r#"{"symbols":["ETH-USDT","MSFT"]}"#);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = stream.rest();
+        assert_eq!(named(&text, "bye"), Some("{\"reason\":\"expired\"}"), "{wire:?}: it ends with the new rights");
+        assert!(text.contains("\"symbol\":\"ETH-USDT\""), "{wire:?}");
+        live_changes::check(&text);
+    }
+}
