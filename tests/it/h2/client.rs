@@ -138,7 +138,8 @@ proptest! {
         let bodies: Vec<Vec<usize>> = bodies.collect();
         let mut answers: Vec<Answer> = bodies.iter().map(|blocks| Answer::new(&mut pair, blocks)).collect();
         let mut reads = reads.iter().cycle();
-        for _ in 0..10_000 {
+        // A window of one byte takes a round a byte.
+        for _ in 0..200_000 {
             for answer in &mut answers {
                 answer.write(&mut pair);
             }
