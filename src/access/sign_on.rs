@@ -39,6 +39,7 @@ impl SignOn {
         AUTH_REFUSALS.register_all();
         AUTH_TICKETS.register_all();
         AUTH_SESSIONS.register_all();
+        AUTH_TICKETS_OPEN.handle([]).set(0.0);
         let subjects = SubjectKey::new(rand::random());
         Self { keys, subjects, tickets: Tickets::default(), asks }
     }

@@ -59,6 +59,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/debug/feeds", "how feeds do"),
     ("/debug/streams", "the slowest streams"),
     ("/debug/symbols", "what is hot or stale"),
+    ("/debug/keys", "the keys that verify tokens"),
     ("/debug/config", "the configuration in force"),
 ];
 
@@ -72,6 +73,7 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get_async(Route::Debug, "/debug/streams", debug_streams)
         .get_async(Route::Debug, "/debug/symbols", debug_symbols)
         .get(Route::Debug, "/debug/feeds", debug_feeds)
+        .get(Route::Debug, "/debug/keys", debug_keys)
         .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
@@ -168,6 +170,10 @@ fn debug_feeds(context: &Context, request: Request) -> OperatorAnswer {
         Ok(limit) => Answer::Whole(json(debug::feeds(&context.sources, limit).to_string())),
         Err(error) => Answer::Problem(error.into()),
     }
+}
+
+fn debug_keys(context: &Context, _: Request) -> OperatorAnswer {
+    Answer::Whole(json(debug::keys(&context.sources).to_string()))
 }
 
 /// How many rows are asked for.

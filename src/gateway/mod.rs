@@ -122,7 +122,12 @@ impl Gateway {
         let services = admin::Services {
             metrics,
             status: Arc::new(status),
-            sources: DebugSources { cache: cache.clone(), feeds: debug_feeds, workers: workers.clone() },
+            sources: DebugSources {
+                cache: cache.clone(),
+                feeds: debug_feeds,
+                workers: workers.clone(),
+                issuer: reloader.issuer().cloned(),
+            },
             reload: reloader.clone(),
         };
         let admin = admin::Server::bind(&live, gate, services)?;

@@ -70,7 +70,7 @@ fn no_token_no_ticket_no_cookie_no_name_and_no_query_reaches_a_log_a_metric_or_a
         secrets.extend(token.split('.').map(str::to_owned));
     }
     let mut shown: Vec<String> =
-        ["/metrics", "/debug/streams", "/debug/symbols", "/debug/feeds", "/debug/config", "/readyz"]
+        ["/metrics", "/debug/streams", "/debug/symbols", "/debug/feeds", "/debug/keys", "/debug/config", "/readyz"]
             .map(|path| Client::connect(gateway.admin).get(path).body)
             .into();
     drop(open);

@@ -231,7 +231,12 @@ impl Admin {
         let services = admin::Services {
             metrics: metrics(),
             status: Arc::new(Health(health)),
-            sources: DebugSources { cache: cache(&[]), feeds: Arc::new([]), workers: Arc::new(NoWorkers) },
+            sources: DebugSources {
+                cache: cache(&[]),
+                feeds: Arc::new([]),
+                workers: Arc::new(NoWorkers),
+                issuer: None,
+            },
             reload: Reloader::new(config::Config::default(), config::Loader::default(), None),
         };
         let server = admin::Server::bind(&setup.live(), Gate::new(8), services).unwrap();

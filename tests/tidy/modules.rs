@@ -41,7 +41,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "suggest",
         ],
     ),
-    ("admin", &["market", "cache", "fanout", "feed", "server", "config", "limits", "telemetry"]),
+    ("admin", &["market", "cache", "fanout", "feed", "issuer", "server", "config", "limits", "telemetry"]),
     ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls", "auth"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),

@@ -1,14 +1,16 @@
-//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`: what is slow, hot or stale right now, as JSON for people and
-//! `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
+//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`, `/debug/keys`: what is slow, hot or stale right now, as JSON for
+//! people and `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
 
 mod sources;
 mod feeds;
+mod keys;
 mod streams;
 mod symbols;
 
 pub use sources::{DebugFeed, DebugSources, WorkerReports};
 
 pub(super) use feeds::feeds;
+pub(super) use keys::keys;
 pub(super) use streams::streams;
 pub(super) use symbols::symbols;
 

@@ -4,6 +4,7 @@ use crate::{
     cache::{Cache, SymbolState, WorkerIndex},
     fanout::{Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
+    issuer::IssuerKeys,
 };
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -19,6 +20,8 @@ pub struct DebugSources {
     pub feeds: Arc<[DebugFeed]>,
     /// The workers, which own the streams.
     pub workers: Arc<dyn WorkerReports>,
+    /// The keys that verify tokens, where clients sign on.
+    pub issuer: Option<IssuerKeys>,
 }
 
 /// A feed that operators may look into.

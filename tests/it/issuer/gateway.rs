@@ -2,11 +2,12 @@
 
 use super::server::{Does, Server};
 use crate::support::{
-    PATIENCE,
+    Client, PATIENCE,
     certificates::{Ca, folder},
     issuer::Issuer,
     running::Running,
 };
+use serde_json::json;
 use std::{
     fs,
     io::{Read, Write},
@@ -83,6 +84,10 @@ fn tokens_are_verified_with_the_servers_keys_as_they_rotate_and_move() {
     // Until the first fetch: 503.
     until(&gateway, &by_one, 200);
     assert_eq!(asks(&gateway, &by_two), 401);
+    let debug = Client::connect(gateway.admin).get("/debug/keys").json();
+    assert_eq!(debug["keys"], json!([{"kid": "one", "alg": "EdDSA"}]));
+    assert_eq!(debug["source"], format!("https://127.0.0.1:{}/keys", first.port));
+    assert!(debug["fetched"].is_i64() && debug["failure"].is_null(), "{debug}");
     // Its key was asked for a moment ago: the next fetch for one that is not known may be 30 s away.
     first.now(Does::give(&two.jwks()));
     runtime.block_on(reloader.reload()).unwrap();
