@@ -195,7 +195,7 @@ mod tests {
             let server = server(places, per_address);
             let (address, seats) = (server.local_addr(), server.seats());
             let seat = seats.take(IpAddr::from(holder)).unwrap();
-            seat.becomes(false);
+            seat.idles();
             let (_stop_tx, stop_rx) = watch::channel(false);
             let newcomer = async {
                 let mut client = TcpStream::connect(address).await.unwrap();
