@@ -20,7 +20,8 @@ pub(crate) enum Asks {
 
 /// Reads and verifies the credentials of requests.
 pub(crate) trait SignOn: Send + Sync {
-    /// What the client of a request may read, by the credentials that its route asks for. It is asked before the request is routed, and only where clients sign on.
+    /// What the client of a request may read, by the credentials that its route asks for. It is asked before the
+    /// request is routed, and only where clients sign on.
     ///
     /// # Errors
     /// The answer to a request whose credentials do not count.
