@@ -12,46 +12,37 @@ const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("last-event-id, cache-control, authorization, content-type, traceparent");
 /// The headers that a page may read beside those that need no permission.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
+/// The entry of the list that stands for every origin.
+const ANY: &str = "*";
 /// How long a browser may cache the permission, in seconds: two hours, the most that Chromium accepts.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 
-/// The origins whose pages may read the answers.
+/// The origins whose pages may read the answers, as a browser writes them: `https://app.example.com`, or
+/// `https://*.example.com` for every name below. `*` lets the pages of all others read them, without credentials.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cors<'a> {
-    /// All.
-    Any,
-    /// These, as a browser writes them: `https://app.example.com`, or `https://*.example.com` for every name below.
-    Only(&'a [String]),
-}
+pub(crate) struct Cors<'a>(pub(crate) &'a [String]);
 
-impl<'a> Cors<'a> {
-    /// `*` among them allows every origin.
-    pub(crate) fn new(origins: &'a [String]) -> Self {
-        if origins.iter().any(|origin| origin == "*") { Self::Any } else { Self::Only(origins) }
-    }
-
+impl Cors<'_> {
     /// Adds the headers that say whether the page may read the answer, and its request's id. `credentials`: clients
     /// sign on, so a listed page may send its cookie along.
     pub(crate) fn permit(self, origin: Option<&HeaderValue>, credentials: bool, answer: &mut HeaderMap) {
         if answer.contains_key(request_id::HEADER) {
             answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
-        match self {
-            Self::Any => {
-                answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let has_any = self.0.iter().any(|origin| origin == ANY);
+        if !has_any || self.0.iter().any(|origin| origin != ANY) {
+            // Also if the origin is not listed: a shared cache must not give one origin's answer to another.
+            answer.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        if let Some(origin) = origin.filter(|origin| is_listed(origin, self.0)) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            if credentials {
+                answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
-            Self::Only(origins) => {
-                // Also if the origin is not listed: a shared cache must not give one origin's answer to another.
-                answer.append(header::VARY, HeaderValue::from_static("origin"));
-                if let Some(origin) = origin.filter(|origin| is_listed(origin, origins)) {
-                    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                    if credentials {
-                        answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-                    }
-                }
-            }
+        } else if has_any {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(ANY));
         }
     }
 
@@ -74,7 +65,7 @@ impl<'a> Cors<'a> {
 pub(crate) fn is_listed(origin: &HeaderValue, listed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     // `*` stands for all without their credentials: it lists none.
-    listed.iter().filter(|entry| *entry != "*").any(|entry| match entry.split_once("*") {
+    listed.iter().filter(|entry| *entry != ANY).any(|entry| match entry.split_once("*") {
         Some((scheme, parent)) => {
             let label = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(parent));
             label.is_some_and(|label| !label.is_empty() && label.bytes().all(is_of_a_name))
@@ -97,6 +88,9 @@ mod tests {
         for (listed, origin, permitted, varies) in [
             (&["*"][..], Some("https://any.example"), Some("*"), false),
             (&["*"], None, Some("*"), false),
+            (&["*", app], Some(app), Some(app), true),
+            (&["*", app], Some("https://any.example"), Some("*"), true),
+            (&["https://*.example.com", "*"], None, Some("*"), true),
             (&[app], Some(app), Some(app), true),
             (&["https://*.example.com"], Some(app), Some(app), true),
             (&["https://*.example.com"], Some("https://a.b.example.com"), Some("https://a.b.example.com"), true),
@@ -119,7 +113,7 @@ mod tests {
             (&[], Some(app), None, true),
         ] {
             let listed = listed.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let cors = Cors::new(&listed);
+            let cors = Cors(&listed);
             let mut answer = HeaderMap::new();
             let origin = origin.map(HeaderValue::from_static);
             cors.permit(origin.as_ref(), false, &mut answer);

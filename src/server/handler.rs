@@ -83,7 +83,7 @@ impl<'a> Policy<'a> {
         let server = &config.server;
         let of_both = Self {
             hosts: Hosts(&server.hosts),
-            cors: Cors::new(&[]),
+            cors: Cors(&[]),
             trusted_proxies: audience.trusted_proxies(server),
             client_id_header: None,
             uri_bytes_max: config.limits.uri_bytes_max(),
@@ -92,7 +92,7 @@ impl<'a> Policy<'a> {
         };
         match audience {
             Audience::Clients => Self {
-                cors: Cors::new(&server.cors_origins),
+                cors: Cors(&server.cors_origins),
                 client_id_header: server.client_id_header.as_ref(),
                 signs_on: config.auth.mode != AuthMode::Off,
                 ..of_both
