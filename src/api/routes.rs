@@ -19,7 +19,7 @@ use crate::{
     config::Live,
     limits::{Gate, LargeAnswer, Permit},
     market::Now,
-    server::{Answer, Asks, Elsewhere, Parameter, Request, Router, Routes, json},
+    server::{Answer, Asks, Elsewhere, Parameter, Problem, Request, Router, Routes, json},
     telemetry::labels::labels,
 };
 use bytes::Bytes;
@@ -76,7 +76,7 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
         .asks(Asks::TokenOrTicket)
         .get(Route::Stream, "/v1/stream/{symbol}", stream_of_one)
         .asks(Asks::TokenOrTicket)
-        .post_body(Route::Change, "/v1/streams/{control}", change)
+        .post_body(Route::Change, "/v1/streams/{control}", check_change, change)
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
@@ -118,13 +118,21 @@ fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<A
     }
 }
 
+/// A client whose stream is gone learns of that before it has sent a body.
+fn check_change(context: &Context, control: &str) -> Result<(), Problem> {
+    let found = context.changes.find(control);
+    found.map(|_| ()).map_err(|error| {
+        changes::count(&Err(error.clone()));
+        error.into()
+    })
+}
+
 async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let changed = apply_change(&context, &request).await;
     changes::count(&changed);
     Answer::whole(changed.map(json))
 }
 
-/// Finds the stream first, so that a client whose stream is gone learns of that, whatever its body.
 async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, ApiError> {
     request.query.check(&[])?;
     let stream = context.changes.find(&request.segment)?;

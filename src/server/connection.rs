@@ -131,6 +131,7 @@ mod tests {
             handler::Audience,
             peer::Scheme,
             places::Places,
+            request_error::RequestError,
             response::{Response, json},
             router::{Elsewhere, Router},
         },
@@ -284,5 +285,64 @@ mod tests {
         let mut bytes = String::new();
         client.read_to_string(&mut bytes).await.unwrap();
         assert_eq!(bytes, "the stream's own bytes", "nothing was written before the hand-over");
+    }
+
+    const POST: &str = "POST /there HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n";
+
+    fn connections_with_a_body() -> Connections<Pipes> {
+        let check =
+            |(): &(), segment: &str| if segment == "there" { Ok(()) } else { Err(RequestError::PostOnly.into()) };
+        let routes = Router::new((), Elsewhere { prefixes: &[], place: "" })
+            .post_body(Route::Whole, "/{place}", check, |_, _| async { Answer::Whole(json("{}")) })
+            .build();
+        let live = Live::new(config::Config::default());
+        let streams = Pipes(mpsc::unbounded_channel().0);
+        let handler = Arc::new(RequestHandler::new(Audience::Operators, live.clone(), routes, streams));
+        Connections { handler, live, write_timeout_at_start: Duration::from_secs(10) }
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_connection_that_owes_a_body_gives_way() {
+        let connections = connections_with_a_body();
+        let places = Places::new(Audience::Clients, connections.live.clone(), 1);
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let place = Arc::new(places.enter(peer));
+        let (server, mut client) = tokio::io::duplex(4 * 1024);
+        let (_stop_tx, stop_rx) = watch::channel(false);
+        client.write_all(POST.as_bytes()).await.unwrap();
+        client.write_all(b"{").await.unwrap();
+        let served = connections.serve(server, peer, &place, ShutdownSignal::new(stop_rx));
+        let evicting = async {
+            while !places.make_room() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (ended, ()) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(served, evicting) })
+            .await
+            .expect("it holds its place for as long as `head_timeout`");
+        ended.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_refused_by_its_path_owes_no_body() {
+        let connections = connections_with_a_body();
+        let place =
+            Arc::new(Places::new(Audience::Clients, connections.live.clone(), 1).enter(IpAddr::from([127, 0, 0, 1])));
+        let (server, mut client) = tokio::io::duplex(4 * 1024);
+        let (_stop_tx, stop_rx) = watch::channel(false);
+        client.write_all(POST.replace("/there", "/gone").as_bytes()).await.unwrap();
+        let served = connections.serve(server, IpAddr::from([127, 0, 0, 1]), &place, ShutdownSignal::new(stop_rx));
+        let reading = async {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (_, answer) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(served, reading) })
+            .await
+            .expect("it waits for the body");
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.matches("HTTP/1.1").count() == 1, "{answer}");
     }
 }

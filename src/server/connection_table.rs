@@ -51,7 +51,7 @@ const LATE_FOR: Duration = Duration::from_secs(1);
 pub(super) enum Phase {
     /// Its last request is answered, and none has come since.
     Idle,
-    /// No request has come yet, or half a head.
+    /// No request has come yet, half a head, or half a body.
     Head,
     /// The client has not answered our part of the handshake.
     Handshake,

@@ -1,6 +1,6 @@
 //! What a route declares beside its answer: it is looked up before the request is routed.
 
-use super::sign_on::Asks;
+use super::{problem::Problem, sign_on::Asks};
 use http::Method;
 
 /// One route's declaration.
@@ -8,13 +8,18 @@ pub(super) struct Declared {
     place: Place,
     /// The methods that it answers.
     pub(super) methods: &'static [Method],
-    /// Whether its POST may have a body.
-    pub(super) takes_body: bool,
+    /// Its label.
+    pub(super) label: &'static str,
+    /// Where its POST may have a body: refuses a path, by its open segment, before the body is awaited.
+    pub(super) before_body: Option<BeforeBody>,
     /// Which credentials it asks for.
     pub(super) asks: Asks,
     /// Where one of its methods asks for others.
     pub(super) asks_of: Option<(Method, Asks)>,
 }
+
+/// Why a path takes no body, if it does not.
+pub(super) type BeforeBody = Box<dyn Fn(&str) -> Result<(), Problem> + Send + Sync>;
 
 /// Which paths are a route's.
 enum Place {
@@ -25,7 +30,8 @@ enum Place {
 impl Declared {
     /// A route on a pattern, which takes no body and asks for a token.
     pub(super) fn at(pattern: &'static str, methods: &'static [Method]) -> Self {
-        Self { place: Place::Pattern(pattern), methods, takes_body: false, asks: Asks::Token, asks_of: None }
+        let place = Place::Pattern(pattern);
+        Self { place, methods, label: "", before_body: None, asks: Asks::Token, asks_of: None }
     }
 
     /// The same on every path that `find` finds.

@@ -194,12 +194,17 @@ impl<S: Streams> RequestHandler<S> {
         {
             client = client.with_subject(subject.to_string());
         }
-        // A body is read only for those who may ask at all. It has as long as a head.
-        let admitted = match rights {
-            Ok(rights) => body::read(&head, body, config.limits.head_timeout).await.map(|body| (rights, body)),
-            Err(problem) => Err(problem),
+        // A body is read only for those who may ask at all, of what there is. It has as long as a head. hyper closes a
+        // connection behind a body that has not come whole.
+        let early = rights.is_ok().then(|| self.routes.before_body(&head)).flatten();
+        let routed = match (early, rights) {
+            (Some(early), _) => early,
+            (None, Ok(rights)) => {
+                let body = body::read(&head, body, config.limits.head_timeout).await;
+                self.route(head, body.map(|body| (rights, body))).await
+            }
+            (None, Err(problem)) => self.route(head, Err(problem)).await,
         };
-        let routed = self.route(head, admitted).await;
         let outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
             Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, &client), origin)),

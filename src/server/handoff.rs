@@ -6,8 +6,8 @@
 //! `tests/process/hostile/` hold this against hyper.
 
 use super::{
-    answer::Outcome, handler::RequestHandler, peer::Peer, places::Place, response::Response, shutdown::ShutdownSignal,
-    streams::Streams,
+    answer::Outcome, awaited::Awaited, handler::RequestHandler, peer::Peer, places::Place, response::Response,
+    shutdown::ShutdownSignal, streams::Streams,
 };
 use http::{HeaderValue, Request, header};
 use hyper::{
@@ -129,7 +129,7 @@ impl<S: Streams> Service<Request<Incoming>> for Declining<S> {
         let handoff = self.handoff.clone();
         Box::pin(async move {
             place.request();
-            let outcome = handler.answer(request, peer).await;
+            let outcome = handler.answer(request.map(|body| Awaited::new(body, place.clone())), peer).await;
             place.answered();
             match outcome {
                 Outcome::Whole(response) => Ok(response),

@@ -21,6 +21,7 @@ mod handler;
 mod declared;
 mod router;
 mod body;
+mod awaited;
 mod request;
 mod answer;
 mod response;

@@ -173,7 +173,7 @@ pub(super) struct Place {
     places: Arc<Places>,
     id: ConnectionId,
     signal: Arc<Signal>,
-    /// A whole head has arrived on it.
+    /// A whole head has arrived on it, and no body is awaited.
     has_asked: AtomicBool,
     /// An answer is made, and not flushed yet.
     is_answered: AtomicBool,
@@ -215,11 +215,19 @@ impl Place {
         }
     }
 
-    /// A whole head has arrived.
+    /// A whole head has arrived, or the body behind it.
     pub(super) fn request(&self) {
         self.has_asked.store(true, Ordering::Relaxed);
         if !self.is_blocked.load(Ordering::Relaxed) {
             self.becomes(Phase::Answering);
+        }
+    }
+
+    /// The request's body is awaited, as its head was.
+    pub(super) fn awaits_body(&self) {
+        self.has_asked.store(false, Ordering::Relaxed);
+        if !self.is_blocked.load(Ordering::Relaxed) {
+            self.becomes(Phase::Head);
         }
     }
 

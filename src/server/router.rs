@@ -4,6 +4,7 @@ use super::{
     answer::Answer,
     body::RequestBody,
     declared::Declared,
+    problem::Problem,
     request::{Parameters, Request, Rights},
     request_error::{RequestError, allow},
     requests::Unrouted,
@@ -116,15 +117,18 @@ where
         )
     }
 
-    /// As [`Router::post_async`], where the request may have a body.
+    /// As [`Router::post_async`], where the request may have a body. `check` is asked for the segment that the pattern
+    /// leaves open, before the body is awaited.
     pub(crate) fn post_body<F: Future<Output = Answer<S>> + Send + 'static>(
         self,
         route: R,
         pattern: &'static str,
+        check: fn(&C, &str) -> Result<(), Problem>,
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
+        let context = self.context.clone();
         let mut router = self.post_async(route, pattern, answer);
-        router.newest().takes_body = true;
+        router.newest().before_body = Some(Box::new(move |segment| check(&context, segment)));
         router
     }
 
@@ -188,6 +192,7 @@ where
         answer: impl Filter<Extract = (Answer<S>,), Error = Rejection> + Clone + Send + Sync + 'static,
     ) -> Self {
         let route = route.label();
+        self.newest().label = route;
         self.routes.push(answer.map(move |answer| Routed { route, answer }).boxed());
         self
     }
@@ -208,7 +213,17 @@ where
 impl<S: Send + Sync + 'static> Routes<S> {
     /// Whether a request may have a body.
     pub(super) fn takes_body(&self, head: &Parts) -> bool {
-        head.method == Method::POST && self.declared(head.uri.path()).is_some_and(|declared| declared.takes_body)
+        head.method == Method::POST
+            && self.declared(head.uri.path()).is_some_and(|declared| declared.before_body.is_some())
+    }
+
+    /// The answer to a request whose body need not be awaited.
+    pub(super) fn before_body(&self, head: &Parts) -> Option<Routed<S>> {
+        let path = head.uri.path();
+        let declared = self.declared(path).filter(|_| head.method == Method::POST)?;
+        let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let refused = declared.before_body.as_ref()?(&decoded(segment)).err()?;
+        Some(Routed { route: declared.label, answer: Answer::Problem(refused) })
     }
 
     /// Which credentials a request's route asks for. A path that does not exist is as secret as one that does.
