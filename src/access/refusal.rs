@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
         "Sign on: send a token as `Authorization: Bearer`, the cookie of POST /v1/session, or, for a stream, a ticket of POST /v1/tickets."
     )]
     NoCredentials,
+    #[error("Send a token as `Authorization: Bearer`: this path takes neither a cookie nor a ticket.")]
+    NoBearer,
     #[error("Get a new token: {0}.")]
     Token(TokenError),
     #[error("Get a new ticket by POST /v1/tickets: each opens one stream, within seconds.")]
@@ -37,10 +39,16 @@ pub(crate) enum Refusal {
     WrongOrigin,
     #[error("The token does not allow any of these symbols. GET /v1/symbols says which it does.")]
     NotEntitled,
+    #[error(
+        "Without credentials none of these symbols may be read. Sign on, or see GET /v1/symbols for those that may."
+    )]
+    NotForAll,
     #[error("The token does not allow a stream.")]
     NoStreams,
     #[error("Use the tickets that you have, or wait until they expire.")]
     TooManyTickets,
+    #[error("As many tickets are open as this gateway can have. Ask again in some seconds.")]
+    NoTicketFree,
     #[error("The keys that verify tokens are not there yet. Ask again in some seconds.")]
     NoKeys,
     #[error("Clients do not sign on here: send the request without a token.")]
@@ -92,7 +100,7 @@ labels! {
 impl Refusal {
     fn reason(self) -> Reason {
         match self {
-            Self::NoCredentials => Reason::NoCredentials,
+            Self::NoCredentials | Self::NoBearer => Reason::NoCredentials,
             Self::Token(TokenError::TooLong) | Self::TooLong | Self::TooLongForCookie => Reason::TooLong,
             Self::Token(TokenError::Malformed | TokenError::Critical) => Reason::Malformed,
             Self::Token(TokenError::Key(_)) => Reason::UnknownKey,
@@ -106,8 +114,8 @@ impl Refusal {
             Self::Ticket => Reason::Ticket,
             Self::TwoCredentials => Reason::TwoCredentials,
             Self::WrongOrigin => Reason::WrongOrigin,
-            Self::NotEntitled | Self::NoStreams => Reason::NotEntitled,
-            Self::TooManyTickets => Reason::TooManyTickets,
+            Self::NotEntitled | Self::NotForAll | Self::NoStreams => Reason::NotEntitled,
+            Self::TooManyTickets | Self::NoTicketFree => Reason::TooManyTickets,
             Self::NoKeys => Reason::NoKeys,
             Self::Off => Reason::Off,
         }
@@ -122,7 +130,9 @@ impl Refusal {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, kind, title) = match refusal {
-            Refusal::NoCredentials => (StatusCode::UNAUTHORIZED, "no-credentials", "No credentials"),
+            Refusal::NoCredentials | Refusal::NoBearer => {
+                (StatusCode::UNAUTHORIZED, "no-credentials", "No credentials")
+            }
             Refusal::Token(TokenError::Expired) => (StatusCode::UNAUTHORIZED, "expired-token", "Expired token"),
             Refusal::Token(TokenError::TooLong) | Refusal::TooLong | Refusal::TooLongForCookie => {
                 (StatusCode::BAD_REQUEST, "token-too-long", "Token too long")
@@ -131,8 +141,11 @@ impl From<Refusal> for Problem {
             Refusal::Ticket => (StatusCode::UNAUTHORIZED, "bad-ticket", "Bad ticket"),
             Refusal::TwoCredentials => (StatusCode::BAD_REQUEST, "two-credentials", "Two credentials"),
             Refusal::WrongOrigin => (StatusCode::FORBIDDEN, "wrong-origin", "Wrong origin"),
-            Refusal::NotEntitled | Refusal::NoStreams => (StatusCode::FORBIDDEN, "not-entitled", "Not entitled"),
+            Refusal::NotEntitled | Refusal::NotForAll | Refusal::NoStreams => {
+                (StatusCode::FORBIDDEN, "not-entitled", "Not entitled")
+            }
             Refusal::TooManyTickets => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets", "Too many tickets"),
+            Refusal::NoTicketFree => (StatusCode::SERVICE_UNAVAILABLE, "no-ticket-free", "No ticket free"),
             Refusal::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, "no-keys", "No keys yet"),
             Refusal::Off => (StatusCode::NOT_FOUND, "no-sign-on", "No sign-on"),
         };

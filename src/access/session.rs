@@ -10,7 +10,7 @@ pub(super) const COOKIE: &str = "__Host-tickfan";
 /// Neither scripts of the page nor pages of other sites get it.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
-/// The cookie with a verified token, which lasts as long as the token.
+/// The cookie with a verified token, which lasts as long as the streams of the token.
 ///
 /// # Errors
 /// [`Refusal::TooLongForCookie`].

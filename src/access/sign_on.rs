@@ -5,7 +5,9 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    auth::{Claims, Grant, KeySet, LEEWAY, SubjectKey, Ticket, Tickets, TokenError, UnknownKey, verify},
+    auth::{
+        Claims, Grant, KeySet, LEEWAY, SubjectKey, Ticket, Tickets, TokenError, TooManyTickets, UnknownKey, verify,
+    },
     config::{self, AuthMode, Config},
     market::{Now, UnixMicros},
     server::{self, Asks, Problem, Rights},
@@ -45,12 +47,15 @@ impl SignOn {
     /// A ticket to a grant, as its client carries it.
     ///
     /// # Errors
-    /// [`Refusal::NoCredentials`] for a grant without a subject, and [`Refusal::TooManyTickets`].
+    /// [`Refusal::NoBearer`] for a grant without a subject, [`Refusal::TooManyTickets`] and [`Refusal::NoTicketFree`].
     pub(crate) fn ticket(&self, grant: &Arc<Grant>, ttl: Duration) -> Result<String, Refusal> {
-        let subject = grant.subject.ok_or(Refusal::NoCredentials)?;
+        let subject = grant.subject.ok_or(Refusal::NoBearer)?;
         let ticket = Ticket::new(rand::random());
         let issued = self.tickets.issue(ticket, subject, grant.clone(), ttl, Now::read().instant);
-        issued.map_err(|_| Refusal::TooManyTickets)?;
+        issued.map_err(|error| match error {
+            TooManyTickets::OfSubject => Refusal::TooManyTickets,
+            TooManyTickets::InAll => Refusal::NoTicketFree,
+        })?;
         AUTH_TICKETS.handle(["issued".into()]).increment(1);
         self.publish_tickets();
         Ok(ticket.text())
@@ -60,7 +65,8 @@ impl SignOn {
         let auth = &config.auth;
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
-            None if asks == Asks::Bearer || auth.mode == AuthMode::Required => Err(Refusal::NoCredentials),
+            None if asks == Asks::Bearer => Err(Refusal::NoBearer),
+            None if auth.mode == AuthMode::Required => Err(Refusal::NoCredentials),
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),
             Some(Credential::Ticket(text)) => {
@@ -95,10 +101,14 @@ impl SignOn {
     }
 }
 
-/// How long a token lasts that this grant was made of.
-pub(crate) fn lasts(grant: &Grant, now: UnixMicros) -> Duration {
+/// How long the cookie of a token lasts that this grant was made of: as long as the grant.
+///
+/// # Errors
+/// The token has expired, and counts only because clocks may differ.
+pub(crate) fn lasts(grant: &Grant, now: UnixMicros) -> Result<Duration, Refusal> {
     let until = grant.until.unwrap_or(now).0.saturating_sub(now.0);
-    Duration::from_micros(u64::try_from(until).unwrap_or_default()).saturating_sub(LEEWAY)
+    let left = Duration::from_micros(u64::try_from(until).unwrap_or_default());
+    if left > LEEWAY { Ok(left) } else { Err(Refusal::Token(TokenError::Expired)) }
 }
 
 impl server::SignOn for SignOn {

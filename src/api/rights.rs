@@ -15,6 +15,25 @@ pub(super) fn access(rights: &Rights, symbol: &Symbol) -> Result<Access, Refusal
     }
 }
 
+/// Checks that it can be said what a client may read.
+///
+/// # Errors
+/// [`Refusal::NoKeys`].
+pub(super) fn check(rights: &Rights) -> Result<(), Refusal> {
+    match rights {
+        Rights::All | Rights::Granted(_) => Ok(()),
+        Rights::Unknown => Err(Refusal::NoKeys),
+    }
+}
+
+/// Why a client may read none of the symbols that it asks for.
+pub(super) fn denied(rights: &Rights) -> Refusal {
+    match rights {
+        Rights::Granted(grant) if grant.subject.is_none() => Refusal::NotForAll,
+        _ => Refusal::NotEntitled,
+    }
+}
+
 /// The word for it, as the wire has it.
 pub(super) fn word(access: Access) -> &'static str {
     match access {

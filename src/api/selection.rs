@@ -2,7 +2,6 @@
 
 use super::{error::ApiError, rights};
 use crate::{
-    access::Refusal,
     auth::Access,
     cache::{Cache, SymbolState},
     market::Symbol,
@@ -34,13 +33,14 @@ impl Selection {
     ///
     /// # Errors
     /// If no symbol is named, one of the names is not a symbol, there are too many, no feed has any of them, or the
-    /// client may read none.
+    /// client may read none, or it cannot be said yet what it may.
     pub(super) fn new<'a>(
         names: impl Iterator<Item = &'a str>,
         rights: &Rights,
         cache: &Cache,
         limit: usize,
     ) -> Result<Self, ApiError> {
+        rights::check(rights)?;
         let mut seen = HashSet::new();
         let mut selection = Self { known: Vec::new(), unknown: Vec::new(), denied: Vec::new() };
         for name in names {
@@ -60,7 +60,7 @@ impl Selection {
         if !selection.known.is_empty() {
             Ok(selection)
         } else if !selection.denied.is_empty() {
-            Err(Refusal::NotEntitled.into())
+            Err(rights::denied(rights).into())
         } else if !selection.unknown.is_empty() {
             Err(ApiError::NoneKnown)
         } else {
@@ -73,6 +73,7 @@ impl Selection {
 mod tests {
     use super::*;
     use crate::{
+        access::Refusal,
         auth::{Groups, Lists, Policy},
         cache::RingLimits,
         market::{Now, Origin, SymbolError},
@@ -111,11 +112,12 @@ mod tests {
         let list = "MSFT,NOPE,AAPL,BRK.B";
         assert_eq!(select_as(&grant(&["*"], &[]), list, 4), names("MSFT AAPL BRK.B", "NOPE", ""));
         assert_eq!(select_as(&grant(&["AAPL"], &["*"]), list, 4), names("AAPL", "NOPE", "MSFT BRK.B"));
-        assert_eq!(select_as(&grant(&[], &["*"]), list, 4), Err(Refusal::NotEntitled.into()));
+        assert_eq!(select_as(&grant(&[], &["*"]), list, 4), Err(Refusal::NotForAll.into()));
         assert_eq!(select_as(&grant(&[], &[]), "NOPE", 4), Err(ApiError::NoneKnown));
         assert_eq!(select_as(&grant(&[], &[]), "", 4), Err(ApiError::NoSymbols));
         assert_eq!(select_as(&grant(&["*"], &[]), list, 3), Err(ApiError::TooManySymbols { limit: 3 }));
         assert_eq!(select_as(&Rights::Unknown, list, 4), Err(Refusal::NoKeys.into()));
+        assert_eq!(select_as(&Rights::Unknown, "NOPE", 4), Err(Refusal::NoKeys.into()));
     }
 
     #[test]

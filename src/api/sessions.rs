@@ -14,12 +14,12 @@ use std::{sync::Arc, time::Duration};
 /// Sets the cookie of the request's token.
 ///
 /// # Errors
-/// The token is too long for a cookie, or clients do not sign on.
+/// The token has expired or is too long for a cookie, or clients do not sign on.
 pub(super) fn open(request: &Request) -> Result<Response, ApiError> {
     request.query.check(&[])?;
     let grant = granted(&request.rights)?;
-    let token = bearer(&request.headers).ok_or(Refusal::NoCredentials)?;
-    let cookie = cookie(token, lasts(grant, Now::read().unix))?;
+    let token = bearer(&request.headers).ok_or(Refusal::NoBearer)?;
+    let cookie = cookie(token, lasts(grant, Now::read().unix)?)?;
     AUTH_SESSIONS.handle(["opened".into()]).increment(1);
     Ok(with_cookie(cookie))
 }

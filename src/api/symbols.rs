@@ -53,6 +53,7 @@ pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<R
     query.check(&PARAMETERS)?;
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
+    rights::check(rights)?;
     let (listed, more) = cache.list(&prefix, limit);
     let has_access = !matches!(rights, Rights::All);
     let one = |state: Arc<SymbolState>| {

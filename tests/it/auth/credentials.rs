@@ -118,7 +118,7 @@ fn a_session_is_a_cookie_with_the_token_and_ends_when_it_is_cleared() {
         assert_eq!(value, format!("__Host-tickfan={token}"));
         let (age, attributes) = attributes.split_once("; ").unwrap();
         let age: u64 = age.strip_prefix("Max-Age=").unwrap().parse().unwrap();
-        assert!((590..=600).contains(&age), "{age}");
+        assert!((620..=630).contains(&age), "{age}");
         assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Strict");
         assert_eq!(opened.answer.header("cache-control"), Some("no-store"));
         // Renewed by a page of this origin, which sends its old cookie along.
@@ -137,6 +137,18 @@ fn a_session_is_a_cookie_with_the_token_and_ends_when_it_is_cleared() {
 }
 
 #[test]
+fn a_token_that_has_expired_makes_no_session_though_its_leeway_lasts() {
+    let site = Site::start();
+    let bearer = format!("Bearer {}", site.issuer.token("u17", -5, &json!({"live": ["*"]})));
+    for wire in Wire::ALL {
+        let reply = site.ask(wire, "POST", "/v1/session", &[("authorization", &bearer)]);
+        assert_eq!((reply.answer.status, reply.kind()), (401, "expired-token".to_owned()));
+        assert_eq!(reply.answer.header("set-cookie"), None, "the old cookie stays");
+        assert_eq!(site.ask(wire, "GET", "/v1/quotes/AAPL", &[("authorization", &bearer)]).answer.status, 200);
+    }
+}
+
+#[test]
 fn sessions_and_tickets_are_made_of_a_bearer_token_alone() {
     let site = Site::with("mode = \"optional\"");
     let token = site.issuer.live("u17", &["AAPL"]);
@@ -146,6 +158,9 @@ fn sessions_and_tickets_are_made_of_a_bearer_token_alone() {
             for fields in [&[][..], &[("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")]] {
                 let reply = site.ask(wire, "POST", target, fields);
                 assert_eq!((reply.answer.status, reply.kind()), (401, "no-credentials".to_owned()), "{target}");
+                let json = reply.answer.json();
+                let detail = json["detail"].as_str().unwrap();
+                assert!(detail.contains("Bearer") && !detail.contains("cookie of"), "{detail}");
             }
             let reply = site.ask(wire, "POST", target, &[("authorization", "Bearer a.b.c")]);
             assert_eq!((reply.answer.status, reply.kind()), (401, "bad-token".to_owned()), "{target}");

@@ -21,7 +21,11 @@ fn until_the_keys_are_there_a_stream_is_told_to_come_back_and_other_requests_too
         assert_eq!(stream.answer.status, 200, "{wire:?}");
         let text = stream.until(|text| text.contains("event: bye"));
         assert_eq!(named(&text, "bye"), Some("{\"reason\":\"busy\"}"));
-        for target in ["/v1/quotes/AAPL", "/v1/symbols"] {
+        // Nor does a symbol that does not exist tell it from one that does.
+        let mut stream = site.bearer(wire, "/v1/stream/NOPE", &token);
+        assert_eq!(stream.answer.status, 200, "{wire:?}");
+        stream.until(|text| text.contains("event: bye"));
+        for target in ["/v1/quotes/AAPL", "/v1/quotes/NOPE", "/v1/symbols", "/v1/symbols?prefix=ZZZ"] {
             let reply = site.bearer(wire, target, &token);
             assert_eq!((reply.answer.status, reply.kind()), (503, "no-keys".to_owned()), "{target}");
             assert_eq!(reply.answer.header("retry-after"), Some("5"));
@@ -30,7 +34,7 @@ fn until_the_keys_are_there_a_stream_is_told_to_come_back_and_other_requests_too
             let reply = site.ask(wire, "POST", target, &[("authorization", &format!("Bearer {token}"))]);
             assert_eq!((reply.answer.status, reply.kind()), (503, "no-keys".to_owned()), "{target}");
         }
-        // Who brings no token needs no key.
+        // A client without a token needs no key.
         let mut anonymous = site.ask(wire, "GET", "/v1/stream/BTC-USDT", &[]);
         assert_eq!(anonymous.hello()["symbols"], json!(["BTC-USDT"]));
     }
