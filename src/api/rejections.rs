@@ -43,7 +43,7 @@ impl Rejection {
             Self::Address => Some("[limits] streams_per_address"),
             Self::Subscriptions => Some("[limits] subscriptions"),
             Self::AddressSubscriptions => Some("[limits] subscriptions_per_address"),
-            Self::Subject => Some("[auth] streams_per_subject"),
+            Self::Subject => Some("[auth] streams_per_subject, or `streams` of the token"),
             Self::Draining | Self::NoKeys | Self::Error => None,
         }
     }

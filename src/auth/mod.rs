@@ -1,5 +1,5 @@
-//! Who may read what: tokens, the keys that verify them, grants, and one-use tickets. A leaf without sockets or clocks,
-//! which no listener asks yet.
+//! Who may read what: tokens, the keys that verify them, grants, and one-use tickets. A leaf without sockets or clocks:
+//! `access` asks it for each request.
 //!
 //! A [`KeySet`] holds the keys of the issuer; [`verify`] reads a token with them and returns its
 //! [`Claims`]; a [`Policy`] turns claims into a [`Grant`], which answers for each symbol. A [`Tickets`] exchanges a

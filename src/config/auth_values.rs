@@ -64,7 +64,7 @@ pub(super) fn keys(text: &str, folder: &Path) -> Result<Option<KeysAddress>, Wro
         (Some("https"), Some(host)) if !host.is_empty() && !names::has_wrong_port(&address) => {}
         (Some("https"), _) => return Err(wrong("`keys` is not an address with a host")),
         (Some("http"), _) => {
-            return Err(wrong("`keys` must be fetched by https: who could change them could sign every token"));
+            return Err(wrong("`keys` must be fetched by https: a key that is changed on its way signs every token"));
         }
         _ => return Err(wrong("`keys` is neither an https address nor a file")),
     }

@@ -57,8 +57,8 @@ pub const KEYS: &[Key] = &[
             field: |config| &mut config.server.cors_origins,
         },
         applies: Applies::Reload,
-        reason: "market data carry no credentials, so any page may read them; https://*.example.com is every name below \
-                 example.com",
+        reason: "any page may read what it asks for without a cookie; a page may use the cookie of its user only if its origin is \
+                 listed by name; https://*.example.com is every name below example.com",
     },
     Key {
         section: "server",
