@@ -26,8 +26,8 @@ fn source(auth: &config::Auth) -> Option<(Source, Times)> {
     Some((source, times))
 }
 
-/// How many requests wait for keys at a time: a quarter of the connections, so that a flood of tokens with invented keys
-/// leaves most of them to others.
+/// How many requests wait for keys at a time: a quarter of the connections, so that a flood of tokens with invented
+/// keys leaves most of them to others.
 fn waiters_max(connections: usize) -> NonZero<usize> {
     NonZero::new(connections / 4).unwrap_or(NonZero::<usize>::MIN)
 }

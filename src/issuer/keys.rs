@@ -85,8 +85,8 @@ impl IssuerKeys {
     }
 
     /// For a token that names a key which is not among the newest: waits for a fetch, of which one is allowed every
-    /// 30 s. Returns whether the newest are now those of the source; they may be the same as before. `false`: that is not
-    /// known, because a fetch is not allowed now or failed, so the token may be good later.
+    /// 30 s. Returns whether the newest are now those of the source; they may be the same as before. `false`: that is
+    /// not known, because a fetch is not allowed now or failed, so the token may be good later.
     ///
     /// # Cancel safety
     /// Dropped, it only no longer waits.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub struct Times {
     /// Between two fetches; each wait is up to a tenth shorter or longer, so that instances spread.
     pub every: Duration,
-    /// Whether the source may change while the process runs. One that does not is read once, and its keys count for ever.
+    /// Whether the source may change while the process runs. One that does not is read once, and its keys count for
+    /// ever.
     pub changes: bool,
     /// Between two fetches for keys that are not known, at least: tokens with invented names must not become load for
     /// the issuer.
