@@ -171,7 +171,7 @@ mod tests {
         let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.allow)(&symbol.parse().unwrap()));
         assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
         let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
-        assert_eq!(none, Some(ApiError::Refused(Refusal::NotEntitled)));
+        assert_eq!(none, Some(ApiError::Refused(Refusal::NotForAll)));
         assert_eq!(read_as(&Rights::Unknown, "{}").err(), Some(ApiError::Refused(Refusal::NoKeys)));
         assert!(read_as(&Rights::All, "{}").unwrap().rights.is_none());
     }

@@ -119,12 +119,10 @@ fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<A
 }
 
 /// A client whose stream is gone learns of that before it has sent a body.
-fn check_change(context: &Context, control: &str) -> Result<(), Problem> {
-    let found = context.changes.find(control);
-    found.map(|_| ()).map_err(|error| {
-        changes::count(&Err(error.clone()));
-        error.into()
-    })
+fn check_change(context: &Context, control: &str) -> Option<Problem> {
+    let error = context.changes.find(control).err()?;
+    changes::count(&Err(error.clone()));
+    Some(error.into())
 }
 
 async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {

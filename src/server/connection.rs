@@ -290,8 +290,7 @@ mod tests {
     const POST: &str = "POST /there HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n";
 
     fn connections_with_a_body() -> Connections<Pipes> {
-        let check =
-            |(): &(), segment: &str| if segment == "there" { Ok(()) } else { Err(RequestError::PostOnly.into()) };
+        let check = |(): &(), segment: &str| (segment != "there").then(|| RequestError::PostOnly.into());
         let routes = Router::new((), Elsewhere { prefixes: &[], place: "" })
             .post_body(Route::Whole, "/{place}", check, |_, _| async { Answer::Whole(json("{}")) })
             .build();

@@ -19,7 +19,7 @@ pub(super) struct Declared {
 }
 
 /// Why a path takes no body, if it does not.
-pub(super) type BeforeBody = Box<dyn Fn(&str) -> Result<(), Problem> + Send + Sync>;
+pub(super) type BeforeBody = Box<dyn Fn(&str) -> Option<Problem> + Send + Sync>;
 
 /// Which paths are a route's.
 enum Place {

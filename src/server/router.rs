@@ -123,7 +123,7 @@ where
         self,
         route: R,
         pattern: &'static str,
-        check: fn(&C, &str) -> Result<(), Problem>,
+        check: fn(&C, &str) -> Option<Problem>,
         answer: fn(Arc<C>, Request) -> F,
     ) -> Self {
         let context = self.context.clone();
@@ -222,7 +222,7 @@ impl<S: Send + Sync + 'static> Routes<S> {
         let path = head.uri.path();
         let declared = self.declared(path).filter(|_| head.method == Method::POST)?;
         let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let refused = declared.before_body.as_ref()?(&decoded(segment)).err()?;
+        let refused = declared.before_body.as_ref()?(&decoded(segment))?;
         Some(Routed { route: declared.label, answer: Answer::Problem(refused) })
     }
 
