@@ -72,10 +72,17 @@ impl<T> Stream<T> {
         if let Some(rights) = &change.rights {
             self.until = rights.until;
         }
-        // Whatever the old rate held back comes with the event; the new rate counts from there.
-        self.not_before = now.instant;
-        self.is_urgent = true;
+        self.repace(before, now);
         Ok((event.json, moved))
+    }
+
+    /// What the client's own old rate held back comes with the event, and its new rate counts from there. But not even
+    /// a change brings ticks sooner than the rights allow.
+    fn repace(&mut self, before: Options, now: Now) {
+        let written = self.not_before.checked_sub(before.interval().unwrap_or_default()).unwrap_or(self.not_before);
+        let allowed = written + self.options.interval_of_rights();
+        self.not_before = allowed.max(now.instant);
+        self.is_urgent |= allowed <= now.instant;
     }
 
     /// The event of the newest change, as long as none of its bytes is written.
@@ -106,8 +113,7 @@ fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> Option<Box<[A
 
 /// The options with what a change says of them.
 fn changed(options: Options, change: &Change) -> Options {
-    let mut changed = change.parts.map_or(options, |parts| options.on(parts));
-    let of_rights = change.rights.as_ref().and_then(|rights| rights.interval_min);
-    changed.interval = change.interval.unwrap_or(options.interval).max(of_rights);
-    changed
+    let changed = change.parts.map_or(options, |parts| options.on(parts));
+    let changed = change.interval.map_or(changed, |own| changed.every(own));
+    change.rights.as_ref().map_or(changed, |rights| changed.allowed_every(rights.interval_min))
 }

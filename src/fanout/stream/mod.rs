@@ -257,12 +257,12 @@ impl<T> Stream<T> {
 
     /// The stream's earliest deadline.
     pub(super) fn next_deadline(&self, stall_timeout: Duration) -> Instant {
-        self.deadlines().next(self.options.heartbeat, stall_timeout)
+        self.deadlines().next(self.options.heartbeat(), stall_timeout)
     }
 
     /// The action that is due `now`.
     pub(super) fn due(&self, now: Now, stall_timeout: Duration) -> Due {
-        self.deadlines().due(now.instant, self.options.heartbeat, stall_timeout)
+        self.deadlines().due(now.instant, self.options.heartbeat(), stall_timeout)
     }
 
     fn deadlines(&self) -> Deadlines {

@@ -23,6 +23,34 @@ fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
     client.answer(true)
 }
 
+/// When the gateway got each tick of a text.
+fn received(text: &str) -> Vec<i64> {
+    text.lines().filter_map(|line| line.split_once("\"recv\":")?.1.split(',').next()?.parse().ok()).collect()
+}
+
+#[test]
+fn rule_10_no_change_brings_ticks_faster_than_the_rights_allow_and_new_rights_may_allow_more() {
+    let site = Site::start();
+    for wire in Wire::ALL {
+        let slow = site.issuer.token("u17", 600, &json!({"live": ["*"], "rate": 0.1}));
+        let mut stream = site.bearer(wire, "/v1/stream/AAPL", &slow);
+        let control = stream.hello()["control"].as_str().unwrap().to_owned();
+        let before = stream.until(|text| text.contains("\"state\":\"live\"")).to_owned();
+        for count in 1..=5 {
+            assert_eq!(change(&site, &control, &slow, "{}").status, 200);
+            stream.until(|text| text.matches("event: symbols").count() == count);
+        }
+        let after = stream.until(|_| true).to_owned();
+        assert_eq!(received(&after), received(&before), "{wire:?}: the events bring no tick");
+
+        let fast = site.issuer.token("u17", 600, &json!({"live": ["*"], "rate": 50}));
+        assert_eq!(change(&site, &control, &fast, "{}").status, 200);
+        let text = stream.until(|text| received(text).len() > received(&before).len() + 3).to_owned();
+        let times = &received(&text)[received(&before).len()..];
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 5_000_000), "{wire:?}: {times:?}");
+    }
+}
+
 #[test]
 fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_streams() {
     let site = Site::start();
