@@ -4,11 +4,18 @@
 pub trait StreamPermit: Send {
     /// Makes it a permit for a list of so many symbols; `false`: a limit does not allow that, and nothing has changed.
     fn resize(&mut self, symbols: usize) -> bool;
+
+    /// Whether its subject has at most so many streams open, this one among them.
+    fn fits(&self, streams: usize) -> bool;
 }
 
 /// A stream outside all limits.
 impl StreamPermit for () {
     fn resize(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn fits(&self, _: usize) -> bool {
         true
     }
 }
