@@ -69,8 +69,8 @@ report() {
 # Each entry names a Debian package and a program of it: the package is installed if the program cannot be found.
 packages=(
   "chromium chromium" "curl curl" "firefox-esr firefox-esr" "git git" "jq jq" "libnss3-tools certutil" "nodejs node" "npm npm" "openssl openssl"
-  "default-jdk-headless javac" "maven mvn" "golang-go go" "nginx-light nginx" "python3-venv python3" "slowhttptest slowhttptest" "sslscan sslscan"
-  "prometheus promtool" "prometheus-alertmanager prometheus-alertmanager" "valgrind valgrind"
+  "default-jdk-headless javac" "maven mvn" "golang-go go" "nghttp2-client h2load" "nginx-light nginx" "python3-venv python3" "slowhttptest slowhttptest"
+  "sslscan sslscan" "testssl.sh testssl" "prometheus promtool" "prometheus-alertmanager prometheus-alertmanager" "valgrind valgrind"
 )
 
 missing_packages() {

@@ -3,15 +3,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import https from "node:https";
-import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "node:tls";
-import puppeteer from "puppeteer-core";
-import { devCert, startCa, tlsTable, trust } from "../support/certificates.mjs";
-import { WAIT, launchBrowser, startGateway, temporaryFolder, within } from "../support/gateway.mjs";
+import { BROWSERS, moves, openTab, startBrowser } from "../support/browsers.mjs";
+import { devCert, startCa, tlsTable } from "../support/certificates.mjs";
+import { startGateway, within } from "../support/gateway.mjs";
 
 const LONG = { timeout: 240_000 };
 const PATH = "/v1/stream?symbols=AAPL,BTC-USDT";
@@ -20,51 +19,12 @@ const STREAMS = 40;
 const SOURCES = 4;
 const SWAPS = 5;
 
-/** Both browsers, which trust this CA. */
-async function browsersThatTrust(t, ca) {
-  const firefoxBinary = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-  if (!existsSync(firefoxBinary)) throw new Error(`${firefoxBinary} is missing: apt-get install firefox-esr, or set FIREFOX`);
-  const home = temporaryFolder(t);
-  const database = join(home, ".pki/nssdb");
-  mkdirSync(database, { recursive: true });
-  trust(database, ca);
-  const chromium = await launchBrowser({ home });
-  t.after(() => chromium.close());
-  const profile = temporaryFolder(t);
-  trust(profile, ca);
-  const firefox = await puppeteer.launch({ browser: "firefox", executablePath: firefoxBinary, headless: true, userDataDir: profile });
-  t.after(() => firefox.close());
-  return {
-    Chromium: async () => (await chromium.newContext()).newPage(),
-    Firefox: async () => (await firefox.createBrowserContext()).newPage(),
-  };
-}
+/** What opens a profile of each browser. They trust this CA. */
+const browsersThatTrust = (t, ca) => Promise.all(BROWSERS.map((name) => startBrowser(t, name, ca)));
 
-/** Opens EventSources in a page of the gateway, and waits until each has ticks. */
-async function openSources(newPage, url) {
-  const page = await newPage();
-  page.setDefaultTimeout(WAIT);
-  await page.goto(`${url}/openapi.json`);
-  await page.evaluate(({ path, count }) => {
-    window.sources = Array.from({ length: count }, () => {
-      const seen = { hellos: 0, ticks: 0, errors: 0 };
-      const source = new EventSource(path);
-      source.addEventListener("hello", () => { seen.hellos += 1; });
-      source.onmessage = () => { seen.ticks += 1; };
-      source.onerror = () => { seen.errors += 1; };
-      return seen;
-    });
-  }, { path: PATH, count: SOURCES });
-  await moves(page);
-  return page;
-}
-
-/** Waits until each source of the page has more ticks than now, and returns what they have seen. */
-async function moves(page) {
-  await page.evaluate(() => { for (const seen of window.sources) seen.before = seen.ticks; });
-  await page.waitForFunction(() => window.sources.every(({ ticks, before }) => ticks > before + 2));
-  return page.evaluate(() => window.sources);
-}
+/** Opens a tab in a new profile of each browser, which makes connections of its own. */
+const openTabs = (newProfiles, url) =>
+  Promise.all(newProfiles.map(async (newProfile) => openTab(await newProfile(), url, PATH, { sources: SOURCES })));
 
 /** A stream that counts what it reads. */
 async function openStream(t, port, ca) {
@@ -94,8 +54,8 @@ test("a certificate is replaced under load: open streams go on, and new connecti
   const gateway = await startGateway(t, { config: CONFIG + tlsTable(ca, 'look = "1s"\n') });
   const port = gateway.tlsPort;
   const url = `https://localhost:${port}`;
-  const newPages = await browsersThatTrust(t, ca.file);
-  const pages = await Promise.all(Object.values(newPages).map((newPage) => openSources(newPage, url)));
+  const newProfiles = await browsersThatTrust(t, ca.file);
+  const pages = await openTabs(newProfiles, url);
   const streams = await Promise.all(Array.from({ length: STREAMS }, () => openStream(t, port, trusted)));
 
   let isOver = false;
@@ -121,29 +81,28 @@ test("a certificate is replaced under load: open streams go on, and new connecti
   assert.equal(changes.length, SWAPS, "once one is in force, no client gets the old one");
 
   for (const page of pages) {
-    for (const { hellos, errors } of await moves(page)) assert.deepEqual({ hellos, errors }, { hellos: 1, errors: 0 });
+    for (const { epochs, errors } of await moves(page)) assert.deepEqual({ hellos: epochs.length, errors }, { hellos: 1, errors: 0 });
   }
   const before = streams.map(({ bytes }) => bytes);
   await within("each stream goes on", (async () => {
     while (!streams.every(({ bytes }, place) => bytes > before[place])) await pause(20);
   })());
   assert.deepEqual(streams.filter(({ ended }) => ended), []);
-  // New pages, in profiles of their own, which make connections of their own.
-  await Promise.all(Object.values(newPages).map((newPage) => openSources(newPage, url)));
+  await openTabs(newProfiles, url);
 });
 
 test("a certificate of tickfan dev-cert is trusted by both browsers, and a replaced one is not until its CA is", LONG, async (t) => {
   const cert = devCert(t);
   const gateway = await startGateway(t, { config: CONFIG + tlsTable(cert, 'look = "1s"\n') });
   const trusted = readFileSync(cert.ca);
-  const newPages = await browsersThatTrust(t, cert.ca);
-  const pages = await Promise.all(Object.values(newPages).map((newPage) => openSources(newPage, `https://localhost:${gateway.tlsPort}`)));
+  const newProfiles = await browsersThatTrust(t, cert.ca);
+  const pages = await openTabs(newProfiles, `https://localhost:${gateway.tlsPort}`);
   cert.renew();
   await within("the new certificate is in force", (async () => {
     while (await serialOf(gateway.tlsPort, trusted).then(() => true, () => false)) await pause(50);
   })());
-  for (const newPage of Object.values(newPages)) {
-    const page = await newPage();
+  for (const newProfile of newProfiles) {
+    const page = await (await newProfile()).newPage();
     await assert.rejects(page.goto(`https://localhost:${gateway.tlsPort}/`), /CERT|SEC_ERROR|certificate|insecure/i);
   }
   for (const page of pages) await moves(page);

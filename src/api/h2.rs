@@ -4,8 +4,8 @@ use super::streams::ClientStreams;
 use crate::{
     config::Live,
     fanout::{
-        ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, H2Request, NewConnection, Refused, Requests,
-        WorkerPool,
+        Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, H2Request, NewConnection, Refused,
+        Requests, WorkerPool,
     },
     h2::{Limits, RequestBody},
     limits::Connection,
@@ -156,8 +156,12 @@ impl ConnectionPermit for HeldSeat {
         self.watch = Some(self.runtime.spawn(watch).abort_handle());
     }
 
-    fn becomes(&mut self, is_busy: bool) {
-        self.seat.becomes(is_busy);
+    fn becomes(&mut self, activity: Activity) {
+        match activity {
+            Activity::Idle => self.seat.idles(),
+            Activity::Answering => self.seat.answers(),
+            Activity::Blocked => self.seat.blocks(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How long both certificates are valid: what browsers accept of public ones, in days.
+/// How long both certificates are valid, in days: a year and a month. Browsers apply shorter limits to public CAs only.
 const VALID_DAYS: u64 = 397;
 /// They are valid since then, for clients whose clock is behind.
 const EARLIER: Duration = Duration::from_secs(60 * 60);
@@ -138,23 +138,31 @@ impl DevCert {
 
     fn guide(&self, ca_name: &str) -> String {
         let out = self.out.display();
+        let [ca, config] = ["ca.pem", "tickfan.toml"].map(|name| shell_word(&self.out.join(name)));
         let whole = fs::canonicalize(&self.out).unwrap_or_else(|_| self.out.clone());
         let table: String = self.config(&whole).lines().map(|line| format!("  {line}\n")).collect();
         format!(
             "wrote ca.pem, chain.pem, key.pem and tickfan.toml into {out}, for {names}, valid for {VALID_DAYS} days\n\
              \n\
              Serve https://localhost:8443/ with a simulated market:\n\
-             \x20 tickfan --config {out}/tickfan.toml\n\
+             \x20 tickfan --config {config}\n\
              or put this into your own configuration:\n\
              {table}\n\
              Trust the CA, on your own machine alone:\n\
-             \x20 curl      curl --cacert {out}/ca.pem https://localhost:8443/v1/stream/AAPL\n\
-             \x20 Node      NODE_EXTRA_CA_CERTS={out}/ca.pem node app.mjs\n\
-             \x20 Chromium  certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n '{ca_name}' -i {out}/ca.pem\n\
+             \x20 curl      curl --cacert {ca} https://localhost:8443/v1/stream/AAPL\n\
+             \x20 Node      NODE_EXTRA_CA_CERTS={ca} node app.mjs\n\
+             \x20 Chromium  certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n '{ca_name}' -i {ca}\n\
              \x20 Firefox   Settings, Privacy & Security, View Certificates, Authorities, Import: {out}/ca.pem\n",
             names = self.names().join(", ")
         )
     }
+}
+
+/// A path as one word of a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+@%,:=".contains(character);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A new file: one that is there is removed, since its mode would stay.

@@ -54,11 +54,11 @@ pub enum ReloadError {
         /// Why.
         why: String,
     },
-    /// The system does not give the file in time.
-    #[error("reading the configuration takes longer than {}; try again later", super::show_duration(*.0))]
+    /// The system does not give the files in time.
+    #[error("reading the files takes longer than {}; try again later", super::show_duration(*.0))]
     Slow(Duration),
     /// The system refuses a thread.
-    #[error("the system refuses a thread to read the configuration: {0}")]
+    #[error("the system refuses a thread to read the files: {0}")]
     Thread(#[from] io::Error),
 }
 

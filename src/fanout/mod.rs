@@ -57,8 +57,8 @@ pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
 pub use first_block::FirstBlock;
 pub use h2::{
-    ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request, H2Socket,
-    H2Stream, NewConnection, Refused, Requests,
+    Activity, ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request,
+    H2Socket, H2Stream, NewConnection, Refused, Requests,
 };
 pub use http1::http1_first_block;
 pub use inbox::Inbox;

@@ -94,10 +94,11 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         }
     }
 
-    /// Gives a connection that carries many streams to the worker with the least load. `connect` makes its I/O.
+    /// Gives a connection that carries many streams to the worker with the least load. `connect` makes its I/O. Where
+    /// the worker has ended, at the end of a drain, the client is told to go away.
     ///
     /// # Errors
-    /// Those of `connect`; or the worker has ended, at the end of a drain: the connection is closed then.
+    /// Those of `connect`, and of the write of the goodbye.
     pub fn adopt_with(
         &self,
         connect: impl FnOnce(&Arc<WorkerHandle<T>>) -> io::Result<NewConnection>,
@@ -106,7 +107,10 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         let connection = Box::new(connect(worker)?);
         // Until its streams are opened it is a part of the load itself: a storm of connections spreads.
         let load: Box<dyn Send> = Box::new(worker.add_load(Box::new(())));
-        worker.send(Command::Adopt(connection, load)).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+        match worker.send(Command::Adopt(connection, load)) {
+            Err(Command::Adopt(connection, _)) => connection.send_away(Instant::now()),
+            _ => Ok(()),
+        }
     }
 
     /// Changes an open stream.

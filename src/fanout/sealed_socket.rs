@@ -63,8 +63,13 @@ impl SealedSocket {
         })
     }
 
+    /// Sends sealed bytes behind what is held. That goes first: the kernel reports room once, and a report that came
+    /// before these bytes is over. Nothing follows the end of our side.
     fn send_sealed(&mut self, sealed: &[u8]) -> io::Result<bool> {
-        let sent = if self.held.is_empty() { self.tcp.send(&[IoSlice::new(sealed)])? } else { 0 };
+        if self.is_finishing {
+            return self.flush();
+        }
+        let sent = if self.flush()? { self.tcp.send(&[IoSlice::new(sealed)])? } else { 0 };
         self.held.extend_from_slice(&sealed[sent..]);
         Ok(self.held.is_empty())
     }
@@ -158,5 +163,44 @@ impl From<TlsError> for TransportError {
             TlsError::TooMuchInput => Self::TooMuchInput,
             error => Self::Broken(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::{RECORD_BYTES_MAX, testing::Pair};
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustls::version::TLS13;
+    use std::{io::Read as _, net::TcpListener};
+
+    /// Both ends of a connection, and the gateway's socket a second time.
+    fn connected() -> (TcpStream, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let ours = listener.accept().unwrap().0;
+        (ours.try_clone().unwrap(), ours, theirs)
+    }
+
+    /// The kernel reports room once: what came too late for the report must not wait for another.
+    #[test]
+    fn bytes_that_are_held_leave_with_an_alert_that_comes_later() {
+        let (_client, session) = Pair::of(&TLS13).connect();
+        let (watched, ours, mut theirs) = connected();
+        let mut socket = SealedSocket::new(ours, session, Vec::new(), Duration::from_secs(60)).unwrap();
+        while socket.send(&[b'x'; RECORD_BYTES_MAX]).unwrap() {}
+        assert!(socket.holds_bytes());
+        let mut taken = vec![0; 1 << 20];
+        loop {
+            let mut fds = [PollFd::new(&watched, PollFlags::OUT), PollFd::new(&theirs, PollFlags::IN)];
+            poll(&mut fds, None).unwrap();
+            if fds[0].revents().contains(PollFlags::OUT) {
+                break;
+            }
+            assert!(theirs.read(&mut taken).unwrap() > 0);
+        }
+        let held = socket.held.len();
+        socket.send_sealed(b"an alert").unwrap();
+        assert!(socket.held.len() < held, "{} bytes are held still", socket.held.len());
     }
 }

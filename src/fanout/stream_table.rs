@@ -170,12 +170,12 @@ impl<T: Transport> StreamTable<T> {
     /// The next stream to write, from both queues in turn.
     pub(super) fn next(&mut self) -> Option<StreamKey> {
         loop {
-            let (key, queue) = self.queues.next()?;
-            let Some(entry) = self.entries.get_mut(key) else { continue };
-            if entry.queued.taken_from(queue) {
+            let next = self.queues.next()?;
+            let Some(entry) = self.entries.get_mut(next.key) else { continue };
+            if entry.queued.taken(next) {
                 entry.stream.stop_waiting();
                 if !entry.stream.is_full() {
-                    return Some(key); // else a heartbeat has filled it meanwhile: it is queued again when it has room
+                    return Some(next.key); // else a heartbeat has filled it meanwhile: it is queued again when it has room
                 }
             }
         }

@@ -4,6 +4,7 @@ use crate::{
     telemetry::catalog,
     tls::{Certificate, CertificateError, CertificateSet, show_time},
 };
+use std::collections::HashMap;
 use tracing::{error, info, warn};
 
 /// A certificate that expires sooner is announced, in seconds: long after a renewal by certbot or cert-manager, which
@@ -14,34 +15,37 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The certificates that expire soon or have expired.
 pub fn expiring(set: &CertificateSet, now: i64) -> impl Iterator<Item = &Certificate> {
-    set.all().iter().filter(move |certificate| certificate.expires - now < EXPIRES_SOON)
+    set.all().iter().map(AsRef::as_ref).filter(move |certificate| certificate.expires - now < EXPIRES_SOON)
 }
 
 /// What earlier looks have found and said.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    /// What was wrong at the last look.
-    failed: Option<String>,
-    /// Whether that was said.
-    failure_told: bool,
+    /// What was wrong at the last look, and whether that was said.
+    mistakes: HashMap<String, bool>,
     /// When the last announcement of an expiry was, in seconds since 1970.
     expiry_told: Option<i64>,
 }
 
 impl Looks {
-    /// A look has found all in order.
-    pub(super) fn succeeded(&mut self) {
-        *self = Self { expiry_told: self.expiry_told, ..Self::default() };
+    /// A look has found these mistakes. Returns those to say now: each the second time, and then no more. The files of
+    /// a certificate are renewed one after the other, so for a moment they do not fit.
+    pub(super) fn found<'a>(&mut self, mistakes: &'a [CertificateError]) -> Vec<&'a CertificateError> {
+        let before = std::mem::take(&mut self.mistakes);
+        let mut to_say = Vec::new();
+        for mistake in mistakes {
+            let was_said = before.get(&mistake.what);
+            if was_said == Some(&false) {
+                to_say.push(mistake);
+            }
+            self.mistakes.insert(mistake.what.clone(), was_said.is_some());
+        }
+        to_say
     }
 
-    /// A look has found a mistake. Whether it is to be said: the second time, and then no more. The files of a
-    /// certificate are renewed one after the other, so for a moment they do not fit.
-    pub(super) fn failed(&mut self, error: &CertificateError) -> bool {
-        if self.failed.as_ref() != Some(&error.what) {
-            *self = Self { failed: Some(error.what.clone()), failure_told: false, expiry_told: self.expiry_told };
-            return false;
-        }
-        !std::mem::replace(&mut self.failure_told, true)
+    /// Other certificates are in force: those of them that expire soon are announced at once.
+    pub(super) fn replaced(&mut self) {
+        self.expiry_told = None;
     }
 
     /// Warns of certificates that expire soon, once a day.
@@ -86,17 +90,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_is_told_once_and_only_if_it_stays() {
-        let error = |what: &str| CertificateError { what: what.to_owned(), help: None };
+    fn each_mistake_is_told_once_and_only_if_it_stays() {
         let mut looks = Looks::default();
-        assert!(!looks.failed(&error("a")), "between the writing of two files");
-        looks.succeeded();
-        assert!(!looks.failed(&error("a")));
-        assert!(!looks.failed(&error("b")), "another one");
-        assert!(looks.failed(&error("b")));
-        assert!(!looks.failed(&error("b")) && !looks.failed(&error("b")));
-        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
-        looks.succeeded();
-        assert!(!looks.failed(&error("a")) && looks.failed(&error("a")));
+        let mut told = |mistakes: &str| {
+            let error = |what: char| CertificateError { what: what.to_string(), help: None };
+            let mistakes: Vec<_> = mistakes.chars().map(error).collect();
+            looks.found(&mistakes).iter().map(|told| told.what.as_str()).collect::<String>()
+        };
+        assert_eq!(
+            (told("a"), told(""), told("a")),
+            (String::new(), String::new(), String::new()),
+            "between two files"
+        );
+        assert_eq!([told("b"), told("b"), told("b")], ["", "b", ""], "another one");
+        assert_eq!([told("ab"), told("ab"), told("bca"), told("c")], ["", "a", "", "c"]);
+        assert_eq!([told("a"), told("a"), told("a")], ["", "a", ""], "again, after it was mended");
     }
 }

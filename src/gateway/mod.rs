@@ -7,6 +7,7 @@ mod certificates;
 mod keys;
 mod runtimes;
 mod record;
+mod reading;
 mod reload;
 mod run;
 mod trial;

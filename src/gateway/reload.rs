@@ -4,6 +4,7 @@
 use super::{
     certificates::{Looks, log_loaded, record_expiry},
     keys,
+    reading::Reading,
 };
 use crate::{
     admin::Reload,
@@ -11,21 +12,12 @@ use crate::{
     issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
-    tls::{CertificateError, CertificateSet, Certificates},
+    tls::{CertificateError, CertificateSet, Certificates, Changes},
 };
 use futures_util::future::BoxFuture;
-use std::{
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::{Mutex, oneshot};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{Mutex, Notify};
 use tracing::{error, info, warn};
-
-/// How long reading the file may take. A pipe without a writer, or a lost network drive, never ends.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reloads the configuration of one gateway.
 pub struct Reloader {
@@ -41,13 +33,14 @@ pub struct Reloader {
     keeper: std::sync::Mutex<Option<Keeper>>,
     /// Reloads and looks take turns.
     turn: Mutex<Turn>,
+    /// Tells the task that looks at certificates of each reload.
+    reloaded: Notify,
 }
 
 /// What a reload or a look leaves for the next one.
 #[derive(Default)]
 struct Turn {
-    /// Set while a thread still reads files, also after the reload gave up on it.
-    reading: Arc<AtomicBool>,
+    reading: Reading,
     looks: Looks,
 }
 
@@ -57,8 +50,16 @@ impl Reloader {
         let certificates = config.tls.as_ref().map(|tls| Certificates::new(tls.loaded.clone()));
         let (issuer, keeper) = keys::of_start(&config).unzip();
         let live = Live::new(config);
-        let keeper = std::sync::Mutex::new(keeper);
-        Arc::new(Self { live, loader: Arc::new(loader), logs, certificates, issuer, keeper, turn: Mutex::default() })
+        Arc::new(Self {
+            live,
+            loader: Arc::new(loader),
+            logs,
+            certificates,
+            issuer,
+            keeper: std::sync::Mutex::new(keeper),
+            turn: Mutex::default(),
+            reloaded: Notify::new(),
+        })
     }
 
     /// The settings in force.
@@ -139,15 +140,24 @@ impl Reloader {
         outcome
     }
 
-    async fn read(&self, reading: &Arc<AtomicBool>) -> Result<Config, ReloadError> {
+    /// Waits for a reload that was applied.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has missed none.
+    pub(super) async fn reloaded(&self) {
+        self.reloaded.notified().await;
+    }
+
+    async fn read(&self, reading: &Reading) -> Result<Config, ReloadError> {
         if self.loader.file.is_none() {
             return Err(ReloadError::WithoutFile);
         }
         let loader = self.loader.clone();
-        Ok(on_a_thread(reading, move || loader.load()).await??)
+        Ok(reading.read(move || loader.load()).await??)
     }
 
-    /// Compares the files of the certificates with what was loaded, and loads what has changed: all of it, or nothing.
+    /// Compares the files of the certificates with what was loaded, and loads those that have changed. A mistake in one
+    /// keeps that one in force.
     ///
     /// # Cancel safety
     /// As [`Self::reload`].
@@ -156,25 +166,22 @@ impl Reloader {
         let mut turn = self.turn.lock().await;
         let now = unix_seconds();
         let current = certificates.current();
-        let found = on_a_thread(&turn.reading, move || current.load_changed(now)).await;
-        let found = found.unwrap_or_else(|slow| Err(CertificateError { what: slow.to_string(), help: None }));
-        match found {
-            Ok(None) => turn.looks.succeeded(),
-            Ok(Some(changed)) => {
-                let mut next = Config::clone(&self.live.current());
-                let changed = Arc::new(changed);
-                if let Some(tls) = &mut next.tls {
-                    tls.loaded = changed.clone();
-                }
-                self.live.replace(next);
-                replace(certificates, changed);
-                turn.looks = Looks::default();
+        let found = turn.reading.read(move || current.load_changed(now)).await.unwrap_or_else(|error| Changes {
+            set: None,
+            mistakes: vec![CertificateError { what: error.to_string(), help: None }],
+        });
+        if let Some(changed) = found.set.map(Arc::new) {
+            let mut next = Config::clone(&self.live.current());
+            if let Some(tls) = &mut next.tls {
+                tls.loaded = changed.clone();
             }
-            Err(failed) if turn.looks.failed(&failed) => {
-                catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
-                error!("loaded no changed certificate, those in force stay: {failed}");
-            }
-            Err(_) => {}
+            self.live.replace(next);
+            replace(certificates, changed);
+            turn.looks.replaced();
+        }
+        for mistake in turn.looks.found(&found.mistakes) {
+            catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
+            error!("did not load a changed certificate, the one in force stays: {mistake}");
         }
         turn.looks.announce_expiry(&certificates.current(), now);
     }
@@ -189,7 +196,7 @@ impl Reloader {
             logs.set(next.server.log.clone());
         }
         if let (Some(certificates), Some(tls)) = (&self.certificates, &next.tls)
-            && !tls.loaded.is_same(&certificates.current())
+            && !tls.loaded.has_same_files_as(&certificates.current())
         {
             replace(certificates, tls.loaded.clone());
         }
@@ -199,34 +206,8 @@ impl Reloader {
             (None, _) => {}
         }
         self.live.replace(next);
+        self.reloaded.notify_one();
         Ok(report)
-    }
-}
-
-/// Reads files on a thread of its own: a runtime's would be held up, and waited for at the end.
-async fn on_a_thread<T: Send + 'static>(
-    reading: &Arc<AtomicBool>,
-    read: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ReloadError> {
-    if reading.swap(true, Ordering::Relaxed) {
-        return Err(ReloadError::Slow(READ_TIMEOUT));
-    }
-    let done = reading.clone();
-    let (read_tx, read_rx) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
-        let result = read();
-        done.store(false, Ordering::Relaxed);
-        // An error means that the reload gave up.
-        let _ = read_tx.send(result);
-    });
-    if let Err(error) = thread {
-        reading.store(false, Ordering::Relaxed);
-        return Err(error.into());
-    }
-    match tokio::time::timeout(READ_TIMEOUT, read_rx).await {
-        Ok(Ok(result)) => Ok(result),
-        // The thread cannot end without an answer: a panic ends the process.
-        Ok(Err(_)) | Err(_) => Err(ReloadError::Slow(READ_TIMEOUT)),
     }
 }
 

@@ -140,16 +140,18 @@ async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bo
     }
 }
 
-/// Looks at the files of the certificates again and again, until the stop.
+/// Looks at the files of the certificates again and again, until the stop. A reload may change how often.
 async fn watch_certificates(reloader: Arc<Reloader>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let mut looked = Instant::now();
     loop {
         let look = reloader.live().current().tls.as_ref().map_or(Duration::MAX, |tls| tls.look);
         let next = async {
-            tokio::time::sleep(look).await;
+            tokio::time::sleep(look.saturating_sub(looked.elapsed())).await;
             reloader.look().await;
         };
         tokio::select! {
-            () = next => {}
+            () = next => looked = Instant::now(),
+            () = reloader.reloaded() => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }

@@ -12,7 +12,10 @@ use super::{
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 /// How long a client may keep a table of header fields. Most of its requests come at the start; then their streams stay
 /// open, and the table would only take memory. Some clients, h2spec among them, do not expect a table of 0 from the
@@ -52,6 +55,8 @@ pub struct Connection {
     pub(super) last_served: Option<u32>,
     /// What we may send on all streams.
     pub(super) window: Window,
+    /// The windows of several streams may have grown since [`Connection::wake`].
+    pub(super) has_grown: bool,
     /// What we may send on a new stream.
     pub(super) initial_window: u32,
     /// What the client may send on all streams.
@@ -80,6 +85,7 @@ impl Connection {
             last: 0,
             last_served: None,
             window: Window::new(INITIAL_WINDOW),
+            has_grown: false,
             initial_window: INITIAL_WINDOW,
             receive_window: INITIAL_WINDOW,
             guard: Guard::new(now),
@@ -87,7 +93,7 @@ impl Connection {
     }
 
     /// Reads what the client sent, cut anywhere. Replies go to `out`, and what happened to `events`. Call it with
-    /// `out` as it waits to be sent: replies are limited by its length.
+    /// `out` as it waits to be sent: replies are limited by its length. [`Connection::wake`] follows.
     ///
     /// # Errors
     /// The connection is over: `out` ends with GOAWAY. From then on the connection reads, writes and reports nothing.
@@ -100,6 +106,19 @@ impl Connection {
     ) -> Result<(), ConnectionError> {
         let read = self.read_input(input, &mut Sink { now, out, events });
         read.map_err(|error| self.fail(error, out))
+    }
+
+    /// Reports the blocked streams that new settings, or a larger window of the connection, let go on. Call it once the
+    /// input of a turn is read: it looks at all streams.
+    pub fn wake(&mut self, now: Instant, events: &mut Vec<Event>) {
+        if !mem::take(&mut self.has_grown) {
+            return;
+        }
+        for stream in self.streams.iter_mut() {
+            if stream.flow.wakes(&self.window, self.initial_window, now) {
+                events.push(Event::Room { stream: StreamId(stream.id) });
+            }
+        }
     }
 
     /// Writes the head of the answer to a request. Fields that HTTP/2 forbids, such as `connection`, are left out.
@@ -159,7 +178,7 @@ impl Connection {
         }
         stream.flow.sent(taken, self.limits.reader_check, now);
         self.window.take(taken);
-        self.guard.data_sent();
+        self.guard.data_sent(taken, taken >= first);
         write_data(id.0, blocks, taken, out);
         taken
     }
@@ -181,6 +200,18 @@ impl Connection {
             frame::write_reset(id.0, code, out);
             self.closed.add(id.0, stream.has_ended);
         }
+    }
+
+    /// Refuses a request: nothing was done for it, and the client may repeat it. It counts as a reset.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`]: the client's resets and refused requests are too many.
+    pub fn refuse(&mut self, id: StreamId, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        if self.streams.get(id.0).is_none() {
+            return Ok(());
+        }
+        self.reset(id, ErrorCode::REFUSED_STREAM, out);
+        self.guard.reset(now).map_err(|error| self.fail(error, out))
     }
 
     /// Announces the end of the connection, first with [`LastStream::Max`], later with [`LastStream::Seen`].

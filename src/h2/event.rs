@@ -42,7 +42,7 @@ pub enum Event {
         /// Its body.
         body: RequestBody,
     },
-    /// A stream that was blocked or held may be written again.
+    /// A stream that was blocked or held may be written again. [`super::Connection::wake`] reports it too.
     Room {
         /// Which.
         stream: StreamId,

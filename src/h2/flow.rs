@@ -14,6 +14,9 @@ const PROBE_AFTER: Duration = Duration::from_millis(5_500);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A stream with less than this unread costs its neighbours nothing.
 const UNREAD_MAX: u32 = 64 * 1_024;
+/// A stream with fewer unread bytes than so many times its last update is not held: some clients update by volume, and
+/// by a small part of a large window (.NET: an eighth).
+const UPDATES_UNREAD: u32 = 2;
 
 /// A window grew beyond its limit.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub(super) struct Flow {
     window: Window,
     /// Sent since the last update.
     unread: u32,
+    /// The size of the last update.
+    last_update: u32,
     /// The bytes that the next write needs, if the last one was blocked; otherwise 0.
     wanted: u16,
     /// An update of less than a quarter of the initial window was seen: this client updates by time.
@@ -79,7 +84,15 @@ pub(super) enum Allowance {
 
 impl Flow {
     pub(super) fn new(window: u32, now: Instant) -> Self {
-        Self { window: Window::new(window), unread: 0, wanted: 0, is_prompt: false, updated: now, probe: None }
+        Self {
+            window: Window::new(window),
+            unread: 0,
+            last_update: 0,
+            wanted: 0,
+            is_prompt: false,
+            updated: now,
+            probe: None,
+        }
     }
 
     pub(super) fn unread(&self) -> u32 {
@@ -122,7 +135,7 @@ impl Flow {
 
     fn is_held(&self, now: Instant) -> bool {
         self.is_prompt
-            && self.unread > UNREAD_MAX
+            && self.unread > UNREAD_MAX.max(self.last_update.saturating_mul(UPDATES_UNREAD))
             && self.probe.is_some_and(|probe| now.saturating_duration_since(probe) >= PROBE_TIMEOUT)
     }
 
@@ -144,6 +157,7 @@ impl Flow {
         }
         self.is_prompt |= increment < initial / 4;
         self.unread = 0;
+        self.last_update = increment;
         self.updated = now;
         self.probe = None;
         Ok(())

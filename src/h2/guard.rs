@@ -26,6 +26,10 @@ const CONTROL_FRAMES_MAX: u16 = 500;
 const WINDOW_UPDATES_FREE: u32 = 1_000;
 /// How many more each DATA frame allows: a client updates two windows, and may do so in small steps.
 const WINDOW_UPDATES_PER_DATA: u32 = 10;
+/// How many it may have saved up: what an old stream has earned is not for a flood.
+const WINDOW_UPDATES_MAX: u32 = 10_000;
+/// A smaller DATA frame that ends no block was made small by the client's window, and earns it nothing.
+const DATA_BYTES_MIN: usize = 64;
 
 /// The counts of a connection.
 #[derive(Debug)]
@@ -64,8 +68,11 @@ impl Guard {
         Ok(())
     }
 
-    pub(super) fn data_sent(&mut self) {
-        self.window_updates_left = self.window_updates_left.saturating_add(WINDOW_UPDATES_PER_DATA);
+    /// A DATA frame was sent, with so many bytes.
+    pub(super) fn data_sent(&mut self, bytes: usize, ends_block: bool) {
+        if bytes >= DATA_BYTES_MIN || ends_block {
+            self.window_updates_left = WINDOW_UPDATES_MAX.min(self.window_updates_left + WINDOW_UPDATES_PER_DATA);
+        }
     }
 
     fn begin_period(&mut self, now: Instant) {

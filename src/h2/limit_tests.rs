@@ -172,6 +172,21 @@ fn rule_10_resets_by_the_client_by_its_mistakes_and_refusals_are_200_in_10_s() {
 }
 
 #[test]
+fn rule_10_requests_that_the_owner_refuses_are_resets_too() {
+    let mut client = Client::new();
+    for number in 0..200 {
+        let stream = number * 2 + 1;
+        client.send(request(stream)).unwrap();
+        assert_eq!(client.refuse(stream), Ok(()));
+        assert_eq!(client.refuse(stream), Ok(()), "it is over: nothing is refused, or counted");
+        assert_eq!(client.replies(), format!("RST {stream} REFUSED_STREAM"));
+    }
+    client.send(request(401)).unwrap();
+    assert_eq!(client.refuse(401).map_err(|error| error.reason), Err(Reason::Resets));
+    assert_eq!(client.replies(), "RST 401 REFUSED_STREAM, GOAWAY 401 ENHANCE_YOUR_CALM");
+}
+
+#[test]
 fn rule_10_frames_that_carry_nothing_are_500_in_10_s() {
     let empty_block = |client: &mut Client| client.send(headers(1, END_STREAM, [])).unwrap();
     for frame in [
@@ -225,6 +240,28 @@ fn rule_10_window_updates_are_1_000_and_10_for_each_data_frame() {
 }
 
 #[test]
+fn rule_10_window_updates_are_saved_up_to_10_000() {
+    let mut client = Client::streaming(1 << 20, 1 << 20);
+    for _ in 0..2_000 {
+        assert_eq!(client.write(1, 10), 10);
+    }
+    flood(&mut client, &window_update(0, 1), 10_000, Reason::WindowUpdates);
+}
+
+#[test]
+fn rule_10_data_frames_that_a_tiny_window_makes_small_earn_no_window_updates() {
+    // With 64 bytes the frames have a size that is worth an update.
+    for (window, earned) in [(1, 0), (63, 0), (64, 10)] {
+        let mut client = Client::streaming(window, 65_535);
+        for _ in 0..100 {
+            assert_eq!(client.write(1, 1_000), window as usize);
+            client.send(window_update(1, window)).unwrap();
+        }
+        flood(&mut client, &window_update(0, 1), 900 + 100 * earned, Reason::WindowUpdates);
+    }
+}
+
+#[test]
 fn rule_10_replies_that_are_not_read_are_16_kib_beside_as_much_data() {
     let mut client = Client::new();
     client.out = vec![0; 16 * 1_024];
@@ -238,6 +275,21 @@ fn rule_10_replies_that_are_not_read_are_16_kib_beside_as_much_data() {
         client.pass(Duration::from_millis(100));
     };
     assert_eq!((error.reason, sent), (Reason::Replies, 16 * 1_024 / 17));
+}
+
+#[test]
+fn rule_10_the_rest_of_256_streams_that_were_answered_before_their_end_is_thrown_away() {
+    for (streams, is_served) in [(256, true), (257, false)] {
+        let mut client = Client::new();
+        for number in 0..streams {
+            let stream = number * 2 + 1;
+            client.send(headers(stream, END_HEADERS, fields("POST", &[("content-length", "20000")]))).unwrap();
+            assert!(client.respond(stream, true));
+            client.out.clear();
+        }
+        let reason = client.send(data(1, 0, b"x")).map_err(|error| error.reason);
+        assert_eq!(reason, if is_served { Ok(()) } else { Err(Reason::StreamClosed) }, "{streams}");
+    }
 }
 
 #[test]
@@ -274,12 +326,16 @@ fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
 }
 
 #[test]
-fn rule_10_a_client_has_a_table_for_5_s_and_until_it_acknowledges_that_there_is_none() {
+fn rule_10_a_client_has_a_table_for_5_s_and_until_it_says_that_it_has_none() {
     let indexed = [&get()[..], b"\x40\x01x\x01y"].concat();
     let refers = [&get()[..], b"\xbe"].concat();
-    for (last, is_served) in
-        [(refers.clone(), false), ([b"\x20", &indexed[..]].concat(), true), ([b"\x21", &indexed[..]].concat(), false)]
-    {
+    for (last, is_served) in [
+        // Older clients of Go acknowledge, and go on as before.
+        (refers.clone(), true),
+        ([b"\x20", &indexed[..]].concat(), true),
+        ([b"\x20", &refers[..]].concat(), false),
+        ([b"\x21", &indexed[..]].concat(), false),
+    ] {
         let mut client = Client::new();
         client.send(headers(1, ENDS, &indexed)).unwrap();
         assert!(client.respond(1, false));

@@ -33,6 +33,6 @@ mod limit_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod window_tests;

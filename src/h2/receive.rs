@@ -167,7 +167,7 @@ impl Connection {
         if self.progress == Progress::Settings {
             self.progress = Progress::Open;
         }
-        self.wake(sink);
+        self.has_grown = true;
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl Connection {
                 return Err(ErrorCode::PROTOCOL_ERROR.into());
             }
             self.window.add(i64::from(increment)).map_err(|Overflow| ErrorCode::FLOW_CONTROL_ERROR)?;
-            self.wake(sink);
+            self.has_grown = true;
             return Ok(());
         }
         if self.place(id) == Place::Idle {
@@ -195,15 +195,6 @@ impl Connection {
             sink.events.push(Event::Room { stream: StreamId(id) });
         }
         Ok(())
-    }
-
-    /// Reports the blocked streams that can be written now.
-    fn wake(&mut self, sink: &mut Sink<'_>) {
-        for stream in self.streams.iter_mut() {
-            if stream.flow.wakes(&self.window, self.initial_window, sink.now) {
-                sink.events.push(Event::Room { stream: StreamId(stream.id) });
-            }
-        }
     }
 
     fn on_reset(&mut self, id: u32, code: ErrorCode, sink: &mut Sink<'_>) -> Result<(), ConnectionError> {

@@ -9,60 +9,60 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::time::{Duration, Instant};
 
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-pub(super) const LIMITS: Limits = Limits { streams: 100, head_bytes: 16_384, body_bytes: 16_384, reader_check: true };
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const LIMITS: Limits = Limits { streams: 100, head_bytes: 16_384, body_bytes: 16_384, reader_check: true };
 
-pub(super) const END_STREAM: u8 = 0x1;
-pub(super) const END_HEADERS: u8 = 0x4;
+pub(crate) const END_STREAM: u8 = 0x1;
+pub(crate) const END_HEADERS: u8 = 0x4;
 /// Both.
-pub(super) const ENDS: u8 = 0x5;
-pub(super) const PADDED: u8 = 0x8;
-pub(super) const PRIORITY: u8 = 0x20;
+pub(crate) const ENDS: u8 = 0x5;
+pub(crate) const PADDED: u8 = 0x8;
+pub(crate) const PRIORITY: u8 = 0x20;
 
 /// A frame of any type.
-pub(super) fn raw(kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn raw(kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::write_head(payload.as_ref().len(), kind, flags, stream, &mut bytes);
     bytes.extend_from_slice(payload.as_ref());
     bytes
 }
 
-pub(super) fn data(stream: u32, flags: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn data(stream: u32, flags: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     raw(0x0, flags, stream, payload)
 }
 
-pub(super) fn headers(stream: u32, flags: u8, block: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn headers(stream: u32, flags: u8, block: impl AsRef<[u8]>) -> Vec<u8> {
     raw(0x1, flags, stream, block)
 }
 
-pub(super) fn reset(stream: u32, code: u32) -> Vec<u8> {
+pub(crate) fn reset(stream: u32, code: u32) -> Vec<u8> {
     raw(0x3, 0, stream, code.to_be_bytes())
 }
 
-pub(super) fn settings(values: &[(u16, u32)]) -> Vec<u8> {
+pub(crate) fn settings(values: &[(u16, u32)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::write_settings(values, &mut bytes);
     bytes
 }
 
-pub(super) fn settings_ack() -> Vec<u8> {
+pub(crate) fn settings_ack() -> Vec<u8> {
     raw(0x4, 0x1, 0, [])
 }
 
-pub(super) fn ping(opaque: &[u8; 8]) -> Vec<u8> {
+pub(crate) fn ping(opaque: &[u8; 8]) -> Vec<u8> {
     raw(0x6, 0, 0, opaque)
 }
 
-pub(super) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
+pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
     raw(0x8, 0, stream, increment.to_be_bytes())
 }
 
-pub(super) fn continuation(stream: u32, flags: u8, block: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn continuation(stream: u32, flags: u8, block: impl AsRef<[u8]>) -> Vec<u8> {
     raw(0x9, flags, stream, block)
 }
 
 /// A header block of literals.
-pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         encode_field(name, value.as_bytes(), false, &mut block);
@@ -71,22 +71,22 @@ pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// The fields of a request with more at its end.
-pub(super) fn fields<'a>(method: &'a str, more: &[(&'a str, &'a str)]) -> Vec<u8> {
+pub(crate) fn fields<'a>(method: &'a str, more: &[(&'a str, &'a str)]) -> Vec<u8> {
     let mut fields = vec![(":method", method), (":scheme", "https"), (":path", "/"), (":authority", "localhost")];
     fields.extend(more);
     block(&fields)
 }
 
-pub(super) fn get() -> Vec<u8> {
+pub(crate) fn get() -> Vec<u8> {
     fields("GET", &[])
 }
 
-pub(super) fn post() -> Vec<u8> {
+pub(crate) fn post() -> Vec<u8> {
     fields("POST", &[])
 }
 
 /// A whole request without a body.
-pub(super) fn request(stream: u32) -> Vec<u8> {
+pub(crate) fn request(stream: u32) -> Vec<u8> {
     headers(stream, ENDS, get())
 }
 
@@ -142,11 +142,17 @@ impl Client {
     }
 
     pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), ConnectionError> {
-        self.connection.receive(bytes.as_ref(), self.now, &mut self.out, &mut self.events)
+        self.connection.receive(bytes.as_ref(), self.now, &mut self.out, &mut self.events)?;
+        self.connection.wake(self.now, &mut self.events);
+        Ok(())
     }
 
     pub(super) fn respond(&mut self, stream: u32, end: bool) -> bool {
         self.connection.respond(StreamId(stream), StatusCode::OK, [], end, &mut self.out)
+    }
+
+    pub(super) fn refuse(&mut self, stream: u32) -> Result<(), ConnectionError> {
+        self.connection.refuse(StreamId(stream), self.now, &mut self.out)
     }
 
     /// Offers one block, without a limit of its own.
@@ -172,7 +178,7 @@ impl Client {
 }
 
 /// Frames as text.
-pub(super) fn spell(mut bytes: &[u8]) -> Vec<String> {
+pub(crate) fn spell(mut bytes: &[u8]) -> Vec<String> {
     let mut frames = Vec::new();
     while let Some(head) = FrameHead::read(bytes) {
         let payload = &bytes[HEAD_BYTES..HEAD_BYTES + head.length];

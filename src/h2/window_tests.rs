@@ -265,6 +265,41 @@ fn a_client_that_updates_by_volume_is_not_held() {
     }
 }
 
+/// As the client of .NET: an eighth of a large window at a time, however long that takes.
+#[test]
+fn a_client_that_updates_by_a_small_part_of_a_large_window_is_held_only_beyond_two_updates() {
+    let mut client = Client::streaming(16 << 20, 64 << 20);
+    assert_eq!(write_kib(&mut client, 2_048), 2 << 20);
+    client.send(window_update(1, 2 << 20)).unwrap();
+    for _ in 0..21 {
+        client.pass(Duration::from_secs(6));
+        assert_eq!(write_kib(&mut client, 100), 100 * 1_024);
+    }
+    client.send(window_update(1, 2 << 20)).unwrap();
+    assert_eq!(client.happened(), "", "it was never held");
+    client.pass(Duration::from_secs(6));
+    write_kib(&mut client, 100);
+    client.pass(Duration::from_secs(6));
+    assert_eq!(write_kib(&mut client, 8_192), (4 << 20) + 1_024 - 100 * 1_024);
+    assert_eq!(room(&client, 1), Room::Held);
+}
+
+#[test]
+fn many_updates_of_a_turn_wake_each_stream_once_at_its_end() {
+    let mut client = Client::streaming(1 << 20, 65_535);
+    client.open(3);
+    while client.write(1, 5_000) > 0 {}
+    client.write(3, 5_000);
+    client.out.clear();
+    client.events.clear();
+    let updates = [window_update(0, 2_000), window_update(0, 2_000), settings(&[(0x4, 1 << 20)])].concat();
+    client.connection.receive(&updates, client.now, &mut client.out, &mut client.events).unwrap();
+    assert_eq!(client.happened(), "");
+    client.connection.wake(client.now, &mut client.events);
+    client.connection.wake(client.now, &mut client.events);
+    assert_eq!(client.happened(), "room 1, room 3");
+}
+
 #[test]
 fn the_reader_check_can_be_off() {
     let mut client = Client::with_limits(super::Limits { reader_check: false, ..LIMITS });

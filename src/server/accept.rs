@@ -37,8 +37,9 @@ use tokio::{
 /// The first and the longest wait after a failure to accept: until a descriptor is free, the next attempt fails too.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How often the loop looks at those that wait, and asks again for their places.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often the loop looks whether those that wait have left or waited too long, and asks others again to give way: a
+/// place that is given back comes with a message.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long answers under way may take at the end.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often failures to accept are logged: during a shortage there is one for every connection.
@@ -54,6 +55,7 @@ pub(super) struct Acceptor<Kind, S: Streams> {
     /// How many more may wait for that.
     pub(super) waiting_max: usize,
     pub(super) places: Arc<Places>,
+    pub(super) look_every: Duration,
     pub(super) connections: Arc<Connections<S>>,
 }
 
@@ -80,7 +82,7 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Accep
             has_asked: false,
         };
         let failures = SharedLogLimit::new(FAILURE_LOG_EVERY);
-        let mut looks = interval(LOOK_EVERY);
+        let mut looks = interval(self.look_every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             entrance.give_places();
@@ -93,6 +95,9 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Accep
                     entrance.enter(accepted);
                 }
                 Some(Ok(whose)) = entrance.served.join_next() => entrance.room.may_have_turn(whose),
+                given_back = entrance.places.given_back(), if !entrance.room.is_empty() => {
+                    given_back.into_iter().for_each(|whose| entrance.room.may_have_turn(whose));
+                }
                 _ = looks.tick(), if !entrance.room.is_empty() => entrance.look(),
                 () = shutdown.wait() => break,
             }

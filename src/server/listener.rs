@@ -1,7 +1,7 @@
 //! A bound listener, and the server on it.
 
 use super::{
-    accept::Acceptor,
+    accept::{Acceptor, LOOK_EVERY},
     connection::Connections,
     handler::RequestHandler,
     places::Places,
@@ -103,7 +103,8 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> HttpS
         let connections = Connections { handler: Arc::new(handler), live, write_timeout_at_start: write_timeout };
         let places = Places::new(connections.handler.audience(), connections.live.clone(), gate.limit());
         let connections = Arc::new(connections);
-        let acceptor = Acceptor { listener, tls_listener: None, gate, waiting_max, places, connections };
+        let (tls_listener, look_every) = (None, LOOK_EVERY);
+        let acceptor = Acceptor { listener, tls_listener, gate, waiting_max, places, look_every, connections };
         Ok(Self { acceptor, address: bound })
     }
 
@@ -140,5 +141,75 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> HttpS
     /// The system's, where the listener cannot be watched.
     pub(crate) async fn run(self, tls: Option<TlsEntrance>, shutdown: watch::Receiver<bool>) -> io::Result<()> {
         self.acceptor.run(tls, ShutdownSignal::new(shutdown)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        limits::Connection,
+        server::{
+            answer::Answer,
+            handler::Audience,
+            response::json,
+            router::{Elsewhere, Router},
+            streams::NoStreams,
+        },
+        telemetry::labels::labels,
+    };
+    use std::net::{IpAddr, Ipv4Addr};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::timeout,
+    };
+
+    labels! {
+        /// The routes of this test.
+        enum Route {
+            /// A whole answer.
+            Whole = "whole",
+        }
+    }
+
+    /// A server with so many places, which never looks at those that wait.
+    fn server(places: usize, per_address: usize) -> HttpServer<Connection, NoStreams> {
+        let mut config = Config::default();
+        config.limits.connections_per_address = per_address;
+        let live = Live::new(config);
+        let routes = Router::new((), Elsewhere { prefixes: &[], place: "" })
+            .get(Route::Whole, "/whole", |(), _| Answer::Whole(json("{}")))
+            .build();
+        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, NoStreams);
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut server = HttpServer::bind(any, live, Gate::new(places), 4, handler).unwrap();
+        server.acceptor.look_every = Duration::from_secs(3_600);
+        server
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_gets_the_place_of_another_protocols_connection_as_soon_as_it_is_given_back() {
+        // Another address holds all places, or its own holds its share.
+        for (places, per_address, holder) in [(1, 1, [127, 0, 0, 2]), (8, 1, [127, 0, 0, 1])] {
+            let server = server(places, per_address);
+            let (address, seats) = (server.local_addr(), server.seats());
+            let seat = seats.take(IpAddr::from(holder)).unwrap();
+            seat.idles();
+            let (_stop_tx, stop_rx) = watch::channel(false);
+            let newcomer = async {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                client.write_all(b"GET /whole HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+                seat.evicted().await;
+                drop(seat);
+                let mut answer = [0; 15];
+                client.read_exact(&mut answer).await.unwrap();
+                assert_eq!(&answer, b"HTTP/1.1 200 OK");
+            };
+            tokio::select! {
+                ended = server.run(None, stop_rx) => panic!("{ended:?}"),
+                answered = timeout(Duration::from_secs(20), newcomer) => answered.expect("it stays without a place"),
+            }
+        }
     }
 }

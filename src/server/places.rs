@@ -20,6 +20,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// How many places that were given back are noted with whose they were. Behind more of them, an address that holds its
+/// share waits for the accept loop's next look.
+const FREED_MAX: usize = 1_024;
 /// What a newcomer without a place did, as the metric's label.
 const WAITING: &str = "waiting";
 
@@ -32,6 +35,9 @@ pub(super) struct Places {
     all: usize,
     /// How many newcomers wait for one.
     waiting: metrics::Gauge,
+    /// Whose places were given back by connections that the accept loop does not serve.
+    freed: Mutex<Vec<Whose>>,
+    has_freed: Notify,
 }
 
 /// How a connection is told.
@@ -50,7 +56,8 @@ impl Places {
             HTTP_EVICTIONS.handle([audience.label().into(), phase.into()]).increment(0);
         }
         let waiting = HTTP_CONNECTIONS_WAITING.handle([audience.label().into()]);
-        Arc::new(Self { table: Mutex::new(ConnectionTable::new()), audience, live, all, waiting })
+        let table = Mutex::new(ConnectionTable::new());
+        Arc::new(Self { table, audience, live, all, waiting, freed: Mutex::default(), has_freed: Notify::new() })
     }
 
     /// Enters a connection that has a permit.
@@ -111,6 +118,30 @@ impl Places {
         self.count(WAITING, peer.to_canonical());
     }
 
+    /// A connection that the accept loop does not serve has given its place and its permit back.
+    pub(super) fn give_back(&self, whose: Whose) {
+        let mut freed = self.freed();
+        if freed.len() < FREED_MAX {
+            freed.push(whose);
+        }
+        drop(freed);
+        self.has_freed.notify_one();
+    }
+
+    /// Waits until such places were given back; returns whose they were.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has taken none.
+    pub(super) async fn given_back(&self) -> Vec<Whose> {
+        self.has_freed.notified().await;
+        std::mem::take(&mut *self.freed())
+    }
+
+    /// As [`Self::table`].
+    fn freed(&self) -> MutexGuard<'_, Vec<Whose>> {
+        self.freed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell(&self, told: Option<(Arc<Signal>, Phase)>) -> bool {
         let Some((signal, phase)) = told else { return false };
         self.count(phase.label(), signal.peer);
@@ -151,6 +182,16 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where it is.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    /// Whose share it counts in.
+    pub(super) fn whose(&self) -> Whose {
+        self.places.whose(self.signal.peer)
+    }
+
     /// As [`Place::evicted`], for a task that must not hold the place.
     pub(super) fn eviction(&self) -> impl Future<Output = ()> + Send + use<> {
         let signal = self.signal.clone();
@@ -217,5 +258,21 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.table().close(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn rule_10_so_many_places_that_were_given_back_are_noted_and_no_more() {
+        let places = Places::new(Audience::Clients, Live::new(Config::default()), 1);
+        let whose = places.whose(IpAddr::from([192, 0, 2, 1]));
+        for given_back in [1, FREED_MAX, FREED_MAX + 1] {
+            (0..given_back).for_each(|_| places.give_back(whose));
+            assert_eq!(places.given_back().await, vec![whose; given_back.min(FREED_MAX)]);
+        }
     }
 }

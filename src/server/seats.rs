@@ -3,15 +3,30 @@
 use super::{
     connection_table::Phase,
     places::{Place, Places},
+    waiting_room::Whose,
 };
 use crate::limits::{Addresses, Gate, Permit};
 use std::{net::IpAddr, sync::Arc};
 
 /// What such a connection holds while it has no stream: a permit, and a place among the listener's connections.
 pub(crate) struct Seat {
-    // Dropped in this order: the next connection gets a place when the permit is still there to take.
+    // Dropped in this order: the next connection gets a place when the permit is still there to take, and a newcomer
+    // that waits is told when both are.
     place: Place,
     _permit: Box<dyn Send>,
+    _return: Return,
+}
+
+/// Tells the accept loop at its end.
+struct Return {
+    places: Arc<Places>,
+    whose: Whose,
+}
+
+impl Drop for Return {
+    fn drop(&mut self) {
+        self.places.give_back(self.whose);
+    }
 }
 
 /// A listener's seats, and the limit of requests that are under way on its connections.
@@ -37,7 +52,7 @@ impl<Kind: Send + 'static> Seats<Kind> {
     pub(crate) fn take(&self, peer: IpAddr) -> Option<Seat> {
         let permit = self.gate.try_acquire()?;
         let is_share_full = self.places.whose(peer).is_some_and(|address| self.places.is_share_full(address));
-        (!is_share_full).then(|| Seat { place: self.places.enter(peer), _permit: Box::new(permit) })
+        (!is_share_full).then(|| Seat::new(self.places.enter(peer), permit))
     }
 
     /// What a request holds until its answer is written. None: as many are under way as the listener, or the address
@@ -51,9 +66,10 @@ impl<Kind: Send + 'static> Seats<Kind> {
 }
 
 impl Seat {
-    /// The seat of a connection whose handshake is done.
+    /// The seat of a connection that has both.
     pub(super) fn new<Kind: Send + 'static>(place: Place, permit: Permit<Kind>) -> Self {
-        Self { place, _permit: Box::new(permit) }
+        let give_back = Return { places: place.places().clone(), whose: place.whose() };
+        Self { place, _permit: Box::new(permit), _return: give_back }
     }
 
     /// Resolves once the connection has to give way to another. It does not hold the seat.
@@ -61,8 +77,18 @@ impl Seat {
         self.place.eviction()
     }
 
-    /// Whether the connection answers requests, or is idle.
-    pub(crate) fn becomes(&self, is_busy: bool) {
-        self.place.becomes(if is_busy { Phase::Answering } else { Phase::Idle });
+    /// The connection waits for a request.
+    pub(crate) fn idles(&self) {
+        self.place.becomes(Phase::Idle);
+    }
+
+    /// The connection answers requests.
+    pub(crate) fn answers(&self) {
+        self.place.becomes(Phase::Answering);
+    }
+
+    /// The client does not read the rest of an answer.
+    pub(crate) fn blocks(&self) {
+        self.place.becomes(Phase::Blocked);
     }
 }

@@ -220,7 +220,7 @@ catalog! {
             excludes "connections that were evicted, and those of a stop";
         TLS_SESSIONS: Counter "tickfan_tls_sessions_total" Count [version in ["1.2", "1.3"], kind in ["full", "resumed"]],
             "TLS sessions with clients, by version and by whether the client resumed an earlier one.",
-            details "A full handshake takes far more processor time than a resumed one.";
+            details "In a full handshake the certificate's key signs, which takes processor time.";
         HTTP_ACCEPT_ERRORS: Counter "tickfan_http_accept_errors_total" Count [reason in ["client", "descriptors", "memory", "other"]],
             "Failures to accept a connection, by reason.",
             details "`client` is one that left before it was accepted.";

@@ -21,14 +21,27 @@ pub const CERTIFICATES_MAX: usize = 32;
 /// Certificates that were loaded together. They do not change.
 #[derive(Default)]
 pub struct CertificateSet {
-    all: Vec<Certificate>,
+    all: Vec<Arc<Certificate>>,
     /// Their places by name; several certificates of a name differ in their keys.
     by_name: HashMap<String, Vec<usize>>,
+}
+
+/// What a look at the files of certificates has found.
+#[derive(Debug)]
+pub struct Changes {
+    /// The certificates with the changed ones among them; `None` if no file that can be served holds something else.
+    pub set: Option<CertificateSet>,
+    /// Why changed files are not served. Their certificates stay as they were.
+    pub mistakes: Vec<CertificateError>,
 }
 
 impl CertificateSet {
     /// These certificates. The first is for clients that ask for another name, or for none.
     pub fn new(all: Vec<Certificate>) -> Self {
+        Self::of(all.into_iter().map(Arc::new).collect())
+    }
+
+    fn of(all: Vec<Arc<Certificate>>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, certificate) in all.iter().enumerate() {
             for name in &certificate.names {
@@ -46,26 +59,44 @@ impl CertificateSet {
         files.iter().map(|files| Certificate::load(files, now)).collect::<Result<_, _>>().map(Self::new)
     }
 
-    /// Reads and checks all of them again, where a file holds something else than it did.
-    ///
-    /// # Errors
-    /// [`CertificateError`] of the first that cannot be served.
-    pub fn load_changed(&self, now: i64) -> Result<Option<Self>, CertificateError> {
-        if !self.all.iter().any(Certificate::has_changed) {
-            return Ok(None);
+    /// Reads and checks those again whose files hold something else than they did. A mistake in one keeps that one as
+    /// it was, and does not delay the others.
+    pub fn load_changed(&self, now: i64) -> Changes {
+        let mut mistakes = Vec::new();
+        let mut has_changed = false;
+        let mut all = Vec::with_capacity(self.all.len());
+        for certificate in &self.all {
+            if !certificate.has_changed() {
+                all.push(certificate.clone());
+                continue;
+            }
+            match Certificate::load(&certificate.files, now) {
+                Ok(loaded) => {
+                    has_changed = true;
+                    all.push(Arc::new(loaded));
+                }
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    all.push(certificate.clone());
+                }
+            }
         }
-        let files: Vec<_> = self.all.iter().map(|certificate| certificate.files.clone()).collect();
-        Self::load(&files, now).map(Some)
+        Changes { set: has_changed.then(|| Self::of(all)), mistakes }
     }
 
     /// The certificates, in the order of the configuration.
-    pub fn all(&self) -> &[Certificate] {
+    pub fn all(&self) -> &[Arc<Certificate>] {
         &self.all
     }
 
     /// Whether both hold the same, whatever their files are called.
     pub fn is_same(&self, other: &Self) -> bool {
         self.all.len() == other.all.len() && self.all.iter().zip(&other.all).all(|(one, other)| one.is_same(other))
+    }
+
+    /// Whether both hold the same and were read from the same files, which are looked at again.
+    pub fn has_same_files_as(&self, other: &Self) -> bool {
+        self.is_same(other) && self.all.iter().zip(&other.all).all(|(one, other)| one.files == other.files)
     }
 
     /// The certificate for a name. A client that cannot check its signature gets another of the same name, if there is
@@ -76,8 +107,8 @@ impl CertificateSet {
         let parent = name.and_then(|name| name.split_once('.')).map(|(_, parent)| format!("*.{parent}"));
         let named = exact.or_else(|| self.by_name.get(&parent?));
         let candidates: Vec<&Certificate> = match named {
-            Some(places) => places.iter().map(|place| &self.all[*place]).collect(),
-            None => self.all.iter().collect(),
+            Some(places) => places.iter().map(|place| self.all[*place].as_ref()).collect(),
+            None => self.all.iter().map(AsRef::as_ref).collect(),
         };
         let can_sign = |one: &&&Certificate| one.signed.key.choose_scheme(schemes).is_some();
         let chosen = candidates.iter().find(can_sign).or(candidates.first())?;

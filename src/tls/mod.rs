@@ -15,7 +15,7 @@ mod x509;
 
 pub use certificate::{CHAIN_LENGTH_MAX, Certificate, CertificateFiles, show_time};
 pub use certificate_error::CertificateError;
-pub use certificates::{CERTIFICATES_MAX, CertificateSet, Certificates};
+pub use certificates::{CERTIFICATES_MAX, CertificateSet, Certificates, Changes};
 pub use error::TlsError;
 pub use pem::PEM_BYTES_MAX;
 pub use server_config::{ALPN_HTTP1, ALPN_HTTP2, server_config};

@@ -14,8 +14,8 @@ use tickfan::{
         Config, Loader, Machine, Overrides, Tls, TlsVersion, check_together, keys_in_force, load, print_defaults,
     },
     tls::{
-        CERTIFICATES_MAX, CHAIN_LENGTH_MAX, Certificate, CertificateFiles, CertificateSet, Certificates, PEM_BYTES_MAX,
-        server_config,
+        CERTIFICATES_MAX, CHAIN_LENGTH_MAX, Certificate, CertificateFiles, CertificateSet, Certificates, Changes,
+        PEM_BYTES_MAX, server_config,
     },
 };
 
@@ -353,28 +353,73 @@ fn http2_is_offered_where_it_is_served() {
     assert!(alpn(&[b"h3"], &both).is_err());
 }
 
+/// What a look at the files found to be wrong.
+fn mistakes(found: &Changes) -> String {
+    found.mistakes.iter().map(ToString::to_string).collect()
+}
+
+/// The certificates after a look that found changed files, and no mistake.
+fn changed(set: &CertificateSet) -> CertificateSet {
+    let found = set.load_changed(NOW);
+    assert_eq!(mistakes(&found), "");
+    found.set.expect("the files hold something else")
+}
+
 #[test]
-fn changed_files_are_loaded_together_and_a_mistake_changes_nothing() {
+fn the_files_of_a_certificate_are_loaded_together_and_a_mistake_changes_nothing() {
     let ca = Ca::new("a CA");
     let folder = folder("changed");
     let [old, other, new] = ["old", "other", "new"].map(|_| ca.sign(&["ticks.example"]));
     let set = set(&folder, &[&old, &other]);
-    assert!(set.load_changed(NOW).unwrap().is_none(), "the files hold what they did");
+    let found = set.load_changed(NOW);
+    assert!(found.set.is_none() && found.mistakes.is_empty(), "the files hold what they did");
     let files = &set.all()[0].files;
     fs::write(&files.chain, new.pem()).unwrap();
-    let error = set.load_changed(NOW).unwrap_err().to_string();
-    assert!(error.contains("does not belong to the certificate"), "{error}");
+    let found = set.load_changed(NOW);
+    assert!(found.set.is_none() && mistakes(&found).contains("does not belong to the certificate"), "{found:?}");
     fs::write(&files.key, new.key()).unwrap();
-    let changed = set.load_changed(NOW).unwrap().unwrap();
-    assert!(!changed.is_same(&set) && changed.load_changed(NOW).unwrap().is_none());
+    let next = changed(&set);
+    assert!(!next.is_same(&set) && next.load_changed(NOW).set.is_none());
+    assert!(Arc::ptr_eq(&set.all()[1], &next.all()[1]), "the other one is kept");
     let certificates = Certificates::new(Arc::new(set));
     let server = server(&certificates);
     let met = || Visitor::new(&ca, "ticks.example").meet(&server).unwrap().certificate;
     assert_eq!(met(), old.der());
-    certificates.replace(Arc::new(changed));
+    certificates.replace(Arc::new(next));
     assert_eq!(met(), new.der(), "without a new listener");
-    fs::remove_file(&certificates.current().all()[1].files.chain).unwrap();
-    assert!(certificates.current().load_changed(NOW).is_err());
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_is_broken_does_not_delay_the_renewal_of_others() {
+    let ca = Ca::new("a CA");
+    let folder = folder("beside-broken");
+    let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
+    let expires = ca.sign_for(&["a.example"], [2020, 2030], p256);
+    let [breaks, goes, old, renewed] =
+        ["b.example", "c.example", "d.example", "d.example"].map(|name| ca.sign(&[name]));
+    let set = set(&folder, &[&expires, &breaks, &goes, &old]);
+    let files: Vec<_> = set.all().iter().map(|certificate| certificate.files.clone()).collect();
+    fs::write(&files[1].key, "").unwrap();
+    fs::remove_file(&files[2].chain).unwrap();
+    fs::write(&files[3].chain, renewed.pem()).unwrap();
+    fs::write(&files[3].key, renewed.key()).unwrap();
+    let in_2031 = NOW + 5 * 365 * 86_400;
+    let found = set.load_changed(in_2031);
+    let next = found.set.as_ref().unwrap();
+    for place in 0..3 {
+        assert!(Arc::ptr_eq(&set.all()[place], &next.all()[place]), "{place} stays in force");
+    }
+    assert!(!Arc::ptr_eq(&set.all()[3], &next.all()[3]), "the renewed one does not wait for them");
+    assert_eq!(found.mistakes.len(), 2, "{found:?}");
+    for said in ["does not hold a private key", "No such file"] {
+        assert!(mistakes(&found).contains(said), "{found:?}");
+    }
+    // One that is renewed with a certificate that has expired is a mistake, too.
+    let expired = ca.sign_for(&["a.example"], [2020, 2029], p256);
+    fs::write(&files[0].chain, expired.pem()).unwrap();
+    fs::write(&files[0].key, expired.key()).unwrap();
+    let found = next.load_changed(in_2031);
+    assert!(found.set.is_none() && mistakes(&found).contains("expired at 2029-01-01"), "{found:?}");
 }
 
 #[test]
@@ -398,10 +443,9 @@ fn a_folder_that_is_swapped_by_a_link_counts_as_changed() {
     let files = CertificateFiles { chain: folder.join("chain.pem"), key: folder.join("key.pem") };
     let set = CertificateSet::load(&[files], NOW).unwrap();
     link("..2");
-    let changed = set.load_changed(NOW).unwrap().unwrap();
+    let next = changed(&set);
     link("..1");
-    let back = changed.load_changed(NOW).unwrap().unwrap();
-    assert!(back.is_same(&set));
+    assert!(changed(&next).is_same(&set));
 }
 
 #[test]

@@ -161,6 +161,41 @@ fn a_reload_of_the_configuration_loads_certificates_too() {
 }
 
 #[test]
+fn a_reload_that_moves_a_certificate_looks_at_its_new_files() {
+    let mut rig = Rig::start("moved-unchanged", "1s");
+    let moved = rig.folder.join("moved");
+    fs::create_dir_all(&moved).unwrap();
+    let files = CertificateFiles { chain: moved.join("chain.pem"), key: moved.join("key.pem") };
+    fs::copy(&rig.files.chain, &files.chain).unwrap();
+    fs::copy(&rig.files.key, &files.key).unwrap();
+    rig.gateway.configure(&format!("{}look = \"1s\"\n", table(std::slice::from_ref(&files))));
+    let answer = Client::connect(rig.gateway.admin).request("POST", "/reload", "");
+    assert_eq!(answer.json()["changed"][0]["key"], "tls.certificates", "{}", answer.body);
+    assert_eq!(rig.expiry(), "NaN", "the series has the name of the file");
+    let old = std::mem::replace(&mut rig.files, files);
+    assert_eq!((rig.expiry(), rig.shown()), (year(2080), end(2080)));
+    rig.wait_for("applied", 1);
+
+    fs::remove_file(&old.chain).unwrap();
+    leaf(&rig.ca, 2081).write(&moved);
+    rig.wait_for("applied", 2);
+    assert_eq!((rig.expiry(), rig.shown()), (year(2081), end(2081)));
+    let log = rig.gateway.drained_log();
+    assert!(!log.iter().any(|line| line.contains("did not load a changed certificate")), "{log:#?}");
+}
+
+#[test]
+fn a_reload_that_shortens_the_look_applies_at_once() {
+    let rig = Rig::start("shorter-look", "1h");
+    rig.gateway.configure(&format!("{}look = \"1s\"\n", table(std::slice::from_ref(&rig.files))));
+    let answer = Client::connect(rig.gateway.admin).request("POST", "/reload", "");
+    assert_eq!(answer.json()["changed"][0]["key"], "tls.look", "{}", answer.body);
+    leaf(&rig.ca, 2081).write(&rig.folder);
+    rig.wait_for("applied", 1);
+    assert_eq!(rig.shown(), end(2081));
+}
+
+#[test]
 fn a_certificate_that_expires_soon_is_announced() {
     let ca = Ca::new("a CA");
     let folder = folder("expires");

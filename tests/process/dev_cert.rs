@@ -98,6 +98,27 @@ fn an_earlier_certificate_is_kept_unless_it_is_to_be_replaced() {
 }
 
 #[test]
+fn the_commands_that_are_printed_work_in_a_shell_whatever_the_folder_is_called() {
+    let folder = folder("dev-cert-quoted");
+    for out in ["plain-folder", "own folder", "it's $HOME's"] {
+        let guide = succeed(TICKFAN, &["dev-cert", "--force", "--out", out], &folder);
+        let commands: Vec<_> = ["tickfan --config", "curl --cacert", "NODE_EXTRA_CA_CERTS=", "certutil -d"]
+            .map(|begin| {
+                let line = guide.lines().find(|line| line.contains(begin)).unwrap();
+                line[line.find(begin).unwrap()..].to_owned()
+            })
+            .into();
+        // Each program says which of its words name a file.
+        let programs = "unset NODE_EXTRA_CA_CERTS\n\
+             for name in tickfan curl certutil node; do eval \"$name() { see \\\"\\$@\\\"; }\"; done\n\
+             see() { for word in \"$NODE_EXTRA_CA_CERTS\" \"$@\"; do [ -f \"$word\" ] && echo \"$word\"; done; }\n";
+        let seen = succeed("bash", &["-c", &format!("{programs}{}", commands.join("\n"))], &folder);
+        let ca = format!("{out}/ca.pem");
+        assert_eq!(seen.lines().collect::<Vec<_>>(), [&format!("{out}/tickfan.toml"), &ca, &ca, &ca], "{guide}");
+    }
+}
+
+#[test]
 fn rule_10_a_certificate_for_this_machine_has_few_names() {
     let folder = folder("dev-cert-names");
     let names = |count: usize| (0..count).flat_map(|n| ["--name".to_owned(), format!("n{n}.test")]).collect::<Vec<_>>();

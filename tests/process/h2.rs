@@ -55,11 +55,16 @@ impl Rig {
 
     /// A client that sends what a test wants.
     fn peer(&self) -> (TlsClient, H2Peer) {
+        self.peer_with(&[])
+    }
+
+    /// The same, with these settings.
+    fn peer_with(&self, settings: &[(u16, u32)]) -> (TlsClient, H2Peer) {
         let socket = TcpStream::connect(self.gateway.tls.unwrap()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut config = tls::client_config_of(CertificateDer::from_pem_file(&self.ca).unwrap(), &tls::VERSIONS);
         config.alpn_protocols = vec![b"h2".to_vec()];
-        (tls::client(socket, config), H2Peer::new(&[]))
+        (tls::client(socket, config), H2Peer::new(settings))
     }
 }
 
@@ -89,6 +94,52 @@ fn rule_10_a_stream_too_many_of_a_connection_is_refused() {
     until(&mut client, |peer| peer.streams.get(&again).is_some_and(|stream| !stream.body.is_empty()));
 }
 
+/// An attack: its name, what it is counted as, the client's settings, and what it sends.
+type Attack = (&'static str, &'static str, &'static [(u16, u32)], fn(&mut H2Peer));
+
+/// Sends a frame again and again.
+fn repeat(peer: &mut H2Peer, send: impl Fn(&mut H2Peer)) {
+    (0..1_100).for_each(|_| send(peer));
+}
+
+/// All but one of the limits of a client's frames. Replies that are not read have a limit too: a client that sends no
+/// more than the others admit needs minutes for it, which the tests of `src/fanout/h2/connection/` have.
+const ATTACKS: &[Attack] = &[
+    ("rapid reset", "resets", &[], |peer| {
+        repeat(peer, |peer| {
+            let stream = peer.get("/v1/quotes/AAPL");
+            peer.reset(stream, 8);
+        });
+    }),
+    ("requests that are refused", "resets", &[], |peer| repeat(peer, |peer| _ = peer.ask_as(&[], &[], true))),
+    ("PING", "control_frames", &[], |peer| repeat(peer, |peer| peer.frame(h2_peer::PING, 0, 0, &[0; 8]))),
+    ("SETTINGS", "control_frames", &[], |peer| repeat(peer, |peer| peer.settings(&[]))),
+    ("PRIORITY", "control_frames", &[], |peer| {
+        repeat(peer, |peer| peer.frame(h2_peer::PRIORITY, 0, 3, &[0, 0, 0, 0, 1]));
+    }),
+    ("unknown frames", "control_frames", &[], |peer| repeat(peer, |peer| peer.frame(77, 0, 0, &[]))),
+    ("empty DATA", "control_frames", &[], |peer| {
+        let stream = peer.ask("POST", "/v1/symbols", &[], false);
+        repeat(peer, |peer| peer.frame(h2_peer::DATA, 0, stream, &[]));
+    }),
+    ("WINDOW_UPDATE", "window_updates", &[], |peer| repeat(peer, |peer| peer.window_update(0, 1))),
+    // Each byte is given back as it comes.
+    ("windows of one byte", "window_updates", &[(h2_peer::INITIAL_WINDOW_SIZE, 1)], |peer| {
+        peer.get("/v1/stream/AAPL");
+    }),
+    ("CONTINUATION", "continuations", &[], |peer| {
+        let stream = peer.next_stream();
+        peer.frame(h2_peer::HEADERS, h2_peer::END_STREAM, stream, &[]);
+        (0..9).for_each(|_| peer.frame(h2_peer::CONTINUATION, 0, stream, &[]));
+    }),
+    ("a header block", "header_block", &[], |peer| {
+        let stream = peer.next_stream();
+        peer.frame(h2_peer::HEADERS, h2_peer::END_STREAM, stream, &[0; 16_384]);
+        peer.frame(h2_peer::CONTINUATION, 0, stream, &[0]);
+    }),
+    ("fields", "header_fields", &[], |peer| _ = peer.ask("GET", "/v1/symbols", &[("x", "y"); 97], true)),
+];
+
 /// An attack on a connection beside one that is good, which misses nothing; and the operators see why it ended.
 #[test]
 fn rule_10_a_flood_ends_its_own_connection_and_is_counted() {
@@ -96,22 +147,14 @@ fn rule_10_a_flood_ends_its_own_connection_and_is_counted() {
     let mut good = rig.peer();
     let kept = good.1.get("/v1/stream/AAPL");
     until(&mut good, |peer| peer.streams.get(&kept).is_some_and(|stream| !stream.body.is_empty()));
-    type Attack = fn(&mut H2Peer);
-    let attacks: [(&str, Attack); 3] = [
-        ("resets", |peer| {
-            let stream = peer.get("/v1/quotes/AAPL");
-            peer.reset(stream, 8);
-        }),
-        ("control_frames", |peer| peer.frame(h2_peer::PING, 0, 0, &[0; 8])),
-        ("window_updates", |peer| peer.window_update(0, 1)),
-    ];
-    for (reason, attack) in attacks {
-        let mut hostile = rig.peer();
-        (0..1_100).for_each(|_| attack(&mut hostile.1));
-        until(&mut hostile, |peer| !peer.go_aways.is_empty());
-        assert_eq!(hostile.1.go_aways[0].1, 11, "{reason}: ENHANCE_YOUR_CALM");
+    for (name, reason, settings, attack) in ATTACKS {
         let label = format!("reason=\"{reason}\"");
-        rig.gateway.metric_when("tickfan_h2_connections_closed_total", &label, |count| count == 1);
+        let before = rig.gateway.metric("tickfan_h2_connections_closed_total", &label);
+        let mut hostile = rig.peer_with(settings);
+        attack(&mut hostile.1);
+        until(&mut hostile, |peer| !peer.go_aways.is_empty());
+        assert_eq!(hostile.1.go_aways[0].1, 11, "{name}: ENHANCE_YOUR_CALM");
+        rig.gateway.metric_when("tickfan_h2_connections_closed_total", &label, |count| count == before + 1);
     }
     let had = good.1.streams[&kept].body.len();
     until(&mut good, |peer| peer.streams[&kept].body.len() > had);

@@ -1,17 +1,19 @@
 //! Every limit of the configuration, set in a file and reached from outside. The list is the configuration's own.
 
 use crate::support::{
-    Client,
+    Client, PATIENCE,
     certificates::{self, Ca},
     connect_narrow,
+    h2_peer::H2Peer,
     issuer::Issuer,
     process::Process,
     stream::Stream,
+    tls::{self, TlsClient},
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::Command,
     thread,
@@ -52,6 +54,8 @@ fn case(key: &Key) -> fn() {
         ("tls", "handshake_timeout") => a_handshake_that_takes_longer_is_cut_off,
         ("tls", "handshakes") => a_handshake_that_pauses_gives_way_to_one_too_many,
         ("tls", "hsts") => https_alone_is_demanded_for_so_long,
+        ("tls", "h2_streams") => a_stream_too_many_of_a_connection_is_refused,
+        ("tls", "look") => a_renewed_certificate_is_served_after_the_next_look,
         ("auth", "streams_per_subject") => a_stream_too_many_of_a_subject_is_sent_away,
         ("auth", "look") => a_file_of_keys_is_looked_at,
         ("auth", "ticket_ttl") => a_ticket_no_longer_counts,
@@ -71,9 +75,7 @@ fn rule_10_each_limit_of_the_configuration_is_reached() {
         Setting::Patterns { .. } | Setting::Groups { .. } => false,
     };
     thread::scope(|scope| {
-        // `fanout::h2` and `certificates` reach these.
-        let elsewhere = |key: &Key| key.section == "tls" && ["h2_streams", "look"].contains(&key.name);
-        for key in KEYS.iter().filter(is_limit).filter(|key| !elsewhere(key)) {
+        for key in KEYS.iter().filter(is_limit) {
             thread::Builder::new()
                 .name(format!("{}.{}", key.section, key.name))
                 .spawn_scoped(scope, case(key))
@@ -422,11 +424,63 @@ fn a_longer_message_of_a_venue_ends_its_connection() {
 
 /// A gateway under a limit of its listener for https, and where that is.
 fn https(limit: &str) -> (Rig, SocketAddr) {
-    let name = thread::current().name().unwrap_or_default().to_owned();
-    let files = Ca::new("a CA").sign(&["localhost"]).write(&certificates::folder(&name));
-    let rig = Rig::start(&format!("{}{limit}", certificates::table(&[files])));
+    let (rig, _) = https_of(&Ca::new("a CA"), limit);
     let address = rig.gateway.tls.unwrap();
     (rig, address)
+}
+
+/// The same with a certificate of a CA, whose files are in this folder.
+fn https_of(ca: &Ca, limit: &str) -> (Rig, PathBuf) {
+    let folder = certificates::folder(thread::current().name().unwrap_or_default());
+    let files = ca.sign(&["localhost"]).write(&folder);
+    (Rig::start(&format!("{}{limit}", certificates::table(&[files]))), folder)
+}
+
+/// A client of the listener for https, which trusts this CA.
+fn https_client(rig: &Rig, ca: &Ca) -> TlsClient {
+    let socket = TcpStream::connect(rig.gateway.tls.unwrap()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut config = tls::client_config_of(ca.der(), &tls::VERSIONS);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    tls::client(socket, config)
+}
+
+fn a_stream_too_many_of_a_connection_is_refused() {
+    let ca = Ca::new("a CA");
+    let (rig, _) = https_of(&ca, "h2_streams = 1000");
+    let mut client = https_client(&rig, &ca);
+    let mut peer = H2Peer::new(&[]);
+    let mut until = |peer: &mut H2Peer, is_true: &dyn Fn(&H2Peer) -> bool| {
+        while !is_true(peer) {
+            client.write_all(&std::mem::take(&mut peer.out)).unwrap();
+            client.flush().unwrap();
+            let mut buffer = [0; 16 * 1024];
+            let bytes = client.read(&mut buffer).unwrap();
+            assert!(bytes > 0, "the connection ended: {peer:?}");
+            peer.receive(&buffer[..bytes]);
+        }
+    };
+    for _ in 0..20 {
+        let streams: Vec<u32> = (0..50).map(|_| peer.get(TARGET)).collect();
+        until(&mut peer, &|peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
+    }
+    let one_more = peer.get(TARGET);
+    until(&mut peer, &|peer| peer.streams.contains_key(&one_more));
+    let refused = peer.streams.iter().filter(|(_, stream)| stream.reset.is_some());
+    let refused: Vec<_> = refused.map(|(number, stream)| (*number, stream.reset)).collect();
+    assert_eq!(refused, [(one_more, Some(7))]);
+    rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 1_000);
+}
+
+fn a_renewed_certificate_is_served_after_the_next_look() {
+    let ca = Ca::new("a CA");
+    let (rig, folder) = https_of(&ca, "look = \"1s\"");
+    let renewed = ca.sign(&["localhost"]);
+    renewed.write(&folder);
+    rig.gateway.metric_when("tickfan_certificate_reloads_total", "applied", |count| count == 1);
+    let mut client = https_client(&rig, &ca);
+    client.conn.complete_io(&mut client.sock).unwrap();
+    assert_eq!(client.conn.peer_certificates().unwrap()[0], renewed.der());
 }
 
 fn a_handshake_that_takes_longer_is_cut_off() {

@@ -49,8 +49,6 @@ pub(crate) struct Client {
     pub(crate) log: Vec<Seen>,
     /// The number of its stream, if it shares a connection with others; otherwise 0.
     pub(crate) stream: u32,
-    /// Its worker has not been given its stream yet.
-    pub(crate) awaits_answer: bool,
     /// What its transport took, if it shares a connection.
     pub(crate) taken: Vec<u8>,
     /// How many of these bytes have arrived.
@@ -128,7 +126,6 @@ impl Client {
             writes: 0,
             log: Vec::new(),
             stream: 0,
-            awaits_answer: false,
             taken: Vec::new(),
             checked: 0,
             stuck_since: None,

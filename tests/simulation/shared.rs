@@ -16,8 +16,8 @@ use std::{
 };
 use tickfan::{
     fanout::{
-        ClientSide, CloseMode, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Io, H2Request, H2Stream,
-        NewConnection, Received, Refused, Requests, ResponseHead, Stall, Taken, Transport, TransportError,
+        Activity, ClientSide, CloseMode, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Io, H2Request,
+        H2Stream, NewConnection, Received, Refused, Requests, ResponseHead, Stall, Taken, Transport, TransportError,
     },
     h2::Limits,
     tls::RECORD_BYTES_MAX,
@@ -146,7 +146,7 @@ struct NoPermit;
 impl ConnectionPermit for NoPermit {
     fn held_by(&mut self, _: ConnectionAddress) {}
 
-    fn becomes(&mut self, _: bool) {}
+    fn becomes(&mut self, _: Activity) {}
 }
 
 impl Connection {
@@ -226,19 +226,19 @@ impl Connection {
 
     /// Opens a stream for a client.
     pub(crate) fn ask(&mut self, client: Rc<RefCell<Client>>) {
-        let stream = self.peer.get("/stream");
+        let stream = self.peer.get(&format!("/{}", self.clients.len()));
         client.borrow_mut().stream = stream;
         self.clients.insert(stream, client);
     }
 
-    /// The requests that came, with their clients.
+    /// The requests that came, with their clients. One that was reset at once does not come.
     pub(crate) fn take_asked(&self) -> Vec<(H2Stream, Rc<RefCell<Client>>)> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
-        // Streams come in the order of their numbers.
-        let missing = self.clients.values().filter(|client| client.borrow().awaits_answer).cloned();
-        let clients: Vec<_> = missing.take(asked.len()).collect();
-        assert_eq!(clients.len(), asked.len());
-        asked.into_iter().map(|request| request.stream).zip(clients).collect()
+        let with_client = |request: H2Request| {
+            let place = request.head.uri.path()[1..].parse().unwrap();
+            (request.stream, self.clients.values().nth(place).unwrap().clone())
+        };
+        asked.into_iter().map(with_client).collect()
     }
 
     /// What the client got is what the streams took, in order; `whole`: all of it.

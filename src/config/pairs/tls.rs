@@ -38,7 +38,7 @@ pub(super) fn h2_streams(config: &Config, _: &Machine) -> Option<Found> {
 
 pub(super) fn hosts(config: &Config, _: &Machine) -> Option<Found> {
     let hosts = &config.server.hosts;
-    let is_reached = |certificate: &&Certificate| {
+    let is_reached = |certificate: &Certificate| {
         !certificate.addresses.is_empty() || certificate.names.iter().any(|name| is_answered(name, hosts))
     };
     let certificate = config.tls.as_ref()?.loaded.all().iter().find(|certificate| !is_reached(certificate))?;

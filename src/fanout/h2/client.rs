@@ -18,8 +18,20 @@ pub trait ConnectionPermit: Send {
     /// [`WorkerPool::give_way`]: crate::fanout::WorkerPool::give_way
     fn held_by(&mut self, connection: ConnectionAddress);
 
-    /// Whether the connection answers requests, or is idle.
-    fn becomes(&mut self, is_busy: bool);
+    /// Notes what the connection does.
+    fn becomes(&mut self, activity: Activity);
+}
+
+/// What a connection without streams does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for a request.
+    Idle,
+    /// It answers requests.
+    Answering,
+    /// Its client does not read the rest of an answer. Further requests change nothing, nor does an answer of which
+    /// the client reads a part.
+    Blocked,
 }
 
 /// A connection, as other threads know it.

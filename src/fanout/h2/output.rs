@@ -2,14 +2,25 @@
 
 use super::io::H2Io;
 use crate::tls::RECORD_BYTES_MAX;
-use std::{io, time::Instant};
+use std::{cell::RefCell, io, mem, time::Instant};
 
 /// The least and the most bytes of a record after the I/O was full: twice the last one that it took whole. What the I/O
 /// holds can no longer be conflated; docs/decisions/0006-sockets.md has the same limits for one stream.
-const CATCH_UP_BYTES_MIN: usize = 1024;
+const CATCH_UP_BYTES_MIN: usize = 1024 + FRAME_HEADER_BYTES; // HTTP/2 cuts no block to a smaller frame
 const CATCH_UP_BYTES_MAX: usize = 4 * 1024;
 /// What comes before the payload of a frame.
 const FRAME_HEADER_BYTES: usize = 9;
+
+/// How many buffers a worker keeps, and how large one of them is at most. A turn writes some 25 connections that carry
+/// ten streams each before it sends.
+const SPARES_MAX: usize = 32;
+const SPARE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+
+thread_local! {
+    /// Empty buffers of a worker's connections: a record has a tick of each stream, and to let its buffer grow by those
+    /// would cost more than to seal it.
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Frames that wait to be sent, and the I/O below.
 pub(super) struct Output {
@@ -56,6 +67,13 @@ impl Output {
         self.frames.is_empty() && self.full_since.is_none()
     }
 
+    /// Gets ready for frames of streams.
+    pub(super) fn gather(&mut self) {
+        if self.frames.capacity() == 0 {
+            self.frames = SPARES.with_borrow_mut(|spares| spares.pop().unwrap_or_default());
+        }
+    }
+
     /// How many bytes of payload the record under way has room for, in one frame more.
     pub(super) fn room(&self) -> usize {
         self.record_bytes_max.saturating_sub(self.frames.len() + FRAME_HEADER_BYTES)
@@ -82,12 +100,12 @@ impl Output {
     /// Those of [`H2Io::send`].
     pub(super) fn send(&mut self, now: Instant) -> io::Result<bool> {
         let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        if self.full_since.is_some() {
-            if !io.flush()? {
-                return Ok(false);
-            }
-            self.full_since = None;
+        // An alert, or the answer to a change of keys, may wait below, of which nothing here knows.
+        if !io.flush()? {
+            self.full_since.get_or_insert(now);
+            return Ok(false);
         }
+        self.full_since = None;
         let mut sent = 0;
         // Replies and heads come on top of the frames that `room` admits: there may be more than a record.
         while sent < self.frames.len() && self.full_since.is_none() {
@@ -101,12 +119,25 @@ impl Output {
             }
         }
         if sent == self.frames.len() {
-            self.frames = Vec::new();
+            keep(mem::take(&mut self.frames));
         } else {
             self.frames.drain(..sent);
         }
         Ok(self.full_since.is_none())
     }
+}
+
+/// Keeps a buffer for the next connection that has something to send, where there is reason to.
+fn keep(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > SPARE_BYTES_MAX {
+        return;
+    }
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARES_MAX {
+            buffer.clear();
+            spares.push(buffer);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -115,9 +146,9 @@ mod tests {
     use crate::fanout::{tcp::Received, transport::TransportError};
     use std::sync::{Arc, Mutex};
 
-    /// Takes so many records more, and notes their lengths.
+    /// Takes so many records more, and notes their lengths. It may hold one that it did not take.
     #[derive(Clone, Default)]
-    struct Narrow(Arc<Mutex<(usize, Vec<usize>)>>);
+    struct Narrow(Arc<Mutex<(usize, Vec<usize>, bool)>>);
 
     impl Narrow {
         fn takes(&self, records: usize) {
@@ -140,15 +171,17 @@ mod tests {
         }
 
         fn send(&mut self, bytes: &[u8]) -> io::Result<bool> {
-            let (left, records) = &mut *self.0.lock().unwrap();
+            let (left, records, is_holding) = &mut *self.0.lock().unwrap();
             records.push(bytes.len());
-            let is_taken = *left > 0;
+            *is_holding = *left == 0;
             *left = left.saturating_sub(1);
-            Ok(is_taken)
+            Ok(!*is_holding)
         }
 
         fn flush(&mut self) -> io::Result<bool> {
-            Ok(self.0.lock().unwrap().0 > 0)
+            let (left, _, is_holding) = &mut *self.0.lock().unwrap();
+            *is_holding &= *left == 0;
+            Ok(!*is_holding)
         }
 
         fn receive(&mut self, _: &mut Vec<u8>) -> Result<Received, TransportError> {
@@ -172,6 +205,28 @@ mod tests {
             output.frames.extend(vec![7; frame]);
             bytes -= frame;
         }
+    }
+
+    #[test]
+    fn rule_10_few_buffers_are_kept_and_no_large_ones() {
+        for bytes in (0..2 * SPARES_MAX).map(|_| 100).chain([SPARE_BYTES_MAX + 1]) {
+            keep(vec![7; bytes]);
+        }
+        SPARES.with_borrow(|spares| {
+            assert_eq!(spares.len(), SPARES_MAX);
+            assert!(spares.iter().all(|spare| spare.is_empty() && spare.capacity() <= SPARE_BYTES_MAX));
+        });
+    }
+
+    #[test]
+    fn a_connection_without_frames_owns_no_buffer() {
+        let narrow = Narrow::default();
+        narrow.takes(9);
+        let mut output = Output::new(Box::new(narrow));
+        output.gather();
+        write_all(&mut output, 900, Instant::now());
+        assert!(output.settle(Instant::now()).unwrap());
+        assert_eq!(output.frames.capacity(), 0);
     }
 
     #[test]

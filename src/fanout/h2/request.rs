@@ -5,13 +5,21 @@ use super::{
     io::H2Io,
     stream::H2Stream,
 };
-use crate::h2::{Limits, RequestBody};
+use crate::{
+    fanout::tcp::Received,
+    h2::{self, ErrorCode, LastStream, Limits, RequestBody},
+};
 use http::request::Parts;
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How much input of a connection that is sent away is dropped. A socket that is closed with unread input resets the
+/// connection, and the client may lose the last bytes.
+const DROPPED_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection that a worker is to take over: its TLS handshake is done, and ALPN's choice is HTTP/2.
 pub struct NewConnection {
@@ -31,6 +39,23 @@ pub struct NewConnection {
     pub permit: Box<dyn ConnectionPermit>,
     /// Where its requests go.
     pub requests: Arc<dyn Requests>,
+}
+
+impl NewConnection {
+    /// Tells the client that none of its requests is served here, and closes the connection: its worker has ended.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(in crate::fanout) fn send_away(mut self, now: Instant) -> io::Result<()> {
+        let mut out = Vec::new();
+        let mut protocol = h2::Connection::new(self.limits, now, &mut out);
+        protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut out);
+        self.io.send(&out)?;
+        self.io.finish()?;
+        let mut dropped = Vec::new();
+        while dropped.len() < DROPPED_BYTES_MAX && matches!(self.io.receive(&mut dropped), Ok(Received::Bytes(_))) {}
+        Ok(())
+    }
 }
 
 /// Where the requests of connections go.

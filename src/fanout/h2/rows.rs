@@ -73,6 +73,11 @@ impl Rows {
         }
     }
 
+    /// Whether a request is being answered.
+    pub(super) fn is_asked(&self, id: StreamId) -> bool {
+        self.find(id).is_some_and(|place| matches!(self.rows[place].state, State::Asked))
+    }
+
     /// A request that is being answered becomes something else; `false`: it is over.
     pub(super) fn becomes(&mut self, id: StreamId, state: State) -> bool {
         let Some(place) = self.find(id).filter(|&place| matches!(self.rows[place].state, State::Asked)) else {

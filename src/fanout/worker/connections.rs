@@ -86,9 +86,12 @@ impl<T: Transport> Worker<T> {
                 (connection.address(), connection.peer().ip())
             };
             for (id, head, body) in self.connections.scratch.requests.drain(..) {
+                if !lock(&connection).awaits_answer(id) {
+                    continue;
+                }
                 let stream = H2Stream::new(connection.clone(), address, id);
                 if requests.take(H2Request { head, body, peer, stream }).is_err() {
-                    lock(&connection).refuse(id);
+                    lock(&connection).refuse(id, now.instant);
                 }
             }
         }

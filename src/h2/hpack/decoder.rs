@@ -7,9 +7,10 @@ const INITIAL_BYTES: usize = 4_096;
 
 /// Decodes all header blocks of a connection, in their order.
 ///
-/// The peer may use a table of 4,096 bytes until it has acknowledged that there is none. Then the entries go, and their
-/// memory with them. A peer that follows the RFC reduces its table to 0 with its next block, so it cannot refer to
-/// them. Some never do (older Go clients): they may fill the table again, up to the 4,096 bytes.
+/// The peer may use a table of 4,096 bytes until it has acknowledged that there is none. A peer that follows the RFC
+/// then reduces its table to 0 with its next block, and the entries go, with their memory. Some never do (older Go
+/// clients): both sides keep the table, up to the 4,096 bytes, since the entries go only with the peer's own size
+/// update. RFC 9113, section 4.3.1, would end the connection, and with it streams that know of nothing.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     table: Table,
@@ -22,10 +23,10 @@ impl Decoder {
         Self { table: Table::new(INITIAL_BYTES), update_max: INITIAL_BYTES }
     }
 
-    /// The peer knows that the table has 0 bytes.
+    /// The peer knows that the table has 0 bytes: no size update may ask for more.
     pub(crate) fn acknowledged(&mut self) {
         self.update_max = 0;
-        self.table.clear();
+        self.table.shrink();
     }
 
     /// Decodes one block, and hands over each field.

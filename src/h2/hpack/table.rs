@@ -55,9 +55,14 @@ impl Table {
     }
 
     /// Evicts all, and gives their memory back.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.entries = VecDeque::new();
         self.bytes = 0;
+    }
+
+    /// Gives back memory that holds no entry.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
     }
 
     fn evict_to(&mut self, bytes_max: usize) {

@@ -1,10 +1,13 @@
 //! HTTP/2 against another implementation of it, and against what a fuzzer found.
+//!
+//! Floods, and the counter of each, are in `tests/process/h2.rs`: the tests of this program share their counters.
 
 #[allow(missing_docs, unreachable_pub, reason = "public to the fuzz target")]
 #[path = "../../../fuzz/src/http2/mod.rs"]
 mod http2;
 
 mod client;
+mod gateway;
 
 use proptest::prelude::*;
 use std::{fs, panic::catch_unwind, path::Path};

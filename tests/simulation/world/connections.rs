@@ -52,7 +52,6 @@ impl World {
     ) -> usize {
         let worker = self.connections[connection].worker;
         let client = self.add_client(worker, wanted, 0, options, resume);
-        self.client(client).awaits_answer = true;
         self.connections[connection].ask(self.clients[client].clone());
         client
     }
@@ -96,7 +95,6 @@ impl World {
                 continue;
             }
             for (stream, client) in self.connections[place].take_asked() {
-                client.borrow_mut().awaits_answer = false;
                 let number = self.clients.iter().position(|other| std::rc::Rc::ptr_eq(other, &client)).unwrap();
                 let new = self.new_stream(number);
                 self.send(worker, Command::Open(Line::Shared(Shared { client, stream }), new));

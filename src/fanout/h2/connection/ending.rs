@@ -2,7 +2,7 @@
 
 use super::{Connection, ConnectionEnd, Rows};
 use crate::{
-    fanout::transport::Ready,
+    fanout::{h2::client::Activity, transport::Ready},
     h2::{ErrorCode, LastStream},
 };
 use std::{
@@ -106,13 +106,13 @@ impl Connection {
 
     /// Ends it in order, behind the frames that wait.
     pub(super) fn close(&mut self, end: ConnectionEnd, now: Instant) {
-        if self.permit.is_none() {
+        if self.permit.is_none() && lingers(end) {
             self.permit = self.permits.permit(self.peer.ip());
         }
         if !matches!(self.phase, Phase::Leaving { .. }) {
             self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
         }
-        self.phase = Phase::Closing { end, by: now + LINGER };
+        self.phase = Phase::Closing { end, by: now + if lingers(end) { LINGER } else { LEAVING_MAX } };
         self.forget_all();
     }
 
@@ -163,11 +163,11 @@ impl Connection {
         match self.phase {
             Phase::Over { .. } => return,
             // What is left has nothing worth waiting for.
-            Phase::Lingering { end, .. } if is_due(self.phase.deadline()) => {
+            Phase::Lingering { end, .. } if is_due(self.end_deadline()) => {
                 self.phase = Phase::Over { end };
                 return;
             }
-            Phase::Closing { end, .. } | Phase::Leaving { end, .. } if is_due(self.phase.deadline()) => {
+            Phase::Closing { end, .. } | Phase::Leaving { end, .. } if is_due(self.end_deadline()) => {
                 return self.abort(end);
             }
             _ => {}
@@ -195,7 +195,7 @@ impl Connection {
         let mut has_more = false;
         if self.is_open() {
             has_more = self.write_answers(now);
-            self.hold_permit();
+            self.hold_permit(has_more);
             if self.is_worn() {
                 self.leave(ConnectionEnd::Worn, None);
             }
@@ -206,7 +206,7 @@ impl Connection {
             && self.output.is_empty()
         {
             match self.output.io().and_then(|io| io.finish()) {
-                Ok(true) if self.permit.is_none() => self.phase = Phase::Over { end },
+                Ok(true) if self.permit.is_none() || !lingers(end) => self.phase = Phase::Over { end },
                 Ok(true) => self.phase = Phase::Lingering { end, by, dropped: 0 },
                 Ok(false) => {} // again when there is room
                 Err(_) => self.abort(end),
@@ -217,32 +217,50 @@ impl Connection {
             self.output.release();
             self.permit = None;
         }
-        let is_idle = self.is_open() && self.rows.is_empty();
+        let is_idle = self.is_open() && self.is_idle();
         self.idle_since = self.idle_since.or(Some(now)).filter(|_| is_idle);
         let over = if let Phase::Over { end } = self.phase { Some(end) } else { None };
         Settled { has_more, held: self.rows.held(), deadline: self.deadline(), over }
     }
 
     /// A connection without streams holds a permit.
-    fn hold_permit(&mut self) {
+    fn hold_permit(&mut self, has_more: bool) {
         if self.rows.streams() > 0 {
             self.permit = None;
             return;
         }
-        let is_busy = !self.rows.is_empty();
         if self.permit.is_none() && self.phase == Phase::Open {
             self.permit = self.permits.permit(self.peer.ip());
-            self.is_busy = false;
+            self.activity = Activity::Idle;
             match &mut self.permit {
                 Some(permit) => permit.held_by(self.address),
                 None => self.leave(ConnectionEnd::NoPermit, None),
             }
         }
-        if is_busy != mem::replace(&mut self.is_busy, is_busy)
+        let activity = self.activity(has_more);
+        if activity != mem::replace(&mut self.activity, activity)
             && let Some(permit) = &mut self.permit
         {
-            permit.becomes(is_busy);
+            permit.becomes(activity);
         }
+    }
+
+    /// What it does without a stream. Answers that are not written whole wait for their client, unless there is more to
+    /// write at once. Once they have waited, only their end changes that.
+    fn activity(&self, has_more: bool) -> Activity {
+        let has_answers = self.rows.answer_deadline().is_some();
+        if self.rows.is_empty() {
+            Activity::Idle
+        } else if has_answers && (!has_more || self.activity == Activity::Blocked) {
+            Activity::Blocked
+        } else {
+            Activity::Answering
+        }
+    }
+
+    /// Whether it has neither a stream nor a request, nor one whose body still comes.
+    fn is_idle(&self) -> bool {
+        self.rows.is_empty() && self.protocol.streams() == 0
     }
 
     fn end_if_done(&mut self, now: Instant) {
@@ -258,13 +276,18 @@ impl Connection {
 
     /// When it asks for attention.
     fn deadline(&self) -> Option<Instant> {
-        let mut deadlines = [self.phase.deadline(), self.full_deadline(), None, None, None];
+        let mut deadlines = [self.end_deadline(), self.full_deadline(), None, None, None];
         if self.is_open() {
             deadlines[2] = self.rows.answer_deadline();
             deadlines[3] = self.begun_deadline();
             deadlines[4] = self.idle_deadline();
         }
         deadlines.into_iter().flatten().min()
+    }
+
+    /// When a connection that ends is cut off. One that has a stream by now ends with its last.
+    fn end_deadline(&self) -> Option<Instant> {
+        self.phase.deadline().filter(|_| self.rows.streams() == 0)
     }
 
     /// When a client that takes nothing is cut off.
@@ -279,8 +302,13 @@ impl Connection {
         self.protocol.waits_since().map(|since| since + self.timeouts.head)
     }
 
-    /// When a connection without a stream ends.
+    /// When a connection without a stream ends. A request may have come since it was last settled.
     fn idle_deadline(&self) -> Option<Instant> {
-        self.idle_since.map(|since| since + self.timeouts.head)
+        self.idle_since.filter(|_| self.is_idle()).map(|since| since + self.timeouts.head)
     }
+}
+
+/// Whether the client has time to close its side. Another one waits for the place of a connection that gives way.
+fn lingers(end: ConnectionEnd) -> bool {
+    end != ConnectionEnd::GaveWay
 }

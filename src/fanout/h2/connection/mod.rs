@@ -4,7 +4,7 @@ mod ending;
 mod writing;
 
 use super::{
-    client::{ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer},
+    client::{Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer},
     end::ConnectionEnd,
     io::H2Io,
     output::Output,
@@ -49,7 +49,8 @@ pub(in crate::fanout) struct Connection {
     peer: SocketAddr,
     permits: Arc<dyn ConnectionPermits>,
     permit: Option<Box<dyn ConnectionPermit>>,
-    is_busy: bool,
+    /// As its permit knows it.
+    activity: Activity,
     timeouts: Timeouts,
 }
 
@@ -114,7 +115,7 @@ impl Connection {
             peer: init.peer,
             permits: init.permits,
             permit: Some(init.permit),
-            is_busy: false,
+            activity: Activity::Idle,
             timeouts: init.timeouts,
         })
     }
@@ -139,8 +140,14 @@ impl Connection {
         mem::take(&mut self.news)
     }
 
-    /// Reads what the client sent, as much as one turn may; returns whether there may be more.
+    /// Takes what the client sent, as much as one turn may; returns whether there may be more.
     pub(in crate::fanout) fn receive(&mut self, scratch: &mut Scratch, now: Instant) -> bool {
+        let has_more = self.read(scratch, now);
+        self.wake(scratch, now);
+        has_more
+    }
+
+    fn read(&mut self, scratch: &mut Scratch, now: Instant) -> bool {
         for _ in 0..READS_PER_TURN {
             scratch.input.clear();
             let received = self.output.io().map_err(TransportError::from).and_then(|io| io.receive(&mut scratch.input));
@@ -161,6 +168,7 @@ impl Connection {
     pub(in crate::fanout) fn receive_first(&mut self, input: Vec<u8>, scratch: &mut Scratch, now: Instant) {
         scratch.input = input;
         self.take_input(scratch, now);
+        self.wake(scratch, now);
     }
 
     fn take_input(&mut self, scratch: &mut Scratch, now: Instant) {
@@ -168,6 +176,19 @@ impl Connection {
             return self.drop_input(scratch.input.len());
         }
         let received = self.protocol.receive(&scratch.input, now, &mut self.output.frames, &mut scratch.events);
+        self.take_events(scratch);
+        if let Err(error) = received {
+            self.close(ConnectionEnd::Limit(error.reason), now);
+        }
+    }
+
+    /// Lets streams go on, once for all that a turn has read.
+    fn wake(&mut self, scratch: &mut Scratch, now: Instant) {
+        self.protocol.wake(now, &mut scratch.events);
+        self.take_events(scratch);
+    }
+
+    fn take_events(&mut self, scratch: &mut Scratch) {
         for event in scratch.events.drain(..) {
             match event {
                 Event::Request { stream, head, body } => {
@@ -179,9 +200,6 @@ impl Connection {
                 // The end of the last stream ends the connection.
                 Event::GoAway { .. } => self.leave(ConnectionEnd::Left, None),
             }
-        }
-        if let Err(error) = received {
-            self.close(ConnectionEnd::Limit(error.reason), now);
         }
     }
 
@@ -218,6 +236,11 @@ impl Connection {
         self.rows.becomes(id, State::Answer(Box::new(Answer { answer, has_head: false, by })));
     }
 
+    /// Whether a request that has come still waits for its answer: its client may have reset it at once.
+    pub(in crate::fanout) fn awaits_answer(&self, id: StreamId) -> bool {
+        self.rows.is_asked(id)
+    }
+
     /// Whether a stream can still be written.
     ///
     /// # Errors
@@ -239,9 +262,14 @@ impl Connection {
         }
     }
 
-    /// Refuses a request: the client may repeat it.
-    pub(in crate::fanout) fn refuse(&mut self, id: StreamId) {
-        self.reset(id, ErrorCode::REFUSED_STREAM);
+    /// Refuses a request: the client may repeat it, as often as it may reset its own.
+    pub(in crate::fanout) fn refuse(&mut self, id: StreamId, now: Instant) {
+        if self.rows.remove(id).is_none() {
+            return;
+        }
+        if let Err(error) = self.protocol.refuse(id, now, &mut self.output.frames) {
+            self.close(ConnectionEnd::Limit(error.reason), now);
+        }
     }
 
     /// Ends a stream at once.
@@ -251,3 +279,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ impl Connection {
         if self.output.full_since().is_some() {
             return Ok(self.full(id, taken));
         }
+        self.output.gather();
         if let Some(head) = head.take() {
             let fields = head.fields().iter().map(|(name, value)| (name, value));
             if !self.protocol.respond(id, StatusCode::OK, fields, false, &mut self.output.frames) {
@@ -139,8 +140,7 @@ impl Connection {
         let mut more = false;
         for (id, row) in self.rows.answers() {
             let answer = &mut row.answer;
-            let room = self.output.room();
-            if self.output.full_since().is_some() || room < fitting_bytes(&answer.body) {
+            if self.output.full_since().is_some() || self.output.room() < least_room(&answer.body) {
                 more = true;
                 break;
             }
@@ -153,6 +153,10 @@ impl Connection {
                 }
             }
             let room = self.output.room();
+            if room < least_room(&answer.body) {
+                more = true; // the head took the rest of the record
+                break;
+            }
             let written = self.protocol.data(id, &[&answer.body], room, now, &mut self.output.frames);
             answer.body.advance(written);
             if answer.body.is_empty() {
@@ -229,7 +233,7 @@ fn fitting(blocks: &[&Bytes], mut room: usize) -> usize {
     fits.count()
 }
 
-/// The least room that a part of an answer is worth a frame for.
-fn fitting_bytes(body: &Bytes) -> usize {
-    body.len().min(1024)
+/// The least room in a record for a part of an answer. A head without a body takes its turn like any other part.
+fn least_room(body: &Bytes) -> usize {
+    body.len().clamp(1, 1024)
 }

@@ -192,7 +192,7 @@ fn a_request_that_is_refused_may_be_sent_again() {
 fn rule_10_an_answer_that_is_not_read_ends_in_time_and_alone() {
     let mut gateway = Sockets::start(PATIENCE);
     let (listener, _ended) = gateway.h2();
-    let write_timeout = Duration::from_millis(200);
+    let write_timeout = Duration::from_secs(2); // more than a busy machine needs to fill the window
     let mut client = Client::with(&listener, Settings { write_timeout, ..Settings::default() });
     client.peer.window_update(0, 1 << 20); // the stream's window alone is short
     let stream = client.stream();
@@ -265,6 +265,53 @@ fn rule_4_a_slow_clients_backlog_stays_small_enough_to_coalesce() {
     drop((slow, fast));
     let counts = gateway.end();
     assert_eq!((counts.missed.ring, counts.missed.options), (0, 0));
+}
+
+/// TLS 1.2 cannot change its keys.
+#[test]
+fn streams_of_a_connection_whose_keys_wear_out_end_with_a_goodbye() {
+    let mut gateway = Sockets::start(PATIENCE);
+    let (listener, ended) = gateway.h2();
+    let mut client = Client::over(&listener, Settings::default(), tls::short_lived_keys(1024 + 20));
+    let streams = [client.stream(), client.stream()];
+    // Ticks may share a record: so there are as many as it takes.
+    let reader = thread::spawn(move || {
+        client.read_to_end();
+        client.peer
+    });
+    while !reader.is_finished() {
+        gateway.publish();
+        thread::yield_now();
+    }
+    let peer = reader.join().unwrap();
+    for stream in streams {
+        let text = peer.streams[&stream].text();
+        assert!(text.ends_with("event: bye\ndata: {\"reason\":\"shutdown\"}\n\n"), "{text}");
+        assert!(peer.streams[&stream].has_ended);
+    }
+    assert_eq!(peer.go_aways, [(streams[1], 0)]);
+    assert_eq!(ended.iter().take(2).count(), 2);
+    assert_eq!(closed(&gateway.end(), CloseReason::Shutdown), 2);
+}
+
+#[test]
+fn rule_12_a_connection_that_comes_to_a_worker_that_has_ended_is_told_to_go_away() {
+    let gateway = Sockets::start(HOURS);
+    let (listener, _ended) = gateway.h2();
+    gateway.pool.drain(Duration::ZERO);
+    gateway.workers.join().unwrap();
+    let mut client = Client::connect(&listener);
+    // Nothing is sent yet: what comes behind the end could reset it.
+    let mut buffer = [0; 1024];
+    loop {
+        let bytes = client.tls.read(&mut buffer).unwrap();
+        if bytes == 0 {
+            break;
+        }
+        client.peer.receive(&buffer[..bytes]);
+    }
+    assert_eq!(client.peer.go_aways, [(0, 0)]);
+    assert_eq!(listener.held.load(Ordering::SeqCst), 0);
 }
 
 #[test]

@@ -10,13 +10,15 @@ use crate::support::{
     h2_peer::{self, H2Peer},
     tls::{self, TlsClient, VERSIONS},
 };
+use rustls::ServerConfig;
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 use tickfan::{
     fanout::{
-        ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, H2Request, NewConnection, Refused, Requests,
+        Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, H2Request, NewConnection, Refused,
+        Requests,
     },
     h2::Limits,
 };
@@ -43,7 +45,7 @@ impl ConnectionPermit for HeldPermit {
         self.addresses.lock().unwrap().push(connection);
     }
 
-    fn becomes(&mut self, _: bool) {}
+    fn becomes(&mut self, _: Activity) {}
 }
 
 impl Drop for HeldPermit {
@@ -152,10 +154,14 @@ impl Client {
     }
 
     fn with(listener: &Arc<H2Listener>, settings: Settings) -> Self {
+        Self::over(listener, settings, tls::server_config(&VERSIONS[1..]))
+    }
+
+    fn over(listener: &Arc<H2Listener>, settings: Settings, config: ServerConfig) -> Self {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let theirs = connected(&tcp, settings.receive_buffer);
         let (mut ours, peer) = tcp.accept().unwrap();
-        let (tls, session) = tls::connect(&mut ours, theirs, VERSIONS[1]);
+        let (tls, session) = tls::connect_with(&mut ours, theirs, config);
         let permit = listener.permit(peer.ip()).unwrap();
         let requests: Arc<dyn Requests> = listener.clone();
         let adopted = listener.pool.adopt_with(|worker| {

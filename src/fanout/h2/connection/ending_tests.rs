@@ -1,0 +1,133 @@
+//! How a connection waits and ends, and what it says of itself meanwhile.
+
+use super::*;
+
+#[test]
+fn a_request_in_the_turn_of_the_idle_deadline_is_answered() {
+    let mut rig = Rig::new(65_535);
+    rig.pass(HEAD);
+    let asked = rig.ask([1]);
+    rig.connection.keep_deadline(rig.now);
+    rig.settle();
+    rig.answer(asked[0], answer(10));
+    rig.settle();
+    assert_eq!(rig.replies(), "HEADERS 1, DATA 1 10, DATA 1 0 end");
+}
+
+#[test]
+fn a_request_whose_body_still_comes_is_not_idle() {
+    let mut rig = Rig::new(65_535);
+    rig.pass(HEAD - Duration::from_secs(1));
+    rig.receive(&frames::headers(1, frames::END_HEADERS, frames::post()));
+    rig.settle();
+    assert_eq!(rig.wait(Duration::from_secs(2)), None);
+    rig.receive(&frames::data(1, frames::END_STREAM, b"x"));
+    let asked = rig.scratch.requests.pop().unwrap().0;
+    rig.answer(asked, answer(0));
+    rig.settle();
+    assert_eq!(rig.replies(), "HEADERS 1 end");
+    // From then on it is idle.
+    assert_eq!(rig.wait(HEAD - Duration::from_millis(1)), None);
+    assert_eq!(rig.replies(), "");
+    rig.wait(Duration::from_millis(1));
+    assert_eq!(rig.replies(), "GOAWAY 1 NO_ERROR");
+}
+
+#[test]
+fn a_body_that_never_ends_does_not_keep_a_connection() {
+    let mut rig = Rig::new(65_535);
+    rig.receive(&frames::headers(1, frames::END_HEADERS, frames::post()));
+    rig.settle();
+    rig.wait(HEAD + Duration::from_millis(1));
+    assert_eq!(rig.replies(), "RST 1 CANCEL");
+    rig.wait(HEAD);
+    assert_eq!(rig.replies(), "GOAWAY 1 NO_ERROR");
+}
+
+#[test]
+fn a_connection_that_gives_way_ends_at_once() {
+    let mut rig = Rig::new(65_535);
+    rig.connection.give_way(rig.now);
+    let settled = rig.settle();
+    assert_eq!(settled.over, Some(ConnectionEnd::GaveWay));
+    assert_eq!((rig.replies().as_str(), rig.io.wire().has_finished), ("GOAWAY 0 NO_ERROR", true));
+    assert_eq!(*rig.permits.held.lock().unwrap(), 0);
+}
+
+#[test]
+fn a_connection_that_gives_way_and_takes_nothing_is_cut_off_soon() {
+    let mut rig = Rig::new(65_535);
+    rig.io.wire().is_full = true;
+    rig.connection.give_way(rig.now);
+    assert_eq!(rig.settle().over, None);
+    assert_eq!(rig.wait(Duration::from_millis(250)), Some(ConnectionEnd::GaveWay));
+    assert!(rig.io.wire().is_aborted);
+}
+
+#[test]
+fn a_connection_that_was_told_to_give_way_keeps_a_stream_that_it_has_by_then() {
+    let mut rig = Rig::new(65_535);
+    let asked = rig.ask([1])[0];
+    rig.settle();
+    rig.connection.give_way(rig.now);
+    rig.settle();
+    rig.connection.attach(asked, 1).unwrap();
+    rig.write(asked, true, 10);
+    rig.settle();
+    assert_eq!(*rig.permits.held.lock().unwrap(), 0, "its place is free");
+    assert_eq!(rig.wait(Duration::from_secs(3_600)), None);
+    assert_eq!(rig.write(asked, false, 10), Taken { bytes: 10, full: false });
+    rig.settle();
+    assert_eq!(rig.replies(), "GOAWAY 1 NO_ERROR, HEADERS 1, DATA 1 10, DATA 1 10");
+    // It ends with its stream, and has no place in which it could linger.
+    rig.connection.finish(asked);
+    assert_eq!(rig.settle().over, Some(ConnectionEnd::GaveWay));
+    assert_eq!(rig.replies(), "DATA 1 0 end");
+}
+
+#[test]
+fn an_answer_that_its_client_does_not_read_blocks_the_connection_until_its_end() {
+    use Activity::{Answering, Blocked, Idle};
+    let mut rig = Rig::new(1_000);
+    let asked = rig.ask([1]);
+    rig.settle();
+    assert_eq!(rig.activities(), [Answering]);
+    rig.answer(asked[0], answer(5_000));
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Blocked]);
+    // Neither another request, nor an answer that is read, nor a part of this one makes up for it.
+    let other = rig.ask([3]);
+    rig.settle();
+    rig.answer(other[0], answer(10));
+    rig.settle();
+    rig.receive(&frames::window_update(1, 1_500));
+    rig.settle_all();
+    assert_eq!(rig.activities(), []);
+    rig.receive(&frames::window_update(1, 10_000));
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Idle]);
+}
+
+#[test]
+fn an_answer_that_the_socket_does_not_take_blocks_the_connection() {
+    use Activity::{Answering, Blocked};
+    let mut rig = Rig::new(1 << 30);
+    let asked = rig.ask([1]);
+    rig.settle();
+    rig.io.wire().is_full = true;
+    rig.answer(asked[0], answer(100_000));
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Answering, Blocked]);
+    rig.connection.give_way(rig.now);
+    rig.settle();
+    assert_eq!(rig.wait(Duration::from_millis(250)), Some(ConnectionEnd::GaveWay));
+}
+
+#[test]
+fn an_answer_that_is_written_in_turns_does_not_block_the_connection() {
+    let mut rig = Rig::new(1 << 30);
+    let asked = rig.ask([1]);
+    rig.answer(asked[0], answer(100_000));
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Activity::Answering, Activity::Idle]);
+}
