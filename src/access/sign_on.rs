@@ -20,7 +20,8 @@ pub trait Keys: Send + Sync {
     /// The newest; `None`: there are none, or they are too old.
     fn newest(&self) -> Option<Arc<KeySet>>;
 
-    /// Fetches newer ones, for a token that names a key which is not among them; `false`: not now.
+    /// Fetches newer ones, for a token that names a key which is not among them. Returns whether the newest are now
+    /// those that the issuer has; `false`: not now, or the fetch failed.
     fn renew(&self) -> BoxFuture<'_, bool>;
 }
 
@@ -58,6 +59,12 @@ impl SignOn {
         Ok(ticket.text())
     }
 
+    /// Forgets the tickets that have expired.
+    pub(crate) fn sweep(&self) {
+        self.tickets.sweep(Now::read().instant);
+        self.publish_tickets();
+    }
+
     async fn admit(&self, head: &Parts, config: &Config) -> Result<Rights, Refusal> {
         let auth = &config.auth;
         let asks = (self.asks)(&head.method, head.uri.path());
@@ -79,10 +86,11 @@ impl SignOn {
     /// The grant of a token.
     async fn verified(&self, token: &[u8], auth: &config::Auth) -> Result<Arc<Grant>, Refusal> {
         let claims = match self.claims(token, auth) {
-            // The issuer may have a new key.
-            Err(Refusal::Token(TokenError::Key(UnknownKey::Named))) if self.keys.renew().await => {
-                self.claims(token, auth)
-            }
+            // The issuer may have a new key. While that is not known, the token is not refused for good.
+            Err(Refusal::Token(TokenError::Key(UnknownKey::Named))) => match self.keys.renew().await {
+                true => self.claims(token, auth),
+                false => Err(Refusal::NoKeys),
+            },
             claims => claims,
         }?;
         Ok(auth.policy.grant(&claims, &self.subjects))

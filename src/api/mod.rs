@@ -50,6 +50,7 @@ pub struct Server {
     live: Live,
     draining: Arc<AtomicBool>,
     tls: Option<BoundTls>,
+    sign_on: Option<Arc<access::SignOn>>,
 }
 
 /// The listener for https, bound.
@@ -77,8 +78,8 @@ impl Server {
             large: services.permits.large_answers.clone(),
             sign_on: sign_on.clone(),
         });
-        let sign_on = sign_on.map(|sign_on| sign_on as Arc<dyn SignOn>);
-        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams).with_sign_on(sign_on);
+        let verifier = sign_on.clone().map(|sign_on| sign_on as Arc<dyn SignOn>);
+        let handler = RequestHandler::new(Audience::Clients, live.clone(), routes, streams).with_sign_on(verifier);
         let Permits { connections, waiting, .. } = services.permits;
         let mut bound = HttpServer::bind(server.listen, live.clone(), connections, waiting, handler)?;
         let one_address_for_all = bound.local_addr().ip().is_loopback() && server.trusted_proxies.is_empty();
@@ -93,7 +94,12 @@ impl Server {
             let address = bound.bind_tls(settings.listen)?;
             tls = Some(BoundTls { address, settings, services });
         }
-        Ok(Self { server: bound, live: live.clone(), draining: services.draining, tls })
+        Ok(Self { server: bound, live: live.clone(), draining: services.draining, tls, sign_on })
+    }
+
+    /// What verifies the credentials of clients, where they sign on.
+    pub(crate) fn sign_on(&self) -> Option<Arc<access::SignOn>> {
+        self.sign_on.clone()
     }
 
     /// Where it listens. Port 0 in the configuration has become the port that the system chose.

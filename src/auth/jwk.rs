@@ -10,8 +10,13 @@ use std::{fmt, ops::RangeInclusive};
 
 /// The shortest secret of HS256, in bytes: as many as the hash has (RFC 7518, 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
-/// What ring verifies; shorter keys can be factored.
-const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+/// The longest secret, in bytes: a longer one is not safer, and perhaps another file.
+pub const SECRET_BYTES_MAX: usize = 1024;
+/// The longest file with one, in bytes: blanks and line ends around the secret count.
+pub const SECRET_FILE_BYTES_MAX: usize = 4096;
+/// Shorter keys can be factored. Longer ones are rare, and each verification costs four times as much at twice the
+/// length.
+const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 /// What ring accepts: odd, from 3, at most 33 bits.
 const RSA_EXPONENT: RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The longest `kid`.
@@ -108,8 +113,8 @@ pub enum KeyFault {
     /// A secret must not come over a network.
     #[error("a secret (`kty` oct) is accepted from a file only")]
     SecretFromNetwork,
-    /// The secret could be guessed.
-    #[error("the secret has {0} bytes; it must have at least {SECRET_BYTES_MIN}")]
+    /// The secret could be guessed, or is not one.
+    #[error("the secret has {0} bytes; it must have {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}")]
     SecretLength(usize),
     /// The name is too long.
     #[error("`kid` has more than {ID_BYTES_MAX} bytes")]
@@ -159,7 +164,7 @@ impl Material {
     /// # Errors
     /// [`KeyFault::SecretLength`].
     pub(super) fn secret(secret: &[u8]) -> Result<Self, KeyFault> {
-        if secret.len() < SECRET_BYTES_MIN {
+        if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len()) {
             return Err(KeyFault::SecretLength(secret.len()));
         }
         Ok(Self::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)))

@@ -1,6 +1,6 @@
 use super::{
     super::{
-        KeyFault, SECRET_BYTES_MIN,
+        KeyFault, SECRET_BYTES_MAX, SECRET_BYTES_MIN,
         signing_tests::{SECRET, ed25519, encode, p256},
     },
     *,
@@ -45,7 +45,7 @@ fn a_key_that_verifies_no_token_is_skipped_with_a_reason() {
         (r#"{"kty":"RSA","n":"A=","e":"AQAB"}"#.to_owned(), KeyFault::Base64("n")),
         (rsa(&[&[0], modulus(2048).as_slice()].concat(), &[3]), KeyFault::Length("n")),
         (rsa(&[], &[3]), KeyFault::Modulus(0)),
-        (rsa(&modulus(8193), &[3]), KeyFault::Modulus(8193)),
+        (rsa(&modulus(4097), &[3]), KeyFault::Modulus(4097)),
         (rsa(&[&[0xff; 255], &[0xfe][..]].concat(), &[3]), KeyFault::Modulus(2048)),
         (rsa(&modulus(2048), &[1]), KeyFault::Exponent),
         (rsa(&modulus(2048), &[4]), KeyFault::Exponent),
@@ -63,7 +63,7 @@ fn a_key_that_verifies_no_token_is_skipped_with_a_reason() {
     ] {
         assert_eq!(fault(&jwk, KeyOrigin::File), Some(expected), "{jwk}");
     }
-    for good in [rsa(&modulus(2048), &[1, 0, 1]), rsa(&modulus(8192), &[1, 0xff, 0xff, 0xff, 0xff])] {
+    for good in [rsa(&modulus(2048), &[1, 0, 1]), rsa(&modulus(4096), &[1, 0xff, 0xff, 0xff, 0xff])] {
         assert_eq!(fault(&good, KeyOrigin::Network), None);
     }
 }
@@ -99,6 +99,8 @@ fn a_secret_comes_from_a_file_alone_and_has_32_bytes() {
     assert_eq!(fault(&secret(SECRET_BYTES_MIN), KeyOrigin::File), None);
     assert_eq!(fault(&secret(SECRET_BYTES_MIN), KeyOrigin::Network), Some(KeyFault::SecretFromNetwork));
     assert_eq!(fault(&secret(SECRET_BYTES_MIN - 1), KeyOrigin::File), Some(KeyFault::SecretLength(31)));
+    assert_eq!(fault(&secret(SECRET_BYTES_MAX), KeyOrigin::File), None);
+    assert_eq!(fault(&secret(SECRET_BYTES_MAX + 1), KeyOrigin::File), Some(KeyFault::SecretLength(1025)));
     assert_eq!(KeySet::of_secret(&[1; 31]).unwrap_err(), KeyFault::SecretLength(31));
 }
 

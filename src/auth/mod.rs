@@ -22,7 +22,7 @@ mod token;
 pub use claims::{Claims, Expected, LEEWAY, LIST_MAX};
 pub use error::{TOKEN_BYTES_MAX, TokenError};
 pub use grant::{Access, Grant};
-pub use jwk::{Algorithm, KeyFault, KeyOrigin, SECRET_BYTES_MIN};
+pub use jwk::{Algorithm, KeyFault, KeyOrigin, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_FILE_BYTES_MAX};
 pub use keys::{KEY_SET_BYTES_MAX, KEYS_MAX, KeySet, KeySetError, ReadKeys, SkippedKey, UnknownKey};
 pub use pattern::{Groups, Pattern, PatternError, Patterns, is_group_name};
 pub use policy::{Lists, Policy};

@@ -92,13 +92,20 @@ impl Patterns {
             match pattern {
                 Pattern::Symbol(symbol) => drop(set.symbols.insert(symbol.clone())),
                 Pattern::Prefix(prefix) => set.prefixes.push(prefix.clone()),
-                Pattern::Group(name) => set.groups.extend(groups.0.get(name).cloned()),
+                Pattern::Group(name) => {
+                    let group = groups.0.get(name);
+                    set.groups.extend(group.filter(|group| !set.has_group(group)).cloned());
+                }
             }
         }
         set.prefixes.sort();
         // Behind a prefix stand all those that begin with it.
         set.prefixes.dedup_by(|longer, kept| longer.starts_with(&**kept));
         set
+    }
+
+    fn has_group(&self, group: &Arc<Patterns>) -> bool {
+        self.groups.iter().any(|held| Arc::ptr_eq(held, group))
     }
 
     /// Whether one of the patterns matches.
@@ -146,6 +153,8 @@ mod tests {
             assert_eq!(set.contains(&symbol(name)), is_in, "{name}");
         }
         assert!(!Patterns::new(&patterns(&["@eu"]), &groups).contains(&symbol("AAPL")));
+        let repeated = Patterns::new(&patterns(&["@us"; 64]), &groups);
+        assert_eq!(repeated.groups.len(), 1, "a look-up asks each group once");
     }
 
     proptest! {

@@ -108,6 +108,11 @@ impl Tickets {
         (now.instant < held.ends && !held.grant.has_ended(now.unix)).then_some(held.grant)
     }
 
+    /// Forgets those that have expired.
+    pub fn sweep(&self, now: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).forget_expired(now);
+    }
+
     /// How many are open: a gauge.
     pub fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).tickets.len()

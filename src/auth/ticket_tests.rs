@@ -55,6 +55,18 @@ fn a_ticket_counts_once() {
 }
 
 #[test]
+fn a_sweep_forgets_those_that_have_expired() {
+    let tickets = Tickets::default();
+    let now = now();
+    let later = Now { instant: now.instant + TTL / 2, ..now };
+    issue(&tickets, 1, "u17", now).unwrap();
+    let second = issue(&tickets, 2, "u17", later).unwrap();
+    tickets.sweep(now.instant + TTL);
+    assert_eq!(tickets.len(), 1);
+    assert!(tickets.take(&second, later).is_some());
+}
+
+#[test]
 fn times_at_the_edge_of_a_ticket_and_of_its_grant() {
     for (until, later, is_open) in [
         (3_600, TTL - Duration::from_nanos(1), true),

@@ -1,6 +1,6 @@
 //! `[auth]`: whether clients sign on, whose tokens count, and which symbols they may read.
 
-use super::{CaFile, Proxy};
+use super::{CaFile, Proxy, without_secrets};
 use crate::{
     auth::{self, Expected, KeySet, Lists, Pattern, Policy, SkippedKey},
     venue::Secret,
@@ -77,11 +77,12 @@ pub enum KeysAddress {
     Https(Uri),
 }
 
+/// Without its query, which some servers want a key in.
 impl fmt::Display for KeysAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Https(address) => address.fmt(f),
+            Self::Https(address) => f.write_str(&without_secrets(&address.to_string())),
         }
     }
 }

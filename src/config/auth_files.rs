@@ -10,7 +10,7 @@ use super::{
     proxy,
 };
 use crate::{
-    auth::{KEY_SET_BYTES_MAX, KeyOrigin, KeySet, Pattern, SECRET_BYTES_MIN},
+    auth::{KEY_SET_BYTES_MAX, KeyOrigin, KeySet, Pattern, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_FILE_BYTES_MAX},
     suggest::nearest,
     venue::Secret,
 };
@@ -24,10 +24,6 @@ use std::{
 
 /// Where a relative path begins.
 const BASE: &str = "the folder of the configuration, or, in a variable, at the working directory";
-/// The longest secret, in bytes.
-const SECRET_BYTES_MAX: usize = 1024;
-/// The longest file with one: blanks around the secret count.
-const SECRET_FILE_BYTES_MAX: usize = 4096;
 
 /// An error, with the key of `[auth]` that it is about.
 pub(super) struct Of(pub(super) &'static str, pub(super) Box<Wrong>);
@@ -107,7 +103,10 @@ fn source(auth: &Auth, variables: &Variables) -> Result<KeySource, Of> {
             let of_ca_file = |path: &Path| ca_file::read(&path.display().to_string(), BASE);
             let ca_file = has_ca_file.then(|| of_ca_file(&auth.ca_file)).transpose();
             let ca_file = ca_file.map_err(|wrong| Of::new("ca_file", wrong))?;
-            let proxy = proxy::of_variables(&url.to_string(), variables).map_err(|wrong| Of::new("keys", wrong))?;
+            let proxy = proxy::of_variables(&url.to_string(), variables);
+            let proxy = proxy.map_err(|wrong| {
+                Of::new("keys", wrong.help("NO_PROXY with the host of `keys` overrides it").without_line())
+            })?;
             Ok(KeySource::Https { url: url.clone(), ca_file, proxy })
         }
         None if first == "secret_env" => secret_of_variable(&auth.secret_env, variables),
@@ -153,9 +152,6 @@ fn secret(bytes: &[u8], place: &str) -> Result<Arc<KeySet>, Wrong> {
         Wrong::new(format!("{place} does not hold a secret for HS256"))
             .help(format!("a secret has {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes: openssl rand -base64 32"))
     };
-    if secret.len() > SECRET_BYTES_MAX {
-        return Err(wrong());
-    }
     KeySet::of_secret(secret).map(Arc::new).map_err(|_| wrong())
 }
 

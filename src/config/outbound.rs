@@ -61,7 +61,8 @@ pub(super) fn check(
     let symbols = &feed.symbols[..feed.symbols.len().min(1)];
     let setup = Setup { url: feed.url.as_deref(), symbols, credentials: feed.credentials.as_ref(), playback: None };
     if let Ok(venue) = venue::new(feed.venue, &setup) {
-        feed.proxy = proxy::of_variables(venue.url(), variables).map_err(|wrong| wrong.at(table))?;
+        let overrides = "`proxy` of the feed, or NO_PROXY, overrides it";
+        feed.proxy = proxy::of_variables(venue.url(), variables).map_err(|wrong| wrong.help(overrides).at(table))?;
     }
     Ok(())
 }

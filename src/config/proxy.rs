@@ -81,7 +81,8 @@ fn password(text: &str) -> Option<Secret> {
 }
 
 /// The proxy that the environment sets for an address, by curl's conventions: the variable of its scheme, else the one
-/// for all, lower case first, and none for what `no_proxy` lists. An address on this host needs no proxy.
+/// for all, lower case first, and none for what `no_proxy` lists. An address on this host needs no proxy. The
+/// caller knows what overrides the variable.
 pub(super) fn of_variables(url: &str, variables: &Variables) -> Result<Option<Proxy>, Wrong> {
     let Ok(uri) = url.parse::<Uri>() else { return Ok(None) };
     let Some(host) = uri.host() else { return Ok(None) };
@@ -95,9 +96,7 @@ pub(super) fn of_variables(url: &str, variables: &Variables) -> Result<Option<Pr
     if is_this_host(host) || is_listed(host, port, &exceptions) {
         return Ok(None);
     }
-    read(&text).map(Some).map_err(|wrong| {
-        wrong.in_front(&format!("the variable {name}: ")).help("`proxy` of the feed, or NO_PROXY, overrides it")
-    })
+    read(&text).map(Some).map_err(|wrong| wrong.in_front(&format!("the variable {name}: ")))
 }
 
 /// An empty variable counts as not set.

@@ -82,7 +82,7 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
     for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
         let from = value(&key.setting, &mut running);
         let to = value(&key.setting, &mut loaded);
-        if from == to {
+        if from == to && key.setting.is_same(&mut running, &mut loaded) {
             continue;
         }
         let change = Change { key: name(key), from, to };

@@ -224,6 +224,14 @@ impl Setting {
         }
     }
 
+    /// Whether two configurations that show the same value have the same: what may be a secret is not shown.
+    pub(super) fn is_same(&self, one: &mut Config, other: &mut Config) -> bool {
+        match self {
+            Self::Keys { field } => field(one) == field(other),
+            _ => true,
+        }
+    }
+
     /// Sets its field to the default.
     pub(super) fn reset(&self, config: &mut Config) {
         match self {

@@ -92,7 +92,8 @@ pub(super) fn set(key: &Key, config: &mut Config, raw: Raw<'_>) -> Result<(), Wr
         Setting::Keys { field } => {
             let example = "\"https://login.example.com/.well-known/jwks.json\"";
             let text = text_of(key, raw, "a string with an address", example)?;
-            *field(config) = auth_values::keys(text, folder(raw))?;
+            // Its line may hold a key in the address's query.
+            *field(config) = auth_values::keys(text, folder(raw)).map_err(Wrong::without_line)?;
         }
         Setting::Patterns { max, field, .. } => *field(config) = list(key, raw, *max, auth_values::pattern)?,
         Setting::Groups { field, .. } => *field(config) = auth_values::groups(raw)?,

@@ -48,7 +48,7 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { status: 407, .. } => f.write_str(
-                "it asks for a user and a password (407): set `proxy` to http://user:password@host:port, or correct them",
+                "it asks for a user and a password (407): write its address as http://user:password@host:port, or correct them",
             ),
             Self::Refused { status: 403, reason, .. } => {
                 write!(f, "it does not allow this address (403 {reason})")

@@ -7,7 +7,7 @@ use crate::{
     issuer::{Failed, Fetched, Fetcher, IssuerKeys, Keeper, Replacement, Source, Times, keep},
 };
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
 impl Keys for IssuerKeys {
     fn newest(&self) -> Option<Arc<KeySet>> {
@@ -26,13 +26,19 @@ fn source(auth: &config::Auth) -> Option<(Source, Times)> {
     Some((source, times))
 }
 
+/// How many requests wait for keys at a time: a quarter of the connections, so that a flood of tokens with invented
+/// keys leaves most of them to others.
+fn waiters_max(connections: usize) -> NonZero<usize> {
+    NonZero::new(connections / 4).unwrap_or(NonZero::<usize>::MIN)
+}
+
 /// The keys of a gateway that starts. Those of a file are there at once.
 pub(super) fn of_start(config: &Config) -> Option<(IssuerKeys, Keeper)> {
     let (source, times) = source(&config.auth)?;
     let fetcher = Fetcher::new(source, times.step);
     // The configuration has just read the file: if it is gone, the task says so.
     let first = fetcher.read_local().ok().flatten();
-    let (keys, keeper) = keep(fetcher, times);
+    let (keys, keeper) = keep(fetcher, times, waiters_max(config.limits.connections));
     Some((keys, first.into_iter().fold(keeper, Keeper::with_keys)))
 }
 
@@ -61,4 +67,16 @@ pub(super) async fn try_remote_keys(config: &Config) -> Option<(String, Result<F
     let (source, times) = source(&config.auth).filter(|(source, _)| !source.is_local())?;
     let place = source.to_string();
     Some((place, Fetcher::new(source, times.step).fetch().await))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_10_a_quarter_of_the_connections_waits_for_keys() {
+        for (connections, waiters) in [(1, 1), (7, 1), (8, 2), (4096, 1024), (65_536, 16_384)] {
+            assert_eq!(waiters_max(connections).get(), waiters);
+        }
+    }
 }

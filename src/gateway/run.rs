@@ -2,6 +2,7 @@
 
 use super::{Gateway, GatewayError, Reloader};
 use crate::{
+    access::SignOn,
     cache::Cache,
     fanout::WorkerThreads,
     limits::{self, HeapTrim, Permits},
@@ -29,8 +30,8 @@ const AFTER_STREAMS: Duration = Duration::from_millis(750);
 /// connection closes a browser's EventSource for good.
 const LISTENS_MIN: Duration = Duration::from_secs(1);
 
-/// How often the cache is swept of ticks that are too old to be replayed, and how many symbols at a time: a hundred
-/// thousand in ten seconds.
+/// How often the cache is swept of ticks that are too old to be replayed, and tickets of those that have expired; and
+/// how many symbols at a time: a hundred thousand in ten seconds.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_SYMBOLS: usize = 10_000;
 
@@ -54,7 +55,8 @@ impl Gateway {
         for (task, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
             tasks.spawn_on(task.run(feeds_stop_rx.clone()), runtime.handle());
         }
-        tasks.spawn_on(sweep(self.cache, self.permits, feeds_stop_rx), self.runtimes.operators.handle());
+        let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), feeds_stop_rx);
+        tasks.spawn_on(sweeps, self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
         if let Some(keeper) = self.reloader.take_keeper() {
             tasks.spawn_on(keeper.run(admin_stop_rx.clone()), self.runtimes.operators.handle());
@@ -119,8 +121,14 @@ fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Res
     Ok(ended_rx)
 }
 
-/// Sweeps until the stop: the rings of quiet symbols stay small, and what ended streams took goes back to the system.
-async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+/// Sweeps until the stop: the rings of quiet symbols stay small, expired tickets are forgotten, and what ended streams
+/// took goes back to the system.
+async fn sweep(
+    cache: Arc<Cache>,
+    permits: Permits,
+    sign_on: Option<Arc<SignOn>>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let mut every = tokio::time::interval(SWEEP_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut from = 0;
@@ -130,6 +138,9 @@ async fn sweep(cache: Arc<Cache>, permits: Permits, mut stop: watch::Receiver<bo
             _ = every.tick() => {
                 let now = Now::read();
                 from = cache.sweep(from, SWEEP_SYMBOLS, now);
+                if let Some(sign_on) = &sign_on {
+                    sign_on.sweep();
+                }
                 if trim.is_due(permits.streams.in_use(), permits.subscriptions.in_use(), now.instant) {
                     limits::trim_heap();
                     debug!(took = ?now.instant.elapsed(), "returned freed memory to the system");

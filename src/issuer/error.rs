@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use crate::{
-    auth::{KEY_SET_BYTES_MAX, KeyFault, KeySetError},
+    auth::{KeyFault, KeySetError},
     dial::DialError,
 };
 use std::io;
@@ -34,9 +34,9 @@ pub enum FetchError {
         /// Its target, escaped and truncated, without its query.
         to: String,
     },
-    /// Longer than a JWK set may be.
-    #[error("it is longer than {} KiB", KEY_SET_BYTES_MAX >> 10)]
-    TooLong,
+    /// Longer than so many bytes, which a JWK set, or a file with a secret, may have.
+    #[error("it is longer than {} KiB", .0 >> 10)]
+    TooLong(usize),
     /// Not a JWK set that can be used.
     #[error(transparent)]
     Keys(#[from] KeySetError),
@@ -66,7 +66,7 @@ impl FetchError {
             Self::Http(_) => Outcome::Http,
             Self::Status(_) => Outcome::Status,
             Self::Redirect { .. } => Outcome::Redirect,
-            Self::TooLong => Outcome::TooLong,
+            Self::TooLong(_) => Outcome::TooLong,
             Self::Keys(_) | Self::Secret(_) => Outcome::Unreadable,
         }
     }

@@ -7,7 +7,10 @@ use super::{
     local::{self, Reader},
     source::Source,
 };
-use crate::dial::{Dialer, Dialing, LookUp};
+use crate::{
+    auth::{KEY_SET_BYTES_MAX, SECRET_FILE_BYTES_MAX},
+    dial::{Dialer, Dialing, LookUp},
+};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Fetches the keys of one source, one fetch at a time. Its clones are the same fetcher.
@@ -77,7 +80,8 @@ impl Fetcher {
         let Inner { source, dialer, reader, step } = &*self.0;
         let content = match (source, dialer) {
             (Source::Https(server), Some(dialer)) => https::fetch(dialer, &server.url, *step).await,
-            (Source::File(path) | Source::SecretFile(path), _) => reader.read(path.clone(), *step).await,
+            (Source::File(path), _) => reader.read(path.clone(), KEY_SET_BYTES_MAX, *step).await,
+            (Source::SecretFile(path), _) => reader.read(path.clone(), SECRET_FILE_BYTES_MAX, *step).await,
             (Source::Fixed(_), _) => Ok(Vec::new()),
             (Source::Https(_), None) => unreachable!("a source in a network has a dialer"),
         };
@@ -92,7 +96,8 @@ impl Fetcher {
         let source = self.source();
         let content = match source {
             Source::Https(_) => return Ok(None),
-            Source::File(path) | Source::SecretFile(path) => local::read(path),
+            Source::File(path) => local::read(path, KEY_SET_BYTES_MAX),
+            Source::SecretFile(path) => local::read(path, SECRET_FILE_BYTES_MAX),
             Source::Fixed(_) => Ok(Vec::new()),
         };
         let read = content.and_then(|content| Fetched::read(source, &content));

@@ -91,13 +91,13 @@ fn check(answer: &Response<Incoming>) -> Result<(), FetchError> {
 
 async fn body(mut body: Incoming) -> Result<Vec<u8>, FetchError> {
     if body.size_hint().lower() > KEY_SET_BYTES_MAX as u64 {
-        return Err(FetchError::TooLong);
+        return Err(FetchError::TooLong(KEY_SET_BYTES_MAX));
     }
     let mut content = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if content.len() + data.len() > KEY_SET_BYTES_MAX {
-            return Err(FetchError::TooLong);
+            return Err(FetchError::TooLong(KEY_SET_BYTES_MAX));
         }
         content.extend_from_slice(&data);
     }

@@ -3,12 +3,12 @@
 use super::{
     fetched::Fetched,
     fetcher::{Failed, Fetcher},
-    keys::{IssuerKeys, Orders, Replacement, WAITERS_MAX},
+    keys::{IssuerKeys, Orders, Replacement},
     report::Reporter,
     schedule::{Asked, Due, Schedule, Times},
 };
 use crate::market::Now;
-use std::{convert::Infallible, future::pending, io, pin::Pin, time::Instant};
+use std::{convert::Infallible, future::pending, io, num::NonZero, pin::Pin, time::Instant};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep_until,
@@ -17,10 +17,11 @@ use tokio::{
 /// A fetch under way.
 type Fetch = Pin<Box<dyn Future<Output = Result<Fetched, Failed>> + Send>>;
 
-/// The keys of a source, and what keeps them fresh once it runs.
-pub fn keep(fetcher: Fetcher, times: Times) -> (IssuerKeys, Keeper) {
-    let (keys, asks) = IssuerKeys::kept(fetcher.source());
-    (keys.clone(), Keeper { keys, asks, fetcher, times, first: None })
+/// The keys of a source, and what keeps them fresh once it runs. At most `waiters_max` requests wait for a fetch at a
+/// time. Any other is answered as if the fetch were not allowed: it may be one of a flood of invented keys.
+pub fn keep(fetcher: Fetcher, times: Times, waiters_max: NonZero<usize>) -> (IssuerKeys, Keeper) {
+    let (keys, asks) = IssuerKeys::kept(fetcher.source(), waiters_max);
+    (keys.clone(), Keeper { keys, asks, fetcher, times, waiters_max, first: None })
 }
 
 /// Keeps the keys of a source fresh once it runs.
@@ -29,6 +30,7 @@ pub struct Keeper {
     asks: mpsc::Receiver<oneshot::Sender<bool>>,
     fetcher: Fetcher,
     times: Times,
+    waiters_max: NonZero<usize>,
     /// Keys that were read before the start.
     first: Option<Fetched>,
 }
@@ -41,8 +43,9 @@ struct Running {
     schedule: Schedule,
     reporter: Reporter,
     fetch: Option<Fetch>,
-    /// Requests that wait for the fetch under way.
+    /// Requests that wait for the fetch under way, and the most of them.
     waiters: Vec<oneshot::Sender<bool>>,
+    waiters_max: NonZero<usize>,
     /// What the last successful fetch gave, while it counts.
     newest: Option<Fetched>,
 }
@@ -68,6 +71,7 @@ impl Keeper {
             fetcher: self.fetcher,
             fetch: None,
             waiters: Vec::new(),
+            waiters_max: self.waiters_max,
             newest: None,
         };
         if let Some(first) = self.first {
@@ -140,16 +144,17 @@ impl Running {
     }
 
     fn ask(&mut self, waiter: oneshot::Sender<bool>) {
-        if self.waiters.len() == WAITERS_MAX {
+        let max = self.waiters_max.get();
+        if self.waiters.len() == max {
             self.waiters.retain(|waiter| !waiter.is_closed());
         }
-        let asked = if self.waiters.len() == WAITERS_MAX { Asked::Refused } else { self.schedule.ask(Instant::now()) };
+        let asked = if self.waiters.len() == max { Asked::Refused } else { self.schedule.ask(Instant::now()) };
         match asked {
             Asked::Begun => self.begin(),
             Asked::Running => {}
-            Asked::Refused => {
+            Asked::Refused | Asked::Fixed => {
                 // An error means that the request has ended.
-                let _ = waiter.send(false);
+                let _ = waiter.send(asked == Asked::Fixed);
                 return;
             }
         }

@@ -10,13 +10,10 @@ use super::{
 use crate::auth::KeySet;
 use std::{
     fmt,
+    num::NonZero,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
-
-/// The most requests that wait for a fetch at a time. Any other is answered as if the fetch were not allowed: it may be
-/// one of a flood of invented keys.
-pub const WAITERS_MAX: usize = 1024;
 
 /// The issuer's newest keys, shared by the task that fetches them and the requests that verify with them.
 #[derive(Clone)]
@@ -74,9 +71,9 @@ impl IssuerKeys {
         Self(Arc::new(Shared { state: RwLock::new(state), asks: None, orders: Notify::new() }))
     }
 
-    /// No keys yet, and requests for fetches.
-    pub(super) fn kept(source: &Source) -> (Self, mpsc::Receiver<oneshot::Sender<bool>>) {
-        let (asks_tx, asks_rx) = mpsc::channel(WAITERS_MAX);
+    /// No keys yet, and requests for fetches, of which so many may be unread.
+    pub(super) fn kept(source: &Source, waiters_max: NonZero<usize>) -> (Self, mpsc::Receiver<oneshot::Sender<bool>>) {
+        let (asks_tx, asks_rx) = mpsc::channel(waiters_max.get());
         let state = State { status: KeysStatus::of_source(source.to_string()), ..State::default() };
         let shared = Shared { state: RwLock::new(state), asks: Some(asks_tx), orders: Notify::new() };
         (Self(Arc::new(shared)), asks_rx)
@@ -88,13 +85,14 @@ impl IssuerKeys {
     }
 
     /// For a token that names a key which is not among the newest: waits for a fetch, of which one is allowed every
-    /// 30 s. Returns whether it has given keys; they may be the same as before. `false`: it is not allowed now, or
-    /// failed.
+    /// 30 s. Returns whether the newest are now those of the source; they may be the same as before. `false`: that is
+    /// not known, because a fetch is not allowed now or failed, so the token may be good later.
     ///
     /// # Cancel safety
     /// Dropped, it only no longer waits.
     pub async fn renew(&self) -> bool {
-        let Some(asks) = &self.0.asks else { return false };
+        // Those that never change are all that there are.
+        let Some(asks) = &self.0.asks else { return true };
         let (answer_tx, answer_rx) = oneshot::channel();
         if asks.try_send(answer_tx).is_err() {
             return false;

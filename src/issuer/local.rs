@@ -1,7 +1,6 @@
 //! Keys in a file.
 
 use super::error::FetchError;
-use crate::auth::KEY_SET_BYTES_MAX;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -15,13 +14,13 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-/// Reads a file. It may block.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
+/// Reads a file of so many bytes at most. It may block.
+pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
     let mut content = Vec::new();
     let file = File::open(path).map_err(FetchError::File)?;
-    file.take(KEY_SET_BYTES_MAX as u64 + 1).read_to_end(&mut content).map_err(FetchError::File)?;
-    if content.len() > KEY_SET_BYTES_MAX {
-        return Err(FetchError::TooLong);
+    file.take(bytes_max as u64 + 1).read_to_end(&mut content).map_err(FetchError::File)?;
+    if content.len() > bytes_max {
+        return Err(FetchError::TooLong(bytes_max));
     }
     Ok(content)
 }
@@ -35,8 +34,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads a file for `limit` at most.
-    pub(super) async fn read(&self, path: PathBuf, limit: Duration) -> Result<Vec<u8>, FetchError> {
+    /// Reads a file of so many bytes at most, for `limit` at most.
+    pub(super) async fn read(&self, path: PathBuf, bytes_max: usize, limit: Duration) -> Result<Vec<u8>, FetchError> {
         let hangs = || FetchError::Timeout(format!("waiting for the file {}", path.display()));
         if self.is_reading.swap(true, Ordering::Relaxed) {
             return Err(hangs());
@@ -46,7 +45,7 @@ impl Reader {
         let on_the_thread = {
             let path = path.clone();
             move || {
-                let content = read(&path);
+                let content = read(&path, bytes_max);
                 is_reading.store(false, Ordering::Relaxed);
                 // An error means that the fetch gave up.
                 let _ = content_tx.send(content);

@@ -23,7 +23,7 @@ pub use error::FetchError;
 pub use fetched::{Fetched, ListedKey};
 pub use fetcher::{Failed, Fetcher};
 pub use keeper::{Keeper, keep};
-pub use keys::{IssuerKeys, Replacement, WAITERS_MAX};
+pub use keys::{IssuerKeys, Replacement};
 pub use outcome::Outcome;
 pub use report::register_metrics;
 pub use schedule::Times;

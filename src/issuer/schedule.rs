@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 pub struct Times {
     /// Between two fetches; each wait is up to a tenth shorter or longer, so that instances spread.
     pub every: Duration,
+    /// Whether the source may change while the process runs. One that does not is read once, and its keys count for
+    /// ever.
+    pub changes: bool,
     /// Between two fetches for keys that are not known, at least: tokens with invented names must not become load for
     /// the issuer.
     pub asked_every: Duration,
@@ -25,6 +28,7 @@ impl Times {
     /// Those of a server.
     pub const SERVER: Self = Self {
         every: Duration::from_secs(600),
+        changes: true,
         asked_every: Duration::from_secs(30),
         retry: Duration::from_secs(2),
         retry_max_without_keys: Duration::from_secs(30),
@@ -34,12 +38,16 @@ impl Times {
 
     /// Those of this source; a file is looked at so often.
     pub fn of(source: &Source, look: Duration) -> Self {
-        if source.is_local() { Self::of_file(look) } else { Self::SERVER }
+        match source {
+            Source::Https(_) => Self::SERVER,
+            Source::File(_) | Source::SecretFile(_) => Self::of_file(look),
+            Source::Fixed(_) => Self { changes: false, ..Self::SERVER },
+        }
     }
 
     /// Those of a file that is looked at so often.
     pub fn of_file(look: Duration) -> Self {
-        Self { every: look, ..Self::SERVER }
+        Self { every: look, asked_every: Duration::from_secs(1), ..Self::SERVER }
     }
 }
 
@@ -55,7 +63,7 @@ pub(super) struct Schedule {
     /// When the last fetch for an unknown key began.
     asked: Option<Instant>,
     failures: u32,
-    /// When the next fetch begins; `None` while one runs.
+    /// When the next fetch begins; `None` while one runs, and for ever once a source is read that does not change.
     next: Option<Instant>,
     /// Whether another fetch follows the one that runs.
     again: bool,
@@ -79,6 +87,8 @@ pub(super) enum Asked {
     Running,
     /// The last such fetch was too recent.
     Refused,
+    /// The source does not change, and its keys are there.
+    Fixed,
 }
 
 impl Schedule {
@@ -106,6 +116,9 @@ impl Schedule {
 
     /// A token names a key that is not known.
     pub(super) fn ask(&mut self, now: Instant) -> Asked {
+        if self.is_final() {
+            return Asked::Fixed;
+        }
         if self.next.is_none() {
             return Asked::Running;
         }
@@ -119,6 +132,9 @@ impl Schedule {
 
     /// An operator wants the source to be looked at: at once, or after the fetch that runs.
     pub(super) fn look(&mut self, now: Instant) {
+        if self.is_final() {
+            return;
+        }
         match &mut self.next {
             Some(next) => *next = now,
             None => self.again = true,
@@ -129,7 +145,10 @@ impl Schedule {
     pub(super) fn fetched(&mut self, now: Instant, random: f64) {
         self.failures = 0;
         self.fetched = Some(now);
-        self.ended(now, self.times.every, random);
+        match self.is_final() {
+            true => self.next = None,
+            false => self.ended(now, self.times.every, random),
+        }
     }
 
     /// The fetch that ran gave none.
@@ -150,8 +169,13 @@ impl Schedule {
         self.next = Some(now + wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * random));
     }
 
+    /// Whether the keys are there, and never change.
+    fn is_final(&self) -> bool {
+        !self.times.changes && self.fetched.is_some()
+    }
+
     fn expiry(&self) -> Option<Instant> {
-        self.fetched.map(|at| at + self.times.kept)
+        self.fetched.filter(|_| self.times.changes).map(|at| at + self.times.kept)
     }
 }
 

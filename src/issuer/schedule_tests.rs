@@ -119,6 +119,34 @@ fn an_operators_look_comes_at_once_or_behind_the_fetch_that_runs() {
     assert_eq!(schedule.due(now), None, "one is enough");
 }
 
+#[test]
+fn a_source_that_does_not_change_is_read_once() {
+    let keys = std::sync::Arc::new(crate::auth::KeySet::of_secret(&[7; 32]).unwrap());
+    let fixed = Source::Fixed(crate::issuer::FixedKeys { place: "the secret in S".to_owned(), keys });
+    let now = Instant::now();
+    let mut schedule = Schedule::new(Times::of(&fixed, seconds(1)), now);
+    assert_eq!(schedule.due(now), Some(Due::Fetch));
+    schedule.fetched(now, 0.5);
+    schedule.look(now);
+    assert_eq!(schedule.ask(now), Asked::Fixed);
+    assert_eq!(
+        (schedule.due(now + seconds(9_999_999)), schedule.deadline()),
+        (None, None),
+        "neither a fetch nor an end"
+    );
+}
+
+#[test]
+fn a_file_is_read_for_an_unknown_key_after_a_second() {
+    let now = Instant::now();
+    let mut schedule = with_keys(Times::of_file(seconds(10)), now, 0.5);
+    assert_eq!(schedule.ask(now), Asked::Begun);
+    schedule.fetched(now, 0.5);
+    let millisecond = Duration::from_millis(1);
+    assert_eq!(schedule.ask(now + seconds(1) - millisecond), Asked::Refused, "it costs a thread");
+    assert_eq!(schedule.ask(now + seconds(1)), Asked::Begun);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
@@ -155,6 +183,7 @@ proptest! {
                         (running, asked) = (true, Some(now));
                     }
                     Asked::Running => prop_assert!(running),
+                    Asked::Fixed => prop_assert!(false),
                     Asked::Refused => prop_assert!(!running && asked.is_some_and(|asked| now - asked < seconds(30))),
                 },
                 Step::Look => schedule.look(now),

@@ -133,7 +133,7 @@ catalog! {
         STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
             "limit", "address", "subscriptions", "address_subscriptions", "draining", "subject", "no_keys", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
-            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols, `subject` that of one who signed on. `no_keys`: the keys that verify tokens are not there yet.";
+            details "`limit` is the global limit, `address` the limit per address; `subscriptions` and `address_subscriptions` are those of symbols, `subject` that of one who signed on. `no_keys`: the keys that verify tokens are not there yet, or not known to be the newest.";
         STREAM_CHANGES: Counter "tickfan_stream_changes_total" Count [outcome in [
             "applied", "bad", "no_such_stream", "old_revision", "too_many", "limit", "busy", "no_reply"]],
             "Requests to change an open stream, by outcome.",
@@ -188,7 +188,7 @@ catalog! {
             "expired", "not_yet_valid", "ticket", "two_credentials", "too_long", "wrong_origin", "not_entitled",
             "too_many_tickets", "no_keys", "off"]],
             "Requests that were refused for their credentials or rights, by reason.",
-            details "`no_keys`: the keys that verify tokens are not there, or too old. `off`: clients do not sign on.";
+            details "`no_keys`: the keys that verify tokens are not there, too old, or not known to be the newest. `off`: clients do not sign on.";
         AUTH_SESSIONS: Counter "tickfan_auth_sessions_total" Count [event in ["opened", "closed"]],
             "Cookies of sessions that were set and cleared.",
             excludes "sessions whose token expired";
@@ -197,7 +197,7 @@ catalog! {
             excludes "tickets that expired: those that were issued and not used";
         AUTH_TICKETS_OPEN: Gauge "tickfan_auth_tickets_open" Count [],
             "Tickets that were issued, and neither used nor forgotten.",
-            details "Published when a ticket is issued or used; an expired one is forgotten when the next is issued.";
+            details "Published when a ticket is issued or used, and every second; expired ones are then forgotten.";
         HTTP_CONNECTIONS: Gauge "tickfan_http_connections" Count [],
             "Clients' connections that are not streams.",
             details "Connections whose head is being read, and those that get another response than a stream.",

@@ -873,7 +873,18 @@ fn a_proxy_of_the_environment_is_taken_where_the_file_has_none() {
     let error = load("", &socks).unwrap_err();
     assert!(error.starts_with("the variable ALL_PROXY: a proxy of the kind socks5:// is not supported"), "{error}");
     assert!(!error.contains("hush"), "{error}");
+    assert!(error.contains("`proxy` of the feed, or NO_PROXY, overrides it"), "{error}");
     assert_eq!(load(of_file, &socks).unwrap().as_deref(), Some("file:3128"));
+    // `[auth]` has no `proxy`, and the query of its address may hold a key.
+    for (address, variables, says) in [
+        ("https://login.example/keys?code=hush", &socks[..], "NO_PROXY with the host of `keys` overrides it"),
+        ("https://login.example:0/keys?code=hush", &[], "`keys` is not an address with a host"),
+    ] {
+        fs::write(&path, format!("[auth]\nmode = \"required\"\nkeys = {address:?}\n")).unwrap();
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let error = tickfan::config::load(Some(&path), variables, &Overrides::default()).unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains("of the feed") && !error.contains("hush"), "{error}");
+    }
     fs::write(&path, "").unwrap();
     let simulator =
         tickfan::config::load(Some(&path), [("all_proxy".into(), "socks5://a".into())], &Overrides::default());

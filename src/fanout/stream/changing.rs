@@ -16,6 +16,9 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// A list of symbols.
+type List = Box<[Arc<SymbolState>]>;
+
 impl<T> Stream<T> {
     /// Whether nothing but ticks that it lacks and its goodbye is still to come.
     pub(in crate::fanout) fn is_ending(&self) -> bool {
@@ -106,7 +109,7 @@ impl<T> Stream<T> {
 
 /// The list that a change brings, if it brings one, and the symbols that the client asked for and may not read. Where
 /// the change does not mention the list, its client still asks for all that the stream has.
-fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> (Option<Box<[Arc<SymbolState>]>>, Vec<Symbol>) {
+fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> (Option<List>, Vec<Symbol>) {
     let Some(rights) = &change.rights else { return (change.symbols.clone(), Vec::new()) };
     if change.symbols.is_some() {
         return (change.symbols.clone(), rights.denied.to_vec());

@@ -128,7 +128,10 @@ async fn a_feed_connects_through_its_proxy_which_looks_the_venue_up() {
 async fn each_failure_of_a_proxy_has_its_own_explanation() {
     let fields = "x: y\r\n".repeat(100);
     for (answer, explanation) in [
-        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "it asks for a user and a password (407)"),
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "it asks for a user and a password (407): write its address as http://user:password@host:port",
+        ),
         ("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno", "it does not allow this address (403 Forbidden)"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "it does not reach the address (502 Bad Gateway)"),
         ("HTTP/1.0 504 Gateway Timeout\r\n\r\n", "it does not reach the address (504 Gateway Timeout)"),

@@ -1,6 +1,6 @@
 //! Keys in files.
 
-use super::{Kept, PATIENCE, key, key_set};
+use super::{Kept, PATIENCE, WAITERS_MAX, key, key_set};
 use crate::support::certificates::folder;
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tickfan::{
-    auth::{KEY_SET_BYTES_MAX, KeySet},
+    auth::{KEY_SET_BYTES_MAX, KeySet, SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX},
     issuer::{Fetcher, FixedKeys, Outcome, Source, Times, keep},
 };
 use tokio::{task::yield_now, time::timeout};
@@ -87,7 +87,7 @@ async fn keys_that_were_read_before_the_start_count_at_once() {
     mounted.swap("first", &key_set(&["a"]));
     let fetcher = Fetcher::new(Source::File(mounted.file()), Times::SERVER.step);
     let first = fetcher.read_local().unwrap().unwrap();
-    let (keys, keeper) = keep(fetcher, Times::of_file(LOOK));
+    let (keys, keeper) = keep(fetcher, Times::of_file(LOOK), WAITERS_MAX);
     assert!(keys.newest().is_none());
     let _keeper = keeper.with_keys(first);
     assert!(keys.newest().is_some());
@@ -106,7 +106,7 @@ async fn a_secret_comes_from_a_file_or_a_variable() {
     let kept = Kept::start(Source::SecretFile(file.clone()), Times::of_file(LOOK));
     kept.reaches(&["-"]).await;
     fs::write(&file, "hush").unwrap();
-    kept.fails_with("the secret has 4 bytes; it must have at least 32").await;
+    kept.fails_with("the secret has 4 bytes; it must have 32 to 1024").await;
     assert!(!format!("{:?}", kept.keys).contains("ssss"));
 }
 
@@ -127,6 +127,22 @@ fn rule_10_a_file_has_a_longest_length() {
     assert_eq!(read(&file), too_long);
     assert_eq!(read(Path::new("/dev/zero")), too_long, "it never ends");
     assert_eq!(read(file.parent().unwrap()).unwrap_err().0, Outcome::File);
+}
+
+#[tokio::test]
+async fn rule_10_a_secret_and_its_file_have_a_longest_length_at_a_look_too() {
+    let file = folder("secret-long").join("secret");
+    let fetcher = Fetcher::new(Source::SecretFile(file.clone()), Times::SERVER.step);
+    for (secret, blanks, fault) in [
+        (SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX - SECRET_BYTES_MAX, None),
+        (SECRET_BYTES_MAX + 1, 0, Some("the secret has 1025 bytes; it must have 32 to 1024")),
+        (SECRET_BYTES_MAX, SECRET_FILE_BYTES_MAX - SECRET_BYTES_MAX + 1, Some("it is longer than 4 KiB")),
+    ] {
+        fs::write(&file, "s".repeat(secret) + &" ".repeat(blanks)).unwrap();
+        let looks = timeout(PATIENCE, fetcher.fetch()).await.unwrap().err().map(|failed| failed.to_string());
+        assert_eq!(looks.as_deref(), fault);
+        assert_eq!(fetcher.read_local().err().map(|failed| failed.to_string()), looks, "at the start");
+    }
 }
 
 #[tokio::test]

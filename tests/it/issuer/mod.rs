@@ -8,11 +8,13 @@ mod server;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::KeyPair;
-use std::time::Duration;
+use std::{num::NonZero, time::Duration};
 use tickfan::issuer::{Fetcher, IssuerKeys, Source, Times, keep};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How many requests wait for keys.
+const WAITERS_MAX: NonZero<usize> = NonZero::new(100).unwrap();
 
 /// A JWK set with a key of each of these names.
 fn key_set(ids: &[&str]) -> String {
@@ -35,7 +37,7 @@ struct Kept {
 
 impl Kept {
     fn start(source: Source, times: Times) -> Self {
-        let (keys, keeper) = keep(Fetcher::new(source, times.step), times);
+        let (keys, keeper) = keep(Fetcher::new(source, times.step), times, WAITERS_MAX);
         let (stop_tx, stop_rx) = watch::channel(false);
         Self { keys, _stop: stop_tx, task: tokio::spawn(keeper.run(stop_rx)) }
     }
