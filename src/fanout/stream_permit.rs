@@ -5,7 +5,7 @@ pub trait StreamPermit: Send {
     /// Makes it a permit for a list of so many symbols; `false`: a limit does not allow that, and nothing has changed.
     fn resize(&mut self, symbols: usize) -> bool;
 
-    /// Whether its subject has at most so many streams open, this one among them. A permit of no subject fits any number.
+    /// Whether its subject has at most so many streams open, this one among them. Without a subject, any number fits.
     fn fits(&self, _streams: usize) -> bool {
         true
     }
