@@ -198,3 +198,18 @@ impl Context {
         Selection::from_query(&request.query, &request.rights, &self.cache, self.symbols_max())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{catalog::SECTIONS, labels::Label as _};
+
+    #[test]
+    fn the_catalog_has_every_route() {
+        let mut metrics = SECTIONS.iter().flat_map(|(_, metrics)| metrics.iter());
+        let requests = metrics.find(|metric| metric.name == "tickfan_http_requests_total").unwrap();
+        for route in Route::ALL {
+            assert!(requests.labels[0].values.contains(&route.label()), "{route}");
+        }
+    }
+}

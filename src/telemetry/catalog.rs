@@ -179,8 +179,8 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics", "debug", "index",
-            "reload", "preflight", "other", "unreadable"], code],
+            "stream", "quotes", "symbols", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
+            "debug", "index", "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`unreadable` is a request whose head could not be parsed.";
         AUTH_REFUSALS: Counter "tickfan_auth_refusals_total" Count [reason in [
