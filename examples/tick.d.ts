@@ -140,5 +140,5 @@ export interface Heartbeat {
 
 /** The data of a `bye` event, which comes before the server ends the stream; the browser reconnects by itself. */
 export interface Bye {
-  reason: "shutdown" | "busy" | "expired";
+  reason: "shutdown" | "busy" | "expired" | "denied";
 }

@@ -1,12 +1,12 @@
 //! The body of a change: what a client asks of its open stream.
 
-use super::{error::ApiError, rights, selection::Selection, stream_params, streams};
+use super::{error::ApiError, rights, selection::Selection, stream_params};
 use crate::{
     access::Refusal,
     auth::Access,
     cache::Cache,
     fanout::{Change, ChangeRights},
-    market::{Now, Parts, Symbol},
+    market::{Parts, Symbol},
     server::{Request, Rights},
 };
 use serde::{Deserialize, Deserializer};
@@ -36,7 +36,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 ///
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
-pub(super) fn change(request: &Request, cache: &Cache, limit: usize, now: Now) -> Result<Change, ApiError> {
+pub(super) fn change(request: &Request, cache: &Cache, limit: usize) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
         return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
@@ -49,22 +49,25 @@ pub(super) fn change(request: &Request, cache: &Cache, limit: usize, now: Now) -
         Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
         None => (None, Vec::new(), Vec::new()),
     };
-    let rights = change_rights(&request.rights, denied.into(), now)?;
+    let rights = change_rights(&request.rights, denied.into())?;
     Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch(), rights })
 }
 
 /// The rights that replace those of the stream's client.
-fn change_rights(rights: &Rights, denied: Box<[Symbol]>, now: Now) -> Result<Option<ChangeRights>, ApiError> {
+fn change_rights(rights: &Rights, denied: Box<[Symbol]>) -> Result<Option<ChangeRights>, ApiError> {
     let grant = match rights {
         Rights::All => return Ok(None),
         Rights::Unknown => return Err(Refusal::NoKeys.into()),
         Rights::Granted(grant) => grant,
     };
+    if grant.streams == Some(0) {
+        return Err(Refusal::NoStreams.into());
+    }
     let reads = rights.clone();
     Ok(Some(ChangeRights {
         subject: grant.subject.map(|subject| subject.to_string()),
-        until: grant.until.map(|until| streams::instant(until, now)),
-        until_unix: grant.until,
+        until: grant.until,
+        streams: grant.streams,
         denied,
         allow: Box::new(move |symbol| matches!(rights::access(&reads, symbol), Ok(Access::Live))),
         interval_min: grant.rate.and_then(stream_params::interval),
@@ -88,7 +91,7 @@ mod tests {
     use crate::{
         auth::{Groups, Lists, Policy},
         cache::RingLimits,
-        market::{Origin, Part},
+        market::{Now, Origin, Part},
         server::{Query, RequestBody},
         wire::Epoch,
     };
@@ -111,7 +114,7 @@ mod tests {
             method: Method::POST,
             rights: rights.clone(),
         };
-        change(&request, &cache, 2, Now::read())
+        change(&request, &cache, 2)
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::{
     services::StreamSink,
 };
 use crate::{
-    access::Refusal,
     config::Live,
     fanout::{Change, ChangeRefused, ChangeReply},
     limits::{Gate, Permit},
@@ -35,7 +34,7 @@ labels! {
         OldRevision = "old_revision",
         /// The stream is changed too often.
         TooMany = "too_many",
-        /// A limit of symbols is reached.
+        /// A limit of symbols, or of the subject's streams, is reached.
         Limit = "limit",
         /// Too many are under way.
         Busy = "busy",
@@ -106,7 +105,7 @@ impl From<ChangeRefused> for ApiError {
             ChangeRefused::OldRevision { last } => Self::OldRevision { last },
             ChangeRefused::TooMany => Self::TooManyChanges,
             ChangeRefused::TooManySymbols => Self::NoRoomForList,
-            ChangeRefused::NotEntitled => Self::Refused(Refusal::NotEntitled),
+            ChangeRefused::TooManyStreams => Self::TooManyStreams,
         }
     }
 }
@@ -118,7 +117,7 @@ pub(super) fn count(outcome: &Result<Bytes, ApiError>) {
         Err(ApiError::NoSuchStream) => ChangeOutcome::NoSuchStream,
         Err(ApiError::OldRevision { .. }) => ChangeOutcome::OldRevision,
         Err(ApiError::TooManyChanges) => ChangeOutcome::TooMany,
-        Err(ApiError::NoRoomForList) => ChangeOutcome::Limit,
+        Err(ApiError::NoRoomForList | ApiError::TooManyStreams) => ChangeOutcome::Limit,
         Err(ApiError::ChangesBusy) => ChangeOutcome::Busy,
         Err(ApiError::NoReply) => ChangeOutcome::NoReply,
         Err(_) => ChangeOutcome::Bad,

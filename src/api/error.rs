@@ -30,6 +30,8 @@ pub(super) enum ApiError {
     TooManyChanges,
     #[error("All streams together, or those of this client, have as many symbols as they may. Ask for fewer.")]
     NoRoomForList,
+    #[error("More of your streams are open than these credentials allow. Close some first.")]
+    TooManyStreams,
     #[error("Too many changes are under way. Try again in a second.")]
     ChangesBusy,
     #[error("The stream's worker did not answer in time. The change may still come; send it again with a higher rev.")]
@@ -46,7 +48,7 @@ pub(super) enum ApiError {
 fn retry_after(error: &ApiError) -> Option<(HeaderName, HeaderValue)> {
     let seconds = match error {
         ApiError::TooManyChanges | ApiError::ChangesBusy | ApiError::NoReply => "1",
-        ApiError::NoRoomForList => "10",
+        ApiError::NoRoomForList | ApiError::TooManyStreams => "10",
         _ => return None,
     };
     Some((header::RETRY_AFTER, HeaderValue::from_static(seconds)))
@@ -71,6 +73,7 @@ impl From<ApiError> for Problem {
             ApiError::OldRevision { .. } => (StatusCode::CONFLICT, "old-revision", "Old revision"),
             ApiError::TooManyChanges => (StatusCode::TOO_MANY_REQUESTS, "too-many-changes", "Too many changes"),
             ApiError::NoRoomForList => (StatusCode::TOO_MANY_REQUESTS, "too-many-subscriptions", "Too many symbols"),
+            ApiError::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams"),
             ApiError::ChangesBusy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
             ApiError::NoReply => (StatusCode::SERVICE_UNAVAILABLE, "no-reply", "No reply"),
         };

@@ -134,7 +134,7 @@ async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {
 async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, ApiError> {
     request.query.check(&[])?;
     let stream = context.changes.find(&request.segment)?;
-    let change = change_request::change(request, &context.cache, context.symbols_max(), Now::read())?;
+    let change = change_request::change(request, &context.cache, context.symbols_max())?;
     context.changes.apply(stream, change).await
 }
 

@@ -62,8 +62,7 @@ impl StreamParams {
     pub(super) fn options(&self, heartbeat: Duration, rate: Option<f64>) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
-        let interval = self.interval.max(rate.and_then(interval));
-        interval.map_or(options, |interval| options.every(interval))
+        options.every(self.interval).allowed_every(rate.and_then(interval))
     }
 
     /// The `n` of the last tick that the client has, if it is of this epoch.
@@ -152,7 +151,7 @@ mod tests {
         ] {
             let query: Vec<_> = own.map(|own| ("max_rate", own)).into_iter().collect();
             let options = params(&query, None).unwrap().options(Duration::from_secs(15), rate);
-            assert_eq!(options.interval, interval.map(Duration::from_millis), "{own:?} {rate:?}");
+            assert_eq!(options.interval(), interval.map(Duration::from_millis), "{own:?} {rate:?}");
         }
         assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
         for (name, text) in

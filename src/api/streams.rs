@@ -12,17 +12,14 @@ use crate::{
     config::{self, Live},
     fanout::{NewStream, Resume, StreamPermit},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
-    market::{Now, UnixMicros},
+    market::Now,
     server::{OpenStreams, Outcome, Response, Rights, Streams, TlsIo},
     telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 use tokio::net::TcpStream;
 
@@ -47,7 +44,7 @@ pub(super) struct ClientStreams {
 struct HeldPermit {
     _stream: Permit<Stream>,
     _of_address: AddressPermit,
-    _of_subject: Option<SharePermit<Subject>>,
+    of_subject: Option<SharePermit<Subject>>,
     subscriptions: Permit<Subscription>,
     list: AddressPermit,
     live: Live,
@@ -65,6 +62,10 @@ impl StreamPermit for HeldPermit {
             self.subscriptions.resize(before); // fewer, which is always possible
         }
         fits
+    }
+
+    fn fits(&self, streams: usize) -> bool {
+        self.of_subject.as_ref().is_none_or(|permit| permit.fits(streams))
     }
 }
 
@@ -113,7 +114,7 @@ impl ClientStreams {
             _ => None,
         };
         let live = self.live.clone();
-        Ok(HeldPermit { _stream: stream, _of_address: of_address, _of_subject: of_subject, subscriptions, list, live })
+        Ok(HeldPermit { _stream: stream, _of_address: of_address, of_subject, subscriptions, list, live })
     }
 }
 
@@ -145,7 +146,7 @@ impl Streams for ClientStreams {
         let name = StreamName::new(rand::random());
         let now = Now::read();
         let (rate, until) = match &rights {
-            Rights::Granted(grant) => (grant.rate, grant.until.map(|until| instant(until, now))),
+            Rights::Granted(grant) => (grant.rate, grant.until),
             Rights::All | Rights::Unknown => (None, None),
         };
         Outcome::Stream(NewStream {
@@ -164,12 +165,6 @@ impl Streams for ClientStreams {
             permit: Box::new(permit),
         })
     }
-}
-
-/// The moment of a time of the wall clock, by the clock that never steps.
-pub(super) fn instant(at: UnixMicros, now: Now) -> Instant {
-    let left = u64::try_from(at.0.saturating_sub(now.unix.0)).unwrap_or_default();
-    now.instant + Duration::from_micros(left)
 }
 
 impl OpenStreams<TcpStream> for ClientStreams {

@@ -6,10 +6,7 @@ use crate::{
     wire::Epoch,
 };
 use bytes::Bytes;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 /// A change of an open stream. What it does not mention stays as it is.
 pub struct Change {
@@ -35,9 +32,9 @@ pub struct ChangeRights {
     /// changes a stream.
     pub subject: Option<String>,
     /// When they end, and the stream with them.
-    pub until: Option<Instant>,
-    /// The same moment, for the event.
-    pub until_unix: Option<UnixMicros>,
+    pub until: Option<UnixMicros>,
+    /// How many streams their subject may have open, this one among them.
+    pub streams: Option<usize>,
     /// The symbols that its client named and may not read, for the event.
     pub denied: Box<[Symbol]>,
     /// Whether they allow a symbol: a list that the change does not mention may have others.
@@ -60,8 +57,8 @@ pub enum ChangeRefused {
     TooMany,
     /// A limit does not allow so many symbols.
     TooManySymbols,
-    /// The client's rights leave none of the stream's symbols.
-    NotEntitled,
+    /// More streams of the client's subject are open than its rights allow.
+    TooManyStreams,
 }
 
 /// Takes the answer to a change. One that is dropped without an answer belongs to a worker that has ended.

@@ -18,6 +18,8 @@ pub enum CloseReason {
     Shutdown,
     /// Its client's rights ended.
     Expired,
+    /// Its client's new rights left none of its symbols.
+    Denied,
     /// The client sent too much behind its request.
     Input,
     /// The connection broke in another way.
@@ -26,20 +28,21 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Left,
         Self::Stalled,
         Self::Window,
         Self::Timeout,
         Self::Shutdown,
         Self::Expired,
+        Self::Denied,
         Self::Input,
         Self::Error,
     ];
 
     /// Whether the gateway or the network ended the stream against its client's will.
     pub(super) fn is_cut_off(self) -> bool {
-        !matches!(self, Self::Left | Self::Shutdown | Self::Expired)
+        !matches!(self, Self::Left | Self::Shutdown | Self::Expired | Self::Denied)
     }
 
     /// The label.
@@ -51,6 +54,7 @@ impl CloseReason {
             Self::Timeout => "timeout",
             Self::Shutdown => "shutdown",
             Self::Expired => "expired",
+            Self::Denied => "denied",
             Self::Input => "input",
             Self::Error => "error",
         }

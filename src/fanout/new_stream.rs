@@ -3,8 +3,8 @@
 use super::{
     first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume, stream_permit::StreamPermit,
 };
-use crate::{cache::SymbolState, telemetry::ClientName, wire::StreamName};
-use std::{sync::Arc, time::Instant};
+use crate::{cache::SymbolState, market::UnixMicros, telemetry::ClientName, wire::StreamName};
+use std::sync::Arc;
 
 /// A stream to be opened.
 pub struct NewStream {
@@ -23,7 +23,7 @@ pub struct NewStream {
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,
     /// When its client's rights end, and the stream with them.
-    pub until: Option<Instant>,
+    pub until: Option<UnixMicros>,
     /// The stream's permit, held as long as the stream lives.
     pub permit: Box<dyn StreamPermit>,
 }

@@ -3,21 +3,23 @@
 use crate::market::{Part, Parts};
 use std::time::Duration;
 
-/// A stream's options.
+/// A stream's options, and what its client's rights make of them. Kept small: each stream has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// The parts whose change makes a symbol due, the status always among them.
     parts: Parts,
-    /// The shortest time between two writes, each of which carries the newest of each changed symbol.
-    pub interval: Option<Duration>,
-    /// How long the stream is silent before it gets a `heartbeat`.
-    pub heartbeat: Duration,
+    /// The shortest time between two writes that the client has chosen, in µs; 0: none.
+    own_micros: u32,
+    /// The shortest that its rights allow, in µs; 0: any.
+    allowed_micros: u32,
+    /// How long the stream is silent before it gets a `heartbeat`, in µs.
+    heartbeat_micros: u32,
 }
 
 impl Options {
     /// All parts, without a limit of the rate.
     pub fn new(heartbeat: Duration) -> Self {
-        Self { parts: Parts::ALL, interval: None, heartbeat }
+        Self { parts: Parts::ALL, own_micros: 0, allowed_micros: 0, heartbeat_micros: micros(heartbeat) }
     }
 
     /// Limits them to these parts, and the status.
@@ -26,10 +28,32 @@ impl Options {
         Self { parts: parts.iter().chain([Part::Status]).collect(), ..self }
     }
 
-    /// Limits them to one write in this time.
+    /// Limits them to one write in this time, by the client's choice; `None` takes the choice back.
     #[must_use]
-    pub fn every(self, interval: Duration) -> Self {
-        Self { interval: Some(interval), ..self }
+    pub fn every(self, interval: impl Into<Option<Duration>>) -> Self {
+        Self { own_micros: interval.into().map_or(0, micros), ..self }
+    }
+
+    /// Limits them to one write in this time, whatever the client chooses; `None`: its rights set no limit.
+    #[must_use]
+    pub fn allowed_every(self, interval: Option<Duration>) -> Self {
+        Self { allowed_micros: interval.map_or(0, micros), ..self }
+    }
+
+    /// The shortest time between two writes, each of which carries the newest of each changed symbol.
+    pub fn interval(&self) -> Option<Duration> {
+        let longest = self.own_micros.max(self.allowed_micros);
+        (longest > 0).then(|| Duration::from_micros(longest.into()))
+    }
+
+    /// The part of the interval that the client's rights ask for.
+    pub(super) fn interval_of_rights(&self) -> Duration {
+        Duration::from_micros(self.allowed_micros.into())
+    }
+
+    /// How long the stream is silent before it gets a `heartbeat`.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_micros(self.heartbeat_micros.into())
     }
 
     /// The parts whose change makes a symbol due.
@@ -39,6 +63,11 @@ impl Options {
 
     /// Whether the stream gets fewer ticks than one without options.
     pub(super) fn leave_out(&self) -> bool {
-        self.parts != Parts::ALL || self.interval.is_some()
+        self.parts != Parts::ALL || self.interval().is_some()
     }
+}
+
+/// At most an hour and some: no option takes longer.
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

@@ -10,9 +10,9 @@ const LAST_WRITE: Duration = Duration::from_millis(1);
 /// How far a stream is on its way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The stream lives until its client leaves.
-    Open,
-    /// The gateway drains. The stream lives until its share of the drain is over.
+    /// The stream lives until its client leaves, or the client's rights end.
+    Open { until: Option<Instant> },
+    /// The gateway drains. The stream lives until its share of the drain is over, or the client's rights end.
     Draining { until: Instant },
     /// The ticks that the stream lacks go out, then its goodbye, which is tried again at `retry_at`. The stream is cut
     /// off if its transport is still full at `by`.
@@ -40,11 +40,34 @@ impl Phase {
     /// When the stream's end asks for attention.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
-            Self::Open => None,
+            Self::Open { until } => until,
             Self::Draining { until: at }
             | Self::Leaving { retry_at: at, .. }
             | Self::Goodbye { by: at }
             | Self::Lingering { by: at } => Some(at),
+        }
+    }
+
+    /// Whether the end has not begun.
+    pub(super) fn is_before_end(self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Draining { .. })
+    }
+
+    /// The gateway drains: the stream is to end at `at`, unless it ends sooner.
+    pub(super) fn drain(&mut self, at: Instant) {
+        if let Self::Open { until: Some(until) } | Self::Draining { until } = *self {
+            *self = Self::Draining { until: until.min(at) };
+        } else if let Self::Open { until: None } = self {
+            *self = Self::Draining { until: at };
+        }
+    }
+
+    /// The client has new rights, which end at `at`. In a drain they make no stream live longer.
+    pub(super) fn renew(&mut self, at: Option<Instant>) {
+        match self {
+            Self::Open { until } => *until = at,
+            Self::Draining { until } => *until = at.map_or(*until, |at| at.min(*until)),
+            _ => {}
         }
     }
 
@@ -56,7 +79,7 @@ impl Phase {
     /// Takes the next step, at the phase's deadline. `lacks_ticks` is asked only where it decides.
     pub(super) fn farewell(&mut self, is_full: bool, lacks_ticks: impl FnOnce() -> bool, now: Instant) -> Farewell {
         let by = self.by(now);
-        if let Self::Open | Self::Draining { .. } | Self::Leaving { .. } = self {
+        if self.is_before_end() || matches!(self, Self::Leaving { .. }) {
             *self = Self::Leaving { by, retry_at: by };
         }
         let is_over = by <= now;
@@ -85,7 +108,7 @@ impl Phase {
     /// By when the stream is cut off, if its end begins or has begun.
     fn by(self, now: Instant) -> Instant {
         match self {
-            Self::Open | Self::Draining { .. } => now + LINGER,
+            Self::Open { .. } | Self::Draining { .. } => now + LINGER,
             Self::Leaving { by, .. } | Self::Goodbye { by } | Self::Lingering { by } => by,
         }
     }
@@ -110,6 +133,31 @@ mod tests {
         phase.goodbye_offered(true, true, soon);
         assert_eq!(phase, Phase::Lingering { by: soon + LINGER });
         assert_eq!(phase.farewell(false, never_asked, soon + LINGER), Farewell::CutOff);
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_rights_or_with_its_share_of_the_drain_whichever_comes_first() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        for (rights, drain, renewed, end) in [
+            (None, 5, None, 5),
+            (Some(3), 5, Some(4), 3),
+            (Some(9), 5, Some(4), 4),
+            (Some(9), 5, Some(20), 5),
+            (Some(9), 5, None, 5),
+        ] {
+            let mut phase = Phase::Open { until: None };
+            phase.renew(rights.map(after));
+            assert_eq!(phase.deadline(), rights.map(after));
+            phase.drain(after(drain));
+            phase.drain(after(drain + 1));
+            phase.renew(renewed.map(after));
+            assert_eq!(phase.deadline(), Some(after(end)), "{rights:?} {drain} {renewed:?}");
+        }
+        let mut phase = Phase::Goodbye { by: start };
+        phase.drain(after(5));
+        phase.renew(Some(after(5)));
+        assert_eq!(phase, Phase::Goodbye { by: start });
     }
 
     #[test]

@@ -4,6 +4,11 @@
 pub trait StreamPermit: Send {
     /// Makes it a permit for a list of so many symbols; `false`: a limit does not allow that, and nothing has changed.
     fn resize(&mut self, symbols: usize) -> bool;
+
+    /// Whether its subject has at most so many streams open, this one among them. Without a subject, any number fits.
+    fn fits(&self, _streams: usize) -> bool {
+        true
+    }
 }
 
 /// A stream outside all limits.

@@ -218,6 +218,6 @@ mod tests {
     #[test]
     fn rule_10_an_entry_of_an_idle_stream_is_small() {
         let bytes = size_of::<Entry<ClientTransport>>();
-        assert!(bytes <= 432, "{bytes} bytes");
+        assert!(bytes <= 416, "{bytes} bytes");
     }
 }

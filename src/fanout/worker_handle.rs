@@ -33,6 +33,10 @@ impl StreamPermit for LoadGuard {
     fn resize(&mut self, symbols: usize) -> bool {
         self.permit.resize(symbols)
     }
+
+    fn fits(&self, streams: usize) -> bool {
+        self.permit.fits(streams)
+    }
 }
 
 impl Drop for LoadGuard {

@@ -89,6 +89,13 @@ impl<K: Hash + Eq> SharePermit<K> {
     }
 }
 
+impl<K: Hash + Eq> SharePermit<K> {
+    /// Whether its key holds at most `limit`; 0 is unlimited.
+    pub fn fits(&self, limit: usize) -> bool {
+        limit == 0 || lock(&self.open).get(&self.key).is_none_or(|held| *held <= limit)
+    }
+}
+
 impl<K: Hash + Eq> Drop for SharePermit<K> {
     fn drop(&mut self) {
         let mut open = lock(&self.open);

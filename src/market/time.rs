@@ -34,6 +34,12 @@ impl Now {
         Self { instant: Instant::now(), unix: UnixMicros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)) }
     }
 
+    /// The moment of a time of the wall clock, by the clock that never steps; at the earliest now.
+    pub fn instant_of(self, at: UnixMicros) -> Instant {
+        let left = u64::try_from(at.0.saturating_sub(self.unix.0)).unwrap_or_default();
+        self.instant + Duration::from_micros(left)
+    }
+
     /// The reading `later` on: tests and simulations let time pass with it.
     pub fn after(self, later: Duration) -> Self {
         let micros = i64::try_from(later.as_micros()).unwrap_or(i64::MAX);

@@ -127,9 +127,9 @@ catalog! {
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
             "Streams opened.";
         STREAMS_CLOSED: Counter "tickfan_streams_closed_total" Count [reason in [
-            "left", "stalled", "window", "timeout", "shutdown", "expired", "input", "error"]],
+            "left", "stalled", "window", "timeout", "shutdown", "expired", "denied", "input", "error"]],
             "Streams closed, by reason.",
-            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `window`: the worker closed it because the client did not move its HTTP/2 window. `timeout`: the kernel closed it because the client acknowledged nothing. `expired`: the rights of its client ended. `input`: the client sent too much.";
+            details "`left`: the client closed it. `stalled`: the worker closed it because the client read nothing. `window`: the worker closed it because the client did not move its HTTP/2 window. `timeout`: the kernel closed it because the client acknowledged nothing. `expired`: the rights of its client ended. `denied`: a change brought rights that left none of its symbols. `input`: the client sent too much.";
         STREAMS_REJECTED: Counter "tickfan_streams_rejected_total" Count [reason in [
             "limit", "address", "subscriptions", "address_subscriptions", "draining", "subject", "no_keys", "error"]],
             "Streams rejected, by reason: answered with busy, or error where the gateway could not take over the socket.",
@@ -137,7 +137,7 @@ catalog! {
         STREAM_CHANGES: Counter "tickfan_stream_changes_total" Count [outcome in [
             "applied", "bad", "no_such_stream", "old_revision", "too_many", "limit", "busy", "no_reply"]],
             "Requests to change an open stream, by outcome.",
-            details "`too_many` is over 10 a second of one stream, `limit` over a limit of symbols, `busy` over 256 under way; after `no_reply` the change may still come.";
+            details "`too_many` is over 10 a second of one stream, `limit` over a limit of symbols or of the subject's streams, `busy` over 256 under way; after `no_reply` the change may still come.";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";

@@ -72,6 +72,8 @@ pub enum Bye {
     Busy,
     /// The client's rights have ended.
     Expired,
+    /// The client's new rights leave none of the stream's symbols.
+    Denied,
 }
 
 /// How long the name may be by which a stream is changed; a longer one costs an allocation.
@@ -163,6 +165,7 @@ pub fn bye(reason: Bye, retry: Duration) -> Bytes {
         Bye::Shutdown => b"event: bye\ndata: {\"reason\":\"shutdown\"}\n\n",
         Bye::Busy => b"event: bye\ndata: {\"reason\":\"busy\"}\n\n",
         Bye::Expired => b"event: bye\ndata: {\"reason\":\"expired\"}\n\n",
+        Bye::Denied => b"event: bye\ndata: {\"reason\":\"denied\"}\n\n",
     });
     out.into()
 }

@@ -66,7 +66,7 @@ fn the_socket_is_handed_over_ready_for_the_workers() {
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "non-blocking");
     let symbols: Vec<_> = opening.symbols.iter().map(|state| state.symbol().as_str()).collect();
     assert_eq!(symbols, ["MSFT", "AAPL"]);
-    assert_eq!(opening.options.heartbeat, Duration::from_secs(15));
+    assert_eq!(opening.options.heartbeat(), Duration::from_secs(15));
     assert_eq!(gateway.permits.streams.in_use(), 1);
     drop(opening);
     assert_eq!(gateway.permits.streams.in_use(), 0, "the permit goes with it");

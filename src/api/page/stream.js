@@ -18,7 +18,7 @@ const BUSY_MAX = 30_000;
 /** The wait doubles with each failure, at most this many times. */
 const DOUBLINGS = 3;
 
-const BYE = { busy: "gateway busy", shutdown: "gateway restarting", expired: "sign-on expired" };
+const BYE = { busy: "gateway busy", denied: "not entitled", expired: "sign-on expired", shutdown: "gateway restarting" };
 
 export class Stream {
   #source = null;

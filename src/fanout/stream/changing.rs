@@ -1,6 +1,6 @@
 //! How the list and the options of an open stream change.
 
-use super::{Changes, Phase, Slot, Stream};
+use super::{Changes, Slot, Stream};
 use crate::{
     cache::SymbolState,
     fanout::{
@@ -16,10 +16,13 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// A list of symbols.
+type List = Box<[Arc<SymbolState>]>;
+
 impl<T> Stream<T> {
     /// Whether nothing but ticks that it lacks and its goodbye is still to come.
     pub(in crate::fanout) fn is_ending(&self) -> bool {
-        !matches!(self.phase, Phase::Open | Phase::Draining { .. })
+        !self.phase.is_before_end()
     }
 
     /// Changes the stream. The event goes out next, behind the tail of a block that was begun: no tick of a removed
@@ -40,16 +43,26 @@ impl<T> Stream<T> {
         if self.is_ending() || self.is_expired(now) || !is_its_own {
             return Err(ChangeRefused::NoSuchStream);
         }
+        let streams = change.rights.as_ref().and_then(|rights| rights.streams);
+        let fits = streams.is_none_or(|streams| self.permit.fits(streams));
         let changes = self.changes.get_or_insert_with(|| Box::new(Changes::new(now.instant)));
         let rev = changes.admit(change.rev, now.instant)?;
-        let list = new_list(change, self.cursors.slots(), symbols);
-        if let Some(list) = &list {
-            if list.is_empty() {
-                return Err(ChangeRefused::NotEntitled);
-            }
-            if !self.permit.resize(list.len()) {
-                return Err(ChangeRefused::TooManySymbols);
-            }
+        if !fits {
+            return Err(ChangeRefused::TooManyStreams);
+        }
+        let (list, denied) = new_list(change, self.cursors.slots(), symbols);
+        let is_denied = list.as_ref().is_some_and(|list| list.is_empty());
+        if let Some(list) = list.as_ref().filter(|list| !list.is_empty())
+            && !self.permit.resize(list.len())
+        {
+            return Err(ChangeRefused::TooManySymbols);
+        }
+        let rights =
+            change.rights.as_ref().map(|rights| HelloRights { delayed: &[], denied: &denied, until: rights.until });
+        if is_denied {
+            self.deny(now);
+            let change = ListChange { rev, epoch: change.epoch, symbols: &[], unknown: &change.unknown, rights };
+            return Ok((change.event().json, Vec::new()));
         }
         let before = self.options;
         self.options = changed(before, change);
@@ -62,20 +75,22 @@ impl<T> Stream<T> {
         }
         let listed: Vec<Symbol> =
             self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
-        let rights = change.rights.as_ref().map(|rights| HelloRights {
-            delayed: &[],
-            denied: &rights.denied,
-            until: rights.until_unix,
-        });
         let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown, rights }.event();
         changes.carried_out(rev, event.block.clone());
         if let Some(rights) = &change.rights {
-            self.until = rights.until;
+            self.renew(rights.until, now);
         }
-        // Whatever the old rate held back comes with the event; the new rate counts from there.
-        self.not_before = now.instant;
-        self.is_urgent = true;
+        self.repace(before, now);
         Ok((event.json, moved))
+    }
+
+    /// What the client's own old rate held back comes with the event, and its new rate counts from there. But not even
+    /// a change brings ticks sooner than the rights allow.
+    fn repace(&mut self, before: Options, now: Now) {
+        let written = self.not_before.checked_sub(before.interval().unwrap_or_default()).unwrap_or(self.not_before);
+        let allowed = written + self.options.interval_of_rights();
+        self.not_before = allowed.max(now.instant);
+        self.is_urgent |= allowed <= now.instant;
     }
 
     /// The event of the newest change, as long as none of its bytes is written.
@@ -92,22 +107,22 @@ impl<T> Stream<T> {
     }
 }
 
-/// The list that a change brings, if it brings one: where it does not mention the list, that without the symbols that
-/// the client may no longer read.
-fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> Option<Box<[Arc<SymbolState>]>> {
+/// The list that a change brings, if it brings one, and the symbols that the client asked for and may not read. Where
+/// the change does not mention the list, its client still asks for all that the stream has.
+fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> (Option<List>, Vec<Symbol>) {
+    let Some(rights) = &change.rights else { return (change.symbols.clone(), Vec::new()) };
     if change.symbols.is_some() {
-        return change.symbols.clone();
+        return (change.symbols.clone(), rights.denied.to_vec());
     }
-    let rights = change.rights.as_ref()?;
-    let states = slots.iter().map(|slot| &symbols.get(slot.symbol).state);
-    let allowed: Box<[_]> = states.filter(|state| (rights.allow)(state.symbol())).cloned().collect();
-    (allowed.len() < slots.len()).then_some(allowed)
+    let states = slots.iter().map(|slot| symbols.get(slot.symbol).state.clone());
+    let (allowed, denied): (Vec<_>, Vec<_>) = states.partition(|state| (rights.allow)(state.symbol()));
+    let denied: Vec<Symbol> = denied.iter().map(|state| state.symbol().clone()).collect();
+    ((!denied.is_empty()).then(|| allowed.into()), denied)
 }
 
 /// The options with what a change says of them.
 fn changed(options: Options, change: &Change) -> Options {
-    let mut changed = change.parts.map_or(options, |parts| options.on(parts));
-    let of_rights = change.rights.as_ref().and_then(|rights| rights.interval_min);
-    changed.interval = change.interval.unwrap_or(options.interval).max(of_rights);
-    changed
+    let changed = change.parts.map_or(options, |parts| options.on(parts));
+    let changed = change.interval.map_or(changed, |own| changed.every(own));
+    change.rights.as_ref().map_or(changed, |rights| changed.allowed_every(rights.interval_min))
 }

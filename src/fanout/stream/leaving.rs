@@ -1,23 +1,22 @@
 //! How a stream ends: the ticks that it lacks, its goodbye, and the wait for its client to leave.
 
-use super::{CloseReason, Farewell, Phase, Stream};
+use super::{CloseReason, ENDED, Farewell, NEVER, Phase, Stream};
 use crate::{
     fanout::{
         missed::Missed,
         symbols::Symbols,
         transport::{CloseMode, Transport},
     },
-    market::Now,
+    market::{Now, UnixMicros},
+    wire::Bye,
 };
 use bytes::Bytes;
 use std::{mem, time::Instant};
 
 impl<T: Transport> Stream<T> {
-    /// The gateway drains: the stream is to end at `until`, unless it is ending already.
+    /// The gateway drains: the stream is to end at `until`, unless it ends sooner.
     pub(in crate::fanout) fn drain(&mut self, until: Instant) {
-        if let Phase::Open | Phase::Draining { .. } = self.phase {
-            self.phase = Phase::Draining { until };
-        }
+        self.phase.drain(until);
     }
 
     /// Ends the stream at once if its transport must end.
@@ -33,8 +32,17 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Why it ends, where that is the gateway's decision.
-    pub(in crate::fanout) fn farewell_reason(&self, now: Now) -> CloseReason {
-        if self.is_expired(now) { CloseReason::Expired } else { CloseReason::Shutdown }
+    pub(in crate::fanout) fn farewell_reason(&self) -> CloseReason {
+        match self.bye {
+            Bye::Expired => CloseReason::Expired,
+            Bye::Denied => CloseReason::Denied,
+            Bye::Shutdown | Bye::Busy => CloseReason::Shutdown,
+        }
+    }
+
+    /// What its goodbye says: why its end has begun.
+    pub(in crate::fanout) fn bye(&self) -> Bye {
+        self.bye
     }
 
     /// Whether the goodbye takes the stream's next room.
@@ -45,6 +53,7 @@ impl<T: Transport> Stream<T> {
     /// Takes the next step towards the end. `is_queued`: it waits to be written.
     pub(in crate::fanout) fn farewell(&mut self, is_queued: bool, now: Now) -> Farewell {
         let is_full = self.room.is_full();
+        self.note_expiry(now);
         let is_expired = self.is_expired(now);
         let lacks_ticks = || !is_expired && (is_queued || mem::take(&mut self.is_waiting));
         let farewell = self.phase.farewell(is_full, lacks_ticks, now.instant);
@@ -98,12 +107,29 @@ impl<T: Transport> Stream<T> {
 impl<T> Stream<T> {
     /// Whether its client's rights have ended: from then on no tick is written.
     pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
-        self.until.is_some_and(|until| until <= now.instant)
+        self.until <= now.unix
     }
 
-    /// When its end asks for attention: a stream whose end has begun no longer waits for that of its rights.
-    pub(super) fn end_deadline(&self) -> Option<Instant> {
-        let of_rights = self.until.filter(|_| matches!(self.phase, Phase::Open | Phase::Draining { .. }));
-        [self.phase.deadline(), of_rights].into_iter().flatten().min()
+    /// Its end begins. If that is since its rights end, by either clock, they stay ended: a wall clock that is set back
+    /// brings no tick. An end that has begun keeps its reason.
+    fn note_expiry(&mut self, now: Now) {
+        let is_over_by_deadline = matches!(self.phase, Phase::Open { .. });
+        if self.bye == Bye::Shutdown && self.phase.is_before_end() && (is_over_by_deadline || self.is_expired(now)) {
+            self.bye = Bye::Expired;
+            self.until = ENDED;
+        }
+    }
+
+    /// Its client's rights leave none of its symbols: only its goodbye is still to come.
+    pub(super) fn deny(&mut self, now: Now) {
+        self.bye = Bye::Denied;
+        self.until = ENDED;
+        self.phase.drain(now.instant);
+    }
+
+    /// Its client has new rights, which end then.
+    pub(super) fn renew(&mut self, until: Option<UnixMicros>, now: Now) {
+        self.until = until.unwrap_or(NEVER);
+        self.phase.renew(until.map(|until| now.instant_of(until)));
     }
 }

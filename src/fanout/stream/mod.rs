@@ -18,7 +18,11 @@ use super::{
     symbols::Symbols,
     transport::{ClientSide, Protocol, Stall, Transport},
 };
-use crate::{market::Now, telemetry::ClientName, wire::StreamName};
+use crate::{
+    market::{Now, UnixMicros},
+    telemetry::ClientName,
+    wire::{Bye, StreamName},
+};
 use bytes::Bytes;
 use changes::Changes;
 use std::{
@@ -26,6 +30,11 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
+
+/// The end of rights that do not end.
+const NEVER: UnixMicros = UnixMicros(i64::MAX);
+/// The end of rights that have ended.
+const ENDED: UnixMicros = UnixMicros(i64::MIN);
 
 /// One client's open stream.
 pub(super) struct Stream<T> {
@@ -35,9 +44,12 @@ pub(super) struct Stream<T> {
     transport: T,
     cursors: Cursors,
     options: Options,
-    /// When its client's rights end.
-    until: Option<Instant>,
+    /// When its client's rights end by the wall clock, which may step; its phase ends by the clock that does not. From
+    /// the earlier of both on no tick is written. [`NEVER`] where they do not end.
+    until: UnixMicros,
     phase: Phase,
+    /// What its goodbye says.
+    bye: Bye,
     room: Room,
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
@@ -75,7 +87,7 @@ pub(super) struct StreamInit {
     /// By how much its first heartbeat comes early.
     pub(super) early_by: Duration,
     /// When its client's rights end.
-    pub(super) until: Option<Instant>,
+    pub(super) until: Option<UnixMicros>,
     pub(super) permit: Box<dyn StreamPermit>,
 }
 
@@ -87,8 +99,9 @@ impl<T: Transport> Stream<T> {
             transport,
             cursors,
             options: init.options,
-            until: init.until,
-            phase: Phase::Open,
+            until: init.until.unwrap_or(NEVER),
+            phase: Phase::Open { until: init.until.map(|until| now.instant_of(until)) },
+            bye: Bye::Shutdown,
             room: Room::Free,
             not_before: now.instant,
             last_write: now.instant,
@@ -125,7 +138,7 @@ impl<T: Transport> Stream<T> {
             Ok(ClientSide::Open) => Ok(false),
             Ok(ClientSide::HalfClosed) if !has_goodbye => Ok(!mem::replace(&mut self.is_half_closed, true)),
             Err(error) if !has_goodbye => Err(CloseReason::from(&error)),
-            Ok(ClientSide::HalfClosed) | Err(_) => Err(self.farewell_reason(now)),
+            Ok(ClientSide::HalfClosed) | Err(_) => Err(self.farewell_reason()),
         }
     }
 
@@ -257,12 +270,15 @@ impl<T> Stream<T> {
 
     /// The stream's earliest deadline.
     pub(super) fn next_deadline(&self, stall_timeout: Duration) -> Instant {
-        self.deadlines().next(self.options.heartbeat, stall_timeout)
+        self.deadlines().next(self.options.heartbeat(), stall_timeout)
     }
 
     /// The action that is due `now`.
     pub(super) fn due(&self, now: Now, stall_timeout: Duration) -> Due {
-        self.deadlines().due(now.instant, self.options.heartbeat, stall_timeout)
+        if self.is_expired(now) && self.phase.is_before_end() {
+            return Due::End; // the wall clock was set forward
+        }
+        self.deadlines().due(now.instant, self.options.heartbeat(), stall_timeout)
     }
 
     fn deadlines(&self) -> Deadlines {
@@ -271,7 +287,7 @@ impl<T> Stream<T> {
             last_write: self.last_write,
             early_by: Duration::from_micros(u64::from(self.early_by_micros)),
             write: self.is_waiting.then_some(self.not_before),
-            end: self.end_deadline(),
+            end: self.phase.deadline(),
         }
     }
 }

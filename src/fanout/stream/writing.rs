@@ -33,9 +33,10 @@ impl<T: Transport> Stream<T> {
         mut sent: impl FnMut(Instant, bool),
     ) -> Result<Written, CloseReason> {
         let had_room = self.room.full_since().is_none();
-        let only_tail = now.instant < self.not_before && !self.is_urgent && self.event().is_none();
+        // No tick yet: the tail of a block, and an event, do not wait.
+        let holds_ticks = now.instant < self.not_before && !self.is_urgent;
         let mut plan = Plan::new();
-        let more = only_tail || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
+        let more = holds_ticks || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
         if plan.is_empty() && self.tail.is_empty() && self.event().is_none() {
             if !more {
                 self.cursors.caught_up();
@@ -51,7 +52,7 @@ impl<T: Transport> Stream<T> {
         self.missed.add(missed);
         let is_first = !plan.is_empty() && taken.bytes > before_ticks && !mem::replace(&mut self.has_ticked, true);
         self.note_write(taken, now);
-        if !only_tail && !more {
+        if !holds_ticks && !more {
             self.keep_rate(now);
             if !self.is_full() {
                 self.cursors.caught_up();
@@ -139,7 +140,7 @@ impl<T: Transport> Stream<T> {
             max_lag,
             joined: self.joined,
             parts: self.options.parts(),
-            newest_only: self.options.interval.is_some(),
+            newest_only: self.options.interval().is_some(),
         }
     }
 
@@ -201,7 +202,7 @@ impl<T: Transport> Stream<T> {
     /// All that the stream lacked is written, or about to be: the next write is an interval away.
     fn keep_rate(&mut self, now: Now) {
         self.is_urgent = false;
-        if let Some(interval) = self.options.interval {
+        if let Some(interval) = self.options.interval() {
             self.not_before = now.instant + interval;
         }
     }

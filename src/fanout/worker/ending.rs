@@ -44,7 +44,7 @@ impl<T: Transport> Worker<T> {
         let is_queued = self.table.is_queued(key);
         match self.table.stream(key).farewell(is_queued, now) {
             Farewell::CutOff => {
-                let reason = self.table.stream(key).farewell_reason(now);
+                let reason = self.table.stream(key).farewell_reason();
                 self.end(key, reason, now);
             }
             Farewell::Await => {} // the next room is for the goodbye
@@ -54,9 +54,10 @@ impl<T: Transport> Worker<T> {
     }
 
     pub(super) fn write_goodbye(&mut self, key: StreamKey, now: Now) {
-        let (bye, retry) = match self.table.stream(key).is_expired(now) {
-            true => (Bye::Expired, RETRY_AFTER_EXPIRY_MILLIS),
-            false => (Bye::Shutdown, RETRY_AFTER_SHUTDOWN_MILLIS),
+        let bye = self.table.stream(key).bye();
+        let retry = match bye {
+            Bye::Expired | Bye::Denied => RETRY_AFTER_EXPIRY_MILLIS,
+            Bye::Shutdown | Bye::Busy => RETRY_AFTER_SHUTDOWN_MILLIS,
         };
         let retry = Duration::from_millis(self.random.random_range(retry));
         self.table.withdraw(key); // nothing comes after the goodbye, whatever the stream still lacks

@@ -6,6 +6,9 @@ mod ending;
 mod opening;
 mod writing;
 
+#[cfg(test)]
+mod expiry_tests;
+
 pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
 
 use super::{

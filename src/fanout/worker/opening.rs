@@ -19,7 +19,7 @@ use slotmap::Key;
 
 impl<T: Transport> Worker<T> {
     pub(super) fn open(&mut self, mut transport: T, new: NewStream, now: Now) {
-        let early_by = new.options.heartbeat.mul_f64(self.random.random_range(0.0..1.0));
+        let early_by = new.options.heartbeat().mul_f64(self.random.random_range(0.0..1.0));
         let symbols = &mut self.symbols;
         let worker = self.index;
         let key = self.table.insert(|key| {

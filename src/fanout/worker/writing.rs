@@ -57,7 +57,11 @@ impl<T: Transport> Worker<T> {
     fn write(&mut self, key: StreamKey, now: Now) -> Result<(), CloseReason> {
         let stream = self.table.stream(key);
         if stream.is_expired(now) {
-            return Ok(()); // its deadline has come, and with it the goodbye
+            if !stream.is_ending() {
+                self.say_goodbye(key, now); // else its deadline has come, or comes in a moment
+                self.table.arm(key);
+            }
+            return Ok(());
         }
         let gathers = self.limits.flush_interval.is_some();
         if stream.options().leave_out() || (gathers && stream.full_since().is_some()) {

@@ -1,6 +1,6 @@
 //! Changes of streams whose clients signed on.
 
-use super::Site;
+use super::{Site, soon, streams::metric};
 use crate::{
     live_changes,
     support::{
@@ -23,6 +23,34 @@ fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
     client.answer(true)
 }
 
+/// When the gateway got each tick of a text.
+fn received(text: &str) -> Vec<i64> {
+    text.lines().filter_map(|line| line.split_once("\"recv\":")?.1.split(',').next()?.parse().ok()).collect()
+}
+
+#[test]
+fn rule_10_no_change_brings_ticks_faster_than_the_rights_allow_and_new_rights_may_allow_more() {
+    let site = Site::start();
+    for wire in Wire::ALL {
+        let slow = site.issuer.token("u17", 600, &json!({"live": ["*"], "rate": 0.1}));
+        let mut stream = site.bearer(wire, "/v1/stream/AAPL", &slow);
+        let control = stream.hello()["control"].as_str().unwrap().to_owned();
+        let before = stream.until(|text| text.contains("\"state\":\"live\"")).to_owned();
+        for count in 1..=5 {
+            assert_eq!(change(&site, &control, &slow, "{}").status, 200);
+            stream.until(|text| text.matches("event: symbols").count() == count);
+        }
+        let after = stream.until(|_| true).to_owned();
+        assert_eq!(received(&after), received(&before), "{wire:?}: the events bring no tick");
+
+        let fast = site.issuer.token("u17", 600, &json!({"live": ["*"], "rate": 50}));
+        assert_eq!(change(&site, &control, &fast, "{}").status, 200);
+        let text = stream.until(|text| received(text).len() > received(&before).len() + 3).to_owned();
+        let times = &received(&text)[received(&before).len()..];
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] < 5_000_000), "{wire:?}: {times:?}");
+    }
+}
+
 #[test]
 fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_streams() {
     let site = Site::start();
@@ -39,14 +67,12 @@ fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_stream
 
         let fewer = site.issuer.token("u17", 1_200, &json!({"live": ["MSFT"], "rate": 50}));
         let renewed = change(&site, control, &fewer, "{}").json();
-        assert_eq!((&renewed["symbols"], &renewed["denied"]), (&json!(["MSFT"]), &json!([])), "{renewed}");
+        assert_eq!((&renewed["symbols"], &renewed["denied"]), (&json!(["MSFT"]), &json!(["AAPL"])), "{renewed}");
         assert!(renewed["until"].as_i64() > hello["until"].as_i64(), "{renewed}");
         let partly = change(&site, control, &fewer, r#"{"symbols":["AAPL","MSFT"]}"#).json();
         assert_eq!((&partly["symbols"], &partly["denied"]), (&json!(["MSFT"]), &json!(["AAPL"])), "{partly}");
-        for (token, body) in [(&fewer, r#"{"symbols":["AAPL"]}"#), (&site.issuer.live("u17", &["ETH-USDT"]), "{}")] {
-            let refused = change(&site, control, token, body);
-            assert_eq!(live_changes::kind(&refused), (403, "not-entitled".to_owned()));
-        }
+        let refused = change(&site, control, &fewer, r#"{"symbols":["AAPL"]}"#);
+        assert_eq!(live_changes::kind(&refused), (403, "not-entitled".to_owned()));
 
         let last = site.issuer.token("u17", SOON_OVER, &json!({"live": ["MSFT", "ETH-USDT"]}));
         let answer = change(&site, control, &last, r#"{"symbols":["ETH-USDT","MSFT"]}"#);
@@ -56,4 +82,47 @@ fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_stream
         assert!(text.contains("\"symbol\":\"ETH-USDT\""), "{wire:?}");
         live_changes::check(&text);
     }
+}
+
+#[test]
+fn a_renewal_that_leaves_no_symbol_ends_the_stream_and_says_so() {
+    let site = Site::start();
+    for wire in Wire::ALL {
+        let mut stream = site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT", &site.issuer.live("u17", &["*"]));
+        let control = stream.hello()["control"].as_str().unwrap().to_owned();
+        let renewed = change(&site, &control, &site.issuer.live("u17", &["ETH-USDT"]), "{}");
+        assert_eq!(renewed.status, 200, "{renewed:?}");
+        let renewed = renewed.json();
+        assert_eq!((&renewed["symbols"], &renewed["denied"]), (&json!([]), &json!(["AAPL", "MSFT"])), "{renewed}");
+        let text = stream.rest();
+        assert!(text.ends_with("event: bye\ndata: {\"reason\":\"denied\"}\n\n"), "{wire:?}: {text}");
+        let again = change(&site, &control, &site.issuer.live("u17", &["*"]), "{}");
+        assert_eq!(live_changes::kind(&again), (404, "no-such-stream".to_owned()));
+    }
+    soon(|| metric(&site, "tickfan_streams_closed_total{reason=\"denied\"}"), |closed| *closed == 3);
+}
+
+#[test]
+fn rule_10_a_renewal_counts_the_streams_of_its_subject_as_an_opening_does() {
+    let site = Site::start();
+    let of = |streams: u32| site.issuer.token("u17", 600, &json!({"live": ["*"], "streams": streams}));
+    let open = || {
+        let mut stream = site.bearer(Wire::Http1, "/v1/stream/AAPL", &of(2));
+        let control = stream.hello()["control"].as_str().unwrap().to_owned();
+        (stream, control)
+    };
+    let ((first, control), (mut second, _)) = (open(), open());
+    let none = change(&site, &control, &of(0), "{}");
+    let opening = site.bearer(Wire::Http1, "/v1/stream/AAPL", &of(0));
+    assert_eq!(live_changes::kind(&none), (opening.answer.status, opening.kind()));
+    assert_eq!(none.status, 403);
+    let fewer = change(&site, &control, &of(1), "{}");
+    assert_eq!(live_changes::kind(&fewer), (429, "too-many-streams".to_owned()));
+    assert_eq!(fewer.header("retry-after"), Some("10"));
+    assert_eq!(change(&site, &control, &of(2), "{}").status, 200, "a renewal takes no further place");
+    let seen = second.until(|_| true).len();
+    second.until(|text| text.len() > seen); // it goes on
+    drop(second);
+    soon(|| change(&site, &control, &of(1), "{}").status, |status| *status == 200);
+    drop(first);
 }

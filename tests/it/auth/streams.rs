@@ -12,7 +12,7 @@ use serde_json::json;
 const NEARLY_OVER: i64 = -27;
 
 /// The value of a series of the metrics.
-fn metric(site: &Site, series: &str) -> u64 {
+pub(super) fn metric(site: &Site, series: &str) -> u64 {
     let text = Client::connect(site.gateway.admin).get("/metrics").body;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().unwrap())

@@ -9,7 +9,10 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tickfan::fanout::CloseReason;
+use tickfan::{
+    fanout::CloseReason,
+    market::{Now, UnixMicros},
+};
 
 /// A gateway whose streams are pipes.
 type Pipes = Gateway<Pipe>;
@@ -21,7 +24,7 @@ impl Gateway<Pipe> {
     }
 
     /// The same, whose client's rights end.
-    fn client_until(&self, capacity: usize, until: Option<Instant>) -> (Reader, mpsc::Receiver<()>) {
+    fn client_until(&self, capacity: usize, until: Option<UnixMicros>) -> (Reader, mpsc::Receiver<()>) {
         let (mut stream, ended) = self.new_stream(PATIENCE);
         stream.until = until;
         let mut reader = None;
@@ -172,13 +175,13 @@ fn prices(body: &str) -> Vec<u64> {
 fn a_stream_whose_rights_end_says_so_and_brings_no_later_tick_though_its_pipe_is_full() {
     const CLIENTS: u64 = 12;
     let mut gateway = Pipes::start(PATIENCE);
-    let until = Instant::now() + Duration::from_millis(300);
+    let end = Now::read().after(Duration::from_millis(300));
     // Some pipes have room for all, some are full of their first ticks.
-    let open = |capacity| gateway.client_until(capacity, Some(until)).0;
+    let open = |capacity| gateway.client_until(capacity, Some(end.unix)).0;
     let mut roomy: Vec<Reader> = (0..CLIENTS / 2).map(|_| open(1 << 20)).collect();
     let full: Vec<Reader> = (0..CLIENTS / 2).map(|_| open(50)).collect();
     let mut last = 0;
-    while Instant::now() < until {
+    while Now::read().unix < end.unix {
         gateway.publish();
         last += 1;
         thread::yield_now();

@@ -105,7 +105,7 @@ impl World {
             options = options.on(parts);
         }
         if let Some(interval) = change.interval {
-            options.interval = interval;
+            options = options.every(interval);
         }
         self.changes.sent += 1;
         let number = self.changes.sent;

@@ -106,7 +106,7 @@ impl World {
             if let Some(oldest) = between.find(is_due) {
                 let age = self.now.instant.saturating_duration_since(oldest.published.max(joined));
                 let lost = self.history[symbol].len() as u64 - 1 - oldest.seq >= self.settings.ring as u64;
-                let chosen = options.interval.is_some();
+                let chosen = options.interval().is_some();
                 assert!(
                     age > MAX_LAG || lost || chosen,
                     "seed {seed}: rule 2: a stream that keeps up lost {skipped} ticks"
@@ -135,7 +135,7 @@ impl World {
 
     /// A stream with a `max_rate` is not written more often, except for a status, and each time gets the newest.
     fn check_rate(&mut self, client: usize, after: &[Seen], with_tail: bool) {
-        let Some(interval) = self.client(client).options.interval else { return };
+        let Some(interval) = self.client(client).options.interval() else { return };
         let blocks = after.iter().map_while(|seen| match seen {
             Seen::Block(block) => Some(block),
             _ => None,

@@ -1,0 +1,155 @@
+//! How streams end whose clients' rights end, by a wall clock that may be set.
+
+use super::Worker;
+use crate::{
+    cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
+    fanout::{
+        ClientSide, CloseMode, CloseReason, Command, NewStream, Options, ResponseHead, Taken, Transport,
+        TransportError, Wait, WorkerInbox, WorkerLimits,
+    },
+    market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
+    wire::{Epoch, StreamName},
+};
+use bytes::Bytes;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// Takes all, unless it is full.
+#[derive(Clone, Default)]
+struct Page {
+    text: Arc<Mutex<String>>,
+    is_full: bool,
+}
+
+impl Transport for Page {
+    fn attach(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
+        hello
+    }
+
+    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
+        if self.is_full {
+            return Ok(Taken { bytes: 0, full: true });
+        }
+        let mut text = self.text.lock().unwrap();
+        blocks.iter().for_each(|block| text.push_str(std::str::from_utf8(block).unwrap()));
+        Ok(Taken { bytes: blocks.iter().map(|block| block.len()).sum(), full: false })
+    }
+
+    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
+        Ok(ClientSide::Open)
+    }
+
+    fn close(&mut self, _: CloseMode) {}
+}
+
+/// For how long the client has rights.
+const RIGHTS: Duration = Duration::from_secs(10);
+
+struct Fixture {
+    now: Now,
+    state: Arc<SymbolState>,
+    inbox: Arc<WorkerInbox<Page>>,
+    worker: Worker<Page>,
+    page: Page,
+}
+
+impl Fixture {
+    fn new(is_full: bool) -> Self {
+        let now = Now::read();
+        let age = Duration::from_secs(60);
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
+        let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
+        let inbox: Arc<WorkerInbox<Page>> = Arc::default();
+        let limits =
+            WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
+        let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
+        let page = Page { is_full, ..Page::default() };
+        let stream = NewStream {
+            name: StreamName::new(1),
+            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+            head: ResponseHead::default(),
+            hello: Box::new(Bytes::from_static(b"hello\n\n")),
+            symbols: [state.clone()].into(),
+            options: Options::new(Duration::from_secs(15)),
+            resume: None,
+            until: Some(now.after(RIGHTS).unix),
+            permit: Box::new(()),
+        };
+        let _ = inbox.send(Command::Open(page.clone(), stream));
+        let mut fixture = Self { now, state, inbox, worker, page };
+        fixture.turn_after(Duration::ZERO);
+        fixture
+    }
+
+    fn turn_after(&mut self, wait: Duration) {
+        self.now = self.now.after(wait);
+        while self.worker.turn(self.now, &[]) == Wait::No {}
+    }
+
+    /// Someone sets the wall clock.
+    fn set(&mut self, seconds: i64) {
+        self.now.unix = UnixMicros(self.now.unix.0 + seconds * 1_000_000);
+    }
+
+    fn trade(&mut self) {
+        let trade = TradeUpdate { price: Field::Set("1.5".parse().unwrap()), ..TradeUpdate::default() };
+        self.state.publish(&Update { trade: Some(trade), ..Update::default() }, self.now);
+        self.state.marks().set(WorkerMask::only(WorkerIndex::new(0).unwrap()));
+        let _ = self.inbox.announce(&mut vec![self.state.clone()]);
+        self.turn_after(Duration::ZERO);
+    }
+
+    /// How many ticks came, and whether the goodbye is the last.
+    fn seen(&self) -> (usize, bool) {
+        let text = self.page.text.lock().unwrap();
+        (text.matches("\"seq\":").count(), text.ends_with("event: bye\ndata: {\"reason\":\"expired\"}\n\n"))
+    }
+
+    fn closed(&self, reason: CloseReason) -> u64 {
+        self.worker.counts().closed[reason as usize]
+    }
+}
+
+#[test]
+fn rights_end_as_soon_as_the_wall_clock_is_set_past_their_end() {
+    let mut fixture = Fixture::new(false);
+    fixture.trade();
+    assert_eq!(fixture.seen(), (2, false));
+    fixture.set(3_600);
+    fixture.trade();
+    assert_eq!(fixture.seen(), (2, true), "the goodbye comes in the tick's place");
+
+    let mut silent = Fixture::new(false);
+    silent.set(3_600);
+    silent.turn_after(RIGHTS);
+    assert_eq!(silent.seen(), (1, true), "no tick asks, and so its deadline does");
+}
+
+#[test]
+fn rights_do_not_last_longer_when_the_wall_clock_is_set_back() {
+    let mut fixture = Fixture::new(false);
+    fixture.set(-3_600);
+    fixture.turn_after(RIGHTS);
+    fixture.trade();
+    assert_eq!(fixture.seen(), (1, true));
+    fixture.turn_after(Duration::from_secs(2));
+    assert_eq!(fixture.closed(CloseReason::Expired), 1);
+}
+
+#[test]
+fn a_stream_that_a_drain_ends_is_not_counted_as_expired_though_its_rights_end_meanwhile() {
+    let mut fixture = Fixture::new(true);
+    let almost = RIGHTS - Duration::from_millis(500);
+    fixture.turn_after(almost);
+    let _ = fixture.inbox.send(Command::Drain(Duration::ZERO));
+    fixture.turn_after(Duration::ZERO);
+    fixture.turn_after(Duration::from_secs(2));
+    assert_eq!((fixture.closed(CloseReason::Shutdown), fixture.closed(CloseReason::Expired)), (1, 0));
+}
