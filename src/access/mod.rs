@@ -1,8 +1,8 @@
 //! Sign-on: reads the credentials of a request, verifies them, and says what its client may read. Sessions and tickets
 //! carry a verified token to clients that cannot send a header.
 //!
-//! In reading order: a route [`Asks`](crate::server::Asks) for credentials, [`credentials`] finds them in a request's
-//! head without verifying any, [`SignOn`] verifies them, or says by a [`Refusal`] why they do not count; [`session`]
+//! In reading order: a route `Asks` for credentials, `credentials` finds them in a request's
+//! head without verifying any, `SignOn` verifies them, or says by a `Refusal` why they do not count; `session`
 //! makes cookies.
 
 mod credentials;
