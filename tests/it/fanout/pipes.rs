@@ -162,7 +162,7 @@ fn rule_12_a_drain_says_goodbye_to_full_pipes_too() {
     }
     gateway.workers.join().unwrap();
     let counts = gateway.pool.counts();
-    assert_eq!((closed(&counts, CloseReason::Shutdown), counts.full), (CLIENTS, 0));
+    assert_eq!((closed(&counts, CloseReason::Shutdown), counts.full), (CLIENTS, 0), "{counts:?}");
 }
 
 /// The prices of a body.

@@ -202,7 +202,9 @@ fn rule_10_an_answer_that_is_not_read_ends_in_time_and_alone() {
     client.peer.frame(h2_peer::HEADERS, h2_peer::END_HEADERS | h2_peer::END_STREAM, answer, &block);
     client.until(|peer| peer.streams.get(&answer).is_some_and(|stream| stream.reset.is_some()));
     assert_eq!(client.peer.streams[&answer].reset, Some(CANCEL));
-    assert_eq!(client.peer.streams[&answer].body.len(), 65_535);
+    // What is left of the window may be too little for a frame.
+    let body = client.peer.streams[&answer].body.len();
+    assert!((65_535 - 1_024..=65_535).contains(&body), "{body}");
     gateway.publish();
     client.until_price(&[stream], 1);
 }
