@@ -13,7 +13,7 @@ use crate::{
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 use std::{
-    mem,
+    io, mem,
     time::{Duration, Instant},
 };
 
@@ -87,7 +87,7 @@ impl<T: Transport> Stream<T> {
     /// # Errors
     /// The reason to end the stream.
     pub(in crate::fanout) fn room_reported(&mut self) -> Result<bool, CloseReason> {
-        let has_room = self.transport.flush().map_err(|error| CloseReason::from(&error))?;
+        let has_room = self.transport.flush().map_err(|error| self.failed(&error))?;
         if has_room {
             self.room.report();
         }
@@ -104,12 +104,20 @@ impl<T: Transport> Stream<T> {
     /// # Errors
     /// The reason to end the stream.
     pub(in crate::fanout) fn flush(&mut self, now: Now) -> Result<bool, CloseReason> {
-        let is_out = self.transport.flush().map_err(|error| CloseReason::from(&error))?;
+        let is_out = self.transport.flush().map_err(|error| self.failed(&error))?;
         if !is_out && !self.is_full() {
             self.room.written(false, true, now.instant);
             self.lag();
         }
         Ok(is_out)
+    }
+
+    /// Why it ends where its transport fails. A client that leaves after its goodbye does what it was asked to.
+    fn failed(&self, error: &io::Error) -> CloseReason {
+        match self.phase {
+            Phase::Lingering { .. } => self.farewell_reason(),
+            _ => CloseReason::from(error),
+        }
     }
 
     /// Offers a block of the stream's own, a heartbeat or a goodbye, behind the tail of the block before; returns how

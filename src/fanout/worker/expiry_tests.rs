@@ -4,7 +4,7 @@ use super::Worker;
 use crate::{
     cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
-        ClientSide, CloseMode, CloseReason, Command, NewStream, Options, ResponseHead, Taken, Transport,
+        ClientSide, CloseMode, CloseReason, Command, NewStream, Options, Ready, ResponseHead, Taken, Transport,
         TransportError, Wait, WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
@@ -13,7 +13,10 @@ use crate::{
 use bytes::Bytes;
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,10 +25,13 @@ use std::{
 struct Page {
     text: Arc<Mutex<String>>,
     is_full: bool,
+    has_left: Arc<AtomicBool>,
+    key: Arc<AtomicU64>,
 }
 
 impl Transport for Page {
-    fn attach(&mut self, _: u64) -> io::Result<()> {
+    fn attach(&mut self, key: u64) -> io::Result<()> {
+        self.key.store(key, Ordering::Relaxed);
         Ok(())
     }
 
@@ -40,6 +46,10 @@ impl Transport for Page {
         let mut text = self.text.lock().unwrap();
         blocks.iter().for_each(|block| text.push_str(std::str::from_utf8(block).unwrap()));
         Ok(Taken { bytes: blocks.iter().map(|block| block.len()).sum(), full: false })
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        if self.has_left.load(Ordering::Relaxed) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(true) }
     }
 
     fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
@@ -152,4 +162,16 @@ fn a_stream_that_a_drain_ends_is_not_counted_as_expired_though_its_rights_end_me
     fixture.turn_after(Duration::ZERO);
     fixture.turn_after(Duration::from_secs(2));
     assert_eq!((fixture.closed(CloseReason::Shutdown), fixture.closed(CloseReason::Expired)), (1, 0));
+}
+
+#[test]
+fn a_client_that_leaves_after_its_goodbye_does_what_it_was_asked_to_though_a_flush_finds_out_first() {
+    let mut fixture = Fixture::new(false);
+    let _ = fixture.inbox.send(Command::Drain(Duration::ZERO));
+    fixture.turn_after(Duration::ZERO);
+    fixture.page.has_left.store(true, Ordering::Relaxed);
+    let key = fixture.page.key.load(Ordering::Relaxed);
+    let _ = fixture.inbox.send(Command::Ready(Ready { key, readable: false, writable: true }));
+    fixture.turn_after(Duration::ZERO);
+    assert_eq!((fixture.closed(CloseReason::Shutdown), fixture.closed(CloseReason::Left)), (1, 0));
 }
