@@ -15,6 +15,8 @@ pub(super) struct Changes {
     rev: u64,
     /// When the changes so far are paid for: each costs [`CHANGE_EVERY`].
     paid_at: Instant,
+    /// When ticks were written last, as far as that paces the next: from the first change on.
+    pub(super) paced_at: Option<Instant>,
     /// The event of the newest change, as long as the transport has not taken a byte of it.
     pub(super) event: Option<Bytes>,
     /// The slots that were removed since an event was begun: the client still believes to have them. One that is added
@@ -24,7 +26,7 @@ pub(super) struct Changes {
 
 impl Changes {
     pub(super) fn new(now: Instant) -> Self {
-        Self { rev: 0, paid_at: now, event: None, removed: Vec::new() }
+        Self { rev: 0, paid_at: now, paced_at: None, event: None, removed: Vec::new() }
     }
 
     /// Counts a change; returns the number that it has.

@@ -87,7 +87,13 @@ impl<T> Stream<T> {
     /// What the client's own old rate held back comes with the event, and its new rate counts from there. But not even
     /// a change brings ticks sooner than the rights allow.
     fn repace(&mut self, before: Options, now: Now) {
-        let written = self.not_before.checked_sub(before.interval().unwrap_or_default()).unwrap_or(self.not_before);
+        // Before its first change that is what `not_before` comes from; a change moves that, and not the write.
+        let of_not_before = || self.not_before.checked_sub(before.interval().unwrap_or_default());
+        let paced_at = self.changes.as_ref().and_then(|changes| changes.paced_at).or_else(of_not_before);
+        let written = paced_at.unwrap_or(self.not_before);
+        if let Some(changes) = &mut self.changes {
+            changes.paced_at = Some(written);
+        }
         let allowed = written + self.options.interval_of_rights();
         self.not_before = allowed.max(now.instant);
         self.is_urgent |= allowed <= now.instant;

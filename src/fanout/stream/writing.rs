@@ -213,5 +213,8 @@ impl<T: Transport> Stream<T> {
         if let Some(interval) = self.options.interval() {
             self.not_before = now.instant + interval;
         }
+        if let Some(changes) = &mut self.changes {
+            changes.paced_at = Some(now.instant);
+        }
     }
 }

@@ -4,8 +4,8 @@ use super::Worker;
 use crate::{
     cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
-        ClientSide, CloseMode, CloseReason, Command, NewStream, Options, Ready, ResponseHead, Taken, Transport,
-        TransportError, Wait, WorkerInbox, WorkerLimits,
+        Change, ChangeRefused, ChangeReply, ChangeRights, ClientSide, CloseMode, CloseReason, Command, NewStream,
+        Options, Ready, ResponseHead, Taken, Transport, TransportError, Wait, WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
@@ -59,6 +59,14 @@ impl Transport for Page {
     fn close(&mut self, _: CloseMode) {}
 }
 
+struct IsApplied;
+
+impl ChangeReply for IsApplied {
+    fn reply(self: Box<Self>, outcome: Result<Bytes, ChangeRefused>) {
+        outcome.unwrap();
+    }
+}
+
 /// For how long the client has rights.
 const RIGHTS: Duration = Duration::from_secs(10);
 
@@ -72,6 +80,10 @@ struct Fixture {
 
 impl Fixture {
     fn new(is_full: bool) -> Self {
+        Self::with(is_full, Options::new(Duration::from_secs(15)))
+    }
+
+    fn with(is_full: bool, options: Options) -> Self {
         let now = Now::read();
         let age = Duration::from_secs(60);
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
@@ -87,7 +99,7 @@ impl Fixture {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"hello\n\n")),
             symbols: [state.clone()].into(),
-            options: Options::new(Duration::from_secs(15)),
+            options,
             resume: None,
             until: Some(now.after(RIGHTS).unix),
             permit: Box::new(()),
@@ -101,6 +113,32 @@ impl Fixture {
     fn turn_after(&mut self, wait: Duration) {
         self.now = self.now.after(wait);
         while self.worker.turn(self.now, &[]) == Wait::No {}
+    }
+
+    /// The client changes nothing, and renews its rights to a tick a second.
+    fn renew(&mut self) {
+        let rights = ChangeRights {
+            subject: None,
+            until: Some(self.now.after(RIGHTS).unix),
+            streams: None,
+            denied: Box::new([]),
+            allow: Box::new(|_| true),
+            interval_min: Some(Duration::from_secs(1)),
+        };
+        let change = Change {
+            rev: None,
+            symbols: None,
+            unknown: Box::new([]),
+            parts: None,
+            interval: None,
+            epoch: Epoch::new(1),
+            rights: Some(rights),
+        };
+        let key = self.page.key.load(Ordering::Relaxed);
+        let command =
+            Command::Change { key, name: StreamName::new(1), change: Box::new(change), reply: Box::new(IsApplied) };
+        let _ = self.inbox.send(command);
+        self.turn_after(Duration::ZERO);
     }
 
     /// Someone sets the wall clock.
@@ -174,4 +212,20 @@ fn a_client_that_leaves_after_its_goodbye_does_what_it_was_asked_to_though_a_flu
     let _ = fixture.inbox.send(Command::Ready(Ready { key, readable: false, writable: true }));
     fixture.turn_after(Duration::ZERO);
     assert_eq!((fixture.closed(CloseReason::Shutdown), fixture.closed(CloseReason::Left)), (1, 0));
+}
+
+#[test]
+fn no_row_of_changes_brings_ticks_sooner_than_the_rights_allow_though_the_client_asked_for_fewer() {
+    let options = Options::new(Duration::from_secs(15)).every(Duration::from_secs(10));
+    let mut fixture = Fixture::with(false, options.allowed_every(Some(Duration::from_secs(1))));
+    fixture.trade(); // it is live: that does not wait
+    fixture.trade();
+    for _ in 0..9 {
+        fixture.turn_after(Duration::from_millis(100));
+        fixture.renew();
+        assert_eq!(fixture.seen().0, 2);
+    }
+    fixture.turn_after(Duration::from_millis(200));
+    fixture.renew();
+    assert_eq!(fixture.seen().0, 3);
 }
