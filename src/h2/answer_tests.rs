@@ -40,6 +40,26 @@ fn an_answers_head_keeps_its_fields_but_those_of_a_connection() {
 }
 
 #[test]
+fn the_head_after_a_size_for_our_table_begins_with_its_new_size() {
+    let status = |status| {
+        let mut client = Client::new();
+        client.send([settings(&[(1, 0)]), request(1), settings(&[(1, 4_096), (1, 100)]), request(3)].concat()).unwrap();
+        client.out.clear();
+        let answer = |client: &mut Client, id| {
+            client.connection.respond(StreamId(id), status, [], true, &mut client.out);
+            std::mem::take(&mut client.out)
+        };
+        (answer(&mut client, 1), answer(&mut client, 3))
+    };
+    assert_eq!(status(StatusCode::OK), (headers(1, ENDS, b"\x20\x88"), headers(3, ENDS, b"\x88")), "once");
+    let mut client = Client::new();
+    let expecting = fields("POST", &[("content-length", "1"), ("expect", "100-continue")]);
+    client.send([settings(&[(1, 1)]), headers(1, END_HEADERS, expecting)].concat()).unwrap();
+    let block = b"\x20\x08\x03100";
+    assert!(client.out.ends_with(&headers(1, END_HEADERS, block)), "{:?}", client.out);
+}
+
+#[test]
 fn a_long_head_is_continued() {
     let mut client = Client::new();
     client.send(request(1)).unwrap();

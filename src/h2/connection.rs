@@ -6,7 +6,7 @@ use super::{
     frame::{self, HEAD_BYTES, PAYLOAD_MAX},
     guard::Guard,
     head::is_connection_specific,
-    hpack::{Decoder, encode_field, encode_status},
+    hpack::{Decoder, encode_field, encode_status, encode_table_size},
     state::{Block, Progress, Sink},
     stream::{Closed, Stream, Streams},
 };
@@ -22,7 +22,7 @@ use std::{
 /// start.
 const TABLE_TIME: Duration = Duration::from_secs(5);
 
-const HEADER_TABLE_SIZE: u16 = 0x1;
+pub(super) const HEADER_TABLE_SIZE: u16 = 0x1;
 const MAX_CONCURRENT_STREAMS: u16 = 0x3;
 const MAX_HEADER_LIST_SIZE: u16 = 0x6;
 /// In GOAWAY: more streams may come.
@@ -45,6 +45,8 @@ pub struct Connection {
     /// The last of them takes away the client's table.
     pub(super) has_shrunk_table: bool,
     pub(super) decoder: Decoder,
+    /// The client has set a size for our table, which we do not use. The next head says so.
+    pub(super) owes_table_size: bool,
     /// The header block that is incomplete.
     pub(super) block: Option<Box<Block>>,
     pub(super) streams: Streams,
@@ -79,6 +81,7 @@ impl Connection {
             acks_due: 1,
             has_shrunk_table: false,
             decoder: Decoder::new(),
+            owes_table_size: false,
             block: None,
             streams: Streams::default(),
             closed: Closed::default(),
@@ -137,7 +140,7 @@ impl Connection {
         stream.is_answered = true;
         stream.request_bytes = 0;
         let start = out.len();
-        encode_status(status.as_str(), out);
+        self.begin_head(status.as_str(), out);
         for (name, value) in fields {
             if !is_connection_specific(name) {
                 encode_field(name.as_str(), value.as_bytes(), value.is_sensitive(), out);
@@ -148,6 +151,15 @@ impl Connection {
             self.close(id.0, out);
         }
         true
+    }
+
+    /// Begins the head of an answer. Decoders insist on the new size of a table that they have made smaller, even if no
+    /// entry is in it (RFC 7541, section 4.2).
+    pub(super) fn begin_head(&mut self, status: &str, out: &mut Vec<u8>) {
+        if mem::take(&mut self.owes_table_size) {
+            encode_table_size(0, out);
+        }
+        encode_status(status, out);
     }
 
     /// Writes one DATA frame: the first bytes of `blocks`, at most `limit` and 16,384, within both windows; returns how

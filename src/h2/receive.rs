@@ -2,6 +2,7 @@
 
 use super::{
     Connection, ConnectionError, ErrorCode, Event, Reason, StreamId,
+    connection::HEADER_TABLE_SIZE,
     error::Mistake,
     flow::{Overflow, WINDOW_MAX},
     frame::{self, Frame, FrameHead, HEAD_BYTES, PAYLOAD_MAX},
@@ -154,7 +155,8 @@ impl Connection {
                 }
                 INITIAL_WINDOW_SIZE => initial_window = value,
                 MAX_FRAME_SIZE if !FRAME_SIZES.contains(&value) => return Err(ErrorCode::PROTOCOL_ERROR.into()),
-                // Our frames have the smallest size that can be set, and our heads use no table.
+                HEADER_TABLE_SIZE => self.owes_table_size = true,
+                // Our frames have the smallest size that can be set.
                 _ => {}
             }
         }

@@ -7,7 +7,6 @@ use super::{
     frame,
     guard::{CONTINUATIONS_MAX, REQUEST_BYTES_MAX},
     head::{Fields, Head, Malformed},
-    hpack::encode_status,
     state::{Block, BlockStart, Place, Sink},
     stream::{Stream, Unfinished},
 };
@@ -129,7 +128,7 @@ impl Connection {
         } else {
             let expect = head.parts.headers.get(header::EXPECT);
             if expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-                write_continue(start.id, sink.out);
+                write_continue(self, start.id, sink.out);
             }
             stream.unfinished = Some(Box::new(Unfinished { head, body: Vec::new(), began: sink.now }));
         }
@@ -244,9 +243,9 @@ fn refill(stream: u32, window: &mut u32, out: &mut Vec<u8>) {
 }
 
 /// Tells a client that waits for it that it may send the body.
-fn write_continue(id: u32, out: &mut Vec<u8>) {
+fn write_continue(connection: &mut Connection, id: u32, out: &mut Vec<u8>) {
     let mut block = Vec::new();
-    encode_status("100", &mut block);
+    connection.begin_head("100", &mut block);
     frame::write_head(block.len(), frame::HEADERS, frame::END_HEADERS, id, out);
     out.extend_from_slice(&block);
 }

@@ -1,4 +1,4 @@
-//! The heads of answers: fields of the static table, and literals that no table keeps.
+//! The heads of answers: fields of the static table, literals that no table keeps, and the size of our table.
 
 use super::static_table::{FIELDS, STATUS};
 
@@ -7,6 +7,12 @@ const WITHOUT_INDEXING: u8 = 0x00;
 /// The same, for proxies too: the value is a secret.
 const NEVER_INDEXED: u8 = 0x10;
 const INDEXED: u8 = 0x80;
+const TABLE_SIZE: u8 = 0x20;
+
+/// Appends the size of our table, which can only stand at the beginning of a head.
+pub(crate) fn encode_table_size(bytes: usize, out: &mut Vec<u8>) {
+    integer(TABLE_SIZE, 5, bytes, out);
+}
 
 /// Appends `:status`.
 pub(crate) fn encode_status(status: &str, out: &mut Vec<u8>) {
