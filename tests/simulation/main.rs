@@ -607,6 +607,26 @@ fn queued_streams_of_a_connection_share_a_record() {
     world.settle();
 }
 
+/// A line that takes two or three ticks at a time, and ten streams that always lack one.
+#[test]
+fn rule_4_the_streams_of_a_slow_connection_have_equal_shares_of_its_line() {
+    const STREAMS: usize = 10;
+    let mut world = World::new(23, Settings { symbols: STREAMS, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let shared = world.connect(0, 8_000, &[(INITIAL_WINDOW_SIZE, 1 << 30)]);
+    world.peer(shared).window_update(0, 1 << 30);
+    let clients: Vec<_> = (0..STREAMS).map(|symbol| world.join_on(shared, &[symbol], heartbeats(), None)).collect();
+    world.turn_all(0);
+    let mut writes = Vec::new();
+    for _ in 0..300 {
+        (0..STREAMS).for_each(|symbol| world.publish(symbol));
+        world.give_room(clients[0], 300);
+        world.turn_all(0);
+        writes = clients.iter().map(|&client| world.client(client).writes).collect();
+    }
+    let (least, most) = (writes.iter().min().unwrap(), writes.iter().max().unwrap());
+    assert!(*least > 20 && most - least < least / 4, "{writes:?}");
+}
+
 /// A reader that has stopped, whose symbol is quiet by now, ends for the one that lacks the window.
 #[test]
 fn rule_5_a_stream_without_news_ends_if_its_unread_bytes_stop_the_others() {

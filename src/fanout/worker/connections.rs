@@ -60,7 +60,7 @@ impl<T: Transport> Worker<T> {
         let Some(connection) = self.connections.get(key) else { return };
         let mut connection = lock(&connection);
         if ready.writable {
-            connection.send(now.instant);
+            connection.go_on(now.instant);
         }
         let has_more = ready.readable && connection.receive(&mut self.connections.scratch, now.instant);
         drop(connection);
@@ -102,12 +102,16 @@ impl<T: Transport> Worker<T> {
         self.connections.touch(key);
     }
 
-    /// The streams that wait to be written and share a connection: written together, they share a record.
-    pub(super) fn add_company(&mut self, key: ConnectionKey) {
+    /// The streams that wait to be written and share a connection with `written`, which was: together, they share a
+    /// record. They come in turn, as the first of them has waited longest: over a slow line all have their share of it.
+    pub(super) fn add_company(&mut self, key: ConnectionKey, written: StreamKey) {
         let Some(connection) = self.connections.get(key) else { return };
-        let connection = lock(&connection);
-        let keys = connection.keys().map(|key| StreamKey::from(KeyData::from_ffi(key)));
-        self.company.extend(keys.filter(|&key| self.table.get(key).is_some() && self.table.is_queued(key)));
+        let start = self.company.len();
+        self.company.extend(lock(&connection).keys().map(|key| StreamKey::from(KeyData::from_ffi(key))));
+        let company = &mut self.company[start..];
+        let next = company.iter().position(|&key| key == written).map_or(0, |place| place + 1);
+        company.rotate_left(next);
+        company.reverse(); // the last is taken first
     }
 
     /// Does what the deadlines of connections ask for.

@@ -48,7 +48,7 @@ impl<T: Transport> Worker<T> {
     pub(super) fn written(&mut self, key: StreamKey) {
         match self.table.stream(key).connection() {
             None => self.unflushed.push(key),
-            Some(connection) if self.connections.written(connection) => self.add_company(connection),
+            Some(connection) if self.connections.written(connection) => self.add_company(connection, key),
             Some(_) => {}
         }
     }

@@ -19,15 +19,30 @@ const WRITE: Duration = Duration::from_secs(10);
 const STALL: Duration = Duration::from_secs(30);
 
 /// What is below a connection.
-#[derive(Default)]
 struct Wire {
     /// It takes nothing.
     is_full: bool,
+    /// It takes nothing more once it has taken as many bytes.
+    room: usize,
     held: Vec<u8>,
     sent: Vec<u8>,
     input: Vec<u8>,
     has_finished: bool,
     is_aborted: bool,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            is_full: false,
+            room: usize::MAX,
+            held: Vec::new(),
+            sent: Vec::new(),
+            input: Vec::new(),
+            has_finished: false,
+            is_aborted: false,
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -51,7 +66,8 @@ impl H2Io for Io {
 
     fn flush(&mut self) -> io::Result<bool> {
         let mut wire = self.wire();
-        if !wire.is_full {
+        if !wire.is_full && wire.room > 0 {
+            wire.room = wire.room.saturating_sub(wire.held.len());
             let held = mem::take(&mut wire.held);
             wire.sent.extend(held);
         }
@@ -242,6 +258,29 @@ fn all_of_many_answers_arrive() {
         let replies = rig.replies();
         assert_eq!(replies.matches(" end").count(), 100, "{body}: {replies}");
     }
+}
+
+#[test]
+fn an_answer_has_its_part_of_a_line_that_a_stream_fills() {
+    let mut rig = Rig::new(1 << 20);
+    let stream = rig.open(1);
+    rig.write(stream, true, 100);
+    rig.io.wire().room = 1;
+    while !rig.write(stream, false, 500).full {}
+    let asked = rig.ask([3]);
+    rig.answer(asked[0], answer_with(100, 5_000));
+    rig.settle();
+    let mut replies = String::new();
+    for _ in 0..20 {
+        rig.io.wire().room = 1_500;
+        rig.connection.go_on(rig.now);
+        rig.connection.take_news();
+        while !rig.write(stream, false, 500).full {}
+        rig.settle();
+        replies += &rig.replies();
+    }
+    assert!(replies.contains("DATA 3 0 end"), "{replies}");
+    assert!(replies.matches("DATA 1").count() > 20, "{replies}");
 }
 
 #[test]

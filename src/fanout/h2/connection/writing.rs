@@ -134,6 +134,14 @@ impl Connection {
         }
     }
 
+    /// The I/O may have room again. Answers have a part of it before the streams, whose ticks could fill it for ever.
+    pub(in crate::fanout) fn go_on(&mut self, now: Instant) {
+        self.send(now);
+        if self.is_open() {
+            self.write_answers(now);
+        }
+    }
+
     /// Writes parts of answers, behind what streams have written; returns whether there is more to write at once.
     pub(super) fn write_answers(&mut self, now: Instant) -> bool {
         let mut done = Vec::new();
