@@ -14,7 +14,7 @@ const SOURCES = 6;
 /** Chromium holds 2 MB of each stream for a blocked page, then lets the window run out; the gateway sees that after 10 s. */
 const BLOCKED = 40_000;
 /** No price of the tab beside may be older, in ms. Without the check it is 10 s old at the end. */
-const OLDEST = 1_500;
+const OLDEST = 1_000;
 const CONFIG = `[[feed]]\nname = "sim"\nvenue = "sim"\nrate = ${RATE}\nsymbols = ${JSON.stringify(SYMBOLS)}\n`;
 
 for (const browser of BROWSERS) {

@@ -6,14 +6,12 @@ use std::{io, net::SocketAddr, time::Instant};
 
 /// A client's end of a stream. No method blocks.
 ///
-/// A transport reports that it has room, or input, by a [`Ready`]. A transport uses one of two ways:
+/// A transport reports that it has room, or input, by a [`Ready`], in one of three ways:
 ///
-/// - **The worker's poll**, for a transport that owns its descriptor. Its token there is the stream's key, so a
-///   descriptor belongs to exactly one stream.
-/// - **[`WorkerHandle::ready`](super::WorkerHandle::ready)**, for every other transport, such as one of many streams
-///   that share an HTTP/2 connection. The shared connection does not have a key, so it must not register with the
-///   worker's poll: its owner, a task or a thread, waits for the descriptor and reports each stream's room and input
-///   under that stream's key.
+/// - **By the worker's poll**, if it owns its descriptor. Its token there is the stream's key.
+/// - **Through its connection**, if it is one of several streams of an HTTP/2 connection. The connection owns the
+///   descriptor and has a token of its own; the worker asks it what became of its streams.
+/// - **By [`WorkerHandle::ready`](super::WorkerHandle::ready)**, if something outside of the worker waits for it.
 pub trait Transport {
     /// Reports readiness of this transport to its worker under `key` from now on.
     ///
@@ -22,9 +20,8 @@ pub trait Transport {
     fn attach(&mut self, key: u64) -> io::Result<()>;
 
     /// Starts the response; returns the first block to write. HTTP/1.1 puts the encoded head in front of `hello`, with
-    /// the fields of its own. A
-    /// transport that frames heads apart from bodies holds the head back for its first write, and returns `hello` as it
-    /// is.
+    /// the fields of its own. A transport that frames heads apart from bodies holds the head back for its first write,
+    /// and returns `hello` as it is.
     fn start(&mut self, head: &ResponseHead, hello: Bytes) -> Bytes;
 
     /// Offers blocks in order. The stream keeps the tail of a block that was cut and offers it before all else; every

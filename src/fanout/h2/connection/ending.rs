@@ -12,7 +12,7 @@ use std::{
 
 /// How long the last bytes may take, and the client to close its side behind them: a socket that is closed with unread
 /// input resets the connection, and the client may lose the last bytes.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes of input are dropped meanwhile.
 const DROPPED_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection that has to give way may take to end.
@@ -112,8 +112,13 @@ impl Connection {
         if !matches!(self.phase, Phase::Leaving { .. }) {
             self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
         }
-        self.phase = Phase::Closing { end, by: now + if lingers(end) { LINGER } else { LEAVING_MAX } };
+        self.phase = Phase::Closing { end, by: self.last_bytes_from(end, now) + time_to_leave(end) };
         self.forget_all();
+    }
+
+    /// From when on the last bytes have their time. While the gateway drains, a client that takes nothing has had it.
+    fn last_bytes_from(&self, end: ConnectionEnd, now: Instant) -> Instant {
+        self.output.full_since().filter(|_| end == ConnectionEnd::Shutdown).unwrap_or(now)
     }
 
     /// New streams are ignored; it ends with its last stream, or at `cut_at`.
@@ -306,6 +311,11 @@ impl Connection {
     fn idle_deadline(&self) -> Option<Instant> {
         self.idle_since.filter(|_| self.is_idle()).map(|since| since + self.timeouts.head)
     }
+}
+
+/// How long the last bytes may take.
+fn time_to_leave(end: ConnectionEnd) -> Duration {
+    if lingers(end) { LINGER } else { LEAVING_MAX }
 }
 
 /// Whether the client has time to close its side. Another one waits for the place of a connection that gives way.

@@ -1,6 +1,7 @@
 //! How a connection waits and ends, and what it says of itself meanwhile.
 
 use super::*;
+use crate::fanout::h2::connection::ending::LINGER;
 
 #[test]
 fn a_request_in_the_turn_of_the_idle_deadline_is_answered() {
@@ -130,4 +131,18 @@ fn an_answer_that_is_written_in_turns_does_not_block_the_connection() {
     rig.answer(asked[0], answer(100_000));
     rig.settle_all();
     assert_eq!(rig.activities(), [Activity::Answering, Activity::Idle]);
+}
+
+#[test]
+fn a_client_that_takes_nothing_while_the_gateway_drains_has_its_second_once() {
+    let mut rig = Rig::new(1 << 20);
+    let stream = rig.open(1);
+    rig.io.wire().is_full = true;
+    rig.write(stream, true, 100);
+    rig.settle();
+    rig.connection.drain();
+    rig.pass(LINGER);
+    rig.connection.reset(stream, ErrorCode::CANCEL);
+    assert_eq!(rig.settle().over, None, "it may take its last bytes now");
+    assert_eq!(rig.wait(Duration::ZERO), Some(ConnectionEnd::Shutdown));
 }
