@@ -1,7 +1,7 @@
 //! The first Server-Sent Events server that one writes with axum: a broadcast channel carries all ticks, and one task
 //! per client picks those of its symbols and formats them.
 //!
-//! Environment: `LISTEN`, `VENUE` and `SYMBOLS`.
+//! Environment: `LISTEN`, `VENUE` and `SYMBOLS`; and for https and HTTP/2 `TLS`, a folder with `chain.pem` and `key.pem`.
 
 use axum::{
     Router,
@@ -10,12 +10,18 @@ use axum::{
     routing::get,
     serve::ListenerExt,
 };
+use axum_server::{
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     env,
     error::Error,
+    net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -90,6 +96,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (ticks, _) = broadcast::channel(CHANNEL);
     tokio::spawn(follow_always(venue, symbols, ticks.clone()));
     let app = Router::new().route("/sub/{symbols}", get(subscribe)).with_state(ticks);
+    if let Some(folder) = env::var_os("TLS").map(PathBuf::from) {
+        let config = RustlsConfig::from_pem_file(folder.join("chain.pem"), folder.join("key.pem")).await?;
+        let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+        let server = axum_server::bind(listen.parse::<SocketAddr>()?).acceptor(acceptor);
+        return Ok(server.serve(app.into_make_service()).await?);
+    }
     // As axum's documentation shows; otherwise Nagle's algorithm would hold events back.
     let listener = TcpListener::bind(listen).await?.tap_io(|socket| drop(socket.set_nodelay(true)));
     Ok(axum::serve(listener, app).await?)
