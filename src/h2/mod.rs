@@ -27,6 +27,8 @@ pub use event::{Event, LastStream, Limits, RequestBody, Room, StreamId};
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
+mod body_tests;
+#[cfg(test)]
 mod head_tests;
 #[cfg(test)]
 mod limit_tests;

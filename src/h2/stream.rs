@@ -12,7 +12,7 @@ use std::time::Instant;
 pub(super) struct Stream {
     pub(super) id: u32,
     /// Its request, as long as the body is incomplete, and its receiver does not know of it.
-    pub(super) unfinished: Option<Box<Unfinished>>,
+    unfinished: Option<Box<Unfinished>>,
     /// The bytes of its request, until the answer.
     pub(super) request_bytes: u32,
     /// The client has ended it. Otherwise the rest of a body still comes.
@@ -45,6 +45,15 @@ impl Stream {
         }
     }
 
+    /// The same stream, whose body is still to come.
+    pub(super) fn with_unfinished(self, unfinished: Unfinished) -> Self {
+        Self { unfinished: Some(Box::new(unfinished)), ..self }
+    }
+
+    pub(super) fn unfinished(&mut self) -> Option<&mut Unfinished> {
+        self.unfinished.as_deref_mut()
+    }
+
     /// Whether the receiver of the connection's events has its request.
     pub(super) fn is_known(&self) -> bool {
         self.unfinished.is_none()
@@ -53,58 +62,93 @@ impl Stream {
 
 /// The open streams, in the order of their ids, which is the order in which they began.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Vec<Stream>);
+pub(super) struct Streams {
+    open: Vec<Stream>,
+    /// Those whose body is incomplete, and since when: each turn of a connection asks for the oldest.
+    unfinished: Vec<(u32, Instant)>,
+}
 
 impl Streams {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.open.len()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Stream> {
-        self.0.iter()
+        self.open.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
-        self.0.iter_mut()
+        self.open.iter_mut()
     }
 
     pub(super) fn get(&self, id: u32) -> Option<&Stream> {
-        self.place(id).map(|place| &self.0[place])
+        self.place(id).map(|place| &self.open[place])
     }
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        self.place(id).map(|place| &mut self.0[place])
+        self.place(id).map(|place| &mut self.open[place])
     }
 
     /// Adds the newest. Most connections have one stream, so room is not made for four at once.
     pub(super) fn push(&mut self, stream: Stream) {
-        if self.0.len() == self.0.capacity() {
-            self.0.reserve_exact(self.0.len().max(1));
+        if self.open.len() == self.open.capacity() {
+            self.open.reserve_exact(self.open.len().max(1));
         }
-        self.0.push(stream);
+        if let Some(unfinished) = &stream.unfinished {
+            self.unfinished.push((stream.id, unfinished.began));
+        }
+        self.open.push(stream);
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
         let place = self.place(id)?;
-        let stream = self.0.remove(place);
-        if self.0.len() * 4 <= self.0.capacity() {
-            self.0.shrink_to(self.0.len() * 2);
+        let stream = self.open.remove(place);
+        if self.open.len() * 4 <= self.open.capacity() {
+            self.open.shrink_to(self.open.len() * 2);
+        }
+        if !stream.is_known() {
+            self.forget_unfinished(id);
         }
         Some(stream)
     }
 
+    /// The receiver of the connection's events is about to get a stream's request, unless it has it.
+    pub(super) fn take_unfinished(&mut self, id: u32) -> Option<Unfinished> {
+        let unfinished = self.get_mut(id)?.unfinished.take()?;
+        self.forget_unfinished(id);
+        Some(*unfinished)
+    }
+
+    fn forget_unfinished(&mut self, id: u32) {
+        self.unfinished.retain(|(other, _)| *other != id);
+        if self.unfinished.is_empty() {
+            self.unfinished = Vec::new(); // most connections never have a body again
+        }
+    }
+
     /// Whether one more request may have an unfinished body.
     pub(super) fn may_gather(&self) -> bool {
-        self.0.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
+        self.unfinished.len() < UNFINISHED_BODIES_MAX
+    }
+
+    /// The stream that waits longest for the rest of its body, and since when.
+    pub(super) fn oldest_unfinished(&self) -> Option<(u32, Instant)> {
+        self.unfinished.first().copied()
+    }
+
+    /// The bytes of the requests whose bodies are incomplete.
+    pub(super) fn unfinished_bytes(&self) -> usize {
+        let streams = self.unfinished.iter().filter_map(|(id, _)| self.get(*id));
+        streams.map(|stream| stream.request_bytes as usize).sum()
     }
 
     /// The bytes of the requests without an answer.
     pub(super) fn request_bytes(&self) -> usize {
-        self.0.iter().map(|stream| stream.request_bytes as usize).sum()
+        self.open.iter().map(|stream| stream.request_bytes as usize).sum()
     }
 
     fn place(&self, id: u32) -> Option<usize> {
-        self.0.binary_search_by_key(&id, |stream| stream.id).ok()
+        self.open.binary_search_by_key(&id, |stream| stream.id).ok()
     }
 }
 
@@ -157,6 +201,6 @@ impl Closed {
 #[cfg(test)]
 impl Streams {
     pub(super) fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.open.capacity()
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 pub(super) struct Rows {
     rows: Vec<Row>,
     streams: usize,
+    answers: usize,
     held: usize,
 }
 
@@ -84,6 +85,7 @@ impl Rows {
             return false;
         };
         self.streams += usize::from(matches!(state, State::Stream(_)));
+        self.answers += usize::from(matches!(state, State::Answer(_)));
         self.rows[place].state = state;
         true
     }
@@ -92,9 +94,13 @@ impl Rows {
     pub(super) fn remove(&mut self, id: StreamId) -> Option<State> {
         let place = self.find(id)?;
         let state = self.rows.remove(place).state;
-        if let State::Stream(stream) = &state {
-            self.streams -= 1;
-            self.held -= usize::from(stream.is_held);
+        match &state {
+            State::Asked => {}
+            State::Stream(stream) => {
+                self.streams -= 1;
+                self.held -= usize::from(stream.is_held);
+            }
+            State::Answer(_) => self.answers -= 1,
         }
         if self.rows.is_empty() {
             self.rows = Vec::new();
@@ -139,7 +145,9 @@ impl Rows {
 
     /// The answers that are not written whole.
     pub(super) fn answers(&mut self) -> impl Iterator<Item = (StreamId, &mut Answer)> {
-        self.rows.iter_mut().filter_map(|row| match &mut row.state {
+        // Each turn asks for them, and most connections have streams alone.
+        let rows = if self.answers == 0 { &mut [] } else { &mut self.rows[..] };
+        rows.iter_mut().filter_map(|row| match &mut row.state {
             State::Answer(answer) => Some((row.id, &mut **answer)),
             _ => None,
         })
@@ -147,7 +155,8 @@ impl Rows {
 
     /// When the first answer's time is over.
     pub(super) fn answer_deadline(&self) -> Option<Instant> {
-        let answers = self.rows.iter().filter_map(|row| match &row.state {
+        let rows = if self.answers == 0 { &[] } else { &self.rows[..] };
+        let answers = rows.iter().filter_map(|row| match &row.state {
             State::Answer(answer) => Some(answer.by),
             _ => None,
         });
