@@ -4,6 +4,7 @@ use super::{
     flow::{Flow, INITIAL_WINDOW},
     guard::UNFINISHED_BODIES_MAX,
     head::Head,
+    last_found::LastFound,
 };
 use std::time::Instant;
 
@@ -63,48 +64,49 @@ impl Stream {
 /// The open streams, in the order of their ids, which is the order in which they began.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    open: Vec<Stream>,
+    list: Vec<Stream>,
+    last_found: LastFound,
     /// Those whose body is incomplete, and since when: each turn of a connection asks for the oldest.
     unfinished: Vec<(u32, Instant)>,
 }
 
 impl Streams {
     pub(super) fn len(&self) -> usize {
-        self.open.len()
+        self.list.len()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Stream> {
-        self.open.iter()
+        self.list.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
-        self.open.iter_mut()
+        self.list.iter_mut()
     }
 
     pub(super) fn get(&self, id: u32) -> Option<&Stream> {
-        self.place(id).map(|place| &self.open[place])
+        self.place(id).map(|place| &self.list[place])
     }
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        self.place(id).map(|place| &mut self.open[place])
+        self.place(id).map(|place| &mut self.list[place])
     }
 
     /// Adds the newest. Most connections have one stream, so room is not made for four at once.
     pub(super) fn push(&mut self, stream: Stream) {
-        if self.open.len() == self.open.capacity() {
-            self.open.reserve_exact(self.open.len().max(1));
+        if self.list.len() == self.list.capacity() {
+            self.list.reserve_exact(self.list.len().max(1));
         }
         if let Some(unfinished) = &stream.unfinished {
             self.unfinished.push((stream.id, unfinished.began));
         }
-        self.open.push(stream);
+        self.list.push(stream);
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
         let place = self.place(id)?;
-        let stream = self.open.remove(place);
-        if self.open.len() * 4 <= self.open.capacity() {
-            self.open.shrink_to(self.open.len() * 2);
+        let stream = self.list.remove(place);
+        if self.list.len() * 4 <= self.list.capacity() {
+            self.list.shrink_to(self.list.len() * 2);
         }
         if !stream.is_known() {
             self.forget_unfinished(id);
@@ -144,11 +146,11 @@ impl Streams {
 
     /// The bytes of the requests without an answer.
     pub(super) fn request_bytes(&self) -> usize {
-        self.open.iter().map(|stream| stream.request_bytes as usize).sum()
+        self.list.iter().map(|stream| stream.request_bytes as usize).sum()
     }
 
     fn place(&self, id: u32) -> Option<usize> {
-        self.open.binary_search_by_key(&id, |stream| stream.id).ok()
+        self.last_found.search(&self.list, id, |stream| stream.id)
     }
 }
 
@@ -201,6 +203,6 @@ impl Closed {
 #[cfg(test)]
 impl Streams {
     pub(super) fn capacity(&self) -> usize {
-        self.open.capacity()
+        self.list.capacity()
     }
 }
