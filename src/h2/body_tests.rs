@@ -3,6 +3,9 @@
 use super::{ErrorCode, Limits, StreamId, tests::*};
 use std::time::Duration;
 
+/// How a body ends: a name for it, the head of its request, and what the client sends last.
+type Way = (&'static str, Vec<u8>, fn(u32) -> Vec<u8>);
+
 #[test]
 fn rule_10_a_ninth_unfinished_body_is_refused() {
     let mut client = Client::new();
@@ -42,7 +45,7 @@ fn rule_10_bodies_that_have_not_come_whole_have_a_limit_in_sum() {
 #[test]
 fn a_body_is_awaited_until_it_ends_however_that_is() {
     let with_length = |length: &'static str| fields("POST", &[("content-length", length)]);
-    let ways: [(&str, Vec<u8>, fn(u32) -> Vec<u8>); 6] = [
+    let ways: [Way; 6] = [
         ("it is whole", post(), |stream| data(stream, END_STREAM, b"x")),
         ("it has trailers", post(), |stream| headers(stream, ENDS, block(&[("x", "y")]))),
         ("it is too long", post(), |stream| [data(stream, 0, [0; 16_384]), data(stream, 0, b"x")].concat()),
