@@ -101,7 +101,7 @@ impl Head {
     /// # Panics
     /// If the message is shorter than a head.
     pub(super) fn write(&self, message: &mut [u8]) {
-        let flags = u16::from(self.is_first) * FIRST | u16::from(self.is_last) * LAST;
+        let flags = if self.is_first { FIRST } else { 0 } | if self.is_last { LAST } else { 0 };
         let head: &mut [u8; HEAD_BYTES] = message.first_chunk_mut().expect("a message has room for its head");
         head[..2].copy_from_slice(&MAGIC);
         head[2] = VERSION;
