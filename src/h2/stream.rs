@@ -161,6 +161,6 @@ impl Closed {
 #[cfg(test)]
 impl Streams {
     pub(super) fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.list.capacity()
     }
 }
