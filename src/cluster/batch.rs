@@ -76,8 +76,8 @@ pub struct OpenBatch {
 }
 
 impl OpenBatch {
-    /// The batches of an owner with a table of `table` symbols, behind the batch `last` of its epoch, 0 if it begins the
-    /// epoch. A batch that is not full is sealed once `window` has passed since the last sealing.
+    /// The batches of an owner with a table of `table` symbols, behind the batch `last` of its epoch, 0 if it begins
+    /// the epoch. A batch that is not full is sealed once `window` has passed since the last sealing.
     pub fn new(token: Token, table: u32, last: u64, window: Duration) -> Self {
         let is_named = vec![false; table as usize];
         Self { token, window, draft: Draft::default(), last, sealed_at: None, is_named }

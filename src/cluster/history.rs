@@ -129,8 +129,8 @@ impl Answers {
     }
 }
 
-/// Makes the messages of a snapshot. Each has the number of the batch that was sealed last before any of its symbols was
-/// read: whatever the follower gets behind that batch is newer.
+/// Makes the messages of a snapshot. Each has the number of the batch that was sealed last before any of its symbols
+/// was read: whatever the follower gets behind that batch is newer.
 #[derive(Debug, Default)]
 pub struct SnapshotWriter {
     draft: Draft,

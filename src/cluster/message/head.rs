@@ -30,8 +30,8 @@ pub enum Kind {
     Beat,
     /// The first batches of an epoch: all symbols of the owner, each in a full tick.
     Opening,
-    /// A part of the answer to [`Ask::Snapshot`](super::Ask::Snapshot): full ticks. The head's batch is the last one that
-    /// was sealed before any of its symbols was read.
+    /// A part of the answer to [`Ask::Snapshot`](super::Ask::Snapshot): full ticks. The head's batch is the last one
+    /// that was sealed before any of its symbols was read.
     Snapshot,
     /// The end of an answer. The head's count is how many messages came before.
     End,

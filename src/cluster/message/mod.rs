@@ -4,25 +4,27 @@
 //!
 //! | field | form |
 //! |---|---|
-//! | length | how many bytes of the tick follow; what a newer version appends to the known fields is skipped |
+//! | length | of the rest of the tick; what a newer version appends to the known fields is skipped |
 //! | index | the symbol's place in the owner's table |
 //! | seq | varint |
 //! | n | less the head's base, signed |
-//! | changed | a bit for trade, quote, statistics and status, from the lowest on; the highest for a correction |
+//! | changed | a bit for each of trade, quote, statistics and status, the lowest first; the highest: corrected |
 //! | present | the same four bits for the parts that follow; 16: recv follows; 32: the tick is full |
 //! | recv | a time |
-//! | of a full tick | name with its length in front, origin, and for each part `seq` less the `seq` that last changed it |
-//! | trade | mask of 15 bits · price, size, time · guard's id and time · key · the same of the trade outside the regular session, without a guard · trades |
-//! | quote | mask of 8 bits · bid, bid size, ask, ask size, time · guard |
-//! | statistics | mask of 11 bits · open, high, low, volume, previous close, time · guard |
-//! | standing | mask of 6 bits · known and stale parts · what ends a halt · since when it waits · refused, closed, outage, halted: time and reason each · guard |
+//! | of a full tick | length and name; origin; for each part, `seq` less the `seq` that last changed it |
+//! | trade | mask of 15 bits; price, size, time; guard; key; the same outside the session; trades |
+//! | quote | mask of 8 bits; bid, bid size, ask, ask size, time; guard |
+//! | statistics | mask of 11 bits; open, high, low, volume, previous close, time; guard |
+//! | standing | mask of 6 bits; known and stale parts; what ends a halt; since when it waits; sinces; guard |
 //!
-//! A varint has seven bits a byte, the lowest first. A signed number is one by zigzag. A time is µs less the head's base,
-//! signed. A decimal is a byte of scale (the lowest five bits) and length less 1, and its mantissa by zigzag in so many
-//! bytes. A part is always whole, so a follower puts it in place of its own and never merges fields.
+//! A varint has seven bits a byte, the lowest first. A signed number is one by zigzag. A time is µs less the head's
+//! base, signed. A decimal is a byte of scale (the lowest five bits) and length less 1, and its mantissa by zigzag in
+//! so many bytes. A guard is the highest id and the highest time of its part, unless that is the part's own. The sinces
+//! are those of refused, closed, outage and halted: a time and a reason each. A part is always whole, so a follower
+//! puts it in place of its own and never merges fields.
 //!
-//! A message is [checked as a whole](Message::open) before any of it counts: lengths, indices, names and values. No bytes
-//! make it panic.
+//! A message is [checked as a whole](Message::open) before any of it counts: lengths, indices, names and values. No
+//! bytes make it panic.
 
 mod error;
 mod writer;

@@ -74,7 +74,8 @@ fn follow(updates: &[Update]) -> (usize, usize) {
         assert_eq!(heirs, repeat(symbols[place].shown, symbols[place].shown_guards, &recent[place], at));
         for (update, became_trade) in recent[place].iter().zip(heirs.1) {
             let sequence = update.trade.map(|trade| trade.sequence);
-            let is_ordered = sequence.is_some_and(|sequence| sequence.time.is_some() && !sequence.by_arrival);
+            let is_ordered =
+                sequence.is_some_and(|place| place.id.is_some() && place.time.is_some() && !place.by_arrival);
             assert!(!(is_ordered && became_trade), "taken twice: {update:?}");
         }
     }

@@ -43,8 +43,8 @@ pub struct OwnTick<'a> {
 pub enum Form<'a> {
     /// The parts that it changed: it stands on the tick before it.
     Changed {
-        /// The state after the tick before it. Where the standing has changed since, it is sent, even if no client sees a
-        /// difference.
+        /// The state after the tick before it. Where the standing has changed since, it is sent, even if no client sees
+        /// a difference.
         before: &'a Snapshot,
     },
     /// All: it stands alone.
