@@ -92,8 +92,8 @@ impl RecentTicks {
         self.ticks.get(index).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
     }
 
-    /// Reads older ticks, from this `seq` on: some at a time, up to the first that is too old for their stream. A stream
-    /// that lacks that one gets the newest alone.
+    /// Reads older ticks, from this `seq` on: some at a time, up to the first that is too old for their stream. Where a
+    /// stream lacks that one, it gets the newest alone.
     pub(super) fn read_from(&mut self, state: &SymbolState, seq: u64, is_young: impl Fn(&Tick) -> bool) {
         while self.ticks[0].seq > seq && is_young(&self.ticks[0]) {
             let held = self.ticks.len();
