@@ -6,12 +6,12 @@ use std::{
 };
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
-/// How often a handshake whose client pauses looks whether another one waits.
+/// How often a handshake that has had its time looks whether another one waits.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long a client may take for its hello while others wait. It follows the connect at once.
+/// How long a client may take for its hello while others wait, in however many pieces. It follows the connect at once.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The turns of a listener's handshakes. Each turn lasts from the first byte of a hello to our answer to it: what a
@@ -55,18 +55,21 @@ impl Turns {
 }
 
 impl Turn<'_> {
-    /// Waits for the client. `None`: it pauses while others wait, and its turn is over.
+    /// Waits for the client. `None`: its time is over while others wait, whatever it has sent, and its turn with it.
     ///
     /// # Cancel safety
     /// That of `client`.
     pub(super) async fn wait_for<T>(&self, client: impl Future<Output = T>) -> Option<T> {
         let mut client = std::pin::pin!(client);
+        let over = self.since + GRACE;
         loop {
-            if let Ok(came) = timeout(LOOK_EVERY, &mut client).await {
-                return Some(came);
-            }
-            if self.since.elapsed() >= GRACE && self.turns.waiting.load(Ordering::Relaxed) > 0 {
+            let now = Instant::now();
+            if now >= over && self.turns.waiting.load(Ordering::Relaxed) > 0 {
                 return None;
+            }
+            let look_at = if now < over { over } else { now + LOOK_EVERY };
+            if let Ok(came) = timeout_at(look_at, &mut client).await {
+                return Some(came);
             }
         }
     }
@@ -76,6 +79,7 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use std::future::{pending, ready};
+    use tokio::time::timeout;
 
     #[tokio::test]
     async fn rule_10_a_client_that_pauses_in_its_hello_keeps_its_turn_until_another_waits() {
@@ -92,6 +96,19 @@ mod tests {
         };
         tokio::join!(first, second);
         assert_eq!(turns.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_client_that_sends_its_hello_in_drops_has_no_more_time_than_one_that_pauses() {
+        let turns = Turns::new(1);
+        let first = turns.next().await;
+        let drips = async {
+            let drop_comes = || timeout(LOOK_EVERY / 2, pending::<()>());
+            while first.wait_for(drop_comes()).await.is_some() {}
+            drop(first);
+        };
+        let both = async { tokio::join!(drips, turns.next()) };
+        timeout(100 * GRACE, both).await.expect("its turn ends");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use super::*;
 use rustls::{AlertDescription, ClientConfig, Error};
 use std::{
     io::{Read, Write},
-    sync::atomic::Ordering,
+    sync::{atomic::Ordering, mpsc},
     thread,
 };
 
@@ -154,6 +154,30 @@ fn rule_10_handshakes_take_turns_and_one_that_pauses_gives_way() {
     // One that has said nothing has no turn, and keeps none from others.
     silent.set_nonblocking(true).unwrap();
     assert_eq!(silent.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_a_hello_that_comes_in_drops_stops_no_other_handshake() {
+    let gateway = Secure::with(
+        |setup| {
+            let tls = setup.tls.as_mut().unwrap();
+            (tls.handshakes, tls.handshake_timeout) = (1, PATIENCE * 10);
+        },
+        |_| {},
+    );
+    let dripping = gateway.socket();
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            (&dripping).write_all(&[0x16, 3, 1, 0x40, 0]).unwrap();
+            // Until it is reset, or the test is over.
+            while stopped.recv_timeout(Duration::from_millis(5)).is_err() && (&dripping).write_all(&[0]).is_ok() {}
+        });
+        let answer = gateway.client(1).get("/v1/symbols");
+        drop(stop);
+        assert_eq!(answer.status, 200);
+    });
     gateway.stop();
 }
 
