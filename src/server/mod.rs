@@ -36,6 +36,7 @@ mod forwarded;
 mod request_id;
 mod client_io;
 mod tls_io;
+mod hello;
 mod handshakes;
 mod tls;
 mod peer;
