@@ -18,7 +18,7 @@ pub trait ConnectionPermit: Send {
     /// [`WorkerPool::give_way`]: crate::fanout::WorkerPool::give_way
     fn held_by(&mut self, connection: ConnectionAddress);
 
-    /// Notes what the connection does.
+    /// Notes what the connection does. Of a new permit it is not known before.
     fn becomes(&mut self, activity: Activity);
 }
 

@@ -229,16 +229,19 @@ impl Connection {
             self.permit = None;
             return;
         }
+        let mut is_new = false;
         if self.permit.is_none() && self.phase == Phase::Open {
             self.permit = self.permits.permit(self.peer.ip());
             self.activity = Activity::Idle;
+            is_new = true;
             match &mut self.permit {
                 Some(permit) => permit.held_by(self.address),
                 None => self.leave(ConnectionEnd::NoPermit, None),
             }
         }
         let activity = self.activity(has_more);
-        if activity != mem::replace(&mut self.activity, activity)
+        let has_changed = activity != mem::replace(&mut self.activity, activity);
+        if (is_new || has_changed)
             && let Some(permit) = &mut self.permit
         {
             permit.becomes(activity);

@@ -131,3 +131,23 @@ fn an_answer_that_is_written_in_turns_does_not_block_the_connection() {
     rig.settle_all();
     assert_eq!(rig.activities(), [Activity::Answering, Activity::Idle]);
 }
+
+#[test]
+fn a_connection_says_what_it_does_as_soon_as_its_last_stream_has_ended() {
+    use Activity::{Blocked, Idle};
+    let mut rig = Rig::new(1_000);
+    let first = rig.open(1);
+    rig.write(first, true, 10);
+    rig.settle();
+    assert_eq!((*rig.permits.held.lock().unwrap(), rig.activities()), (0, vec![]));
+    rig.connection.finish(first);
+    rig.settle();
+    assert_eq!((*rig.permits.held.lock().unwrap(), rig.activities()), (1, vec![Idle]));
+    let second = rig.open(3);
+    let asked = rig.ask([5])[0];
+    rig.answer(asked, answer(5_000));
+    rig.settle_all();
+    rig.connection.finish(second);
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Blocked]);
+}
