@@ -207,10 +207,28 @@ impl Connection {
     /// # Errors
     /// As [`Connection::receive`]: the client's resets and refused requests are too many.
     pub fn refuse(&mut self, id: StreamId, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        self.reset_counted(id, ErrorCode::REFUSED_STREAM, now, out)
+    }
+
+    /// Ends a stream whose client let us work for nothing. It counts as a reset.
+    ///
+    /// # Errors
+    /// As [`Connection::refuse`].
+    pub fn cancel(&mut self, id: StreamId, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        self.reset_counted(id, ErrorCode::CANCEL, now, out)
+    }
+
+    fn reset_counted(
+        &mut self,
+        id: StreamId,
+        code: ErrorCode,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConnectionError> {
         if self.streams.get(id.0).is_none() {
             return Ok(());
         }
-        self.reset(id, ErrorCode::REFUSED_STREAM, out);
+        self.reset(id, code, out);
         self.guard.reset(now).map_err(|error| self.fail(error, out))
     }
 

@@ -59,7 +59,7 @@ pub(crate) use request::{Parameter, Query, Request, Rights};
 pub(crate) use request_error::RequestError;
 pub(crate) use response::{Response, html, json};
 pub(crate) use router::{Elsewhere, Router, Routes};
-pub(crate) use seats::{Seat, Seats};
+pub(crate) use seats::{Seat, Seats, Shortage};
 pub(crate) use sign_on::{Asks, SignOn};
 pub(crate) use streams::{NoStreams, OpenStreams, Streams};
 pub(crate) use tls::TlsEntrance;

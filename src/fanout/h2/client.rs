@@ -3,7 +3,7 @@
 use crate::cache::WorkerIndex;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 /// The permits of connections without streams.
 pub trait ConnectionPermits: Send + Sync {
@@ -51,4 +51,13 @@ pub struct H2Answer {
     pub body: Bytes,
     /// Held until the answer is written.
     pub permit: Box<dyn Send>,
+}
+
+/// The answers that are to end because requests are refused for want of their permits.
+#[derive(Clone)]
+pub struct UnreadAnswers {
+    /// Those that their clients have not read since then.
+    pub since: Instant,
+    /// Whose, by the other end of the socket.
+    pub whose: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }

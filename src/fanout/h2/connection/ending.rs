@@ -131,6 +131,20 @@ impl Connection {
         }
     }
 
+    /// Ends the answers that its client has not read since then: their permits are wanted. They count as resets by the
+    /// client. Returns whether there were any.
+    pub(in crate::fanout) fn end_unread(&mut self, since: Instant, now: Instant) -> bool {
+        let unread = if self.is_open() { self.rows.unread_since(since) } else { Vec::new() };
+        for &id in &unread {
+            self.rows.remove(id);
+            if let Err(error) = self.protocol.cancel(id, now, &mut self.output.frames) {
+                self.close(ConnectionEnd::Limit(error.reason), now);
+                break;
+            }
+        }
+        !unread.is_empty()
+    }
+
     /// The gateway drains.
     pub(in crate::fanout) fn drain(&mut self) {
         if self.phase == Phase::Open {
@@ -195,6 +209,9 @@ impl Connection {
         let mut has_more = false;
         if self.is_open() {
             has_more = self.write_answers(now);
+            if !has_more {
+                self.rows.await_readers(now);
+            }
             self.hold_permit(has_more);
             if self.is_worn() {
                 self.leave(ConnectionEnd::Worn, None);

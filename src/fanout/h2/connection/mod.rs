@@ -233,7 +233,8 @@ impl Connection {
     pub(in crate::fanout) fn answer(&mut self, id: StreamId, answer: H2Answer, now: Instant) {
         let by = now + self.timeouts.write;
         // One that the client has reset meanwhile is dropped.
-        self.rows.becomes(id, State::Answer(Box::new(Answer { answer, has_head: false, by })));
+        let answer = Answer { answer, has_head: false, by, unread_since: None };
+        self.rows.becomes(id, State::Answer(Box::new(answer)));
     }
 
     /// Whether a request that has come still waits for its answer: its client may have reset it at once.
