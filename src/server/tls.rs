@@ -223,11 +223,16 @@ impl TlsEntrance {
             if !out.is_empty() {
                 in_time(by, socket.write_all(&out)).await?;
                 place.becomes(Phase::Handshake);
-                turn = None; // its work is done: what follows is small
+                turn = None;
             }
             match progress? {
                 Progress::Waiting(next) => handshake = next,
                 Progress::Done(handshaken) => return Ok(handshaken),
+            }
+            // What follows our flight is small, but another hello is as much work as the first.
+            if turn.is_none() && handshake.awaits_hello() {
+                in_time(by, hello::arrives(socket)).await?;
+                turn = Some(self.turn(place, &mut by).await);
             }
         }
     }

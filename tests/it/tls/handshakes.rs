@@ -1,7 +1,10 @@
 //! Handshakes: in pieces, slow, refused, or not of TLS at all.
 
 use super::*;
-use rustls::{AlertDescription, ClientConfig, Error};
+use rustls::{
+    AlertDescription, ClientConfig, Error, HandshakeKind,
+    crypto::{CryptoProvider, ring},
+};
 use std::{
     io::{Read, Write},
     net::Shutdown,
@@ -281,6 +284,21 @@ fn handshakes_and_sessions_are_counted() {
     let not_tls = count("tickfan_tls_handshakes_total{result=\"not_tls\"}");
     assert_eq!(Client::connect(gateway.address).get("/").status, 400);
     assert!(count("tickfan_tls_handshakes_total{result=\"not_tls\"}") > not_tls);
+    gateway.stop();
+}
+
+#[test]
+fn a_client_whose_key_share_does_not_fit_sends_another_hello_in_a_turn_of_its_own() {
+    let one = CryptoProvider { kx_groups: vec![ring::kx_group::SECP256R1], ..ring::default_provider() };
+    let gateway = Secure::with(
+        |setup| setup.tls.as_mut().unwrap().handshakes = 1,
+        |protocols| *protocols = tls::server_config_with(one, &VERSIONS[1..]),
+    );
+    for _ in 0..2 {
+        let mut client = Client::over(tls::client(gateway.socket(), tls::client_config(&VERSIONS)));
+        assert_eq!(client.get("/v1/symbols").status, 200);
+        assert_eq!(client.socket.conn.handshake_kind(), Some(HandshakeKind::FullWithHelloRetryRequest));
+    }
     gateway.stop();
 }
 
