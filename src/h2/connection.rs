@@ -275,16 +275,32 @@ impl Connection {
         [self.connection_waits_since(), body].into_iter().flatten().min()
     }
 
-    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body.
+    /// How many requests have an unfinished body.
+    pub fn unfinished(&self) -> usize {
+        self.streams.unfinished().len()
+    }
+
+    /// Refuses the newest request with an unfinished body.
     ///
     /// # Errors
-    /// As [`Connection::receive`]: the preface, a frame or a header block did not come in time.
-    pub fn expire(&mut self, before: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+    /// As [`Connection::refuse`].
+    pub fn refuse_unfinished(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        let newest = self.streams.unfinished().last().map(|(id, _)| *id);
+        newest.map_or(Ok(()), |id| self.refuse(StreamId(id), now, out))
+    }
+
+    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body, which count as reset
+    /// by the client.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`]: the preface, a frame or a header block did not come in time, or the resets are too
+    /// many.
+    pub fn expire(&mut self, before: Instant, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
         if self.connection_waits_since().is_some_and(|since| since < before) {
             return Err(self.fail(ConnectionError::calm(Reason::TimedOut), out));
         }
         while let Some((id, _)) = self.streams.oldest_unfinished().filter(|(_, began)| *began < before) {
-            self.reset(StreamId(id), ErrorCode::CANCEL, out);
+            self.cancel(StreamId(id), now, out)?;
         }
         Ok(())
     }

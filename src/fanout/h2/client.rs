@@ -5,8 +5,11 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-/// The permits of connections without streams.
+/// The permits of connections without streams, and of their requests.
 pub trait ConnectionPermits: Send + Sync {
+    /// What a request holds until its answer is written, if so many are not under way yet. It must not block.
+    fn request(&self, peer: IpAddr) -> Option<Box<dyn Send>>;
+
     /// A permit for a connection of this peer whose last stream has ended, if one is free. It must not block.
     fn permit(&self, peer: IpAddr) -> Option<Box<dyn ConnectionPermit>>;
 }

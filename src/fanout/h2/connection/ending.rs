@@ -3,7 +3,7 @@
 use super::{Connection, ConnectionEnd, Rows};
 use crate::{
     fanout::{h2::client::Activity, transport::Ready},
-    h2::{ErrorCode, LastStream},
+    h2::{self, ErrorCode, LastStream},
 };
 use std::{
     mem,
@@ -168,6 +168,7 @@ impl Connection {
         let keys = self.rows.keys().map(|key| Ready { key, readable: true, writable: false });
         self.news.extend(keys);
         self.rows = Rows::default();
+        self.bodies = Vec::new();
         self.waiting = Vec::new();
     }
 
@@ -195,13 +196,18 @@ impl Connection {
         self.expire_answers(now);
         if is_due(self.begun_deadline())
             && let Some(before) = now.checked_sub(self.timeouts.head)
-            && let Err(error) = self.protocol.expire(before, &mut self.output.frames)
+            && let Err(error) = self.expire_bodies(before, now)
         {
             return self.close(ConnectionEnd::Limit(error.reason), now);
         }
         if is_due(self.idle_deadline()) {
             self.close(ConnectionEnd::Idle, now);
         }
+    }
+
+    fn expire_bodies(&mut self, before: Instant, now: Instant) -> Result<(), h2::ConnectionError> {
+        self.protocol.expire(before, now, &mut self.output.frames)?;
+        self.permit_bodies(now)
     }
 
     /// Ends a turn: takes further what needs no input, and sends.
