@@ -112,7 +112,14 @@ mod tests {
 
     #[test]
     fn what_is_not_a_hello_is_not_awaited() {
-        for bytes in [&b"G"[..], b"GET / HTTP/1.1\r\n", &[0x80; 50], &[0x15, 3, 1], &[0x16, 3, 1, 0x40, 1], &[0x16, 3, 1, 0, 9, 2]] {
+        for bytes in [
+            &b"G"[..],
+            b"GET / HTTP/1.1\r\n",
+            &[0x80; 50],
+            &[0x15, 3, 1],
+            &[0x16, 3, 1, 0x40, 1],
+            &[0x16, 3, 1, 0, 9, 2],
+        ] {
             assert!(is_whole(bytes), "{bytes:?}");
         }
         assert!(!is_whole(&[HANDSHAKE_RECORD]) && !is_whole(&[HANDSHAKE_RECORD, 3, 1, 0, 0]));

@@ -69,7 +69,8 @@ impl<Kind: Send + 'static> Seats<Kind> {
     pub(crate) fn request(&self, peer: IpAddr) -> Result<Box<dyn Send>, Shortage> {
         let request = self.requests.try_acquire().ok_or(Shortage::OfAll)?;
         let Some((address, share)) = self.places.share_of(peer) else { return Ok(Box::new(request)) };
-        let of_address = self.requests_of_addresses.try_acquire(address, 1, share).ok_or(Shortage::OfAddress(address))?;
+        let of_address =
+            self.requests_of_addresses.try_acquire(address, 1, share).ok_or(Shortage::OfAddress(address))?;
         Ok(Box::new((request, of_address)))
     }
 }
