@@ -47,7 +47,7 @@ test("prices are compared and subtracted without a double's error", () => {
 });
 
 const tick = (symbol, seq, fields = {}) => ({ symbol, seq: String(seq), kind: "trade", state: "live", recv: "1000000", ...fields });
-const hello = (epoch, unknown = []) => ({ epoch, unknown });
+const hello = (epoch, unknown = [], denied = undefined) => ({ epoch, unknown, denied });
 
 /** A store of one symbol on a stream, and its row. */
 function storeOf(symbol = "A") {
@@ -83,6 +83,22 @@ test("a stale symbol is live again with its own next tick, even an unchanged one
   assert.equal(row.moves, 0);
   store.hello(hello("e1", ["B"]));
   assert.deepEqual(words(), ["live", "no feed has it"]);
+});
+
+test("a symbol that the client may not see is not live, and is again once it may", () => {
+  const { store, row } = storeOf();
+  store.take(tick("A", 5, { price: "10" }));
+  store.carries({ symbols: [], unknown: [], denied: ["A"] });
+  assert.deepEqual([standing(row), store.changed.has(row)], [{ word: "denied", text: "not entitled" }, true]);
+  row.history.each(0, (time, value) => assert.ok(time === 1_000 && (value === 10 || Number.isNaN(value)), "its line is interrupted"));
+  assert.equal(row.history.length, 2);
+  store.carries({ symbols: ["A"], unknown: [], denied: [] });
+  store.take(tick("A", 6, { price: "11" }));
+  assert.equal(standing(row).text, "live");
+  store.hello(hello("e1", [], ["A"]));
+  assert.equal(standing(row).word, "denied");
+  store.missAll("unknown");
+  assert.equal(standing(row).word, "unknown");
 });
 
 test("a new epoch restarts the counts", () => {
