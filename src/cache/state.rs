@@ -5,12 +5,13 @@ use super::{
     worker_mask::WorkerMask,
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Update},
+    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier, Update},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
+    num::NonZero,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
@@ -20,6 +21,8 @@ pub struct SymbolState {
     id: SymbolId,
     symbol: Symbol,
     feed: Arc<str>,
+    /// How late its prices are at least, in seconds; `None`: they are live.
+    delay: Option<NonZero<u32>>,
     shared: Arc<Shared>,
     marks: Marks,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
@@ -39,6 +42,7 @@ impl SymbolState {
         symbol: Symbol,
         feed: Arc<str>,
         origin: Origin,
+        delay: Option<NonZero<u32>>,
         shared: Arc<Shared>,
         now: Now,
     ) -> Self {
@@ -58,7 +62,7 @@ impl SymbolState {
             ring: Ring::new(Arc::new(first)),
             interest: Interest::default(),
         };
-        Self { id, symbol, feed, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+        Self { id, symbol, feed, delay, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -69,6 +73,11 @@ impl SymbolState {
     /// Its name.
     pub fn symbol(&self) -> &Symbol {
         &self.symbol
+    }
+
+    /// Whether its prices are live or delayed.
+    pub fn tier(&self) -> Tier {
+        if self.delay.is_some() { Tier::Delayed } else { Tier::Live }
     }
 
     /// The feed that speaks of it.
@@ -184,7 +193,9 @@ impl SymbolState {
 
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, snapshot: &tick.snapshot }
+        let Tick { seq, changed, snapshot, .. } = tick;
+        let delay_seconds = self.delay.map(|delay| u64::from(delay.get()));
+        TickFields { symbol: &self.symbol, seq: *seq, changed: *changed, delay_seconds, snapshot }
     }
 
     /// How many ticks the ring holds.

@@ -7,7 +7,7 @@ use super::{
     value::text,
 };
 use crate::{
-    market::Symbol,
+    market::{Symbol, Tier},
     venue::{self, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::{borrow::Cow, collections::HashMap, ops::Range};
@@ -116,22 +116,31 @@ fn likely(text: &str, fits: impl Fn(&Symbol) -> bool) -> Option<Symbol> {
 
 /// The symbols of earlier feeds, with their places.
 #[derive(Default)]
-pub(super) struct Known(HashMap<Symbol, Option<Range<usize>>>);
+pub(super) struct Known {
+    live: Places,
+    delayed: Places,
+}
+
+type Places = HashMap<Symbol, Option<Range<usize>>>;
 
 impl Known {
-    /// Takes a feed's symbols. Each must be new, here and at the venue.
-    pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec) -> Result<Vec<ListedSymbol>, Wrong> {
+    /// Takes a feed's symbols. Each must be new, at the venue and in the feed's tier.
+    pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec, tier: Tier) -> Result<Vec<ListedSymbol>, Wrong> {
         let mut wrongs = Wrongs::default();
         let mut listed = Vec::with_capacity(symbols.len());
         for placed in &symbols {
             let symbol = &placed.listed.symbol;
-            if self.0.len() == SYMBOLS_MAX {
+            if self.of(tier).len() == SYMBOLS_MAX {
                 let help = format!("at most {SYMBOLS_MAX} in all feeds");
                 return Err(at(Wrong::new("too many symbols"), placed.at.clone()).help(help));
             }
-            if let Some(first) = self.0.insert(symbol.clone(), placed.at.clone()) {
+            if let Some(first) = self.of(tier).insert(symbol.clone(), placed.at.clone()) {
                 let wrong = at(Wrong::new(format!("`{symbol}` is listed twice")), placed.at.clone());
-                wrongs.push(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
+                let help = match tier {
+                    Tier::Live => "a symbol belongs to one feed, which lists it once",
+                    Tier::Delayed => "a symbol belongs to one delayed feed, which lists it once",
+                };
+                wrongs.push(also(wrong, first).help(help));
                 continue;
             }
             listed.push(placed.listed.clone());
@@ -146,6 +155,13 @@ impl Known {
             }
         }
         wrongs.none().map(|()| listed)
+    }
+
+    fn of(&mut self, tier: Tier) -> &mut Places {
+        match tier {
+            Tier::Live => &mut self.live,
+            Tier::Delayed => &mut self.delayed,
+        }
     }
 }
 

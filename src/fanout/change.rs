@@ -37,8 +37,9 @@ pub struct ChangeRights {
     pub streams: Option<usize>,
     /// The symbols that its client named and may not read, for the event.
     pub denied: Box<[Symbol]>,
-    /// Whether they allow a symbol: a list that the change does not mention may have others.
-    pub allow: Box<dyn Fn(&Symbol) -> bool + Send>,
+    /// What they allow to be read of a symbol, live or delayed: a list that the change does not mention may have
+    /// others, or others of a symbol's states.
+    pub readable: Box<dyn Fn(&Symbol) -> Option<Arc<SymbolState>> + Send>,
     /// The shortest time between two writes that they allow.
     pub interval_min: Option<Duration>,
 }

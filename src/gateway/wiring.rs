@@ -3,8 +3,8 @@
 use super::{GatewayError, Reloader, record::record_while_serving};
 use crate::{
     api::TlsServices,
-    cache::{Cache, SymbolState},
-    config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
+    cache::{Cache, RegisterError, SymbolState},
+    config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -13,8 +13,9 @@ use crate::{
     recording::Recording,
     telemetry::CacheMetrics,
     tls,
+    venue::ListedSymbol,
 };
-use std::{io, sync::Arc};
+use std::{io, num::NonZero, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -89,13 +90,8 @@ pub(super) fn wire_feed(
     cache: &Cache,
     workers: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
-    let name: Arc<str> = feed.name.as_str().into();
-    let origin = feed.origin();
     let now = Now::read();
-    let mut symbols = Vec::with_capacity(feed.symbols.len());
-    for entry in &feed.symbols {
-        symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
-    }
+    let symbols = register(feed, cache, now)?;
     let mut sinks = Vec::new();
     for range in feed.connections() {
         let announcer = Announcer::new(workers.clone());
@@ -106,4 +102,23 @@ pub(super) fn wire_feed(
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
     Ok((FeedTask { feed: runs, sinks, metrics, recording }, symbols))
+}
+
+/// Registers the symbols that a feed's updates go to.
+fn register(feed: &config::Feed, cache: &Cache, now: Now) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
+    let name: Arc<str> = feed.name.as_str().into();
+    let origin = feed.origin();
+    let one = |entry: &ListedSymbol| match feed.tier {
+        FeedTier::Live => cache.register(entry.symbol.clone(), name.clone(), origin, now),
+        FeedTier::Delayed { by } => {
+            cache.register_delayed(entry.symbol.clone(), name.clone(), origin, whole_seconds(by), now)
+        }
+    };
+    feed.symbols.iter().map(one).collect()
+}
+
+/// A delay as clients read it.
+fn whole_seconds(delay: Duration) -> NonZero<u32> {
+    let seconds = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
+    NonZero::new(seconds).unwrap_or(NonZero::<u32>::MIN)
 }

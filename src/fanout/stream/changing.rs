@@ -10,7 +10,7 @@ use crate::{
         stream_key::StreamKey,
         symbols::Symbols,
     },
-    market::{Now, Symbol},
+    market::{Now, Symbol, Tier},
     wire::{HelloRights, ListChange},
 };
 use bytes::Bytes;
@@ -57,12 +57,14 @@ impl<T> Stream<T> {
         {
             return Err(ChangeRefused::TooManySymbols);
         }
-        let rights =
-            change.rights.as_ref().map(|rights| HelloRights { delayed: &[], denied: &denied, until: rights.until });
+        let event = |symbols: &[Symbol], delayed: &[Symbol]| {
+            let rights = change.rights.as_ref();
+            let rights = rights.map(|rights| HelloRights { delayed, denied: &denied, until: rights.until });
+            ListChange { rev, epoch: change.epoch, symbols, unknown: &change.unknown, rights }.event()
+        };
         if is_denied {
             self.deny(now);
-            let change = ListChange { rev, epoch: change.epoch, symbols: &[], unknown: &change.unknown, rights };
-            return Ok((change.event().json, Vec::new()));
+            return Ok((event(&[], &[]).json, Vec::new()));
         }
         let before = self.options;
         self.options = changed(before, change);
@@ -73,9 +75,11 @@ impl<T> Stream<T> {
             None if before != self.options => self.cursors.reoption(symbols, relisted, &mut changes.removed, now),
             None => {}
         }
-        let listed: Vec<Symbol> =
-            self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
-        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown, rights }.event();
+        let states = || self.cursors.slots().iter().map(|slot| &symbols.get(slot.symbol).state);
+        let listed: Vec<Symbol> = states().map(|state| state.symbol().clone()).collect();
+        let delayed = states().filter(|state| state.tier() == Tier::Delayed);
+        let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
+        let event = event(&listed, &delayed);
         changes.carried_out(rev, event.block.clone());
         if let Some(rights) = &change.rights {
             self.renew(rights.until, now);
@@ -114,16 +118,26 @@ impl<T> Stream<T> {
 }
 
 /// The list that a change brings, if it brings one, and the symbols that the client asked for and may not read. Where
-/// the change does not mention the list, its client still asks for all that the stream has.
+/// the change does not mention the list, its client still asks for all that the stream has: each live or delayed, as
+/// its new rights have it.
 fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> (Option<List>, Vec<Symbol>) {
     let Some(rights) = &change.rights else { return (change.symbols.clone(), Vec::new()) };
     if change.symbols.is_some() {
         return (change.symbols.clone(), rights.denied.to_vec());
     }
-    let states = slots.iter().map(|slot| symbols.get(slot.symbol).state.clone());
-    let (allowed, denied): (Vec<_>, Vec<_>) = states.partition(|state| (rights.allow)(state.symbol()));
-    let denied: Vec<Symbol> = denied.iter().map(|state| state.symbol().clone()).collect();
-    ((!denied.is_empty()).then(|| allowed.into()), denied)
+    let mut allowed = Vec::with_capacity(slots.len());
+    let mut denied = Vec::new();
+    let mut is_same = true;
+    for slot in slots {
+        let state = &symbols.get(slot.symbol).state;
+        let readable = (rights.readable)(state.symbol());
+        is_same &= readable.as_ref().is_some_and(|readable| readable.id() == state.id());
+        match readable {
+            Some(readable) => allowed.push(readable),
+            None => denied.push(state.symbol().clone()),
+        }
+    }
+    ((!is_same).then(|| allowed.into()), denied)
 }
 
 /// The options with what a change says of them.

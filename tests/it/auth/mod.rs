@@ -48,6 +48,15 @@ impl Site {
         Self::with_keys("keys = \"file:keys.json\"", auth)
     }
 
+    /// With these lines of `[auth]`, and a second feed, whose prices are late: of one symbol that is live too, and of
+    /// one that is not.
+    fn with_late_prices(auth: &str) -> Self {
+        Self::with(&format!(
+            "{auth}\n[[feed]]\nname = \"late\"\nvenue = \"sim\"\ntier = \"delayed\"\ndelayed_by = \"15m\"\n\
+             symbols = [\"AAPL\", \"BTC-EUR\"]"
+        ))
+    }
+
     /// With these lines of `[auth]`, and another source of the keys than a file of the issuer's.
     fn with_keys(keys: &str, auth: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
