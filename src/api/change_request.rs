@@ -171,7 +171,7 @@ mod tests {
         let change = read_as(&rights, r#"{"symbols":["AAPL","MSFT"]}"#).unwrap();
         let of_client = change.rights.unwrap();
         assert_eq!((change.symbols.unwrap().len(), of_client.denied.len()), (1, 1));
-        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.allow)(&symbol.parse().unwrap()));
+        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.readable)(&symbol.parse().unwrap()).is_some());
         assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
         let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
         assert_eq!(none, Some(ApiError::Refused(Refusal::NotForAll)));

@@ -129,6 +129,19 @@ impl SymbolState {
         self.set(now, |snapshot, _| snapshot.set_refused(refused, now))
     }
 
+    /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
+    /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
+    /// a client of this state. The venue's times stay.
+    pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
+        self.set(now, |snapshot, _| {
+            let Snapshot { recv, origin, .. } = *snapshot;
+            *snapshot = *live;
+            snapshot.recv = if is_heard { Some(now.unix) } else { recv };
+            snapshot.origin = origin;
+            changed
+        })
+    }
+
     /// Adds a worker's interest in some parts, and brings `recent`, the ticks that the worker already holds, up to the
     /// newest one. A new stream of that worker starts just before the newest tick, so that tick is the first it gets.
     ///
@@ -180,6 +193,13 @@ impl SymbolState {
     /// The newest tick.
     pub fn newest(&self) -> Arc<Tick> {
         self.lock().ring.newest().clone()
+    }
+
+    /// The newest tick, if it is not this one.
+    pub fn newest_after(&self, seq: u64) -> Option<Arc<Tick>> {
+        let inner = self.lock();
+        let newest = inner.ring.newest();
+        (newest.seq > seq).then(|| newest.clone())
     }
 
     /// A tick's frame. The first caller that asks for it encodes it, outside the lock.

@@ -33,8 +33,10 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
         "tier" => Some(quoted(feed.tier.tier().name())),
         "delayed_by" => match feed.tier {
             FeedTier::Delayed { by } => Some(quoted(show_duration(by))),
-            FeedTier::Live => None,
+            FeedTier::Live | FeedTier::LiveAndDelayed(_) => None,
         },
+        "delay" => feed.tier.line().map(|line| quoted(show_duration(line.delay))),
+        "delay_step" => feed.tier.line().map(|line| quoted(show_duration(line.step))),
         "event" => list(feed.script.0.iter().map(event)),
         "proxy" => feed.proxy.as_ref().map(|proxy| quoted(proxy.url())),
         "ca_file" => feed.ca_file.as_ref().map(|file| quoted(&file.path)),

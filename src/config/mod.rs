@@ -57,7 +57,7 @@ pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder,
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, Setting};
 pub use shown_address::without_secrets;
-pub use tier::{DELAY_RANGE, FeedTier};
+pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
 pub use units::{parse_address, show_bytes, show_duration};
@@ -198,8 +198,13 @@ impl Feed {
         };
         match self.tier {
             FeedTier::Delayed { .. } => origin.delayed(),
-            FeedTier::Live => origin,
+            FeedTier::Live | FeedTier::LiveAndDelayed(_) => origin,
         }
+    }
+
+    /// How many prices its delay line holds at most, unless the step doubles; 0 without one.
+    pub fn delay_notes(&self) -> u64 {
+        self.tier.line().map_or(0, |line| line.notes_per_symbol().saturating_mul(self.symbols.len() as u64))
     }
 
     /// The number of connections: as many as the symbols need.

@@ -5,6 +5,7 @@ use crate::{
     api::TlsServices,
     cache::{Cache, RegisterError, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
+    delay::{DelayMetrics, Followed, Line},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -48,8 +49,8 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             Weight::Refused | Weight::Warned => warn!(help, "{what}"),
         }
     }
-    let MemoryAtLimits { streams, subscriptions, rings } = MemoryAtLimits::of(config, &machine);
-    info!(streams, subscriptions, rings, memory = machine.memory, "bytes of memory that full limits take");
+    let MemoryAtLimits { streams, subscriptions, rings, delayed } = MemoryAtLimits::of(config, &machine);
+    info!(streams, subscriptions, rings, delayed, memory = machine.memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();
     let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
     Ok(Permits::new(fitted, config.limits.subscriptions))
@@ -109,12 +110,30 @@ fn register(feed: &config::Feed, cache: &Cache, now: Now) -> Result<Vec<Arc<Symb
     let name: Arc<str> = feed.name.as_str().into();
     let origin = feed.origin();
     let one = |entry: &ListedSymbol| match feed.tier {
-        FeedTier::Live => cache.register(entry.symbol.clone(), name.clone(), origin, now),
+        FeedTier::Live | FeedTier::LiveAndDelayed(_) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
         FeedTier::Delayed { by } => {
             cache.register_delayed(entry.symbol.clone(), name.clone(), origin, whole_seconds(by), now)
         }
     };
     feed.symbols.iter().map(one).collect()
+}
+
+/// The delay line of a feed, where it has one: it shows these symbols late too.
+pub(super) fn delay_line(
+    feed: &config::Feed,
+    symbols: &[Arc<SymbolState>],
+    cache: &Cache,
+) -> Result<Option<Line>, RegisterError> {
+    let Some(config::DelayLine { delay, step }) = feed.tier.line() else { return Ok(None) };
+    let now = Now::read();
+    let origin = feed.origin().delayed();
+    let follow = |live: &Arc<SymbolState>| {
+        let symbol = live.symbol().clone();
+        let delayed = cache.register_delayed(symbol, live.feed(), origin, whole_seconds(delay), now)?;
+        Ok(Followed::new(live.clone(), delayed))
+    };
+    let symbols = symbols.iter().map(follow).collect::<Result<_, _>>()?;
+    Ok(Some(Line::new(delay, step, symbols, DelayMetrics::register(&feed.name), now)))
 }
 
 /// A delay as clients read it.

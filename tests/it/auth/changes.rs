@@ -13,7 +13,7 @@ use serde_json::json;
 /// A token that ends so many seconds ago counts for some seconds yet.
 const SOON_OVER: i64 = -22;
 
-fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
+pub(super) fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
     let mut client = Client::connect(site.gateway.address);
     let length = body.len();
     client.send(format!(
