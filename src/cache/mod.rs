@@ -43,8 +43,8 @@ pub const SYMBOLS_MAX: usize = 100_000;
 /// The states of one tier.
 type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
 
-/// All symbols of the gateway. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a `seq`
-/// and frames of their own.
+/// All symbols of the gateway. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
+/// `seq` and frames of their own.
 pub struct Cache {
     live: States,
     delayed: States,

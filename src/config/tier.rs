@@ -1,5 +1,5 @@
-//! `tier`, `delayed_by`, `delay` and `delay_step` of `[[feed]]`: whether its prices are live or late, and whether it also
-//! shows live ones late.
+//! `tier`, `delayed_by`, `delay` and `delay_step` of `[[feed]]`: whether its prices are live or late, and whether it
+//! also shows live ones late.
 
 use super::{
     error::{Wrong, Wrongs, shown},
@@ -15,7 +15,7 @@ use toml::{
 
 /// The range of `delay` and `delayed_by`: clients are told whole seconds, and after a day prices are history.
 pub const DELAY_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-/// The range of `delay_step`: less is no more to the eye, and more would show the same prices for hours.
+/// The range of `delay_step`: an eye sees not much more with less, and more would show the same prices for hours.
 pub const DELAY_STEP_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
 /// The most prices that all delay lines hold at a time: at 0.7 KB each, 350 MB. Beyond that, steps double.
 pub const DELAY_NOTES_MAX: usize = 500_000;

@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many symbols are looked at, or shown, without a pause. The slices of a line take their turns evenly over its step,
-/// so that the delayed ticks of a large feed do not come all at once, ahead of live ones.
+/// How many symbols are looked at, or shown, without a pause. The slices of a line take their turns evenly over its
+/// step, so that the delayed ticks of a large feed do not come all at once, ahead of live ones.
 pub(super) const SLICE: usize = 256;
 
 /// A symbol that a line follows.
@@ -156,8 +156,8 @@ impl Line {
         self.pass(now.instant);
     }
 
-    /// The next slice has its turn after an even share of the step. What a stall has left out is made up for at once, but
-    /// no slice is looked at twice for it.
+    /// The next slice has its turn after an even share of the step. What a stall has left out is made up for at once,
+    /// but no slice is looked at twice for it.
     fn pass(&mut self, now: Instant) {
         let share = self.step / self.slices.len() as u32;
         let at = self.look_at + share;

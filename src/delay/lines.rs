@@ -23,7 +23,7 @@ impl DelayLines {
     /// Does the next piece of work, if it is time: shows what has come due, or notes what has changed, of a few hundred
     /// symbols. `announce` takes each delayed state that has changed, with the workers that want it.
     ///
-    /// Returns when there is more to do, which may be at once; `None`: never, for there are no symbols.
+    /// Returns when there is more to do, which may be at once; `None`: never, as there is not a symbol.
     pub fn turn(&mut self, now: Now, announce: &mut dyn FnMut(&Arc<SymbolState>, WorkerMask)) -> Option<Instant> {
         let place = self.earliest()?;
         let (_, line) = &mut self.lines[place];

@@ -144,8 +144,7 @@ fn nothing_younger_than_the_delay_is_shown_to_a_client_with_delayed_rights_besid
     let live = market.site.issuer.live("u18", &["*"]);
     assert_eq!(market.renew(&live)["delayed"], json!([]));
     market.trade_until(is_symbols);
-    let (_, event) =
-        market.trade_until(|event| tick(event).is_some_and(|tick| !tick.fields.contains_key("delay_seconds")));
+    let event = market.trade_until(|event| tick(event).is_some_and(|tick| !tick.fields.contains_key("delay_seconds")));
     let price = tick(&event).unwrap().number("price");
     assert!(price > market.shown, "{event:?}");
     let renewed = market.renew(&delayed(&market.site));

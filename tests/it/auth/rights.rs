@@ -45,7 +45,7 @@ fn a_stream_carries_what_its_token_allows_and_names_the_rest() {
 fn lateness<'a>(text: &'a str, symbol: &str) -> Vec<Option<&'a str>> {
     let start = format!("data: {{\"symbol\":\"{symbol}\",");
     let ticks = text.lines().filter(|line| line.starts_with(&start) && line.ends_with('}'));
-    ticks.map(|tick| tick.split_once("\"delay_seconds\":")?.1.split(',').next()).collect()
+    ticks.map(|tick| tick.split_once("\"delay_seconds\":")?.1.split([',', '}']).next()).collect()
 }
 
 #[test]
