@@ -7,11 +7,9 @@ use super::{
 };
 use crate::{
     cache::{Cache, SymbolState, WorkerIndex, WorkerMask},
-    market::{
-        Correction, Decimal, Field, Halt, Kind, Origin, Part, Parts, Reason, State, TradeKey, UnixMicros, Update,
-    },
+    market::{Correction, Decimal, Field, Halt, Kind, Origin, Part, Parts, Reason, State, TradeKey, Update},
 };
-use std::{collections::VecDeque, num::NonZero, sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZero, slice, sync::Arc, time::Duration};
 
 #[test]
 fn a_price_is_shown_when_it_is_as_old_as_the_delay_and_not_before() {
@@ -118,7 +116,7 @@ fn a_state_is_shown_as_late_as_a_price_and_keeps_when_data_were_shown_last() {
     assert_eq!((course[1].1, course[2].1), (Some(halted.unix), Some(lost.unix)), "since when it was so");
     assert!(course[1].2 > course[0].2, "the venue has spoken");
     let gateway_alone: Vec<_> = course[1..].iter().map(|(_, _, recv)| *recv).collect();
-    assert_eq!(gateway_alone, [course[1].2; 4], "the gateway's own words are no data");
+    assert_eq!(gateway_alone, [course[1].2; 4], "the words of the gateway are not data");
 }
 
 #[test]
@@ -182,7 +180,7 @@ fn rule_10_the_line_with_the_most_notes_makes_room_for_all() {
     };
     let line = |symbols| Line::new(DELAY, STEP, symbols, DelayMetrics::register("x"), now);
     let lines = vec![
-        ("small".into(), line(followed(&[live.clone()], &[late.clone()]))),
+        ("small".into(), line(followed(slice::from_ref(&live), slice::from_ref(&late)))),
         ("large".into(), line(followed(&world.live, &world.late))),
     ];
     world.lines = DelayLines::new(lines, 500);

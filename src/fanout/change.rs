@@ -26,6 +26,9 @@ pub struct Change {
     pub rights: Option<ChangeRights>,
 }
 
+/// Says which state of a symbol may be read, if any.
+pub type ReadableState = Box<dyn Fn(&Symbol) -> Option<Arc<SymbolState>> + Send>;
+
 /// The rights of the client that asks for a change.
 pub struct ChangeRights {
     /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it. Only its own subject
@@ -39,7 +42,7 @@ pub struct ChangeRights {
     pub denied: Box<[Symbol]>,
     /// What they allow to be read of a symbol, live or delayed: a list that the change does not mention may have
     /// others, or others of a symbol's states.
-    pub readable: Box<dyn Fn(&Symbol) -> Option<Arc<SymbolState>> + Send>,
+    pub readable: ReadableState,
     /// The shortest time between two writes that they allow.
     pub interval_min: Option<Duration>,
 }
