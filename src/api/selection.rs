@@ -22,6 +22,11 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// How many symbols the request names.
+    pub(super) fn count(&self) -> usize {
+        self.known.len() + self.unknown.len() + self.denied.len()
+    }
+
     /// Looks up the symbols that a query names, in `symbols=A,B`, which may come more than once.
     ///
     /// # Errors
@@ -55,7 +60,11 @@ impl Selection {
             }
             match rights::readable(rights, cache, &symbol)? {
                 Readable::Live(state) | Readable::Delayed(state) => selection.known.push(state),
-                Readable::Denied => selection.denied.push(symbol),
+                Readable::Denied => {
+                    // A stream remembers it, so it shares the name that the cache has.
+                    let state = cache.get(&symbol).or_else(|| cache.delayed(&symbol));
+                    selection.denied.push(state.map_or(symbol, |state| state.symbol().clone()));
+                }
                 Readable::Unknown => selection.unknown.push(symbol),
             }
         }

@@ -1,6 +1,6 @@
 //! Whatever happens to a gateway and its venue, a delay line shows nothing too early, and all of it in the end.
 
-use super::testing::{World, content, quote, status};
+use super::world_tests::{World, content, quote, status};
 use crate::{
     cache::{Published, SymbolState},
     market::{Field, Halt, Now, Reason},

@@ -12,7 +12,7 @@ mod round;
 mod line;
 mod lines;
 #[cfg(test)]
-mod testing;
+mod world_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{
     DelayLines, DelayMetrics, Followed, Line,
     line::SLICE,
-    testing::{DELAY, STEP, World, price, quote, status, trade},
+    world_tests::{DELAY, STEP, World, price, quote, status, trade},
 };
 use crate::{
     cache::{Cache, SymbolState, WorkerIndex, WorkerMask},
