@@ -28,6 +28,8 @@ export interface Tick {
   stale?: ("trade" | "quote" | "stats")[];
   /** Where the data come from. Present when the data are not the live market. */
   origin?: "sim" | "delayed" | "replay";
+  /** How late the data are at least, in seconds. Present when the data are delayed. */
+  delay_seconds?: number;
   /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */
   recv?: Micros;
   /** The price of the last eligible trade of the regular session. */

@@ -245,3 +245,23 @@ test("a row that leaves the list and comes back goes on where the stream does", 
   store.carries({ symbols: ["B"], unknown: ["A"] });
   assert.equal(standing(store.rows.get("A")).text, "no feed has it");
 });
+
+test("a row that passes between live and delayed prices starts over", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.carries({ symbols: ["A", "B"], unknown: [], delayed: ["A"] });
+  store.take(tick("A", 2, { price: "9" }));
+  assert.equal(row.tick.price, "9", "it has a count of its own");
+  store.carries({ symbols: ["A", "B"], unknown: [], delayed: ["A"] });
+  store.take(tick("A", 1, { price: "8" }));
+  assert.equal(row.tick.price, "9", "it is delayed as before");
+  store.list(["B"]);
+  store.carries({ symbols: ["A", "B"], unknown: [], delayed: [] });
+  store.take(tick("A", 1, { price: "11" }));
+  assert.equal(row.tick.price, "11", "a row off the list passes too");
+  store.list(["A", "B"]);
+  store.hello({ ...hello("e1"), delayed: ["A"] });
+  store.take(tick("A", 1, { price: "7" }));
+  assert.equal(row.tick.price, "7");
+});

@@ -3,14 +3,13 @@
 use super::{error::ApiError, rights, selection::Selection, stream_params};
 use crate::{
     access::Refusal,
-    auth::Access,
     cache::Cache,
     fanout::{Change, ChangeRights},
     market::{Parts, Symbol},
     server::{Request, Rights},
 };
 use serde::{Deserialize, Deserializer};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// The highest revision: JavaScript counts no further exactly.
 const REV_MAX: u64 = (1 << 53) - 1;
@@ -36,7 +35,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 ///
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
-pub(super) fn change(request: &Request, cache: &Cache, limit: usize) -> Result<Change, ApiError> {
+pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
         return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
@@ -49,12 +48,12 @@ pub(super) fn change(request: &Request, cache: &Cache, limit: usize) -> Result<C
         Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
         None => (None, Vec::new(), Vec::new()),
     };
-    let rights = change_rights(&request.rights, denied.into())?;
+    let rights = change_rights(&request.rights, cache, denied.into())?;
     Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch(), rights })
 }
 
 /// The rights that replace those of the stream's client.
-fn change_rights(rights: &Rights, denied: Box<[Symbol]>) -> Result<Option<ChangeRights>, ApiError> {
+fn change_rights(rights: &Rights, cache: &Arc<Cache>, denied: Box<[Symbol]>) -> Result<Option<ChangeRights>, ApiError> {
     let grant = match rights {
         Rights::All => return Ok(None),
         Rights::Unknown => return Err(Refusal::NoKeys.into()),
@@ -64,12 +63,13 @@ fn change_rights(rights: &Rights, denied: Box<[Symbol]>) -> Result<Option<Change
         return Err(Refusal::NoStreams.into());
     }
     let reads = rights.clone();
+    let cache = cache.clone();
     Ok(Some(ChangeRights {
         subject: grant.subject.map(|subject| subject.to_string()),
         until: grant.until,
         streams: grant.streams,
         denied,
-        allow: Box::new(move |symbol| matches!(rights::access(&reads, symbol), Ok(Access::Live))),
+        readable: Box::new(move |symbol| rights::readable(&reads, &cache, symbol).ok()?.state()),
         interval_min: grant.rate.and_then(stream_params::interval),
     }))
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn read_as(rights: &Rights, body: &'static str) -> Result<Change, ApiError> {
-        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
+        let cache = Arc::new(Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) }));
         for symbol in ["AAPL", "MSFT"] {
             cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
         }
@@ -171,7 +171,7 @@ mod tests {
         let change = read_as(&rights, r#"{"symbols":["AAPL","MSFT"]}"#).unwrap();
         let of_client = change.rights.unwrap();
         assert_eq!((change.symbols.unwrap().len(), of_client.denied.len()), (1, 1));
-        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.allow)(&symbol.parse().unwrap()));
+        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.readable)(&symbol.parse().unwrap()).is_some());
         assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
         let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
         assert_eq!(none, Some(ApiError::Refused(Refusal::NotForAll)));

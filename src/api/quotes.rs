@@ -24,7 +24,7 @@ pub(super) fn quotes(selection: &Selection, rights: &Rights, cache: &Cache, now:
     out.push(b']');
     write_list(&mut out, "unknown", &selection.unknown);
     if let Rights::Granted(_) = rights {
-        write_list(&mut out, "delayed", &[]);
+        write_list(&mut out, "delayed", &selection.delayed());
         write_list(&mut out, "denied", &selection.denied);
     }
     out.push(b'}');

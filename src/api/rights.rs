@@ -1,18 +1,48 @@
 //! What a client may read of what there is.
 
-use crate::{access::Refusal, auth::Access, market::Symbol, server::Rights};
+use crate::{
+    access::Refusal,
+    auth::Access,
+    cache::{Cache, SymbolState},
+    market::Symbol,
+    server::Rights,
+};
+use std::sync::Arc;
 
-/// How a client may read a symbol. A right to delayed prices is worth nothing where there are none.
+/// What a client may read of a symbol.
+pub(super) enum Readable {
+    /// Its live prices.
+    Live(Arc<SymbolState>),
+    /// Its delayed prices: the client may not read live ones, or there are none.
+    Delayed(Arc<SymbolState>),
+    /// Nothing, though a feed has it.
+    Denied,
+    /// No feed has it.
+    Unknown,
+}
+
+/// What a client may read of a symbol: live prices where it may and there are some, else delayed ones. A right to
+/// delayed prices is worth nothing where there are none.
 ///
 /// # Errors
 /// [`Refusal::NoKeys`]: it cannot be said yet.
-pub(super) fn access(rights: &Rights, symbol: &Symbol) -> Result<Access, Refusal> {
-    match rights {
-        Rights::All => Ok(Access::Live),
-        Rights::Granted(grant) if grant.access(symbol) == Access::Live => Ok(Access::Live),
-        Rights::Granted(_) => Ok(Access::Denied),
-        Rights::Unknown => Err(Refusal::NoKeys),
-    }
+pub(super) fn readable(rights: &Rights, cache: &Cache, symbol: &Symbol) -> Result<Readable, Refusal> {
+    let access = match rights {
+        Rights::All => Access::Live,
+        Rights::Granted(grant) => grant.access(symbol),
+        Rights::Unknown => return Err(Refusal::NoKeys),
+    };
+    let live = cache.get(symbol);
+    Ok(match (access, live) {
+        (Access::Live, Some(live)) => Readable::Live(live),
+        (Access::Live | Access::Delayed, live) => match cache.delayed(symbol) {
+            Some(delayed) => Readable::Delayed(delayed),
+            None if live.is_some() => Readable::Denied,
+            None => Readable::Unknown,
+        },
+        (Access::Denied, live) if live.is_some() || cache.delayed(symbol).is_some() => Readable::Denied,
+        (Access::Denied, _) => Readable::Unknown,
+    })
 }
 
 /// Checks that it can be said what a client may read.
@@ -34,11 +64,80 @@ pub(super) fn denied(rights: &Rights) -> Refusal {
     }
 }
 
-/// The word for it, as the wire has it.
-pub(super) fn word(access: Access) -> &'static str {
-    match access {
-        Access::Live => "live",
-        Access::Delayed => "delayed",
-        Access::Denied => "denied",
+impl Readable {
+    /// The state to read, if there is one.
+    pub(super) fn state(self) -> Option<Arc<SymbolState>> {
+        match self {
+            Self::Live(state) | Self::Delayed(state) => Some(state),
+            Self::Denied | Self::Unknown => None,
+        }
+    }
+
+    /// The word for it, as the wire has it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Live(_) => "live",
+            Self::Delayed(_) => "delayed",
+            Self::Denied | Self::Unknown => "denied",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::{Groups, Lists, Policy},
+        cache::RingLimits,
+        market::{Now, Origin},
+        wire::Epoch,
+    };
+    use std::{num::NonZero, time::Duration};
+
+    /// LIVE has live prices alone, LATE delayed ones, BOTH both, and NOPE none.
+    fn cache() -> Cache {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
+        for symbol in ["LIVE", "BOTH"] {
+            cache.register(symbol.parse().unwrap(), "x".into(), Origin::Market, Now::read()).unwrap();
+        }
+        for symbol in ["LATE", "BOTH"] {
+            let delay = NonZero::new(900).unwrap();
+            cache.register_delayed(symbol.parse().unwrap(), "x".into(), Origin::Delayed, delay, Now::read()).unwrap();
+        }
+        cache
+    }
+
+    fn granted(live: &[&str], delayed: &[&str]) -> Rights {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let lists = Lists { live: patterns(live), delayed: patterns(delayed) };
+        Rights::Granted(Policy::new(Groups::default(), &Lists::default(), &lists, 1).anonymous())
+    }
+
+    #[test]
+    fn a_client_reads_live_prices_where_it_may_else_delayed_ones_where_there_are_some() {
+        let cache = cache();
+        for (rights, expected) in [
+            (Rights::All, "live delayed live unknown"),
+            (granted(&["*"], &[]), "live delayed live unknown"),
+            (granted(&["*"], &["*"]), "live delayed live unknown"),
+            (granted(&[], &["*"]), "denied delayed delayed unknown"),
+            (granted(&["LIVE"], &["BOTH"]), "live denied delayed unknown"),
+            (granted(&["LATE"], &["LIVE"]), "denied delayed denied unknown"),
+            (granted(&[], &[]), "denied denied denied unknown"),
+        ] {
+            let found = ["LIVE", "LATE", "BOTH", "NOPE"].map(|name| {
+                match readable(&rights, &cache, &name.parse().unwrap()).unwrap() {
+                    Readable::Unknown => "unknown",
+                    other => {
+                        let word = other.word();
+                        let tier = other.state().map_or("denied", |state| state.tier().name());
+                        assert_eq!(word, tier, "{name}");
+                        word
+                    }
+                }
+            });
+            assert_eq!(found.join(" "), expected, "{rights:?}");
+        }
+        assert_eq!(readable(&Rights::Unknown, &cache, &"LIVE".parse().unwrap()).err(), Some(Refusal::NoKeys));
     }
 }

@@ -1,17 +1,19 @@
 //! The symbols that a request names, valid by construction.
 
-use super::{error::ApiError, rights};
+use super::{
+    error::ApiError,
+    rights::{self, Readable},
+};
 use crate::{
-    auth::Access,
     cache::{Cache, SymbolState},
-    market::Symbol,
+    market::{Symbol, Tier},
     server::{Query, Quoted, Rights},
 };
 use std::{collections::HashSet, sync::Arc};
 
 /// The symbols of a request, each once: at least one known that its client may read, and no more than the limit in all.
 pub(super) struct Selection {
-    /// Those that a feed has and the client may read, in the order of the request.
+    /// Those that a feed has and the client may read, live or delayed, in the order of the request.
     pub(super) known: Vec<Arc<SymbolState>>,
     /// Those that no feed has, in the same order.
     pub(super) unknown: Vec<Symbol>,
@@ -56,11 +58,14 @@ impl Selection {
             if seen.len() > limit {
                 return Err(ApiError::TooManySymbols { limit });
             }
-            match cache.get(&symbol) {
-                Some(state) if rights::access(rights, &symbol)? == Access::Live => selection.known.push(state),
-                // Its name is shared: a stream remembers it.
-                Some(state) => selection.denied.push(state.symbol().clone()),
-                None => selection.unknown.push(symbol),
+            match rights::readable(rights, cache, &symbol)? {
+                Readable::Live(state) | Readable::Delayed(state) => selection.known.push(state),
+                Readable::Denied => {
+                    // A stream remembers it, so it shares the name that the cache has.
+                    let state = cache.get(&symbol).or_else(|| cache.delayed(&symbol));
+                    selection.denied.push(state.map_or(symbol, |state| state.symbol().clone()));
+                }
+                Readable::Unknown => selection.unknown.push(symbol),
             }
         }
         if !selection.known.is_empty() {
@@ -72,6 +77,12 @@ impl Selection {
         } else {
             Err(ApiError::NoSymbols)
         }
+    }
+
+    /// Those of the known ones whose prices are delayed, in the same order.
+    pub(super) fn delayed(&self) -> Vec<Symbol> {
+        let delayed = self.known.iter().filter(|state| state.tier() == Tier::Delayed);
+        delayed.map(|state| state.symbol().clone()).collect()
     }
 }
 

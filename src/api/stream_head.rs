@@ -51,6 +51,7 @@ pub(super) fn hello_draft(
     now: Now,
 ) -> HelloDraft {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
+    let delayed = selection.delayed();
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
         stream: name,
@@ -59,7 +60,9 @@ pub(super) fn hello_draft(
         symbols: &symbols,
         unknown: &selection.unknown,
         rights: match rights {
-            Rights::Granted(grant) => Some(HelloRights { delayed: &[], denied: &selection.denied, until: grant.until }),
+            Rights::Granted(grant) => {
+                Some(HelloRights { delayed: &delayed, denied: &selection.denied, until: grant.until })
+            }
             Rights::All | Rights::Unknown => None,
         },
     })

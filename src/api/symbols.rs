@@ -1,7 +1,11 @@
 //! `/v1/symbols`: what can be asked for.
 
-use super::{error::ApiError, rights};
+use super::{
+    error::ApiError,
+    rights::{self, Readable},
+};
 use crate::{
+    access::Refusal,
     cache::{Cache, SymbolState},
     server::{Parameter, Query, Response, Rights, json},
 };
@@ -55,11 +59,22 @@ pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<R
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     rights::check(rights)?;
     let (listed, more) = cache.list(&prefix, limit);
-    let has_access = !matches!(rights, Rights::All);
-    let one = |state: Arc<SymbolState>| {
-        let access = has_access.then(|| rights::access(rights, state.symbol()).map(rights::word)).transpose()?;
-        Ok(Listed { state, access })
-    };
-    let listing = Listing { more, symbols: listed.into_iter().map(one).collect::<Result<_, ApiError>>()? };
+    let symbols = listed.into_iter().map(|state| entry(rights, cache, state)).collect::<Result<_, Refusal>>()?;
+    let listing = Listing { more, symbols };
     Ok(json(serde_json::to_vec(&listing).expect("a listing has only strings")))
+}
+
+/// A symbol as a client may see it, from the state that the cache lists of it.
+fn entry(rights: &Rights, cache: &Cache, listed: Arc<SymbolState>) -> Result<Listed, Refusal> {
+    if let Rights::All = rights {
+        return Ok(Listed { state: listed, access: None });
+    }
+    let readable = rights::readable(rights, cache, listed.symbol())?;
+    let access = Some(readable.word());
+    let state = match readable {
+        Readable::Live(state) | Readable::Delayed(state) => state,
+        // That it is halted, say, is shown to such a client no sooner than to one with delayed rights.
+        Readable::Denied | Readable::Unknown => cache.delayed(listed.symbol()).unwrap_or(listed),
+    };
+    Ok(Listed { state, access })
 }

@@ -25,32 +25,49 @@ pub use tick::Tick;
 pub use worker_mask::WorkerMask;
 
 use crate::{
-    market::{Now, Origin, Symbol},
+    market::{Now, Origin, Symbol, Tier},
     wire::Epoch,
 };
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use shared::Shared;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    num::NonZero,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-/// The most symbols that one gateway carries: about 1 KB each while no stream reads them.
+/// The most live symbols that one gateway carries, and the most delayed ones: about 1 KB each while no stream reads
+/// them.
 pub const SYMBOLS_MAX: usize = 100_000;
 
-/// All symbols of the gateway.
+/// The states of one tier.
+type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
+
+/// All symbols of the gateway. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
+/// `seq` and frames of their own.
 pub struct Cache {
-    map: DashMap<Symbol, Arc<SymbolState>, RandomState>,
-    /// The same states by name, so that a prefix is listed without a walk over the map.
-    sorted: RwLock<Vec<Arc<SymbolState>>>,
+    live: States,
+    delayed: States,
+    /// The same states by name, so that a prefix is listed without a walk over the maps.
+    sorted: RwLock<Sorted>,
     shared: Arc<Shared>,
+}
+
+/// All states by name; of one symbol the live one first.
+#[derive(Default)]
+struct Sorted {
+    states: Vec<Arc<SymbolState>>,
+    /// How many of them are delayed.
+    delayed: usize,
 }
 
 /// Why a symbol cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// It is registered already.
-    #[error("{0} is registered already: a symbol has one feed")]
+    #[error("{0} is registered already: a symbol has one live feed and one delayed one")]
     Twice(Symbol),
-    /// There are [`SYMBOLS_MAX`].
+    /// There are [`SYMBOLS_MAX`] of its tier.
     #[error("more than {SYMBOLS_MAX} symbols")]
     Full,
 }
@@ -58,10 +75,15 @@ pub enum RegisterError {
 impl Cache {
     /// An empty cache.
     pub fn new(epoch: Epoch, ring: RingLimits) -> Self {
-        Self { map: DashMap::default(), sorted: RwLock::default(), shared: Arc::new(Shared::new(epoch, ring)) }
+        Self {
+            live: DashMap::default(),
+            delayed: DashMap::default(),
+            sorted: RwLock::default(),
+            shared: Arc::new(Shared::new(epoch, ring)),
+        }
     }
 
-    /// Adds a symbol of `feed`.
+    /// Adds a symbol whose live prices `feed` brings.
     ///
     /// # Errors
     /// [`RegisterError`]: the symbol is registered already, or the cache is full.
@@ -72,46 +94,87 @@ impl Cache {
         origin: Origin,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
+        self.add(symbol, feed, origin, None, now)
+    }
+
+    /// Adds a symbol whose delayed prices come from `feed`, at least `delay` seconds late.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_delayed(
+        &self,
+        symbol: Symbol,
+        feed: Arc<str>,
+        origin: Origin,
+        delay: NonZero<u32>,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        self.add(symbol, feed, origin, Some(delay), now)
+    }
+
+    fn add(
+        &self,
+        symbol: Symbol,
+        feed: Arc<str>,
+        origin: Origin,
+        delay: Option<NonZero<u32>>,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        let tier = if delay.is_some() { Tier::Delayed } else { Tier::Live };
         let mut sorted = self.sorted.write().unwrap_or_else(PoisonError::into_inner);
-        let place = match sorted.binary_search_by(|state| state.symbol().cmp(&symbol)) {
+        let Sorted { states, delayed } = &mut *sorted;
+        let place = match states.binary_search_by(|state| (state.symbol(), state.tier()).cmp(&(&symbol, tier))) {
             Ok(_) => return Err(RegisterError::Twice(symbol)),
             Err(place) => place,
         };
-        if sorted.len() == SYMBOLS_MAX {
+        let (map, count) = match tier {
+            Tier::Live => (&self.live, states.len() - *delayed),
+            Tier::Delayed => (&self.delayed, *delayed),
+        };
+        if count == SYMBOLS_MAX {
             return Err(RegisterError::Full);
         }
-        let id = SymbolId::new(sorted.len());
-        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, self.shared.clone(), now));
-        sorted.insert(place, state.clone());
-        self.map.insert(symbol, state.clone());
+        let id = SymbolId::new(states.len());
+        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, self.shared.clone(), now));
+        states.insert(place, state.clone());
+        *delayed += usize::from(tier == Tier::Delayed);
+        map.insert(symbol, state.clone());
         Ok(state)
     }
 
-    /// A symbol's state.
+    /// A symbol's live state.
     pub fn get(&self, symbol: &Symbol) -> Option<Arc<SymbolState>> {
-        self.map.get(symbol).map(|state| state.clone())
+        self.live.get(symbol).map(|state| state.clone())
     }
 
-    /// The first `limit` symbols that start with `prefix`, by name, and whether there are more.
+    /// A symbol's delayed state.
+    pub fn delayed(&self, symbol: &Symbol) -> Option<Arc<SymbolState>> {
+        self.delayed.get(symbol).map(|state| state.clone())
+    }
+
+    /// The first `limit` symbols that start with `prefix`, by name, and whether there are more. Each is listed once:
+    /// its live state, or else its delayed one.
     pub fn list(&self, prefix: &str, limit: usize) -> (Vec<Arc<SymbolState>>, bool) {
         let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
-        let start = sorted.partition_point(|state| state.symbol().as_str() < prefix);
-        let mut matching = sorted[start..].iter().take_while(|state| state.symbol().as_str().starts_with(prefix));
-        let listed = matching.by_ref().take(limit).cloned().collect();
-        (listed, matching.next().is_some())
+        let start = sorted.states.partition_point(|state| state.symbol().as_str() < prefix);
+        let matching = sorted.states[start..].iter().take_while(|state| state.symbol().as_str().starts_with(prefix));
+        let mut before: Option<&Symbol> = None;
+        let mut first = matching.filter(|state| before.replace(state.symbol()) != Some(state.symbol()));
+        let listed = first.by_ref().take(limit).cloned().collect();
+        (listed, first.next().is_some())
     }
 
-    /// Drops the ticks that are too old to be replayed from the rings of `count` symbols, by name from the `from`th on.
+    /// Drops the ticks that are too old to be replayed from the rings of `count` states, by name from the `from`th on.
     /// Returns where the next sweep goes on.
     pub fn sweep(&self, from: usize, count: usize, now: Now) -> usize {
         let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
-        sorted.iter().skip(from).take(count).for_each(|state| state.sweep(now));
-        if from + count < sorted.len() { from + count } else { 0 }
+        sorted.states.iter().skip(from).take(count).for_each(|state| state.sweep(now));
+        if from + count < sorted.states.len() { from + count } else { 0 }
     }
 
-    /// How many symbols there are.
+    /// How many states there are: a symbol that is both live and delayed has two.
     pub fn len(&self) -> usize {
-        self.sorted.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.sorted.read().unwrap_or_else(PoisonError::into_inner).states.len()
     }
 
     /// Whether there are none.
@@ -194,12 +257,41 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_the_map_has_a_limit() {
+    fn a_symbol_is_live_and_delayed_and_listed_once() {
+        let cache = cache(&["AAPL", "MSFT"]);
+        let delay = NonZero::new(900).unwrap();
+        let delayed = |name: &str| {
+            cache.register_delayed(name.parse().unwrap(), "late".into(), Origin::Delayed, delay, Now::read())
+        };
+        let [late, _] = ["AAPL", "BRK.B"].map(|name| delayed(name).unwrap());
+        assert_eq!(delayed("AAPL").err(), Some(RegisterError::Twice("AAPL".parse().unwrap())));
+        let aapl = "AAPL".parse().unwrap();
+        let live = cache.get(&aapl).unwrap();
+        assert_eq!((live.tier(), late.tier(), late.id().index()), (Tier::Live, Tier::Delayed, 2));
+        assert!(Arc::ptr_eq(&late, &cache.delayed(&aapl).unwrap()));
+        assert!(cache.delayed(&"MSFT".parse().unwrap()).is_none() && cache.get(&"BRK.B".parse().unwrap()).is_none());
+        assert_eq!(names(&cache, "", 10), ("AAPL BRK.B MSFT".into(), false));
+        assert_eq!(names(&cache, "", 1), ("AAPL".into(), true));
+        assert_eq!(names(&cache, "A", 1), ("AAPL".into(), false), "its second state is not a second symbol");
+        assert!(Arc::ptr_eq(&live, &cache.list("A", 1).0[0]));
+        assert_eq!(cache.len(), 4);
+    }
+
+    #[test]
+    fn rule_10_the_maps_have_limits() {
         let cache = cache(&[]);
         for number in 0..SYMBOLS_MAX {
             cache.register(format!("S{number:06}").parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
         }
         let one_more = cache.register("X".parse().unwrap(), "sim".into(), Origin::Sim, Now::read());
         assert_eq!(one_more.err(), Some(RegisterError::Full));
+        let delayed = |name: &str| {
+            let symbol = name.parse().unwrap();
+            cache.register_delayed(symbol, "sim".into(), Origin::Sim, NonZero::<u32>::MIN, Now::read())
+        };
+        for number in 0..SYMBOLS_MAX {
+            delayed(&format!("S{number:06}")).unwrap();
+        }
+        assert_eq!(delayed("X").err(), Some(RegisterError::Full));
     }
 }

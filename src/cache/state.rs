@@ -5,12 +5,13 @@ use super::{
     worker_mask::WorkerMask,
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Update},
+    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier, Update},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
+    num::NonZero,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
@@ -20,6 +21,8 @@ pub struct SymbolState {
     id: SymbolId,
     symbol: Symbol,
     feed: Arc<str>,
+    /// How late its prices are at least, in seconds; `None`: they are live.
+    delay: Option<NonZero<u32>>,
     shared: Arc<Shared>,
     marks: Marks,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
@@ -39,6 +42,7 @@ impl SymbolState {
         symbol: Symbol,
         feed: Arc<str>,
         origin: Origin,
+        delay: Option<NonZero<u32>>,
         shared: Arc<Shared>,
         now: Now,
     ) -> Self {
@@ -58,7 +62,7 @@ impl SymbolState {
             ring: Ring::new(Arc::new(first)),
             interest: Interest::default(),
         };
-        Self { id, symbol, feed, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+        Self { id, symbol, feed, delay, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -69,6 +73,11 @@ impl SymbolState {
     /// Its name.
     pub fn symbol(&self) -> &Symbol {
         &self.symbol
+    }
+
+    /// Whether its prices are live or delayed.
+    pub fn tier(&self) -> Tier {
+        if self.delay.is_some() { Tier::Delayed } else { Tier::Live }
     }
 
     /// The feed that speaks of it.
@@ -118,6 +127,19 @@ impl SymbolState {
     /// Notes why the venue refuses the symbol; `None`: it does not.
     pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
         self.set(now, |snapshot, _| snapshot.set_refused(refused, now))
+    }
+
+    /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
+    /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
+    /// a client of this state. The venue's times stay.
+    pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
+        self.set(now, |snapshot, _| {
+            let Snapshot { recv, origin, .. } = *snapshot;
+            *snapshot = *live;
+            snapshot.recv = if is_heard { Some(now.unix) } else { recv };
+            snapshot.origin = origin;
+            changed
+        })
     }
 
     /// Adds a worker's interest in some parts, and brings `recent`, the ticks that the worker already holds, up to the
@@ -173,6 +195,13 @@ impl SymbolState {
         self.lock().ring.newest().clone()
     }
 
+    /// The newest tick, if it is not this one.
+    pub fn newest_after(&self, seq: u64) -> Option<Arc<Tick>> {
+        let inner = self.lock();
+        let newest = inner.ring.newest();
+        (newest.seq > seq).then(|| newest.clone())
+    }
+
     /// A tick's frame. The first caller that asks for it encodes it, outside the lock.
     pub fn frame<'a>(&self, tick: &'a Tick) -> &'a Bytes {
         tick.frame.get_or_init(|| {
@@ -184,7 +213,9 @@ impl SymbolState {
 
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        TickFields { symbol: &self.symbol, seq: tick.seq, changed: tick.changed, snapshot: &tick.snapshot }
+        let Tick { seq, changed, snapshot, .. } = tick;
+        let delay_seconds = self.delay.map(|delay| u64::from(delay.get()));
+        TickFields { symbol: &self.symbol, seq: *seq, changed: *changed, delay_seconds, snapshot }
     }
 
     /// How many ticks the ring holds.

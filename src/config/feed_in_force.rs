@@ -1,6 +1,6 @@
 //! The keys of a feed with the values in force, as people see them. Keys and passwords are never shown.
 
-use super::{Feed, feed_keys, show_bytes, show_duration, without_secrets};
+use super::{Feed, FeedTier, feed_keys, show_bytes, show_duration, without_secrets};
 use crate::venue::{Act, ScriptedEvent};
 use std::fmt::Display;
 
@@ -30,6 +30,13 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
         "closed_days" => list(feed.schedule.closed_days().iter().map(quoted)),
         "mute_after" => Some(quoted(show_duration(feed.mute_limit()))),
         "part_mute_after" => feed.part_mute_after.map(|after| quoted(show_duration(after))),
+        "tier" => Some(quoted(feed.tier.tier().name())),
+        "delayed_by" => match feed.tier {
+            FeedTier::Delayed { by } => Some(quoted(show_duration(by))),
+            FeedTier::Live | FeedTier::LiveAndDelayed(_) => None,
+        },
+        "delay" => feed.tier.line().map(|line| quoted(show_duration(line.delay))),
+        "delay_step" => feed.tier.line().map(|line| quoted(show_duration(line.step))),
         "event" => list(feed.script.0.iter().map(event)),
         "proxy" => feed.proxy.as_ref().map(|proxy| quoted(proxy.url())),
         "ca_file" => feed.ca_file.as_ref().map(|file| quoted(&file.path)),

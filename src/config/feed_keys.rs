@@ -15,7 +15,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 16] = [
+const COMMON: [&str; 20] = [
     "name",
     "venue",
     "url",
@@ -27,6 +27,10 @@ const COMMON: [&str; 16] = [
     "closed_days",
     "mute_after",
     "part_mute_after",
+    "tier",
+    "delayed_by",
+    "delay",
+    "delay_step",
     "event",
     "proxy",
     "ca_file",
@@ -91,6 +95,9 @@ fn example(name: &str) -> String {
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
         "part_mute_after" => "\"1m\"".to_owned(),
+        "tier" => "\"delayed\"".to_owned(),
+        "delayed_by" | "delay" => "\"15m\"".to_owned(),
+        "delay_step" => "\"5s\"".to_owned(),
         "event" => "[{ at = \"10s\", do = \"halt\", symbol = \"AAPL\", lasts = \"5s\" }]".to_owned(),
         "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
         "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),
@@ -126,6 +133,23 @@ fn about(name: &str) -> String {
              not an outage. Default: the venue's, by its address."
         }
         "closed_days" => "Days without trading that its hours do not know.",
+        "tier" => {
+            "Whether its prices are live or delayed. Clients with a right to delayed prices alone read delayed ones; a \
+             symbol may stand in one live feed and in one delayed feed. Default: delayed where the venue's data at the \
+             address are late by contract, else live."
+        }
+        "delayed_by" => {
+            "How late the venue's data are, from 1s to 1day, for clients: they read it in each tick. Only with tier = \
+             \"delayed\", where the gateway does not know it by the address."
+        }
+        "delay" => {
+            "From 1s to 1day: shows the live prices of this feed also so late, to clients with a right to delayed prices \
+             alone. Default: 0s, not at all."
+        }
+        "delay_step" => {
+            "How often the newest price of each symbol is taken, to be shown after `delay`: from 100ms to 1h, at most \
+             `delay`. All feeds together keep at most 500000 such notes; beyond that the step doubles. Default: 5s."
+        }
         "proxy" => {
             "An HTTP proxy to connect through: http://host:port, or http://user:password@host:port, at most 2048 \
              characters. The proxy looks the venue's name up. Default: https_proxy for wss://, http_proxy for ws://, else \

@@ -8,13 +8,14 @@ use super::{
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, outbound, playback,
     raw::kind,
-    record, symbols, times,
+    record, symbols, tier, times,
     value::{out_of_range, text},
 };
 use crate::suggest::nearest;
 use crate::venue::{self, Options, Playback, Script, Spec, VENUES, VenueError, VenueOption};
 use std::{collections::HashMap, ops::Range, path::Path};
 use symbols::Known;
+use tier::FeedTier;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -117,9 +118,10 @@ fn read_feed(
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
     let connections_max = wrongs.take(connections_max.transpose());
     let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
+    let tier = wrongs.take(tier::read(fields, venue, speaks, endpoint.map(|(_, url)| url)));
     let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
     let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
-    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks)));
+    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live))));
     if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
@@ -148,6 +150,7 @@ fn read_feed(
             schedule: schedule?,
             mute_after: mute_after?,
             part_mute_after: part_mute_after?,
+            tier: tier?,
             proxy,
             ca_file,
             record: record?,

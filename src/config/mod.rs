@@ -30,6 +30,7 @@ mod reload;
 mod setting;
 mod shown_address;
 mod symbols;
+mod tier;
 mod times;
 mod tls;
 mod units;
@@ -56,6 +57,7 @@ pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder,
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, Setting};
 pub use shown_address::without_secrets;
+pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
 pub use units::{parse_address, show_bytes, show_duration};
@@ -75,7 +77,7 @@ use std::{net::SocketAddr, ops::Range, time::Duration};
 pub struct Config {
     /// `[server]`
     pub server: Server,
-    /// The feeds, in the file's order. Their names differ, and no symbol has two.
+    /// The feeds, in the file's order. Their names differ, and no symbol has two live ones, or two delayed ones.
     pub feeds: Vec<Feed>,
     /// `[fanout]`
     pub fanout: Fanout,
@@ -141,6 +143,8 @@ pub struct Feed {
     pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
+    /// Whether its prices are live or late.
+    pub tier: FeedTier,
     /// Where it is recorded to while it serves.
     pub record: Option<Record>,
     /// The variable that holds the key.
@@ -168,6 +172,7 @@ impl Feed {
             proxy: None,
             ca_file: None,
             part_mute_after: None,
+            tier: (venue.delay)(None).map_or(FeedTier::Live, |by| FeedTier::Delayed { by }),
             record: None,
             key_env: None,
             secret_env: None,
@@ -187,10 +192,19 @@ impl Feed {
 
     /// Where its data come from.
     pub fn origin(&self) -> Origin {
-        match &self.playback {
+        let origin = match &self.playback {
             Some(playback) => playback.origin(),
             None => (self.venue.origin)(self.url.as_deref()),
+        };
+        match self.tier {
+            FeedTier::Delayed { .. } => origin.delayed(),
+            FeedTier::Live | FeedTier::LiveAndDelayed(_) => origin,
         }
+    }
+
+    /// How many prices its delay line holds at most, unless the step doubles; 0 without one.
+    pub fn delay_notes(&self) -> u64 {
+        self.tier.line().map_or(0, |line| line.notes_per_symbol().saturating_mul(self.symbols.len() as u64))
     }
 
     /// The number of connections: as many as the symbols need.

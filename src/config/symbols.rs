@@ -4,10 +4,11 @@ use super::{
     error::{ERRORS_SHOWN_MAX, Wrong, Wrongs, shown},
     feed_limits::SYMBOLS_MAX,
     raw::kind,
+    tier::FeedTier,
     value::text,
 };
 use crate::{
-    market::Symbol,
+    market::{Symbol, Tier},
     venue::{self, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::{borrow::Cow, collections::HashMap, ops::Range};
@@ -116,25 +117,32 @@ fn likely(text: &str, fits: impl Fn(&Symbol) -> bool) -> Option<Symbol> {
 
 /// The symbols of earlier feeds, with their places.
 #[derive(Default)]
-pub(super) struct Known(HashMap<Symbol, Option<Range<usize>>>);
+pub(super) struct Known {
+    live: Places,
+    delayed: Places,
+}
+
+type Places = HashMap<Symbol, Option<Range<usize>>>;
 
 impl Known {
-    /// Takes a feed's symbols. Each must be new, here and at the venue.
-    pub(super) fn take(&mut self, symbols: Vec<Placed>, venue: &Spec) -> Result<Vec<ListedSymbol>, Wrong> {
+    /// Takes a feed's symbols. Each must be new, at the venue and in the feed's tiers.
+    pub(super) fn take(
+        &mut self,
+        symbols: Vec<Placed>,
+        venue: &Spec,
+        tier: FeedTier,
+    ) -> Result<Vec<ListedSymbol>, Wrong> {
         let mut wrongs = Wrongs::default();
         let mut listed = Vec::with_capacity(symbols.len());
         for placed in &symbols {
-            let symbol = &placed.listed.symbol;
-            if self.0.len() == SYMBOLS_MAX {
+            if tier.tiers().iter().any(|tier| self.of(*tier).len() == SYMBOLS_MAX) {
                 let help = format!("at most {SYMBOLS_MAX} in all feeds");
                 return Err(at(Wrong::new("too many symbols"), placed.at.clone()).help(help));
             }
-            if let Some(first) = self.0.insert(symbol.clone(), placed.at.clone()) {
-                let wrong = at(Wrong::new(format!("`{symbol}` is listed twice")), placed.at.clone());
-                wrongs.push(also(wrong, first).help("a symbol belongs to one feed, which lists it once"));
-                continue;
+            match self.add(placed, tier) {
+                Ok(()) => listed.push(placed.listed.clone()),
+                Err(wrong) => wrongs.push(wrong),
             }
-            listed.push(placed.listed.clone());
         }
         // The venue objects to one symbol at a time: without it, it objects to the next.
         for _ in 0..ERRORS_SHOWN_MAX {
@@ -146,6 +154,34 @@ impl Known {
             }
         }
         wrongs.none().map(|()| listed)
+    }
+
+    fn of(&mut self, tier: Tier) -> &mut Places {
+        match tier {
+            Tier::Live => &mut self.live,
+            Tier::Delayed => &mut self.delayed,
+        }
+    }
+
+    /// Adds a symbol in each tier.
+    fn add(&mut self, placed: &Placed, tier: FeedTier) -> Result<(), Wrong> {
+        let symbol = &placed.listed.symbol;
+        let mut outcome = Ok(());
+        for &tier in tier.tiers() {
+            let Some(first) = self.of(tier).insert(symbol.clone(), placed.at.clone()) else { continue };
+            if outcome.is_err() {
+                continue; // said already
+            }
+            let (what, help) = match tier {
+                Tier::Live => ("is listed twice", "a symbol belongs to one feed, which lists it once"),
+                Tier::Delayed => {
+                    ("is delayed twice", "a symbol belongs to one feed with tier = \"delayed\", or to one with `delay`")
+                }
+            };
+            let wrong = at(Wrong::new(format!("`{symbol}` {what}")), placed.at.clone());
+            outcome = Err(also(wrong, first).help(help));
+        }
+        outcome
     }
 }
 

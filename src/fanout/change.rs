@@ -26,6 +26,9 @@ pub struct Change {
     pub rights: Option<ChangeRights>,
 }
 
+/// Says which state of a symbol may be read, if any.
+pub type ReadableState = Box<dyn Fn(&Symbol) -> Option<Arc<SymbolState>> + Send>;
+
 /// The rights of the client that asks for a change.
 pub struct ChangeRights {
     /// Whose they are, as [`ClientName::subject`](crate::telemetry::ClientName::subject) has it. Only its own subject
@@ -37,8 +40,9 @@ pub struct ChangeRights {
     pub streams: Option<usize>,
     /// The symbols that its client named and may not read, for the event.
     pub denied: Box<[Symbol]>,
-    /// Whether they allow a symbol: a list that the change does not mention may have others.
-    pub allow: Box<dyn Fn(&Symbol) -> bool + Send>,
+    /// What they allow to be read of a symbol, live or delayed: a list that the change does not mention may have
+    /// others, or others of a symbol's states.
+    pub readable: ReadableState,
     /// The shortest time between two writes that they allow.
     pub interval_min: Option<Duration>,
 }

@@ -51,7 +51,7 @@ mod announcer;
 
 pub use crate::cache::WORKERS_MAX;
 pub use announcer::Announcer;
-pub use change::{Change, ChangeRefused, ChangeReply, ChangeRights};
+pub use change::{Change, ChangeRefused, ChangeReply, ChangeRights, ReadableState};
 pub use client_transport::ClientTransport;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};

@@ -4,6 +4,7 @@
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod certificates;
+mod delay;
 mod keys;
 mod runtimes;
 mod record;
@@ -18,7 +19,8 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
-    config::Live,
+    config::{DELAY_NOTES_MAX, Live},
+    delay::DelayLines,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
     limits::{Permits, TooFewDescriptors},
@@ -37,7 +39,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedTask, permits, tls_services, wire_feed};
+use wiring::{FeedTask, delay_line, permits, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -46,6 +48,8 @@ pub struct Gateway {
     cache: Arc<Cache>,
     permits: Permits,
     feeds: Vec<FeedTask>,
+    /// Where a feed has one.
+    delay_lines: Option<DelayLines>,
     workers: Arc<WorkerPool>,
     worker_threads: WorkerThreads,
     runtimes: Runtimes,
@@ -97,12 +101,16 @@ impl Gateway {
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
-        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()))?;
+        let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
+        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay)?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
+        let mut delay_lines = Vec::new();
         for feed in &config.feeds {
             let (task, symbols) = wire_feed(feed, &config.limits, &cache, &workers)?;
-            let name = feed.name.as_str().into();
+            let name: Arc<str> = feed.name.as_str().into();
+            let line = delay_line(feed, &symbols, &cache)?;
+            delay_lines.extend(line.map(|line| (name.clone(), line)));
             debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status: task.feed.status(), symbols });
             feeds.push(task);
         }
@@ -138,6 +146,7 @@ impl Gateway {
             cache,
             permits,
             feeds,
+            delay_lines: has_delay.then(|| DelayLines::new(delay_lines, DELAY_NOTES_MAX)),
             workers,
             worker_threads,
             runtimes,
@@ -221,11 +230,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
-        for hangs_in in 0..3 {
+        for hangs_in in 0..4 {
             let mut gateway = start(Vec::new());
-            gateway.runtimes = Runtimes::start(["test"].into_iter()).unwrap();
-            let Runtimes { feeds, clients, operators } = &gateway.runtimes;
-            let runtime = [&feeds[0], clients, operators][hangs_in].handle().clone();
+            gateway.runtimes = Runtimes::start(["test"].into_iter(), true).unwrap();
+            let Runtimes { feeds, delay, clients, operators } = &gateway.runtimes;
+            let delay = delay.as_ref().unwrap();
+            let runtime = [&feeds[0], delay, clients, operators][hangs_in].handle().clone();
             // As a look-up of the system hangs.
             let (_hold_tx, hold_rx) = mpsc::channel::<()>();
             let (begun_tx, begun_rx) = oneshot::channel();
@@ -277,7 +287,7 @@ mod tests {
                 ..Feed::new(venue::DEFAULT, vec![name.parse::<crate::market::Symbol>().unwrap().into()])
             });
             let gateway = start(feeds.into());
-            let Runtimes { feeds, clients, operators } = &gateway.runtimes;
+            let Runtimes { feeds, clients, operators, .. } = &gateway.runtimes;
             let runtime = match held {
                 "clients" => clients,
                 "operators" => operators,

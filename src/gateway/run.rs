@@ -1,10 +1,10 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, Reloader};
+use super::{Gateway, GatewayError, Reloader, delay::show_delayed};
 use crate::{
     access::SignOn,
     cache::Cache,
-    fanout::WorkerThreads,
+    fanout::{Announcer, WorkerThreads},
     limits::{self, HeapTrim, Permits},
     market::Now,
 };
@@ -54,6 +54,10 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         for (task, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
             tasks.spawn_on(task.run(feeds_stop_rx.clone()), runtime.handle());
+        }
+        if let (Some(lines), Some(runtime)) = (self.delay_lines, &self.runtimes.delay) {
+            let shown = show_delayed(lines, Announcer::new(self.workers.clone()), feeds_stop_rx.clone());
+            tasks.spawn_on(shown, runtime.handle());
         }
         let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), feeds_stop_rx);
         tasks.spawn_on(sweeps, self.runtimes.operators.handle());

@@ -21,6 +21,8 @@ pub(super) struct Runtimes {
     /// Where each feed runs, on one thread: the kernel shares the processors fairly among threads, so a venue that
     /// floods takes no other feed's share, whatever its messages are.
     pub(super) feeds: Vec<Background>,
+    /// Where delayed prices are shown, on one thread, if there are any.
+    pub(super) delay: Option<Background>,
     /// Where clients' requests are answered.
     pub(super) clients: Background,
     /// Where operators' requests are answered.
@@ -28,14 +30,15 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them, for feeds of these names.
+    /// Starts them, for feeds of these names, and for delay lines if there are any.
     ///
     /// # Errors
     /// The system refuses a descriptor.
-    pub(super) fn start<'a>(feeds: impl Iterator<Item = &'a str>) -> io::Result<Self> {
+    pub(super) fn start<'a>(feeds: impl Iterator<Item = &'a str>, has_delay: bool) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         Ok(Self {
             feeds: feeds.map(|name| Background::start(format!("feed-{name}"), 1)).collect::<io::Result<_>>()?,
+            delay: has_delay.then(|| Background::start("delay".to_owned(), 1)).transpose()?,
             clients: Background::start("clients".to_owned(), cores)?,
             operators: Background::start("operators".to_owned(), OPERATOR_THREADS)?,
         })

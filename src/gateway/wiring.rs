@@ -3,8 +3,9 @@
 use super::{GatewayError, Reloader, record::record_while_serving};
 use crate::{
     api::TlsServices,
-    cache::{Cache, SymbolState},
-    config::{self, Config, Disagreement, Machine, MemoryAtLimits, Weight},
+    cache::{Cache, RegisterError, SymbolState},
+    config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
+    delay::{DelayMetrics, Followed, Line},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics},
     ingest::Ingest,
@@ -13,8 +14,9 @@ use crate::{
     recording::Recording,
     telemetry::CacheMetrics,
     tls,
+    venue::ListedSymbol,
 };
-use std::{io, sync::Arc};
+use std::{io, num::NonZero, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -47,8 +49,8 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             Weight::Refused | Weight::Warned => warn!(help, "{what}"),
         }
     }
-    let MemoryAtLimits { streams, subscriptions, rings, requests } = MemoryAtLimits::of(config, &machine);
-    info!(streams, subscriptions, rings, requests, memory = machine.memory, "bytes of memory that full limits take");
+    let MemoryAtLimits { streams, subscriptions, rings, requests, delayed } = MemoryAtLimits::of(config, &machine);
+    info!(streams, subscriptions, rings, requests, delayed, memory = machine.memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();
     let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
     Ok(Permits::new(fitted, config.limits.subscriptions))
@@ -89,13 +91,8 @@ pub(super) fn wire_feed(
     cache: &Cache,
     workers: &Arc<WorkerPool>,
 ) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
-    let name: Arc<str> = feed.name.as_str().into();
-    let origin = feed.origin();
     let now = Now::read();
-    let mut symbols = Vec::with_capacity(feed.symbols.len());
-    for entry in &feed.symbols {
-        symbols.push(cache.register(entry.symbol.clone(), name.clone(), origin, now)?);
-    }
+    let symbols = register(feed, cache, now)?;
     let mut sinks = Vec::new();
     for range in feed.connections() {
         let announcer = Announcer::new(workers.clone());
@@ -106,4 +103,41 @@ pub(super) fn wire_feed(
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
     Ok((FeedTask { feed: runs, sinks, metrics, recording }, symbols))
+}
+
+/// Registers the symbols that a feed's updates go to.
+fn register(feed: &config::Feed, cache: &Cache, now: Now) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
+    let name: Arc<str> = feed.name.as_str().into();
+    let origin = feed.origin();
+    let one = |entry: &ListedSymbol| match feed.tier {
+        FeedTier::Live | FeedTier::LiveAndDelayed(_) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
+        FeedTier::Delayed { by } => {
+            cache.register_delayed(entry.symbol.clone(), name.clone(), origin, whole_seconds(by), now)
+        }
+    };
+    feed.symbols.iter().map(one).collect()
+}
+
+/// The delay line of a feed, where it has one: it shows these symbols late too.
+pub(super) fn delay_line(
+    feed: &config::Feed,
+    symbols: &[Arc<SymbolState>],
+    cache: &Cache,
+) -> Result<Option<Line>, RegisterError> {
+    let Some(config::DelayLine { delay, step }) = feed.tier.line() else { return Ok(None) };
+    let now = Now::read();
+    let origin = feed.origin().delayed();
+    let follow = |live: &Arc<SymbolState>| {
+        let symbol = live.symbol().clone();
+        let delayed = cache.register_delayed(symbol, live.feed(), origin, whole_seconds(delay), now)?;
+        Ok(Followed::new(live.clone(), delayed))
+    };
+    let symbols = symbols.iter().map(follow).collect::<Result<_, _>>()?;
+    Ok(Some(Line::new(delay, step, symbols, DelayMetrics::register(&feed.name), now)))
+}
+
+/// A delay as clients read it.
+fn whole_seconds(delay: Duration) -> NonZero<u32> {
+    let seconds = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
+    NonZero::new(seconds).unwrap_or(NonZero::<u32>::MIN)
 }

@@ -16,6 +16,7 @@ mod snapshot;
 mod state;
 mod status;
 mod symbol;
+mod tier;
 mod time;
 mod update;
 
@@ -31,6 +32,7 @@ pub use snapshot::{Applied, Origin, Snapshot};
 pub use state::{Reason, State};
 pub(crate) use status::{HaltEnd, Since, Status};
 pub use symbol::{Symbol, SymbolError};
+pub use tier::Tier;
 pub use time::{Now, UnixMicros};
 pub use update::{
     Corrected, Correction, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,

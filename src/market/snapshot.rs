@@ -53,6 +53,12 @@ impl Origin {
             Self::Replay => Some(Self::NAMES[2]),
         }
     }
+
+    /// Where the same data come from once they are delayed: a simulation stays one, and so does a recording.
+    #[must_use]
+    pub fn delayed(self) -> Self {
+        if self == Self::Market { Self::Delayed } else { self }
+    }
 }
 
 /// What an update did. It makes a tick if it changed anything.

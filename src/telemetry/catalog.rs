@@ -113,6 +113,17 @@ catalog! {
         CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late"]],
             "Updates, by result: became a tick, changed nothing, or arrived late.";
     }
+    "Delay lines" {
+        DELAY_NOTES: Gauge "tickfan_delay_notes" Count [feed],
+            "Prices that the feed's delay line holds until they may be shown.",
+            details "Published once per step. Missing where the feed has no `delay`. All feeds together hold at most 500,000.";
+        DELAY_STEP: Gauge "tickfan_delay_step_seconds" Seconds [feed],
+            "How often the feed's delay line takes the newest price of each symbol: `delay_step`, or longer where it has doubled.",
+            details "Missing where the feed has no `delay`.";
+        DELAY_STEP_DOUBLED: Counter "tickfan_delay_step_doubled_total" Count [feed],
+            "How often the step of the feed's delay line doubled, because all lines together held as many prices as they may.",
+            details "It halves again once they hold less than a quarter of that.";
+    }
     "Streams" {
         STREAMS: Gauge "tickfan_streams" Count [],
             "Open streams.",

@@ -10,12 +10,13 @@ pub const LOG_ENTRIES_MAX: usize = 32;
 /// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
 const OURS: &str = "tickfan";
 /// Our modules that may log. A test compares them with `lib.rs`.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     "admin",
     "api",
     "cache",
     "cli",
     "config",
+    "delay",
     "fanout",
     "feed",
     "gateway",

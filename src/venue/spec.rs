@@ -45,6 +45,8 @@ pub struct Spec {
     pub check_url: fn(&str) -> Result<(), VenueError>,
     /// Where the data come from, by the address that the configuration sets.
     pub origin: fn(Option<&str>) -> Origin,
+    /// How late the data are by contract, by the address that the configuration sets; `None` where they are live.
+    pub delay: fn(Option<&str>) -> Option<Duration>,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
     /// The server of this venue inside the process, if there is one.

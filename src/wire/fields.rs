@@ -15,6 +15,8 @@ pub struct TickFields<'a> {
     pub seq: u64,
     /// The parts that it changed.
     pub changed: Parts,
+    /// How late the symbol's data are at least, in seconds, where they are delayed.
+    pub delay_seconds: Option<u64>,
     /// The symbol's whole latest state.
     pub snapshot: &'a Snapshot,
 }
@@ -150,6 +152,7 @@ tick_fields! {
     reason: open_word(words(Reason::NAMES)), Status, When("the symbol is not live"), not_live.map(|(_, reason)| reason.name()), "Why the symbol is in that state. Later versions may add reasons.";
     stale: words(STALE_PARTS), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
     origin: word(Origin::NAMES), tick, When("the data are not the live market"), snapshot.origin.name(), "Where the data come from.";
+    delay_seconds: count, tick, When("the data are delayed"), tick.delay_seconds, "How late the data are at least, in seconds.";
     recv: micros, tick, When("`seq` is above 0"), snapshot.recv, "When the gateway received the last update, by its own clock.";
 
     price: decimal, Trade, Known, snapshot.trade.price, "The price of the last eligible trade of the regular session.";

@@ -50,10 +50,18 @@ mod tests {
         Field::Set(text.parse().unwrap())
     }
 
+    /// The delay of the test's delayed data.
+    fn delay_seconds(snapshot: &Snapshot) -> Option<u64> {
+        (snapshot.origin == Origin::Delayed).then_some(900)
+    }
+
     fn frame(snapshot: &Snapshot, seq: u64, changed: Parts) -> String {
         let symbol = "AAPL".parse().unwrap();
         let id = (seq > 0).then_some(EventId { epoch: Epoch::new(u64::MAX), n: 81723 });
-        let bytes = tick_frame(TickFields { symbol: &symbol, seq, changed, snapshot }, id);
+        let bytes = tick_frame(
+            TickFields { symbol: &symbol, seq, changed, delay_seconds: delay_seconds(snapshot), snapshot },
+            id,
+        );
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
@@ -137,7 +145,7 @@ mod tests {
         let applied = snapshot.apply(&Update { trade, status, ..Update::default() }, &mut guards, now);
         assert!(frame(&snapshot, 1, applied.changed).contains(
             "\"kind\":\"trade\",\"state\":\"halted\",\"since\":1732283045124001,\"reason\":\"news\",\"origin\":\"delayed\",\
-             \"recv\":1732283045124001,\"price\":10,\"size\":3,\"trade_ts\":1732283045123456,\"ext_price\":10.5,\
+             \"delay_seconds\":900,\"recv\":1732283045124001,\"price\":10,\"size\":3,\"trade_ts\":1732283045123456,\"ext_price\":10.5,\
              \"ext_size\":3,\"ext_ts\":1732283045123456,\"trades\":2"
         ));
         let cancel = Update { correction: Some(Correction { of: key, now: None }), ..Update::default() };

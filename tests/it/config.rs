@@ -365,6 +365,16 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&limit, 64 << 40), "from 16MiB to 65536GiB")
         }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "tier" => (("tier = \"live\"".to_owned(), "tier = \"late\"".to_owned()), "the tiers are live, delayed"),
+        "delayed_by" => {
+            let late = |seconds| format!("tier = \"delayed\"\ndelayed_by = \"{seconds}s\"");
+            (with(&late, 86_400), "from 1s to 1day")
+        }
+        "delay" => (with(&|seconds| format!("delay = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "delay_step" => {
+            let step = |seconds| format!("delay = \"1day\"\ndelay_step = \"{seconds}s\"");
+            (with(&step, 3_600), "from 100ms to 1h")
+        }
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "event" => {
             let event = "{ at = \"1s\", do = \"gap\" },";
@@ -599,8 +609,19 @@ fn the_printed_configuration_is_the_defaults() {
 }
 
 /// Keys that a feed like the printed example cannot have, or that name a file.
-const OF_OTHER_FEEDS: [&str; 9] =
-    ["rate", "event", "ca_file", "record", "record_bytes_max", "protocol", "files", "speed", "loop"];
+const OF_OTHER_FEEDS: [&str; 11] = [
+    "rate",
+    "event",
+    "ca_file",
+    "record",
+    "record_bytes_max",
+    "protocol",
+    "files",
+    "speed",
+    "loop",
+    "tier",
+    "delayed_by",
+];
 
 #[test]
 fn the_printed_example_of_a_feed_is_one() {

@@ -14,7 +14,7 @@ use std::{
 };
 use tickfan::{
     auth::KeySet,
-    config::{AuthMode, Config, Feed, KeySource, Record},
+    config::{AuthMode, Config, DelayLine, Feed, FeedTier, KeySource, Record},
     telemetry::{
         Metric,
         catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
@@ -225,7 +225,9 @@ fn scraped_labels(text: &str) -> BTreeMap<(&str, &str), BTreeSet<&str>> {
 fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let venue = Venue::bind();
     let record = Some(Record { folder: recorded::folder("catalog"), bytes_max: 1 << 30 });
-    let feed = Feed { record, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
+    let line = DelayLine { delay: Duration::from_secs(900), step: Duration::from_secs(5) };
+    let tier = FeedTier::LiveAndDelayed(line);
+    let feed = Feed { record, tier, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
     let mut config = config(vec![feed]);
     serve_https(&mut config, "catalog-tls");
     sign_on(&mut config);

@@ -49,17 +49,23 @@ impl Tick {
 impl Stream {
     /// Opens a stream and reads as fast as it can.
     pub fn open(address: SocketAddr, target: &str) -> Self {
-        Self::new(TcpStream::connect(address).unwrap(), target, None)
+        Self::new(TcpStream::connect(address).unwrap(), target, "", None)
+    }
+
+    /// Opens a stream with a bearer token.
+    pub fn open_as(address: SocketAddr, target: &str, token: &str) -> Self {
+        let bearer = format!("authorization: Bearer {token}\r\n");
+        Self::new(TcpStream::connect(address).unwrap(), target, &bearer, None)
     }
 
     /// Opens a stream with a small receive buffer, and reads so many bytes a second.
     pub fn open_slow(address: SocketAddr, target: &str, bytes_per_second: usize) -> Self {
-        Self::new(connect_narrow(address), target, Some(bytes_per_second))
+        Self::new(connect_narrow(address), target, "", Some(bytes_per_second))
     }
 
-    fn new(mut socket: TcpStream, target: &str, bytes_per_second: Option<usize>) -> Self {
+    fn new(mut socket: TcpStream, target: &str, headers: &str, bytes_per_second: Option<usize>) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
+        socket.write_all(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").as_bytes()).unwrap();
         let reader: Box<dyn Read + Send> = match bytes_per_second {
             None => Box::new(socket),
             Some(bytes_per_second) => Box::new(Slow { socket, bytes_per_second, next: Instant::now() }),

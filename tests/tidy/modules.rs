@@ -16,6 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("feed", &["market", "venue", "recording", "dial", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
+    ("delay", &["market", "cache", "telemetry"]),
     ("wire", &["market"]),
     ("h2", &[]),
     ("cluster", &["market", "feed", "cache", "wire"]),
@@ -57,7 +58,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest", "auth"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "delay", "wire", "h2", "fanout", "ingest", "auth"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {

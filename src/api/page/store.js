@@ -32,23 +32,28 @@ export class Store {
   }
 
   /** A stream begins. In a new epoch the counts start over. */
-  hello({ epoch, unknown, denied }) {
+  hello({ epoch, unknown, delayed = [], denied }) {
     this.#left.clear();
     for (const row of this.rows.values()) {
       miss(row, absence(row.symbol, unknown, denied));
       this.changed.add(row);
       if (epoch !== this.#epoch) startOver(row);
+      pass(row, delayed);
     }
     this.#epoch = epoch;
   }
 
   /** From here on the stream carries these symbols. */
-  carries({ symbols, unknown, denied }) {
-    for (const symbol of this.#left.keys()) if (!symbols.includes(symbol)) this.#left.delete(symbol);
+  carries({ symbols, unknown, delayed = [], denied }) {
+    for (const [symbol, row] of this.#left) {
+      if (symbols.includes(symbol)) pass(row, delayed);
+      else this.#left.delete(symbol);
+    }
     for (const row of this.rows.values()) {
       const absent = absence(row.symbol, unknown, denied);
       if (row.absent !== absent) this.changed.add(row);
       miss(row, absent);
+      pass(row, delayed);
     }
   }
 
@@ -110,6 +115,8 @@ function newRow(symbol) {
     cut: null,
     /** Why the stream does not carry it: "unknown" to all feeds, or "denied" to this client. */
     absent: null,
+    /** Whether its prices are delayed, as the stream says. */
+    delayed: false,
     /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
     decimals: DECIMALS_MIN,
     /** The direction of the last price change, "", "up" or "down", and the number of changes. */
@@ -128,6 +135,15 @@ function startOver(row) {
   row.seq = -1;
   if (row.trades !== null) line(row, { gap: null });
   row.trades = null;
+}
+
+/** Live prices and delayed ones are counted apart: a row that passes between them starts over. */
+function pass(row, delayed) {
+  const isDelayed = delayed.includes(row.symbol);
+  if (row.delayed === isDelayed) return;
+  row.delayed = isDelayed;
+  row.history?.interrupt();
+  startOver(row);
 }
 
 function see(row, tick, earlier) {

@@ -1,7 +1,7 @@
 //! What the machine must have for the limits.
 
 use super::{Found, found};
-use crate::config::{Config, Limits};
+use crate::config::{Config, DELAY_NOTES_MAX, Feed, Limits};
 
 /// An open stream: what the process and the kernel hold for it.
 const STREAM_BYTES: u64 = 5 << 10;
@@ -11,6 +11,8 @@ const TLS_STREAM_BYTES: u64 = 5 << 10;
 const SUBSCRIPTION_BYTES: u64 = 72;
 /// A tick in a ring, with its frame.
 const TICK_BYTES: u64 = 600;
+/// A price that a delay line holds: a tick, and its place in the line.
+const NOTE_BYTES: u64 = 700;
 /// What a core takes in: more ticks a second than this never reach a ring.
 const TICKS_PER_SECOND_MAX: u64 = 1_000_000;
 /// Over this many connections the listener's own queue is the limit. As many newcomers may wait in the process.
@@ -38,6 +40,8 @@ pub struct MemoryAtLimits {
     pub rings: u64,
     /// Requests whose rest still comes, or that are being answered.
     pub requests: u64,
+    /// The prices that delay lines hold.
+    pub delayed: u64,
 }
 
 impl MemoryAtLimits {
@@ -53,12 +57,13 @@ impl MemoryAtLimits {
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
             requests: config.limits.connections as u64 * request_bytes(config),
+            delayed: delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES,
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        self.streams + self.subscriptions + self.rings + self.requests
+        self.streams + self.subscriptions + self.rings + self.requests + self.delayed
     }
 }
 
@@ -68,6 +73,27 @@ fn request_bytes(config: &Config) -> u64 {
     let (head, body) = (config.limits.head_bytes as u64, config.limits.body_bytes_max() as u64);
     let http2 = config.tls.as_ref().is_some_and(|tls| tls.http2);
     head + body + if http2 { 2 * head + body } else { 0 }
+}
+
+/// How many prices all delay lines would hold without a limit, if every symbol changed in every step.
+fn delay_notes(config: &Config) -> u64 {
+    config.feeds.iter().map(Feed::delay_notes).fold(0, u64::saturating_add)
+}
+
+pub(super) fn delay_steps(config: &Config, _: &Machine) -> Option<Found> {
+    let notes = delay_notes(config);
+    if notes <= DELAY_NOTES_MAX as u64 {
+        return None;
+    }
+    let factor = notes.div_ceil(DELAY_NOTES_MAX as u64);
+    found(
+        format!(
+            "`delay` and `delay_step` make up to {notes} notes of the feeds' symbols, and {DELAY_NOTES_MAX} are kept"
+        ),
+        format!(
+            "if so many symbols change in each step, steps double until their notes fit; a `delay_step` {factor} times as long fits always"
+        ),
+    )
 }
 
 pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
@@ -94,11 +120,12 @@ pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
     found(
         format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
         format!(
-            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB; lower the largest (for rings, `ring` or `ring_age`), or give the process more memory",
+            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB, delay lines {} MB; lower the largest (for rings, `ring` or `ring_age`; for delay lines, raise `delay_step`), or give the process more memory",
             mega(needed.streams),
             mega(needed.subscriptions),
             mega(needed.requests),
-            mega(needed.rings)
+            mega(needed.rings),
+            mega(needed.delayed)
         ),
     )
 }

@@ -159,10 +159,16 @@ pub const PAIRS: &[Pair] = &[
         check: machine::descriptors,
     },
     Pair {
-        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "symbols", "memory"],
+        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "memory"],
         weight: Weight::Warned,
         rule: "what full limits take fits the memory of the machine, or of its control group",
         check: machine::memory,
+    },
+    Pair {
+        keys: &["delay", "delay_step", "symbols"],
+        weight: Weight::Told,
+        rule: "of all feeds with `delay`, `delay` / `delay_step` + 1 notes of each symbol are at most 500,000; else steps may double",
+        check: machine::delay_steps,
     },
     Pair {
         keys: &["connections", "net.core.somaxconn"],

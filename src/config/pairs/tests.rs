@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
-    config::{Feed, KEYS, Tls, feed_keys},
+    config::{DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
     venue,
 };
+use std::time::Duration;
 
 /// A machine that has enough of everything.
 const LARGE: Machine = Machine { client_descriptors: Some(1 << 30), memory: Some(1 << 50), somaxconn: Some(65_536) };
@@ -114,7 +115,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
-        &["streams", "subscriptions", "connections", "ring", "ring_age", "symbols", "memory"],
+        &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "memory"],
         |_, machine| machine.memory = Some(full),
         |_, machine| machine.memory = Some(full - 1),
     );
@@ -139,9 +140,17 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         tls(|config| config.limits.streams_per_address = 100),
         tls(|config| config.limits.streams_per_address = 99),
     );
-    let drain = |seconds| {
-        move |config: &mut Config, _: &mut Machine| config.server.drain = std::time::Duration::from_secs(seconds)
+    // 200 notes of each symbol: one for each second of the delay, and one more.
+    let line = |symbols| {
+        move |config: &mut Config, _: &mut Machine| {
+            let tier =
+                FeedTier::LiveAndDelayed(DelayLine { delay: Duration::from_secs(199), step: Duration::from_secs(1) });
+            config.feeds = vec![Feed { tier, ..feed("sim", symbols, 5) }];
+        }
     };
+    check(&["delay", "delay_step", "symbols"], line(2_500), line(2_501));
+    let drain =
+        |seconds| move |config: &mut Config, _: &mut Machine| config.server.drain = Duration::from_secs(seconds);
     check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
 }
 
@@ -187,6 +196,13 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
     config.tls = Some(Tls::default());
     assert_eq!(of(&config, None).requests, 4_096 * (3 * 16_384 + 2 * 21_024), "and as many over HTTP/2");
     assert_eq!(of(&config, None).streams, 100_000 * (10 << 10), "and each may be one by TLS");
+    assert_eq!(of(&config, None).delayed, 0);
+    let line = DelayLine { delay: Duration::from_secs(900), step: Duration::from_secs(5) };
+    let delayed = |symbols| Feed { tier: FeedTier::LiveAndDelayed(line), ..feed("sim", symbols, 5) };
+    config.feeds = vec![delayed(10), delayed(20)];
+    assert_eq!(of(&config, None).delayed, 30 * 181 * 700);
+    config.feeds = vec![delayed(10_000)];
+    assert_eq!(of(&config, None).delayed, 500_000 * 700, "the step doubles before there are more");
 }
 
 #[test]

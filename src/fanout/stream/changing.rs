@@ -11,7 +11,7 @@ use crate::{
         symbols::Symbols,
         unlisted::Unlisted,
     },
-    market::{Now, Symbol},
+    market::{Now, Symbol, Tier},
     wire::{HelloRights, ListChange},
 };
 use bytes::Bytes;
@@ -58,10 +58,13 @@ impl<T> Stream<T> {
             return Err(ChangeRefused::TooManySymbols);
         }
         let Unlisted { unknown, denied } = &unlisted;
-        let rights = change.rights.as_ref().map(|rights| HelloRights { delayed: &[], denied, until: rights.until });
+        let event = |symbols: &[Symbol], delayed: &[Symbol]| {
+            let rights = change.rights.as_ref();
+            let rights = rights.map(|rights| HelloRights { delayed, denied, until: rights.until });
+            ListChange { rev, epoch: change.epoch, symbols, unknown, rights }.event()
+        };
         if is_denied {
-            let change = ListChange { rev, epoch: change.epoch, symbols: &[], unknown, rights };
-            let json = change.event().json;
+            let json = event(&[], &[]).json;
             self.deny(now);
             return Ok((json, Vec::new()));
         }
@@ -74,9 +77,11 @@ impl<T> Stream<T> {
             None if before != self.options => self.cursors.reoption(symbols, relisted, &mut changes.removed, now),
             None => {}
         }
-        let listed: Vec<Symbol> =
-            self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
-        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown, rights }.event();
+        let states = || self.cursors.slots().iter().map(|slot| &symbols.get(slot.symbol).state);
+        let listed: Vec<Symbol> = states().map(|state| state.symbol().clone()).collect();
+        let delayed = states().filter(|state| state.tier() == Tier::Delayed);
+        let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
+        let event = event(&listed, &delayed);
         changes.carried_out(rev, unlisted, event.block.clone());
         if let Some(rights) = &change.rights {
             self.renew(rights.until, now);
@@ -115,8 +120,9 @@ impl<T> Stream<T> {
 }
 
 /// The list that a change brings, if it brings one, and what else its client asked for. Where the change does not
-/// mention the list, its client still asks for all that it has named: what it may no longer read is denied, and what it
-/// may read by now is not denied any longer, though it takes a new list to carry it.
+/// mention the list, its client still asks for all that it has named, live or delayed as its new rights have it: what it
+/// may no longer read is denied, and what it may read by now is not denied any longer, though it takes a new list to
+/// carry it.
 fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unlisted) -> (Option<List>, Unlisted) {
     if change.symbols.is_some() {
         let denied = change.rights.as_ref().map(|rights| rights.denied.clone());
@@ -124,12 +130,21 @@ fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unliste
         return (change.symbols.clone(), unlisted);
     }
     let Some(rights) = &change.rights else { return (None, before.clone()) };
-    let states = slots.iter().map(|slot| symbols.get(slot.symbol).state.clone());
-    let (allowed, lost): (Vec<_>, Vec<_>) = states.partition(|state| (rights.allow)(state.symbol()));
-    let list = (!lost.is_empty()).then(|| allowed.into());
-    let still = before.denied.iter().filter(|symbol| !(rights.allow)(symbol)).cloned();
-    let denied = lost.iter().map(|state| state.symbol().clone()).chain(still).collect();
-    (list, Unlisted { unknown: before.unknown.clone(), denied })
+    let mut allowed = Vec::with_capacity(slots.len());
+    let mut denied = Vec::new();
+    let mut is_same = true;
+    for slot in slots {
+        let state = &symbols.get(slot.symbol).state;
+        let readable = (rights.readable)(state.symbol());
+        is_same &= readable.as_ref().is_some_and(|readable| readable.id() == state.id());
+        match readable {
+            Some(readable) => allowed.push(readable),
+            None => denied.push(state.symbol().clone()),
+        }
+    }
+    denied.extend(before.denied.iter().filter(|symbol| (rights.readable)(symbol).is_none()).cloned());
+    let list = (!is_same).then(|| allowed.into());
+    (list, Unlisted { unknown: before.unknown.clone(), denied: denied.into() })
 }
 
 /// The options with what a change says of them.

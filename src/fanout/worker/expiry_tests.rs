@@ -118,12 +118,13 @@ impl Fixture {
 
     /// The client changes nothing, and renews its rights to a tick a second.
     fn renew(&mut self) {
+        let state = self.state.clone();
         let rights = ChangeRights {
             subject: None,
             until: Some(self.now.after(RIGHTS).unix),
             streams: None,
             denied: Box::new([]),
-            allow: Box::new(|_| true),
+            readable: Box::new(move |_| Some(state.clone())),
             interval_min: Some(Duration::from_secs(1)),
         };
         let change = Change {

@@ -4,6 +4,7 @@ use crate::{
     market::{Hours, Origin},
     venue::{VenueError, kit::address},
 };
+use std::time::Duration;
 
 /// What an address carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum Endpoint {
     Test,
 }
 
+/// How late the exchanges allow their data to be passed on to everybody.
+const DELAY: Duration = Duration::from_secs(15 * 60);
 const DOMAIN: &str = "alpaca.markets";
 const STOCKS: &str = "for stocks write wss://stream.data.alpaca.markets/v2/iex, or /v2/sip, /v2/delayed_sip, \
                       /v1beta1/overnight, /v1beta1/boats; for coins /v1beta3/crypto/us";
@@ -71,6 +74,11 @@ pub(super) fn hours(url: Option<&str>) -> Hours {
     }
 }
 
+/// How late the data are by contract.
+pub(super) fn delay(url: Option<&str>) -> Option<Duration> {
+    (of(url) == Endpoint::Delayed).then_some(DELAY)
+}
+
 /// What the data are.
 pub(super) fn origin(url: Option<&str>) -> Origin {
     match of(url) {
@@ -87,7 +95,7 @@ mod tests {
     #[test]
     fn hours_and_origin_follow_the_endpoint() {
         use Hours::{Always, UsEquities, UsOvernight};
-        assert_eq!((hours(None), origin(None)), (UsEquities, Origin::Market));
+        assert_eq!((hours(None), origin(None), delay(None)), (UsEquities, Origin::Market, None));
         for (path, expected, origin) in [
             ("", UsEquities, Origin::Market),
             ("/", UsEquities, Origin::Market),
@@ -107,6 +115,7 @@ mod tests {
                 let url = format!("{host}{path}");
                 assert_eq!(check(&url), Ok(()), "{url}");
                 assert_eq!((hours(Some(&url)), super::origin(Some(&url))), (expected, origin), "{url}");
+                assert_eq!(delay(Some(&url)).is_some(), origin == Origin::Delayed, "{url}");
             }
         }
         for path in ["feeds/us-stocks", "crypto", "news", "options", "stocks/news/v2"] {

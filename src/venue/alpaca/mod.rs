@@ -72,6 +72,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     check_url: endpoint::check,
     origin: endpoint::origin,
+    delay: endpoint::delay,
     new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
     local_server: None,
 };

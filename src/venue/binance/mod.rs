@@ -77,6 +77,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     check_url: endpoint::check,
     origin: endpoint::origin,
+    delay: |_| None,
     new: |setup| Ok(Box::new(Binance::new(&SPOT, setup)?)),
     local_server: None,
 };

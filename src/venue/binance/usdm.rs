@@ -52,6 +52,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     data_name: |_| None,
     check_url: check,
     origin,
+    delay: |_| None,
     new: |setup| Ok(Box::new(Binance::new(&FUTURES, setup)?)),
     local_server: None,
 };

@@ -72,6 +72,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     check_url: endpoint::check,
     origin: endpoint::origin,
+    delay: |_| None,
     new: |setup| Ok(Box::new(Bitstamp::new(setup)?)),
     local_server: None,
 };

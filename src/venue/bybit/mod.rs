@@ -98,6 +98,7 @@ macro_rules! spec {
             data_name: |_| None,
             check_url: |url| endpoint::check(Category::$category, url),
             origin: endpoint::origin,
+            delay: |_| None,
             new: |setup| Ok(Box::new(Bybit::new(Category::$category, setup)?)),
             local_server: None,
         }

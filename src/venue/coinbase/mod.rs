@@ -88,6 +88,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name,
     check_url: endpoint::check,
     origin: |_| Origin::Market,
+    delay: |_| None,
     new: |setup| Ok(Box::new(Coinbase::new(setup)?)),
     local_server: None,
 };

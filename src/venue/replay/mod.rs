@@ -56,6 +56,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     check_url: |_| Ok(()),
     origin: |_| Origin::Replay,
+    delay: |_| None,
     new: |setup| Ok(Box::new(Replay::new(setup)?)),
     local_server: Some(StartServer::Player(|playback| server::start(playback.clone()))),
 };

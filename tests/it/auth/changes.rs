@@ -13,7 +13,7 @@ use serde_json::json;
 /// A token that ends so many seconds ago counts for some seconds yet.
 const SOON_OVER: i64 = -22;
 
-fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
+pub(super) fn change(site: &Site, control: &str, token: &str, body: &str) -> Answer {
     let mut client = Client::connect(site.gateway.address);
     let length = body.len();
     client.send(format!(
@@ -81,6 +81,40 @@ fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_stream
         assert_eq!(named(&text, "bye"), Some("{\"reason\":\"expired\"}"), "{wire:?}: it ends with the new rights");
         assert!(text.contains("\"symbol\":\"ETH-USDT\""), "{wire:?}");
         live_changes::check(&text);
+    }
+}
+
+#[test]
+fn a_renewal_passes_a_symbol_to_late_prices_and_back_and_each_time_it_starts_over() {
+    let site = Site::with_late_prices("mode = \"required\"");
+    let live = site.issuer.live("u17", &["*"]);
+    let late = site.issuer.token("u17", 600, &json!({"live": ["MSFT"], "delayed": ["*"]}));
+    for wire in Wire::ALL {
+        let mut stream = site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT", &live);
+        let hello = stream.hello();
+        let control = hello["control"].as_str().unwrap();
+        assert_eq!(hello["delayed"], json!([]));
+        let mut count = 0;
+        for (token, delayed) in [(&late, json!(["AAPL"])), (&late, json!(["AAPL"])), (&live, json!([]))] {
+            let renewed = change(&site, control, token, "{}").json();
+            assert_eq!((&renewed["symbols"], &renewed["denied"]), (&json!(["AAPL", "MSFT"]), &json!([])), "{renewed}");
+            assert_eq!(renewed["delayed"], delayed, "{renewed}");
+            count += 1;
+            let text = stream.until(|text| {
+                let behind = text.split("event: symbols\n").nth(count).unwrap_or_default();
+                ["AAPL", "MSFT"]
+                    .iter()
+                    .all(|name| behind.matches(&format!("data: {{\"symbol\":\"{name}\"")).count() > 3)
+            });
+            let phases = text.split("event: symbols\n").collect::<Vec<_>>();
+            assert_eq!(phases.len(), count + 1, "one event for each change");
+            let ticks = phases[count]
+                .lines()
+                .filter(|line| line.starts_with("data: {\"symbol\":\"AAPL\"") && line.ends_with('}'));
+            let is_late = delayed == json!(["AAPL"]);
+            assert!(ticks.clone().all(|tick| tick.contains("\"delay_seconds\":900") == is_late), "{wire:?}: {text}");
+        }
+        live_changes::check(&stream.until(|_| true));
     }
 }
 

@@ -3,6 +3,7 @@
 mod attacks;
 mod changes;
 mod credentials;
+mod delay;
 mod keys;
 mod rights;
 mod streams;
@@ -48,8 +49,23 @@ impl Site {
         Self::with_keys("keys = \"file:keys.json\"", auth)
     }
 
+    /// With these lines of `[auth]`, and a second feed, whose prices are late: of one symbol that is live too, and of
+    /// one that is not.
+    fn with_late_prices(auth: &str) -> Self {
+        Self::with(&format!(
+            "{auth}\n[[feed]]\nname = \"late\"\nvenue = \"sim\"\ntier = \"delayed\"\ndelayed_by = \"15m\"\n\
+             symbols = [\"AAPL\", \"BTC-EUR\"]"
+        ))
+    }
+
     /// With these lines of `[auth]`, and another source of the keys than a file of the issuer's.
     fn with_keys(keys: &str, auth: &str) -> Self {
+        let feed = "[[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n";
+        Self::of(feed, keys, auth)
+    }
+
+    /// With this feed.
+    fn of(feed: &str, keys: &str, auth: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("auth-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = folder(&name);
@@ -58,7 +74,7 @@ impl Site {
         let file = folder.join("tickfan.toml");
         let text = format!(
             "[server]\ncors_origins = [\"https://app.example\"]\n\
-             [[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n\
+             {feed}\
              [auth]\n{keys}\nissuer = \"https://login.example\"\n{auth}\n"
         );
         fs::write(&file, text).unwrap();

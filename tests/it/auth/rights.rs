@@ -41,6 +41,73 @@ fn a_stream_carries_what_its_token_allows_and_names_the_rest() {
     }
 }
 
+/// Whether each tick of a symbol is late, as it says itself.
+fn lateness<'a>(text: &'a str, symbol: &str) -> Vec<Option<&'a str>> {
+    let start = format!("data: {{\"symbol\":\"{symbol}\",");
+    let ticks = text.lines().filter(|line| line.starts_with(&start) && line.ends_with('}'));
+    ticks.map(|tick| tick.split_once("\"delay_seconds\":")?.1.split([',', '}']).next()).collect()
+}
+
+#[test]
+fn a_client_reads_live_prices_where_it_may_and_delayed_ones_elsewhere() {
+    let site = Site::with_late_prices("mode = \"required\"");
+    for (rights, carried, delayed, denied) in [
+        (json!({"live": ["*"]}), &["AAPL", "MSFT", "BTC-EUR"][..], &["BTC-EUR"][..], &[][..]),
+        (json!({"delayed": ["*"]}), &["AAPL", "BTC-EUR"], &["AAPL", "BTC-EUR"], &["MSFT"]),
+        (json!({"live": ["MSFT"], "delayed": ["AAPL"]}), &["AAPL", "MSFT"], &["AAPL"], &["BTC-EUR"]),
+        (json!({"live": ["AAPL"], "delayed": ["AAPL"]}), &["AAPL"], &[], &["MSFT", "BTC-EUR"]),
+    ] {
+        let token = site.issuer.token("u17", 600, &rights);
+        for wire in Wire::ALL {
+            let mut stream = site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT,BTC-EUR", &token);
+            let hello = stream.hello();
+            assert_eq!(hello["symbols"], json!(carried), "{rights}");
+            assert_eq!(lists(&hello), [&json!([]), &json!(delayed), &json!(denied)], "{rights}");
+            let text = stream.until(|text| carried.iter().all(|symbol| lateness(text, symbol).len() > 3));
+            for symbol in carried {
+                let expected = delayed.contains(symbol).then_some("900");
+                assert!(lateness(&text, symbol).iter().all(|late| *late == expected), "{rights} {symbol}: {text}");
+            }
+            let quotes = site.bearer(wire, "/v1/quotes?symbols=AAPL,MSFT,BTC-EUR", &token).answer.json();
+            assert_eq!(lists(&quotes), [&json!([]), &json!(delayed), &json!(denied)], "{rights}");
+            for quote in quotes["quotes"].as_array().unwrap() {
+                let expected = delayed.contains(&quote["symbol"].as_str().unwrap()).then_some(900);
+                assert_eq!(quote.get("delay_seconds").and_then(Value::as_u64), expected, "{rights} {quote}");
+                assert_eq!(quote["origin"], "sim", "a simulation stays one");
+            }
+            let listed = site.bearer(wire, "/v1/symbols", &token).answer.json();
+            for entry in listed["symbols"].as_array().unwrap() {
+                let symbol = entry["symbol"].as_str().unwrap();
+                if !["AAPL", "MSFT", "BTC-EUR"].contains(&symbol) {
+                    continue;
+                }
+                let access = match (carried.contains(&symbol), delayed.contains(&symbol)) {
+                    (_, true) => "delayed",
+                    (true, false) => "live",
+                    (false, false) => "denied",
+                };
+                assert_eq!(entry["access"], access, "{rights} {entry}");
+                let is_late = access == "delayed" || symbol == "BTC-EUR";
+                assert_eq!(entry["feed"] == "late", is_late, "{rights} {entry}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_sign_on_a_symbol_that_has_late_prices_alone_is_served_with_them() {
+    let site = Site::with_late_prices("mode = \"off\"");
+    for wire in Wire::ALL {
+        let mut stream = site.ask(wire, "GET", "/v1/stream?symbols=AAPL,BTC-EUR", &[]);
+        let hello = stream.hello();
+        assert_eq!((&hello["symbols"], hello.get("delayed")), (&json!(["AAPL", "BTC-EUR"]), None));
+        let text = stream.until(|text| ["AAPL", "BTC-EUR"].iter().all(|symbol| !lateness(text, symbol).is_empty()));
+        assert_eq!((lateness(&text, "AAPL")[0], lateness(&text, "BTC-EUR")[0]), (None, Some("900")));
+    }
+    let listed = site.ask(Wire::Http1, "GET", "/v1/symbols?prefix=A", &[]).answer.json();
+    assert_eq!(listed["symbols"].as_array().unwrap().len(), 1, "a symbol of two feeds is listed once: {listed}");
+}
+
 #[test]
 fn nothing_of_a_symbol_that_is_denied_is_ever_sent() {
     let site = Site::start();

@@ -181,20 +181,25 @@ fn seen(text: &str) -> Vec<Seen> {
 }
 
 /// Checks that every tick belongs to the list of the moment, and that within it `seq` only rises; returns how many
-/// `symbols` events there were.
+/// `symbols` events there were. A symbol that passes between live and delayed prices starts over.
 pub(crate) fn check(stream: &str) -> usize {
     let mut last: Vec<(String, Option<u64>)> = Vec::new();
+    let mut delayed: Vec<String> = Vec::new();
     let mut events = 0;
     for seen in seen(stream) {
         match seen {
             Seen::Named(name, data) if name == "hello" || name == "symbols" => {
                 events += usize::from(name == "symbols");
                 let names = data["symbols"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+                let now_delayed = data["delayed"].as_array().into_iter().flatten();
+                let now_delayed: Vec<String> = now_delayed.map(|name| name.as_str().unwrap().to_owned()).collect();
                 let before = |name: String| {
-                    let seq = last.iter().find(|(known, _)| *known == name).and_then(|(_, seq)| *seq);
-                    (name, seq)
+                    let has_passed = delayed.contains(&name) != now_delayed.contains(&name);
+                    let known = last.iter().find(|(known, _)| *known == name && !has_passed);
+                    (name.clone(), known.and_then(|(_, seq)| *seq))
                 };
                 last = names.map(before).collect();
+                delayed = now_delayed;
             }
             Seen::Named(..) => {}
             Seen::Tick(symbol, seq) => {
