@@ -44,6 +44,11 @@ impl Decimal {
         (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())
     }
 
+    /// Its mantissa and its scale: what [`Decimal::new`] makes it of.
+    pub fn parts(self) -> (i64, u8) {
+        (self.mantissa, self.scale)
+    }
+
     /// Parses a number from a venue's bytes: in JSON's syntax, bare or in quotes.
     ///
     /// # Errors
@@ -241,6 +246,8 @@ mod tests {
             let number = Decimal::new(mantissa, scale).unwrap();
             prop_assert_eq!(number.to_string().parse(), Ok(number));
             prop_assert_eq!(format!("\"{number}\"").parse(), Ok(number));
+            let (mantissa, scale) = number.parts();
+            prop_assert_eq!(Decimal::new(mantissa, scale), Some(number));
         }
 
         #[test]
