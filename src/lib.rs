@@ -12,6 +12,7 @@ pub mod dial;
 pub mod feed;
 pub mod ingest;
 pub mod cache;
+pub mod history;
 pub mod wire;
 pub mod h2;
 pub mod fanout;

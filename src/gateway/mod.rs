@@ -4,6 +4,7 @@
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod certificates;
+mod history;
 mod keys;
 mod runtimes;
 mod record;
@@ -21,7 +22,9 @@ use crate::{
     config::Live,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
+    history::History,
     limits::{Permits, TooFewDescriptors},
+    market::Now,
     telemetry::Metrics,
     venue::VenueError,
     wire::Epoch,
@@ -44,6 +47,7 @@ pub struct Gateway {
     api: api::Server,
     admin: admin::Server,
     cache: Arc<Cache>,
+    history: Option<Arc<History>>,
     permits: Permits,
     feeds: Vec<FeedTask>,
     workers: Arc<WorkerPool>,
@@ -96,6 +100,8 @@ impl Gateway {
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
+        let settings = &config.history;
+        let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
         let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()))?;
         let mut feeds = Vec::new();
@@ -111,6 +117,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: cache.clone(),
+            history: history.clone(),
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
@@ -136,6 +143,7 @@ impl Gateway {
             api,
             admin,
             cache,
+            history,
             permits,
             feeds,
             workers,

@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, Reloader};
+use super::{Gateway, GatewayError, Reloader, history};
 use crate::{
     access::SignOn,
     cache::Cache,
@@ -54,6 +54,10 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         for (task, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
             tasks.spawn_on(task.run(feeds_stop_rx.clone()), runtime.handle());
+        }
+        if let Some(history) = self.history {
+            let observes = history::keep(history, self.cache.clone(), feeds_stop_rx.clone());
+            tasks.spawn_on(observes, self.runtimes.operators.handle());
         }
         let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), feeds_stop_rx);
         tasks.spawn_on(sweeps, self.runtimes.operators.handle());

@@ -113,6 +113,20 @@ catalog! {
         CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late"]],
             "Updates, by result: became a tick, changed nothing, or arrived late.";
     }
+    "History" {
+        HISTORY_TRAILS: Gauge "tickfan_history_trails" Count [],
+            "Symbols that have a history.",
+            details "Published every `[history] every`, as the other figures of history; all are missing where `keep` is `0s`.";
+        HISTORY_BYTES: Gauge "tickfan_history_bytes" Bytes [],
+            "Memory that the history of all symbols takes.",
+            excludes "24 bytes of each symbol of the gateway";
+        HISTORY_BYTES_LIMIT: Gauge "tickfan_history_bytes_limit" Bytes [],
+            "The most memory that the history of all symbols may take: `[history] bytes_max`.";
+        HISTORY_EVICTIONS: Counter "tickfan_history_evictions_total" Count [],
+            "Symbols that lost their history to one that is wanted more.",
+            details "It rises while `tickfan_history_bytes` is at its limit. Charts of such symbols begin empty.",
+            excludes "symbols that never had room";
+    }
     "Streams" {
         STREAMS: Gauge "tickfan_streams" Count [],
             "Open streams.",
@@ -179,7 +193,7 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
+            "stream", "quotes", "symbols", "history", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
             "debug", "index", "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`unreadable` is a request whose head could not be parsed.";

@@ -16,6 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("feed", &["market", "venue", "recording", "dial", "config", "telemetry"]),
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
+    ("history", &["market", "cache"]),
     ("wire", &["market"]),
     ("h2", &[]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
@@ -29,6 +30,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "market",
             "wire",
             "cache",
+            "history",
             "h2",
             "fanout",
             "tls",
@@ -56,7 +58,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "wire", "h2", "fanout", "ingest", "auth"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "history", "wire", "h2", "fanout", "ingest", "auth"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {

@@ -11,6 +11,10 @@ const TLS_STREAM_BYTES: u64 = 5 << 10;
 const SUBSCRIPTION_BYTES: u64 = 72;
 /// A tick in a ring, with its frame.
 const TICK_BYTES: u64 = 600;
+/// A point of a symbol's history.
+const POINT_BYTES: u64 = 48;
+/// The rest of a symbol's history.
+const TRAIL_BYTES: u64 = 200;
 /// What a core takes in: more ticks a second than this never reach a ring.
 const TICKS_PER_SECOND_MAX: u64 = 1_000_000;
 /// Over this many connections the listener's own queue is the limit. As many newcomers may wait in the process.
@@ -36,6 +40,8 @@ pub struct MemoryAtLimits {
     pub subscriptions: u64,
     /// The rings.
     pub rings: u64,
+    /// The history of all symbols.
+    pub history: u64,
 }
 
 impl MemoryAtLimits {
@@ -50,13 +56,25 @@ impl MemoryAtLimits {
             streams: streams * stream,
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
+            history: history(config, symbols as u64),
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        self.streams + self.subscriptions + self.rings
+        self.streams + self.subscriptions + self.rings + self.history
     }
+}
+
+/// What the trails of so many symbols take, if all move all the time.
+fn history(config: &Config, symbols: u64) -> u64 {
+    let settings = &config.history;
+    if settings.keep.is_zero() {
+        return 0;
+    }
+    let points = settings.keep.as_nanos().div_ceil(settings.every.as_nanos().max(1));
+    let trail = TRAIL_BYTES + u64::try_from(points).unwrap_or(u64::MAX).saturating_mul(POINT_BYTES);
+    symbols.saturating_mul(trail).min(settings.bytes_max as u64)
 }
 
 pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
@@ -83,10 +101,11 @@ pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
     found(
         format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
         format!(
-            "`streams` take {} MB, `subscriptions` {} MB, the rings of all `symbols` {} MB; lower the largest (for rings, `ring` or `ring_age`), or give the process more memory",
+            "`streams` take {} MB, `subscriptions` {} MB, the rings of all `symbols` {} MB, their history {} MB; lower the largest (for rings, `ring` or `ring_age`; for history, `bytes_max`), or give the process more memory",
             mega(needed.streams),
             mega(needed.subscriptions),
-            mega(needed.rings)
+            mega(needed.rings),
+            mega(needed.history)
         ),
     )
 }
