@@ -51,6 +51,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         "/history.js" SCRIPT "history.js"
         "/meter.js" SCRIPT "meter.js"
         "/numbers.js" SCRIPT "numbers.js"
+        "/past.js" SCRIPT "past.js"
         "/store.js" SCRIPT "store.js"
         "/stream.js" SCRIPT "stream.js"
         "/words.js" SCRIPT "words.js"
