@@ -18,8 +18,8 @@ const SLICE: usize = 500;
 
 /// Keeps it up to date until the stop.
 ///
-/// Slices are spread over the span, so that a hundred thousand symbols are no burst. Where the machine is late, the next
-/// span begins later too: a trail then has fewer points, and each still has its own time.
+/// Slices are spread over the span, so that a hundred thousand symbols do not make a burst. Where the machine is late,
+/// the next round begins later too: trails have fewer points then, and each still has its own time.
 pub(super) async fn keep(history: Arc<History>, cache: Arc<Cache>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let metrics = Metrics::register(&history);
     let mut stop = stop;

@@ -1,8 +1,8 @@
 //! History for charts: for each symbol that streams want or wanted, a trail of what they were shown in the last
 //! minutes.
 //!
-//! Time is cut into spans of equal length, by the clock that never steps. A trail has at most one point in each span: the
-//! last tick that a look at the symbol found in it. Nothing is summed, and where nothing was shown there is no point.
+//! Time is cut into spans of equal length, by the clock that never steps. A trail has at most one point in each span:
+//! the last tick that a look at the symbol found in it. Nothing is summed; a span in which nothing changed has no point.
 //!
 //! [`Trails`] decide, and are told the time. [`History`] shares them between the task that observes the cache and the
 //! requests of clients. Feeds and workers do not know of it: it reads each symbol's newest tick, as a client would.

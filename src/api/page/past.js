@@ -82,7 +82,7 @@ export class Past {
 
 /**
  * A line from `since` on, in ms, of a history's points: a list of [time in ms, price], with NaN where the line ends. A price
- * holds until the next point; while a symbol is not live there is no line.
+ * holds until the next point. The line is broken while the symbol is not live.
  */
 export function lineOf(points, since) {
   const line = [];
