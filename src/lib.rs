@@ -16,6 +16,7 @@ pub mod history;
 pub mod wire;
 pub mod h2;
 pub mod fanout;
+pub mod cluster;
 mod server;
 pub mod access;
 pub mod api;

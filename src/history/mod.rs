@@ -2,7 +2,7 @@
 //! minutes.
 //!
 //! Time is cut into spans of equal length, by the clock that never steps. A trail has at most one point in each span:
-//! the last tick that a look at the symbol found in it. Nothing is summed; a span in which nothing changed has no point.
+//! the last tick that a look at the symbol found in it. Nothing is summed; a span in which nothing changed has none.
 //!
 //! [`Trails`] decide, and are told the time. [`History`] shares them between the task that observes the cache and the
 //! requests of clients. Feeds and workers do not know of it: it reads each symbol's newest tick, as a client would.

@@ -76,5 +76,5 @@ impl Point {
 }
 
 fn packed(number: Option<Decimal>) -> (i64, u8) {
-    number.map_or((0, UNKNOWN), Decimal::parts)
+    number.map_or((0, UNKNOWN), Decimal::mantissa_and_scale)
 }

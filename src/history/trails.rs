@@ -82,8 +82,8 @@ impl Trails {
         }
     }
 
-    /// At most `count` points of what was shown of a symbol from `since` on: the last one that is not later than `since`,
-    /// and those after it. Empty where the symbol has no trail.
+    /// At most `count` points of what was shown of a symbol from `since` on: the last one that is not later, and those
+    /// after it. Empty where the symbol has no trail.
     pub fn request(&mut self, state: &SymbolState, since: Option<UnixMicros>, count: usize, now: Instant) -> Excerpt {
         let (id, every) = (state.id(), self.every);
         self.slot(id).requested = Some(now);

@@ -44,11 +44,6 @@ impl Decimal {
         (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())
     }
 
-    /// Its mantissa and its scale: what [`Decimal::new`] makes it of.
-    pub fn parts(self) -> (i64, u8) {
-        (self.mantissa, self.scale)
-    }
-
     /// Parses a number from a venue's bytes: in JSON's syntax, bare or in quotes.
     ///
     /// # Errors
@@ -81,6 +76,11 @@ impl Decimal {
         }
         let exponent = parse_exponent(rest)?;
         Self::from_digits(negative, whole, fraction, exponent)
+    }
+
+    /// Its digits without the point, and the number of digits after it: what [`Decimal::new`] makes it of.
+    pub(crate) fn mantissa_and_scale(self) -> (i64, u8) {
+        (self.mantissa, self.scale)
     }
 
     fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
@@ -246,7 +246,7 @@ mod tests {
             let number = Decimal::new(mantissa, scale).unwrap();
             prop_assert_eq!(number.to_string().parse(), Ok(number));
             prop_assert_eq!(format!("\"{number}\"").parse(), Ok(number));
-            let (mantissa, scale) = number.parts();
+            let (mantissa, scale) = number.mantissa_and_scale();
             prop_assert_eq!(Decimal::new(mantissa, scale), Some(number));
         }
 

@@ -19,6 +19,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("history", &["market", "cache"]),
     ("wire", &["market"]),
     ("h2", &[]),
+    ("cluster", &["market", "feed", "cache", "wire"]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("auth", &["market"]),
     ("issuer", &["market", "config", "dial", "auth", "telemetry"]),
