@@ -7,6 +7,7 @@ import { Clock } from "../../src/api/page/clock.js";
 import { History } from "../../src/api/page/history.js";
 import { Meter } from "../../src/api/page/meter.js";
 import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/api/page/numbers.js";
+import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
 import { age, base, standing } from "../../src/api/page/words.js";
 
@@ -136,7 +137,7 @@ test("a change says what it is counted from", () => {
     ["now", "now", "1 s", "59 s", "1 min", "1 h", "1 d", "–"]);
 });
 
-test("a history is bounded, keeps the newest of each half second, and its interruptions", () => {
+test("a history is bounded, keeps the newest of each second, and its interruptions", () => {
   const history = new History();
   const points = (since = 0) => {
     const found = [];
@@ -145,14 +146,14 @@ test("a history is bounded, keeps the newest of each half second, and its interr
   };
   history.interrupt();
   history.add(1_000, 1);
-  history.add(1_400, 2);
-  history.add(1_600, 3);
+  history.add(1_900, 2);
+  history.add(2_600, 3);
   history.interrupt();
   history.interrupt();
-  history.add(1_700, 4);
-  assert.deepEqual(points(), [[1_000, 2], [1_600, 3], [1_600, NaN], [1_700, 4]]);
-  assert.deepEqual(points(1_650), [[1_600, NaN], [1_700, 4]]);
-  for (let index = 0; index < 5_000; index += 1) history.add(2_000 + index * 500, index);
+  history.add(2_700, 4);
+  assert.deepEqual(points(), [[1_000, 2], [2_600, 3], [2_600, NaN], [2_700, 4]]);
+  assert.deepEqual(points(2_650), [[2_600, NaN], [2_700, 4]]);
+  for (let index = 0; index < 5_000; index += 1) history.add(3_000 + index * 1_000, index);
   assert.deepEqual([history.length, points().length, points().at(-1)[1], history.oldest], [1_024, 1_024, 4_999, points()[0][0]]);
 });
 
@@ -167,14 +168,134 @@ test("a history's times only rise, also where a clock is set back", () => {
     history.each(0, (time, value) => found.push([time, value]));
     return found;
   };
-  const [first, second, third] = [[1_000, 1], [2_000, 2], [3_000, 3]];
+  const [first, second, third] = [[2_000, 1], [4_000, 2], [6_000, 3]];
   for (const [added, kept] of [
-    [[first, second, [2_700, 3], [2_600, 4]], [first, second, [2_600, 4]]],
-    [[first, second, third, [1_700, 4], [2_500, 5]], [first, [1_700, 4], [2_500, 5]]],
-    [[first, second, [], [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
-    [[first, [], second, [1_700, 3]], [first, [1_000, NaN], [1_700, 3]]],
-    [[first, second, [], [900, 3]], [[900, 3]]],
+    [[first, second, [5_400, 3], [5_200, 4]], [first, second, [5_200, 4]]],
+    [[first, second, third, [3_400, 4], [5_000, 5]], [first, [3_400, 4], [5_000, 5]]],
+    [[first, second, [], [3_400, 3]], [first, [2_000, NaN], [3_400, 3]]],
+    [[first, [], second, [3_400, 3]], [first, [2_000, NaN], [3_400, 3]]],
+    [[first, second, [], [1_800, 3]], [[1_800, 3]]],
   ]) assert.deepEqual(points(...added), kept);
+});
+
+test("a line of the past takes the place of what a history has of its time", () => {
+  const merged = (own, line) => {
+    const history = new History();
+    for (const [time, value] of own) {
+      if (Number.isNaN(value)) history.interrupt();
+      else history.add(time, value);
+    }
+    history.merge(line);
+    const found = [];
+    history.each(0, (time, value) => found.push([time, value]));
+    return found;
+  };
+  const line = [[2_000, 2], [3_000, 3], [3_000, NaN], [5_000, 5]];
+  for (const [own, expected] of [
+    [[], line],
+    [[[5_000, 5]], line],
+    [[[1_000, 1], [6_000, 6]], [[1_000, 1], ...line, [6_000, 6]]],
+    [[[2_000, 9], [4_000, 9], [4_000, NaN], [7_000, 7], [7_000, NaN], [8_000, 8]], [...line, [7_000, 7], [7_000, NaN], [8_000, 8]]],
+  ]) assert.deepEqual(merged(own, line), expected);
+  assert.deepEqual(merged([[1_000, 1]], []), [[1_000, 1]]);
+  const long = Array.from({ length: 2_000 }, (_, index) => [index * 1_000, index]);
+  assert.deepEqual(merged([], long), long.slice(-1_024));
+});
+
+test("what came while the past was on its way stays, and a row that is cut takes no past", () => {
+  const { store, row } = storeOf();
+  const points = () => {
+    const found = [];
+    row.history.each(0, (time, value) => found.push([time, value]));
+    return found;
+  };
+  const line = [[1_000, 1], [10_500, 5]];
+  store.take(tick("A", 1, { price: "4", recv: "10100000" }));
+  store.take(tick("A", 2, { price: "6", recv: "10900000" }));
+  store.remember("A", line);
+  store.remember("B", line);
+  assert.deepEqual(points(), [[1_000, 1], [10_500, 6]]);
+  store.take(tick("A", 3, { price: "7", recv: "12000000", state: "stale" }));
+  store.remember("A", line);
+  assert.deepEqual(points(), [...line, [12_000, 7], [12_000, NaN]]);
+  store.cut("lost");
+  const before = points();
+  store.remember("A", [[1_000, 8]]);
+  assert.deepEqual(points(), before);
+});
+
+test("a line of a history's points ends where its symbol was not live, and begins at what held then", () => {
+  const point = (seconds, price, state = "live") => [seconds * 1e6, price, null, null, 0, state];
+  for (const [points, line] of [
+    [[], []],
+    [[point(5, 1), point(20, 2)], [[10_000, 1], [20_000, 2]]],
+    [[point(20, 1), point(30, 1, "stale"), point(40, 2, "stale"), point(50, 3)],
+      [[20_000, 1], [30_000, 1], [30_000, NaN], [50_000, 3]]],
+    [[point(20, 1, "closed"), point(30, null), point(40, 3)], [[40_000, 3]]],
+    [[point(20, 1), point(30, null), point(40, 3)], [[20_000, 1], [30_000, 1], [30_000, NaN], [40_000, 3]]],
+    [[point(20, 1), point(30, 2), point(25, 3), point(26, 4)], [[20_000, 1], [25_000, 3], [26_000, 4]]],
+  ]) assert.deepEqual(lineOf(points, 10_000), line);
+});
+
+/** Requests for the past whose answers the test gives, of symbols of which `seen` are seen. */
+function pastOf(seen) {
+  const asked = [];
+  const taken = [];
+  const past = new Past({ wants: (symbol) => seen.has(symbol), take: (symbol) => taken.push(symbol) },
+    (url) => new Promise((resolve) => asked.push({ url, answer: (ok, body) => resolve({ ok, json: async () => body }) })));
+  const symbols = () => asked.map(({ url }) => url.split(/[/?]/)[3]).join("");
+  return { past, asked, taken, symbols };
+}
+const NOW = 1_000_000_004_000;
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test("the past is asked for once per stream, four symbols at a time, and only of what is still seen", async () => {
+  const seen = new Set("ABCDEFGH");
+  const { past, asked, taken, symbols } = pastOf(seen);
+  past.restart();
+  past.ask("A", LINE_SECONDS, NaN);
+  assert.equal(asked.length, 0, "the gateway's time is not known yet");
+  for (const symbol of "ABCDEFGHA") past.ask(symbol, LINE_SECONDS, NOW);
+  assert.equal(symbols(), "A", "whether the gateway keeps a history is not known yet");
+  assert.equal(asked[0].url, "/v1/history/A?since=999999880000000&points=1000");
+  asked[0].answer(true, { points: [] });
+  await settle();
+  assert.equal(symbols(), "ABCDE");
+  seen.delete("F");
+  past.ask("H", CHART_SECONDS, NOW);
+  asked[1].answer(true, { points: [] });
+  asked[2].answer(false, { type: "urn:tickfan:problem:not-entitled" });
+  await settle();
+  assert.equal(symbols(), "ABCDEHG", "F is out of sight, and H was opened");
+  assert.deepEqual(taken, ["A", "B"]);
+  seen.add("F");
+  for (const symbol of "ABF") past.ask(symbol, LINE_SECONDS, NOW);
+  for (const { answer } of asked) answer(true, { points: [] });
+  await settle();
+  for (const { answer } of asked) answer(true, { points: [] });
+  await settle();
+  assert.equal(symbols(), "ABCDEHGHF");
+  past.restart();
+  past.ask("A", LINE_SECONDS, NOW);
+  assert.equal(symbols(), "ABCDEHGHFA");
+});
+
+test("an answer from before the stream counts for nothing, and a gateway without history is not asked again", async () => {
+  const { past, asked, taken, symbols } = pastOf(new Set("ABC"));
+  past.restart();
+  past.ask("A", LINE_SECONDS, NOW);
+  past.restart();
+  for (const symbol of "ABC") past.ask(symbol, LINE_SECONDS, NOW);
+  asked[0].answer(true, { points: [] });
+  await settle();
+  assert.deepEqual([symbols(), taken], ["AA", []]);
+  asked[1].answer(false, { type: "urn:tickfan:problem:no-history" });
+  await settle();
+  past.ask("C", CHART_SECONDS, NOW);
+  assert.equal(symbols(), "AA");
+  past.restart();
+  past.ask("B", LINE_SECONDS, NOW);
+  assert.equal(symbols(), "AAB", "another stream may be another gateway's");
 });
 
 test("the clock believes what came fastest, for some minutes", () => {

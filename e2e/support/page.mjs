@@ -16,7 +16,7 @@ export async function open(t, browser, url, options = {}) {
   });
   page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
   page.on("requestfailed", (request) => {
-    const ended = request.url().includes("/v1/stream") || request.url().includes("/v1/symbols?limit=8");
+    const ended = ["/v1/stream", "/v1/symbols?limit=8", "/v1/history/"].some((part) => request.url().includes(part));
     if (!ended) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
   });
   await page.exposeFunction("complain", (text) => complaints.push(text));
@@ -78,15 +78,30 @@ export function countStreams(page) {
 
 // ---- a gateway of a test's own words
 
-/** Stands before a gateway: its page, its REST, but streams that say what the test wants. */
+/** Stands before a gateway: its page, its REST, but streams and histories that say what the test wants. */
 export async function scripted(t, gateway) {
   const streams = [];
+  /** By symbol, the points of its history. */
+  const histories = {};
+  /** The requests for a history. While `held` is a list, their answers wait in it. */
+  const asked = { urls: [], held: null };
   const waiting = [];
   /** What a stream is answered with, if not with a stream. */
   let refusal = null;
   const server = createServer((incoming, outgoing) => {
     if (!incoming.url.startsWith("/v1/stream?")) {
       const { pathname } = new URL(incoming.url, gateway.url);
+      if (pathname.startsWith("/v1/history/")) {
+        const symbol = pathname.split("/").at(-1);
+        asked.urls.push(new URL(incoming.url, gateway.url));
+        const answer = () => {
+          outgoing.writeHead(200, { "content-type": "application/json" });
+          outgoing.end(JSON.stringify({ symbol, epoch: "e1", every: 1_000_000, points: histories[symbol] ?? [] }));
+        };
+        if (asked.held === null) answer();
+        else asked.held.push(answer);
+        return;
+      }
       if (refusal !== null && pathname === "/v1/quotes") return void refusal(outgoing);
       const forward = request(`${gateway.url}${incoming.url}`, { headers: incoming.headers }, (answer) => {
         outgoing.writeHead(answer.statusCode, answer.headers);
@@ -117,6 +132,8 @@ export async function scripted(t, gateway) {
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     streams,
+    histories,
+    asked,
     /** The stream of this number, counted from 0, once it is asked for. */
     async stream(number = 0) {
       while (streams.length <= number) await new Promise((resolve) => waiting.push(resolve));

@@ -22,6 +22,8 @@ pub(super) enum ApiError {
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
+    #[error("This gateway keeps no history. Its operator turns it on by `keep` under [history].")]
+    NoHistory,
     #[error("This gateway does not have the stream. Open a new one.")]
     NoSuchStream,
     #[error("This stream has had change {last}. Send the whole list with a higher rev.")]
@@ -69,6 +71,7 @@ impl From<ApiError> for Problem {
             ApiError::NoneKnown => (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol"),
             ApiError::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
             ApiError::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
+            ApiError::NoHistory => (StatusCode::NOT_FOUND, "no-history", "No history"),
             ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "No such stream"),
             ApiError::OldRevision { .. } => (StatusCode::CONFLICT, "old-revision", "Old revision"),
             ApiError::TooManyChanges => (StatusCode::TOO_MANY_REQUESTS, "too-many-changes", "Too many changes"),

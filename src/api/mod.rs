@@ -19,6 +19,7 @@ mod h2;
 mod rejections;
 mod quotes;
 mod symbols;
+mod history;
 mod sessions;
 mod openapi;
 mod page;
@@ -74,6 +75,7 @@ impl Server {
         let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys)));
         let routes = routes::routes(Context {
             cache: services.cache,
+            history: services.history,
             live: live.clone(),
             changes: Changes::new(key, services.streams.clone(), live.clone()),
             large: services.permits.large_answers.clone(),

@@ -4,6 +4,7 @@ use super::{
     change_request,
     changes::{self, Changes},
     error::ApiError,
+    history::{self, HistoryParams},
     openapi::OPENAPI,
     page::{self, File},
     quotes,
@@ -17,9 +18,10 @@ use crate::{
     access::{Refusal, SignOn},
     cache::Cache,
     config::Live,
+    history::History,
     limits::{Gate, LargeAnswer, Permit},
     market::Now,
-    server::{Answer, Asks, Elsewhere, Parameter, Problem, Request, Router, Routes, json},
+    server::{Answer, Asks, Elsewhere, Parameter, Problem, Request, Response, Router, Routes, json},
     telemetry::labels::labels,
 };
 use bytes::Bytes;
@@ -37,6 +39,8 @@ labels! {
         Quotes = "quotes",
         /// The list of symbols.
         Symbols = "symbols",
+        /// The history of a symbol.
+        History = "history",
         /// A session: its cookie.
         Session = "session",
         /// Tickets.
@@ -51,6 +55,8 @@ labels! {
 /// What the routes need.
 pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
+    /// What charts begin with, where the gateway keeps it.
+    pub(super) history: Option<Arc<History>>,
     pub(super) live: Live,
     /// Changes of open streams.
     pub(super) changes: Changes,
@@ -80,6 +86,7 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
         .get_async(Route::Quotes, "/v1/quotes", quotes_of_list)
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
+        .get_async(Route::History, "/v1/history/{symbol}", history_of_one)
         .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
         .asks(Asks::Bearer)
         // A client whose token has expired clears its cookie too.
@@ -95,9 +102,10 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
 
 /// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.
 const SMALL_MAX: usize = 100;
-
 /// Nor has a shorter body so many symbols, unless their names are short.
 const SMALL_BODY_BYTES_MAX: usize = 1024;
+/// So many points of a history are written in the time of one symbol.
+const POINTS_PER_SYMBOL: usize = 10;
 
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
@@ -163,6 +171,19 @@ fn quotes(selection: Result<Selection, ApiError>, request: &Request, context: &C
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::listed(&request.query)).await;
     Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache))
+}
+
+async fn history_of_one(context: Arc<Context>, request: Request) -> Answer<Asked> {
+    Answer::whole(read_history(&context, &request).await)
+}
+
+async fn read_history(context: &Context, request: &Request) -> Result<Response, ApiError> {
+    let selection = context.one(request, &history::PARAMETERS)?;
+    let params = HistoryParams::new(&request.query)?;
+    let trails = context.history.as_ref().ok_or(ApiError::NoHistory)?;
+    let _turn = context.turn(params.points() / POINTS_PER_SYMBOL).await;
+    let now = Now::read().instant;
+    Ok(history::history(&selection, &params, &request.rights, trails, context.cache.epoch(), now))
 }
 
 fn session(_: &Context, request: Request) -> Answer<Asked> {

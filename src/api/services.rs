@@ -4,6 +4,7 @@ use crate::{
     access::Keys,
     cache::Cache,
     fanout::{Change, ChangeReply, NewStream, StreamAddress, WorkerPool},
+    history::History,
     limits::Permits,
     tls::Session,
     wire::StreamName,
@@ -20,6 +21,8 @@ use tokio::net::TcpStream;
 pub struct Services {
     /// Where symbols and quotes are read.
     pub cache: Arc<Cache>,
+    /// What charts begin with, where the gateway keeps it.
+    pub history: Option<Arc<History>>,
     /// Where admitted streams go.
     pub streams: Arc<dyn StreamSink>,
     /// How many connections and streams may be open.

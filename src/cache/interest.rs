@@ -12,6 +12,17 @@ pub(super) struct Interest {
     unwanted_since: Option<Instant>,
 }
 
+/// Whether streams want a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// None ever has.
+    Never,
+    /// None does; the last one that did left then.
+    Until(Instant),
+    /// At least one does.
+    Now,
+}
+
 impl Interest {
     /// Adds a worker's interest in some parts.
     pub(super) fn add(&mut self, worker: WorkerMask, parts: Parts) {
@@ -42,6 +53,15 @@ impl Interest {
             None => true,
         };
         self.is_empty() && has_passed
+    }
+
+    /// Whether any worker wants the symbol, or did.
+    pub(super) fn demand(&self) -> Demand {
+        match self.unwanted_since {
+            _ if !self.is_empty() => Demand::Now,
+            Some(since) => Demand::Until(since),
+            None => Demand::Never,
+        }
     }
 
     fn is_empty(&self) -> bool {

@@ -17,6 +17,7 @@ mod state;
 mod state_tests;
 
 pub use ids::{SymbolId, WORKERS_MAX, WorkerIndex};
+pub use interest::Demand;
 pub use marks::Marks;
 pub use published::Published;
 pub use ring::RingLimits;
@@ -162,6 +163,12 @@ impl Cache {
         let mut first = matching.filter(|state| before.replace(state.symbol()) != Some(state.symbol()));
         let listed = first.by_ref().take(limit).cloned().collect();
         (listed, first.next().is_some())
+    }
+
+    /// At most `count` states, by name from the `from`th on.
+    pub fn slice(&self, from: usize, count: usize) -> Vec<Arc<SymbolState>> {
+        let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
+        sorted.states.iter().skip(from).take(count).cloned().collect()
     }
 
     /// Drops the ticks that are too old to be replayed from the rings of `count` states, by name from the `from`th on.

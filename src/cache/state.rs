@@ -1,7 +1,13 @@
 //! One symbol's shared state.
 
 use super::{
-    ids::SymbolId, interest::Interest, marks::Marks, published::Published, ring::Ring, shared::Shared, tick::Tick,
+    ids::SymbolId,
+    interest::{Demand, Interest},
+    marks::Marks,
+    published::Published,
+    ring::Ring,
+    shared::Shared,
+    tick::Tick,
     worker_mask::WorkerMask,
 };
 use crate::{
@@ -54,6 +60,7 @@ impl SymbolState {
             changed: Parts::NONE,
             prior: [0; Part::ALL.len()],
             published: now.instant,
+            time: now.unix,
             frame: OnceLock::new(),
         };
         let inner = Inner {
@@ -172,6 +179,11 @@ impl SymbolState {
         self.lock().interest.remove(worker, parts, now.instant);
     }
 
+    /// Whether streams want it, or did.
+    pub fn demand(&self) -> Demand {
+        self.lock().interest.demand()
+    }
+
     /// Drops the ticks that are too old to be replayed. A publish does the same, but a quiet symbol has none.
     pub(super) fn sweep(&self, now: Now) {
         self.lock().ring.drop_outdated(now.instant, self.shared.ring);
@@ -242,6 +254,7 @@ impl SymbolState {
             changed,
             prior,
             published: now.instant,
+            time: now.unix,
             frame: OnceLock::new(),
         });
         let limits = self.shared.ring;

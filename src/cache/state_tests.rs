@@ -1,6 +1,8 @@
 //! How a symbol's state keeps ticks, for whom, and whom it names to be woken.
 
-use super::{Cache, RingLimits, WorkerIndex, WorkerMask, published::Published, state::SymbolState, tick::Tick};
+use super::{
+    Cache, RingLimits, WorkerIndex, WorkerMask, interest::Demand, published::Published, state::SymbolState, tick::Tick,
+};
 use crate::{
     market::{Field, Now, Origin, Part, Parts, QuoteUpdate, TradeUpdate, Update},
     wire::Epoch,
@@ -138,4 +140,22 @@ fn rule_11_a_frame_is_encoded_once_and_only_if_wanted() {
     let first = state.frame(&tick).clone();
     assert_eq!(first.as_ptr(), state.frame(&tick).as_ptr());
     assert_eq!(cache.frames_encoded(), 1);
+}
+
+#[test]
+fn demand_says_whether_streams_want_a_symbol_or_did() {
+    let now = Now::read();
+    let state = state(8, now);
+    assert_eq!(state.demand(), Demand::Never);
+    for worker in [worker(3), worker(4)] {
+        state.join(worker, Parts::ALL, &mut VecDeque::new());
+    }
+    assert_eq!(state.demand(), Demand::Now);
+    state.leave(worker(3), Parts::ALL, now);
+    assert_eq!(state.demand(), Demand::Now);
+    let left = now.after(Duration::from_secs(1));
+    state.leave(worker(4), Parts::ALL, left);
+    assert_eq!(state.demand(), Demand::Until(left.instant));
+    state.join(worker(3), Parts::ALL, &mut VecDeque::new());
+    assert_eq!(state.demand(), Demand::Now);
 }

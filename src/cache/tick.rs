@@ -1,6 +1,6 @@
 //! A tick: a version of a symbol's snapshot, its numbers, and its frame once a worker needs it.
 
-use crate::market::{Part, Parts, Snapshot};
+use crate::market::{Part, Parts, Snapshot, UnixMicros};
 use bytes::Bytes;
 use std::{sync::OnceLock, time::Instant};
 
@@ -19,6 +19,8 @@ pub struct Tick {
     pub prior: [u64; Part::ALL.len()],
     /// When it was received from the venue, or made by the gateway.
     pub published: Instant,
+    /// The same moment by the wall clock.
+    pub time: UnixMicros,
     /// The first worker that needs it encodes it.
     pub(super) frame: OnceLock<Bytes>,
 }

@@ -1,7 +1,7 @@
 //! A configuration without a file. The defaults stand in the table of keys; what stands here is replaced.
 
 use super::{
-    Auth, Config, Fanout, Limits, Server, Tls,
+    Auth, Config, Fanout, History, Limits, Server, Tls,
     keys::{KEYS, loopback},
 };
 use crate::{telemetry::LogFilter, tls::TlsVersion};
@@ -53,6 +53,7 @@ pub(super) fn every_default() -> Config {
             replay_bytes: 0,
             venue_message_bytes: None,
         },
+        history: History { keep: Duration::ZERO, every: Duration::ZERO, bytes_max: 0 },
         tls: Some(Tls {
             listen: nowhere,
             certificates: Vec::new(),

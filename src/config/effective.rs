@@ -23,7 +23,7 @@ pub struct KeyInForce {
     pub applies: Applies,
 }
 
-/// Every key of `[server]`, `[fanout]`, `[limits]`, `[auth]` and, if there is one, `[tls]`, with its value.
+/// Every key of all tables but `[[feed]]`, with its value; those of `[tls]` if there is one.
 pub fn keys_in_force(config: &Config) -> Vec<KeyInForce> {
     let mut config = config.clone();
     let has_tls = config.tls.is_some();

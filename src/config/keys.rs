@@ -237,6 +237,27 @@ pub const KEYS: &[Key] = &[
                  connection; a value replaces it for all venues, and a longer message ends its connection",
     },
     Key {
+        section: "history",
+        name: "keep",
+        setting: time(secs(900), secs(0)..=secs(86_400), |config| &mut config.history.keep),
+        applies: Applies::Restart,
+        reason: "a chart of a quarter of an hour, at 43 KB a symbol that moves all the time; 0s keeps nothing, and costs nothing",
+    },
+    Key {
+        section: "history",
+        name: "every",
+        setting: time(secs(1), millis(100)..=secs(60), |config| &mut config.history.every),
+        applies: Applies::Restart,
+        reason: "900 points in a quarter of an hour, about as many as a chart has pixels; each takes 48 bytes",
+    },
+    Key {
+        section: "history",
+        name: "bytes_max",
+        setting: bytes(256 << 20, 1 << 20..=64 << 30, |config| &mut config.history.bytes_max),
+        applies: Applies::Restart,
+        reason: "6,000 symbols that move all the time; beyond it the symbols that are wanted least lose their history",
+    },
+    Key {
         section: "tls",
         name: "listen",
         setting: Setting::Address { default: EVERYWHERE, field: |config| &mut tls(config).listen },

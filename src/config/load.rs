@@ -32,7 +32,7 @@ use toml::{
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// The tables of the file.
-const SECTIONS: [&str; 6] = ["server", "feed", "fanout", "limits", "tls", "auth"];
+const SECTIONS: [&str; 7] = ["server", "feed", "fanout", "limits", "history", "tls", "auth"];
 /// The table within `[auth]` that has keys of its own. `[auth.groups]` is a key.
 const ANONYMOUS: &str = "auth.anonymous";
 
@@ -327,7 +327,7 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     }
     wrong
         .did_you_mean(nearest(name, SECTIONS))
-        .help("the tables are [server], [[feed]], [fanout], [limits], [tls] and [auth]")
+        .help("the tables are [server], [[feed]], [fanout], [limits], [history], [tls] and [auth]")
 }
 
 /// Finds values that contradict each other, and their keys.

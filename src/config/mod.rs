@@ -83,6 +83,8 @@ pub struct Config {
     pub fanout: Fanout,
     /// `[limits]`
     pub limits: Limits,
+    /// `[history]`
+    pub history: History,
     /// `[tls]`, if there is one.
     pub tls: Option<Tls>,
     /// `[auth]`
@@ -265,6 +267,17 @@ pub struct Limits {
     pub replay_bytes: usize,
     /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.
     pub venue_message_bytes: Option<usize>,
+}
+
+/// `[history]`: what charts begin with.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// How far back a trail reaches; zero keeps none.
+    pub keep: Duration,
+    /// The least time between two points of a trail.
+    pub every: Duration,
+    /// The most bytes that all trails take.
+    pub bytes_max: usize,
 }
 
 /// Bytes of a head for what is not its path and query: a browser's cookies and other headers.

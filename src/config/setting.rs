@@ -17,7 +17,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 /// One key of the file.
 #[derive(Debug)]
 pub struct Key {
-    /// Its table: `server`, `fanout`, `limits`, `tls`, `auth` or `auth.anonymous`.
+    /// Its table: `server`, `fanout`, `limits`, `history`, `tls`, `auth` or `auth.anonymous`.
     pub section: &'static str,
     /// Its name in the table.
     pub name: &'static str,

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod delay;
+mod history;
 mod keys;
 mod runtimes;
 mod record;
@@ -23,7 +24,9 @@ use crate::{
     delay::DelayLines,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
+    history::History,
     limits::{Permits, TooFewDescriptors},
+    market::Now,
     telemetry::Metrics,
     venue::VenueError,
     wire::Epoch,
@@ -46,6 +49,7 @@ pub struct Gateway {
     api: api::Server,
     admin: admin::Server,
     cache: Arc<Cache>,
+    history: Option<Arc<History>>,
     permits: Permits,
     feeds: Vec<FeedTask>,
     /// Where a feed has one.
@@ -100,6 +104,8 @@ impl Gateway {
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
         let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
+        let settings = &config.history;
+        let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
         let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
         let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay)?;
@@ -119,6 +125,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: cache.clone(),
+            history: history.clone(),
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
@@ -144,6 +151,7 @@ impl Gateway {
             api,
             admin,
             cache,
+            history,
             permits,
             feeds,
             delay_lines: has_delay.then(|| DelayLines::new(delay_lines, DELAY_NOTES_MAX)),

@@ -1,6 +1,6 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, Reloader, delay::show_delayed};
+use super::{Gateway, GatewayError, Reloader, delay::show_delayed, history};
 use crate::{
     access::SignOn,
     cache::Cache,
@@ -58,6 +58,10 @@ impl Gateway {
         if let (Some(lines), Some(runtime)) = (self.delay_lines, &self.runtimes.delay) {
             let shown = show_delayed(lines, Announcer::new(self.workers.clone()), feeds_stop_rx.clone());
             tasks.spawn_on(shown, runtime.handle());
+        }
+        if let Some(history) = self.history {
+            let observes = history::keep(history, self.cache.clone(), feeds_stop_rx.clone());
+            tasks.spawn_on(observes, self.runtimes.operators.handle());
         }
         let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), feeds_stop_rx);
         tasks.spawn_on(sweeps, self.runtimes.operators.handle());

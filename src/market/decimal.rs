@@ -246,6 +246,8 @@ mod tests {
             let number = Decimal::new(mantissa, scale).unwrap();
             prop_assert_eq!(number.to_string().parse(), Ok(number));
             prop_assert_eq!(format!("\"{number}\"").parse(), Ok(number));
+            let (mantissa, scale) = number.mantissa_and_scale();
+            prop_assert_eq!(Decimal::new(mantissa, scale), Some(number));
         }
 
         #[test]

@@ -124,6 +124,20 @@ catalog! {
             "How often the step of the feed's delay line doubled, because all lines together held as many prices as they may.",
             details "It halves again once they hold less than a quarter of that.";
     }
+    "History" {
+        HISTORY_TRAILS: Gauge "tickfan_history_trails" Count [],
+            "Symbols that have a history.",
+            details "Published every `[history] every`, as the other figures of history; all are missing where `keep` is `0s`.";
+        HISTORY_BYTES: Gauge "tickfan_history_bytes" Bytes [],
+            "Memory that the history of all symbols takes.",
+            excludes "24 bytes of each symbol of the gateway";
+        HISTORY_BYTES_LIMIT: Gauge "tickfan_history_bytes_limit" Bytes [],
+            "The most memory that the history of all symbols may take: `[history] bytes_max`.";
+        HISTORY_EVICTIONS: Counter "tickfan_history_evictions_total" Count [],
+            "Symbols that lost their history to one that is wanted more.",
+            details "It rises while `tickfan_history_bytes` is at its limit. Charts of such symbols begin empty.",
+            excludes "symbols that never had room";
+    }
     "Streams" {
         STREAMS: Gauge "tickfan_streams" Count [],
             "Open streams.",
@@ -191,7 +205,7 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
+            "stream", "quotes", "symbols", "history", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
             "debug", "index", "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`other` is a path without a route, or a method that it does not have; `unreadable` is a request whose head could not be parsed.";

@@ -99,6 +99,10 @@ fn a_bad_request_gets_a_problem_that_says_what_is_wrong() {
         ("GET", "/v1/quotes?symbols=A,B&symbols=C,D", "", 400, "too-many-symbols"),
         ("GET", "/v1/stream/NOPE", "", 404, "no-such-symbol"),
         ("GET", "/v1/quotes?symbols=NOPE,NADA", "", 404, "no-such-symbol"),
+        ("GET", "/v1/history/AA:PL", "", 400, "bad-symbol"),
+        ("GET", "/v1/history/NOPE", "", 404, "no-such-symbol"),
+        ("GET", "/v1/history", "", 404, "not-found"),
+        ("POST", "/v1/history/AAPL", "", 405, "method-not-allowed"),
         ("GET", "/v1/stream/AAPL/more", "", 404, "not-found"),
         ("GET", "/v2/stream/AAPL", "", 404, "not-found"),
         ("GET", "/metrics", "", 404, "not-found"),
@@ -119,7 +123,7 @@ fn a_bad_request_gets_a_problem_that_says_what_is_wrong() {
 }
 
 #[test]
-fn every_answer_forbids_sniffing_and_all_but_the_pages_files_storing() {
+fn every_answer_forbids_sniffing_and_all_but_history_and_the_pages_files_storing() {
     let gateway = gateway();
     let mut client = gateway.client();
     for (target, storing) in [
@@ -127,6 +131,8 @@ fn every_answer_forbids_sniffing_and_all_but_the_pages_files_storing() {
         ("/v1/symbols", "no-store"),
         ("/nothing", "no-store"),
         ("/v1/stream/NOPE", "no-store"),
+        ("/v1/history/NOPE", "no-store"),
+        ("/v1/history/AAPL", "public, max-age=1"),
         // A client asks again each time; an unchanged file is not sent again.
         ("/", "no-cache"),
         ("/app.js", "no-cache"),
@@ -181,7 +187,7 @@ fn a_streams_first_event_says_what_it_is() {
 fn head_is_get_without_a_body() {
     let gateway = gateway();
     let mut client = gateway.client();
-    for target in ["/v1/quotes/AAPL", "/v1/symbols", "/", "/nothing", "/v1/quotes/NOPE"] {
+    for target in ["/v1/quotes/AAPL", "/v1/symbols", "/v1/history/AAPL", "/", "/nothing", "/v1/quotes/NOPE"] {
         let get = client.get(target);
         let head = client.request("HEAD", target, "");
         assert_eq!(head.status, get.status, "{target}");
@@ -346,6 +352,7 @@ fn an_address_in_use_is_said_so() {
     setup.server.listen = taken.local_addr().unwrap();
     let services = api::Services {
         cache: gateway.cache.clone(),
+        history: None,
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),

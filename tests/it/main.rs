@@ -17,6 +17,7 @@ mod feed;
 mod gateway;
 mod h2;
 mod half_close;
+mod history;
 mod http_api;
 mod issuer;
 mod live_changes;

@@ -68,6 +68,8 @@ fn a_parameter_with_one_value_that_comes_twice_is_rejected() {
         ("/v1/stream/AAPL?max_rate=4&max%5Frate=5", "max_rate"),
         ("/v1/symbols?limit=5&limit=6", "limit"),
         ("/v1/symbols?prefix=A&prefix=B", "prefix"),
+        ("/v1/history/AAPL?points=5&points=5", "points"),
+        ("/v1/history/AAPL?since=1&s%69nce=2", "since"),
     ] {
         let (kind, detail) = problem(&gateway, target);
         assert_eq!(kind, "repeated-parameter", "{target}");
@@ -96,6 +98,8 @@ fn an_unknown_parameter_is_rejected_with_the_one_that_was_meant() {
         ("/v1/quotes?symbol=AAPL", "symbols"),
         ("/v1/symbols?prefx=A", "prefix"),
         ("/v1/symbols?limits=10", "limit"),
+        ("/v1/history/AAPL?point=10", "points"),
+        ("/v1/history/AAPL?Since=10", "since"),
     ] {
         let (kind, detail) = problem(&gateway, target);
         assert_eq!(kind, "unknown-parameter", "{target}");
@@ -118,6 +122,8 @@ fn an_unknown_parameter_that_resembles_none_is_rejected_with_those_that_there_ar
         // The path names the one symbol: those of the query would be dropped.
         ("/v1/stream/AAPL?symbols=MSFT", "It takes max_rate, on, heartbeat, last_event_id, ticket."),
         ("/v1/quotes/AAPL?symbols=MSFT", "It takes none."),
+        ("/v1/history/AAPL?symbols=MSFT", "It takes since, points."),
+        ("/v1/history/AAPL?_=1732283045124", "It takes since, points."),
     ] {
         let (kind, detail) = problem(&gateway, target);
         assert_eq!(kind, "unknown-parameter", "{target}");
@@ -126,6 +132,24 @@ fn an_unknown_parameter_that_resembles_none_is_rejected_with_those_that_there_ar
     }
     for file in ["/?symbols=AAPL&utm_source=x", "/app.js?v=2", "/openapi.json?_=1"] {
         assert_eq!(gateway.client().get(file).status, 200, "{file}: a file is the same with any query");
+    }
+}
+
+#[test]
+fn a_history_has_at_most_5000_points_and_begins_at_a_time() {
+    let gateway = gateway();
+    for (name, values) in [
+        ("points", ["0", "5001", "-1", "1.5", "", "all", "99999999999999999999999"]),
+        ("since", ["-1", "1.5", "", "now", "1e15", "9223372036854775808", "2026-11-29T00:00:00Z"]),
+    ] {
+        for value in values {
+            let (kind, detail) = problem(&gateway, &format!("/v1/history/AAPL?{name}={value}"));
+            assert_eq!(kind, "bad-option", "{name}={value}");
+            assert!(detail.starts_with(&format!("{name}=")), "{detail}");
+        }
+    }
+    for query in ["points=1&since=0", "points=5000", "since=9223372036854775807", "s%69nce=%31"] {
+        assert_eq!(gateway.client().get(&format!("/v1/history/AAPL?{query}")).status, 200, "{query}");
     }
 }
 

@@ -39,6 +39,7 @@ use tickfan::{
     config,
     fanout::{Change, ChangeRefused, ChangeReply, Counts, NewStream, SlowestStreams, StreamAddress, http1_first_block},
     gateway::Reloader,
+    history::History,
     limits::{Fitted, Gate, Permits},
     market::{Field, Now, Origin, QuoteUpdate, StatsUpdate, TradeUpdate, Update},
     telemetry,
@@ -59,6 +60,7 @@ pub struct Setup {
     pub server: config::Server,
     pub limits: config::Limits,
     pub tls: Option<config::Tls>,
+    pub history: config::History,
     /// How many newcomers may wait for a connection.
     pub waiting: usize,
     pub symbols: Vec<String>,
@@ -87,6 +89,7 @@ impl Default for Setup {
             },
             waiting: 64,
             tls: None,
+            history: config::Config::default().history,
             symbols: ["AAPL", "MSFT", "BRK.B", "BTC-USDT"].map(str::to_owned).into(),
         }
     }
@@ -95,8 +98,8 @@ impl Default for Setup {
 impl Setup {
     /// The settings of a gateway of these.
     pub fn live(&self) -> config::Live {
-        let Self { server, limits, tls, .. } = self.clone();
-        config::Live::new(config::Config { server, limits, tls, ..config::Config::default() })
+        let Self { server, limits, tls, history, .. } = self.clone();
+        config::Live::new(config::Config { server, limits, tls, history, ..config::Config::default() })
     }
 }
 
@@ -121,6 +124,8 @@ impl StreamSink for Streams {
 pub struct Gateway {
     pub address: SocketAddr,
     pub cache: Arc<Cache>,
+    /// It observes the cache when a test tells it to.
+    pub history: Option<Arc<History>>,
     pub draining: Arc<AtomicBool>,
     pub permits: Permits,
     streams: mpsc::Receiver<(TcpStream, NewStream)>,
@@ -136,8 +141,11 @@ impl Gateway {
         let (streams_tx, streams) = mpsc::channel();
         let draining = Arc::new(AtomicBool::new(false));
         let permits = permits(&setup);
+        let config::History { keep, every, bytes_max } = setup.history;
+        let history = History::new(keep, every, bytes_max, Instant::now());
         let services = api::Services {
             cache: cache.clone(),
+            history: history.clone(),
             streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),
             draining: draining.clone(),
@@ -148,7 +156,7 @@ impl Gateway {
         let address = server.local_addr();
         let (shutdown, shutdown_rx) = watch::channel(false);
         let server = runtime.spawn(server.run(shutdown_rx));
-        Self { address, cache, draining, permits, streams, shutdown, server, runtime }
+        Self { address, cache, history, draining, permits, streams, shutdown, server, runtime }
     }
 
     pub fn client(&self) -> Client {

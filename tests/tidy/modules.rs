@@ -17,6 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ingest", &["market", "feed", "cache", "fanout", "telemetry"]),
     ("cache", &["market", "wire", "sync"]),
     ("delay", &["market", "cache", "telemetry"]),
+    ("history", &["market", "cache"]),
     ("wire", &["market"]),
     ("h2", &[]),
     ("cluster", &["market", "feed", "cache", "wire"]),
@@ -31,6 +32,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "market",
             "wire",
             "cache",
+            "history",
             "h2",
             "fanout",
             "tls",
@@ -58,7 +60,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "delay", "wire", "h2", "fanout", "ingest", "auth"];
+const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "delay", "history", "wire", "h2", "fanout", "ingest", "auth"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {

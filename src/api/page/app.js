@@ -5,6 +5,7 @@ import { Clock } from "./clock.js";
 import { Meter } from "./meter.js";
 import { parseExact } from "./numbers.js";
 import { Offer } from "./offer.js";
+import { CHART_SECONDS, LINE_SECONDS, Past } from "./past.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
 import { Announcer } from "./view/announcer.js";
@@ -27,6 +28,7 @@ const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
 const offer = new Offer(linked);
+const past = new Past({ wants: wantsPast, take: takePast });
 const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked });
 
 let link = { name: "connecting" };
@@ -42,6 +44,7 @@ function hello(event) {
   clock.restart(event.now);
   begun = event.now;
   meter.restart();
+  past.restart();
   store.hello(event);
   tellAbsent(event);
 }
@@ -114,12 +117,32 @@ function retryButton() {
   return button;
 }
 
+// ---- what charts begin with
+
+function wantsPast(symbol, seconds) {
+  return seconds === CHART_SECONDS ? symbol === detail.row?.symbol : watchlist.isInView(symbol);
+}
+
+function takePast(symbol, line) {
+  store.remember(symbol, line);
+  secondDue = true;
+  frame.ask();
+}
+
+/** Asks for the past of a symbol that has one, as far as it is to be seen. */
+function askPast(row) {
+  if (row?.tick?.recv === undefined) return;
+  if (row === detail.row) past.ask(row.symbol, CHART_SECONDS, clock.now());
+  if (watchlist.isInView(row.symbol)) past.ask(row.symbol, LINE_SECONDS, clock.now());
+}
+
 // ---- drawing
 
 const frame = new Frame(() => {
   const now = clock.now();
   for (const turn of watchlist.draw(store, now)) announcer.turn(turn);
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
+  for (const row of store.changed) askPast(row);
   store.changed.clear();
   status.draw(link, store, performance.now());
   if (!secondDue) return;
@@ -207,6 +230,7 @@ function offerBack(symbol, place) {
 function show(row) {
   watchlist.select(row?.symbol);
   if (row !== detail.row) detail.show(row, clock.now());
+  askPast(row);
 }
 
 /** Toggles the details of this symbol. */
@@ -217,7 +241,7 @@ function select(symbol) {
   if (detail.row !== null && !roomy.matches) detail.reveal();
 }
 
-const watchlist = new Watchlist({ select, remove, order: choose });
+const watchlist = new Watchlist({ select, remove, order: choose, seen: (symbol) => askPast(store.rows.get(symbol)) });
 const detail = new Detail(() => {
   const { symbol } = detail.row;
   select(symbol);

@@ -1,9 +1,9 @@
-// The prices of one symbol over the last minutes, for its charts. Its memory is fixed from the first price on.
+// The prices of one symbol over the last quarter of an hour, for its charts. Its memory is fixed from the first price on.
 
 /** How many points it keeps ... */
 const POINTS = 1_024;
-/** ... and their least distance: it keeps the newest price of each half second, so eight minutes in all. */
-const STEP_MILLIS = 500;
+/** ... and their least distance: it keeps the newest price of each second, so seventeen minutes in all. */
+const STEP_MILLIS = 1_000;
 
 export class History {
   #times = new Float64Array(POINTS);
@@ -14,6 +14,11 @@ export class History {
   /** The time of the oldest point. */
   get oldest() {
     return this.#times[(this.#next + POINTS - this.length) % POINTS];
+  }
+
+  /** The time of the newest point. */
+  get newest() {
+    return this.#times[this.#newest()];
   }
 
   add(time, value) {
@@ -27,6 +32,19 @@ export class History {
       }
     }
     this.#push(time, value);
+  }
+
+  /** Puts a line of [time, value] in the place of all points from its beginning to its end. */
+  merge(line) {
+    if (line.length === 0) return;
+    const [from, to] = [line[0][0], line.at(-1)[0]];
+    const [earlier, later] = [[], []];
+    this.each(0, (time, value) => {
+      if (time < from) earlier.push([time, value]);
+      else if (time > to) later.push([time, value]);
+    });
+    this.length = 0;
+    for (const [time, value] of [...earlier, ...line, ...later]) this.#push(time, value);
   }
 
   /** Marks the prices between the newest point and the next one as unknown. */

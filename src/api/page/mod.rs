@@ -53,6 +53,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         "/meter.js" SCRIPT "meter.js"
         "/numbers.js" SCRIPT "numbers.js"
         "/offer.js" SCRIPT "offer.js"
+        "/past.js" SCRIPT "past.js"
         "/store.js" SCRIPT "store.js"
         "/stream.js" SCRIPT "stream.js"
         "/words.js" SCRIPT "words.js"

@@ -76,6 +76,20 @@ export class Store {
     }
   }
 
+  /** Puts a line of past prices, as [time in ms, price], into a symbol's charts. */
+  remember(symbol, line) {
+    const row = this.rows.get(symbol);
+    // While a row is cut its line ends: what is fetched after the next hello goes on to it.
+    if (row === undefined || row.cut !== null || line.length === 0) return;
+    row.history ??= new History();
+    row.history.merge(line);
+    // What came while the answer was on its way may be in the second that it ends with.
+    const { recv, price, state } = row.tick ?? {};
+    if (price === undefined || Number(recv) / 1000 <= row.history.newest) return;
+    row.history.add(Number(recv) / 1000, Number(price));
+    if (state !== "live") row.history.interrupt();
+  }
+
   /** Merges a tick whose numbers are strings; returns its row, or undefined if the tick is not new. */
   take(tick) {
     const listed = this.rows.get(tick.symbol);

@@ -13,6 +13,10 @@ const SUBSCRIPTION_BYTES: u64 = 72;
 const TICK_BYTES: u64 = 600;
 /// A price that a delay line holds: a tick, and its place in the line.
 const NOTE_BYTES: u64 = 700;
+/// A point of a symbol's history.
+const POINT_BYTES: u64 = 48;
+/// The rest of a symbol's history.
+const TRAIL_BYTES: u64 = 200;
 /// What a core takes in: more ticks a second than this never reach a ring.
 const TICKS_PER_SECOND_MAX: u64 = 1_000_000;
 /// Over this many connections the listener's own queue is the limit. As many newcomers may wait in the process.
@@ -42,6 +46,8 @@ pub struct MemoryAtLimits {
     pub requests: u64,
     /// The prices that delay lines hold.
     pub delayed: u64,
+    /// The history of all symbols.
+    pub history: u64,
 }
 
 impl MemoryAtLimits {
@@ -49,6 +55,8 @@ impl MemoryAtLimits {
     pub fn of(config: &Config, machine: &Machine) -> Self {
         let streams = (config.limits.streams as u64).min(machine.client_descriptors.unwrap_or(u64::MAX));
         let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+        let with_delay = |feed: &&Feed| feed.tier.line().is_some();
+        let states = symbols + config.feeds.iter().filter(with_delay).map(|feed| feed.symbols.len()).sum::<usize>();
         let arriving = TICKS_PER_SECOND_MAX.saturating_mul(config.fanout.ring_age.as_secs().max(1));
         let ticks = (symbols as u64 * config.fanout.ring as u64).min(arriving);
         let stream = STREAM_BYTES + if config.tls.is_some() { TLS_STREAM_BYTES } else { 0 };
@@ -58,12 +66,13 @@ impl MemoryAtLimits {
             rings: ticks * TICK_BYTES,
             requests: config.limits.connections as u64 * request_bytes(config),
             delayed: delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES,
+            history: history(config, states as u64),
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        self.streams + self.subscriptions + self.rings + self.requests + self.delayed
+        self.streams + self.subscriptions + self.rings + self.requests + self.delayed + self.history
     }
 }
 
@@ -96,6 +105,17 @@ pub(super) fn delay_steps(config: &Config, _: &Machine) -> Option<Found> {
     )
 }
 
+/// What the trails of so many symbols take, if all move all the time.
+fn history(config: &Config, symbols: u64) -> u64 {
+    let settings = &config.history;
+    if settings.keep.is_zero() {
+        return 0;
+    }
+    let points = settings.keep.as_nanos().div_ceil(settings.every.as_nanos().max(1));
+    let trail = TRAIL_BYTES + u64::try_from(points).unwrap_or(u64::MAX).saturating_mul(POINT_BYTES);
+    symbols.saturating_mul(trail).min(settings.bytes_max as u64)
+}
+
 pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
     let Limits { streams, connections, .. } = config.limits;
     let left = machine.client_descriptors?;
@@ -120,12 +140,13 @@ pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
     found(
         format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
         format!(
-            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB, delay lines {} MB; lower the largest (for rings, `ring` or `ring_age`; for delay lines, raise `delay_step`), or give the process more memory",
+            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB, delay lines {} MB, the history of all symbols {} MB; lower the largest (for rings, `ring` or `ring_age`; for delay lines, raise `delay_step`; for history, lower `bytes_max`), or give the process more memory",
             mega(needed.streams),
             mega(needed.subscriptions),
             mega(needed.requests),
             mega(needed.rings),
-            mega(needed.delayed)
+            mega(needed.delayed),
+            mega(needed.history)
         ),
     )
 }

@@ -75,6 +75,12 @@ pub const PAIRS: &[Pair] = &[
         check: times::ring,
     },
     Pair {
+        keys: &["keep", "every"],
+        weight: Weight::Refused,
+        rule: "`keep` is 0s, or from one to 86,400 times `every`",
+        check: times::history,
+    },
+    Pair {
         keys: &["venue_message_bytes", "symbols"],
         weight: Weight::Refused,
         rule: "`venue_message_bytes` is at least the longest message that a venue sends for the feed's symbols",
@@ -159,7 +165,7 @@ pub const PAIRS: &[Pair] = &[
         check: machine::descriptors,
     },
     Pair {
-        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "memory"],
+        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "bytes_max", "memory"],
         weight: Weight::Warned,
         rule: "what full limits take fits the memory of the machine, or of its control group",
         check: machine::memory,

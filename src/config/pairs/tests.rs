@@ -52,6 +52,20 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
             (config.fanout.ring, config.fanout.max_lag) = (99, super::super::units::parse_duration("10s").unwrap())
         },
     );
+    for (keep, agrees) in [(0, true), (1, true), (86_400, true), (86_401, false), (86_401_000, false)] {
+        let set = |config: &mut Config| {
+            config.history.every = std::time::Duration::from_millis(1);
+            config.history.keep = std::time::Duration::from_millis(keep);
+        };
+        assert_eq!(found(|config, _| set(config)).is_empty(), agrees, "{keep}");
+    }
+    let every = |millis: u64| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.history.keep = std::time::Duration::from_secs(10);
+            config.history.every = std::time::Duration::from_millis(millis);
+        }
+    };
+    check(&["keep", "every"], every(10_000), every(10_001));
     let answer = |symbols: usize| (1 << 10) + 7 * symbols * 8;
     for symbols in [1, 6_000, 20_000] {
         let limit = |bytes: usize| {
@@ -115,7 +129,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
-        &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "memory"],
+        &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "bytes_max", "memory"],
         |_, machine| machine.memory = Some(full),
         |_, machine| machine.memory = Some(full - 1),
     );
@@ -190,9 +204,13 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
     assert_eq!(of(&config, Some(1_000)).streams, 1_000 * (5 << 10));
     assert_eq!(of(&config, None).streams, 100_000 * (5 << 10));
     assert_eq!(of(&config, None).rings, 10_000_000 * 600, "10 s of a million ticks a second");
+    assert_eq!(of(&config, None).history, 256 << 20, "`bytes_max`");
     config.feeds = vec![feed("sim", 10, 5)];
     assert_eq!(of(&config, None).rings, 10 * 1024 * 600);
     assert_eq!(of(&config, None).requests, 4_096 * (16_384 + 21_024));
+    assert_eq!(of(&config, None).history, 10 * (200 + 900 * 48));
+    config.history.keep = std::time::Duration::ZERO;
+    assert_eq!(of(&config, None).history, 0);
     config.tls = Some(Tls::default());
     assert_eq!(of(&config, None).requests, 4_096 * (3 * 16_384 + 2 * 21_024), "and as many over HTTP/2");
     assert_eq!(of(&config, None).streams, 100_000 * (10 << 10), "and each may be one by TLS");

@@ -8,6 +8,8 @@ use std::time::Duration;
 const QUIET_TICKS_PER_SECOND: f64 = 10.0;
 /// What a supervisor waits before it kills: systemd's unit in `deploy/` and the documented docker option.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most points of one symbol's history: a day of seconds, which are read through in less than a millisecond.
+const TRAIL_POINTS_MAX: u32 = 86_400;
 /// How much longer than the drain a stop may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
@@ -62,6 +64,26 @@ pub(super) fn ring(config: &Config, _: &Machine) -> Option<Found> {
             needed.ceil()
         ),
     )
+}
+
+pub(super) fn history(config: &Config, _: &Machine) -> Option<Found> {
+    let (keep, every) = (config.history.keep, config.history.every);
+    let [shown_keep, shown_every] = [keep, every].map(show_duration);
+    if keep.is_zero() {
+        None
+    } else if keep < every {
+        found(
+            format!("`keep` ({shown_keep}) is shorter than `every` ({shown_every})"),
+            "a history would have no point; raise `keep`, lower `every`, or write keep = \"0s\" for no history",
+        )
+    } else if keep > every.saturating_mul(TRAIL_POINTS_MAX) {
+        found(
+            format!("`keep` ({shown_keep}) is more than {TRAIL_POINTS_MAX} times `every` ({shown_every})"),
+            "a request reads through all points of a symbol; lower `keep`, or raise `every`",
+        )
+    } else {
+        None
+    }
 }
 
 pub(super) fn drain(config: &Config, _: &Machine) -> Option<Found> {

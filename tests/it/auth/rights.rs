@@ -157,3 +157,26 @@ fn a_token_limits_how_often_its_streams_are_written() {
         assert!(seqs[3] > seqs[1] + 4, "{target}: {seqs:?}");
     }
 }
+
+#[test]
+fn a_history_is_for_those_who_may_read_its_symbol_and_is_cached_for_them_alone() {
+    let site = Site::start();
+    let token = site.issuer.live("u17", &["AAPL"]);
+    for wire in Wire::ALL {
+        let granted = site.bearer(wire, "/v1/history/AAPL", &token);
+        assert_eq!((granted.answer.status, &granted.answer.json()["symbol"]), (200, &json!("AAPL")));
+        assert_eq!(granted.answer.header("cache-control"), Some("private, max-age=1"));
+        assert!(granted.answer.head.contains("vary: authorization, cookie"), "{}", granted.answer.head);
+        for (target, status, kind) in [
+            ("/v1/history/MSFT", 403, "not-entitled"),
+            ("/v1/history/NOPE", 404, "no-such-symbol"),
+            ("/v1/history/MSFT?points=0", 403, "not-entitled"),
+        ] {
+            let refused = site.bearer(wire, target, &token);
+            assert_eq!((refused.answer.status, refused.kind()), (status, kind.to_owned()), "{target}");
+            assert_eq!(refused.answer.header("cache-control"), Some("no-store"));
+        }
+        let without = site.ask(wire, "GET", "/v1/history/AAPL", &[]);
+        assert_eq!((without.answer.status, without.kind()), (401, "no-credentials".to_owned()));
+    }
+}

@@ -68,6 +68,7 @@ impl Live {
         let permits = Permits::new(fitted, setup.limits.subscriptions);
         let services = api::Services {
             cache: cache.clone(),
+            history: None,
             streams: workers.clone(),
             permits: permits.clone(),
             draining: Arc::new(AtomicBool::new(false)),

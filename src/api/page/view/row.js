@@ -30,6 +30,8 @@ export class RowView {
   #sparkDrawn = false;
   /** Whether it is within the window: rows out of sight are not animated. */
   seen = true;
+  /** Whether the browser has told that it is within the window. */
+  inView = false;
   /** The word of the shown state. */
   word = "";
 

@@ -20,11 +20,14 @@ export class Watchlist {
   #inWindow = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       const view = this.#views.get(target.dataset.symbol);
-      if (view !== undefined) view.seen = isIntersecting;
+      if (view === undefined) continue;
+      view.seen = isIntersecting;
+      view.inView = isIntersecting;
+      if (isIntersecting) this.#on.seen(view.symbol);
     }
   });
 
-  /** `on` has select, remove and order (of all symbols). */
+  /** `on` has select, remove, order (of all symbols) and seen (of a row that came into view). */
   constructor(on) {
     this.#on = on;
     this.#body.addEventListener("click", ({ target }) => {
@@ -66,6 +69,11 @@ export class Watchlist {
     const view = new RowView(symbol);
     this.#inWindow.observe(view.line);
     return view;
+  }
+
+  /** Whether a symbol's row is in view, as far as the browser has told. */
+  isInView(symbol) {
+    return this.#views.get(symbol)?.inView ?? false;
   }
 
   /** Draws the changed rows; returns the changes of their states, as `{ symbol, from, to }`. */
