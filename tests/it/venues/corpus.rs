@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tickfan::{
-    cluster::message::Message,
+    cluster::message,
     market::{FeedSymbol, Reason},
     venue::{Batch, DecodeError, Message, Request, Rules, VENUES, Venue},
 };
@@ -81,7 +81,7 @@ fn rule_9_no_message_of_the_corpus_panics_or_takes_memory() {
     for (path, bytes) in files {
         let passes = catch_unwind(|| reading::cluster_message(&bytes));
         assert!(passes.is_ok(), "{}", path.display());
-        read += usize::from(Message::open(&bytes).is_ok_and(|message| message.ticks().count() > 0));
+        read += usize::from(message::Message::open(&bytes).is_ok_and(|opened| opened.ticks().count() > 0));
     }
     assert!(read >= 3, "{read} files have ticks");
 }
