@@ -5,7 +5,7 @@ use crate::{
     cluster::{
         batch::{OpenBatch, Sealed},
         history::{History, SnapshotWriter},
-        message::{Beat, DecodeError, Kind, Message, Sender, Tick, write_beat, write_busy, write_end, write_gone},
+        message::{Beat, DecodeError, Sender, Tick, write_beat, write_busy, write_end, write_gone},
         support::{OwnSymbol, millis, token},
     },
     feed::FeedState,
