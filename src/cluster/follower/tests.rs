@@ -287,16 +287,20 @@ fn opening_takes_its_batches_in_order_and_asks_if_one_is_missing() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_applied_is_replaced_by_a_snapshot() {
-    let mut pair = Pair::live();
-    // A tick of a symbol that this follower was never told the name of.
-    pair.book.have[0] = None;
-    let batch = pair.trade();
-    pair.hear(batch);
-    assert_eq!((pair.state(), pair.cause()), (State::Asking, Cause::Damage));
-    let snapshot = pair.snapshot(3);
-    pair.answer(snapshot);
-    assert_eq!((pair.state(), pair.taken()), (State::Live, vec![2]));
+fn a_batch_whose_tick_stands_on_a_missing_one_is_replaced_by_a_snapshot() {
+    let [own, other] = [token(3, 7).epoch, token(3, 8).epoch];
+    let have = |epoch, seq| Some(Have { epoch, seq });
+    // The owner's next tick of A has the number 2.
+    for (before, missed) in [(None, 0), (have(own, 0), 1), (have(other, 1), 0)] {
+        let mut pair = Pair::live();
+        pair.book.have[0] = before;
+        let batch = pair.trade();
+        pair.hear(batch);
+        assert_eq!((pair.state(), pair.cause(), pair.taken()), (State::Asking, Cause::Damage, vec![]));
+        let snapshot = pair.snapshot(3);
+        pair.answer(snapshot);
+        assert_eq!((pair.state(), pair.taken(), pair.follower.counts().lost), (State::Live, vec![2], missed));
+    }
 }
 
 #[test]
