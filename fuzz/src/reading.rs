@@ -115,7 +115,7 @@ fn credentials_may_take(bytes: &[u8]) -> usize {
 /// # Panics
 /// If reading takes memory, or a message that was checked cannot be read.
 pub fn cluster_message(bytes: &[u8]) {
-    drop(Ask::decode(bytes));
+    let _ = Ask::decode(bytes);
     message(bytes);
     if bytes.len() >= HEAD_BYTES {
         let mut checked = bytes.to_vec();

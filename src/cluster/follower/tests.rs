@@ -247,8 +247,9 @@ fn a_snapshot_counts_only_if_it_is_whole_and_joins_the_kept_batches() {
     pair.hear(third);
     let whole = pair.snapshot(3);
     let early = pair.snapshot(1);
-    // Without its first part; without its end; from before a batch that did not come.
-    for answer in [whole[1..].to_vec(), whole[..1].to_vec(), early] {
+    let end_of_two = write_end(2, 3, &pair.sender());
+    // Without a part; without another; without its end; from before a batch that did not come.
+    for answer in [whole[1..].to_vec(), vec![whole[0].clone(), end_of_two], whole[..1].to_vec(), early] {
         pair.answer(answer);
         assert_eq!(pair.state(), State::Asking);
         let (before, _) = pair.ask();
