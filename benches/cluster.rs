@@ -13,7 +13,7 @@ use tickfan::{
     cluster::{
         batch::{BATCH_TICKS_MAX, NewTick, OpenBatch},
         clock::Boot,
-        follower::{Book, Event, Follower, Have, Place, Step},
+        follower::{Book, CutOff, Event, Follower, Have, Place, Step},
         message::{HEAD_BYTES, Message, Tick},
         token::Token,
     },
@@ -119,6 +119,10 @@ impl Book for Shelf {
     }
 
     fn absent(&mut self, _: Place) {}
+
+    fn cut_off(&mut self, _: CutOff) {}
+
+    fn restore(&mut self) {}
 }
 
 fn cluster(criterion: &mut Criterion) {

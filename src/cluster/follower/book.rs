@@ -1,5 +1,6 @@
 //! Where a follower's ticks go: the node's own states of the shard's symbols.
 
+use super::freshness::CutOff;
 use crate::{cluster::message::Tick, wire::Epoch};
 
 /// A symbol of the shard that this node has, by its place in the book.
@@ -52,6 +53,12 @@ pub trait Book {
 
     /// The owner does not have the symbol: it waits for data.
     fn absent(&mut self, place: Place);
+
+    /// The symbols are stale from now on, and so are the ticks that the book takes.
+    fn cut_off(&mut self, reason: CutOff);
+
+    /// The symbols are again, or for the first time, as the owner says.
+    fn restore(&mut self);
 }
 
 /// What becomes of a tick.

@@ -73,10 +73,11 @@ impl Buffer {
 
     /// Notes that `last` is the newest batch of the owner.
     pub(super) fn announce(&mut self, last: u64, sent: Option<Boot>) {
-        if self.range.is_some_and(|(_, next)| last + 1 < next) {
+        let next = last.saturating_add(1);
+        if self.range.is_some_and(|(_, expected)| next < expected) {
             return;
         }
-        self.restart_unless_next(last + 1);
+        self.restart_unless_next(next);
         self.newest_sent = sent.or(self.newest_sent);
     }
 

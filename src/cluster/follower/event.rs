@@ -35,7 +35,7 @@ pub enum Event {
     Due,
 }
 
-/// What a follower asks for. Ticks go into the book at once.
+/// What a follower asks for, and what it has done. The book knows it already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Ask the owner.
@@ -49,9 +49,9 @@ pub enum Action {
         /// Why.
         cause: Cause,
     },
-    /// The shard's symbols are stale from now on, though what the owner says goes into the book.
+    /// The book was [cut off](super::Book::cut_off).
     CutOff(CutOff),
-    /// The shard's symbols are again, or for the first time, as the owner says.
+    /// The book was [restored](super::Book::restore).
     Fresh,
 }
 

@@ -205,7 +205,7 @@ mod tests {
         freshness.applied(owners(16_030), ours(16_050));
         assert_eq!(freshness.change(ours(16_050)), Some(Change::Fresh));
         freshness.change_owner();
-        freshness.applied(Boot(5), ours(16_060));
+        freshness.applied(Boot(9 * OWNERS), ours(16_060));
         assert!(freshness.is_fresh() && freshness.due().unwrap() < ours(18_030), "the other owner's clock is unknown");
     }
 

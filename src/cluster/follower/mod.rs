@@ -158,8 +158,8 @@ impl Follower {
     /// Takes an event; returns what to do, in this order.
     pub fn on(&mut self, event: Event, now: Boot, book: &mut impl Book) -> Vec<Action> {
         let mut actions = Vec::new();
-        // First: a follower that was stopped must not show as live what it has, until it has taken what waits.
-        self.settle_freshness(now, &mut actions);
+        // First: if the follower was stopped, what it takes now may be old.
+        self.settle_freshness(now, book, &mut actions);
         match event {
             Event::Live(bytes) => self.take_live(bytes, now, book, &mut actions),
             Event::Answer(id, bytes) => self.take_answer(id, &bytes, now, book, &mut actions),
@@ -170,7 +170,7 @@ impl Follower {
             Event::Due => {}
         }
         self.settle(now, &mut actions);
-        self.settle_freshness(now, &mut actions);
+        self.settle_freshness(now, book, &mut actions);
         actions
     }
 
@@ -333,10 +333,16 @@ impl Follower {
         }
     }
 
-    fn settle_freshness(&mut self, now: Boot, actions: &mut Vec<Action>) {
+    fn settle_freshness(&mut self, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
         match self.freshness.change(now) {
-            Some(Change::CutOff(reason)) => actions.push(Action::CutOff(reason)),
-            Some(Change::Fresh) => actions.push(Action::Fresh),
+            Some(Change::CutOff(reason)) => {
+                book.cut_off(reason);
+                actions.push(Action::CutOff(reason));
+            }
+            Some(Change::Fresh) => {
+                book.restore();
+                actions.push(Action::Fresh);
+            }
             None => {}
         }
     }

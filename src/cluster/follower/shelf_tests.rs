@@ -3,7 +3,7 @@
 use crate::{
     cluster::{
         clock::Boot,
-        follower::{Book, Have, Place, Step},
+        follower::{Book, CutOff, Have, Place, Step},
         message::Tick,
     },
     market::{Guards, Origin, Snapshot, UnixMicros},
@@ -75,6 +75,7 @@ pub(super) struct Taken {
 pub(super) struct Shelf {
     pub(super) symbols: [Option<(Have, Snapshot, Guards)>; FOLLOWERS.len()],
     pub(super) is_absent: [bool; FOLLOWERS.len()],
+    pub(super) is_live: bool,
     pub(super) taken: HashMap<(Place, Epoch), Taken>,
     /// What the owners published, by symbol, epoch and `seq`.
     pub(super) published: HashMap<(String, Epoch, u64), Snapshot>,
@@ -124,5 +125,13 @@ impl Book for Shelf {
 
     fn absent(&mut self, place: Place) {
         self.is_absent[place.0 as usize] = true;
+    }
+
+    fn cut_off(&mut self, _: CutOff) {
+        assert!(std::mem::replace(&mut self.is_live, false));
+    }
+
+    fn restore(&mut self) {
+        assert!(!std::mem::replace(&mut self.is_live, true));
     }
 }

@@ -27,6 +27,9 @@ struct Notes {
     have: [Option<Have>; 3],
     steps: Vec<(u32, u64, Step)>,
     absent: Vec<u32>,
+    is_live: bool,
+    /// Which ticks it took while it was live.
+    live: Vec<u64>,
 }
 
 impl Book for Notes {
@@ -45,10 +48,19 @@ impl Book for Notes {
     fn take(&mut self, place: Place, epoch: Epoch, tick: &Tick<'_>, step: Step) {
         self.have[place.0 as usize] = Some(Have { epoch, seq: tick.seq });
         self.steps.push((place.0, tick.seq, step));
+        self.live.extend(self.is_live.then_some(tick.seq));
     }
 
     fn absent(&mut self, place: Place) {
         self.absent.push(place.0);
+    }
+
+    fn cut_off(&mut self, _: CutOff) {
+        assert!(std::mem::replace(&mut self.is_live, false));
+    }
+
+    fn restore(&mut self) {
+        assert!(!std::mem::replace(&mut self.is_live, true));
     }
 }
 
@@ -90,6 +102,7 @@ impl Pair {
         assert_eq!(pair.state(), State::Live);
         pair.actions.clear();
         pair.book.steps.clear();
+        pair.book.live.clear();
         pair
     }
 
@@ -270,13 +283,14 @@ fn opening_takes_its_batches_in_order_and_asks_if_one_is_missing() {
         let opening = pair.opening();
         pair.hear(opening[0].clone());
         assert_eq!((pair.state(), pair.cause()), (State::Opening, Cause::Opening));
+        assert!(!pair.follower.is_fresh(), "the other symbols are still of the epoch before");
         (pair, opening)
     };
     let (mut pair, opening) = many();
     pair.hear(opening[0].clone());
     opening[1..].iter().for_each(|bytes| pair.hear(bytes.clone()));
     assert_eq!((pair.state(), pair.follower.counts().duplicates), (State::Live, 1));
-    assert_eq!(pair.follower.counts().unknown, 1_300);
+    assert_eq!((pair.follower.counts().unknown, pair.follower.is_fresh()), (1_300, true));
 
     let (mut pair, opening) = many();
     pair.hear(opening[2].clone());
@@ -348,7 +362,7 @@ fn rule_7_a_follower_that_was_stopped_is_cut_off_before_it_takes_what_waits() {
         pair.hear(batch);
     }
     assert_eq!(pair.actions, [Action::CutOff(CutOff::Silent)]);
-    assert_eq!(pair.taken().len(), 3);
+    assert_eq!((pair.taken().len(), pair.book.live.as_slice()), (3, &[][..]), "none was shown as live");
     let beat = pair.beat();
     pair.hear(beat);
     assert_eq!(pair.actions[1..], [Action::Fresh]);

@@ -185,6 +185,7 @@ impl World {
         if let Some(applied) = self.follower.applied() {
             self.as_of = self.as_of.max(self.shown_at.get(&applied).copied().unwrap_or(0));
         }
+        assert_eq!(self.shelf.is_live, self.follower.is_fresh());
         if self.follower.is_fresh() {
             assert!(self.time - self.as_of <= OLD_MICROS, "live, and {} µs old", self.time - self.as_of);
         }
