@@ -1,0 +1,10 @@
+//! Many gateways with one connection to each venue: who owns a shard, and how the others follow.
+//!
+//! Pure machines. They do no I/O and read no clock: each takes events and the time, and says what to do.
+
+pub mod clock;
+pub mod give;
+pub mod lease;
+pub mod members;
+pub mod names;
+pub mod token;
