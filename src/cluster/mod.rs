@@ -3,8 +3,14 @@
 //! Pure machines. They do no I/O and read no clock: each takes events and the time, and says what to do.
 
 pub mod clock;
-pub mod give;
-pub mod lease;
-pub mod members;
 pub mod names;
 pub mod token;
+pub mod lease;
+pub mod members;
+pub mod give;
+pub mod message;
+pub mod batch;
+pub mod history;
+#[cfg(test)]
+#[path = "support_tests.rs"]
+mod support;
