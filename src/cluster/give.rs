@@ -259,7 +259,11 @@ mod tests {
             state: LeaseState::Granted { to: "t".repeat(64).parse().unwrap(), last: 1 << 52 },
         };
         let shard = format!("{}.100", "f".repeat(32)).parse().unwrap();
-        GiveMessage { from: "n".repeat(64).parse().unwrap(), shard, says: GiveSays::Granted { revision: u64::MAX, value } }
+        GiveMessage {
+            from: "n".repeat(64).parse().unwrap(),
+            shard,
+            says: GiveSays::Granted { revision: u64::MAX, value },
+        }
     }
 
     #[test]
@@ -280,7 +284,11 @@ mod tests {
         let good = String::from_utf8(granted().to_json()).unwrap();
         for (from, to, error) in [
             (r#"{"v":1,"from""#, r#"{"v":2,"from""#, "the message is of version 2; this node reads version 1"),
-            (r#""lease":"#, r#""least":"#, "the message is not of the expected form: `granted` needs `revision` and `lease`"),
+            (
+                r#""lease":"#,
+                r#""least":"#,
+                "the message is not of the expected form: `granted` needs `revision` and `lease`",
+            ),
             (r#""beat":4503599627370496"#, r#""beat":0"#, "the lease's `beat` is out of range"),
         ] {
             assert!(good.contains(from), "{from}");

@@ -226,9 +226,8 @@ fn place<'a>(shard: &ShardName, node: &'a NodeName, owned: u32, synced: bool) ->
 /// FNV-1a over both names, then mixed: FNV alone leaves the high bits of similar names alike.
 fn score(shard: &ShardName, node: &NodeName) -> u64 {
     let bytes = shard.as_str().bytes().chain([b'/']).chain(node.as_str().bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
@@ -264,7 +263,9 @@ mod tests {
     fn who_has_the_state_comes_first_then_who_owns_the_fewest() {
         let all = [report("a", 2, &["x.0"]), report("b", 0, &["x.0"]), report("c", 0, &[]), report("d", 5, &["y.0"])];
         let members = members(&all);
-        for (owned, synced, rank) in [(0, true, 0..=1), (1, true, 1..=1), (3, true, 2..=2), (3, false, 3..=3), (9, false, 4..=4)] {
+        for (owned, synced, rank) in
+            [(0, true, 0..=1), (1, true, 1..=1), (3, true, 2..=2), (3, false, 3..=3), (9, false, 4..=4)]
+        {
             assert!(rank.contains(&members.rank(&shard("x.0"), owned, synced, Boot(0))), "{owned} {synced}");
         }
         let names: Vec<_> = members.successors(&shard("x.0"), Boot(0)).iter().map(NodeName::to_string).collect();
@@ -327,7 +328,10 @@ mod tests {
         let long_names: Vec<_> = long_names.iter().map(String::as_str).collect();
         let longest = report(&"n".repeat(64), u32::MAX, &long_names);
         assert_eq!(NodeReport::from_json(&longest.to_json()), Ok(longest));
-        let many = format!(r#"{{"v":1,"node":"a","instance":1,"reads":1,"owned":0,"drains":false,"synced":[{}"x.0"]}}"#, r#""x.0","#.repeat(64));
+        let many = format!(
+            r#"{{"v":1,"node":"a","instance":1,"reads":1,"owned":0,"drains":false,"synced":[{}"x.0"]}}"#,
+            r#""x.0","#.repeat(64)
+        );
         assert_eq!(NodeReport::from_json(many.as_bytes()), Err(ReportError::Shards(65)));
         assert_eq!(NodeReport::from_json(&[b' '; 4_097]), Err(ReportError::Length(4_097)));
     }
@@ -341,7 +345,9 @@ mod tests {
         assert_eq!(NodeReport::from_json(appended.as_bytes()), Ok(report));
         let version = json.replace(r#""v":1"#, r#""v":3"#);
         assert_eq!(NodeReport::from_json(version.as_bytes()), Err(ReportError::Version(3)));
-        for (from, to) in [("gw-1", "g w"), ("x.0", "x"), (":9", ":281474976710656"), ("\"v\"", "\"w\""), ("false", "0")] {
+        for (from, to) in
+            [("gw-1", "g w"), ("x.0", "x"), (":9", ":281474976710656"), ("\"v\"", "\"w\""), ("false", "0")]
+        {
             let wrong = json.replace(from, to);
             assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Form(_))), "{wrong}");
         }

@@ -8,6 +8,7 @@ pub mod token;
 pub mod lease;
 pub mod members;
 pub mod give;
+pub mod wants;
 pub mod message;
 pub mod batch;
 pub mod history;

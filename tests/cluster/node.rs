@@ -287,6 +287,8 @@ impl Node {
                 }
                 Action::CatchUp { epoch, .. } => {
                     out.push(Output::Send { to: None, message: Message::Ask { shard, epoch } });
+                    // What the lease knows of the batches may be a second old.
+                    self.standing(shard, now, out);
                 }
             }
         }
@@ -313,7 +315,7 @@ impl Node {
             Message::History { shard, epoch, batch } => {
                 if let Some((of, applied)) = &mut self.shards[shard].follower.applied
                     && *of == epoch
-                    && batch > *applied
+                    && batch >= *applied
                 {
                     *applied = batch;
                     self.standing(shard, now, out);

@@ -9,7 +9,10 @@ use crate::{
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{collections::BTreeMap, time::Duration};
-use tickfan::cluster::lease::{Action, Event, LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer};
+use tickfan::cluster::{
+    lease::{Action, Event, LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer},
+    token::Token,
+};
 
 pub(crate) const MILLI: u64 = 1_000;
 pub(crate) const SECOND: u64 = 1_000_000;
@@ -17,7 +20,10 @@ pub(crate) const SECOND: u64 = 1_000_000;
 const FAULTS_END: u64 = 50 * SECOND;
 /// All nodes must agree this long after the last fault, and go on to.
 const AGREED_AFTER: u64 = 12 * SECOND;
-const END: u64 = FAULTS_END + AGREED_AFTER + 3 * SECOND;
+/// The same where the store forgets: three reads show it, and then a whole lease passes.
+const AGREED_AFTER_LOSS: u64 = 16 * SECOND;
+/// They go on to agree for as long.
+const AGREED: u64 = 3 * SECOND;
 const LEASE: Duration = Duration::from_secs(9);
 /// The venue has news this often, in ms.
 const MARKET: std::ops::Range<u64> = 60..140;
@@ -47,7 +53,9 @@ pub(crate) struct World {
     lives: u64,
     /// Machines are stopped from outside, and clocks are set back: never both, for then no clock tells the time.
     stops: bool,
-    /// When the nodes are next to agree.
+    /// From then on the nodes must agree.
+    agreed_from: u64,
+    /// When that is checked next.
     agrees_at: u64,
     /// Slow times of store and bus.
     slow_until: u64,
@@ -123,7 +131,8 @@ impl World {
             checks: Checks::default(),
             lives: 0,
             stops,
-            agrees_at: FAULTS_END + AGREED_AFTER,
+            agreed_from: FAULTS_END + if settings.loses { AGREED_AFTER_LOSS } else { AGREED_AFTER },
+            agrees_at: 0,
             slow_until: 0,
             seen: Seen::default(),
             traced: std::env::var_os("CLUSTER_TRACE").is_some(),
@@ -151,7 +160,7 @@ impl World {
 
     /// Runs to the end, or to the first broken rule.
     pub(crate) fn run(&mut self) -> Checked {
-        self.run_until(END)?;
+        self.run_until(self.agreed_from + AGREED)?;
         self.agrees()
     }
 
@@ -165,7 +174,7 @@ impl World {
             self.now = at;
             self.step(order, item)?;
             self.one_owner()?;
-            if at > self.agrees_at {
+            if at > self.agreed_from.max(self.agrees_at) {
                 self.agrees_at = at + 100 * MILLI;
                 self.agrees()?;
             }
@@ -441,8 +450,7 @@ impl World {
             }
             3 | 4 if left > 8 * SECOND => {
                 self.trace(|| format!("gw-{machine} drains"));
-                let life = self.machines[machine].life;
-                self.push(now, Item::Input { machine, life, input: Input::Drain });
+                self.drain(machine);
             }
             5 => {
                 let shard = self.random.random_range(0..self.settings.shards);
@@ -490,6 +498,23 @@ impl World {
         }
         let next = now + self.random.random_range(100 * MILLI..4 * SECOND);
         self.push(next, Item::Fault);
+    }
+
+    /// The one owner of a shard.
+    pub(crate) fn owner(&self, shard: usize) -> Option<usize> {
+        self.owners(shard).next()
+    }
+
+    /// The token of a shard's owner.
+    pub(crate) fn token(&self, shard: usize) -> Token {
+        let owner = self.owner(shard).expect("the shard has an owner");
+        let now = self.machines[owner].clock.read(self.now);
+        self.machines[owner].node.as_ref().and_then(|node| node.publishing(shard, now)).expect("an owner may publish")
+    }
+
+    pub(crate) fn drain(&mut self, machine: usize) {
+        let life = self.machines[machine].life;
+        self.push(self.now, Item::Input { machine, life, input: Input::Drain });
     }
 
     /// The nodes that may publish a shard right now, by their own clocks. A paused node counts: it may wake now.

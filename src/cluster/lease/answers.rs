@@ -2,14 +2,14 @@
 
 use super::{
     super::clock::{Boot, Moment},
-    Action, Handing, Lease, LeaseState, LeaseValue, LeaveReason, PlantedFault, ReadAnswer, RENEW, RETRY, Sent, Stage, Start, Tenure,
-    WriteAnswer,
+    Action, Handing, Lease, LeaseState, LeaseValue, LeaveReason, PlantedFault, RENEW, RETRY, ReadAnswer, Sent, Stage,
+    Start, Tenure, WriteAnswer,
     knowledge::Content,
 };
 
 impl Lease {
     pub(super) fn read_answered(&mut self, request: u64, answer: ReadAnswer, now: Moment, actions: &mut Vec<Action>) {
-        if !self.pending.is_some_and(|pending| pending.request == request) {
+        if self.pending.is_none_or(|pending| pending.request != request) {
             return;
         }
         self.pending = None;
@@ -110,8 +110,7 @@ impl Lease {
         }
         let former = sent.value.former;
         let revision = Some(revision);
-        let tenure =
-            Tenure { token, former: former.clone(), revision, counts_from, suspended: false, in_doubt: false };
+        let tenure = Tenure { token, former: former.clone(), revision, counts_from, suspended: false, in_doubt: false };
         if self.withdraws {
             let last = if let Start::After(batch) = start { batch } else { 0 };
             self.next_at = now.boot;

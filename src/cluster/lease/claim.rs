@@ -1,8 +1,11 @@
 //! A node that does not own the shard: it reads the lease, and claims it when it may.
 
 use super::{
-    super::{clock::{Boot, Moment}, token::Token},
-    Action, Lease, LeaseState, PlantedFault, POLL, RETRY, Stage, Start,
+    super::{
+        clock::{Boot, Moment},
+        token::Token,
+    },
+    Action, Lease, LeaseState, POLL, PlantedFault, RETRY, Stage, Start,
     knowledge::{Basis, former},
 };
 use crate::wire::Epoch;
@@ -29,7 +32,8 @@ impl Lease {
         }
         self.catch_up(actions);
         if self.claim_due().is_some_and(|at| at <= now.boot) {
-            if let Some(basis) = self.standing.and_then(|standing| self.knowledge.basis(&self.node, standing, now.wall)) {
+            if let Some(basis) = self.standing.and_then(|standing| self.knowledge.basis(&self.node, standing, now.wall))
+            {
                 // A read that is pending may take long and could not stop the claim.
                 return self.claim(basis, now, actions);
             }

@@ -242,7 +242,9 @@ impl Knowledge {
             Content::Absent | Content::Garbage => (self.highest.map(|token| token.epoch), Former::new(), None),
             Content::Value(value) => {
                 let after = match &value.state {
-                    LeaseState::Granted { to, last } if to == node && self.may_go_on(value, *last, standing) => Some(*last),
+                    LeaseState::Granted { to, last } if to == node && self.may_go_on(value, *last, standing) => {
+                        Some(*last)
+                    }
                     _ => None,
                 };
                 (Some(value.token.epoch), value.former.clone(), after)

@@ -7,7 +7,10 @@ fn an_owner_writes_every_half_second_counted_from_the_sending() {
     let mut node = Node::owning();
     assert_eq!(node.at(2_499), []);
     let (expected, renewal) = written(node.at(2_500));
-    assert_eq!((expected, renewal.state.clone(), renewal.token), (Some(10), LeaseState::Held, node.lease.held().unwrap()));
+    assert_eq!(
+        (expected, renewal.state.clone(), renewal.token),
+        (Some(10), LeaseState::Held, node.lease.held().unwrap())
+    );
     node.millis = 2_900;
     assert_eq!(node.write_last(WriteAnswer::Written(11)), []);
     assert_eq!(node.lease.valid_for(node.now()), Duration::from_millis(7_600));

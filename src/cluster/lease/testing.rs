@@ -142,4 +142,3 @@ pub(super) fn written(actions: Vec<Action>) -> (Option<u64>, LeaseValue) {
 pub(super) fn is_read(actions: &[Action]) -> bool {
     matches!(actions, [Action::Read { .. }])
 }
-

@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn each_garbage_has_its_error() {
-        let good = String::from_utf8(value(LeaseState::Granted { to: "b".parse().unwrap(), last: 8 }).to_json()).unwrap();
+        let good =
+            String::from_utf8(value(LeaseState::Granted { to: "b".parse().unwrap(), last: 8 }).to_json()).unwrap();
         for (from, to, error) in [
             (r#""v":1"#, r#""v":2"#, "the lease is of version 2; this node reads version 1"),
             (r#""term":3"#, r#""term":0"#, "the lease's `term` is out of range"),
@@ -245,7 +246,16 @@ mod tests {
             let found = LeaseValue::from_json(good.replace(from, to).as_bytes()).unwrap_err();
             assert_eq!(found.to_string(), error);
         }
-        for text in ["", "{}", "[]", "null", "held", r#"{"v":"1"}"#, &good.replace("gw-1", "g w"), &good.replace("held", "lost").replace("granted", "lost")] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            "held",
+            r#"{"v":"1"}"#,
+            &good.replace("gw-1", "g w"),
+            &good.replace("held", "lost").replace("granted", "lost"),
+        ] {
             assert!(matches!(LeaseValue::from_json(text.as_bytes()), Err(ValueError::Form(_))), "{text}");
         }
     }
