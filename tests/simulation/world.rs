@@ -20,7 +20,9 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
-    fanout::{Command, Missed, NewStream, Options, ResponseHead, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    fanout::{
+        Command, Missed, NewStream, Options, ResponseHead, Resume, Unlisted, Wait, Worker, WorkerInbox, WorkerLimits,
+    },
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
 };
@@ -315,6 +317,7 @@ impl World {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"HEAD\n\n")),
             symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            unlisted: Unlisted::default(),
             options: client.options,
             resume: client.resume,
             until: None,

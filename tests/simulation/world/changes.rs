@@ -122,7 +122,7 @@ impl World {
             let asked = self.changes.asked.remove(place).unwrap();
             match outcome {
                 Ok(json) => self.changed(asked, json),
-                Err(ChangeRefused::TooMany | ChangeRefused::NoSuchStream) => {}
+                Err(ChangeRefused::NoSuchStream) => {}
                 Err(refused) => panic!("seed {}: {refused:?}", self.seed),
             }
         }
