@@ -12,6 +12,7 @@ pub mod wants;
 pub mod message;
 pub mod batch;
 pub mod history;
+pub mod follower;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;

@@ -34,6 +34,7 @@ fn an_expired_lease_is_claimed_in_order_of_rank_with_a_new_epoch() {
         (RANKED_FIRST, 9_000),
         (Standing { rank: 1, ..RANKED_FIRST }, 9_300),
         (Standing { rank: 1, synced: false, applied: None }, 11_300),
+        (Standing { rank: 0, synced: false, applied: None }, 9_000),
         (Standing { applied: Some((epoch(), 99)), ..RANKED_FIRST }, 9_000),
     ] {
         let mut node = Node::watching(5, value("b", 3, LeaseState::Held));

@@ -188,8 +188,9 @@ impl Knowledge {
         standing: Standing,
     ) -> Option<Boot> {
         let known = self.known.as_ref()?;
-        // A shard that never had an owner has no state to lose.
-        let unsynced = if standing.synced || self.highest.is_none() { Duration::ZERO } else { UNSYNCED };
+        // A shard that never had an owner has no state to lose. Where none of the nodes has it, the first need not wait.
+        let may_go_first = standing.synced || standing.rank == 0 || self.highest.is_none();
+        let unsynced = if may_go_first { Duration::ZERO } else { UNSYNCED };
         let turn = RANK * standing.rank + unsynced;
         // An owner under a token that the nodes drop renews its lease, but none of them follows it.
         let since = self.fenced_since.map_or(known.since, |since| since.min(known.since));
