@@ -49,7 +49,8 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             Weight::Refused | Weight::Warned => warn!(help, "{what}"),
         }
     }
-    let MemoryAtLimits { streams, subscriptions, rings, requests, delayed, history } = MemoryAtLimits::of(config, &machine);
+    let MemoryAtLimits { streams, subscriptions, rings, requests, delayed, history } =
+        MemoryAtLimits::of(config, &machine);
     let memory = machine.memory;
     info!(streams, subscriptions, rings, requests, delayed, history, memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();

@@ -165,7 +165,17 @@ pub const PAIRS: &[Pair] = &[
         check: machine::descriptors,
     },
     Pair {
-        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "bytes_max", "memory"],
+        keys: &[
+            "streams",
+            "subscriptions",
+            "connections",
+            "ring",
+            "ring_age",
+            "delay_step",
+            "symbols",
+            "bytes_max",
+            "memory",
+        ],
         weight: Weight::Warned,
         rule: "what full limits take fits the memory of the machine, or of its control group",
         check: machine::memory,

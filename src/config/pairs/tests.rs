@@ -129,7 +129,17 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
-        &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "bytes_max", "memory"],
+        &[
+            "streams",
+            "subscriptions",
+            "connections",
+            "ring",
+            "ring_age",
+            "delay_step",
+            "symbols",
+            "bytes_max",
+            "memory",
+        ],
         |_, machine| machine.memory = Some(full),
         |_, machine| machine.memory = Some(full - 1),
     );
