@@ -301,8 +301,8 @@ impl Connection {
         newest.map_or(Ok(()), |id| self.refuse(StreamId(id), now, out))
     }
 
-    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body, which count as reset
-    /// by the client.
+    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body, as if their client
+    /// had done so.
     ///
     /// # Errors
     /// As [`Connection::receive`]: the preface, a frame or a header block did not come in time, or the resets are too
