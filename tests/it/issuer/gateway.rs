@@ -143,6 +143,64 @@ fn tokens_are_verified_with_the_servers_keys_as_they_rotate_and_move() {
     gateway.stop().unwrap();
 }
 
+/// What `/readyz` says, once the feed has its verdict.
+fn readiness(gateway: &Running) -> (u16, String) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = Client::connect(gateway.admin).get("/readyz");
+        let reason = answer.json()["reason"].as_str().unwrap_or_default().to_owned();
+        if !reason.starts_with("waiting for a first verdict") {
+            return (answer.status, reason);
+        }
+        assert!(Instant::now() < deadline, "{reason}");
+    }
+}
+
+#[test]
+fn a_gateway_whose_clients_must_sign_on_is_ready_from_its_first_keys_on() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let folder = folder("issuer-readiness");
+    let issuer = Issuer::new(1, "one");
+    let token = issuer.live("u17", &["AAPL"]);
+    let (server, keys) = server(&runtime, &folder, &issuer);
+    server.now(Does::Answer(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec()));
+    let file = write_config(&folder, &keys);
+    let (gateway, reloader) = start(file.clone());
+    let place = format!("https://127.0.0.1:{}/keys", server.port);
+    let awaits = format!("no keys: clients cannot sign on before the issuer's keys are there, from {place}");
+    let deadline = Instant::now() + PATIENCE;
+    while !readiness(&gateway).1.starts_with(&format!("{awaits}: the server answers with status 500")) {
+        assert!(Instant::now() < deadline, "{:?}", readiness(&gateway));
+    }
+    assert_eq!(readiness(&gateway).0, 503);
+
+    server.now(Does::give(&issuer.jwks()));
+    runtime.block_on(reloader.reload()).unwrap();
+    until(&gateway, &token, 200);
+    assert_eq!(readiness(&gateway), (200, String::new()));
+    server.now(Does::Close);
+    runtime.block_on(reloader.reload()).unwrap();
+    let failed = || Client::connect(gateway.admin).get("/debug/keys").json()["failure"].is_string();
+    while !failed() {
+        assert!(Instant::now() < deadline, "no fetch fails");
+    }
+    assert_eq!(readiness(&gateway), (200, String::new()), "a later fetch takes nothing away");
+    gateway.stop().unwrap();
+
+    // Clients that need not sign on can be served without keys.
+    let text = fs::read_to_string(&file).unwrap().replace("\"required\"", "\"optional\"");
+    fs::write(&file, text).unwrap();
+    let (gateway, _) = start(file);
+    assert_eq!(readiness(&gateway), (200, String::new()));
+    gateway.stop().unwrap();
+
+    // Keys of a file are there at the start.
+    fs::write(folder.join("keys.json"), issuer.jwks()).unwrap();
+    let (gateway, _) = start(write_config(&folder, "keys = \"file:keys.json\""));
+    assert_eq!(readiness(&gateway), (200, String::new()));
+    gateway.stop().unwrap();
+}
+
 fn check(file: &Path, connect: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
     command.env_clear().arg("check").args(connect.then_some("--connect")).arg(file);
