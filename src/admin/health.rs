@@ -126,9 +126,11 @@ mod tests {
             failure: failure.map(str::to_owned),
             ..KeysStatus::default()
         };
-        let waiting = |failure| HealthInputs { keys_awaited: Some(status(failure)), ..inputs(0, feeds.clone(), false, 0) };
+        let waiting =
+            |failure| HealthInputs { keys_awaited: Some(status(failure)), ..inputs(0, feeds.clone(), false, 0) };
         let reason = |inputs: HealthInputs| inputs.judge().unwrap_err().to_string();
-        let no_keys = "no keys: clients cannot sign on before the issuer's keys are there, from https://login.example/keys";
+        let no_keys =
+            "no keys: clients cannot sign on before the issuer's keys are there, from https://login.example/keys";
         assert_eq!(reason(waiting(None)), no_keys);
         assert_eq!(reason(waiting(Some("it hangs"))), format!("{no_keys}: it hangs"));
         assert!(reason(HealthInputs { draining: true, ..waiting(None) }).starts_with("draining"));
