@@ -3,6 +3,7 @@
 mod changes;
 mod checks;
 mod connections;
+mod rights;
 
 use crate::{
     client::{Client, Events, Progress, Scripted},
@@ -11,6 +12,8 @@ use crate::{
 use bytes::Bytes;
 use changes::Changes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rights::Permit;
+pub(crate) use rights::{Grant, Terms};
 use std::{
     cell::{RefCell, RefMut},
     collections::{HashMap, HashSet},
@@ -22,6 +25,7 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
     fanout::{Command, Missed, NewStream, Options, ResponseHead, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
+    telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
 
@@ -50,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) sharing: bool,
     /// Clients change their lists, and the choosy ones their options.
     pub(crate) changing: bool,
+    /// Clients have rights, which end, and which their changes renew.
+    pub(crate) signing: bool,
 }
 
 impl Default for Settings {
@@ -65,6 +71,7 @@ impl Default for Settings {
             holding: false,
             sharing: false,
             changing: false,
+            signing: false,
         }
     }
 }
@@ -165,6 +172,10 @@ impl World {
         self.history[symbol][seq as usize].n
     }
 
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
     pub(crate) fn advance(&mut self, by: Duration) {
         self.now = self.now.after(by);
     }
@@ -194,6 +205,10 @@ impl World {
         }
         if self.settings.changing && self.random.random_bool(0.25) {
             self.change_some();
+        }
+        if self.settings.signing && self.random.random_bool(0.25) {
+            self.renew_some();
+            self.disturb_some();
         }
         // No worker oversleeps: one that was woken, or whose time has come, takes its turn before long.
         for worker in 0..self.workers.len() {
@@ -232,6 +247,9 @@ impl World {
         };
         if !wanted.is_empty() {
             let (options, resume) = if self.settings.choosy { self.choose() } else { (Options::new(HEARTBEAT), None) };
+            if self.settings.signing {
+                return self.sign_on(worker, &wanted, room, options, resume);
+            }
             if self.settings.sharing && self.random.random_bool(0.8) {
                 let connection = self.some_connection(worker, room);
                 self.join_on(connection, &wanted, options, resume);
@@ -274,7 +292,13 @@ impl World {
         options: Options,
         resume: Option<Resume>,
     ) -> usize {
-        let client = self.add_client(worker, wanted, room, options, resume);
+        let client = self.add_client(worker, wanted, room, options, resume, None);
+        self.open(client)
+    }
+
+    /// Has a client's stream opened.
+    fn open(&mut self, client: usize) -> usize {
+        let worker = self.client(client).worker;
         let stream = self.new_stream(client);
         let transport = Line::Alone(Scripted(self.clients[client].clone()));
         self.send(worker, Command::Open(transport, stream));
@@ -289,8 +313,11 @@ impl World {
         room: usize,
         options: Options,
         resume: Option<Resume>,
+        grant: Option<Grant>,
     ) -> usize {
-        let mut client = Client::new(worker, room, options, resume, self.workers[worker].events.clone());
+        let options = options.allowed_every(grant.as_ref().and_then(|grant| grant.interval_min));
+        let terms = Terms::new(wanted.to_vec(), grant);
+        let mut client = Client::new(worker, room, options, resume, terms, self.workers[worker].events.clone());
         client.holds = self.settings.holding && self.clients.len().is_multiple_of(2);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
@@ -307,18 +334,21 @@ impl World {
     /// The stream that a client asks for.
     fn new_stream(&self, client: usize) -> NewStream {
         let client = self.clients[client].borrow();
-        let mut wanted: Vec<usize> = client.symbols.keys().copied().collect();
-        wanted.sort_unstable();
+        let terms = &client.terms;
+        let name = ClientName::from(std::net::IpAddr::from([127, 0, 0, 1]));
         NewStream {
             name: StreamName::new(0),
-            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+            client: match &terms.grant {
+                Some(grant) => name.with_subject(rights::subject(grant.subject)),
+                None => name,
+            },
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"HEAD\n\n")),
-            symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            symbols: terms.list.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             options: client.options,
             resume: client.resume,
-            until: None,
-            permit: Box::new(()),
+            until: terms.grant.as_ref().and_then(|grant| grant.until),
+            permit: Box::new(Permit(terms.permit.clone())),
         }
     }
 
@@ -408,6 +438,7 @@ impl World {
         }
         let taken = simulated.taken.clone();
         let wishes = self.wishes(worker);
+        self.note_closed();
         let simulated = &mut self.workers[worker];
         let wait = simulated.worker.turn(self.now, &ready);
         simulated.sleeps_until = match wait {
@@ -424,8 +455,11 @@ impl World {
                     for (&symbol, progress) in &mut self.clients[client].borrow_mut().symbols {
                         progress.at_join = self.symbols[symbol].newest().seq;
                     }
+                    self.note_open(client);
                 }
+                self.note_ends(client);
                 self.check_client(client, &taken, wait);
+                self.check_terms(client);
             }
         }
         self.answer_requests(worker);
@@ -456,6 +490,7 @@ impl World {
             if !client.is_open() {
                 continue;
             }
+            assert!(client.terms.is_over_since.is_none(), "seed {}: a stream without rights goes on", self.seed);
             assert!(client.changed.is_none(), "seed {}: a client was not told of its list", self.seed);
             for (symbol, progress) in &client.symbols {
                 let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);
