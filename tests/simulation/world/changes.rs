@@ -101,8 +101,8 @@ impl World {
         }
         let client = self.random.random_range(0..self.clients.len());
         let (held, rev) = {
-            let terms = &self.client(client).terms;
-            (terms.grant.clone().unwrap(), terms.rev)
+            let client = self.client(client);
+            (client.terms.grant.clone().unwrap(), client.terms.rev)
         };
         let subject = if self.random.random_bool(0.05) { held.subject + 1 } else { held.subject };
         let mut grant = self.some_grant(subject);

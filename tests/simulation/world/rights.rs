@@ -77,7 +77,7 @@ pub(crate) struct Terms {
     pub(super) is_over_since: Option<Instant>,
     /// A renewal has left none of its symbols.
     is_denied: bool,
-    /// Its transport was closed before the turn.
+    /// Its transport was closed before the turn, or its goodbye begun.
     was_closed: bool,
     /// When ticks were written last, as far as its rights let the next ones wait for it.
     pub(super) paced_at: Option<Instant>,
@@ -282,14 +282,15 @@ impl World {
     pub(super) fn note_closed(&mut self) {
         for client in &self.clients {
             let mut client = client.borrow_mut();
-            client.terms.was_closed = client.closed.is_some();
+            client.terms.was_closed = client.closed.is_some() || client.bye.is_some();
         }
     }
 
     /// A stream is open: its rights end by both clocks from now on.
     pub(super) fn note_open(&mut self, client: usize) {
         let now = self.now;
-        let terms = &mut self.client(client).terms;
+        let mut client = self.client(client);
+        let terms = &mut client.terms;
         terms.ends_at = terms.grant.as_ref().and_then(|grant| grant.until).map(|until| now.instant_of(until));
     }
 
