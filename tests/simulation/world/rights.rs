@@ -135,7 +135,10 @@ impl Terms {
     pub(super) fn renew(&mut self, grant: &Grant, now: super::Now) {
         self.ends_at = grant.until.map(|until| now.instant_of(until));
         self.may_be_over_since = None;
-        self.grant = Some(grant.clone());
+        let before = self.grant.replace(grant.clone()).and_then(|before| before.interval_min);
+        if before < grant.interval_min {
+            self.paced_at = None; // the last write was none of these rights
+        }
     }
 
     /// They leave none of its symbols.
@@ -344,7 +347,7 @@ impl World {
     /// Whether a client may be closed since its rights have ended, though it takes no byte.
     pub(super) fn may_be_cut_off(&self, client: &Client) -> bool {
         let terms = &client.terms;
-        let since = terms.may_be_over_since.or(terms.is_over_since);
+        let since = [terms.may_be_over_since, terms.is_over_since].into_iter().flatten().min();
         since.is_some_and(|since| since + LINGER <= self.now.instant) || (client.is_worn && terms.grant.is_some())
     }
 
