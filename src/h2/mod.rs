@@ -15,6 +15,7 @@ mod frame;
 mod guard;
 mod head;
 mod hpack;
+mod last_found;
 mod receive;
 mod requests;
 mod state;
@@ -23,6 +24,7 @@ mod stream;
 pub use connection::Connection;
 pub use error::{ConnectionError, ErrorCode, Reason};
 pub use event::{Event, LastStream, Limits, RequestBody, Room, StreamId};
+pub use last_found::LastFound;
 
 #[cfg(test)]
 mod answer_tests;

@@ -4,6 +4,7 @@ use super::{
     flow::{Flow, INITIAL_WINDOW},
     guard::UNFINISHED_BODIES_MAX,
     head::Head,
+    last_found::LastFound,
 };
 use std::time::Instant;
 
@@ -53,58 +54,61 @@ impl Stream {
 
 /// The open streams, in the order of their ids, which is the order in which they began.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Vec<Stream>);
+pub(super) struct Streams {
+    list: Vec<Stream>,
+    last_found: LastFound,
+}
 
 impl Streams {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Stream> {
-        self.0.iter()
+        self.list.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Stream> {
-        self.0.iter_mut()
+        self.list.iter_mut()
     }
 
     pub(super) fn get(&self, id: u32) -> Option<&Stream> {
-        self.place(id).map(|place| &self.0[place])
+        self.place(id).map(|place| &self.list[place])
     }
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        self.place(id).map(|place| &mut self.0[place])
+        self.place(id).map(|place| &mut self.list[place])
     }
 
     /// Adds the newest. Most connections have one stream, so room is not made for four at once.
     pub(super) fn push(&mut self, stream: Stream) {
-        if self.0.len() == self.0.capacity() {
-            self.0.reserve_exact(self.0.len().max(1));
+        if self.list.len() == self.list.capacity() {
+            self.list.reserve_exact(self.list.len().max(1));
         }
-        self.0.push(stream);
+        self.list.push(stream);
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
         let place = self.place(id)?;
-        let stream = self.0.remove(place);
-        if self.0.len() * 4 <= self.0.capacity() {
-            self.0.shrink_to(self.0.len() * 2);
+        let stream = self.list.remove(place);
+        if self.list.len() * 4 <= self.list.capacity() {
+            self.list.shrink_to(self.list.len() * 2);
         }
         Some(stream)
     }
 
     /// Whether one more request may have an unfinished body.
     pub(super) fn may_gather(&self) -> bool {
-        self.0.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
+        self.list.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
     }
 
     /// The bytes of the requests without an answer.
     pub(super) fn request_bytes(&self) -> usize {
-        self.0.iter().map(|stream| stream.request_bytes as usize).sum()
+        self.list.iter().map(|stream| stream.request_bytes as usize).sum()
     }
 
     fn place(&self, id: u32) -> Option<usize> {
-        self.0.binary_search_by_key(&id, |stream| stream.id).ok()
+        self.last_found.search(&self.list, id, |stream| stream.id)
     }
 }
 
@@ -157,6 +161,6 @@ impl Closed {
 #[cfg(test)]
 impl Streams {
     pub(super) fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.list.capacity()
     }
 }

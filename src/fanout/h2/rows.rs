@@ -1,15 +1,16 @@
 //! What the requests of a connection have become: streams, or answers on their way.
 
 use super::client::H2Answer;
-use crate::h2::StreamId;
+use crate::h2::{LastFound, StreamId};
 use std::time::Instant;
 
 /// The requests that are not over, in the order of their numbers.
 #[derive(Default)]
 pub(super) struct Rows {
     rows: Vec<Row>,
-    streams: usize,
-    held: usize,
+    last_found: LastFound,
+    streams: u32,
+    held: u32,
 }
 
 struct Row {
@@ -49,17 +50,17 @@ pub(super) struct Answer {
 
 impl Rows {
     fn find(&self, id: StreamId) -> Option<usize> {
-        self.rows.binary_search_by_key(&id, |row| row.id).ok()
+        self.last_found.search(&self.rows, id, |row| row.id)
     }
 
     /// How many of them are streams.
     pub(super) fn streams(&self) -> usize {
-        self.streams
+        self.streams as usize
     }
 
     /// How many streams the reader check holds back.
     pub(super) fn held(&self) -> usize {
-        self.held
+        self.held as usize
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,7 +84,7 @@ impl Rows {
         let Some(place) = self.find(id).filter(|&place| matches!(self.rows[place].state, State::Asked)) else {
             return false;
         };
-        self.streams += usize::from(matches!(state, State::Stream(_)));
+        self.streams += u32::from(matches!(state, State::Stream(_)));
         self.rows[place].state = state;
         true
     }
@@ -94,7 +95,7 @@ impl Rows {
         let state = self.rows.remove(place).state;
         if let State::Stream(stream) = &state {
             self.streams -= 1;
-            self.held -= usize::from(stream.is_held);
+            self.held -= u32::from(stream.is_held);
         }
         if self.rows.is_empty() {
             self.rows = Vec::new();
@@ -124,7 +125,7 @@ impl Rows {
         if let Some(place) = self.find(id)
             && let State::Stream(stream) = &mut self.rows[place].state
         {
-            self.held = self.held + usize::from(is_held) - usize::from(stream.is_held);
+            self.held = self.held + u32::from(is_held) - u32::from(stream.is_held);
             stream.is_held = is_held;
         }
     }
