@@ -15,6 +15,7 @@ pub mod cache;
 pub mod wire;
 pub mod h2;
 pub mod fanout;
+pub mod cluster;
 mod server;
 pub mod access;
 pub mod api;

@@ -26,8 +26,8 @@ use std::{
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
-        ClientSide, CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Wait,
-        Worker, WorkerInbox, WorkerLimits,
+        ClientSide, CloseMode, Command, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Unlisted,
+        Wait, Worker, WorkerInbox, WorkerLimits,
     },
     market::{Now, Origin, Parts, Symbol, Update},
     venue::{self, Batch, Credentials, ListedSymbol, Setup, Venue},
@@ -190,6 +190,7 @@ impl Fanout {
                 head: ResponseHead::default(),
                 hello: Box::new(Bytes::from_static(b"HTTP/1.1 200 OK\r\n\r\n")),
                 symbols: states.clone().into(),
+                unlisted: Unlisted::default(),
                 options: Options::new(Duration::from_secs(15)),
                 resume: None,
                 until: None,

@@ -121,20 +121,35 @@ fn the_cookie_counts_for_pages_of_this_origin_and_listed_ones_of_this_site() {
         (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false),
         (&[("sec-fetch-site", "Same-Origin")], false),
         (&[("sec-fetch-site", "")], false),
-        // A browser that says nothing of sites.
+    ] {
+        check_cookie(headers, counts);
+    }
+}
+
+#[test]
+fn where_a_browser_does_not_name_the_site_a_foreign_origin_has_the_cookie_refused() {
+    for (headers, counts) in [
+        // A program, or a simple GET of an old browser: `SameSite=Strict` alone guards it.
+        (&[][..], true),
         (&[("origin", "https://ticks.example:8443")], true),
         (&[("origin", "http://TICKS.example:8443")], true),
         (&[("origin", "https://app.example")], true),
         (&[("origin", "https://ticks.example")], false),
         (&[("origin", "https://evil.example")], false),
         (&[("origin", "null")], false),
+        (&[("origin", "")], false),
         (&[("origin", "ticks.example:8443")], false),
     ] {
-        let with_cookie: Vec<_> = headers.iter().copied().chain([COOKIE_TOKEN]).collect();
-        let expected = if counts { Ok(Some("token:c.c.c")) } else { Err(Refusal::WrongOrigin) };
-        check(Asks::Token, "/v1/quotes", &with_cookie, expected);
-        // A page that holds the token itself may be of any site.
-        let with_bearer: Vec<_> = headers.iter().copied().chain([BEARER]).collect();
-        check(Asks::Token, "/v1/quotes", &with_bearer, Ok(Some("token:b.b.b")));
+        check_cookie(headers, counts);
     }
+}
+
+#[track_caller]
+fn check_cookie(headers: &[(&str, &str)], counts: bool) {
+    let with_cookie: Vec<_> = headers.iter().copied().chain([COOKIE_TOKEN]).collect();
+    let expected = if counts { Ok(Some("token:c.c.c")) } else { Err(Refusal::WrongOrigin) };
+    check(Asks::Token, "/v1/quotes", &with_cookie, expected);
+    // A page that holds the token itself may be of any site.
+    let with_bearer: Vec<_> = headers.iter().copied().chain([BEARER]).collect();
+    check(Asks::Token, "/v1/quotes", &with_bearer, Ok(Some("token:b.b.b")));
 }

@@ -2,10 +2,11 @@
 //! carry a verified token to clients that cannot send a header.
 //!
 //! In reading order: a route `Asks` for credentials, `credentials` finds them in a request's
-//! head without verifying any, `SignOn` verifies them, or says by a `Refusal` why they do not count; `session`
-//! makes cookies.
+//! head without verifying any, `SignOn` verifies them, or says by a `Refusal` why they do not count; `missing_keys`
+//! remembers which keys tokens name in vain; `session` makes cookies.
 
 mod credentials;
+mod missing_keys;
 mod refusal;
 mod session;
 mod sign_on;

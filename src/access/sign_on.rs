@@ -2,6 +2,7 @@
 
 use super::{
     credentials::{self, Credential},
+    missing_keys::MissingKeys,
     refusal::Refusal,
 };
 use crate::{
@@ -17,19 +18,23 @@ use futures_util::future::BoxFuture;
 use http::request::Parts;
 use std::{sync::Arc, time::Duration};
 
+/// The token names a key that is not among the newest.
+const UNKNOWN_KEY: Refusal = Refusal::Token(TokenError::Key(UnknownKey::Named));
+
 /// The keys that verify tokens.
 pub trait Keys: Send + Sync {
     /// The newest; `None`: there are none, or they are too old.
     fn newest(&self) -> Option<Arc<KeySet>>;
 
-    /// Fetches newer ones, for a token that names a key which is not among them. Returns whether the newest are now
-    /// those that the issuer has; `false`: not now, or the fetch failed.
-    fn renew(&self) -> BoxFuture<'_, bool>;
+    /// Fetches newer ones, for a token that names a key which is not among them. `Some`: the newest are now those that
+    /// the issuer had when this was called, or later, and none are fetched for so long. `None`: that is not known.
+    fn renew(&self) -> BoxFuture<'_, Option<Duration>>;
 }
 
 /// Verifies the credentials of clients.
 pub(crate) struct SignOn {
     keys: Arc<dyn Keys>,
+    missing: MissingKeys,
     subjects: SubjectKey,
     tickets: Tickets,
 }
@@ -42,7 +47,7 @@ impl SignOn {
         AUTH_SESSIONS.register_all();
         AUTH_TICKETS_OPEN.handle([]).set(0.0);
         let subjects = SubjectKey::new(rand::random());
-        Self { keys, subjects, tickets: Tickets::default() }
+        Self { keys, missing: MissingKeys::default(), subjects, tickets: Tickets::default() }
     }
 
     /// A ticket to a grant, as its client carries it.
@@ -88,25 +93,42 @@ impl SignOn {
 
     /// The grant of a token.
     async fn verified(&self, token: &[u8], auth: &config::Auth) -> Result<Arc<Grant>, Refusal> {
-        let claims = match self.claims(token, auth) {
-            // The issuer may have a new key. While that is not known, the token is not refused for good.
-            Err(Refusal::Token(TokenError::Key(UnknownKey::Named))) => match self.keys.renew().await {
-                true => self.claims(token, auth),
-                false => Err(Refusal::NoKeys),
-            },
-            claims => claims,
-        }?;
+        let keys = self.newest()?;
+        let claims = match claims(token, &keys, auth) {
+            Err(UNKNOWN_KEY) if !self.missing.has(token, &keys, Now::read().instant) => {
+                self.claims_of_new_key(token, auth).await?
+            }
+            claims => claims?,
+        };
         Ok(auth.policy.grant(&claims, &self.subjects))
     }
 
-    fn claims(&self, token: &[u8], auth: &config::Auth) -> Result<Claims, Refusal> {
-        let keys = self.keys.newest().ok_or(Refusal::NoKeys)?;
-        verify(token, &keys, auth.expected(), Now::read().unix).map_err(Refusal::Token)
+    /// What a token says whose key is not known: the issuer may have it by now. While that is not settled, the token is
+    /// not refused for good.
+    async fn claims_of_new_key(&self, token: &[u8], auth: &config::Auth) -> Result<Claims, Refusal> {
+        let settled = self.keys.renew().await;
+        let keys = self.newest()?;
+        match (claims(token, &keys, auth), settled) {
+            (Err(UNKNOWN_KEY), None) => Err(Refusal::NoKeys),
+            (Err(UNKNOWN_KEY), Some(settled)) => {
+                self.missing.note(token, &keys, Now::read().instant, settled);
+                Err(UNKNOWN_KEY)
+            }
+            (claims, _) => claims,
+        }
+    }
+
+    fn newest(&self) -> Result<Arc<KeySet>, Refusal> {
+        self.keys.newest().ok_or(Refusal::NoKeys)
     }
 
     fn publish_tickets(&self) {
         AUTH_TICKETS_OPEN.handle([]).set(self.tickets.len() as f64);
     }
+}
+
+fn claims(token: &[u8], keys: &KeySet, auth: &config::Auth) -> Result<Claims, Refusal> {
+    verify(token, keys, auth.expected(), Now::read().unix).map_err(Refusal::Token)
 }
 
 /// How long the cookie of a token lasts that this grant was made of: as long as the grant.

@@ -1,11 +1,13 @@
 //! Changes of open streams: finds the stream, passes the change to its worker, and answers once it is carried out.
 
 use super::{
+    change_rates::ChangeRates,
     control::{Control, ControlKey},
     error::ApiError,
     services::StreamSink,
 };
 use crate::{
+    auth::Subject,
     config::Live,
     fanout::{Change, ChangeRefused, ChangeReply},
     limits::{Gate, Permit},
@@ -15,7 +17,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::{sync::oneshot, time::timeout};
 
 /// How many changes may be on their way to workers: one waits there for what a turn does before it.
@@ -50,6 +52,7 @@ enum UnderWay {}
 pub(super) struct Changes {
     key: ControlKey,
     sink: Arc<dyn StreamSink>,
+    rates: ChangeRates,
     under_way: Gate<UnderWay>,
     live: Live,
 }
@@ -70,7 +73,7 @@ impl ChangeReply for Reply {
 impl Changes {
     pub(super) fn new(key: ControlKey, sink: Arc<dyn StreamSink>, live: Live) -> Self {
         STREAM_CHANGES.register_all();
-        Self { key, sink, under_way: Gate::new(UNDER_WAY_MAX), live }
+        Self { key, sink, rates: ChangeRates::default(), under_way: Gate::new(UNDER_WAY_MAX), live }
     }
 
     /// The stream that a request names.
@@ -79,6 +82,14 @@ impl Changes {
     /// [`ApiError::NoSuchStream`]: this process has not signed the name.
     pub(super) fn find(&self, control: &str) -> Result<Control, ApiError> {
         self.key.read(control).ok_or(ApiError::NoSuchStream)
+    }
+
+    /// Counts a request to change a stream.
+    ///
+    /// # Errors
+    /// [`ApiError::TooManyChanges`], [`ApiError::ChangesBusy`].
+    pub(super) fn count(&self, stream: Control, subject: Option<Subject>) -> Result<(), ApiError> {
+        self.rates.count(stream.address, subject, Instant::now())
     }
 
     /// Has a stream changed by its worker; returns the JSON of the answer.
@@ -103,7 +114,6 @@ impl From<ChangeRefused> for ApiError {
         match refused {
             ChangeRefused::NoSuchStream => Self::NoSuchStream,
             ChangeRefused::OldRevision { last } => Self::OldRevision { last },
-            ChangeRefused::TooMany => Self::TooManyChanges,
             ChangeRefused::TooManySymbols => Self::NoRoomForList,
             ChangeRefused::TooManyStreams => Self::TooManyStreams,
         }

@@ -9,11 +9,11 @@ use crate::{
     },
     h2::{Limits, RequestBody},
     limits::Connection,
-    server::{AdoptH2, BODY_BYTES_MAX, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
+    server::{AdoptH2, Discarded, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use std::{
     io,
     net::IpAddr,
@@ -21,9 +21,6 @@ use std::{
     time::SystemTime,
 };
 use tokio::{runtime::Handle, task::AbortHandle};
-
-/// In the place of a body that is too long and was not kept: its length alone counts.
-static TOO_LONG: [u8; BODY_BYTES_MAX + 1] = [0; BODY_BYTES_MAX + 1];
 
 /// The clients' HTTP/2.
 pub(super) struct H2Clients {
@@ -55,7 +52,7 @@ impl H2Clients {
         Limits {
             streams: tls.map_or(1, |tls| tls.h2_streams) as u32,
             head_bytes: config.limits.head_bytes as u32,
-            body_bytes: BODY_BYTES_MAX as u32,
+            body_bytes: config.limits.body_bytes_max() as u32,
             reader_check: tls.is_some_and(|tls| tls.h2_reader_check),
         }
     }
@@ -111,11 +108,11 @@ async fn answer(
     let H2Request { head, body, peer, stream } = request;
     let is_head = head.method == Method::HEAD;
     let body = match body {
-        RequestBody::Whole(body) => body,
-        RequestBody::TooLong => Bytes::from_static(&TOO_LONG),
+        RequestBody::Whole(body) => Either::Left(Full::new(body)),
+        RequestBody::TooLong => Either::Right(Discarded),
     };
     let peer = Peer { address: peer, scheme: Scheme::Https };
-    match handler.answer(Request::from_parts(*head, Full::new(body)), peer).await {
+    match handler.answer(Request::from_parts(*head, body), peer).await {
         Outcome::Whole(response) | Outcome::InsteadOfStream(response) => {
             workers.answer(stream, whole_answer(response, is_head, permit).await);
         }

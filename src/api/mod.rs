@@ -10,6 +10,7 @@ mod stream_request;
 mod stream_params;
 mod control;
 mod streams;
+mod change_rates;
 mod change_request;
 mod changes;
 mod services;

@@ -96,6 +96,9 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
 /// An answer of more symbols takes a thread for tenths of a millisecond: it waits for its turn.
 const SMALL_MAX: usize = 100;
 
+/// Nor has a shorter body so many symbols, unless their names are short.
+const SMALL_BODY_BYTES_MAX: usize = 1024;
+
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
@@ -134,7 +137,11 @@ async fn change(context: Arc<Context>, request: Request) -> Answer<Asked> {
 async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, ApiError> {
     request.query.check(&[])?;
     let stream = context.changes.find(&request.segment)?;
-    let change = change_request::change(request, &context.cache, context.symbols_max())?;
+    context.changes.count(stream, request.rights.subject())?;
+    let change = {
+        let _turn = context.turn_for_body(request.body.len()).await;
+        change_request::change(request, &context.cache, context.symbols_max())?
+    };
     context.changes.apply(stream, change).await
 }
 
@@ -180,6 +187,11 @@ impl Context {
     /// Waits for a turn to make an answer of so many symbols. Small ones wait for nothing.
     async fn turn(&self, symbols: usize) -> Option<Permit<LargeAnswer>> {
         if symbols > SMALL_MAX { Some(self.large.acquire().await) } else { None }
+    }
+
+    /// The same for a body that may name many.
+    async fn turn_for_body(&self, bytes: usize) -> Option<Permit<LargeAnswer>> {
+        if bytes > SMALL_BODY_BYTES_MAX { Some(self.large.acquire().await) } else { None }
     }
 
     /// How many symbols one request may name.

@@ -20,6 +20,11 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// How many symbols the request names.
+    pub(super) fn count(&self) -> usize {
+        self.known.len() + self.unknown.len() + self.denied.len()
+    }
+
     /// Looks up the symbols that a query names, in `symbols=A,B`, which may come more than once.
     ///
     /// # Errors
@@ -53,7 +58,8 @@ impl Selection {
             }
             match cache.get(&symbol) {
                 Some(state) if rights::access(rights, &symbol)? == Access::Live => selection.known.push(state),
-                Some(_) => selection.denied.push(symbol),
+                // Its name is shared: a stream remembers it.
+                Some(state) => selection.denied.push(state.symbol().clone()),
                 None => selection.unknown.push(symbol),
             }
         }

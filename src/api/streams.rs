@@ -10,7 +10,7 @@ use super::{
 use crate::{
     auth::Subject,
     config::{self, Live},
-    fanout::{NewStream, Resume, StreamPermit},
+    fanout::{NewStream, Resume, StreamPermit, Unlisted},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Rights, Streams, TlsIo},
@@ -130,7 +130,8 @@ impl Streams for ClientStreams {
     fn admit(&self, request: Self::Request, client: ClientName, mut head: Response) -> Outcome<NewStream> {
         let config = self.live.current();
         let permitted = request.and_then(|request| {
-            let symbols = request.selection.known.len();
+            // A stream remembers those too that it does not carry.
+            let symbols = request.selection.count();
             let permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
             Ok((request, permit))
         });
@@ -159,6 +160,7 @@ impl Streams for ClientStreams {
                 key: self.key.clone(),
             }),
             symbols: selection.known.into_boxed_slice(),
+            unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
             resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             until,

@@ -28,7 +28,7 @@ pub use pattern::{Groups, Pattern, PatternError, Patterns, is_group_name};
 pub use policy::{Lists, Policy};
 pub use subject::{Subject, SubjectKey};
 pub use ticket::{TICKETS_MAX, TICKETS_PER_SUBJECT, Ticket, Tickets, TooManyTickets};
-pub use token::verify;
+pub use token::{named_key, verify};
 
 #[cfg(test)]
 mod attack_tests;

@@ -167,7 +167,7 @@ pub const KEYS: &[Key] = &[
         name: "subscriptions",
         setting: count(5_000_000, 1..=100_000_000, |config| &mut config.limits.subscriptions),
         applies: Applies::Restart,
-        reason: "the symbols of all streams together, at about 72 bytes each: 360 MB; 100,000 streams of 50 symbols",
+        reason: "the symbols of all streams together, those that clients name in vain too, at about 72 bytes each: 360 MB; 100,000 streams of 50 symbols",
     },
     Key {
         section: "limits",

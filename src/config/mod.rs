@@ -62,7 +62,7 @@ pub use units::{parse_address, show_bytes, show_duration};
 pub use variables::{CONFIG_VARIABLE, LOG_FORMAT_VARIABLE, LOG_VARIABLE, variable_name};
 
 use crate::{
-    market::{Origin, Schedule},
+    market::{Origin, Schedule, Symbol},
     telemetry::LogFilter,
     venue::{Credentials, ListedSymbol, Options, Playback, Script, Spec},
 };
@@ -256,7 +256,19 @@ pub struct Limits {
 /// Bytes of a head for what is not its path and query: a browser's cookies and other headers.
 const HEAD_BYTES_BESIDE_URI: usize = 4 << 10;
 
+/// What a symbol may take in the body of a change: the longest name as a string of JSON, a comma, and blanks around it.
+const BODY_BYTES_OF_SYMBOL: usize = Symbol::LENGTH_MAX + 8;
+/// What else such a body may have.
+const BODY_BYTES_BESIDE_SYMBOLS: usize = 1 << 10;
+/// The least limit of a body.
+const BODY_BYTES: usize = 16 << 10;
+
 impl Limits {
+    /// How long the body of a request may be, in bytes: a list that a stream may have fits.
+    pub fn body_bytes_max(&self) -> usize {
+        (BODY_BYTES_BESIDE_SYMBOLS + self.symbols_per_stream * BODY_BYTES_OF_SYMBOL).max(BODY_BYTES)
+    }
+
     /// How long path and query of a request may be, in bytes: what its head leaves.
     pub fn uri_bytes_max(&self) -> usize {
         self.head_bytes.saturating_sub(HEAD_BYTES_BESIDE_URI)

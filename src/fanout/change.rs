@@ -53,8 +53,6 @@ pub enum ChangeRefused {
         /// The highest number that the stream has had.
         last: u64,
     },
-    /// The stream is changed too often.
-    TooMany,
     /// A limit does not allow so many symbols.
     TooManySymbols,
     /// More streams of the client's subject are open than its rights allow.

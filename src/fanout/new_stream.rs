@@ -1,7 +1,8 @@
 //! A stream before a worker has opened it.
 
 use super::{
-    first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume, stream_permit::StreamPermit,
+    first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume,
+    stream_permit::StreamPermit, unlisted::Unlisted,
 };
 use crate::{cache::SymbolState, market::UnixMicros, telemetry::ClientName, wire::StreamName};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct NewStream {
     pub hello: Box<dyn FirstBlock>,
     /// The symbols that it carries: each once, at least one.
     pub symbols: Box<[Arc<SymbolState>]>,
+    /// What its client named beside them.
+    pub unlisted: Unlisted,
     /// The options that its client gave beside the symbols.
     pub options: Options,
     /// Where it resumes, if its client has been connected before.

@@ -92,11 +92,16 @@ impl RecentTicks {
         self.ticks.get(index).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
     }
 
-    /// Reads older ticks, from this `seq` on, as far as the ring holds them.
-    pub(super) fn read_from(&mut self, state: &SymbolState, seq: u64) {
-        let missing = self.ticks[0].seq.saturating_sub(seq);
-        if missing > 0 {
-            state.read_older(usize::try_from(missing).unwrap_or(usize::MAX), &mut self.ticks);
+    /// Reads older ticks, from this `seq` on: some at a time, up to the first that is too old for their stream. Where a
+    /// stream lacks that one, it gets the newest alone.
+    pub(super) fn read_from(&mut self, state: &SymbolState, seq: u64, is_young: impl Fn(&Tick) -> bool) {
+        while self.ticks[0].seq > seq && is_young(&self.ticks[0]) {
+            let held = self.ticks.len();
+            let missing = usize::try_from(self.ticks[0].seq - seq).unwrap_or(usize::MAX);
+            state.read_older(missing.min(OLDER_AT_A_TIME), &mut self.ticks);
+            if self.ticks.len() == held {
+                return; // the ring goes no further
+            }
         }
     }
 
@@ -291,6 +296,29 @@ mod tests {
         assert_eq!(fixture.recent.ticks.len(), LIMITS.count);
         assert_eq!(fixture.pending(90, 0, fixture.policy), (90..=100).collect::<Vec<u64>>());
         assert_eq!(fixture.pending(80, 0, fixture.policy), [100]);
+    }
+
+    #[test]
+    fn rule_10_a_stream_that_comes_back_to_a_symbol_reads_no_more_of_its_ring_than_it_may_get() {
+        let mut fixture = Fixture::new();
+        for _ in 0..25 {
+            fixture.publish(0, Part::Trade);
+        }
+        fixture.publish(1_000, Part::Trade);
+        fixture.publish(1_001, Part::Trade); // seq 27
+        let after = |millis| fixture.start.after(Duration::from_millis(millis)).instant;
+        let come_back = |seq, opened: u64, now: u64| {
+            let mut recent = RecentTicks::new(after(now));
+            recent.join(&fixture.state, worker(), Parts::ALL, after(now), LIMITS);
+            let age = |tick: &Tick| after(now).saturating_duration_since(tick.published.max(after(opened)));
+            recent.read_from(&fixture.state, seq, |tick| age(tick) <= LIMITS.max_lag);
+            recent.len()
+        };
+        assert_eq!(come_back(1, 0, 1_250), 1 + OLDER_AT_A_TIME, "the second part would be too old");
+        assert_eq!(come_back(25, 0, 1_250), 3);
+        assert_eq!(come_back(1, 0, 1_252), 1, "even the newest is");
+        assert_eq!(come_back(1, 1_100, 1_250), 27, "it has just been opened");
+        assert_eq!(come_back(28, 0, 1_250), 1, "it has all");
     }
 
     #[test]

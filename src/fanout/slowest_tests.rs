@@ -1,8 +1,8 @@
 //! The replies that operators get about the slowest streams.
 
 use super::super::{
-    ClientSide, CloseMode, Command, NewStream, Options, Ready, ResponseHead, Taken, TransportError, Wait, Worker,
-    WorkerInbox, WorkerLimits,
+    ClientSide, CloseMode, Command, NewStream, Options, Ready, ResponseHead, Taken, TransportError, Unlisted, Wait,
+    Worker, WorkerInbox, WorkerLimits,
 };
 use super::*;
 use crate::{
@@ -88,6 +88,7 @@ impl Fixture {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"head")),
             symbols: [self.state.clone()].into(),
+            unlisted: Unlisted::default(),
             options,
             resume: None,
             until: None,

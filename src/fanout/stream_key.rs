@@ -8,7 +8,7 @@ slotmap::new_key_type! {
 }
 
 /// Where a stream is: in no other place, and after it no other stream is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamAddress {
     /// Its worker.
     pub worker: WorkerIndex,

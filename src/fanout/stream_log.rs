@@ -40,6 +40,7 @@ impl StreamLog {
             stream = %stream.name(),
             client = %stream.client().address,
             client_id = stream.client().id(),
+            subject = stream.client().subject(),
             symbols = stream.slots().len(),
             "a stream changed"
         );
@@ -53,7 +54,7 @@ impl StreamLog {
                     stream = %stream.name(),
                     client = %stream.client().address,
                     client_id = stream.client().id(),
-            subject = stream.client().subject(),
+                    subject = stream.client().subject(),
                     protocol = stream.protocol().name(),
                     symbols = stream.slots().len(),
                     reason = reason.name(),

@@ -2,7 +2,8 @@
 
 /// A stream's permit. Dropping it gives all of it back.
 pub trait StreamPermit: Send {
-    /// Makes it a permit for a list of so many symbols; `false`: a limit does not allow that, and nothing has changed.
+    /// Makes it a permit for so many symbols, which the stream carries or remembers; `false`: a limit does not allow
+    /// that, and nothing has changed.
     fn resize(&mut self, symbols: usize) -> bool;
 
     /// Whether its subject has at most so many streams open, this one among them. Without a subject, any number fits.

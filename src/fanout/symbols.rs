@@ -5,10 +5,10 @@ use super::{
     stream_key::StreamKey,
 };
 use crate::{
-    cache::{SymbolId, SymbolState, WorkerMask},
+    cache::{SymbolId, SymbolState, Tick, WorkerMask},
     market::{Now, Part, Parts},
 };
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Instant};
 
 /// A symbol with more subscribers than this is hot: its streams are written in rounds of their own, between which the
 /// streams of cold symbols pass.
@@ -152,10 +152,12 @@ impl Symbols {
         symbol.unwant(before.parts.without(subscriber.parts), self.worker, now);
     }
 
-    /// Reads the ticks of a symbol from this `seq` on, as far as its ring goes.
-    pub(super) fn read_from(&mut self, id: SymbolId, seq: u64) {
+    /// Reads the ticks of a symbol from this `seq` on, as far as a stream that was opened then may still get them.
+    pub(super) fn read_from(&mut self, id: SymbolId, seq: u64, opened: Instant, now: Now) {
+        let max_lag = self.limits.max_lag;
         if let Some(symbol) = self.find(id) {
-            symbol.recent.read_from(&symbol.state, seq);
+            let age = |tick: &Tick| now.instant.saturating_duration_since(tick.published.max(opened));
+            symbol.recent.read_from(&symbol.state, seq, |tick| age(tick) <= max_lag);
         }
     }
 

@@ -7,14 +7,14 @@ use crate::{
     issuer::{Failed, Fetched, Fetcher, IssuerKeys, Keeper, Replacement, Source, Times, keep},
 };
 use futures_util::future::BoxFuture;
-use std::{num::NonZero, sync::Arc};
+use std::{num::NonZero, sync::Arc, time::Duration};
 
 impl Keys for IssuerKeys {
     fn newest(&self) -> Option<Arc<KeySet>> {
         Self::newest(self)
     }
 
-    fn renew(&self) -> BoxFuture<'_, bool> {
+    fn renew(&self) -> BoxFuture<'_, Option<Duration>> {
         Box::pin(Self::renew(self))
     }
 }

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Config, Feed, Loader},
-        fanout::{NewStream, Options, ResponseHead},
+        fanout::{NewStream, Options, ResponseHead, Unlisted},
         feed::FeedState,
         market::{Now, Origin},
         telemetry, venue,
@@ -317,6 +317,7 @@ mod tests {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"hello")),
             symbols: Box::new([state]),
+            unlisted: Unlisted::default(),
             options: Options::new(Duration::from_secs(15)),
             resume: None,
             until: None,

@@ -8,7 +8,7 @@ use super::{
     head::is_connection_specific,
     hpack::{Decoder, encode_field, encode_status},
     state::{Block, Progress, Sink},
-    stream::{Closed, Stream, Streams},
+    stream::{Closed, Streams},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -253,8 +253,8 @@ impl Connection {
     /// Since when the connection waits for the rest of something that the client began: the preface with its settings,
     /// a frame, a header block, or a request's body; the oldest.
     pub fn waits_since(&self) -> Option<Instant> {
-        let bodies = self.streams.iter().filter_map(|stream| Some(stream.unfinished.as_ref()?.began));
-        self.connection_waits_since().into_iter().chain(bodies).min()
+        let body = self.streams.oldest_unfinished().map(|(_, began)| began);
+        [self.connection_waits_since(), body].into_iter().flatten().min()
     }
 
     /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body.
@@ -265,8 +265,7 @@ impl Connection {
         if self.connection_waits_since().is_some_and(|since| since < before) {
             return Err(self.fail(ConnectionError::calm(Reason::TimedOut), out));
         }
-        let is_late = |stream: &&Stream| stream.unfinished.as_ref().is_some_and(|body| body.began < before);
-        while let Some(id) = self.streams.iter().find(is_late).map(|stream| stream.id) {
+        while let Some((id, _)) = self.streams.oldest_unfinished().filter(|(_, began)| *began < before) {
             self.reset(StreamId(id), ErrorCode::CANCEL, out);
         }
         Ok(())

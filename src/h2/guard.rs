@@ -9,8 +9,8 @@ pub(super) const FIELDS_MAX: usize = 100;
 pub(super) const CONTINUATIONS_MAX: u8 = 8;
 /// The requests of a connection whose bodies are not complete: what bounds the memory for them.
 pub(super) const UNFINISHED_BODIES_MAX: usize = 8;
-/// The bytes of heads and bodies of the requests of a connection that have no answer yet, when one more comes. With a
-/// table, one byte can stand for a field of 4,000.
+/// The bytes of heads and bodies of the requests of a connection that have no answer yet, when one more comes, and of
+/// those that have not come whole. With a table, one byte can stand for a field of 4,000.
 pub(super) const REQUEST_BYTES_MAX: usize = 256 * 1_024;
 /// The bytes in `out` above which a client that makes us reply does not read: 16 KiB of DATA and as much of replies.
 pub(super) const OUT_MAX: usize = 32 * 1_024;

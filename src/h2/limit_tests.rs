@@ -29,38 +29,6 @@ fn rule_10_one_stream_more_is_refused() {
 }
 
 #[test]
-fn rule_10_a_ninth_unfinished_body_is_refused() {
-    let mut client = Client::new();
-    let begin = |stream| headers(stream, END_HEADERS, post());
-    for number in 0..8 {
-        client.send(begin(number * 2 + 1)).unwrap();
-    }
-    client.send(begin(17)).unwrap();
-    assert_eq!(client.replies(), "RST 17 REFUSED_STREAM");
-    // Its body was on the way.
-    client.send(data(17, END_STREAM, [0; 16_384])).unwrap();
-    client.send(data(1, END_STREAM, b"1")).unwrap();
-    client.send(begin(19)).unwrap();
-    assert_eq!((client.replies(), client.happened()), (String::new(), "POST 1 with 1".to_owned()));
-}
-
-#[test]
-fn rule_10_a_longer_body_is_thrown_away() {
-    let mut client = Client::new();
-    for (stream, bytes, expected) in [(1, 16_384, "POST 1 with 16384"), (3, 16_385, "POST 3 too long")] {
-        client.send(headers(stream, END_HEADERS, post())).unwrap();
-        client.send(data(stream, 0, vec![0; bytes / 2])).unwrap();
-        client.send(data(stream, END_STREAM, vec![0; bytes - bytes / 2])).unwrap();
-        assert_eq!(client.happened(), expected);
-    }
-    // Where the length is declared, the first byte of the body need not come.
-    client.send(headers(5, END_HEADERS, fields("POST", &[("content-length", "16385")]))).unwrap();
-    assert_eq!(client.happened(), "POST 5 too long");
-    assert!(client.respond(5, true));
-    assert!(client.replies().ends_with("HEADERS 5 end, RST 5 NO_ERROR"));
-}
-
-#[test]
 fn rule_10_a_header_block_has_a_limit_of_encoded_bytes() {
     let limits = Limits { head_bytes: 1_000, ..LIMITS };
     let base = get().len();

@@ -29,6 +29,8 @@ pub use last_found::LastFound;
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
+mod body_tests;
+#[cfg(test)]
 mod head_tests;
 #[cfg(test)]
 mod limit_tests;

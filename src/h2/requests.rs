@@ -9,7 +9,7 @@ use super::{
     head::{Fields, Head, Malformed},
     hpack::encode_status,
     state::{Block, BlockStart, Place, Sink},
-    stream::{Stream, Unfinished},
+    stream::{Stream, Streams, Unfinished},
 };
 use bytes::Bytes;
 use http::header;
@@ -131,7 +131,7 @@ impl Connection {
             if expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
                 write_continue(start.id, sink.out);
             }
-            stream.unfinished = Some(Box::new(Unfinished { head, body: Vec::new(), began: sink.now }));
+            stream = stream.with_unfinished(Unfinished { head, body: Vec::new(), began: sink.now });
         }
         self.streams.push(stream);
     }
@@ -147,10 +147,10 @@ impl Connection {
         if is_malformed {
             return Err(Mistake::Stream(ErrorCode::PROTOCOL_ERROR));
         }
-        if let Some(unfinished) = &stream.unfinished {
+        if let Some(unfinished) = stream.unfinished() {
             unfinished.check_length(0, true)?;
         }
-        announce(stream, whole, sink);
+        announce(&mut self.streams, start.id, whole, sink);
         Ok(())
     }
 
@@ -186,25 +186,31 @@ impl Connection {
         stream.has_ended = end_stream;
         let left = stream.receive_window.checked_sub(flow_bytes);
         stream.receive_window = left.ok_or(Mistake::Stream(ErrorCode::FLOW_CONTROL_ERROR))?;
-        gather(stream, data, self.limits.body_bytes, sink)
+        gather(&mut self.streams, id, data, self.limits.body_bytes, sink)
     }
 }
 
 /// Adds to a request's body.
-fn gather(stream: &mut Stream, data: &[u8], bytes_max: u32, sink: &mut Sink<'_>) -> Result<(), Mistake> {
+fn gather(streams: &mut Streams, id: u32, data: &[u8], bytes_max: u32, sink: &mut Sink<'_>) -> Result<(), Mistake> {
+    let bytes_before = streams.unfinished_bytes();
+    let Some(stream) = streams.get_mut(id) else { return Ok(()) };
+    let has_ended = stream.has_ended;
     // A body that is too long is thrown away.
-    let Some(unfinished) = &mut stream.unfinished else { return Ok(()) };
-    unfinished.check_length(data.len(), stream.has_ended)?;
+    let Some(unfinished) = stream.unfinished() else { return Ok(()) };
+    unfinished.check_length(data.len(), has_ended)?;
     if unfinished.body.len() + data.len() > bytes_max as usize {
-        announce(stream, |_| RequestBody::TooLong, sink);
+        announce(streams, id, |_| RequestBody::TooLong, sink);
         return Ok(());
+    }
+    if bytes_before + data.len() > REQUEST_BYTES_MAX {
+        return Err(Mistake::Stream(ErrorCode::REFUSED_STREAM));
     }
     unfinished.body.extend_from_slice(data);
     stream.request_bytes += data.len() as u32;
-    if stream.has_ended {
-        announce(stream, whole, sink);
+    if has_ended {
+        announce(streams, id, whole, sink);
     } else {
-        refill(stream.id, &mut stream.receive_window, sink.out);
+        refill(id, &mut stream.receive_window, sink.out);
     }
     Ok(())
 }
@@ -227,10 +233,9 @@ fn whole(body: Vec<u8>) -> RequestBody {
 }
 
 /// Hands a request over, unless that was done.
-fn announce(stream: &mut Stream, body: impl FnOnce(Vec<u8>) -> RequestBody, sink: &mut Sink<'_>) {
-    if let Some(unfinished) = stream.unfinished.take() {
-        let event =
-            Event::Request { stream: StreamId(stream.id), head: unfinished.head.parts, body: body(unfinished.body) };
+fn announce(streams: &mut Streams, id: u32, body: impl FnOnce(Vec<u8>) -> RequestBody, sink: &mut Sink<'_>) {
+    if let Some(unfinished) = streams.take_unfinished(id) {
+        let event = Event::Request { stream: StreamId(id), head: unfinished.head.parts, body: body(unfinished.body) };
         sink.events.push(event);
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 pub(super) struct Stream {
     pub(super) id: u32,
     /// Its request, as long as the body is incomplete, and its receiver does not know of it.
-    pub(super) unfinished: Option<Box<Unfinished>>,
+    unfinished: Option<Box<Unfinished>>,
     /// The bytes of its request, until the answer.
     pub(super) request_bytes: u32,
     /// The client has ended it. Otherwise the rest of a body still comes.
@@ -46,6 +46,15 @@ impl Stream {
         }
     }
 
+    /// The same stream, whose body is still to come.
+    pub(super) fn with_unfinished(self, unfinished: Unfinished) -> Self {
+        Self { unfinished: Some(Box::new(unfinished)), ..self }
+    }
+
+    pub(super) fn unfinished(&mut self) -> Option<&mut Unfinished> {
+        self.unfinished.as_deref_mut()
+    }
+
     /// Whether the receiver of the connection's events has its request.
     pub(super) fn is_known(&self) -> bool {
         self.unfinished.is_none()
@@ -57,6 +66,8 @@ impl Stream {
 pub(super) struct Streams {
     list: Vec<Stream>,
     last_found: LastFound,
+    /// Those whose body is incomplete, and since when: each turn of a connection asks for the oldest.
+    unfinished: Vec<(u32, Instant)>,
 }
 
 impl Streams {
@@ -85,6 +96,9 @@ impl Streams {
         if self.list.len() == self.list.capacity() {
             self.list.reserve_exact(self.list.len().max(1));
         }
+        if let Some(unfinished) = &stream.unfinished {
+            self.unfinished.push((stream.id, unfinished.began));
+        }
         self.list.push(stream);
     }
 
@@ -94,12 +108,40 @@ impl Streams {
         if self.list.len() * 4 <= self.list.capacity() {
             self.list.shrink_to(self.list.len() * 2);
         }
+        if !stream.is_known() {
+            self.forget_unfinished(id);
+        }
         Some(stream)
+    }
+
+    /// The receiver of the connection's events is about to get a stream's request, unless it has it.
+    pub(super) fn take_unfinished(&mut self, id: u32) -> Option<Unfinished> {
+        let unfinished = self.get_mut(id)?.unfinished.take()?;
+        self.forget_unfinished(id);
+        Some(*unfinished)
+    }
+
+    fn forget_unfinished(&mut self, id: u32) {
+        self.unfinished.retain(|(other, _)| *other != id);
+        if self.unfinished.is_empty() {
+            self.unfinished = Vec::new(); // most connections never have a body again
+        }
     }
 
     /// Whether one more request may have an unfinished body.
     pub(super) fn may_gather(&self) -> bool {
-        self.list.iter().filter(|stream| !stream.is_known()).count() < UNFINISHED_BODIES_MAX
+        self.unfinished.len() < UNFINISHED_BODIES_MAX
+    }
+
+    /// The stream that waits longest for the rest of its body, and since when.
+    pub(super) fn oldest_unfinished(&self) -> Option<(u32, Instant)> {
+        self.unfinished.first().copied()
+    }
+
+    /// The bytes of the requests whose bodies are incomplete.
+    pub(super) fn unfinished_bytes(&self) -> usize {
+        let streams = self.unfinished.iter().filter_map(|(id, _)| self.get(*id));
+        streams.map(|stream| stream.request_bytes as usize).sum()
     }
 
     /// The bytes of the requests without an answer.

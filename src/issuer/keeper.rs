@@ -3,14 +3,21 @@
 use super::{
     fetched::Fetched,
     fetcher::{Failed, Fetcher},
-    keys::{IssuerKeys, Orders, Replacement},
+    keys::{Answer, IssuerKeys, Orders, Replacement},
     report::Reporter,
     schedule::{Asked, Due, Schedule, Times},
 };
 use crate::market::Now;
-use std::{convert::Infallible, future::pending, io, num::NonZero, pin::Pin, time::Instant};
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    num::NonZero,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::sleep_until,
 };
 
@@ -27,7 +34,7 @@ pub fn keep(fetcher: Fetcher, times: Times, waiters_max: NonZero<usize>) -> (Iss
 /// Keeps the keys of a source fresh once it runs.
 pub struct Keeper {
     keys: IssuerKeys,
-    asks: mpsc::Receiver<oneshot::Sender<bool>>,
+    asks: mpsc::Receiver<Answer>,
     fetcher: Fetcher,
     times: Times,
     waiters_max: NonZero<usize>,
@@ -35,16 +42,24 @@ pub struct Keeper {
     first: Option<Fetched>,
 }
 
+/// A request that waits for the fetch under way.
+struct Waiter {
+    answer: Answer,
+    /// The fetch began for it. One that had begun before may give what its source had before the request came: keys
+    /// that it lacks may be there by now, so it settles nothing.
+    began: bool,
+}
+
 /// A [`Keeper`] that runs.
 struct Running {
     keys: IssuerKeys,
-    asks: mpsc::Receiver<oneshot::Sender<bool>>,
+    asks: mpsc::Receiver<Answer>,
     fetcher: Fetcher,
     schedule: Schedule,
     reporter: Reporter,
     fetch: Option<Fetch>,
     /// Requests that wait for the fetch under way, and the most of them.
-    waiters: Vec<oneshot::Sender<bool>>,
+    waiters: Vec<Waiter>,
     waiters_max: NonZero<usize>,
     /// What the last successful fetch gave, while it counts.
     newest: Option<Fetched>,
@@ -119,16 +134,18 @@ impl Running {
 
     fn take(&mut self, fetched: Result<Fetched, Failed>) {
         self.fetch = None;
-        let succeeds = fetched.is_ok();
         match fetched {
-            Ok(fetched) => self.succeeded(fetched),
+            Ok(fetched) => {
+                self.succeeded(fetched);
+                self.answer(Some(self.schedule.until_next_ask(Instant::now())));
+            }
             Err(failed) => {
                 self.schedule.failed(Instant::now(), rand::random());
                 self.reporter.failed(&failed);
                 self.keys.report(self.reporter.status());
+                self.answer(None);
             }
         }
-        self.answer(succeeds);
     }
 
     fn succeeded(&mut self, fetched: Fetched) {
@@ -143,10 +160,10 @@ impl Running {
         }
     }
 
-    fn ask(&mut self, waiter: oneshot::Sender<bool>) {
+    fn ask(&mut self, answer: Answer) {
         let max = self.waiters_max.get();
         if self.waiters.len() == max {
-            self.waiters.retain(|waiter| !waiter.is_closed());
+            self.waiters.retain(|waiter| !waiter.answer.is_closed());
         }
         let asked = if self.waiters.len() == max { Asked::Refused } else { self.schedule.ask(Instant::now()) };
         match asked {
@@ -154,16 +171,17 @@ impl Running {
             Asked::Running => {}
             Asked::Refused | Asked::Fixed => {
                 // An error means that the request has ended.
-                let _ = waiter.send(asked == Asked::Fixed);
+                let _ = answer.send((asked == Asked::Fixed).then_some(Duration::MAX));
                 return;
             }
         }
-        self.waiters.push(waiter);
+        self.waiters.push(Waiter { answer, began: asked == Asked::Begun });
     }
 
-    fn answer(&mut self, has_keys: bool) {
-        for waiter in self.waiters.drain(..) {
-            let _ = waiter.send(has_keys);
+    /// The fetch has ended. `settled`: if it has given all keys that there are, for how long no other begins.
+    fn answer(&mut self, settled: Option<Duration>) {
+        for Waiter { answer, began } in self.waiters.drain(..) {
+            let _ = answer.send(settled.filter(|_| began));
         }
     }
 
@@ -175,7 +193,7 @@ impl Running {
             self.schedule = Schedule::new(times, Instant::now());
             self.newest = None;
             self.succeeded(fetched);
-            self.answer(true);
+            self.answer(None); // they were fetched before, and the fetch that was awaited is given up
         } else if orders.look {
             self.schedule.look(Instant::now());
         }

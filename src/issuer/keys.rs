@@ -12,6 +12,7 @@ use std::{
     fmt,
     num::NonZero,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -19,11 +20,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 #[derive(Clone)]
 pub struct IssuerKeys(Arc<Shared>);
 
+/// Takes the answer to [`IssuerKeys::renew`].
+pub(super) type Answer = oneshot::Sender<Option<Duration>>;
+
 struct Shared {
     /// Held for a copy or a swap of pointers. A panic ends the process, so a poisoned lock is never seen.
     state: RwLock<State>,
     /// Requests for a fetch; `None` where the keys are fixed.
-    asks: Option<mpsc::Sender<oneshot::Sender<bool>>>,
+    asks: Option<mpsc::Sender<Answer>>,
     /// Wakes the task for [`Orders`].
     orders: Notify,
 }
@@ -72,7 +76,7 @@ impl IssuerKeys {
     }
 
     /// No keys yet, and requests for fetches, of which so many may be unread.
-    pub(super) fn kept(source: &Source, waiters_max: NonZero<usize>) -> (Self, mpsc::Receiver<oneshot::Sender<bool>>) {
+    pub(super) fn kept(source: &Source, waiters_max: NonZero<usize>) -> (Self, mpsc::Receiver<Answer>) {
         let (asks_tx, asks_rx) = mpsc::channel(waiters_max.get());
         let state = State { status: KeysStatus::of_source(source.to_string()), ..State::default() };
         let shared = Shared { state: RwLock::new(state), asks: Some(asks_tx), orders: Notify::new() };
@@ -85,19 +89,18 @@ impl IssuerKeys {
     }
 
     /// For a token that names a key which is not among the newest: waits for a fetch, of which one is allowed every
-    /// 30 s. Returns whether the newest are now those of the source; they may be the same as before. `false`: that is
-    /// not known, because a fetch is not allowed now or failed, so the token may be good later.
+    /// 30 s. `Some`: the newest are now those that the source had when this was called, or later; they may be the same
+    /// as before, and a further fetch is not allowed for so long. `None`: that is not known, and the token may be good
+    /// later. A fetch is not allowed now, or has failed, or it had begun before: its source may have got the key since.
     ///
     /// # Cancel safety
     /// Dropped, it only no longer waits.
-    pub async fn renew(&self) -> bool {
+    pub async fn renew(&self) -> Option<Duration> {
         // Those that never change are all that there are.
-        let Some(asks) = &self.0.asks else { return true };
+        let Some(asks) = &self.0.asks else { return Some(Duration::MAX) };
         let (answer_tx, answer_rx) = oneshot::channel();
-        if asks.try_send(answer_tx).is_err() {
-            return false;
-        }
-        answer_rx.await.unwrap_or(false)
+        asks.try_send(answer_tx).ok()?;
+        answer_rx.await.ok()?
     }
 
     /// Puts other keys in force at once; the task goes on with their source.

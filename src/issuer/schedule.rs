@@ -130,6 +130,12 @@ impl Schedule {
         Asked::Begun
     }
 
+    /// For how long no fetch begins for a key that is not known.
+    pub(super) fn until_next_ask(&self, now: Instant) -> Duration {
+        let allowed_at = self.asked.map(|asked| asked + self.times.asked_every);
+        allowed_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    }
+
     /// An operator wants the source to be looked at: at once, or after the fetch that runs.
     pub(super) fn look(&mut self, now: Instant) {
         if self.is_final() {

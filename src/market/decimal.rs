@@ -78,6 +78,11 @@ impl Decimal {
         Self::from_digits(negative, whole, fraction, exponent)
     }
 
+    /// Its digits without the point, and the number of digits after it: what [`Decimal::new`] makes it of.
+    pub(crate) fn mantissa_and_scale(self) -> (i64, u8) {
+        (self.mantissa, self.scale)
+    }
+
     fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
         // Trailing zeros are dropped before the digits are counted: a venue may pad beyond what a mantissa holds.
         let fraction = &fraction[..fraction.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1)];

@@ -13,21 +13,21 @@ const LOW_FOR: Duration = Duration::from_secs(10);
 /// keys of the trades that the snapshot holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Guards {
-    pub(super) trade: Guard,
-    pub(super) quote: Guard,
-    pub(super) stats: Guard,
-    pub(super) status: Guard,
+    pub(crate) trade: Guard,
+    pub(crate) quote: Guard,
+    pub(crate) stats: Guard,
+    pub(crate) status: Guard,
     /// What a correction would call the last trade of the regular session.
-    pub(super) trade_key: Option<TradeKey>,
+    pub(crate) trade_key: Option<TradeKey>,
     /// What a correction would call the last trade outside it.
-    pub(super) ext_key: Option<TradeKey>,
+    pub(crate) ext_key: Option<TradeKey>,
 }
 
 /// The highest place in the venue's order that one part has reached.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Guard {
-    id: Option<u64>,
-    time: Option<UnixMicros>,
+pub(crate) struct Guard {
+    pub(crate) id: Option<u64>,
+    pub(crate) time: Option<UnixMicros>,
     /// Low ids since the highest one.
     low: Option<LowRun>,
 }
@@ -52,6 +52,11 @@ pub(super) enum Judgement {
 }
 
 impl Guard {
+    /// A guard that has reached this id and this time, without a suspicion that the venue's ids have restarted.
+    pub(crate) fn at(id: Option<u64>, time: Option<UnixMicros>) -> Self {
+        Self { id, time, low: None }
+    }
+
     /// Judges an event at this place. If it is newer, its place is the highest from now on.
     ///
     /// Id and time are kept apart: neither one wild time nor a restart of the venue's ids may shut a part for ever.

@@ -22,12 +22,14 @@ mod update;
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
 pub use feed_symbol::FeedSymbol;
+pub(crate) use guard::Guard;
 pub use guard::Guards;
 pub use hours::{Hours, Phase, Schedule};
 pub use latest::{Quote, Stats, Trade};
 pub use part::{Kind, Part, Parts};
 pub use snapshot::{Applied, Origin, Snapshot};
 pub use state::{Reason, State};
+pub(crate) use status::{HaltEnd, Since, Status};
 pub use symbol::{Symbol, SymbolError};
 pub use time::{Now, UnixMicros};
 pub use update::{

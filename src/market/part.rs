@@ -42,6 +42,16 @@ impl Parts {
     pub const STATUS: Self = Self(1 << Part::Status as u8);
     const CORRECTION: u8 = 1 << 7;
 
+    /// The set as a byte: a bit for each part, from the lowest on, and the highest for a correction.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of these bits, if each of them means something.
+    pub(crate) fn from_bits(bits: u8) -> Option<Self> {
+        (bits & !(Self::ALL.0 | Self::CORRECTION) == 0).then_some(Self(bits))
+    }
+
     /// Adds one.
     pub fn insert(&mut self, part: Part) {
         self.0 |= 1 << part as u8;

@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub recv: Option<UnixMicros>,
     /// Where the data come from.
     pub origin: Origin,
-    status: Status,
+    pub(crate) status: Status,
 }
 
 /// Where a snapshot's data come from.

@@ -3,11 +3,11 @@
 use super::{Part, Parts, Reason, State, UnixMicros};
 
 /// Since when something holds, and why.
-pub(super) type Since = (UnixMicros, Reason);
+pub(crate) type Since = (UnixMicros, Reason);
 
 /// What ends a halt besides the venue's own resume and the next trading day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HaltEnd {
+pub(crate) enum HaltEnd {
     /// Nothing: the venue reports resumes, and its connection has lived since the halt.
     Resume,
     /// A trade that was executed since: the connection was lost, and the resume may be.
@@ -18,19 +18,19 @@ pub(super) enum HaltEnd {
 
 /// The status of a symbol. Refusal, hours, outage and halt are kept apart: the end of one does not end another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Status {
-    waiting_since: UnixMicros,
+pub(crate) struct Status {
+    pub(crate) waiting_since: UnixMicros,
     /// The parts that the venue has ever sent.
-    known: Parts,
+    pub(crate) known: Parts,
     /// The parts that no update has renewed since an outage.
-    pub(super) stale: Parts,
-    refused: Option<Since>,
-    closed: Option<Since>,
+    pub(crate) stale: Parts,
+    pub(crate) refused: Option<Since>,
+    pub(crate) closed: Option<Since>,
     /// The outage that no update has ended yet.
-    outage: Option<Since>,
-    pub(super) halted: Option<Since>,
+    pub(crate) outage: Option<Since>,
+    pub(crate) halted: Option<Since>,
     /// Of the halt that there is.
-    halt_end: HaltEnd,
+    pub(crate) halt_end: HaltEnd,
 }
 
 impl Status {

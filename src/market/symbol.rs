@@ -38,6 +38,11 @@ impl Symbol {
         text.to_ascii_uppercase().parse()
     }
 
+    /// Whether a string is a symbol.
+    pub(crate) fn is_valid(text: &str) -> bool {
+        check(text).is_ok()
+    }
+
     /// The symbol as a string.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,16 +53,21 @@ impl FromStr for Symbol {
     type Err = SymbolError;
 
     fn from_str(text: &str) -> Result<Self, SymbolError> {
-        let first = *text.as_bytes().first().ok_or(SymbolError::Empty)?;
-        if text.len() > Self::LENGTH_MAX {
-            return Err(SymbolError::TooLong);
-        }
-        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-        if !plain(first) || !text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-')) {
-            return Err(SymbolError::Character);
-        }
+        check(text)?;
         Ok(Self(text.into()))
     }
+}
+
+fn check(text: &str) -> Result<(), SymbolError> {
+    let first = *text.as_bytes().first().ok_or(SymbolError::Empty)?;
+    if text.len() > Symbol::LENGTH_MAX {
+        return Err(SymbolError::TooLong);
+    }
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if !plain(first) || !text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-')) {
+        return Err(SymbolError::Character);
+    }
+    Ok(())
 }
 
 impl Borrow<str> for Symbol {

@@ -1,19 +1,19 @@
 //! The body of a request: read before the request is routed, on the few routes that take one.
 
-use super::{
-    problem::{Problem, Quoted},
-    request_error::RequestError,
-};
+use super::problem::{Problem, Quoted};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use http_body::Body;
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::time::timeout;
 
-/// The longest body of a request.
-pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024;
 /// How much of the reader's message a problem repeats: it may quote the client's own words.
 const READER_CHARACTERS_MAX: usize = 200;
 
@@ -22,8 +22,10 @@ const READER_CHARACTERS_MAX: usize = 200;
 pub(crate) enum RequestBody {
     /// All of it; empty if there is none.
     Whole(Bytes),
-    /// It is longer than [`BODY_BYTES_MAX`], and was not read.
-    TooLong,
+    /// It is longer than so many bytes, and was not read.
+    TooLong(usize),
+    /// It did not come whole in time.
+    Late,
 }
 
 impl Default for RequestBody {
@@ -35,8 +37,10 @@ impl Default for RequestBody {
 /// What is wrong with a body. The message is the document's `detail`: it says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("Send a body of at most {BODY_BYTES_MAX} bytes.")]
-    TooLong,
+    #[error("Send a body of at most {0} bytes.")]
+    TooLong(usize),
+    #[error("Send the whole body at once: it did not arrive in time.")]
+    Late,
     #[error("Send JSON, with the header content-type: application/json.")]
     NotJson,
     #[error("The body is not what this path takes: {0}.")]
@@ -46,24 +50,44 @@ pub(crate) enum BodyError {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let (status, kind, title) = match error {
-            BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
+            BodyError::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),
+            BodyError::Late => (StatusCode::REQUEST_TIMEOUT, "late-body", "Body not in time"),
             BodyError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON"),
             BodyError::Bad(_) => (StatusCode::BAD_REQUEST, "bad-body", "Bad body"),
         };
-        // A body that is not read to its end cannot be told from the next request.
-        let closes = matches!(error, BodyError::TooLong);
-        let header = closes.then(|| (header::CONNECTION, HeaderValue::from_static("close")));
-        Self { status, kind, title, detail: error.to_string(), limit: None, header }
+        let limit = match error {
+            BodyError::TooLong(_) => Some("symbols_per_stream"),
+            BodyError::Late => Some("head_timeout"),
+            BodyError::NotJson | BodyError::Bad(_) => None,
+        };
+        Self { status, kind, title, detail: error.to_string(), limit, header: None }
     }
 }
 
 impl RequestBody {
+    /// How long it is, as far as it was read.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Whole(body) => body.len(),
+            Self::TooLong(_) | Self::Late => 0,
+        }
+    }
+
+    /// Whether it was read to its end. Behind any other no second request can be told from it.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
     /// Reads JSON.
     ///
     /// # Errors
-    /// [`BodyError`]: it is too long, it is not announced as JSON, or it is not a `T`, with the place.
+    /// [`BodyError`]: it is too long or late, it is not announced as JSON, or it is not a `T`, with the place.
     pub(crate) fn json<T: DeserializeOwned>(&self, headers: &HeaderMap) -> Result<T, BodyError> {
-        let Self::Whole(body) = self else { return Err(BodyError::TooLong) };
+        let body = match self {
+            Self::Whole(body) => body,
+            Self::TooLong(bytes_max) => return Err(BodyError::TooLong(*bytes_max)),
+            Self::Late => return Err(BodyError::Late),
+        };
         if !is_json(headers) {
             return Err(BodyError::NotJson);
         }
@@ -72,36 +96,56 @@ impl RequestBody {
     }
 }
 
-/// Whether a request announces a body. On HTTP/1.1 one that is not empty must have a length.
+/// In the place of a body that is too long, and was thrown away as it came.
+#[derive(Debug)]
+pub(crate) struct Discarded;
+
+impl Body for Discarded {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        false
+    }
+
+    /// Longer than any limit.
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::MAX)
+    }
+}
+
+/// Whether a request announces a body.
 pub(super) fn is_announced(head: &Parts, body: &impl Body) -> bool {
     let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
     let has_length = lengths.any(|length| length.as_bytes() != b"0");
-    has_length || head.headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream()
+    has_length || has_coding(head) || !body.is_end_stream()
 }
 
-/// Reads a body to its end, if there is one.
-///
-/// # Errors
-/// Its length is not known, or it does not arrive in time.
-pub(super) async fn read<B>(head: &Parts, body: B, within: Duration) -> Result<RequestBody, Problem>
+/// Whether the body of a request of HTTP/1.1 comes in a transfer coding, and so without a length. None is read: proxies
+/// disagree on where such a body ends.
+pub(super) fn has_coding(head: &Parts) -> bool {
+    head.headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// Reads a body to its end, if there is one of so many bytes at most.
+pub(super) async fn read<B>(body: B, bytes_max: usize, within: Duration) -> RequestBody
 where
     B: Body<Data = Bytes> + Send,
 {
     if body.is_end_stream() {
-        return Ok(RequestBody::default());
+        return RequestBody::default();
     }
-    if head.headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(RequestError::Body.into());
-    }
-    match body.size_hint().exact() {
-        None => return Err(RequestError::Body.into()),
-        Some(length) if length > BODY_BYTES_MAX as u64 => return Ok(RequestBody::TooLong),
-        Some(_) => {}
+    if body.size_hint().exact().is_none_or(|length| length > bytes_max as u64) {
+        return RequestBody::TooLong(bytes_max);
     }
     match timeout(within, body.collect()).await {
-        Ok(Ok(collected)) => Ok(RequestBody::Whole(collected.to_bytes())),
-        // The client has left, and gets no answer.
-        Ok(Err(_)) | Err(_) => Err(RequestError::LateBody.into()),
+        Ok(Ok(collected)) => RequestBody::Whole(collected.to_bytes()),
+        // In the first case the client has left, or has closed its side too early.
+        Ok(Err(_)) | Err(_) => RequestBody::Late,
     }
 }
 
@@ -115,7 +159,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
+    use http::{HeaderValue, Request};
     use http_body_util::{Empty, Full};
     use serde::Deserialize;
 
@@ -159,11 +203,14 @@ mod tests {
 
     #[tokio::test]
     async fn rule_10_a_body_is_read_up_to_its_limit() {
-        for (length, is_whole) in [(0, true), (BODY_BYTES_MAX, true), (BODY_BYTES_MAX + 1, false)] {
-            let (head, body) = Request::new(Full::new(Bytes::from(vec![b' '; length]))).into_parts();
-            let read = read(&head, body, Duration::from_secs(9)).await.unwrap();
-            assert_eq!(matches!(read, RequestBody::Whole(body) if body.len() == length), is_whole, "{length}");
+        let within = Duration::from_secs(9);
+        for length in [0, 1, 999, 1_000] {
+            let body = Bytes::from(vec![b' '; length]);
+            assert_eq!(read(Full::new(body.clone()), 1_000, within).await, RequestBody::Whole(body));
         }
+        let body = Full::new(Bytes::from(vec![b' '; 1_001]));
+        assert_eq!(read(body, 1_000, within).await, RequestBody::TooLong(1_000));
+        assert_eq!(read(Discarded, usize::MAX - 1, within).await, RequestBody::TooLong(usize::MAX - 1));
         let (head, body) = Request::new(Empty::<Bytes>::new()).into_parts();
         assert!(!is_announced(&head, &body));
     }

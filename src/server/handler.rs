@@ -178,8 +178,8 @@ impl<S: Streams> RequestHandler<S> {
         let mut client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
         let wants_head_only = head.method == Method::HEAD;
-        let checked = if body::is_announced(&head, &body) && !self.routes.takes_body(&head) {
-            // First of all: behind a body that is never read, no second request may be read from the connection.
+        let has_body = body::is_announced(&head, &body);
+        let checked = if has_body && (body::has_coding(&head) || !self.routes.takes_body(&head)) {
             Err(RequestError::Body)
         } else {
             policy.check(&head)
@@ -194,18 +194,19 @@ impl<S: Streams> RequestHandler<S> {
         {
             client = client.with_subject(subject.to_string());
         }
-        // A body is read only for those who may ask at all, of what there is. It has as long as a head. hyper closes a
-        // connection behind a body that has not come whole.
+        // A body is read only for those who may ask at all, of what there is. It has as long as a head.
         let early = rights.is_ok().then(|| self.routes.before_body(&head)).flatten();
+        let mut is_read = !has_body;
         let routed = match (early, rights) {
             (Some(early), _) => early,
             (None, Ok(rights)) => {
-                let body = body::read(&head, body, config.limits.head_timeout).await;
-                self.route(head, body.map(|body| (rights, body))).await
+                let body = body::read(body, config.limits.body_bytes_max(), config.limits.head_timeout).await;
+                is_read = body.is_whole();
+                self.route(head, Ok((rights, body))).await
             }
             (None, Err(problem)) => self.route(head, Err(problem)).await,
         };
-        let outcome = match routed.answer {
+        let mut outcome = match routed.answer {
             Answer::Whole(response) => Outcome::Whole(policy.finish(response, origin)),
             Answer::Problem(problem) => Outcome::Whole(policy.finish(self.problem_response(problem, &client), origin)),
             Answer::Stream(request) => {
@@ -213,6 +214,12 @@ impl<S: Streams> RequestHandler<S> {
                 if wants_head_only { Outcome::InsteadOfStream(head) } else { self.streams.admit(request, client, head) }
             }
         };
+        if let Outcome::Whole(response) = &mut outcome
+            && !is_read
+        {
+            // What is left of the body could be taken for a request. HTTP/2 tells them apart, and leaves the field out.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         requests::count(routed.route, outcome.status());
         outcome
     }
@@ -230,16 +237,16 @@ impl<S: Streams> RequestHandler<S> {
     /// Answers `OPTIONS` and what was rejected; all else is the routes'.
     async fn route(&self, mut head: Parts, admitted: Result<(Rights, RequestBody), Problem>) -> Routed<S::Request> {
         let is_preflight = head.method == Method::OPTIONS;
-        let unrouted = if is_preflight { Unrouted::Preflight } else { Unrouted::Other };
+        let label = || match is_preflight {
+            true => Unrouted::Preflight.label(),
+            false => self.routes.label(&head).unwrap_or(Unrouted::Other.label()),
+        };
         let (rights, body) = match admitted {
             Ok(admitted) => admitted,
-            Err(problem) => return Routed { route: unrouted.label(), answer: Answer::Problem(problem) },
+            Err(problem) => return Routed { route: label(), answer: Answer::Problem(problem) },
         };
         if is_preflight {
-            return Routed {
-                route: unrouted.label(),
-                answer: Answer::Whole(Cors::preflight(self.routes.allow(&head))),
-            };
+            return Routed { route: label(), answer: Answer::Whole(Cors::preflight(self.routes.allow(&head))) };
         }
         if head.method == Method::HEAD {
             // Routed as GET; hyper knows the request's method and leaves the body out.

@@ -47,7 +47,7 @@ pub use listener::BindError;
 pub(crate) use answer::{Answer, Outcome};
 #[cfg(test)]
 pub(crate) use body::RequestBody;
-pub(crate) use body::{BODY_BYTES_MAX, BodyError};
+pub(crate) use body::{BodyError, Discarded};
 pub(crate) use cors::is_listed;
 pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};

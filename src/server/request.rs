@@ -1,7 +1,10 @@
 //! A routed request, as a route's function gets it.
 
 use super::{body::RequestBody, problem::Quoted, request_error::RequestError};
-use crate::{auth::Grant, suggest::nearest};
+use crate::{
+    auth::{Grant, Subject},
+    suggest::nearest,
+};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
@@ -34,6 +37,16 @@ pub(crate) enum Rights {
     Granted(Arc<Grant>),
     /// It cannot be said yet: the keys that verify its token are not there.
     Unknown,
+}
+
+impl Rights {
+    /// Whose they are; `None`: of a client that does not sign on.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Granted(grant) => grant.subject,
+            Self::All | Self::Unknown => None,
+        }
+    }
 }
 
 /// A parameter that a route reads.

@@ -14,8 +14,6 @@ pub(crate) enum RequestError {
     RepeatedParameter { name: &'static str },
     #[error("Send the request without a body: this path takes none, or its length is not announced.")]
     Body,
-    #[error("Send the whole body at once: it did not arrive in time.")]
-    LateBody,
     #[error("Send exactly one Host header, with the name that this gateway is reached by.")]
     BadHost,
     #[error("This gateway does not answer to the name {host}. The operator adds names to `hosts` under [server].")]
@@ -60,7 +58,6 @@ impl From<RequestError> for Problem {
                 (StatusCode::BAD_REQUEST, "repeated-parameter", "Repeated parameter")
             }
             RequestError::Body => (StatusCode::BAD_REQUEST, "body", "A body where none is taken"),
-            RequestError::LateBody => (StatusCode::REQUEST_TIMEOUT, "late-body", "Body not in time"),
             RequestError::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "Bad Host header"),
             RequestError::UnknownHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host"),
             RequestError::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
@@ -73,10 +70,6 @@ impl From<RequestError> for Problem {
             RequestError::MethodNotAllowed => Some((header::ALLOW, allow(&[Method::GET, Method::HEAD]))),
             RequestError::PostOnly => Some((header::ALLOW, allow(&[Method::POST]))),
             RequestError::NotOf { methods } => Some((header::ALLOW, allow(methods))),
-            // What is left of the body cannot be told from the next request.
-            RequestError::Body | RequestError::LateBody => {
-                Some((header::CONNECTION, HeaderValue::from_static("close")))
-            }
             _ => None,
         };
         let limit = matches!(error, RequestError::UriTooLong { .. }).then_some("head_bytes");

@@ -8,7 +8,7 @@ labels! {
     pub(super) enum Unrouted {
         /// The preflight of a browser.
         Preflight = "preflight",
-        /// No route has its path, or it was rejected before routing.
+        /// No route has its path, or none that has it its method.
         Other = "other",
         /// hyper could not parse its head and answered it.
         Unreadable = "unreadable",

@@ -226,6 +226,11 @@ impl<S: Send + Sync + 'static> Routes<S> {
         Some(Routed { route: declared.label, answer: Answer::Problem(refused) })
     }
 
+    /// The label of a request's route, if there is one.
+    pub(super) fn label(&self, head: &Parts) -> Option<&'static str> {
+        Some(self.declared(head.uri.path())?.label)
+    }
+
     /// Which credentials a request's route asks for. A path that does not exist is as secret as one that does.
     pub(super) fn asks(&self, head: &Parts) -> Asks {
         self.declared(head.uri.path()).map_or(Asks::Token, |declared| declared.asks(&head.method))

@@ -121,7 +121,7 @@ catalog! {
             "The most streams that may be open at a time.";
         SUBSCRIPTIONS: Gauge "tickfan_subscriptions" Count [],
             "Symbols of all open streams together.",
-            details "As of the scrape. Each takes about 72 bytes.";
+            details "As of the scrape. Each takes about 72 bytes, those that clients named in vain too.";
         SUBSCRIPTIONS_LIMIT: Gauge "tickfan_subscriptions_limit" Count [],
             "The most symbols that open streams may have together.";
         STREAMS_OPENED: Counter "tickfan_streams_opened_total" Count [],
@@ -137,7 +137,8 @@ catalog! {
         STREAM_CHANGES: Counter "tickfan_stream_changes_total" Count [outcome in [
             "applied", "bad", "no_such_stream", "old_revision", "too_many", "limit", "busy", "no_reply"]],
             "Requests to change an open stream, by outcome.",
-            details "`too_many` is over 10 a second of one stream, `limit` over a limit of symbols or of the subject's streams, `busy` over 256 under way; after `no_reply` the change may still come.";
+            details "`bad`: what it asks for is not valid, or its body is too long or late. `too_many` is over 10 a second of one stream, `limit` over a limit of symbols or of the subject's streams, `busy` over 256 under way; after `no_reply` the change may still come.",
+            excludes "requests whose credentials do not count, and those with a body of no length";
         STREAMS_STALLED: Gauge "tickfan_streams_stalled" Count [],
             "Streams whose transport is full at the moment.",
             excludes "how long: a short pause and a dead client look alike until the latter is closed as `stalled`";
@@ -182,7 +183,7 @@ catalog! {
             "stream", "quotes", "symbols", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
             "debug", "index", "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
-            details "`unreadable` is a request whose head could not be parsed.";
+            details "`other` is a path without a route, or a method that it does not have; `unreadable` is a request whose head could not be parsed.";
         AUTH_REFUSALS: Counter "tickfan_auth_refusals_total" Count [reason in [
             "no_credentials", "malformed", "unknown_key", "algorithm", "signature", "claim", "issuer", "audience",
             "expired", "not_yet_valid", "ticket", "two_credentials", "too_long", "wrong_origin", "not_entitled",

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 /// One life of the sequence numbers: 48 random bits, so that numbers from before a restart are never confused with
 /// later ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);
 
 const BITS: u32 = 48;
@@ -15,6 +15,16 @@ impl Epoch {
     /// Makes an epoch of 48 of `random`'s bits.
     pub fn new(random: u64) -> Self {
         Self(random >> (64 - BITS))
+    }
+
+    /// The epoch of these 48 bits; `None` if there are more.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        (bits >> BITS == 0).then_some(Self(bits))
+    }
+
+    /// Its 48 bits.
+    pub fn bits(self) -> u64 {
+        self.0
     }
 
     /// Appends it in base 36, `[0-9a-z]{1,10}`.

@@ -5,6 +5,7 @@
 use crate::support::{Client, Gateway, Setup, assert_is_stream, update};
 use socket2::{Domain, Socket, Type};
 use std::time::Duration;
+use tickfan::{cache::WorkerIndex, fanout::StreamAddress};
 
 const QUOTE: &str = "GET /v1/quotes/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const STREAM: &str = "GET /v1/stream/AAPL HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -135,4 +136,57 @@ fn head_tells_what_a_stream_would_be_and_opens_none() {
     assert_eq!(answer.header("connection"), Some("close"));
     assert_eq!(client.rest(), "");
     assert!(!gateway.was_handed_a_stream());
+}
+
+/// The name by which a stream of this gateway is changed. Its workers are played, so each change finds no stream.
+fn control(gateway: &Gateway) -> String {
+    let (_client, opening) = gateway.open("/v1/stream/AAPL", "");
+    let hello = opening.hello.block(StreamAddress { worker: WorkerIndex::new(0).unwrap(), key: 0 });
+    let hello = String::from_utf8(hello.to_vec()).unwrap();
+    let (_, control) = hello.split_once("\"control\":\"").unwrap();
+    control.split_once('"').unwrap().0.to_owned()
+}
+
+#[test]
+fn a_request_behind_a_body_is_served_if_the_body_was_read_and_only_then() {
+    let gateway = gateway();
+    let control = control(&gateway);
+    for (control, body, status) in [
+        (&*control, "{}", 404),
+        (&control, "[]", 400),
+        (&control, QUOTE, 400),
+        (&control, STREAM, 400),
+        ("unsigned", "{}", 404),
+        ("unsigned", STREAM, 404),
+    ] {
+        let is_read = control != "unsigned";
+        let mut client = gateway.client();
+        let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let post = format!("POST /v1/streams/{control} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n{body}");
+        client.send([&*post, STREAM].concat());
+        let answer = client.answer(true);
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+        assert_eq!(answer.header("connection"), (!is_read).then_some("close"), "{body}");
+        if is_read {
+            gateway.serve_stream();
+            assert_is_stream(&client.rest());
+        } else {
+            assert_eq!(client.rest(), "");
+        }
+        assert!(!gateway.was_handed_a_stream(), "{body}");
+    }
+}
+
+#[test]
+fn a_body_may_come_in_pieces() {
+    let gateway = gateway();
+    let control = control(&gateway);
+    let mut client = gateway.client();
+    let head = "content-type: application/json\r\ncontent-length: 12\r\n";
+    for byte in format!("POST /v1/streams/{control} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n{{\"rev\":  3}}\n").bytes()
+    {
+        client.send([byte]);
+    }
+    assert_eq!(client.answer(true).json()["type"], "urn:tickfan:problem:no-such-stream");
+    assert_eq!(client.get("/v1/quotes/AAPL").status, 200);
 }

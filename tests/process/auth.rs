@@ -65,6 +65,14 @@ fn no_token_no_ticket_no_cookie_no_name_and_no_query_reaches_a_log_a_metric_or_a
         }
         secrets.push(issued);
     }
+    let control = open[0].hello()["control"].as_str().unwrap().to_owned();
+    let mut client = Client::connect(gateway.address);
+    client.send(format!(
+        "POST /v1/streams/{control} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {good}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    ));
+    assert_eq!(client.answer(true).status, 200);
+    secrets.push(control);
     // The signature of a token is its secret part; header and claims name the subject.
     for token in [&good, &expired, &ends_soon, &forged] {
         secrets.extend(token.split('.').map(str::to_owned));
@@ -77,7 +85,9 @@ fn no_token_no_ticket_no_cookie_no_name_and_no_query_reaches_a_log_a_metric_or_a
     gateway.metric_when("tickfan_streams_closed_total", "left", |closed| closed > 0);
     shown.extend(gateway.first_lines.clone());
     let log = gateway.log();
-    assert!(log.iter().any(|line| line.contains("a stream began") && line.contains("subject=")), "{log:#?}");
+    for said in ["a stream began", "a stream changed", "a stream ended"] {
+        assert!(log.iter().any(|line| line.contains(said) && line.contains("subject=")), "{said}: {log:#?}");
+    }
     assert!(log.iter().any(|line| line.contains("rejected a request")), "{log:#?}");
     shown.extend(log);
     for secret in &secrets {

@@ -9,7 +9,7 @@ use crate::support::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader},
     net::TcpStream,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -68,30 +68,18 @@ impl Rig {
     }
 }
 
-/// Sends what a peer has to send, and reads until something is true.
-fn until((client, peer): &mut (TlsClient, H2Peer), is_true: impl Fn(&H2Peer) -> bool) {
-    while !is_true(peer) {
-        client.write_all(&std::mem::take(&mut peer.out)).unwrap();
-        client.flush().unwrap();
-        let mut buffer = [0; 16 * 1024];
-        let bytes = client.read(&mut buffer).unwrap();
-        assert!(bytes > 0, "the connection ended: {peer:?}");
-        peer.receive(&buffer[..bytes]);
-    }
-}
-
 /// The limit `h2_streams`.
 #[test]
 fn rule_10_a_stream_too_many_of_a_connection_is_refused() {
     let rig = Rig::start("h2-streams", "h2_streams = 2\n");
     let mut client = rig.peer();
     let streams = [(); 3].map(|()| client.1.get("/v1/stream/AAPL"));
-    until(&mut client, |peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
+    client.1.until(&mut client.0, |peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
     assert_eq!(streams.map(|stream| client.1.streams[&stream].reset), [None, None, Some(7)]);
     rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 2);
     client.1.reset(streams[0], 8);
     let again = client.1.get("/v1/stream/AAPL");
-    until(&mut client, |peer| peer.streams.get(&again).is_some_and(|stream| !stream.body.is_empty()));
+    client.1.until(&mut client.0, |peer| peer.streams.get(&again).is_some_and(|stream| !stream.body.is_empty()));
 }
 
 /// An attack: its name, what it is counted as, the client's settings, and what it sends.
@@ -146,18 +134,18 @@ fn rule_10_a_flood_ends_its_own_connection_and_is_counted() {
     let rig = Rig::start("h2-flood", "");
     let mut good = rig.peer();
     let kept = good.1.get("/v1/stream/AAPL");
-    until(&mut good, |peer| peer.streams.get(&kept).is_some_and(|stream| !stream.body.is_empty()));
+    good.1.until(&mut good.0, |peer| peer.streams.get(&kept).is_some_and(|stream| !stream.body.is_empty()));
     for (name, reason, settings, attack) in ATTACKS {
         let label = format!("reason=\"{reason}\"");
         let before = rig.gateway.metric("tickfan_h2_connections_closed_total", &label);
         let mut hostile = rig.peer_with(settings);
         attack(&mut hostile.1);
-        until(&mut hostile, |peer| !peer.go_aways.is_empty());
+        hostile.1.until(&mut hostile.0, |peer| !peer.go_aways.is_empty());
         assert_eq!(hostile.1.go_aways[0].1, 11, "{name}: ENHANCE_YOUR_CALM");
         rig.gateway.metric_when("tickfan_h2_connections_closed_total", &label, |count| count == before + 1);
     }
     let had = good.1.streams[&kept].body.len();
-    until(&mut good, |peer| peer.streams[&kept].body.len() > had);
+    good.1.until(&mut good.0, |peer| peer.streams[&kept].body.len() > had);
     let text = good.1.streams[&kept].text();
     let seqs: Vec<u64> =
         text.split("\"seq\":").skip(1).map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();

@@ -450,22 +450,12 @@ fn a_stream_too_many_of_a_connection_is_refused() {
     let (rig, _) = https_of(&ca, "h2_streams = 1000");
     let mut client = https_client(&rig, &ca);
     let mut peer = H2Peer::new(&[]);
-    let mut until = |peer: &mut H2Peer, is_true: &dyn Fn(&H2Peer) -> bool| {
-        while !is_true(peer) {
-            client.write_all(&std::mem::take(&mut peer.out)).unwrap();
-            client.flush().unwrap();
-            let mut buffer = [0; 16 * 1024];
-            let bytes = client.read(&mut buffer).unwrap();
-            assert!(bytes > 0, "the connection ended: {peer:?}");
-            peer.receive(&buffer[..bytes]);
-        }
-    };
     for _ in 0..20 {
         let streams: Vec<u32> = (0..50).map(|_| peer.get(TARGET)).collect();
-        until(&mut peer, &|peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
+        peer.until(&mut client, |peer| streams.iter().all(|stream| peer.streams.contains_key(stream)));
     }
     let one_more = peer.get(TARGET);
-    until(&mut peer, &|peer| peer.streams.contains_key(&one_more));
+    peer.until(&mut client, |peer| peer.streams.contains_key(&one_more));
     let refused = peer.streams.iter().filter(|(_, stream)| stream.reset.is_some());
     let refused: Vec<_> = refused.map(|(number, stream)| (*number, stream.reset)).collect();
     assert_eq!(refused, [(one_more, Some(7))]);

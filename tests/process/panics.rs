@@ -12,7 +12,9 @@ use tickfan::{
     cache::{Cache, RingLimits},
     cli::abort_on_panic,
     config::Config,
-    fanout::{ClientSide, CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, WorkerPool},
+    fanout::{
+        ClientSide, CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Unlisted, WorkerPool,
+    },
     market::{Now, Origin},
     wire::{Epoch, StreamName},
 };
@@ -58,6 +60,7 @@ fn panic_in_a_worker() {
         head: ResponseHead::default(),
         hello: Box::new(bytes::Bytes::new()),
         symbols: Box::new([state]),
+        unlisted: Unlisted::default(),
         options: Options::new(LIFE),
         resume: None,
         until: None,

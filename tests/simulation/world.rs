@@ -23,7 +23,9 @@ use std::{
 };
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
-    fanout::{Command, Missed, NewStream, Options, ResponseHead, Resume, Wait, Worker, WorkerInbox, WorkerLimits},
+    fanout::{
+        Command, Missed, NewStream, Options, ResponseHead, Resume, Unlisted, Wait, Worker, WorkerInbox, WorkerLimits,
+    },
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     telemetry::ClientName,
     wire::{Epoch, StreamName},
@@ -113,6 +115,8 @@ struct Simulated {
     /// By symbol, the newest announced tick when it last took changes. It need not know of a newer one.
     taken: Vec<u64>,
     takes_at: Instant,
+    /// Whether changes wait for it that its streams want: others begin no interval.
+    has_changes: bool,
 }
 
 impl World {
@@ -139,6 +143,7 @@ impl World {
                 announced: vec![0; settings.symbols],
                 taken: vec![0; settings.symbols],
                 takes_at: now.instant,
+                has_changes: false,
             }
         };
         Self {
@@ -345,6 +350,7 @@ impl World {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"HEAD\n\n")),
             symbols: terms.list.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            unlisted: Unlisted::default(),
             options: client.options,
             resume: client.resume,
             until: terms.grant.as_ref().and_then(|grant| grant.until),
@@ -394,9 +400,11 @@ impl World {
             self.turn(worker);
         }
         for (index, simulated) in self.workers.iter_mut().enumerate() {
-            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()])
-            {
-                simulated.sleeps_until = None;
+            if unmarked.contains(WorkerIndex::new(index).unwrap()) {
+                simulated.has_changes = true;
+                if simulated.inbox.announce(&mut vec![state.clone()]) {
+                    simulated.sleeps_until = None;
+                }
             }
         }
         // A worker that was marked already finds this tick too, as its mark is cleared before the ring is read.
@@ -431,7 +439,8 @@ impl World {
         self.exchange(worker);
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
-        let takes = self.drains || simulated.takes_at <= self.now.instant;
+        let is_time = self.drains || simulated.takes_at <= self.now.instant;
+        let takes = is_time && (self.settings.flush_interval.is_none() || std::mem::take(&mut simulated.has_changes));
         if takes && simulated.taken != simulated.announced {
             simulated.taken.clone_from(&simulated.announced);
             simulated.takes_at = self.now.instant + self.settings.flush_interval.unwrap_or_default();

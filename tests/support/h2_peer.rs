@@ -1,7 +1,10 @@
-//! The client's side of an HTTP/2 connection without I/O and without manners: it sends what a test wants, and keeps all
-//! that came.
+//! The client's side of an HTTP/2 connection, without manners: it sends what a test wants, and keeps all that came.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    mem,
+};
 
 pub const DATA: u8 = 0x0;
 pub const HEADERS: u8 = 0x1;
@@ -70,6 +73,23 @@ impl H2Peer {
         let mut peer = Self { out: PREFACE.to_vec(), next_stream: 1, ..Self::default() };
         peer.settings(settings);
         peer
+    }
+
+    /// Sends what it has to send over a connection, and reads once.
+    pub fn exchange(&mut self, connection: &mut (impl Read + Write)) {
+        connection.write_all(&mem::take(&mut self.out)).unwrap();
+        connection.flush().unwrap();
+        let mut buffer = [0; 16 * 1024];
+        let bytes = connection.read(&mut buffer).unwrap();
+        assert!(bytes > 0, "the connection ended: {self:?}");
+        self.receive(&buffer[..bytes]);
+    }
+
+    /// Does so until something is true.
+    pub fn until(&mut self, connection: &mut (impl Read + Write), is_true: impl Fn(&Self) -> bool) {
+        while !is_true(self) {
+            self.exchange(connection);
+        }
     }
 
     pub fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {

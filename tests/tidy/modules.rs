@@ -18,6 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("cache", &["market", "wire", "sync"]),
     ("wire", &["market"]),
     ("h2", &[]),
+    ("cluster", &["market", "feed", "cache", "wire"]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("auth", &["market"]),
     ("issuer", &["market", "config", "dial", "auth", "telemetry"]),

@@ -10,7 +10,7 @@ use crate::{
     },
     market::Now,
 };
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc, time::Instant};
 
 /// A subscriber of another stream that has a new place in its symbol's list.
 pub(in crate::fanout) struct Moved {
@@ -25,6 +25,8 @@ pub(in crate::fanout) struct Relisted<'a> {
     pub(in crate::fanout) options: &'a Options,
     /// The options that it had until now.
     pub(in crate::fanout) before: &'a Options,
+    /// When it was opened.
+    pub(in crate::fanout) opened: Instant,
 }
 
 impl Cursors {
@@ -42,8 +44,10 @@ impl Cursors {
         now: Now,
     ) -> Vec<Moved> {
         let last = self.slots[self.last as usize].symbol;
-        removed.iter_mut().for_each(|slot| slot.options_changed(stream));
         let parts = stream.options.parts();
+        let mut known: HashMap<SymbolId, Slot> =
+            mem::take(removed).into_iter().map(|slot| (slot.symbol, slot)).collect();
+        known.values_mut().for_each(|slot| slot.options_changed(stream));
         let mut before: HashMap<SymbolId, Slot> =
             mem::take(&mut self.slots).into_iter().map(|slot| (slot.symbol, slot)).collect();
         let mut slots = Vec::with_capacity(list.len());
@@ -57,16 +61,16 @@ impl Cursors {
                 continue;
             }
             let joined = symbols.subscribe(state, subscriber, now);
-            let known = removed.iter().position(|slot| slot.symbol == state.id());
-            slots.push(match known.map(|place| removed.swap_remove(place)) {
+            slots.push(match known.remove(&state.id()) {
                 Some(mut slot) => {
-                    symbols.read_from(slot.symbol, slot.cursor.next);
+                    symbols.read_from(slot.symbol, slot.cursor.next, stream.opened, now);
                     slot.subscriber = joined.subscriber;
                     slot
                 }
                 None => Slot { is_new: true, ..Slot::new(state.id(), joined.subscriber, joined.cursor) },
             });
         }
+        removed.extend(known.into_values());
         let mut moved = Vec::new();
         for mut slot in before.into_values() {
             let place = slot.subscriber;

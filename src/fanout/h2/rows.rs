@@ -10,6 +10,7 @@ pub(super) struct Rows {
     rows: Vec<Row>,
     last_found: LastFound,
     streams: u32,
+    answers: u32,
     held: u32,
 }
 
@@ -85,6 +86,7 @@ impl Rows {
             return false;
         };
         self.streams += u32::from(matches!(state, State::Stream(_)));
+        self.answers += u32::from(matches!(state, State::Answer(_)));
         self.rows[place].state = state;
         true
     }
@@ -93,9 +95,13 @@ impl Rows {
     pub(super) fn remove(&mut self, id: StreamId) -> Option<State> {
         let place = self.find(id)?;
         let state = self.rows.remove(place).state;
-        if let State::Stream(stream) = &state {
-            self.streams -= 1;
-            self.held -= u32::from(stream.is_held);
+        match &state {
+            State::Asked => {}
+            State::Stream(stream) => {
+                self.streams -= 1;
+                self.held -= u32::from(stream.is_held);
+            }
+            State::Answer(_) => self.answers -= 1,
         }
         if self.rows.is_empty() {
             self.rows = Vec::new();
@@ -140,7 +146,9 @@ impl Rows {
 
     /// The answers that are not written whole.
     pub(super) fn answers(&mut self) -> impl Iterator<Item = (StreamId, &mut Answer)> {
-        self.rows.iter_mut().filter_map(|row| match &mut row.state {
+        // Each turn asks for them, and most connections have streams alone.
+        let rows = if self.answers == 0 { &mut [] } else { &mut self.rows[..] };
+        rows.iter_mut().filter_map(|row| match &mut row.state {
             State::Answer(answer) => Some((row.id, &mut **answer)),
             _ => None,
         })
@@ -148,7 +156,8 @@ impl Rows {
 
     /// When the first answer's time is over.
     pub(super) fn answer_deadline(&self) -> Option<Instant> {
-        let answers = self.rows.iter().filter_map(|row| match &row.state {
+        let rows = if self.answers == 0 { &[] } else { &self.rows[..] };
+        let answers = rows.iter().filter_map(|row| match &row.state {
             State::Answer(answer) => Some(answer.by),
             _ => None,
         });

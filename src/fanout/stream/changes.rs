@@ -1,20 +1,16 @@
-//! What a stream keeps of its changes: pure.
+//! What a stream keeps for its changes: pure.
 
-use crate::fanout::{change::ChangeRefused, cursors::Slot};
+use crate::fanout::{change::ChangeRefused, cursors::Slot, unlisted::Unlisted};
 use bytes::Bytes;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How often a stream may be changed.
-const CHANGE_EVERY: Duration = Duration::from_millis(100);
-/// How many changes may come at once.
-const CHANGES_AT_ONCE: u32 = 20;
-
-/// What a stream keeps of its changes. One that is never changed has none.
+/// What a stream keeps for its changes.
+#[derive(Default)]
 pub(super) struct Changes {
     /// The highest number of a change.
     rev: u64,
-    /// When the changes so far are paid for: each costs [`CHANGE_EVERY`].
-    paid_at: Instant,
+    /// What its client named beside the symbols that it carries: a change that does not mention the list repeats it.
+    pub(super) unlisted: Unlisted,
     /// When ticks were written last, as far as that paces the next: from the first change on.
     pub(super) paced_at: Option<Instant>,
     /// The event of the newest change, as long as the transport has not taken a byte of it.
@@ -25,20 +21,15 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { rev: 0, paid_at: now, paced_at: None, event: None, removed: Vec::new() }
+    pub(super) fn new(unlisted: Unlisted) -> Self {
+        Self { unlisted, ..Self::default() }
     }
 
-    /// Counts a change; returns the number that it has.
+    /// The number that a change has.
     ///
     /// # Errors
-    /// It comes too soon, or too late.
-    pub(super) fn admit(&mut self, rev: Option<u64>, now: Instant) -> Result<u64, ChangeRefused> {
-        let paid_at = self.paid_at.max(now);
-        if paid_at.saturating_duration_since(now) > CHANGE_EVERY * (CHANGES_AT_ONCE - 1) {
-            return Err(ChangeRefused::TooMany);
-        }
-        self.paid_at = paid_at + CHANGE_EVERY;
+    /// It comes too late.
+    pub(super) fn number(&self, rev: Option<u64>) -> Result<u64, ChangeRefused> {
         match rev {
             Some(rev) if rev <= self.rev => Err(ChangeRefused::OldRevision { last: self.rev }),
             rev => Ok(rev.unwrap_or(self.rev)),
@@ -46,8 +37,9 @@ impl Changes {
     }
 
     /// A change is carried out: its event is to go out, in the place of one that was not begun.
-    pub(super) fn carried_out(&mut self, rev: u64, event: Bytes) {
+    pub(super) fn carried_out(&mut self, rev: u64, unlisted: Unlisted, event: Bytes) {
         self.rev = rev;
+        self.unlisted = unlisted;
         self.event = Some(event);
     }
 
@@ -63,33 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_10_a_stream_takes_twenty_changes_at_once_and_ten_a_second() {
-        let start = Instant::now();
-        let mut changes = Changes::new(start);
-        for _ in 0..CHANGES_AT_ONCE {
-            assert_eq!(changes.admit(None, start), Ok(0));
-        }
-        assert_eq!(changes.admit(None, start), Err(ChangeRefused::TooMany));
-        let mut admitted = 0;
-        for millis in 1..=10_000 {
-            admitted += u32::from(changes.admit(None, start + Duration::from_millis(millis)).is_ok());
-        }
-        assert_eq!(admitted, 100);
-        let later = start + Duration::from_secs(60);
-        let burst = (0..100).filter(|_| changes.admit(None, later).is_ok()).count();
-        assert_eq!(burst, 20, "quiet saves up no more than that");
-    }
-
-    #[test]
     fn a_number_must_rise_once_its_change_is_carried_out() {
-        let now = Instant::now();
-        let mut changes = Changes::new(now);
-        assert_eq!(changes.admit(Some(3), now), Ok(3));
-        assert_eq!(changes.admit(Some(3), now), Ok(3), "the one before was not carried out");
-        changes.carried_out(3, Bytes::new());
-        assert_eq!(changes.admit(Some(3), now), Err(ChangeRefused::OldRevision { last: 3 }));
-        assert_eq!(changes.admit(Some(0), now), Err(ChangeRefused::OldRevision { last: 3 }));
-        assert_eq!(changes.admit(None, now), Ok(3));
-        assert_eq!(changes.admit(Some(4), now), Ok(4));
+        let mut changes = Changes::default();
+        assert_eq!(changes.number(Some(3)), Ok(3));
+        assert_eq!(changes.number(Some(3)), Ok(3), "the one before was not carried out");
+        changes.carried_out(3, Unlisted::default(), Bytes::new());
+        assert_eq!(changes.number(Some(3)), Err(ChangeRefused::OldRevision { last: 3 }));
+        assert_eq!(changes.number(Some(0)), Err(ChangeRefused::OldRevision { last: 3 }));
+        assert_eq!(changes.number(None), Ok(3));
+        assert_eq!(changes.number(Some(4)), Ok(4));
     }
 }

@@ -1,6 +1,6 @@
 //! How the list and the options of an open stream change.
 
-use super::{Changes, Slot, Stream};
+use super::{Slot, Stream};
 use crate::{
     cache::SymbolState,
     fanout::{
@@ -9,6 +9,7 @@ use crate::{
         options::Options,
         stream_key::StreamKey,
         symbols::Symbols,
+        unlisted::Unlisted,
     },
     market::{Now, Symbol},
     wire::{HelloRights, ListChange},
@@ -45,28 +46,28 @@ impl<T> Stream<T> {
         }
         let streams = change.rights.as_ref().and_then(|rights| rights.streams);
         let fits = streams.is_none_or(|streams| self.permit.fits(streams));
-        let changes = self.changes.get_or_insert_with(|| Box::new(Changes::new(now.instant)));
-        let rev = changes.admit(change.rev, now.instant)?;
+        let changes = self.changes.get_or_insert_default();
+        let rev = changes.number(change.rev)?;
         if !fits {
             return Err(ChangeRefused::TooManyStreams);
         }
-        let (list, denied) = new_list(change, self.cursors.slots(), symbols);
-        let is_denied = list.as_ref().is_some_and(|list| list.is_empty());
-        if let Some(list) = list.as_ref().filter(|list| !list.is_empty())
-            && !self.permit.resize(list.len())
-        {
+        let (list, unlisted) = new_list(change, self.cursors.slots(), symbols, &changes.unlisted);
+        let listed = list.as_ref().map_or(self.cursors.slots().len(), |list| list.len());
+        let is_denied = listed == 0;
+        if !is_denied && !self.permit.resize(listed + unlisted.len()) {
             return Err(ChangeRefused::TooManySymbols);
         }
-        let rights =
-            change.rights.as_ref().map(|rights| HelloRights { delayed: &[], denied: &denied, until: rights.until });
+        let Unlisted { unknown, denied } = &unlisted;
+        let rights = change.rights.as_ref().map(|rights| HelloRights { delayed: &[], denied, until: rights.until });
         if is_denied {
+            let change = ListChange { rev, epoch: change.epoch, symbols: &[], unknown, rights };
+            let json = change.event().json;
             self.deny(now);
-            let change = ListChange { rev, epoch: change.epoch, symbols: &[], unknown: &change.unknown, rights };
-            return Ok((change.event().json, Vec::new()));
+            return Ok((json, Vec::new()));
         }
         let before = self.options;
         self.options = changed(before, change);
-        let relisted = Relisted { stream: key, options: &self.options, before: &before };
+        let relisted = Relisted { stream: key, options: &self.options, before: &before, opened: self.joined };
         let mut moved = Vec::new();
         match &list {
             Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),
@@ -75,8 +76,8 @@ impl<T> Stream<T> {
         }
         let listed: Vec<Symbol> =
             self.cursors.slots().iter().map(|slot| symbols.get(slot.symbol).state.symbol().clone()).collect();
-        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown: &change.unknown, rights }.event();
-        changes.carried_out(rev, event.block.clone());
+        let event = ListChange { rev, epoch: change.epoch, symbols: &listed, unknown, rights }.event();
+        changes.carried_out(rev, unlisted, event.block.clone());
         if let Some(rights) = &change.rights {
             self.renew(rights.until, now);
         }
@@ -113,17 +114,22 @@ impl<T> Stream<T> {
     }
 }
 
-/// The list that a change brings, if it brings one, and the symbols that the client asked for and may not read. Where
-/// the change does not mention the list, its client still asks for all that the stream has.
-fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols) -> (Option<List>, Vec<Symbol>) {
-    let Some(rights) = &change.rights else { return (change.symbols.clone(), Vec::new()) };
+/// The list that a change brings, if it brings one, and what else its client asked for. Where the change does not
+/// mention the list, its client still asks for all that it has named: what it may no longer read is denied, and what it
+/// may read by now is not denied any longer, though it takes a new list to carry it.
+fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unlisted) -> (Option<List>, Unlisted) {
     if change.symbols.is_some() {
-        return (change.symbols.clone(), rights.denied.to_vec());
+        let denied = change.rights.as_ref().map(|rights| rights.denied.clone());
+        let unlisted = Unlisted { unknown: change.unknown.clone(), denied: denied.unwrap_or_default() };
+        return (change.symbols.clone(), unlisted);
     }
+    let Some(rights) = &change.rights else { return (None, before.clone()) };
     let states = slots.iter().map(|slot| symbols.get(slot.symbol).state.clone());
-    let (allowed, denied): (Vec<_>, Vec<_>) = states.partition(|state| (rights.allow)(state.symbol()));
-    let denied: Vec<Symbol> = denied.iter().map(|state| state.symbol().clone()).collect();
-    ((!denied.is_empty()).then(|| allowed.into()), denied)
+    let (allowed, lost): (Vec<_>, Vec<_>) = states.partition(|state| (rights.allow)(state.symbol()));
+    let list = (!lost.is_empty()).then(|| allowed.into());
+    let still = before.denied.iter().filter(|symbol| !(rights.allow)(symbol)).cloned();
+    let denied = lost.iter().map(|state| state.symbol().clone()).chain(still).collect();
+    (list, Unlisted { unknown: before.unknown.clone(), denied })
 }
 
 /// The options with what a change says of them.

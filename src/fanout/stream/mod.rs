@@ -17,6 +17,7 @@ use super::{
     stream_permit::StreamPermit,
     symbols::Symbols,
     transport::{ClientSide, Protocol, Stall, Transport},
+    unlisted::Unlisted,
 };
 use crate::{
     market::{Now, UnixMicros},
@@ -74,7 +75,7 @@ pub(super) struct Stream<T> {
     /// Whether a status has changed, which its `max_rate` does not hold back.
     is_urgent: bool,
     permit: Box<dyn StreamPermit>,
-    /// What it keeps of its changes, once it was changed.
+    /// What it keeps for changes. One that is never changed, and carries all that its client named, has none.
     changes: Option<Box<Changes>>,
 }
 
@@ -89,6 +90,8 @@ pub(super) struct StreamInit {
     pub(super) early_by: Duration,
     /// When its client's rights end.
     pub(super) until: Option<UnixMicros>,
+    /// What its client named beside its symbols.
+    pub(super) unlisted: Unlisted,
     pub(super) permit: Box<dyn StreamPermit>,
 }
 
@@ -119,7 +122,7 @@ impl<T: Transport> Stream<T> {
             has_ticked: false,
             is_urgent: false,
             permit: init.permit,
-            changes: None,
+            changes: (!init.unlisted.is_empty()).then(|| Box::new(Changes::new(init.unlisted))),
         }
     }
 

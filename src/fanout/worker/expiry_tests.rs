@@ -5,7 +5,7 @@ use crate::{
     cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
         Change, ChangeRefused, ChangeReply, ChangeRights, ClientSide, CloseMode, CloseReason, Command, NewStream,
-        Options, Ready, ResponseHead, Taken, Transport, TransportError, Wait, WorkerInbox, WorkerLimits,
+        Options, Ready, ResponseHead, Taken, Transport, TransportError, Unlisted, Wait, WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
@@ -99,6 +99,7 @@ impl Fixture {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"hello\n\n")),
             symbols: [state.clone()].into(),
+            unlisted: Unlisted::default(),
             options,
             resume: None,
             until: Some(now.after(RIGHTS).unix),

@@ -32,6 +32,7 @@ impl<T: Transport> Worker<T> {
                 options: new.options,
                 early_by,
                 until: new.until,
+                unlisted: new.unlisted,
                 permit: new.permit,
             };
             Stream::new(transport, cursors, init, now)

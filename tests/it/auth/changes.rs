@@ -85,6 +85,36 @@ fn a_change_is_bounded_by_the_rights_that_it_brings_and_those_replace_the_stream
 }
 
 #[test]
+fn a_renewal_repeats_what_its_stream_was_denied_unless_the_new_rights_allow_it() {
+    let site = Site::start();
+    let listed = |names: &[&str]| json!(names);
+    for wire in Wire::ALL {
+        let token = |live: &[&str]| site.issuer.live("u17", live);
+        let target = "/v1/stream?symbols=NOPE,MSFT,BTC-USDT,AAPL";
+        let mut stream = site.bearer(wire, target, &token(&["AAPL", "MSFT"]));
+        let hello = stream.hello();
+        let control = hello["control"].as_str().unwrap();
+        assert_eq!((&hello["denied"], &hello["unknown"]), (&listed(&["BTC-USDT"]), &listed(&["NOPE"])));
+        for (live, body, symbols, denied) in [
+            (&["AAPL", "MSFT"][..], "{}", &["MSFT", "AAPL"][..], &["BTC-USDT"][..]),
+            (&["AAPL"], "{}", &["AAPL"], &["MSFT", "BTC-USDT"]),
+            (&["AAPL"], r#"{"max_rate":50}"#, &["AAPL"], &["MSFT", "BTC-USDT"]),
+            (&["AAPL", "BTC-*"], "{}", &["AAPL"], &["MSFT"]),
+            (&["AAPL", "BTC-*"], r#"{"symbols":["ETH-USDT","BTC-USDT","NOPE"]}"#, &["BTC-USDT"], &["ETH-USDT"]),
+            (&["AAPL", "BTC-*"], "{}", &["BTC-USDT"], &["ETH-USDT"]),
+        ] {
+            let answer = change(&site, control, &token(live), body).json();
+            let expected = (&listed(symbols), &listed(denied), &listed(&["NOPE"]));
+            assert_eq!((&answer["symbols"], &answer["denied"], &answer["unknown"]), expected, "{live:?} {body}");
+            stream.until(|text| {
+                let data = text.rsplit_once("event: symbols\ndata: ").and_then(|(_, rest)| rest.split_once('\n'));
+                data.is_some_and(|(data, _)| serde_json::from_str(data).ok().as_ref() == Some(&answer))
+            });
+        }
+    }
+}
+
+#[test]
 fn a_renewal_that_leaves_no_symbol_ends_the_stream_and_says_so() {
     let site = Site::start();
     for wire in Wire::ALL {

@@ -19,8 +19,8 @@ use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState},
     config,
     fanout::{
-        Announcer, ClientTransport, CloseReason, Counts, NewStream, Options, ResponseHead, Transport, WORKERS_MAX,
-        WorkerPool, WorkerThreads, worker_count,
+        Announcer, ClientTransport, CloseReason, Counts, NewStream, Options, ResponseHead, Transport, Unlisted,
+        WORKERS_MAX, WorkerPool, WorkerThreads, worker_count,
     },
     market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
     wire::{Epoch, StreamName},
@@ -89,6 +89,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"HELLO\n\n")),
             symbols: Box::new([self.state.clone()]),
+            unlisted: Unlisted::default(),
             options: Options::new(heartbeat),
             resume: None,
             until: None,

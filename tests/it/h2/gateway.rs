@@ -15,7 +15,6 @@ use h2::{
 use http::{Request, StatusCode};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
-    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::Arc,
     thread,
@@ -157,14 +156,7 @@ fn hold(socket: TcpStream, ca: &Ca) -> TlsClient {
     let mut client = tls::client(socket, config);
     let mut peer = H2Peer::new(&[(h2_peer::INITIAL_WINDOW_SIZE, 0)]);
     let asked = peer.get("/app.js");
-    while peer.streams.get(&asked).is_none_or(|stream| stream.head.is_empty()) {
-        client.write_all(&std::mem::take(&mut peer.out)).unwrap();
-        client.flush().unwrap();
-        let mut buffer = [0; 4096];
-        let bytes = client.read(&mut buffer).unwrap();
-        assert!(bytes > 0, "the connection ended: {peer:?}");
-        peer.receive(&buffer[..bytes]);
-    }
+    peer.until(&mut client, |peer| peer.streams.get(&asked).is_some_and(|stream| !stream.head.is_empty()));
     client
 }
 

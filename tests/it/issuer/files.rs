@@ -71,6 +71,21 @@ async fn a_file_that_is_swapped_by_a_symbolic_link_is_read_again() {
 }
 
 #[tokio::test]
+async fn keys_stay_for_a_day_though_their_file_is_gone_and_no_longer() {
+    assert_eq!(Times::of_file(LOOK).kept, Duration::from_secs(24 * 3600), "as those of a server");
+    let mounted = Mounted::new("keys-gone");
+    mounted.swap("first", &key_set(&["a"]));
+    let brief = Times { kept: Duration::from_secs(1), ..Times::of_file(LOOK) };
+    let kept = Kept::start(Source::File(mounted.file()), brief);
+    kept.reaches(&["a"]).await;
+    fs::remove_file(mounted.folder.join("..data")).unwrap();
+    kept.fails_with("it cannot be read").await;
+    kept.reaches(&[]).await;
+    mounted.swap("second", &key_set(&["b"]));
+    kept.reaches(&["b"]).await;
+}
+
+#[tokio::test]
 async fn an_operators_signal_has_the_file_read_at_once() {
     let mounted = Mounted::new("keys-signal");
     mounted.swap("first", &key_set(&["a"]));

@@ -26,7 +26,7 @@ fn a_wrong_change_says_what_to_do() {
         (&foreign, "{}", 404, "no-such-stream"),
         (&"k3v9k3v9k3v9".to_owned(), "not JSON at all", 404, "no-such-stream"),
     ] {
-        assert_eq!(kind(&post(&mut client, control, body)), (status, wanted.into()), "{body}");
+        assert_eq!(kind(&post(&mut gateway.client(), control, body)), (status, wanted.into()), "{body}");
     }
     let detail = post(&mut client, &control, "{\"rev\":\n true}").json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("at line 2 column"), "{detail}");
@@ -115,7 +115,26 @@ fn rule_10_a_stream_is_changed_only_so_often() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     let (_other, other) = open(&gateway, "AAPL");
     assert_eq!(post(&mut client, &other, "{}").status, 200, "another stream is not meant");
+    let answers = (0..1_000).map(|_| post(&mut client, &other, "not JSON"));
+    let refused = answers.into_iter().find(|answer| answer.status != 400).expect("each of them counts");
+    assert_eq!(kind(&refused), (429, "too-many-changes".into()), "nothing of it is read");
     assert!(check(&stream.until(|text| text.matches("event: symbols").count() >= 20)) >= 20);
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_what_a_client_names_in_vain_counts_as_symbols_too_since_its_stream_remembers_it() {
+    let gateway = Live::with(|setup| setup.limits.subscriptions = 5);
+    let (_stream, control) = open(&gateway, "AAPL,NOPE");
+    assert_eq!(gateway.permits.subscriptions.in_use(), 2);
+    let mut client = gateway.client();
+    let mut change = |body: &str| (post(&mut client, &control, body).status, gateway.permits.subscriptions.in_use());
+    assert_eq!(change(r#"{"symbols":["AAPL","NO","NE"]}"#), (200, 3));
+    assert_eq!(change("{}"), (200, 3));
+    let (_other, _) = open(&gateway, "MSFT,NOPE");
+    assert_eq!(change(r#"{"symbols":["AAPL"]}"#), (200, 3));
+    let (_third, _) = open(&gateway, "MSFT,NOPE");
+    assert_eq!(change(r#"{"symbols":["AAPL","NOPE"]}"#), (429, 5));
     gateway.stop();
 }
 

@@ -51,15 +51,6 @@ impl Http2 {
         self.peer.streams.get(&stream).map_or(String::new(), h2_peer::PeerStream::text)
     }
 
-    fn exchange(&mut self) {
-        self.socket.write_all(&std::mem::take(&mut self.peer.out)).unwrap();
-        self.socket.flush().unwrap();
-        let mut buffer = [0; 16 * 1024];
-        let bytes = self.socket.read(&mut buffer).unwrap();
-        assert!(bytes > 0, "the connection ended: {:?}", self.peer);
-        self.peer.receive(&buffer[..bytes]);
-    }
-
     /// Asks with a body, in two frames; returns the answer's body.
     fn post(&mut self, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Value {
         let stream = self.peer.ask("POST", target, fields, false);
@@ -67,7 +58,7 @@ impl Http2 {
         self.peer.frame(h2_peer::DATA, 0, stream, first);
         self.peer.frame(h2_peer::DATA, h2_peer::END_STREAM, stream, second);
         while !self.peer.streams.get(&stream).is_some_and(|stream| stream.has_ended) {
-            self.exchange();
+            self.peer.exchange(&mut self.socket);
         }
         serde_json::from_str(&self.text(stream)).unwrap()
     }
@@ -87,7 +78,7 @@ impl Carried for Http2 {
             if is_wanted(&text) {
                 return text;
             }
-            self.exchange();
+            self.peer.exchange(&mut self.socket);
         }
     }
 }
@@ -131,6 +122,47 @@ fn a_list_changes_in_place_over_each_protocol() {
         assert_eq!(check(&text), 2);
         let (_, answer) = stream.change("{}");
         assert_eq!(answer["symbols"], serde_json::json!(["BRK.B"]));
+        assert_eq!(answer["unknown"], serde_json::json!([]));
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_change_that_does_not_mention_the_list_repeats_what_no_feed_has() {
+    let gateway = Live::start();
+    for mut stream in each_protocol(&gateway, "AAPL,NOPE") {
+        for (body, unknown) in [
+            ("{}", &["NOPE"][..]),
+            (r#"{"max_rate":4}"#, &["NOPE"]),
+            (r#"{"symbols":["NE","AAPL","NO"]}"#, &["NE", "NO"]),
+            (r#"{"on":["trade"]}"#, &["NE", "NO"]),
+            (r#"{"symbols":["MSFT"]}"#, &[]),
+            ("{}", &[]),
+        ] {
+            let (status, answer) = stream.change(body);
+            assert_eq!((status, &answer["unknown"]), (200, &serde_json::json!(unknown)), "{body}: {answer}");
+            let event = Seen::Named("symbols".into(), answer);
+            let is_event = |seen: &&Seen| matches!(seen, Seen::Named(name, _) if name == "symbols");
+            stream.until(&|text| seen(text).iter().rfind(is_event) == Some(&event));
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_a_list_that_a_stream_may_have_fits_its_body() {
+    const COUNT: usize = 500;
+    let gateway = Live::with(|setup| setup.limits.symbols_per_stream = COUNT);
+    let longest: Vec<String> = (1..COUNT).map(|number| format!("{number:032}")).collect();
+    let names: Vec<&str> = longest.iter().map(String::as_str).chain(["AAPL"]).collect();
+    for mut stream in each_protocol(&gateway, "AAPL") {
+        for body in [format!(r#"{{"symbols":{names:?}}}"#), format!("{{\"symbols\":{names:#?}}}").replace(",\n]", "]")]
+        {
+            let (status, answer) = stream.change(&body);
+            assert_eq!((status, answer["unknown"].as_array().map(Vec::len)), (200, Some(COUNT - 1)), "{answer}");
+        }
+        let (status, answer) = stream.change(&" ".repeat(COUNT * 40 + 1_025));
+        assert_eq!((status, answer["detail"].as_str()), (413, Some("Send a body of at most 21024 bytes.")));
     }
     gateway.stop();
 }

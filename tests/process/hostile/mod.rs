@@ -1,5 +1,6 @@
 //! Hostile clients: what they send and what they do not read. Each test is named after its attack.
 
+mod bodies;
 mod readers;
 mod requests;
 

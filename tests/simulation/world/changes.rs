@@ -198,13 +198,13 @@ impl World {
         }
         assert!(!must_be_gone, "seed {seed}: a stream that ends, or another's, is changed: {outcome:?}");
         let (list, denied) = client.terms.list_of(asked.symbols.as_deref(), asked.rights.as_ref());
-        let resizes = !list.is_empty() && (asked.symbols.is_some() || !denied.is_empty());
-        let expected = client.terms.admit(asked.rev, now.instant).and_then(|rev| {
+        let fits = list.is_empty() || client.terms.permit.allows_symbols(list.len() + denied.len());
+        let expected = client.terms.number(asked.rev).and_then(|rev| {
             let streams = grant.and_then(|grant| grant.streams);
             let permit = &client.terms.permit;
             match streams.is_none_or(|streams| permit.allows_streams(streams)) {
                 false => Err(ChangeRefused::TooManyStreams),
-                true if resizes && !permit.allows_symbols(list.len()) => Err(ChangeRefused::TooManySymbols),
+                true if !fits => Err(ChangeRefused::TooManySymbols),
                 true => Ok(rev),
             }
         });
@@ -215,6 +215,7 @@ impl World {
             return client.terms.deny(now);
         }
         client.terms.rev = rev;
+        client.terms.denied = denied;
         if let Some(grant) = grant {
             client.terms.renew(grant, now);
         }
@@ -316,12 +317,17 @@ impl Asked {
 
 impl Terms {
     /// The list that a change brings, and those of it that the client may not read. Without a list the client still
-    /// asks for the one that it has.
+    /// asks for all that it has named, but what its rights have denied takes a new list.
     fn list_of(&self, asked: Option<&[usize]>, rights: Option<&AskedRights>) -> (Vec<usize>, Vec<usize>) {
         match (asked, rights) {
             (Some(list), rights) => (list.to_vec(), rights.map_or_else(Vec::new, |rights| rights.denied.clone())),
-            (None, None) => (self.list.clone(), Vec::new()),
-            (None, Some(rights)) => self.list.iter().partition(|symbol| rights.grant.is_for(**symbol)),
+            (None, None) => (self.list.clone(), self.denied.clone()),
+            (None, Some(rights)) => {
+                let (list, mut denied): (Vec<_>, Vec<_>) =
+                    self.list.iter().partition(|symbol| rights.grant.is_for(**symbol));
+                denied.extend(self.denied.iter().filter(|symbol| !rights.grant.is_for(**symbol)));
+                (list, denied)
+            }
         }
     }
 }

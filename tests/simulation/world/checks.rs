@@ -266,7 +266,8 @@ impl World {
     /// Rule 11: some stream of the worker wanted each tick that the turn encoded.
     pub(super) fn check_encoded(&mut self, wishes: &[Wish]) {
         // A worker may encode ticks that it has read after the ring has dropped them.
-        let rings = if self.settings.flush_interval.is_some() { 8 } else { 1 };
+        let may_be_late = self.settings.flush_interval.is_some() || self.settings.changing || self.settings.signing;
+        let rings = if may_be_late { 8 } else { 1 };
         for (symbol, history) in self.history.iter().enumerate() {
             for tick in history.iter().rev().take(rings * self.settings.ring) {
                 if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {

@@ -19,9 +19,6 @@ use tickfan::{
 
 /// How long a client may take for its goodbye.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often a stream may be changed, and how often at once.
-const CHANGE_EVERY: Duration = Duration::from_millis(100);
-const CHANGES_AT_ONCE: u32 = 20;
 
 /// What a client may read, as its credentials say.
 #[derive(Clone)]
@@ -63,10 +60,10 @@ pub(super) fn subject(number: u32) -> String {
 pub(crate) struct Terms {
     /// The list, in its order.
     pub(super) list: Vec<usize>,
+    /// What its client named beside and may not read.
+    pub(super) denied: Vec<usize>,
     /// The highest number of a change.
     pub(super) rev: u64,
-    /// When its changes so far are paid for.
-    paid_at: Option<Instant>,
     /// Its client's rights; `None` where clients do not sign on.
     pub(super) grant: Option<Grant>,
     /// When they end by the clock that does not step, once the stream is open.
@@ -95,7 +92,7 @@ impl Terms {
         Self {
             list,
             rev: 0,
-            paid_at: None,
+            denied: Vec::new(),
             grant,
             ends_at: None,
             may_be_over_since: None,
@@ -107,13 +104,8 @@ impl Terms {
         }
     }
 
-    /// Counts a change; returns the number that it has.
-    pub(super) fn admit(&mut self, rev: Option<u64>, now: Instant) -> Result<u64, ChangeRefused> {
-        let paid_at = self.paid_at.unwrap_or(now).max(now);
-        if paid_at - now > CHANGE_EVERY * (CHANGES_AT_ONCE - 1) {
-            return Err(ChangeRefused::TooMany);
-        }
-        self.paid_at = Some(paid_at + CHANGE_EVERY);
+    /// The number that a change has.
+    pub(super) fn number(&self, rev: Option<u64>) -> Result<u64, ChangeRefused> {
         match rev {
             Some(rev) if rev <= self.rev => Err(ChangeRefused::OldRevision { last: self.rev }),
             rev => Ok(rev.unwrap_or(self.rev)),
@@ -340,7 +332,8 @@ impl World {
         );
         if client.closed.is_none() {
             let held = terms.permit.is_held.load(Relaxed).then(|| terms.permit.listed.load(Relaxed));
-            assert_eq!(held, Some(terms.list.len()), "seed {seed}: a permit for as many symbols as the stream has");
+            let named = terms.list.len() + terms.denied.len();
+            assert_eq!(held, Some(named), "seed {seed}: a permit for as many symbols as the stream keeps");
         }
     }
 

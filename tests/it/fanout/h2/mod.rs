@@ -102,6 +102,7 @@ impl Sockets {
                 .collect(),
             hello: Box::new(Bytes::from_static(b"HELLO\n\n")),
             symbols: Box::new([state.clone()]),
+            unlisted: Unlisted::default(),
             options: Options::new(HOURS),
             resume: None,
             until: None,

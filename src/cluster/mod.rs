@@ -1,0 +1,12 @@
+//! Many gateways with one connection to each venue: who owns a shard, and how the others follow.
+//!
+//! Pure machines. They do no I/O and read no clock: each takes events and the time, and says what to do.
+
+pub mod clock;
+pub mod token;
+pub mod message;
+pub mod batch;
+pub mod history;
+#[cfg(test)]
+#[path = "support_tests.rs"]
+mod support;
