@@ -32,10 +32,10 @@ export class Store {
   }
 
   /** A stream begins. In a new epoch the counts start over. */
-  hello({ epoch, unknown, delayed = [] }) {
+  hello({ epoch, unknown, denied, delayed = [] }) {
     this.#left.clear();
     for (const row of this.rows.values()) {
-      row.unknown = unknown.includes(row.symbol);
+      miss(row, absence(row.symbol, unknown, denied));
       this.changed.add(row);
       if (epoch !== this.#epoch) startOver(row);
       pass(row, delayed);
@@ -44,23 +44,23 @@ export class Store {
   }
 
   /** From here on the stream carries these symbols. */
-  carries({ symbols, unknown, delayed = [] }) {
+  carries({ symbols, unknown, denied, delayed = [] }) {
     for (const [symbol, row] of this.#left) {
       if (symbols.includes(symbol)) pass(row, delayed);
       else this.#left.delete(symbol);
     }
     for (const row of this.rows.values()) {
-      const isUnknown = unknown.includes(row.symbol);
-      if (row.unknown !== isUnknown) this.changed.add(row);
-      row.unknown = isUnknown;
+      const absent = absence(row.symbol, unknown, denied);
+      if (row.absent !== absent) this.changed.add(row);
+      miss(row, absent);
       pass(row, delayed);
     }
   }
 
-  /** The gateway knows none of the symbols. */
-  unknown() {
+  /** No stream carries any of the symbols, for this reason. */
+  missAll(reason) {
     for (const row of this.rows.values()) {
-      row.unknown = true;
+      miss(row, reason);
       this.changed.add(row);
     }
   }
@@ -83,7 +83,7 @@ export class Store {
     const seq = Number(tick.seq);
     if (row === undefined || seq < row.seq) return undefined;
     row.cut = null;
-    row.unknown = false;
+    row.absent = null;
     if (listed !== undefined) this.changed.add(row);
     // Each stream begins with the newest tick, so a reconnect repeats it: the row is live again, but nothing has moved.
     if (seq === row.seq && row.tick !== null) return undefined;
@@ -98,13 +98,23 @@ export class Store {
   }
 }
 
+const absence = (symbol, unknown, denied = []) =>
+  unknown.includes(symbol) ? "unknown" : denied.includes(symbol) ? "denied" : null;
+
+/** Notes why the stream does not carry a row's symbol, or that it does. */
+function miss(row, reason) {
+  if (reason !== null && row.absent === null) row.history?.interrupt();
+  row.absent = reason;
+}
+
 function newRow(symbol) {
   return {
     symbol,
     tick: null,
     seq: -1,
     cut: null,
-    unknown: false,
+    /** Why the stream does not carry it: "unknown" to all feeds, or "denied" to this client. */
+    absent: null,
     /** Whether its prices are delayed, as the stream says. */
     delayed: false,
     /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
