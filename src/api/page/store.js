@@ -32,7 +32,7 @@ export class Store {
   }
 
   /** A stream begins. In a new epoch the counts start over. */
-  hello({ epoch, unknown, delayed = [], denied }) {
+  hello({ epoch, unknown, denied, delayed = [] }) {
     this.#left.clear();
     for (const row of this.rows.values()) {
       miss(row, absence(row.symbol, unknown, denied));
@@ -44,7 +44,7 @@ export class Store {
   }
 
   /** From here on the stream carries these symbols. */
-  carries({ symbols, unknown, delayed = [], denied }) {
+  carries({ symbols, unknown, denied, delayed = [] }) {
     for (const [symbol, row] of this.#left) {
       if (symbols.includes(symbol)) pass(row, delayed);
       else this.#left.delete(symbol);

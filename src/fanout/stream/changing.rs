@@ -120,8 +120,8 @@ impl<T> Stream<T> {
 }
 
 /// The list that a change brings, if it brings one, and what else its client asked for. Where the change does not
-/// mention the list, its client still asks for all that it has named, live or delayed as its new rights have it: what it
-/// may no longer read is denied, and what it may read by now is not denied any longer, though it takes a new list to
+/// mention the list, its client still asks for all that it has named, live or delayed as its new rights have it: what
+/// it may no longer read is denied, and what it may read by now is not denied any longer, though it takes a new list to
 /// carry it.
 fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unlisted) -> (Option<List>, Unlisted) {
     if change.symbols.is_some() {
