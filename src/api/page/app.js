@@ -131,7 +131,7 @@ function takePast(symbol, line) {
 
 /** Asks for the past of a symbol that has one, as far as it is to be seen. */
 function askPast(row) {
-  if (row?.tick?.recv === undefined) return;
+  if (row?.tick?.recv === undefined || row.absent !== null) return;
   if (row === detail.row) past.ask(row.symbol, CHART_SECONDS, clock.now());
   if (watchlist.isInView(row.symbol)) past.ask(row.symbol, LINE_SECONDS, clock.now());
 }

@@ -80,7 +80,7 @@ export class Store {
   remember(symbol, line) {
     const row = this.rows.get(symbol);
     // While a row is cut its line ends: what is fetched after the next hello goes on to it.
-    if (row === undefined || row.cut !== null || line.length === 0) return;
+    if (row === undefined || row.cut !== null || row.absent !== null || line.length === 0) return;
     row.history ??= new History();
     row.history.merge(line);
     // What came while the answer was on its way may be in the second that it ends with.

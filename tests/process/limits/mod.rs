@@ -3,6 +3,7 @@
 mod streams;
 mod counts;
 mod messages;
+mod history;
 mod https;
 mod sign_on;
 
@@ -58,6 +59,9 @@ fn case(key: &Key) -> fn() {
         ("limits", "symbols_per_stream") => messages::a_symbol_too_many_is_refused,
         ("limits", "replay_bytes") => streams::a_resume_brings_no_more_bytes,
         ("limits", "venue_message_bytes") => messages::a_longer_message_of_a_venue_ends_its_connection,
+        ("history", "keep") => history::no_older_point_than_keep_remains_but_the_one_before,
+        ("history", "every") => history::a_span_has_one_point,
+        ("history", "bytes_max") => history::all_history_takes_no_more_bytes,
         ("tls", "handshake_timeout") => https::a_handshake_that_takes_longer_is_cut_off,
         ("tls", "handshakes") => https::a_handshake_that_pauses_gives_way_to_one_too_many,
         ("tls", "hsts") => https::https_alone_is_demanded_for_so_long,
