@@ -166,7 +166,7 @@ impl World {
         }
         let states = |list: &Vec<usize>| list.iter().map(|&symbol| self.symbols[symbol].clone()).collect();
         change.symbols = symbols.as_ref().map(states);
-        change.rights = rights.as_ref().map(|rights| rights.grant.change(&rights.denied));
+        change.rights = rights.as_ref().map(|rights| rights.grant.change(&rights.denied, &self.symbols));
         self.changes.sent += 1;
         let number = self.changes.sent;
         let Change { rev, parts, interval, .. } = change;

@@ -5,7 +5,7 @@ use crate::client::Client;
 use bytes::Bytes;
 use rand::RngExt;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
+    cache::SymbolState,
     fanout::{ChangeRefused, ChangeRights, CloseMode, Options, Resume, StreamPermit},
     market::{Symbol, UnixMicros},
 };
@@ -38,14 +39,15 @@ impl Grant {
     }
 
     /// As a change brings it, for a list that the client may read but for `denied`.
-    pub(super) fn change(&self, denied: &[usize]) -> ChangeRights {
-        let symbols: BTreeSet<Symbol> = self.symbols.iter().map(|&symbol| super::name(symbol)).collect();
+    pub(super) fn change(&self, denied: &[usize], states: &[Arc<SymbolState>]) -> ChangeRights {
+        let readable: HashMap<Symbol, Arc<SymbolState>> =
+            self.symbols.iter().map(|&symbol| (super::name(symbol), states[symbol].clone())).collect();
         ChangeRights {
             subject: Some(subject(self.subject)),
             until: self.until,
             streams: self.streams,
             denied: denied.iter().map(|&symbol| super::name(symbol)).collect(),
-            allow: Box::new(move |symbol| symbols.contains(symbol)),
+            readable: Box::new(move |symbol| readable.get(symbol).cloned()),
             interval_min: self.interval_min,
         }
     }
