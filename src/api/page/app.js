@@ -4,6 +4,7 @@ import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Meter } from "./meter.js";
 import { parseExact } from "./numbers.js";
+import { Offer } from "./offer.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
 import { Announcer } from "./view/announcer.js";
@@ -13,8 +14,6 @@ import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
 import { Watchlist } from "./view/watchlist.js";
 
-/** How many symbols the page shows by default. */
-const SYMBOLS_SHOWN = 20;
 /** How often ages, lines and rates are drawn, in ms: they change by time alone. */
 const SECOND = 1_000;
 /** From this width on, the details fit beside the list. */
@@ -27,7 +26,8 @@ const meter = new Meter();
 const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
-const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), link: linked });
+const offer = new Offer(linked);
+const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked });
 
 let link = { name: "connecting" };
 let paused = null;
@@ -43,19 +43,28 @@ function hello(event) {
   begun = event.now;
   meter.restart();
   store.hello(event);
-  tellUnknown(event);
+  tellAbsent(event);
 }
 
 /** The stream carries another list from here on. */
 function symbols(event) {
   store.carries(event);
-  tellUnknown(event);
+  tellAbsent(event);
 }
 
-function tellUnknown({ unknown }) {
-  if (unknown.length > 0) status.notify("stream", `No feed has ${unknown.join(", ")}.`);
+/** Says what the stream does not carry, and why. Without `until` the client has not signed on. */
+function tellAbsent({ unknown, denied = [], until }) {
+  const texts = [];
+  if (unknown.length > 0) texts.push(`No feed has ${unknown.join(", ")}.`);
+  if (denied.length > 0) texts.push(`${until === undefined ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
+  if (texts.length > 0) status.notify("stream", texts.join(" "));
   else status.dismiss("stream");
   frame.ask();
+}
+
+/** A change of the list waits. That it came too soon after others passes by itself. */
+function waits({ type, detail }) {
+  if (detail !== undefined && !type.endsWith(":too-many-changes")) status.notify("stream", `The list has not changed yet. ${detail}`);
 }
 
 function tick(text) {
@@ -75,16 +84,34 @@ function linked(next) {
   link = next;
   if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
   if (next.name === "ended") {
-    status.notify("stream", next.why);
-    if (next.unknown) store.unknown();
+    status.notify("stream", next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
+    if (next.absent !== undefined) store.missAll(next.absent);
+  }
+  if (next.name === "signed-out") {
+    status.notify("stream", "This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
   }
   // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
   if (next.name !== name) announcer.link({
     live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
-    ended: `Connection ended: ${next.why}`, paused: "Paused",
+    ended: `Connection ended: ${next.why}`, paused: "Paused", "signed-out": "Sign-on needed",
   }[next.name]);
   secondDue = true;
   frame.ask();
+}
+
+/** Connects at once if the page waits for that. */
+function retry() {
+  stream.hurry();
+  offer.hurry();
+}
+
+function retryButton() {
+  const button = element("button", { type: "button" }, "Try again");
+  button.addEventListener("click", () => {
+    linked({ name: "connecting" });
+    retry();
+  });
+  return button;
 }
 
 // ---- drawing
@@ -118,8 +145,8 @@ function follow() {
   if (document.hidden || paused !== null || symbols.length === 0) {
     stream.close();
     if (paused !== null) linked({ name: "paused", since: paused });
-    else if (symbols.length === 0) linked({ name: "idle" });
-    else linked({ name: "connecting" });
+    else if (symbols.length > 0) linked({ name: "connecting" });
+    else if (!offer.isAsked) linked({ name: "idle" });
     return;
   }
   timer = setInterval(everySecond, SECOND);
@@ -256,33 +283,20 @@ function controlTheme() {
 }
 
 byId("notice-close").addEventListener("click", () => status.dismiss());
-addEventListener("online", () => stream.hurry());
-byId("pill").addEventListener("click", () => stream.hurry());
-document.addEventListener("visibilitychange", follow);
+addEventListener("online", retry);
+// Perhaps the person has signed on in another window.
+addEventListener("focus", () => { if (link.name === "signed-out") retry(); });
+byId("pill").addEventListener("click", retry);
+document.addEventListener("visibilitychange", () => {
+  follow();
+  offer.hurry();
+});
 
 // ---- the start
 
-const shown = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
-
-/** The gateway's own list: retried until it answers, while the page is visible. */
-async function offered() {
-  for (;;) {
-    while (document.hidden) await shown();
-    try {
-      const answer = await fetch(`/v1/symbols?limit=${SYMBOLS_SHOWN}`);
-      if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
-      return (await answer.json()).symbols.map(({ symbol }) => symbol);
-    } catch {
-      const wait = 2_000 + 2_000 * Math.random();
-      linked({ name: "reconnecting", at: performance.now() + wait, why: "" });
-      await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-  }
-}
-
 async function start() {
   if (choices.symbols === null) {
-    const symbols = await offered();
+    const symbols = await offer.symbols();
     // Symbols that were added meanwhile come last.
     const added = listed();
     const all = [...new Set([...symbols, ...added])];

@@ -32,10 +32,10 @@ export class Store {
   }
 
   /** A stream begins. In a new epoch the counts start over. */
-  hello({ epoch, unknown }) {
+  hello({ epoch, unknown, denied }) {
     this.#left.clear();
     for (const row of this.rows.values()) {
-      row.unknown = unknown.includes(row.symbol);
+      miss(row, absence(row.symbol, unknown, denied));
       this.changed.add(row);
       if (epoch !== this.#epoch) startOver(row);
     }
@@ -43,19 +43,19 @@ export class Store {
   }
 
   /** From here on the stream carries these symbols. */
-  carries({ symbols, unknown }) {
+  carries({ symbols, unknown, denied }) {
     for (const symbol of this.#left.keys()) if (!symbols.includes(symbol)) this.#left.delete(symbol);
     for (const row of this.rows.values()) {
-      const isUnknown = unknown.includes(row.symbol);
-      if (row.unknown !== isUnknown) this.changed.add(row);
-      row.unknown = isUnknown;
+      const absent = absence(row.symbol, unknown, denied);
+      if (row.absent !== absent) this.changed.add(row);
+      miss(row, absent);
     }
   }
 
-  /** The gateway knows none of the symbols. */
-  unknown() {
+  /** No stream carries any of the symbols, for this reason. */
+  missAll(reason) {
     for (const row of this.rows.values()) {
-      row.unknown = true;
+      miss(row, reason);
       this.changed.add(row);
     }
   }
@@ -78,7 +78,7 @@ export class Store {
     const seq = Number(tick.seq);
     if (row === undefined || seq < row.seq) return undefined;
     row.cut = null;
-    row.unknown = false;
+    row.absent = null;
     if (listed !== undefined) this.changed.add(row);
     // Each stream begins with the newest tick, so a reconnect repeats it: the row is live again, but nothing has moved.
     if (seq === row.seq && row.tick !== null) return undefined;
@@ -93,13 +93,23 @@ export class Store {
   }
 }
 
+const absence = (symbol, unknown, denied = []) =>
+  unknown.includes(symbol) ? "unknown" : denied.includes(symbol) ? "denied" : null;
+
+/** Notes why the stream does not carry a row's symbol, or that it does. */
+function miss(row, reason) {
+  if (reason !== null && row.absent === null) row.history?.interrupt();
+  row.absent = reason;
+}
+
 function newRow(symbol) {
   return {
     symbol,
     tick: null,
     seq: -1,
     cut: null,
-    unknown: false,
+    /** Why the stream does not carry it: "unknown" to all feeds, or "denied" to this client. */
+    absent: null,
     /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
     decimals: DECIMALS_MIN,
     /** The direction of the last price change, "", "up" or "down", and the number of changes. */

@@ -1,8 +1,12 @@
 // Keeps one stream open: connects, changes its list, detects silence, reconnects, and reports the state of the link.
 // Events are passed on as they came.
 //
+// Where clients sign on, the browser sends the page's cookie along with each request. Another page of the site sets it.
+//
 // The browser's EventSource would reconnect too, but does not say when. So each failure closes it, and the wait is our
 // own: random within the range of the gateway's `retry:`, and longer after repeated failures.
+
+import { Changes } from "./changes.js";
 
 /** The heartbeat that the gateway is asked for, in seconds of silence. */
 const HEARTBEAT = 5;
@@ -17,6 +21,15 @@ const BUSY_MIN = 5_000;
 const BUSY_MAX = 30_000;
 /** The wait doubles with each failure, at most this many times. */
 const DOUBLINGS = 3;
+/** How long before its credentials end a stream is renewed, in ms: by then the cookie may be a newer one. */
+const RENEWED_BEFORE = 15_000;
+/** The longest time that a browser's timer takes, in ms. */
+const TIMER_MAX = 2 ** 31 - 1;
+/** How long a change may take, in ms: longer than the gateway's own limit, which is 10 s by default. */
+const CHANGE_MAX = 15_000;
+
+/** Answers to a change that a new stream would get too. */
+const REFUSED = [401, 403];
 
 const BYE = { busy: "gateway busy", denied: "not entitled", expired: "sign-on expired", shutdown: "gateway restarting" };
 
@@ -28,19 +41,25 @@ export class Stream {
   #silent = false;
   #failures = 0;
   #lastId = "";
-  /** The name by which the open stream is changed; empty before its `hello`. */
-  #control = "";
-  /** How often the open stream was changed. */
-  #rev = 0;
+  /** The changes of the open stream. */
+  #changes = null;
+  #renewal = 0;
+  /** How far the gateway's clock is ahead of the page's, in ms. */
+  #ahead = 0;
   #bye = "";
   #on;
   #world;
 
-  /** `on` has hello, symbols, tick (its data as a string), heartbeat, and link, called for each change. `world` is replaced in tests. */
+  /**
+   * `on` has hello, symbols, tick (its data as a string), heartbeat, waits (why a change of the list waits), and link,
+   * called for each change. `world` is replaced in tests.
+   */
   constructor(on, world = {
     open: (url) => new EventSource(url),
     fetch: (url) => fetch(url),
-    post: (url, body) => fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body }),
+    post: (url, body) => fetch(url, {
+      method: "POST", headers: { "content-type": "application/json" }, body, signal: AbortSignal.timeout(CHANGE_MAX),
+    }),
     now: () => performance.now(),
     random: () => Math.random(),
   }) {
@@ -52,8 +71,8 @@ export class Stream {
   open(symbols, maxRate) {
     this.#request = { symbols, maxRate };
     this.#failures = 0;
-    if (this.#control === "") this.#connect();
-    else this.#change();
+    if (this.#changes?.isOpen) this.#changes.want(this.#request);
+    else this.#connect();
   }
 
   /** Ends the stream. Opened again, it resumes where it ended. */
@@ -80,16 +99,22 @@ export class Stream {
 
   #drop() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#renewal);
     this.#source?.close();
     this.#source = null;
-    this.#control = "";
+    this.#changes?.end();
+    this.#changes = null;
   }
 
   #connect() {
     this.#drop();
     const source = this.#world.open(this.#url());
     this.#source = source;
-    this.#rev = 0;
+    this.#changes = new Changes({
+      waits: (problem) => this.#on.waits(problem),
+      // A new stream tells all others: where it cannot be opened either, its answer says why.
+      failed: (status, problem) => (REFUSED.includes(status) ? this.#refused(status, problem) : this.#connect()),
+    }, this.#world);
     this.#lastEvent = this.#world.now();
     this.#silent = false;
     this.#bye = "";
@@ -105,12 +130,18 @@ export class Stream {
     on("hello", ({ data }) => {
       const hello = JSON.parse(data);
       this.#failures = 0;
-      this.#control = hello.control ?? "";
+      this.#ahead = hello.now / 1_000 - this.#world.now();
+      this.#changes.open(hello.control ?? "");
+      this.#renewBefore(hello.until);
       this.#on.hello(hello);
       this.#on.link({ name: "live" });
-      if (this.#control !== "" && !this.#isCarriedBy(hello)) this.#change();
+      if (this.#changes.isOpen && !this.#isCarriedBy(hello)) this.#changes.want(this.#request);
     });
-    on("symbols", ({ data }) => this.#on.symbols(JSON.parse(data)));
+    on("symbols", ({ data }) => {
+      const event = JSON.parse(data);
+      this.#renewBefore(event.until);
+      this.#on.symbols(event);
+    });
     on("message", ({ data, lastEventId }) => {
       if (lastEventId !== "") this.#lastId = lastEventId;
       this.#on.tick(data);
@@ -129,24 +160,19 @@ export class Stream {
     });
   }
 
-  /** Whether a stream carries the requested list. */
-  #isCarriedBy({ symbols, unknown }) {
-    const carried = new Set([...symbols, ...unknown]);
-    return this.#request.symbols.length === carried.size && this.#request.symbols.every((symbol) => carried.has(symbol));
+  /** Whether a stream carries the requested list, as far as it can. */
+  #isCarriedBy({ symbols, unknown, denied = [] }) {
+    const told = new Set([...symbols, ...unknown, ...denied]);
+    return this.#request.symbols.length === told.size && this.#request.symbols.every((symbol) => told.has(symbol));
   }
 
-  /** Has the open stream carry what is requested. If that fails, a new stream does. */
-  async #change() {
-    const [request, source] = [this.#request, this.#source];
-    this.#rev += 1;
-    const body = JSON.stringify({ rev: this.#rev, symbols: request.symbols, max_rate: request.maxRate });
-    let answer;
-    try {
-      answer = await this.#world.post(`/v1/streams/${this.#control}`, body);
-    } catch {
-      // Not reachable: a new stream will say so.
-    }
-    if (!answer?.ok && request === this.#request && source === this.#source) this.#connect();
+  /** Renews the stream before it ends, once: if the cookie is still the same one, it has the same end. */
+  #renewBefore(until) {
+    clearTimeout(this.#renewal);
+    if (until === undefined) return;
+    const left = until / 1_000 - this.#ahead - this.#world.now() - RENEWED_BEFORE;
+    const renew = () => { if (this.#changes.isOpen) this.#changes.want(this.#request); };
+    if (left > 0) this.#renewal = setTimeout(renew, Math.min(left, TIMER_MAX));
   }
 
   #url() {
@@ -169,18 +195,26 @@ export class Stream {
   /** Requests quotes of the same symbols, to learn why. A client error ends the stream; any other failure is retried. */
   async #explain() {
     const request = this.#request;
+    const isCurrent = () => request === this.#request && this.#source === null;
     this.#drop();
     try {
       const answer = await this.#world.fetch(`/v1/quotes?symbols=${request.symbols.join(",")}`);
-      if (request !== this.#request || this.#source !== null) return;
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
-        const { detail } = await answer.json();
-        if (request === this.#request) this.#on.link({ name: "ended", why: detail, unknown: answer.status === 404 });
+        // A proxy that asks for a sign-on of its own may do so without a problem document.
+        const problem = answer.status === 401 ? {} : await answer.json();
+        if (isCurrent()) this.#refused(answer.status, problem);
         return;
       }
     } catch {
       // Not reachable, or a proxy answered: the gateway may be back later.
     }
-    if (request === this.#request && this.#source === null) this.#lost("");
+    if (isCurrent()) this.#lost("");
+  }
+
+  /** The request itself is refused, and would be again: the stream has ended until the person does something. */
+  #refused(status, { detail = "" }) {
+    this.#drop();
+    const ended = { name: "ended", why: detail, absent: { 403: "denied", 404: "unknown" }[status] };
+    this.#on.link(status === 401 ? { name: "signed-out" } : ended);
   }
 }

@@ -3,9 +3,12 @@
 /** Why the page itself stopped updating a row. */
 export const CUT = { lost: "not connected", paused: "paused" };
 
+/** Why the stream does not carry a row's symbol. */
+const ABSENT = { unknown: "no feed has it", denied: "not entitled" };
+
 /** A row's state: as one word, which selects its style, and as the words to show. */
 export function standing(row) {
-  if (row.unknown) return { word: "unknown", text: "no feed has it" };
+  if (row.absent !== null) return { word: row.absent, text: ABSENT[row.absent] };
   if (row.cut !== null) return { word: "cut", text: CUT[row.cut] };
   if (row.tick === null) return { word: "waiting", text: "waiting" };
   const { state, reason } = row.tick;

@@ -4,7 +4,7 @@
 //! say what to send and to log. The task around it does the I/O, and never waits for streams.
 //!
 //! A message of a token below the highest that the follower knows, from messages, answers or the lease, is *fenced*: it
-//! is counted and does nothing. One that [cannot be read](Message::open) is counted and missing. For the others:
+//! is counted and does nothing. One that cannot be read is counted and missing. For the others:
 //!
 //! | state | message | does | then |
 //! |---|---|---|---|

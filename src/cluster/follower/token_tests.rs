@@ -62,3 +62,19 @@ fn a_lower_token_is_fenced_wherever_the_higher_one_was_named() {
     pair.hear(batch);
     assert_eq!((pair.follower.token(), pair.follower.counts().fenced), (Some(old), 1));
 }
+
+#[test]
+fn the_names_of_an_owner_are_not_those_of_the_owner_before() {
+    let mut pair = Pair::live();
+    // The successor's table has A where the one before had B, and its first batch, which says so, is not seen.
+    pair.book.have[1] = Some(Have { epoch: pair.token.epoch, seq: 1 });
+    pair.succeed(7, 1);
+    pair.symbols[0].index = 1;
+    pair.batch.push(&pair.symbols[0].tick());
+    pair.batch.seal(1, millis(0)).unwrap();
+    pair.symbols[0].trade(1, 100);
+    pair.batch.push(&pair.symbols[0].tick());
+    let batch = pair.batch.seal(1, millis(0)).unwrap();
+    pair.hear(batch.bytes);
+    assert_eq!((pair.state(), pair.cause(), pair.book.steps.len()), (State::Asking, Cause::Damage, 0));
+}

@@ -55,10 +55,11 @@ export class Search {
 
   #open(found, more, prefix) {
     this.#found = found;
-    const options = found.map(({ symbol, feed, state }, index) => {
+    const options = found.map(({ symbol, feed, state, access }, index) => {
       const listed = this.#on.listed(symbol);
       return element("li", { id: `found-${index}`, role: "option", ariaSelected: "false" },
-        element("b", {}, symbol), element("span", {}, feed), element("i", {}, listed ? "on the list" : state));
+        element("b", {}, symbol), element("span", {}, feed),
+        element("i", {}, listed ? "on the list" : access === "denied" ? "not entitled" : state));
     });
     if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No feed has ${prefix.toUpperCase()}…`));
     if (more) options.push(element("li", { className: "none", role: "presentation" }, "… and more"));

@@ -41,6 +41,7 @@ export class Status {
     }
     if (name === "paused") return `paused at ${timeOfDay(since)}`;
     if (name === "idle") return "no symbols";
+    if (name === "signed-out") return "sign-on needed";
     return name === "ended" ? name : name + because;
   }
 
