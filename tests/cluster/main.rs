@@ -5,7 +5,7 @@
 //! `CLUSTER_TRACE=1` and `--nocapture` it prints what happens. Planted faults show that the checks find what they are
 //! for.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod checks;
 mod clock;

@@ -188,7 +188,7 @@ impl Knowledge {
         standing: Standing,
     ) -> Option<Boot> {
         let known = self.known.as_ref()?;
-        // A shard that never had an owner has no state to lose. Where none of the nodes has it, the first need not wait.
+        // A shard without an owner so far has no state to lose. If none of the nodes has it, the first does not wait.
         let may_go_first = standing.synced || standing.rank == 0 || self.highest.is_none();
         let unsynced = if may_go_first { Duration::ZERO } else { UNSYNCED };
         let turn = RANK * standing.rank + unsynced;
