@@ -9,8 +9,8 @@ use std::mem;
 /// A worker's inbox: changed symbols and commands.
 ///
 /// It is bounded by what goes in. A symbol enters once until its mark is cleared. A command stands for a stream, a
-/// connection or a request that holds a permit, for the readiness of a stream's transport, or is one of the few that the
-/// gateway itself gives.
+/// connection or a request that holds a permit, for the readiness of a stream's transport, or is one of the few that
+/// the gateway itself gives.
 pub struct Inbox<Symbol, Command> {
     inner: Mutex<Inner<Symbol, Command>>,
 }

@@ -1,7 +1,8 @@
 //! The first Server-Sent Events server that one writes with axum: a broadcast channel carries all ticks, and one task
 //! per client picks those of its symbols and formats them.
 //!
-//! Environment: `LISTEN`, `VENUE` and `SYMBOLS`; and for https and HTTP/2 `TLS`, a folder with `chain.pem` and `key.pem`.
+//! Environment: `LISTEN`, `VENUE` and `SYMBOLS`; for https and HTTP/2 also `TLS`, a folder with `chain.pem` and
+//! `key.pem`.
 
 use axum::{
     Router,
