@@ -49,8 +49,9 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             Weight::Refused | Weight::Warned => warn!(help, "{what}"),
         }
     }
-    let MemoryAtLimits { streams, subscriptions, rings, delayed } = MemoryAtLimits::of(config, &machine);
-    info!(streams, subscriptions, rings, delayed, memory = machine.memory, "bytes of memory that full limits take");
+    let MemoryAtLimits { streams, subscriptions, requests, rings, delayed } = MemoryAtLimits::of(config, &machine);
+    let memory = machine.memory;
+    info!(streams, subscriptions, requests, rings, delayed, memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();
     let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
     Ok(Permits::new(fitted, config.limits.subscriptions))

@@ -40,6 +40,8 @@ pub struct MemoryAtLimits {
     pub rings: u64,
     /// The prices that delay lines hold.
     pub delayed: u64,
+    /// Requests whose rest still comes, or that are being answered.
+    pub requests: u64,
 }
 
 impl MemoryAtLimits {
@@ -55,12 +57,13 @@ impl MemoryAtLimits {
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
             delayed: delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES,
+            requests: config.limits.connections as u64 * request_bytes(config),
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        self.streams + self.subscriptions + self.rings + self.delayed
+        self.streams + self.subscriptions + self.rings + self.delayed + self.requests
     }
 }
 
@@ -83,6 +86,14 @@ pub(super) fn delay_steps(config: &Config, _: &Machine) -> Option<Found> {
             "if so many symbols change in each step, steps double until their notes fit; a `delay_step` {factor} times as long fits always"
         ),
     )
+}
+
+/// What a connection of HTTP/1.1 may hold for its request, and beside it a request over HTTP/2, whose decoded head may
+/// be twice as long: there may be as many of each.
+fn request_bytes(config: &Config) -> u64 {
+    let (head, body) = (config.limits.head_bytes as u64, config.limits.body_bytes_max() as u64);
+    let http2 = config.tls.as_ref().is_some_and(|tls| tls.http2);
+    head + body + if http2 { 2 * head + body } else { 0 }
 }
 
 pub(super) fn descriptors(config: &Config, machine: &Machine) -> Option<Found> {
@@ -109,9 +120,10 @@ pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
     found(
         format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
         format!(
-            "`streams` take {} MB, `subscriptions` {} MB, the rings of all `symbols` {} MB, delay lines {} MB; lower the largest (for rings, `ring` or `ring_age`; for delay lines, raise `delay_step`), or give the process more memory",
+            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB, delay lines {} MB; lower the largest (for rings, `ring` or `ring_age`; for delay lines, raise `delay_step`), or give the process more memory",
             mega(needed.streams),
             mega(needed.subscriptions),
+            mega(needed.requests),
             mega(needed.rings),
             mega(needed.delayed)
         ),

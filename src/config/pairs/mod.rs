@@ -159,7 +159,7 @@ pub const PAIRS: &[Pair] = &[
         check: machine::descriptors,
     },
     Pair {
-        keys: &["streams", "subscriptions", "ring", "ring_age", "delay_step", "symbols", "memory"],
+        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "delay_step", "symbols", "memory"],
         weight: Weight::Warned,
         rule: "what full limits take fits the memory of the machine, or of its control group",
         check: machine::memory,
