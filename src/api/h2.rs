@@ -5,11 +5,11 @@ use crate::{
     config::Live,
     fanout::{
         Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, H2Request, NewConnection, Refused,
-        Requests, WorkerPool,
+        Requests, UnreadAnswers, WorkerPool,
     },
     h2::{Limits, RequestBody},
-    limits::Connection,
-    server::{AdoptH2, Discarded, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats},
+    limits::{Connection, Shares},
+    server::{AdoptH2, Discarded, H2Client, Outcome, Peer, RequestHandler, Response, Scheme, Seat, Seats, Shortage},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -18,15 +18,20 @@ use std::{
     io,
     net::IpAddr,
     sync::{Arc, Weak},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::{runtime::Handle, task::AbortHandle, time::sleep};
+
+/// How long a client may leave an answer unread while requests are refused.
+const UNREAD_MAX: Duration = Duration::from_millis(100);
 
 /// The clients' HTTP/2.
 pub(super) struct H2Clients {
     handler: Arc<RequestHandler<ClientStreams>>,
     workers: Arc<WorkerPool>,
     seats: Seats<Connection>,
+    /// The rounds under way in which answers give way to requests.
+    rounds: Shares<Shortage>,
     live: Live,
     /// Where requests are answered: the clients' runtime.
     runtime: Handle,
@@ -43,7 +48,8 @@ impl H2Clients {
         live: Live,
     ) -> Arc<Self> {
         let runtime = Handle::current();
-        Arc::new_cyclic(|me| Self { handler, workers, seats, live, runtime, me: me.clone() })
+        let rounds = Shares::default();
+        Arc::new_cyclic(|me| Self { handler, workers, seats, rounds, live, runtime, me: me.clone() })
     }
 
     fn limits(&self) -> Limits {
@@ -55,6 +61,19 @@ impl H2Clients {
             body_bytes: config.limits.body_bytes_max() as u32,
             reader_check: tls.is_some_and(|tls| tls.h2_reader_check),
         }
+    }
+
+    /// A request was refused: the answers that their clients do not read give way to the next ones, after a moment in
+    /// which an honest client reads.
+    fn make_room(&self, shortage: Shortage) {
+        let Some(round) = self.rounds.try_acquire(shortage, 1, 1) else { return }; // it is under way
+        let unread = UnreadAnswers { since: Instant::now(), whose: Arc::new(move |peer| shortage.concerns(peer)) };
+        let workers = self.workers.clone();
+        self.runtime.spawn(async move {
+            sleep(UNREAD_MAX).await;
+            workers.end_unread(&unread);
+            drop(round);
+        });
     }
 
     fn held(&self, seat: Seat) -> Box<dyn ConnectionPermit> {
@@ -86,6 +105,10 @@ impl AdoptH2 for H2Clients {
 }
 
 impl ConnectionPermits for H2Clients {
+    fn request(&self, peer: IpAddr) -> Option<Box<dyn Send>> {
+        self.seats.request(peer).map_err(|shortage| self.make_room(shortage)).ok()
+    }
+
     fn permit(&self, peer: IpAddr) -> Option<Box<dyn ConnectionPermit>> {
         self.seats.take(peer).map(|seat| self.held(seat))
     }
@@ -93,7 +116,7 @@ impl ConnectionPermits for H2Clients {
 
 impl Requests for H2Clients {
     fn take(&self, request: H2Request) -> Result<(), Refused> {
-        let permit = self.seats.request(request.peer).ok_or(Refused)?;
+        let permit = self.request(request.peer).ok_or(Refused)?;
         self.runtime.spawn(answer(self.handler.clone(), self.workers.clone(), request, permit));
         Ok(())
     }

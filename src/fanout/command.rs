@@ -2,7 +2,7 @@
 
 use super::{
     change::{Change, ChangeReply},
-    h2::{H2Answer, H2Stream, NewConnection},
+    h2::{H2Answer, H2Stream, NewConnection, UnreadAnswers},
     inbox::Inbox,
     new_stream::NewStream,
     slowest::SlowestQuery,
@@ -35,6 +35,8 @@ pub enum Command<T> {
     Answer(H2Stream, Box<H2Answer>),
     /// End a connection without streams: another one waits for its permit.
     GiveWay(u64),
+    /// End answers that their clients do not read: others wait for their permits.
+    EndUnread(UnreadAnswers),
     /// Something happened to a transport that the worker's poll does not watch.
     Ready(Ready),
     /// End all streams, each at a random moment of a drain that lasts this long; new ones at once.

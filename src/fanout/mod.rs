@@ -59,7 +59,7 @@ pub use counts::Counts;
 pub use first_block::FirstBlock;
 pub use h2::{
     Activity, ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request,
-    H2Socket, H2Stream, NewConnection, Refused, Requests,
+    H2Socket, H2Stream, NewConnection, Refused, Requests, UnreadAnswers,
 };
 pub use http1::http1_first_block;
 pub use inbox::Inbox;

@@ -5,7 +5,7 @@ use super::{
     client_transport::ClientTransport,
     command::Command,
     counts::Counts,
-    h2::{ConnectionAddress, H2Answer, H2Socket, H2Stream, NewConnection},
+    h2::{ConnectionAddress, H2Answer, H2Socket, H2Stream, NewConnection, UnreadAnswers},
     new_stream::NewStream,
     sealed_socket::SealedSocket,
     slowest::{SlowestQuery, SlowestStreams},
@@ -134,6 +134,14 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
     pub fn give_way(&self, connection: ConnectionAddress) {
         // As above.
         let _ = self.workers[connection.worker.get()].send(Command::GiveWay(connection.token));
+    }
+
+    /// Ends answers that their clients do not read: requests are refused for want of their permits.
+    pub fn end_unread(&self, unread: &UnreadAnswers) {
+        for worker in &self.workers {
+            // As above.
+            let _ = worker.send(Command::EndUnread(unread.clone()));
+        }
     }
 
     fn least_loaded(&self) -> &Arc<WorkerHandle<T>> {

@@ -47,8 +47,16 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
             Weight::Refused | Weight::Warned => warn!(help, "{what}"),
         }
     }
-    let MemoryAtLimits { streams, subscriptions, rings, history } = MemoryAtLimits::of(config, &machine);
-    info!(streams, subscriptions, rings, history, memory = machine.memory, "bytes of memory that full limits take");
+    let MemoryAtLimits { streams, subscriptions, rings, requests, history } = MemoryAtLimits::of(config, &machine);
+    info!(
+        streams,
+        subscriptions,
+        rings,
+        requests,
+        history,
+        memory = machine.memory,
+        "bytes of memory that full limits take"
+    );
     let descriptors = limits::raise_descriptors();
     let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
     Ok(Permits::new(fitted, config.limits.subscriptions))

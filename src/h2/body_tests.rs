@@ -1,6 +1,6 @@
 //! The bodies of requests: how many and how long they may be, and how long they are awaited.
 
-use super::{ErrorCode, Limits, StreamId, tests::*};
+use super::{ErrorCode, Limits, Reason, StreamId, tests::*};
 use std::time::Duration;
 
 /// How a body ends: a name for it, the head of its request, and what the client sends last.
@@ -85,4 +85,20 @@ fn rule_10_a_longer_body_is_thrown_away() {
     assert_eq!(client.happened(), "POST 5 too long");
     assert!(client.respond(5, true));
     assert!(client.replies().ends_with("HEADERS 5 end, RST 5 NO_ERROR"));
+}
+
+#[test]
+fn rule_10_late_bodies_count_as_resets() {
+    let mut client = Client::new();
+    let mut late = 0;
+    let reason = loop {
+        client.send(headers(late * 2 + 1, END_HEADERS, post())).unwrap();
+        late += 1;
+        if let Err(error) = client.connection.expire(client.now + Duration::from_secs(1), client.now, &mut client.out) {
+            break error.reason;
+        }
+        client.out.clear();
+        assert!(late < 1_000, "they have no limit");
+    };
+    assert_eq!((reason, late), (Reason::Resets, 201));
 }

@@ -207,10 +207,28 @@ impl Connection {
     /// # Errors
     /// As [`Connection::receive`]: the client's resets and refused requests are too many.
     pub fn refuse(&mut self, id: StreamId, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        self.reset_counted(id, ErrorCode::REFUSED_STREAM, now, out)
+    }
+
+    /// Ends a stream whose client let us work for nothing. It counts as a reset.
+    ///
+    /// # Errors
+    /// As [`Connection::refuse`].
+    pub fn cancel(&mut self, id: StreamId, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        self.reset_counted(id, ErrorCode::CANCEL, now, out)
+    }
+
+    fn reset_counted(
+        &mut self,
+        id: StreamId,
+        code: ErrorCode,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConnectionError> {
         if self.streams.get(id.0).is_none() {
             return Ok(());
         }
-        self.reset(id, ErrorCode::REFUSED_STREAM, out);
+        self.reset(id, code, out);
         self.guard.reset(now).map_err(|error| self.fail(error, out))
     }
 
@@ -257,16 +275,32 @@ impl Connection {
         [self.connection_waits_since(), body].into_iter().flatten().min()
     }
 
-    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body.
+    /// How many requests have an unfinished body.
+    pub fn unfinished(&self) -> usize {
+        self.streams.unfinished().len()
+    }
+
+    /// Refuses the newest request with an unfinished body.
     ///
     /// # Errors
-    /// As [`Connection::receive`]: the preface, a frame or a header block did not come in time.
-    pub fn expire(&mut self, before: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+    /// As [`Connection::refuse`].
+    pub fn refuse_unfinished(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
+        let newest = self.streams.unfinished().last().map(|(id, _)| *id);
+        newest.map_or(Ok(()), |id| self.refuse(StreamId(id), now, out))
+    }
+
+    /// Gives up waiting for what was begun before `before`: resets streams with an unfinished body, as if their client
+    /// had done so.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`]: the preface, a frame or a header block did not come in time, or the resets are too
+    /// many.
+    pub fn expire(&mut self, before: Instant, now: Instant, out: &mut Vec<u8>) -> Result<(), ConnectionError> {
         if self.connection_waits_since().is_some_and(|since| since < before) {
             return Err(self.fail(ConnectionError::calm(Reason::TimedOut), out));
         }
         while let Some((id, _)) = self.streams.oldest_unfinished().filter(|(_, began)| *began < before) {
-            self.reset(StreamId(id), ErrorCode::CANCEL, out);
+            self.cancel(StreamId(id), now, out)?;
         }
         Ok(())
     }

@@ -18,7 +18,8 @@ impl StreamId {
 /// The limits that the configuration sets. The others are constants of `guard`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Streams open at a time; one more is refused. So is a request while those without an answer have 256 KiB.
+    /// Streams open at a time; one more is refused. So is a request with which those without an answer would have over
+    /// 256 KiB; an unfinished body counts as the longest.
     pub streams: u32,
     /// Bytes of an encoded header block. Decoded it may have twice as many, each field counting 32 bytes more than its
     /// name and value.

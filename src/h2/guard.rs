@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 pub(super) const FIELDS_MAX: usize = 100;
 /// The CONTINUATION frames of a header block. The largest block fits into its HEADERS frame and one more.
 pub(super) const CONTINUATIONS_MAX: u8 = 8;
-/// The requests of a connection whose bodies are not complete: what bounds the memory for them.
+/// The requests of a connection whose bodies are not complete. The owner of all connections limits them too, by
+/// [`Connection::unfinished`](super::Connection::unfinished).
 pub(super) const UNFINISHED_BODIES_MAX: usize = 8;
 /// The bytes of heads and bodies of the requests of a connection that have no answer yet, when one more comes, and of
 /// those that have not come whole. With a table, one byte can stand for a field of 4,000.

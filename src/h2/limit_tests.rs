@@ -275,9 +275,9 @@ fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
         client.send(&input).unwrap();
         assert_eq!(client.connection.waits_since(), Some(client.now), "{input:?}");
         let begun = client.now;
-        assert_eq!(client.connection.expire(begun, &mut client.out), Ok(()));
+        assert_eq!(client.connection.expire(begun, begun, &mut client.out), Ok(()));
         client.out.clear();
-        let error = client.connection.expire(begun + second, &mut client.out).unwrap_err();
+        let error = client.connection.expire(begun + second, begun + second, &mut client.out).unwrap_err();
         assert_eq!((error.reason, client.replies().as_str()), (Reason::TimedOut, "GOAWAY 0 ENHANCE_YOUR_CALM"));
         assert_eq!(client.connection.waits_since(), None);
     }
@@ -288,7 +288,7 @@ fn rule_10_a_preface_a_frame_a_block_and_a_body_have_a_time() {
     client.pass(second);
     client.send([headers(3, END_HEADERS, post()), request(5), data(1, 0, b"x")].concat()).unwrap();
     assert_eq!(client.connection.waits_since(), Some(begun));
-    assert_eq!(client.connection.expire(client.now, &mut client.out), Ok(()));
+    assert_eq!(client.connection.expire(client.now, client.now, &mut client.out), Ok(()));
     assert_eq!((client.replies().as_str(), client.happened().as_str()), ("RST 1 CANCEL", "GET 5"));
     assert_eq!((client.connection.waits_since(), client.connection.streams()), (Some(client.now), 2));
 }

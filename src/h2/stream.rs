@@ -133,6 +133,11 @@ impl Streams {
         self.unfinished.len() < UNFINISHED_BODIES_MAX
     }
 
+    /// The streams whose body is incomplete, and since when, the oldest first.
+    pub(super) fn unfinished(&self) -> &[(u32, Instant)] {
+        &self.unfinished
+    }
+
     /// The stream that waits longest for the rest of its body, and since when.
     pub(super) fn oldest_unfinished(&self) -> Option<(u32, Instant)> {
         self.unfinished.first().copied()

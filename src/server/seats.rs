@@ -5,7 +5,7 @@ use super::{
     places::{Place, Places},
     waiting_room::Whose,
 };
-use crate::limits::{Addresses, Gate, Permit};
+use crate::limits::{Addresses, ClientAddress, Gate, Permit};
 use std::{net::IpAddr, sync::Arc};
 
 /// What such a connection holds while it has no stream: a permit, and a place among the listener's connections.
@@ -38,6 +38,13 @@ pub(crate) struct Seats<Kind> {
     requests_of_addresses: Addresses,
 }
 
+/// Whose permits of requests are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Shortage {
+    OfAll,
+    OfAddress(ClientAddress),
+}
+
 /// Marks permits of requests.
 enum Request {}
 
@@ -55,13 +62,26 @@ impl<Kind: Send + 'static> Seats<Kind> {
         (!is_share_full).then(|| Seat::new(self.places.enter(peer), permit))
     }
 
-    /// What a request holds until its answer is written. None: as many are under way as the listener, or the address
-    /// that it comes from, may have.
-    pub(crate) fn request(&self, peer: IpAddr) -> Option<Box<dyn Send>> {
-        let request = self.requests.try_acquire()?;
-        let Some((address, share)) = self.places.share_of(peer) else { return Some(Box::new(request)) };
-        let of_address = self.requests_of_addresses.try_acquire(address, 1, share)?;
-        Some(Box::new((request, of_address)))
+    /// What a request holds until its answer is written.
+    ///
+    /// # Errors
+    /// As many are under way as the listener, or the address that it comes from, may have.
+    pub(crate) fn request(&self, peer: IpAddr) -> Result<Box<dyn Send>, Shortage> {
+        let request = self.requests.try_acquire().ok_or(Shortage::OfAll)?;
+        let Some((address, share)) = self.places.share_of(peer) else { return Ok(Box::new(request)) };
+        let of_address =
+            self.requests_of_addresses.try_acquire(address, 1, share).ok_or(Shortage::OfAddress(address))?;
+        Ok(Box::new((request, of_address)))
+    }
+}
+
+impl Shortage {
+    /// Whether the requests of this peer hold what is short.
+    pub(crate) fn concerns(self, peer: IpAddr) -> bool {
+        match self {
+            Self::OfAll => true,
+            Self::OfAddress(address) => address == peer.into(),
+        }
     }
 }
 

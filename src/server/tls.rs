@@ -5,7 +5,8 @@ use super::{
     connection::{Connections, linger},
     connection_table::Phase,
     h2::{AdoptH2, H2Client},
-    handshakes::Turns,
+    handshakes::{Turn, Turns},
+    hello::{self, HANDSHAKE_RECORD},
     places::Place,
     problem::Problem,
     request_id::RequestId,
@@ -35,15 +36,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
-/// The first byte of every TLS connection: the type of a handshake's record.
-const HANDSHAKE_RECORD: u8 = 0x16;
 /// How many bytes one read takes: a hello has some 500 to 2,000.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -68,7 +68,7 @@ pub(crate) struct TlsEntrance {
 enum HandshakeError {
     #[error("the client spoke no TLS")]
     NotTls,
-    #[error("the client paused in its hello, after {0} bytes, while others waited")]
+    #[error("the client was slow to send a long hello, after {0} bytes, while others waited")]
     GaveWay(usize),
     #[error("the handshake took too long")]
     Timeout,
@@ -85,7 +85,7 @@ labels! {
         Done = "done",
         /// The first byte is not TLS: most often plain HTTP, which is answered.
         NotTls = "not_tls",
-        /// The client paused in its hello while others waited.
+        /// The client was slow to send a long hello while others waited.
         GaveWay = "gave_way",
         /// It took too long.
         Timeout = "timeout",
@@ -152,7 +152,7 @@ impl TlsEntrance {
         let live = connections.live.current();
         let within = live.tls.as_ref().unwrap_or(&self.settings).handshake_timeout;
         let shaken = tokio::select! {
-            shaken = timeout(within, self.shake_hands(&mut socket, &place)) => shaken.unwrap_or(Err(HandshakeError::Timeout)),
+            shaken = self.shake_hands(&mut socket, &place, within) => shaken,
             () = place.evicted() => {
                 socket.reset_on_close();
                 return Ok(());
@@ -187,13 +187,17 @@ impl TlsEntrance {
         }
     }
 
-    /// Leads a client through its handshake. What it sends first waits in the kernel for the handshake's turn, and as
-    /// long as that takes, the client is not to blame for it.
-    async fn shake_hands(&self, socket: &mut TcpStream, place: &Place) -> Result<Handshaken, HandshakeError> {
-        socket.readable().await?;
-        place.becomes(Phase::Answering);
-        let mut turn = Some(self.turns.next().await);
-        place.becomes(Phase::Head);
+    /// Leads a client through its handshake, for which it may take so long. What it sends first waits in the kernel for
+    /// the handshake's turn, and as long as that takes, the client is not to blame for it.
+    async fn shake_hands(
+        &self,
+        socket: &mut TcpStream,
+        place: &Place,
+        within: Duration,
+    ) -> Result<Handshaken, HandshakeError> {
+        let mut by = Instant::now() + within;
+        in_time(by, hello::arrives(socket)).await?;
+        let mut turn = Some(self.turn(place, &mut by).await);
         let drains = self.draining.load(Ordering::Relaxed);
         let config = if drains { &self.config_of_drain } else { &self.config };
         let mut handshake = Handshake::new(config.clone())?;
@@ -201,7 +205,7 @@ impl TlsEntrance {
         let mut is_first = true;
         let mut total = 0;
         loop {
-            let read = socket.read(&mut received);
+            let read = in_time(by, socket.read(&mut received));
             let bytes = match &turn {
                 Some(turn) => turn.wait_for(read).await.ok_or(HandshakeError::GaveWay(total))?,
                 None => read.await,
@@ -217,16 +221,36 @@ impl TlsEntrance {
             let mut out = Vec::new();
             let progress = handshake.advance(&mut received[..bytes], &mut out);
             if !out.is_empty() {
-                socket.write_all(&out).await?;
+                in_time(by, socket.write_all(&out)).await?;
                 place.becomes(Phase::Handshake);
-                turn = None; // its work is done: what follows is small
+                turn = None;
             }
             match progress? {
                 Progress::Waiting(next) => handshake = next,
                 Progress::Done(handshaken) => return Ok(handshaken),
             }
+            // What follows our flight is small, but another hello is as much work as the first.
+            if turn.is_none() && handshake.awaits_hello() {
+                in_time(by, hello::arrives(socket)).await?;
+                turn = Some(self.turn(place, &mut by).await);
+            }
         }
     }
+
+    /// Waits for the handshake's turn, which moves the client's deadline.
+    async fn turn(&self, place: &Place, by: &mut Instant) -> Turn {
+        place.becomes(Phase::Answering);
+        let asked = Instant::now();
+        let turn = self.turns.next(place.whose()).await;
+        *by += asked.elapsed();
+        place.becomes(Phase::Head);
+        turn
+    }
+}
+
+/// Waits for the client until then.
+async fn in_time<T>(by: Instant, client: impl Future<Output = io::Result<T>>) -> Result<T, HandshakeError> {
+    Ok(timeout_at(by, client).await.map_err(|_| HandshakeError::Timeout)??)
 }
 
 /// Ends a connection whose handshake failed, so that its client can read why.

@@ -231,7 +231,7 @@ catalog! {
         TLS_HANDSHAKES: Counter "tickfan_tls_handshakes_total" Count [result in [
             "done", "not_tls", "gave_way", "timeout", "left", "alert", "incompatible", "no_protocol", "broken"]],
             "TLS handshakes with clients, by result.",
-            details "`alert`: the client ended it, often because it rejects the certificate. `incompatible`: no common version or cipher. `no_protocol`: the client offers neither h2 nor http/1.1. `not_tls`: most often plain HTTP, which is answered with 400. `gave_way`: the client paused in its hello while others waited.",
+            details "`alert`: the client ended it, often because it rejects the certificate. `incompatible`: no common version or cipher. `no_protocol`: the client offers neither h2 nor http/1.1. `not_tls`: most often plain HTTP, which is answered with 400. `gave_way`: the client was slow to send the rest of a hello over 16 KiB while others waited.",
             excludes "connections that were evicted, and those of a stop";
         TLS_SESSIONS: Counter "tickfan_tls_sessions_total" Count [version in ["1.2", "1.3"], kind in ["full", "resumed"]],
             "TLS sessions with clients, by version and by whether the client resumed an earlier one.",

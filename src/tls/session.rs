@@ -17,7 +17,8 @@ const OVERHEAD_BYTES: usize = 256;
 /// The most bytes that a client may send before its handshake is done: a message of 64 KiB, the longest that rustls
 /// takes, in records of its own, and what comes with the client's last flight.
 const HANDSHAKE_BYTES_MAX: usize = 96 * 1024;
-/// The most bytes of a record that is not complete, 16 KiB and what TLS adds.
+/// The most bytes of a record that is not complete, 16 KiB and what TLS adds. Once our flight is out, no message of a
+/// client's handshake is as long.
 const UNDECODED_BYTES_MAX: usize = 16 * 1024 + 2048 + 5;
 /// How many records before the last of a TLS 1.2 session its keys count as worn: enough to end it in order.
 const LAST_RECORDS: u64 = 1024;
@@ -29,6 +30,17 @@ pub struct Handshake {
     plaintext: Vec<u8>,
     /// How many bytes came so far.
     received: usize,
+    answer: Answer,
+}
+
+/// What the client has got from us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Nothing,
+    /// A HelloRetryRequest: another hello follows, and most of the work with it.
+    Retry,
+    /// Our flight: what follows is small.
+    Flight,
 }
 
 /// What follows for a handshake.
@@ -59,7 +71,7 @@ impl Handshake {
     pub fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let tls = Box::new(UnbufferedServerConnection::new(config)?);
         let connection = Connection { tls, undecoded: Vec::new(), side: Side::Open };
-        Ok(Self { connection, plaintext: Vec::new(), received: 0 })
+        Ok(Self { connection, plaintext: Vec::new(), received: 0, answer: Answer::Nothing })
     }
 
     /// Takes what the client sent, and appends to `out` what must be sent to it, also in case of an error.
@@ -71,10 +83,25 @@ impl Handshake {
         if self.received > HANDSHAKE_BYTES_MAX {
             return Err(TlsError::TooMuchInput);
         }
-        Ok(match self.connection.receive(received, &mut self.plaintext, out)? {
+        let before = out.len();
+        let reached = self.connection.receive(received, &mut self.plaintext, out)?;
+        if out.len() > before {
+            let is_retry = self.answer == Answer::Nothing
+                && self.connection.tls.handshake_kind() == Some(HandshakeKind::FullWithHelloRetryRequest);
+            self.answer = if is_retry { Answer::Retry } else { Answer::Flight };
+        }
+        if self.answer == Answer::Flight && self.connection.undecoded.len() > UNDECODED_BYTES_MAX {
+            return Err(TlsError::TooMuchInput);
+        }
+        Ok(match reached {
             Reached::Handshake => Progress::Waiting(self),
             Reached::Traffic => Progress::Done(self.done()),
         })
+    }
+
+    /// Whether the client has to send a hello, its first or another.
+    pub fn awaits_hello(&self) -> bool {
+        self.answer != Answer::Flight
     }
 }
 

@@ -136,6 +136,10 @@ impl Requests for Listener {
 }
 
 impl ConnectionPermits for Listener {
+    fn request(&self, _: std::net::IpAddr) -> Option<Box<dyn Send>> {
+        Some(Box::new(()))
+    }
+
     fn permit(&self, _: std::net::IpAddr) -> Option<Box<dyn ConnectionPermit>> {
         Some(Box::new(NoPermit))
     }

@@ -33,10 +33,11 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
 
 /// The gateway's side.
 pub fn server_config(versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-    with_provider(ring::default_provider(), versions)
+    server_config_with(ring::default_provider(), versions)
 }
 
-fn with_provider(provider: CryptoProvider, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+/// The same with another provider of ciphers and key exchanges.
+pub fn server_config_with(provider: CryptoProvider, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(IDENTITY.key.clone()));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
@@ -57,7 +58,7 @@ pub fn short_lived_keys(records: u64) -> ServerConfig {
     let suite = Tls12CipherSuite { common, ..*suite };
     let suite = SupportedCipherSuite::Tls12(Box::leak(Box::new(suite)));
     let provider = CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() };
-    with_provider(provider, &VERSIONS[..1])
+    server_config_with(provider, &VERSIONS[..1])
 }
 
 /// The client's side, which trusts the certificate.

@@ -40,6 +40,8 @@ pub struct MemoryAtLimits {
     pub subscriptions: u64,
     /// The rings.
     pub rings: u64,
+    /// Requests whose rest still comes, or that are being answered.
+    pub requests: u64,
     /// The history of all symbols.
     pub history: u64,
 }
@@ -56,14 +58,23 @@ impl MemoryAtLimits {
             streams: streams * stream,
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
+            requests: config.limits.connections as u64 * request_bytes(config),
             history: history(config, symbols as u64),
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        self.streams + self.subscriptions + self.rings + self.history
+        self.streams + self.subscriptions + self.rings + self.requests + self.history
     }
+}
+
+/// What a connection of HTTP/1.1 may hold for its request, and beside it a request over HTTP/2, whose decoded head may
+/// be twice as long: there may be as many of each.
+fn request_bytes(config: &Config) -> u64 {
+    let (head, body) = (config.limits.head_bytes as u64, config.limits.body_bytes_max() as u64);
+    let http2 = config.tls.as_ref().is_some_and(|tls| tls.http2);
+    head + body + if http2 { 2 * head + body } else { 0 }
 }
 
 /// What the trails of so many symbols take, if all move all the time.
@@ -101,9 +112,10 @@ pub(super) fn memory(config: &Config, machine: &Machine) -> Option<Found> {
     found(
         format!("full limits take {} MB, and the memory is {} MB", mega(needed.total()), mega(memory)),
         format!(
-            "`streams` take {} MB, `subscriptions` {} MB, the rings of all `symbols` {} MB, their history {} MB; lower the largest (for rings, `ring` or `ring_age`; for history, `bytes_max`), or give the process more memory",
+            "`streams` take {} MB, `subscriptions` {} MB, requests on `connections` {} MB, the rings of all `symbols` {} MB, their history {} MB; lower the largest (for rings, `ring` or `ring_age`; for history, `bytes_max`), or give the process more memory",
             mega(needed.streams),
             mega(needed.subscriptions),
+            mega(needed.requests),
             mega(needed.rings),
             mega(needed.history)
         ),

@@ -165,7 +165,7 @@ pub const PAIRS: &[Pair] = &[
         check: machine::descriptors,
     },
     Pair {
-        keys: &["streams", "subscriptions", "ring", "ring_age", "symbols", "bytes_max", "memory"],
+        keys: &["streams", "subscriptions", "connections", "ring", "ring_age", "symbols", "bytes_max", "memory"],
         weight: Weight::Warned,
         rule: "what full limits take fits the memory of the machine, or of its control group",
         check: machine::memory,

@@ -128,7 +128,7 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     );
     let full = MemoryAtLimits::of(&Config { feeds: vec![feed("sim", 30, 4)], ..Config::default() }, &LARGE).total();
     check(
-        &["streams", "subscriptions", "ring", "ring_age", "symbols", "bytes_max", "memory"],
+        &["streams", "subscriptions", "connections", "ring", "ring_age", "symbols", "bytes_max", "memory"],
         |_, machine| machine.memory = Some(full),
         |_, machine| machine.memory = Some(full - 1),
     );
@@ -199,9 +199,11 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
     config.feeds = vec![feed("sim", 10, 5)];
     assert_eq!(of(&config, None).rings, 10 * 1024 * 600);
     assert_eq!(of(&config, None).history, 10 * (200 + 900 * 48));
+    assert_eq!(of(&config, None).requests, 4_096 * (16_384 + 21_024));
     config.history.keep = std::time::Duration::ZERO;
     assert_eq!(of(&config, None).history, 0);
     config.tls = Some(Tls::default());
+    assert_eq!(of(&config, None).requests, 4_096 * (3 * 16_384 + 2 * 21_024), "and as many over HTTP/2");
     assert_eq!(of(&config, None).streams, 100_000 * (10 << 10), "and each may be one by TLS");
 }
 

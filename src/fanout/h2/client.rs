@@ -3,10 +3,13 @@
 use crate::cache::WorkerIndex;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
-/// The permits of connections without streams.
+/// The permits of connections without streams, and of their requests.
 pub trait ConnectionPermits: Send + Sync {
+    /// What a request holds until its answer is written, if so many are not under way yet. It must not block.
+    fn request(&self, peer: IpAddr) -> Option<Box<dyn Send>>;
+
     /// A permit for a connection of this peer whose last stream has ended, if one is free. It must not block.
     fn permit(&self, peer: IpAddr) -> Option<Box<dyn ConnectionPermit>>;
 }
@@ -18,7 +21,7 @@ pub trait ConnectionPermit: Send {
     /// [`WorkerPool::give_way`]: crate::fanout::WorkerPool::give_way
     fn held_by(&mut self, connection: ConnectionAddress);
 
-    /// Notes what the connection does.
+    /// Notes what the connection does. Of a new permit it is not known before.
     fn becomes(&mut self, activity: Activity);
 }
 
@@ -51,4 +54,13 @@ pub struct H2Answer {
     pub body: Bytes,
     /// Held until the answer is written.
     pub permit: Box<dyn Send>,
+}
+
+/// The answers that are to end because requests are refused for want of their permits.
+#[derive(Clone)]
+pub struct UnreadAnswers {
+    /// Those that their clients have not read since then.
+    pub since: Instant,
+    /// Whose, by the other end of the socket.
+    pub whose: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }

@@ -19,7 +19,7 @@ mod stream;
 mod request;
 mod table;
 
-pub use client::{Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer};
+pub use client::{Activity, ConnectionAddress, ConnectionPermit, ConnectionPermits, H2Answer, UnreadAnswers};
 pub use end::ConnectionEnd;
 pub use io::H2Io;
 pub use request::{H2Request, NewConnection, Refused, Requests};

@@ -47,6 +47,8 @@ pub(super) struct Answer {
     pub(super) has_head: bool,
     /// When its client's time is over.
     pub(super) by: Instant,
+    /// Since when it waits for its client. Only its end changes that.
+    pub(super) unread_since: Option<Instant>,
 }
 
 impl Rows {
@@ -152,6 +154,19 @@ impl Rows {
             State::Answer(answer) => Some((row.id, &mut **answer)),
             _ => None,
         })
+    }
+
+    /// Notes that all answers wait for their client.
+    pub(super) fn await_readers(&mut self, now: Instant) {
+        for (_, answer) in self.answers() {
+            answer.unread_since.get_or_insert(now);
+        }
+    }
+
+    /// The answers that have waited for their client since then.
+    pub(super) fn unread_since(&mut self, then: Instant) -> Vec<StreamId> {
+        let is_unread = |answer: &Answer| answer.unread_since.is_some_and(|since| since <= then);
+        self.answers().filter(|(_, answer)| is_unread(answer)).map(|(id, _)| id).collect()
     }
 
     /// When the first answer's time is over.

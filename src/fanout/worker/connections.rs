@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::{
     fanout::{
-        h2::{ConnectionEnd, ConnectionKey, H2Answer, H2Request, H2Stream, NewConnection, key_of, lock},
+        h2::{ConnectionEnd, ConnectionKey, H2Answer, H2Request, H2Stream, NewConnection, UnreadAnswers, key_of, lock},
         stream_key::StreamKey,
         transport::{Ready, Transport},
     },
@@ -42,6 +42,17 @@ impl<T: Transport> Worker<T> {
         if let Some(connection) = self.connections.get(key) {
             lock(&connection).give_way(now.instant);
             self.connections.touch(key);
+        }
+    }
+
+    /// Ends answers that their clients do not read.
+    pub(super) fn end_unread(&mut self, unread: &UnreadAnswers, now: Now) {
+        for key in self.connections.keys() {
+            let Some(connection) = self.connections.get(key) else { continue };
+            let whose = lock(&connection).peer().ip();
+            if (unread.whose)(whose) && lock(&connection).end_unread(unread.since, now.instant) {
+                self.connections.touch(key);
+            }
         }
     }
 

@@ -194,6 +194,7 @@ impl<T: Transport> Worker<T> {
                     self.answer(&stream, *answer, now);
                 }
                 Command::GiveWay(token) => self.give_way(token, now),
+                Command::EndUnread(unread) => self.end_unread(&unread, now),
                 Command::Ready(ready) => self.transport_ready(ready, now),
                 Command::Drain(drain) => self.drain(drain, now),
                 Command::SlowestQuery(query) => self.queries.push_back(query),

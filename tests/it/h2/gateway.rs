@@ -149,15 +149,96 @@ fn socket_from(last: u8, address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// Asks for something that it never reads, and waits for the head of the answer.
-fn hold(socket: TcpStream, ca: &Ca) -> TlsClient {
-    let mut config = tls::client_config_of(ca.der(), &VERSIONS);
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let mut client = tls::client(socket, config);
-    let mut peer = H2Peer::new(&[(h2_peer::INITIAL_WINDOW_SIZE, 0)]);
-    let asked = peer.get("/app.js");
-    peer.until(&mut client, |peer| peer.streams.get(&asked).is_some_and(|stream| !stream.head.is_empty()));
+/// A client's side of a connection, which reads what it likes.
+struct Raw {
+    tls: TlsClient,
+    peer: H2Peer,
+}
+
+impl Raw {
+    fn open(socket: TcpStream, ca: &Ca, settings: &[(u16, u32)]) -> Self {
+        let mut config = tls::client_config_of(ca.der(), &VERSIONS);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self { tls: tls::client(socket, config), peer: H2Peer::new(settings) }
+    }
+
+    /// Sends what there is to send, and reads until something has come.
+    fn until(&mut self, has_come: impl Fn(&H2Peer) -> bool) {
+        self.peer.until(&mut self.tls, has_come);
+    }
+
+    /// Waits for the head of an answer.
+    fn until_answered(&mut self, stream: u32) {
+        self.until(|peer| peer.streams.get(&stream).is_some_and(|stream| !stream.head.is_empty()));
+    }
+}
+
+/// Asks so often for something that it never reads, and waits for the heads of the answers.
+fn hold_many(socket: TcpStream, ca: &Ca, answers: usize) -> Raw {
+    let mut client = Raw::open(socket, ca, &[(h2_peer::INITIAL_WINDOW_SIZE, 0)]);
+    for _ in 0..answers {
+        let asked = client.peer.get("/app.js");
+        client.until_answered(asked);
+    }
     client
+}
+
+fn hold(socket: TcpStream, ca: &Ca) -> Raw {
+    hold_many(socket, ca, 1)
+}
+
+#[test]
+fn answers_that_their_clients_do_not_read_give_way_to_requests_over_http2() {
+    const REFUSED_STREAM: u32 = 7;
+    const CANCEL: u32 = 8;
+    // As many requests may be under way as connections, and three quarters of them from one address.
+    for (held, newcomer) in [(&[(7, 3), (8, 1)][..], 99), (&[(7, 2), (7, 1)], 7)] {
+        let mut config: Config = config(vec![]);
+        config.limits.connections = 4;
+        config.limits.head_timeout = NEVER;
+        config.limits.write_timeout = NEVER;
+        let ca = serve_https(&mut config, "h2-unread-requests");
+        let gateway = Running::start(&config);
+        let address = gateway.tls.unwrap();
+        let mut held: Vec<_> =
+            held.iter().map(|&(last, answers)| hold_many(socket_from(last, address), &ca, answers)).collect();
+        let mut newcomer = Raw::open(socket_from(newcomer, address), &ca, &[]);
+        let refused = newcomer.peer.get("/v1/symbols");
+        newcomer.until(|peer| peer.streams.get(&refused).is_some_and(|stream| stream.reset.is_some()));
+        assert_eq!(newcomer.peer.streams[&refused].reset, Some(REFUSED_STREAM));
+        for held in &mut held {
+            held.until(|peer| peer.streams.values().all(|stream| stream.reset == Some(CANCEL)));
+        }
+        let asked = newcomer.peer.get("/v1/symbols");
+        newcomer.until(|peer| peer.streams.get(&asked).is_some_and(|stream| stream.has_ended));
+        assert_eq!(newcomer.peer.streams[&asked].head[0], 0x88, "the status is 200");
+        drop((held, newcomer));
+        gateway.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_newcomer_is_answered_while_connections_whose_streams_have_ended_hold_all_places() {
+    let mut config = config(vec![binance("crypto", "ws://127.0.0.1:9", &["BTC-USDT"])]);
+    config.limits.connections = 4;
+    config.limits.head_timeout = NEVER;
+    let ca = serve_https(&mut config, "h2-ended");
+    let gateway = Running::start(&config);
+    let open_and_close = |last| {
+        let mut client = Raw::open(socket_from(last, gateway.tls.unwrap()), &ca, &[]);
+        let stream = client.peer.get("/v1/stream/BTC-USDT");
+        client.until_answered(stream);
+        let before = client.peer.acknowledged;
+        client.peer.reset(stream, 8);
+        client.peer.frame(h2_peer::PING, 0, 0, b"is over?");
+        client.until(|peer| peer.acknowledged > before);
+        client
+    };
+    let _held: Vec<_> = (7..11).map(open_and_close).collect();
+    let mut newcomer = Client::from_socket(socket_from(99, gateway.address));
+    assert_eq!(newcomer.get("/v1/symbols").status, 200);
+    drop(newcomer);
+    gateway.stop().unwrap();
 }
 
 #[test]

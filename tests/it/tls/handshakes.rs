@@ -1,10 +1,14 @@
 //! Handshakes: in pieces, slow, refused, or not of TLS at all.
 
 use super::*;
-use rustls::{AlertDescription, ClientConfig, Error};
+use rustls::{
+    AlertDescription, ClientConfig, Error, HandshakeKind,
+    crypto::{CryptoProvider, ring},
+};
 use std::{
     io::{Read, Write},
-    sync::atomic::Ordering,
+    net::Shutdown,
+    sync::{atomic::Ordering, mpsc},
     thread,
 };
 
@@ -143,17 +147,102 @@ fn rule_10_a_handshake_ends_in_time_wherever_its_client_stops() {
     gateway.stop();
 }
 
+/// Turns, and a client's time, which no test is to reach.
+fn turns(handshakes: usize) -> Secure {
+    let set = |setup: &mut Setup| {
+        let tls = setup.tls.as_mut().unwrap();
+        (tls.handshakes, tls.handshake_timeout) = (handshakes, 10 * PATIENCE);
+    };
+    Secure::with(set, |_| {})
+}
+
+/// As much of a hello of 60,000 bytes as the gateway awaits before it gives the handshake a turn, and more.
+fn long_hello() -> Vec<u8> {
+    let record = |payload: &[u8]| [&[0x16, 3, 1], &(payload.len() as u16).to_be_bytes()[..], payload].concat();
+    let beginning = [&[1, 0, 0xea, 0x60][..], &[0; 16_380]].concat();
+    [record(&beginning), record(&[0; 1_000])].concat()
+}
+
 #[test]
-fn rule_10_handshakes_take_turns_and_one_that_pauses_gives_way() {
-    let gateway = Secure::with(|setup| setup.tls.as_mut().unwrap().handshakes = 1, |_| {});
+fn rule_10_handshakes_take_turns_and_one_that_pauses_in_a_long_hello_gives_way() {
+    let gateway = turns(1);
     let mut pausing = gateway.socket();
-    pausing.write_all(&[0x16, 3, 1]).unwrap();
-    let mut silent = gateway.socket();
+    pausing.write_all(&long_hello()).unwrap();
     assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
     assert!(pausing.read_to_end(&mut Vec::new()).is_err(), "it is reset");
-    // One that has said nothing has no turn, and keeps none from others.
-    silent.set_nonblocking(true).unwrap();
-    assert_eq!(silent.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    gateway.stop();
+}
+
+#[test]
+fn rule_10_a_long_hello_that_comes_in_drops_gives_way() {
+    let gateway = turns(1);
+    let mut dripping = gateway.socket();
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            dripping.write_all(&long_hello()).unwrap();
+            dripping.write_all(&[0x16, 3, 1, 0x40, 0]).unwrap();
+            // Until it is reset, or the test is over.
+            while stopped.recv_timeout(Duration::from_millis(5)).is_err() && dripping.write_all(&[0]).is_ok() {}
+        });
+        let answer = gateway.client(1).get("/v1/symbols");
+        drop(stop);
+        assert_eq!(answer.status, 200);
+    });
+    gateway.stop();
+}
+
+#[test]
+fn a_client_that_pauses_in_its_hello_takes_no_turn_and_goes_on() {
+    let gateway = turns(1);
+    let slow: Vec<_> = [0, 1, 3, 200]
+        .map(|sent| {
+            let (conn, hello) = hello(tls::client_config(&VERSIONS));
+            let mut socket = gateway.socket();
+            socket.write_all(&hello[..sent]).unwrap();
+            (conn, socket, hello[sent..].to_vec())
+        })
+        .into();
+    assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
+    for (conn, mut socket, rest) in slow {
+        socket.write_all(&rest).unwrap();
+        assert_eq!(Client::over(TlsClient::new(conn, socket)).get("/v1/symbols").status, 200);
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_client_that_leaves_in_its_hello_ends_its_handshake() {
+    let gateway = turns(1);
+    for sent in [0, 3, 200] {
+        let (_, hello) = hello(tls::client_config(&VERSIONS));
+        let mut socket = gateway.socket();
+        socket.write_all(&hello[..sent]).unwrap();
+        socket.shutdown(Shutdown::Write).unwrap();
+        let ended = socket.read_to_end(&mut Vec::new());
+        assert!(ended.is_err(), "it is reset: {ended:?}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_client_has_its_time_beside_that_in_which_it_waits_for_its_turn() {
+    const HOLDERS: usize = 20;
+    let set = |setup: &mut Setup| {
+        let tls = setup.tls.as_mut().unwrap();
+        (tls.handshakes, tls.handshake_timeout) = (1, Duration::from_millis(1_500));
+    };
+    let gateway = Secure::with(set, |_| {});
+    // Each has its turn for 100 ms.
+    let holders: Vec<_> = std::iter::repeat_with(|| {
+        let mut socket = gateway.socket();
+        socket.write_all(&long_hello()).unwrap();
+        socket
+    })
+    .take(HOLDERS)
+    .collect();
+    assert!((&holders[0]).read_to_end(&mut Vec::new()).is_err(), "it is reset");
+    assert_eq!(gateway.client(1).get("/v1/symbols").status, 200);
     gateway.stop();
 }
 
@@ -195,6 +284,21 @@ fn handshakes_and_sessions_are_counted() {
     let not_tls = count("tickfan_tls_handshakes_total{result=\"not_tls\"}");
     assert_eq!(Client::connect(gateway.address).get("/").status, 400);
     assert!(count("tickfan_tls_handshakes_total{result=\"not_tls\"}") > not_tls);
+    gateway.stop();
+}
+
+#[test]
+fn a_client_whose_key_share_does_not_fit_sends_another_hello_in_a_turn_of_its_own() {
+    let one = CryptoProvider { kx_groups: vec![ring::kx_group::SECP256R1], ..ring::default_provider() };
+    let gateway = Secure::with(
+        |setup| setup.tls.as_mut().unwrap().handshakes = 1,
+        |protocols| *protocols = tls::server_config_with(one, &VERSIONS[1..]),
+    );
+    for _ in 0..2 {
+        let mut client = Client::over(tls::client(gateway.socket(), tls::client_config(&VERSIONS)));
+        assert_eq!(client.get("/v1/symbols").status, 200);
+        assert_eq!(client.socket.conn.handshake_kind(), Some(HandshakeKind::FullWithHelloRetryRequest));
+    }
     gateway.stop();
 }
 

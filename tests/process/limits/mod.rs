@@ -74,7 +74,7 @@ fn case(key: &Key) -> fn() {
     }
 }
 
-/// Lists have a limit too, of their own length: `tests/it/config.rs` reaches those.
+/// Lists have a limit too, of their own length: `tests/it/config/` reaches those.
 #[test]
 fn rule_10_each_limit_of_the_configuration_is_reached() {
     let is_limit = |key: &&Key| match key.setting {

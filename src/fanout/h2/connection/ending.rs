@@ -3,7 +3,7 @@
 use super::{Connection, ConnectionEnd, Rows};
 use crate::{
     fanout::{h2::client::Activity, transport::Ready},
-    h2::{ErrorCode, LastStream},
+    h2::{self, ErrorCode, LastStream},
 };
 use std::{
     mem,
@@ -131,6 +131,20 @@ impl Connection {
         }
     }
 
+    /// Ends the answers that its client has not read since then: their permits are wanted. They count as resets by the
+    /// client. Returns whether there were any.
+    pub(in crate::fanout) fn end_unread(&mut self, since: Instant, now: Instant) -> bool {
+        let unread = if self.is_open() { self.rows.unread_since(since) } else { Vec::new() };
+        for &id in &unread {
+            self.rows.remove(id);
+            if let Err(error) = self.protocol.cancel(id, now, &mut self.output.frames) {
+                self.close(ConnectionEnd::Limit(error.reason), now);
+                break;
+            }
+        }
+        !unread.is_empty()
+    }
+
     /// The gateway drains.
     pub(in crate::fanout) fn drain(&mut self) {
         if self.phase == Phase::Open {
@@ -154,6 +168,7 @@ impl Connection {
         let keys = self.rows.keys().map(|key| Ready { key, readable: true, writable: false });
         self.news.extend(keys);
         self.rows = Rows::default();
+        self.bodies = Vec::new();
         self.waiting = Vec::new();
     }
 
@@ -181,7 +196,7 @@ impl Connection {
         self.expire_answers(now);
         if is_due(self.begun_deadline())
             && let Some(before) = now.checked_sub(self.timeouts.head)
-            && let Err(error) = self.protocol.expire(before, &mut self.output.frames)
+            && let Err(error) = self.expire_bodies(before, now)
         {
             return self.close(ConnectionEnd::Limit(error.reason), now);
         }
@@ -190,11 +205,19 @@ impl Connection {
         }
     }
 
+    fn expire_bodies(&mut self, before: Instant, now: Instant) -> Result<(), h2::ConnectionError> {
+        self.protocol.expire(before, now, &mut self.output.frames)?;
+        self.permit_bodies(now)
+    }
+
     /// Ends a turn: takes further what needs no input, and sends.
     pub(in crate::fanout) fn settle(&mut self, now: Instant) -> Settled {
         let mut has_more = false;
         if self.is_open() {
             has_more = self.write_answers(now);
+            if !has_more {
+                self.rows.await_readers(now);
+            }
             self.hold_permit(has_more);
             if self.is_worn() {
                 self.leave(ConnectionEnd::Worn, None);
@@ -229,16 +252,19 @@ impl Connection {
             self.permit = None;
             return;
         }
+        let mut is_new = false;
         if self.permit.is_none() && self.phase == Phase::Open {
             self.permit = self.permits.permit(self.peer.ip());
             self.activity = Activity::Idle;
+            is_new = true;
             match &mut self.permit {
                 Some(permit) => permit.held_by(self.address),
                 None => self.leave(ConnectionEnd::NoPermit, None),
             }
         }
         let activity = self.activity(has_more);
-        if activity != mem::replace(&mut self.activity, activity)
+        let has_changed = activity != mem::replace(&mut self.activity, activity);
+        if (is_new || has_changed)
             && let Some(permit) = &mut self.permit
         {
             permit.becomes(activity);

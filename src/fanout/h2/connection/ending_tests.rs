@@ -131,3 +131,65 @@ fn an_answer_that_is_written_in_turns_does_not_block_the_connection() {
     rig.settle_all();
     assert_eq!(rig.activities(), [Activity::Answering, Activity::Idle]);
 }
+
+#[test]
+fn a_connection_says_what_it_does_as_soon_as_its_last_stream_has_ended() {
+    use Activity::{Blocked, Idle};
+    let mut rig = Rig::new(1_000);
+    let first = rig.open(1);
+    rig.write(first, true, 10);
+    rig.settle();
+    assert_eq!((*rig.permits.held.lock().unwrap(), rig.activities()), (0, vec![]));
+    rig.connection.finish(first);
+    rig.settle();
+    assert_eq!((*rig.permits.held.lock().unwrap(), rig.activities()), (1, vec![Idle]));
+    let second = rig.open(3);
+    let asked = rig.ask([5])[0];
+    rig.answer(asked, answer(5_000));
+    rig.settle_all();
+    rig.connection.finish(second);
+    rig.settle_all();
+    assert_eq!(rig.activities(), [Blocked]);
+}
+
+#[test]
+fn answers_that_are_not_read_give_way_and_those_that_are_do_not() {
+    let mut rig = Rig::new(1_000);
+    let asked = rig.ask([1, 3, 5]);
+    rig.answer(asked[0], answer(5_000));
+    rig.answer(asked[1], answer(500));
+    rig.settle_all();
+    let then = rig.now;
+    rig.pass(Duration::from_millis(100));
+    rig.answer(asked[2], answer(5_000));
+    rig.settle_all();
+    rig.replies();
+    assert!(rig.connection.end_unread(then, rig.now));
+    rig.settle();
+    assert_eq!(rig.replies(), "RST 1 CANCEL");
+    assert!(!rig.connection.end_unread(then, rig.now));
+    // A part that is read makes up for nothing.
+    rig.receive(&frames::window_update(5, 1_500));
+    rig.settle_all();
+    rig.replies();
+    assert!(rig.connection.end_unread(rig.now, rig.now));
+    rig.settle();
+    assert_eq!(rig.replies(), "RST 5 CANCEL");
+}
+
+#[test]
+fn rule_10_answers_that_give_way_count_as_resets() {
+    let mut rig = Rig::new(0);
+    let mut stream = 1;
+    while rig.connection.is_open() {
+        assert!(stream < 1_000, "they have no limit");
+        let asked = rig.ask([stream]);
+        rig.answer(asked[0], answer(10));
+        rig.settle_all();
+        rig.connection.end_unread(rig.now, rig.now);
+        rig.settle();
+        stream += 2;
+    }
+    assert_eq!(stream, 2 * 201 + 1);
+    assert!(rig.replies().ends_with("RST 401 CANCEL, GOAWAY 401 ENHANCE_YOUR_CALM"));
+}

@@ -49,6 +49,8 @@ pub(in crate::fanout) struct Connection {
     peer: SocketAddr,
     permits: Arc<dyn ConnectionPermits>,
     permit: Option<Box<dyn ConnectionPermit>>,
+    /// The permits of requests whose bodies still come.
+    bodies: Vec<Box<dyn Send>>,
     /// As its permit knows it.
     activity: Activity,
     timeouts: Timeouts,
@@ -115,6 +117,7 @@ impl Connection {
             peer: init.peer,
             permits: init.permits,
             permit: Some(init.permit),
+            bodies: Vec::new(),
             activity: Activity::Idle,
             timeouts: init.timeouts,
         })
@@ -177,9 +180,21 @@ impl Connection {
         }
         let received = self.protocol.receive(&scratch.input, now, &mut self.output.frames, &mut scratch.events);
         self.take_events(scratch);
-        if let Err(error) = received {
+        if let Err(error) = received.and_then(|()| self.permit_bodies(now)) {
             self.close(ConnectionEnd::Limit(error.reason), now);
         }
+    }
+
+    /// A request holds a permit from its head on, so that the limit of requests is one of memory too.
+    fn permit_bodies(&mut self, now: Instant) -> Result<(), h2::ConnectionError> {
+        self.bodies.truncate(self.protocol.unfinished());
+        while self.bodies.len() < self.protocol.unfinished() {
+            match self.permits.request(self.peer.ip()) {
+                Some(permit) => self.bodies.push(permit),
+                None => self.protocol.refuse_unfinished(now, &mut self.output.frames)?,
+            }
+        }
+        Ok(())
     }
 
     /// Lets streams go on, once for all that a turn has read.
@@ -233,7 +248,8 @@ impl Connection {
     pub(in crate::fanout) fn answer(&mut self, id: StreamId, answer: H2Answer, now: Instant) {
         let by = now + self.timeouts.write;
         // One that the client has reset meanwhile is dropped.
-        self.rows.becomes(id, State::Answer(Box::new(Answer { answer, has_head: false, by })));
+        let answer = Answer { answer, has_head: false, by, unread_since: None };
+        self.rows.becomes(id, State::Answer(Box::new(answer)));
     }
 
     /// Whether a request that has come still waits for its answer: its client may have reset it at once.

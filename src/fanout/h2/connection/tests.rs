@@ -78,12 +78,29 @@ impl H2Io for Io {
 #[derive(Clone, Default)]
 struct Permits {
     held: Arc<Mutex<usize>>,
+    /// How many requests may have an unfinished body.
+    requests: Arc<Mutex<usize>>,
     activities: Arc<Mutex<Vec<Activity>>>,
 }
 
 struct Permit(Permits);
 
+/// A permit of a request.
+struct RequestPermit(Arc<Mutex<usize>>);
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
 impl ConnectionPermits for Permits {
+    fn request(&self, _: IpAddr) -> Option<Box<dyn Send>> {
+        let mut free = self.requests.lock().unwrap();
+        *free = free.checked_sub(1)?;
+        Some(Box::new(RequestPermit(self.requests.clone())))
+    }
+
     fn permit(&self, _: IpAddr) -> Option<Box<dyn ConnectionPermit>> {
         *self.held.lock().unwrap() += 1;
         Some(Box::new(Permit(self.clone())))
@@ -117,7 +134,7 @@ impl Rig {
     /// A client that gives each stream this window, and the connection a large one.
     fn new(window: u32) -> Self {
         let io = Io::default();
-        let permits = Permits::default();
+        let permits = Permits { requests: Arc::new(Mutex::new(2)), ..Permits::default() };
         let init = ConnectionInit {
             io: Box::new(io.clone()),
             peer: PEER.into(),
@@ -279,6 +296,28 @@ fn rule_10_requests_that_the_listener_refuses_are_limited_though_the_client_read
     let end = ConnectionEnd::Limit(h2::Reason::Resets);
     rig.settle();
     assert_eq!(rig.wait(Duration::from_secs(1)), Some(end));
+}
+
+#[test]
+fn rule_10_a_request_holds_a_permit_from_its_head_to_the_end_of_its_body() {
+    let mut rig = Rig::new(65_535);
+    let begin = |stream| frames::headers(stream, frames::END_HEADERS, frames::post());
+    let free = rig.permits.requests.clone();
+    let free = || *free.lock().unwrap();
+    rig.receive(&[begin(1), begin(3), begin(5)].concat());
+    rig.settle();
+    assert_eq!((rig.replies().as_str(), free()), ("RST 5 REFUSED_STREAM", 0));
+    rig.receive(&[frames::data(1, frames::END_STREAM, b"x"), frames::reset(3, 8)].concat());
+    assert_eq!((rig.scratch.requests.len(), free()), (1, 2));
+    rig.receive(&begin(7));
+    assert_eq!(free(), 1);
+    rig.wait(2 * HEAD);
+    assert_eq!((rig.replies().as_str(), free()), ("RST 7 CANCEL", 2));
+    // A connection that is over holds none, though its requests are still answered.
+    rig.receive(&begin(9));
+    rig.connection.abort(ConnectionEnd::Left);
+    rig.settle();
+    assert_eq!(free(), 2);
 }
 
 #[test]

@@ -55,6 +55,10 @@ impl Drop for HeldPermit {
 }
 
 impl ConnectionPermits for H2Listener {
+    fn request(&self, _: std::net::IpAddr) -> Option<Box<dyn Send>> {
+        Some(Box::new(()))
+    }
+
     fn permit(&self, _: std::net::IpAddr) -> Option<Box<dyn ConnectionPermit>> {
         let one_less = |free: usize| free.checked_sub(1);
         self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).ok()?;
