@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Child, eventBlocks, launchBrowser, newPage, root, targetDir, temporaryFolder, within } from "../support/gateway.mjs";
+import { watchLog } from "../support/logs.mjs";
 
 /** The README names them. */
 const PORTS = [8080, 8081];
@@ -97,6 +98,7 @@ test("the README's commands and its page of your own show prices", { timeout: CO
     cwd: clone,
     env: withoutSettings({ CARGO_TARGET_DIR: targetDir, NO_COLOR: "1" }),
   });
+  watchLog(t, shell);
   await shell.until("the gateway serves", (lines) => lines.some(({ text }) => /serving\b.*127\.0\.0\.1:8080/.test(text)), COMPILING);
   const gateway = gatewayBelow(shell.process.pid);
   assert.ok(gateway, "no process named tickfan");

@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { watchLog } from "./logs.mjs";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const targetDir = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
@@ -108,7 +109,7 @@ export class Child {
 export const PATIENT = { TICKFAN_FANOUT_MAX_LAG: "20s", TICKFAN_FANOUT_RING_AGE: "30s" };
 
 /**
- * Starts the built gateway and waits until it serves. `listen` and `adminListen` are addresses; free ports without them. `config`
+ * Starts the built gateway and waits until it serves. Its test fails if a line of its log gives something away. `listen` and `adminListen` are addresses; free ports without them. `config`
  * is TOML; the simulator without it. `descriptors` is how many it may have.
  */
 export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "127.0.0.1:0", config = "", env = {}, descriptors } = {}) {
@@ -120,6 +121,7 @@ export async function startGateway(t, { listen = "127.0.0.1:0", adminListen = "1
   const child = new Child(t, descriptors ? "bash" : gatewayBinary, descriptors ? limited : args, {
     env: { ...process.env, TICKFAN_LOG: "info", TICKFAN_LOG_FORMAT: "json", TICKFAN_SERVER_DRAIN: "200ms", ...env },
   });
+  watchLog(t, child);
   const serving = await child.until("serving", (lines) => parsed(lines).find(({ message }) => message === "serving"));
   return {
     address: serving.listen,

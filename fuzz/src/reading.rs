@@ -1,5 +1,5 @@
-//! Any bytes, read as frames, recordings and credentials: no reader may panic, go on for ever, or take more memory than
-//! its input is worth.
+//! Any bytes, read as frames, recordings, credentials and messages of a cluster: no reader may panic, go on for ever, or
+//! take more memory than its input is worth.
 
 use super::allocations::peak;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -7,7 +7,8 @@ use ring::hmac;
 use std::{fs, path::Path};
 use tickfan::{
     auth::{Claims, Expected, KeyOrigin, KeySet, TokenError, verify},
-    market::{UnixMicros, Update},
+    cluster::message::{Ask, HEAD_BYTES, Message},
+    market::{Guards, Origin, Snapshot, UnixMicros, Update},
     recording::Merged,
     venue::{self, Batch, Credentials, CredentialsRule, Setup, Spec, Venue},
 };
@@ -107,4 +108,38 @@ fn token(token: &[u8], keys: &KeySet) -> Result<Claims, TokenError> {
 
 fn credentials_may_take(bytes: &[u8]) -> usize {
     bytes.len() * BYTES_PER_BYTE_OF_CREDENTIALS + BYTES_PER_FRAME
+}
+
+/// Reads the bytes as a message of a cluster and as an ask: as they are, and with the checksum that they would have.
+///
+/// # Panics
+/// If reading takes memory, or a message that was checked cannot be read.
+pub fn cluster_message(bytes: &[u8]) {
+    let _ = Ask::decode(bytes);
+    message(bytes);
+    if bytes.len() >= HEAD_BYTES {
+        let mut checked = bytes.to_vec();
+        checked[..3].copy_from_slice(b"tf\x01");
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&checked[..4]);
+        hasher.update(&checked[8..]);
+        checked[4..8].copy_from_slice(&hasher.finalize().to_le_bytes());
+        message(&checked);
+    }
+}
+
+fn message(bytes: &[u8]) {
+    let ((), taken) = peak(|| {
+        let Ok(message) = Message::open(bytes) else { return };
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        let mut count = 0;
+        for tick in message.ticks() {
+            tick.merge_into(&mut snapshot, &mut guards);
+            count += 1;
+        }
+        let expected = if message.head.kind.has_ticks() { usize::from(message.head.count) } else { 0 };
+        assert_eq!(count, expected, "a tick that was checked cannot be read");
+    });
+    assert_eq!(taken, 0, "reading a message took {taken} bytes");
 }

@@ -1,6 +1,6 @@
 //! Whether the gateway should get clients: a pure verdict on its current status.
 
-use crate::feed::FeedState;
+use crate::{feed::FeedState, issuer::KeysStatus};
 use std::{sync::Arc, time::Duration};
 
 /// How long readiness waits for every feed's first verdict. After that the gateway gets clients, whose symbols are
@@ -31,6 +31,8 @@ pub struct HealthInputs {
     pub streams: usize,
     /// The limit of open streams.
     pub streams_limit: usize,
+    /// The keys without which no client can sign on, where each must and none were there since the start.
+    pub keys_awaited: Option<KeysStatus>,
 }
 
 /// Why a gateway is not ready.
@@ -46,6 +48,16 @@ pub enum NotReady {
         streams: usize,
         /// The limit.
         limit: usize,
+    },
+    /// Each client must sign on, and none can: the issuer's keys were never there. Keys that are lost later do not
+    /// count: the other gateways have then lost theirs too. A browser that is told `busy` comes back by itself, while
+    /// the error of a load balancer without gateways ends its stream for good.
+    #[error("no keys: clients cannot sign on before the issuer's keys are there, from {place}{}", because(.failure))]
+    NoKeys {
+        /// Where they come from.
+        place: String,
+        /// Why the last fetch failed, if it did.
+        failure: Option<String>,
     },
     /// It has just started, and some feeds have no verdict yet.
     #[error("waiting for a first verdict of: {0}")]
@@ -67,6 +79,9 @@ impl HealthInputs {
         if self.streams * 100 >= self.streams_limit * STREAMS_FULL_PERCENT {
             return Err(NotReady::Full { streams: self.streams, limit: self.streams_limit });
         }
+        if let Some(keys) = &self.keys_awaited {
+            return Err(NotReady::NoKeys { place: keys.source.clone(), failure: keys.failure.clone() });
+        }
         if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
             return Err(NotReady::Starting(self.names(FeedState::Connecting)));
         }
@@ -82,6 +97,11 @@ impl HealthInputs {
     }
 }
 
+/// The end of a sentence, with the reason if there is one.
+fn because(reason: &Option<String>) -> String {
+    reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +110,32 @@ mod tests {
     fn judge(uptime: u64, feeds: &[FeedState], draining: bool, streams: usize) -> Result<(), NotReady> {
         let feeds = feeds.iter().zip(["a", "b", "c"]);
         let feeds = feeds.map(|(&state, name)| FeedHealth { feed: name.into(), state }).collect();
-        HealthInputs { uptime: Duration::from_secs(uptime), draining, feeds, streams, streams_limit: 1_000 }.judge()
+        inputs(uptime, feeds, draining, streams).judge()
+    }
+
+    fn inputs(uptime: u64, feeds: Vec<FeedHealth>, draining: bool, streams: usize) -> HealthInputs {
+        let uptime = Duration::from_secs(uptime);
+        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None }
+    }
+
+    #[test]
+    fn a_gateway_whose_clients_cannot_sign_on_yet_is_not_ready_and_says_why() {
+        let feeds = vec![FeedHealth { feed: "a".into(), state: Pending }];
+        let status = |failure: Option<&str>| KeysStatus {
+            source: "https://login.example/keys".into(),
+            failure: failure.map(str::to_owned),
+            ..KeysStatus::default()
+        };
+        let waiting =
+            |failure| HealthInputs { keys_awaited: Some(status(failure)), ..inputs(0, feeds.clone(), false, 0) };
+        let reason = |inputs: HealthInputs| inputs.judge().unwrap_err().to_string();
+        let no_keys =
+            "no keys: clients cannot sign on before the issuer's keys are there, from https://login.example/keys";
+        assert_eq!(reason(waiting(None)), no_keys);
+        assert_eq!(reason(waiting(Some("it hangs"))), format!("{no_keys}: it hangs"));
+        assert!(reason(HealthInputs { draining: true, ..waiting(None) }).starts_with("draining"));
+        assert!(reason(HealthInputs { streams: 1_000, ..waiting(None) }).starts_with("1000 of 1000"));
+        assert!(reason(HealthInputs { keys_awaited: None, ..waiting(None) }).starts_with("waiting for"));
     }
 
     #[test]

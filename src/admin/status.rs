@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     fanout::{StreamMetrics, WorkerPool},
+    issuer::IssuerKeys,
     limits::Permits,
     telemetry::catalog,
 };
@@ -34,13 +35,23 @@ pub struct RunningGateway {
     workers: Arc<WorkerPool>,
     streams: StreamMetrics,
     draining: Arc<AtomicBool>,
+    /// The keys that every client needs, where each must sign on.
+    needed_keys: Option<IssuerKeys>,
     started: Instant,
 }
 
 impl RunningGateway {
-    /// A gateway that starts now. `draining` is set while it ends its streams.
-    pub fn new(permits: Permits, feeds: Arc<[DebugFeed]>, workers: Arc<WorkerPool>, draining: Arc<AtomicBool>) -> Self {
-        Self { permits, feeds, workers, streams: StreamMetrics::register(), draining, started: Instant::now() }
+    /// A gateway that starts now. `draining` is set while it ends its streams. `needed_keys`: those that every client
+    /// needs, where each must sign on.
+    pub fn new(
+        permits: Permits,
+        feeds: Arc<[DebugFeed]>,
+        workers: Arc<WorkerPool>,
+        draining: Arc<AtomicBool>,
+        needed_keys: Option<IssuerKeys>,
+    ) -> Self {
+        let streams = StreamMetrics::register();
+        Self { permits, feeds, workers, streams, draining, needed_keys, started: Instant::now() }
     }
 }
 
@@ -52,6 +63,7 @@ impl GatewayStatus for RunningGateway {
             feeds: self.feeds.iter().map(feed_health).collect(),
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
+            keys_awaited: self.needed_keys.as_ref().and_then(IssuerKeys::awaited),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod token;
 pub mod message;
 pub mod batch;
 pub mod history;
+pub mod follower;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;

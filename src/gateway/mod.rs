@@ -19,7 +19,7 @@ use crate::{
     admin::{self, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
-    config::Live,
+    config::{AuthMode, Live},
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
     history::History,
@@ -126,7 +126,13 @@ impl Gateway {
         };
         let api = api::Server::bind(&live, services)?;
         let gate = permits.admin.clone();
-        let status = RunningGateway::new(permits.clone(), debug_feeds.clone(), workers.clone(), stopping.clone());
+        let status = RunningGateway::new(
+            permits.clone(),
+            debug_feeds.clone(),
+            workers.clone(),
+            stopping.clone(),
+            reloader.issuer().filter(|_| config.auth.mode == AuthMode::Required).cloned(),
+        );
         let services = admin::Services {
             metrics,
             status: Arc::new(status),

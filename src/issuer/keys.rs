@@ -118,6 +118,12 @@ impl IssuerKeys {
         self.0.orders.notify_one();
     }
 
+    /// Where the keys come from, and why they are not there, as long as there were none since the start.
+    pub fn awaited(&self) -> Option<KeysStatus> {
+        let state = self.read();
+        (state.keys.is_none() && state.status.fetched.is_none()).then(|| state.status.clone())
+    }
+
     /// What operators see of the keys.
     pub fn status(&self) -> KeysStatus {
         self.read().status.clone()

@@ -24,6 +24,7 @@ fn health(state: FeedState, draining: &Arc<AtomicBool>) -> impl Fn() -> HealthIn
         feeds: vec![FeedHealth { feed: "us-stocks".into(), state }],
         streams: 0,
         streams_limit: 10,
+        keys_awaited: None,
     }
 }
 

@@ -163,7 +163,14 @@ fn a_newcomer_is_answered_while_clients_hold_all_the_connections_that_they_can()
 #[test]
 fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_operators_listener() {
     let feeds = || vec![FeedHealth { feed: "us-stocks".into(), state: FeedState::Live }];
-    let health = move || HealthInputs { uptime: NEVER, draining: false, feeds: feeds(), streams: 0, streams_limit: 10 };
+    let health = move || HealthInputs {
+        uptime: NEVER,
+        draining: false,
+        feeds: feeds(),
+        streams: 0,
+        streams_limit: 10,
+        keys_awaited: None,
+    };
     let admin = Admin::start(health);
     for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {
         check(admin.address, &HOLDS, &[7], target, &["/livez", "/readyz", "/metrics"]);

@@ -1,10 +1,11 @@
 //! Logs: one line for each event of a feed's or process's life. Neither a venue nor a client can flood them.
 
-use crate::support::{Client, Gateway, Setup, process::Process, stream::Stream};
+use crate::support::{Client, Gateway, Setup, log_watch::secret_in, process::Process, stream::Stream};
 use futures_util::StreamExt;
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
+    panic::{self, AssertUnwindSafe},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -212,6 +213,39 @@ fn a_key_that_a_venue_repeats_is_neither_logged_nor_shown() {
     }
     for text in log.iter().chain([&shown]) {
         assert!(!text.contains(KEY) && !text.contains("0123456789"), "{text}");
+    }
+}
+
+#[test]
+fn a_line_that_gives_something_away_is_found_and_no_other() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log_lines.txt");
+    for line in fs::read_to_string(file).unwrap().lines() {
+        let (kind, text) = line.split_once(": ").unwrap();
+        assert_eq!(secret_in(text).is_some(), kind == "secret", "{line}");
+    }
+}
+
+/// A program that logs as a gateway does, and what it is given, before it serves and after.
+fn logging(before: &str, after: &str) -> Process {
+    let mut program = Command::new("bash");
+    let script = "echo \"$0\"; echo serving listen=127.0.0.1:1 admin=127.0.0.1:1; echo \"$1\"; exec sleep 60";
+    program.args(["-c", &format!("exec >&2; {script}"), before, after]);
+    Process::of_program(program)
+}
+
+#[test]
+fn a_test_fails_whose_process_logs_what_it_must_not() {
+    const FINE: &str = "a stream began symbols=2";
+    const QUERY: &str = "a request path=/v1/stream?symbols=AAPL";
+    for (before, after, is_found) in [(FINE, FINE, false), (QUERY, FINE, true), (FINE, QUERY, true)] {
+        let ends: [fn(Process); 3] = [drop, |process| drop(process.log()), Process::kill];
+        for end in ends {
+            let process = logging(before, after);
+            process.until_logged(after);
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| end(process)));
+            let said = ended.err().map(|panic| panic.downcast::<String>().unwrap());
+            assert_eq!(said.is_some_and(|said| said.contains("the log gives away")), is_found, "{before}, {after}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A scripted client: how many bytes it takes, and what it saw.
 
+use crate::world::Terms;
 use bytes::Bytes;
 use std::{
     cell::RefCell,
@@ -43,6 +44,12 @@ pub(crate) struct Client {
     pub(crate) closed: Option<CloseMode>,
     /// How often it was sent a goodbye.
     pub(crate) goodbyes: usize,
+    /// The reason that its goodbye gave.
+    pub(crate) bye: Option<String>,
+    /// Its transport must end soon: its keys are worn out.
+    pub(crate) is_worn: bool,
+    /// What its worker has agreed to.
+    pub(crate) terms: Terms,
     /// Writes with ticks.
     pub(crate) writes: usize,
     /// Blocks that were begun, and moments at which the transport became full, since they were looked at last.
@@ -108,7 +115,14 @@ pub(crate) struct Progress {
 }
 
 impl Client {
-    pub(crate) fn new(worker: usize, room: usize, options: Options, resume: Option<Resume>, events: Events) -> Self {
+    pub(crate) fn new(
+        worker: usize,
+        room: usize,
+        options: Options,
+        resume: Option<Resume>,
+        terms: Terms,
+        events: Events,
+    ) -> Self {
         Self {
             worker,
             key: 0,
@@ -123,6 +137,9 @@ impl Client {
             heartbeats: 0,
             closed: None,
             goodbyes: 0,
+            bye: None,
+            is_worn: false,
+            terms,
             writes: 0,
             log: Vec::new(),
             stream: 0,
@@ -281,6 +298,10 @@ impl Transport for Scripted {
             client.log.push(Seen::Full);
         }
         Ok(client.held == 0)
+    }
+
+    fn is_worn(&self) -> bool {
+        self.0.borrow().is_worn
     }
 
     fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {

@@ -9,6 +9,7 @@ mod client;
 #[path = "../support/h2_peer.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it serves other tests too")]
 mod h2_peer;
+mod rights;
 mod shared;
 mod world;
 

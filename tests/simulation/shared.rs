@@ -314,6 +314,10 @@ impl Transport for Line {
         Ok(has_room)
     }
 
+    fn is_worn(&self) -> bool {
+        each!(self, transport => transport.is_worn())
+    }
+
     fn drain_input(&mut self, now: Instant) -> Result<ClientSide, TransportError> {
         each!(self, transport => transport.drain_input(now))
     }

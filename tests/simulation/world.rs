@@ -3,6 +3,7 @@
 mod changes;
 mod checks;
 mod connections;
+mod rights;
 
 use crate::{
     client::{Client, Events, Progress, Scripted},
@@ -11,6 +12,8 @@ use crate::{
 use bytes::Bytes;
 use changes::Changes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rights::Permit;
+pub(crate) use rights::{Grant, Terms};
 use std::{
     cell::{RefCell, RefMut},
     collections::{HashMap, HashSet},
@@ -24,6 +27,7 @@ use tickfan::{
         Command, Missed, NewStream, Options, ResponseHead, Resume, Unlisted, Wait, Worker, WorkerInbox, WorkerLimits,
     },
     market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
+    telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
 
@@ -52,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) sharing: bool,
     /// Clients change their lists, and the choosy ones their options.
     pub(crate) changing: bool,
+    /// Clients have rights, which end, and which their changes renew.
+    pub(crate) signing: bool,
 }
 
 impl Default for Settings {
@@ -67,6 +73,7 @@ impl Default for Settings {
             holding: false,
             sharing: false,
             changing: false,
+            signing: false,
         }
     }
 }
@@ -108,6 +115,8 @@ struct Simulated {
     /// By symbol, the newest announced tick when it last took changes. It need not know of a newer one.
     taken: Vec<u64>,
     takes_at: Instant,
+    /// Whether changes wait for it that its streams want: others begin no interval.
+    has_changes: bool,
 }
 
 impl World {
@@ -134,6 +143,7 @@ impl World {
                 announced: vec![0; settings.symbols],
                 taken: vec![0; settings.symbols],
                 takes_at: now.instant,
+                has_changes: false,
             }
         };
         Self {
@@ -167,6 +177,10 @@ impl World {
         self.history[symbol][seq as usize].n
     }
 
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
     pub(crate) fn advance(&mut self, by: Duration) {
         self.now = self.now.after(by);
     }
@@ -196,6 +210,10 @@ impl World {
         }
         if self.settings.changing && self.random.random_bool(0.25) {
             self.change_some();
+        }
+        if self.settings.signing && self.random.random_bool(0.25) {
+            self.renew_some();
+            self.disturb_some();
         }
         // No worker oversleeps: one that was woken, or whose time has come, takes its turn before long.
         for worker in 0..self.workers.len() {
@@ -234,6 +252,9 @@ impl World {
         };
         if !wanted.is_empty() {
             let (options, resume) = if self.settings.choosy { self.choose() } else { (Options::new(HEARTBEAT), None) };
+            if self.settings.signing {
+                return self.sign_on(worker, &wanted, room, options, resume);
+            }
             if self.settings.sharing && self.random.random_bool(0.8) {
                 let connection = self.some_connection(worker, room);
                 self.join_on(connection, &wanted, options, resume);
@@ -276,7 +297,13 @@ impl World {
         options: Options,
         resume: Option<Resume>,
     ) -> usize {
-        let client = self.add_client(worker, wanted, room, options, resume);
+        let client = self.add_client(worker, wanted, room, options, resume, None);
+        self.open(client)
+    }
+
+    /// Has a client's stream opened.
+    fn open(&mut self, client: usize) -> usize {
+        let worker = self.client(client).worker;
         let stream = self.new_stream(client);
         let transport = Line::Alone(Scripted(self.clients[client].clone()));
         self.send(worker, Command::Open(transport, stream));
@@ -291,8 +318,11 @@ impl World {
         room: usize,
         options: Options,
         resume: Option<Resume>,
+        grant: Option<Grant>,
     ) -> usize {
-        let mut client = Client::new(worker, room, options, resume, self.workers[worker].events.clone());
+        let options = options.allowed_every(grant.as_ref().and_then(|grant| grant.interval_min));
+        let terms = Terms::new(wanted.to_vec(), grant);
+        let mut client = Client::new(worker, room, options, resume, terms, self.workers[worker].events.clone());
         client.holds = self.settings.holding && self.clients.len().is_multiple_of(2);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
@@ -309,19 +339,22 @@ impl World {
     /// The stream that a client asks for.
     fn new_stream(&self, client: usize) -> NewStream {
         let client = self.clients[client].borrow();
-        let mut wanted: Vec<usize> = client.symbols.keys().copied().collect();
-        wanted.sort_unstable();
+        let terms = &client.terms;
+        let name = ClientName::from(std::net::IpAddr::from([127, 0, 0, 1]));
         NewStream {
             name: StreamName::new(0),
-            client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+            client: match &terms.grant {
+                Some(grant) => name.with_subject(rights::subject(grant.subject)),
+                None => name,
+            },
             head: ResponseHead::default(),
             hello: Box::new(Bytes::from_static(b"HEAD\n\n")),
-            symbols: wanted.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
+            symbols: terms.list.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             unlisted: Unlisted::default(),
             options: client.options,
             resume: client.resume,
-            until: None,
-            permit: Box::new(()),
+            until: terms.grant.as_ref().and_then(|grant| grant.until),
+            permit: Box::new(Permit(terms.permit.clone())),
         }
     }
 
@@ -367,9 +400,11 @@ impl World {
             self.turn(worker);
         }
         for (index, simulated) in self.workers.iter_mut().enumerate() {
-            if unmarked.contains(WorkerIndex::new(index).unwrap()) && simulated.inbox.announce(&mut vec![state.clone()])
-            {
-                simulated.sleeps_until = None;
+            if unmarked.contains(WorkerIndex::new(index).unwrap()) {
+                simulated.has_changes = true;
+                if simulated.inbox.announce(&mut vec![state.clone()]) {
+                    simulated.sleeps_until = None;
+                }
             }
         }
         // A worker that was marked already finds this tick too, as its mark is cleared before the ring is read.
@@ -404,13 +439,15 @@ impl World {
         self.exchange(worker);
         let simulated = &mut self.workers[worker];
         let ready = std::mem::take(&mut *simulated.events.borrow_mut());
-        let takes = self.drains || simulated.takes_at <= self.now.instant;
+        let is_time = self.drains || simulated.takes_at <= self.now.instant;
+        let takes = is_time && (self.settings.flush_interval.is_none() || std::mem::take(&mut simulated.has_changes));
         if takes && simulated.taken != simulated.announced {
             simulated.taken.clone_from(&simulated.announced);
             simulated.takes_at = self.now.instant + self.settings.flush_interval.unwrap_or_default();
         }
         let taken = simulated.taken.clone();
         let wishes = self.wishes(worker);
+        self.note_closed();
         let simulated = &mut self.workers[worker];
         let wait = simulated.worker.turn(self.now, &ready);
         simulated.sleeps_until = match wait {
@@ -427,8 +464,11 @@ impl World {
                     for (&symbol, progress) in &mut self.clients[client].borrow_mut().symbols {
                         progress.at_join = self.symbols[symbol].newest().seq;
                     }
+                    self.note_open(client);
                 }
+                self.note_ends(client);
                 self.check_client(client, &taken, wait);
+                self.check_terms(client);
             }
         }
         self.answer_requests(worker);
@@ -459,6 +499,7 @@ impl World {
             if !client.is_open() {
                 continue;
             }
+            assert!(client.terms.is_over_since.is_none(), "seed {}: a stream without rights goes on", self.seed);
             assert!(client.changed.is_none(), "seed {}: a client was not told of its list", self.seed);
             for (symbol, progress) in &client.symbols {
                 let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);

@@ -16,6 +16,7 @@ pub mod crowd;
 pub mod h2_peer;
 pub mod issuer;
 pub mod kernel;
+pub mod log_watch;
 pub mod process;
 pub mod recorded;
 pub mod recording;

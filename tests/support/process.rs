@@ -1,6 +1,6 @@
-//! A gateway in a process of its own: the built program.
+//! A gateway in a process of its own: the built program. Whatever it logs is looked at for what a log must not tell.
 
-use super::{Client, PATIENCE};
+use super::{Client, PATIENCE, log_watch::LogWatch};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::{
     io::{BufRead, BufReader},
@@ -8,10 +8,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-/// A running process; dropping it ends it.
+/// A running process; dropping it ends it, and fails its test if a line of its log gives something away.
 pub struct Process {
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -23,6 +24,9 @@ pub struct Process {
     pub first_lines: Vec<String>,
     /// The lines that it logs after those.
     log: mpsc::Receiver<String>,
+    watch: LogWatch,
+    /// Reads the log to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -70,14 +74,27 @@ impl Process {
         Self::spawn(command, file)
     }
 
+    /// Starts another program in its place, which logs where it serves.
+    pub fn of_program(command: Command) -> Self {
+        Self::spawn(command, PathBuf::new())
+    }
+
     fn spawn(mut command: Command, config: PathBuf) -> Self {
         // The format for people, in which a line could be forged, and every level: no line may contain a secret.
         command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let lines = BufReader::new(child.stderr.take().unwrap()).split(b'\n');
+        let watch = LogWatch::default();
+        let watching = watch.clone();
         // Reads on to the end: a full pipe would stop the process.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(line_tx.send(line))));
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                watching.look(&line);
+                drop(line_tx.send(line));
+            }
+        });
         let mut seen = Vec::new();
         while !seen.last().is_some_and(|line: &String| line.contains("serving")) {
             let Ok(line) = line_rx.recv_timeout(PATIENCE) else { panic!("it does not serve: {seen:#?}") };
@@ -87,7 +104,7 @@ impl Process {
         let address = address_in(serving, "listen=").unwrap();
         let admin = address_in(serving, "admin=").unwrap();
         let tls = address_in(serving, "tls=");
-        Self { address, admin, tls, child, config, first_lines: seen, log: line_rx }
+        Self { address, admin, tls, child, config, first_lines: seen, log: line_rx, watch, reader: Some(reader) }
     }
 
     /// Starts it without a configuration file.
@@ -241,6 +258,10 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.config);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        self.watch.check();
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     PATIENCE,
     certificates::{Ca, folder},
+    log_watch::LogWatch,
     metrics,
 };
 use std::{net::SocketAddr, sync::Arc};
@@ -21,14 +22,15 @@ use tokio::{
     time::timeout,
 };
 
-/// A gateway that serves.
+/// A gateway that serves. When it is dropped, a look at all that was logged so far fails its test if a line gives
+/// something away.
 pub struct Running {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     /// The port for https, if there is one.
     pub tls: Option<SocketAddr>,
-    stop_tx: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), GatewayError>>,
+    stop_tx: Option<oneshot::Sender<()>>,
+    ended: Option<JoinHandle<Result<(), GatewayError>>>,
     runtime: Runtime,
 }
 
@@ -66,6 +68,7 @@ impl Running {
     }
 
     pub fn start_reloadable(reloader: Arc<Reloader>, timing: Timing) -> Self {
+        LogWatch::of_this_process();
         let gateway = Gateway::start(reloader, metrics()).unwrap().with_timing(timing);
         let address = gateway.address();
         let admin = gateway.admin_address();
@@ -75,13 +78,20 @@ impl Running {
         let ended = runtime.spawn(gateway.run(async {
             let _ = stop_rx.await;
         }));
-        Self { address, admin, tls, stop_tx, ended, runtime }
+        Self { address, admin, tls, stop_tx: Some(stop_tx), ended: Some(ended), runtime }
     }
 
     /// Asks it to stop, and waits for its end.
-    pub fn stop(self) -> Result<(), GatewayError> {
-        self.stop_tx.send(()).unwrap();
-        let ended = self.runtime.block_on(async { timeout(PATIENCE, self.ended).await });
+    pub fn stop(mut self) -> Result<(), GatewayError> {
+        self.stop_tx.take().unwrap().send(()).unwrap();
+        let ended = self.ended.take().unwrap();
+        let ended = self.runtime.block_on(async { timeout(PATIENCE, ended).await });
         ended.expect("the gateway ends").unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        LogWatch::of_this_process().check();
     }
 }

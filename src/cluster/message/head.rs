@@ -145,10 +145,14 @@ impl Head {
             return Err(DecodeError::Index);
         }
         let epoch = Epoch::from_bits(number(16)).ok_or(DecodeError::Value)?;
+        let batch = number(24);
+        if batch == u64::MAX {
+            return Err(DecodeError::Value); // each batch has a next one
+        }
         Ok(Self {
             kind: *Kind::ALL.get(usize::from(head[3])).ok_or(DecodeError::Value)?,
             token: Token { term: number(8), epoch },
-            batch: number(24),
+            batch,
             revision: number(32),
             base: number(40),
             sent: Boot(number(48)),

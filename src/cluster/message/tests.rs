@@ -147,6 +147,7 @@ fn each_reason_to_drop_a_message_has_its_error() {
         (changed(&tick, 2, 2), DecodeError::Version),
         (changed(&tick, 3, 7), DecodeError::Value),
         (changed(&tick, 23, 1), DecodeError::Value), // an epoch of more than 48 bits
+        (with(&tick, |bytes| bytes[24..32].fill(255)), DecodeError::Value), // a batch without a next one
         (changed(&tick, 62, 4), DecodeError::Value), // a flag without a meaning
         (changed(&tick, 58, 2), DecodeError::Index), // a table of 131,074 symbols
         (changed(&tick, 56, 1), DecodeError::Index), // a table without the tick's symbol

@@ -107,14 +107,13 @@ impl<T: Transport> Stream<T> {
 impl<T> Stream<T> {
     /// Whether its client's rights have ended: from then on no tick is written.
     pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
-        self.until <= now.unix
+        self.until <= now.unix || self.ends_at.is_some_and(|at| at <= now.instant)
     }
 
     /// Its end begins. If that is since its rights end, by either clock, they stay ended: a wall clock that is set back
     /// brings no tick. An end that has begun keeps its reason.
     fn note_expiry(&mut self, now: Now) {
-        let is_over_by_deadline = matches!(self.phase, Phase::Open { .. });
-        if self.bye == Bye::Shutdown && self.phase.is_before_end() && (is_over_by_deadline || self.is_expired(now)) {
+        if self.bye == Bye::Shutdown && self.phase.is_before_end() && self.is_expired(now) {
             self.bye = Bye::Expired;
             self.until = ENDED;
         }
@@ -130,6 +129,7 @@ impl<T> Stream<T> {
     /// Its client has new rights, which end then.
     pub(super) fn renew(&mut self, until: Option<UnixMicros>, now: Now) {
         self.until = until.unwrap_or(NEVER);
-        self.phase.renew(until.map(|until| now.instant_of(until)));
+        self.ends_at = until.map(|until| now.instant_of(until));
+        self.phase.renew(self.ends_at);
     }
 }

@@ -45,9 +45,10 @@ pub(super) struct Stream<T> {
     transport: T,
     cursors: Cursors,
     options: Options,
-    /// When its client's rights end by the wall clock, which may step; its phase ends by the clock that does not. From
-    /// the earlier of both on no tick is written. [`NEVER`] where they do not end.
+    /// When its client's rights end by the wall clock, which may step. [`NEVER`] where they do not end.
     until: UnixMicros,
+    /// When they end by the clock that does not step. From the earlier of both on no tick is written.
+    ends_at: Option<Instant>,
     phase: Phase,
     /// What its goodbye says.
     bye: Bye,
@@ -96,6 +97,7 @@ pub(super) struct StreamInit {
 
 impl<T: Transport> Stream<T> {
     pub(super) fn new(transport: T, cursors: Cursors, init: StreamInit, now: Now) -> Self {
+        let ends_at = init.until.map(|until| now.instant_of(until));
         Self {
             name: init.name,
             client: init.client,
@@ -103,7 +105,8 @@ impl<T: Transport> Stream<T> {
             cursors,
             options: init.options,
             until: init.until.unwrap_or(NEVER),
-            phase: Phase::Open { until: init.until.map(|until| now.instant_of(until)) },
+            ends_at,
+            phase: Phase::Open { until: ends_at },
             bye: Bye::Shutdown,
             room: Room::Free,
             not_before: now.instant,

@@ -60,6 +60,35 @@ fn a_token_that_asks_for_an_extension() {
 }
 
 #[test]
+fn a_token_whose_algorithm_was_swapped() {
+    let site = Site::start();
+    for algorithm in ["RS256", "ES256", "HS256", "HS512", "PS256", "eddsa", "EdDSA "] {
+        let header = json!({"alg": algorithm, "kid": "one"});
+        refused(&site, &site.issuer.sign_as(&header, &claims("u17", 600, &rights())), "bad-token");
+    }
+}
+
+#[test]
+fn a_token_with_doubled_members() {
+    let site = Site::start();
+    let header = r#"{"alg":"EdDSA","kid":"one"}"#;
+    let claims = claims("u17", 600, &rights()).to_string();
+    assert_eq!(site.bearer(Wire::Http1, "/v1/quotes/AAPL", &site.issuer.sign_text(header, &claims)).answer.status, 200);
+    let with = |member: &str| claims.replacen('{', &format!("{{{member},"), 1);
+    for (header, claims) in [
+        (r#"{"alg":"none","alg":"EdDSA","kid":"one"}"#, claims.clone()),
+        (r#"{"alg":"EdDSA","kid":"two","kid":"one"}"#, claims.clone()),
+        (header, with(r#""sub":"u18""#)),
+        (header, with(r#""\u0073ub":"u18""#)),
+        (header, with(r#""exp":9999999999"#)),
+        (header, with(r#""tickfan":{"live":[]}"#)),
+        (header, claims.replace(r#"{"live":"#, r#"{"live":[],"live":"#)),
+    ] {
+        refused(&site, &site.issuer.sign_text(header, &claims), "bad-token");
+    }
+}
+
+#[test]
 fn a_token_whose_claims_were_changed() {
     let site = Site::start();
     let token = site.issuer.live("u17", &["MSFT"]);
@@ -148,6 +177,43 @@ fn a_ticket_or_a_token_in_the_query_of_another_path() {
         }
     }
     site.ask(Wire::Http1, "GET", &format!("/v1/stream/AAPL?ticket={ticket}"), &[]).hello();
+}
+
+#[test]
+fn a_cookie_with_a_foreign_origin() {
+    let site = Site::start();
+    let cookie = format!("__Host-tickfan={}", site.issuer.live("u17", &["AAPL", "MSFT"]));
+    for wire in Wire::ALL {
+        let mut stream = site.ask(wire, "GET", "/v1/stream/AAPL", &[("cookie", &cookie)]);
+        let control = stream.hello()["control"].as_str().unwrap().to_owned();
+        let change = format!("/v1/streams/{control}");
+        for origin in ["https://evil.example", "http://app.example", "https://app.example.evil.example", "null"] {
+            for (from, origin) in [
+                (None, Some(origin)),
+                (Some("same-site"), Some(origin)),
+                (Some("cross-site"), Some(origin)),
+                (Some("cross-site"), None),
+                (Some("same-site"), None),
+                (Some("of-a-browser-to-come"), None),
+            ] {
+                let mut fields = vec![("cookie", cookie.as_str())];
+                fields.extend(from.map(|from| ("sec-fetch-site", from)));
+                fields.extend(origin.map(|origin| ("origin", origin)));
+                for (method, target) in
+                    [("GET", "/v1/stream/AAPL"), ("GET", "/v1/quotes/AAPL"), ("GET", "/v1/symbols"), ("POST", &change)]
+                {
+                    let reply = site.ask(wire, method, target, &fields);
+                    let seen = (reply.answer.status, reply.kind());
+                    assert_eq!(seen, (403, "wrong-origin".to_owned()), "{wire:?} {method} {target} {fields:?}");
+                    assert_eq!(reply.answer.header("access-control-allow-credentials"), None, "{fields:?}");
+                }
+            }
+        }
+        // The stream has not noticed any of it.
+        let seen = stream.until(|_| true).len();
+        let text = stream.until(|text| text.len() > seen + 1_000);
+        assert!(!text.contains("event: symbols") && !text.contains("event: bye"), "{wire:?}: {text}");
+    }
 }
 
 /// What a browser sends with a request that a page of another site causes, and its cookie if that were sent.

@@ -14,15 +14,18 @@ use std::{
     path::{Path, PathBuf},
 };
 use tickfan::{
+    cluster::message,
     market::{FeedSymbol, Reason},
     venue::{Batch, DecodeError, Message, Request, Rules, VENUES, Venue},
 };
 
 /// Its frames are those of other venues, which have targets.
 const PLAYER: &str = "replay";
-/// The targets that read recordings, and tokens and their keys, beside one for each venue.
+/// The targets that read recordings, tokens and their keys, and messages of a cluster, beside one for each venue.
 const RECORDING: &str = "recording";
 const CREDENTIALS: &str = "credentials";
+const CLUSTER_MESSAGE: &str = "cluster_message";
+const OTHERS: [&str; 3] = [RECORDING, CREDENTIALS, CLUSTER_MESSAGE];
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
@@ -72,15 +75,26 @@ fn rule_10_no_credentials_of_the_corpus_take_more_memory_than_they_may() {
 }
 
 #[test]
+fn rule_9_no_message_of_the_corpus_panics_or_takes_memory() {
+    let files = corpus(CLUSTER_MESSAGE);
+    let mut read = 0;
+    for (path, bytes) in files {
+        let passes = catch_unwind(|| reading::cluster_message(&bytes));
+        assert!(passes.is_ok(), "{}", path.display());
+        read += usize::from(message::Message::open(&bytes).is_ok_and(|opened| opened.ticks().count() > 0));
+    }
+    assert!(read >= 3, "{read} files have ticks");
+}
+
+#[test]
 fn each_venue_has_a_fuzz_target() {
     let manifest: toml::Table = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap().parse().unwrap();
     let binaries = manifest["bin"].as_array().unwrap();
     let declared: BTreeSet<_> = binaries.iter().map(|binary| binary["name"].as_str().unwrap()).collect();
-    for target in VENUES.iter().map(|spec| spec.name).filter(|name| *name != PLAYER).chain([RECORDING, CREDENTIALS]) {
+    for target in VENUES.iter().map(|spec| spec.name).filter(|name| *name != PLAYER).chain(OTHERS) {
         assert!(declared.contains(target), "fuzz/Cargo.toml declares no target {target}");
         let code = fs::read_to_string(fuzz().join("targets").join(format!("{target}.rs"))).unwrap();
-        let is_of_a_venue = target != RECORDING && target != CREDENTIALS;
-        assert!(!is_of_a_venue || code.contains(&format!("\"{target}\"")), "{code}");
+        assert!(OTHERS.contains(&target) || code.contains(&format!("\"{target}\"")), "{code}");
     }
 }
 

@@ -1,9 +1,10 @@
-//! Changes of lists and options, and what clients may see of them.
+//! Changes of lists, options and rights, and what clients may see of them.
 
-use super::{HEARTBEAT, World, checks::Wish};
+use super::{Grant, HEARTBEAT, Terms, World, checks::Wish};
 use crate::client::{ChangedList, Client, Progress};
 use bytes::Bytes;
 use rand::RngExt;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
@@ -31,8 +32,18 @@ pub(super) struct Changes {
 struct Asked {
     number: u64,
     client: usize,
+    rev: Option<u64>,
     symbols: Option<Vec<usize>>,
-    options: Options,
+    parts: Option<Parts>,
+    interval: Option<Option<Duration>>,
+    rights: Option<AskedRights>,
+}
+
+/// The rights that a change brings.
+struct AskedRights {
+    grant: Grant,
+    /// The symbols that the client has named and may not read.
+    denied: Vec<usize>,
 }
 
 struct Answer {
@@ -53,11 +64,22 @@ impl World {
             return;
         }
         let client = self.random.random_range(0..self.clients.len());
+        let list = self.some_list();
+        let symbols = (!list.is_empty() && self.random.random_bool(0.9)).then_some(list);
+        let change = self.some_change();
+        self.change(client, symbols, change, None);
+    }
+
+    fn some_list(&mut self) -> Vec<usize> {
         let mut list: Vec<usize> = (0..self.symbols.len()).filter(|_| self.random.random_bool(0.5)).collect();
         if self.random.random_bool(0.5) {
             list.reverse();
         }
-        let symbols = (!list.is_empty() && self.random.random_bool(0.9)).then_some(list);
+        list
+    }
+
+    /// A change of options, if clients are choosy.
+    fn some_change(&mut self) -> Change {
         let mut change = self.change_to(None);
         if self.settings.choosy && self.random.random_bool(0.3) {
             change.parts = Some(match self.random.random_range(0..3) {
@@ -68,7 +90,46 @@ impl World {
             let millis = self.random.random_range(5..400);
             change.interval = Some(self.random.random_bool(0.5).then_some(Duration::from_millis(millis)));
         }
-        self.change(client, symbols.as_deref(), change);
+        change
+    }
+
+    /// Some client comes with new credentials: to renew, with fewer or more rights, with another list, as another
+    /// subject, or with a change that was overtaken.
+    pub(super) fn renew_some(&mut self) {
+        if self.clients.is_empty() {
+            return;
+        }
+        let client = self.random.random_range(0..self.clients.len());
+        let (held, rev) = {
+            let client = self.client(client);
+            (client.terms.grant.clone().unwrap(), client.terms.rev)
+        };
+        let subject = if self.random.random_bool(0.05) { held.subject + 1 } else { held.subject };
+        let mut grant = self.some_grant(subject);
+        match self.random.random_range(0..6) {
+            0..2 => grant.symbols = held.symbols, // only the end is another
+            2 => grant.symbols = held.symbols.into_iter().filter(|_| self.random.random_bool(0.6)).collect(),
+            3 => grant.symbols.extend(held.symbols),
+            _ => {}
+        }
+        let asked = self.random.random_bool(0.5).then(|| self.some_list()).filter(|list| !list.is_empty());
+        let (symbols, denied) = match asked {
+            None => (None, Vec::new()),
+            Some(list) => {
+                let (may, may_not): (Vec<_>, Vec<_>) = list.into_iter().partition(|symbol| grant.is_for(*symbol));
+                if may.is_empty() {
+                    return; // its request is refused before it comes to a worker
+                }
+                (Some(may), may_not)
+            }
+        };
+        let mut change = self.some_change();
+        change.rev = match self.random.random_range(0..10) {
+            0..5 => None,
+            5..9 => Some(rev + self.random.random_range(1..3)),
+            _ => Some(self.random.random_range(0..=rev)),
+        };
+        self.change(client, symbols, change, Some(AskedRights { grant, denied }));
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
@@ -86,30 +147,30 @@ impl World {
     /// A client asks for another list.
     pub(crate) fn change_list(&mut self, client: usize, symbols: &[usize]) {
         let change = self.change_to(None);
-        self.change(client, Some(symbols), change);
+        self.change(client, Some(symbols.to_vec()), change, None);
     }
 
-    fn change(&mut self, client: usize, symbols: Option<&[usize]>, mut change: Change) {
-        let (worker, key, options) = {
+    /// A client renews its rights, and changes nothing.
+    pub(crate) fn renew(&mut self, client: usize, grant: Grant) {
+        let change = self.change_to(None);
+        self.change(client, None, change, Some(AskedRights { grant, denied: Vec::new() }));
+    }
+
+    fn change(&mut self, client: usize, symbols: Option<Vec<usize>>, mut change: Change, rights: Option<AskedRights>) {
+        let (worker, key) = {
             let client = self.client(client);
-            (client.worker, client.key, client.options)
+            (client.worker, client.key)
         };
         if key == 0 {
             return; // it has read no `hello`, so it cannot ask
         }
-        let states = symbols.map(|list| list.iter().map(|&symbol| self.symbols[symbol].clone()).collect());
-        change.symbols = states;
-        let before = self.changes.asked.iter().rev().find(|asked| asked.client == client);
-        let mut options = before.map_or(options, |asked| asked.options);
-        if let Some(parts) = change.parts {
-            options = options.on(parts);
-        }
-        if let Some(interval) = change.interval {
-            options = options.every(interval);
-        }
+        let states = |list: &Vec<usize>| list.iter().map(|&symbol| self.symbols[symbol].clone()).collect();
+        change.symbols = symbols.as_ref().map(states);
+        change.rights = rights.as_ref().map(|rights| rights.grant.change(&rights.denied));
         self.changes.sent += 1;
         let number = self.changes.sent;
-        self.changes.asked.push_back(Asked { number, client, symbols: symbols.map(<[usize]>::to_vec), options });
+        let Change { rev, parts, interval, .. } = change;
+        self.changes.asked.push_back(Asked { number, client, rev, symbols, parts, interval, rights });
         let reply = Box::new(Answer { number, to: self.changes.answered.clone() });
         self.send(worker, Command::Change { key, name: StreamName::new(0), change: Box::new(change), reply });
     }
@@ -120,22 +181,66 @@ impl World {
         for (number, outcome) in answered {
             let place = self.changes.asked.iter().position(|asked| asked.number == number).unwrap();
             let asked = self.changes.asked.remove(place).unwrap();
-            match outcome {
-                Ok(json) => self.changed(asked, json),
-                Err(ChangeRefused::NoSuchStream) => {}
-                Err(refused) => panic!("seed {}: {refused:?}", self.seed),
-            }
+            self.take_answer(asked, outcome);
         }
     }
 
-    fn changed(&mut self, asked: Asked, json: Bytes) {
-        let newest = |symbol: usize| self.symbols[symbol].newest().seq;
+    /// An answer is what the client's list and rights, the limits and the clocks make of the change.
+    fn take_answer(&mut self, asked: Asked, outcome: Result<Bytes, ChangeRefused>) {
+        let seed = self.seed;
+        let now = self.now;
         let mut client = self.clients[asked.client].borrow_mut();
+        let grant = asked.rights.as_ref().map(|rights| &rights.grant);
+        let (may_be_gone, must_be_gone) = self.is_gone(&client, grant.map(|grant| grant.subject));
+        if outcome == Err(ChangeRefused::NoSuchStream) {
+            assert!(may_be_gone, "seed {seed}: a change finds no stream");
+            return;
+        }
+        assert!(!must_be_gone, "seed {seed}: a stream that ends, or another's, is changed: {outcome:?}");
+        let (list, denied) = client.terms.list_of(asked.symbols.as_deref(), asked.rights.as_ref());
+        let fits = list.is_empty() || client.terms.permit.allows_symbols(list.len() + denied.len());
+        let expected = client.terms.number(asked.rev).and_then(|rev| {
+            let streams = grant.and_then(|grant| grant.streams);
+            let permit = &client.terms.permit;
+            match streams.is_none_or(|streams| permit.allows_streams(streams)) {
+                false => Err(ChangeRefused::TooManyStreams),
+                true if !fits => Err(ChangeRefused::TooManySymbols),
+                true => Ok(rev),
+            }
+        });
+        assert_eq!(outcome.as_ref().map(|_| ()), expected.as_ref().map(|_| ()), "seed {seed}: what a change comes to");
+        let (Ok(json), Ok(rev)) = (outcome, expected) else { return };
+        self.check_answer(&json, rev, &list, grant.map(|grant| (grant, &*denied)));
+        if list.is_empty() {
+            return client.terms.deny(now);
+        }
+        client.terms.rev = rev;
+        client.terms.denied = denied;
+        if let Some(grant) = grant {
+            client.terms.renew(grant, now);
+        }
+        self.changed(&mut client, &asked, list, json);
+    }
+
+    fn check_answer(&self, json: &Bytes, rev: u64, list: &[usize], rights: Option<(&Grant, &[usize])>) {
+        let names = |list: &[usize]| list.iter().map(|symbol| format!("S{symbol}")).collect::<Vec<_>>();
+        let answer: Value = serde_json::from_slice(json).unwrap();
+        let mut expected = json!({"rev": rev, "epoch": answer["epoch"], "symbols": names(list), "unknown": []});
+        if let Some((grant, denied)) = rights {
+            expected["delayed"] = json!([]);
+            expected["denied"] = json!(names(denied));
+            if let Some(until) = grant.until {
+                expected["until"] = json!(until.0);
+            }
+        }
+        assert_eq!(answer, expected, "seed {}: the answer says what the stream has", self.seed);
+    }
+
+    fn changed(&self, client: &mut Client, asked: &Asked, list: Vec<usize>, json: Bytes) {
+        let newest = |symbol: usize| self.symbols[symbol].newest().seq;
         let pending = client.changed.take().map(|changed| changed.symbols);
         let known = pending
             .unwrap_or_else(|| client.symbols.iter().map(|(&symbol, progress)| (symbol, progress.at_join)).collect());
-        let list = asked.symbols.unwrap_or_else(|| listed(&json));
-        assert_eq!(listed(&json), list, "seed {}: the answer has the list", self.seed);
         let at_join = |&symbol: &usize| {
             // A symbol that left and came back before its client was told has never been away.
             let before = known.get(&symbol).copied();
@@ -144,16 +249,19 @@ impl World {
         };
         let symbols: BTreeMap<usize, u64> = list.iter().map(at_join).collect();
         client.changed = Some(ChangedList { symbols, json });
-        if client.options != asked.options && client.options != Options::new(HEARTBEAT) {
+        client.terms.list = list;
+        let options = asked.options(client.options);
+        if client.options != options && client.options != Options::new(HEARTBEAT) {
             client.symbols.values_mut().for_each(|progress| progress.left_out = true);
         }
-        client.options = asked.options;
+        client.options = options;
     }
 
     /// From the event on a client has the new list: no other symbol's ticks may come behind it. It is the event of the
     /// newest change, whatever came between.
     pub(super) fn check_list(&mut self, client: usize, block: &Bytes) {
         let mut client = self.clients[client].borrow_mut();
+        self.check_rights(&client, None);
         let changed = client.changed.take();
         let changed = changed.unwrap_or_else(|| panic!("seed {}: an event without a change", self.seed));
         let event = [b"event: symbols\ndata: ", &changed.json[..], b"\n\n"].concat();
@@ -169,8 +277,8 @@ impl World {
 
     /// The parts that a client wants once its changes are carried out.
     pub(super) fn parts_to_come(&self, client: &Client) -> Parts {
-        let parts = self.asked_by(client).map(|asked| asked.options.parts());
-        parts.fold(Parts::NONE, Parts::union)
+        let parts = self.asked_by(client).filter_map(|asked| asked.parts);
+        parts.map(|parts| client.options.on(parts).parts()).fold(Parts::NONE, Parts::union)
     }
 
     /// Which ticks a client may be sent of symbols that it was not told of.
@@ -198,10 +306,28 @@ impl World {
     }
 }
 
-/// The list in the JSON of an answer.
-fn listed(json: &Bytes) -> Vec<usize> {
-    let text = std::str::from_utf8(json).unwrap();
-    let (_, list) = text.split_once("\"symbols\":[").unwrap();
-    let (list, _) = list.split_once(']').unwrap();
-    list.split(',').map(|name| name.trim_matches('"')[1..].parse().unwrap()).collect()
+impl Asked {
+    /// The options that it makes of others.
+    fn options(&self, before: Options) -> Options {
+        let options = self.parts.map_or(before, |parts| before.on(parts));
+        let options = self.interval.map_or(options, |own| options.every(own));
+        self.rights.as_ref().map_or(options, |rights| options.allowed_every(rights.grant.interval_min))
+    }
+}
+
+impl Terms {
+    /// The list that a change brings, and those of it that the client may not read. Without a list the client still
+    /// asks for all that it has named, but what its rights have denied takes a new list.
+    fn list_of(&self, asked: Option<&[usize]>, rights: Option<&AskedRights>) -> (Vec<usize>, Vec<usize>) {
+        match (asked, rights) {
+            (Some(list), rights) => (list.to_vec(), rights.map_or_else(Vec::new, |rights| rights.denied.clone())),
+            (None, None) => (self.list.clone(), self.denied.clone()),
+            (None, Some(rights)) => {
+                let (list, mut denied): (Vec<_>, Vec<_>) =
+                    self.list.iter().partition(|symbol| rights.grant.is_for(**symbol));
+                denied.extend(self.denied.iter().filter(|symbol| !rights.grant.is_for(**symbol)));
+                (list, denied)
+            }
+        }
+    }
 }

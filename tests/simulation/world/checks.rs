@@ -1,9 +1,9 @@
 //! The checks after each turn.
 
-use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World};
+use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, rights::is_goodbye};
 use crate::client::{Seen, is_list};
 use bytes::Bytes;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 use tickfan::{
     cache::Tick,
     fanout::{CloseMode, Missed, Options, Wait},
@@ -59,10 +59,11 @@ impl World {
                 }
                 Seen::Block(block) => {
                     self.last_heard[client] = self.now.instant;
+                    assert!(self.client(client).bye.is_none(), "seed {}: nothing comes behind a goodbye", self.seed);
                     if is_tick(block) {
                         self.check_tick(client, block, taken);
-                    } else if block.ends_with(b"\ndata: {\"reason\":\"shutdown\"}\n\n") {
-                        self.client(client).goodbyes += 1;
+                    } else if is_goodbye(block) {
+                        self.check_goodbye(client, block);
                     } else if is_list(block) {
                         self.check_list(client, block);
                     } else if block.starts_with(b"event: heartbeat") {
@@ -90,6 +91,8 @@ impl World {
         assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
         let joined = self.joined[client];
         let mut borrowed = self.clients[client].borrow_mut();
+        assert!(borrowed.changed.is_none(), "seed {seed}: the list that holds from a change on comes before its ticks");
+        self.check_rights(&borrowed, Some(symbol));
         borrowed.last_n = borrowed.last_n.max(tick.n);
         let options = borrowed.options;
         let progress = borrowed.symbols.get_mut(&symbol);
@@ -145,22 +148,35 @@ impl World {
         let blocks: Vec<_> = blocks.collect();
         let brings_list = blocks.iter().any(|block| is_list(block));
         let ticks: Vec<_> = blocks.into_iter().filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
+        if brings_list {
+            self.client(client).paced_at = None; // it brings what the client's own rate has held back
+        }
         if ticks.is_empty() {
             return;
         }
         // A status that changed and was skipped for a newer tick is as urgent.
-        let is_urgent = brings_list
-            || ticks.iter().any(|(symbol, tick)| {
-                let last = self.client(client).symbols[symbol].last.unwrap_or(0);
-                let news = &self.history[*symbol][last as usize..=tick.seq as usize];
-                tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
-            });
-        let waited = self.client(client).paced_at.map(|at| self.now.instant.saturating_duration_since(at));
-        if let Some(waited) = waited.filter(|_| is_whole && !is_urgent && !with_tail) {
+        let is_urgent = ticks.iter().any(|(symbol, tick)| {
+            // A symbol that its list has just brought has no tick yet.
+            let last = self.client(client).symbols.get(symbol).and_then(|progress| progress.last).unwrap_or(0);
+            let news = &self.history[*symbol][last as usize..=tick.seq as usize];
+            tick.seq == 0 || news.iter().skip(1).any(|tick| tick.changed.contains(Part::Status))
+        });
+        let since = |at: Instant| self.now.instant.saturating_duration_since(at);
+        // The last ticks before a goodbye wait for no rate.
+        let may_be_last = self.drains || self.client(client).is_worn;
+        let checked = is_whole && !is_urgent && !with_tail && !may_be_last;
+        let waited = self.client(client).paced_at.map(since);
+        if let Some(waited) = waited.filter(|_| checked) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
         }
+        let mut client = self.client(client);
+        let allowed = client.terms.grant.as_ref().and_then(|grant| grant.interval_min);
+        if let Some((waited, allowed)) = client.terms.paced_at.map(since).zip(allowed).filter(|_| checked) {
+            assert!(waited >= allowed, "seed {}: rights allow it after {allowed:?}, not {waited:?}", self.seed);
+        }
         if !with_tail {
-            self.client(client).paced_at = Some(self.now.instant);
+            client.paced_at = Some(self.now.instant);
+            client.terms.paced_at = Some(self.now.instant);
         }
     }
 
@@ -171,17 +187,20 @@ impl World {
         let full = self.client(client).full;
         let closed = self.client(client).closed;
         let left = self.client(client).left;
+        let may_be_cut_off = self.may_be_cut_off(&self.clients[client].borrow());
+        let has_goodbye = self.client(client).bye.is_some();
         let stuck = &mut self.stuck_since[client];
         if full {
             let since = *stuck.get_or_insert(now);
             let stalled = now.saturating_duration_since(since) >= STALL_TIMEOUT;
             let aborted = closed == Some(CloseMode::Abort);
-            assert!(stalled == aborted || left, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
+            let cut_off = aborted && may_be_cut_off;
+            assert!(stalled == aborted || left || cut_off, "seed {seed}: rule 5: stalled {stalled}, aborted {aborted}");
         } else if closed.is_none() && !left && wait != Wait::No {
             let silence = now.saturating_duration_since(self.last_heard[client]);
             assert!(silence < HEARTBEAT, "seed {seed}: silence for {silence:?}");
         } else if closed.is_some() && !left {
-            assert!(stuck.is_some(), "seed {seed}: a client that reads is not closed");
+            assert!(stuck.is_some() || has_goodbye, "seed {seed}: a client that reads is not closed");
         }
     }
 
@@ -193,7 +212,8 @@ impl World {
         let client = self.clients[client].borrow();
         if client.closed == Some(CloseMode::Abort) && !client.left && !self.connections[connection].is_over() {
             let stuck = client.stuck_since.map(|since| now.saturating_duration_since(since));
-            assert!(stuck >= Some(STALL_TIMEOUT), "seed {seed}: rule 5: closed after {stuck:?}");
+            let cut_off = self.may_be_cut_off(&client);
+            assert!(stuck >= Some(STALL_TIMEOUT) || cut_off, "seed {seed}: rule 5: closed after {stuck:?}");
         } else if client.key != 0 && client.is_open() && !client.full && wait != Wait::No {
             assert!(silence < HEARTBEAT, "seed {seed}: silence for {silence:?}");
         }
@@ -220,6 +240,10 @@ impl World {
             if client.worker != worker || !(client.is_open() || client.is_new) {
                 continue;
             }
+            // A new one's replay is measured before its rights are looked at.
+            if client.terms.is_over(self.now) && !client.is_new {
+                continue;
+            }
             let parts = client.options.parts().union(self.parts_to_come(&client));
             wishes.extend(self.wishes_to_come(&client, parts));
             for (&symbol, progress) in &client.symbols {
@@ -242,7 +266,8 @@ impl World {
     /// Rule 11: some stream of the worker wanted each tick that the turn encoded.
     pub(super) fn check_encoded(&mut self, wishes: &[Wish]) {
         // A worker may encode ticks that it has read after the ring has dropped them.
-        let rings = if self.settings.flush_interval.is_some() { 8 } else { 1 };
+        let may_be_late = self.settings.flush_interval.is_some() || self.settings.changing || self.settings.signing;
+        let rings = if may_be_late { 8 } else { 1 };
         for (symbol, history) in self.history.iter().enumerate() {
             for tick in history.iter().rev().take(rings * self.settings.ring) {
                 if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {

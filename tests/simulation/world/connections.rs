@@ -51,9 +51,14 @@ impl World {
         resume: Option<Resume>,
     ) -> usize {
         let worker = self.connections[connection].worker;
-        let client = self.add_client(worker, wanted, 0, options, resume);
-        self.connections[connection].ask(self.clients[client].clone());
+        let client = self.add_client(worker, wanted, 0, options, resume, None);
+        self.ask_on(connection, client);
         client
+    }
+
+    /// A client asks for its stream on a connection.
+    pub(super) fn ask_on(&mut self, connection: usize, client: usize) {
+        self.connections[connection].ask(self.clients[client].clone());
     }
 
     /// The connection of a client that shares one.

@@ -1,0 +1,112 @@
+//! How a follower takes the answers to its asks.
+
+use super::{
+    Asking, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, Stage,
+    book::Book,
+    event::{Action, AskId},
+    request::{ANSWER_MAX, Request},
+};
+use crate::cluster::{
+    clock::Boot,
+    message::{Kind, Message},
+};
+
+impl Follower {
+    pub(super) fn take_answer(
+        &mut self,
+        id: AskId,
+        bytes: &[u8],
+        now: Boot,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
+        let message = match Message::open(bytes) {
+            Ok(message) => message,
+            Err(error) => return self.counts.drop(error),
+        };
+        let head = message.head;
+        if self.token != Some(head.token) {
+            // Another owner: its own messages come, too, and show the way.
+            self.counts.fenced += u64::from(self.floor > Some(head.token));
+            self.floor = self.floor.max(Some(head.token));
+            return;
+        }
+        let asked = match &mut self.stage {
+            _ if self.probe.is_some_and(|(probe, _)| probe == id) => self.probe.take().map(|(_, at)| at),
+            Stage::Asking(asking) => asking.request.hear(id, now),
+            Stage::Repairing(repairing) => repairing.request.hear(id, now),
+            Stage::Cold | Stage::Live | Stage::Opening => None,
+        };
+        let Some(asked) = asked else { return };
+        // The others are batches as they were sent before.
+        if matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy) {
+            self.freshness.answered(asked, head.sent, now);
+        }
+        match (&mut self.stage, head.kind) {
+            (_, Kind::Beat) => {
+                self.next_probe = now.after(if self.freshness.is_anchored() { PROBE_EVERY } else { PROBE_AGAIN });
+            }
+            (Stage::Asking(asking), Kind::Snapshot) => {
+                asking.first.get_or_insert(head.batch);
+                asking.parts = asking.parts.saturating_add(1);
+                self.apply(&message, book);
+            }
+            (Stage::Asking(asking), Kind::End) => {
+                let first = asking.first.filter(|_| asking.parts == head.count);
+                self.complete(first, now, book, actions);
+            }
+            (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
+            (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
+            (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
+            (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => {
+                // More is missing than was when it was asked.
+                if let Some(request) = self.ask_for_missing(now, actions)
+                    && let Stage::Repairing(repairing) = &mut self.stage
+                {
+                    (repairing.request, repairing.from) = (request, self.next);
+                }
+            }
+            (Stage::Repairing(_), Kind::End | Kind::Gone) => self.ask(Cause::Gone, now, actions),
+            (Stage::Repairing(_), Kind::Snapshot) | (Stage::Cold | Stage::Live | Stage::Opening, _) => {}
+        }
+    }
+
+    /// The snapshot has ended. `first` is the batch of its first part, if all parts came.
+    fn complete(&mut self, first: Option<u64>, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
+        let after = first.map(|first| first + 1);
+        if let Some(after) = after {
+            // Without a message since, none can be missing: the subscription is older than the snapshot.
+            self.buffer.begin_at(after);
+        }
+        let is_joined = after.is_some() && self.buffer.first() <= after;
+        let sent = self.buffer.newest_sent();
+        if is_joined && self.apply_kept(book) {
+            return self.become_live(Cause::Complete, sent, true, now, book, actions);
+        }
+        self.stage = Stage::Asking(Asking { request: Request::pause(&mut self.asks, now), first: None, parts: 0 });
+    }
+
+    /// Applies a batch that was missing.
+    fn take_missing(&mut self, message: &Message<'_>, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
+        if message.head.batch != self.next {
+            self.counts.duplicates += u64::from(message.head.batch < self.next);
+            return;
+        }
+        if !self.apply_next(message, book) {
+            return self.ask(Cause::Damage, now, actions);
+        }
+        self.freshness.applied(message.head.sent, now);
+        if let Stage::Repairing(repairing) = &mut self.stage {
+            repairing.until = now.after(ANSWER_MAX);
+        }
+        if self.buffer.first().is_some_and(|first| first <= self.next) {
+            let sent = self.buffer.newest_sent();
+            if self.apply_kept(book) {
+                self.counts.filled += 1;
+                self.become_live(Cause::Filled, sent, false, now, book, actions);
+            } else {
+                self.ask(Cause::Damage, now, actions);
+            }
+        }
+    }
+}

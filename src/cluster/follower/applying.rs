@@ -1,0 +1,66 @@
+//! How a message's ticks get into the book.
+
+use super::{
+    Follower, Step,
+    book::{Book, Judgement, judge},
+    table::Entry,
+};
+use crate::cluster::message::{Kind, Message};
+use bytes::Bytes;
+
+impl Follower {
+    /// Applies the next batch. Returns false if it cannot be applied as a whole: then it counts as missing. What was
+    /// taken of it stays, and does no harm: a symbol takes each tick once.
+    pub(super) fn apply_next(&mut self, message: &Message<'_>, book: &mut impl Book) -> bool {
+        let is_applied = self.apply(message, book);
+        if is_applied {
+            self.next = message.head.batch + 1;
+            self.counts.batches += 1;
+        }
+        is_applied
+    }
+
+    /// Applies the batches that were kept behind the one that was applied last, or behind a snapshot. Returns false if
+    /// one cannot be applied.
+    pub(super) fn apply_kept(&mut self, book: &mut impl Book) -> bool {
+        let Some((batches, next)) = self.buffer.drain() else { return false };
+        let apply = |bytes: &Bytes| Message::open(bytes).is_ok_and(|message| self.apply_next(&message, book));
+        let are_applied = batches.iter().all(apply);
+        if are_applied {
+            self.next = next;
+        }
+        are_applied
+    }
+
+    /// Takes each tick that is new. Returns false at one that stands on a tick that is missing, or whose symbol was not
+    /// named.
+    pub(super) fn apply(&mut self, message: &Message<'_>, book: &mut impl Book) -> bool {
+        debug_assert!(message.head.kind != Kind::Beat);
+        let epoch = message.head.token.epoch;
+        for tick in message.ticks() {
+            if let Some(full) = tick.full {
+                self.table.name(tick.index, book.find(full.name));
+            }
+            let place = match self.table.get(tick.index) {
+                Entry::Unnamed => return false,
+                Entry::Unknown => {
+                    self.counts.unknown += 1;
+                    continue;
+                }
+                Entry::Known(place) => place,
+            };
+            match judge(book.have(place), epoch, &tick) {
+                Judgement::Take(step) => {
+                    if let Step::Jump { missed } = step {
+                        self.counts.lost += missed;
+                    }
+                    self.counts.ticks += 1;
+                    book.take(place, epoch, &tick, step);
+                }
+                Judgement::Old => {}
+                Judgement::Hole => return false,
+            }
+        }
+        true
+    }
+}

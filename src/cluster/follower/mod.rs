@@ -1,0 +1,349 @@
+//! A follower of one shard: a pure machine that keeps the node's book equal to the owner's.
+//!
+//! It takes the shard's live messages, answers to its asks, and the time; ticks go into the [`Book`], and [`Action`]s
+//! say what to send and to log. The task around it does the I/O, and never waits for streams.
+//!
+//! A message of a token below the highest that the follower knows, from messages, answers or the lease, is *fenced*: it
+//! is counted and does nothing. One that cannot be read is counted and missing. For the others:
+//!
+//! | state | message | does | then |
+//! |---|---|---|---|
+//! | any | first of an opening, higher token | takes its ticks | Opening; Live if it is the last, too |
+//! | Live | the next batch or a beat without a hole, higher token, same epoch (1) | applies it | Live |
+//! | any | any other of a higher token | asks for a snapshot, keeps the batch | Asking |
+//! | Cold | any | cannot be: the first message is of a higher token than none | |
+//! | Asking | batch | keeps it; older ones go if one between is missing | Asking |
+//! | Asking | beat | those that are kept go if it names a later one | Asking |
+//! | Live | the next batch | applies it | Live; Asking if a tick stands on a missing one |
+//! | Live | an older batch | counts it | Live |
+//! | Live | a later batch, or a beat that names one | keeps it, asks for those between | Repairing |
+//! | Live | a beat that names the last batch | all is as new as the beat | Live |
+//! | Repairing | batch, beat | as while Asking | Repairing |
+//! | Opening | the next batch of the opening | takes its ticks | Opening; Live after the last, or Asking |
+//! | Opening | an older batch | counts it | Opening |
+//! | Opening | another batch, or a beat that names a later one | asks for a snapshot, keeps the batch | Asking |
+//!
+//! (1) The owner before has handed over. Names come with the first tick of each symbol.
+//!
+//! | state | answer, or time | does | then |
+//! |---|---|---|---|
+//! | Asking | part of the snapshot | a symbol takes its tick if that is newer, or of another epoch | Asking |
+//! | Asking | end, all parts came, and they join the kept batches (2) | applies those | Live |
+//! | Asking | another end; gone, busy; no owner; no answer for 1 s | asks again after 100 to 500 ms | Asking |
+//! | Asking | too many batches wait, or one for too long | the oldest go | Asking |
+//! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
+//! | Repairing | end, and more is missing by now | asks for the rest | Repairing |
+//! | Repairing | busy, no owner | asks again after 100 to 500 ms | Repairing |
+//! | Repairing | gone; another end; no batch for 1 s; a kept one goes | asks for a snapshot | Asking |
+//! | any | answer to an ask that was given up, or of another owner | nothing | |
+//!
+//! (2) The first of them is at most the one after the snapshot's. Of a symbol only the tick after the one that it has
+//! counts: older ones are in the snapshot. (3) No tick is lost. Repairing goes on if more is missing; a tick that
+//! stands on a missing one leads to Asking.
+//!
+//! Two answers to the same ask cannot be mixed: each ask has a number.
+//!
+//! **Tokens only rise, and within an epoch a symbol's `seq` only rises.** What the book takes is the next tick of a
+//! symbol, or a full one. A full one that skips ticks of its epoch is a hole, which is counted as lost.
+//!
+//! **Freshness** lies across the states. The shard is fresh while the newest of what was applied is younger
+//! than `stale_after`, whatever the clocks show and however long messages were on their way. In Asking and Opening
+//! nothing is applied in this sense until they are complete. To know ages the follower asks its owner for a beat every
+//! few seconds.
+
+mod book;
+mod buffer;
+mod counts;
+mod freshness;
+mod event;
+mod request;
+mod table;
+mod applying;
+mod live;
+mod answers;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world_tests;
+
+pub use book::{Book, Have, Place, Step};
+pub use buffer::{BUFFER_AGE_MAX, BUFFER_BYTES_MAX};
+pub use counts::Counts;
+pub use event::{Action, AskId, Cause, Event, State};
+pub use freshness::{CutOff, DISCONNECTED_MAX};
+
+use super::{clock::Boot, message::Ask, token::Token};
+use crate::wire::Epoch;
+use buffer::Buffer;
+use freshness::{Change, Freshness};
+use rand::{SeedableRng, rngs::SmallRng};
+use request::{ANSWER_MAX, Asks, Request};
+use std::time::Duration;
+use table::Table;
+
+/// How often the owner is asked for a beat: its clock and ours drift apart.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// The same while ages are not known well.
+const PROBE_AGAIN: Duration = Duration::from_millis(500);
+
+/// A follower of one shard.
+#[derive(Debug)]
+pub struct Follower {
+    /// No message of a lower token counts.
+    floor: Option<Token>,
+    /// The owner that is followed.
+    token: Option<Token>,
+    stage: Stage,
+    /// The batch after the last that was applied: in Live, Repairing and Opening.
+    next: u64,
+    /// The newest batches, while older ones are missing: in Asking and Repairing.
+    buffer: Buffer,
+    table: Table,
+    asks: Asks,
+    freshness: Freshness,
+    /// An ask for a beat, and when it was sent.
+    probe: Option<(AskId, Boot)>,
+    next_probe: Boot,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Cold,
+    Asking(Asking),
+    Live,
+    Repairing(Repairing),
+    Opening,
+}
+
+/// Waits for a snapshot.
+#[derive(Debug)]
+struct Asking {
+    request: Request,
+    /// The batch of its first part.
+    first: Option<u64>,
+    /// How many parts have come.
+    parts: u16,
+}
+
+/// Waits for batches that are missing: those from `next` to the buffer's first.
+#[derive(Debug)]
+struct Repairing {
+    request: Request,
+    /// The first batch that the request asked for.
+    from: u64,
+    /// When it gives up, unless a batch comes.
+    until: Boot,
+}
+
+impl Follower {
+    /// A follower that has subscribed to the shard. What is older than `stale_after` is not fresh. The seed spreads the
+    /// asks of many followers.
+    pub fn new(stale_after: Duration, seed: u64) -> Self {
+        Self {
+            floor: None,
+            token: None,
+            stage: Stage::Cold,
+            next: 0,
+            buffer: Buffer::default(),
+            table: Table::default(),
+            asks: Asks::new(SmallRng::seed_from_u64(seed)),
+            freshness: Freshness::new(stale_after),
+            probe: None,
+            next_probe: Boot(0),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes an event; returns what to do, in this order.
+    pub fn on(&mut self, event: Event, now: Boot, book: &mut impl Book) -> Vec<Action> {
+        let mut actions = Vec::new();
+        // First: if the follower was stopped, what it takes now may be old.
+        self.settle_freshness(now, book, &mut actions);
+        match event {
+            Event::Live(bytes) => self.take_live(bytes, now, book, &mut actions),
+            Event::Answer(id, bytes) => self.take_answer(id, &bytes, now, book, &mut actions),
+            Event::Unanswered(id) => self.give_up(id, now),
+            Event::Lease(token) => self.floor = self.floor.max(Some(token)),
+            Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
+            Event::Connected(connected) => self.freshness.set_connected(connected, now),
+            Event::Due => {}
+        }
+        self.settle(now, &mut actions);
+        self.settle_freshness(now, book, &mut actions);
+        actions
+    }
+
+    /// When time alone changes something.
+    pub fn due(&self) -> Option<Boot> {
+        let of_stage = match &self.stage {
+            Stage::Cold | Stage::Live | Stage::Opening => None,
+            Stage::Asking(asking) => Some(asking.request.due()),
+            Stage::Repairing(Repairing { request, until, .. }) if request.is_pausing() => {
+                Some(request.due().min(*until))
+            }
+            Stage::Repairing(repairing) => Some(repairing.until),
+        };
+        let probe = self.token.map(|_| self.next_probe);
+        of_stage.into_iter().chain(probe).chain(self.buffer.due()).chain(self.freshness.due()).min()
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        match self.stage {
+            Stage::Cold => State::Cold,
+            Stage::Asking(_) => State::Asking,
+            Stage::Live => State::Live,
+            Stage::Repairing(_) => State::Repairing,
+            Stage::Opening => State::Opening,
+        }
+    }
+
+    /// The token of the owner that it follows.
+    pub fn token(&self) -> Option<Token> {
+        self.token
+    }
+
+    /// Whether the shard's symbols are as the owner says: [`Action::Fresh`] and [`Action::CutOff`] report changes.
+    pub fn is_fresh(&self) -> bool {
+        self.freshness.is_fresh()
+    }
+
+    /// The epoch, and its newest batch up to which the book has all; `None` while it does not.
+    pub fn applied(&self) -> Option<(Epoch, u64)> {
+        match self.stage {
+            Stage::Live | Stage::Repairing(_) => self.token.map(|token| (token.epoch, self.next - 1)),
+            Stage::Cold | Stage::Asking(_) | Stage::Opening => None,
+        }
+    }
+
+    /// What it has counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many bytes of batches wait, at most [`BUFFER_BYTES_MAX`].
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
+    }
+
+    fn take_last(&mut self, epoch: Epoch, batch: u64, now: Boot, actions: &mut Vec<Action>) {
+        if self.token.is_none_or(|token| token.epoch != epoch) {
+            return;
+        }
+        match self.stage {
+            Stage::Live if batch >= self.next => {
+                self.buffer.clear();
+                self.buffer.announce(batch, None);
+                self.repair(now, actions);
+            }
+            Stage::Asking(_) | Stage::Repairing(_) => self.buffer.announce(batch, None),
+            Stage::Cold | Stage::Live | Stage::Opening => {}
+        }
+    }
+
+    /// Asks for a snapshot.
+    fn ask(&mut self, cause: Cause, now: Boot, actions: &mut Vec<Action>) {
+        if !matches!(cause, Cause::FirstMessage | Cause::NewOwner) {
+            self.counts.replaced += 1;
+        }
+        let asking = self.ask_for_snapshot(now, actions);
+        self.enter(Stage::Asking(asking), cause, actions);
+    }
+
+    fn ask_for_snapshot(&mut self, now: Boot, actions: &mut Vec<Action>) -> Asking {
+        // It names all symbols.
+        self.table.clear();
+        Asking { request: Request::send(&mut self.asks, Ask::Snapshot, now, actions), first: None, parts: 0 }
+    }
+
+    /// Asks for the batches before those in the buffer.
+    fn repair(&mut self, now: Boot, actions: &mut Vec<Action>) {
+        let until = now.after(ANSWER_MAX);
+        let Some(request) = self.ask_for_missing(now, actions) else { return };
+        self.enter(Stage::Repairing(Repairing { request, from: self.next, until }), Cause::Hole, actions);
+    }
+
+    fn ask_for_missing(&mut self, now: Boot, actions: &mut Vec<Action>) -> Option<Request> {
+        let (token, first) = (self.token?, self.buffer.first()?);
+        let ask = Ask::History { epoch: token.epoch, from: self.next, to: first.checked_sub(1)? };
+        Some(Request::send(&mut self.asks, ask, now, actions))
+    }
+
+    fn become_live(
+        &mut self,
+        cause: Cause,
+        sent: Option<Boot>,
+        all_were_named: bool,
+        now: Boot,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
+        if all_were_named {
+            self.table.report_absent(book);
+        }
+        if let Some(sent) = sent {
+            self.freshness.applied(sent, now);
+        }
+        self.enter(Stage::Live, cause, actions);
+    }
+
+    fn enter(&mut self, stage: Stage, cause: Cause, actions: &mut Vec<Action>) {
+        let from = self.state();
+        self.stage = stage;
+        actions.push(Action::Enter { from, to: self.state(), cause });
+    }
+
+    fn give_up(&mut self, id: AskId, now: Boot) {
+        let request = match &mut self.stage {
+            Stage::Asking(Asking { request, .. }) | Stage::Repairing(Repairing { request, .. }) => request,
+            Stage::Cold | Stage::Live | Stage::Opening => return,
+        };
+        if request.is(id) {
+            *request = Request::pause(&mut self.asks, now);
+        }
+    }
+
+    /// Does what the time asks for.
+    fn settle(&mut self, now: Boot, actions: &mut Vec<Action>) {
+        let was_trimmed = self.buffer.trim(now);
+        match &mut self.stage {
+            Stage::Asking(asking) if now >= asking.request.due() => {
+                if asking.request.is_pausing() {
+                    let asking = self.ask_for_snapshot(now, actions);
+                    self.stage = Stage::Asking(asking);
+                } else {
+                    asking.request = Request::pause(&mut self.asks, now);
+                }
+            }
+            Stage::Repairing(_) if was_trimmed => self.ask(Cause::Overflow, now, actions),
+            Stage::Repairing(repairing) if now >= repairing.until => self.ask(Cause::Timeout, now, actions),
+            Stage::Repairing(repairing) if repairing.request.is_pausing() && now >= repairing.request.due() => {
+                if let Some(request) = self.ask_for_missing(now, actions)
+                    && let Stage::Repairing(repairing) = &mut self.stage
+                {
+                    (repairing.request, repairing.from) = (request, self.next);
+                }
+            }
+            _ => {}
+        }
+        if self.token.is_some() && now >= self.next_probe {
+            self.probe = Some((self.asks.send(Ask::Beat, actions), now));
+            self.next_probe = now.after(PROBE_AGAIN);
+        }
+    }
+
+    fn settle_freshness(&mut self, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
+        match self.freshness.change(now) {
+            Some(Change::CutOff(reason)) => {
+                book.cut_off(reason);
+                actions.push(Action::CutOff(reason));
+            }
+            Some(Change::Fresh) => {
+                book.restore();
+                actions.push(Action::Fresh);
+            }
+            None => {}
+        }
+    }
+}
