@@ -59,7 +59,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const NAMES_WARP: &str = "src/server/router.rs";
 
 /// Stages that use neither an async runtime nor a web framework.
-const WITHOUT_RUNTIME: &[&str] = &["market", "venue", "cache", "history", "wire", "h2", "fanout", "ingest", "auth"];
+const WITHOUT_RUNTIME: &[&str] =
+    &["market", "venue", "cache", "history", "wire", "h2", "fanout", "cluster", "ingest", "auth"];
 
 /// The stages that the code names in `crate::…` paths, also inside braces.
 fn known(code: &str) -> BTreeSet<String> {

@@ -1,0 +1,310 @@
+//! The dialogue by which an owner finds a successor before it leaves.
+//!
+//! The owner asks the best node on `give.<node>`. A node that is ready answers at once; after 300 ms the next is asked.
+//! Once the owner has left, it sends the successor what it wrote into the lease, so that it need not wait for a read.
+
+use super::{
+    clock::Boot,
+    lease::{LeaseValue, ValueError},
+    names::{NodeName, ShardName},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{collections::VecDeque, time::Duration};
+
+/// A node that has not answered for this long is not asked any more.
+const ANSWER: Duration = Duration::from_millis(300);
+/// As many nodes are asked. A drain must not take longer than a second.
+pub const ASKED_MAX: usize = 3;
+/// The longest message in bytes.
+pub const GIVE_BYTES_MAX: usize = 2_048;
+/// The version of messages.
+const VERSION: u32 = 1;
+
+/// Asks nodes, best first, until one is ready to own the shard.
+#[derive(Debug)]
+pub struct Give {
+    next: VecDeque<NodeName>,
+    /// Who was asked last, and until when it may answer.
+    asked: Option<(NodeName, Boot)>,
+}
+
+/// What the dialogue does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Ask this node.
+    Ask(NodeName),
+    /// Wait until then.
+    Wait(Boot),
+    /// This node follows; `None` if none of them does. The dialogue is over.
+    Successor(Option<NodeName>),
+}
+
+impl Give {
+    /// A dialogue with the first [`ASKED_MAX`] of these.
+    pub fn new(best_first: Vec<NodeName>) -> Self {
+        Self { next: best_first.into_iter().take(ASKED_MAX).collect(), asked: None }
+    }
+
+    /// What time asks for: at the begin, and when a wait is over.
+    pub fn due(&mut self, now: Boot) -> Step {
+        match &self.asked {
+            Some((_, until)) if *until > now => Step::Wait(*until),
+            _ => self.ask_next(now),
+        }
+    }
+
+    /// Takes a node's answer. One that comes after another node was asked does not count: that node may be ready too.
+    pub fn answered(&mut self, node: &NodeName, ready: bool, now: Boot) -> Step {
+        match &self.asked {
+            Some((asked, _)) if asked == node && ready => Step::Successor(Some(node.clone())),
+            Some((asked, _)) if asked == node => self.ask_next(now),
+            _ => self.due(now),
+        }
+    }
+
+    fn ask_next(&mut self, now: Boot) -> Step {
+        self.asked = self.next.pop_front().map(|node| (node, now.after(ANSWER)));
+        match &self.asked {
+            Some((node, _)) => Step::Ask(node.clone()),
+            None => Step::Successor(None),
+        }
+    }
+}
+
+/// A message on `give.<node>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveMessage {
+    /// Who sends it.
+    pub from: NodeName,
+    /// The shard.
+    pub shard: ShardName,
+    /// What it says.
+    pub says: GiveSays,
+}
+
+/// What a message of the dialogue says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GiveSays {
+    /// The owner asks whether the node can follow.
+    Ask,
+    /// It can.
+    Ready,
+    /// It cannot: it stops, or it does not have the shard's state.
+    Busy,
+    /// The owner has left and granted the shard.
+    Granted {
+        /// The revision of the lease.
+        revision: u64,
+        /// What the owner wrote.
+        value: LeaseValue,
+    },
+}
+
+/// Why bytes are not a message of the dialogue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GiveError {
+    /// More bytes than a message has.
+    #[error("the message has {0} bytes; it may have at most {GIVE_BYTES_MAX}")]
+    Length(usize),
+    /// Not JSON, or not of a message's form.
+    #[error("the message is not of the expected form: {0}")]
+    Form(String),
+    /// Another version wrote it.
+    #[error("the message is of version {0}; this node reads version {VERSION}")]
+    Version(u32),
+    /// The lease in it cannot be read.
+    #[error(transparent)]
+    Lease(#[from] ValueError),
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    from: String,
+    shard: String,
+    says: Says,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<Box<RawValue>>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Says {
+    Ask,
+    Ready,
+    Busy,
+    Granted,
+}
+
+impl GiveMessage {
+    /// The message as JSON, at most [`GIVE_BYTES_MAX`] bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        let (says, granted) = match &self.says {
+            GiveSays::Ask => (Says::Ask, None),
+            GiveSays::Ready => (Says::Ready, None),
+            GiveSays::Busy => (Says::Busy, None),
+            GiveSays::Granted { revision, value } => (Says::Granted, Some((*revision, value))),
+        };
+        let lease = granted.map(|(_, value)| {
+            let json = String::from_utf8(value.to_json()).expect("JSON is UTF-8");
+            RawValue::from_string(json).expect("a lease is JSON")
+        });
+        let wire = Wire {
+            v: VERSION,
+            from: self.from.as_str().into(),
+            shard: self.shard.as_str().into(),
+            says,
+            revision: granted.map(|(revision, _)| revision),
+            lease,
+        };
+        serde_json::to_vec(&wire).expect("strings and numbers are JSON")
+    }
+
+    /// Reads a message. Members that a newer node may add are skipped.
+    ///
+    /// # Errors
+    /// [`GiveError`] for anything that a node of this version would not write.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, GiveError> {
+        if bytes.len() > GIVE_BYTES_MAX {
+            return Err(GiveError::Length(bytes.len()));
+        }
+        let form = |error: serde_json::Error| GiveError::Form(error.to_string());
+        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
+        if v != VERSION {
+            return Err(GiveError::Version(v));
+        }
+        let wire: Wire = serde_json::from_slice(bytes).map_err(form)?;
+        let says = match (wire.says, wire.revision, wire.lease) {
+            (Says::Ask, ..) => GiveSays::Ask,
+            (Says::Ready, ..) => GiveSays::Ready,
+            (Says::Busy, ..) => GiveSays::Busy,
+            (Says::Granted, Some(revision), Some(lease)) => {
+                GiveSays::Granted { revision, value: LeaseValue::from_json(lease.get().as_bytes())? }
+            }
+            (Says::Granted, ..) => return Err(GiveError::Form("`granted` needs `revision` and `lease`".into())),
+        };
+        let name = |error: super::names::NameError| GiveError::Form(error.to_string());
+        Ok(Self { from: wire.from.parse().map_err(name)?, shard: wire.shard.parse().map_err(name)?, says })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            lease::{Former, LeaseState},
+            names::Instance,
+            token::Token,
+        },
+        *,
+    };
+    use crate::wire::Epoch;
+    use proptest::prelude::*;
+
+    fn nodes(names: &[&str]) -> Vec<NodeName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn at(millis: u64) -> Boot {
+        Boot(millis * 1_000)
+    }
+
+    #[test]
+    fn the_first_node_that_is_ready_follows() {
+        let names = nodes(&["a", "b", "c"]);
+        let mut give = Give::new(names.clone());
+        assert_eq!(give.due(at(0)), Step::Ask(names[0].clone()));
+        assert_eq!(give.due(at(299)), Step::Wait(at(300)));
+        assert_eq!(give.answered(&names[1], true, at(299)), Step::Wait(at(300)), "it was not asked yet");
+        assert_eq!(give.due(at(300)), Step::Ask(names[1].clone()));
+        assert_eq!(give.answered(&names[0], true, at(310)), Step::Wait(at(600)), "it is late");
+        assert_eq!(give.answered(&names[1], false, at(320)), Step::Ask(names[2].clone()));
+        assert_eq!(give.answered(&names[2], true, at(330)), Step::Successor(Some(names[2].clone())));
+    }
+
+    #[test]
+    fn rule_10_three_nodes_are_asked_for_300_ms_each() {
+        let mut give = Give::new(nodes(&["a", "b", "c", "d"]));
+        let mut asked = Vec::new();
+        let mut millis = 0;
+        loop {
+            match give.due(at(millis)) {
+                Step::Ask(node) => asked.push((node.to_string(), millis)),
+                Step::Wait(until) => millis = until.0 / 1_000,
+                Step::Successor(successor) => {
+                    assert_eq!((successor, millis), (None, 900));
+                    break;
+                }
+            }
+        }
+        assert_eq!(asked, [("a".into(), 0), ("b".into(), 300), ("c".into(), 600)]);
+        assert_eq!(Give::new(Vec::new()).due(at(0)), Step::Successor(None));
+    }
+
+    fn granted() -> GiveMessage {
+        let value = LeaseValue {
+            node: "n".repeat(64).parse().unwrap(),
+            instance: Instance::new(u64::MAX),
+            token: Token { term: 1 << 52, epoch: Epoch::new(u64::MAX) },
+            former: Former::from_slice(&[Epoch::new(u64::MAX); 3]),
+            beat: 1 << 52,
+            state: LeaseState::Granted { to: "t".repeat(64).parse().unwrap(), last: 1 << 52 },
+        };
+        let shard = format!("{}.100", "f".repeat(32)).parse().unwrap();
+        GiveMessage {
+            from: "n".repeat(64).parse().unwrap(),
+            shard,
+            says: GiveSays::Granted { revision: u64::MAX, value },
+        }
+    }
+
+    #[test]
+    fn messages_are_json_and_come_back() {
+        for says in [GiveSays::Ask, GiveSays::Ready, GiveSays::Busy, granted().says] {
+            let message = GiveMessage { says, ..granted() };
+            let json = message.to_json();
+            assert!(json.len() <= GIVE_BYTES_MAX);
+            assert_eq!(GiveMessage::from_json(&json), Ok(message));
+        }
+        let json = r#"{"v":1,"from":"a","shard":"x.0","says":"ready"}"#;
+        let message = GiveMessage::from_json(json.as_bytes()).unwrap();
+        assert_eq!((message.to_json(), message.says), (json.as_bytes().to_vec(), GiveSays::Ready));
+    }
+
+    #[test]
+    fn garbage_has_its_error() {
+        let good = String::from_utf8(granted().to_json()).unwrap();
+        for (from, to, error) in [
+            (r#"{"v":1,"from""#, r#"{"v":2,"from""#, "the message is of version 2; this node reads version 1"),
+            (
+                r#""lease":"#,
+                r#""least":"#,
+                "the message is not of the expected form: `granted` needs `revision` and `lease`",
+            ),
+            (r#""beat":4503599627370496"#, r#""beat":0"#, "the lease's `beat` is out of range"),
+        ] {
+            assert!(good.contains(from), "{from}");
+            let wrong = good.replace(from, to);
+            assert_eq!(GiveMessage::from_json(wrong.as_bytes()).unwrap_err().to_string(), error);
+        }
+        for wrong in ["", "[]", r#"{"v":1}"#, r#"{"v":1,"from":"a.b","shard":"x.0","says":"ask"}"#] {
+            assert!(matches!(GiveMessage::from_json(wrong.as_bytes()), Err(GiveError::Form(_))), "{wrong}");
+        }
+        assert_eq!(GiveMessage::from_json(&[b' '; 2_049]), Err(GiveError::Length(2_049)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = GiveMessage::from_json(&bytes);
+        }
+    }
+}

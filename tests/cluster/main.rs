@@ -1,0 +1,143 @@
+//! A seeded simulation of a cluster: nodes with the real machines, a store and a bus that fail in all the ways that
+//! real ones do, clocks that differ, processes and machines that stop, crash and drain.
+//!
+//! Every step is checked. A failure prints its seed, and `CLUSTER_SEED=… cargo test --test cluster` repeats it; with
+//! `CLUSTER_TRACE=1` and `--nocapture` it prints what happens. Planted faults show that the checks find what they are
+//! for.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+mod checks;
+mod clock;
+mod node;
+mod store;
+mod world;
+
+use checks::Rule;
+use std::ops::Range;
+use world::{SECOND, Seen, World, run};
+
+/// What the world is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) nodes: usize,
+    pub(crate) shards: usize,
+    /// Whether anything fails.
+    pub(crate) faults: bool,
+    /// Whether the store forgets what it had acknowledged.
+    pub(crate) loses: bool,
+}
+
+const FAULTY: Settings = Settings { nodes: 3, shards: 2, faults: true, loses: false };
+
+/// A known bug, which the checks have to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// An owner holds its lease as long as the others wait.
+    HoldsAsLongAsOthersWait,
+    /// A renewal counts from its answer.
+    CountsFromAnswer,
+    /// An owner does not look at the clock before it publishes.
+    NoLookAtTheClock,
+    /// The time that only the wall clock counted is left out.
+    NoWallClock,
+    /// A follower takes a lower token.
+    LowerTokenTaken,
+    /// An heir goes on with the epoch of an owner that died.
+    HeirKeepsEpoch,
+}
+
+fn simulate(seeds: Range<u64>, settings: Settings) {
+    let more: u64 = std::env::var("CLUSTER_MORE").map_or(0, |count| count.parse().unwrap());
+    let seeds: Vec<u64> = match std::env::var("CLUSTER_SEED") {
+        Ok(seed) => vec![seed.parse().expect("CLUSTER_SEED is a whole number")],
+        Err(_) => (seeds.start..seeds.end + more).collect(),
+    };
+    let mut all = Seen::default();
+    for &seed in &seeds {
+        match run(seed, settings, None) {
+            Ok(seen) => all.add(seen),
+            Err(violation) => panic!("CLUSTER_SEED={seed}: {:?}: {}", violation.rule, violation.text),
+        }
+    }
+    // A world in which nothing happens shows nothing.
+    let least = |count: usize| seeds.len() == 1 || count * 10 > seeds.len();
+    println!("{} seeds: {all:?}", seeds.len());
+    assert!(least(all.claimed) && least(all.went_on) && least(all.expired) && least(all.outranked), "{all:?}");
+}
+
+/// Runs seeds until one breaks the rule.
+fn finds(planted: Planted, settings: Settings, rule: Rule, seeds_max: u64) {
+    let broken = (0..seeds_max).find_map(|seed| run(seed, settings, Some(planted)).err().map(|found| (seed, found)));
+    let (seed, found) = broken.unwrap_or_else(|| panic!("{planted:?} is not found in {seeds_max} seeds"));
+    println!("{planted:?}: seed {seed}: {}", found.text);
+    assert_eq!(found.rule, rule, "{planted:?}: seed {seed}: {}", found.text);
+}
+
+#[test]
+fn one_node_at_most_owns_a_shard_and_all_agree_after_the_last_fault() {
+    simulate(0..600, FAULTY);
+}
+
+#[test]
+fn after_a_loss_of_the_store_tokens_order_the_owners_and_all_agree() {
+    simulate(10_000..10_400, Settings { loses: true, ..FAULTY });
+}
+
+#[test]
+fn a_cluster_without_faults_has_one_owner_from_its_start() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Settings { faults: false, ..FAULTY }, None);
+        world.run_until(8 * SECOND).unwrap();
+        assert_eq!((world.seen.claimed, world.seen.expired, world.seen.outranked), (2, 0, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_node_that_drains_hands_over_within_a_second_and_the_epoch_goes_on() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Settings { faults: false, ..FAULTY }, None);
+        world.run_until(8 * SECOND).unwrap();
+        let owners = [0, 1].map(|shard| world.owner(shard).expect("a calm cluster has owners"));
+        let owned = owners.iter().filter(|owner| **owner == owners[0]).count();
+        let tokens = [0, 1].map(|shard| world.token(shard));
+        world.drain(owners[0]);
+        world.run_until(9 * SECOND).unwrap();
+        assert_eq!((world.seen.granted, world.seen.went_on), (owned, owned), "seed {seed}");
+        for shard in 0..2 {
+            let (before, after) = (tokens[shard], world.token(shard));
+            assert_eq!(after.epoch, before.epoch, "seed {seed}");
+            assert_eq!(after.term > before.term, owners[shard] == owners[0], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_checks_find_an_owner_that_holds_as_long_as_the_others_wait() {
+    finds(Planted::HoldsAsLongAsOthersWait, FAULTY, Rule::OneOwner, 400);
+}
+
+#[test]
+fn the_checks_find_a_renewal_that_counts_from_its_answer() {
+    finds(Planted::CountsFromAnswer, FAULTY, Rule::OneOwner, 400);
+}
+
+#[test]
+fn the_checks_find_an_owner_that_does_not_look_at_the_clock() {
+    finds(Planted::NoLookAtTheClock, FAULTY, Rule::OneOwner, 400);
+}
+
+#[test]
+fn the_checks_find_an_owner_that_does_not_count_the_time_in_which_its_machine_was_stopped() {
+    finds(Planted::NoWallClock, FAULTY, Rule::OneOwner, 400);
+}
+
+#[test]
+fn the_checks_find_a_follower_that_takes_a_lower_token() {
+    finds(Planted::LowerTokenTaken, FAULTY, Rule::TokensRise, 400);
+}
+
+#[test]
+fn the_checks_find_an_heir_that_keeps_the_epoch() {
+    finds(Planted::HeirKeepsEpoch, FAULTY, Rule::BatchesOnce, 400);
+}
