@@ -275,3 +275,12 @@ fn an_owner_that_the_nodes_do_not_follow_is_replaced() {
     let (expected, claim) = written(node.at(10_000));
     assert_eq!((expected, claim.token.term), (Some(14), 4));
 }
+
+#[test]
+fn after_a_conflict_an_older_revision_counts_at_once() {
+    let mut node = Node::watching(5, value("b", 3, LeaseState::Held));
+    node.wait_until_claim(9_000);
+    assert!(is_read(&node.write_last(WriteAnswer::Conflict)));
+    node.read_last(found(4, value("b", 2, LeaseState::Held)));
+    assert_eq!(node.lease.revision(), Some(4), "the store has lost its last write");
+}
