@@ -4,10 +4,13 @@
 // and while the same flood goes into the second: what the flood takes of the machine is in both figures.
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocketServer } from "ws";
+import { devCert, tlsTable } from "../support/certificates.mjs";
+import { H2_FLOODS, pourH2 } from "./h2_floods.mjs";
 import { Child, gatewayBinary, PATIENT, startGateway, within } from "../support/gateway.mjs";
 
 const loadtest = join(dirname(gatewayBinary), "tickfan-loadtest");
@@ -44,6 +47,7 @@ const FLOODS = [
   { name: "pings", frames: block(frame(9, "")), bound: 3 },
   { name: "garbage", frames: block(frame(2, Buffer.from([0xff, 0, 0x7b, 0xc0]))), bound: 3 },
   { name: "large messages", frames: block(frame(1, trades)), bound: 3 },
+  ...Object.keys(H2_FLOODS).map((name) => ({ name, h2: true, bound: 1.2 })),
   { name: "fragments", first: unfinished(frame(1, "")), frames: block(unfinished(frame(0, ""))), last: frame(0, ""), bound: 3 },
 ];
 
@@ -116,9 +120,11 @@ function begin(flood, gateway) {
   let times = 0;
   const count = (more) => { times += more; };
   const address = flood.admin ? gateway.admin : gateway.address;
-  const ends = flood.frames
-    ? gateway.floods.clients().map((socket) => pour(socket, flood, count))
-    : Array.from({ length: CONNECTIONS }, () => ask(address, flood.path, count));
+  const many = (start) => Array.from({ length: CONNECTIONS }, start);
+  const ends = flood.h2
+    ? many(() => pourH2(gateway.tlsPort, gateway.ca, flood.name, count))
+    : flood.frames ? gateway.floods.clients().map((socket) => pour(socket, flood, count))
+    : many(() => ask(address, flood.path, count));
   return () => {
     for (const end of ends) end();
     return times;
@@ -138,9 +144,10 @@ async function start(t) {
     `key_env = "FLOOD_KEY"\nsecret_env = "FLOOD_SECRET"\n`,
     `[[feed]]\nname = "listed"\nvenue = "sim"\nrate = 10\nsymbols = ${JSON.stringify(LISTED)}\n`,
   ].join("");
-  const gateway = await startGateway(t, { config, env: { ...PATIENT, FLOOD_KEY: "key", FLOOD_SECRET: "secret", TICKFAN_LOG: "off,tickfan::gateway=info" } });
+  const cert = devCert(t);
+  const gateway = await startGateway(t, { config: config + tlsTable(cert), env: { ...PATIENT, FLOOD_KEY: "key", FLOOD_SECRET: "secret", TICKFAN_LOG: "off,tickfan::gateway=info" } });
   while (floods.clients().length < 2) await pause(20);
-  return { ...gateway, floods, symbols };
+  return { ...gateway, ca: readFileSync(cert.ca), floods, symbols };
 }
 
 /** The latency of the gateway's ticks, in milliseconds. */
