@@ -161,7 +161,9 @@ impl Line {
     fn pass(&mut self, now: Instant) {
         let share = self.step / self.slices.len() as u32;
         let at = self.look_at + share;
-        self.look_at = now.checked_sub(self.step).map_or(at, |earliest| at.max(earliest));
+        // The last of the slices has its turn now, and the next one when it is due.
+        let earliest = (now + share * 2).checked_sub(self.step);
+        self.look_at = earliest.filter(|_| at <= now).map_or(at, |earliest| at.max(earliest));
     }
 
     /// Whether a longer step would leave fewer notes. From a step over the delay on, a symbol has one.

@@ -140,6 +140,39 @@ fn a_large_feed_is_shown_a_slice_at_a_time() {
 }
 
 #[test]
+fn a_stall_is_made_up_for_by_one_look_at_each_slice() {
+    let mut world = World::new(SLICE * 2, DELAY, STEP, 10_000);
+    world.run_for(STEP);
+    world.wait(STEP * 100);
+    world.trade(0);
+    let mut looks = 1;
+    while world.turn_once(world.now).is_some_and(|next| next <= world.now.instant) {
+        looks += 1;
+    }
+    assert_eq!(looks, 2);
+    assert_eq!(world.lines.notes(), 1);
+}
+
+#[test]
+fn a_price_that_is_noted_and_does_not_change_again_outlasts_a_doubled_step() {
+    let mut world = World::new(3, DELAY, STEP, 60);
+    // The first and the last symbol trade once, before and while the other fills the line.
+    world.trade(0);
+    world.run_for(STEP);
+    world.trade(2);
+    world.run_for(STEP);
+    for _ in 0..150 {
+        world.trade(1);
+        world.run_for(STEP);
+    }
+    assert!(world.lines.steps().next().unwrap() > STEP, "there were too many");
+    world.run_for(DELAY * 2);
+    assert_eq!(world.late.iter().map(|late| price(&late.newest())).collect::<Vec<_>>(), {
+        world.live.iter().map(|live| price(&live.newest())).collect::<Vec<_>>()
+    });
+}
+
+#[test]
 fn rule_10_at_the_limit_of_notes_the_step_doubles_and_later_halves_again() {
     let limit = 2_000;
     let mut world = World::new(100, DELAY, STEP, limit);
