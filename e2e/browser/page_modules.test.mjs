@@ -304,7 +304,7 @@ test("an answer from before the stream counts for nothing, and a gateway without
   assert.equal(symbols(), "AAB", "another stream may be another gateway's");
 });
 
-test("a row that comes anew, passes to delayed prices or could not be answered asks again", async () => {
+test("a row that is added again, passes to delayed prices or could not be answered asks again", async () => {
   const { past, rows, row, ask, asked, taken, symbols } = pastOf(new Set("AB"));
   past.restart();
   ask("A", LINE_SECONDS, NOW);

@@ -1,5 +1,5 @@
 // Fetches what the charts begin with, so that they do not begin empty: for rows in view, a few at a time, once per stream.
-// A row that comes anew, or passes between live and delayed prices, asks again.
+// A row that is added again, or passes between live and delayed prices, asks again.
 
 /** How much of the past, in seconds, a line in a row shows, and a chart. */
 export const LINE_SECONDS = 120;
