@@ -14,4 +14,6 @@ pub(super) use encoder::{encode_field, encode_status, encode_table_size};
 pub(crate) struct Malformed;
 
 #[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
 mod tests;
