@@ -212,15 +212,16 @@ test("what came while the past was on its way stays, and a row that is cut takes
   const line = [[1_000, 1], [10_500, 5]];
   store.take(tick("A", 1, { price: "4", recv: "10100000" }));
   store.take(tick("A", 2, { price: "6", recv: "10900000" }));
-  store.remember("A", line);
-  store.remember("B", line);
+  store.remember(row, line);
+  store.remember({ ...row, symbol: "B" }, line);
+  store.remember({ ...row }, [[1_000, 9]]); // it was removed and added again
   assert.deepEqual(points(), [[1_000, 1], [10_500, 6]]);
   store.take(tick("A", 3, { price: "7", recv: "12000000", state: "stale" }));
-  store.remember("A", line);
+  store.remember(row, line);
   assert.deepEqual(points(), [...line, [12_000, 7], [12_000, NaN]]);
   store.cut("lost");
   const before = points();
-  store.remember("A", [[1_000, 8]]);
+  store.remember(row, [[1_000, 8]]);
   assert.deepEqual(points(), before);
 });
 
@@ -241,61 +242,91 @@ test("a line of a history's points ends where its symbol was not live, and begin
 function pastOf(seen) {
   const asked = [];
   const taken = [];
-  const past = new Past({ wants: (symbol) => seen.has(symbol), take: (symbol) => taken.push(symbol) },
-    (url) => new Promise((resolve) => asked.push({ url, answer: (ok, body) => resolve({ ok, json: async () => body }) })));
+  const rows = new Map();
+  const past = new Past({ wants: ({ symbol }) => seen.has(symbol), take: ({ symbol }) => taken.push(symbol) },
+    (url) => new Promise((resolve, reject) => asked.push({
+      url, fail: reject, answer: (ok, body, status = ok ? 200 : 404) => resolve({ ok, status, json: async () => body }),
+    })));
+  const row = (symbol) => rows.get(symbol) ?? rows.set(symbol, { symbol, delayed: false }).get(symbol);
+  const ask = (symbol, seconds, now) => past.ask(row(symbol), seconds, now);
   const symbols = () => asked.map(({ url }) => url.split(/[/?]/)[3]).join("");
-  return { past, asked, taken, symbols };
+  return { past, rows, row, ask, asked, taken, symbols };
 }
 const NOW = 1_000_000_004_000;
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 test("the past is asked for once per stream, four symbols at a time, and only of what is still seen", async () => {
   const seen = new Set("ABCDEFGH");
-  const { past, asked, taken, symbols } = pastOf(seen);
+  const { past, ask, asked, taken, symbols } = pastOf(seen);
   past.restart();
-  past.ask("A", LINE_SECONDS, NaN);
+  ask("A", LINE_SECONDS, NaN);
   assert.equal(asked.length, 0, "the gateway's time is not known yet");
-  for (const symbol of "ABCDEFGHA") past.ask(symbol, LINE_SECONDS, NOW);
+  for (const symbol of "ABCDEFGHA") ask(symbol, LINE_SECONDS, NOW);
   assert.equal(symbols(), "A", "whether the gateway keeps a history is not known yet");
   assert.equal(asked[0].url, "/v1/history/A?since=999999880000000&points=1000");
   asked[0].answer(true, { points: [] });
   await settle();
   assert.equal(symbols(), "ABCDE");
   seen.delete("F");
-  past.ask("H", CHART_SECONDS, NOW);
+  ask("H", CHART_SECONDS, NOW);
   asked[1].answer(true, { points: [] });
   asked[2].answer(false, { type: "urn:tickfan:problem:not-entitled" });
   await settle();
   assert.equal(symbols(), "ABCDEHG", "F is out of sight, and H was opened");
   assert.deepEqual(taken, ["A", "B"]);
   seen.add("F");
-  for (const symbol of "ABF") past.ask(symbol, LINE_SECONDS, NOW);
+  for (const symbol of "ABF") ask(symbol, LINE_SECONDS, NOW);
   for (const { answer } of asked) answer(true, { points: [] });
   await settle();
   for (const { answer } of asked) answer(true, { points: [] });
   await settle();
   assert.equal(symbols(), "ABCDEHGHF");
   past.restart();
-  past.ask("A", LINE_SECONDS, NOW);
+  ask("A", LINE_SECONDS, NOW);
   assert.equal(symbols(), "ABCDEHGHFA");
 });
 
 test("an answer from before the stream counts for nothing, and a gateway without history is not asked again", async () => {
-  const { past, asked, taken, symbols } = pastOf(new Set("ABC"));
+  const { past, ask, asked, taken, symbols } = pastOf(new Set("ABC"));
   past.restart();
-  past.ask("A", LINE_SECONDS, NOW);
+  ask("A", LINE_SECONDS, NOW);
   past.restart();
-  for (const symbol of "ABC") past.ask(symbol, LINE_SECONDS, NOW);
+  for (const symbol of "ABC") ask(symbol, LINE_SECONDS, NOW);
   asked[0].answer(true, { points: [] });
   await settle();
   assert.deepEqual([symbols(), taken], ["AA", []]);
   asked[1].answer(false, { type: "urn:tickfan:problem:no-history" });
   await settle();
-  past.ask("C", CHART_SECONDS, NOW);
+  ask("C", CHART_SECONDS, NOW);
   assert.equal(symbols(), "AA");
   past.restart();
-  past.ask("B", LINE_SECONDS, NOW);
+  ask("B", LINE_SECONDS, NOW);
   assert.equal(symbols(), "AAB", "another stream may be another gateway's");
+});
+
+test("a row that is added again, passes to delayed prices or could not be answered asks again", async () => {
+  const { past, rows, row, ask, asked, taken, symbols } = pastOf(new Set("AB"));
+  past.restart();
+  ask("A", LINE_SECONDS, NOW);
+  rows.delete("A");
+  asked[0].answer(true, { points: [] });
+  await settle();
+  ask("A", LINE_SECONDS, NOW);
+  assert.equal(symbols(), "AA", "it was removed and added again");
+  row("A").delayed = true;
+  asked[1].answer(true, { points: [] });
+  await settle();
+  assert.deepEqual(taken, ["A"], "the second answer is of live prices");
+  ask("A", LINE_SECONDS, NOW);
+  ask("B", LINE_SECONDS, NOW);
+  assert.equal(symbols(), "AAAB");
+  asked[2].answer(false, {}, 503);
+  asked[3].fail(new Error("not reachable"));
+  await settle();
+  for (const symbol of "AB") ask(symbol, LINE_SECONDS, NOW + 9_999);
+  assert.equal(symbols(), "AAAB", "not at once");
+  for (const symbol of "AB") ask(symbol, LINE_SECONDS, NOW + 10_000);
+  assert.equal(symbols(), "AAABAB");
 });
 
 test("the clock believes what came fastest, for some minutes", () => {

@@ -1,4 +1,4 @@
-//! How often streams are changed. A request over the rate is refused before anything of its body is read.
+//! How often streams are changed. A request over the rate is refused before its body is parsed.
 
 use super::error::ApiError;
 use crate::{auth::Subject, fanout::StreamAddress};

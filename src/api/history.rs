@@ -98,13 +98,16 @@ fn write_point(out: &mut Vec<u8>, point: &Point) {
     out.extend_from_slice(b"\"]");
 }
 
-/// Until the next point the answer is the same; where clients sign on, for the same client.
+/// For how long a client that signs on may use an answer again: its rights may end meanwhile.
+const OWN_CACHING_MAX: Duration = Duration::from_secs(1);
+
+/// Until the next point the answer is nearly the same; where clients sign on, for the same client.
 fn allow_caching(response: &mut Response, every: Duration, rights: &Rights) {
-    let seconds = every.as_secs();
+    let is_for_all = matches!(rights, Rights::All);
+    let seconds = if is_for_all { every } else { every.min(OWN_CACHING_MAX) }.as_secs();
     if seconds == 0 {
         return;
     }
-    let is_for_all = matches!(rights, Rights::All);
     let who = if is_for_all { "public" } else { "private" };
     let value = HeaderValue::try_from(format!("{who}, max-age={seconds}"));
     let headers = response.headers_mut();

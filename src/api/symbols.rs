@@ -27,18 +27,23 @@ struct Listing {
 
 struct Listed {
     state: Arc<SymbolState>,
+    /// A client that may not read the symbol does not learn that it is halted, either.
+    shows_state: bool,
     /// Where clients sign on, how this one may read it.
     access: Option<&'static str>,
 }
 
 impl Serialize for Listed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut listed = serializer.serialize_struct("Listed", 3 + usize::from(self.access.is_some()))?;
+        let fields = 2 + usize::from(self.access.is_some()) + usize::from(self.shows_state);
+        let mut listed = serializer.serialize_struct("Listed", fields)?;
         if let Some(access) = self.access {
             listed.serialize_field("access", access)?;
         }
         listed.serialize_field("feed", &*self.state.feed())?;
-        listed.serialize_field("state", self.state.newest().snapshot.state().name())?;
+        if self.shows_state {
+            listed.serialize_field("state", self.state.newest().snapshot.state().name())?;
+        }
         listed.serialize_field("symbol", self.state.symbol().as_str())?;
         listed.end()
     }
@@ -67,14 +72,12 @@ pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<R
 /// A symbol as a client may see it, from the state that the cache lists of it.
 fn entry(rights: &Rights, cache: &Cache, listed: Arc<SymbolState>) -> Result<Listed, Refusal> {
     if let Rights::All = rights {
-        return Ok(Listed { state: listed, access: None });
+        return Ok(Listed { state: listed, shows_state: true, access: None });
     }
     let readable = rights::readable(rights, cache, listed.symbol())?;
     let access = Some(readable.word());
-    let state = match readable {
-        Readable::Live(state) | Readable::Delayed(state) => state,
-        // That it is halted, say, is shown to such a client no sooner than to one with delayed rights.
-        Readable::Denied | Readable::Unknown => cache.delayed(listed.symbol()).unwrap_or(listed),
-    };
-    Ok(Listed { state, access })
+    Ok(match readable {
+        Readable::Live(state) | Readable::Delayed(state) => Listed { state, shows_state: true, access },
+        Readable::Denied | Readable::Unknown => Listed { state: listed, shows_state: false, access },
+    })
 }

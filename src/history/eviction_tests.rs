@@ -68,6 +68,22 @@ fn symbols_that_are_wanted_alike_do_not_push_each_other_out() {
 }
 
 #[test]
+fn trails_that_would_not_make_enough_room_stay() {
+    let limit = TRAIL_BYTES + 90 * POINT_BYTES + 3 * SMALL;
+    let mut market = Market::new(4, 1_000, limit);
+    (0..4).for_each(|symbol| market.join(symbol));
+    market.request(0);
+    market.trade_all();
+    for second in 0..100 {
+        market.pass(SECOND);
+        market.trade(0, second);
+        market.observe();
+    }
+    assert_eq!(market.kept(), [0, 1, 2, 3]);
+    assert_eq!(market.trails.usage(), HistoryUsage { trails: 4, bytes: limit, evicted: 0 });
+}
+
+#[test]
 fn a_trail_that_may_not_grow_drops_its_oldest_points() {
     let mut market = Market::new(1, 100, SMALL + POINT_BYTES);
     market.join(0);

@@ -142,15 +142,22 @@ impl Trails {
         }
     }
 
-    /// Evicts trails of symbols that are wanted less than this one until so many bytes are free, if they can be.
+    /// Evicts trails of symbols that are wanted less than this one until so many bytes are free; none if that would not
+    /// suffice.
     fn make_room(&mut self, bytes: usize, wanting: (Rank, SymbolId)) -> bool {
-        while self.bytes + bytes > self.bytes_max {
-            match self.order.first() {
-                Some(least) if *least < wanting => self.evict(least.1),
-                _ => return false,
+        let mut missing = (self.bytes + bytes).saturating_sub(self.bytes_max);
+        let mut evicted = Vec::new();
+        for (_, id) in self.order.range(..wanting) {
+            if missing == 0 {
+                break;
             }
+            missing = missing.saturating_sub(self.slots[id.index()].trail.as_ref().map_or(0, |trail| trail.bytes()));
+            evicted.push(*id);
         }
-        true
+        if missing == 0 {
+            evicted.into_iter().for_each(|id| self.evict(id));
+        }
+        missing == 0
     }
 
     fn evict(&mut self, id: SymbolId) {

@@ -22,6 +22,23 @@ fn the_readme_is_short() {
 }
 
 #[test]
+fn the_nightly_workflow_runs_each_stage_once() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let sorted = |names: &str| {
+        let mut names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let script = read("scripts/nightly");
+    let (_, stages) = script.split_once("\nstages=(").unwrap();
+    let (stages, _) = stages.split_once(')').unwrap();
+    let workflow = read(".github/workflows/nightly.yml");
+    let (_, matrix) = workflow.split_once("stages: [").unwrap();
+    let (matrix, _) = matrix.split_once(']').unwrap();
+    assert_eq!(sorted(stages), sorted(&matrix.replace(['"', ','], " ")));
+}
+
+#[test]
 fn each_rule_has_a_test_that_is_named_after_it() {
     let tests: Vec<String> =
         files("src", "rs").iter().chain(&files("tests", "rs")).map(|path| fs::read_to_string(path).unwrap()).collect();

@@ -49,6 +49,9 @@ fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
         PROTOCOL_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && frame.flags & 0x20 != 0) => {
             Some("they reset a stream that depends on itself before they look at the rest of its frame")
         }
+        PROTOCOL_ERROR if sent.windows(2).any(|pair| pair[0].leaves_block_open() && pair[1].kind != 0x9) => {
+            Some("6.10: they give a block up at a fragment that is malformed, and take any frame behind it")
+        }
         PROTOCOL_ERROR if has(0x5) => Some("they wait for the end of a PUSH_PROMISE"),
         _ => None,
     }

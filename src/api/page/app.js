@@ -119,12 +119,12 @@ function retryButton() {
 
 // ---- what charts begin with
 
-function wantsPast(symbol, seconds) {
-  return seconds === CHART_SECONDS ? symbol === detail.row?.symbol : watchlist.isInView(symbol);
+function wantsPast(row, seconds) {
+  return seconds === CHART_SECONDS ? row === detail.row : watchlist.isInView(row.symbol);
 }
 
-function takePast(symbol, line) {
-  store.remember(symbol, line);
+function takePast(row, line) {
+  store.remember(row, line);
   secondDue = true;
   frame.ask();
 }
@@ -132,8 +132,8 @@ function takePast(symbol, line) {
 /** Asks for the past of a symbol that has one, as far as it is to be seen. */
 function askPast(row) {
   if (row?.tick?.recv === undefined || row.absent !== null) return;
-  if (row === detail.row) past.ask(row.symbol, CHART_SECONDS, clock.now());
-  if (watchlist.isInView(row.symbol)) past.ask(row.symbol, LINE_SECONDS, clock.now());
+  if (row === detail.row) past.ask(row, CHART_SECONDS, clock.now());
+  if (watchlist.isInView(row.symbol)) past.ask(row, LINE_SECONDS, clock.now());
 }
 
 // ---- drawing

@@ -1,4 +1,5 @@
 // Fetches what the charts begin with, so that they do not begin empty: for rows in view, a few at a time, once per stream.
+// A row that is added again, or passes between live and delayed prices, asks again.
 
 /** How much of the past, in seconds, a line in a row shows, and a chart. */
 export const LINE_SECONDS = 120;
@@ -7,12 +8,16 @@ export const CHART_SECONDS = 960;
 const ROUND_SECONDS = 10;
 /** The most points of a request: more than a second apart they would be fewer than the page keeps. */
 const POINTS_MAX = 1_000;
+/** How long a row waits after a request that failed, by the gateway's clock in ms. */
+const RETRY_MILLIS = 10_000;
+/** The answers that pass by themselves: too many requests, and a busy gateway. */
+const PASSES = [429, 503];
 /** How many requests are under way at a time; one until the gateway is known to keep a history. */
 const AT_A_TIME = 4;
 
 export class Past {
-  /** By symbol, how many seconds were asked for. */
-  #asked = new Map();
+  /** By row, its last request: its seconds, whether for delayed prices, when, and whether it failed. */
+  #asked = new WeakMap();
   #waiting = [];
   #underWay = 0;
   /** How many streams have begun. */
@@ -22,7 +27,7 @@ export class Past {
   #on;
   #fetch;
 
-  /** `on` has wants(symbol, seconds) and take(symbol, line). `fetch` is replaced in tests. */
+  /** `on` has wants(row, seconds) and take(row, line). `fetch` is replaced in tests. */
   constructor(on, fetchUrl = (url) => fetch(url)) {
     this.#on = on;
     this.#fetch = fetchUrl;
@@ -31,44 +36,54 @@ export class Past {
   /** A stream begins: there may be a hole before it, or another gateway behind it. */
   restart() {
     this.#streams += 1;
-    this.#asked.clear();
+    this.#asked = new WeakMap();
     this.#waiting = [];
     this.#isKept = null;
   }
 
-  /** Asks for the last seconds of a symbol, once. `now` is the gateway's time in ms, NaN while unknown. */
-  ask(symbol, seconds, now) {
-    if (this.#isKept === false || Number.isNaN(now) || (this.#asked.get(symbol) ?? 0) >= seconds) return;
-    this.#asked.set(symbol, seconds);
+  /** Asks for the last seconds of a row, once. `now` is the gateway's time in ms, NaN while unknown. */
+  ask(row, seconds, now) {
+    if (this.#isKept === false || Number.isNaN(now) || this.#isAsked(row, seconds, now)) return;
     const since = Math.floor(now / 1_000 / ROUND_SECONDS) * ROUND_SECONDS - seconds;
+    const request = { row, seconds, since, now, isDelayed: row.delayed, hasFailed: false };
+    this.#asked.set(row, request);
     // What a person has just opened comes first.
-    if (seconds === CHART_SECONDS) this.#waiting.unshift({ symbol, seconds, since });
-    else this.#waiting.push({ symbol, seconds, since });
+    if (seconds === CHART_SECONDS) this.#waiting.unshift(request);
+    else this.#waiting.push(request);
     this.#go();
+  }
+
+  #isAsked(row, seconds, now) {
+    const last = this.#asked.get(row);
+    if (last === undefined || last.isDelayed !== row.delayed) return false;
+    return last.hasFailed ? now < last.now + RETRY_MILLIS : last.seconds >= seconds;
   }
 
   #go() {
     while (this.#underWay < (this.#isKept === null ? 1 : AT_A_TIME)) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      if (this.#on.wants(next.symbol, next.seconds)) this.#request(next);
-      else this.#asked.delete(next.symbol); // It was scrolled away, and is asked for again if it comes back.
+      if (this.#on.wants(next.row, next.seconds)) this.#request(next);
+      else if (this.#asked.get(next.row) === next) this.#asked.delete(next.row); // Scrolled away; it asks again if it comes back.
     }
   }
 
-  async #request({ symbol, since }) {
+  async #request(request) {
+    const { row, since, isDelayed } = request;
     const stream = this.#streams;
     this.#underWay += 1;
     try {
-      const answer = await this.#fetch(`/v1/history/${symbol}?since=${since * 1e6}&points=${POINTS_MAX}`);
+      const answer = await this.#fetch(`/v1/history/${row.symbol}?since=${since * 1e6}&points=${POINTS_MAX}`);
       const { points, type } = await answer.json();
       if (stream === this.#streams) {
+        request.hasFailed = PASSES.includes(answer.status);
         if (type?.endsWith(":no-history")) this.#stop();
         else this.#isKept = true;
-        if (answer.ok) this.#on.take(symbol, lineOf(points, since * 1_000));
+        if (answer.ok && isDelayed === row.delayed) this.#on.take(row, lineOf(points, since * 1_000));
       }
     } catch {
-      // Not reachable: the charts grow from the stream's ticks alone.
+      // Not reachable: until it is, the chart grows from the stream's ticks alone.
+      request.hasFailed = true;
     }
     this.#underWay -= 1;
     this.#go();

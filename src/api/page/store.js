@@ -76,11 +76,10 @@ export class Store {
     }
   }
 
-  /** Puts a line of past prices, as [time in ms, price], into a symbol's charts. */
-  remember(symbol, line) {
-    const row = this.rows.get(symbol);
+  /** Puts a line of past prices, as [time in ms, price], into a row's charts. */
+  remember(row, line) {
     // While a row is cut its line ends: what is fetched after the next hello goes on to it.
-    if (row === undefined || row.cut !== null || row.absent !== null || line.length === 0) return;
+    if (this.rows.get(row.symbol) !== row || row.cut !== null || row.absent !== null || line.length === 0) return;
     row.history ??= new History();
     row.history.merge(line);
     // What came while the answer was on its way may be in the second that it ends with.
@@ -151,12 +150,12 @@ function startOver(row) {
   row.trades = null;
 }
 
-/** Live prices and delayed ones are counted apart: a row that passes between them starts over. */
+/** Live prices and delayed ones are counted apart: a row that passes between them starts over, with its charts. */
 function pass(row, delayed) {
   const isDelayed = delayed.includes(row.symbol);
   if (row.delayed === isDelayed) return;
   row.delayed = isDelayed;
-  row.history?.interrupt();
+  row.history = null;
   startOver(row);
 }
 

@@ -11,6 +11,8 @@ const TLS_STREAM_BYTES: u64 = 5 << 10;
 const SUBSCRIPTION_BYTES: u64 = 72;
 /// A tick in a ring, with its frame.
 const TICK_BYTES: u64 = 600;
+/// A symbol's state without the ticks of its ring.
+const STATE_BYTES: u64 = 1 << 10;
 /// A price that a delay line holds: a tick, and its place in the line.
 const NOTE_BYTES: u64 = 700;
 /// A point of a symbol's history.
@@ -44,7 +46,7 @@ pub struct MemoryAtLimits {
     pub rings: u64,
     /// Requests whose rest still comes, or that are being answered.
     pub requests: u64,
-    /// The prices that delay lines hold.
+    /// The prices that delay lines hold, and what delayed states keep of those that they have shown.
     pub delayed: u64,
     /// The history of all symbols.
     pub history: u64,
@@ -65,7 +67,7 @@ impl MemoryAtLimits {
             subscriptions: config.limits.subscriptions as u64 * SUBSCRIPTION_BYTES,
             rings: ticks * TICK_BYTES,
             requests: config.limits.connections as u64 * request_bytes(config),
-            delayed: delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES,
+            delayed: delayed_bytes(config),
             history: history(config, states as u64),
         }
     }
@@ -82,6 +84,18 @@ fn request_bytes(config: &Config) -> u64 {
     let (head, body) = (config.limits.head_bytes as u64, config.limits.body_bytes_max() as u64);
     let http2 = config.tls.as_ref().is_some_and(|tls| tls.http2);
     head + body + if http2 { 2 * head + body } else { 0 }
+}
+
+/// What delay lines hold, and the states that they show: each has a ring, which a step gives one tick.
+fn delayed_bytes(config: &Config) -> u64 {
+    let held = delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES;
+    let shown = config.feeds.iter().filter_map(|feed| Some((feed.tier.line()?, feed.symbols.len() as u64)));
+    let rings = shown.map(|(line, symbols)| {
+        let steps = config.fanout.ring_age.as_nanos() / line.step.as_nanos().max(1) + 1;
+        let ticks = u64::try_from(steps).unwrap_or(u64::MAX).min(config.fanout.ring as u64);
+        symbols * (STATE_BYTES + ticks * TICK_BYTES)
+    });
+    rings.fold(held, u64::saturating_add)
 }
 
 /// How many prices all delay lines would hold without a limit, if every symbol changed in every step.

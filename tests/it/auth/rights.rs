@@ -87,6 +87,7 @@ fn a_client_reads_live_prices_where_it_may_and_delayed_ones_elsewhere() {
                     (false, false) => "denied",
                 };
                 assert_eq!(entry["access"], access, "{rights} {entry}");
+                assert_eq!(entry.get("state").is_some(), access != "denied", "{rights} {entry}");
                 let is_late = access == "delayed" || symbol == "BTC-EUR";
                 assert_eq!(entry["feed"] == "late", is_late, "{rights} {entry}");
             }
