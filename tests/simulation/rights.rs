@@ -1,7 +1,7 @@
 //! Clients whose rights change and end: by renewals, and by clocks.
 
 use super::{STEPS, heartbeats, simulate};
-use crate::world::{Grant, Settings, World};
+use crate::world::{DELAY, Grant, Settings, World};
 use std::{ops::Range, time::Duration};
 use tickfan::{
     fanout::{CloseMode, CloseReason},
@@ -17,13 +17,13 @@ fn the_rules_hold_where_rights_change_and_end() {
     let choosy = Settings { choosy: true, ..signing };
     let flush_interval = Some(Duration::from_millis(20));
     let kinds = [
-        (240, signing),
-        (240, Settings { symbols: 2, workers: 1, clients_max: 8, ..choosy }),
-        (360, choosy),
-        (180, Settings { holding: true, ..choosy }),
-        (240, Settings { sharing: true, ..signing }),
-        (180, Settings { sharing: true, ..choosy }),
-        (180, Settings { flush_interval, ..choosy }),
+        (205, signing),
+        (205, Settings { symbols: 2, workers: 1, clients_max: 8, ..choosy }),
+        (305, choosy),
+        (155, Settings { holding: true, ..choosy }),
+        (205, Settings { sharing: true, ..signing }),
+        (155, Settings { sharing: true, ..choosy }),
+        (150, Settings { flush_interval, ..choosy }),
     ];
     let mut from = 3_000;
     for (count, settings) in kinds {
@@ -34,6 +34,82 @@ fn the_rules_hold_where_rights_change_and_end() {
     for (kind, (_, settings)) in (0..).zip(kinds) {
         let from = 10_000 * (kind + 11);
         simulate(from..from + more / kinds.len() as u64, settings);
+    }
+}
+
+/// Symbols pass between live and delayed at any moment, also in the middle of a cut block: with a renewal, with a new
+/// list, twice before a client is told. Of each symbol a client may read one state, and no tick of the other one comes
+/// behind the event that says so.
+#[test]
+fn the_rules_hold_where_symbols_pass_between_live_and_delayed() {
+    let delayed = Settings { signing: true, delayed: true, ..Settings::default() };
+    let choosy = Settings { choosy: true, ..delayed };
+    let flush_interval = Some(Duration::from_millis(20));
+    let kinds = [
+        (48, delayed),
+        (48, Settings { symbols: 2, workers: 1, clients_max: 8, ..choosy }),
+        (48, choosy),
+        (24, Settings { holding: true, ..choosy }),
+        (32, Settings { sharing: true, ..delayed }),
+        (24, Settings { sharing: true, ..choosy }),
+        (16, Settings { flush_interval, ..choosy }),
+    ];
+    let mut from = 5_000;
+    for (count, settings) in kinds {
+        simulate(from..from + count, settings);
+        from += count;
+    }
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    for (kind, (_, settings)) in (0..).zip(kinds) {
+        let from = 10_000 * (kind + 21);
+        simulate(from..from + more / kinds.len() as u64, settings);
+    }
+}
+
+/// A block is cut anywhere, and a symbol passes to the other tier then, or there and back: what was begun comes whole,
+/// and behind the event come the ticks of the state that may be read, from its newest on.
+#[test]
+fn a_symbol_may_pass_between_live_and_delayed_at_every_byte_of_a_cut_block() {
+    for room in 0..700 {
+        for (from_late, comes_back) in [(false, false), (true, false), (false, true), (true, true)] {
+            let settings = Settings { symbols: 3, workers: 1, interrupts: 0.0, delayed: true, ..Settings::default() };
+            let mut world = World::new(room as u64, settings);
+            let publish = |world: &mut World| {
+                (0..3).for_each(|symbol| world.publish(symbol));
+                // It notes them, and then shows them.
+                for _ in 0..2 {
+                    world.advance(DELAY);
+                    world.show_late();
+                }
+            };
+            publish(&mut world);
+            let (mut state, mut other) = (0, world.late(0));
+            if from_late {
+                (state, other) = (other, state);
+            }
+            let to = |world: &World, state| Grant { symbols: [state, 1].into(), ..grant(world, 0..0, 10) };
+            let rights = to(&world, state);
+            let client = world.join_as(0, &[state, 1], room, heartbeats(), None, rights);
+            while world.turn(0) {}
+            publish(&mut world);
+            world.renew(client, to(&world, other));
+            while world.turn(0) {}
+            if comes_back {
+                publish(&mut world);
+                world.renew(client, to(&world, state));
+                while world.turn(0) {}
+            } else {
+                (state, other) = (other, state);
+            }
+            let passed_at = world.newest(state);
+            publish(&mut world);
+            world.settle();
+            let client = world.client(client);
+            let newest = |state| client.symbols.get(&state).and_then(|progress| progress.last);
+            let seen = (newest(state), newest(other), client.closed);
+            assert_eq!(seen, (Some(world.newest(state)), None, None), "{room} bytes, late at first: {from_late}");
+            assert!(client.events_seen >= 1 && (comes_back || client.symbols[&state].seqs[0] >= passed_at));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod checks;
 mod connections;
 mod rights;
+mod tiers;
 
 use crate::{
     client::{Client, Events, Progress, Scripted},
@@ -22,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tickfan::{
-    cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex},
+    cache::{Cache, Published, RingLimits, SymbolState, Tick, WorkerIndex, WorkerMask},
     fanout::{
         Command, Missed, NewStream, Options, ResponseHead, Resume, Unlisted, Wait, Worker, WorkerInbox, WorkerLimits,
     },
@@ -30,6 +31,8 @@ use tickfan::{
     telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
+pub(crate) use tiers::DELAY;
+use tiers::Delay;
 
 const MAX_LAG: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_millis(1_500);
@@ -58,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) changing: bool,
     /// Clients have rights, which end, and which their changes renew.
     pub(crate) signing: bool,
+    /// Symbols have delayed states too, and rights are to one or the other.
+    pub(crate) delayed: bool,
 }
 
 impl Default for Settings {
@@ -74,6 +79,7 @@ impl Default for Settings {
             sharing: false,
             changing: false,
             signing: false,
+            delayed: false,
         }
     }
 }
@@ -84,7 +90,10 @@ pub(crate) struct World {
     settings: Settings,
     now: Now,
     cache: Cache,
+    /// The states of all symbols: the live ones, and behind them the delayed ones.
     symbols: Vec<Arc<SymbolState>>,
+    /// What shows the delayed ones.
+    delay: Option<Delay>,
     workers: Vec<Simulated>,
     clients: Vec<Rc<RefCell<Client>>>,
     pub(crate) connections: Vec<Connection>,
@@ -124,7 +133,13 @@ impl World {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_000_000) };
         let cache = Cache::new(Epoch::new(EPOCH_SEED), RingLimits { count: settings.ring, age: RING_AGE });
         let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
-        let symbols: Vec<_> = (0..settings.symbols).map(register).collect();
+        let mut symbols: Vec<_> = (0..settings.symbols).map(register).collect();
+        let mut delay = None;
+        if settings.delayed {
+            let (late, of_late) = tiers::delay(&cache, &symbols, now);
+            symbols.extend(late);
+            delay = Some(of_late);
+        }
         let worker = |index| {
             #[expect(clippy::arc_with_non_send_sync, reason = "one thread; a worker's inbox is shared by an Arc")]
             let inbox = Arc::new(WorkerInbox::default());
@@ -140,8 +155,8 @@ impl World {
                 inbox,
                 events: Events::default(),
                 sleeps_until: None,
-                announced: vec![0; settings.symbols],
-                taken: vec![0; settings.symbols],
+                announced: vec![0; symbols.len()],
+                taken: vec![0; symbols.len()],
                 takes_at: now.instant,
                 has_changes: false,
             }
@@ -151,9 +166,10 @@ impl World {
             random: SmallRng::seed_from_u64(seed),
             now,
             history: symbols.iter().map(|state| vec![state.newest()]).collect(),
-            symbols,
-            cache,
             workers: (0..settings.workers).map(worker).collect(),
+            symbols,
+            delay,
+            cache,
             clients: Vec::new(),
             connections: Vec::new(),
             joined: Vec::new(),
@@ -192,7 +208,7 @@ impl World {
         match (self.random.random_range(0..100), client) {
             (0..30, _) => {
                 for _ in 0..self.random.random_range(1..12) {
-                    let symbol = self.random.random_range(0..self.symbols.len());
+                    let symbol = self.random.random_range(0..self.settings.symbols);
                     self.publish(symbol);
                 }
             }
@@ -214,6 +230,9 @@ impl World {
         if self.settings.signing && self.random.random_bool(0.25) {
             self.renew_some();
             self.disturb_some();
+        }
+        if self.settings.delayed && self.random.random_bool(0.5) {
+            self.show_late();
         }
         // No worker oversleeps: one that was woken, or whose time has come, takes its turn before long.
         for worker in 0..self.workers.len() {
@@ -244,7 +263,7 @@ impl World {
     }
 
     fn join_some(&mut self, worker: usize) {
-        let wanted: Vec<usize> = (0..self.symbols.len()).filter(|_| self.random.random_bool(0.5)).collect();
+        let wanted: Vec<usize> = (0..self.settings.symbols).filter(|_| self.random.random_bool(0.5)).collect();
         let room = match self.random.random_range(0..3) {
             0 => usize::MAX,
             1 => self.random.random_range(0..4_000),
@@ -282,7 +301,7 @@ impl World {
     }
 
     pub(crate) fn join_all(&mut self, worker: usize, room: usize) -> usize {
-        self.join(worker, &(0..self.symbols.len()).collect::<Vec<_>>(), room)
+        self.join(worker, &(0..self.settings.symbols).collect::<Vec<_>>(), room)
     }
 
     pub(crate) fn join(&mut self, worker: usize, wanted: &[usize], room: usize) -> usize {
@@ -388,12 +407,24 @@ impl World {
         let state = self.symbols[symbol].clone();
         let update = self.some_update(part);
         let Published::Tick { interest } = state.publish(&update, self.now) else { return };
-        self.history[symbol].push(state.newest());
+        self.note_published(symbol);
+        self.announce(symbol, interest);
+    }
+
+    /// A state has a new tick.
+    fn note_published(&mut self, symbol: usize) {
+        let newest = self.symbols[symbol].newest();
         for client in &self.clients {
             if let Some(progress) = client.borrow_mut().symbols.get_mut(&symbol) {
-                progress.published = state.newest().seq;
+                progress.published = newest.seq;
             }
         }
+        self.history[symbol].push(newest);
+    }
+
+    /// Tells the workers that want it of a state's new tick.
+    fn announce(&mut self, symbol: usize, interest: WorkerMask) {
+        let state = self.symbols[symbol].clone();
         let unmarked = state.marks().set(interest);
         if self.random.random_bool(self.settings.interrupts) {
             let worker = self.random.random_range(0..self.workers.len());
@@ -479,6 +510,7 @@ impl World {
 
     /// Rule 3: once all clients read and the workers are idle, every client has the newest of each of its symbols.
     pub(crate) fn settle(&mut self) {
+        self.show_late();
         for client in 0..self.clients.len() {
             self.give_room(client, usize::MAX);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     sync::{Arc, Mutex},
     time::Duration,
@@ -71,7 +71,7 @@ impl World {
     }
 
     fn some_list(&mut self) -> Vec<usize> {
-        let mut list: Vec<usize> = (0..self.symbols.len()).filter(|_| self.random.random_bool(0.5)).collect();
+        let mut list: Vec<usize> = (0..self.settings.symbols).filter(|_| self.random.random_bool(0.5)).collect();
         if self.random.random_bool(0.5) {
             list.reverse();
         }
@@ -109,14 +109,23 @@ impl World {
         match self.random.random_range(0..6) {
             0..2 => grant.symbols = held.symbols, // only the end is another
             2 => grant.symbols = held.symbols.into_iter().filter(|_| self.random.random_bool(0.6)).collect(),
-            3 => grant.symbols.extend(held.symbols),
+            3 => {
+                let more =
+                    held.symbols.into_iter().filter(|&state| self.readable(&grant, self.symbol(state)).is_none());
+                let more: Vec<usize> = more.collect();
+                grant.symbols.extend(more);
+            }
             _ => {}
+        }
+        if self.settings.delayed && self.random.random_bool(0.5) {
+            self.pass_some(&mut grant);
         }
         let asked = self.random.random_bool(0.5).then(|| self.some_list()).filter(|list| !list.is_empty());
         let (symbols, denied) = match asked {
             None => (None, Vec::new()),
             Some(list) => {
-                let (may, may_not): (Vec<_>, Vec<_>) = list.into_iter().partition(|symbol| grant.is_for(*symbol));
+                let may_not = list.iter().copied().filter(|&symbol| self.readable(&grant, symbol).is_none()).collect();
+                let may: Vec<usize> = list.iter().filter_map(|&symbol| self.readable(&grant, symbol)).collect();
                 if may.is_empty() {
                     return; // its request is refused before it comes to a worker
                 }
@@ -197,7 +206,7 @@ impl World {
             return;
         }
         assert!(!must_be_gone, "seed {seed}: a stream that ends, or another's, is changed: {outcome:?}");
-        let (list, denied) = client.terms.list_of(asked.symbols.as_deref(), asked.rights.as_ref());
+        let (list, denied) = self.list_of(&client.terms, asked.symbols.as_deref(), asked.rights.as_ref());
         let fits = list.is_empty() || client.terms.permit.allows_symbols(list.len() + denied.len());
         let expected = client.terms.number(asked.rev).and_then(|rev| {
             let streams = grant.and_then(|grant| grant.streams);
@@ -222,12 +231,34 @@ impl World {
         self.changed(&mut client, &asked, list, json);
     }
 
+    /// The list that a change brings, and what its client named beside and may not read. Without a list the client
+    /// still asks for all that it has named, live or delayed as its rights have it, but what its rights have denied
+    /// takes a new list.
+    fn list_of(
+        &self,
+        terms: &Terms,
+        asked: Option<&[usize]>,
+        rights: Option<&AskedRights>,
+    ) -> (Vec<usize>, Vec<usize>) {
+        match (asked, rights) {
+            (Some(list), rights) => (list.to_vec(), rights.map_or_else(Vec::new, |rights| rights.denied.clone())),
+            (None, None) => (terms.list.clone(), terms.denied.clone()),
+            (None, Some(rights)) => {
+                let readable = |symbol: usize| self.readable(&rights.grant, symbol);
+                let listed = || terms.list.iter().map(|&state| self.symbol(state));
+                let denied = listed().chain(terms.denied.iter().copied()).filter(|&symbol| readable(symbol).is_none());
+                (listed().filter_map(readable).collect(), denied.collect())
+            }
+        }
+    }
+
     fn check_answer(&self, json: &Bytes, rev: u64, list: &[usize], rights: Option<(&Grant, &[usize])>) {
-        let names = |list: &[usize]| list.iter().map(|symbol| format!("S{symbol}")).collect::<Vec<_>>();
+        let names = |list: &[usize]| list.iter().map(|&state| format!("S{}", self.symbol(state))).collect::<Vec<_>>();
         let answer: Value = serde_json::from_slice(json).unwrap();
         let mut expected = json!({"rev": rev, "epoch": answer["epoch"], "symbols": names(list), "unknown": []});
         if let Some((grant, denied)) = rights {
-            expected["delayed"] = json!([]);
+            let late: Vec<usize> = list.iter().copied().filter(|&state| self.is_late(state)).collect();
+            expected["delayed"] = json!(names(&late));
             expected["denied"] = json!(names(denied));
             if let Some(until) = grant.until {
                 expected["until"] = json!(until.0);
@@ -284,8 +315,17 @@ impl World {
     /// Which ticks a client may be sent of symbols that it was not told of.
     pub(super) fn wishes_to_come(&self, client: &Client, parts: Parts) -> Vec<Wish> {
         let mut to_come: BTreeMap<usize, u64> = BTreeMap::new();
-        for &symbol in self.asked_by(client).flat_map(|asked| &asked.symbols).flatten() {
-            to_come.insert(symbol, self.symbols[symbol].newest().seq);
+        let mut listed: BTreeSet<usize> = client.terms.list.iter().map(|&state| self.symbol(state)).collect();
+        for asked in self.asked_by(client) {
+            let list = match (&asked.symbols, &asked.rights) {
+                (Some(list), _) => list.clone(),
+                (None, Some(rights)) => {
+                    listed.iter().filter_map(|&symbol| self.readable(&rights.grant, symbol)).collect()
+                }
+                (None, None) => Vec::new(),
+            };
+            listed.extend(list.iter().map(|&state| self.symbol(state)));
+            to_come.extend(list.into_iter().map(|state| (state, self.newest(state))));
         }
         to_come.extend(client.changed.iter().flat_map(|changed| &changed.symbols));
         let taken = &self.workers[client.worker].taken;
@@ -312,22 +352,5 @@ impl Asked {
         let options = self.parts.map_or(before, |parts| before.on(parts));
         let options = self.interval.map_or(options, |own| options.every(own));
         self.rights.as_ref().map_or(options, |rights| options.allowed_every(rights.grant.interval_min))
-    }
-}
-
-impl Terms {
-    /// The list that a change brings, and those of it that the client may not read. Without a list the client still
-    /// asks for all that it has named, but what its rights have denied takes a new list.
-    fn list_of(&self, asked: Option<&[usize]>, rights: Option<&AskedRights>) -> (Vec<usize>, Vec<usize>) {
-        match (asked, rights) {
-            (Some(list), rights) => (list.to_vec(), rights.map_or_else(Vec::new, |rights| rights.denied.clone())),
-            (None, None) => (self.list.clone(), self.denied.clone()),
-            (None, Some(rights)) => {
-                let (list, mut denied): (Vec<_>, Vec<_>) =
-                    self.list.iter().partition(|symbol| rights.grant.is_for(**symbol));
-                denied.extend(self.denied.iter().filter(|symbol| !rights.grant.is_for(**symbol)));
-                (list, denied)
-            }
-        }
     }
 }

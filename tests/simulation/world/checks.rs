@@ -292,7 +292,8 @@ impl World {
         };
         let symbol: usize = field("\"symbol\":\"S").parse().unwrap();
         let seq: usize = field("\"seq\":").parse().unwrap();
-        (symbol, self.history[symbol][seq].clone())
+        let state = self.state(symbol, text.contains("\"delay_seconds\":"));
+        (state, self.history[state][seq].clone())
     }
 }
 

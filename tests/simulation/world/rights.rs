@@ -25,6 +25,7 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) subject: u32,
+    /// The states that may be read: of each symbol the live one, the delayed one or neither.
     pub(crate) symbols: BTreeSet<usize>,
     pub(crate) until: Option<UnixMicros>,
     /// The shortest time between two writes that it allows.
@@ -34,14 +35,14 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(super) fn is_for(&self, symbol: usize) -> bool {
-        self.symbols.contains(&symbol)
+    pub(super) fn is_for(&self, state: usize) -> bool {
+        self.symbols.contains(&state)
     }
 
     /// As a change brings it, for a list that the client may read but for `denied`.
     pub(super) fn change(&self, denied: &[usize], states: &[Arc<SymbolState>]) -> ChangeRights {
         let readable: HashMap<Symbol, Arc<SymbolState>> =
-            self.symbols.iter().map(|&symbol| (super::name(symbol), states[symbol].clone())).collect();
+            self.symbols.iter().map(|&state| (states[state].symbol().clone(), states[state].clone())).collect();
         ChangeRights {
             subject: Some(subject(self.subject)),
             until: self.until,
@@ -60,7 +61,7 @@ pub(super) fn subject(number: u32) -> String {
 
 /// What a client's worker has agreed to: its list and its rights, and how far its end has come.
 pub(crate) struct Terms {
-    /// The list, in its order.
+    /// The list, in its order: of each symbol the state that its client reads.
     pub(super) list: Vec<usize>,
     /// What its client named beside and may not read.
     pub(super) denied: Vec<usize>,
@@ -190,7 +191,7 @@ impl World {
     /// Some rights of a subject, which end soon.
     pub(super) fn some_grant(&mut self, subject: u32) -> Grant {
         let share = [0.3, 0.6, 0.9][self.random.random_range(0..3)];
-        let symbols = (0..self.symbols.len()).filter(|_| self.random.random_bool(share)).collect();
+        let symbols = (0..self.settings.symbols).filter(|_| self.random.random_bool(share)).collect();
         let micros = match self.random.random_range(0..10) {
             0 => None,
             1 => Some(self.random.random_range(0..20_000)),
@@ -198,13 +199,17 @@ impl World {
             _ => Some(self.random.random_range(0..10_000_000)),
         };
         let interval = self.random.random_range(5..300);
-        Grant {
+        let mut grant = Grant {
             subject,
             symbols,
             until: micros.map(|micros| UnixMicros(self.now.unix.0 + micros)),
             interval_min: self.random.random_bool(0.2).then_some(Duration::from_millis(interval)),
             streams: self.random.random_bool(0.3).then(|| self.random.random_range(1..4)),
+        };
+        if self.settings.delayed {
+            self.pass_some(&mut grant);
         }
+        grant
     }
 
     /// A client signs on for what it may read of a list.
@@ -218,7 +223,7 @@ impl World {
     ) {
         let subject = self.random.random_range(0..3);
         let grant = self.some_grant(subject);
-        let list: Vec<usize> = wanted.iter().copied().filter(|symbol| grant.is_for(*symbol)).collect();
+        let list: Vec<usize> = wanted.iter().filter_map(|&symbol| self.readable(&grant, symbol)).collect();
         if list.is_empty() {
             return; // its request is refused
         }
@@ -260,7 +265,7 @@ impl World {
             }
             2 if !self.clients.is_empty() => {
                 let client = self.random.random_range(0..self.clients.len());
-                let symbols_max = self.random.random_range(1..2 * self.symbols.len());
+                let symbols_max = self.random.random_range(1..2 * self.settings.symbols);
                 let open = self.random.random_range(1..5);
                 let client = self.client(client);
                 client.terms.permit.symbols_max.store(symbols_max, Relaxed);
@@ -346,13 +351,13 @@ impl World {
         since.is_some_and(|since| since + LINGER <= self.now.instant) || (client.is_worn && terms.grant.is_some())
     }
 
-    /// No tick, and no list, comes to a client that may read no more; no tick of a symbol that it may not read.
-    pub(super) fn check_rights(&self, client: &Client, symbol: Option<usize>) {
+    /// No tick, and no list, comes to a client that may read no more; no tick of a state that it may not read.
+    pub(super) fn check_rights(&self, client: &Client, state: Option<usize>) {
         let seed = self.seed;
         let Some(grant) = &client.terms.grant else { return };
-        assert!(!client.terms.is_over(self.now), "seed {seed}: a client gets S{symbol:?} whose rights have ended");
-        if let Some(symbol) = symbol {
-            assert!(grant.is_for(symbol), "seed {seed}: a client gets S{symbol}, which it may not read");
+        assert!(!client.terms.is_over(self.now), "seed {seed}: a client gets state {state:?} whose rights have ended");
+        if let Some(state) = state {
+            assert!(grant.is_for(state), "seed {seed}: a client gets state {state}, which it may not read");
         }
     }
 
