@@ -11,7 +11,7 @@ use crate::{
     report::Summary,
     run::{Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
     scenario::{self, Scenario, Span, Threshold, check_streams},
-    streams::{Setup, Wire},
+    streams::{Header, Setup, Wire},
 };
 use std::{
     net::SocketAddr,
@@ -26,6 +26,8 @@ pub(super) struct Request<'a> {
     pub(super) thresholds: &'a [Threshold],
     /// Where the venue listens; `None`: any free port.
     pub(super) venue_listen: Option<SocketAddr>,
+    /// What clients tell the gateway with each request.
+    pub(super) headers: Vec<Header>,
     pub(super) stop: &'a Stop,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
     let folder = scenario.uses_tls().then(TlsFolder::create).transpose()?;
     let files = folder.as_ref().map(|folder| &folder.files);
     let gateway = Gateway::start(program, &gateway_config(scenario, &symbols, &venue.url(), files))?;
-    let mut target = Target::plain(gateway.address);
+    let mut target = Target { headers: request.headers.clone(), ..Target::plain(gateway.address) };
     if let Some(folder) = &folder {
         target.address = gateway.tls_address()?;
         target.host = format!("localhost:{}", target.address.port());

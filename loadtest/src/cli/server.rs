@@ -47,9 +47,14 @@ impl Target {
         };
         let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(&*host, |(name, _)| name);
         let tls = is_https.then(|| ClientTls::new(name, trust)).transpose().map_err(Failure::usage)?;
-        let headers: Result<_, _> = client.headers.iter().map(|header| header.parse()).collect();
-        Ok(Self { address, tls, headers: headers.map_err(Failure::usage)?, host })
+        Ok(Self { address, tls, headers: headers(client)?, host })
     }
+}
+
+/// What clients tell the server with each request.
+pub(super) fn headers(client: &ClientArgs) -> Result<Vec<Header>, Failure> {
+    let headers: Result<_, _> = client.headers.iter().map(|header| header.parse()).collect();
+    headers.map_err(Failure::usage)
 }
 
 /// The address to connect to and the `host` header of a URL, and whether it is https.

@@ -24,8 +24,14 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     let rate = Floor::rate(&scenario).map_err(|what| Failure::usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let stop = Stop::on_signals()?;
-    let request =
-        Request { name: &args.scenario, scenario: &scenario, thresholds: &[], venue_listen: None, stop: &stop };
+    let request = Request {
+        name: &args.scenario,
+        scenario: &scenario,
+        thresholds: &[],
+        venue_listen: None,
+        headers: Vec::new(),
+        stop: &stop,
+    };
     let mut summary = load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?;
     if summary.stopped {
         return Ok(write_results(&summary, &args.output)?);

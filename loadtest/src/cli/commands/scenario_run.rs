@@ -9,7 +9,7 @@ use crate::{
             Request, gateway_program, load_own_gateway, load_scenario, merged_thresholds, run_with_progress,
             stream_setup,
         },
-        server::{Target, watched_server, wire},
+        server::{Target, headers, watched_server, wire},
     },
     report::Summary,
     run::{Run, Stop, start_venue},
@@ -25,6 +25,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
         scenario: &scenario,
         thresholds: &merged_thresholds(thresholds, &args.output.thresholds),
         venue_listen: args.venue_listen,
+        headers: headers(&args.client)?,
         stop: &Stop::on_signals()?,
     };
     let summary = match &args.url {
