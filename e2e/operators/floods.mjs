@@ -47,7 +47,7 @@ const FLOODS = [
   { name: "pings", frames: block(frame(9, "")), bound: 3 },
   { name: "garbage", frames: block(frame(2, Buffer.from([0xff, 0, 0x7b, 0xc0]))), bound: 3 },
   { name: "large messages", frames: block(frame(1, trades)), bound: 3 },
-  ...Object.keys(H2_FLOODS).map((name) => ({ name, h2: true, bound: 1.2 })),
+  ...Object.keys(H2_FLOODS).map((name) => ({ name, h2: true, bound: 3 })),
   { name: "fragments", first: unfinished(frame(1, "")), frames: block(unfinished(frame(0, ""))), last: frame(0, ""), bound: 3 },
 ];
 
