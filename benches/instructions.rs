@@ -195,7 +195,7 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
 
 /// The instructions of a process that does a step a number of times.
 fn count(step: &Step, times: usize) -> Result<u64, Box<dyn Error>> {
-    let profile = profiles()?.join(format!("{}.callgrind", step.name.replace([' ', ','], "-")));
+    let profile = profiles()?.join(format!("{}.callgrind", step.name.replace([' ', ',', '/'], "-")));
     let mut option = std::ffi::OsString::from("--callgrind-out-file=");
     option.push(&profile);
     let output = Command::new("valgrind")
