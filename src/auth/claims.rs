@@ -16,7 +16,8 @@ pub const LEEWAY: Duration = Duration::from_secs(30);
 pub const LIST_MAX: usize = 64;
 /// The longest `sub`.
 const SUBJECT_BYTES_MAX: usize = 256;
-/// Later times count as this one, the end of the year 9999, so that sums of times do not overflow.
+/// The latest time of a token, the end of the year 9999. Issuers write it for "never"; calendars end there, and every
+/// time since 1978 in milliseconds, which would never come, is later.
 const LATEST_SECONDS: f64 = 253_402_300_799.0;
 /// The lowest `rate`, in writes a second: that of `max_rate`.
 const RATE_MIN: f64 = 0.1;
@@ -76,12 +77,12 @@ pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros)
     if !audience.has(expected.audience) {
         return Err(TokenError::Audience);
     }
-    let expires = claim(claims, "exp")?.map(|seconds: f64| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
+    let expires = time(claims, "exp")?.map(|seconds| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
     let until = UnixMicros(expires.0 + leeway());
     if now >= until {
         return Err(TokenError::Expired);
     }
-    let starts = claim(claims, "nbf")?.map(|seconds: f64| micros(seconds.ceil()));
+    let starts = time(claims, "nbf")?.map(|seconds| micros(seconds.ceil()));
     if starts.is_some_and(|starts| now.0.saturating_add(leeway()) < starts.0) {
         return Err(TokenError::NotYetValid);
     }
@@ -107,11 +108,20 @@ fn claim<'a, T: Deserialize<'a>>(claims: &Object<'a>, name: &'static str) -> Res
     claims.get(name).map_err(|WrongType| TokenError::Claim(name))
 }
 
+/// A time, in seconds since 1970.
+fn time(claims: &Object<'_>, name: &'static str) -> Result<Option<f64>, TokenError> {
+    let seconds: Option<f64> = claim(claims, name)?;
+    if seconds.is_some_and(|seconds| seconds > LATEST_SECONDS) {
+        return Err(TokenError::NotSeconds(name));
+    }
+    Ok(seconds)
+}
+
 fn leeway() -> i64 {
     i64::try_from(LEEWAY.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A time before 1970 counts as 1970: it is long past.
+/// A time before 1970 counts as 1970: it is long past. Later than [`LATEST_SECONDS`] is none.
 #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of both")]
 fn micros(seconds: f64) -> UnixMicros {
     UnixMicros(seconds.clamp(0.0, LATEST_SECONDS) as i64 * 1_000_000)

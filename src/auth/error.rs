@@ -32,6 +32,9 @@ pub enum TokenError {
     /// A claim is absent or of another type.
     #[error("its claim `{0}` is missing or wrong")]
     Claim(&'static str),
+    /// A time that no clock in seconds reaches: it is in another unit, such as milliseconds.
+    #[error("its `{0}` is not in seconds since 1970: it is after the year 9999")]
+    NotSeconds(&'static str),
     /// Another issuer.
     #[error("its `iss` is not the issuer that is accepted here")]
     Issuer,
