@@ -74,6 +74,20 @@ fn curl_gets_answers_and_streams_over_each_version() {
 }
 
 #[test]
+fn a_clients_mistake_in_a_handshake_is_not_in_the_log_unless_that_asks_for_it() {
+    for (filter, is_told) in [("info", false), ("info,rustls=warn", true)] {
+        let rig = Rig::start("tls-mistakes", &format!("[server]\nlog = \"{filter}\"\n"));
+        // An address is not a name that a client may ask for.
+        let mut client = rig.openssl(&["-servername", "192.0.2.1"]);
+        let output = client.stdin(Stdio::null()).output().expect("openssl is installed");
+        assert!(text(&output.stdout).contains("BEGIN CERTIFICATE"), "{output:?}");
+        rig.gateway.metric_when("tickfan_tls_handshakes_total", "", |handshakes| handshakes > 0);
+        let log = rig.gateway.log();
+        assert_eq!(log.iter().any(|line| line.contains("Illegal SNI extension")), is_told, "{filter}: {log:#?}");
+    }
+}
+
+#[test]
 fn openssl_is_refused_what_is_not_safe() {
     let rig = Rig::start("tls-unsafe", "");
     // Blocks that are chained, keys without forward secrecy, and older versions.
