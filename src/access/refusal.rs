@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{TOKEN_BYTES_MAX, TokenError},
-    server::Problem,
+    server::{Problem, Refused},
     telemetry::{
         catalog::AUTH_REFUSALS,
         labels::{Label as _, labels},
@@ -156,6 +156,30 @@ impl From<Refusal> for Problem {
             }
             _ => None,
         };
-        Self { status, kind, title, detail: refusal.to_string(), limit: None, header }
+        let claim = if let Refusal::Token(error) = refusal { error.claim() } else { None };
+        let refused = Some(Refused { reason: refusal.reason().label(), claim, expected: None });
+        Self { header, refused, ..Self::new(status, kind, title, refusal.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_says_why_credentials_do_not_count_and_by_which_claim() {
+        for (refusal, reason, claim) in [
+            (Refusal::NoCredentials, "no_credentials", None),
+            (Refusal::Token(TokenError::Signature), "signature", None),
+            (Refusal::Token(TokenError::Expired), "expired", Some("exp")),
+            (Refusal::Token(TokenError::NotSeconds("nbf")), "claim", Some("nbf")),
+            (Refusal::Token(TokenError::Claim("tickfan.streams")), "claim", Some("tickfan.streams")),
+            (Refusal::Token(TokenError::Audience), "audience", Some("aud")),
+            (Refusal::Token(TokenError::Issuer), "issuer", Some("iss")),
+            (Refusal::NotForAll, "not_entitled", None),
+        ] {
+            let refused = Problem::from(refusal).refused.unwrap();
+            assert_eq!((refused.reason, refused.claim), (reason, claim), "{refusal:?}");
+        }
     }
 }

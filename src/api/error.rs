@@ -81,6 +81,6 @@ impl From<ApiError> for Problem {
             ApiError::NoReply => (StatusCode::SERVICE_UNAVAILABLE, "no-reply", "No reply"),
         };
         let limit = matches!(error, ApiError::TooManySymbols { .. }).then_some("symbols_per_stream");
-        Self { status, kind, title, detail: error.to_string(), limit, header: retry_after(&error) }
+        Self { limit, header: retry_after(&error), ..Self::new(status, kind, title, error.to_string()) }
     }
 }

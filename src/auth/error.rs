@@ -48,3 +48,17 @@ pub enum TokenError {
     #[error("it is not valid yet")]
     NotYetValid,
 }
+
+impl TokenError {
+    /// The claim that it is about, if it is about one.
+    pub fn claim(self) -> Option<&'static str> {
+        match self {
+            Self::Claim(name) | Self::NotSeconds(name) => Some(name),
+            Self::Issuer => Some("iss"),
+            Self::Audience => Some("aud"),
+            Self::Expired => Some("exp"),
+            Self::NotYetValid => Some("nbf"),
+            Self::TooLong | Self::Malformed | Self::Critical | Self::Key(_) | Self::Algorithm | Self::Signature => None,
+        }
+    }
+}

@@ -260,16 +260,20 @@ impl<S: Streams> RequestHandler<S> {
         let id = RequestId::next();
         let status = problem.status.as_u16();
         let Problem { kind, limit, .. } = problem;
+        let refused = problem.refused.as_ref();
+        let reason = refused.map(|refused| refused.reason);
+        let claim = refused.and_then(|refused| refused.claim);
+        let expected = refused.and_then(|refused| refused.expected.as_deref());
         let client_id = client.id();
         let subject = client.subject();
         let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, client_id, subject, status, kind, limit, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, subject, status, kind, reason, claim, expected, limit, held_back, "rejected a request");
             }
             None => {
-                tracing::debug!(request_id = %id, %client, client_id, subject, status, kind, limit, "rejected a request")
+                tracing::debug!(request_id = %id, %client, client_id, subject, status, kind, reason, claim, expected, limit, "rejected a request")
             }
         }
         problem.into_response(id)

@@ -88,7 +88,10 @@ fn no_token_no_ticket_no_cookie_no_name_and_no_query_reaches_a_log_a_metric_or_a
     for said in ["a stream began", "a stream changed", "a stream ended"] {
         assert!(log.iter().any(|line| line.contains(said) && line.contains("subject=")), "{said}: {log:#?}");
     }
-    assert!(log.iter().any(|line| line.contains("rejected a request")), "{log:#?}");
+    for reason in ["signature", "expired", "two_credentials", "wrong_origin", "ticket"] {
+        let said = format!("reason=\"{reason}\"");
+        assert!(log.iter().any(|line| line.contains("rejected a request") && line.contains(&said)), "{said}: {log:#?}");
+    }
     shown.extend(log);
     for secret in &secrets {
         let found: Vec<&String> = shown.iter().filter(|text| text.contains(secret.as_str())).collect();
