@@ -74,6 +74,9 @@ fn a_client_reads_live_prices_where_it_may_and_delayed_ones_elsewhere() {
                 let expected = delayed.contains(&quote["symbol"].as_str().unwrap()).then_some(900);
                 assert_eq!(quote.get("delay_seconds").and_then(Value::as_u64), expected, "{rights} {quote}");
                 assert_eq!(quote["origin"], "sim", "a simulation stays one");
+                let target = format!("/v1/history/{}", quote["symbol"].as_str().unwrap());
+                let history = site.bearer(wire, &target, &token).answer.json();
+                assert_eq!(history["delay_seconds"].as_u64(), expected, "{rights} {history}");
             }
             let listed = site.bearer(wire, "/v1/symbols", &token).answer.json();
             for entry in listed["symbols"].as_array().unwrap() {
