@@ -1,7 +1,7 @@
 //! Verifies what [`credentials`](super::credentials) finds.
 
 use super::{
-    credentials::{self, Credential},
+    credentials::{self, Credential, has_other_scheme},
     missing_keys::MissingKeys,
     refusal::Refusal,
 };
@@ -77,8 +77,11 @@ impl SignOn {
         let auth = &config.auth;
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
-            None if asks == Asks::Bearer => Err(Refusal::NoBearer),
-            None if auth.mode == AuthMode::Required => Err(Refusal::NoCredentials),
+            None if asks == Asks::Bearer || auth.mode == AuthMode::Required => Err(match asks {
+                _ if has_other_scheme(&head.headers) => Refusal::OtherScheme,
+                Asks::Bearer => Refusal::NoBearer,
+                _ => Refusal::NoCredentials,
+            }),
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),
             Some(Credential::Ticket(text)) => {

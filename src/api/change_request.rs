@@ -43,7 +43,8 @@ pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Res
     let interval = max_rate.map(|rate| rate.map(interval).transpose()).transpose()?;
     let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |list| parts(&list))).transpose()?;
     let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
-    let selection = symbols.map(select).transpose()?;
+    let selection = symbols.map(|Names::List(names)| select(names)).transpose();
+    let selection = selection.map_err(|error| rights::explained(error, &request.headers))?;
     let (symbols, unknown, denied) = match selection {
         Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
         None => (None, Vec::new(), Vec::new()),
