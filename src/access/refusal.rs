@@ -112,7 +112,12 @@ impl Refusal {
             Self::Token(TokenError::Key(_)) => Reason::UnknownKey,
             Self::Token(TokenError::Algorithm) => Reason::Algorithm,
             Self::Token(TokenError::Signature) => Reason::Signature,
-            Self::Token(TokenError::Claim(_) | TokenError::NotSeconds(_)) => Reason::Claim,
+            Self::Token(
+                TokenError::Claim(_)
+                | TokenError::NotSeconds(_)
+                | TokenError::NotA { .. }
+                | TokenError::Entry { .. },
+            ) => Reason::Claim,
             Self::Token(TokenError::Issuer) => Reason::Issuer,
             Self::Token(TokenError::Audience) => Reason::Audience,
             Self::Token(TokenError::Expired) => Reason::Expired,

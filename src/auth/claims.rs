@@ -14,6 +14,8 @@ use std::time::Duration;
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// The most patterns of a list: more belong into a group of the configuration.
 pub const LIST_MAX: usize = 64;
+/// The same for an error.
+const AT_MOST_64: &str = "a list of at most 64 entries: name groups of the configuration in it";
 /// The longest `sub`.
 const SUBJECT_BYTES_MAX: usize = 256;
 /// The latest time of a token, the end of the year 9999. Issuers write it for "never"; calendars end there, and every
@@ -21,6 +23,10 @@ const SUBJECT_BYTES_MAX: usize = 256;
 const LATEST_SECONDS: f64 = 253_402_300_799.0;
 /// The lowest `rate`, in writes a second: that of `max_rate`.
 const RATE_MIN: f64 = 0.1;
+
+const NOT_RATE: TokenError = TokenError::NotA { claim: "tickfan.rate", takes: "a number of at least 0.1" };
+const NOT_STREAMS: TokenError =
+    TokenError::NotA { claim: "tickfan.streams", takes: "a whole number from 0 to 4294967295" };
 
 /// Whose tokens are accepted, and for whom they must be made.
 #[derive(Debug, Clone, Copy)]
@@ -97,10 +103,10 @@ pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros)
         subject,
         until,
         expires,
-        live: list(&ours, "live").ok_or(TokenError::Claim("tickfan.live"))?,
-        delayed: list(&ours, "delayed").ok_or(TokenError::Claim("tickfan.delayed"))?,
-        streams: ours.get::<u32>("streams").map_err(|_| TokenError::Claim("tickfan.streams"))?.map(|n| n as usize),
-        rate: rate(&ours).ok_or(TokenError::Claim("tickfan.rate"))?,
+        live: list(&ours, "live", "tickfan.live")?,
+        delayed: list(&ours, "delayed", "tickfan.delayed")?,
+        streams: ours.get::<u32>("streams").map_err(|_| NOT_STREAMS)?.map(|streams| streams as usize),
+        rate: rate(&ours).ok_or(NOT_RATE)?,
     })
 }
 
@@ -127,13 +133,19 @@ fn micros(seconds: f64) -> UnixMicros {
     UnixMicros(seconds.clamp(0.0, LATEST_SECONDS) as i64 * 1_000_000)
 }
 
-/// A list of patterns; `None` if it is not one. An issuer's mistake must not look like a smaller grant.
-fn list(ours: &Object<'_>, name: &str) -> Option<Option<Vec<Pattern>>> {
-    let Some(texts) = ours.get::<Vec<String>>(name).ok()? else { return Some(None) };
-    if texts.len() > LIST_MAX {
-        return None;
+/// A list of patterns. An issuer's mistake must not look like a smaller grant.
+fn list(ours: &Object<'_>, name: &str, claim: &'static str) -> Result<Option<Vec<Pattern>>, TokenError> {
+    let not_a = |takes| TokenError::NotA { claim, takes };
+    let entries = ours.get::<Vec<&RawValue>>(name).map_err(|WrongType| not_a("a list of strings"))?;
+    let Some(entries) = entries else { return Ok(None) };
+    if entries.len() > LIST_MAX {
+        return Err(not_a(AT_MOST_64));
     }
-    texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>().map(Some)
+    let pattern = |(index, entry): (usize, &&RawValue)| {
+        let text: Option<String> = serde_json::from_str(entry.get()).ok();
+        text.and_then(|text| text.parse().ok()).ok_or(TokenError::Entry { claim, number: index + 1 })
+    };
+    entries.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(Some)
 }
 
 fn rate(ours: &Object<'_>) -> Option<Option<f64>> {

@@ -134,25 +134,28 @@ fn a_subject_is_needed() {
 
 #[test]
 fn an_issuers_mistake_in_our_claim_is_an_error() {
-    for (ours, claim) in [
-        ("null", "tickfan"),
-        ("[]", "tickfan"),
-        ("\"*\"", "tickfan"),
-        (r#"{"live":"*"}"#, "tickfan.live"),
-        (r#"{"live":["**"]}"#, "tickfan.live"),
-        (r#"{"live":[1]}"#, "tickfan.live"),
-        (r#"{"live":null}"#, "tickfan.live"),
-        (r#"{"delayed":["@US"]}"#, "tickfan.delayed"),
-        (r#"{"streams":-1}"#, "tickfan.streams"),
-        (r#"{"streams":1.5}"#, "tickfan.streams"),
-        (r#"{"streams":4294967296}"#, "tickfan.streams"),
-        (r#"{"rate":0.09}"#, "tickfan.rate"),
-        (r#"{"rate":-1}"#, "tickfan.rate"),
-        (r#"{"rate":"10"}"#, "tickfan.rate"),
+    let list = |claim| Err(TokenError::NotA { claim, takes: "a list of strings" });
+    let entry = |claim, number| Err(TokenError::Entry { claim, number });
+    for (ours, expected) in [
+        ("null", Err(TokenError::Claim("tickfan"))),
+        ("[]", Err(TokenError::Claim("tickfan"))),
+        ("\"*\"", Err(TokenError::Claim("tickfan"))),
+        (r#"{"live":"*"}"#, list("tickfan.live")),
+        (r#"{"live":null}"#, list("tickfan.live")),
+        (r#"{"live":["**"]}"#, entry("tickfan.live", 1)),
+        (r#"{"live":["AAPL","BTC-*",1]}"#, entry("tickfan.live", 3)),
+        (r#"{"delayed":["*","@US"]}"#, entry("tickfan.delayed", 2)),
+        (r#"{"streams":-1}"#, Err(super::NOT_STREAMS)),
+        (r#"{"streams":1.5}"#, Err(super::NOT_STREAMS)),
+        (r#"{"streams":4294967296}"#, Err(super::NOT_STREAMS)),
+        (r#"{"rate":0.09}"#, Err(super::NOT_RATE)),
+        (r#"{"rate":-1}"#, Err(super::NOT_RATE)),
+        (r#"{"rate":"10"}"#, Err(super::NOT_RATE)),
     ] {
         let claims = with(&format!(r#","tickfan":{ours}"#));
-        assert_eq!(read(&claims, 0), Err(TokenError::Claim(claim)), "{ours}");
+        assert_eq!(read(&claims, 0).map(drop), expected, "{ours}");
     }
+    assert_eq!(super::NOT_RATE.to_string(), "its claim `tickfan.rate` is not a number of at least 0.1");
 }
 
 #[test]
@@ -161,7 +164,10 @@ fn rule_10_a_list_has_at_most_64_patterns() {
         for list in ["live", "delayed"] {
             let patterns = vec!["\"A*\""; count].join(",");
             let claims = with(&format!(r#","tickfan":{{"{list}":[{patterns}]}}"#));
-            assert_eq!(read(&claims, 0).is_ok(), is_read, "{count} in {list}");
+            let read = read(&claims, 0);
+            assert_eq!(read.is_ok(), is_read, "{count} in {list}");
+            let error = read.err().map(|error| error.to_string());
+            assert!(error.is_none_or(|error| error.contains(&format!("a list of at most {LIST_MAX} entries"))));
         }
     }
 }

@@ -35,6 +35,22 @@ pub enum TokenError {
     /// A time that no clock in seconds reaches: it is in another unit, such as milliseconds.
     #[error("its `{0}` is not in seconds since 1970: it is after the year 9999")]
     NotSeconds(&'static str),
+    /// A claim is of another form than it takes.
+    #[error("its claim `{claim}` is not {takes}")]
+    NotA {
+        /// The claim.
+        claim: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// An entry of a list is not a pattern.
+    #[error("entry {number} of its claim `{claim}` is not a symbol, a prefix such as BTC-*, an asterisk for all, or a group such as @us")]
+    Entry {
+        /// The claim.
+        claim: &'static str,
+        /// The entry's place, from 1.
+        number: usize,
+    },
     /// Another issuer.
     #[error("its `iss` is not the issuer that is accepted here")]
     Issuer,
@@ -53,7 +69,9 @@ impl TokenError {
     /// The claim that it is about, if it is about one.
     pub fn claim(self) -> Option<&'static str> {
         match self {
-            Self::Claim(name) | Self::NotSeconds(name) => Some(name),
+            Self::Claim(claim) | Self::NotSeconds(claim) | Self::NotA { claim, .. } | Self::Entry { claim, .. } => {
+                Some(claim)
+            }
             Self::Issuer => Some("iss"),
             Self::Audience => Some("aud"),
             Self::Expired => Some("exp"),

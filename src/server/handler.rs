@@ -180,7 +180,7 @@ impl<S: Streams> RequestHandler<S> {
         let wants_head_only = head.method == Method::HEAD;
         let has_body = body::is_announced(&head, &body);
         let checked = if has_body && (body::has_coding(&head) || !self.routes.takes_body(&head)) {
-            Err(RequestError::Body)
+            Err(self.routes.wrong_method(&head).unwrap_or(RequestError::Body))
         } else {
             policy.check(&head)
         };
