@@ -35,6 +35,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if message.use_stderr() { EXIT_USAGE } else { EXIT_OK });
         }
     };
+    if let Some(unused) = args.unused_flag() {
+        return fail(EXIT_USAGE, &unused);
+    }
     if args.effective {
         return match loader(&args).print_effective() {
             Ok(text) => print(&text),

@@ -14,8 +14,9 @@ keys)
   umask 077 # who can read key.pem can sign any token
   openssl genrsa -out "$2/key.pem" 2048 2>/dev/null
   n=$(openssl rsa -in "$2/key.pem" -noout -modulus | cut -d= -f2 | basenc --base16 --decode | encode)
+  kid=$(printf '%s' "$n" | openssl dgst -sha256 -binary | encode | cut -c 1-16) # another key has another name
   printf '{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"%s","n":"%s","e":"AQAB"}]}\n' \
-    "$(date +%Y-%m-%d)" "$n" >"$2/keys.json"
+    "$kid" "$n" >"$2/keys.json"
   chmod a+r "$2/keys.json"
   ;;
 token)

@@ -51,6 +51,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     bearers(headers).next()
 }
 
+/// Whether there is an `Authorization`, and none of the scheme Bearer: a client that meant a token must be told so.
+pub(crate) fn has_other_scheme(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) && bearer(headers).is_none()
+}
+
 /// The tokens of `Authorization`. A field of another scheme is a proxy's own affair.
 fn bearers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {

@@ -11,7 +11,7 @@ mod refusal;
 mod session;
 mod sign_on;
 
-pub(crate) use credentials::bearer;
+pub(crate) use credentials::{bearer, has_other_scheme};
 pub(crate) use refusal::Refusal;
 pub(crate) use session::{cleared, cookie};
 pub use sign_on::Keys;

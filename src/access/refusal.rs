@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{TOKEN_BYTES_MAX, TokenError},
-    server::Problem,
+    server::{Problem, Refused},
     telemetry::{
         catalog::AUTH_REFUSALS,
         labels::{Label as _, labels},
@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     NoCredentials,
     #[error("Send a token as `Authorization: Bearer`: this path takes neither a cookie nor a ticket.")]
     NoBearer,
+    #[error("The `Authorization` of this request is not of the scheme Bearer, and does not count: send `Authorization: Bearer <token>`.")]
+    OtherScheme,
     #[error("Get a new token: {0}.")]
     Token(TokenError),
     #[error("Get a new ticket by POST /v1/tickets: each opens one stream, within seconds.")]
@@ -43,6 +45,10 @@ pub(crate) enum Refusal {
         "Without credentials none of these symbols may be read. Sign on, or see GET /v1/symbols for those that may."
     )]
     NotForAll,
+    #[error(
+        "Without credentials none of these symbols may be read. The `Authorization` of this request is not of the scheme Bearer, and does not count: send `Authorization: Bearer <token>`."
+    )]
+    NotForAllByOtherScheme,
     #[error("The token does not allow a stream.")]
     NoStreams,
     #[error("Use the tickets that you have, or wait until they expire.")]
@@ -100,13 +106,18 @@ labels! {
 impl Refusal {
     fn reason(self) -> Reason {
         match self {
-            Self::NoCredentials | Self::NoBearer => Reason::NoCredentials,
+            Self::NoCredentials | Self::NoBearer | Self::OtherScheme => Reason::NoCredentials,
             Self::Token(TokenError::TooLong) | Self::TooLong | Self::TooLongForCookie => Reason::TooLong,
             Self::Token(TokenError::Malformed | TokenError::Critical) => Reason::Malformed,
             Self::Token(TokenError::Key(_)) => Reason::UnknownKey,
             Self::Token(TokenError::Algorithm) => Reason::Algorithm,
             Self::Token(TokenError::Signature) => Reason::Signature,
-            Self::Token(TokenError::Claim(_)) => Reason::Claim,
+            Self::Token(
+                TokenError::Claim(_)
+                | TokenError::NotSeconds(_)
+                | TokenError::NotA { .. }
+                | TokenError::Entry { .. },
+            ) => Reason::Claim,
             Self::Token(TokenError::Issuer) => Reason::Issuer,
             Self::Token(TokenError::Audience) => Reason::Audience,
             Self::Token(TokenError::Expired) => Reason::Expired,
@@ -114,7 +125,7 @@ impl Refusal {
             Self::Ticket => Reason::Ticket,
             Self::TwoCredentials => Reason::TwoCredentials,
             Self::WrongOrigin => Reason::WrongOrigin,
-            Self::NotEntitled | Self::NotForAll | Self::NoStreams => Reason::NotEntitled,
+            Self::NotEntitled | Self::NotForAll | Self::NotForAllByOtherScheme | Self::NoStreams => Reason::NotEntitled,
             Self::TooManyTickets | Self::NoTicketFree => Reason::TooManyTickets,
             Self::NoKeys => Reason::NoKeys,
             Self::Off => Reason::Off,
@@ -130,7 +141,7 @@ impl Refusal {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, kind, title) = match refusal {
-            Refusal::NoCredentials | Refusal::NoBearer => {
+            Refusal::NoCredentials | Refusal::NoBearer | Refusal::OtherScheme => {
                 (StatusCode::UNAUTHORIZED, "no-credentials", "No credentials")
             }
             Refusal::Token(TokenError::Expired) => (StatusCode::UNAUTHORIZED, "expired-token", "Expired token"),
@@ -141,7 +152,7 @@ impl From<Refusal> for Problem {
             Refusal::Ticket => (StatusCode::UNAUTHORIZED, "bad-ticket", "Bad ticket"),
             Refusal::TwoCredentials => (StatusCode::BAD_REQUEST, "two-credentials", "Two credentials"),
             Refusal::WrongOrigin => (StatusCode::FORBIDDEN, "wrong-origin", "Wrong origin"),
-            Refusal::NotEntitled | Refusal::NotForAll | Refusal::NoStreams => {
+            Refusal::NotEntitled | Refusal::NotForAll | Refusal::NotForAllByOtherScheme | Refusal::NoStreams => {
                 (StatusCode::FORBIDDEN, "not-entitled", "Not entitled")
             }
             Refusal::TooManyTickets => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets", "Too many tickets"),
@@ -156,6 +167,30 @@ impl From<Refusal> for Problem {
             }
             _ => None,
         };
-        Self { status, kind, title, detail: refusal.to_string(), limit: None, header }
+        let claim = if let Refusal::Token(error) = refusal { error.claim() } else { None };
+        let refused = Some(Refused { reason: refusal.reason().label(), claim, expected: None });
+        Self { header, refused, ..Self::new(status, kind, title, refusal.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_says_why_credentials_do_not_count_and_by_which_claim() {
+        for (refusal, reason, claim) in [
+            (Refusal::NoCredentials, "no_credentials", None),
+            (Refusal::Token(TokenError::Signature), "signature", None),
+            (Refusal::Token(TokenError::Expired), "expired", Some("exp")),
+            (Refusal::Token(TokenError::NotSeconds("nbf")), "claim", Some("nbf")),
+            (Refusal::Token(TokenError::Claim("tickfan.streams")), "claim", Some("tickfan.streams")),
+            (Refusal::Token(TokenError::Audience), "audience", Some("aud")),
+            (Refusal::Token(TokenError::Issuer), "issuer", Some("iss")),
+            (Refusal::NotForAll, "not_entitled", None),
+        ] {
+            let refused = Problem::from(refusal).refused.unwrap();
+            assert_eq!((refused.reason, refused.claim), (reason, claim), "{refusal:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Verifies what [`credentials`](super::credentials) finds.
 
 use super::{
-    credentials::{self, Credential},
+    credentials::{self, Credential, has_other_scheme},
     missing_keys::MissingKeys,
     refusal::Refusal,
 };
@@ -77,8 +77,11 @@ impl SignOn {
         let auth = &config.auth;
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
-            None if asks == Asks::Bearer => Err(Refusal::NoBearer),
-            None if auth.mode == AuthMode::Required => Err(Refusal::NoCredentials),
+            None if asks == Asks::Bearer || auth.mode == AuthMode::Required => Err(match asks {
+                _ if has_other_scheme(&head.headers) => Refusal::OtherScheme,
+                Asks::Bearer => Refusal::NoBearer,
+                _ => Refusal::NoCredentials,
+            }),
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),
             Some(Credential::Ticket(text)) => {
@@ -131,6 +134,20 @@ fn claims(token: &[u8], keys: &KeySet, auth: &config::Auth) -> Result<Claims, Re
     verify(token, keys, auth.expected(), Now::read().unix).map_err(Refusal::Token)
 }
 
+/// The answer, with the configured value for the log where a claim has another: the token's own is a client's.
+fn problem(refusal: Refusal, auth: &config::Auth) -> Problem {
+    let expected = match refusal {
+        Refusal::Token(TokenError::Issuer) => Some(auth.issuer.clone()),
+        Refusal::Token(TokenError::Audience) => Some(auth.audience.clone()),
+        _ => None,
+    };
+    let mut problem = Problem::from(refusal);
+    if let Some(refused) = &mut problem.refused {
+        refused.expected = expected;
+    }
+    problem
+}
+
 /// How long the cookie of a token lasts that this grant was made of: as long as the grant.
 ///
 /// # Errors
@@ -150,9 +167,28 @@ impl server::SignOn for SignOn {
                 Err(Refusal::NoKeys) => Ok(Rights::Unknown),
                 Err(refusal) => {
                     refusal.count();
-                    Err(refusal.into())
+                    Err(problem(refusal, &config.auth))
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_names_the_issuer_and_the_audience_that_are_configured() {
+        let mut auth = Config::default().auth;
+        (auth.issuer, auth.audience) = ("https://login.example".to_owned(), "prices".to_owned());
+        for (error, expected) in [
+            (TokenError::Issuer, Some("https://login.example")),
+            (TokenError::Audience, Some("prices")),
+            (TokenError::Expired, None),
+        ] {
+            let refused = problem(Refusal::Token(error), &auth).refused.unwrap();
+            assert_eq!(refused.expected.as_deref(), expected, "{error:?}");
+        }
     }
 }

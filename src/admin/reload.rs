@@ -21,15 +21,13 @@ pub trait Reload: Send + Sync {
 /// Answers a request for a reload.
 pub(super) async fn reload(reload: Arc<dyn Reload>, request: Request) -> Result<Response, Problem> {
     if is_of_a_page(&request.headers) {
-        return Err(Problem {
-            status: StatusCode::FORBIDDEN,
-            kind: "of-a-page",
-            title: "Not for web pages",
-            detail: "A web page must not reload the configuration. Send the request from a terminal, without `Origin`."
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "of-a-page",
+            "Not for web pages",
+            "A web page must not reload the configuration. Send the request from a terminal, without `Origin`."
                 .to_owned(),
-            limit: None,
-            header: None,
-        });
+        ));
     }
     match reload.reload().await {
         Ok(report) => Ok(json(document(&report).to_string())),
@@ -60,7 +58,7 @@ fn problem(error: &ReloadError) -> Problem {
             (StatusCode::SERVICE_UNAVAILABLE, "not-read", "The configuration cannot be read for now")
         }
     };
-    Problem { status, kind, title, detail: error.to_string(), limit: None, header: None }
+    Problem::new(status, kind, title, error.to_string())
 }
 
 #[cfg(test)]

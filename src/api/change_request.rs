@@ -18,12 +18,38 @@ const REV_MAX: u64 = (1 << 53) - 1;
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Body {
-    rev: Option<u64>,
-    symbols: Option<Vec<String>>,
+    rev: Option<Rev>,
+    symbols: Option<Names>,
     #[serde(default, deserialize_with = "given")]
-    max_rate: Option<Option<f64>>,
+    max_rate: Option<Option<Rate>>,
     #[serde(default, deserialize_with = "given")]
-    on: Option<Option<Vec<String>>>,
+    on: Option<Option<PartNames>>,
+}
+
+// Each field has a type of its own, which says in JSON what the field takes: serde's message names types of Rust.
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`rev` takes a whole number, such as 3")]
+enum Rev {
+    Number(u64),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`symbols` takes a list of strings, such as [\"AAPL\",\"MSFT\"]")]
+enum Names {
+    List(Vec<String>),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`max_rate` takes a number without quotes, such as 4, or null")]
+enum Rate {
+    Number(f64),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`on` takes a list of strings, such as [\"trade\",\"quote\"], or null")]
+enum PartNames {
+    List(Vec<String>),
 }
 
 /// Tells `null` from what is absent.
@@ -37,13 +63,18 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
 pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
+    let rev = rev.map(|Rev::Number(rev)| rev);
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
         return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
     }
-    let interval = max_rate.map(|rate| rate.map(interval).transpose()).transpose()?;
-    let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |list| parts(&list))).transpose()?;
+    let interval = max_rate.map(|rate| rate.map(|Rate::Number(rate)| interval(rate)).transpose()).transpose()?;
+    let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |PartNames::List(list)| parts(&list))).transpose()?;
     let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
-    let selection = symbols.map(select).transpose()?;
+    let selection = symbols.map(|Names::List(names)| select(names)).transpose();
+    let selection = selection.map_err(|error| match error {
+        ApiError::NoSymbols => ApiError::EmptyList,
+        error => rights::explained(error, &request.headers),
+    })?;
     let (symbols, unknown, denied) = match selection {
         Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
         None => (None, Vec::new(), Vec::new()),
@@ -154,13 +185,29 @@ mod tests {
             let found = match read(body).err().unwrap() {
                 ApiError::Body(_) => "body",
                 ApiError::BadOption { .. } => "option",
-                ApiError::NoSymbols => "none",
+                ApiError::EmptyList => "none",
                 ApiError::NoneKnown => "unknown",
                 ApiError::BadSymbol { .. } => "symbol",
                 ApiError::TooManySymbols { .. } => "many",
                 _ => "other",
             };
             assert_eq!(found, kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_type_says_what_it_takes_in_json() {
+        for (body, takes) in [
+            (r#"{"symbols":"AAPL"}"#, r#"`symbols` takes a list of strings, such as ["AAPL","MSFT"]"#),
+            (r#"{"symbols":["AAPL",7]}"#, r#"`symbols` takes a list of strings, such as ["AAPL","MSFT"]"#),
+            (r#"{"max_rate":"4"}"#, "`max_rate` takes a number without quotes, such as 4, or null"),
+            (r#"{"on":"trade"}"#, r#"`on` takes a list of strings, such as ["trade","quote"], or null"#),
+            (r#"{"rev":"3"}"#, "`rev` takes a whole number, such as 3"),
+            (r#"{"rev":1.5}"#, "`rev` takes a whole number, such as 3"),
+            (r#"{"symbols":[]}"#, r#"{"symbols":["AAPL","MSFT"]}"#),
+        ] {
+            let detail = read(body).err().unwrap().to_string();
+            assert!(detail.contains(takes) && !detail.contains('?'), "{body}: {detail}");
         }
     }
 

@@ -12,6 +12,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 pub(super) enum ApiError {
     #[error("Name at least one symbol: ?symbols=AAPL,MSFT. GET /v1/symbols lists them.")]
     NoSymbols,
+    #[error("Name at least one symbol: {{\"symbols\":[\"AAPL\",\"MSFT\"]}}. To end the stream, close its connection.")]
+    EmptyList,
     #[error("{name} is not a symbol: {why}.")]
     BadSymbol { name: Quoted, why: SymbolError },
     #[error("Ask for at most {limit} symbols at a time; split the list over several requests.")]
@@ -65,7 +67,7 @@ impl From<ApiError> for Problem {
                 refusal.count();
                 return (*refusal).into();
             }
-            ApiError::NoSymbols => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
+            ApiError::NoSymbols | ApiError::EmptyList => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             ApiError::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             ApiError::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),
             ApiError::NoneKnown => (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol"),
@@ -81,6 +83,6 @@ impl From<ApiError> for Problem {
             ApiError::NoReply => (StatusCode::SERVICE_UNAVAILABLE, "no-reply", "No reply"),
         };
         let limit = matches!(error, ApiError::TooManySymbols { .. }).then_some("symbols_per_stream");
-        Self { status, kind, title, detail: error.to_string(), limit, header: retry_after(&error) }
+        Self { limit, header: retry_after(&error), ..Self::new(status, kind, title, error.to_string()) }
     }
 }

@@ -67,6 +67,9 @@ pub(super) fn history(
     if let Some(origin) = state.newest().snapshot.origin.name() {
         out.extend_from_slice(format!(",\"origin\":\"{origin}\"").as_bytes());
     }
+    if let Some(seconds) = state.delay_seconds() {
+        out.extend_from_slice(format!(",\"delay_seconds\":{seconds}").as_bytes());
+    }
     out.extend_from_slice(format!(",\"every\":{},\"points\":[", excerpt.every.as_micros()).as_bytes());
     for (index, point) in excerpt.points.iter().enumerate() {
         if index > 0 {

@@ -1,12 +1,14 @@
 //! What a client may read of what there is.
 
+use super::error::ApiError;
 use crate::{
-    access::Refusal,
+    access::{Refusal, has_other_scheme},
     auth::Access,
     cache::{Cache, SymbolState},
     market::Symbol,
     server::Rights,
 };
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// What a client may read of a symbol.
@@ -53,6 +55,14 @@ pub(super) fn check(rights: &Rights) -> Result<(), Refusal> {
     match rights {
         Rights::All | Rights::Granted(_) => Ok(()),
         Rights::Unknown => Err(Refusal::NoKeys),
+    }
+}
+
+/// The same error, which also says that an `Authorization` does not count, where that is so.
+pub(super) fn explained(error: ApiError, headers: &HeaderMap) -> ApiError {
+    match error {
+        ApiError::Refused(Refusal::NotForAll) if has_other_scheme(headers) => Refusal::NotForAllByOtherScheme.into(),
+        error => error,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     page::{self, File},
     quotes,
     rejections::Rejection,
+    rights,
     selection::Selection,
     sessions, stream_params,
     stream_request::StreamRequest,
@@ -224,12 +225,14 @@ impl Context {
     fn one(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
         Selection::new([request.segment.as_str()].into_iter(), &request.rights, &self.cache, self.symbols_max())
+            .map_err(|error| rights::explained(error, &request.headers))
     }
 
     /// The symbols that the query names.
     fn list(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
         Selection::from_query(&request.query, &request.rights, &self.cache, self.symbols_max())
+            .map_err(|error| rights::explained(error, &request.headers))
     }
 }
 

@@ -14,12 +14,19 @@ use std::time::Duration;
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// The most patterns of a list: more belong into a group of the configuration.
 pub const LIST_MAX: usize = 64;
+/// The same for an error.
+const AT_MOST_64: &str = "a list of at most 64 entries: name groups of the configuration in it";
 /// The longest `sub`.
 const SUBJECT_BYTES_MAX: usize = 256;
-/// Later times count as this one, the end of the year 9999, so that sums of times do not overflow.
+/// The latest time of a token, the end of the year 9999. Issuers write it for "never"; calendars end there, and every
+/// time since 1978 in milliseconds, which would never come, is later.
 const LATEST_SECONDS: f64 = 253_402_300_799.0;
 /// The lowest `rate`, in writes a second: that of `max_rate`.
 const RATE_MIN: f64 = 0.1;
+
+const NOT_RATE: TokenError = TokenError::NotA { claim: "tickfan.rate", takes: "a number of at least 0.1" };
+const NOT_STREAMS: TokenError =
+    TokenError::NotA { claim: "tickfan.streams", takes: "a whole number from 0 to 4294967295" };
 
 /// Whose tokens are accepted, and for whom they must be made.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +65,12 @@ pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros)
     if !is_for(claims, expected.audience)? {
         return Err(TokenError::Audience);
     }
-    let expires = claim(claims, "exp")?.map(|seconds: f64| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
+    let expires = time(claims, "exp")?.map(|seconds| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
     let until = UnixMicros(expires.0 + leeway());
     if now >= until {
         return Err(TokenError::Expired);
     }
-    let starts = claim(claims, "nbf")?.map(|seconds: f64| micros(seconds.ceil()));
+    let starts = time(claims, "nbf")?.map(|seconds| micros(seconds.ceil()));
     if starts.is_some_and(|starts| now.0.saturating_add(leeway()) < starts.0) {
         return Err(TokenError::NotYetValid);
     }
@@ -78,10 +85,10 @@ pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros)
         subject,
         until,
         expires,
-        live: list(&ours, "live").ok_or(TokenError::Claim("tickfan.live"))?,
-        delayed: list(&ours, "delayed").ok_or(TokenError::Claim("tickfan.delayed"))?,
-        streams: ours.get::<u32>("streams").map_err(|_| TokenError::Claim("tickfan.streams"))?.map(|n| n as usize),
-        rate: rate(&ours).ok_or(TokenError::Claim("tickfan.rate"))?,
+        live: list(&ours, "live", "tickfan.live")?,
+        delayed: list(&ours, "delayed", "tickfan.delayed")?,
+        streams: ours.get::<u32>("streams").map_err(|_| NOT_STREAMS)?.map(|streams| streams as usize),
+        rate: rate(&ours).ok_or(NOT_RATE)?,
     })
 }
 
@@ -98,23 +105,38 @@ fn is_for(claims: &Object<'_>, name: &str) -> Result<bool, TokenError> {
     Ok(many.is_some_and(|many| many.iter().any(|one| **one == *name)))
 }
 
+/// A time, in seconds since 1970.
+fn time(claims: &Object<'_>, name: &'static str) -> Result<Option<f64>, TokenError> {
+    let seconds: Option<f64> = claim(claims, name)?;
+    if seconds.is_some_and(|seconds| seconds > LATEST_SECONDS) {
+        return Err(TokenError::NotSeconds(name));
+    }
+    Ok(seconds)
+}
+
 fn leeway() -> i64 {
     i64::try_from(LEEWAY.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A time before 1970 counts as 1970: it is long past.
+/// A time before 1970 counts as 1970: it is long past. Later than [`LATEST_SECONDS`] is none.
 #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of both")]
 fn micros(seconds: f64) -> UnixMicros {
     UnixMicros(seconds.clamp(0.0, LATEST_SECONDS) as i64 * 1_000_000)
 }
 
-/// A list of patterns; `None` if it is not one. An issuer's mistake must not look like a smaller grant.
-fn list(ours: &Object<'_>, name: &str) -> Option<Option<Vec<Pattern>>> {
-    let Some(texts) = ours.get::<Vec<Text<'_>>>(name).ok()? else { return Some(None) };
-    if texts.len() > LIST_MAX {
-        return None;
+/// A list of patterns. An issuer's mistake must not look like a smaller grant.
+fn list(ours: &Object<'_>, name: &str, claim: &'static str) -> Result<Option<Vec<Pattern>>, TokenError> {
+    let not_a = |takes| TokenError::NotA { claim, takes };
+    let entries = ours.get::<Vec<&RawValue>>(name).map_err(|WrongType| not_a("a list of strings"))?;
+    let Some(entries) = entries else { return Ok(None) };
+    if entries.len() > LIST_MAX {
+        return Err(not_a(AT_MOST_64));
     }
-    texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>().map(Some)
+    let pattern = |(index, entry): (usize, &&RawValue)| {
+        let text: Option<Text<'_>> = serde_json::from_str(entry.get()).ok();
+        text.and_then(|text| text.parse().ok()).ok_or(TokenError::Entry { claim, number: index + 1 })
+    };
+    entries.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(Some)
 }
 
 fn rate(ours: &Object<'_>) -> Option<Option<f64>> {

@@ -49,8 +49,12 @@ fn times_at_each_edge_of_exp() {
         ("0", 30 * SECOND - 1, Ok(())),
         ("0", 30 * SECOND, Err(TokenError::Expired)),
         ("-1e300", 30 * SECOND, Err(TokenError::Expired)),
-        ("1e300", i64::MAX / 100, Ok(())),
-        ("18446744073709551615", 0, Ok(())),
+        ("1e300", 0, Err(TokenError::NotSeconds("exp"))),
+        ("18446744073709551615", 0, Err(TokenError::NotSeconds("exp"))),
+        // The beginning of 1980 and of 2026 in milliseconds.
+        ("315532800000", 0, Err(TokenError::NotSeconds("exp"))),
+        ("1767225600000", 1_767_225_000 * SECOND, Err(TokenError::NotSeconds("exp"))),
+        ("253402300800", 0, Err(TokenError::NotSeconds("exp"))),
         ("253402300799", 253_402_300_829 * SECOND - 1, Ok(())),
         ("253402300799", 253_402_300_829 * SECOND, Err(TokenError::Expired)),
         ("2000", i64::MIN, Ok(())),
@@ -78,7 +82,8 @@ fn times_at_each_edge_of_nbf() {
         ("999.1", 970 * SECOND - 1, Err(TokenError::NotYetValid)),
         ("999.1", 970 * SECOND, Ok(())),
         ("-5", 0, Ok(())),
-        ("1e300", 0, Err(TokenError::NotYetValid)),
+        ("253402300799", 0, Err(TokenError::NotYetValid)),
+        ("1767225600000", 1_767_225_600 * SECOND, Err(TokenError::NotSeconds("nbf"))),
         ("null", 0, Err(TokenError::Claim("nbf"))),
         ("\"1\"", 0, Err(TokenError::Claim("nbf"))),
     ] {
@@ -129,25 +134,28 @@ fn a_subject_is_needed() {
 
 #[test]
 fn an_issuers_mistake_in_our_claim_is_an_error() {
-    for (ours, claim) in [
-        ("null", "tickfan"),
-        ("[]", "tickfan"),
-        ("\"*\"", "tickfan"),
-        (r#"{"live":"*"}"#, "tickfan.live"),
-        (r#"{"live":["**"]}"#, "tickfan.live"),
-        (r#"{"live":[1]}"#, "tickfan.live"),
-        (r#"{"live":null}"#, "tickfan.live"),
-        (r#"{"delayed":["@US"]}"#, "tickfan.delayed"),
-        (r#"{"streams":-1}"#, "tickfan.streams"),
-        (r#"{"streams":1.5}"#, "tickfan.streams"),
-        (r#"{"streams":4294967296}"#, "tickfan.streams"),
-        (r#"{"rate":0.09}"#, "tickfan.rate"),
-        (r#"{"rate":-1}"#, "tickfan.rate"),
-        (r#"{"rate":"10"}"#, "tickfan.rate"),
+    let list = |claim| Err(TokenError::NotA { claim, takes: "a list of strings" });
+    let entry = |claim, number| Err(TokenError::Entry { claim, number });
+    for (ours, expected) in [
+        ("null", Err(TokenError::Claim("tickfan"))),
+        ("[]", Err(TokenError::Claim("tickfan"))),
+        ("\"*\"", Err(TokenError::Claim("tickfan"))),
+        (r#"{"live":"*"}"#, list("tickfan.live")),
+        (r#"{"live":null}"#, list("tickfan.live")),
+        (r#"{"live":["**"]}"#, entry("tickfan.live", 1)),
+        (r#"{"live":["AAPL","BTC-*",1]}"#, entry("tickfan.live", 3)),
+        (r#"{"delayed":["*","@US"]}"#, entry("tickfan.delayed", 2)),
+        (r#"{"streams":-1}"#, Err(super::NOT_STREAMS)),
+        (r#"{"streams":1.5}"#, Err(super::NOT_STREAMS)),
+        (r#"{"streams":4294967296}"#, Err(super::NOT_STREAMS)),
+        (r#"{"rate":0.09}"#, Err(super::NOT_RATE)),
+        (r#"{"rate":-1}"#, Err(super::NOT_RATE)),
+        (r#"{"rate":"10"}"#, Err(super::NOT_RATE)),
     ] {
         let claims = with(&format!(r#","tickfan":{ours}"#));
-        assert_eq!(read(&claims, 0), Err(TokenError::Claim(claim)), "{ours}");
+        assert_eq!(read(&claims, 0).map(drop), expected, "{ours}");
     }
+    assert_eq!(super::NOT_RATE.to_string(), "its claim `tickfan.rate` is not a number of at least 0.1");
 }
 
 #[test]
@@ -156,7 +164,10 @@ fn rule_10_a_list_has_at_most_64_patterns() {
         for list in ["live", "delayed"] {
             let patterns = vec!["\"A*\""; count].join(",");
             let claims = with(&format!(r#","tickfan":{{"{list}":[{patterns}]}}"#));
-            assert_eq!(read(&claims, 0).is_ok(), is_read, "{count} in {list}");
+            let read = read(&claims, 0);
+            assert_eq!(read.is_ok(), is_read, "{count} in {list}");
+            let error = read.err().map(|error| error.to_string());
+            assert!(error.is_none_or(|error| error.contains(&format!("a list of at most {LIST_MAX} entries"))));
         }
     }
 }

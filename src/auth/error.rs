@@ -32,6 +32,25 @@ pub enum TokenError {
     /// A claim is absent or of another type.
     #[error("its claim `{0}` is missing or wrong")]
     Claim(&'static str),
+    /// A time that no clock in seconds reaches: it is in another unit, such as milliseconds.
+    #[error("its `{0}` is not in seconds since 1970: it is after the year 9999")]
+    NotSeconds(&'static str),
+    /// A claim is of another form than it takes.
+    #[error("its claim `{claim}` is not {takes}")]
+    NotA {
+        /// The claim.
+        claim: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// An entry of a list is not a pattern.
+    #[error("entry {number} of its claim `{claim}` is not a symbol, a prefix such as BTC-*, an asterisk for all, or a group such as @us")]
+    Entry {
+        /// The claim.
+        claim: &'static str,
+        /// The entry's place, from 1.
+        number: usize,
+    },
     /// Another issuer.
     #[error("its `iss` is not the issuer that is accepted here")]
     Issuer,
@@ -44,4 +63,20 @@ pub enum TokenError {
     /// It will be valid.
     #[error("it is not valid yet")]
     NotYetValid,
+}
+
+impl TokenError {
+    /// The claim that it is about, if it is about one.
+    pub fn claim(self) -> Option<&'static str> {
+        match self {
+            Self::Claim(claim) | Self::NotSeconds(claim) | Self::NotA { claim, .. } | Self::Entry { claim, .. } => {
+                Some(claim)
+            }
+            Self::Issuer => Some("iss"),
+            Self::Audience => Some("aud"),
+            Self::Expired => Some("exp"),
+            Self::NotYetValid => Some("nbf"),
+            Self::TooLong | Self::Malformed | Self::Critical | Self::Key(_) | Self::Algorithm | Self::Signature => None,
+        }
+    }
 }

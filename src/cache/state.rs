@@ -223,10 +223,15 @@ impl SymbolState {
         })
     }
 
+    /// How late its prices are at least, in seconds; `None`: they are live.
+    pub fn delay_seconds(&self) -> Option<u64> {
+        self.delay.map(|delay| u64::from(delay.get()))
+    }
+
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
         let Tick { seq, changed, snapshot, .. } = tick;
-        let delay_seconds = self.delay.map(|delay| u64::from(delay.get()));
+        let delay_seconds = self.delay_seconds();
         TickFields { symbol: &self.symbol, seq: *seq, changed: *changed, delay_seconds, snapshot }
     }
 

@@ -151,7 +151,9 @@ impl DevCert {
              Trust the CA, on your own machine alone:\n\
              \x20 curl      curl --cacert {ca} https://localhost:8443/v1/stream/AAPL\n\
              \x20 Node      NODE_EXTRA_CA_CERTS={ca} node app.mjs\n\
-             \x20 Chromium  certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n '{ca_name}' -i {ca}\n\
+             \x20 Chromium  mkdir -p $HOME/.pki/nssdb\n\
+             \x20           [ -e $HOME/.pki/nssdb/cert9.db ] || certutil -d sql:$HOME/.pki/nssdb -N --empty-password\n\
+             \x20           certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n '{ca_name}' -i {ca}\n\
              \x20 Firefox   Settings, Privacy & Security, View Certificates, Authorities, Import: {out}/ca.pem\n",
             names = self.names().join(", ")
         )

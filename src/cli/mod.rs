@@ -94,6 +94,26 @@ impl Args {
         }
     }
 
+    /// A flag of the gateway that the command has no use for, and what to do instead.
+    pub fn unused_flag(&self) -> Option<UnusedFlag> {
+        let command = match &self.command {
+            Some(Command::DevCert(_)) => "dev-cert",
+            Some(Command::Top { .. }) => "top",
+            _ => return None,
+        };
+        let instead = match command {
+            "top" => "name the admin address of the gateway by --admin",
+            _ => "edit the configuration that it writes, such as `listen` under [tls]",
+        };
+        let flags = [
+            ("--config", self.config.is_some()),
+            ("--listen", self.listen.is_some()),
+            ("--admin-listen", self.admin_listen.is_some()),
+        ];
+        let flag = flags.into_iter().find_map(|(flag, is_set)| is_set.then_some(flag))?;
+        Some(UnusedFlag { flag, command, instead })
+    }
+
     /// The keys that flags override.
     pub fn overrides(&self) -> Overrides {
         let text = match &self.command {
@@ -102,6 +122,15 @@ impl Args {
         };
         Overrides { listen: self.listen, admin_listen: self.admin_listen, text }
     }
+}
+
+/// A flag that a command would drop in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{flag}` has no effect on `tickfan {command}`\n   = leave it out; {instead}")]
+pub struct UnusedFlag {
+    flag: &'static str,
+    command: &'static str,
+    instead: &'static str,
 }
 
 const EXIT_CODES: &str = "\
@@ -133,5 +162,22 @@ mod tests {
                 .to_string()
                 .contains("127.0.0.1:80")
         );
+    }
+
+    #[test]
+    fn a_flag_that_a_command_has_no_use_for_is_refused() {
+        let flags = [("--config", "a.toml"), ("--listen", "127.0.0.1:9443"), ("--admin-listen", "[::1]:9")];
+        for (command, uses) in [("dev-cert", false), ("top", false), ("check", true), ("record", true)] {
+            let unused = |arguments: &[&str]| {
+                let arguments = ["tickfan", command].iter().chain(arguments);
+                Args::try_parse_from(arguments).unwrap().unused_flag().map(|unused| unused.to_string())
+            };
+            assert_eq!(unused(&[]), None);
+            for (flag, value) in flags {
+                let said = unused(&[flag, value]);
+                let expected = format!("`{flag}` has no effect on `tickfan {command}`");
+                assert_eq!(said.is_some_and(|said| said.starts_with(&expected)), !uses, "{command} {flag}");
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     raw::{Raw, kind},
     setting::Setting,
     tls, value,
-    variables::{self, CERTIFICATES_VARIABLE, CONFIG_VARIABLE},
+    variables::{self, CERTIFICATES_VARIABLE, CONFIG_VARIABLE, variable_name},
 };
 use crate::{market::Now, suggest::nearest};
 use std::{
@@ -109,6 +109,15 @@ pub fn load(
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
         return Err(error);
     }
+    if is_without_mode(&places, &variables) {
+        let wrong = Wrong::new("[auth] requires `mode`: without it clients do not sign on, and its other keys do nothing")
+            .help("write mode = \"required\", or \"optional\" to serve clients without credentials what [auth.anonymous] allows")
+            .help("write mode = \"off\" to serve all symbols to all clients");
+        return Err(match places.auth {
+            Some(table) => source.error(wrong.at(table)),
+            None => wrong.help("in the environment: TICKFAN_AUTH_MODE=required").nowhere(),
+        });
+    }
     if config.tls.as_ref().is_some_and(|tls| tls.certificates.is_empty()) {
         let wrong = Wrong::new("[tls] requires `certificates`").help(format!("write certificates = {EXAMPLE}"));
         return Err(match places.tls {
@@ -140,6 +149,18 @@ pub fn load(
     }
 }
 
+/// Whether something is set of `[auth]`, but not whether clients sign on: the default would leave the gateway open to
+/// all without a word.
+fn is_without_mode(places: &Places, variables: &Variables) -> bool {
+    let is_set = |key: &Key| {
+        let is_variable = |(name, value): &(OsString, OsString)| *name == *variable_name(key) && !value.is_empty();
+        let in_file = places.keys.iter().any(|(set, _)| (set.section, set.name) == (key.section, key.name));
+        in_file || variables.iter().any(is_variable)
+    };
+    let mut set = KEYS.iter().filter(|key| key.section.starts_with("auth") && is_set(key)).peekable();
+    set.peek().is_some() && set.all(|key| key.name != "mode")
+}
+
 /// Loads the certificates, at the end: what a file says is judged before what other files hold.
 fn load_certificates(
     config: &mut Config,
@@ -165,6 +186,8 @@ struct Places {
     keys: Vec<(&'static Key, Range<usize>)>,
     /// Its `[tls]`.
     tls: Option<Range<usize>>,
+    /// Its `[auth]`.
+    auth: Option<Range<usize>>,
     /// The entries of its `certificates`.
     certificates: Vec<Range<usize>>,
 }
@@ -281,6 +304,9 @@ fn read_section(
     if section == "tls" {
         places.tls = Some(value.span());
         tls::table(config);
+    }
+    if section == "auth" {
+        places.auth = Some(value.span());
     }
     let set = in_order(table).into_iter().map(|(name, value)| {
         if section == "auth" && name.get_ref() == "anonymous" {

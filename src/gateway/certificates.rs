@@ -23,6 +23,8 @@ pub fn expiring(set: &CertificateSet, now: i64) -> impl Iterator<Item = &Certifi
 pub(super) struct Looks {
     /// What was wrong at the last look, and whether that was said.
     mistakes: HashMap<String, bool>,
+    /// Whether a mistake was said since the files were right.
+    told: bool,
     /// When the last announcement of an expiry was, in seconds since 1970.
     expiry_told: Option<i64>,
 }
@@ -40,7 +42,13 @@ impl Looks {
             }
             self.mistakes.insert(mistake.what.clone(), was_said.is_some());
         }
+        self.told |= !to_say.is_empty();
         to_say
+    }
+
+    /// Whether the files are right now that a mistake in them was said before; once.
+    pub(super) fn are_right_again(&mut self) -> bool {
+        self.mistakes.is_empty() && std::mem::take(&mut self.told)
     }
 
     /// Other certificates are in force: those of them that expire soon are announced at once.
@@ -105,5 +113,19 @@ mod tests {
         assert_eq!([told("b"), told("b"), told("b")], ["", "b", ""], "another one");
         assert_eq!([told("ab"), told("ab"), told("bca"), told("c")], ["", "a", "", "c"]);
         assert_eq!([told("a"), told("a"), told("a")], ["", "a", ""], "again, after it was mended");
+    }
+
+    #[test]
+    fn files_are_right_again_once_and_only_after_a_mistake_was_told() {
+        let mut looks = Looks::default();
+        let mut is_said = |mistakes: &str| {
+            let error = |what: char| CertificateError { what: what.to_string(), help: None };
+            let mistakes: Vec<_> = mistakes.chars().map(error).collect();
+            looks.found(&mistakes);
+            looks.are_right_again()
+        };
+        assert_eq!([is_said(""), is_said("a"), is_said("")], [false; 3], "between two files");
+        assert_eq!([is_said("a"), is_said("a"), is_said("b"), is_said("")], [false, false, false, true]);
+        assert_eq!([is_said(""), is_said("ab"), is_said("ab"), is_said("b"), is_said("")], [false, false, false, false, true]);
     }
 }

@@ -183,6 +183,9 @@ impl Reloader {
             catalog::CERTIFICATE_RELOADS.handle(["rejected".into()]).increment(1);
             error!("did not load a changed certificate, the one in force stays: {mistake}");
         }
+        if turn.looks.are_right_again() {
+            info!("the files of the certificates are right again");
+        }
         turn.looks.announce_expiry(&certificates.current(), now);
     }
 

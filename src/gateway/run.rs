@@ -46,7 +46,8 @@ impl Gateway {
     /// [`GatewayError`] if the gateway cannot go on.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
         let tls = self.tls_address().map(tracing::field::display);
-        info!(listen = %self.address(), admin = %self.admin_address(), tls, "serving");
+        let auth = self.live.current().auth.mode.name();
+        info!(listen = %self.address(), admin = %self.admin_address(), tls, auth, "serving");
         let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
         let (api_stop_tx, api_stop_rx) = watch::channel(false);
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);

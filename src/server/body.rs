@@ -60,7 +60,7 @@ impl From<BodyError> for Problem {
             BodyError::Late => Some("head_timeout"),
             BodyError::NotJson | BodyError::Bad(_) => None,
         };
-        Self { status, kind, title, detail: error.to_string(), limit, header: None }
+        Self { limit, ..Self::new(status, kind, title, error.to_string()) }
     }
 }
 

@@ -2,7 +2,7 @@
 //! sign on.
 
 use super::{request_id, response::Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 /// The methods of all routes.
 const REQUEST_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS");
@@ -44,6 +44,14 @@ impl Cors<'_> {
         } else if has_any {
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(ANY));
         }
+    }
+
+    /// The origin of a page that asks for something and may not read the answer, for the log: its browser shows it to
+    /// the page's author alone. A page of this gateway sends its origin with methods that write.
+    pub(crate) fn refused<'a>(self, method: &Method, origin: Option<&'a HeaderValue>) -> Option<&'a str> {
+        let origin = origin.filter(|_| matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS))?;
+        let is_permitted = self.0.iter().any(|listed| listed == ANY) || is_listed(origin, self.0);
+        if is_permitted { None } else { Some(origin.to_str().unwrap_or("not ASCII")) }
     }
 
     /// The answer to `OPTIONS`: the methods of the path, and the headers that a page may send.
@@ -129,6 +137,24 @@ mod tests {
             assert_eq!(answer["access-control-expose-headers"], "x-request-id, retry-after");
             let is_one_of_them = origin.is_some_and(|origin| is_listed(&origin, &listed));
             assert_eq!(is_one_of_them, may_send_cookies, "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_may_not_read_the_answer_is_told_to_the_operator() {
+        let list = |listed: &[&str]| listed.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let app = HeaderValue::from_static("https://app.example.com");
+        for (listed, method, origin, refused) in [
+            (&["https://other.example.com"][..], Method::OPTIONS, Some(&app), Some("https://app.example.com")),
+            (&["https://other.example.com"], Method::GET, Some(&app), Some("https://app.example.com")),
+            (&[], Method::OPTIONS, Some(&app), Some("https://app.example.com")),
+            // The gateway's own page may post.
+            (&[], Method::POST, Some(&app), None),
+            (&[], Method::GET, None, None),
+            (&["*"], Method::OPTIONS, Some(&app), None),
+            (&["https://*.example.com"], Method::OPTIONS, Some(&app), None),
+        ] {
+            assert_eq!(Cors(&list(listed)).refused(&method, origin), refused, "{listed:?} {method}");
         }
     }
 }

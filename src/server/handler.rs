@@ -35,6 +35,13 @@ use std::{
 /// Of a listener's rejected requests, one in this time is logged at `info`; the rest are for `debug`.
 const PROBLEM_LOG_EVERY: Duration = Duration::from_secs(1);
 
+/// Of the pages whose origin is not listed, one in this time is logged at `info`: each of them asks again and again.
+const ORIGIN_LOG_EVERY: Duration = Duration::from_secs(10);
+/// What the line says.
+const ORIGIN_REFUSED: &str = "a page may not read the answer: `cors_origins` does not list its origin";
+/// The most characters of an origin that are logged. A name has at most 253.
+const ORIGIN_CHARACTERS_MAX: usize = 100;
+
 /// Whom a listener answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Audience {
@@ -142,12 +149,14 @@ pub(crate) struct RequestHandler<S: Streams> {
     streams: S,
     sign_on: Option<Arc<dyn SignOn>>,
     problem_log: SharedLogLimit,
+    origin_log: SharedLogLimit,
 }
 
 impl<S: Streams> RequestHandler<S> {
     /// Requests that pass the policy go to the routes; those for streams go on to `streams`.
     pub(crate) fn new(audience: Audience, live: Live, routes: Routes<S::Request>, streams: S) -> Self {
-        Self { audience, live, routes, streams, sign_on: None, problem_log: SharedLogLimit::new(PROBLEM_LOG_EVERY) }
+        let [problem_log, origin_log] = [PROBLEM_LOG_EVERY, ORIGIN_LOG_EVERY].map(SharedLogLimit::new);
+        Self { audience, live, routes, streams, sign_on: None, problem_log, origin_log }
     }
 
     /// The same handler, which asks `sign_on` what a client may read.
@@ -177,10 +186,11 @@ impl<S: Streams> RequestHandler<S> {
         let policy = Policy::new(self.audience, peer.scheme, &config);
         let mut client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
+        self.log_refused_origin(policy.cors, &head.method, origin.as_ref(), &client);
         let wants_head_only = head.method == Method::HEAD;
         let has_body = body::is_announced(&head, &body);
         let checked = if has_body && (body::has_coding(&head) || !self.routes.takes_body(&head)) {
-            Err(RequestError::Body)
+            Err(self.routes.wrong_method(&head).unwrap_or(RequestError::Body))
         } else {
             policy.check(&head)
         };
@@ -255,21 +265,41 @@ impl<S: Streams> RequestHandler<S> {
         self.routes.answer(head, rights, body).await
     }
 
+    /// Tells the operator of a page whose browser keeps the answer from it: to the gateway the request looks like any
+    /// other.
+    fn log_refused_origin(&self, cors: Cors<'_>, method: &Method, origin: Option<&HeaderValue>, client: &ClientName) {
+        if matches!(self.audience, Audience::Operators) {
+            return;
+        }
+        let Some(origin) = cors.refused(method, origin) else { return };
+        let origin: String = origin.chars().take(ORIGIN_CHARACTERS_MAX).collect();
+        let client_id = client.id();
+        let client = client.address;
+        match self.origin_log.admit(Instant::now()) {
+            Some(held_back) => tracing::info!(origin, %client, client_id, held_back, "{ORIGIN_REFUSED}"),
+            None => tracing::debug!(origin, %client, client_id, "{ORIGIN_REFUSED}"),
+        }
+    }
+
     /// The problem document, and a line with the same id in the log.
     fn problem_response(&self, problem: Problem, client: &ClientName) -> Response {
         let id = RequestId::next();
         let status = problem.status.as_u16();
         let Problem { kind, limit, .. } = problem;
+        let refused = problem.refused.as_ref();
+        let reason = refused.map(|refused| refused.reason);
+        let claim = refused.and_then(|refused| refused.claim);
+        let expected = refused.and_then(|refused| refused.expected.as_deref());
         let client_id = client.id();
         let subject = client.subject();
         let client = client.address;
         // The log repeats nothing that the client wrote; the document does.
         match self.problem_log.admit(Instant::now()) {
             Some(held_back) => {
-                tracing::info!(request_id = %id, %client, client_id, subject, status, kind, limit, held_back, "rejected a request");
+                tracing::info!(request_id = %id, %client, client_id, subject, status, kind, reason, claim, expected, limit, held_back, "rejected a request");
             }
             None => {
-                tracing::debug!(request_id = %id, %client, client_id, subject, status, kind, limit, "rejected a request")
+                tracing::debug!(request_id = %id, %client, client_id, subject, status, kind, reason, claim, expected, limit, "rejected a request")
             }
         }
         problem.into_response(id)

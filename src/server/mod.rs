@@ -54,7 +54,7 @@ pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::{HttpServer, try_listen};
 pub(crate) use peer::{Peer, Scheme};
-pub(crate) use problem::{Problem, Quoted};
+pub(crate) use problem::{Problem, Quoted, Refused};
 pub(crate) use request::{Parameter, Query, Request, Rights};
 pub(crate) use request_error::RequestError;
 pub(crate) use response::{Response, html, json};

@@ -25,9 +25,27 @@ pub(crate) struct Problem {
     pub(crate) limit: Option<&'static str>,
     /// A header that this answer needs beside those of every answer.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
+    /// Why the request's credentials do not count, for the log.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// Why credentials do not count. It holds nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The label of the metric.
+    pub(crate) reason: &'static str,
+    /// The claim of the token that it is about.
+    pub(crate) claim: Option<&'static str>,
+    /// What the configuration expects that claim to be.
+    pub(crate) expected: Option<String>,
 }
 
 impl Problem {
+    /// A problem without a limit, a header of its own, or credentials that do not count.
+    pub(crate) fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
+        Self { status, kind, title, detail, limit: None, header: None, refused: None }
+    }
+
     /// The answer with the document.
     pub(super) fn into_response(self, id: RequestId) -> Response {
         let document = serde_json::json!({

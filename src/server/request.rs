@@ -49,6 +49,9 @@ impl Rights {
     }
 }
 
+/// What other gateways call a token in a query.
+const TOKENS: [&str; 6] = ["token", "access_token", "auth_token", "jwt", "bearer", "authorization"];
+
 /// A parameter that a route reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Parameter {
@@ -90,7 +93,11 @@ impl Query {
             // Some libraries mark a list with brackets: `symbols[]=A&symbols[]=B`.
             let bare = name.split('[').next().unwrap_or_default().trim();
             let meant = nearest(bare, offered.iter().copied());
-            let hint = meant.map_or_else(String::new, |meant| format!(" Did you mean {meant}?"));
+            let hint = if TOKENS.contains(&name.as_str()) {
+                " A token in a URL does not count: send it as `Authorization: Bearer <token>`.".to_owned()
+            } else {
+                meant.map_or_else(String::new, |meant| format!(" Did you mean {meant}?"))
+            };
             let takes = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
             return Err(RequestError::UnknownParameter { name: Quoted::new(name), hint, takes });
         }
@@ -121,5 +128,22 @@ impl Query {
         let Some(value) = self.first("limit") else { return Ok(default) };
         let limit = value.parse().ok().filter(|limit| (1..=max).contains(limit));
         limit.ok_or_else(|| RequestError::BadLimit { value: Quoted::new(value), max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_query_is_told_where_it_counts_and_is_not_repeated() {
+        for name in TOKENS {
+            let query = Query::from(vec![("symbols".to_owned(), "A".to_owned()), (name.to_owned(), "a.b.c".to_owned())]);
+            let error = query.check(&[Parameter::List("symbols")]).unwrap_err().to_string();
+            assert!(error.contains("`Authorization: Bearer <token>`") && !error.contains("a.b.c"), "{error}");
+        }
+        let query = Query::from(vec![("symbol".to_owned(), "A".to_owned())]);
+        let error = query.check(&[Parameter::List("symbols")]).unwrap_err().to_string();
+        assert!(error.contains("Did you mean symbols?") && !error.contains("Bearer"), "{error}");
     }
 }

@@ -73,6 +73,6 @@ impl From<RequestError> for Problem {
             _ => None,
         };
         let limit = matches!(error, RequestError::UriTooLong { .. }).then_some("head_bytes");
-        Self { status, kind, title, detail: error.to_string(), limit, header }
+        Self { limit, header, ..Self::new(status, kind, title, error.to_string()) }
     }
 }

@@ -217,6 +217,13 @@ impl<S: Send + Sync + 'static> Routes<S> {
             && self.declared(head.uri.path()).is_some_and(|declared| declared.before_body.is_some())
     }
 
+    /// Why a path that may have a body has none by a request's method.
+    pub(super) fn wrong_method(&self, head: &Parts) -> Option<RequestError> {
+        let declared = self.declared(head.uri.path())?;
+        let is_wrong = head.method != Method::OPTIONS && !declared.methods.contains(&head.method);
+        (declared.before_body.is_some() && is_wrong).then_some(RequestError::PostOnly)
+    }
+
     /// The answer to a request whose body need not be awaited.
     pub(super) fn before_body(&self, head: &Parts) -> Option<Routed<S>> {
         let path = head.uri.path();

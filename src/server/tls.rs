@@ -270,14 +270,12 @@ async fn reject(mut socket: TcpStream, error: &HandshakeError) {
 
 /// The answer to a client that speaks plain HTTP.
 async fn speaks_https() -> Vec<u8> {
-    let problem = Problem {
-        status: StatusCode::BAD_REQUEST,
-        kind: "https-only",
-        title: "This port speaks https",
-        detail: "Write https:// in the address, or use the port that speaks http.".to_owned(),
-        limit: None,
-        header: None,
-    };
+    let problem = Problem::new(
+        StatusCode::BAD_REQUEST,
+        "https-only",
+        "This port speaks https",
+        "Write https:// in the address, or use the port that speaks http.".to_owned(),
+    );
     http1(problem.into_response(RequestId::next())).await
 }
 

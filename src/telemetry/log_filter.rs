@@ -69,11 +69,20 @@ pub struct LogFilterError {
 }
 
 impl LogFilter {
-    /// Whether a record is logged. Libraries log warnings and errors only, whatever the filter selects: the websocket
-    /// library's other lines would contain our keys, and a venue's bytes unredacted.
+    /// Whether a record is logged. Libraries log errors, and warnings where the filter names the library: any client
+    /// can cause some of them, such as those of a malformed handshake, as often as it likes. They log nothing else,
+    /// whatever the filter selects: the websocket library's other lines would contain our keys, and a venue's bytes
+    /// unredacted.
     pub(super) fn selects(&self, target: &str, level: Level) -> bool {
-        let is_ours = target.split("::").next() == Some(OURS);
-        (is_ours || level <= Level::WARN) && self.targets.would_enable(target, &level)
+        let library = crate_of(target);
+        let most = if library == OURS {
+            Level::TRACE
+        } else if self.targets.iter().any(|(named, _)| crate_of(named) == library) {
+            Level::WARN
+        } else {
+            Level::ERROR
+        };
+        level <= most && self.targets.would_enable(target, &level)
     }
 
     /// The most that is logged of any module.
@@ -155,6 +164,10 @@ fn module(target: &str) -> Result<&str, LogFilterError> {
         _ if rest() => Ok(target),
         _ => Err(wrong(format!("`{}` is not the name of a module", shown(target)), None)),
     }
+}
+
+fn crate_of(target: &str) -> &str {
+    target.split("::").next().unwrap_or_default()
 }
 
 fn is_crate(name: &str) -> bool {
@@ -258,6 +271,28 @@ mod tests {
         ] {
             assert_eq!(filter.selects(target, level), selected, "{target} {level}");
         }
+    }
+
+    #[test]
+    fn a_library_warns_only_where_the_filter_names_it() {
+        for (text, warns, errs) in [
+            ("info", false, true),
+            ("trace", false, true),
+            ("off", false, false),
+            ("info,hyper=trace", false, true),
+            ("info,rustls=warn", true, true),
+            ("info,rustls::msgs=debug", true, true),
+            ("info,rustls=off", false, false),
+            ("off,rustls", true, true),
+        ] {
+            let filter: LogFilter = text.parse().unwrap();
+            // Any client causes this one, by an address in place of a name.
+            let target = "rustls::msgs::handshake";
+            let selected = [Level::WARN, Level::ERROR].map(|level| filter.selects(target, level));
+            assert_eq!(selected, [warns, errs], "{text}");
+            assert!(!filter.selects(target, Level::INFO), "{text}");
+        }
+        assert!(!LogFilter::default().selects("rustls::msgs::handshake", Level::WARN));
     }
 
     #[test]

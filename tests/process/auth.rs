@@ -88,7 +88,10 @@ fn no_token_no_ticket_no_cookie_no_name_and_no_query_reaches_a_log_a_metric_or_a
     for said in ["a stream began", "a stream changed", "a stream ended"] {
         assert!(log.iter().any(|line| line.contains(said) && line.contains("subject=")), "{said}: {log:#?}");
     }
-    assert!(log.iter().any(|line| line.contains("rejected a request")), "{log:#?}");
+    for reason in ["signature", "expired", "two_credentials", "wrong_origin", "ticket"] {
+        let said = format!("reason=\"{reason}\"");
+        assert!(log.iter().any(|line| line.contains("rejected a request") && line.contains(&said)), "{said}: {log:#?}");
+    }
     shown.extend(log);
     for secret in &secrets {
         let found: Vec<&String> = shown.iter().filter(|text| text.contains(secret.as_str())).collect();
@@ -106,7 +109,12 @@ fn the_example_signs_on_with_a_key_set_and_tokens_of_the_shell() {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let place = folder.to_str().unwrap();
-    issuer(&["keys", place]);
+    let key_id = || {
+        issuer(&["keys", place]);
+        let set: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("keys.json")).unwrap()).unwrap();
+        set["keys"][0]["kid"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(key_id(), key_id(), "a new key has a name of its own");
     let config = fs::read_to_string(example.join("tickfan.toml")).unwrap();
     let keys = format!("\"file:{place}/keys.json\"");
     assert!(config.contains("\"file:keys.json\""));

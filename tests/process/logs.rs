@@ -264,7 +264,7 @@ fn logs_can_be_json_a_line_each() {
         assert!(line["timestamp"].is_string() && line["level"].is_string() && line["target"].is_string(), "{line}");
         let message = line["message"].as_str().unwrap().to_owned();
         if message == "serving" {
-            assert!(line["listen"].is_string(), "{line}");
+            assert!(line["listen"].is_string() && line["auth"] == "off", "{line}");
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         }
         messages.push(message);

@@ -20,12 +20,17 @@ struct Rig {
 
 impl Rig {
     fn start(name: &str, settings: &str) -> Self {
+        Self::start_with(name, settings, &[])
+    }
+
+    /// With these variables in its environment.
+    fn start_with(name: &str, settings: &str, variables: &[(&str, &str)]) -> Self {
         let authority = Ca::new("a CA");
         let folder = folder(name);
         let files = authority.sign(&["localhost"]).write(&folder);
         let ca = folder.join("ca.pem");
         std::fs::write(&ca, authority.pem()).unwrap();
-        let gateway = Process::start(name, &format!("{}{settings}", table(&[files])));
+        let gateway = Process::start_with(name, &format!("{}{settings}", table(&[files])), variables);
         let address = gateway.tls.unwrap();
         Self { ca, gateway, address }
     }
@@ -71,6 +76,20 @@ fn curl_gets_answers_and_streams_over_each_version() {
     assert!(text(&plain.stdout).contains("Write https://"), "{plain:?}");
     rig.gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
     assert!(rig.gateway.metric("tickfan_tls_sessions_total", "version=\"1.2\"") >= 2);
+}
+
+#[test]
+fn a_clients_mistake_in_a_handshake_is_not_in_the_log_unless_that_asks_for_it() {
+    for (filter, is_told) in [("info", false), ("info,rustls=warn", true)] {
+        let rig = Rig::start_with("tls-mistakes", "", &[("TICKFAN_LOG", filter)]);
+        // An address is not a name that a client may ask for.
+        let mut client = rig.openssl(&["-servername", "192.0.2.1"]);
+        let output = client.stdin(Stdio::null()).output().expect("openssl is installed");
+        assert!(text(&output.stdout).contains("BEGIN CERTIFICATE"), "{output:?}");
+        rig.gateway.metric_when("tickfan_tls_handshakes_total", "", |handshakes| handshakes > 0);
+        let log = rig.gateway.log();
+        assert_eq!(log.iter().any(|line| line.contains("Illegal SNI extension")), is_told, "{filter}: {log:#?}");
+    }
 }
 
 #[test]

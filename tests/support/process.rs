@@ -81,7 +81,11 @@ impl Process {
 
     fn spawn(mut command: Command, config: PathBuf) -> Self {
         // The format for people, in which a line could be forged, and every level: no line may contain a secret.
-        command.env_remove("TICKFAN_LOG_FORMAT").env("TICKFAN_LOG", "trace").stderr(Stdio::piped());
+        let has_filter = command.get_envs().any(|(name, _)| name == "TICKFAN_LOG");
+        command.env_remove("TICKFAN_LOG_FORMAT").stderr(Stdio::piped());
+        if !has_filter {
+            command.env("TICKFAN_LOG", "trace");
+        }
         let mut child = command.spawn().unwrap();
         let (line_tx, line_rx) = mpsc::channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).split(b'\n');

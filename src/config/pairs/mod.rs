@@ -2,6 +2,7 @@
 //! are not. A contradiction stops the start. What only this machine makes impossible is a warning, because the file may
 //! be right elsewhere. The table of `docs/running.md` is checked against this one.
 
+mod auth;
 mod counts;
 mod lengths;
 mod machine;
@@ -157,6 +158,12 @@ pub const PAIRS: &[Pair] = &[
         weight: Weight::Warned,
         rule: "not every user of the machine can read a private key of `certificates`",
         check: tls::keys,
+    },
+    Pair {
+        keys: &["auth.mode", "auth.keys", "auth.secret_env", "auth.secret_file"],
+        weight: Weight::Warned,
+        rule: "`auth.mode` is not `off` where `auth.keys`, `auth.secret_env` or `auth.secret_file` is set: with `off` no token is verified, and all clients may read all",
+        check: auth::mode,
     },
     Pair {
         keys: &["streams", "connections", "ulimit -n"],

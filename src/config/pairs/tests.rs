@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
+    config::{AuthMode, DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
     venue,
 };
 use std::time::Duration;
@@ -121,6 +121,11 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         &["subscriptions_per_address", "subscriptions"],
         |config, _| config.limits.subscriptions_per_address = 5_000_000,
         |config, _| config.limits.subscriptions_per_address = 5_000_001,
+    );
+    check(
+        &["auth.mode", "auth.keys", "auth.secret_env", "auth.secret_file"],
+        |config, _| (config.auth.mode, config.auth.secret_env) = (AuthMode::Optional, "SECRET".to_owned()),
+        |config, _| config.auth.secret_env = "SECRET".to_owned(),
     );
     check(
         &["streams", "connections", "ulimit -n"],

@@ -76,6 +76,9 @@ fn each_refusal_has_its_status_and_its_kind() {
             let reply = site.ask(wire, "GET", target, &fields);
             let seen = (reply.answer.status, reply.kind());
             assert_eq!(seen, (status, kind.to_owned()), "{wire:?} {target} {fields:?}");
+            let is_other_scheme = fields.iter().any(|(_, value)| value.starts_with("Basic"));
+            let detail = reply.answer.json()["detail"].to_string();
+            assert_eq!(detail.contains("not of the scheme Bearer"), is_other_scheme, "{wire:?} {target}: {detail}");
             let challenge = reply.answer.header("www-authenticate");
             assert_eq!(challenge, (status == 401).then_some("Bearer"), "{wire:?} {target}");
         }

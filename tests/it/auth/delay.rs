@@ -121,6 +121,7 @@ impl Market {
         assert_eq!((quote.get("delay_seconds"), &quote["bid"]), (None, &json!(self.sent.len())), "{quote}");
         let (at, history) = self.get(HISTORY, false);
         assert_ne!(history["origin"], "delayed");
+        assert_eq!(history.get("delay_seconds"), None, "{history}");
         self.has_live_history |= newest_of(&history).is_some_and(|newest| self.age(at, newest) < DELAY);
 
         let (at, quotes) = self.get(QUOTES, true);
@@ -132,7 +133,7 @@ impl Market {
         let (at, history) = self.get(HISTORY, true);
         let newest = newest_of(&history);
         self.check_age(at, newest, &history);
-        assert_eq!(history["origin"], "delayed");
+        assert_eq!((&history["origin"], &history["delay_seconds"]), (&json!("delayed"), &json!(1)), "{history}");
         self.late_history = self.late_history.max(newest.unwrap_or(0));
     }
 

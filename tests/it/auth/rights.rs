@@ -74,6 +74,9 @@ fn a_client_reads_live_prices_where_it_may_and_delayed_ones_elsewhere() {
                 let expected = delayed.contains(&quote["symbol"].as_str().unwrap()).then_some(900);
                 assert_eq!(quote.get("delay_seconds").and_then(Value::as_u64), expected, "{rights} {quote}");
                 assert_eq!(quote["origin"], "sim", "a simulation stays one");
+                let target = format!("/v1/history/{}", quote["symbol"].as_str().unwrap());
+                let history = site.bearer(wire, &target, &token).answer.json();
+                assert_eq!(history["delay_seconds"].as_u64(), expected, "{rights} {history}");
             }
             let listed = site.bearer(wire, "/v1/symbols", &token).answer.json();
             for entry in listed["symbols"].as_array().unwrap() {
@@ -132,6 +135,20 @@ fn a_client_without_credentials_has_the_rights_of_anonymous_ones_and_a_bad_token
         assert!(hello.get("until").is_none(), "{hello}");
         let denied = site.ask(wire, "GET", "/v1/stream/AAPL", &[]);
         assert_eq!((denied.answer.status, denied.kind()), (403, "not-entitled".to_owned()));
+        // A client that meant a token is told so.
+        for value in ["Basic dTpw", &site.issuer.live("u17", &["AAPL"])] {
+            for target in ["/v1/stream/AAPL", "/v1/quotes?symbols=AAPL,MSFT", "/v1/history/AAPL"] {
+                let denied = site.ask(wire, "GET", target, &[("authorization", value)]);
+                assert_eq!((denied.answer.status, denied.kind()), (403, "not-entitled".to_owned()), "{target}");
+                let detail = denied.answer.json()["detail"].to_string();
+                assert!(detail.contains("`Authorization: Bearer <token>`"), "{target}: {detail}");
+            }
+            assert_eq!(site.ask(wire, "GET", "/v1/quotes/BTC-USDT", &[("authorization", value)]).answer.status, 200);
+            let refused = site.ask(wire, "POST", "/v1/tickets", &[("authorization", value)]);
+            assert_eq!((refused.answer.status, refused.kind()), (401, "no-credentials".to_owned()));
+            let detail = refused.answer.json()["detail"].to_string();
+            assert!(detail.contains("`Authorization: Bearer <token>`"), "{detail}");
+        }
         for (name, value) in [("authorization", "Bearer a.b.c"), ("cookie", "__Host-tickfan=a.b.c")] {
             let bad = site.ask(wire, "GET", "/v1/stream/BTC-USDT", &[(name, value)]);
             assert_eq!((bad.answer.status, bad.kind()), (401, "bad-token".to_owned()));

@@ -65,11 +65,35 @@ fn each_list_has_its_limit() {
                 _ => format!("\"http://h{n}\""),
             };
             let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
-            load_text(key.name, format!("[{}]\n{} = [{entries}]", key.section, key.name))
+            let table = match key.section {
+                "auth" => "[auth]\nmode = \"off\"".to_owned(),
+                "auth.anonymous" => "[auth]\nmode = \"off\"\n[auth.anonymous]".to_owned(),
+                section => format!("[{section}]"),
+            };
+            load_text(key.name, format!("{table}\n{} = [{entries}]", key.name))
         };
         assert!(entries(max).is_ok());
         assert!(entries(max + 1).unwrap_err().contains(&format!("at most {max}")));
     }
+}
+
+#[test]
+fn keys_of_auth_are_refused_without_a_mode() {
+    let load_with = |variables: &[(&str, &str)]| {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        load(None, variables, &Overrides::default()).map(drop).map_err(|error| error.to_string())
+    };
+    let keys = ("TICKFAN_AUTH_KEYS", "https://login.example.com/jwks.json");
+    for set in [keys, ("TICKFAN_AUTH_ISSUER", "https://login.example.com"), ("TICKFAN_AUTH_ANONYMOUS_LIVE", "AAPL")] {
+        let error = load_with(&[set]).unwrap_err();
+        assert!(error.starts_with("[auth] requires `mode`") && error.contains("TICKFAN_AUTH_MODE=required"), "{error}");
+        for mode in ["off", "optional"] {
+            assert_eq!(load_with(&[keys, set, ("TICKFAN_AUTH_MODE", mode)]), Ok(()), "{set:?}");
+        }
+    }
+    assert_eq!(load_with(&[("TICKFAN_AUTH_KEYS", "")]), Ok(()), "an empty one sets nothing");
+    let empty = "[auth]\n[auth.anonymous]\n[[feed]]\nvenue = \"sim\"\n";
+    assert!(load_text("auth-empty", empty).is_ok());
 }
 
 #[test]

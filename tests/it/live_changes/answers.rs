@@ -60,7 +60,9 @@ fn a_body_is_taken_with_its_length_on_few_paths_alone() {
         ("POST", "/v1/quotes/AAPL", &format!("{json}content-length: 2\r\n"), "{}", 400, "body", true),
         ("POST", "/v1/streams", &format!("{json}content-length: 2\r\n"), "{}", 400, "body", true),
         ("POST", &format!("{target}/x"), &format!("{json}content-length: 2\r\n"), "{}", 400, "body", true),
-        ("PUT", &target, &format!("{json}content-length: 2\r\n"), "{}", 400, "body", true),
+        ("PUT", &target, &format!("{json}content-length: 2\r\n"), "{}", 405, "method-not-allowed", true),
+        ("PATCH", &target, &format!("{json}content-length: 2\r\n"), "{}", 405, "method-not-allowed", true),
+        ("OPTIONS", &target, &format!("{json}content-length: 2\r\n"), "{}", 400, "body", true),
         ("GET", "/v1/quotes/AAPL", "content-length: 2\r\n", "{}", 400, "body", true),
     ] {
         let mut client = gateway.client();
