@@ -2,7 +2,7 @@
 //! announced.
 
 use crate::{
-    cache::{Published, SymbolState},
+    cache::{Published, Publisher, SymbolState, Tap},
     fanout::Announcer,
     feed::{Sink, Unheard},
     market::{FeedSymbol, Now, Parts, Reason, State, UnixMicros, Update},
@@ -17,20 +17,28 @@ pub struct Ingest {
     symbols: Vec<Arc<SymbolState>>,
     announcer: Announcer,
     metrics: CacheMetrics,
+    /// Sees each tick, where this node owns the shard in a cluster.
+    tap: Option<Arc<dyn Tap>>,
 }
 
 impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, announcer, metrics }
+        Self { symbols, announcer, metrics, tap: None }
+    }
+
+    /// Gives `tap` each tick that the connection makes.
+    #[must_use]
+    pub fn tapped(self, tap: Arc<dyn Tap>) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 }
 
 impl Ingest {
     /// Changes the standing of each symbol, and announces those that it changed.
-    fn set_each(&mut self, set: impl Fn(FeedSymbol, &SymbolState) -> Published) {
+    fn set_each(&mut self, set: impl Fn(FeedSymbol, Publisher<'_>) -> Published) {
         for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
-            if let Published::Tick { interest } = set(place, state) {
+            if let Published::Tick { interest } = set(place, state.through(self.tap.as_deref())) {
                 self.announcer.add(state, interest);
             }
         }
@@ -45,7 +53,7 @@ impl Sink for Ingest {
         let mut late = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
-            match state.publish(update, now) {
+            match state.through(self.tap.as_deref()).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
                     self.announcer.add(state, interest);

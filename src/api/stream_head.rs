@@ -2,10 +2,11 @@
 
 use super::selection::Selection;
 use crate::{
-    fanout::ResponseHead,
+    cache::Cache,
+    fanout::{RETRY_MILLIS, ResponseHead},
     market::{Now, Symbol, UnixMicros},
     server::{Response, Rights},
-    wire::{Bye, Epoch, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
+    wire::{Bye, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -14,9 +15,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How long a client waits before it reconnects, in ms: spread, so that a lost gateway's clients do not return at once.
-const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
-/// The same for a rejected stream, in ms.
+/// How long the client of a rejected stream waits before it reconnects, in ms.
 const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
 
 /// The answer that becomes a stream, without its body. HEAD gets it, and a stream's head repeats its headers.
@@ -47,7 +46,6 @@ pub(super) fn hello_draft(
     name: StreamName,
     selection: &Selection,
     rights: &Rights,
-    epoch: Epoch,
     now: Now,
 ) -> HelloDraft {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
@@ -55,7 +53,7 @@ pub(super) fn hello_draft(
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
         stream: name,
-        epoch,
+        epoch: Cache::epoch_of(&selection.known),
         now: now.unix,
         symbols: &symbols,
         unknown: &selection.unknown,

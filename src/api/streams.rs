@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     auth::Subject,
+    cache::Cache,
     config::{self, Live},
     fanout::{NewStream, Resume, StreamPermit, Unlisted},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Rights, Streams, TlsIo},
     telemetry::ClientName,
-    wire::{Epoch, StreamName},
+    wire::StreamName,
 };
 use std::sync::{
     Arc,
@@ -33,7 +34,7 @@ pub(super) struct ClientStreams {
     subjects: Shares<Subject>,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
-    epoch: Epoch,
+    cache: Arc<Cache>,
     live: Live,
     rejections: Rejections,
     /// Signs the names by which streams are changed.
@@ -80,7 +81,7 @@ impl ClientStreams {
             subscriptions_of_addresses: Addresses::default(),
             subjects: Shares::default(),
             draining: services.draining.clone(),
-            epoch: services.cache.epoch(),
+            cache: services.cache.clone(),
             live,
             rejections: Rejections::new(),
             key,
@@ -146,6 +147,7 @@ impl Streams for ClientStreams {
         let StreamRequest { selection, params, rights } = request;
         let name = StreamName::new(rand::random());
         let now = Now::read();
+        let generation = self.cache.generation();
         let (rate, until) = match &rights {
             Rights::Granted(grant) => (grant.rate, grant.until),
             Rights::All | Rights::Unknown => (None, None),
@@ -154,15 +156,17 @@ impl Streams for ClientStreams {
             name,
             client,
             head: response_head(head.headers(), now.unix),
+            generation,
             hello: Box::new(SignedHello {
-                draft: hello_draft(name, &selection, &rights, self.epoch, now),
+                draft: hello_draft(name, &selection, &rights, now),
                 name,
                 key: self.key.clone(),
             }),
             symbols: selection.known.into_boxed_slice(),
             unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
-            resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
+            resume: params.after(|epoch| self.cache.knows(epoch)).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
+            has_rights: matches!(rights, Rights::Granted(_)),
             until,
             permit: Box::new(permit),
         })

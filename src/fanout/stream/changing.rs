@@ -2,7 +2,7 @@
 
 use super::{Slot, Stream};
 use crate::{
-    cache::SymbolState,
+    cache::{Cache, SymbolState},
     fanout::{
         change::{Change, ChangeRefused},
         cursors::{Moved, Relisted},
@@ -12,7 +12,7 @@ use crate::{
         unlisted::Unlisted,
     },
     market::{Now, Symbol, Tier},
-    wire::{HelloRights, ListChange},
+    wire::{Epoch, HelloRights, ListChange},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -58,19 +58,20 @@ impl<T> Stream<T> {
             return Err(ChangeRefused::TooManySymbols);
         }
         let Unlisted { unknown, denied } = &unlisted;
-        let event = |symbols: &[Symbol], delayed: &[Symbol]| {
+        let event = |epoch: Epoch, symbols: &[Symbol], delayed: &[Symbol]| {
             let rights = change.rights.as_ref();
             let rights = rights.map(|rights| HelloRights { delayed, denied, until: rights.until });
-            ListChange { rev, epoch: change.epoch, symbols, unknown, rights }.event()
+            ListChange { rev, epoch, symbols, unknown, rights }.event()
         };
         if is_denied {
-            let json = event(&[], &[]).json;
+            let states = self.cursors.slots().iter().map(|slot| &symbols.get(slot.symbol).state);
+            let json = event(Cache::epoch_of(states), &[], &[]).json;
             self.deny(now);
             return Ok((json, Vec::new()));
         }
         let before = self.options;
         self.options = changed(before, change);
-        let relisted = Relisted { stream: key, options: &self.options, before: &before, opened: self.joined };
+        let relisted = Relisted { stream: key, options: &self.options, generation: self.generation, before: &before, opened: self.joined };
         let mut moved = Vec::new();
         match &list {
             Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),
@@ -81,9 +82,10 @@ impl<T> Stream<T> {
         let listed: Vec<Symbol> = states().map(|state| state.symbol().clone()).collect();
         let delayed = states().filter(|state| state.tier() == Tier::Delayed);
         let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
-        let event = event(&listed, &delayed);
+        let event = event(Cache::epoch_of(states()), &listed, &delayed);
         changes.carried_out(rev, unlisted, event.block.clone());
         if let Some(rights) = &change.rights {
+            self.has_rights = true;
             self.renew(rights.until, now);
         }
         self.repace(before, now);
