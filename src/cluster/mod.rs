@@ -12,7 +12,9 @@ pub mod wants;
 pub mod message;
 pub mod batch;
 pub mod history;
+pub mod tape;
 pub mod follower;
+pub mod shard;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;
