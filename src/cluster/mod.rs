@@ -1,6 +1,7 @@
 //! Many gateways with one connection to each venue: who owns a shard, and how the others follow.
 //!
-//! Pure machines. They do no I/O and read no clock: each takes events and the time, and says what to do.
+//! Pure machines: they do no I/O and read no clock. Each takes events and the time, and says what to do. Apart from
+//! them, [`bus`] says what tasks need of a broker.
 
 pub mod clock;
 pub mod names;
@@ -15,6 +16,8 @@ pub mod history;
 pub mod tape;
 pub mod follower;
 pub mod shard;
+pub mod bus;
+pub mod memory;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;

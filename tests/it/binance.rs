@@ -22,7 +22,6 @@ fn play(recording: &Recording, speed: f64) {
     config.fanout.ring = 65_536;
     config.fanout.max_lag = Duration::from_secs(10);
     config.fanout.ring_age = Duration::from_secs(60);
-    config.server.drain = Duration::ZERO;
     let gateway = Running::start(&config);
     let mut connection = venue.grant(&NAMES);
     let all = expected(recording);

@@ -69,11 +69,10 @@ fn next(stream: &mut Stream, symbol: &str, seq: u64) -> Tick {
 fn rule_7_a_cut_connection_makes_its_symbols_stale_and_each_is_live_again_with_its_own_next_update() {
     let venue = Venue::bind();
     let other_venue = Venue::bind();
-    let mut config = config(vec![
+    let config = config(vec![
         binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"]),
         binance("other", &other_venue.url, &["SOL-USDT"]),
     ]);
-    config.server.drain = Duration::ZERO;
     let gateway = Running::start(&config);
     let mut connection = venue.grant(&["btcusdt", "ethusdt"]);
     let mut other = other_venue.grant(&["solusdt"]);

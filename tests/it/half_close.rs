@@ -4,7 +4,7 @@ use crate::support::{
     Client,
     running::{Running, binance, config},
 };
-use std::{net::Shutdown, time::Duration};
+use std::net::Shutdown;
 use venue_sim::{
     binance::trade,
     blocking::{Connection, Venue},
@@ -14,8 +14,7 @@ const STREAM: &str = "GET /v1/stream/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\
 const QUOTE: &str = "GET /v1/quotes/BTC-USDT HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn start(venue: &Venue) -> (Running, Connection) {
-    let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
-    config.server.drain = Duration::ZERO;
+    let config = config(vec![binance("crypto", &venue.url, &["BTC-USDT"])]);
     let gateway = Running::start(&config);
     (gateway, venue.grant(&["btcusdt"]))
 }

@@ -55,7 +55,6 @@ fn playing(protocol: &str, files: Vec<PathBuf>, symbols: &[&str], speed: Speed, 
     config.fanout.ring_age = Duration::from_secs(600);
     config.fanout.max_lag = Duration::from_secs(10);
     config.limits.replay_bytes = 64 << 20;
-    config.server.drain = Duration::ZERO;
     config
 }
 

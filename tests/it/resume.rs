@@ -36,7 +36,6 @@ struct Visit {
 fn start() -> (Venue, Running) {
     let venue = Venue::start(&Setup::new(Protocol::Binance, &SYMBOLS, Load::Steady { rate: RATE })).unwrap();
     let mut config = config(vec![binance("resume", &venue.url(), &SYMBOLS)]);
-    config.server.drain = Duration::ZERO;
     // Deep enough that a client that returns finds every missed tick.
     config.fanout.ring = 20_000;
     config.fanout.ring_age = Duration::from_secs(60);

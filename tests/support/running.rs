@@ -6,7 +6,7 @@ use super::{
     log_watch::LogWatch,
     metrics,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tickfan::{
     config::{Config, Feed, Loader, Tls},
     feed::Timing,
@@ -31,12 +31,16 @@ pub struct Running {
     pub tls: Option<SocketAddr>,
     stop_tx: Option<oneshot::Sender<()>>,
     ended: Option<JoinHandle<Result<(), GatewayError>>>,
+    /// How long streams may take to end.
+    drain: Duration,
     runtime: Runtime,
 }
 
-/// The defaults, on ports that are free.
+/// The defaults, on ports that are free, and without a drain: over one, a stream that its test still holds ends at a
+/// random moment.
 pub fn config(feeds: Vec<Feed>) -> Config {
     let mut config = Config { feeds, ..Config::default() };
+    config.server.drain = Duration::ZERO;
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
     config
@@ -69,6 +73,7 @@ impl Running {
 
     pub fn start_reloadable(reloader: Arc<Reloader>, timing: Timing) -> Self {
         LogWatch::of_this_process();
+        let drain = reloader.live().current().server.drain;
         let gateway = Gateway::start(reloader, metrics()).unwrap().with_timing(timing);
         let address = gateway.address();
         let admin = gateway.admin_address();
@@ -78,14 +83,14 @@ impl Running {
         let ended = runtime.spawn(gateway.run(async {
             let _ = stop_rx.await;
         }));
-        Self { address, admin, tls, stop_tx: Some(stop_tx), ended: Some(ended), runtime }
+        Self { address, admin, tls, stop_tx: Some(stop_tx), ended: Some(ended), drain, runtime }
     }
 
     /// Asks it to stop, and waits for its end.
     pub fn stop(mut self) -> Result<(), GatewayError> {
         self.stop_tx.take().unwrap().send(()).unwrap();
         let ended = self.ended.take().unwrap();
-        let ended = self.runtime.block_on(async { timeout(PATIENCE, ended).await });
+        let ended = self.runtime.block_on(async { timeout(self.drain + PATIENCE, ended).await });
         ended.expect("the gateway ends").unwrap()
     }
 }

@@ -91,7 +91,7 @@ impl Node {
     }
 
     fn rank(&mut self, successors: &[&str]) -> Vec<Action> {
-        self.on(Event::Rank { rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
+        self.on(Event::Rank { heard: true, rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
     }
 
     /// Lets time pass; returns the first write, if one comes.
@@ -223,6 +223,17 @@ fn a_node_whose_live_connection_is_down_does_not_claim() {
     node.millis = 2_000;
     node.on(Event::Connected(false));
     assert_eq!(node.pass(20_000), None, "not even if the claim was due at that moment");
+}
+
+#[test]
+fn a_node_whose_reports_do_not_come_back_does_not_claim_and_is_not_ready() {
+    let (mut node, _) = following();
+    node.on(Event::Rank { heard: false, rank: 0, successors: Vec::new() });
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+    assert_eq!(node.pass(60_000), None);
+    node.rank(&[]);
+    node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
+    assert!(node.pass(80_000).is_some());
 }
 
 #[test]

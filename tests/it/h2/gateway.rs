@@ -85,7 +85,6 @@ impl Answer {
 fn streams_and_answers_share_a_connection_until_the_gateway_stops() {
     let venue = Venue::bind();
     let mut config = config(vec![binance("crypto", &venue.url, &["BTC-USDT", "ETH-USDT"])]);
-    config.server.drain = Duration::ZERO;
     let ca = serve_https(&mut config, "h2-crate");
     let gateway = Running::start(&config);
     let mut feed = venue.grant(&["btcusdt", "ethusdt"]);

@@ -84,7 +84,6 @@ impl Rig {
         };
         let faulty = Feed { mute_after: Some(MUTE_AFTER), ..faulty };
         let mut config = config(vec![faulty, binance(&format!("{name}-calm"), &calm_venue.url(), &[CALM])]);
-        config.server.drain = Duration::ZERO;
         // A machine that is busy with other tests must not make holes.
         config.fanout.max_lag = Duration::from_secs(10);
         let gateway = Running::start(&config);

@@ -49,8 +49,7 @@ impl Rig {
         };
         let clock =
             Feed { mute_after: Some(LATER), ..binance(&format!("{name}-clock"), &clock_venue.url, &["SOL-USDT"]) };
-        let mut config = config(vec![change(stocks), clock]);
-        config.server.drain = Duration::ZERO;
+        let config = config(vec![change(stocks), clock]);
         let gateway = Running::start(&config);
         let mut stream = Stream::open(gateway.address, "/v1/stream?symbols=AAPL,IBM,SOL-USDT");
         stream.named("hello");

@@ -108,7 +108,6 @@ fn roomy(feeds: Vec<Feed>) -> Config {
     config.fanout.ring_age = Duration::from_secs(600);
     config.fanout.max_lag = Duration::from_secs(10);
     config.limits.replay_bytes = 64 << 20;
-    config.server.drain = Duration::ZERO;
     config
 }
 

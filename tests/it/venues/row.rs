@@ -83,7 +83,6 @@ impl Row {
         let calm = Played::new(&Row::new(self.name), "CALM", manner("binance"));
         let mut config = config(venues.iter().map(|played| played.feed(self.mute_after)).collect());
         config.feeds.push(calm.feed(NEVER));
-        config.server.drain = Duration::ZERO;
         config.fanout.max_lag = Duration::from_secs(10);
         let gateway = Running::start_with(&config, self.timing);
         let all = venues.iter().chain([&calm]).flat_map(|played| &played.symbols).map(String::as_str);
