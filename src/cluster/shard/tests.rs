@@ -227,13 +227,17 @@ fn a_node_whose_live_connection_is_down_does_not_claim() {
 
 #[test]
 fn a_node_whose_reports_do_not_come_back_does_not_claim_and_is_not_ready() {
+    let deaf = Event::Rank { heard: false, rank: 0, successors: Vec::new() };
     let (mut node, _) = following();
-    node.on(Event::Rank { heard: false, rank: 0, successors: Vec::new() });
+    node.on(deaf.clone());
     assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
-    assert_eq!(node.pass(60_000), None);
-    node.rank(&[]);
+
+    let mut node = Node::new("a");
+    node.on(Event::Connected(true));
+    node.on(deaf);
     node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
-    assert!(node.pass(80_000).is_some());
+    assert_eq!(node.pass(20_000), None);
+    assert_eq!(write(&node.rank(&[])).1.state, LeaseState::Held);
 }
 
 #[test]
