@@ -6,6 +6,7 @@
 
 use super::{
     clock::Boot,
+    json::{self, JsonError},
     names::{Instance, NodeName, ShardName},
 };
 use serde::{Deserialize, Serialize};
@@ -48,23 +49,12 @@ pub struct NodeReport {
 /// Why bytes are not a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// More bytes than a report has.
-    #[error("the report has {0} bytes; it may have at most {REPORT_BYTES_MAX}")]
-    Length(usize),
-    /// Not JSON, or not of a report's form.
-    #[error("the report is not of the expected form: {0}")]
-    Form(String),
-    /// Another version wrote it.
-    #[error("the report is of version {0}; this node reads version {VERSION}")]
-    Version(u32),
+    /// It cannot be read.
+    #[error("the report {0}")]
+    Json(#[from] JsonError),
     /// More shards than a cluster has.
     #[error("the report names {0} shards; a cluster has at most {SHARDS_MAX}")]
     Shards(usize),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,24 +88,15 @@ impl NodeReport {
     /// # Errors
     /// [`ReportError`] for anything that a node of this version would not write.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ReportError> {
-        if bytes.len() > REPORT_BYTES_MAX {
-            return Err(ReportError::Length(bytes.len()));
-        }
-        let form = |error: serde_json::Error| ReportError::Form(error.to_string());
-        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
-        if v != VERSION {
-            return Err(ReportError::Version(v));
-        }
-        let wire: Wire = serde_json::from_slice(bytes).map_err(form)?;
+        let wire: Wire = json::read(bytes, REPORT_BYTES_MAX, VERSION)?;
         if wire.synced.len() > SHARDS_MAX {
             return Err(ReportError::Shards(wire.synced.len()));
         }
-        let name = |error: super::names::NameError| ReportError::Form(error.to_string());
-        let shards = wire.synced.iter().map(|shard| shard.parse().map_err(name));
+                let shards = wire.synced.iter().map(|shard| shard.parse().map_err(JsonError::form));
         Ok(Self {
-            node: wire.node.parse().map_err(name)?,
+            node: wire.node.parse().map_err(JsonError::form)?,
             instance: Instance::from_bits(wire.instance)
-                .ok_or_else(|| ReportError::Form("an instance has 48 bits".into()))?,
+                .ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             reads: wire.reads,
             owned: wire.owned,
             drains: wire.drains,
@@ -133,6 +114,8 @@ pub struct Members {
     others: BTreeMap<NodeName, Member>,
     /// When another process last reported under this node's name.
     twin: Option<Boot>,
+    /// When the node's own report last came back.
+    heard: Option<Boot>,
 }
 
 #[derive(Debug)]
@@ -155,7 +138,7 @@ pub enum Heard {
 impl Members {
     /// This node alone.
     pub fn new(node: NodeName, instance: Instance) -> Self {
-        Self { node, instance, others: BTreeMap::new(), twin: None }
+        Self { node, instance, others: BTreeMap::new(), twin: None, heard: None }
     }
 
     /// Takes a report.
@@ -165,6 +148,7 @@ impl Members {
                 self.twin = Some(now);
                 return Heard::Twin;
             }
+            self.heard = Some(now);
             return Heard::Taken;
         }
         if !self.others.contains_key(&report.node) && self.others.len() + 1 >= NODES_MAX {
@@ -185,6 +169,12 @@ impl Members {
     /// Whether another process lately reported under this node's name.
     pub fn has_twin(&self, now: Boot) -> bool {
         self.twin.is_some_and(|heard| now.since(heard) < ALIVE)
+    }
+
+    /// Whether the node's own reports come back: they leave on one connection and arrive on the other, so both are at
+    /// brokers that reach each other.
+    pub fn is_heard(&self, now: Boot) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < ALIVE)
     }
 
     /// How many nodes should claim the shard before this one, which owns so many shards and has its state or not.
@@ -333,7 +323,8 @@ mod tests {
             r#""x.0","#.repeat(64)
         );
         assert_eq!(NodeReport::from_json(many.as_bytes()), Err(ReportError::Shards(65)));
-        assert_eq!(NodeReport::from_json(&[b' '; 4_097]), Err(ReportError::Length(4_097)));
+        let error = NodeReport::from_json(&[b' '; 4_097]).unwrap_err();
+        assert_eq!(error.to_string(), "the report has 4097 bytes; it may have at most 4096");
     }
 
     #[test]
@@ -344,13 +335,25 @@ mod tests {
         let appended = json.replace('}', r#","streams":7}"#);
         assert_eq!(NodeReport::from_json(appended.as_bytes()), Ok(report));
         let version = json.replace(r#""v":1"#, r#""v":3"#);
-        assert_eq!(NodeReport::from_json(version.as_bytes()), Err(ReportError::Version(3)));
+        let error = NodeReport::from_json(version.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the report is of version 3; this node reads version 1");
         for (from, to) in
             [("gw-1", "g w"), ("x.0", "x"), (":9", ":281474976710656"), ("\"v\"", "\"w\""), ("false", "0")]
         {
             let wrong = json.replace(from, to);
-            assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Form(_))), "{wrong}");
+            assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Json(JsonError::Form(_)))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_node_is_heard_for_three_seconds_after_its_own_report_came_back() {
+        let mut members = members(&[]);
+        let at = |millis| Boot(0).after(Duration::from_millis(millis));
+        assert!(!members.is_heard(at(0)));
+        members.heard(NodeReport { instance: instance(2), ..report("me", 0, &[]) }, at(1_000));
+        assert!(!members.is_heard(at(1_000)), "a twin's");
+        members.heard(NodeReport { instance: instance(1), ..report("me", 0, &[]) }, at(1_000));
+        assert!(members.is_heard(at(3_999)) && !members.is_heard(at(4_000)));
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod names;
 pub mod token;
+pub mod json;
 pub mod lease;
 pub mod members;
 pub mod give;
@@ -13,7 +14,9 @@ pub mod wants;
 pub mod message;
 pub mod batch;
 pub mod history;
+pub mod tape;
 pub mod follower;
+pub mod shard;
 pub mod bus;
 pub mod memory;
 #[cfg(test)]

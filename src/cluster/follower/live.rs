@@ -1,6 +1,6 @@
 //! How a follower takes the messages of the live subject.
 
-use super::{Cause, Follower, Stage, book::Book, event::Action};
+use super::{Cause, Follower, PlantedFault, Stage, book::Book, event::Action};
 use crate::cluster::{
     clock::Boot,
     message::{DecodeError, Head, Kind, Message},
@@ -17,12 +17,13 @@ impl Follower {
         if !matches!(head.kind, Kind::Batch | Kind::Opening | Kind::Beat) {
             return self.counts.drop(DecodeError::Value);
         }
-        if self.floor > Some(head.token) {
+        if self.floor > Some(head.token) && self.fault != Some(PlantedFault::TakesLowerTokens) {
             self.counts.fenced += 1;
             return;
         }
+        self.heard = Some((head.token, head.revision));
         if self.token != Some(head.token) {
-            self.follow(&head, now, actions);
+            self.follow(&head, now, book, actions);
         }
         if self.freshness.heard(head.sent, now) {
             self.next_probe = now;
@@ -35,7 +36,7 @@ impl Follower {
                 _ if head.batch < self.next => self.counts.duplicates += 1,
                 _ if head.batch == self.next => {
                     if self.apply_next(&message, book) {
-                        self.freshness.applied(head.sent, now);
+                        self.freshness.applied(head.sent, now, now);
                     } else {
                         self.ask(Cause::Damage, now, actions);
                         self.keep(&head, bytes, now);
@@ -52,7 +53,7 @@ impl Follower {
     }
 
     /// Follows an owner with a higher token.
-    fn follow(&mut self, head: &Head, now: Boot, actions: &mut Vec<Action>) {
+    fn follow(&mut self, head: &Head, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
         let before = self.token.replace(head.token);
         self.floor = self.floor.max(self.token);
         self.freshness.change_owner();
@@ -60,6 +61,12 @@ impl Follower {
         self.next_probe = now;
         self.table.clear();
         let is_same_epoch = before.is_some_and(|before| before.epoch == head.token.epoch);
+        if !is_same_epoch {
+            // The symbols move to the new epoch one by one. Under its name, those that have not moved yet would be
+            // shown with numbers that mean something else there.
+            self.freshness.leave_epoch();
+            self.settle_freshness(now, book, actions);
+        }
         let is_next = match head.kind {
             Kind::Beat => head.batch + 1 == self.next,
             _ => head.batch == self.next,
@@ -79,7 +86,7 @@ impl Follower {
     /// Keeps a batch while older ones are missing.
     fn keep(&mut self, head: &Head, bytes: Bytes, now: Boot) {
         if head.kind == Kind::Beat {
-            self.buffer.announce(head.batch, Some(head.sent));
+            self.buffer.announce(head.batch, Some((head.sent, now)));
         } else if !self.buffer.push(head.batch, head.sent, bytes, now) {
             self.counts.duplicates += 1;
         }
@@ -88,10 +95,10 @@ impl Follower {
     fn take_beat(&mut self, head: &Head, now: Boot, actions: &mut Vec<Action>) {
         if head.batch >= self.next {
             self.buffer.clear();
-            self.buffer.announce(head.batch, Some(head.sent));
+            self.buffer.announce(head.batch, Some((head.sent, now)));
             self.repair(now, actions);
         } else if head.batch + 1 == self.next {
-            self.freshness.applied(head.sent, now);
+            self.freshness.applied(head.sent, now, now);
         }
     }
 
@@ -114,7 +121,7 @@ impl Follower {
             Kind::Opening if head.batch == self.next => {
                 if self.apply_next(message, book) {
                     if head.is_last {
-                        self.become_live(Cause::Opened, Some(head.sent), true, now, book, actions);
+                        self.become_live(Cause::Opened, Some((head.sent, now)), true, now, book, actions);
                     }
                     return;
                 }

@@ -3,6 +3,7 @@
 use super::{
     super::{
         clock::Boot,
+        json::JsonError,
         names::{Instance, NodeName},
         token::Token,
     },
@@ -61,7 +62,7 @@ impl Content {
     pub(super) fn of(value: Result<LeaseValue, ValueError>) -> Self {
         match value {
             Ok(value) => Self::Value(value),
-            Err(ValueError::Version(_)) => Self::OtherVersion,
+            Err(ValueError::Json(JsonError::Version { .. })) => Self::OtherVersion,
             Err(_) => Self::Garbage,
         }
     }
@@ -103,6 +104,14 @@ impl Knowledge {
     /// The revision that is known, if one is.
     pub(super) fn revision(&self) -> Option<u64> {
         self.known.as_ref().and_then(|known| known.revision)
+    }
+
+    /// Who holds the shard by the value that is known.
+    pub(super) fn owner(&self) -> Option<NodeName> {
+        match &self.known.as_ref()?.content {
+            Content::Value(value) if value.state == LeaseState::Held => Some(value.node.clone()),
+            _ => None,
+        }
     }
 
     /// Whether the value of the known revision must be read before a claim.
