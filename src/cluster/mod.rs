@@ -19,6 +19,8 @@ pub mod follower;
 pub mod shard;
 pub mod bus;
 pub mod memory;
+#[cfg(feature = "cluster")]
+pub mod nats;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;
