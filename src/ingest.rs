@@ -2,13 +2,28 @@
 //! announced.
 
 use crate::{
-    cache::{Published, SymbolState},
+    cache::{Publisher, Published, SymbolState, Tap},
     fanout::Announcer,
     feed::{Sink, Unheard},
     market::{FeedSymbol, Now, Parts, Reason, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
 use std::{collections::HashMap, sync::Arc};
+
+/// Where ticks go besides the cache: to the gateways that follow this one. It never waits.
+pub trait Outlet: Tap + Send + Sync {
+    /// Whether this gateway still makes the ticks of these symbols. Once it does not, another does.
+    fn is_open(&self) -> bool;
+
+    /// Whether updates may be taken right now: not while it is uncertain that no other gateway makes the same ticks.
+    fn may_take(&self) -> bool;
+
+    /// Ticks follow, all of this moment.
+    fn begin(&self);
+
+    /// The ticks since [`Outlet::begin`] are complete.
+    fn flush(&self);
+}
 
 /// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks
 /// them up.
@@ -17,35 +32,68 @@ pub struct Ingest {
     symbols: Vec<Arc<SymbolState>>,
     announcer: Announcer,
     metrics: CacheMetrics,
+    /// Where other gateways follow this one.
+    outlet: Option<Arc<dyn Outlet>>,
 }
 
 impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, announcer, metrics }
+        Self { symbols, announcer, metrics, outlet: None }
     }
-}
 
-impl Ingest {
+    /// The same way, whose ticks also go through an outlet.
+    pub fn with_outlet(self, outlet: Arc<dyn Outlet>) -> Self {
+        Self { outlet: Some(outlet), ..self }
+    }
+
     /// Changes the standing of each symbol, and announces those that it changed.
-    fn set_each(&mut self, set: impl Fn(FeedSymbol, &SymbolState) -> Published) {
+    fn set_each(&mut self, set: impl Fn(FeedSymbol, Publisher<'_>) -> Published) {
+        if !self.begin() {
+            return;
+        }
         for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
-            if let Published::Tick { interest } = set(place, state) {
+            if let Published::Tick { interest } = set(place, state.through(tap(&self.outlet))) {
                 self.announcer.add(state, interest);
             }
+        }
+        self.flush();
+    }
+
+    /// Whether ticks may follow.
+    fn begin(&self) -> bool {
+        let Some(outlet) = &self.outlet else { return true };
+        outlet.begin();
+        outlet.is_open()
+    }
+
+    fn flush(&mut self) {
+        if let Some(outlet) = &self.outlet {
+            outlet.flush();
         }
         self.announcer.flush();
     }
 }
 
+fn tap(outlet: &Option<Arc<dyn Outlet>>) -> Option<&dyn Tap> {
+    outlet.as_deref().map(|outlet| outlet as &dyn Tap)
+}
+
 impl Sink for Ingest {
+    fn may_take(&self) -> bool {
+        self.outlet.as_ref().is_none_or(|outlet| outlet.may_take())
+    }
+
     fn updates(&mut self, updates: &[Update], now: Now) {
+        if !self.begin() {
+            return;
+        }
         let mut ticks = 0;
         let mut unchanged = 0;
         let mut late = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
-            match state.publish(update, now) {
+            match state.through(tap(&self.outlet)).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
                     self.announcer.add(state, interest);
@@ -54,7 +102,7 @@ impl Sink for Ingest {
                 Published::Late => late += 1,
             }
         }
-        self.announcer.flush();
+        self.flush();
         self.metrics.count(ticks, unchanged, late);
     }
 

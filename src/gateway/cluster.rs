@@ -1,0 +1,218 @@
+//! Wires a gateway into a cluster: a task for each feed's shard, which runs the feed only while this gateway owns it,
+//! and a task for the node.
+
+use super::{
+    GatewayError,
+    wiring::{FeedRun, register},
+};
+use crate::{
+    cache::{Cache, SymbolState},
+    cluster::{
+        bus::{Bus, Leases, Subjects},
+        cache_book::CacheBook,
+        handle::ClusterHandle,
+        lease::LeaseTiming,
+        names::{Instance, NodeName, ShardName},
+        node::{NodeSetup, NodeTask},
+        owned_feed::OwnedFeed,
+        report::Journal,
+        shard::ShardConfig,
+        shard_task::{ShardHandle, ShardSetup, ShardTask},
+    },
+    config,
+    fanout::{Announcer, WorkerPool},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing},
+    ingest::{Ingest, Outlet},
+    market::Now,
+    telemetry::CacheMetrics,
+    wire::Epoch,
+};
+use futures_util::future::BoxFuture;
+use std::{io, ops::Range, sync::Arc};
+use tokio::{sync::watch, task::JoinHandle};
+use tracing::error;
+
+/// A gateway's place in a cluster: its bus, and the store of leases.
+pub struct Membership<B, L> {
+    /// The bus.
+    pub bus: B,
+    /// The store of leases.
+    pub leases: L,
+}
+
+/// A task of a shard, whatever its bus is.
+pub(super) trait RunShard: Send {
+    /// The same shard, whose feed has other waits.
+    fn set_timing(&mut self, timing: Timing);
+
+    /// Runs until the stop.
+    fn run(self: Box<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>>;
+}
+
+/// What a node's task does until the stop, whatever its bus is.
+pub(super) type RunNode = Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> + Send>;
+
+/// A node of a cluster that is being wired.
+pub(super) struct Joining<B, L> {
+    membership: Membership<B, L>,
+    settings: config::Cluster,
+    subjects: Subjects,
+    node: NodeName,
+    instance: Instance,
+    usable: watch::Sender<bool>,
+    journal: Arc<Journal>,
+    shards: Vec<ShardHandle>,
+}
+
+impl<B: Bus, L: Leases> Joining<B, L> {
+    pub(super) fn new(settings: &config::Cluster, membership: Membership<B, L>) -> Self {
+        Self {
+            membership,
+            subjects: Subjects::new(&settings.name),
+            node: settings.node.parse().expect("the configuration has checked the name"),
+            settings: settings.clone(),
+            instance: Instance::new(rand::random()),
+            usable: watch::channel(false).0,
+            journal: Arc::default(),
+            shards: Vec::new(),
+        }
+    }
+
+    /// Registers a feed's symbols as a shard, and makes the shard's task.
+    pub(super) fn wire_feed(
+        &mut self,
+        feed: &config::Feed,
+        limits: &config::Limits,
+        cache: &Cache,
+        workers: &Arc<WorkerPool>,
+    ) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+        let now = Now::read();
+        let name: ShardName =
+            format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
+        let shard = cache.add_shard(name.as_str().into(), Epoch::new(rand::random()))?;
+        let symbols = register(feed, cache, Some(&shard), now)?;
+        let runs =
+            Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+        let status = runs.status();
+        let owned = GatewayFeed {
+            feed: runs,
+            metrics: FeedMetrics::register(&feed.name),
+            status: status.clone(),
+            symbols: symbols.clone(),
+            connections: feed.connections().collect(),
+            workers: workers.clone(),
+            running: None,
+        };
+        let setup = ShardSetup {
+            config: ShardConfig {
+                node: self.node.clone(),
+                instance: self.instance,
+                shard: name,
+                timing: LeaseTiming::new(self.settings.lease),
+                stale_after: self.settings.stale_after,
+            },
+            window: self.settings.batch,
+            bus: self.membership.bus.clone(),
+            leases: self.membership.leases.clone(),
+            subjects: self.subjects.clone(),
+            book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone())),
+            feed: owned,
+            journal: self.journal.clone(),
+            usable: self.usable.subscribe(),
+        };
+        let (task, handle) = ShardTask::new(setup);
+        self.shards.push(handle);
+        Ok((FeedRun::Clustered(Box::new(task)), status, symbols))
+    }
+
+    /// The node's task, and the cluster as the gateway sees it.
+    pub(super) fn finish(self) -> (RunNode, ClusterHandle) {
+        let (task, handle) = NodeTask::new(NodeSetup {
+            cluster: self.settings.name,
+            node: self.node,
+            instance: self.instance,
+            bus: self.membership.bus,
+            subjects: self.subjects,
+            shards: self.shards,
+            usable: self.usable,
+            journal: self.journal,
+        });
+        (Box::new(move |stop| Box::pin(task.run(stop))), handle)
+    }
+}
+
+impl<B: Bus, L: Leases> RunShard for ShardTask<B, L, GatewayFeed> {
+    fn set_timing(&mut self, timing: Timing) {
+        let feed = self.feed_mut();
+        feed.feed = feed.feed.again().with_timing(timing);
+    }
+
+    fn run(self: Box<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin((*self).run(stop))
+    }
+}
+
+/// A feed that runs only while the gateway owns its shard.
+struct GatewayFeed {
+    feed: Feed,
+    metrics: FeedMetrics,
+    status: FeedStatus,
+    symbols: Vec<Arc<SymbolState>>,
+    /// The symbols of each connection.
+    connections: Vec<Range<usize>>,
+    workers: Arc<WorkerPool>,
+    running: Option<Running>,
+}
+
+/// A feed that runs.
+struct Running {
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    fn end(self) -> BoxFuture<'static, ()> {
+        self.stop.send_replace(true);
+        Box::pin(async move {
+            // A feed that panicked has ended too; the panic was shown.
+            let _ = self.ended.await;
+        })
+    }
+}
+
+impl OwnedFeed for GatewayFeed {
+    fn start(&mut self, outlet: Arc<dyn Outlet>) {
+        let before = self.running.take().map(Running::end);
+        let sink = |range: &Range<usize>| {
+            let announcer = Announcer::new(self.workers.clone());
+            Ingest::new(self.symbols[range.clone()].to_vec(), announcer, CacheMetrics::register())
+                .with_outlet(outlet.clone())
+        };
+        let sinks = self.connections.iter().map(sink).collect();
+        let runs = self.feed.again();
+        let rests = self.feed.again();
+        let metrics = self.metrics.clone();
+        let (stop_tx, stop_rx) = watch::channel(false);
+        let ended = tokio::spawn(async move {
+            if let Some(before) = before {
+                before.await;
+            }
+            if let Err(error) = runs.run(sinks, metrics, stop_rx).await {
+                error!("the feed has ended: {error}");
+            }
+            rests.rest("another gateway owns the shard", Now::read());
+        });
+        self.running = Some(Running { stop: stop_tx, ended });
+    }
+
+    fn stop(&mut self) -> BoxFuture<'static, ()> {
+        match self.running.take() {
+            Some(running) => running.end(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+
+    fn state(&self) -> FeedState {
+        self.status.verdict()
+    }
+}
