@@ -49,7 +49,7 @@ pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Res
         None => (None, Vec::new(), Vec::new()),
     };
     let rights = change_rights(&request.rights, cache, denied.into())?;
-    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, epoch: cache.epoch(), rights })
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, rights })
 }
 
 /// The rights that replace those of the stream's client.

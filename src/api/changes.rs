@@ -143,7 +143,7 @@ mod tests {
         config::Config,
         fanout::{NewStream, StreamAddress},
         tls::Session,
-        wire::{Epoch, StreamName},
+        wire::StreamName,
     };
     use std::{io, sync::Mutex, time::Duration};
     use tokio::net::TcpStream;
@@ -175,14 +175,12 @@ mod tests {
         let address = StreamAddress { worker: WorkerIndex::new(0).unwrap(), key: 1 };
         let stream = Control { address, name: StreamName::new(1) };
         let apply = || {
-            let epoch = Epoch::new(1);
             let change = Change {
                 rev: None,
                 symbols: None,
                 unknown: Box::default(),
                 parts: None,
                 interval: None,
-                epoch,
                 rights: None,
             };
             changes.apply(stream, change)

@@ -5,7 +5,6 @@ use crate::{
     history::{History, Point},
     market::UnixMicros,
     server::{Parameter, Query, Response, Rights, json},
-    wire::Epoch,
 };
 use http::{HeaderValue, header};
 use std::{
@@ -56,11 +55,11 @@ pub(super) fn history(
     params: &HistoryParams,
     rights: &Rights,
     history: &History,
-    epoch: Epoch,
     now: Instant,
 ) -> Response {
     // A selection has at least one.
     let state = &selection.known[0];
+    let epoch = state.shard().epoch();
     let excerpt = history.request(state, params.since, params.points, now);
     let mut out = Vec::with_capacity(POINT_BYTES * (excerpt.points.len() + 2));
     out.extend_from_slice(format!("{{\"symbol\":\"{}\",\"epoch\":\"{epoch}\"", state.symbol()).as_bytes());

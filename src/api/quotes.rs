@@ -12,9 +12,10 @@ use crate::{
 const QUOTE_BYTES: usize = 512;
 
 /// The newest tick of each symbol, as a stream would send it.
-pub(super) fn quotes(selection: &Selection, rights: &Rights, cache: &Cache, now: UnixMicros) -> Response {
+pub(super) fn quotes(selection: &Selection, rights: &Rights, now: UnixMicros) -> Response {
+    let epoch = Cache::epoch_of(&selection.known);
     let mut out = Vec::with_capacity(QUOTE_BYTES * (selection.known.len() + 1));
-    out.extend_from_slice(format!("{{\"epoch\":\"{}\",\"now\":{},\"quotes\":[", cache.epoch(), now.0).as_bytes());
+    out.extend_from_slice(format!("{{\"epoch\":\"{}\",\"now\":{},\"quotes\":[", epoch, now.0).as_bytes());
     for (index, state) in selection.known.iter().enumerate() {
         if index > 0 {
             out.push(b',');

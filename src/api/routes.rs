@@ -156,16 +156,16 @@ async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, Api
 async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let asked = request.query.all("symbols").map(|list| list.split(',').count()).sum();
     let _turn = context.turn(asked).await;
-    quotes(context.list(&request, &SYMBOLS), &request, &context)
+    quotes(context.list(&request, &SYMBOLS), &request)
 }
 
 fn quote_of_one(context: &Context, request: Request) -> Answer<Asked> {
-    quotes(context.one(&request, &[]), &request, context)
+    quotes(context.one(&request, &[]), &request)
 }
 
-fn quotes(selection: Result<Selection, ApiError>, request: &Request, context: &Context) -> Answer<Asked> {
+fn quotes(selection: Result<Selection, ApiError>, request: &Request) -> Answer<Asked> {
     let now = Now::read().unix;
-    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &request.rights, &context.cache, now)))
+    Answer::whole(selection.map(|selection| quotes::quotes(&selection, &request.rights, now)))
 }
 
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
@@ -183,7 +183,7 @@ async fn read_history(context: &Context, request: &Request) -> Result<Response, 
     let trails = context.history.as_ref().ok_or(ApiError::NoHistory)?;
     let _turn = context.turn(params.points() / POINTS_PER_SYMBOL).await;
     let now = Now::read().instant;
-    Ok(history::history(&selection, &params, &request.rights, trails, context.cache.epoch(), now))
+    Ok(history::history(&selection, &params, &request.rights, trails, now))
 }
 
 fn session(_: &Context, request: Request) -> Answer<Asked> {

@@ -2,10 +2,11 @@
 
 use super::selection::Selection;
 use crate::{
+    cache::Cache,
     fanout::ResponseHead,
     market::{Now, Symbol, UnixMicros},
     server::{Response, Rights},
-    wire::{Bye, Epoch, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
+    wire::{Bye, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -47,7 +48,6 @@ pub(super) fn hello_draft(
     name: StreamName,
     selection: &Selection,
     rights: &Rights,
-    epoch: Epoch,
     now: Now,
 ) -> HelloDraft {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
@@ -55,7 +55,7 @@ pub(super) fn hello_draft(
     hello(&Hello {
         retry: Duration::from_millis(rand::random_range(RETRY_MILLIS)),
         stream: name,
-        epoch,
+        epoch: Cache::epoch_of(&selection.known),
         now: now.unix,
         symbols: &symbols,
         unknown: &selection.unknown,

@@ -65,9 +65,9 @@ impl StreamParams {
         options.every(self.interval).allowed_every(rate.and_then(interval))
     }
 
-    /// The `n` of the last tick that the client has, if it is of this epoch.
-    pub(super) fn after(&self, epoch: Epoch) -> Option<u64> {
-        self.last.filter(|last| last.epoch == epoch).map(|last| last.n)
+    /// The `n` of the last tick that the client has, if the gateway knows its epoch.
+    pub(super) fn after(&self, knows: impl Fn(Epoch) -> bool) -> Option<u64> {
+        self.last.filter(|last| knows(last.epoch)).map(|last| last.n)
     }
 }
 

@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     auth::Subject,
+    cache::Cache,
     config::{self, Live},
     fanout::{NewStream, Resume, StreamPermit, Unlisted},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::Now,
     server::{OpenStreams, Outcome, Response, Rights, Streams, TlsIo},
     telemetry::ClientName,
-    wire::{Epoch, StreamName},
+    wire::StreamName,
 };
 use std::sync::{
     Arc,
@@ -33,7 +34,7 @@ pub(super) struct ClientStreams {
     subjects: Shares<Subject>,
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
-    epoch: Epoch,
+    cache: Arc<Cache>,
     live: Live,
     rejections: Rejections,
     /// Signs the names by which streams are changed.
@@ -80,7 +81,7 @@ impl ClientStreams {
             subscriptions_of_addresses: Addresses::default(),
             subjects: Shares::default(),
             draining: services.draining.clone(),
-            epoch: services.cache.epoch(),
+            cache: services.cache.clone(),
             live,
             rejections: Rejections::new(),
             key,
@@ -155,14 +156,14 @@ impl Streams for ClientStreams {
             client,
             head: response_head(head.headers(), now.unix),
             hello: Box::new(SignedHello {
-                draft: hello_draft(name, &selection, &rights, self.epoch, now),
+                draft: hello_draft(name, &selection, &rights, now),
                 name,
                 key: self.key.clone(),
             }),
             symbols: selection.known.into_boxed_slice(),
             unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
-            resume: params.after(self.epoch).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
+            resume: params.after(|epoch| self.cache.knows(epoch)).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             until,
             permit: Box::new(permit),
         })

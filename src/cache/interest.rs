@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     by_part: [WorkerMask; Part::ALL.len()],
-    /// Since when no worker wants the symbol, if one ever has.
+    /// Whether streams of other nodes want it.
+    is_wanted_elsewhere: bool,
+    /// Since when no stream of any node wants the symbol, if one ever has.
     unwanted_since: Option<Instant>,
 }
 
@@ -41,12 +43,25 @@ impl Interest {
         }
     }
 
+    /// Notes whether streams of other nodes want the symbol.
+    pub(super) fn set_wanted_elsewhere(&mut self, is_wanted: bool, now: Instant) {
+        let was_wanted = std::mem::replace(&mut self.is_wanted_elsewhere, is_wanted);
+        if was_wanted && self.is_empty() {
+            self.unwanted_since = Some(now);
+        }
+    }
+
+    /// Whether a worker of this node wants the symbol.
+    pub(super) fn is_wanted_here(&self) -> bool {
+        self.by_part != [WorkerMask::NONE; Part::ALL.len()]
+    }
+
     /// The workers that want any of these parts.
     pub(super) fn in_parts(&self, parts: Parts) -> WorkerMask {
         parts.iter().fold(WorkerMask::NONE, |workers, part| workers.union(self.by_part[part as usize]))
     }
 
-    /// Whether no worker wants the symbol, and none has within `age`: then no client can resume on it.
+    /// Whether no stream of any node wants the symbol, and none has within `age`: then no client can resume on it.
     pub(super) fn has_been_empty_for(&self, age: Duration, now: Instant) -> bool {
         let has_passed = match self.unwanted_since {
             Some(since) => now.saturating_duration_since(since) > age,
@@ -55,7 +70,7 @@ impl Interest {
         self.is_empty() && has_passed
     }
 
-    /// Whether any worker wants the symbol, or did.
+    /// Whether any stream wants the symbol, of whichever node, or did.
     pub(super) fn demand(&self) -> Demand {
         match self.unwanted_since {
             _ if !self.is_empty() => Demand::Now,
@@ -65,6 +80,6 @@ impl Interest {
     }
 
     fn is_empty(&self) -> bool {
-        self.by_part == [WorkerMask::NONE; Part::ALL.len()]
+        !self.is_wanted_elsewhere && !self.is_wanted_here()
     }
 }

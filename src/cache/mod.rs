@@ -10,18 +10,26 @@ mod marks;
 mod tick;
 mod ring;
 mod shared;
+mod shard;
 mod interest;
 mod published;
+mod tap;
+mod following;
+mod publisher;
 mod state;
 #[cfg(test)]
 mod state_tests;
 
+pub use following::{Have, OwnersTick};
 pub use ids::{SymbolId, WORKERS_MAX, WorkerIndex};
 pub use interest::Demand;
 pub use marks::Marks;
 pub use published::Published;
+pub use publisher::Publisher;
 pub use ring::RingLimits;
+pub use shard::{FORMER_EPOCHS_MAX, FormerEpochs, Shard};
 pub use state::SymbolState;
+pub use tap::{Tap, Tapped};
 pub use tick::Tick;
 pub use worker_mask::WorkerMask;
 
@@ -40,6 +48,8 @@ use std::{
 /// The most live symbols that one gateway carries, and the most delayed ones: about 1 KB each while no stream reads
 /// them.
 pub const SYMBOLS_MAX: usize = 100_000;
+/// The most shards of a cluster.
+pub const SHARDS_MAX: usize = 64;
 
 /// The states of one tier.
 type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
@@ -51,6 +61,10 @@ pub struct Cache {
     delayed: States,
     /// The same states by name, so that a prefix is listed without a walk over the maps.
     sorted: RwLock<Sorted>,
+    /// That of the symbols that are registered without one.
+    shard: Arc<Shard>,
+    /// Those of a cluster.
+    shards: RwLock<Vec<Arc<Shard>>>,
     shared: Arc<Shared>,
 }
 
@@ -71,17 +85,37 @@ pub enum RegisterError {
     /// There are [`SYMBOLS_MAX`] of its tier.
     #[error("more than {SYMBOLS_MAX} symbols")]
     Full,
+    /// There are [`SHARDS_MAX`] shards.
+    #[error("more than {SHARDS_MAX} shards")]
+    Shards,
 }
 
 impl Cache {
-    /// An empty cache.
+    /// An empty cache. Symbols that are registered without a shard share one with this epoch.
     pub fn new(epoch: Epoch, ring: RingLimits) -> Self {
+        let shared = Arc::new(Shared::new(ring));
         Self {
             live: DashMap::default(),
             delayed: DashMap::default(),
             sorted: RwLock::default(),
-            shared: Arc::new(Shared::new(epoch, ring)),
+            shard: Arc::new(Shard::single(epoch, shared.clone())),
+            shards: RwLock::default(),
+            shared,
         }
+    }
+
+    /// Adds a shard of a cluster. Until its owner is known it is cut off, with this epoch, which is drawn at random.
+    ///
+    /// # Errors
+    /// [`RegisterError::Shards`].
+    pub fn add_shard(&self, name: Arc<str>, drawn: Epoch) -> Result<Arc<Shard>, RegisterError> {
+        let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
+        if shards.len() == SHARDS_MAX {
+            return Err(RegisterError::Shards);
+        }
+        let shard = Arc::new(Shard::clustered(name, drawn, self.shared.clone()));
+        shards.push(shard.clone());
+        Ok(shard)
     }
 
     /// Adds a symbol whose live prices `feed` brings.
@@ -95,7 +129,22 @@ impl Cache {
         origin: Origin,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
-        self.add(symbol, feed, origin, None, now)
+        self.add(symbol, feed, origin, None, &self.shard, now)
+    }
+
+    /// Adds a symbol of a shard, whose live prices `feed` brings, or the node that owns the shard.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_in(
+        &self,
+        shard: &Arc<Shard>,
+        symbol: Symbol,
+        feed: Arc<str>,
+        origin: Origin,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        self.add(symbol, feed, origin, None, shard, now)
     }
 
     /// Adds a symbol whose delayed prices come from `feed`, at least `delay` seconds late.
@@ -110,7 +159,7 @@ impl Cache {
         delay: NonZero<u32>,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
-        self.add(symbol, feed, origin, Some(delay), now)
+        self.add(symbol, feed, origin, Some(delay), &self.shard, now)
     }
 
     fn add(
@@ -119,6 +168,7 @@ impl Cache {
         feed: Arc<str>,
         origin: Origin,
         delay: Option<NonZero<u32>>,
+        shard: &Arc<Shard>,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
         let tier = if delay.is_some() { Tier::Delayed } else { Tier::Live };
@@ -136,7 +186,8 @@ impl Cache {
             return Err(RegisterError::Full);
         }
         let id = SymbolId::new(states.len());
-        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, self.shared.clone(), now));
+        let (shard, shared) = (shard.clone(), self.shared.clone());
+        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, shard, shared, now));
         states.insert(place, state.clone());
         *delayed += usize::from(tier == Tier::Delayed);
         map.insert(symbol, state.clone());
@@ -189,9 +240,23 @@ impl Cache {
         self.len() == 0
     }
 
-    /// The epoch of the sequence numbers.
-    pub fn epoch(&self) -> Epoch {
-        self.shared.epoch
+    /// The epoch that clients of these states are told: that of their shards if they have the same, else one that
+    /// stands for all of theirs. It is the same on every node of a cluster.
+    pub fn epoch_of<'a>(states: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Epoch {
+        shard::epoch_of(states)
+    }
+
+    /// Whether ids of this epoch are of ticks that this gateway knows, or did: of any shard's current epoch or of a
+    /// former one.
+    pub fn knows(&self, epoch: Epoch) -> bool {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        self.shard.knows(epoch) || shards.iter().any(|shard| shard.knows(epoch))
+    }
+
+    /// Counts the changes of any shard's epoch on this node. A client that was greeted in a generation has to be
+    /// greeted again before it gets a tick of a higher one. Read it before the epochs that the client is told.
+    pub fn generation(&self) -> u32 {
+        self.shared.generation()
     }
 
     /// How many frames were encoded so far: at most one per tick, whatever the number of streams.

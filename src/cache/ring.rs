@@ -16,7 +16,7 @@ pub struct RingLimits {
     pub age: Duration,
 }
 
-/// The newest ticks of a symbol, oldest first and without a hole in `seq`; never empty.
+/// The newest ticks of a symbol, oldest first and without a hole in their versions; never empty.
 pub(super) struct Ring(VecDeque<Arc<Tick>>);
 
 impl RingLimits {
@@ -55,24 +55,24 @@ impl Ring {
         }
     }
 
-    /// Replaces all that it holds: no stream reads this symbol.
+    /// Replaces all that it holds: no stream reads this symbol, or its numbers begin.
     pub(super) fn keep_only(&mut self, tick: Arc<Tick>) {
         self.0.clear();
         self.0.push_back(tick);
         self.0.shrink_to(1);
     }
 
-    /// The ticks from `seq` on, or all where the ring has dropped some of those.
-    pub(super) fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
-        let oldest = self.0.front().expect("a ring is never empty").seq;
-        let skipped = usize::try_from(seq.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
+    /// The ticks from this version on, or all where the ring has dropped some of those.
+    pub(super) fn from(&self, version: u64) -> impl Iterator<Item = &Arc<Tick>> {
+        let oldest = self.0.front().expect("a ring is never empty").version;
+        let skipped = usize::try_from(version.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
         self.0.range(skipped..)
     }
 
-    /// The ticks before `seq`, newest first.
-    pub(super) fn before(&self, seq: u64) -> impl Iterator<Item = &Arc<Tick>> {
-        let oldest = self.0.front().expect("a ring is never empty").seq;
-        let count = usize::try_from(seq.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
+    /// The ticks before this version, newest first.
+    pub(super) fn before(&self, version: u64) -> impl Iterator<Item = &Arc<Tick>> {
+        let oldest = self.0.front().expect("a ring is never empty").version;
+        let count = usize::try_from(version.saturating_sub(oldest)).unwrap_or(usize::MAX).min(self.0.len());
         self.0.range(..count).rev()
     }
 

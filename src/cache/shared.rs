@@ -1,26 +1,25 @@
 //! The data that the states of all symbols share.
 
 use super::ring::RingLimits;
-use crate::wire::Epoch;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 /// The data that the states of all symbols share.
+#[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) epoch: Epoch,
     pub(super) ring: RingLimits,
-    /// The number of the newest tick of all symbols.
-    n: AtomicU64,
     encoded: AtomicU64,
+    /// Counts the changes of any shard's epoch.
+    generation: AtomicU32,
+    /// Held while one begins.
+    beginning: Mutex<()>,
 }
 
 impl Shared {
-    pub(super) fn new(epoch: Epoch, ring: RingLimits) -> Self {
-        Self { epoch, ring, n: AtomicU64::new(0), encoded: AtomicU64::new(0) }
-    }
-
-    /// Draws the number of the next tick.
-    pub(super) fn next_n(&self) -> u64 {
-        self.n.fetch_add(1, Ordering::Relaxed) + 1
+    pub(super) fn new(ring: RingLimits) -> Self {
+        Self { ring, encoded: AtomicU64::new(0), generation: AtomicU32::new(0), beginning: Mutex::new(()) }
     }
 
     /// Counts a frame that was encoded.
@@ -30,5 +29,19 @@ impl Shared {
 
     pub(super) fn frames_encoded(&self) -> u64 {
         self.encoded.load(Ordering::Relaxed)
+    }
+
+    /// The newest generation. Whoever reads it finds at each shard what has changed with it.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Begins the next generation, if `change` says so, which changes a shard's epoch.
+    pub(super) fn begin_generation(&self, change: impl FnOnce(u32) -> bool) {
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.generation() + 1;
+        if change(next) {
+            self.generation.store(next, Ordering::Release);
+        }
     }
 }

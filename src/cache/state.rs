@@ -1,12 +1,16 @@
 //! One symbol's shared state.
 
 use super::{
+    following::CutOff,
     ids::SymbolId,
     interest::{Demand, Interest},
     marks::Marks,
     published::Published,
+    publisher::Publisher,
     ring::Ring,
+    shard::Shard,
     shared::Shared,
+    tap::Tap,
     tick::Tick,
     worker_mask::WorkerMask,
 };
@@ -29,17 +33,25 @@ pub struct SymbolState {
     feed: Arc<str>,
     /// How late its prices are at least, in seconds; `None`: they are live.
     delay: Option<NonZero<u32>>,
+    shard: Arc<Shard>,
+    /// Its place among the states of its shard.
+    place: u32,
     shared: Arc<Shared>,
     marks: Marks,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    snapshot: Snapshot,
-    guards: Guards,
-    ring: Ring,
-    interest: Interest,
+pub(super) struct Inner {
+    /// What is known of the symbol: what the venue has said, or, where another node owns the shard, its owner.
+    pub(super) snapshot: Snapshot,
+    pub(super) guards: Guards,
+    pub(super) ring: Ring,
+    pub(super) interest: Interest,
+    /// The `seq` that last changed each part, where a tap or an owner tells it.
+    pub(super) changed_at: [u64; Part::ALL.len()],
+    /// While the symbol is cut off from its owner.
+    pub(super) cut_off: Option<Box<CutOff>>,
 }
 
 impl SymbolState {
@@ -49,27 +61,35 @@ impl SymbolState {
         feed: Arc<str>,
         origin: Origin,
         delay: Option<NonZero<u32>>,
+        shard: Arc<Shard>,
         shared: Arc<Shared>,
         now: Now,
     ) -> Self {
         let snapshot = Snapshot::waiting(origin, now.unix);
-        let first = Tick {
+        let first = Arc::new(Tick {
             snapshot,
+            version: 0,
             seq: 0,
-            n: 0,
+            id: EventId { epoch: shard.epoch(), n: 0 },
+            generation: shard.generation(),
+            kind: Parts::NONE,
             changed: Parts::NONE,
             prior: [0; Part::ALL.len()],
             published: now.instant,
             time: now.unix,
             frame: OnceLock::new(),
-        };
+        });
+        let cut_off = CutOff { said: first.clone(), reason: Reason::NoOwner, since: now };
         let inner = Inner {
             snapshot,
             guards: Guards::default(),
-            ring: Ring::new(Arc::new(first)),
+            ring: Ring::new(first),
             interest: Interest::default(),
+            changed_at: [0; Part::ALL.len()],
+            cut_off: shard.is_cut_off().then(|| Box::new(cut_off)),
         };
-        Self { id, symbol, feed, delay, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+        let place = shard.next_place();
+        Self { id, symbol, feed, delay, shard, place, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -92,55 +112,61 @@ impl SymbolState {
         self.feed.clone()
     }
 
+    /// The shard whose numbers it has.
+    pub fn shard(&self) -> &Arc<Shard> {
+        &self.shard
+    }
+
+    /// Its place among the states of its shard, in the order of their registration, from 0.
+    pub fn place(&self) -> u32 {
+        self.place
+    }
+
     /// Which workers already know that it has changed.
     pub fn marks(&self) -> &Marks {
         &self.marks
     }
 
-    /// Merges an update that was received `now`. An update that changes anything becomes the symbol's next tick.
+    /// Its way to new ticks, each of which `tap` is given: that of the node that owns its shard in a cluster.
+    pub fn through<'a>(&'a self, tap: Option<&'a dyn Tap>) -> Publisher<'a> {
+        Publisher::new(self, tap)
+    }
+
+    /// As [`Publisher::publish`], without a tap.
     pub fn publish(&self, update: &Update, now: Now) -> Published {
-        let mut inner = self.lock();
-        let Inner { snapshot, guards, .. } = &mut *inner;
-        let applied = snapshot.apply(update, guards, now);
-        if !applied.changed.is_empty() {
-            self.push_tick(&mut inner, applied.changed, now)
-        } else if applied.late.is_empty() {
-            Published::Unchanged
-        } else {
-            Published::Late
-        }
+        self.through(None).publish(update, now)
     }
 
-    /// Makes all known parts but the status stale from `now` on: its connection has an outage.
+    /// As [`Publisher::outage`], without a tap.
     pub fn outage(&self, reason: Reason, now: Now) -> Published {
-        self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
+        self.through(None).outage(reason, now)
     }
 
-    /// Prepares for data that are older than what came before.
+    /// As [`Publisher::start_over`], without a tap.
     pub fn start_over(&self, now: Now) -> Published {
-        self.set(now, |snapshot, guards| snapshot.start_over(guards, now))
+        self.through(None).start_over(now)
     }
 
-    /// Makes these parts stale from `now` on, though the connection lives.
+    /// As [`Publisher::mark_stale`], without a tap.
     pub fn mark_stale(&self, parts: Parts, reason: Reason, now: Now) -> Published {
-        self.set(now, |snapshot, _| snapshot.mark_stale(parts, reason, now))
+        self.through(None).mark_stale(parts, reason, now)
     }
 
-    /// Closes the symbol as its feed's hours end, or opens it as they begin.
+    /// As [`Publisher::set_closed`], without a tap.
     pub fn set_closed(&self, closed: bool, now: Now) -> Published {
-        self.set(now, |snapshot, _| snapshot.set_closed(closed, now))
+        self.through(None).set_closed(closed, now)
     }
 
-    /// Notes why the venue refuses the symbol; `None`: it does not.
+    /// As [`Publisher::set_refused`], without a tap.
     pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
-        self.set(now, |snapshot, _| snapshot.set_refused(refused, now))
+        self.through(None).set_refused(refused, now)
     }
 
     /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
     /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
     /// a client of this state. The venue's times stay.
     pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
-        self.set(now, |snapshot, _| {
+        self.through(None).set(now, |snapshot, _| {
             let Snapshot { recv, origin, .. } = *snapshot;
             *snapshot = *live;
             snapshot.recv = if is_heard { Some(now.unix) } else { recv };
@@ -156,13 +182,13 @@ impl SymbolState {
     pub fn join(&self, worker: WorkerMask, parts: Parts, recent: &mut VecDeque<Arc<Tick>>) {
         let mut inner = self.lock();
         inner.interest.add(worker, parts);
-        let next = recent.back().map_or(inner.ring.newest().seq, |newest| newest.seq + 1);
+        let next = recent.back().map_or(inner.ring.newest().version, |newest| newest.version + 1);
         append(&inner.ring, next, recent);
     }
 
     /// Puts up to `count` ticks before the oldest of `recent`, as far as the ring goes, without a hole.
     pub fn read_older(&self, count: usize, recent: &mut VecDeque<Arc<Tick>>) {
-        let Some(oldest) = recent.front().map(|oldest| oldest.seq) else { return };
+        let Some(oldest) = recent.front().map(|oldest| oldest.version) else { return };
         let inner = self.lock();
         for tick in inner.ring.before(oldest).take(count) {
             recent.push_front(tick.clone());
@@ -179,7 +205,17 @@ impl SymbolState {
         self.lock().interest.remove(worker, parts, now.instant);
     }
 
-    /// Whether streams want it, or did.
+    /// Notes whether streams of other nodes want it: then its ring is kept as if a stream of this node did.
+    pub fn set_wanted_elsewhere(&self, is_wanted: bool, now: Now) {
+        self.lock().interest.set_wanted_elsewhere(is_wanted, now.instant);
+    }
+
+    /// Whether a stream of this node wants it.
+    pub fn is_wanted_here(&self) -> bool {
+        self.lock().interest.is_wanted_here()
+    }
+
+    /// Whether streams want it, of this node or of others, or did.
     pub fn demand(&self) -> Demand {
         self.lock().interest.demand()
     }
@@ -192,14 +228,14 @@ impl SymbolState {
     /// Appends to `recent` the ticks that are newer than its newest. Where the ring no longer holds all of them,
     /// `recent` starts over with the ring's oldest, so that it has no hole.
     pub fn read_new(&self, recent: &mut VecDeque<Arc<Tick>>) {
-        let next = recent.back().map_or(0, |newest| newest.seq + 1);
+        let next = recent.back().map_or(0, |newest| newest.version + 1);
         append(&self.lock().ring, next, recent);
     }
 
-    /// When the oldest tick from `seq` on that changed one of these parts was published, as far as the ring holds it.
-    pub fn oldest_from(&self, seq: u64, parts: Parts) -> Option<Instant> {
+    /// When the oldest tick from this version on that changed one of these parts was published, as far as the ring holds it.
+    pub fn oldest_from(&self, version: u64, parts: Parts) -> Option<Instant> {
         let inner = self.lock();
-        inner.ring.from(seq).find(|tick| tick.changed.intersects(parts)).map(|tick| tick.published)
+        inner.ring.from(version).find(|tick| tick.changed.intersects(parts)).map(|tick| tick.published)
     }
 
     /// The newest tick.
@@ -207,27 +243,27 @@ impl SymbolState {
         self.lock().ring.newest().clone()
     }
 
-    /// The newest tick, if it is not this one.
-    pub fn newest_after(&self, seq: u64) -> Option<Arc<Tick>> {
+    /// The newest tick, if it is newer than this version.
+    pub fn newest_after(&self, version: u64) -> Option<Arc<Tick>> {
         let inner = self.lock();
         let newest = inner.ring.newest();
-        (newest.seq > seq).then(|| newest.clone())
+        (newest.version > version).then(|| newest.clone())
     }
 
     /// A tick's frame. The first caller that asks for it encodes it, outside the lock.
     pub fn frame<'a>(&self, tick: &'a Tick) -> &'a Bytes {
         tick.frame.get_or_init(|| {
             self.shared.count_frame();
-            let id = (tick.n > 0).then_some(EventId { epoch: self.shared.epoch, n: tick.n });
+            let id = (tick.id.n > 0).then_some(tick.id);
             tick_frame(self.fields(tick), id)
         })
     }
 
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        let Tick { seq, changed, snapshot, .. } = tick;
+        let Tick { seq, kind, snapshot, .. } = tick;
         let delay_seconds = self.delay.map(|delay| u64::from(delay.get()));
-        TickFields { symbol: &self.symbol, seq: *seq, changed: *changed, delay_seconds, snapshot }
+        TickFields { symbol: &self.symbol, seq: *seq, changed: *kind, delay_seconds, snapshot }
     }
 
     /// How many ticks the ring holds.
@@ -235,30 +271,11 @@ impl SymbolState {
         self.lock().ring.len()
     }
 
-    fn set(&self, now: Now, set: impl FnOnce(&mut Snapshot, &mut Guards) -> Parts) -> Published {
-        let mut inner = self.lock();
-        let Inner { snapshot, guards, .. } = &mut *inner;
-        let changed = set(snapshot, guards);
-        if changed.is_empty() { Published::Unchanged } else { self.push_tick(&mut inner, changed, now) }
-    }
-
-    fn push_tick(&self, inner: &mut Inner, changed: Parts, now: Now) -> Published {
-        // Drawn under the lock: within a symbol `n` rises with `seq`.
-        let n = self.shared.next_n();
-        let seq = inner.ring.newest().seq + 1;
-        let prior = Part::ALL.map(|part| inner.ring.newest().last_change(Parts::from_iter([part])));
-        let tick = Arc::new(Tick {
-            snapshot: inner.snapshot,
-            seq,
-            n,
-            changed,
-            prior,
-            published: now.instant,
-            time: now.unix,
-            frame: OnceLock::new(),
-        });
+    /// Adds a tick, the newest from now on.
+    pub(super) fn push(&self, inner: &mut Inner, tick: Arc<Tick>) -> Published {
+        let changed = tick.changed;
         let limits = self.shared.ring;
-        if inner.interest.has_been_empty_for(limits.age, now.instant) {
+        if inner.interest.has_been_empty_for(limits.age, tick.published) {
             inner.ring.keep_only(tick);
         } else {
             inner.ring.push(tick, limits);
@@ -266,14 +283,14 @@ impl SymbolState {
         Published::Tick { interest: inner.interest.in_parts(changed) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn append(ring: &Ring, next: u64, recent: &mut VecDeque<Arc<Tick>>) {
     let mut ticks = ring.from(next).peekable();
-    if ticks.peek().is_some_and(|first| first.seq > next) {
+    if ticks.peek().is_some_and(|first| first.version > next) {
         recent.clear();
     }
     recent.extend(ticks.cloned());

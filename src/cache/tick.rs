@@ -1,6 +1,9 @@
 //! A tick: a version of a symbol's snapshot, its numbers, and its frame once a worker needs it.
 
-use crate::market::{Part, Parts, Snapshot, UnixMicros};
+use crate::{
+    market::{Part, Parts, Snapshot, UnixMicros},
+    wire::EventId,
+};
 use bytes::Bytes;
 use std::{sync::OnceLock, time::Instant};
 
@@ -9,13 +12,22 @@ use std::{sync::OnceLock, time::Instant};
 pub struct Tick {
     /// The whole latest state.
     pub snapshot: Snapshot,
-    /// Its number among the symbol's ticks. 0 is the symbol before its first: no tick yet, but sent like one.
+    /// Its number among this node's ticks of the symbol, without holes: rings and cursors go by it. It is never sent.
+    pub version: u64,
+    /// Its number among the symbol's ticks in its epoch. 0 is the symbol before its first: no tick yet, but sent like
+    /// one.
     pub seq: u64,
-    /// Its number among all ticks of the gateway; 0 for `seq` 0.
-    pub n: u64,
-    /// The parts that it changed.
+    /// Its id among all ticks of the shard; `n` is 0 for `seq` 0. A tick that the gateway makes while the shard is cut
+    /// off has the id of its owner's last one.
+    pub id: EventId,
+    /// The [generation](super::Cache::generation) in which the numbers began of which `seq` is one.
+    pub generation: u32,
+    /// The parts that it is called after on the wire: those that its update changed.
+    pub kind: Parts,
+    /// The parts that have changed since the version before. More than those of its kind where ticks in between are
+    /// lost, or the numbers begin.
     pub changed: Parts,
-    /// The `seq` before this one that last changed each part, by [`Part`].
+    /// The version before this one that last changed each part, by [`Part`].
     pub prior: [u64; Part::ALL.len()],
     /// When it was received from the venue, or made by the gateway.
     pub published: Instant,
@@ -31,12 +43,12 @@ impl Tick {
         self.frame.get().is_some()
     }
 
-    /// The `seq` that last changed one of these parts: they are news to a stream that has an older tick.
+    /// The version that last changed one of these parts: they are news to a stream that has an older tick.
     pub fn last_change(&self, parts: Parts) -> u64 {
-        if self.changed.intersects(parts) { self.seq } else { self.last_change_before(parts) }
+        if self.changed.intersects(parts) { self.version } else { self.last_change_before(parts) }
     }
 
-    /// The `seq` before this one that last changed one of these parts.
+    /// The version before this one that last changed one of these parts.
     pub fn last_change_before(&self, parts: Parts) -> u64 {
         parts.iter().map(|part| self.prior[part as usize]).max().unwrap_or(0)
     }

@@ -22,9 +22,9 @@ pub(super) const SLICE: usize = 256;
 pub struct Followed {
     live: Arc<SymbolState>,
     delayed: Arc<SymbolState>,
-    /// The live `seq` that was noted last.
+    /// The live version that was noted last.
     noted: u64,
-    /// The live `seq` that was shown last, and when its data were received.
+    /// The live version that was shown last, and when its data were received.
     shown: u64,
     shown_recv: Option<UnixMicros>,
 }
@@ -61,7 +61,7 @@ impl Followed {
         let is_new = |part: &Part| tick.last_change(Parts::from_iter([*part])) > self.shown;
         let changed: Parts = Part::ALL.into_iter().filter(is_new).collect();
         let is_heard = tick.snapshot.recv != self.shown_recv;
-        self.shown = tick.seq;
+        self.shown = tick.version;
         self.shown_recv = tick.snapshot.recv;
         self.delayed.show(&tick.snapshot, changed.union(tick.changed), is_heard, now)
     }
@@ -137,7 +137,7 @@ impl Line {
         let mut youngest = now.instant;
         for (place, symbol) in (0..).zip(&mut self.slices[self.next]) {
             if let Some(tick) = symbol.live.newest_after(symbol.noted) {
-                symbol.noted = tick.seq;
+                symbol.noted = tick.version;
                 youngest = youngest.max(tick.published);
                 notes.push(Note { place, tick });
             }

@@ -3,7 +3,6 @@
 use crate::{
     cache::SymbolState,
     market::{Parts, Symbol, UnixMicros},
-    wire::Epoch,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -20,8 +19,6 @@ pub struct Change {
     pub parts: Option<Parts>,
     /// The shortest time between two writes, or none.
     pub interval: Option<Option<Duration>>,
-    /// The epoch of the sequence numbers, for the event.
-    pub epoch: Epoch,
     /// The rights that replace those of the stream's client; `None` where clients do not sign on.
     pub rights: Option<ChangeRights>,
 }

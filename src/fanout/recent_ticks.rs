@@ -13,13 +13,13 @@ use std::{
 /// How many ticks are read at once for a stream that resumes: of hundreds of symbols, most bring few.
 pub(super) const OLDER_AT_A_TIME: usize = 16;
 
-/// A worker's copy of the young end of a symbol's ring: pointers to its newest ticks, without a hole in `seq`.
+/// A worker's copy of the young end of a symbol's ring: pointers to its newest ticks, without a hole in their versions.
 ///
 /// It saves a lock per stream and write. It holds at least the newest tick, and all that are younger than `max_lag`: a
 /// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The `seq` up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
+    /// The version up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
     /// the other streams are not marked for yet.
     reported: u64,
     /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the stream that joined last starts at one.
@@ -36,9 +36,9 @@ pub(super) struct RecentLimits {
 /// Where a stream stands in a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// The `seq` of the first tick that was not sent.
+    /// The version of the first tick that was not sent.
     pub(super) next: u64,
-    /// The `seq` of the newest tick when the stream joined. The stream gets that tick, or a newer one, whatever parts
+    /// The version of the newest tick when the stream joined. The stream gets that tick, or a newer one, whatever parts
     /// it wants.
     pub(super) initial: u64,
 }
@@ -73,7 +73,7 @@ impl RecentTicks {
     ) -> Cursor {
         let is_first = self.ticks.is_empty();
         state.join(worker, parts, &mut self.ticks);
-        let newest = self.newest().seq;
+        let newest = self.newest().version;
         if is_first {
             self.reported = newest;
         }
@@ -82,22 +82,30 @@ impl RecentTicks {
         Cursor { next: newest, initial: newest }
     }
 
-    /// The tick before `seq`, if it is after `after` and not too old to be replayed. The ring is read some ticks at a
-    /// time.
-    pub(super) fn replayed(&mut self, state: &SymbolState, seq: u64, after: u64, now: Instant) -> Option<&Arc<Tick>> {
-        if self.ticks[0].seq == seq && self.ticks[0].n > after {
+    /// The tick before this version, if it is after `after`, of the newest one's generation, and not too old to be
+    /// replayed. The ring is read some ticks at a time.
+    pub(super) fn replayed(
+        &mut self,
+        state: &SymbolState,
+        version: u64,
+        after: u64,
+        now: Instant,
+    ) -> Option<&Arc<Tick>> {
+        if self.ticks[0].version == version && self.ticks[0].id.n > after {
             state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
         }
-        let index = usize::try_from(seq.checked_sub(self.ticks[0].seq + 1)?).ok()?;
-        self.ticks.get(index).filter(|tick| tick.n > after && !state.is_outdated(tick, now))
+        let index = usize::try_from(version.checked_sub(self.ticks[0].version + 1)?).ok()?;
+        let generation = self.newest().generation;
+        let is_missed = |tick: &&Arc<Tick>| tick.generation == generation && tick.id.n > after;
+        self.ticks.get(index).filter(is_missed).filter(|tick| !state.is_outdated(tick, now))
     }
 
-    /// Reads older ticks, from this `seq` on: some at a time, up to the first that is too old for their stream. Where a
-    /// stream lacks that one, it gets the newest alone.
-    pub(super) fn read_from(&mut self, state: &SymbolState, seq: u64, is_young: impl Fn(&Tick) -> bool) {
-        while self.ticks[0].seq > seq && is_young(&self.ticks[0]) {
+    /// Reads older ticks, from this version on: some at a time, up to the first that is too old for their stream. Where
+    /// a stream lacks that one, it gets the newest alone.
+    pub(super) fn read_from(&mut self, state: &SymbolState, version: u64, is_young: impl Fn(&Tick) -> bool) {
+        while self.ticks[0].version > version && is_young(&self.ticks[0]) {
             let held = self.ticks.len();
-            let missing = usize::try_from(self.ticks[0].seq - seq).unwrap_or(usize::MAX);
+            let missing = usize::try_from(self.ticks[0].version - version).unwrap_or(usize::MAX);
             state.read_older(missing.min(OLDER_AT_A_TIME), &mut self.ticks);
             if self.ticks.len() == held {
                 return; // the ring goes no further
@@ -113,7 +121,7 @@ impl RecentTicks {
             .into_iter()
             .filter(|&part| newest.last_change(Parts::from_iter([part])) > self.reported)
             .collect();
-        self.reported = newest.seq;
+        self.reported = newest.version;
         changed
     }
 
@@ -145,11 +153,11 @@ impl RecentTicks {
     /// Where the ticks that the stream wants begin, if it keeps up: it lost none of them, and the oldest is young.
     fn first_in_order(&self, cursor: Cursor, policy: ReadPolicy) -> Option<usize> {
         let oldest = &self.ticks[0];
-        let is_lost = cursor.next < oldest.seq && cursor.last_wanted_before(oldest, policy) >= cursor.next;
+        let is_lost = cursor.next < oldest.version && cursor.last_wanted_before(oldest, policy) >= cursor.next;
         if policy.newest_only || is_lost {
             return None;
         }
-        let start = usize::try_from(cursor.next.saturating_sub(oldest.seq)).ok()?;
+        let start = usize::try_from(cursor.next.saturating_sub(oldest.version)).ok()?;
         let mut wanted = self.ticks.iter().enumerate().skip(start).filter(|(_, tick)| cursor.wants(tick, policy));
         let (first, tick) = wanted.next()?;
         (policy.now.saturating_duration_since(tick.published.max(policy.joined)) <= policy.max_lag).then_some(first)
@@ -175,12 +183,12 @@ impl RecentTicks {
 
 impl Cursor {
     fn wants(self, tick: &Tick, policy: ReadPolicy) -> bool {
-        tick.changed.intersects(policy.parts) || tick.seq == self.initial
+        tick.changed.intersects(policy.parts) || tick.version == self.initial
     }
 
     /// The last tick before this one that the stream wants, or has got.
     fn last_wanted_before(self, tick: &Tick, policy: ReadPolicy) -> u64 {
-        let initial = if self.initial < tick.seq { self.initial } else { 0 };
+        let initial = if self.initial < tick.version { self.initial } else { 0 };
         tick.last_change_before(policy.parts).max(initial)
     }
 }

@@ -152,12 +152,12 @@ impl Symbols {
         symbol.unwant(before.parts.without(subscriber.parts), self.worker, now);
     }
 
-    /// Reads the ticks of a symbol from this `seq` on, as far as a stream that was opened then may still get them.
-    pub(super) fn read_from(&mut self, id: SymbolId, seq: u64, opened: Instant, now: Now) {
+    /// Reads the ticks of a symbol from this version on, as far as a stream that was opened then may still get them.
+    pub(super) fn read_from(&mut self, id: SymbolId, version: u64, opened: Instant, now: Now) {
         let max_lag = self.limits.max_lag;
         if let Some(symbol) = self.find(id) {
             let age = |tick: &Tick| now.instant.saturating_duration_since(tick.published.max(opened));
-            symbol.recent.read_from(&symbol.state, seq, |tick| age(tick) <= max_lag);
+            symbol.recent.read_from(&symbol.state, version, |tick| age(tick) <= max_lag);
         }
     }
 

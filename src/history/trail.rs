@@ -19,7 +19,7 @@ const POINTS_FIRST: usize = 8;
 pub(super) struct Trail {
     points: VecDeque<Point>,
     /// Of the newest point's tick.
-    seq: u64,
+    version: u64,
     rank: Rank,
 }
 
@@ -43,7 +43,7 @@ impl Trail {
         let mut points = VecDeque::new();
         points.reserve_exact(POINTS_FIRST);
         points.push_back(Point::new(tick, span));
-        Self { points, seq: tick.seq, rank }
+        Self { points, version: tick.version, rank }
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -73,7 +73,7 @@ impl Trail {
     /// What it needs to take a tick that was published in this span.
     pub(super) fn needs(&self, tick: &Tick, span: u32, points_max: usize) -> Needs {
         let capacity = self.points.capacity();
-        if tick.seq <= self.seq {
+        if tick.version <= self.version {
             Needs::Nothing
         } else if span <= self.newest().span() || self.points.len() < capacity || capacity >= points_max {
             Needs::Place
@@ -90,7 +90,7 @@ impl Trail {
 
     /// Takes a newer tick. Without a free place, the oldest point makes way.
     pub(super) fn take(&mut self, tick: &Tick, span: u32) {
-        self.seq = tick.seq;
+        self.version = tick.version;
         // Two threads may publish: the later tick's time may be a little earlier.
         let span = span.max(self.newest().span());
         let point = Point::new(tick, span);

@@ -49,6 +49,8 @@ pub enum Reason {
     Reconnect,
     /// Stale: the recording that is replayed has ended.
     Ended,
+    /// Stale: this gateway is cut off from the one that has the connection to the venue.
+    NoOwner,
     /// Closed: it is outside the feed's hours.
     OutsideHours,
     /// Halted, and why.
@@ -78,6 +80,7 @@ names! {
         Opening = "opening",
         Reconnect = "reconnect",
         Ended = "ended",
+        NoOwner = "no_owner",
         OutsideHours = "outside_hours",
         Halt(Halt::News) = "news",
         Halt(Halt::Volatility) = "volatility",

@@ -18,7 +18,7 @@ const RATE_SPAN: Duration = Duration::from_millis(500);
 /// The symbols with the most ticks a second, and those with the oldest last update.
 pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> Value {
     let symbols: Vec<_> = sources.feeds.iter().flat_map(|feed| &feed.symbols).collect();
-    let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().seq).collect();
+    let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().version).collect();
     let start = Instant::now();
     tokio::time::sleep(RATE_SPAN).await;
     let seconds = start.elapsed().as_secs_f64();
@@ -56,7 +56,7 @@ impl<'a> Look<'a> {
     fn new(state: &'a SymbolState, before: u64) -> Self {
         let newest = state.newest();
         let snapshot = &newest.snapshot;
-        Self { state, seq: newest.seq, ticks: newest.seq - before, recv: snapshot.recv, is: state_label(snapshot) }
+        Self { state, seq: newest.seq, ticks: newest.version - before, recv: snapshot.recv, is: state_label(snapshot) }
     }
 
     fn show(&self, seconds: f64) -> Value {

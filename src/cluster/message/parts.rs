@@ -284,7 +284,7 @@ fn read_since(reader: &mut Reader<'_>, is_there: bool, base: u64) -> Result<Opti
 }
 
 /// The reasons by their codes. A code never changes its meaning; a new reason is added at the end.
-const REASONS: [Reason; 18] = [
+const REASONS: [Reason; 19] = [
     Reason::NoData,
     Reason::ConnectionLost,
     Reason::Mute,
@@ -303,6 +303,7 @@ const REASONS: [Reason; 18] = [
     Reason::NotEntitled,
     Reason::SymbolLimit,
     Reason::NotGranted,
+    Reason::NoOwner,
 ];
 
 fn reason_code(reason: Reason) -> u8 {
@@ -325,6 +326,7 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::NotEntitled => 15,
         Reason::SymbolLimit => 16,
         Reason::NotGranted => 17,
+        Reason::NoOwner => 18,
     }
 }
 

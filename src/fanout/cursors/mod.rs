@@ -110,8 +110,8 @@ impl Cursors {
     }
 
     /// Whether a tick was not sent yet.
-    pub(super) fn lacks(&self, slot: u32, seq: u64) -> bool {
-        self.slots[slot as usize].cursor.next <= seq
+    pub(super) fn lacks(&self, slot: u32, version: u64) -> bool {
+        self.slots[slot as usize].cursor.next <= version
     }
 
     /// For each slot that lacks ticks of these parts, when the oldest of them that its ring still holds was published.
@@ -143,7 +143,7 @@ impl Cursors {
             Look::Around => return self.plan_around(symbols, policy, plan),
         }
         if plan.len() > 1 {
-            plan.sort_unstable_by_key(|planned| planned.tick.n);
+            plan.sort_unstable_by_key(|planned| (planned.tick.id.n, planned.tick.version));
         }
         let more = cut(plan, WRITE_BYTES_MAX);
         if more && self.look == Look::Marked {
@@ -184,7 +184,7 @@ impl Cursors {
     /// A tick was sent, at least its first byte; returns the ticks that were skipped before it, by cause.
     pub(super) fn sent(&mut self, planned: &Planned<'_>, options: &Options) -> Missed {
         let slot = &mut self.slots[planned.slot as usize];
-        let skipped = planned.tick.seq - slot.cursor.next;
+        let skipped = planned.tick.version - slot.cursor.next;
         let mut missed = Missed::default();
         match (slot.begun, slot.lagged) {
             (false, _) => {}
@@ -192,7 +192,7 @@ impl Cursors {
             (true, false) if options.leave_out() || slot.left_out => missed.options = skipped,
             (true, false) => missed.ring = skipped,
         }
-        slot.cursor.next = planned.tick.seq + 1;
+        slot.cursor.next = planned.tick.version + 1;
         slot.begun = true;
         slot.lagged = false;
         slot.left_out = false;
@@ -203,7 +203,7 @@ impl Cursors {
     /// The ticks that a stream whose transport is full will not get if it ends now.
     pub(super) fn given_up(&self, symbols: &Symbols) -> Missed {
         let lagged = self.slots.iter().filter(|slot| slot.begun && slot.lagged);
-        let unsent = |slot: &Slot| (symbols.get(slot.symbol).recent.newest().seq + 1).saturating_sub(slot.cursor.next);
+        let unsent = |slot: &Slot| (symbols.get(slot.symbol).recent.newest().version + 1).saturating_sub(slot.cursor.next);
         Missed { lag: lagged.map(unsent).sum(), ..Missed::default() }
     }
 

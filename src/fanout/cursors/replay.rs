@@ -22,7 +22,7 @@ impl Cursors {
     pub(in crate::fanout) fn replay(&mut self, symbols: &mut Symbols, parts: Parts, resume: Resume, now: Now) {
         let mut newest_first = BinaryHeap::new();
         for slot in 0..self.slots.len() {
-            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.n, slot)));
+            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.id.n, slot)));
         }
         let mut bytes_left = resume.bytes;
         let mut unwanted_left = REPLAY_UNWANTED_MAX;
@@ -37,8 +37,8 @@ impl Cursors {
                 let Some(left) = unwanted_left.checked_sub(1) else { return };
                 unwanted_left = left;
             }
-            self.slots[slot].cursor.next = tick.seq;
-            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.n, slot)));
+            self.slots[slot].cursor.next = tick.version;
+            newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.id.n, slot)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Slot, Stream};
 use crate::{
-    cache::SymbolState,
+    cache::{Cache, SymbolState},
     fanout::{
         change::{Change, ChangeRefused},
         cursors::{Moved, Relisted},
@@ -12,7 +12,7 @@ use crate::{
         unlisted::Unlisted,
     },
     market::{Now, Symbol, Tier},
-    wire::{HelloRights, ListChange},
+    wire::{Epoch, HelloRights, ListChange},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -58,13 +58,14 @@ impl<T> Stream<T> {
             return Err(ChangeRefused::TooManySymbols);
         }
         let Unlisted { unknown, denied } = &unlisted;
-        let event = |symbols: &[Symbol], delayed: &[Symbol]| {
+        let event = |epoch: Epoch, symbols: &[Symbol], delayed: &[Symbol]| {
             let rights = change.rights.as_ref();
             let rights = rights.map(|rights| HelloRights { delayed, denied, until: rights.until });
-            ListChange { rev, epoch: change.epoch, symbols, unknown, rights }.event()
+            ListChange { rev, epoch, symbols, unknown, rights }.event()
         };
         if is_denied {
-            let json = event(&[], &[]).json;
+            let states = self.cursors.slots().iter().map(|slot| &symbols.get(slot.symbol).state);
+            let json = event(Cache::epoch_of(states), &[], &[]).json;
             self.deny(now);
             return Ok((json, Vec::new()));
         }
@@ -81,7 +82,7 @@ impl<T> Stream<T> {
         let listed: Vec<Symbol> = states().map(|state| state.symbol().clone()).collect();
         let delayed = states().filter(|state| state.tier() == Tier::Delayed);
         let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
-        let event = event(&listed, &delayed);
+        let event = event(Cache::epoch_of(states()), &listed, &delayed);
         changes.carried_out(rev, unlisted, event.block.clone());
         if let Some(rights) = &change.rights {
             self.renew(rights.until, now);

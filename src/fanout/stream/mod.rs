@@ -231,10 +231,10 @@ impl<T> Stream<T> {
         self.cursors.unsent(symbols, self.options.parts()).min()
     }
 
-    /// A symbol has changed. `status`: the `seq` of its newest status, if that has changed too; it is sent at once.
+    /// A symbol has changed. `status`: the version of its newest status, if that has changed too; it is sent at once.
     pub(super) fn mark(&mut self, slot: u32, status: Option<u64>) {
         self.cursors.mark(slot);
-        if status.is_some_and(|seq| self.cursors.lacks(slot, seq)) {
+        if status.is_some_and(|version| self.cursors.lacks(slot, version)) {
             self.is_urgent = true;
         }
     }

@@ -1,0 +1,168 @@
+//! How what the venue and the feed say becomes ticks: on the node that has the connection.
+
+use super::{
+    published::Published,
+    state::{Inner, SymbolState},
+    tap::{Tap, Tapped},
+    tick::Tick,
+};
+use crate::{
+    market::{Guards, Now, Part, Parts, Reason, Snapshot, Update},
+    wire::EventId,
+};
+use std::sync::{Arc, OnceLock};
+
+/// A symbol's way to new ticks.
+#[derive(Clone, Copy)]
+pub struct Publisher<'a> {
+    state: &'a SymbolState,
+    tap: Option<&'a dyn Tap>,
+}
+
+impl<'a> Publisher<'a> {
+    pub(super) fn new(state: &'a SymbolState, tap: Option<&'a dyn Tap>) -> Self {
+        Self { state, tap }
+    }
+
+    /// Merges an update that was received `now`. An update that changes anything becomes the symbol's next tick.
+    pub fn publish(self, update: &Update, now: Now) -> Published {
+        let mut inner = self.state.lock();
+        let Inner { snapshot, guards, .. } = &mut *inner;
+        let applied = snapshot.apply(update, guards, now);
+        if !applied.changed.is_empty() {
+            self.push(&mut inner, applied.changed, now)
+        } else if applied.late.is_empty() {
+            Published::Unchanged
+        } else {
+            Published::Late
+        }
+    }
+
+    /// Makes all known parts but the status stale from `now` on: its connection has an outage.
+    pub fn outage(self, reason: Reason, now: Now) -> Published {
+        self.set(now, |snapshot, guards| snapshot.outage(reason, guards, now))
+    }
+
+    /// Prepares for data that are older than what came before.
+    pub fn start_over(self, now: Now) -> Published {
+        self.set(now, |snapshot, guards| snapshot.start_over(guards, now))
+    }
+
+    /// Makes these parts stale from `now` on, though the connection lives.
+    pub fn mark_stale(self, parts: Parts, reason: Reason, now: Now) -> Published {
+        self.set(now, |snapshot, _| snapshot.mark_stale(parts, reason, now))
+    }
+
+    /// Closes the symbol as its feed's hours end, or opens it as they begin.
+    pub fn set_closed(self, closed: bool, now: Now) -> Published {
+        self.set(now, |snapshot, _| snapshot.set_closed(closed, now))
+    }
+
+    /// Notes why the venue refuses the symbol; `None`: it does not.
+    pub fn set_refused(self, refused: Option<Reason>, now: Now) -> Published {
+        self.set(now, |snapshot, _| snapshot.set_refused(refused, now))
+    }
+
+    pub(super) fn set(self, now: Now, set: impl FnOnce(&mut Snapshot, &mut Guards) -> Parts) -> Published {
+        let mut inner = self.state.lock();
+        let Inner { snapshot, guards, .. } = &mut *inner;
+        let changed = set(snapshot, guards);
+        if changed.is_empty() { Published::Unchanged } else { self.push(&mut inner, changed, now) }
+    }
+
+    fn push(self, inner: &mut Inner, changed: Parts, now: Now) -> Published {
+        // Drawn under the lock: within a symbol `n` rises with `seq`.
+        let n = self.state.shard().next_n(now);
+        if inner.cut_off.is_some() {
+            return self.push_cut_off(inner, changed, n, now);
+        }
+        let newest = inner.ring.newest();
+        let seq = newest.seq + 1;
+        let tick = Arc::new(Tick {
+            snapshot: inner.snapshot,
+            version: newest.version + 1,
+            seq,
+            id: EventId { epoch: newest.id.epoch, n },
+            generation: newest.generation,
+            kind: changed,
+            changed,
+            prior: newest.last_changes(),
+            published: now.instant,
+            time: now.unix,
+            frame: OnceLock::new(),
+        });
+        if let Some(tap) = self.tap {
+            self.state.tap(inner, tap, &tick);
+        }
+        self.state.push(inner, tick)
+    }
+
+    /// The node owns the shard, and is cut off from the others: the venue's last word is noted, and shown as stale.
+    #[cold]
+    fn push_cut_off(self, inner: &mut Inner, changed: Parts, n: u64, now: Now) -> Published {
+        let said = inner.said();
+        let id = EventId { epoch: said.id.epoch, n };
+        let tick = Arc::new(said.next(inner.snapshot, said.seq + 1, id, changed, now));
+        if let Some(tap) = self.tap {
+            self.state.tap(inner, tap, &tick);
+        }
+        self.state.say_cut_off(inner, tick, changed, now)
+    }
+}
+
+impl SymbolState {
+    /// Gives a tap what comes after [`Inner::said`].
+    pub(super) fn tap(&self, inner: &mut Inner, tap: &dyn Tap, tick: &Tick) {
+        let said = inner.said().clone();
+        tap.tick(&Tapped {
+            index: self.place(),
+            name: self.symbol(),
+            seq: tick.seq,
+            n: tick.id.n,
+            changed: tick.kind,
+            prior: inner.changed_at,
+            before: &said.snapshot,
+            snapshot: &tick.snapshot,
+            guards: &inner.guards,
+        });
+        inner.note_changed(tick.kind, tick.seq);
+    }
+}
+
+impl Inner {
+    /// The newest tick of the shard's owner, which is shown unless the symbol is cut off.
+    pub(super) fn said(&self) -> &Arc<Tick> {
+        self.cut_off.as_ref().map_or_else(|| self.ring.newest(), |cut_off| &cut_off.said)
+    }
+
+    /// Notes which parts a tick of the owner has changed.
+    pub(super) fn note_changed(&mut self, parts: Parts, seq: u64) {
+        for part in parts.iter() {
+            self.changed_at[part as usize] = seq;
+        }
+    }
+}
+
+impl Tick {
+    /// The version that last changed each part.
+    pub(super) fn last_changes(&self) -> [u64; Part::ALL.len()] {
+        Part::ALL.map(|part| self.last_change(Parts::from_iter([part])))
+    }
+
+    /// A tick with these numbers, in place of the next version.
+    pub(super) fn next(&self, snapshot: Snapshot, seq: u64, id: EventId, kind: Parts, now: Now) -> Self {
+        Self {
+            snapshot,
+            version: self.version + 1,
+            seq,
+            id,
+            generation: self.generation,
+            kind,
+            changed: kind,
+            prior: self.last_changes(),
+            published: now.instant,
+            time: now.unix,
+            frame: OnceLock::new(),
+        }
+    }
+}
