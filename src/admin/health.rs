@@ -165,7 +165,7 @@ mod tests {
 
     fn inputs(uptime: u64, feeds: Vec<FeedHealth>, draining: bool, streams: usize) -> HealthInputs {
         let uptime = Duration::from_secs(uptime);
-        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None }
+        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None, cluster: None }
     }
 
     #[test]

@@ -84,6 +84,8 @@ enum Input {
     Hours,
     Publish,
     Opened(Box<Result<Socket, SocketError>>),
+    /// The sink took no updates for a while.
+    Held,
     /// The sink takes updates again: these were read before.
     HandOn,
     Frame(Option<Result<Frame, Error>>),
@@ -180,6 +182,7 @@ impl<S: Sink> Connection<S> {
                     let event = self.opened(*opened);
                     self.session.on(event, Instant::now())
                 }
+                Input::Held => continue,
                 Input::HandOn => {
                     self.hand_on(Now::read());
                     continue;
@@ -207,9 +210,11 @@ impl<S: Sink> Connection<S> {
                 None => std::future::pending().await,
             }
         };
+        let may_take = self.sink.may_take();
         let frame = async {
-            while !self.sink.may_take() {
+            if !may_take {
                 sleep(HELD).await;
+                return Input::Held;
             }
             if !self.batch.updates.is_empty() {
                 return Input::HandOn;

@@ -1,0 +1,143 @@
+//! A venue, a bus, a store of leases, and gateways as their nodes.
+
+use crate::support::{
+    Answer, Client, PATIENCE,
+    running::{Running, binance, config},
+    stream::{Event, Stream, Tick},
+};
+use std::time::{Duration, Instant};
+use tickfan::{
+    cluster::memory::{MemoryBroker, MemoryBus, MemoryLeases},
+    config::Cluster,
+    gateway::Membership,
+};
+use venue_sim::blocking::{Connection, Venue};
+
+const SYMBOLS: &[&str] = &["BTC-USDT", "ETH-USDT"];
+/// Shorter than the configuration allows.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// What the nodes of a test share.
+pub(super) struct Rig {
+    venue: Venue,
+    broker: MemoryBroker,
+    leases: MemoryLeases,
+}
+
+/// A gateway of the cluster. Dropped, it is gone like a process that is killed.
+pub(super) struct Node {
+    pub(super) name: &'static str,
+    pub(super) bus: MemoryBus,
+    running: Running,
+}
+
+impl Rig {
+    pub(super) fn start() -> Self {
+        Self { venue: Venue::bind(), broker: MemoryBroker::default(), leases: MemoryLeases::default() }
+    }
+
+    pub(super) fn node(&self, name: &'static str) -> Node {
+        let mut config = config(vec![binance("crypto", &self.venue.url, SYMBOLS)]);
+        // A machine that is busy with other tests must not make holes.
+        config.fanout.max_lag = Duration::from_secs(10);
+        config.cluster = Some(Cluster {
+            name: "test".to_owned(),
+            node: name.to_owned(),
+            lease: LEASE,
+            stale_after: Duration::from_secs(1),
+            batch: Duration::from_millis(1),
+        });
+        let bus = self.broker.connect();
+        let membership = Membership { bus: bus.clone(), leases: self.leases.clone() };
+        Node { name, bus, running: Running::start_in(&config, membership) }
+    }
+
+    /// Waits for the connection of an owner.
+    pub(super) fn grant(&self) -> Connection {
+        self.venue.grant(&["btcusdt", "ethusdt"])
+    }
+}
+
+impl Node {
+    /// The shard's part of `/debug/cluster`.
+    pub(super) fn shard(&self) -> serde_json::Value {
+        self.get("/debug/cluster").json()["shards"][0].clone()
+    }
+
+    pub(super) fn get(&self, target: &str) -> Answer {
+        Client::connect(self.running.admin).get(target)
+    }
+
+    pub(super) fn post(&self, target: &str) -> Answer {
+        Client::connect(self.running.admin).request("POST", target, "content-length: 0\r\n")
+    }
+
+    pub(super) fn stop(self) {
+        self.running.stop().unwrap();
+    }
+}
+
+/// The owner, and the others.
+pub(super) fn split(nodes: [Node; 3]) -> (Node, [Node; 2]) {
+    let (owners, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.shard()["owns"] == true);
+    let mut owners = owners.into_iter();
+    let owner = owners.next().expect("a node that was granted a connection owns");
+    (owner, others.try_into().unwrap_or_else(|_| panic!("one node owns")))
+}
+
+/// The same of two.
+pub(super) fn split_two(nodes: [Node; 2]) -> [Node; 2] {
+    let [one, two] = nodes;
+    if one.shard()["owns"] == true { [one, two] } else { [two, one] }
+}
+
+/// A client of a node that checks the order of what it gets: between two `hello` a symbol's `seq` only rises.
+pub(super) struct Reader {
+    stream: Stream,
+    /// The epochs of the greetings, the newest last.
+    pub(super) hellos: Vec<String>,
+    /// The ticks so far.
+    pub(super) ticks: Vec<Tick>,
+    newest: std::collections::HashMap<String, u64>,
+}
+
+impl Reader {
+    pub(super) fn open(node: &Node) -> Self {
+        Self::open_at(node, "/v1/stream?symbols=BTC-USDT,ETH-USDT")
+    }
+
+    pub(super) fn open_at(node: &Node, target: &str) -> Self {
+        let stream = Stream::open(node.running.address, target);
+        Self { stream, hellos: Vec::new(), ticks: Vec::new(), newest: Default::default() }
+    }
+
+    /// Reads up to this tick.
+    pub(super) fn until(&mut self, is_last: impl Fn(&Tick) -> bool) -> Tick {
+        let deadline = Instant::now() + 3 * PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "it does not come; the last were {:?}", self.ticks.last());
+            match self.stream.next() {
+                Some(Event::Tick(tick)) => {
+                    let seq = tick.number("seq");
+                    let before = self.newest.insert(tick.text("symbol").to_owned(), seq);
+                    assert!(before.is_none_or(|before| seq > before), "{before:?} and then {tick:?}");
+                    self.ticks.push(tick.clone());
+                    if is_last(&tick) {
+                        return tick;
+                    }
+                }
+                Some(Event::Named(name, data)) if name == "hello" => {
+                    self.hellos.push(data["epoch"].as_str().unwrap().to_owned());
+                    self.newest.clear();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The ids and fields of a symbol's ticks so far.
+    pub(super) fn of(&self, symbol: &str) -> Vec<(Option<String>, crate::support::reference::Fields)> {
+        let of_symbol = self.ticks.iter().filter(|tick| tick.text("symbol") == symbol);
+        of_symbol.map(|tick| (tick.id.clone(), tick.fields.clone())).collect()
+    }
+}
