@@ -129,7 +129,7 @@ fn cluster(criterion: &mut Criterion) {
     let (symbols, ticks) = session();
     let token = Token { term: 1, epoch: Epoch::new(1 << 40) };
     let mut batch = OpenBatch::new(token, SYMBOLS as u32, 0, Duration::from_millis(1));
-    let opening = batch.open(symbols.iter().map(Own::tick), 1, Boot(1));
+    let opening = batch.open(|with| symbols.iter().for_each(|symbol| with(&symbol.tick())), 1, Boot(1));
     let mut seal = || {
         ticks.iter().for_each(|tick| batch.push(&tick.tick()));
         batch.seal(1, Boot(2)).unwrap().bytes

@@ -119,24 +119,25 @@ impl OpenBatch {
     }
 
     /// Begins the epoch: batches that have all symbols of the owner, each in a full tick. There is always one.
+    /// `each_symbol` calls the function that it is given for each of them: a symbol may be locked meanwhile.
     ///
     /// # Panics
     /// If the epoch has a batch already, or an index is beyond the table.
-    pub fn open<'a>(
+    pub fn open(
         &mut self,
-        symbols: impl IntoIterator<Item = NewTick<'a>>,
+        each_symbol: impl FnOnce(&mut dyn FnMut(&NewTick<'_>)),
         revision: u64,
         now: Boot,
     ) -> Vec<Sealed> {
         assert!(self.last == 0 && self.draft.count() == 0, "an opening begins its epoch");
         let mut batches = Vec::new();
-        for symbol in symbols {
+        each_symbol(&mut |symbol| {
             if self.is_full() {
                 batches.push(self.seal_as(Kind::Opening, batches.is_empty(), false, revision, now));
             }
             self.is_named[symbol.index as usize] = true;
             self.draft.push(&symbol.full());
-        }
+        });
         batches.push(self.seal_as(Kind::Opening, batches.is_empty(), true, revision, now));
         batches
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::cluster::{
     message::{HEAD_BYTES, Message},
-    support::{OwnSymbol, largest, millis, token},
+    support::{OwnSymbol, each, largest, millis, token},
 };
 
 const WINDOW: Duration = Duration::from_millis(1);
@@ -80,7 +80,7 @@ fn the_first_tick_of_a_symbol_in_a_term_names_it_and_is_full() {
 fn an_opening_has_all_symbols_and_marks_its_ends() {
     let symbols: Vec<_> = (0..1_300).map(|index| traded(index, &format!("S{index}"))).collect();
     let mut batch = batch(1_300);
-    let opening = batch.open(symbols.iter().map(OwnSymbol::tick), 3, millis(1));
+    let opening = batch.open(each(&symbols), 3, millis(1));
     let heads: Vec<_> = opening.iter().map(|sealed| Message::open(&sealed.bytes).unwrap().head).collect();
     assert!(heads.iter().all(|head| head.kind == Kind::Opening) && heads.len() > 2);
     let last = heads.len() as u64;
@@ -96,7 +96,7 @@ fn an_opening_has_all_symbols_and_marks_its_ends() {
 
 #[test]
 fn an_owner_without_symbols_opens_with_one_empty_batch() {
-    let opening = batch(0).open([], 1, millis(1));
+    let opening = batch(0).open(|_| {}, 1, millis(1));
     let head = Message::open(&opening[0].bytes).unwrap().head;
     assert_eq!((opening.len(), head.batch, head.count, head.is_first, head.is_last), (1, 1, 0, true, true));
 }

@@ -59,6 +59,11 @@ impl History {
         }
     }
 
+    /// The number of the oldest batch; if there is none, of the next.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The number of the batch that was sealed last; 0 before the first of an epoch.
     pub fn last(&self) -> u64 {
         self.first + self.batches.len() as u64 - 1

@@ -106,6 +106,11 @@ impl OwnSymbol {
     }
 }
 
+/// The symbols as an opening reads them.
+pub(super) fn each(symbols: &[OwnSymbol]) -> impl FnOnce(&mut dyn FnMut(&NewTick<'_>)) + '_ {
+    |with| symbols.iter().for_each(|symbol| with(&symbol.tick()))
+}
+
 /// A symbol with all that a snapshot can have, each field as long as it may be.
 pub(super) fn largest(index: u32) -> OwnSymbol {
     let mut symbol = OwnSymbol::new(index, &format!("{index:0>32}"));

@@ -44,6 +44,8 @@ pub enum CutOff {
     Disconnected,
     /// A clock has jumped: no age is known.
     Clock,
+    /// The node owns the shard, and its lease was not renewed.
+    Lease,
 }
 
 /// A change of freshness.
@@ -65,6 +67,8 @@ pub(super) struct Freshness {
     disconnected: Option<Boot>,
     has_jumped: bool,
     is_fresh: bool,
+    /// A planted fault.
+    ignores_backlogs: bool,
 }
 
 impl Freshness {
@@ -77,7 +81,13 @@ impl Freshness {
             disconnected: None,
             has_jumped: false,
             is_fresh: false,
+            ignores_backlogs: false,
         }
+    }
+
+    /// Plants a fault: the least delay of an owner's messages counts as none.
+    pub(super) fn ignore_backlogs(&mut self) {
+        self.ignores_backlogs = true;
     }
 
     pub(super) fn is_fresh(&self) -> bool {
@@ -95,6 +105,20 @@ impl Freshness {
         self.newest = None;
     }
 
+    /// This node itself was the owner until now, and all was as it said: `shown` if that was live.
+    pub(super) fn owned(&mut self, shown: bool, now: Boot) {
+        self.anchor = Some(Anchor { ahead_micros: 0, at: now, width: Duration::ZERO });
+        self.newest = Some(now);
+        self.until = shown.then(|| now.after(self.stale_after));
+        self.is_fresh = shown;
+    }
+
+    /// Nothing that was applied counts any more.
+    pub(super) fn start_over(&mut self) {
+        let Self { disconnected, ignores_backlogs, .. } = *self;
+        *self = Self { disconnected, ignores_backlogs, ..Self::new(self.stale_after) };
+    }
+
     /// The owner has answered at `sent` of its clock what was asked at `asked` of ours.
     pub(super) fn answered(&mut self, asked: Boot, sent: Boot, now: Boot) {
         let ahead_micros = i128::from(asked.0) - i128::from(sent.0);
@@ -107,6 +131,10 @@ impl Freshness {
     /// A message has arrived. Returns whether a clock has jumped: it would have arrived before it was sent.
     pub(super) fn heard(&mut self, sent: Boot, now: Boot) -> bool {
         let seen = i128::from(now.0) - i128::from(sent.0) + TOLERANCE_MICROS;
+        if self.ignores_backlogs && self.anchor.is_none_or(|anchor| seen < anchor.ahead_at(now)) {
+            self.anchor = Some(Anchor { ahead_micros: seen, at: now, width: Duration::ZERO });
+            return false;
+        }
         let has_jumped = self.anchor.is_some_and(|anchor| seen < anchor.ahead_at(now));
         if has_jumped {
             self.anchor = None;

@@ -1,6 +1,6 @@
 //! How a follower takes the messages of the live subject.
 
-use super::{Cause, Follower, Stage, book::Book, event::Action};
+use super::{Cause, Follower, PlantedFault, Stage, book::Book, event::Action};
 use crate::cluster::{
     clock::Boot,
     message::{DecodeError, Head, Kind, Message},
@@ -17,10 +17,11 @@ impl Follower {
         if !matches!(head.kind, Kind::Batch | Kind::Opening | Kind::Beat) {
             return self.counts.drop(DecodeError::Value);
         }
-        if self.floor > Some(head.token) {
+        if self.floor > Some(head.token) && self.fault != Some(PlantedFault::TakesLowerTokens) {
             self.counts.fenced += 1;
             return;
         }
+        self.heard = Some((head.token, head.revision));
         if self.token != Some(head.token) {
             self.follow(&head, now, actions);
         }

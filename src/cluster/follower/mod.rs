@@ -72,7 +72,11 @@ pub use counts::Counts;
 pub use event::{Action, AskId, Cause, Event, State};
 pub use freshness::{CutOff, DISCONNECTED_MAX};
 
-use super::{clock::Boot, message::Ask, token::Token};
+use super::{
+    clock::Boot,
+    message::{Ask, Message},
+    token::Token,
+};
 use crate::wire::Epoch;
 use buffer::Buffer;
 use freshness::{Change, Freshness};
@@ -86,9 +90,22 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// The same while ages are not known well.
 const PROBE_AGAIN: Duration = Duration::from_millis(500);
 
+/// A known bug, for the simulation that has to find it.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlantedFault {
+    /// A lower token counts.
+    TakesLowerTokens,
+    /// The first message of an owner counts as if it had come at once.
+    AgesWithoutBacklog,
+    /// A symbol takes each tick, whatever it has.
+    MergesWithoutSeq,
+}
+
 /// A follower of one shard.
 #[derive(Debug)]
 pub struct Follower {
+    fault: Option<PlantedFault>,
     /// No message of a lower token counts.
     floor: Option<Token>,
     /// The owner that is followed.
@@ -101,6 +118,8 @@ pub struct Follower {
     table: Table,
     asks: Asks,
     freshness: Freshness,
+    /// The token and the revision of the last live message that counted, until they are taken.
+    heard: Option<(Token, u64)>,
     /// An ask for a beat, and when it was sent.
     probe: Option<(AskId, Boot)>,
     next_probe: Boot,
@@ -141,6 +160,7 @@ impl Follower {
     /// asks of many followers.
     pub fn new(stale_after: Duration, seed: u64) -> Self {
         Self {
+            fault: None,
             floor: None,
             token: None,
             stage: Stage::Cold,
@@ -149,10 +169,20 @@ impl Follower {
             table: Table::default(),
             asks: Asks::new(SmallRng::seed_from_u64(seed)),
             freshness: Freshness::new(stale_after),
+            heard: None,
             probe: None,
             next_probe: Boot(0),
             counts: Counts::default(),
         }
+    }
+
+    /// The same follower with a bug.
+    #[doc(hidden)]
+    pub fn with_fault(mut self, fault: PlantedFault) -> Self {
+        if fault == PlantedFault::AgesWithoutBacklog {
+            self.freshness.ignore_backlogs();
+        }
+        Self { fault: Some(fault), ..self }
     }
 
     /// Takes an event; returns what to do, in this order.
@@ -166,12 +196,17 @@ impl Follower {
             Event::Unanswered(id) => self.give_up(id, now),
             Event::Lease(token) => self.floor = self.floor.max(Some(token)),
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
-            Event::Connected(connected) => self.freshness.set_connected(connected, now),
+            Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
         }
         self.settle(now, &mut actions);
         self.settle_freshness(now, book, &mut actions);
         actions
+    }
+
+    /// Notes whether the live connection is up, as [`Event::Connected`] does. An event has to follow.
+    pub fn set_connected(&mut self, connected: bool, now: Boot) {
+        self.freshness.set_connected(connected, now);
     }
 
     /// When time alone changes something.
@@ -186,6 +221,48 @@ impl Follower {
         };
         let probe = self.token.map(|_| self.next_probe);
         of_stage.into_iter().chain(probe).chain(self.buffer.due()).chain(self.freshness.due()).min()
+    }
+
+    /// The token and the lease's revision of a live message that counted, once for each event.
+    pub fn take_heard(&mut self) -> Option<(Token, u64)> {
+        self.heard.take()
+    }
+
+    /// Follows from the beginning, as a node that has owned the shard and lost it. The book is cut off. What it has
+    /// counted, the highest token and the state of the connection stay.
+    pub fn start_over(&mut self) {
+        self.token = None;
+        self.stage = Stage::Cold;
+        self.buffer.clear();
+        self.table.clear();
+        self.freshness.start_over();
+        (self.heard, self.probe) = (None, None);
+    }
+
+    /// Follows behind `last`, the last batch of this node itself, which owned the shard under the token until `now`.
+    /// The book is as the node published it, and `shown` unless it is cut off.
+    pub fn follow_self(&mut self, token: Token, last: u64, shown: bool, now: Boot) {
+        self.start_over();
+        (self.floor, self.token) = (self.floor.max(Some(token)), Some(token));
+        (self.stage, self.next) = (Stage::Live, last + 1);
+        self.freshness.owned(shown, now);
+        self.next_probe = now.after(PROBE_EVERY);
+    }
+
+    /// What an owner does with a live message of another node: the message's token and revision if the token is
+    /// higher than its own. Any other message is counted.
+    pub fn outranked_by(&mut self, bytes: &[u8], own: Token) -> Option<(Token, u64)> {
+        match Message::open(bytes) {
+            Ok(message) if message.head.token > own => Some((message.head.token, message.head.revision)),
+            Ok(_) => {
+                self.counts.fenced += 1;
+                None
+            }
+            Err(error) => {
+                self.counts.drop(error);
+                None
+            }
+        }
     }
 
     /// Its state.

@@ -8,7 +8,7 @@ use crate::{
         follower::{AskId, Event},
         history::{Answer, Answers, History, SnapshotWriter},
         message::{Ask, Beat, Sender, write_beat},
-        support::{OwnSymbol, now, token},
+        support::{OwnSymbol, each, now, token},
         token::Token,
     },
     feed::FeedState,
@@ -71,7 +71,7 @@ impl World {
             let (time, owner) = (self.time, &mut self.owners[index]);
             let now = owner.clock.at(time);
             let symbols = owner.symbols.clone();
-            let opening = owner.batch.open(symbols.iter().map(OwnSymbol::tick), 1, now);
+            let opening = owner.batch.open(each(&symbols), 1, now);
             opening.into_iter().for_each(|sealed| self.send(index, sealed));
         }
         self.later(0, Happens::Turn(index));

@@ -6,7 +6,7 @@ use crate::{
         batch::{OpenBatch, Sealed},
         history::{History, SnapshotWriter},
         message::{Beat, DecodeError, Sender, Tick, write_beat, write_busy, write_end, write_gone},
-        support::{OwnSymbol, millis, token},
+        support::{OwnSymbol, each, millis, token},
     },
     feed::FeedState,
     market::UnixMicros,
@@ -124,7 +124,7 @@ impl Pair {
 
     fn opening(&mut self) -> Vec<Bytes> {
         let symbols = self.symbols.clone();
-        let opening = self.batch.open(symbols.iter().map(OwnSymbol::tick), 1, millis(self.now));
+        let opening = self.batch.open(each(&symbols), 1, millis(self.now));
         opening.into_iter().map(|sealed| self.keep(sealed)).collect()
     }
 

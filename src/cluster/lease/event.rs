@@ -42,6 +42,8 @@ pub enum Event {
     /// Where this node stands among those that could follow. Needed before the first claim, once a second, and at
     /// once while the lease asks for batches.
     Standing(Standing),
+    /// The node could not publish: it claims nothing until it stands somewhere again.
+    Unable,
     /// The owner has published its last batch and leaves the shard.
     HandOver {
         /// The node that agreed to follow.

@@ -105,6 +105,14 @@ impl Knowledge {
         self.known.as_ref().and_then(|known| known.revision)
     }
 
+    /// Who holds the shard by the value that is known.
+    pub(super) fn owner(&self) -> Option<NodeName> {
+        match &self.known.as_ref()?.content {
+            Content::Value(value) if value.state == LeaseState::Held => Some(value.node.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether the value of the known revision must be read before a claim.
     pub(super) fn is_unread(&self) -> bool {
         self.known.as_ref().is_none_or(|known| matches!(known.content, Content::Unread(_)))

@@ -116,6 +116,24 @@ struct Pending {
     until: Boot,
 }
 
+/// Until when an owner may publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The shard's token.
+    pub token: Token,
+    /// When the newest write that succeeded was sent.
+    pub counts_from: Moment,
+    /// It is valid for this long, by each of the two clocks.
+    pub hold: Duration,
+}
+
+impl Validity {
+    /// Whether the owner may publish now.
+    pub fn holds(&self, now: Moment) -> bool {
+        now.longest_since(self.counts_from) < self.hold
+    }
+}
+
 /// A write that was sent.
 #[derive(Debug)]
 struct Sent {
@@ -157,9 +175,25 @@ impl Lease {
     /// The token under which the node may publish right now. An owner asks before it reads from the venue's socket, and
     /// again before it publishes.
     pub fn publishing(&self, now: Moment) -> Option<Token> {
+        self.validity().filter(|validity| validity.holds(now)).map(|validity| validity.token)
+    }
+
+    /// Until when the node may publish, for whatever has to look at the clock by itself; `None` if it may not. It
+    /// changes with each event.
+    pub fn validity(&self) -> Option<Validity> {
         match &self.stage {
-            Stage::Owning(tenure) if !tenure.suspended && self.is_valid(tenure, now) => Some(tenure.token),
+            Stage::Owning(tenure) if !tenure.suspended => {
+                Some(Validity { token: tenure.token, counts_from: tenure.counts_from, hold: self.timing.hold })
+            }
             _ => None,
+        }
+    }
+
+    /// Who owns the shard as far as the node knows; `None` if it is not read or has no owner.
+    pub fn owner(&self) -> Option<NodeName> {
+        match &self.stage {
+            Stage::Owning(_) | Stage::Handing(..) => Some(self.node.clone()),
+            Stage::Watching | Stage::Claiming(_) | Stage::Left => self.knowledge.owner(),
         }
     }
 
@@ -197,10 +231,6 @@ impl Lease {
         matches!(self.stage, Stage::Left)
     }
 
-    fn is_valid(&self, tenure: &Tenure, now: Moment) -> bool {
-        now.longest_since(tenure.counts_from) < self.timing.hold
-    }
-
     /// Takes an event; says what to do, in this order.
     pub fn on(&mut self, event: Event, now: Moment) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -218,6 +248,7 @@ impl Lease {
                 self.outranked_by(token, &mut actions);
             }
             Event::Standing(standing) => self.standing = Some(standing),
+            Event::Unable => self.standing = None,
             Event::HandOver { to, last, stays } => self.hand_over(to, last, stays, now),
             Event::Withdraw => self.withdraws = true,
         }

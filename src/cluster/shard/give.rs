@@ -1,0 +1,177 @@
+//! How an owner leaves its shard to another node, and how a node is asked to follow.
+
+use super::{Action, CLOSE_MAX, Owning, ShardNode, UNHEARD_MAX};
+use crate::cluster::{
+    clock::{Boot, Moment},
+    follower::Book,
+    give::{Give, GiveMessage, GiveSays, Step},
+    lease::{self, LeaseState, LeaseValue},
+    names::NodeName,
+};
+
+/// How far a hand-over has come.
+#[derive(Debug)]
+pub(super) enum Leaving {
+    /// Nodes are asked.
+    Asking { give: Give, due: Boot, stays: bool },
+    /// The feed is being closed.
+    Closing { to: Option<NodeName>, stays: bool, until: Boot },
+    /// The lease is being written; the last batch, unless the feed was not closed in time, and when that was.
+    Handing { last: Option<u64>, closed: Boot },
+}
+
+impl Leaving {
+    pub(super) fn due(&self) -> Option<Boot> {
+        match self {
+            Self::Asking { due, .. } => Some(*due),
+            Self::Closing { until, .. } => Some(*until),
+            Self::Handing { .. } => None,
+        }
+    }
+}
+
+impl ShardNode {
+    /// Begins to give the shard away, if the node owns it.
+    pub(super) fn give_away(
+        &mut self,
+        to: Option<NodeName>,
+        stays: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(owning) = &mut self.owning else { return };
+        if owning.leaving.is_some() {
+            return;
+        }
+        let best_first = match (to, &self.rank) {
+            (Some(to), _) => vec![to],
+            (None, Some((_, successors))) => successors.clone(),
+            (None, None) => Vec::new(),
+        };
+        let mut give = Give::new(best_first);
+        let step = give.due(now.boot);
+        owning.leaving = Some(Leaving::Asking { give, due: now.boot, stays });
+        self.step(step, now, actions);
+    }
+
+    /// Does what the time asks for.
+    pub(super) fn settle_leaving(&mut self, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
+        match self.owning.as_mut().map(|owning| &mut owning.leaving) {
+            Some(None) if self.unheard_at.is_some_and(|at| at <= now.boot) => {
+                self.unheard_at = Some(now.boot.after(UNHEARD_MAX));
+                self.give_away(None, true, now, actions);
+            }
+            Some(Some(Leaving::Asking { give, due, .. })) if *due <= now.boot => {
+                let step = give.due(now.boot);
+                self.step(step, now, actions);
+            }
+            Some(Some(Leaving::Closing { until, .. })) if *until <= now.boot => {
+                self.feed_closed(None, now, book, actions);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, step: Step, now: Moment, actions: &mut Vec<Action>) {
+        let stops = self.stops;
+        let Some(leaving) = self.owning.as_mut().map(|owning| &mut owning.leaving) else { return };
+        let Some(Leaving::Asking { give, due, stays }) = leaving else { return };
+        match step {
+            Step::Ask(node) => {
+                // The dialogue has just begun to wait for it.
+                if let Step::Wait(until) = give.due(now.boot) {
+                    *due = until;
+                }
+                self.send_give(node, GiveSays::Ask, actions);
+            }
+            Step::Wait(until) => *due = until,
+            Step::Successor(None) if *stays && !stops => *leaving = None,
+            Step::Successor(to) => {
+                *leaving = Some(Leaving::Closing { to, stays: *stays, until: now.boot.after(CLOSE_MAX) });
+                actions.push(Action::CloseFeed);
+            }
+        }
+    }
+
+    /// The feed is closed behind this batch; `None` if that took too long.
+    pub(super) fn feed_closed(
+        &mut self,
+        last: Option<u64>,
+        now: Moment,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
+        let stops = self.stops;
+        let Some(leaving) = self.owning.as_mut().and_then(|owning| owning.leaving.as_mut()) else { return };
+        let Leaving::Closing { to, stays, .. } = leaving else { return };
+        let stays = *stays && !stops;
+        // Where the last batch is not known, a successor must not go on with the epoch.
+        let to = to.take().filter(|_| last.is_some());
+        *leaving = Leaving::Handing { last, closed: now.boot };
+        let last = last.unwrap_or_default();
+        self.tell_lease(lease::Event::HandOver { to, last, stays }, now, book, actions);
+    }
+
+    /// The lease says that the shard is given away.
+    pub(super) fn handed_over(
+        &mut self,
+        revision: u64,
+        value: LeaseValue,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(owning) = self.owning.take() else { return };
+        let Owning { token, suspended, leaving: Some(Leaving::Handing { last, closed }) } = &owning else {
+            return self.start_over(&owning, book, actions);
+        };
+        let to = if let LeaseState::Granted { to, .. } = &value.state { Some(to.clone()) } else { None };
+        actions.push(Action::HandedOver { to: to.clone(), is_clean: last.is_some() });
+        match last {
+            Some(last) => self.follower.follow_self(*token, *last, !suspended, *closed),
+            None => self.start_over(&owning, book, actions),
+        }
+        if let Some(to) = to {
+            self.send_give(to, GiveSays::Granted { revision, value }, actions);
+        }
+    }
+
+    /// Takes a message of the dialogue.
+    pub(super) fn take_give(
+        &mut self,
+        message: GiveMessage,
+        now: Moment,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
+        if message.shard != self.config.shard {
+            return;
+        }
+        match message.says {
+            GiveSays::Ask => {
+                let says = if self.can_follow() { GiveSays::Ready } else { GiveSays::Busy };
+                self.send_give(message.from, says, actions);
+            }
+            GiveSays::Ready | GiveSays::Busy => {
+                let leaving = self.owning.as_mut().and_then(|owning| owning.leaving.as_mut());
+                if let Some(Leaving::Asking { give, .. }) = leaving {
+                    let step = give.answered(&message.from, message.says == GiveSays::Ready, now.boot);
+                    self.step(step, now, actions);
+                }
+            }
+            GiveSays::Granted { revision, value } => {
+                self.tell_lease(lease::Event::Announced { revision, value }, now, book, actions);
+            }
+        }
+    }
+
+    /// Whether the node could follow the owner: it could publish, and lacks at most what the owner's history has.
+    /// It need not be fresh: an owner that cannot publish gives its shard away, too.
+    fn can_follow(&self) -> bool {
+        !self.owns() && !self.stops && self.down_since.is_none() && self.follower.applied().is_some()
+    }
+
+    fn send_give(&self, to: NodeName, says: GiveSays, actions: &mut Vec<Action>) {
+        let message = GiveMessage { from: self.config.node.clone(), shard: self.config.shard.clone(), says };
+        actions.push(Action::SendGive { to, message });
+    }
+}

@@ -1,0 +1,416 @@
+use super::*;
+use crate::{
+    cluster::{
+        follower::{AskId, Cause, Have, Place, State, Step},
+        give::{GiveMessage, GiveSays},
+        lease::{Former, LeaseState, LeaseValue, ReadAnswer, Start, WriteAnswer},
+        message::{Ask, Message, Tick},
+        support::{NOW_MICROS, OwnSymbol, each},
+        tape::Tape,
+    },
+    market::UnixMicros,
+    wire::Epoch,
+};
+use bytes::Bytes;
+
+const LEASE: Duration = Duration::from_secs(9);
+
+/// A book with one symbol, that only knows its number and whether it is cut off.
+#[derive(Debug, Default)]
+struct Notes {
+    have: Option<Have>,
+    is_live: bool,
+}
+
+impl Book for Notes {
+    fn len(&self) -> u32 {
+        1
+    }
+
+    fn find(&self, name: &str) -> Option<Place> {
+        (name == "A").then_some(Place(0))
+    }
+
+    fn have(&self, _: Place) -> Option<Have> {
+        self.have
+    }
+
+    fn take(&mut self, _: Place, epoch: Epoch, tick: &Tick<'_>, _: Step) {
+        self.have = Some(Have { epoch, seq: tick.seq });
+    }
+
+    fn absent(&mut self, _: Place) {}
+
+    fn cut_off(&mut self, _: CutOff) {
+        assert!(std::mem::replace(&mut self.is_live, false), "it is cut off already");
+    }
+
+    fn restore(&mut self) {
+        assert!(!std::mem::replace(&mut self.is_live, true), "it is live already");
+    }
+}
+
+fn name(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+fn moment(millis: u64) -> Moment {
+    Moment { boot: Boot(1_000_000 + millis * 1_000), wall: UnixMicros(NOW_MICROS + millis.cast_signed() * 1_000) }
+}
+
+/// A node of a shard, its book, and the time in ms.
+struct Node {
+    shard: ShardNode,
+    book: Notes,
+    millis: u64,
+    actions: Vec<Action>,
+}
+
+impl Node {
+    fn new(node: &str) -> Self {
+        let config = ShardConfig {
+            node: name(node),
+            instance: Instance::from_bits(node.len() as u64).unwrap(),
+            shard: "feed.0".parse().unwrap(),
+            timing: LeaseTiming::new(LEASE),
+            stale_after: Duration::from_secs(2),
+        };
+        let shard = ShardNode::new(config, 1, moment(0));
+        Self { shard, book: Notes::default(), millis: 0, actions: Vec::new() }
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        let actions = self.shard.on(event, moment(self.millis), &mut self.book);
+        if actions.iter().any(|action| matches!(action, Action::Own { .. })) {
+            // What the task does: the states are opened.
+            self.book.is_live = true;
+        }
+        assert_eq!(self.book.is_live, self.shard.is_fresh(), "{actions:?}");
+        self.actions.extend(actions.iter().cloned());
+        actions
+    }
+
+    fn rank(&mut self, successors: &[&str]) -> Vec<Action> {
+        self.on(Event::Rank { rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
+    }
+
+    /// Lets time pass; returns the first write, if one comes.
+    fn pass(&mut self, until: u64) -> Option<(u64, LeaseValue)> {
+        loop {
+            let due = self.shard.due().map_or(u64::MAX, |due| due.since(moment(0).boot).as_millis() as u64);
+            if due > until {
+                self.millis = until;
+                return None;
+            }
+            self.millis = self.millis.max(due);
+            for action in self.on(Event::Due) {
+                match action {
+                    Action::Read { request } => {
+                        self.on(Event::Read { request, answer: ReadAnswer::Failed });
+                    }
+                    Action::Write { request, value, .. } => return Some((request, value)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, request: u64, revision: u64) -> Vec<Action> {
+        self.on(Event::Write { request, answer: WriteAnswer::Written(revision) })
+    }
+
+    /// A node that owns the shard, 3 s after its start.
+    fn owning(successors: &[&str]) -> Self {
+        let mut node = Self::new("a");
+        node.on(Event::Connected(true));
+        node.rank(successors);
+        node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
+        let (request, _) = node.pass(3_000).expect("it claims");
+        let actions = node.written(request, 1);
+        assert!(matches!(&actions[..], [Action::Own { start: Start::NewEpoch, .. }]), "{actions:?}");
+        node.actions.clear();
+        node
+    }
+
+    fn token(&self) -> Token {
+        self.shard.publishing(moment(self.millis)).expect("it owns the shard")
+    }
+
+    fn give(&mut self, from: &str, says: GiveSays) -> Vec<Action> {
+        self.on(Event::Give(GiveMessage { from: name(from), shard: "feed.0".parse().unwrap(), says }))
+    }
+}
+
+/// Who was told what.
+fn gives(actions: &[Action]) -> Vec<(NodeName, GiveSays)> {
+    let give = |action: &Action| match action {
+        Action::SendGive { to, message } => Some((to.clone(), message.says.clone())),
+        _ => None,
+    };
+    actions.iter().filter_map(give).collect()
+}
+
+fn write(actions: &[Action]) -> (u64, LeaseValue) {
+    writes(actions).expect("a write")
+}
+
+fn writes(actions: &[Action]) -> Option<(u64, LeaseValue)> {
+    let write = |action: &Action| match action {
+        Action::Write { request, value, .. } => Some((*request, value.clone())),
+        _ => None,
+    };
+    actions.iter().find_map(write)
+}
+
+/// Another node's batches.
+fn tape(token: Token, millis: u64) -> Tape {
+    let mut tape = Tape::new(token, 1, Start::NewEpoch, Duration::ZERO);
+    tape.open(each(&[OwnSymbol::new(0, "A")]), moment(millis).boot);
+    tape.set_connected(true);
+    tape
+}
+
+fn publish(tape: &mut Tape, millis: u64) -> Vec<Bytes> {
+    let now = moment(millis);
+    tape.set_lease(Some(Validity { token: tape.token(), counts_from: now, hold: LEASE }), Some(5));
+    tape.take(now)
+}
+
+fn token(term: u64, epoch: u64) -> Token {
+    Token { term, epoch: Epoch::from_bits(epoch).unwrap() }
+}
+
+/// A node that follows another one, whose tape it has, up to its first batch; at the time of 1 s.
+fn following() -> (Node, Tape) {
+    let mut node = Node::new("b");
+    node.on(Event::Connected(true));
+    node.rank(&[]);
+    node.millis = 1_000;
+    let mut tape = tape(token(3, 7), 1_000);
+    let actions: Vec<_> = publish(&mut tape, 1_000).into_iter().flat_map(|bytes| node.on(Event::Live(bytes))).collect();
+    let probe = actions.iter().find_map(|action| match action {
+        Action::Ask(id, Ask::Beat) => Some(*id),
+        _ => None,
+    });
+    answer_beat(&mut node, &mut tape, probe.expect("the owner is asked for its clock"));
+    assert!(node.shard.is_fresh() && node.shard.is_synced());
+    node.actions.clear();
+    (node, tape)
+}
+
+fn answer_beat(node: &mut Node, tape: &mut Tape, id: AskId) {
+    let Some(crate::cluster::history::Answer::Messages(beats)) = tape.answer(Ask::Beat, moment(node.millis)) else {
+        panic!("a beat is one message");
+    };
+    beats.into_iter().for_each(|beat| drop(node.on(Event::Answer(id, beat))));
+}
+
+#[test]
+fn a_node_whose_live_connection_is_down_does_not_claim() {
+    let mut node = Node::new("a");
+    node.rank(&[]);
+    node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
+    assert_eq!(node.pass(20_000), None);
+    node.on(Event::Connected(true));
+    let (_, claim) = write(&node.actions);
+    assert_eq!(claim.state, LeaseState::Held);
+
+    let mut node = Node::new("a");
+    node.on(Event::Connected(true));
+    node.rank(&[]);
+    node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
+    node.pass(1_999);
+    node.millis = 2_000;
+    node.on(Event::Connected(false));
+    assert_eq!(node.pass(20_000), None, "not even if the claim was due at that moment");
+}
+
+#[test]
+fn an_owner_is_suspended_and_goes_on_or_leaves() {
+    let mut node = Node::owning(&[]);
+    node.millis += 8_000;
+    let actions = node.on(Event::Due);
+    assert!(actions.starts_with(&[Action::Suspend, Action::CutOff(CutOff::Lease)]), "{actions:?}");
+    assert_eq!((node.shard.state(), node.shard.is_fresh()), ("suspended", false));
+    let (request, _) = write(&actions);
+    let actions = node.written(request, 2);
+    assert_eq!(actions, [Action::Resume, Action::Fresh]);
+    node.millis += 9_100;
+    let actions = node.on(Event::Due);
+    assert!(actions.starts_with(&[Action::Leave(LeaveReason::Expired), Action::CutOff(CutOff::Lease)]), "{actions:?}");
+    assert_eq!((node.shard.owns(), node.shard.is_synced(), node.shard.state()), (false, false, "cold"));
+}
+
+#[test]
+fn an_owner_fences_lower_tokens_and_leaves_for_a_higher_one_which_it_follows() {
+    let mut node = Node::owning(&[]);
+    let own = node.token();
+    let low = publish(&mut tape(token(1, 9), node.millis), node.millis);
+    node.on(Event::Live(low[0].clone()));
+    node.on(Event::Live(Bytes::from_static(b"tf")));
+    assert!(node.actions.is_empty() && node.shard.follower().counts().fenced == 1, "{:?}", node.actions);
+    let mut higher = tape(token(own.term + 1, 9), node.millis);
+    for bytes in publish(&mut higher, node.millis) {
+        node.on(Event::Live(bytes));
+    }
+    assert_eq!(node.actions[..2], [Action::Leave(LeaveReason::Outranked), Action::CutOff(CutOff::Lease)]);
+    assert_eq!((node.shard.follower().token(), node.shard.is_synced()), (Some(higher.token()), true));
+    assert_eq!(node.shard.lease().highest(), Some(higher.token()));
+}
+
+#[test]
+fn a_drain_asks_closes_the_feed_grants_and_goes_on_as_a_live_follower() {
+    let mut node = Node::owning(&["b", "c"]);
+    let own = node.token();
+    let actions = node.on(Event::Drain);
+    assert_eq!(gives(&actions), [(name("b"), GiveSays::Ask)]);
+    assert_eq!(node.shard.publishing(moment(node.millis)), Some(own), "it goes on meanwhile");
+    assert_eq!(node.give("b", GiveSays::Ready), [Action::CloseFeed]);
+    let actions = node.on(Event::FeedClosed { last: 41 });
+    let (request, value) = write(&actions);
+    assert_eq!(value.state, LeaseState::Granted { to: name("b"), last: 41 });
+    assert_eq!(node.shard.publishing(moment(node.millis)), None);
+    let actions = node.written(request, 9);
+    assert_eq!(actions[0], Action::HandedOver { to: Some(name("b")), is_clean: true });
+    assert_eq!(gives(&actions), [(name("b"), GiveSays::Granted { revision: 9, value })]);
+    assert!(node.shard.has_left() && node.shard.is_fresh() && node.book.is_live);
+    assert_eq!(node.shard.follower().applied(), Some((own.epoch, 41)));
+    // The successor's next batch is followed without a snapshot.
+    let mut symbol = OwnSymbol::new(0, "A");
+    let mut next = Tape::new(Token { term: own.term + 1, ..own }, 1, Start::After(41), Duration::ZERO);
+    next.set_connected(true);
+    symbol.trade(1, 100);
+    next.push(&symbol.tick(), moment(node.millis).boot);
+    node.book.have = Some(Have { epoch: own.epoch, seq: 0 });
+    for bytes in publish(&mut next, node.millis) {
+        node.on(Event::Live(bytes));
+    }
+    assert_eq!(node.shard.follower().applied(), Some((own.epoch, 42)));
+    // Until its clock is known, the shard is fresh for two seconds at most.
+    node.pass(node.millis + 2_001);
+    assert!(!node.book.is_live);
+}
+
+#[test]
+fn rule_10_a_feed_that_is_not_closed_in_time_ends_the_epoch() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::Drain);
+    node.give("b", GiveSays::Ready);
+    let closed_by = node.millis + 1_000;
+    let mut write = node.pass(closed_by).expect("it renews");
+    while write.1.state == LeaseState::Held {
+        let actions = node.written(write.0, 2);
+        write = writes(&actions).or_else(|| node.pass(closed_by)).expect("it writes");
+    }
+    let (request, value) = write;
+    assert_eq!((node.millis, value.state), (closed_by, LeaseState::Free { last: 0 }));
+    node.on(Event::FeedClosed { last: 3 });
+    node.written(request, 3);
+    assert!(node.actions.contains(&Action::HandedOver { to: None, is_clean: false }));
+    assert_eq!((node.book.is_live, node.shard.is_synced()), (false, false));
+}
+
+#[test]
+fn a_node_that_stays_keeps_the_shard_if_no_other_is_ready_and_one_that_stops_leaves() {
+    let mut node = Node::owning(&[]);
+    assert_eq!(node.on(Event::GiveAway { to: Some(name("c")) }), [give_ask("c")]);
+    assert_eq!(node.on(Event::GiveAway { to: Some(name("d")) }), [], "one at a time");
+    assert_eq!(node.give("c", GiveSays::Busy), []);
+    assert_eq!(node.shard.state(), "owning");
+    assert_eq!(node.on(Event::Drain), [Action::CloseFeed]);
+    let (request, value) = write(&node.on(Event::FeedClosed { last: 4 }));
+    assert_eq!(value.state, LeaseState::Free { last: 4 });
+    assert_eq!(node.written(request, 3), [Action::HandedOver { to: None, is_clean: true }]);
+    assert!(node.shard.has_left());
+}
+
+fn give_ask(to: &str) -> Action {
+    let message = GiveMessage { from: name("a"), shard: "feed.0".parse().unwrap(), says: GiveSays::Ask };
+    Action::SendGive { to: name(to), message }
+}
+
+#[test]
+fn a_drain_while_an_operator_gives_the_shard_away_is_a_drain() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::GiveAway { to: None });
+    node.on(Event::Drain);
+    node.give("b", GiveSays::Ready);
+    let (request, _) = write(&node.on(Event::FeedClosed { last: 4 }));
+    node.written(request, 3);
+    assert!(node.shard.has_left());
+}
+
+#[test]
+fn rule_10_an_owner_that_is_not_heard_for_five_seconds_gives_the_shard_away() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::Connected(false));
+    let asked_at = node.millis + 5_000;
+    while node.millis < asked_at {
+        assert_eq!(gives(&node.actions), []);
+        let Some((request, _)) = node.pass(asked_at) else { continue };
+        node.written(request, node.millis);
+    }
+    assert_eq!(gives(&node.actions), [(name("b"), GiveSays::Ask)]);
+    node.give("b", GiveSays::Busy);
+    assert_eq!(node.shard.state(), "owning", "a shard that is not heard is better than none");
+    node.on(Event::Connected(true));
+    assert_eq!(node.shard.due(), node.shard.lease().due());
+}
+
+#[test]
+fn a_node_is_ready_to_follow_if_it_is_heard_and_has_the_state() {
+    let (mut node, _) = following();
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Ready)]);
+    node.millis = 9_000;
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Ready)], "even if it is cut off");
+    node.on(Event::Connected(false));
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+    node.on(Event::Connected(true));
+    node.on(Event::Drain);
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+    let other = GiveMessage { from: name("a"), shard: "other.0".parse().unwrap(), says: GiveSays::Ask };
+    assert_eq!(node.on(Event::Give(other)), []);
+    let mut node = Node::owning(&[]);
+    assert_eq!(gives(&node.give("b", GiveSays::Ask)), [(name("b"), GiveSays::Busy)]);
+}
+
+#[test]
+fn a_successor_claims_at_once_and_asks_for_what_it_lacks_before() {
+    let granted = |last| LeaseValue {
+        node: name("a"),
+        instance: Instance::from_bits(1).unwrap(),
+        token: token(3, 7),
+        former: Former::new(),
+        beat: 9,
+        state: LeaseState::Granted { to: name("b"), last },
+    };
+    let (mut node, _) = following();
+    // Its own read is pending: the announcement does not wait for it.
+    let actions = node.give("a", GiveSays::Granted { revision: 6, value: granted(1) });
+    let (request, claim) = write(&actions);
+    assert_eq!(claim.token.epoch, token(3, 7).epoch);
+    let actions = node.written(request, 7);
+    assert!(matches!(actions[..], [Action::Own { start: Start::After(1), .. }]), "{actions:?}");
+
+    let (mut node, mut owners) = following();
+    let mut symbol = OwnSymbol::new(0, "A");
+    symbol.trade(1, 100);
+    owners.push(&symbol.tick(), moment(1_000).boot);
+    owners.seal(moment(1_000).boot);
+    let actions = node.give("a", GiveSays::Granted { revision: 6, value: granted(2) });
+    let entered = Action::Entered { from: State::Live, to: State::Repairing, cause: Cause::Hole };
+    assert!(actions.contains(&entered), "{actions:?}");
+    let asked = actions.iter().find_map(|action| match action {
+        Action::Ask(id, ask @ Ask::History { .. }) => Some((*id, *ask)),
+        _ => None,
+    });
+    let (id, ask) = asked.expect("it asks for batch 2");
+    owners.retire(moment(1_000).boot);
+    let Some(crate::cluster::history::Answer::History(batches)) = owners.answer(ask, moment(1_000)) else {
+        panic!("the tape has it");
+    };
+    let actions = node.on(Event::Answer(id, batches[0].clone()));
+    assert_eq!(Message::open(&batches[0]).unwrap().head.batch, 2);
+    let (_, claim) = write(&actions);
+    assert_eq!(claim.token.epoch, token(3, 7).epoch, "as soon as it has all");
+}

@@ -1,0 +1,203 @@
+//! The owner's side of a shard: what is published, what is kept, and what is answered.
+//!
+//! Pure. It stands behind a mutex that ingest and the shard's task share: ingest appends ticks under the lock of their
+//! symbol, so whatever holds the tape takes no symbol's lock. [`ShardNode`](super::shard::ShardNode) decides who owns
+//! the shard; the tape only knows how long that is valid, because ingest looks at the clock before it takes updates,
+//! and the tape does again before a message leaves.
+//!
+//! There is one queue, the history. What is to be published is the part of it behind a cursor.
+
+use super::{
+    batch::{NewTick, OpenBatch},
+    clock::{Boot, Moment},
+    history::{Answer, Answers, HISTORY_AGE_MAX, History},
+    lease::{Start, Validity},
+    message::{Ask, Beat, Sender, write_beat},
+    token::Token,
+};
+use crate::{feed::FeedState, market::UnixMicros};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// An owner that has published nothing for so long publishes a beat.
+pub const BEAT: Duration = Duration::from_millis(250);
+
+/// The batches of a shard's owner.
+#[derive(Debug)]
+pub struct Tape {
+    token: Token,
+    table: u32,
+    open: OpenBatch,
+    history: History,
+    answers: Answers,
+    /// `None` while nothing may be published.
+    validity: Option<Validity>,
+    revision: u64,
+    connected: bool,
+    feed: FeedState,
+    /// The first batch that was neither published nor skipped.
+    next: u64,
+    /// When the newest message was published.
+    published_at: Option<Boot>,
+    /// Since when another node owns the shard.
+    retired: Option<Boot>,
+}
+
+impl Tape {
+    /// The tape of an owner with a table of `table` symbols, whose batches begin at `start`. A batch that is not full
+    /// is sealed once `window` has passed since the last sealing.
+    pub fn new(token: Token, table: u32, start: Start, window: Duration) -> Self {
+        let last = if let Start::After(batch) = start { batch } else { 0 };
+        Self {
+            token,
+            table,
+            open: OpenBatch::new(token, table, last, window),
+            history: History::new(token.epoch, last),
+            answers: Answers::default(),
+            validity: None,
+            revision: 0,
+            connected: false,
+            feed: FeedState::Connecting,
+            next: last + 1,
+            published_at: None,
+            retired: None,
+        }
+    }
+
+    /// Writes the opening of a new epoch, before ingest has the tape. `each_symbol` calls the function that it is given
+    /// with each symbol's newest tick.
+    pub fn open(&mut self, each_symbol: impl FnOnce(&mut dyn FnMut(&NewTick<'_>)), now: Boot) {
+        for sealed in self.open.open(each_symbol, self.revision, now) {
+            self.history.push(&sealed, now);
+        }
+    }
+
+    /// What the lease says by now: until when the owner may publish, and the newest revision.
+    pub fn set_lease(&mut self, validity: Option<Validity>, revision: Option<u64>) {
+        self.validity = validity.filter(|validity| validity.token == self.token && self.retired.is_none());
+        self.revision = revision.unwrap_or(self.revision);
+    }
+
+    /// Whether the live connection is up. What becomes due while it is down is skipped: followers ask for it.
+    pub fn set_connected(&mut self, connected: bool) {
+        self.connected = connected;
+    }
+
+    /// How the feed is doing, for the beats.
+    pub fn set_feed(&mut self, feed: FeedState) {
+        self.feed = feed;
+    }
+
+    /// The token under which the shard is owned.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// The number of the batch that was sealed last; 0 before the first of an epoch.
+    pub fn last(&self) -> u64 {
+        self.open.last()
+    }
+
+    /// Who sends a message now, for answers.
+    pub fn sender(&self, now: Boot) -> Sender {
+        Sender { token: self.token, revision: self.revision, table: self.table, sent: now }
+    }
+
+    /// Whether the owner may read from the venue's socket and publish. Ingest asks before it takes updates.
+    pub fn may_take(&self, now: Moment) -> bool {
+        self.validity.is_some_and(|validity| validity.holds(now))
+    }
+
+    /// Appends a tick. A batch that is full is sealed before.
+    pub fn push(&mut self, tick: &NewTick<'_>, now: Boot) {
+        if self.open.is_full() {
+            self.seal(now);
+        }
+        self.open.push(tick);
+    }
+
+    /// Seals the open batch, unless it is empty. Before an owner leaves it seals even what it may not publish any more:
+    /// its clients may have seen it, and its successor asks for it.
+    pub fn seal(&mut self, now: Boot) {
+        if let Some(sealed) = self.open.seal(self.revision, now) {
+            self.history.push(&sealed, now);
+        }
+    }
+
+    /// The messages that are to be published now, in this order: batches, and a beat if there is none.
+    pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
+        if !self.may_take(now) {
+            return Vec::new();
+        }
+        if self.open.due().is_some_and(|due| due <= now.boot) {
+            self.seal(now.boot);
+        }
+        let (from, last) = (self.next.max(self.history.first()), self.last());
+        self.next = last + 1;
+        if !self.connected {
+            return Vec::new();
+        }
+        let messages: Vec<Bytes> = match self.history.get(self.token.epoch, from, last) {
+            Some(batches) => batches.cloned().collect(),
+            None if self.beat_at() <= now.boot => {
+                let beat = self.beat(now.wall);
+                vec![write_beat(&beat, last, &self.sender(now.boot))]
+            }
+            None => Vec::new(),
+        };
+        if !messages.is_empty() {
+            self.published_at = Some(now.boot);
+        }
+        messages
+    }
+
+    /// When [`Tape::take`] has something; `None` while nothing may be published.
+    pub fn due(&self) -> Option<Boot> {
+        self.validity?;
+        let unsent = (self.connected && self.next <= self.last()).then_some(Boot(0));
+        let beat = self.connected.then(|| self.beat_at());
+        unsent.into_iter().chain(beat).chain(self.open.due()).min()
+    }
+
+    fn beat_at(&self) -> Boot {
+        self.published_at.map_or(Boot(0), |at| at.after(BEAT))
+    }
+
+    fn beat(&self, wall: UnixMicros) -> Beat {
+        Beat { wall, feed: self.feed }
+    }
+
+    /// Answers what a follower asks for; `None` if it is to be left without an answer. See [`Answer`] for which of them
+    /// are counted until [`Tape::answered`].
+    pub fn answer(&mut self, ask: Ask, now: Moment) -> Option<Answer> {
+        if self.retired.is_some() {
+            // The next owner answers, but for the batches that only this one has.
+            let Ask::History { epoch, from, to } = ask else { return None };
+            if self.is_over(now.boot) || self.history.get(epoch, from, to).is_none() {
+                return None;
+            }
+        }
+        let (beat, sender) = (self.beat(now.wall), self.sender(now.boot));
+        Some(self.answers.answer(ask, &self.history, &beat, &sender))
+    }
+
+    /// A counted answer was sent, or given up.
+    pub fn answered(&mut self) {
+        self.answers.done();
+    }
+
+    /// Another node follows as the owner: the tape only answers for the batches that it has.
+    pub fn retire(&mut self, now: Boot) {
+        self.validity = None;
+        self.retired = Some(now);
+    }
+
+    /// Whether a retired tape is of no use any more.
+    pub fn is_over(&self, now: Boot) -> bool {
+        self.retired.is_some_and(|retired| now.since(retired) >= HISTORY_AGE_MAX)
+    }
+}
+
+#[cfg(test)]
+#[path = "tape_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+use super::*;
+use crate::cluster::{
+    message::{Kind, Message},
+    support::{NOW_MICROS, OwnSymbol, each, token},
+};
+
+const WINDOW: Duration = Duration::from_millis(1);
+const HOLD: Duration = Duration::from_secs(8);
+
+fn at(millis: u64) -> Moment {
+    Moment { boot: Boot(millis * 1_000), wall: UnixMicros(NOW_MICROS + millis.cast_signed() * 1_000) }
+}
+
+fn validity(millis: u64) -> Option<Validity> {
+    Some(Validity { token: token(1, 1), counts_from: at(millis), hold: HOLD })
+}
+
+/// A tape behind its opening, and its symbol.
+fn opened() -> (Tape, OwnSymbol) {
+    let symbol = OwnSymbol::new(0, "A");
+    let mut tape = Tape::new(token(1, 1), 1, Start::NewEpoch, WINDOW);
+    tape.set_lease(validity(0), Some(7));
+    tape.set_connected(true);
+    tape.open(each(std::slice::from_ref(&symbol)), at(0).boot);
+    (tape, symbol)
+}
+
+fn trade(tape: &mut Tape, symbol: &mut OwnSymbol, millis: u64) {
+    symbol.trade(millis, 100);
+    tape.push(&symbol.tick(), at(millis).boot);
+}
+
+/// For each message, its kind and batch.
+fn heads(messages: &[Bytes]) -> Vec<(Kind, u64)> {
+    let heads = messages.iter().map(|bytes| Message::open(bytes).unwrap().head);
+    heads.map(|head| (head.kind, head.batch)).collect()
+}
+
+#[test]
+fn batches_are_published_in_order_and_a_beat_after_silence() {
+    let (mut tape, mut symbol) = opened();
+    assert_eq!(tape.due(), Some(Boot(0)));
+    assert_eq!(heads(&tape.take(at(0))), [(Kind::Opening, 1)]);
+    assert_eq!((tape.take(at(249)), tape.due()), (vec![], Some(at(250).boot)));
+    assert_eq!(heads(&tape.take(at(250))), [(Kind::Beat, 1)]);
+    trade(&mut tape, &mut symbol, 260);
+    assert_eq!(heads(&tape.take(at(260))), [(Kind::Batch, 2)]);
+    trade(&mut tape, &mut symbol, 261);
+    trade(&mut tape, &mut symbol, 261);
+    tape.set_feed(FeedState::Live);
+    let batch = tape.take(at(261));
+    let head = Message::open(&batch[0]).unwrap().head;
+    assert_eq!((head.batch, head.count, head.revision), (3, 2, 7));
+    let beat = tape.take(at(511));
+    assert_eq!(Message::open(&beat[0]).unwrap().beat, Some(Beat { wall: at(511).wall, feed: FeedState::Live }));
+}
+
+#[test]
+fn a_full_batch_is_sealed_before_the_next_tick() {
+    let (mut tape, mut symbol) = opened();
+    for _ in 0..=crate::cluster::batch::BATCH_TICKS_MAX {
+        trade(&mut tape, &mut symbol, 1);
+    }
+    assert_eq!(tape.last(), 2);
+    assert_eq!(heads(&tape.take(at(1))), [(Kind::Opening, 1), (Kind::Batch, 2)]);
+    assert_eq!(heads(&tape.take(at(2))), [(Kind::Batch, 3)], "its window begins with the batch before");
+}
+
+#[test]
+fn nothing_leaves_after_the_lease_by_either_clock_and_what_was_kept_follows_once_it_is_renewed() {
+    let (mut tape, mut symbol) = opened();
+    tape.take(at(0));
+    trade(&mut tape, &mut symbol, 7_999);
+    let wall_ahead = Moment { wall: at(8_000).wall, ..at(7_999) };
+    assert!(tape.may_take(at(7_999)) && !tape.may_take(at(8_000)) && !tape.may_take(wall_ahead));
+    assert_eq!((tape.take(at(8_000)), tape.take(wall_ahead)), (vec![], vec![]));
+    tape.set_lease(None, Some(7));
+    assert_eq!((tape.take(at(7_999)), tape.due(), tape.last()), (vec![], None, 1));
+    tape.seal(at(8_100).boot);
+    tape.set_lease(validity(8_200), Some(8));
+    assert_eq!(heads(&tape.take(at(8_200))), [(Kind::Batch, 2)]);
+    let of_another = validity(8_200).map(|validity| Validity { token: token(2, 1), ..validity });
+    tape.set_lease(of_another, Some(9));
+    assert!(!tape.may_take(at(8_200)));
+}
+
+#[test]
+fn what_becomes_due_while_disconnected_is_skipped_and_can_be_asked_for() {
+    let (mut tape, mut symbol) = opened();
+    tape.take(at(0));
+    tape.set_connected(false);
+    trade(&mut tape, &mut symbol, 5);
+    assert_eq!((tape.take(at(5)), tape.last(), tape.due()), (vec![], 2, None));
+    tape.set_connected(true);
+    assert_eq!(tape.take(at(100)), Vec::<Bytes>::new());
+    trade(&mut tape, &mut symbol, 101);
+    assert_eq!(heads(&tape.take(at(101))), [(Kind::Batch, 3)]);
+    let ask = Ask::History { epoch: token(1, 1).epoch, from: 2, to: 2 };
+    let Some(Answer::History(messages)) = tape.answer(ask, at(102)) else { panic!("the history has it") };
+    assert_eq!(heads(&messages), [(Kind::Batch, 2), (Kind::End, 3)]);
+}
+
+#[test]
+fn rule_10_a_retired_tape_answers_for_its_batches_alone_and_for_ten_seconds() {
+    let (mut tape, _) = opened();
+    tape.retire(at(1_000).boot);
+    tape.set_lease(validity(1_000), Some(8));
+    assert_eq!((tape.take(at(1_000)), tape.due()), (vec![], None));
+    let epoch = token(1, 1).epoch;
+    let ask = |to| Ask::History { epoch, from: 1, to };
+    assert_eq!(tape.answer(Ask::Snapshot, at(1_001)), None);
+    assert_eq!(tape.answer(Ask::Beat, at(1_001)), None);
+    assert_eq!(tape.answer(ask(2), at(1_001)), None, "the next owner has it");
+    assert!(matches!(tape.answer(ask(1), at(10_999)), Some(Answer::History(_))));
+    assert!(!tape.is_over(at(10_999).boot) && tape.is_over(at(11_000).boot));
+    assert_eq!(tape.answer(ask(1), at(11_000)), None);
+}
+
+#[test]
+fn an_epoch_goes_on_behind_its_last_batch() {
+    let mut symbol = OwnSymbol::new(0, "A");
+    let mut tape = Tape::new(token(1, 1), 1, Start::After(41), WINDOW);
+    tape.set_lease(validity(0), None);
+    tape.set_connected(true);
+    assert_eq!(heads(&tape.take(at(0))), [(Kind::Beat, 41)]);
+    trade(&mut tape, &mut symbol, 1);
+    assert_eq!(heads(&tape.take(at(1))), [(Kind::Batch, 42)]);
+}
