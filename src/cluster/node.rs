@@ -159,11 +159,9 @@ impl<B: Bus> NodeTask<B> {
         let owned = self.shards.iter().filter(|shard| shard.facts.borrow().owns).count();
         let owned = u32::try_from(owned).expect("a cluster has few shards");
         for shard in &self.shards {
-            let facts = shard.facts.borrow().clone();
-            // What it owns itself would come on top.
-            let others = owned - u32::from(facts.owns);
+            let synced = shard.facts.borrow().synced;
             let ranked = Ranked {
-                rank: self.members.rank(&shard.name, others, facts.synced, now),
+                rank: self.members.rank(&shard.name, owned, synced, now),
                 successors: self.members.successors(&shard.name, now),
             };
             shard.ranks.send_replace(ranked);

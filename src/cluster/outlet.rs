@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 /// The way of an owner's ticks to the bus.
 #[derive(Debug)]
-pub struct Outlet<B> {
+pub(super) struct Outlet<B> {
     /// Whether the node still owns the shard by this tape.
     is_open: AtomicBool,
     /// A std mutex, and a leaf: ingest locks it under the lock of a symbol.

@@ -25,8 +25,8 @@ pub(super) const INBOX_MAX: usize = 256;
 const LEASE_REQUEST_MAX: Duration = Duration::from_secs(2);
 /// Without an answer for so long, an ask is over: the follower has given it up by then.
 const ANSWER_IDLE_MAX: Duration = Duration::from_secs(2);
-/// As many requests of a shard run at a time; the lease and the follower have a few. More are not made.
-const REQUESTS_MAX: usize = 64;
+/// As many asks and answers of a shard run at a time. More asks are not made, and more are not answered.
+const ASKS_MAX: usize = 64;
 
 /// What comes to the task of a shard, besides live messages and the time.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub(super) struct ShardIo<B, L> {
     inbox: mpsc::Sender<Input>,
     traffic: Arc<Traffic>,
     requests: JoinSet<()>,
+    asks: JoinSet<()>,
     /// The follower's asks: for a beat, and for the rest. A new one takes the place of the one before.
     asking: [Option<AbortHandle>; 2],
     /// Forwards what followers ask, while the node answers.
@@ -74,8 +75,18 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
         inbox: mpsc::Sender<Input>,
         traffic: Arc<Traffic>,
     ) -> Self {
-        let requests = JoinSet::new();
-        Self { shard, bus, leases, subjects, inbox, traffic, requests, asking: [None, None], listening: None }
+        Self {
+            shard,
+            bus,
+            leases,
+            subjects,
+            inbox,
+            traffic,
+            requests: JoinSet::new(),
+            asks: JoinSet::new(),
+            asking: [None, None],
+            listening: None,
+        }
     }
 
     pub(super) fn bus(&self) -> &B {
@@ -138,18 +149,19 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
         }
     }
 
-    /// Runs until its end; what it returns comes into the inbox.
+    /// Runs until its end; what it returns comes into the inbox. The machine makes few of them at a time.
     pub(super) fn request(&mut self, request: impl Future<Output = Input> + Send + 'static) {
+        while self.requests.try_join_next().is_some() {}
         let inbox = self.inbox.clone();
-        self.spawn(async move {
+        self.requests.spawn(async move {
             let _ = inbox.send(request.await).await;
         });
     }
 
-    /// Runs until its end, unless as many as may do.
-    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
-        while self.requests.try_join_next().is_some() {}
-        (self.requests.len() < REQUESTS_MAX).then(|| self.requests.spawn(task))
+    /// Runs an ask or an answer until its end, unless as many as may do.
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
+        while self.asks.try_join_next().is_some() {}
+        (self.asks.len() < ASKS_MAX).then(|| self.asks.spawn(task))
     }
 
     /// Subscribes to what followers ask.

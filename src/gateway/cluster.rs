@@ -19,7 +19,7 @@ use crate::{
         shard::ShardConfig,
         shard_task::{ShardHandle, ShardSetup, ShardTask},
     },
-    config,
+    config::{self, FeedTier},
     fanout::{Announcer, WorkerPool},
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing},
     ingest::{Ingest, Outlet},
@@ -27,10 +27,16 @@ use crate::{
     telemetry::CacheMetrics,
     wire::Epoch,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use std::{io, ops::Range, sync::Arc};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 use tracing::error;
+
+/// Why a feed does not run.
+const RESTS: &str = "another gateway owns the shard";
 
 /// A gateway's place in a cluster: its bus, and the store of leases.
 pub struct Membership<B, L> {
@@ -86,6 +92,12 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         cache: &Cache,
         workers: &Arc<WorkerPool>,
     ) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+        if feed.record.is_some() {
+            return Err(unfit(feed, "`record` does not work in a cluster: `tickfan record` records a feed alone"));
+        }
+        if feed.tier != FeedTier::Live {
+            return Err(unfit(feed, "`delay` does not work in a cluster"));
+        }
         let now = Now::read();
         let name: ShardName =
             format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
@@ -93,6 +105,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         let symbols = register(feed, cache, Some(&shard), now)?;
         let runs =
             Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+        runs.rest(RESTS, now);
         let status = runs.status();
         let owned = GatewayFeed {
             feed: runs,
@@ -101,7 +114,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             symbols: symbols.clone(),
             connections: feed.connections().collect(),
             workers: workers.clone(),
-            running: None,
+            run: None,
         };
         let setup = ShardSetup {
             config: ShardConfig {
@@ -141,6 +154,10 @@ impl<B: Bus, L: Leases> Joining<B, L> {
     }
 }
 
+fn unfit(feed: &config::Feed, why: &str) -> GatewayError {
+    GatewayError::Cluster(format!("feed {}: {why}", feed.name))
+}
+
 impl<B: Bus, L: Leases> RunShard for ShardTask<B, L, GatewayFeed> {
     fn set_timing(&mut self, timing: Timing) {
         let feed = self.feed_mut();
@@ -161,28 +178,20 @@ struct GatewayFeed {
     /// The symbols of each connection.
     connections: Vec<Range<usize>>,
     workers: Arc<WorkerPool>,
-    running: Option<Running>,
+    /// The newest run, which may have ended.
+    run: Option<Run>,
 }
 
-/// A feed that runs.
-struct Running {
+/// A run of a feed.
+struct Run {
     stop: watch::Sender<bool>,
-    ended: JoinHandle<()>,
-}
-
-impl Running {
-    fn end(self) -> BoxFuture<'static, ()> {
-        self.stop.send_replace(true);
-        Box::pin(async move {
-            // A feed that panicked has ended too; the panic was shown.
-            let _ = self.ended.await;
-        })
-    }
+    /// Done once the feed has ended: all may wait for it.
+    ended: Shared<BoxFuture<'static, ()>>,
 }
 
 impl OwnedFeed for GatewayFeed {
     fn start(&mut self, outlet: Arc<dyn Outlet>) {
-        let before = self.running.take().map(Running::end);
+        let before = self.stop();
         let sink = |range: &Range<usize>| {
             let announcer = Announcer::new(self.workers.clone());
             Ingest::new(self.symbols[range.clone()].to_vec(), announcer, CacheMetrics::register())
@@ -193,22 +202,26 @@ impl OwnedFeed for GatewayFeed {
         let rests = self.feed.again();
         let metrics = self.metrics.clone();
         let (stop_tx, stop_rx) = watch::channel(false);
-        let ended = tokio::spawn(async move {
-            if let Some(before) = before {
-                before.await;
-            }
+        let runs = tokio::spawn(async move {
+            // The venue may allow one connection.
+            before.await;
             if let Err(error) = runs.run(sinks, metrics, stop_rx).await {
                 error!("the feed has ended: {error}");
             }
-            rests.rest("another gateway owns the shard", Now::read());
+            rests.rest(RESTS, Now::read());
         });
-        self.running = Some(Running { stop: stop_tx, ended });
+        // A feed that panicked has ended too; the panic was shown.
+        let ended = runs.map(drop).boxed().shared();
+        self.run = Some(Run { stop: stop_tx, ended });
     }
 
     fn stop(&mut self) -> BoxFuture<'static, ()> {
-        match self.running.take() {
-            Some(running) => running.end(),
-            None => Box::pin(std::future::ready(())),
+        match &self.run {
+            Some(run) => {
+                run.stop.send_replace(true);
+                run.ended.clone().boxed()
+            }
+            None => std::future::ready(()).boxed(),
         }
     }
 

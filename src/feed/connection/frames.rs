@@ -45,12 +45,14 @@ impl<S: Sink> Connection<S> {
         action
     }
 
-    /// Hands on the updates that were read. If the sink does not take them now, they wait until it does: at most those
-    /// of one frame more than a batch.
+    /// Hands on the updates that were read. If the sink does not take them now, they wait until it does.
     pub(super) fn hand_on(&mut self, now: Now) {
-        if !self.sink.may_take() {
-            return;
+        if self.sink.may_take() {
+            self.hand_on_anyway(now);
         }
+    }
+
+    fn hand_on_anyway(&mut self, now: Now) {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
@@ -114,7 +116,8 @@ impl<S: Sink> Connection<S> {
             if !repeats {
                 self.events.push_back(event);
             }
-            self.hand_on(now);
+            // A frame that was begun is read to its end, and memory must not grow with it.
+            self.hand_on_anyway(now);
             event = self.read_slice(frame, now);
         }
         event

@@ -3,8 +3,7 @@
 
 mod rig;
 
-use crate::support::stream::Event;
-use rig::{Node, Reader, Rig};
+use rig::{Reader, Rig};
 use std::collections::BTreeSet;
 use tickfan::cluster::bus::Connection;
 use venue_sim::binance::{quote, trade};
@@ -128,6 +127,33 @@ fn a_node_that_is_cut_off_says_so_and_goes_on_without_a_loss() {
 }
 
 #[test]
+fn an_owner_whose_lease_is_not_renewed_says_nothing_more_and_follows_its_heir() {
+    let rig = Rig::start();
+    let nodes = ["a", "b"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let [owner, other] = rig::split_two(nodes);
+    let mut readers = [&owner, &other].map(Reader::open);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    readers.iter_mut().for_each(|reader| drop(reader.until(|tick| tick.text("state") == "live")));
+
+    owner.set_leases_fail(true);
+    let stale = readers[0].until(|tick| tick.text("symbol") == "BTC-USDT" && tick.text("state") == "stale");
+    assert_eq!(stale.text("reason"), "no_owner");
+    // Whoever reads from a socket that its owner may not read from is told of a price that is no longer the newest.
+    connection.send(&trade("BTCUSDT", 2, PRICES[2]));
+    let mut heirs = rig.grant();
+    heirs.send(&trade("BTCUSDT", 3, PRICES[1]));
+    let after = readers.each_mut().map(|reader| {
+        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]))
+    });
+    assert_eq!((&after[0].id, &after[0].fields), (&after[1].id, &after[1].fields));
+    for reader in &readers {
+        assert!(reader.ticks.iter().all(|tick| tick.text("price") != shown(PRICES[2])));
+    }
+    assert_eq!((&owner.shard()["owns"], &other.shard()["owns"]), (&false.into(), &true.into()));
+}
+
+#[test]
 fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     let rig = Rig::start();
     let nodes = ["a", "b"].map(|name| rig.node(name));
@@ -147,7 +173,7 @@ fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
     assert_eq!(after.number("trades"), 2);
     assert_eq!(other.shard()["owns"], true);
-    let transitions = owner.debug()["transitions"].as_array().unwrap().clone();
+    let transitions = owner.get("/debug/cluster").json()["transitions"].as_array().unwrap().clone();
     let last: Vec<_> = transitions.iter().map(|transition| transition["to"].as_str().unwrap()).collect();
     assert!(last.contains(&"handed over"), "{last:?}");
     let metrics = other.get("/metrics").body;
@@ -174,26 +200,10 @@ fn a_stream_that_was_on_one_node_resumes_on_another() {
     }
     connection.send(&trade("BTCUSDT", 10, PRICES[3]));
     readers.iter_mut().for_each(|reader| drop(reader.until(|tick| tick.text("price") == shown(PRICES[3]))));
-    let id = first.id.unwrap();
+    let id = first.id.as_deref().unwrap();
     let mut resumed = Reader::open_at(&other, &format!("/v1/stream/BTC-USDT?last_event_id={id}"));
     let last = resumed.until(|tick| tick.text("price") == shown(PRICES[3]));
     let seqs: Vec<_> = resumed.ticks.iter().map(|tick| tick.number("seq")).collect();
-    assert_eq!(seqs, (first_seq(&seqs)..=last.number("seq")).collect::<Vec<_>>());
-    assert_eq!(seqs.len(), 9, "all behind the id: {seqs:?}");
-    let _ = Event::Tick(last);
-}
-
-fn first_seq(seqs: &[u64]) -> u64 {
-    *seqs.first().unwrap()
-}
-
-/// All that a test needs of a node's page.
-trait Pages {
-    fn debug(&self) -> serde_json::Value;
-}
-
-impl Pages for Node {
-    fn debug(&self) -> serde_json::Value {
-        self.get("/debug/cluster").json()
-    }
+    assert_eq!(seqs, (first.number("seq") + 1..=last.number("seq")).collect::<Vec<_>>());
+    assert_eq!(seqs.len(), 9, "all behind the id");
 }

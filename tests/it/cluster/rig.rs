@@ -2,12 +2,25 @@
 
 use crate::support::{
     Answer, Client, PATIENCE,
+    reference::Fields,
     running::{Running, binance, config},
     stream::{Event, Stream, Tick},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tickfan::{
-    cluster::memory::{MemoryBroker, MemoryBus, MemoryLeases},
+    cluster::{
+        bus::Leases,
+        lease::{LeaseValue, ReadAnswer, WriteAnswer},
+        memory::{MemoryBroker, MemoryBus, MemoryLeases},
+        names::ShardName,
+    },
     config::Cluster,
     gateway::Membership,
 };
@@ -24,10 +37,31 @@ pub(super) struct Rig {
     leases: MemoryLeases,
 }
 
+/// A node's access to the store, which a test can cut.
+#[derive(Clone)]
+pub(super) struct NodeLeases {
+    store: MemoryLeases,
+    fails: Arc<AtomicBool>,
+}
+
+impl Leases for NodeLeases {
+    async fn read(&self, shard: &ShardName) -> ReadAnswer {
+        if self.fails.load(Ordering::Relaxed) { ReadAnswer::Failed } else { self.store.read(shard).await }
+    }
+
+    async fn write(&self, shard: &ShardName, expected: Option<u64>, value: &LeaseValue) -> WriteAnswer {
+        if self.fails.load(Ordering::Relaxed) {
+            return WriteAnswer::Unknown;
+        }
+        self.store.write(shard, expected, value).await
+    }
+}
+
 /// A gateway of the cluster. Dropped, it is gone like a process that is killed.
 pub(super) struct Node {
     pub(super) name: &'static str,
     pub(super) bus: MemoryBus,
+    leases: NodeLeases,
     running: Running,
 }
 
@@ -48,8 +82,9 @@ impl Rig {
             batch: Duration::from_millis(1),
         });
         let bus = self.broker.connect();
-        let membership = Membership { bus: bus.clone(), leases: self.leases.clone() };
-        Node { name, bus, running: Running::start_in(&config, membership) }
+        let leases = NodeLeases { store: self.leases.clone(), fails: Arc::default() };
+        let membership = Membership { bus: bus.clone(), leases: leases.clone() };
+        Node { name, bus, leases, running: Running::start_in(&config, membership) }
     }
 
     /// Waits for the connection of an owner.
@@ -59,6 +94,11 @@ impl Rig {
 }
 
 impl Node {
+    /// From now on the node reaches the store of leases, or does not.
+    pub(super) fn set_leases_fail(&self, fail: bool) {
+        self.leases.fails.store(fail, Ordering::Relaxed);
+    }
+
     /// The shard's part of `/debug/cluster`.
     pub(super) fn shard(&self) -> serde_json::Value {
         self.get("/debug/cluster").json()["shards"][0].clone()
@@ -98,7 +138,7 @@ pub(super) struct Reader {
     pub(super) hellos: Vec<String>,
     /// The ticks so far.
     pub(super) ticks: Vec<Tick>,
-    newest: std::collections::HashMap<String, u64>,
+    newest: HashMap<String, u64>,
 }
 
 impl Reader {
@@ -108,7 +148,7 @@ impl Reader {
 
     pub(super) fn open_at(node: &Node, target: &str) -> Self {
         let stream = Stream::open(node.running.address, target);
-        Self { stream, hellos: Vec::new(), ticks: Vec::new(), newest: Default::default() }
+        Self { stream, hellos: Vec::new(), ticks: Vec::new(), newest: HashMap::new() }
     }
 
     /// Reads up to this tick.
@@ -136,7 +176,7 @@ impl Reader {
     }
 
     /// The ids and fields of a symbol's ticks so far.
-    pub(super) fn of(&self, symbol: &str) -> Vec<(Option<String>, crate::support::reference::Fields)> {
+    pub(super) fn of(&self, symbol: &str) -> Vec<(Option<String>, Fields)> {
         let of_symbol = self.ticks.iter().filter(|tick| tick.text("symbol") == symbol);
         of_symbol.map(|tick| (tick.id.clone(), tick.fields.clone())).collect()
     }
