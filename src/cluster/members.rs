@@ -133,6 +133,8 @@ pub struct Members {
     others: BTreeMap<NodeName, Member>,
     /// When another process last reported under this node's name.
     twin: Option<Boot>,
+    /// When the node's own report last came back.
+    heard: Option<Boot>,
 }
 
 #[derive(Debug)]
@@ -155,7 +157,7 @@ pub enum Heard {
 impl Members {
     /// This node alone.
     pub fn new(node: NodeName, instance: Instance) -> Self {
-        Self { node, instance, others: BTreeMap::new(), twin: None }
+        Self { node, instance, others: BTreeMap::new(), twin: None, heard: None }
     }
 
     /// Takes a report.
@@ -165,6 +167,7 @@ impl Members {
                 self.twin = Some(now);
                 return Heard::Twin;
             }
+            self.heard = Some(now);
             return Heard::Taken;
         }
         if !self.others.contains_key(&report.node) && self.others.len() + 1 >= NODES_MAX {
@@ -191,6 +194,12 @@ impl Members {
     /// Whether another process lately reported under this node's name.
     pub fn has_twin(&self, now: Boot) -> bool {
         self.twin.is_some_and(|heard| now.since(heard) < ALIVE)
+    }
+
+    /// Whether the node's own reports come back: they leave on one connection and arrive on the other, so both are at
+    /// brokers that reach each other.
+    pub fn is_heard(&self, now: Boot) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < ALIVE)
     }
 
     /// How many nodes should claim the shard before this one, which owns so many shards and has its state or not.
@@ -357,6 +366,17 @@ mod tests {
             let wrong = json.replace(from, to);
             assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Form(_))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_node_is_heard_for_three_seconds_after_its_own_report_came_back() {
+        let mut members = members(&[]);
+        let at = |millis| Boot(0).after(Duration::from_millis(millis));
+        assert!(!members.is_heard(at(0)));
+        members.heard(NodeReport { instance: instance(2), ..report("me", 0, &[]) }, at(1_000));
+        assert!(!members.is_heard(at(1_000)), "a twin's");
+        members.heard(NodeReport { instance: instance(1), ..report("me", 0, &[]) }, at(1_000));
+        assert!(members.is_heard(at(3_999)) && !members.is_heard(at(4_000)));
     }
 
     proptest! {

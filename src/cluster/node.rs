@@ -20,10 +20,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-/// The live connection counts as down if the node's own report has not come back on it for so long: then its broker is
-/// cut off from the others.
-const ECHO_MAX: Duration = Duration::from_secs(3);
-/// How often the task looks whether that is so.
+/// How often the task looks who is alive, and whether the brokers are up.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Operators are told again of a node of the same name, or of too many, after so long.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
@@ -36,12 +33,9 @@ pub struct NodeTask<B: Bus> {
     instance: Instance,
     members: Members,
     shards: Vec<ShardHandle>,
-    usable: watch::Sender<bool>,
     commands: mpsc::Receiver<Command>,
     handle: ClusterHandle,
     drains: bool,
-    /// When the node's own report last came back on the live connection.
-    echoed: Option<Boot>,
     warned: Option<Boot>,
 }
 
@@ -59,8 +53,6 @@ pub struct NodeSetup<B> {
     pub subjects: Subjects,
     /// Its shards.
     pub shards: Vec<ShardHandle>,
-    /// Tells the shards whether the live connection can be used.
-    pub usable: watch::Sender<bool>,
     /// Where the shards note their transitions.
     pub journal: std::sync::Arc<super::report::Journal>,
 }
@@ -68,7 +60,7 @@ pub struct NodeSetup<B> {
 impl<B: Bus> NodeTask<B> {
     /// A task that has yet to run, and the handle by which others see the cluster.
     pub fn new(setup: NodeSetup<B>) -> (Self, ClusterHandle) {
-        let NodeSetup { cluster, node, instance, bus, subjects, shards, usable, journal } = setup;
+        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal } = setup;
         let connected = Connection::ALL.map(|connection| (connection, bus.connected(connection)));
         let (handle, commands) = ClusterHandle::new(cluster, node.clone(), instance, &shards, connected, journal);
         let members = Members::new(node.clone(), instance);
@@ -79,11 +71,9 @@ impl<B: Bus> NodeTask<B> {
             instance,
             members,
             shards,
-            usable,
             commands,
             handle: handle.clone(),
             drains: false,
-            echoed: None,
             warned: None,
         };
         (task, handle)
@@ -127,7 +117,7 @@ impl<B: Bus> NodeTask<B> {
                     Some(Command::Drain) => self.drain().await,
                     None => return Err(closed()),
                 },
-                message = echoes.next() => self.echoed(&message.ok_or_else(closed)?),
+                message = echoes.next() => self.heard(&message.ok_or_else(closed)?),
                 message = gives.next() => self.give(&message.ok_or_else(closed)?),
                 message = reports.next() => self.heard(&message.ok_or_else(closed)?),
             }
@@ -161,6 +151,7 @@ impl<B: Bus> NodeTask<B> {
         for shard in &self.shards {
             let synced = shard.facts.borrow().synced;
             let ranked = Ranked {
+                heard: self.members.is_heard(now),
                 rank: self.members.rank(&shard.name, owned, synced, now),
                 successors: self.members.successors(&shard.name, now),
             };
@@ -168,20 +159,10 @@ impl<B: Bus> NodeTask<B> {
         }
     }
 
-    fn look(&mut self) {
+    fn look(&self) {
         let now = Moment::read().boot;
-        let is_echoed = self.echoed.is_some_and(|echoed| now.since(echoed) < ECHO_MAX);
-        let usable = is_echoed && *self.bus.connected(Connection::Live).borrow();
-        self.usable.send_if_modified(|was_usable| std::mem::replace(was_usable, usable) != usable);
         let nodes = self.members.others(now).map(|(report, age)| NodeSeen::new(report, age));
         self.handle.look(nodes.collect(), self.members.has_twin(now));
-    }
-
-    /// The node's own report has come back.
-    fn echoed(&mut self, message: &Incoming) {
-        if NodeReport::from_json(&message.payload).is_ok_and(|report| report.instance == self.instance) {
-            self.echoed = Some(Moment::read().boot);
-        }
     }
 
     fn heard(&mut self, message: &Incoming) {

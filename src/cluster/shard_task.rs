@@ -5,7 +5,7 @@
 //! inbox.
 
 use super::{
-    bus::{Bus, Incoming, Leases, Subjects, Subscription},
+    bus::{Bus, Connection, Incoming, Leases, Subjects, Subscription},
     cache_book::CacheBook,
     clock::{Boot, Moment},
     follower,
@@ -38,6 +38,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(500);
 /// Where a node stands among those that could own a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ranked {
+    pub(super) heard: bool,
     pub(super) rank: u32,
     pub(super) successors: Vec<NodeName>,
 }
@@ -72,8 +73,6 @@ pub struct ShardSetup<B, L, F> {
     pub feed: F,
     /// Where transitions are noted.
     pub journal: Arc<Journal>,
-    /// Whether the node's live connection can be used.
-    pub usable: watch::Receiver<bool>,
 }
 
 /// The task of a shard.
@@ -90,7 +89,7 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     /// Counts the tenures.
     tenures: u64,
     wants: ShardWants,
-    usable: watch::Receiver<bool>,
+    connected: watch::Receiver<bool>,
     ranks: watch::Receiver<Ranked>,
     /// The tape is due earlier than the task knows.
     wake: Arc<Notify>,
@@ -104,12 +103,13 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
 impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// A task that has yet to run, and its handle.
     pub fn new(setup: ShardSetup<B, L, F>) -> (Self, ShardHandle) {
-        let ShardSetup { config, window, bus, leases, subjects, book, feed, journal, usable } = setup;
+        let ShardSetup { config, window, bus, leases, subjects, book, feed, journal } = setup;
         let now = Moment::read();
         let (inbox_tx, inbox) = mpsc::channel(INBOX_MAX);
         let (facts_tx, facts_rx) = watch::channel(ShardFacts::default());
         let (ranks_tx, ranks) = watch::channel(Ranked::default());
         let traffic = Arc::new(Traffic::default());
+        let connected = bus.connected(Connection::Live);
         let name = config.shard.clone();
         let task = Self {
             shard: name.clone(),
@@ -122,7 +122,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             inbox,
             tenure: None,
             tenures: 0,
-            usable,
+            connected,
             ranks,
             wake: Arc::default(),
             facts_tx,
@@ -153,8 +153,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.io.learn_wants();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let usable = *self.usable.borrow_and_update();
-        self.on(Event::Connected(usable), Moment::read());
+        self.connection_changed();
         loop {
             let wait = self.due().since(Moment::read().boot);
             tokio::select! {
@@ -162,7 +161,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = sleep(wait) => {}
                 Some(input) = self.inbox.recv() => self.take(input),
-                Ok(()) = self.usable.changed() => self.usable_changed(),
+                Ok(()) = self.connected.changed() => self.connection_changed(),
                 Ok(()) = self.ranks.changed() => self.ranked(),
                 _ = looks.tick() => self.wants.look(&self.book, Moment::read().boot),
                 () = self.wake.notified() => {}
@@ -246,17 +245,17 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.on(Event::Live(bytes), now);
     }
 
-    fn usable_changed(&mut self) {
-        let usable = *self.usable.borrow_and_update();
+    fn connection_changed(&mut self) {
+        let is_up = *self.connected.borrow_and_update();
         if let Some(tenure) = &self.tenure {
-            tenure.outlet.tape().set_connected(usable);
+            tenure.outlet.tape().set_connected(is_up);
         }
-        self.on(Event::Connected(usable), Moment::read());
+        self.on(Event::Connected(is_up), Moment::read());
     }
 
     fn ranked(&mut self) {
-        let Ranked { rank, successors } = self.ranks.borrow_and_update().clone();
-        self.on(Event::Rank { rank, successors }, Moment::read());
+        let Ranked { heard, rank, successors } = self.ranks.borrow_and_update().clone();
+        self.on(Event::Rank { heard, rank, successors }, Moment::read());
     }
 
     /// Gives the machine an event, and does what it asks for.
@@ -321,7 +320,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.tenures += 1;
         let mut tape = Tenure::<B>::tape(token, self.book.symbols().len(), start, self.window);
         tape.set_lease(self.machine.validity(), self.machine.lease().revision());
-        tape.set_connected(*self.usable.borrow());
+        tape.set_connected(*self.connected.borrow());
         self.book.remember(former);
         match start {
             Start::NewEpoch => tape.open(|push| self.book.open(token.epoch, push), now.boot),

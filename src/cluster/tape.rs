@@ -22,6 +22,12 @@ use std::time::Duration;
 /// An owner that has published nothing for so long publishes a beat.
 pub const BEAT: Duration = Duration::from_millis(250);
 
+/// An owner that did not look at the tape for so long was stopped.
+const STOPPED: Duration = Duration::from_secs(1);
+/// After a stop it publishes nothing for so long: a message would say that the shard is as of now, while what the venue
+/// sent meanwhile still waits in the socket.
+pub const WAKING: Duration = Duration::from_millis(250);
+
 /// The batches of a shard's owner.
 #[derive(Debug)]
 pub struct Tape {
@@ -39,6 +45,10 @@ pub struct Tape {
     next: u64,
     /// When the newest message was published.
     published_at: Option<Boot>,
+    /// When [`Tape::take`] was last called.
+    looked_at: Option<Moment>,
+    /// Until when nothing is published after a stop.
+    waking_until: Option<Boot>,
     /// Since when another node owns the shard.
     retired: Option<Boot>,
 }
@@ -60,6 +70,8 @@ impl Tape {
             feed: FeedState::Connecting,
             next: last + 1,
             published_at: None,
+            looked_at: None,
+            waking_until: None,
             retired: None,
         }
     }
@@ -126,7 +138,11 @@ impl Tape {
 
     /// The messages that are to be published now, in this order: batches, and a beat if there is none.
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
-        if !self.may_take(now) {
+        if self.looked_at.replace(now).is_some_and(|looked_at| now.longest_since(looked_at) >= STOPPED) {
+            self.waking_until = Some(now.boot.after(WAKING));
+        }
+        self.waking_until = self.waking_until.filter(|until| *until > now.boot);
+        if !self.may_take(now) || self.waking_until.is_some() {
             return Vec::new();
         }
         if self.open.due().is_some_and(|due| due <= now.boot) {
@@ -156,7 +172,8 @@ impl Tape {
         self.validity?;
         let unsent = (self.connected && self.next <= self.last()).then_some(Boot(0));
         let beat = self.connected.then(|| self.beat_at());
-        unsent.into_iter().chain(beat).chain(self.open.due()).min()
+        let due = unsent.into_iter().chain(beat).chain(self.open.due()).min();
+        due.max(self.waking_until.filter(|_| due.is_some()))
     }
 
     fn beat_at(&self) -> Boot {
@@ -179,6 +196,11 @@ impl Tape {
         }
         let (beat, sender) = (self.beat(now.wall), self.sender(now.boot));
         Some(self.answers.answer(ask, &self.history, &beat, &sender))
+    }
+
+    /// How many bytes the history holds.
+    pub fn bytes(&self) -> usize {
+        self.history.bytes()
     }
 
     /// A counted answer was sent, or given up.

@@ -69,7 +69,7 @@ fn a_full_batch_is_sealed_before_the_next_tick() {
 #[test]
 fn nothing_leaves_after_the_lease_by_either_clock_and_what_was_kept_follows_once_it_is_renewed() {
     let (mut tape, mut symbol) = opened();
-    tape.take(at(0));
+    (0..32).for_each(|quarter| drop(tape.take(at(quarter * 250))));
     trade(&mut tape, &mut symbol, 7_999);
     let wall_ahead = Moment { wall: at(8_000).wall, ..at(7_999) };
     assert!(tape.may_take(at(7_999)) && !tape.may_take(at(8_000)) && !tape.may_take(wall_ahead));
@@ -82,6 +82,21 @@ fn nothing_leaves_after_the_lease_by_either_clock_and_what_was_kept_follows_once
     let of_another = validity(8_200).map(|validity| Validity { token: token(2, 1), ..validity });
     tape.set_lease(of_another, Some(9));
     assert!(!tape.may_take(at(8_200)));
+}
+
+#[test]
+fn rule_7_an_owner_that_was_stopped_reads_what_waits_before_it_says_that_all_is_as_of_now() {
+    let (mut tape, mut symbol) = opened();
+    tape.set_connected(false);
+    tape.take(at(0));
+    tape.set_connected(true);
+    trade(&mut tape, &mut symbol, 10);
+    assert_eq!((tape.take(at(1_000)), tape.due()), (vec![], Some(at(1_250).boot)));
+    trade(&mut tape, &mut symbol, 1_100);
+    assert_eq!(tape.take(at(1_249)), Vec::<Bytes>::new());
+    assert_eq!(heads(&tape.take(at(1_250))), [(Kind::Batch, 2)]);
+    // A machine that was stopped from outside counts the time by its wall clock alone.
+    assert_eq!(tape.take(Moment { wall: at(2_500).wall, ..at(1_500) }), Vec::<Bytes>::new());
 }
 
 #[test]

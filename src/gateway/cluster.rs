@@ -65,7 +65,6 @@ pub(super) struct Joining<B, L> {
     subjects: Subjects,
     node: NodeName,
     instance: Instance,
-    usable: watch::Sender<bool>,
     journal: Arc<Journal>,
     shards: Vec<ShardHandle>,
 }
@@ -78,7 +77,6 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             node: settings.node.parse().expect("the configuration has checked the name"),
             settings: settings.clone(),
             instance: Instance::new(rand::random()),
-            usable: watch::channel(false).0,
             journal: Arc::default(),
             shards: Vec::new(),
         }
@@ -131,7 +129,6 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone())),
             feed: owned,
             journal: self.journal.clone(),
-            usable: self.usable.subscribe(),
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
@@ -147,7 +144,6 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             bus: self.membership.bus,
             subjects: self.subjects,
             shards: self.shards,
-            usable: self.usable,
             journal: self.journal,
         });
         (Box::new(move |stop| Box::pin(task.run(stop))), handle)

@@ -119,6 +119,11 @@ impl Freshness {
         *self = Self { disconnected, ignores_backlogs, ..Self::new(self.stale_after) };
     }
 
+    /// Nothing of the epoch so far counts any more.
+    pub(super) fn leave_epoch(&mut self) {
+        self.until = None;
+    }
+
     /// The owner has answered at `sent` of its clock what was asked at `asked` of ours.
     pub(super) fn answered(&mut self, asked: Boot, sent: Boot, now: Boot) {
         let ahead_micros = i128::from(asked.0) - i128::from(sent.0);

@@ -23,7 +23,7 @@ impl Follower {
         }
         self.heard = Some((head.token, head.revision));
         if self.token != Some(head.token) {
-            self.follow(&head, now, actions);
+            self.follow(&head, now, book, actions);
         }
         if self.freshness.heard(head.sent, now) {
             self.next_probe = now;
@@ -53,7 +53,7 @@ impl Follower {
     }
 
     /// Follows an owner with a higher token.
-    fn follow(&mut self, head: &Head, now: Boot, actions: &mut Vec<Action>) {
+    fn follow(&mut self, head: &Head, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
         let before = self.token.replace(head.token);
         self.floor = self.floor.max(self.token);
         self.freshness.change_owner();
@@ -61,6 +61,12 @@ impl Follower {
         self.next_probe = now;
         self.table.clear();
         let is_same_epoch = before.is_some_and(|before| before.epoch == head.token.epoch);
+        if !is_same_epoch {
+            // The symbols move to the new epoch one by one. Under its name, those that have not moved yet would be
+            // shown with numbers that mean something else there.
+            self.freshness.leave_epoch();
+            self.settle_freshness(now, book, actions);
+        }
         let is_next = match head.kind {
             Kind::Beat => head.batch + 1 == self.next,
             _ => head.batch == self.next,

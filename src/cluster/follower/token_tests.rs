@@ -16,6 +16,18 @@ fn a_higher_token_with_an_opening_is_followed_into_its_epoch() {
 }
 
 #[test]
+fn a_book_that_moves_to_another_epoch_is_cut_off_until_all_its_symbols_have() {
+    let mut pair = Pair::live();
+    assert!(pair.book.is_live);
+    pair.succeed(9, 0);
+    let opening = pair.opening();
+    pair.hear(opening[0].clone());
+    assert!(pair.actions.contains(&Action::CutOff(CutOff::Silent)), "{:?}", pair.actions);
+    assert_eq!((pair.book.steps.len(), pair.book.live.len(), pair.state()), (2, 0, State::Live));
+    assert!(pair.book.is_live, "again");
+}
+
+#[test]
 fn an_epoch_that_goes_on_under_a_higher_token_is_followed_without_a_snapshot() {
     let mut pair = Pair::live();
     pair.succeed(7, 2);

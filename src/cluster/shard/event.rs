@@ -35,11 +35,13 @@ pub enum Event {
     Answer(AskId, Bytes),
     /// An ask will not be answered: no owner has subscribed, or the connection is lost.
     Unanswered(AskId),
-    /// The live connection is up, or down. It is up only while the node's own messages come back on it: a connection
-    /// to a broker that is cut off from the others shows nothing else.
+    /// The live connection is up, or down.
     Connected(bool),
-    /// The order of those that could own the shard, once a second.
+    /// What the node knows of the others, once a second.
     Rank {
+        /// Whether the node's own reports, which leave on the other connection, come back on the live one. Nothing else
+        /// shows that the broker of a connection is cut off from the others.
+        heard: bool,
         /// How many nodes should claim before this one.
         rank: u32,
         /// The nodes that could follow this one, best first.

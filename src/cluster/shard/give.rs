@@ -167,7 +167,7 @@ impl ShardNode {
     /// Whether the node could follow the owner: it could publish, and lacks at most what the owner's history has.
     /// It need not be fresh: an owner that cannot publish gives its shard away, too.
     fn can_follow(&self) -> bool {
-        !self.owns() && !self.stops && self.down_since.is_none() && self.follower.applied().is_some()
+        !self.owns() && !self.stops && self.can_publish() && self.follower.applied().is_some()
     }
 
     fn send_give(&self, to: NodeName, says: GiveSays, actions: &mut Vec<Action>) {

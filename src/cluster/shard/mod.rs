@@ -31,7 +31,7 @@ use std::time::Duration;
 
 /// An owner whose feed is not closed by then gives the shard to any node, which begins a new epoch.
 pub const CLOSE_MAX: Duration = Duration::from_secs(1);
-/// An owner whose live connection is down for so long gives the shard away, and tries again as often.
+/// An owner that could not publish for so long gives the shard away, and tries again as often.
 pub const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
 /// What does not change while a node runs.
@@ -58,8 +58,10 @@ pub struct ShardNode {
     owning: Option<Owning>,
     /// The rank and the successors, if they are known.
     rank: Option<(u32, Vec<NodeName>)>,
-    /// Since when the live connection is down.
-    down_since: Option<Boot>,
+    /// Whether the live connection is up, and whether the node's reports come back on it. Without both a node could not
+    /// publish: it does not claim.
+    connected: bool,
+    heard: bool,
     /// When an owner that is not heard tries to give the shard away.
     unheard_at: Option<Boot>,
     /// Whether the node has ever had the shard's state.
@@ -96,7 +98,8 @@ impl ShardNode {
             follower,
             owning: None,
             rank: None,
-            down_since: Some(now.boot),
+            connected: false,
+            heard: false,
             unheard_at: None,
             has_had_state: false,
             stops: false,
@@ -146,7 +149,10 @@ impl ShardNode {
             }
             Event::Answer(id, bytes) => self.follow(follower::Event::Answer(id, bytes), now, book, &mut actions),
             Event::Unanswered(id) => self.follow(follower::Event::Unanswered(id), now, book, &mut actions),
-            Event::Rank { rank, successors } => self.rank = Some((rank, successors)),
+            Event::Rank { heard, rank, successors } => {
+                self.rank = Some((rank, successors));
+                self.set_heard(self.connected, heard, now.boot);
+            }
             Event::Give(message) => self.take_give(message, now, book, &mut actions),
             Event::GiveAway { to } => self.give_away(to, true, now, &mut actions),
             Event::Drain => {
@@ -171,10 +177,18 @@ impl ShardNode {
     }
 
     fn set_connected(&mut self, connected: bool, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
-        self.down_since = if connected { None } else { Some(self.down_since.unwrap_or(now.boot)) };
-        self.unheard_at = self.down_since.map(|since| since.after(UNHEARD_MAX));
+        self.set_heard(connected, self.heard, now.boot);
         self.follower.set_connected(connected, now.boot);
         self.tell_standing(now, book, actions);
+    }
+
+    fn set_heard(&mut self, connected: bool, heard: bool, now: Boot) {
+        (self.connected, self.heard) = (connected, heard);
+        self.unheard_at = if self.can_publish() { None } else { Some(self.unheard_at.unwrap_or(now.after(UNHEARD_MAX))) };
+    }
+
+    fn can_publish(&self) -> bool {
+        self.connected && self.heard
     }
 
     /// Does what the time asks for, and tells the lease and the follower what they need of each other.
@@ -191,7 +205,7 @@ impl ShardNode {
         self.tell_standing(now, book, actions);
     }
 
-    /// A node whose live connection is down could not publish, so it stands nowhere.
+    /// A node that could not publish stands nowhere.
     fn tell_standing(&mut self, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
         if self.owning.is_some() {
             return;
@@ -199,7 +213,7 @@ impl ShardNode {
         let applied = self.follower.applied();
         self.has_had_state |= applied.is_some();
         let of = |rank| Standing { rank, synced: self.has_had_state, applied };
-        let standing = self.rank.as_ref().filter(|_| self.down_since.is_none()).map(|(rank, _)| of(*rank));
+        let standing = self.rank.as_ref().filter(|_| self.can_publish()).map(|(rank, _)| of(*rank));
         if standing != self.told.standing {
             self.told.standing = standing;
             let event = standing.map_or(lease::Event::Unable, lease::Event::Standing);
@@ -235,7 +249,7 @@ impl ShardNode {
                 lease::Action::Own { token, former, start } => {
                     self.owning = Some(Owning { token, suspended: false, leaving: None });
                     self.has_had_state = true;
-                    self.unheard_at = self.down_since.map(|_| now.boot.after(UNHEARD_MAX));
+                    self.unheard_at = self.unheard_at.map(|_| now.boot.after(UNHEARD_MAX));
                     actions.push(Action::Own { token, former, start });
                 }
                 lease::Action::Suspend => self.suspend(true, book, actions),

@@ -91,7 +91,7 @@ impl Node {
     }
 
     fn rank(&mut self, successors: &[&str]) -> Vec<Action> {
-        self.on(Event::Rank { rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
+        self.on(Event::Rank { heard: true, rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
     }
 
     /// Lets time pass; returns the first write, if one comes.
@@ -223,6 +223,21 @@ fn a_node_whose_live_connection_is_down_does_not_claim() {
     node.millis = 2_000;
     node.on(Event::Connected(false));
     assert_eq!(node.pass(20_000), None, "not even if the claim was due at that moment");
+}
+
+#[test]
+fn a_node_whose_reports_do_not_come_back_does_not_claim_and_is_not_ready() {
+    let deaf = Event::Rank { heard: false, rank: 0, successors: Vec::new() };
+    let (mut node, _) = following();
+    node.on(deaf.clone());
+    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+
+    let mut node = Node::new("a");
+    node.on(Event::Connected(true));
+    node.on(deaf);
+    node.on(Event::Read { request: 1, answer: ReadAnswer::Absent });
+    assert_eq!(node.pass(20_000), None);
+    assert_eq!(write(&node.rank(&[])).1.state, LeaseState::Held);
 }
 
 #[test]
