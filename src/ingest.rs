@@ -2,7 +2,7 @@
 //! announced.
 
 use crate::{
-    cache::{Publisher, Published, SymbolState, Tap},
+    cache::{Published, Publisher, SymbolState, Tap},
     fanout::Announcer,
     feed::{Sink, Unheard},
     market::{FeedSymbol, Now, Parts, Reason, State, UnixMicros, Update},

@@ -193,6 +193,8 @@ impl Fanout {
                 unlisted: Unlisted::default(),
                 options: Options::new(Duration::from_secs(15)),
                 resume: None,
+                generation: 0,
+                has_rights: false,
                 until: None,
                 permit: Box::new(()),
             };

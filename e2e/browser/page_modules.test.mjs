@@ -111,6 +111,23 @@ test("a new epoch restarts the counts", () => {
   assert.deepEqual(row.tape.map(({ gap, price }) => gap ?? price ?? "restart"), ["10", "restart", "11"]);
 });
 
+test("a hello that comes again on an open stream starts over, also what was just taken off the list", () => {
+  const { store } = storeOf();
+  store.list(["A", "B"]);
+  const row = store.rows.get("B");
+  store.take(tick("A", 500, { price: "10", trades: "300" }));
+  store.take(tick("B", 700, { price: "20", trades: "900" }));
+  store.list(["A"]);
+  store.hello({ ...hello("e2"), symbols: ["A", "B"] });
+  store.take(tick("A", 1, { price: "11", trades: "1" }));
+  store.take(tick("B", 2, { price: "21", trades: "2" }));
+  store.list(["A", "B"]);
+  assert.deepEqual([...store.rows.values()].map(({ tick }) => tick.price), ["11", "21"]);
+  assert.equal(store.rows.get("B"), row, "the stream carries it still, and brings no other tick");
+  store.hello({ ...hello("e3"), symbols: ["A", "B"] });
+  assert.equal(store.take(tick("A", 1, { price: "12", trades: "1" })).tick.price, "12", "the same number is another tick");
+});
+
 test("the tape says how many trades are missing between two", () => {
   const { store, row } = storeOf();
   const lines = () => row.tape.map(({ gap, price, note }) => note ?? (gap === undefined ? price : `gap ${gap}`));

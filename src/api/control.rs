@@ -2,7 +2,7 @@
 
 use crate::{
     cache::WorkerIndex,
-    fanout::{FirstBlock, StreamAddress},
+    fanout::{ControlNames, FirstBlock, StreamAddress},
     wire::{HelloDraft, StreamName},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -76,6 +76,16 @@ impl FirstBlock for SignedHello {
     fn block(self: Box<Self>, address: StreamAddress) -> Bytes {
         let control = self.key.sign(Control { address, name: self.name });
         self.draft.with_control(&control)
+    }
+
+    fn names(&self) -> Option<Arc<dyn ControlNames>> {
+        Some(Arc::new(self.key.clone()))
+    }
+}
+
+impl ControlNames for ControlKey {
+    fn name(&self, stream: StreamName, address: StreamAddress) -> String {
+        self.sign(Control { address, name: stream })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::selection::Selection;
 use crate::{
     cache::Cache,
-    fanout::ResponseHead,
+    fanout::{RETRY_MILLIS, ResponseHead},
     market::{Now, Symbol, UnixMicros},
     server::{Response, Rights},
     wire::{Bye, Hello, HelloDraft, HelloRights, StreamName, bye, hello},
@@ -15,9 +15,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How long a client waits before it reconnects, in ms: spread, so that a lost gateway's clients do not return at once.
-const RETRY_MILLIS: RangeInclusive<u64> = 1_500..=4_000;
-/// The same for a rejected stream, in ms.
+/// How long the client of a rejected stream waits before it reconnects, in ms.
 const BUSY_RETRY_MILLIS: RangeInclusive<u64> = 5_000..=30_000;
 
 /// The answer that becomes a stream, without its body. HEAD gets it, and a stream's head repeats its headers.

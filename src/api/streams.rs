@@ -147,6 +147,7 @@ impl Streams for ClientStreams {
         let StreamRequest { selection, params, rights } = request;
         let name = StreamName::new(rand::random());
         let now = Now::read();
+        let generation = self.cache.generation();
         let (rate, until) = match &rights {
             Rights::Granted(grant) => (grant.rate, grant.until),
             Rights::All | Rights::Unknown => (None, None),
@@ -155,6 +156,7 @@ impl Streams for ClientStreams {
             name,
             client,
             head: response_head(head.headers(), now.unix),
+            generation,
             hello: Box::new(SignedHello {
                 draft: hello_draft(name, &selection, &rights, now),
                 name,
@@ -164,6 +166,7 @@ impl Streams for ClientStreams {
             unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
             resume: params.after(|epoch| self.cache.knows(epoch)).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
+            has_rights: matches!(rights, Rights::Granted(_)),
             until,
             permit: Box::new(permit),
         })

@@ -206,11 +206,14 @@ impl SymbolState {
     /// Notes a tick of the owner, and shows it as stale under the numbers of the cut-off.
     pub(super) fn say_cut_off(&self, inner: &mut Inner, said: Arc<Tick>, changed: Parts, now: Now) -> Published {
         let newest = inner.ring.newest();
-        let seq = if said.seq == 0 && newest.seq == 0 { 0 } else { newest.seq + 1 };
-        let mut tick = newest.next(said.snapshot, seq, said.id, said.kind, now);
+        let has_ticked = said.seq > 0 || newest.seq > 0;
+        let mut tick = newest.next(said.snapshot, newest.seq + 1, said.id, said.kind, now);
         if let Some(cut_off) = &mut inner.cut_off {
             cut_off.make_stale(&mut tick.snapshot);
             cut_off.said = said;
+        }
+        if !has_ticked {
+            return Published::Unchanged; // it waits, as before
         }
         self.add(inner, tick, changed, Numbers::GoOn)
     }
@@ -237,3 +240,7 @@ impl CutOff {
         snapshot.outage(self.reason, &mut Guards::default(), self.since);
     }
 }
+
+#[cfg(test)]
+#[path = "following_tests.rs"]
+mod tests;

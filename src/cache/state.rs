@@ -117,6 +117,11 @@ impl SymbolState {
         &self.shard
     }
 
+    /// As [`Cache::generation`](super::Cache::generation).
+    pub fn generation(&self) -> u32 {
+        self.shared.generation()
+    }
+
     /// Its place among the states of its shard, in the order of their registration, from 0.
     pub fn place(&self) -> u32 {
         self.place

@@ -90,7 +90,7 @@ fn before_the_first_tick_a_join_finds_seq_0() {
     let state = state(8, now);
     let mut recent = VecDeque::new();
     state.join(worker(3), Parts::ALL, &mut recent);
-    assert_eq!((seqs(&recent), recent[0].n), (vec![0], 0));
+    assert_eq!((seqs(&recent), recent[0].id.n), (vec![0], 0));
 }
 
 #[test]

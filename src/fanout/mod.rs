@@ -56,7 +56,7 @@ pub use client_transport::ClientTransport;
 pub use close_reason::CloseReason;
 pub use command::{Command, WorkerInbox};
 pub use counts::Counts;
-pub use first_block::FirstBlock;
+pub use first_block::{ControlNames, FirstBlock, RETRY_MILLIS};
 pub use h2::{
     Activity, ConnectionAddress, ConnectionEnd, ConnectionPermit, ConnectionPermits, H2Answer, H2Io, H2Request,
     H2Socket, H2Stream, NewConnection, Refused, Requests, UnreadAnswers,

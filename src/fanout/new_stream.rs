@@ -15,6 +15,8 @@ pub struct NewStream {
     pub client: ClientName,
     /// The head of the response, which the transport writes.
     pub head: ResponseHead,
+    /// The [generation](crate::cache::Cache::generation) of the epoch that the first block tells.
+    pub generation: u32,
     /// The first block of the body, ahead of all frames.
     pub hello: Box<dyn FirstBlock>,
     /// The symbols that it carries: each once, at least one.
@@ -25,6 +27,8 @@ pub struct NewStream {
     pub options: Options,
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,
+    /// Whether its client has rights that a `hello` tells.
+    pub has_rights: bool,
     /// When its client's rights end, and the stream with them.
     pub until: Option<UnixMicros>,
     /// The stream's permit, held as long as the stream lives.

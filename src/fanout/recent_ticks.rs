@@ -62,7 +62,7 @@ impl RecentTicks {
         Self { ticks: VecDeque::new(), reported: 0, keep_until: now }
     }
 
-    /// A stream joins; returns where it starts.
+    /// A stream joins, which starts at the newest tick.
     pub(super) fn join(
         &mut self,
         state: &SymbolState,
@@ -70,16 +70,14 @@ impl RecentTicks {
         parts: Parts,
         now: Instant,
         limits: RecentLimits,
-    ) -> Cursor {
+    ) {
         let is_first = self.ticks.is_empty();
         state.join(worker, parts, &mut self.ticks);
-        let newest = self.newest().version;
         if is_first {
-            self.reported = newest;
+            self.reported = self.newest().version;
         }
         self.keep_until = now + limits.max_lag;
         self.trim(now, limits);
-        Cursor { next: newest, initial: newest }
     }
 
     /// The tick before this version, if it is after `after`, of the newest one's generation, and not too old to be
@@ -91,6 +89,9 @@ impl RecentTicks {
         after: u64,
         now: Instant,
     ) -> Option<&Arc<Tick>> {
+        if version > self.newest().version {
+            return None; // the stream starts behind it
+        }
         if self.ticks[0].version == version && self.ticks[0].id.n > after {
             state.read_older(OLDER_AT_A_TIME, &mut self.ticks);
         }

@@ -91,6 +91,8 @@ impl Fixture {
             unlisted: Unlisted::default(),
             options,
             resume: None,
+            generation: 0,
+            has_rights: false,
             until: None,
             permit: Box::new(()),
         };

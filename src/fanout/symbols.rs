@@ -51,6 +51,15 @@ impl Subscribed {
         self.subscribers.len() > COLD_SUBSCRIBERS_MAX
     }
 
+    /// Where a stream begins that is greeted, or joins after a greeting of this generation: with the newest tick. If
+    /// that is of an epoch that the greeting has left behind, with the one that follows, which is about to come.
+    pub(super) fn start(&self, generation: u32) -> Cursor {
+        let newest = self.recent.newest();
+        let of_shard = self.state.shard().generation();
+        let is_left_behind = newest.generation < of_shard && of_shard <= generation;
+        Cursor { next: newest.version + u64::from(is_left_behind), initial: newest.version }
+    }
+
     /// One subscriber less wants these parts.
     fn unwant(&mut self, parts: Parts, worker: WorkerMask, now: Now) {
         for part in parts.iter() {
@@ -123,19 +132,25 @@ impl Symbols {
         }
     }
 
-    /// Adds a subscriber.
-    pub(super) fn subscribe(&mut self, state: &Arc<SymbolState>, subscriber: Subscriber, now: Now) -> Joined {
+    /// Adds a subscriber, whose stream was greeted in this generation.
+    pub(super) fn subscribe(
+        &mut self,
+        state: &Arc<SymbolState>,
+        subscriber: Subscriber,
+        generation: u32,
+        now: Now,
+    ) -> Joined {
         let index = state.id().index();
         if self.by_id.len() <= index {
             self.by_id.resize_with(index + 1, || None);
         }
         let symbol = self.by_id[index].get_or_insert_with(|| Box::new(Subscribed::new(state.clone(), now)));
-        let cursor = symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
+        symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
         symbol.subscribers.push(subscriber);
         for part in subscriber.parts.iter() {
             symbol.wanted[part as usize] += 1;
         }
-        Joined { subscriber: symbol.subscribers.len() as u32 - 1, cursor }
+        Joined { subscriber: symbol.subscribers.len() as u32 - 1, cursor: symbol.start(generation) }
     }
 
     /// Gives a subscriber another slot and other parts. No tick of a part that it gains is lost to it.

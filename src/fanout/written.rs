@@ -12,4 +12,6 @@ pub(super) struct Written {
     pub(super) first_tick: Option<Duration>,
     /// Whether there is more, which this write had no room for.
     pub(super) more: bool,
+    /// Nothing was written: a `hello` has to come before the ticks.
+    pub(super) starts_over: bool,
 }

@@ -382,6 +382,8 @@ mod tests {
             unlisted: Unlisted::default(),
             options: Options::new(Duration::from_secs(15)),
             resume: None,
+            generation: 0,
+            has_rights: false,
             until: None,
             permit: Box::new(PanicAtEnd),
         };

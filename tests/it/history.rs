@@ -44,7 +44,7 @@ fn observe(gateway: &Gateway, now: Now) {
 #[test]
 fn a_history_is_a_list_of_points_as_the_wire_writes_their_numbers() {
     let gateway = Gateway::start(Setup::default());
-    let epoch = gateway.cache.epoch();
+    let epoch = gateway.cache.slice(0, 1)[0].shard().epoch();
     let mut client = gateway.client();
     let answer = client.get("/v1/history/aapl");
     assert_eq!(answer.header("content-type"), Some("application/json"));

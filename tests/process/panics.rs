@@ -63,6 +63,8 @@ fn panic_in_a_worker() {
         unlisted: Unlisted::default(),
         options: Options::new(LIFE),
         resume: None,
+        generation: 0,
+        has_rights: false,
         until: None,
         permit: Box::new(()),
     };

@@ -372,6 +372,8 @@ impl World {
             unlisted: Unlisted::default(),
             options: client.options,
             resume: client.resume,
+            generation: self.cache.generation(),
+            has_rights: terms.grant.is_some(),
             until: terms.grant.as_ref().and_then(|grant| grant.until),
             permit: Box::new(Permit(terms.permit.clone())),
         }

@@ -31,12 +31,14 @@ export class Store {
     for (const row of this.rows.values()) this.changed.add(row);
   }
 
-  /** A stream begins. In a new epoch the counts start over. */
-  hello({ epoch, unknown, denied, delayed = [] }) {
-    this.#left.clear();
+  /** A stream begins, or an open one starts over. In a new epoch the counts do. */
+  hello({ epoch, symbols = [], unknown, denied, delayed = [] }) {
+    for (const symbol of this.#left.keys()) if (!symbols.includes(symbol)) this.#left.delete(symbol);
     for (const row of this.rows.values()) {
       miss(row, absence(row.symbol, unknown, denied));
       this.changed.add(row);
+    }
+    for (const row of [...this.rows.values(), ...this.#left.values()]) {
       if (epoch !== this.#epoch) startOver(row);
       pass(row, delayed);
     }

@@ -122,7 +122,7 @@ export class Stream {
       if (source !== this.#source) return;
       this.#lastEvent = this.#world.now();
       // After a silence no row counts as live, and some symbols may not tick for days. A new stream brings the newest
-      // tick of each at once; so does this one if the event is its first hello.
+      // tick of each at once; so does this one if the event is a hello, its first or another.
       if (this.#silent && name !== "hello") return this.#connect();
       this.#silent = false;
       take(event);

@@ -114,6 +114,14 @@ impl Cursors {
         self.slots[slot as usize].cursor.next <= version
     }
 
+    /// The client is greeted again: the newest tick of each symbol comes next.
+    pub(super) fn start_over(&mut self, symbols: &Symbols, generation: u32) {
+        for slot in &mut self.slots {
+            *slot = Slot::new(slot.symbol, slot.subscriber, symbols.get(slot.symbol).start(generation));
+        }
+        self.look_at_all();
+    }
+
     /// For each slot that lacks ticks of these parts, when the oldest of them that its ring still holds was published.
     pub(super) fn unsent(&self, symbols: &Symbols, parts: Parts) -> impl Iterator<Item = Instant> {
         self.slots.iter().filter_map(move |slot| symbols.get(slot.symbol).state.oldest_from(slot.cursor.next, parts))

@@ -23,6 +23,8 @@ pub(in crate::fanout) struct Moved {
 pub(in crate::fanout) struct Relisted<'a> {
     pub(in crate::fanout) stream: StreamKey,
     pub(in crate::fanout) options: &'a Options,
+    /// The generation of its last `hello`.
+    pub(in crate::fanout) generation: u32,
     /// The options that it had until now.
     pub(in crate::fanout) before: &'a Options,
     /// When it was opened.
@@ -60,7 +62,7 @@ impl Cursors {
                 slots.push(slot);
                 continue;
             }
-            let joined = symbols.subscribe(state, subscriber, now);
+            let joined = symbols.subscribe(state, subscriber, stream.generation, now);
             slots.push(match known.remove(&state.id()) {
                 Some(mut slot) => {
                     symbols.read_from(slot.symbol, slot.cursor.next, stream.opened, now);
@@ -114,7 +116,7 @@ impl Cursors {
 
     /// No mark stands any longer: the next write looks at all slots, one that goes on after the transport was full in
     /// its own order.
-    fn look_at_all(&mut self) {
+    pub(in crate::fanout) fn look_at_all(&mut self) {
         self.marked = END;
         if self.look == Look::Marked {
             self.look = Look::All;

@@ -86,7 +86,7 @@ mod tests {
             (0..200).for_each(|_| _ = state.publish(&trade, now));
             ids.push(state.id());
             let subscriber = Subscriber { stream: StreamKey::default(), slot: slot as u32, parts };
-            slots.push(Slot::new(state.id(), 0, symbols.subscribe(&state, subscriber, now).cursor));
+            slots.push(Slot::new(state.id(), 0, symbols.subscribe(&state, subscriber, 0, now).cursor));
         }
         Cursors::new(slots.into()).replay(&mut symbols, parts, Resume { after: 0, bytes }, now);
         ids.into_iter().map(|id| symbols.get(id).recent.len()).sum()

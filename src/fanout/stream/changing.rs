@@ -71,7 +71,7 @@ impl<T> Stream<T> {
         }
         let before = self.options;
         self.options = changed(before, change);
-        let relisted = Relisted { stream: key, options: &self.options, before: &before, opened: self.joined };
+        let relisted = Relisted { stream: key, options: &self.options, generation: self.generation, before: &before, opened: self.joined };
         let mut moved = Vec::new();
         match &list {
             Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),
@@ -85,6 +85,7 @@ impl<T> Stream<T> {
         let event = event(Cache::epoch_of(states()), &listed, &delayed);
         changes.carried_out(rev, unlisted, event.block.clone());
         if let Some(rights) = &change.rights {
+            self.has_rights = true;
             self.renew(rights.until, now);
         }
         self.repace(before, now);

@@ -2,6 +2,7 @@
 
 mod changes;
 mod changing;
+mod greeting;
 mod leaving;
 mod writing;
 
@@ -26,6 +27,7 @@ use crate::{
 };
 use bytes::Bytes;
 use changes::Changes;
+pub(super) use greeting::Greeting;
 use std::{
     io, mem,
     net::SocketAddr,
@@ -58,6 +60,8 @@ pub(super) struct Stream<T> {
     last_write: Instant,
     /// By how many µs its first heartbeat comes early: streams that were opened together do not beat together.
     early_by_micros: u32,
+    /// The generation of its last `hello`: a tick of a higher one starts all over.
+    generation: u32,
     joined: Instant,
     /// The tail of the block that was begun last.
     tail: Bytes,
@@ -74,6 +78,8 @@ pub(super) struct Stream<T> {
     has_ticked: bool,
     /// Whether a status has changed, which its `max_rate` does not hold back.
     is_urgent: bool,
+    /// Whether its client has rights that a `hello` tells.
+    has_rights: bool,
     permit: Box<dyn StreamPermit>,
     /// What it keeps for changes. One that is never changed, and carries all that its client named, has none.
     changes: Option<Box<Changes>>,
@@ -86,8 +92,12 @@ pub(super) struct StreamInit {
     /// The first block to write.
     pub(super) first_block: Bytes,
     pub(super) options: Options,
+    /// The generation of the epoch that its first block tells.
+    pub(super) generation: u32,
     /// By how much its first heartbeat comes early.
     pub(super) early_by: Duration,
+    /// Whether its client has rights that a `hello` tells.
+    pub(super) has_rights: bool,
     /// When its client's rights end.
     pub(super) until: Option<UnixMicros>,
     /// What its client named beside its symbols.
@@ -112,6 +122,7 @@ impl<T: Transport> Stream<T> {
             not_before: now.instant,
             last_write: now.instant,
             early_by_micros: u32::try_from(init.early_by.as_micros()).unwrap_or(u32::MAX),
+            generation: init.generation,
             joined: now.instant,
             tail: init.first_block,
             missed: Missed::default(),
@@ -121,6 +132,7 @@ impl<T: Transport> Stream<T> {
             is_half_closed: false,
             has_ticked: false,
             is_urgent: false,
+            has_rights: init.has_rights,
             permit: init.permit,
             changes: (!init.unlisted.is_empty()).then(|| Box::new(Changes::new(init.unlisted))),
         }

@@ -18,7 +18,8 @@ use std::{
 };
 
 impl<T: Transport> Stream<T> {
-    /// Writes all that the stream still lacks, as far as one write goes and the transport takes it.
+    /// Writes all that the stream still lacks, as far as one write goes and the transport takes it; or nothing, where
+    /// the client has to be [greeted](Stream::greet) again before.
     ///
     /// `sent` is called for each tick of which a byte was taken, with the moment since when it was due, and whether the
     /// transport had room all that time.
@@ -37,6 +38,9 @@ impl<T: Transport> Stream<T> {
         let holds_ticks = now.instant < self.not_before && !self.is_urgent;
         let mut plan = Plan::new();
         let more = holds_ticks || self.cursors.plan(symbols, self.policy(now, max_lag), &mut plan);
+        if plan.iter().any(|planned| planned.tick.generation > self.generation) {
+            return Ok(Written { starts_over: true, ..Written::default() });
+        }
         if plan.is_empty() && self.tail.is_empty() && self.event().is_none() {
             if !more {
                 self.cursors.caught_up();
@@ -62,7 +66,8 @@ impl<T: Transport> Stream<T> {
             self.cursors.taken_whole();
         }
         let first_tick = is_first.then(|| now.instant.saturating_duration_since(self.joined));
-        Ok(Written { bytes: taken.bytes, missed, first_tick, more: more && !self.is_full() })
+        let more = more && !self.is_full();
+        Ok(Written { bytes: taken.bytes, missed, first_tick, more, starts_over: false })
     }
 
     /// Offers a heartbeat, unless the stream is about to send something else; returns how many bytes were taken.
@@ -135,7 +140,7 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Offers the tail of the block that was begun last, and blocks behind it.
-    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>, now: Now) -> Result<Taken, CloseReason> {
+    pub(super) fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>, now: Now) -> Result<Taken, CloseReason> {
         let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
         // The tail, and most often a tick or two: these cost no allocation.
         let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
@@ -153,7 +158,7 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Moves the cursors over the frames that were taken, and keeps the tail of the block that was cut.
-    fn advance(
+    pub(super) fn advance(
         &mut self,
         taken: usize,
         event: Option<Bytes>,
@@ -188,7 +193,7 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Notes what came of a write.
-    fn note_write(&mut self, taken: Taken, now: Now) {
+    pub(super) fn note_write(&mut self, taken: Taken, now: Now) {
         self.bytes += taken.bytes as u64;
         if taken.bytes > 0 {
             self.last_write = now.instant;

@@ -102,6 +102,8 @@ impl Fixture {
             unlisted: Unlisted::default(),
             options,
             resume: None,
+            generation: 0,
+            has_rights: false,
             until: Some(now.after(RIGHTS).unix),
             permit: Box::new(()),
         };
@@ -133,7 +135,6 @@ impl Fixture {
             unknown: Box::new([]),
             parts: None,
             interval: None,
-            epoch: Epoch::new(1),
             rights: Some(rights),
         };
         let key = self.page.key.load(Ordering::Relaxed);

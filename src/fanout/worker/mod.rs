@@ -8,6 +8,8 @@ mod writing;
 
 #[cfg(test)]
 mod expiry_tests;
+#[cfg(test)]
+mod greeting_tests;
 
 pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
 
@@ -15,6 +17,7 @@ use super::{
     command::{Command, WorkerInbox},
     connection_log::ConnectionLog,
     counts::Counts,
+    first_block::ControlNames,
     h2::{ConnectionTable, key_of},
     missed::Missed,
     pace::{Pace, Wait},
@@ -58,6 +61,8 @@ pub struct Worker<T> {
     log: StreamLog,
     connection_log: ConnectionLog,
     random: SmallRng,
+    /// Names streams to their clients, once one is open.
+    names: Option<Arc<dyn ControlNames>>,
     drains: bool,
     /// The queries that operators sent, the oldest first: as many as there are operators.
     queries: VecDeque<SlowestQuery>,
@@ -89,6 +94,7 @@ impl<T: Transport> Worker<T> {
             log: StreamLog::default(),
             connection_log: ConnectionLog::default(),
             random: SmallRng::seed_from_u64(seed),
+            names: None,
             drains: false,
             queries: VecDeque::new(),
             changed: Vec::new(),

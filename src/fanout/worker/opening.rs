@@ -20,6 +20,9 @@ use slotmap::Key;
 impl<T: Transport> Worker<T> {
     pub(super) fn open(&mut self, mut transport: T, new: NewStream, now: Now) {
         let early_by = new.options.heartbeat().mul_f64(self.random.random_range(0.0..1.0));
+        if self.names.is_none() {
+            self.names = new.hello.names();
+        }
         let symbols = &mut self.symbols;
         let worker = self.index;
         let key = self.table.insert(|key| {
@@ -30,7 +33,9 @@ impl<T: Transport> Worker<T> {
                 client: new.client,
                 first_block: transport.start(&new.head, hello),
                 options: new.options,
+                generation: new.generation,
                 early_by,
+                has_rights: new.has_rights,
                 until: new.until,
                 unlisted: new.unlisted,
                 permit: new.permit,
@@ -63,7 +68,7 @@ fn subscribe(symbols: &mut Symbols, key: StreamKey, new: &NewStream, now: Now) -
     let parts = new.options.parts();
     let mut slots = Vec::with_capacity(new.symbols.len());
     for (slot, state) in (0..).zip(&new.symbols) {
-        let joined = symbols.subscribe(state, Subscriber { stream: key, slot, parts }, now);
+        let joined = symbols.subscribe(state, Subscriber { stream: key, slot, parts }, new.generation, now);
         slots.push(Slot::new(state.id(), joined.subscriber, joined.cursor));
     }
     let mut cursors = Cursors::new(slots.into_boxed_slice());

@@ -3,13 +3,21 @@
 use super::Worker;
 use crate::{
     fanout::{
-        close_reason::CloseReason, missed::Missed, schedule::Due, stream_key::StreamKey, transport::Transport,
+        close_reason::CloseReason,
+        first_block::RETRY_MILLIS,
+        missed::Missed,
+        schedule::Due,
+        stream::Greeting,
+        stream_key::{StreamAddress, StreamKey},
+        transport::Transport,
         write_queues::WriteQueue,
     },
     market::Now,
     wire,
 };
-use std::mem;
+use rand::RngExt;
+use slotmap::Key;
+use std::{mem, time::Duration};
 
 /// Writes between two looks at inbox, readiness and deadlines: about a millisecond.
 const WRITES_PER_TURN: usize = 256;
@@ -68,9 +76,15 @@ impl<T: Transport> Worker<T> {
             self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);
         }
         let counts = &mut self.counts;
-        let written = stream.write(&self.symbols, now, self.limits.max_lag, |since, had_room| {
+        let mut written = stream.write(&self.symbols, now, self.limits.max_lag, |since, had_room| {
             counts.count_tick(now.instant.saturating_duration_since(since), had_room);
         })?;
+        if written.starts_over {
+            let address = StreamAddress { worker: self.index, key: key.data().as_ffi() };
+            let control = self.names.as_ref().map(|names| names.name(stream.name(), address)).unwrap_or_default();
+            let retry = Duration::from_millis(self.random.random_range(RETRY_MILLIS));
+            written = stream.greet(&self.symbols, &Greeting { retry, control }, now)?;
+        }
         counts.count_write(written.bytes, written.missed);
         if let Some(wait) = written.first_tick {
             counts.first_tick.record(wait);

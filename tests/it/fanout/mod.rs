@@ -92,6 +92,8 @@ impl<T: Transport + Send + 'static> Gateway<T> {
             unlisted: Unlisted::default(),
             options: Options::new(heartbeat),
             resume: None,
+            generation: 0,
+            has_rights: false,
             until: None,
             permit: Box::new(Permit(ended_tx)),
         };

@@ -148,7 +148,6 @@ impl World {
             unknown: Box::default(),
             parts: None,
             interval: None,
-            epoch: self.cache.epoch(),
             rights: None,
         }
     }

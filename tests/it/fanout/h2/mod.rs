@@ -109,6 +109,8 @@ impl Sockets {
             unlisted: Unlisted::default(),
             options: Options::new(HOURS),
             resume: None,
+            generation: 0,
+            has_rights: false,
             until: None,
             permit: Box::new(Permit(ended_tx.lock().unwrap().clone())),
         };
