@@ -9,13 +9,14 @@ use super::{
     members::{Heard, Members, NodeReport, REPORT_INTERVAL},
     message::READS,
     names::{Instance, NodeName},
+    report::Journal,
     shard::Event,
     shard_io::Input,
     shard_task::{Ranked, ShardHandle},
 };
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
 use tracing::{error, warn};
@@ -35,6 +36,7 @@ pub struct NodeTask<B: Bus> {
     shards: Vec<ShardHandle>,
     commands: mpsc::Receiver<Command>,
     handle: ClusterHandle,
+    changed: Arc<Notify>,
     drains: bool,
     warned: Option<Boot>,
 }
@@ -54,13 +56,15 @@ pub struct NodeSetup<B> {
     /// Its shards.
     pub shards: Vec<ShardHandle>,
     /// Where the shards note their transitions.
-    pub journal: std::sync::Arc<super::report::Journal>,
+    pub journal: Arc<Journal>,
+    /// The shards tell it that the node's report is another.
+    pub changed: Arc<Notify>,
 }
 
 impl<B: Bus> NodeTask<B> {
     /// A task that has yet to run, and the handle by which others see the cluster.
     pub fn new(setup: NodeSetup<B>) -> (Self, ClusterHandle) {
-        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal } = setup;
+        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal, changed } = setup;
         let connected = Connection::ALL.map(|connection| (connection, bus.connected(connection)));
         let (handle, commands) = ClusterHandle::new(cluster, node.clone(), instance, &shards, connected, journal);
         let members = Members::new(node.clone(), instance);
@@ -73,6 +77,7 @@ impl<B: Bus> NodeTask<B> {
             shards,
             commands,
             handle: handle.clone(),
+            changed,
             drains: false,
             warned: None,
         };
@@ -105,9 +110,12 @@ impl<B: Bus> NodeTask<B> {
                 biased;
                 _ = report.tick() => {
                     self.report();
-                    self.rank();
+                    for (shard, ranked) in self.ranks() {
+                        shard.ranks.send_replace(ranked);
+                    }
                 }
                 _ = looks.tick() => {}
+                () = self.changed.notified() => self.report(),
                 Ok(()) = connected.changed() => {
                     if *connected.borrow_and_update() {
                         self.report();
@@ -143,20 +151,16 @@ impl<B: Bus> NodeTask<B> {
         let _ = self.bus.publish(&self.subjects.node(&self.node), report.to_json().into());
     }
 
-    /// Tells each shard where the node stands among those that could own it.
-    fn rank(&self) {
+    /// Where the node stands among those that could own each shard.
+    fn ranks(&self) -> impl Iterator<Item = (&ShardHandle, Ranked)> {
         let now = Moment::read().boot;
         let owned = self.shards.iter().filter(|shard| shard.facts.borrow().owns).count();
         let owned = u32::try_from(owned).expect("a cluster has few shards");
-        for shard in &self.shards {
-            let synced = shard.facts.borrow().synced;
-            let ranked = Ranked {
-                heard: self.members.is_heard(now),
-                rank: self.members.rank(&shard.name, owned, synced, now),
-                successors: self.members.successors(&shard.name, now),
-            };
-            shard.ranks.send_replace(ranked);
-        }
+        let heard = self.members.is_heard(now);
+        self.shards.iter().map(move |shard| {
+            let rank = self.members.rank(&shard.name, owned, shard.facts.borrow().synced, now);
+            (shard, Ranked { heard, rank, successors: self.members.successors(&shard.name, now) })
+        })
     }
 
     fn look(&self) {
@@ -196,8 +200,9 @@ impl<B: Bus> NodeTask<B> {
     async fn drain(&mut self) {
         self.drains = true;
         self.report();
-        for shard in &self.shards {
+        for (shard, Ranked { heard, rank, successors }) in self.ranks() {
             // A task that has ended owns nothing.
+            let _ = shard.inbox.send(Input::Machine(Event::Rank { heard, rank, successors })).await;
             let _ = shard.inbox.send(Input::Machine(Event::Drain)).await;
         }
     }

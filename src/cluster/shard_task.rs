@@ -73,6 +73,8 @@ pub struct ShardSetup<B, L, F> {
     pub feed: F,
     /// Where transitions are noted.
     pub journal: Arc<Journal>,
+    /// Tells the node's task that its report is another.
+    pub changed: Arc<Notify>,
 }
 
 /// The task of a shard.
@@ -98,12 +100,13 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     suspended_since: Option<Boot>,
     traffic: Arc<Traffic>,
     journal: Arc<Journal>,
+    changed: Arc<Notify>,
 }
 
 impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// A task that has yet to run, and its handle.
     pub fn new(setup: ShardSetup<B, L, F>) -> (Self, ShardHandle) {
-        let ShardSetup { config, window, bus, leases, subjects, book, feed, journal } = setup;
+        let ShardSetup { config, window, bus, leases, subjects, book, feed, journal, changed } = setup;
         let now = Moment::read();
         let (inbox_tx, inbox) = mpsc::channel(INBOX_MAX);
         let (facts_tx, facts_rx) = watch::channel(ShardFacts::default());
@@ -130,6 +133,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             suspended_since: None,
             traffic: traffic.clone(),
             journal,
+            changed,
         };
         (task, ShardHandle { name, facts: facts_rx, traffic, inbox: inbox_tx, ranks: ranks_tx })
     }
@@ -424,6 +428,9 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.facts_tx.send_if_modified(|shown| {
             let differs = facts.differs_much(shown);
             shown.clone_from(facts);
+            if differs {
+                self.changed.notify_one();
+            }
             differs
         });
     }

@@ -32,7 +32,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use std::{io, ops::Range, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::error;
 
 /// Why a feed does not run.
@@ -66,6 +66,7 @@ pub(super) struct Joining<B, L> {
     node: NodeName,
     instance: Instance,
     journal: Arc<Journal>,
+    changed: Arc<Notify>,
     shards: Vec<ShardHandle>,
 }
 
@@ -78,6 +79,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             settings: settings.clone(),
             instance: Instance::new(rand::random()),
             journal: Arc::default(),
+            changed: Arc::default(),
             shards: Vec::new(),
         }
     }
@@ -129,6 +131,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone())),
             feed: owned,
             journal: self.journal.clone(),
+            changed: self.changed.clone(),
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
@@ -145,6 +148,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             subjects: self.subjects,
             shards: self.shards,
             journal: self.journal,
+            changed: self.changed,
         });
         (Box::new(move |stop| Box::pin(task.run(stop))), handle)
     }

@@ -86,13 +86,14 @@ fn a_node_that_stops_hands_its_shard_over_and_the_epoch_goes_on() {
     connection.send(&trade("BTCUSDT", 1, PRICES[0]));
     let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
     readers.iter_mut().for_each(|reader| reader.hellos.clear());
+    owner.sees_synced(2);
     let stops = std::thread::spawn(move || owner.stop());
     let mut connection = rig.grant();
     connection.send(&trade("BTCUSDT", 2, PRICES[1]));
     for (reader, before) in readers.iter_mut().zip(&before) {
         reader.ticks.clear();
         let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
-        assert!(reader.hellos.is_empty(), "the epoch goes on: {:?}", reader.hellos);
+        assert!(reader.hellos.is_empty(), "the epoch goes on: {:?}, {}", reader.hellos, rig::transitions(&others));
         let reasons: Vec<_> = reader.ticks.iter().map(|tick| tick.text("reason")).collect();
         assert_eq!(reasons, ["reconnect", ""]);
         assert_eq!(after.number("seq"), before.number("seq") + 2, "without a hole");
@@ -163,6 +164,7 @@ fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     connection.send(&trade("BTCUSDT", 1, PRICES[0]));
     reader.until(|tick| tick.text("state") == "live");
     let name = other.name;
+    owner.sees_synced(1);
     assert_eq!(other.post("/debug/cluster/crypto.0/give").status, 409, "it owns nothing");
     assert_eq!(owner.post("/debug/cluster/other.0/give").status, 404);
     assert_eq!(owner.post("/debug/cluster/crypto.0/give?to=nowhere").status, 404);

@@ -104,6 +104,16 @@ impl Node {
         self.get("/debug/cluster").json()["shards"][0].clone()
     }
 
+    /// Waits until so many other nodes say that they have the shard's state.
+    pub(super) fn sees_synced(&self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let synced = |node: &serde_json::Value| node["synced"] == serde_json::json!(["crypto.0"]);
+        while self.get("/debug/cluster").json()["others"].as_array().unwrap().iter().filter(|node| synced(node)).count() < count {
+            assert!(Instant::now() < deadline, "the others do not follow: {}", self.get("/debug/cluster").body);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(super) fn get(&self, target: &str) -> Answer {
         Client::connect(self.running.admin).get(target)
     }
@@ -180,4 +190,14 @@ impl Reader {
         let of_symbol = self.ticks.iter().filter(|tick| tick.text("symbol") == symbol);
         of_symbol.map(|tick| (tick.id.clone(), tick.fields.clone())).collect()
     }
+}
+
+/// What has become of the nodes' shards, for a failure's message.
+pub(super) fn transitions(nodes: &[Node]) -> String {
+    let of = |node: &Node| {
+        let transitions = node.get("/debug/cluster").json()["transitions"].as_array().unwrap().clone();
+        let line = |of: &serde_json::Value| format!("{} {} {} {}\n", of["at"], of["to"], of["cause"], of["epoch"]);
+        format!("{}:\n{}", node.name, transitions.iter().map(line).collect::<String>())
+    };
+    nodes.iter().map(of).collect()
 }
