@@ -18,6 +18,8 @@ pub mod follower;
 pub mod shard;
 pub mod bus;
 pub mod memory;
+#[cfg(feature = "cluster")]
+pub mod nats;
 pub mod report;
 pub mod cache_book;
 pub mod owned_feed;

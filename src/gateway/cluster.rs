@@ -3,6 +3,7 @@
 
 use super::{
     GatewayError,
+    runtimes::Background,
     wiring::{FeedRun, register},
 };
 use crate::{
@@ -44,6 +45,43 @@ pub struct Membership<B, L> {
     pub bus: B,
     /// The store of leases.
     pub leases: L,
+}
+
+/// What a gateway has once it has joined its cluster.
+pub(super) struct Joined<B, L> {
+    membership: Membership<B, L>,
+    runtime: Background,
+    brokers: Option<Box<dyn Send>>,
+}
+
+impl<B, L> Joined<B, L> {
+    /// A place in a cluster whose bus needs no runtime.
+    pub(super) fn new(membership: Membership<B, L>) -> io::Result<Self> {
+        Ok(Self { membership, runtime: Background::of_cluster()?, brokers: None })
+    }
+
+    /// The place, the runtime, and what keeps the connections to the brokers.
+    pub(super) fn split(self) -> (Option<Membership<B, L>>, Option<Background>, Option<Box<dyn Send>>) {
+        (Some(self.membership), Some(self.runtime), self.brokers)
+    }
+}
+
+/// Connects to the brokers.
+#[cfg(feature = "cluster")]
+pub(super) fn join_by_nats(
+    settings: &config::Cluster,
+) -> Result<Joined<crate::cluster::nats::NatsBus, crate::cluster::nats::NatsLeases>, GatewayError> {
+    let runtime = Background::of_cluster()?;
+    let handle = runtime.handle();
+    // A thread of its own: the caller may be within another runtime.
+    let connected = std::thread::scope(|scope| {
+        scope.spawn(|| handle.block_on(crate::cluster::nats::connect(settings))).join()
+    });
+    let nats = connected
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .map_err(|error| GatewayError::Cluster(error.to_string()))?;
+    let membership = Membership { bus: nats.bus.clone(), leases: nats.leases.clone() };
+    Ok(Joined { membership, runtime, brokers: Some(Box::new(nats)) })
 }
 
 /// A task of a shard, whatever its bus is.

@@ -38,7 +38,7 @@ use crate::{
     wire::Epoch,
 };
 pub use certificates::expiring;
-use cluster::{Joining, RunNode};
+use cluster::{Joined, Joining, RunNode};
 pub use cluster::Membership;
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
@@ -62,6 +62,8 @@ pub struct Gateway {
     feeds: Vec<FeedRun>,
     /// Where the gateway is a node of a cluster.
     node: Option<(RunNode, ClusterHandle)>,
+    /// Keeps the connections to the brokers.
+    _brokers: Option<Box<dyn Send>>,
     /// Where a feed has one.
     delay_lines: Option<DelayLines>,
     workers: Arc<WorkerPool>,
@@ -111,10 +113,15 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`]; then only workers without streams are left running.
     pub fn start(reloader: Arc<Reloader>, metrics: Metrics) -> Result<Self, GatewayError> {
-        Self::start_with(reloader, metrics, None::<Membership<memory::MemoryBus, memory::MemoryLeases>>)
+        #[cfg(feature = "cluster")]
+        if let Some(settings) = &reloader.live().current().cluster {
+            let joined = cluster::join_by_nats(settings)?;
+            return Self::start_with(reloader.clone(), metrics, Some(joined));
+        }
+        Self::start_with(reloader, metrics, None::<Joined<memory::MemoryBus, memory::MemoryLeases>>)
     }
 
-    /// As [`Gateway::start`], as a node of the configured cluster.
+    /// As [`Gateway::start`], as a node of the configured cluster, over another bus.
     ///
     /// # Errors
     /// As [`Gateway::start`].
@@ -123,13 +130,13 @@ impl Gateway {
         metrics: Metrics,
         membership: Membership<B, L>,
     ) -> Result<Self, GatewayError> {
-        Self::start_with(reloader, metrics, Some(membership))
+        Self::start_with(reloader, metrics, Some(Joined::new(membership)?))
     }
 
     fn start_with<B: Bus, L: Leases>(
         reloader: Arc<Reloader>,
         metrics: Metrics,
-        membership: Option<Membership<B, L>>,
+        joined: Option<Joined<B, L>>,
     ) -> Result<Self, GatewayError> {
         reloader.register_metrics();
         let live = reloader.live().clone();
@@ -140,12 +147,13 @@ impl Gateway {
         let settings = &config.history;
         let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
+        let (membership, cluster_runtime, brokers) = joined.map(Joined::split).unwrap_or_default();
         let mut joining = match (&config.cluster, membership) {
             (Some(settings), Some(membership)) => Some(Joining::new(settings, membership)),
             _ => None,
         };
         let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
-        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay, joining.is_some())?;
+        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         let mut delay_lines = Vec::new();
@@ -205,6 +213,7 @@ impl Gateway {
             permits,
             feeds,
             node,
+            _brokers: brokers,
             delay_lines: has_delay.then(|| DelayLines::new(delay_lines, DELAY_NOTES_MAX)),
             workers,
             worker_threads,

@@ -36,20 +36,20 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them, for feeds of these names, for delay lines if there are any, and for a cluster if there is one.
+    /// Starts them, for feeds of these names, and for delay lines if there are any. That of a cluster runs already.
     ///
     /// # Errors
     /// The system refuses a descriptor.
     pub(super) fn start<'a>(
         feeds: impl Iterator<Item = &'a str>,
         has_delay: bool,
-        has_cluster: bool,
+        cluster: Option<Background>,
     ) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         Ok(Self {
             feeds: feeds.map(|name| Background::start(format!("feed-{name}"), 1)).collect::<io::Result<_>>()?,
             delay: has_delay.then(|| Background::start("delay".to_owned(), 1)).transpose()?,
-            cluster: has_cluster.then(|| Background::start("cluster".to_owned(), CLUSTER_THREADS)).transpose()?,
+            cluster,
             clients: Background::start("clients".to_owned(), cores)?,
             operators: Background::start("operators".to_owned(), OPERATOR_THREADS)?,
         })
@@ -60,6 +60,11 @@ impl Runtimes {
 pub(super) struct Background(Option<Runtime>);
 
 impl Background {
+    /// Where a node's task and its connections to the brokers run.
+    pub(super) fn of_cluster() -> io::Result<Self> {
+        Self::start("cluster".to_owned(), CLUSTER_THREADS)
+    }
+
     fn start(name: String, threads: usize) -> io::Result<Self> {
         let next = AtomicUsize::new(0);
         let thread_name = move || format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed));
