@@ -10,6 +10,21 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
+/// Where ticks go besides the cache: to the gateways that follow this one. It never waits.
+pub trait Outlet: Tap + Send + Sync {
+    /// Whether this gateway still makes the ticks of these symbols. Once it does not, another does.
+    fn is_open(&self) -> bool;
+
+    /// Whether updates may be taken right now: not while it is uncertain that no other gateway makes the same ticks.
+    fn may_take(&self) -> bool;
+
+    /// Ticks follow, all of this moment.
+    fn begin(&self);
+
+    /// The ticks since [`Outlet::begin`] are complete.
+    fn flush(&self);
+}
+
 /// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks
 /// them up.
 pub struct Ingest {
@@ -17,43 +32,68 @@ pub struct Ingest {
     symbols: Vec<Arc<SymbolState>>,
     announcer: Announcer,
     metrics: CacheMetrics,
-    /// Sees each tick, where this node owns the shard in a cluster.
-    tap: Option<Arc<dyn Tap>>,
+    /// Where other gateways follow this one.
+    outlet: Option<Arc<dyn Outlet>>,
 }
 
 impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, announcer, metrics, tap: None }
+        Self { symbols, announcer, metrics, outlet: None }
     }
 
-    /// Gives `tap` each tick that the connection makes.
-    #[must_use]
-    pub fn tapped(self, tap: Arc<dyn Tap>) -> Self {
-        Self { tap: Some(tap), ..self }
+    /// The same way, whose ticks also go through an outlet.
+    pub fn with_outlet(self, outlet: Arc<dyn Outlet>) -> Self {
+        Self { outlet: Some(outlet), ..self }
     }
-}
 
-impl Ingest {
     /// Changes the standing of each symbol, and announces those that it changed.
     fn set_each(&mut self, set: impl Fn(FeedSymbol, Publisher<'_>) -> Published) {
+        if !self.begin() {
+            return;
+        }
         for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
-            if let Published::Tick { interest } = set(place, state.through(self.tap.as_deref())) {
+            if let Published::Tick { interest } = set(place, state.through(tap(&self.outlet))) {
                 self.announcer.add(state, interest);
             }
+        }
+        self.flush();
+    }
+
+    /// Whether ticks may follow.
+    fn begin(&self) -> bool {
+        let Some(outlet) = &self.outlet else { return true };
+        outlet.begin();
+        outlet.is_open()
+    }
+
+    fn flush(&mut self) {
+        if let Some(outlet) = &self.outlet {
+            outlet.flush();
         }
         self.announcer.flush();
     }
 }
 
+fn tap(outlet: &Option<Arc<dyn Outlet>>) -> Option<&dyn Tap> {
+    outlet.as_deref().map(|outlet| outlet as &dyn Tap)
+}
+
 impl Sink for Ingest {
+    fn may_take(&self) -> bool {
+        self.outlet.as_ref().is_none_or(|outlet| outlet.may_take())
+    }
+
     fn updates(&mut self, updates: &[Update], now: Now) {
+        if !self.begin() {
+            return;
+        }
         let mut ticks = 0;
         let mut unchanged = 0;
         let mut late = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
-            match state.through(self.tap.as_deref()).publish(update, now) {
+            match state.through(tap(&self.outlet)).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
                     self.announcer.add(state, interest);
@@ -62,7 +102,7 @@ impl Sink for Ingest {
                 Published::Late => late += 1,
             }
         }
-        self.announcer.flush();
+        self.flush();
         self.metrics.count(ticks, unchanged, late);
     }
 

@@ -1,14 +1,17 @@
-// The dashboard as a file: its types, the rules of grafana/dashboard-linter, and that nothing is forgotten.
+// The dashboards as files: their types, the rules of grafana/dashboard-linter, and that nothing is forgotten.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { alerts, dashboard, expressions, grafana, panels, read } from "./files.mjs";
+import { alerts, cluster, dashboard, expressionsOf, grafana, panels, read } from "./files.mjs";
 
-/** The dashboard as an expression whose types can be checked: what JSON holds as a word is an enum there. */
-function typed() {
+const DASHBOARDS = [dashboard, cluster];
+const panelsOf = ({ panels }) => panels.filter(({ type }) => type !== "row");
+
+/** A dashboard as an expression whose types can be checked: what JSON holds as a word is an enum there. */
+function typed(dashboard) {
   const annotations = dashboard.annotations.list.map(({ titleFormat, textFormat, target: { expr, ...target }, ...rest }) => {
     // Prometheus' own, which the common type does not know.
     assert.ok(titleFormat && textFormat && expr);
@@ -18,19 +21,19 @@ function typed() {
   return text.replaceAll('"mode": "absolute"', '"mode": ThresholdsMode.Absolute');
 }
 
-test("the dashboard is what Grafana's own types say", (t) => {
+for (const dashboard of DASHBOARDS) test(`the dashboard ${dashboard.uid} is what Grafana's own types say`, (t) => {
   const here = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
   const folder = mkdtempSync(join(here, "types-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "dashboard.ts");
-  writeFileSync(file, `import { type Dashboard, ThresholdsMode } from "@grafana/schema";\nexport const dashboard: Dashboard = ${typed()};\n`);
+  writeFileSync(file, `import { type Dashboard, ThresholdsMode } from "@grafana/schema";\nexport const dashboard: Dashboard = ${typed(dashboard)};\n`);
   const options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"];
   const checked = spawnSync(join(here, "../node_modules/.bin/tsc"), [...options, file], { encoding: "utf8" });
   assert.equal(checked.status, 0, checked.stdout + checked.stderr);
 });
 
 test("every panel has a title, a description, a unit, a query and the variable data source", () => {
-  for (const panel of panels) {
+  for (const panel of DASHBOARDS.flatMap(panelsOf)) {
     assert.ok(panel.title && panel.description, JSON.stringify(panel));
     assert.ok(panel.fieldConfig.defaults.unit, `${panel.title} has no unit`);
     assert.ok(panel.targets.length > 0, `${panel.title} asks nothing`);
@@ -41,7 +44,7 @@ test("every panel has a title, a description, a unit, a query and the variable d
 });
 
 test("a single number is current: the last value of a dead gateway is not shown", () => {
-  for (const { title, targets } of panels.filter(({ type }) => type === "stat")) {
+  for (const { title, targets } of DASHBOARDS.flatMap(panelsOf).filter(({ type }) => type === "stat")) {
     for (const { instant, range, expr } of targets) {
       assert.deepEqual([instant, range], [true, false], title);
       assert.ok(!expr.includes("vector("), `${title} answers without a gateway`);
@@ -49,7 +52,7 @@ test("a single number is current: the last value of a dead gateway is not shown"
   }
 });
 
-test("the variables are data source, job and instance, and the dashboard is not edited in place", () => {
+for (const dashboard of DASHBOARDS) test(`the variables of ${dashboard.uid} are data source, job and instance, and it is not edited in place`, () => {
   const [datasource, job, instance, ...more] = dashboard.templating.list;
   assert.deepEqual(more, []);
   assert.deepEqual([datasource.name, datasource.type, datasource.query, datasource.label], ["datasource", "datasource", "prometheus", "Data source"]);
@@ -61,7 +64,7 @@ test("the variables are data source, job and instance, and the dashboard is not 
 });
 
 test("every expression filters by job and instance, and takes rates over $__rate_interval", () => {
-  for (const { where, expr } of expressions) {
+  for (const { where, expr } of DASHBOARDS.flatMap(expressionsOf)) {
     const names = expr.match(/\b((tickfan|process)_\w+|up\b)/g);
     const filtered = expr.match(/\b((tickfan|process)_\w+|up)\{job=~"\$job",instance=~"\$instance"/g);
     assert.equal(filtered?.length, names.length, `${where}: ${expr}`);
@@ -77,7 +80,7 @@ test("every expression filters by job and instance, and takes rates over $__rate
   }
 });
 
-test("no two panels overlap, and ids are unique", () => {
+for (const dashboard of DASHBOARDS) test(`no two panels of ${dashboard.uid} overlap, and ids are unique`, () => {
   const all = dashboard.panels;
   assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
   for (const [index, { title, gridPos: a }] of all.entries()) {
@@ -89,8 +92,15 @@ test("no two panels overlap, and ids are unique", () => {
   }
 });
 
+test("every metric of a cluster is on a panel of its dashboard, and no panel asks for another", () => {
+  const documented = read("docs/metrics.md").match(/^\| `tickfan_(cluster|bus)_\w+`/gm).map((row) => row.slice(3, -1));
+  const asked = new Set(expressionsOf(cluster).flatMap(({ expr }) => expr.match(/\btickfan_(cluster|bus)_\w+(?=\{)/g) ?? []));
+  assert.ok(documented.length > 10);
+  assert.deepEqual([...asked].sort(), documented.sort());
+});
+
 test("README names every panel, and every alert has a page that says what to look at and what to do", () => {
-  for (const { title, description } of panels) assert.ok(read("grafana/README.md").includes(`| ${title} | ${description} |`), title);
+  for (const { title, description } of DASHBOARDS.flatMap(panelsOf)) assert.ok(read("grafana/README.md").includes(`| ${title} | ${description} |`), title);
   assert.ok(alerts.length >= 10);
   for (const alert of alerts) {
     assert.ok(read("grafana/alerts.yml").includes(`runbook_url: runbooks/${alert}.md`), alert);

@@ -10,11 +10,15 @@ export const read = (...path) => readFileSync(join(root, ...path), "utf8");
 export const dashboard = JSON.parse(read("grafana", "tickfan.json"));
 export const panels = dashboard.panels.filter(({ type }) => type !== "row");
 
-/** Every expression of the dashboard, with where it stands. */
-export const expressions = [
-  ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ where: title, expr }))),
-  ...dashboard.annotations.list.map(({ name, target }) => ({ where: `annotation ${name}`, expr: target.expr })),
+/** Every expression of a dashboard, with where it stands. */
+export const expressionsOf = ({ panels, annotations }) => [
+  ...panels.filter(({ type }) => type !== "row").flatMap(({ title, targets }) => targets.map(({ expr }) => ({ where: title, expr }))),
+  ...annotations.list.map(({ name, target }) => ({ where: `annotation ${name}`, expr: target.expr })),
 ];
+export const expressions = expressionsOf(dashboard);
+
+/** The dashboard of a cluster, whose metrics a single gateway does not have. */
+export const cluster = JSON.parse(read("grafana", "cluster.json"));
 
 /** The names of the alerts. */
 export const alerts = [...read("grafana", "alerts.yml").matchAll(/- alert: (\w+)/g)].map(([, name]) => name);

@@ -1,6 +1,10 @@
 //! Whether the gateway should get clients: a pure verdict on its current status.
 
-use crate::{feed::FeedState, issuer::KeysStatus};
+use crate::{
+    cluster::{handle::ClusterHealth, names::ShardName},
+    feed::FeedState,
+    issuer::KeysStatus,
+};
 use std::{sync::Arc, time::Duration};
 
 /// How long readiness waits for every feed's first verdict. After that the gateway gets clients, whose symbols are
@@ -8,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 pub const FIRST_VERDICTS_MAX: Duration = Duration::from_secs(30);
 /// The share of its streams, in percent, from which a gateway is not ready for more.
 const STREAMS_FULL_PERCENT: usize = 95;
+/// A node of a cluster whose brokers are all out of reach for so long is not ready: others may still see them.
+const BROKERS_DOWN_MAX: Duration = Duration::from_secs(10);
 
 /// A feed and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +39,17 @@ pub struct HealthInputs {
     pub streams_limit: usize,
     /// The keys without which no client can sign on, where each must and none were there since the start.
     pub keys_awaited: Option<KeysStatus>,
+    /// Where the gateway is a node of a cluster.
+    pub cluster: Option<NodeHealth>,
+}
+
+/// What the readiness of a node of a cluster depends on.
+#[derive(Debug, Clone)]
+pub struct NodeHealth {
+    /// How the cluster is, as the node sees it.
+    pub cluster: ClusterHealth,
+    /// How old ticks may be for a client to resume at them.
+    pub ring_age: Duration,
 }
 
 /// Why a gateway is not ready.
@@ -59,6 +76,20 @@ pub enum NotReady {
         /// Why the last fetch failed, if it did.
         failure: Option<String>,
     },
+    /// It has just started, and lacks the state of some shards.
+    #[error("waiting for the state of: {}", names(.0))]
+    Unsynced(Vec<ShardName>),
+    /// It has just got the state of all shards: a client that comes from another node could not resume here.
+    #[error("not long enough in the cluster: its rings are {has:.1?} old, and have to reach back {needs:.1?}")]
+    YoungRings {
+        /// How long it has had the state of all shards.
+        has: Duration,
+        /// How long it must have had it.
+        needs: Duration,
+    },
+    /// All brokers are out of reach.
+    #[error("cut off from all brokers for {} s", .0.as_secs())]
+    NoBrokers(Duration),
     /// It has just started, and some feeds have no verdict yet.
     #[error("waiting for a first verdict of: {0}")]
     Starting(String),
@@ -82,6 +113,9 @@ impl HealthInputs {
         if let Some(keys) = &self.keys_awaited {
             return Err(NotReady::NoKeys { place: keys.source.clone(), failure: keys.failure.clone() });
         }
+        if let Some(node) = &self.cluster {
+            self.judge_node(node)?;
+        }
         if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
             return Err(NotReady::Starting(self.names(FeedState::Connecting)));
         }
@@ -91,10 +125,26 @@ impl HealthInputs {
         Ok(())
     }
 
+    /// Judges a node of a cluster. A shard that is stale is no reason: the others would be as stale.
+    fn judge_node(&self, NodeHealth { cluster, ring_age }: &NodeHealth) -> Result<(), NotReady> {
+        if let Some(down) = cluster.down_for.filter(|down| *down >= BROKERS_DOWN_MAX) {
+            return Err(NotReady::NoBrokers(down));
+        }
+        match cluster.synced_for {
+            None if self.uptime < FIRST_VERDICTS_MAX => Err(NotReady::Unsynced(cluster.unsynced.clone())),
+            Some(has) if has < *ring_age => Err(NotReady::YoungRings { has, needs: *ring_age }),
+            _ => Ok(()),
+        }
+    }
+
     fn names(&self, state: FeedState) -> String {
         let names = self.feeds.iter().filter(|feed| feed.state == state).map(|feed| &*feed.feed);
         names.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn names(shards: &[ShardName]) -> String {
+    shards.iter().map(ShardName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The end of a sentence, with the reason if there is one.
@@ -115,7 +165,7 @@ mod tests {
 
     fn inputs(uptime: u64, feeds: Vec<FeedHealth>, draining: bool, streams: usize) -> HealthInputs {
         let uptime = Duration::from_secs(uptime);
-        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None }
+        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None, cluster: None }
     }
 
     #[test]

@@ -4,16 +4,18 @@
 //! The same `server` as for clients, without streams and without CORS.
 
 mod routes;
+mod cluster_metrics;
 mod health;
 mod status;
 mod debug;
 mod reload;
 mod state_counts;
+mod give;
 
 pub use debug::{DebugFeed, DebugSources, WorkerReports};
-pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NotReady};
+pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NodeHealth, NotReady};
 pub use reload::Reload;
-pub use status::{GatewayStatus, RunningGateway};
+pub use status::{ClusterInputs, GatewayStatus, RunningGateway};
 
 use crate::{
     config::Live,

@@ -36,7 +36,7 @@ pub(super) async fn reload(reload: Arc<dyn Reload>, request: Request) -> Result<
 }
 
 /// Whether a page of a site may have caused the request.
-fn is_of_a_page(headers: &HeaderMap) -> bool {
+pub(super) fn is_of_a_page(headers: &HeaderMap) -> bool {
     let sites = headers.get_all(SEC_FETCH_SITE);
     headers.contains_key(header::ORIGIN) || sites.iter().any(|site| site != "none")
 }

@@ -2,6 +2,7 @@
 
 use super::{
     debug::{self, DebugSources},
+    give,
     health::NotReady,
     reload::{self, Reload},
     status::GatewayStatus,
@@ -60,6 +61,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/debug/streams", "the slowest streams"),
     ("/debug/symbols", "what is hot or stale"),
     ("/debug/keys", "the keys that verify tokens"),
+    ("/debug/cluster", "the nodes and shards of the cluster"),
     ("/debug/config", "the configuration in force"),
 ];
 
@@ -74,7 +76,9 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get_async(Route::Debug, "/debug/symbols", debug_symbols)
         .get(Route::Debug, "/debug/feeds", debug_feeds)
         .get(Route::Debug, "/debug/keys", debug_keys)
+        .get(Route::Debug, "/debug/cluster", debug_cluster)
         .get(Route::Debug, "/debug/config", debug_config)
+        .post_async(Route::Debug, "/debug/cluster/{shard}/give", give_shard)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
@@ -174,6 +178,17 @@ fn debug_feeds(context: &Context, request: Request) -> OperatorAnswer {
 
 fn debug_keys(context: &Context, _: Request) -> OperatorAnswer {
     Answer::Whole(json(debug::keys(&context.sources).to_string()))
+}
+
+fn debug_cluster(context: &Context, _: Request) -> OperatorAnswer {
+    Answer::Whole(json(debug::cluster(&context.sources).to_string()))
+}
+
+async fn give_shard(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    match give::give(&context.sources, &request) {
+        Ok(response) => Answer::Whole(response),
+        Err(problem) => Answer::Problem(problem),
+    }
 }
 
 /// How many rows are asked for.

@@ -1,11 +1,13 @@
 //! What a gateway knows of itself: the inputs of its health, and the metrics that others count in plain integers.
 
 use super::{
+    cluster_metrics,
     debug::DebugFeed,
-    health::{FeedHealth, HealthInputs},
+    health::{FeedHealth, HealthInputs, NodeHealth},
     state_counts::by_state,
 };
 use crate::{
+    cluster::handle::ClusterHandle,
     fanout::{StreamMetrics, WorkerPool},
     issuer::IssuerKeys,
     limits::Permits,
@@ -16,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// The current status of a gateway. It must not block: it is read for every probe and every scrape.
@@ -28,6 +30,14 @@ pub trait GatewayStatus: Send + Sync {
     fn publish_metrics(&self, rendered: &mut String);
 }
 
+/// What a node of a cluster shows of it.
+pub struct ClusterInputs {
+    /// The cluster as the node sees it.
+    pub handle: ClusterHandle,
+    /// How old ticks may be for a client to resume at them.
+    pub ring_age: Duration,
+}
+
 /// The status of a running gateway.
 pub struct RunningGateway {
     permits: Permits,
@@ -37,21 +47,24 @@ pub struct RunningGateway {
     draining: Arc<AtomicBool>,
     /// The keys that every client needs, where each must sign on.
     needed_keys: Option<IssuerKeys>,
+    /// Where it is a node of a cluster.
+    cluster: Option<ClusterInputs>,
     started: Instant,
 }
 
 impl RunningGateway {
     /// A gateway that starts now. `draining` is set while it ends its streams. `needed_keys`: those that every client
-    /// needs, where each must sign on.
+    /// needs, where each must sign on. `cluster`: where it is a node of one.
     pub fn new(
         permits: Permits,
         feeds: Arc<[DebugFeed]>,
         workers: Arc<WorkerPool>,
         draining: Arc<AtomicBool>,
         needed_keys: Option<IssuerKeys>,
+        cluster: Option<ClusterInputs>,
     ) -> Self {
         let streams = StreamMetrics::register();
-        Self { permits, feeds, workers, streams, draining, needed_keys, started: Instant::now() }
+        Self { permits, feeds, workers, streams, draining, needed_keys, cluster, started: Instant::now() }
     }
 }
 
@@ -60,10 +73,14 @@ impl GatewayStatus for RunningGateway {
         HealthInputs {
             uptime: self.started.elapsed(),
             draining: self.draining.load(Ordering::Relaxed),
-            feeds: self.feeds.iter().map(feed_health).collect(),
+            feeds: self.feeds.iter().enumerate().map(|(place, feed)| self.feed_health(place, feed)).collect(),
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
             keys_awaited: self.needed_keys.as_ref().and_then(IssuerKeys::awaited),
+            cluster: self.cluster.as_ref().map(|inputs| NodeHealth {
+                cluster: inputs.handle.health(),
+                ring_age: inputs.ring_age,
+            }),
         }
     }
 
@@ -81,10 +98,18 @@ impl GatewayStatus for RunningGateway {
                 catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
             }
         }
+        if let Some(inputs) = &self.cluster {
+            cluster_metrics::publish(&inputs.handle);
+        }
         self.streams.publish(&self.workers.counts(), rendered);
     }
 }
 
-fn feed_health(feed: &DebugFeed) -> FeedHealth {
-    FeedHealth { feed: feed.name.clone(), state: feed.status.verdict() }
+impl RunningGateway {
+    /// In a cluster the verdict of the shard's owner counts.
+    fn feed_health(&self, place: usize, feed: &DebugFeed) -> FeedHealth {
+        let own = || feed.status.verdict();
+        let state = self.cluster.as_ref().map_or_else(own, |inputs| inputs.handle.feed_state(place));
+        FeedHealth { feed: feed.name.clone(), state }
+    }
 }

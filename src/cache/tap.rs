@@ -4,7 +4,7 @@ use crate::market::{Guards, Part, Parts, Snapshot, Symbol};
 
 /// Takes each tick that this node makes of a symbol, under the symbol's lock: it must be quick, and call nothing of the
 /// cache.
-pub trait Tap: Send + Sync {
+pub trait Tap {
     /// A symbol has a tick.
     fn tick(&self, tick: &Tapped<'_>);
 }

@@ -1,6 +1,7 @@
 //! The clocks of a cluster's machines, which are always passed in.
 
-use crate::market::UnixMicros;
+use crate::market::{Now, UnixMicros};
+use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// A moment in µs of `CLOCK_BOOTTIME`, which counts the time in which the machine is suspended and never steps.
@@ -31,6 +32,14 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Reads both clocks. Only tasks call this.
+    pub fn read() -> Self {
+        let boot = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(boot.tv_sec).unwrap_or_default();
+        let micros = u64::try_from(boot.tv_nsec).unwrap_or_default() / 1_000;
+        Self { boot: Boot(seconds.saturating_mul(1_000_000).saturating_add(micros)), wall: Now::read().unix }
+    }
+
     /// The time since an earlier reading, by the clock that counted more.
     ///
     /// `CLOCK_BOOTTIME` does not count the time in which a virtual machine is stopped from outside; the wall clock

@@ -166,6 +166,12 @@ impl Members {
         1 + self.alive_others(now).count()
     }
 
+    /// The other nodes that are alive, those that stop too, with the age of their reports.
+    pub fn others(&self, now: Boot) -> impl Iterator<Item = (&NodeReport, Duration)> {
+        let alive = self.others.values().filter(move |member| is_alive(member, now));
+        alive.map(move |member| (&member.report, now.since(member.heard)))
+    }
+
     /// Whether another process lately reported under this node's name.
     pub fn has_twin(&self, now: Boot) -> bool {
         self.twin.is_some_and(|heard| now.since(heard) < ALIVE)

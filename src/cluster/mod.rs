@@ -1,7 +1,7 @@
 //! Many gateways with one connection to each venue: who owns a shard, and how the others follow.
 //!
-//! Pure machines: they do no I/O and read no clock. Each takes events and the time, and says what to do. Apart from
-//! them, [`bus`] says what tasks need of a broker.
+//! First pure machines, which do no I/O and read no clock: each takes events and the time, and says what to do. Then
+//! [`bus`] says what a broker has to do, and the tasks do the I/O: one for each shard, and one for the node.
 
 pub mod clock;
 pub mod names;
@@ -21,6 +21,16 @@ pub mod bus;
 pub mod memory;
 #[cfg(feature = "cluster")]
 pub mod nats;
+pub mod report;
+pub mod cache_book;
+pub mod owned_feed;
+mod outlet;
+mod owner;
+mod shard_io;
+mod shard_wants;
+pub mod shard_task;
+pub mod handle;
+pub mod node;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;

@@ -50,6 +50,12 @@ use tokio::{sync::watch, task::JoinSet};
 
 /// Takes the updates of one connection. It never waits, so nothing behind it can slow the reading of a venue.
 pub trait Sink: Send {
+    /// Whether it takes updates right now. While it does not, its connection reads nothing from the socket, and keeps
+    /// what it has read already.
+    fn may_take(&self) -> bool {
+        true
+    }
+
     /// Takes the updates of all messages that were ready, in the venue's order, received `now`.
     fn updates(&mut self, updates: &[Update], now: Now);
 
@@ -137,6 +143,26 @@ impl Feed {
     pub fn with_recorders(self, recorders: Vec<Recorder>) -> Self {
         assert_eq!(recorders.len(), self.writers.len(), "each connection has a recorder");
         Self { recorders, ..self }
+    }
+
+    /// The same feed, to run once more when this one has ended: it writes the same status. It is not recorded.
+    pub fn again(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            message_bytes_max: self.message_bytes_max,
+            timing: self.timing,
+            dialing: self.dialing.clone(),
+            writers: self.writers.clone(),
+            status: self.status.clone(),
+            recorders: Vec::new(),
+        }
+    }
+
+    /// Notes that the feed does not run, and why: its verdict is open.
+    pub fn rest(&self, why: &str, now: Now) {
+        for writer in &self.writers {
+            writer.set(FeedState::Connecting, Some(why.to_owned()), now.unix);
+        }
     }
 
     /// The feed's status, from now on and while it runs.

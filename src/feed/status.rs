@@ -31,7 +31,7 @@ pub struct FeedStatus {
 }
 
 /// What one connection of a feed writes of itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct StatusWriter {
     /// The place of the connection among those of its feed.
     place: usize,

@@ -4,6 +4,7 @@
 //! `runtimes` keep each feed, clients and operators apart, and [`Gateway::run`] serves until the stop.
 
 mod certificates;
+mod cluster;
 mod delay;
 mod history;
 mod keys;
@@ -17,9 +18,14 @@ mod wiring;
 
 use crate::{
     access::Keys,
-    admin::{self, DebugFeed, DebugSources, RunningGateway},
+    admin::{self, ClusterInputs, DebugFeed, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
+    cluster::{
+        bus::{Bus, Leases},
+        handle::ClusterHandle,
+        memory,
+    },
     config::{AuthMode, DELAY_NOTES_MAX, Live},
     delay::DelayLines,
     fanout::{WorkerPool, WorkerThreads},
@@ -32,6 +38,8 @@ use crate::{
     wire::Epoch,
 };
 pub use certificates::expiring;
+use cluster::{Joined, Joining, RunNode};
+pub use cluster::Membership;
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
@@ -42,7 +50,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedTask, delay_line, permits, tls_services, wire_feed};
+use wiring::{FeedRun, delay_line, permits, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -51,7 +59,11 @@ pub struct Gateway {
     cache: Arc<Cache>,
     history: Option<Arc<History>>,
     permits: Permits,
-    feeds: Vec<FeedTask>,
+    feeds: Vec<FeedRun>,
+    /// Where the gateway is a node of a cluster.
+    node: Option<(RunNode, ClusterHandle)>,
+    /// Keeps the connections to the brokers.
+    _brokers: Option<Box<dyn Send>>,
     /// Where a feed has one.
     delay_lines: Option<DelayLines>,
     workers: Arc<WorkerPool>,
@@ -82,6 +94,9 @@ pub enum GatewayError {
         /// The venue's reason.
         source: VenueError,
     },
+    /// The gateway cannot be a node of the configured cluster.
+    #[error("[cluster]: {0}")]
+    Cluster(String),
     /// A symbol cannot be registered.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -98,6 +113,31 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`]; then only workers without streams are left running.
     pub fn start(reloader: Arc<Reloader>, metrics: Metrics) -> Result<Self, GatewayError> {
+        #[cfg(feature = "cluster")]
+        if let Some(settings) = &reloader.live().current().cluster {
+            let joined = cluster::join_by_nats(settings)?;
+            return Self::start_with(reloader.clone(), metrics, Some(joined));
+        }
+        Self::start_with(reloader, metrics, None::<Joined<memory::MemoryBus, memory::MemoryLeases>>)
+    }
+
+    /// As [`Gateway::start`], as a node of the configured cluster, over another bus.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_in<B: Bus, L: Leases>(
+        reloader: Arc<Reloader>,
+        metrics: Metrics,
+        membership: Membership<B, L>,
+    ) -> Result<Self, GatewayError> {
+        Self::start_with(reloader, metrics, Some(Joined::new(membership)?))
+    }
+
+    fn start_with<B: Bus, L: Leases>(
+        reloader: Arc<Reloader>,
+        metrics: Metrics,
+        joined: Option<Joined<B, L>>,
+    ) -> Result<Self, GatewayError> {
         reloader.register_metrics();
         let live = reloader.live().clone();
         let config = &*live.current();
@@ -107,20 +147,30 @@ impl Gateway {
         let settings = &config.history;
         let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
+        let (membership, cluster_runtime, brokers) = joined.map(Joined::split).unwrap_or_default();
+        let mut joining = match (&config.cluster, membership) {
+            (Some(settings), Some(membership)) => Some(Joining::new(settings, membership)),
+            _ => None,
+        };
         let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
-        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay)?;
+        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         let mut delay_lines = Vec::new();
         for feed in &config.feeds {
-            let (task, symbols) = wire_feed(feed, &config.limits, &cache, &workers)?;
+            let (task, status, symbols) = match &mut joining {
+                None => wire_feed(feed, &config.limits, &cache, &workers)?,
+                Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
+            };
             let name: Arc<str> = feed.name.as_str().into();
             let line = delay_line(feed, &symbols, &cache)?;
             delay_lines.extend(line.map(|line| (name.clone(), line)));
-            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status: task.feed.status(), symbols });
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols });
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
+        let node = joining.map(Joining::finish);
+        let cluster = node.as_ref().map(|(_, handle)| handle.clone());
         let stopping = Arc::new(AtomicBool::new(false));
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
@@ -140,6 +190,7 @@ impl Gateway {
             workers.clone(),
             stopping.clone(),
             reloader.issuer().filter(|_| config.auth.mode == AuthMode::Required).cloned(),
+            cluster.clone().map(|handle| ClusterInputs { handle, ring_age: config.fanout.ring_age }),
         );
         let services = admin::Services {
             metrics,
@@ -149,6 +200,7 @@ impl Gateway {
                 feeds: debug_feeds,
                 workers: workers.clone(),
                 issuer: reloader.issuer().cloned(),
+                cluster,
             },
             reload: reloader.clone(),
         };
@@ -160,6 +212,8 @@ impl Gateway {
             history,
             permits,
             feeds,
+            node,
+            _brokers: brokers,
             delay_lines: has_delay.then(|| DelayLines::new(delay_lines, DELAY_NOTES_MAX)),
             workers,
             worker_threads,
@@ -173,8 +227,7 @@ impl Gateway {
 
     /// The same gateway, whose feeds have other waits.
     pub fn with_timing(mut self, timing: Timing) -> Self {
-        let with_timing = |task: FeedTask| FeedTask { feed: task.feed.with_timing(timing), ..task };
-        self.feeds = self.feeds.into_iter().map(with_timing).collect();
+        self.feeds = self.feeds.into_iter().map(|feed| feed.with_timing(timing)).collect();
         self
     }
 

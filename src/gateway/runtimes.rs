@@ -16,6 +16,9 @@ const THREADS_MAX: usize = 16;
 /// A probe is answered while a long answer is written.
 const OPERATOR_THREADS: usize = 2;
 
+/// Two connections to the brokers, each with a task of its own.
+const CLUSTER_THREADS: usize = 2;
+
 /// The runtimes of a gateway.
 pub(super) struct Runtimes {
     /// Where each feed runs, on one thread: the kernel shares the processors fairly among threads, so a venue that
@@ -23,6 +26,9 @@ pub(super) struct Runtimes {
     pub(super) feeds: Vec<Background>,
     /// Where delayed prices are shown, on one thread, if there are any.
     pub(super) delay: Option<Background>,
+    /// Where the node of a cluster runs, and its connections to the brokers: no flood of a feed, of clients or of
+    /// operators holds up a lease's renewal.
+    pub(super) cluster: Option<Background>,
     /// Where clients' requests are answered.
     pub(super) clients: Background,
     /// Where operators' requests are answered.
@@ -30,15 +36,20 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them, for feeds of these names, and for delay lines if there are any.
+    /// Starts them, for feeds of these names, and for delay lines if there are any. That of a cluster runs already.
     ///
     /// # Errors
     /// The system refuses a descriptor.
-    pub(super) fn start<'a>(feeds: impl Iterator<Item = &'a str>, has_delay: bool) -> io::Result<Self> {
+    pub(super) fn start<'a>(
+        feeds: impl Iterator<Item = &'a str>,
+        has_delay: bool,
+        cluster: Option<Background>,
+    ) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         Ok(Self {
             feeds: feeds.map(|name| Background::start(format!("feed-{name}"), 1)).collect::<io::Result<_>>()?,
             delay: has_delay.then(|| Background::start("delay".to_owned(), 1)).transpose()?,
+            cluster,
             clients: Background::start("clients".to_owned(), cores)?,
             operators: Background::start("operators".to_owned(), OPERATOR_THREADS)?,
         })
@@ -49,6 +60,11 @@ impl Runtimes {
 pub(super) struct Background(Option<Runtime>);
 
 impl Background {
+    /// Where a node's task and its connections to the brokers run.
+    pub(super) fn of_cluster() -> io::Result<Self> {
+        Self::start("cluster".to_owned(), CLUSTER_THREADS)
+    }
+
     fn start(name: String, threads: usize) -> io::Result<Self> {
         let next = AtomicUsize::new(0);
         let thread_name = move || format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed));

@@ -1,13 +1,13 @@
 //! What a configuration asks for, wired: permits, and feeds with the cache and the workers.
 
-use super::{GatewayError, Reloader, record::record_while_serving};
+use super::{GatewayError, Reloader, cluster::RunShard, record::record_while_serving};
 use crate::{
     api::TlsServices,
-    cache::{Cache, RegisterError, SymbolState},
+    cache::{Cache, RegisterError, Shard, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
     fanout::{Announcer, WorkerPool, worker_count},
-    feed::{Feed, FeedMetrics},
+    feed::{Feed, FeedMetrics, FeedStatus, Timing},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
     market::Now,
@@ -20,17 +20,46 @@ use std::{io, num::NonZero, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+/// How a feed runs.
+pub(super) enum FeedRun {
+    /// All the time: the gateway is alone.
+    Alone(FeedTask),
+    /// While the gateway owns its shard.
+    Clustered(Box<dyn RunShard>),
+}
+
+impl FeedRun {
+    /// The same feed with other waits.
+    pub(super) fn with_timing(self, timing: Timing) -> Self {
+        match self {
+            Self::Alone(task) => Self::Alone(FeedTask { feed: task.feed.with_timing(timing), ..task }),
+            Self::Clustered(mut shard) => {
+                shard.set_timing(timing);
+                Self::Clustered(shard)
+            }
+        }
+    }
+
+    /// Runs until the stop.
+    pub(super) async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
+        match self {
+            Self::Alone(task) => task.run(stop).await,
+            Self::Clustered(shard) => shard.run(stop).await,
+        }
+    }
+}
+
 /// A feed, and a sink for each of its connections.
 pub(super) struct FeedTask {
-    pub(super) feed: Feed,
-    pub(super) sinks: Vec<Ingest>,
-    pub(super) metrics: FeedMetrics,
-    pub(super) recording: Option<Recording>,
+    feed: Feed,
+    sinks: Vec<Ingest>,
+    metrics: FeedMetrics,
+    recording: Option<Recording>,
 }
 
 impl FeedTask {
     /// Runs the feed until the stop, and then waits until its recording is written.
-    pub(super) async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
+    async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
         self.feed.run(self.sinks, self.metrics, stop).await?;
         if let Some(mut recording) = self.recording {
             // It has logged why it failed, if it did, and concerns nothing else.
@@ -92,9 +121,9 @@ pub(super) fn wire_feed(
     limits: &config::Limits,
     cache: &Cache,
     workers: &Arc<WorkerPool>,
-) -> Result<(FeedTask, Vec<Arc<SymbolState>>), GatewayError> {
+) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
     let now = Now::read();
-    let symbols = register(feed, cache, now)?;
+    let symbols = register(feed, cache, None, now)?;
     let mut sinks = Vec::new();
     for range in feed.connections() {
         let announcer = Announcer::new(workers.clone());
@@ -104,18 +133,25 @@ pub(super) fn wire_feed(
     let runs =
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
-    Ok((FeedTask { feed: runs, sinks, metrics, recording }, symbols))
+    let status = runs.status();
+    Ok((FeedRun::Alone(FeedTask { feed: runs, sinks, metrics, recording }), status, symbols))
 }
 
-/// Registers the symbols that a feed's updates go to.
-fn register(feed: &config::Feed, cache: &Cache, now: Now) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
+/// Registers the symbols that a feed's updates go to, in a cluster as those of the feed's shard.
+pub(super) fn register(
+    feed: &config::Feed,
+    cache: &Cache,
+    shard: Option<&Arc<Shard>>,
+    now: Now,
+) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
     let name: Arc<str> = feed.name.as_str().into();
     let origin = feed.origin();
-    let one = |entry: &ListedSymbol| match feed.tier {
-        FeedTier::Live | FeedTier::LiveAndDelayed(_) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
-        FeedTier::Delayed { by } => {
+    let one = |entry: &ListedSymbol| match (feed.tier, shard) {
+        (FeedTier::Delayed { by }, _) => {
             cache.register_delayed(entry.symbol.clone(), name.clone(), origin, whole_seconds(by), now)
         }
+        (_, None) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
+        (_, Some(shard)) => cache.register_in(shard, entry.symbol.clone(), name.clone(), origin, now),
     };
     feed.symbols.iter().map(one).collect()
 }

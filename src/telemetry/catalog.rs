@@ -113,6 +113,58 @@ catalog! {
         CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late"]],
             "Updates, by result: became a tick, changed nothing, or arrived late.";
     }
+    "Cluster" {
+        CLUSTER_OWNED: Gauge "tickfan_cluster_owned" Count [shard],
+            "1 while this node owns the shard, otherwise 0.",
+            details "Over all nodes the sum is 1. It is 0 between two owners, and 2 for a moment at most.";
+        CLUSTER_TERM: Gauge "tickfan_cluster_term" Count [shard],
+            "The highest term of the shard's owners that this node knows.";
+        CLUSTER_LEASE_VALID: Gauge "tickfan_cluster_lease_valid_seconds" Seconds [shard],
+            "How long this node may still publish without another renewal of its lease; 0 on the nodes that do not own the shard.",
+            details "As of the scrape. A renewal every 500 ms keeps it near the lease's length.";
+        CLUSTER_SHARD_FRESH: Gauge "tickfan_cluster_shard_fresh" Count [shard],
+            "1 while this node shows the shard as its owner says, 0 while its symbols are stale because the node is cut off from the owner.",
+            excludes "symbols that the owner itself calls stale";
+        CLUSTER_SUSPENDED: Counter "tickfan_cluster_suspended_seconds_total" Seconds [shard],
+            "Time in which this node owned the shard and did not publish, because its lease was not renewed.",
+            details "In whole seconds.";
+        CLUSTER_OWNER_CHANGES: Counter "tickfan_cluster_owner_changes_total" Count [shard, reason in [
+            "claimed", "granted", "expired", "outranked", "drained"]],
+            "How often this node began or ceased to own the shard, by the way.",
+            details "`claimed` and `granted` begin: without and with the consent of the owner before. `drained` ends as planned, `expired` where the lease was not renewed, `outranked` where another node owns.";
+        CLUSTER_CUT_OFFS: Counter "tickfan_cluster_cut_offs_total" Count [shard, reason in [
+            "silent", "disconnected", "clock", "lease"]],
+            "How often the shard's symbols became stale on this node because it was cut off, by reason.",
+            details "`silent`: nothing young enough came from the owner. `clock`: a clock has jumped. `lease`: the node itself owned the shard.";
+        CLUSTER_NODES: Gauge "tickfan_cluster_nodes" Count [],
+            "Nodes that reported themselves within 3 s, this one included.";
+        CLUSTER_CLOCK_OFFSET: Gauge "tickfan_cluster_clock_offset_seconds" Seconds [node],
+            "By how much the wall clock of a shard's owner is ahead of this node's.",
+            details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing.";
+        CLUSTER_LEASE_WRITES: Counter "tickfan_cluster_lease_writes_total" Count [result in ["written", "conflict", "unknown"]],
+            "Writes of leases by this node, by result.",
+            details "`conflict`: another node has written. `unknown`: no answer within 1.5 s.";
+        BUS_CONNECTED: Gauge "tickfan_bus_connected" Count [connection in ["live", "control"]],
+            "1 while the connection to the brokers is up, otherwise 0.",
+            details "`live` carries ticks, `control` leases and all else.";
+        BUS_BATCHES: Counter "tickfan_bus_batches_total" Count [direction in ["sent", "received"]],
+            "Messages of shards' owners that this node published or received: batches and beats.";
+        BUS_TICKS: Counter "tickfan_bus_ticks_total" Count [direction in ["sent", "received"]],
+            "Ticks in the batches of owners that this node made or took.";
+        BUS_BYTES: Counter "tickfan_bus_bytes_total" Bytes [direction in ["sent", "received"]],
+            "Bytes of the messages of shards' owners that this node published or received.",
+            excludes "snapshots, history and all other messages";
+        BUS_DROPPED: Counter "tickfan_bus_dropped_total" Count [reason in [
+            "fenced", "duplicate", "unknown", "not_sent", "magic", "crc", "version", "length", "index", "value"]],
+            "Messages of owners that this node did not take, by reason; `unknown` counts ticks of symbols that it does not have.",
+            details "`fenced`: of an owner that was replaced. `not_sent`: the connection did not take a message of this node. The others cannot be read.";
+        BUS_GAPS: Counter "tickfan_bus_gaps_total" Count [repair in ["history", "snapshot"]],
+            "Holes in the batches of an owner, by how this node filled them.",
+            details "A hole that a snapshot fills loses the ticks in it; their count is that of the next metric.";
+        BUS_TICKS_LOST: Counter "tickfan_bus_ticks_lost_total" Count [],
+            "Ticks of owners that this node never got.",
+            details "Each symbol goes on with its newest state.";
+    }
     "Delay lines" {
         DELAY_NOTES: Gauge "tickfan_delay_notes" Count [feed],
             "Prices that the feed's delay line holds until they may be shown.",

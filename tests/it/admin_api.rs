@@ -25,6 +25,7 @@ fn health(state: FeedState, draining: &Arc<AtomicBool>) -> impl Fn() -> HealthIn
         streams: 0,
         streams_limit: 10,
         keys_awaited: None,
+        cluster: None,
     }
 }
 

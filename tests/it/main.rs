@@ -9,6 +9,7 @@ mod admin_api;
 mod auth;
 mod binance;
 mod certificates;
+mod cluster;
 mod config;
 mod debug;
 mod dialing;

@@ -170,6 +170,7 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
         streams: 0,
         streams_limit: 10,
         keys_awaited: None,
+        cluster: None,
     };
     let admin = Admin::start(health);
     for target in ["/metrics", "/debug/streams", "/debug/symbols?limit=1000"] {

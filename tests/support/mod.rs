@@ -245,6 +245,7 @@ impl Admin {
                 feeds: Arc::new([]),
                 workers: Arc::new(NoWorkers),
                 issuer: None,
+                cluster: None,
             },
             reload: Reloader::new(config::Config::default(), config::Loader::default(), None),
         };

@@ -8,9 +8,10 @@ use super::{
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tickfan::{
+    cluster::bus::{Bus, Leases},
     config::{Config, Feed, Loader, Tls},
     feed::Timing,
-    gateway::{Gateway, GatewayError, Reloader},
+    gateway::{Gateway, GatewayError, Membership, Reloader},
     market::{Now, Symbol},
     tls::CertificateSet,
     venue,
@@ -71,10 +72,20 @@ impl Running {
         Self::start_reloadable(Reloader::new(config.clone(), Loader::default(), None), timing)
     }
 
+    /// As a node of a cluster.
+    pub fn start_in<B: Bus, L: Leases>(config: &Config, membership: Membership<B, L>) -> Self {
+        LogWatch::of_this_process();
+        let reloader = Reloader::new(config.clone(), Loader::default(), None);
+        Self::run(Gateway::start_in(reloader, metrics(), membership).unwrap(), config.server.drain)
+    }
+
     pub fn start_reloadable(reloader: Arc<Reloader>, timing: Timing) -> Self {
         LogWatch::of_this_process();
         let drain = reloader.live().current().server.drain;
-        let gateway = Gateway::start(reloader, metrics()).unwrap().with_timing(timing);
+        Self::run(Gateway::start(reloader, metrics()).unwrap().with_timing(timing), drain)
+    }
+
+    fn run(gateway: Gateway, drain: Duration) -> Self {
         let address = gateway.address();
         let admin = gateway.admin_address();
         let tls = gateway.tls_address();

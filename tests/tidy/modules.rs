@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("history", &["market", "cache"]),
     ("wire", &["market"]),
     ("h2", &[]),
-    ("cluster", &["market", "feed", "cache", "wire", "config", "telemetry"]),
+    ("cluster", &["market", "feed", "ingest", "cache", "fanout", "wire", "config", "telemetry"]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("auth", &["market"]),
     ("issuer", &["market", "config", "dial", "auth", "telemetry"]),
@@ -45,7 +45,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "suggest",
         ],
     ),
-    ("admin", &["market", "cache", "fanout", "feed", "issuer", "server", "config", "limits", "telemetry"]),
+    ("admin", &["market", "cache", "fanout", "cluster", "feed", "issuer", "server", "config", "limits", "telemetry"]),
     ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls", "auth"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
@@ -119,6 +119,12 @@ const WITH_RUNTIME: &[(&str, &str)] = &[
     ("src/cluster/bus.rs", "its users are tasks, and wait for what it brings"),
     ("src/cluster/memory/", "it is such a bus"),
     ("src/cluster/nats/", "so is it"),
+    ("src/cluster/outlet.rs", "it wakes the task of a shard"),
+    ("src/cluster/owner.rs", "it answers from a task"),
+    ("src/cluster/shard_io.rs", "it waits for the bus and for leases"),
+    ("src/cluster/shard_task.rs", "it is a task"),
+    ("src/cluster/handle.rs", "it waits for tasks"),
+    ("src/cluster/node.rs", "it is a task"),
 ];
 
 #[test]

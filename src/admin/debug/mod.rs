@@ -1,7 +1,8 @@
-//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`, `/debug/keys`: what is slow, hot or stale right now, as JSON for
-//! people and `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
+//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`, `/debug/keys`, `/debug/cluster`: what is slow, hot or stale right
+//! now, as JSON for people and `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
 
 mod sources;
+mod cluster;
 mod feeds;
 mod keys;
 mod streams;
@@ -9,6 +10,7 @@ mod symbols;
 
 pub use sources::{DebugFeed, DebugSources, WorkerReports};
 
+pub(super) use cluster::cluster;
 pub(super) use feeds::feeds;
 pub(super) use keys::keys;
 pub(super) use streams::streams;

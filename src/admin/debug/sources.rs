@@ -2,6 +2,7 @@
 
 use crate::{
     cache::{Cache, SymbolState, WorkerIndex},
+    cluster::handle::ClusterHandle,
     fanout::{Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
@@ -22,6 +23,8 @@ pub struct DebugSources {
     pub workers: Arc<dyn WorkerReports>,
     /// The keys that verify tokens, where clients sign on.
     pub issuer: Option<IssuerKeys>,
+    /// Where the gateway is a node of a cluster.
+    pub cluster: Option<ClusterHandle>,
 }
 
 /// A feed that operators may look into.

@@ -13,6 +13,8 @@ pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
 /// The most symbols of an owner's table: as many as a cache may have.
 pub const TABLE_MAX: u32 = crate::cache::SYMBOLS_MAX as u32;
 
+/// The highest version of messages that this node reads.
+pub const READS: u8 = VERSION;
 /// The version that this node writes and reads.
 pub(super) const VERSION: u8 = 1;
 pub(super) const MAGIC: [u8; 2] = *b"tf";
@@ -43,6 +45,11 @@ pub enum Kind {
 
 impl Kind {
     const ALL: [Self; 7] = [Self::Batch, Self::Beat, Self::Opening, Self::Snapshot, Self::End, Self::Gone, Self::Busy];
+
+    /// What a message says that it is. It may still be a message that cannot be read.
+    pub fn of(message: &[u8]) -> Option<Self> {
+        Self::ALL.get(usize::from(*message.get(3)?)).copied()
+    }
 
     /// Whether its body is ticks.
     pub fn has_ticks(self) -> bool {

@@ -42,7 +42,7 @@ pub use ask::Ask;
 pub use beat::Beat;
 pub use draft::{Draft, Finish, Sender, write_beat, write_busy, write_end, write_gone};
 pub use error::DecodeError;
-pub use head::{HEAD_BYTES, Head, Kind, MESSAGE_BYTES_MAX, TABLE_MAX};
+pub use head::{HEAD_BYTES, Head, Kind, MESSAGE_BYTES_MAX, READS, TABLE_MAX};
 pub use tick::{Form, Full, OwnTick, Tick};
 
 use crate::market::{Guards, Origin, Snapshot, UnixMicros};

@@ -186,6 +186,9 @@ impl<S: Sink> Connection<S> {
 
     /// Ends the connection, if there is one: sends a close frame, if the venue takes one.
     pub(super) async fn close(&mut self, why: &'static str) {
+        // What was read and not taken would look newer than the outage.
+        self.held = None;
+        self.batch.updates.clear();
         if let Some(mut socket) = self.socket.take() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.closed(why, Now::read());

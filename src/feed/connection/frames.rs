@@ -20,6 +20,10 @@ const MESSAGES_PER_BATCH: usize = 64;
 impl<S: Sink> Connection<S> {
     /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
     pub(super) fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
+        if !self.sink.may_take() {
+            self.held = Some(first);
+            return Action::Nothing;
+        }
         let now = Now::read();
         if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
             self.reporter.message(bytes_of(frame), now);
@@ -28,6 +32,9 @@ impl<S: Sink> Connection<S> {
         for _ in 1..MESSAGES_PER_BATCH {
             if self.batch.is_full() {
                 self.hand_on(now);
+                if self.batch.is_full() {
+                    break;
+                }
             }
             let Some(socket) = self.socket.as_mut().filter(|_| action == Action::Nothing) else { break };
             // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
@@ -38,8 +45,14 @@ impl<S: Sink> Connection<S> {
         action
     }
 
-    /// Hands on the updates that were read.
-    fn hand_on(&mut self, now: Now) {
+    /// Hands on the updates that were read. If the sink does not take them now, they wait until it does.
+    pub(super) fn hand_on(&mut self, now: Now) {
+        if self.sink.may_take() {
+            self.hand_on_anyway(now);
+        }
+    }
+
+    fn hand_on_anyway(&mut self, now: Now) {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
@@ -103,7 +116,8 @@ impl<S: Sink> Connection<S> {
             if !repeats {
                 self.events.push_back(event);
             }
-            self.hand_on(now);
+            // A frame that was begun is read to its end, and memory must not grow with it.
+            self.hand_on_anyway(now);
             event = self.read_slice(frame, now);
         }
         event

@@ -27,10 +27,14 @@ use crate::{
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
-use std::{collections::VecDeque, pin::Pin, time::Instant};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::watch,
-    time::{Interval, MissedTickBehavior, interval, sleep_until},
+    time::{Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
@@ -54,6 +58,8 @@ pub(super) struct Connection<S> {
     batch: Batch,
     /// The events of the last frame that the session has not taken yet.
     events: VecDeque<Event>,
+    /// A frame that came just as the sink no longer took updates.
+    held: Option<Option<Result<Frame, Error>>>,
     counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
@@ -69,12 +75,19 @@ pub(super) struct Connection<S> {
     recorder: Option<Recorder>,
 }
 
+/// While the sink takes no updates, it is asked again this often.
+const HELD: Duration = Duration::from_millis(10);
+
 /// What a feed's task waits for.
 enum Input {
     Due,
     Hours,
     Publish,
     Opened(Box<Result<Socket, SocketError>>),
+    /// The sink took no updates for a while.
+    Held,
+    /// The sink takes updates again: these were read before.
+    HandOn,
     Frame(Option<Result<Frame, Error>>),
 }
 
@@ -126,6 +139,7 @@ impl<S: Sink> Connection<S> {
             socket: None,
             batch: Batch::default(),
             events: VecDeque::new(),
+            held: None,
             publish,
             unheard: UnheardWatch::new(setup.timing.unheard_after),
             reporter: Reporter::new(setup.name, setup.status),
@@ -168,6 +182,11 @@ impl<S: Sink> Connection<S> {
                     let event = self.opened(*opened);
                     self.session.on(event, Instant::now())
                 }
+                Input::Held => continue,
+                Input::HandOn => {
+                    self.hand_on(Now::read());
+                    continue;
+                }
                 Input::Frame(frame) => self.take_ready(frame),
             };
             loop {
@@ -191,9 +210,20 @@ impl<S: Sink> Connection<S> {
                 None => std::future::pending().await,
             }
         };
+        let may_take = self.sink.may_take();
         let frame = async {
+            if !may_take {
+                sleep(HELD).await;
+                return Input::Held;
+            }
+            if !self.batch.updates.is_empty() {
+                return Input::HandOn;
+            }
+            if let Some(held) = self.held.take() {
+                return Input::Frame(held);
+            }
             match &mut self.socket {
-                Some(socket) => socket.next().await,
+                Some(socket) => Input::Frame(socket.next().await),
                 None => std::future::pending().await,
             }
         };
@@ -204,7 +234,7 @@ impl<S: Sink> Connection<S> {
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
             opened = opened => Input::Opened(Box::new(opened)),
-            frame = frame => Input::Frame(frame),
+            frame = frame => frame,
         }
     }
 

@@ -7,7 +7,13 @@ use crate::{
     venue::{DecodeError, Failure, Message, Request, Silence},
 };
 use futures_util::SinkExt;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -75,9 +81,13 @@ enum Seen {
     Updates(Vec<u32>),
 }
 
-struct Collector(mpsc::UnboundedSender<Seen>);
+struct Collector(mpsc::UnboundedSender<Seen>, Arc<AtomicBool>);
 
 impl Sink for Collector {
+    fn may_take(&self) -> bool {
+        !self.1.load(Ordering::Relaxed)
+    }
+
     fn updates(&mut self, updates: &[Update], _: Now) {
         self.0.send(Seen::Updates(updates.iter().map(|update| update.symbol.0).collect())).unwrap();
     }
@@ -111,6 +121,8 @@ impl Sink for Collector {
 struct Rig {
     seen_rx: mpsc::UnboundedReceiver<Seen>,
     peer: WebSocketStream<TcpStream>,
+    /// Whether the sink takes no updates.
+    is_full: Arc<AtomicBool>,
     /// Dropping it ends the connection.
     _shutdown_tx: watch::Sender<bool>,
 }
@@ -139,11 +151,12 @@ impl Rig {
         };
         let (seen_tx, seen_rx) = mpsc::unbounded_channel();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
-        tokio::spawn(Connection::new(setup, Collector(seen_tx)).run(shutdown_rx));
+        let is_full = Arc::new(AtomicBool::new(false));
+        tokio::spawn(Connection::new(setup, Collector(seen_tx, is_full.clone())).run(shutdown_rx));
         let (stream, _) = listener.accept().await.unwrap();
         let mut peer = accept_async(stream).await.unwrap();
         peer.next().await.unwrap().unwrap(); // the first request
-        Self { seen_rx, peer, _shutdown_tx: shutdown_tx }
+        Self { seen_rx, peer, is_full, _shutdown_tx: shutdown_tx }
     }
 
     async fn says(&mut self, frame: &str) {
@@ -207,4 +220,22 @@ async fn rule_10_the_updates_of_a_long_message_are_published_in_slices() {
     }
     rig.says("gap").await;
     assert_eq!(rig.seen().await, Seen::Outage(Reason::Gap), "what follows is read as before");
+}
+
+#[tokio::test]
+async fn while_the_sink_takes_no_updates_none_are_lost_and_none_are_read() {
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    rig.is_full.store(true, Ordering::Relaxed);
+    rig.says("many x").await;
+    rig.says("gap").await;
+    // A connection that read on would leave within a round of its loop, and be replaced.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!(rig.seen_rx.try_recv().is_err());
+    }
+    rig.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
+    assert_eq!(rig.seen().await, Seen::Outage(Reason::Gap));
 }

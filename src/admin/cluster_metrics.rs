@@ -1,0 +1,81 @@
+//! The metrics of a cluster, which its tasks count in plain integers.
+
+use crate::{
+    cluster::{
+        handle::{ClusterHandle, ClusterReport, ShardReport},
+        message::DecodeError,
+        report::{CHANGES, CUT_OFFS, WRITES},
+    },
+    telemetry::catalog,
+};
+use metrics::SharedString;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Publishes what the node knows of its cluster.
+pub(super) fn publish(cluster: &ClusterHandle) {
+    let report = cluster.report();
+    catalog::CLUSTER_NODES.handle([]).set((report.others.len() + 1) as f64);
+    for (connection, is_up) in report.connected {
+        catalog::BUS_CONNECTED.handle([connection.label().into()]).set(f64::from(u8::from(is_up)));
+    }
+    report.shards.iter().for_each(publish_shard);
+    publish_sums(&report);
+}
+
+fn publish_shard(ShardReport { name, facts, .. }: &ShardReport) {
+    let shard = || SharedString::from(name.as_str().to_owned());
+    let flag = |is_set: bool| f64::from(u8::from(is_set));
+    catalog::CLUSTER_OWNED.handle([shard()]).set(flag(facts.owns));
+    catalog::CLUSTER_SHARD_FRESH.handle([shard()]).set(flag(facts.fresh));
+    catalog::CLUSTER_TERM.handle([shard()]).set(facts.token.map_or(0, |token| token.term) as f64);
+    catalog::CLUSTER_LEASE_VALID.handle([shard()]).set(facts.valid_for.as_secs_f64());
+    catalog::CLUSTER_SUSPENDED.handle([shard()]).absolute(facts.suspended.as_secs());
+    for (change, count) in CHANGES.into_iter().zip(facts.changes) {
+        catalog::CLUSTER_OWNER_CHANGES.handle([shard(), change.into()]).absolute(count);
+    }
+    for (reason, count) in CUT_OFFS.into_iter().zip(facts.cut_offs) {
+        catalog::CLUSTER_CUT_OFFS.handle([shard(), reason.into()]).absolute(count);
+    }
+    if let (Some(owner), Some(micros)) = (&facts.owner, facts.clock_ahead_micros) {
+        let seconds = micros as f64 / 1e6;
+        catalog::CLUSTER_CLOCK_OFFSET.handle([owner.as_str().to_owned().into()]).set(seconds);
+    }
+}
+
+/// The sums over all shards.
+fn publish_sums(report: &ClusterReport) {
+    let facts = |count: fn(&ShardReport) -> u64| report.shards.iter().map(count).sum::<u64>();
+    let traffic = |counter: fn(&ShardReport) -> &AtomicU64| -> u64 {
+        report.shards.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
+    };
+    let both = [
+        ("sent", traffic(|shard| &shard.traffic.sent.messages), traffic(|shard| &shard.traffic.sent.bytes)),
+        ("received", traffic(|shard| &shard.traffic.received.messages), traffic(|shard| &shard.traffic.received.bytes)),
+    ];
+    for (direction, messages, bytes) in both {
+        catalog::BUS_BATCHES.handle([direction.into()]).absolute(messages);
+        catalog::BUS_BYTES.handle([direction.into()]).absolute(bytes);
+    }
+    catalog::BUS_TICKS.handle(["sent".into()]).absolute(traffic(|shard| &shard.traffic.sent.ticks));
+    catalog::BUS_TICKS.handle(["received".into()]).absolute(facts(|shard| shard.facts.counts.ticks));
+    for (place, result) in WRITES.into_iter().enumerate() {
+        let count = report.shards.iter().map(|shard| shard.traffic.lease_writes[place].load(Ordering::Relaxed)).sum();
+        catalog::CLUSTER_LEASE_WRITES.handle([result.into()]).absolute(count);
+    }
+    let dropped = [
+        ("fenced", facts(|shard| shard.facts.counts.fenced)),
+        ("duplicate", facts(|shard| shard.facts.counts.duplicates)),
+        ("unknown", facts(|shard| shard.facts.counts.unknown)),
+        ("not_sent", traffic(|shard| &shard.traffic.refused)),
+    ];
+    for (reason, count) in dropped {
+        catalog::BUS_DROPPED.handle([reason.into()]).absolute(count);
+    }
+    for error in DecodeError::ALL {
+        let count = report.shards.iter().map(|shard| shard.facts.counts.dropped(error)).sum();
+        catalog::BUS_DROPPED.handle([error.name().into()]).absolute(count);
+    }
+    catalog::BUS_GAPS.handle(["history".into()]).absolute(facts(|shard| shard.facts.counts.filled));
+    catalog::BUS_GAPS.handle(["snapshot".into()]).absolute(facts(|shard| shard.facts.counts.replaced));
+    catalog::BUS_TICKS_LOST.handle([]).absolute(facts(|shard| shard.facts.counts.lost));
+}

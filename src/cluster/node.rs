@@ -1,0 +1,209 @@
+//! The task of a node: it reports the node to the others, ranks them for the shards, and hands on what concerns a
+//! shard.
+
+use super::{
+    bus::{Bus, Connection, Incoming, Subjects, Subscription},
+    clock::{Boot, Moment},
+    give::GiveMessage,
+    handle::{ClusterHandle, Command, NodeSeen},
+    members::{Heard, Members, NodeReport, REPORT_INTERVAL},
+    message::READS,
+    names::{Instance, NodeName},
+    report::Journal,
+    shard::Event,
+    shard_io::Input,
+    shard_task::{Ranked, ShardHandle},
+};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, warn};
+
+/// How often the task looks who is alive, and whether the brokers are up.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Operators are told again of a node of the same name, or of too many, after so long.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
+
+/// The task of a node.
+pub struct NodeTask<B: Bus> {
+    bus: B,
+    subjects: Subjects,
+    node: NodeName,
+    instance: Instance,
+    members: Members,
+    shards: Vec<ShardHandle>,
+    commands: mpsc::Receiver<Command>,
+    handle: ClusterHandle,
+    changed: Arc<Notify>,
+    drains: bool,
+    warned: Option<Boot>,
+}
+
+/// What a node's task is made of.
+pub struct NodeSetup<B> {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The node's name.
+    pub node: NodeName,
+    /// The run of its process.
+    pub instance: Instance,
+    /// Its bus.
+    pub bus: B,
+    /// The cluster's subjects.
+    pub subjects: Subjects,
+    /// Its shards.
+    pub shards: Vec<ShardHandle>,
+    /// Where the shards note their transitions.
+    pub journal: Arc<Journal>,
+    /// The shards tell it that the node's report is another.
+    pub changed: Arc<Notify>,
+}
+
+impl<B: Bus> NodeTask<B> {
+    /// A task that has yet to run, and the handle by which others see the cluster.
+    pub fn new(setup: NodeSetup<B>) -> (Self, ClusterHandle) {
+        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal, changed } = setup;
+        let connected = Connection::ALL.map(|connection| (connection, bus.connected(connection)));
+        let (handle, commands) = ClusterHandle::new(cluster, node.clone(), instance, &shards, connected, journal);
+        let members = Members::new(node.clone(), instance);
+        let task = Self {
+            bus,
+            subjects,
+            node,
+            instance,
+            members,
+            shards,
+            commands,
+            handle: handle.clone(),
+            changed,
+            drains: false,
+            warned: None,
+        };
+        (task, handle)
+    }
+
+    /// Runs until `stop` is true, or its sender is gone.
+    ///
+    /// # Errors
+    /// The bus is closed for good.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        tokio::select! {
+            ended = self.serve() => ended,
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+        }
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        let mut reports = self.bus.subscribe(&self.subjects.all_nodes()).await;
+        let mut echoes = self.bus.subscribe(&self.subjects.echo(&self.node)).await;
+        let mut gives = self.bus.subscribe(&self.subjects.give(&self.node)).await;
+        let mut connected = self.bus.connected(Connection::Live);
+        let mut report = interval(REPORT_INTERVAL);
+        report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let closed = || io::Error::other("the bus is closed");
+        loop {
+            tokio::select! {
+                biased;
+                _ = report.tick() => {
+                    self.report();
+                    for (shard, ranked) in self.ranks() {
+                        shard.ranks.send_replace(ranked);
+                    }
+                }
+                _ = looks.tick() => {}
+                () = self.changed.notified() => self.report(),
+                Ok(()) = connected.changed() => {
+                    if *connected.borrow_and_update() {
+                        self.report();
+                    }
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Drain) => self.drain().await,
+                    None => return Err(closed()),
+                },
+                message = echoes.next() => self.heard(&message.ok_or_else(closed)?),
+                message = gives.next() => self.give(&message.ok_or_else(closed)?),
+                message = reports.next() => self.heard(&message.ok_or_else(closed)?),
+            }
+            self.look();
+        }
+    }
+
+    /// Reports the node to the others.
+    fn report(&self) {
+        let facts = || self.shards.iter().map(|shard| (shard, shard.facts.borrow()));
+        let owned = facts().filter(|(_, facts)| facts.owns).count();
+        let synced: BTreeSet<_> =
+            facts().filter(|(_, facts)| facts.synced).map(|(shard, _)| shard.name.clone()).collect();
+        let report = NodeReport {
+            node: self.node.clone(),
+            instance: self.instance,
+            reads: READS,
+            owned: u32::try_from(owned).expect("a cluster has few shards"),
+            drains: self.drains,
+            synced,
+        };
+        // The next one follows in a second.
+        let _ = self.bus.publish(&self.subjects.node(&self.node), report.to_json().into());
+    }
+
+    /// Where the node stands among those that could own each shard.
+    fn ranks(&self) -> impl Iterator<Item = (&ShardHandle, Ranked)> {
+        let now = Moment::read().boot;
+        let owned = self.shards.iter().filter(|shard| shard.facts.borrow().owns).count();
+        let owned = u32::try_from(owned).expect("a cluster has few shards");
+        let heard = self.members.is_heard(now);
+        self.shards.iter().map(move |shard| {
+            let rank = self.members.rank(&shard.name, owned, shard.facts.borrow().synced, now);
+            (shard, Ranked { heard, rank, successors: self.members.successors(&shard.name, now) })
+        })
+    }
+
+    fn look(&self) {
+        let now = Moment::read().boot;
+        let nodes = self.members.others(now).map(|(report, age)| NodeSeen::new(report, age));
+        self.handle.look(nodes.collect(), self.members.has_twin(now));
+    }
+
+    fn heard(&mut self, message: &Incoming) {
+        let now = Moment::read().boot;
+        let warns = self.warned.is_none_or(|warned| now.since(warned) >= WARN_AGAIN);
+        match NodeReport::from_json(&message.payload) {
+            Ok(report) => match self.members.heard(report, now) {
+                Heard::Taken => return,
+                Heard::Twin if warns => {
+                    error!(node = %self.node, "another process runs under this node's name: give each its own `node`");
+                }
+                Heard::TooMany if warns => warn!("more nodes report themselves than a cluster may have"),
+                Heard::Twin | Heard::TooMany => return,
+            },
+            Err(error) if warns => warn!("a node's report cannot be read: {error}"),
+            Err(_) => return,
+        }
+        self.warned = Some(now);
+    }
+
+    /// Hands a message of the dialogue about a hand-over to its shard.
+    fn give(&self, message: &Incoming) {
+        let Ok(message) = GiveMessage::from_json(&message.payload) else { return };
+        if let Some(shard) = self.shards.iter().find(|shard| shard.name == message.shard) {
+            // The node that asks tries the next one after 300 ms.
+            let _ = shard.inbox.try_send(Input::Machine(Event::Give(message)));
+        }
+    }
+
+    /// The node stops: its shards go to others.
+    async fn drain(&mut self) {
+        self.drains = true;
+        self.report();
+        for (shard, Ranked { heard, rank, successors }) in self.ranks() {
+            // A task that has ended owns nothing.
+            let _ = shard.inbox.send(Input::Machine(Event::Rank { heard, rank, successors })).await;
+            let _ = shard.inbox.send(Input::Machine(Event::Drain)).await;
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What the tasks of a node tell its operators: how each shard is doing, and the last transitions.
+
+use super::{
+    follower::{self, Cause},
+    lease::WriteAnswer,
+    names::{NodeName, ShardName},
+    token::Token,
+};
+use crate::{feed::FeedState, market::UnixMicros};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tracing::info;
+
+/// As many transitions of a node are kept.
+pub const TRANSITIONS_MAX: usize = 50;
+
+/// How a shard is doing on a node.
+#[derive(Debug, Clone, Default)]
+pub struct ShardFacts {
+    /// Whether the node owns it.
+    pub owns: bool,
+    /// Whether the node may publish: it owns the shard, and its lease is valid.
+    pub publishes: bool,
+    /// Whether the node has had the shard's state.
+    pub synced: bool,
+    /// Whether its symbols are shown as the owner says.
+    pub fresh: bool,
+    /// Whether the node stops and has nothing left to do with the shard.
+    pub has_left: bool,
+    /// The highest token that the node knows.
+    pub token: Option<Token>,
+    /// The newest revision of the lease that the node knows.
+    pub revision: Option<u64>,
+    /// The owner, as far as the node knows.
+    pub owner: Option<NodeName>,
+    /// The state of its machine.
+    pub state: &'static str,
+    /// The state of the follower.
+    pub follower: Option<follower::State>,
+    /// How long the node's own lease is valid.
+    pub valid_for: Duration,
+    /// The last batch that was published or applied.
+    pub batch: u64,
+    /// How the owner's feed is doing, by its last beat or by itself.
+    pub feed: Option<FeedState>,
+    /// By how much the owner's wall clock is ahead of this node's, in µs, with the time that a beat was on its way.
+    pub clock_ahead_micros: Option<i64>,
+    /// What the follower has counted.
+    pub counts: follower::Counts,
+    /// How long an owner was suspended, in all.
+    pub suspended: Duration,
+    /// How often the shard was cut off on this node, by [`CUT_OFFS`].
+    pub cut_offs: [u64; CUT_OFFS.len()],
+    /// How often the node began or ceased to own it, by [`CHANGES`].
+    pub changes: [u64; CHANGES.len()],
+    /// How many symbols any node wants.
+    pub wanted: usize,
+}
+
+/// The reasons for which a shard is cut off, as labels.
+pub const CUT_OFFS: [&str; 4] = ["silent", "disconnected", "clock", "lease"];
+
+/// Why the state of a follower is another, in words.
+pub(super) fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::FirstMessage => "the first message of an owner has come",
+        Cause::NewOwner => "another owner",
+        Cause::Opening => "an epoch begins",
+        Cause::Opened => "the opening is complete",
+        Cause::Hole => "a batch is missing",
+        Cause::Filled => "the missing batches have come",
+        Cause::Damage => "a batch could not be applied",
+        Cause::Gone => "the owner no longer has the missing batches",
+        Cause::Timeout => "the missing batches did not come in time",
+        Cause::Overflow => "too many batches wait",
+        Cause::Complete => "the snapshot is complete",
+    }
+}
+
+/// The ways in which a node begins or ceases to own a shard, as labels.
+pub const CHANGES: [&str; 5] = ["claimed", "granted", "expired", "outranked", "drained"];
+
+impl ShardFacts {
+    /// Whether others have to know of the difference at once: owners, readiness, and whoever waits for a drain.
+    pub(super) fn differs_much(&self, before: &Self) -> bool {
+        (self.owns, self.synced, self.fresh, self.has_left, self.token)
+            != (before.owns, before.synced, before.fresh, before.has_left, before.token)
+    }
+
+    pub(super) fn count_change(&mut self, change: &str) {
+        if let Some(place) = CHANGES.iter().position(|name| *name == change) {
+            self.changes[place] += 1;
+        }
+    }
+}
+
+/// What a shard's messages have cost, in both directions.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// What the node has published.
+    pub sent: Volume,
+    /// What the node has received on the live subject.
+    pub received: Volume,
+    /// Messages that the connection did not take.
+    pub refused: AtomicU64,
+    /// Writes of the lease, by [`WRITES`].
+    pub lease_writes: [AtomicU64; WRITES.len()],
+}
+
+/// The results of a lease's writes, as labels.
+pub const WRITES: [&str; 3] = ["written", "conflict", "unknown"];
+
+impl Traffic {
+    pub(super) fn count_write(&self, answer: WriteAnswer) {
+        let place = match answer {
+            WriteAnswer::Written(_) => 0,
+            WriteAnswer::Conflict => 1,
+            WriteAnswer::Unknown => 2,
+        };
+        self.lease_writes[place].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// So many messages of so many bytes.
+#[derive(Debug, Default)]
+pub struct Volume {
+    /// The messages.
+    pub messages: AtomicU64,
+    /// Their bytes.
+    pub bytes: AtomicU64,
+    /// Their ticks.
+    pub ticks: AtomicU64,
+}
+
+impl Volume {
+    pub(super) fn add(&self, bytes: usize, ticks: u64) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ticks.fetch_add(ticks, Ordering::Relaxed);
+    }
+}
+
+/// A change of a shard on this node.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// When.
+    pub at: UnixMicros,
+    /// The shard.
+    pub shard: ShardName,
+    /// What the shard is from then on.
+    pub to: &'static str,
+    /// Why.
+    pub cause: String,
+    /// The highest token that the node knew.
+    pub token: Option<Token>,
+    /// The newest revision that the node knew.
+    pub revision: Option<u64>,
+}
+
+/// The last transitions of a node's shards.
+#[derive(Debug, Default)]
+pub struct Journal {
+    /// A std mutex: transitions are rare.
+    transitions: Mutex<VecDeque<Transition>>,
+}
+
+impl Journal {
+    /// Notes a transition, and logs it.
+    pub fn note(&self, transition: Transition) {
+        let Transition { shard, to, cause, token, revision, .. } = &transition;
+        let term = token.map(|token| token.term);
+        let epoch = token.map(|token| tracing::field::display(token.epoch));
+        info!(%shard, term, epoch, revision, cause, "shard {to}");
+        let mut transitions = self.lock();
+        if transitions.len() == TRANSITIONS_MAX {
+            transitions.pop_front();
+        }
+        transitions.push_back(transition);
+    }
+
+    /// The last transitions, the newest last.
+    pub fn transitions(&self) -> Vec<Transition> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Transition>> {
+        self.transitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_10_the_last_50_transitions_are_kept() {
+        let journal = Journal::default();
+        for number in 0..60 {
+            journal.note(Transition {
+                at: UnixMicros(number),
+                shard: "x.0".parse().unwrap(),
+                to: "live",
+                cause: "hole filled".into(),
+                token: None,
+                revision: None,
+            });
+        }
+        let kept: Vec<_> = journal.transitions().iter().map(|transition| transition.at.0).collect();
+        assert_eq!(kept, (10..60).collect::<Vec<_>>());
+    }
+}

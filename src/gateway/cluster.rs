@@ -1,0 +1,269 @@
+//! Wires a gateway into a cluster: a task for each feed's shard, which runs the feed only while this gateway owns it,
+//! and a task for the node.
+
+use super::{
+    GatewayError,
+    runtimes::Background,
+    wiring::{FeedRun, register},
+};
+use crate::{
+    cache::{Cache, SymbolState},
+    cluster::{
+        bus::{Bus, Leases, Subjects},
+        cache_book::CacheBook,
+        handle::ClusterHandle,
+        lease::LeaseTiming,
+        names::{Instance, NodeName, ShardName},
+        node::{NodeSetup, NodeTask},
+        owned_feed::OwnedFeed,
+        report::Journal,
+        shard::ShardConfig,
+        shard_task::{ShardHandle, ShardSetup, ShardTask},
+    },
+    config::{self, FeedTier},
+    fanout::{Announcer, WorkerPool},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing},
+    ingest::{Ingest, Outlet},
+    market::Now,
+    telemetry::CacheMetrics,
+    wire::Epoch,
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use std::{io, ops::Range, sync::Arc};
+use tokio::sync::{Notify, watch};
+use tracing::error;
+
+/// Why a feed does not run.
+const RESTS: &str = "another gateway owns the shard";
+
+/// A gateway's place in a cluster: its bus, and the store of leases.
+pub struct Membership<B, L> {
+    /// The bus.
+    pub bus: B,
+    /// The store of leases.
+    pub leases: L,
+}
+
+/// What a gateway has once it has joined its cluster.
+pub(super) struct Joined<B, L> {
+    membership: Membership<B, L>,
+    runtime: Background,
+    brokers: Option<Box<dyn Send>>,
+}
+
+impl<B, L> Joined<B, L> {
+    /// A place in a cluster whose bus needs no runtime.
+    pub(super) fn new(membership: Membership<B, L>) -> io::Result<Self> {
+        Ok(Self { membership, runtime: Background::of_cluster()?, brokers: None })
+    }
+
+    /// The place, the runtime, and what keeps the connections to the brokers.
+    pub(super) fn split(self) -> (Option<Membership<B, L>>, Option<Background>, Option<Box<dyn Send>>) {
+        (Some(self.membership), Some(self.runtime), self.brokers)
+    }
+}
+
+/// Connects to the brokers.
+#[cfg(feature = "cluster")]
+pub(super) fn join_by_nats(
+    settings: &config::Cluster,
+) -> Result<Joined<crate::cluster::nats::NatsBus, crate::cluster::nats::NatsLeases>, GatewayError> {
+    let runtime = Background::of_cluster()?;
+    let handle = runtime.handle();
+    // A thread of its own: the caller may be within another runtime.
+    let connected = std::thread::scope(|scope| {
+        scope.spawn(|| handle.block_on(crate::cluster::nats::connect(settings))).join()
+    });
+    let nats = connected
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .map_err(|error| GatewayError::Cluster(error.to_string()))?;
+    let membership = Membership { bus: nats.bus.clone(), leases: nats.leases.clone() };
+    Ok(Joined { membership, runtime, brokers: Some(Box::new(nats)) })
+}
+
+/// A task of a shard, whatever its bus is.
+pub(super) trait RunShard: Send {
+    /// The same shard, whose feed has other waits.
+    fn set_timing(&mut self, timing: Timing);
+
+    /// Runs until the stop.
+    fn run(self: Box<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>>;
+}
+
+/// What a node's task does until the stop, whatever its bus is.
+pub(super) type RunNode = Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> + Send>;
+
+/// A node of a cluster that is being wired.
+pub(super) struct Joining<B, L> {
+    membership: Membership<B, L>,
+    settings: config::Cluster,
+    subjects: Subjects,
+    node: NodeName,
+    instance: Instance,
+    journal: Arc<Journal>,
+    changed: Arc<Notify>,
+    shards: Vec<ShardHandle>,
+}
+
+impl<B: Bus, L: Leases> Joining<B, L> {
+    pub(super) fn new(settings: &config::Cluster, membership: Membership<B, L>) -> Self {
+        Self {
+            membership,
+            subjects: Subjects::new(&settings.name),
+            node: settings.node.parse().expect("the configuration has checked the name"),
+            settings: settings.clone(),
+            instance: Instance::new(rand::random()),
+            journal: Arc::default(),
+            changed: Arc::default(),
+            shards: Vec::new(),
+        }
+    }
+
+    /// Registers a feed's symbols as a shard, and makes the shard's task.
+    pub(super) fn wire_feed(
+        &mut self,
+        feed: &config::Feed,
+        limits: &config::Limits,
+        cache: &Cache,
+        workers: &Arc<WorkerPool>,
+    ) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+        if feed.record.is_some() {
+            return Err(unfit(feed, "`record` does not work in a cluster: `tickfan record` records a feed alone"));
+        }
+        if feed.tier != FeedTier::Live {
+            return Err(unfit(feed, "`delay` does not work in a cluster"));
+        }
+        let now = Now::read();
+        let name: ShardName =
+            format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
+        let shard = cache.add_shard(name.as_str().into(), Epoch::new(rand::random()))?;
+        let symbols = register(feed, cache, Some(&shard), now)?;
+        let runs =
+            Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+        runs.rest(RESTS, now);
+        let status = runs.status();
+        let owned = GatewayFeed {
+            feed: runs,
+            metrics: FeedMetrics::register(&feed.name),
+            status: status.clone(),
+            symbols: symbols.clone(),
+            connections: feed.connections().collect(),
+            workers: workers.clone(),
+            run: None,
+        };
+        let setup = ShardSetup {
+            config: ShardConfig {
+                node: self.node.clone(),
+                instance: self.instance,
+                shard: name,
+                timing: LeaseTiming::new(self.settings.lease),
+                stale_after: self.settings.stale_after,
+            },
+            window: self.settings.batch,
+            bus: self.membership.bus.clone(),
+            leases: self.membership.leases.clone(),
+            subjects: self.subjects.clone(),
+            book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone())),
+            feed: owned,
+            journal: self.journal.clone(),
+            changed: self.changed.clone(),
+        };
+        let (task, handle) = ShardTask::new(setup);
+        self.shards.push(handle);
+        Ok((FeedRun::Clustered(Box::new(task)), status, symbols))
+    }
+
+    /// The node's task, and the cluster as the gateway sees it.
+    pub(super) fn finish(self) -> (RunNode, ClusterHandle) {
+        let (task, handle) = NodeTask::new(NodeSetup {
+            cluster: self.settings.name,
+            node: self.node,
+            instance: self.instance,
+            bus: self.membership.bus,
+            subjects: self.subjects,
+            shards: self.shards,
+            journal: self.journal,
+            changed: self.changed,
+        });
+        (Box::new(move |stop| Box::pin(task.run(stop))), handle)
+    }
+}
+
+fn unfit(feed: &config::Feed, why: &str) -> GatewayError {
+    GatewayError::Cluster(format!("feed {}: {why}", feed.name))
+}
+
+impl<B: Bus, L: Leases> RunShard for ShardTask<B, L, GatewayFeed> {
+    fn set_timing(&mut self, timing: Timing) {
+        let feed = self.feed_mut();
+        feed.feed = feed.feed.again().with_timing(timing);
+    }
+
+    fn run(self: Box<Self>, stop: watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin((*self).run(stop))
+    }
+}
+
+/// A feed that runs only while the gateway owns its shard.
+struct GatewayFeed {
+    feed: Feed,
+    metrics: FeedMetrics,
+    status: FeedStatus,
+    symbols: Vec<Arc<SymbolState>>,
+    /// The symbols of each connection.
+    connections: Vec<Range<usize>>,
+    workers: Arc<WorkerPool>,
+    /// The newest run, which may have ended.
+    run: Option<Run>,
+}
+
+/// A run of a feed.
+struct Run {
+    stop: watch::Sender<bool>,
+    /// Done once the feed has ended: all may wait for it.
+    ended: Shared<BoxFuture<'static, ()>>,
+}
+
+impl OwnedFeed for GatewayFeed {
+    fn start(&mut self, outlet: Arc<dyn Outlet>) {
+        let before = self.stop();
+        let sink = |range: &Range<usize>| {
+            let announcer = Announcer::new(self.workers.clone());
+            Ingest::new(self.symbols[range.clone()].to_vec(), announcer, CacheMetrics::register())
+                .with_outlet(outlet.clone())
+        };
+        let sinks = self.connections.iter().map(sink).collect();
+        let runs = self.feed.again();
+        let rests = self.feed.again();
+        let metrics = self.metrics.clone();
+        let (stop_tx, stop_rx) = watch::channel(false);
+        let runs = tokio::spawn(async move {
+            // The venue may allow one connection.
+            before.await;
+            if let Err(error) = runs.run(sinks, metrics, stop_rx).await {
+                error!("the feed has ended: {error}");
+            }
+            rests.rest(RESTS, Now::read());
+        });
+        // A feed that panicked has ended too; the panic was shown.
+        let ended = runs.map(drop).boxed().shared();
+        self.run = Some(Run { stop: stop_tx, ended });
+    }
+
+    fn stop(&mut self) -> BoxFuture<'static, ()> {
+        match &self.run {
+            Some(run) => {
+                run.stop.send_replace(true);
+                run.ended.clone().boxed()
+            }
+            None => std::future::ready(()).boxed(),
+        }
+    }
+
+    fn state(&self) -> FeedState {
+        self.status.verdict()
+    }
+}

@@ -1,0 +1,211 @@
+//! Gateways that serve the same symbols as nodes of one cluster: one has the connection to the venue. The bus and the
+//! store of leases are in memory, all else is real.
+
+mod rig;
+
+use rig::{Reader, Rig};
+use std::collections::BTreeSet;
+use tickfan::cluster::bus::Connection;
+use venue_sim::binance::{quote, trade};
+
+const PRICES: [&str; 4] = ["61837.63000000", "61837.64000000", "61837.65000000", "61837.66000000"];
+
+/// The number in a price of [`PRICES`] as ticks show it.
+fn shown(price: &str) -> &str {
+    price.trim_end_matches('0')
+}
+
+#[test]
+fn one_node_has_the_connection_and_the_streams_of_all_carry_the_same_ticks() {
+    let rig = Rig::start();
+    let nodes = ["a", "b", "c"].map(|name| rig.node(name));
+    let mut readers = nodes.each_ref().map(|node| Reader::open(node));
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    for reader in &mut readers {
+        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[0]));
+    }
+    for number in 2..60 {
+        connection.send(&trade("BTCUSDT", number, PRICES[number as usize % 2]));
+        connection.send(&quote("ETHUSDT", number, PRICES[0], PRICES[1]));
+    }
+    connection.send(&trade("BTCUSDT", 60, PRICES[3]));
+    let ticks = readers.each_mut().map(|reader| {
+        reader.ticks.clear();
+        reader.until(|tick| tick.text("price") == shown(PRICES[3]));
+        reader.of("BTC-USDT")
+    });
+    assert_eq!(ticks[0].len(), 59, "{:?}", ticks[0]);
+    assert!(ticks[0].iter().all(|(id, _)| id.is_some()));
+    assert_eq!(ticks[0], ticks[1]);
+    assert_eq!(ticks[0], ticks[2]);
+
+    let owners: Vec<bool> = nodes.iter().map(|node| node.shard()["owns"].as_bool().unwrap()).collect();
+    assert_eq!(owners.iter().filter(|owns| **owns).count(), 1);
+    let epochs: BTreeSet<String> = readers.iter().map(|reader| reader.hellos.last().unwrap().clone()).collect();
+    assert_eq!(epochs.len(), 1, "all say the same epoch: {epochs:?}");
+}
+
+#[test]
+fn an_owner_that_dies_is_replaced_and_open_streams_are_greeted_again() {
+    let rig = Rig::start();
+    let nodes = ["a", "b", "c"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let (owner, others) = rig::split(nodes);
+    let mut readers = others.each_ref().map(|node| Reader::open(node));
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
+    readers.iter_mut().for_each(|reader| reader.hellos.clear());
+
+    drop(owner);
+    for reader in &mut readers {
+        let stale = reader.until(|tick| tick.text("symbol") == "BTC-USDT" && tick.text("state") == "stale");
+        assert_eq!(stale.text("price"), shown(PRICES[0]));
+        assert_eq!(reader.hellos.len(), 1, "the numbers of a node that is cut off are its own");
+    }
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    let after = readers.each_mut().map(|reader| {
+        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]))
+    });
+    assert_eq!((after[0].id.clone(), &after[0].fields), (after[1].id.clone(), &after[1].fields));
+    for (reader, (before, after)) in readers.iter().zip(before.iter().zip(&after)) {
+        assert!(reader.hellos.len() >= 2 && reader.hellos.last() != reader.hellos.first());
+        assert!(after.number("seq") > before.number("seq"), "the heir goes on behind what it knows");
+        assert_eq!(after.number("trades"), before.number("trades") + 1, "the heir takes a trade twice, or not");
+    }
+}
+
+#[test]
+fn a_node_that_stops_hands_its_shard_over_and_the_epoch_goes_on() {
+    let rig = Rig::start();
+    let nodes = ["a", "b", "c"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let (owner, others) = rig::split(nodes);
+    let mut readers = others.each_ref().map(|node| Reader::open(node));
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
+    readers.iter_mut().for_each(|reader| reader.hellos.clear());
+    owner.sees_synced(2);
+    let stops = std::thread::spawn(move || owner.stop());
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    for (reader, before) in readers.iter_mut().zip(&before) {
+        reader.ticks.clear();
+        let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
+        assert!(reader.hellos.is_empty(), "the epoch goes on: {:?}, {}", reader.hellos, rig::transitions(&others));
+        let reasons: Vec<_> = reader.ticks.iter().map(|tick| tick.text("reason")).collect();
+        assert_eq!(reasons, ["reconnect", ""]);
+        assert_eq!(after.number("seq"), before.number("seq") + 2, "without a hole");
+        assert_eq!(after.number("trades"), 2);
+    }
+    stops.join().unwrap();
+}
+
+#[test]
+fn a_node_that_is_cut_off_says_so_and_goes_on_without_a_loss() {
+    let rig = Rig::start();
+    let nodes = ["a", "b"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let [owner, other] = rig::split_two(nodes);
+    let mut reader = Reader::open(&other);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    let before = reader.until(|tick| tick.text("state") == "live");
+    let hello = reader.hellos.last().cloned();
+    reader.hellos.clear();
+
+    other.bus.set_connected(Connection::Live, false);
+    let stale = reader.until(|tick| tick.text("symbol") == "BTC-USDT" && tick.text("state") == "stale");
+    assert_eq!((stale.text("reason"), stale.text("price")), ("no_owner", shown(PRICES[0])));
+    assert_eq!(stale.id, before.id, "a client that resumes elsewhere misses nothing");
+    assert!(reader.hellos.len() == 1 && reader.hellos.last() != hello.as_ref());
+    connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    other.bus.set_connected(Connection::Live, true);
+    let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
+    assert_eq!(reader.hellos.last(), hello.as_ref(), "the owner's epoch again");
+    assert_eq!(after.number("seq"), before.number("seq") + 1);
+    assert_eq!(owner.shard()["owns"], true);
+}
+
+#[test]
+fn an_owner_whose_lease_is_not_renewed_says_nothing_more_and_follows_its_heir() {
+    let rig = Rig::start();
+    let nodes = ["a", "b"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let [owner, other] = rig::split_two(nodes);
+    let mut readers = [&owner, &other].map(Reader::open);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    readers.iter_mut().for_each(|reader| drop(reader.until(|tick| tick.text("state") == "live")));
+
+    owner.set_leases_fail(true);
+    let stale = readers[0].until(|tick| tick.text("symbol") == "BTC-USDT" && tick.text("state") == "stale");
+    assert_eq!(stale.text("reason"), "no_owner");
+    // Whoever reads from a socket that its owner may not read from is told of a price that is no longer the newest.
+    connection.send(&trade("BTCUSDT", 2, PRICES[2]));
+    let mut heirs = rig.grant();
+    heirs.send(&trade("BTCUSDT", 3, PRICES[1]));
+    let after = readers.each_mut().map(|reader| {
+        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]))
+    });
+    assert_eq!((&after[0].id, &after[0].fields), (&after[1].id, &after[1].fields));
+    for reader in &readers {
+        assert!(reader.ticks.iter().all(|tick| tick.text("price") != shown(PRICES[2])));
+    }
+    assert_eq!((&owner.shard()["owns"], &other.shard()["owns"]), (&false.into(), &true.into()));
+}
+
+#[test]
+fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
+    let rig = Rig::start();
+    let nodes = ["a", "b"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let [owner, other] = rig::split_two(nodes);
+    let mut reader = Reader::open(&other);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    reader.until(|tick| tick.text("state") == "live");
+    let name = other.name;
+    owner.sees_synced(1);
+    assert_eq!(other.post("/debug/cluster/crypto.0/give").status, 409, "it owns nothing");
+    assert_eq!(owner.post("/debug/cluster/other.0/give").status, 404);
+    assert_eq!(owner.post("/debug/cluster/crypto.0/give?to=nowhere").status, 404);
+    let answer = owner.post(&format!("/debug/cluster/crypto.0/give?to={name}"));
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
+    assert_eq!(after.number("trades"), 2);
+    assert_eq!(other.shard()["owns"], true);
+    let transitions = owner.get("/debug/cluster").json()["transitions"].as_array().unwrap().clone();
+    let last: Vec<_> = transitions.iter().map(|transition| transition["to"].as_str().unwrap()).collect();
+    assert!(last.contains(&"handed over"), "{last:?}");
+    let metrics = other.get("/metrics").body;
+    for line in [
+        r#"tickfan_cluster_owned{shard="crypto.0"}"#,
+        "tickfan_cluster_nodes",
+        r#"tickfan_cluster_owner_changes_total{shard="crypto.0",reason="granted"}"#,
+    ] {
+        assert!(metrics.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn a_stream_that_was_on_one_node_resumes_on_another() {
+    let rig = Rig::start();
+    let nodes = ["a", "b"].map(|name| rig.node(name));
+    let mut connection = rig.grant();
+    let [owner, other] = rig::split_two(nodes);
+    let mut readers = [Reader::open(&owner), Reader::open(&other)];
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    let [first, _] = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
+    for number in 2..10 {
+        connection.send(&trade("BTCUSDT", number, PRICES[number as usize % 2]));
+    }
+    connection.send(&trade("BTCUSDT", 10, PRICES[3]));
+    readers.iter_mut().for_each(|reader| drop(reader.until(|tick| tick.text("price") == shown(PRICES[3]))));
+    let id = first.id.as_deref().unwrap();
+    let mut resumed = Reader::open_at(&other, &format!("/v1/stream/BTC-USDT?last_event_id={id}"));
+    let last = resumed.until(|tick| tick.text("price") == shown(PRICES[3]));
+    let seqs: Vec<_> = resumed.ticks.iter().map(|tick| tick.number("seq")).collect();
+    assert_eq!(seqs, (first.number("seq") + 1..=last.number("seq")).collect::<Vec<_>>());
+    assert_eq!(seqs.len(), 9, "all behind the id");
+}
