@@ -74,9 +74,8 @@ pub(super) fn join_by_nats(
     let runtime = Background::of_cluster()?;
     let handle = runtime.handle();
     // A thread of its own: the caller may be within another runtime.
-    let connected = std::thread::scope(|scope| {
-        scope.spawn(|| handle.block_on(crate::cluster::nats::connect(settings))).join()
-    });
+    let connected =
+        std::thread::scope(|scope| scope.spawn(|| handle.block_on(crate::cluster::nats::connect(settings))).join());
     let nats = connected
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         .map_err(|error| GatewayError::Cluster(error.to_string()))?;
@@ -137,8 +136,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             return Err(unfit(feed, "`delay` does not work in a cluster"));
         }
         let now = Now::read();
-        let name: ShardName =
-            format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
+        let name: ShardName = format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
         let shard = cache.add_shard(name.as_str().into(), Epoch::new(rand::random()))?;
         let symbols = register(feed, cache, Some(&shard), now)?;
         let runs =

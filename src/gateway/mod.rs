@@ -38,8 +38,8 @@ use crate::{
     wire::Epoch,
 };
 pub use certificates::expiring;
-use cluster::{Joined, Joining, RunNode};
 pub use cluster::Membership;
+use cluster::{Joined, Joining, RunNode};
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;

@@ -338,7 +338,10 @@ impl World {
             if let Some((connection, last)) = &mut of.feeds[shard] {
                 *last = (*last).max(self.now + travel);
                 let (at, connection) = (*last, *connection);
-                self.push(at, Item::Input { machine, life, input: Input::Venue { shard, connection, trades: trades.clone() } });
+                self.push(
+                    at,
+                    Item::Input { machine, life, input: Input::Venue { shard, connection, trades: trades.clone() } },
+                );
             }
         }
     }
@@ -406,7 +409,9 @@ impl World {
             }
             let sent = std::mem::take(&mut of_node.shelf.sent);
             self.seen.sent += sent.len();
-            for client in self.clients.iter_mut().filter(|client| client.shard == shard && client.at == Some((machine, life))) {
+            for client in
+                self.clients.iter_mut().filter(|client| client.shard == shard && client.at == Some((machine, life)))
+            {
                 sent.iter().try_for_each(|event| client.take(*event, &mut self.checks))?;
             }
             let node = &of_node.node;
@@ -415,7 +420,8 @@ impl World {
                 self.checks.took(shard, life, token)?;
             }
             let buffered = node.follower().buffered_bytes();
-            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX) {
+            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX)
+            {
                 return violated(Rule::Limits, format!("gw-{machine} keeps too much"));
             }
             if node.owns() {
@@ -431,7 +437,10 @@ impl World {
             }
             let silent = self.now - of.heard[shard];
             if silent > OLD {
-                return violated(Rule::Age, format!("gw-{machine} is live {silent} µs after the last message was sent"));
+                return violated(
+                    Rule::Age,
+                    format!("gw-{machine} is live {silent} µs after the last message was sent"),
+                );
             }
             for state in of_node.shelf.states.iter().filter(|state| state.shown.state() == State::Live) {
                 let age = self.markets[shard].age(state.symbol, shown(&state.shown), self.now);
@@ -712,7 +721,10 @@ impl World {
                 let follower = of.node.follower();
                 let follows = follower.token() == Some(token) && follower.state() == Following::Live;
                 if index != owner && !follows {
-                    return wrong(format!("gw-{index} does not follow gw-{owner}, feed-{shard}.0: {}", of.node.state()));
+                    return wrong(format!(
+                        "gw-{index} does not follow gw-{owner}, feed-{shard}.0: {}",
+                        of.node.state()
+                    ));
                 }
                 if !of.node.is_fresh() || !of.shelf.is_live {
                     return wrong(format!("gw-{index} is not fresh, feed-{shard}.0"));
@@ -737,14 +749,18 @@ impl World {
         let wrong = |text: String| violated(Rule::Agreement, text);
         for shard in 0..self.settings.shards {
             let owner = self.owner(shard).expect("they agree");
-            let shards = || self.machines.iter().map(|machine| &machine.node.as_ref().expect("they agree").shards[shard]);
+            let shards =
+                || self.machines.iter().map(|machine| &machine.node.as_ref().expect("they agree").shards[shard]);
             let owners = &shards().nth(owner).expect("an owner is a node").shelf;
             for (index, of) in shards().enumerate() {
                 for state in &of.shelf.states {
                     let owners = &owners.states[owners.place_of(state.symbol)];
                     if (state.have, state.shown) != (owners.have, owners.shown) {
                         let symbol = symbol_name(state.symbol);
-                        return wrong(format!("gw-{index} has {:?} of {symbol}, the owner {:?}", state.have, owners.have));
+                        return wrong(format!(
+                            "gw-{index} has {:?} of {symbol}, the owner {:?}",
+                            state.have, owners.have
+                        ));
                     }
                     if shown(&state.shown) != self.markets[shard].newest()[state.symbol].number {
                         return wrong(format!("gw-{index} lacks the last trade of {}", symbol_name(state.symbol)));

@@ -109,7 +109,11 @@ impl ShardNode {
 
     /// The same node with a bug.
     #[doc(hidden)]
-    pub fn with_faults(self, of_lease: Option<lease::PlantedFault>, of_follower: Option<follower::PlantedFault>) -> Self {
+    pub fn with_faults(
+        self,
+        of_lease: Option<lease::PlantedFault>,
+        of_follower: Option<follower::PlantedFault>,
+    ) -> Self {
         let lease = match of_lease {
             Some(fault) => self.lease.with_fault(fault),
             None => self.lease,
@@ -189,7 +193,8 @@ impl ShardNode {
 
     fn set_heard(&mut self, connected: bool, heard: bool, now: Boot) {
         (self.connected, self.heard) = (connected, heard);
-        self.unheard_at = if self.can_publish() { None } else { Some(self.unheard_at.unwrap_or(now.after(UNHEARD_MAX))) };
+        self.unheard_at =
+            if self.can_publish() { None } else { Some(self.unheard_at.unwrap_or(now.after(UNHEARD_MAX))) };
     }
 
     fn can_publish(&self) -> bool {

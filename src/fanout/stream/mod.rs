@@ -28,8 +28,8 @@ use crate::{
 };
 use bytes::Bytes;
 use changes::Changes;
-use rights_end::RightsEnd;
 pub(super) use greeting::Greeting;
+use rights_end::RightsEnd;
 use std::{
     io, mem,
     net::SocketAddr,

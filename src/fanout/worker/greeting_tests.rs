@@ -4,9 +4,9 @@ use super::Worker;
 use crate::{
     cache::{Cache, Published, RingLimits, Shard, SymbolState, WorkerIndex},
     fanout::{
-        Change, ChangeRefused, ChangeReply, ClientSide, CloseMode, Command, ControlNames, FirstBlock, NewStream, Options,
-        RETRY_MILLIS, Ready, ResponseHead, Resume, StreamAddress, Taken, Transport, TransportError, Unlisted, Wait,
-        WorkerInbox, WorkerLimits,
+        Change, ChangeRefused, ChangeReply, ClientSide, CloseMode, Command, ControlNames, FirstBlock, NewStream,
+        Options, RETRY_MILLIS, Ready, ResponseHead, Resume, StreamAddress, Taken, Transport, TransportError, Unlisted,
+        Wait, WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, Part, Reason, TradeUpdate, Update},
     wire::{Epoch, StreamName},
@@ -125,11 +125,7 @@ impl Fixture {
         let limits =
             WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
         let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
-        let page = Page {
-            text: Arc::default(),
-            room: Arc::new(AtomicUsize::new(usize::MAX / 2)),
-            key: Arc::default(),
-        };
+        let page = Page { text: Arc::default(), room: Arc::new(AtomicUsize::new(usize::MAX / 2)), key: Arc::default() };
         let mut fixture = Self { now, cache, shards, states, inbox, worker, page, read: 0 };
         for shard in 0..2 {
             fixture.begin(shard, 2);
