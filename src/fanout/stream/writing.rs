@@ -83,7 +83,7 @@ impl<T: Transport> Stream<T> {
             self.last_write = now.instant; // the tail of a block, or an event, proves the same
             return Ok(None);
         }
-        self.early_by_micros = 0;
+        self.early_by_millis = 0;
         self.write_block(&heartbeat(), now).map(Some)
     }
 
@@ -140,7 +140,11 @@ impl<T: Transport> Stream<T> {
     }
 
     /// Offers the tail of the block that was begun last, and blocks behind it.
-    pub(super) fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>, now: Now) -> Result<Taken, CloseReason> {
+    pub(super) fn offer<'a>(
+        &'a mut self,
+        more: impl IntoIterator<Item = &'a Bytes>,
+        now: Now,
+    ) -> Result<Taken, CloseReason> {
         let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
         // The tail, and most often a tick or two: these cost no allocation.
         let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
