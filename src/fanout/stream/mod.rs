@@ -53,8 +53,8 @@ pub(super) struct Stream<T> {
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
     last_write: Instant,
-    /// By how many µs its first heartbeat comes early: streams that were opened together do not beat together.
-    early_by_micros: u32,
+    /// By how many ms its first heartbeat comes early: streams that were opened together do not beat together.
+    early_by_millis: u16,
     /// The generation of its last `hello`: a tick of a higher one starts all over.
     generation: u32,
     joined: Instant,
@@ -115,7 +115,7 @@ impl<T: Transport> Stream<T> {
             room: Room::Free,
             not_before: now.instant,
             last_write: now.instant,
-            early_by_micros: u32::try_from(init.early_by.as_micros()).unwrap_or(u32::MAX),
+            early_by_millis: u16::try_from(init.early_by.as_millis()).unwrap_or(u16::MAX),
             generation: init.generation,
             joined: now.instant,
             tail: init.first_block,
@@ -297,7 +297,7 @@ impl<T> Stream<T> {
         Deadlines {
             full_since: self.room.full_since(),
             last_write: self.last_write,
-            early_by: Duration::from_micros(u64::from(self.early_by_micros)),
+            early_by: Duration::from_millis(u64::from(self.early_by_millis)),
             write: self.is_waiting.then_some(self.not_before),
             end: self.phase.deadline(),
         }
