@@ -23,7 +23,9 @@ pub(crate) enum Refusal {
     NoCredentials,
     #[error("Send a token as `Authorization: Bearer`: this path takes neither a cookie nor a ticket.")]
     NoBearer,
-    #[error("The `Authorization` of this request is not of the scheme Bearer, and does not count: send `Authorization: Bearer <token>`.")]
+    #[error(
+        "The `Authorization` of this request is not of the scheme Bearer, and does not count: send `Authorization: Bearer <token>`."
+    )]
     OtherScheme,
     #[error("Get a new token: {0}.")]
     Token(TokenError),
@@ -113,10 +115,7 @@ impl Refusal {
             Self::Token(TokenError::Algorithm) => Reason::Algorithm,
             Self::Token(TokenError::Signature) => Reason::Signature,
             Self::Token(
-                TokenError::Claim(_)
-                | TokenError::NotSeconds(_)
-                | TokenError::NotA { .. }
-                | TokenError::Entry { .. },
+                TokenError::Claim(_) | TokenError::NotSeconds(_) | TokenError::NotA { .. } | TokenError::Entry { .. },
             ) => Reason::Claim,
             Self::Token(TokenError::Issuer) => Reason::Issuer,
             Self::Token(TokenError::Audience) => Reason::Audience,

@@ -44,7 +44,9 @@ pub enum TokenError {
         takes: &'static str,
     },
     /// An entry of a list is not a pattern.
-    #[error("entry {number} of its claim `{claim}` is not a symbol, a prefix such as BTC-*, an asterisk for all, or a group such as @us")]
+    #[error(
+        "entry {number} of its claim `{claim}` is not a symbol, a prefix such as BTC-*, an asterisk for all, or a group such as @us"
+    )]
     Entry {
         /// The claim.
         claim: &'static str,

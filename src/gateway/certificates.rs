@@ -126,6 +126,9 @@ mod tests {
         };
         assert_eq!([is_said(""), is_said("a"), is_said("")], [false; 3], "between two files");
         assert_eq!([is_said("a"), is_said("a"), is_said("b"), is_said("")], [false, false, false, true]);
-        assert_eq!([is_said(""), is_said("ab"), is_said("ab"), is_said("b"), is_said("")], [false, false, false, false, true]);
+        assert_eq!(
+            [is_said(""), is_said("ab"), is_said("ab"), is_said("b"), is_said("")],
+            [false, false, false, false, true]
+        );
     }
 }

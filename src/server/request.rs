@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn a_token_in_the_query_is_told_where_it_counts_and_is_not_repeated() {
         for name in TOKENS {
-            let query = Query::from(vec![("symbols".to_owned(), "A".to_owned()), (name.to_owned(), "a.b.c".to_owned())]);
+            let query =
+                Query::from(vec![("symbols".to_owned(), "A".to_owned()), (name.to_owned(), "a.b.c".to_owned())]);
             let error = query.check(&[Parameter::List("symbols")]).unwrap_err().to_string();
             assert!(error.contains("`Authorization: Bearer <token>`") && !error.contains("a.b.c"), "{error}");
         }

@@ -102,12 +102,13 @@ fn the_commands_that_are_printed_work_in_a_shell_whatever_the_folder_is_called()
     let folder = folder("dev-cert-quoted");
     for out in ["plain-folder", "own folder", "it's $HOME's"] {
         let guide = succeed(TICKFAN, &["dev-cert", "--force", "--out", out], &folder);
-        let commands: Vec<_> = ["tickfan --config", "curl --cacert", "NODE_EXTRA_CA_CERTS=", "certutil -d sql:$HOME/.pki/nssdb -A"]
-            .map(|begin| {
-                let line = guide.lines().find(|line| line.contains(begin)).unwrap();
-                line[line.find(begin).unwrap()..].to_owned()
-            })
-            .into();
+        let commands: Vec<_> =
+            ["tickfan --config", "curl --cacert", "NODE_EXTRA_CA_CERTS=", "certutil -d sql:$HOME/.pki/nssdb -A"]
+                .map(|begin| {
+                    let line = guide.lines().find(|line| line.contains(begin)).unwrap();
+                    line[line.find(begin).unwrap()..].to_owned()
+                })
+                .into();
         // Each program says which of its words name a file.
         let programs = "unset NODE_EXTRA_CA_CERTS\n\
              for name in tickfan curl certutil node; do eval \"$name() { see \\\"\\$@\\\"; }\"; done\n\
@@ -123,9 +124,11 @@ fn the_commands_for_chromium_work_in_a_home_without_its_database_and_again() {
     let folder = folder("dev-cert-home");
     for round in 1..=2 {
         let guide = succeed(TICKFAN, &["dev-cert", "--force"], &folder);
-        let printed = guide.lines().skip_while(|line| !line.contains("Chromium")).take_while(|line| !line.contains("Firefox"));
+        let printed =
+            guide.lines().skip_while(|line| !line.contains("Chromium")).take_while(|line| !line.contains("Firefox"));
         let commands: Vec<&str> = printed.map(|line| line.trim_start_matches("  Chromium").trim()).collect();
-        let script = format!("set -e\nexport HOME=\"$PWD\"\n{}\ncertutil -d sql:$HOME/.pki/nssdb -L", commands.join("\n"));
+        let script =
+            format!("set -e\nexport HOME=\"$PWD\"\n{}\ncertutil -d sql:$HOME/.pki/nssdb -L", commands.join("\n"));
         let listed = succeed("bash", &["-c", &script], &folder);
         assert_eq!(listed.matches("tickfan development CA").count(), round, "{guide}{listed}");
     }
