@@ -77,11 +77,8 @@ impl SignOn {
         let auth = &config.auth;
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
-            None if asks == Asks::Bearer || auth.mode == AuthMode::Required => Err(match asks {
-                _ if has_other_scheme(&head.headers) => Refusal::OtherScheme,
-                Asks::Bearer => Refusal::NoBearer,
-                _ => Refusal::NoCredentials,
-            }),
+            None if asks == Asks::Bearer => Err(missing(head, Refusal::NoBearer)),
+            None if auth.mode == AuthMode::Required => Err(missing(head, Refusal::NoCredentials)),
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),
             Some(Credential::Ticket(text)) => {
@@ -132,6 +129,11 @@ impl SignOn {
 
 fn claims(token: &[u8], keys: &KeySet, auth: &config::Auth) -> Result<Claims, Refusal> {
     verify(token, keys, auth.expected(), Now::read().unix).map_err(Refusal::Token)
+}
+
+/// The refusal, or one that says that the request's `Authorization` does not count.
+fn missing(head: &Parts, refusal: Refusal) -> Refusal {
+    if has_other_scheme(&head.headers) { Refusal::OtherScheme } else { refusal }
 }
 
 /// The answer, with the configured value for the log where a claim has another: the token's own is a client's.

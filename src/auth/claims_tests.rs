@@ -83,7 +83,7 @@ fn times_at_each_edge_of_nbf() {
         ("999.1", 970 * SECOND, Ok(())),
         ("-5", 0, Ok(())),
         ("253402300799", 0, Err(TokenError::NotYetValid)),
-        ("1767225600000", 1_767_225_600 * SECOND, Err(TokenError::NotSeconds("nbf"))),
+        ("1767225600000", 0, Err(TokenError::NotSeconds("nbf"))),
         ("null", 0, Err(TokenError::Claim("nbf"))),
         ("\"1\"", 0, Err(TokenError::Claim("nbf"))),
     ] {

@@ -169,7 +169,7 @@ mod tests {
         let flags = [("--config", "a.toml"), ("--listen", "127.0.0.1:9443"), ("--admin-listen", "[::1]:9")];
         for (command, uses) in [("dev-cert", false), ("top", false), ("check", true), ("record", true)] {
             let unused = |arguments: &[&str]| {
-                let arguments = ["tickfan", command].iter().chain(arguments);
+                let arguments = [&["tickfan", command], arguments].concat();
                 Args::try_parse_from(arguments).unwrap().unused_flag().map(|unused| unused.to_string())
             };
             assert_eq!(unused(&[]), None);
