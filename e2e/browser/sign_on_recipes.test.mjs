@@ -90,7 +90,7 @@ test("examples/sign-on: keys and tokens from the shell, and a page that renews i
   issuer("keys", folder);
   const token = (rights, seconds = 600) => issuer("token", folder, "u17", `${seconds}`, JSON.stringify(rights));
   // The same configuration, but for the place of the keys and the page's origin.
-  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end(readFileSync(join(folder, "page.html")))).listen(0, "127.0.0.1");
+  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end(readFileSync(join(folder, "page/index.html")))).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => { server.close(); server.closeAllConnections(); });
   const origin = `http://localhost:${server.address().port}`;

@@ -77,10 +77,10 @@ async fn a_write_counts_only_where_the_expected_revision_is_the_newest() {
     let other: ShardName = "alpaca.0".parse().unwrap();
     assert!(matches!(second.leases.write(&other, None, &value(3)).await, WriteAnswer::Written(_)));
     for beat in 2..50 {
-        let value = value(beat);
+        let (shard, value) = (shard(), value(beat));
         let (one, two) = tokio::join!(
-            first.leases.write(&shard(), Some(newest), &value),
-            second.leases.write(&shard(), Some(newest), &value)
+            first.leases.write(&shard, Some(newest), &value),
+            second.leases.write(&shard, Some(newest), &value)
         );
         let (WriteAnswer::Written(revision), WriteAnswer::Conflict) =
             (if one == WriteAnswer::Conflict { (two, one) } else { (one, two) })

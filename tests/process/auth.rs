@@ -127,7 +127,7 @@ fn the_example_signs_on_with_a_key_set_and_tokens_of_the_shell() {
     let hello: serde_json::Value = serde_json::from_str(named(&text, "hello").unwrap()).unwrap();
     assert_eq!((&hello["symbols"], &hello["denied"]), (&json!(["AAPL", "MSFT", "BTC-USDT"]), &json!([])));
     assert_eq!(ask("GET", &target, "").status, 401, "a ticket counts once");
-    let html = fs::read_to_string(example.join("page.html")).unwrap();
+    let html = fs::read_to_string(example.join("page/index.html")).unwrap();
     assert!(
         html.contains("/v1/tickets")
             && html.contains("/v1/stream?")

@@ -1,7 +1,9 @@
 //! How a node reaches its brokers: addresses, credentials, and the times of a connection.
 
-use super::super::bus::{Connection, SUBSCRIPTION_MESSAGES_MAX};
-use crate::config::{BrokerAccess, Cluster};
+use crate::{
+    cluster::bus::{Connection, SUBSCRIPTION_MESSAGES_MAX},
+    config::{BrokerAccess, Cluster},
+};
 use async_nats::{ConnectOptions, ServerAddr};
 use rand::RngExt as _;
 use std::{io, time::Duration};

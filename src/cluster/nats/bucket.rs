@@ -3,10 +3,10 @@
 //! It is written out here instead of made by the client, which would ask for rights that no other request needs.
 
 use super::{
-    super::lease::VALUE_BYTES_MAX,
     link::Link,
     request::{ApiError, Failed, read_json, request},
 };
+use crate::cluster::lease::VALUE_BYTES_MAX;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub(super) struct Prepared {
     pub(super) other_replicas: Option<usize>,
 }
 
-/// Why there is no bucket.
+/// Why the bucket is missing, or cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unprepared {
     /// Perhaps it will be there later.

@@ -1,9 +1,7 @@
 //! Messages over core NATS.
 
-use super::{
-    super::bus::{Answer, Answers, Bus, Connection, Incoming, ReplyTo, Sent, Subject, Subscription},
-    link::{Link, ROOM_WAIT},
-};
+use super::link::{Link, ROOM_WAIT};
+use crate::cluster::bus::{Answer, Answers, Bus, Connection, Incoming, ReplyTo, Sent, Subject, Subscription};
 use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;

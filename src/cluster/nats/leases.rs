@@ -1,16 +1,18 @@
 //! Leases as keys of the bucket.
 
 use super::{
-    super::{
-        bus::Leases,
-        lease::{LeaseValue, ReadAnswer, WriteAnswer},
-        names::ShardName,
-    },
     bucket::Bucket,
     link::Link,
     request::{Failed, read_json, request},
 };
-use crate::telemetry::SharedLogLimit;
+use crate::{
+    cluster::{
+        bus::Leases,
+        lease::{LeaseValue, ReadAnswer, WriteAnswer},
+        names::ShardName,
+    },
+    telemetry::SharedLogLimit,
+};
 use async_nats::{HeaderMap, Message, StatusCode};
 use bytes::Bytes;
 use serde::Deserialize;

@@ -1,10 +1,11 @@
 //! One of a node's two connections to its brokers.
 
-use super::{
-    super::bus::{Connection, Sent},
-    access,
+use super::access;
+use crate::{
+    cluster::bus::{Connection, Sent},
+    config::Cluster,
+    telemetry::SharedLogLimit,
 };
-use crate::{config::Cluster, telemetry::SharedLogLimit};
 use async_nats::{Client, ConnectError, ConnectErrorKind, Event, ServerError, connection::State};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
