@@ -5,6 +5,7 @@
 
 use super::{
     clock::Boot,
+    json::{self, JsonError},
     lease::{LeaseValue, ValueError},
     names::{NodeName, ShardName},
 };
@@ -104,23 +105,12 @@ pub enum GiveSays {
 /// Why bytes are not a message of the dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GiveError {
-    /// More bytes than a message has.
-    #[error("the message has {0} bytes; it may have at most {GIVE_BYTES_MAX}")]
-    Length(usize),
-    /// Not JSON, or not of a message's form.
-    #[error("the message is not of the expected form: {0}")]
-    Form(String),
-    /// Another version wrote it.
-    #[error("the message is of version {0}; this node reads version {VERSION}")]
-    Version(u32),
+    /// It cannot be read.
+    #[error("the message {0}")]
+    Json(#[from] JsonError),
     /// The lease in it cannot be read.
     #[error(transparent)]
     Lease(#[from] ValueError),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,15 +163,7 @@ impl GiveMessage {
     /// # Errors
     /// [`GiveError`] for anything that a node of this version would not write.
     pub fn from_json(bytes: &[u8]) -> Result<Self, GiveError> {
-        if bytes.len() > GIVE_BYTES_MAX {
-            return Err(GiveError::Length(bytes.len()));
-        }
-        let form = |error: serde_json::Error| GiveError::Form(error.to_string());
-        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
-        if v != VERSION {
-            return Err(GiveError::Version(v));
-        }
-        let wire: Wire = serde_json::from_slice(bytes).map_err(form)?;
+        let wire: Wire = json::read(bytes, GIVE_BYTES_MAX, VERSION)?;
         let says = match (wire.says, wire.revision, wire.lease) {
             (Says::Ask, ..) => GiveSays::Ask,
             (Says::Ready, ..) => GiveSays::Ready,
@@ -189,10 +171,9 @@ impl GiveMessage {
             (Says::Granted, Some(revision), Some(lease)) => {
                 GiveSays::Granted { revision, value: LeaseValue::from_json(lease.get().as_bytes())? }
             }
-            (Says::Granted, ..) => return Err(GiveError::Form("`granted` needs `revision` and `lease`".into())),
+            (Says::Granted, ..) => return Err(JsonError::form("`granted` needs `revision` and `lease`").into()),
         };
-        let name = |error: super::names::NameError| GiveError::Form(error.to_string());
-        Ok(Self { from: wire.from.parse().map_err(name)?, shard: wire.shard.parse().map_err(name)?, says })
+        Ok(Self { from: wire.from.parse().map_err(JsonError::form)?, shard: wire.shard.parse().map_err(JsonError::form)?, says })
     }
 }
 
@@ -296,9 +277,10 @@ mod tests {
             assert_eq!(GiveMessage::from_json(wrong.as_bytes()).unwrap_err().to_string(), error);
         }
         for wrong in ["", "[]", r#"{"v":1}"#, r#"{"v":1,"from":"a.b","shard":"x.0","says":"ask"}"#] {
-            assert!(matches!(GiveMessage::from_json(wrong.as_bytes()), Err(GiveError::Form(_))), "{wrong}");
+            assert!(matches!(GiveMessage::from_json(wrong.as_bytes()), Err(GiveError::Json(JsonError::Form(_)))), "{wrong}");
         }
-        assert_eq!(GiveMessage::from_json(&[b' '; 2_049]), Err(GiveError::Length(2_049)));
+        let error = GiveMessage::from_json(&[b' '; 2_049]).unwrap_err();
+        assert_eq!(error.to_string(), "the message has 2049 bytes; it may have at most 2048");
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 
 use super::{
     clock::Boot,
+    json::{self, JsonError},
     names::{Instance, NodeName, ShardName},
 };
 use serde::{Deserialize, Serialize};
@@ -48,23 +49,12 @@ pub struct NodeReport {
 /// Why bytes are not a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// More bytes than a report has.
-    #[error("the report has {0} bytes; it may have at most {REPORT_BYTES_MAX}")]
-    Length(usize),
-    /// Not JSON, or not of a report's form.
-    #[error("the report is not of the expected form: {0}")]
-    Form(String),
-    /// Another version wrote it.
-    #[error("the report is of version {0}; this node reads version {VERSION}")]
-    Version(u32),
+    /// It cannot be read.
+    #[error("the report {0}")]
+    Json(#[from] JsonError),
     /// More shards than a cluster has.
     #[error("the report names {0} shards; a cluster has at most {SHARDS_MAX}")]
     Shards(usize),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,24 +88,15 @@ impl NodeReport {
     /// # Errors
     /// [`ReportError`] for anything that a node of this version would not write.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ReportError> {
-        if bytes.len() > REPORT_BYTES_MAX {
-            return Err(ReportError::Length(bytes.len()));
-        }
-        let form = |error: serde_json::Error| ReportError::Form(error.to_string());
-        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
-        if v != VERSION {
-            return Err(ReportError::Version(v));
-        }
-        let wire: Wire = serde_json::from_slice(bytes).map_err(form)?;
+        let wire: Wire = json::read(bytes, REPORT_BYTES_MAX, VERSION)?;
         if wire.synced.len() > SHARDS_MAX {
             return Err(ReportError::Shards(wire.synced.len()));
         }
-        let name = |error: super::names::NameError| ReportError::Form(error.to_string());
-        let shards = wire.synced.iter().map(|shard| shard.parse().map_err(name));
+                let shards = wire.synced.iter().map(|shard| shard.parse().map_err(JsonError::form));
         Ok(Self {
-            node: wire.node.parse().map_err(name)?,
+            node: wire.node.parse().map_err(JsonError::form)?,
             instance: Instance::from_bits(wire.instance)
-                .ok_or_else(|| ReportError::Form("an instance has 48 bits".into()))?,
+                .ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             reads: wire.reads,
             owned: wire.owned,
             drains: wire.drains,
@@ -348,7 +329,8 @@ mod tests {
             r#""x.0","#.repeat(64)
         );
         assert_eq!(NodeReport::from_json(many.as_bytes()), Err(ReportError::Shards(65)));
-        assert_eq!(NodeReport::from_json(&[b' '; 4_097]), Err(ReportError::Length(4_097)));
+        let error = NodeReport::from_json(&[b' '; 4_097]).unwrap_err();
+        assert_eq!(error.to_string(), "the report has 4097 bytes; it may have at most 4096");
     }
 
     #[test]
@@ -359,12 +341,13 @@ mod tests {
         let appended = json.replace('}', r#","streams":7}"#);
         assert_eq!(NodeReport::from_json(appended.as_bytes()), Ok(report));
         let version = json.replace(r#""v":1"#, r#""v":3"#);
-        assert_eq!(NodeReport::from_json(version.as_bytes()), Err(ReportError::Version(3)));
+        let error = NodeReport::from_json(version.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the report is of version 3; this node reads version 1");
         for (from, to) in
             [("gw-1", "g w"), ("x.0", "x"), (":9", ":281474976710656"), ("\"v\"", "\"w\""), ("false", "0")]
         {
             let wrong = json.replace(from, to);
-            assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Form(_))), "{wrong}");
+            assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Json(JsonError::Form(_)))), "{wrong}");
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod names;
 pub mod token;
+pub mod json;
 pub mod lease;
 pub mod members;
 pub mod give;

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub const BEAT: Duration = Duration::from_millis(250);
 
 /// An owner that did not look at the tape for so long was stopped.
-const STOPPED: Duration = Duration::from_secs(1);
+const STOPPED: Duration = Duration::from_millis(400);
 /// After a stop it publishes nothing for so long: a message would say that the shard is as of now, while what the venue
 /// sent meanwhile still waits in the socket.
 pub const WAKING: Duration = Duration::from_millis(250);

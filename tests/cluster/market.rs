@@ -1,11 +1,11 @@
-//! The venue: what each symbol's price was, and since when.
+//! The venue: the trades of each symbol, and since when there is a newer one.
 
-use tickfan::market::{Decimal, Field, Sequence, TradeUpdate, Update};
+use tickfan::market::{Decimal, Field, Sequence, Snapshot, TradeUpdate, Update};
 
-/// The shard's symbols. The nodes have them in the same order, but for [`Node`](crate::node::Node)'s own.
+/// The symbols of each shard.
 pub(crate) const SYMBOLS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// A trade, by its place among the symbol's trades.
+/// A trade, by its place among the symbol's trades, from 1: that is its price and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trade {
     pub(crate) symbol: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Trade {
 /// The trades of a shard's symbols.
 #[derive(Debug, Default)]
 pub(crate) struct Market {
-    /// For each symbol, the true times of its trades. The price of a trade is its place, from 1.
+    /// For each symbol, the true times of its trades.
     trades: [Vec<u64>; SYMBOLS.len()],
 }
 
@@ -26,33 +26,28 @@ impl Market {
     }
 
     /// Each symbol's last trade: what the venue sends first.
-    pub(crate) fn newest(&self) -> impl Iterator<Item = Trade> {
+    pub(crate) fn newest(&self) -> Vec<Trade> {
         let newest = self.trades.iter().enumerate().map(|(symbol, trades)| (symbol, trades.len() as u64));
-        newest.filter(|(_, number)| *number > 0).map(|(symbol, number)| Trade { symbol, number })
+        newest.filter(|(_, number)| *number > 0).map(|(symbol, number)| Trade { symbol, number }).collect()
     }
 
-    /// How old the trade is by now: for how long there has been a newer one.
-    pub(crate) fn age(&self, trade: Trade, now: u64) -> u64 {
-        self.trades[trade.symbol].get(trade.number as usize).map_or(0, |next| now - next)
+    /// For how long there has been a newer trade.
+    pub(crate) fn age(&self, symbol: usize, number: u64, now: u64) -> u64 {
+        self.trades[symbol].get(number as usize).map_or(0, |next| now - next)
     }
 }
 
 impl Trade {
     pub(crate) fn update(self) -> Update {
-        let price = Field::Set(Decimal::new(self.number as i64, 2).unwrap());
+        let price = Field::Set(Decimal::new(self.number as i64, 0).unwrap());
         let sequence = Sequence { id: Some(self.number), ..Sequence::default() };
         Update { trade: Some(TradeUpdate { price, sequence, ..TradeUpdate::default() }), ..Update::default() }
     }
+}
 
-    /// The trade that has this price.
-    pub(crate) fn of(symbol: usize, price: Option<Decimal>) -> Option<Self> {
-        let price = price?;
-        (1..).map_while(|number| (number < 1 << 20).then_some(number)).find(|_| true).map(|_| ())?;
-        let mut digits = Vec::new();
-        price.write_to(&mut digits);
-        let text = String::from_utf8(digits).unwrap();
-        let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-        let cents = whole.parse::<u64>().unwrap() * 100 + format!("{part:0<2}").parse::<u64>().unwrap();
-        Some(Self { symbol, number: cents })
-    }
+/// The number of the trade that a symbol shows, 0 for none.
+pub(crate) fn shown(snapshot: &Snapshot) -> u64 {
+    let mut digits = Vec::new();
+    snapshot.trade.price.unwrap_or(Decimal::ZERO).write_to(&mut digits);
+    digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }

@@ -1,58 +1,95 @@
-//! A node: the machines of the cluster with the least around them that a task would be.
+//! A node: the machines of the cluster with the least around them that tasks would be.
 
-use crate::Planted;
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use crate::{
+    Planted,
+    market::{SYMBOLS, Trade},
+    shelf::Shelf,
+};
+use bytes::Bytes;
+use rand::{SeedableRng, rngs::SmallRng};
+use std::{collections::VecDeque, time::Duration};
 use tickfan::{
     cluster::{
         clock::{Boot, Moment},
-        give::{Give, GiveMessage, GiveSays, Step},
-        lease::{Action, Event, Lease, LeaseState, LeaseTiming, LeaveReason, PlantedFault, Standing, Start},
+        follower::{self, AskId},
+        give::GiveMessage,
+        history::{Answer, SnapshotWriter},
+        lease::{self, LeaseTiming, LeaveReason, Start, Validity},
         members::{Members, NodeReport, REPORT_INTERVAL},
+        message::Ask,
         names::{Instance, NodeName, ShardName},
+        shard::{Action, Event, ShardConfig, ShardNode},
+        tape::Tape,
         token::Token,
+        wants::{WantsMessage, WantsSender, WantsTable},
     },
-    wire::Epoch,
+    feed::FeedState,
+    market::{Reason, Symbol},
 };
 
 /// A stopping process that has handed over answers for its last batches for so long.
 const LINGER: Duration = Duration::from_millis(500);
 /// A stopping process exits after this long in any case.
 const STOP_MAX: Duration = Duration::from_secs(5);
-/// How long the venue takes to accept a connection.
-const CONNECT: Duration = Duration::from_millis(300);
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(2);
+const WINDOW: Duration = Duration::from_millis(1);
 
-/// A message on the bus.
+/// A message between nodes.
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
-    /// A batch or a beat of an owner.
+    /// Of the live subject, and when it was sent, by true time.
     Live {
         shard: usize,
-        token: Token,
-        revision: u64,
-        batch: u64,
+        bytes: Bytes,
+        sent: u64,
     },
-    /// A node asks the one that may have them for batches.
+    /// An ask of a process.
     Ask {
         shard: usize,
-        epoch: Epoch,
+        id: AskId,
+        life: u64,
+        bytes: Vec<u8>,
     },
-    /// The answer: all batches up to this one.
-    History {
+    /// An answer, for that process.
+    Answer {
         shard: usize,
-        epoch: Epoch,
-        batch: u64,
+        id: AskId,
+        life: u64,
+        bytes: Bytes,
     },
     Report(Vec<u8>),
     Give(Vec<u8>),
+    Wants {
+        shard: usize,
+        bytes: Vec<u8>,
+    },
+}
+
+/// Which connections a message uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Live,
+    Asks,
+    /// Leaves on the connection for asks and arrives on the live one.
+    Reports,
+}
+
+impl Message {
+    pub(crate) fn channel(&self) -> Channel {
+        match self {
+            Self::Live { .. } => Channel::Live,
+            Self::Report(_) => Channel::Reports,
+            _ => Channel::Asks,
+        }
+    }
 }
 
 /// What happens to a node.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Input {
     /// The timer fires; the world counts how often it was set.
     Timer(u64),
-    Lease {
+    Event {
         shard: usize,
         event: Event,
     },
@@ -60,46 +97,61 @@ pub(crate) enum Input {
         from: usize,
         message: Message,
     },
-    /// The venue has news, or a beat is due.
-    Market {
+    /// The live connection is up, or down.
+    Connected(bool),
+    /// The venue sends trades on this connection.
+    Venue {
         shard: usize,
+        connection: u64,
+        trades: Vec<Trade>,
+    },
+    /// The next symbol of a snapshot is read.
+    Read {
+        shard: usize,
+        to: Asker,
+        writer: SnapshotWriter,
+        next: usize,
     },
     Drain,
     GiveAway {
         shard: usize,
     },
+    /// A first stream wants the symbol, or the last one has gone.
+    Wants {
+        shard: usize,
+        symbol: usize,
+        wanted: bool,
+    },
+}
+
+/// Who asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    machine: usize,
+    id: AskId,
+    life: u64,
 }
 
 /// What a node does.
 #[derive(Debug)]
 pub(crate) enum Output {
-    Lease {
-        shard: usize,
-        action: Action,
-    },
+    /// A read or a write of a lease.
+    Lease { shard: usize, action: Action },
     /// To one node, or to all others.
-    Send {
-        to: Option<usize>,
-        message: Message,
-    },
-    Published {
-        shard: usize,
-        token: Token,
-        batch: u64,
-    },
-    Took {
-        shard: usize,
-        token: Token,
-    },
-    Owns {
-        shard: usize,
-        token: Token,
-        start: Start,
-    },
-    Left {
-        reason: LeaveReason,
-    },
-    Granted,
+    Send { to: Option<usize>, message: Message },
+    /// Ask whatever answers for the shard.
+    Ask { shard: usize, id: AskId, ask: Ask },
+    /// A message of an owner.
+    Live { shard: usize, bytes: Bytes },
+    /// Connect to the venue under this number.
+    Connect { shard: usize, connection: u64 },
+    /// The next symbol of a snapshot is to be read.
+    Read(Input),
+    /// The feed is closed once this input comes.
+    Closes(Input),
+    Owns { shard: usize, token: Token, start: Start },
+    Left { reason: LeaveReason },
+    HandedOver { clean: bool, granted: bool },
     Exit,
 }
 
@@ -111,6 +163,9 @@ pub(crate) struct Node {
     members: Members,
     pub(crate) shards: Vec<Shard>,
     report_at: Boot,
+    connected: bool,
+    /// Counts connections to the venue.
+    connections: u64,
     /// Since when the process stops.
     pub(crate) stops_since: Option<Boot>,
     exits_at: Option<Boot>,
@@ -120,35 +175,15 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Shard {
     name: ShardName,
-    pub(crate) lease: Lease,
-    owner: Option<Owner>,
-    follower: Follower,
-    giving: Option<Giving>,
-    /// The last batch of each epoch that this process published in.
-    published: BTreeMap<Epoch, u64>,
-}
-
-#[derive(Debug)]
-struct Owner {
-    token: Token,
-    batch: u64,
-    connected_at: Boot,
-    suspended: bool,
-}
-
-#[derive(Debug)]
-struct Giving {
-    give: Give,
-    due: Boot,
-    stays: bool,
-}
-
-/// What a node has of the owner's batches.
-#[derive(Debug, Default)]
-pub(crate) struct Follower {
-    pub(crate) taken: Option<Token>,
-    pub(crate) heard: Option<Boot>,
-    applied: Option<(Epoch, u64)>,
+    pub(crate) node: ShardNode,
+    pub(crate) shelf: Shelf,
+    pub(crate) tape: Option<Tape>,
+    /// The tape before: it answers for its batches.
+    retired: Option<Tape>,
+    /// The connection to the venue, and what it has sent.
+    feed: Option<(u64, VecDeque<Trade>)>,
+    sender: WantsSender,
+    pub(crate) wanted: WantsTable,
 }
 
 impl Node {
@@ -163,15 +198,33 @@ impl Node {
         let name: NodeName = node_name(index);
         let instance = Instance::new(seed);
         let shard = |shard: usize| {
-            let mut lease = Lease::new(name.clone(), instance, timing, seed.wrapping_add(shard as u64), now);
-            lease = match planted {
-                Some(Planted::CountsFromAnswer) => lease.with_fault(PlantedFault::CountsFromAnswer),
-                Some(Planted::HeirKeepsEpoch) => lease.with_fault(PlantedFault::KeepsEpoch),
-                _ => lease,
+            let seed = seed.wrapping_add(shard as u64);
+            let shard_name: ShardName = format!("feed-{shard}.0").parse().unwrap();
+            let (node, name) = (name.clone(), shard_name.clone());
+            let config = ShardConfig { node, instance, shard: name, timing, stale_after: STALE_AFTER };
+            let of_lease = match planted {
+                Some(Planted::CountsFromAnswer) => Some(lease::PlantedFault::CountsFromAnswer),
+                Some(Planted::HeirKeepsEpoch) => Some(lease::PlantedFault::KeepsEpoch),
+                _ => None,
             };
-            let name = format!("feed-{shard}.0").parse().unwrap();
-            let follower = Follower::default();
-            Shard { name, lease, owner: None, follower, giving: None, published: BTreeMap::new() }
+            let of_follower = match planted {
+                Some(Planted::LowerTokenTaken) => Some(follower::PlantedFault::TakesLowerTokens),
+                Some(Planted::AgeWithoutBacklog) => Some(follower::PlantedFault::AgesWithoutBacklog),
+                Some(Planted::MergesWithoutSeq) => Some(follower::PlantedFault::MergesWithoutSeq),
+                _ => None,
+            };
+            let mut shelf = Shelf::new(index, SmallRng::seed_from_u64(!seed));
+            shelf.unchecked = of_follower.is_some() || of_lease.is_some();
+            Shard {
+                name: shard_name,
+                node: ShardNode::new(config, seed, now).with_faults(of_lease, of_follower),
+                shelf,
+                tape: None,
+                retired: None,
+                feed: None,
+                sender: WantsSender::new(node_name(index), instance, now.boot),
+                wanted: WantsTable::default(),
+            }
         };
         Self {
             members: Members::new(name.clone(), instance),
@@ -179,6 +232,8 @@ impl Node {
             name,
             instance,
             report_at: now.boot,
+            connected: false,
+            connections: 0,
             stops_since: None,
             exits_at: None,
             planted,
@@ -187,28 +242,52 @@ impl Node {
 
     /// When the node's timer is to fire.
     pub(crate) fn due(&self) -> Boot {
-        let leases = self.shards.iter().filter_map(|shard| shard.lease.due());
-        let giving = self.shards.iter().filter_map(|shard| shard.giving.as_ref().map(|giving| giving.due));
+        let of_shards = self.shards.iter().flat_map(|shard| {
+            let tape = shard.tape.as_ref().and_then(Tape::due);
+            [shard.node.due(), tape, Some(shard.sender.due())].into_iter().flatten()
+        });
         let exit = self.exits_at.or(self.stops_since.map(|since| since.after(STOP_MAX)));
-        leases.chain(giving).chain(exit).fold(self.report_at, Boot::min)
+        of_shards.chain(exit).fold(self.report_at, Boot::min)
     }
 
     pub(crate) fn on(&mut self, input: Input, now: Moment) -> Vec<Output> {
         let mut out = Vec::new();
         match input {
             Input::Timer(_) => self.timer(now, &mut out),
-            Input::Lease { shard, event } => self.lease(shard, event, now, &mut out),
+            Input::Event { shard, event } => self.event(shard, event, now, &mut out),
             Input::Message { from, message } => self.message(from, message, now, &mut out),
-            Input::Market { shard } => self.market(shard, now, &mut out),
+            Input::Connected(connected) => {
+                self.connected = connected;
+                for shard in 0..self.shards.len() {
+                    self.event(shard, Event::Connected(connected), now, &mut out);
+                }
+            }
+            Input::Venue { shard, connection, trades } => {
+                if let Some((of, waiting)) = &mut self.shards[shard].feed
+                    && *of == connection
+                {
+                    waiting.extend(trades);
+                }
+            }
+            Input::Read { shard, to, writer, next } => self.read(shard, to, writer, next, now, &mut out),
             Input::Drain => self.drain(now, &mut out),
-            Input::GiveAway { shard } => self.give(shard, true, now, &mut out),
+            Input::GiveAway { shard } => self.event(shard, Event::GiveAway { to: None }, now, &mut out),
+            Input::Wants { shard, symbol, wanted } => {
+                let (symbol, sender) = (symbol_name(symbol), &mut self.shards[shard].sender);
+                if wanted {
+                    assert!(sender.add(&symbol, now.boot));
+                } else {
+                    sender.remove(&symbol, now.boot);
+                }
+            }
         }
+        (0..self.shards.len()).for_each(|shard| self.publish(shard, now, &mut out));
         self.exit_if_done(now, &mut out);
         out
     }
 
     fn owned(&self) -> u32 {
-        self.shards.iter().filter(|shard| shard.owner.is_some()).count() as u32
+        self.shards.iter().filter(|shard| shard.node.owns()).count() as u32
     }
 
     fn timer(&mut self, now: Moment, out: &mut Vec<Output>) {
@@ -216,21 +295,21 @@ impl Node {
             self.report(now, out);
         }
         for shard in 0..self.shards.len() {
-            if self.shards[shard].lease.due().is_some_and(|due| due <= now.boot) {
-                self.lease(shard, Event::Due, now, out);
+            self.event(shard, Event::Due, now, out);
+            let of = &mut self.shards[shard];
+            for message in of.sender.take(now.boot) {
+                let bytes = message.to_json();
+                of.wanted.take(message, now.boot);
+                out.push(Output::Send { to: None, message: Message::Wants { shard, bytes } });
             }
-            if let Some(giving) = &mut self.shards[shard].giving
-                && giving.due <= now.boot
-            {
-                let step = giving.give.due(now.boot);
-                self.step(shard, step, now, out);
-            }
+            of.wanted.forget(now.boot);
+            of.retired.take_if(|tape| tape.is_over(now.boot));
         }
     }
 
     fn report(&mut self, now: Moment, out: &mut Vec<Output>) {
         self.report_at = now.boot.after(REPORT_INTERVAL);
-        let synced = self.shards.iter().filter(|shard| shard.follower.applied.is_some());
+        let synced = self.shards.iter().filter(|shard| shard.node.is_synced());
         let report = NodeReport {
             node: self.name.clone(),
             instance: self.instance,
@@ -239,140 +318,168 @@ impl Node {
             drains: self.stops_since.is_some(),
             synced: synced.map(|shard| shard.name.clone()).collect(),
         };
-        out.push(Output::Send { to: None, message: Message::Report(report.to_json()) });
-        (0..self.shards.len()).for_each(|shard| self.standing(shard, now, out));
+        let report = Message::Report(report.to_json());
+        out.push(Output::Send { to: Some(node_index(&self.name)), message: report.clone() });
+        out.push(Output::Send { to: None, message: report });
+        for shard in 0..self.shards.len() {
+            let of = &self.shards[shard];
+            let rank = self.members.rank(&of.name, self.owned(), of.node.is_synced(), now.boot);
+            let successors = self.members.successors(&of.name, now.boot);
+            let heard = self.members.is_heard(now.boot);
+            self.event(shard, Event::Rank { heard, rank, successors }, now, out);
+        }
     }
 
-    fn standing(&mut self, shard: usize, now: Moment, out: &mut Vec<Output>) {
-        let of = &self.shards[shard];
-        let synced = of.follower.applied.is_some();
-        let rank = self.members.rank(&of.name, self.owned(), synced, now.boot);
-        let standing = Standing { rank, synced, applied: of.follower.applied };
-        self.lease(shard, Event::Standing(standing), now, out);
+    fn event(&mut self, shard: usize, event: Event, now: Moment, out: &mut Vec<Output>) {
+        let of = &mut self.shards[shard];
+        for action in of.node.on(event, now, &mut of.shelf) {
+            self.act(shard, action, now, out);
+        }
     }
 
-    fn lease(&mut self, shard: usize, event: Event, now: Moment, out: &mut Vec<Output>) {
-        let mut actions: VecDeque<Action> = self.shards[shard].lease.on(event, now).into();
-        while let Some(action) = actions.pop_front() {
-            let of = &mut self.shards[shard];
-            match action {
-                Action::Read { .. } | Action::Write { .. } => out.push(Output::Lease { shard, action }),
-                Action::Own { token, start, .. } => {
-                    let batch = if let Start::After(batch) = start { batch } else { 0 };
-                    let connected_at = now.boot.after(CONNECT);
-                    of.owner = Some(Owner { token, batch, connected_at, suspended: false });
-                    of.follower.taken = Some(token);
-                    of.follower.applied = Some((token.epoch, batch));
-                    out.push(Output::Owns { shard, token, start });
-                    if self.stops_since.is_some() {
-                        self.give(shard, false, now, out);
+    fn act(&mut self, shard: usize, action: Action, now: Moment, out: &mut Vec<Output>) {
+        let of = &mut self.shards[shard];
+        match action {
+            Action::Read { .. } | Action::Write { .. } => out.push(Output::Lease { shard, action }),
+            Action::Ask(id, ask) => out.push(Output::Ask { shard, id, ask }),
+            Action::SendGive { to, message } => {
+                let to = Some(node_index(&to));
+                out.push(Output::Send { to, message: Message::Give(message.to_json()) });
+            }
+            Action::Own { token, start, .. } => {
+                of.shelf.own(token, start, now);
+                let mut tape = Tape::new(token, SYMBOLS.len() as u32, start, WINDOW);
+                tape.set_lease(of.node.validity(), of.node.lease().revision());
+                if start == Start::NewEpoch {
+                    let places = 0..of.shelf.states.len();
+                    tape.open(|each| places.for_each(|place| each(&of.shelf.read(place))), now.boot);
+                }
+                tape.set_feed(FeedState::Live);
+                of.tape = Some(tape);
+                self.connections += 1;
+                of.feed = Some((self.connections, VecDeque::new()));
+                out.push(Output::Connect { shard, connection: self.connections });
+                out.push(Output::Owns { shard, token, start });
+            }
+            Action::CloseFeed => {
+                of.feed = None;
+                for place in 0..of.shelf.states.len() {
+                    let outage = of
+                        .shelf
+                        .change(place, now, |snapshot, guards, now| snapshot.outage(Reason::Reconnect, guards, now));
+                    if outage && let Some(tape) = &mut of.tape {
+                        tape.push(&of.shelf.read(place), now.boot);
                     }
                 }
-                Action::Suspend | Action::Resume => {
-                    let owner = of.owner.as_mut().expect("an owner is suspended");
-                    owner.suspended = action == Action::Suspend;
-                }
-                Action::Leave(reason) => {
-                    of.owner = None;
-                    of.giving = None;
-                    out.push(Output::Left { reason });
-                }
-                Action::HandedOver { revision, value } => {
-                    if let LeaseState::Granted { to, .. } = &value.state {
-                        let to = Some(node_index(to));
-                        let says = GiveSays::Granted { revision, value };
-                        out.push(Output::Granted);
-                        self.send_give(shard, to, says, out);
-                    }
-                }
-                Action::CatchUp { epoch, .. } => {
-                    out.push(Output::Send { to: None, message: Message::Ask { shard, epoch } });
-                    // What the lease knows of the batches may be a second old.
-                    self.standing(shard, now, out);
-                }
+                let tape = of.tape.as_mut().expect("an owner has a tape");
+                tape.seal(now.boot);
+                let last = tape.last();
+                self.publish(shard, now, out);
+                out.push(Output::Closes(Input::Event { shard, event: Event::FeedClosed { last } }));
+            }
+            Action::Leave(reason) => {
+                (of.tape, of.feed) = (None, None);
+                out.push(Output::Left { reason });
+            }
+            Action::HandedOver { is_clean, to } => {
+                of.feed = None;
+                of.retired = of.tape.take().filter(|_| is_clean).map(|mut tape| {
+                    tape.retire(now.boot);
+                    tape
+                });
+                out.push(Output::HandedOver { clean: is_clean, granted: to.is_some() });
+            }
+            Action::Suspend | Action::Resume | Action::Entered { .. } | Action::CutOff(_) | Action::Fresh => {}
+        }
+    }
+
+    /// Takes what waits in the venue's socket, and publishes what is due.
+    fn publish(&mut self, shard: usize, now: Moment, out: &mut Vec<Output>) {
+        let of = &mut self.shards[shard];
+        let Some(tape) = &mut of.tape else { return };
+        let validity = match self.planted {
+            Some(Planted::NoLookAtTheClock) => of.node.lease().held().map(|token| Validity {
+                token,
+                counts_from: now,
+                hold: Duration::MAX,
+            }),
+            _ => of.node.validity(),
+        };
+        tape.set_lease(validity, of.node.lease().revision());
+        tape.set_connected(self.connected);
+        while tape.may_take(now)
+            && let Some(trade) = of.feed.as_mut().and_then(|(_, waiting)| waiting.pop_front())
+        {
+            let place = of.shelf.place_of(trade.symbol);
+            let update = trade.update();
+            if of.shelf.change(place, now, |snapshot, guards, now| snapshot.apply(&update, guards, now).changed) {
+                tape.push(&of.shelf.read(place), now.boot);
             }
         }
+        out.extend(tape.take(now).into_iter().map(|bytes| Output::Live { shard, bytes }));
     }
 
     fn message(&mut self, from: usize, message: Message, now: Moment, out: &mut Vec<Output>) {
         match message {
-            Message::Live { shard, token, revision, batch } => {
-                if self.shards[shard].follower.take(token, batch, now.boot, self.planted) {
-                    out.push(Output::Took { shard, token });
-                    self.lease(shard, Event::Heard { token, revision }, now, out);
-                    if self.shards[shard].follower.lacks(token, batch) {
-                        let message = Message::Ask { shard, epoch: token.epoch };
-                        out.push(Output::Send { to: Some(from), message });
-                    }
-                }
+            Message::Live { shard, bytes, .. } => self.event(shard, Event::Live(bytes), now, out),
+            Message::Ask { shard, id, life, bytes } => {
+                self.answer(shard, Asker { machine: from, id, life }, Ask::decode(&bytes).unwrap(), now, out);
             }
-            Message::Ask { shard, epoch } => {
-                if let Some(&batch) = self.shards[shard].published.get(&epoch) {
-                    let message = Message::History { shard, epoch, batch };
-                    out.push(Output::Send { to: Some(from), message });
-                }
-            }
-            Message::History { shard, epoch, batch } => {
-                if let Some((of, applied)) = &mut self.shards[shard].follower.applied
-                    && *of == epoch
-                    && batch >= *applied
-                {
-                    *applied = batch;
-                    self.standing(shard, now, out);
-                }
-            }
+            Message::Answer { shard, id, bytes, .. } => self.event(shard, Event::Answer(id, bytes), now, out),
             Message::Report(bytes) => {
                 self.members.heard(NodeReport::from_json(&bytes).unwrap(), now.boot);
             }
-            Message::Give(bytes) => self.give_message(GiveMessage::from_json(&bytes).unwrap(), now, out),
-        }
-    }
-
-    fn give_message(&mut self, message: GiveMessage, now: Moment, out: &mut Vec<Output>) {
-        let shard = self.shards.iter().position(|shard| shard.name == message.shard).unwrap();
-        match message.says {
-            GiveSays::Ask => {
-                let follower = &self.shards[shard].follower;
-                let is_fresh = follower.heard.is_some_and(|heard| now.boot.since(heard) < Duration::from_secs(2));
-                let says = if is_fresh && self.stops_since.is_none() { GiveSays::Ready } else { GiveSays::Busy };
-                self.send_give(shard, Some(node_index(&message.from)), says, out);
+            Message::Give(bytes) => {
+                let message = GiveMessage::from_json(&bytes).unwrap();
+                let shard = self.shards.iter().position(|shard| shard.name == message.shard).unwrap();
+                self.event(shard, Event::Give(message), now, out);
             }
-            GiveSays::Ready | GiveSays::Busy => {
-                if let Some(giving) = &mut self.shards[shard].giving {
-                    let ready = message.says == GiveSays::Ready;
-                    let step = giving.give.answered(&message.from, ready, now.boot);
-                    self.step(shard, step, now, out);
-                }
-            }
-            GiveSays::Granted { revision, value } => {
-                self.lease(shard, Event::Announced { revision, value }, now, out);
+            Message::Wants { shard, bytes } => {
+                let message = WantsMessage::from_json(&bytes).unwrap();
+                self.shards[shard].wanted.take(message, now.boot);
             }
         }
     }
 
-    fn send_give(&self, shard: usize, to: Option<usize>, says: GiveSays, out: &mut Vec<Output>) {
-        let message = GiveMessage { from: self.name.clone(), shard: self.shards[shard].name.clone(), says };
-        out.push(Output::Send { to, message: Message::Give(message.to_json()) });
-    }
-
-    /// Publishes a batch, if the node owns the shard and the venue is connected.
-    fn market(&mut self, shard: usize, now: Moment, out: &mut Vec<Output>) {
+    fn answer(&mut self, shard: usize, to: Asker, ask: Ask, now: Moment, out: &mut Vec<Output>) {
         let of = &mut self.shards[shard];
-        let Some(owner) = of.owner.as_mut().filter(|owner| owner.connected_at <= now.boot && !owner.suspended) else {
-            return;
-        };
-        let may =
-            if self.planted == Some(Planted::NoLookAtTheClock) { of.lease.held() } else { of.lease.publishing(now) };
-        if may.is_none() {
-            return;
+        if let Some(Answer::History(messages)) = of.retired.as_mut().and_then(|tape| tape.answer(ask, now)) {
+            of.retired.as_mut().expect("it has answered").answered();
+            return reply(shard, to, messages, out);
         }
-        owner.batch += 1;
-        let (token, batch) = (owner.token, owner.batch);
-        of.follower.applied = Some((token.epoch, batch));
-        of.published.insert(token.epoch, batch);
-        let revision = of.lease.revision().unwrap_or_default();
-        out.push(Output::Published { shard, token, batch });
-        out.push(Output::Send { to: None, message: Message::Live { shard, token, revision, batch } });
+        let Some(tape) = &mut of.tape else { return };
+        match tape.answer(ask, now) {
+            None => {}
+            Some(Answer::Messages(messages)) => reply(shard, to, messages, out),
+            Some(Answer::History(messages)) => {
+                tape.answered();
+                reply(shard, to, messages, out);
+            }
+            Some(Answer::Snapshot) => {
+                out.push(Output::Read(Input::Read { shard, to, writer: SnapshotWriter::default(), next: 0 }));
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        shard: usize,
+        to: Asker,
+        mut writer: SnapshotWriter,
+        next: usize,
+        now: Moment,
+        out: &mut Vec<Output>,
+    ) {
+        let of = &mut self.shards[shard];
+        let Some(tape) = &mut of.tape else { return };
+        let sender = tape.sender(now.boot);
+        if next == of.shelf.states.len() {
+            tape.answered();
+            return reply(shard, to, writer.finish(tape.last(), &sender), out);
+        }
+        writer.prepare(tape.last());
+        reply(shard, to, writer.push(&of.shelf.read(next), &sender), out);
+        out.push(Output::Read(Input::Read { shard, to, writer, next: next + 1 }));
     }
 
     fn drain(&mut self, now: Moment, out: &mut Vec<Output>) {
@@ -381,48 +488,12 @@ impl Node {
         }
         self.stops_since = Some(now.boot);
         self.report(now, out);
-        for shard in 0..self.shards.len() {
-            self.lease(shard, Event::Withdraw, now, out);
-            self.give(shard, false, now, out);
-        }
-    }
-
-    /// Begins to give an owned shard away.
-    fn give(&mut self, shard: usize, stays: bool, now: Moment, out: &mut Vec<Output>) {
-        let of = &mut self.shards[shard];
-        if of.owner.is_none() || of.giving.is_some() {
-            return;
-        }
-        let mut give = Give::new(self.members.successors(&of.name, now.boot));
-        let step = give.due(now.boot);
-        of.giving = Some(Giving { give, due: now.boot, stays });
-        self.step(shard, step, now, out);
-    }
-
-    fn step(&mut self, shard: usize, step: Step, now: Moment, out: &mut Vec<Output>) {
-        let of = &mut self.shards[shard];
-        let Some(giving) = &mut of.giving else { return };
-        match step {
-            Step::Ask(node) => {
-                let Step::Wait(until) = giving.give.due(now.boot) else { panic!("a node that was asked is awaited") };
-                giving.due = until;
-                self.send_give(shard, Some(node_index(&node)), GiveSays::Ask, out);
-            }
-            Step::Wait(until) => giving.due = until,
-            Step::Successor(to) => {
-                let stays = giving.stays && self.stops_since.is_none();
-                of.giving = None;
-                // The last batch, if it may still be published.
-                self.market(shard, now, out);
-                let last = self.shards[shard].owner.take().map_or(0, |owner| owner.batch);
-                self.lease(shard, Event::HandOver { to, last, stays }, now, out);
-            }
-        }
+        (0..self.shards.len()).for_each(|shard| self.event(shard, Event::Drain, now, out));
     }
 
     fn exit_if_done(&mut self, now: Moment, out: &mut Vec<Output>) {
         let Some(since) = self.stops_since else { return };
-        if self.exits_at.is_none() && self.shards.iter().all(|shard| shard.lease.has_left()) {
+        if self.exits_at.is_none() && self.shards.iter().all(|shard| shard.node.has_left()) {
             self.exits_at = Some(now.boot.after(LINGER));
         }
         if self.exits_at.is_some_and(|at| at <= now.boot) || now.boot >= since.after(STOP_MAX) {
@@ -430,39 +501,17 @@ impl Node {
         }
     }
 
-    /// The token under which the node may publish, by its lease alone.
-    pub(crate) fn publishing(&self, shard: usize, now: Moment) -> Option<Token> {
-        self.shards[shard].lease.publishing(now)
-    }
-
-    pub(crate) fn follower(&self, shard: usize) -> &Follower {
-        &self.shards[shard].follower
+    /// Whether the process answers asks about the shard.
+    pub(crate) fn answers(&self, shard: usize) -> bool {
+        self.shards[shard].tape.is_some() || self.shards[shard].retired.is_some()
     }
 }
 
-impl Follower {
-    /// Takes a message; `false` if its token is too low.
-    fn take(&mut self, token: Token, batch: u64, now: Boot, planted: Option<Planted>) -> bool {
-        if self.taken.is_some_and(|taken| token < taken) && planted != Some(Planted::LowerTokenTaken) {
-            return false;
-        }
-        self.taken = Some(token);
-        self.heard = Some(now);
-        match &mut self.applied {
-            Some((epoch, applied)) if *epoch == token.epoch => {
-                if batch == *applied + 1 {
-                    *applied = batch;
-                }
-            }
-            // As after a snapshot.
-            applied => *applied = Some((token.epoch, batch)),
-        }
-        true
-    }
-
-    fn lacks(&self, token: Token, batch: u64) -> bool {
-        self.applied.is_some_and(|(epoch, applied)| epoch == token.epoch && applied < batch)
-    }
+fn reply(shard: usize, to: Asker, messages: impl IntoIterator<Item = Bytes>, out: &mut Vec<Output>) {
+    out.extend(messages.into_iter().map(|bytes| Output::Send {
+        to: Some(to.machine),
+        message: Message::Answer { shard, id: to.id, life: to.life, bytes },
+    }));
 }
 
 pub(crate) fn node_name(index: usize) -> NodeName {
@@ -471,4 +520,8 @@ pub(crate) fn node_name(index: usize) -> NodeName {
 
 fn node_index(name: &NodeName) -> usize {
     name.as_str().strip_prefix("gw-").unwrap().parse().unwrap()
+}
+
+pub(crate) fn symbol_name(symbol: usize) -> Symbol {
+    SYMBOLS[symbol].parse().unwrap()
 }

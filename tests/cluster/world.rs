@@ -1,32 +1,50 @@
-//! The world of a simulation: true time, the store, the bus, machines that are paused, stopped and crash.
+//! The world of a simulation: true time, machines, the store and the bus between them, the venue and the clients.
 
 use crate::{
     Planted, Settings,
     checks::{Checked, Checks, Rule, Violation, violated},
     clock::Clock,
-    node::{Input, Message, Node, Output, node_name},
+    market::{Market, SYMBOLS, shown},
+    node::{Input, Message, Node, Output, node_name, symbol_name},
     store::{Operation, Store},
+    streams::Client,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{collections::BTreeMap, time::Duration};
-use tickfan::cluster::{
-    lease::{Action, Event, LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer},
-    token::Token,
+use tickfan::{
+    cluster::{
+        follower::{BUFFER_BYTES_MAX, State as Following},
+        history::HISTORY_BYTES_MAX,
+        lease::{LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer},
+        message::HEAD_BYTES,
+        shard::{Action, Event},
+        token::Token,
+    },
+    market::State,
 };
 
 pub(crate) const MILLI: u64 = 1_000;
 pub(crate) const SECOND: u64 = 1_000_000;
 /// Faults end by then.
-const FAULTS_END: u64 = 50 * SECOND;
+pub(crate) const FAULTS_END: u64 = 50 * SECOND;
 /// All nodes must agree this long after the last fault, and go on to.
 const AGREED_AFTER: u64 = 12 * SECOND;
 /// The same where the store forgets: three reads show it, and then a whole lease passes.
 const AGREED_AFTER_LOSS: u64 = 16 * SECOND;
 /// They go on to agree for as long.
 const AGREED: u64 = 3 * SECOND;
+/// Then the venue falls silent, and after so long all have the same.
+const SETTLED: u64 = SECOND;
 const LEASE: Duration = Duration::from_secs(9);
-/// The venue has news this often, in ms.
+/// The venue has news of a shard this often, in ms.
 const MARKET: std::ops::Range<u64> = 60..140;
+/// How long the venue takes to accept a connection.
+const CONNECT: u64 = 300 * MILLI;
+/// What is shown as live was true so lately.
+const OLD: u64 = 2_500 * MILLI;
+/// After a stop from outside each shard has an event within this time.
+const WAKING: u64 = 1_100 * MILLI;
+const CLIENTS: usize = 3;
 
 /// What a run saw, to show that it saw something.
 #[derive(Debug, Default, Clone, Copy)]
@@ -34,66 +52,97 @@ pub(crate) struct Seen {
     pub(crate) claimed: usize,
     pub(crate) granted: usize,
     pub(crate) went_on: usize,
+    pub(crate) unclean: usize,
     pub(crate) expired: usize,
     pub(crate) outranked: usize,
     pub(crate) published: usize,
     pub(crate) unanswered: usize,
+    pub(crate) sent: usize,
+    pub(crate) resumed: usize,
+    pub(crate) replayed: usize,
+    pub(crate) filled: u64,
+    pub(crate) replaced: u64,
+    pub(crate) fenced: u64,
+    pub(crate) lost: u64,
 }
 
 pub(crate) struct World {
-    random: SmallRng,
-    settings: Settings,
-    planted: Option<Planted>,
+    pub(crate) random: SmallRng,
+    pub(crate) settings: Settings,
+    pub(crate) planted: Option<Planted>,
     pub(crate) now: u64,
     order: u64,
     queue: BTreeMap<(u64, u64), Box<Item>>,
-    store: Store,
-    machines: Vec<Machine>,
-    checks: Checks,
+    pub(crate) store: Store,
+    pub(crate) machines: Vec<Machine>,
+    markets: Vec<Market>,
+    /// The venue is silent.
+    pub(crate) settles: bool,
+    clients: Vec<Client>,
+    pub(crate) checks: Checks,
     lives: u64,
     /// Machines are stopped from outside, and clocks are set back: never both, for then no clock tells the time.
-    stops: bool,
+    pub(crate) stops: bool,
     /// From then on the nodes must agree.
-    agreed_from: u64,
+    pub(crate) agreed_from: u64,
     /// When that is checked next.
     agrees_at: u64,
     /// Slow times of store and bus.
-    slow_until: u64,
+    pub(crate) slow_until: u64,
     pub(crate) seen: Seen,
     /// Prints what happens.
     traced: bool,
 }
 
-struct Machine {
-    clock: Clock,
-    node: Option<Node>,
+pub(crate) struct Machine {
+    pub(crate) clock: Clock,
+    pub(crate) node: Option<Node>,
     /// Counts processes, over all machines.
-    life: u64,
-    paused_until: u64,
-    is_stopped: bool,
+    pub(crate) life: u64,
+    pub(crate) paused_until: u64,
+    /// Until when the machine is stopped from outside, and its clock with it.
+    pub(crate) stopped_until: u64,
     /// When its timer fires next.
     wakes_at: u64,
     /// Counts how often the timer was set.
     timer: u64,
-    store_cut_until: u64,
-    bus_cut_until: u64,
-    /// What is published while the bus is cut goes out later, or is dropped.
-    bus_holds: bool,
-    /// By receiver: the time of the last delivery, and until when all wait.
-    links: Vec<Link>,
+    pub(crate) store_cut_until: u64,
+    /// The live connection, and the one for asks.
+    pub(crate) live: Cut,
+    pub(crate) asks: Cut,
+    /// By receiver and channel.
+    pub(crate) links: Vec<[Link; 3]>,
+    /// For each shard the connection to the venue, and when the last news over it arrives.
+    feeds: Vec<Option<(u64, u64)>>,
+    /// For each shard, when the newest message was sent that its follower has heard.
+    heard: Vec<u64>,
+}
+
+/// A connection that is cut.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cut {
+    pub(crate) until: u64,
+    /// Messages are delivered later; otherwise they are dropped.
+    pub(crate) holds: bool,
+    /// Counts connections: what was on its way over one that is gone is lost.
+    pub(crate) connection: u64,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Link {
+pub(crate) struct Link {
     last: u64,
-    held_until: u64,
+    pub(crate) held_until: u64,
 }
 
-enum Item {
+pub(crate) enum Item {
     Input { machine: usize, life: u64, input: Input },
+    Deliver { machine: usize, life: u64, connection: u64, from: usize, message: Message },
     Operation { machine: usize, life: u64, shard: usize, request: u64, operation: Operation },
     Start { machine: usize },
     Unpause { machine: usize },
+    Market { shard: usize },
+    Connect { machine: usize, life: u64, shard: usize, connection: u64 },
+    Client { client: usize },
     Fault,
 }
 
@@ -101,6 +150,7 @@ impl World {
     pub(crate) fn new(seed: u64, settings: Settings, planted: Option<Planted>) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let stops = random.random();
+        let shards = settings.shards;
         let machines = (0..settings.nodes).map(|_| Machine {
             clock: Clock::new(
                 1.0 + random.random_range(-0.01..0.01),
@@ -110,15 +160,18 @@ impl World {
             node: None,
             life: 0,
             paused_until: 0,
-            is_stopped: false,
+            stopped_until: 0,
             wakes_at: 0,
             timer: 0,
             store_cut_until: 0,
-            bus_cut_until: 0,
-            bus_holds: false,
-            links: vec![Link::default(); settings.nodes],
+            live: Cut::default(),
+            asks: Cut::default(),
+            links: vec![[Link::default(); 3]; settings.nodes],
+            feeds: vec![None; shards],
+            heard: vec![0; shards],
         });
         let machines: Vec<_> = machines.collect();
+        let client = |client: usize| Client::new(client % shards);
         let mut world = Self {
             random,
             settings,
@@ -128,6 +181,9 @@ impl World {
             queue: BTreeMap::new(),
             store: Store::default(),
             machines,
+            markets: (0..shards).map(|_| Market::default()).collect(),
+            settles: false,
+            clients: (0..CLIENTS * shards).map(client).collect(),
             checks: Checks::default(),
             lives: 0,
             stops,
@@ -141,18 +197,20 @@ impl World {
             let at = world.random.random_range(0..3 * SECOND);
             world.push(at, Item::Start { machine });
         }
+        (0..shards).for_each(|shard| world.push(0, Item::Market { shard }));
+        (0..world.clients.len()).for_each(|client| world.push(4 * SECOND, Item::Client { client }));
         if settings.faults {
             world.push(6 * SECOND, Item::Fault);
         }
         world
     }
 
-    fn push(&mut self, at: u64, item: Item) {
+    pub(crate) fn push(&mut self, at: u64, item: Item) {
         self.order += 1;
         self.queue.insert((at.max(self.now), self.order), Box::new(item));
     }
 
-    fn trace(&self, text: impl FnOnce() -> String) {
+    pub(crate) fn trace(&self, text: impl FnOnce() -> String) {
         if self.traced {
             println!("{:10.6} {}", self.now as f64 / SECOND as f64, text());
         }
@@ -161,7 +219,15 @@ impl World {
     /// Runs to the end, or to the first broken rule.
     pub(crate) fn run(&mut self) -> Checked {
         self.run_until(self.agreed_from + AGREED)?;
-        self.agrees()
+        self.settle()
+    }
+
+    /// The venue falls silent; in the end all have the same.
+    pub(crate) fn settle(&mut self) -> Checked {
+        self.settles = true;
+        self.run_until(self.now + SETTLED)?;
+        self.agrees()?;
+        self.equal()
     }
 
     pub(crate) fn run_until(&mut self, end: u64) -> Checked {
@@ -173,7 +239,6 @@ impl World {
             let item = *entry.remove();
             self.now = at;
             self.step(order, item)?;
-            self.one_owner()?;
             if at > self.agreed_from.max(self.agrees_at) {
                 self.agrees_at = at + 100 * MILLI;
                 self.agrees()?;
@@ -197,17 +262,26 @@ impl World {
                 }
                 return self.input(machine, input);
             }
+            Item::Deliver { machine, life, connection, from, message } => {
+                let of = &self.machines[machine];
+                if of.cut(&message).connection == connection {
+                    let input = Input::Message { from, message };
+                    return self.step(order, Item::Input { machine, life, input });
+                }
+            }
             Item::Operation { machine, life, shard, request, operation } => {
                 self.operate(order, machine, life, shard, request, operation);
             }
             Item::Start { machine } => self.start(machine),
             Item::Unpause { machine } => {
                 let of = &mut self.machines[machine];
-                if of.is_stopped && of.paused_until <= self.now {
-                    of.is_stopped = false;
+                if of.stopped_until <= self.now {
                     of.clock.go_on(self.now);
                 }
             }
+            Item::Market { shard } => self.news(shard),
+            Item::Connect { machine, life, shard, connection } => self.connect(machine, life, shard, connection),
+            Item::Client { client } => return self.resume(client),
             Item::Fault => self.fault(),
         }
         Ok(())
@@ -216,6 +290,10 @@ impl World {
     fn start(&mut self, machine: usize) {
         if self.machines[machine].node.is_some() {
             return;
+        }
+        let stopped_until = self.machines[machine].stopped_until;
+        if stopped_until > self.now {
+            return self.push(stopped_until + MILLI, Item::Start { machine });
         }
         self.lives += 1;
         let life = self.lives;
@@ -230,16 +308,48 @@ impl World {
         of.life = life;
         of.paused_until = 0;
         of.wakes_at = u64::MAX;
+        of.heard.fill(0);
+        let up_at = self.now.max(if of.live.holds { 0 } else { of.live.until });
         self.trace(|| format!("gw-{machine} starts as process {life}"));
-        for shard in 0..self.settings.shards {
-            self.market(machine, life, shard);
-        }
+        let at = up_at + self.random.random_range(0..100 * MILLI);
+        self.push(at, Item::Input { machine, life, input: Input::Connected(true) });
         self.wake(machine);
     }
 
-    fn market(&mut self, machine: usize, life: u64, shard: usize) {
-        let at = self.now + self.random.random_range(MARKET) * MILLI;
-        self.push(at, Item::Input { machine, life, input: Input::Market { shard } });
+    /// The venue has news of a symbol or two.
+    fn news(&mut self, shard: usize) {
+        if self.settles {
+            return;
+        }
+        let quiet = if self.settings.faults && self.now < FAULTS_END && self.random.random_ratio(1, 100) {
+            self.random.random_range(0..3 * SECOND)
+        } else {
+            0
+        };
+        let at = self.now + self.random.random_range(MARKET) * MILLI + quiet;
+        self.push(at, Item::Market { shard });
+        let trades: Vec<_> = (0..self.random.random_range(1..4))
+            .map(|_| self.markets[shard].trade(self.random.random_range(0..SYMBOLS.len()), self.now))
+            .collect();
+        for machine in 0..self.machines.len() {
+            let travel = self.random.random_range(100..2 * MILLI);
+            let of = &mut self.machines[machine];
+            let life = of.life;
+            if let Some((connection, last)) = &mut of.feeds[shard] {
+                *last = (*last).max(self.now + travel);
+                let (at, connection) = (*last, *connection);
+                self.push(at, Item::Input { machine, life, input: Input::Venue { shard, connection, trades: trades.clone() } });
+            }
+        }
+    }
+
+    fn connect(&mut self, machine: usize, life: u64, shard: usize, connection: u64) {
+        if self.machines[machine].life != life {
+            return;
+        }
+        self.machines[machine].feeds[shard] = Some((connection, self.now));
+        let trades = self.markets[shard].newest();
+        self.push(self.now, Item::Input { machine, life, input: Input::Venue { shard, connection, trades } });
     }
 
     fn wake(&mut self, machine: usize) {
@@ -259,25 +369,105 @@ impl World {
     fn input(&mut self, machine: usize, input: Input) -> Checked {
         let of = &mut self.machines[machine];
         let now = of.clock.read(self.now);
-        let Some(node) = &mut of.node else { return Ok(()) };
         let life = of.life;
+        let Some(node) = &mut of.node else { return Ok(()) };
+        let mut live = None;
         match &input {
             // It was set again since.
             Input::Timer(timer) if *timer != of.timer => return Ok(()),
             Input::Timer(_) => of.wakes_at = u64::MAX,
-            Input::Market { shard } => {
-                let shard = *shard;
-                let out = node.on(input, now);
-                self.market(machine, life, shard);
-                self.outputs(machine, out)?;
-                self.wake(machine);
-                return Ok(());
+            Input::Message { message: Message::Live { shard, bytes, sent }, .. } => {
+                live = Some((*shard, bytes.slice(8..HEAD_BYTES), *sent));
             }
             _ => {}
         }
         let out = node.on(input, now);
+        if let Some((shard, head, sent)) = live
+            && let Some(token) = node.shards[shard].node.follower().token()
+            && head[..8] == token.term.to_le_bytes()
+            && head[8..16] == token.epoch.bits().to_le_bytes()
+        {
+            of.heard[shard] = of.heard[shard].max(sent);
+        }
         self.outputs(machine, out)?;
+        self.checked(machine, life)?;
         self.wake(machine);
+        Ok(())
+    }
+
+    /// Checks a node after its step, and passes on what its streams are sent.
+    fn checked(&mut self, machine: usize, life: u64) -> Checked {
+        let of = &mut self.machines[machine];
+        let now = of.clock.read(self.now);
+        let Some(node) = of.node.as_mut().filter(|_| of.life == life) else { return Ok(()) };
+        for (shard, of_node) in node.shards.iter_mut().enumerate() {
+            for record in of_node.shelf.records.drain(..) {
+                self.checks.record(shard, record)?;
+            }
+            let sent = std::mem::take(&mut of_node.shelf.sent);
+            self.seen.sent += sent.len();
+            for client in self.clients.iter_mut().filter(|client| client.shard == shard && client.at == Some((machine, life))) {
+                sent.iter().try_for_each(|event| client.take(*event, &mut self.checks))?;
+            }
+            let node = &of_node.node;
+            let token = if node.owns() { node.lease().held() } else { node.follower().token() };
+            if let Some(token) = token {
+                self.checks.took(shard, life, token)?;
+            }
+            let buffered = node.follower().buffered_bytes();
+            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX) {
+                return violated(Rule::Limits, format!("gw-{machine} keeps too much"));
+            }
+            if node.owns() {
+                of.heard[shard] = self.now;
+                continue;
+            }
+            // After a pause it takes its timer to show what time has changed. After a stop from outside, which its clock
+            // has not counted, it takes the shard's next event, of which there is one a second.
+            let is_due = node.due().is_some_and(|due| due <= now.boot);
+            let wakes = self.now < of.stopped_until + WAKING;
+            if !of_node.shelf.is_live || is_due || wakes {
+                continue;
+            }
+            let silent = self.now - of.heard[shard];
+            if silent > OLD {
+                return violated(Rule::Age, format!("gw-{machine} is live {silent} µs after the last message was sent"));
+            }
+            for state in of_node.shelf.states.iter().filter(|state| state.shown.state() == State::Live) {
+                let age = self.markets[shard].age(state.symbol, shown(&state.shown), self.now);
+                if age > OLD {
+                    let symbol = symbol_name(state.symbol);
+                    return violated(Rule::Age, format!("gw-{machine} shows {symbol} as live, {age} µs old"));
+                }
+            }
+        }
+        self.one_owner()
+    }
+
+    /// A client opens its stream on some node, behind what it had.
+    fn resume(&mut self, client: usize) -> Checked {
+        if self.settles {
+            return Ok(());
+        }
+        let at = self.now + self.random.random_range(500 * MILLI..5 * SECOND);
+        self.push(at, Item::Client { client });
+        let machine = self.random.random_range(0..self.machines.len());
+        let before = self.clients[client].at;
+        let of = &mut self.machines[machine];
+        let life = of.life;
+        let paused = of.paused_until > self.now;
+        let Some(node) = of.node.as_mut().filter(|_| !paused) else { return Ok(()) };
+        let shard = self.clients[client].shard;
+        let replayed = self.clients[client].replayed;
+        self.clients[client].join(machine, life, &node.shards[shard].shelf, &mut self.checks)?;
+        self.seen.resumed += 1;
+        self.seen.replayed += self.clients[client].replayed - replayed;
+        // Each client wants a symbol that no other wants.
+        let symbol = client / self.settings.shards;
+        if let Some((machine, life)) = before {
+            self.push(self.now, Item::Input { machine, life, input: Input::Wants { shard, symbol, wanted: false } });
+        }
+        self.push(self.now, Item::Input { machine, life, input: Input::Wants { shard, symbol, wanted: true } });
         Ok(())
     }
 
@@ -286,20 +476,38 @@ impl World {
         for output in outputs {
             match output {
                 Output::Lease { shard, action } => self.request(machine, life, shard, action),
-                Output::Send { to, message } => match to {
-                    Some(to) => self.send(machine, to, message),
-                    None => {
-                        for to in (0..self.machines.len()).filter(|to| *to != machine) {
-                            self.send(machine, to, message.clone());
-                        }
+                Output::Send { to: Some(to), message } => self.send(machine, to, message),
+                Output::Send { to: None, message } => self.send_to_others(machine, &message),
+                Output::Ask { shard, id, ask } => {
+                    let answers = |of: &Machine| of.node.as_ref().is_some_and(|node| node.answers(shard));
+                    let answer = (0..self.machines.len()).filter(|to| *to != machine && answers(&self.machines[*to]));
+                    let answer: Vec<_> = answer.collect();
+                    if answer.is_empty() || self.machines[machine].asks.is_down(self.now) {
+                        let input = Input::Event { shard, event: Event::Unanswered(id) };
+                        self.push(self.now + MILLI, Item::Input { machine, life, input });
                     }
-                },
-                Output::Published { shard, token, batch } => {
+                    for to in answer {
+                        self.send(machine, to, Message::Ask { shard, id, life, bytes: ask.encode() });
+                    }
+                }
+                Output::Live { shard, bytes } => {
                     self.seen.published += 1;
                     self.alone(machine, shard)?;
-                    self.checks.published(shard, token, batch)?;
+                    self.checks.published(shard, &bytes)?;
+                    self.send_to_others(machine, &Message::Live { shard, bytes, sent: self.now });
                 }
-                Output::Took { shard, token } => self.checks.took(shard, life, token)?,
+                Output::Connect { shard, connection } => {
+                    self.push(self.now + CONNECT, Item::Connect { machine, life, shard, connection });
+                }
+                Output::Read(input) => {
+                    let at = self.now + self.random.random_range(0..20 * MILLI);
+                    self.push(at, Item::Input { machine, life, input });
+                }
+                Output::Closes(input) => {
+                    let longest = if self.is_slow() { 1_500 * MILLI } else { 20 * MILLI };
+                    let at = self.now + self.random.random_range(0..longest);
+                    self.push(at, Item::Input { machine, life, input });
+                }
                 Output::Owns { shard, token, start } => {
                     self.trace(|| format!("gw-{machine} owns feed-{shard}.0 under {token:?} {start:?}"));
                     match start {
@@ -314,8 +522,13 @@ impl World {
                         LeaveReason::Outranked => self.seen.outranked += 1,
                     }
                 }
-                Output::Granted => self.seen.granted += 1,
+                Output::HandedOver { clean, granted } => {
+                    self.trace(|| format!("gw-{machine} has handed over, clean: {clean}, granted: {granted}"));
+                    self.seen.granted += usize::from(granted);
+                    self.seen.unclean += usize::from(!clean);
+                }
                 Output::Exit => {
+                    self.checked(machine, life)?;
                     self.end(machine);
                     let at = self.now + self.random.random_range(500 * MILLI..3 * SECOND);
                     self.push(at, Item::Start { machine });
@@ -327,11 +540,18 @@ impl World {
     }
 
     /// The process ends.
-    fn end(&mut self, machine: usize) {
+    pub(crate) fn end(&mut self, machine: usize) {
         self.trace(|| format!("gw-{machine} ends"));
         let of = &mut self.machines[machine];
-        of.node = None;
+        for shard in of.node.take().into_iter().flat_map(|node| node.shards) {
+            let counts = shard.node.follower().counts();
+            self.seen.filled += counts.filled;
+            self.seen.replaced += counts.replaced;
+            self.seen.fenced += counts.fenced;
+            self.seen.lost += counts.lost;
+        }
         of.life = 0;
+        of.feeds.fill(None);
     }
 
     /// Chances are higher in slow times.
@@ -404,100 +624,29 @@ impl World {
     }
 
     fn answer(&mut self, at: u64, machine: usize, life: u64, shard: usize, event: Event) {
-        self.push(at, Item::Input { machine, life, input: Input::Lease { shard, event } });
+        self.push(at, Item::Input { machine, life, input: Input::Event { shard, event } });
+    }
+
+    fn send_to_others(&mut self, from: usize, message: &Message) {
+        for to in (0..self.machines.len()).filter(|to| *to != from) {
+            self.send(from, to, message.clone());
+        }
     }
 
     fn send(&mut self, from: usize, to: usize, message: Message) {
-        let cut = self.machines[from].bus_cut_until.max(self.machines[to].bus_cut_until);
-        if cut > self.now && !self.machines[from].bus_holds {
+        let (sender, receiver) = (self.machines[from].sends(&message), self.machines[to].cut(&message));
+        if sender.is_down(self.now) || receiver.is_down(self.now) {
             return;
         }
         let at = self.now + self.delay();
-        let link = &mut self.machines[from].links[to];
-        let at = at.max(cut).max(link.held_until).max(link.last);
+        let life = match &message {
+            Message::Answer { life, .. } => *life,
+            _ => self.machines[to].life,
+        };
+        let link = &mut self.machines[from].links[to][message.channel() as usize];
+        let at = at.max(sender.until).max(receiver.until).max(link.held_until).max(link.last);
         link.last = at;
-        let life = self.machines[to].life;
-        self.push(at, Item::Input { machine: to, life, input: Input::Message { from, message } });
-    }
-
-    /// A random fault, and when the next one comes.
-    fn fault(&mut self) {
-        let left = FAULTS_END.saturating_sub(self.now);
-        if left < 10 * MILLI {
-            return;
-        }
-        let span = |random: &mut SmallRng, longest: u64| random.random_range(MILLI..(longest.min(left)).max(2 * MILLI));
-        let now = self.now;
-        let machine = self.random.random_range(0..self.machines.len());
-        let kind = self.random.random_range(0..if self.settings.loses { 14 } else { 12 });
-        match kind {
-            0 | 1 => {
-                let until = now + span(&mut self.random, 20 * SECOND);
-                let of = &mut self.machines[machine];
-                of.paused_until = of.paused_until.max(until);
-                // The whole machine, or the process alone.
-                if kind == 1 && self.stops {
-                    of.is_stopped = true;
-                    of.clock.stop(now);
-                    self.push(until, Item::Unpause { machine });
-                }
-                self.trace(|| format!("gw-{machine} is paused until {until}"));
-            }
-            2 => {
-                self.end(machine);
-                let at = now + span(&mut self.random, 10 * SECOND);
-                self.push(at, Item::Start { machine });
-            }
-            3 | 4 if left > 8 * SECOND => {
-                self.trace(|| format!("gw-{machine} drains"));
-                self.drain(machine);
-            }
-            5 => {
-                let shard = self.random.random_range(0..self.settings.shards);
-                let life = self.machines[machine].life;
-                self.push(now, Item::Input { machine, life, input: Input::GiveAway { shard } });
-            }
-            6 => {
-                let until = now + span(&mut self.random, 15 * SECOND);
-                self.trace(|| format!("gw-{machine} has no bus until {until}"));
-                self.machines[machine].bus_cut_until = until;
-                self.machines[machine].bus_holds = self.random.random();
-            }
-            7 => {
-                let until = now + span(&mut self.random, 15 * SECOND);
-                self.trace(|| format!("gw-{machine} has no store until {until}"));
-                self.machines[machine].store_cut_until = until;
-            }
-            8 => {
-                self.store.leaderless_until = now + span(&mut self.random, 11 * SECOND);
-                self.trace(|| "the store has no leader".into());
-            }
-            9 => self.slow_until = now + span(&mut self.random, 10 * SECOND),
-            10 => {
-                let earliest = if self.stops { 0 } else { -30 };
-                let by = self.random.random_range(earliest..=30) * SECOND as i64;
-                self.trace(|| format!("gw-{machine}'s wall clock is set by {by}"));
-                self.machines[machine].clock.set_wall(by);
-            }
-            11 => {
-                let to = self.random.random_range(0..self.machines.len());
-                let until = now + span(&mut self.random, 20 * SECOND);
-                self.machines[machine].links[to].held_until = until;
-                self.trace(|| format!("gw-{to} hears gw-{machine} late until {until}"));
-            }
-            12 => {
-                let writes = self.random.random_range(1..6);
-                self.store.lose(writes);
-                self.trace(|| format!("the store loses {writes} writes"));
-            }
-            13 => {
-                self.store.lose(usize::MAX);
-                self.trace(|| "the store is lost".into());
-            }
-            _ => {}
-        }
-        let next = now + self.random.random_range(100 * MILLI..4 * SECOND);
-        self.push(next, Item::Fault);
+        self.push(at, Item::Deliver { machine: to, life, connection: receiver.connection, from, message });
     }
 
     /// The one owner of a shard.
@@ -509,7 +658,8 @@ impl World {
     pub(crate) fn token(&self, shard: usize) -> Token {
         let owner = self.owner(shard).expect("the shard has an owner");
         let now = self.machines[owner].clock.read(self.now);
-        self.machines[owner].node.as_ref().and_then(|node| node.publishing(shard, now)).expect("an owner may publish")
+        let node = self.machines[owner].node.as_ref().expect("an owner runs");
+        node.shards[shard].node.publishing(now).expect("an owner may publish")
     }
 
     pub(crate) fn drain(&mut self, machine: usize) {
@@ -520,8 +670,9 @@ impl World {
     /// The nodes that may publish a shard right now, by their own clocks. A paused node counts: it may wake now.
     fn owners(&self, shard: usize) -> impl Iterator<Item = usize> {
         let may = move |machine: &Machine| {
-            let now = machine.clock.read(self.now);
-            machine.node.as_ref().is_some_and(|node| node.publishing(shard, now).is_some())
+            let Some(node) = &machine.node else { return false };
+            let node = &node.shards[shard].node;
+            node.owns() && node.publishing(machine.clock.read(self.now)).is_some()
         };
         (0..self.machines.len()).filter(move |&machine| may(&self.machines[machine]))
     }
@@ -545,30 +696,88 @@ impl World {
         Ok(())
     }
 
-    /// All nodes are up and follow the one owner of each shard.
+    /// All nodes are up and follow the one owner of each shard, and all is live.
     fn agrees(&self) -> Checked {
+        let wrong = |text: String| violated(Rule::Agreement, text);
         for shard in 0..self.settings.shards {
             let owners: Vec<_> = self.owners(shard).collect();
-            let [owner] = owners[..] else {
-                return violated(Rule::Agreement, format!("{owners:?} own feed-{shard}.0"));
-            };
-            let held = self.machines[owner].node.as_ref().and_then(|node| node.shards[shard].lease.held());
-            if self.store.newest(shard).map(|value| (value.node, Some(value.token))) != Some((node_name(owner), held)) {
-                return violated(Rule::Agreement, format!("the store does not name gw-{owner} for feed-{shard}.0"));
+            let [owner] = owners[..] else { return wrong(format!("{owners:?} own feed-{shard}.0")) };
+            let token = self.token(shard);
+            if self.store.newest(shard).map(|value| (value.node, value.token)) != Some((node_name(owner), token)) {
+                return wrong(format!("the store does not name gw-{owner} for feed-{shard}.0"));
             }
-            for (index, machine) in self.machines.iter().enumerate().filter(|(index, _)| *index != owner) {
-                let Some(node) = &machine.node else {
-                    return violated(Rule::Agreement, format!("gw-{index} is down"));
-                };
-                let follower = node.follower(shard);
-                let now = machine.clock.read(self.now).boot;
-                let is_fresh = follower.heard.is_some_and(|heard| now.since(heard) < Duration::from_secs(1));
-                if follower.taken != held || !is_fresh {
-                    return violated(Rule::Agreement, format!("gw-{index} does not follow gw-{owner}, feed-{shard}.0"));
+            for (index, machine) in self.machines.iter().enumerate() {
+                let Some(node) = &machine.node else { return wrong(format!("gw-{index} is down")) };
+                let of = &node.shards[shard];
+                let follower = of.node.follower();
+                let follows = follower.token() == Some(token) && follower.state() == Following::Live;
+                if index != owner && !follows {
+                    return wrong(format!("gw-{index} does not follow gw-{owner}, feed-{shard}.0: {}", of.node.state()));
+                }
+                if !of.node.is_fresh() || !of.shelf.is_live {
+                    return wrong(format!("gw-{index} is not fresh, feed-{shard}.0"));
+                }
+                if let Some(state) = of.shelf.states.iter().find(|state| state.shown.state() != State::Live) {
+                    let (symbol, state) = (symbol_name(state.symbol), state.shown.state());
+                    return wrong(format!("gw-{index} shows {symbol} of feed-{shard}.0 as {state:?}"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// How many ticks followers have missed, and how many batches a snapshot replaced.
+    pub(crate) fn missed(&self) -> u64 {
+        let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
+        shards.map(|shard| shard.node.follower().counts()).map(|counts| counts.lost + counts.replaced).sum()
+    }
+
+    /// All books are as the owner's, and all know what is wanted.
+    fn equal(&self) -> Checked {
+        let wrong = |text: String| violated(Rule::Agreement, text);
+        for shard in 0..self.settings.shards {
+            let owner = self.owner(shard).expect("they agree");
+            let shards = || self.machines.iter().map(|machine| &machine.node.as_ref().expect("they agree").shards[shard]);
+            let owners = &shards().nth(owner).expect("an owner is a node").shelf;
+            for (index, of) in shards().enumerate() {
+                for state in &of.shelf.states {
+                    let owners = &owners.states[owners.place_of(state.symbol)];
+                    if (state.have, state.shown) != (owners.have, owners.shown) {
+                        let symbol = symbol_name(state.symbol);
+                        return wrong(format!("gw-{index} has {:?} of {symbol}, the owner {:?}", state.have, owners.have));
+                    }
+                    if shown(&state.shown) != self.markets[shard].newest()[state.symbol].number {
+                        return wrong(format!("gw-{index} lacks the last trade of {}", symbol_name(state.symbol)));
+                    }
+                }
+            }
+            for (client, of) in self.clients.iter().enumerate().filter(|(_, client)| client.shard == shard) {
+                let is_open = of.at.is_some_and(|(machine, life)| self.machines[machine].life == life);
+                let symbol = symbol_name(client / self.settings.shards);
+                if let Some(index) = shards().position(|of| is_open && !of.wanted.is_wanted(&symbol)) {
+                    return wrong(format!("gw-{index} does not know that {symbol} is wanted"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Machine {
+    /// The connection on which a message leaves.
+    fn sends(&self, message: &Message) -> Cut {
+        if matches!(message, Message::Live { .. }) { self.live } else { self.asks }
+    }
+
+    /// The connection on which it arrives.
+    fn cut(&self, message: &Message) -> Cut {
+        if matches!(message, Message::Live { .. } | Message::Report(_)) { self.live } else { self.asks }
+    }
+}
+
+impl Cut {
+    fn is_down(&self, now: u64) -> bool {
+        self.until > now && !self.holds
     }
 }
 
@@ -583,6 +792,7 @@ fn unknown(request: u64, operation: &Operation) -> Event {
 pub(crate) fn run(seed: u64, settings: Settings, planted: Option<Planted>) -> Result<Seen, Violation> {
     let mut world = World::new(seed, settings, planted);
     world.run()?;
+    (0..settings.nodes).for_each(|machine| world.end(machine));
     Ok(world.seen)
 }
 
@@ -591,9 +801,17 @@ impl Seen {
         self.claimed += other.claimed;
         self.granted += other.granted;
         self.went_on += other.went_on;
+        self.unclean += other.unclean;
         self.expired += other.expired;
         self.outranked += other.outranked;
         self.published += other.published;
         self.unanswered += other.unanswered;
+        self.sent += other.sent;
+        self.resumed += other.resumed;
+        self.replayed += other.replayed;
+        self.filled += other.filled;
+        self.replaced += other.replaced;
+        self.fenced += other.fenced;
+        self.lost += other.lost;
     }
 }

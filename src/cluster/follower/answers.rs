@@ -79,9 +79,9 @@ impl Follower {
             self.buffer.begin_at(after);
         }
         let is_joined = after.is_some() && self.buffer.first() <= after;
-        let sent = self.buffer.newest_sent();
+        let shown = self.buffer.newest();
         if is_joined && self.apply_kept(book) {
-            return self.become_live(Cause::Complete, sent, true, now, book, actions);
+            return self.become_live(Cause::Complete, shown, true, now, book, actions);
         }
         self.stage = Stage::Asking(Asking { request: Request::pause(&mut self.asks, now), first: None, parts: 0 });
     }
@@ -95,15 +95,14 @@ impl Follower {
         if !self.apply_next(message, book) {
             return self.ask(Cause::Damage, now, actions);
         }
-        self.freshness.applied(message.head.sent, now);
         if let Stage::Repairing(repairing) = &mut self.stage {
             repairing.until = now.after(ANSWER_MAX);
         }
         if self.buffer.first().is_some_and(|first| first <= self.next) {
-            let sent = self.buffer.newest_sent();
+            let shown = self.buffer.newest();
             if self.apply_kept(book) {
                 self.counts.filled += 1;
-                self.become_live(Cause::Filled, sent, false, now, book, actions);
+                self.become_live(Cause::Filled, shown, false, now, book, actions);
             } else {
                 self.ask(Cause::Damage, now, actions);
             }

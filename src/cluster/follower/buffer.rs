@@ -24,8 +24,9 @@ pub(super) struct Buffer {
     range: Option<(u64, u64)>,
     batches: VecDeque<Waiting>,
     bytes: usize,
-    /// When the newest message was sent that shows that the batches are the newest, by the owner's clock.
-    newest_sent: Option<Boot>,
+    /// Of the newest message that shows that the batches are the newest: when it was sent, by the owner's clock, and
+    /// when it arrived.
+    newest: Option<(Boot, Boot)>,
 }
 
 impl Buffer {
@@ -38,8 +39,8 @@ impl Buffer {
         self.range.map(|(first, _)| first)
     }
 
-    pub(super) fn newest_sent(&self) -> Option<Boot> {
-        self.newest_sent
+    pub(super) fn newest(&self) -> Option<(Boot, Boot)> {
+        self.newest
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -67,18 +68,18 @@ impl Buffer {
         self.batches.push_back(Waiting { arrived: now, bytes });
         let first = self.range.map_or(number, |(first, _)| first);
         self.range = Some((first, number + 1));
-        self.newest_sent = Some(sent);
+        self.newest = Some((sent, now));
         true
     }
 
-    /// Notes that `last` is the newest batch of the owner.
-    pub(super) fn announce(&mut self, last: u64, sent: Option<Boot>) {
+    /// Notes that `last` is the newest batch of the owner. `shown`: when a message that shows it was sent, and arrived.
+    pub(super) fn announce(&mut self, last: u64, shown: Option<(Boot, Boot)>) {
         let next = last.saturating_add(1);
         if self.range.is_some_and(|(_, expected)| next < expected) {
             return;
         }
         self.restart_unless_next(next);
-        self.newest_sent = sent.or(self.newest_sent);
+        self.newest = shown.or(self.newest);
     }
 
     fn restart_unless_next(&mut self, number: u64) {
@@ -124,14 +125,14 @@ mod tests {
         assert_eq!(buffer.drain(), None);
         assert!(push(&mut buffer, 4, 1, 0) && push(&mut buffer, 5, 2, 0));
         assert!(!push(&mut buffer, 5, 2, 0) && !push(&mut buffer, 3, 1, 0));
-        buffer.announce(4, Some(Boot(90)));
-        assert_eq!((buffer.first(), buffer.newest_sent()), (Some(4), Some(Boot(5))), "an old beat");
-        buffer.announce(5, Some(Boot(91)));
-        assert_eq!((buffer.first(), buffer.newest_sent()), (Some(4), Some(Boot(91))));
+        buffer.announce(4, Some((Boot(90), Boot(90))));
+        assert_eq!((buffer.first(), buffer.newest().map(|(sent, _)| sent)), (Some(4), Some(Boot(5))), "an old beat");
+        buffer.announce(5, Some((Boot(91), Boot(95))));
+        assert_eq!((buffer.first(), buffer.newest()), (Some(4), Some((Boot(91), Boot(95)))));
         assert!(push(&mut buffer, 7, 3, 0), "6 is missing");
         assert_eq!(buffer.first(), Some(7));
         buffer.announce(9, None);
-        assert_eq!((buffer.first(), buffer.newest_sent(), buffer.bytes()), (Some(10), None, 0), "8 and 9 are missing");
+        assert_eq!((buffer.first(), buffer.newest(), buffer.bytes()), (Some(10), None, 0), "8 and 9 are missing");
         assert!(push(&mut buffer, 10, 4, 0));
         assert_eq!(buffer.drain().map(|(batches, next)| (batches.len(), next)), Some((1, 11)));
         assert_eq!(buffer.first(), None);

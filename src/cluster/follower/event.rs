@@ -31,6 +31,8 @@ pub enum Event {
     },
     /// The live connection is up, or down.
     Connected(bool),
+    /// The machine was stopped from outside, so that its clock has lost time: no age is known.
+    LostTime,
     /// [`Follower::due`](super::Follower::due) has come.
     Due,
 }

@@ -60,8 +60,10 @@ pub(super) enum Change {
 pub(super) struct Freshness {
     stale_after: Duration,
     anchor: Option<Anchor>,
-    /// When the newest of what was applied was sent, by the owner's clock.
-    newest: Option<Boot>,
+    /// When the newest of what was applied was sent, by the owner's clock, and when it arrived, by ours. It is no younger
+    /// than by either: the clock of an owner that was stopped from outside has lost time, and an anchor from before does
+    /// not hold.
+    newest: Option<(Boot, Boot)>,
     /// Until when that is young enough, by our clock.
     until: Option<Boot>,
     disconnected: Option<Boot>,
@@ -108,7 +110,7 @@ impl Freshness {
     /// This node itself was the owner until now, and all was as it said: `shown` if that was live.
     pub(super) fn owned(&mut self, shown: bool, now: Boot) {
         self.anchor = Some(Anchor { ahead_micros: 0, at: now, width: Duration::ZERO });
-        self.newest = Some(now);
+        self.newest = Some((now, now));
         self.until = shown.then(|| now.after(self.stale_after));
         self.is_fresh = shown;
     }
@@ -142,24 +144,28 @@ impl Freshness {
         }
         let has_jumped = self.anchor.is_some_and(|anchor| seen < anchor.ahead_at(now));
         if has_jumped {
-            self.anchor = None;
-            self.newest = None;
-            self.until = None;
-            self.has_jumped = true;
+            self.lost_time();
         }
         has_jumped
     }
 
-    /// The shard is as the owner had it at `sent` of its clock.
-    pub(super) fn applied(&mut self, sent: Boot, now: Boot) {
-        self.newest = self.newest.max(Some(sent));
+    /// The shard is as the owner had it at `sent` of its clock, in a message that arrived at `arrived` of ours.
+    pub(super) fn applied(&mut self, sent: Boot, arrived: Boot, now: Boot) {
+        self.newest = self.newest.max(Some((sent, arrived)));
         self.extend(now);
+    }
+
+    /// Our own clock has lost time: no age is known.
+    pub(super) fn lost_time(&mut self) {
+        (self.anchor, self.newest, self.until) = (None, None, None);
+        self.has_jumped = true;
     }
 
     fn extend(&mut self, now: Boot) {
         let (Some(anchor), Some(newest)) = (self.anchor, self.newest) else { return };
-        let sent = i128::from(newest.0) + anchor.ahead_at(now);
-        let until = Boot(u64::try_from(sent).unwrap_or_default()).after(self.stale_after);
+        let (sent, arrived) = newest;
+        let sent = Boot(u64::try_from(i128::from(sent.0) + anchor.ahead_at(now)).unwrap_or_default());
+        let until = sent.min(arrived).after(self.stale_after);
         self.until = self.until.max(Some(until));
         self.has_jumped = false;
     }
@@ -219,7 +225,7 @@ mod tests {
     fn rule_7_what_was_applied_is_fresh_until_it_may_be_older_than_the_limit() {
         let mut freshness = anchored();
         assert!(freshness.is_anchored());
-        freshness.applied(owners(1_000), ours(1_001));
+        freshness.applied(owners(1_000), ours(1_001), ours(1_001));
         assert_eq!(freshness.change(ours(1_001)), Some(Change::Fresh));
         let until = freshness.due().unwrap();
         // Too high by the journey of the ask, and by what the clocks may have drifted since.
@@ -231,14 +237,14 @@ mod tests {
     #[test]
     fn rule_7_a_message_that_comes_late_is_as_old_as_it_is_even_if_it_is_the_first() {
         let mut freshness = Freshness::new(STALE_AFTER);
-        freshness.applied(owners(1_000), ours(16_000));
+        freshness.applied(owners(1_000), ours(16_000), ours(16_000));
         assert_eq!(freshness.change(ours(16_000)), None, "without an anchor nothing is fresh");
         freshness.answered(ours(16_000), owners(16_020), ours(16_040));
         assert_eq!(freshness.change(ours(16_040)), None, "it is 15 s old");
-        freshness.applied(owners(16_030), ours(16_050));
+        freshness.applied(owners(16_030), ours(16_050), ours(16_050));
         assert_eq!(freshness.change(ours(16_050)), Some(Change::Fresh));
         freshness.change_owner();
-        freshness.applied(Boot(9 * OWNERS), ours(16_060));
+        freshness.applied(Boot(9 * OWNERS), ours(16_060), ours(16_060));
         assert!(freshness.is_fresh() && freshness.due().unwrap() < ours(18_030), "the other owner's clock is unknown");
     }
 
@@ -246,7 +252,7 @@ mod tests {
     fn an_anchor_gives_way_to_a_better_one_and_in_time_to_any() {
         let mut freshness = anchored();
         freshness.answered(ours(1_000), owners(1_900), ours(1_950));
-        freshness.applied(owners(2_000), ours(2_001));
+        freshness.applied(owners(2_000), ours(2_001), ours(2_001));
         assert_eq!(freshness.change(ours(2_001)), Some(Change::Fresh));
         assert!(freshness.due().unwrap() > ours(3_900), "the ask that took long says less");
         freshness.answered(ours(60_000), owners(60_400), ours(60_500));
@@ -256,20 +262,33 @@ mod tests {
     #[test]
     fn rule_7_a_clock_that_jumps_cuts_off_until_the_next_answer() {
         let mut freshness = anchored();
-        freshness.applied(owners(1_000), ours(1_001));
+        freshness.applied(owners(1_000), ours(1_001), ours(1_001));
         assert_eq!(freshness.change(ours(1_001)), Some(Change::Fresh));
         assert!(!freshness.heard(owners(1_100), ours(1_101)));
         assert!(freshness.heard(owners(9_000), ours(1_200)), "our clock has lost 8 s");
         assert_eq!(freshness.change(ours(1_200)), Some(Change::CutOff(CutOff::Clock)));
         freshness.answered(ours(1_200), owners(9_010), ours(1_220));
-        freshness.applied(owners(9_000), ours(1_221));
+        freshness.applied(owners(9_000), ours(1_221), ours(1_221));
         assert_eq!(freshness.change(ours(1_221)), Some(Change::Fresh));
+    }
+
+    #[test]
+    fn rule_7_an_owner_that_was_stopped_from_outside_does_not_make_its_last_message_young() {
+        let mut freshness = anchored();
+        freshness.applied(owners(1_000), ours(1_001), ours(1_001));
+        assert_eq!(freshness.change(ours(1_001)), Some(Change::Fresh));
+        assert_eq!(freshness.change(ours(3_002)), Some(Change::CutOff(CutOff::Silent)));
+        // Its clock has lost 8 s, and it answers before it has sent anything else.
+        freshness.answered(ours(9_000), owners(1_010), ours(9_020));
+        assert_eq!(freshness.change(ours(9_020)), None);
+        freshness.applied(owners(1_020), ours(9_030), ours(9_030));
+        assert_eq!(freshness.change(ours(9_030)), Some(Change::Fresh));
     }
 
     #[test]
     fn a_disconnect_cuts_off_once_it_has_lasted() {
         let mut freshness = anchored();
-        freshness.applied(owners(1_000), ours(1_001));
+        freshness.applied(owners(1_000), ours(1_001), ours(1_001));
         freshness.change(ours(1_001));
         freshness.set_connected(false, ours(1_100));
         freshness.set_connected(false, ours(1_400));
@@ -286,7 +305,7 @@ mod tests {
         for sent in [0, 1, u64::MAX] {
             let mut freshness = Freshness::new(STALE_AFTER);
             freshness.answered(Boot(u64::MAX), Boot(sent), Boot(u64::MAX));
-            freshness.applied(Boot(sent), Boot(0));
+            freshness.applied(Boot(sent), Boot(0), Boot(0));
             freshness.heard(Boot(sent), Boot(0));
             freshness.change(Boot(u64::MAX));
         }

@@ -36,7 +36,7 @@ impl Follower {
                 _ if head.batch < self.next => self.counts.duplicates += 1,
                 _ if head.batch == self.next => {
                     if self.apply_next(&message, book) {
-                        self.freshness.applied(head.sent, now);
+                        self.freshness.applied(head.sent, now, now);
                     } else {
                         self.ask(Cause::Damage, now, actions);
                         self.keep(&head, bytes, now);
@@ -86,7 +86,7 @@ impl Follower {
     /// Keeps a batch while older ones are missing.
     fn keep(&mut self, head: &Head, bytes: Bytes, now: Boot) {
         if head.kind == Kind::Beat {
-            self.buffer.announce(head.batch, Some(head.sent));
+            self.buffer.announce(head.batch, Some((head.sent, now)));
         } else if !self.buffer.push(head.batch, head.sent, bytes, now) {
             self.counts.duplicates += 1;
         }
@@ -95,10 +95,10 @@ impl Follower {
     fn take_beat(&mut self, head: &Head, now: Boot, actions: &mut Vec<Action>) {
         if head.batch >= self.next {
             self.buffer.clear();
-            self.buffer.announce(head.batch, Some(head.sent));
+            self.buffer.announce(head.batch, Some((head.sent, now)));
             self.repair(now, actions);
         } else if head.batch + 1 == self.next {
-            self.freshness.applied(head.sent, now);
+            self.freshness.applied(head.sent, now, now);
         }
     }
 
@@ -121,7 +121,7 @@ impl Follower {
             Kind::Opening if head.batch == self.next => {
                 if self.apply_next(message, book) {
                     if head.is_last {
-                        self.become_live(Cause::Opened, Some(head.sent), true, now, book, actions);
+                        self.become_live(Cause::Opened, Some((head.sent, now)), true, now, book, actions);
                     }
                     return;
                 }

@@ -194,8 +194,12 @@ impl Follower {
             Event::Live(bytes) => self.take_live(bytes, now, book, &mut actions),
             Event::Answer(id, bytes) => self.take_answer(id, &bytes, now, book, &mut actions),
             Event::Unanswered(id) => self.give_up(id, now),
-            Event::Lease(token) => self.floor = self.floor.max(Some(token)),
+            Event::Lease(token) => self.fence(token),
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
+            Event::LostTime => {
+                self.freshness.lost_time();
+                self.next_probe = now;
+            }
             Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
         }
@@ -226,6 +230,11 @@ impl Follower {
     /// The token and the lease's revision of a live message that counted, once for each event.
     pub fn take_heard(&mut self) -> Option<(Token, u64)> {
         self.heard.take()
+    }
+
+    /// No message of a lower token counts, as after [`Event::Lease`].
+    pub fn fence(&mut self, below: Token) {
+        self.floor = self.floor.max(Some(below));
     }
 
     /// Follows from the beginning, as a node that has owned the shard and lost it. The book is cut off. What it has
@@ -350,7 +359,7 @@ impl Follower {
     fn become_live(
         &mut self,
         cause: Cause,
-        sent: Option<Boot>,
+        shown: Option<(Boot, Boot)>,
         all_were_named: bool,
         now: Boot,
         book: &mut impl Book,
@@ -359,8 +368,8 @@ impl Follower {
         if all_were_named {
             self.table.report_absent(book);
         }
-        if let Some(sent) = sent {
-            self.freshness.applied(sent, now);
+        if let Some((sent, arrived)) = shown {
+            self.freshness.applied(sent, arrived, now);
         }
         self.enter(Stage::Live, cause, actions);
     }

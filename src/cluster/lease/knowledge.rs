@@ -3,6 +3,7 @@
 use super::{
     super::{
         clock::Boot,
+        json::JsonError,
         names::{Instance, NodeName},
         token::Token,
     },
@@ -61,7 +62,7 @@ impl Content {
     pub(super) fn of(value: Result<LeaseValue, ValueError>) -> Self {
         match value {
             Ok(value) => Self::Value(value),
-            Err(ValueError::Version(_)) => Self::OtherVersion,
+            Err(ValueError::Json(JsonError::Version { .. })) => Self::OtherVersion,
             Err(_) => Self::Garbage,
         }
     }

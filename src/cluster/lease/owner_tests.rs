@@ -1,6 +1,6 @@
 //! How an owner keeps its lease, and how it leaves.
 
-use super::{testing::*, *};
+use super::{super::json::JsonError, testing::*, *};
 
 #[test]
 fn an_owner_writes_every_half_second_counted_from_the_sending() {
@@ -120,7 +120,7 @@ fn an_owner_that_finds_another_leaves_and_one_that_finds_a_loss_writes_anyway() 
     for (answer, expected) in [
         (of(1, 12), None),
         (of(9, 12), None),
-        (unreadable(ValueError::Version(2)), None),
+        (unreadable(ValueError::Json(JsonError::Version { found: 2, reads: 1 })), None),
         (of(-1, 8), Some(Some(8))),
         (unreadable(ValueError::Range("term")), Some(Some(8))),
         (Box::new(|_| ReadAnswer::Absent) as Found, Some(None)),

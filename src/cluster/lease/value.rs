@@ -1,6 +1,7 @@
 //! What stands in a lease's key: JSON, and the errors of what others may have written there.
 
 use super::super::{
+    json::{self, JsonError},
     names::{Instance, NodeName},
     token::Token,
 };
@@ -60,26 +61,15 @@ pub enum LeaseState {
 /// Why bytes are not a lease.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// More bytes than a lease has.
-    #[error("the lease has {0} bytes; it may have at most {VALUE_BYTES_MAX}")]
-    Length(usize),
-    /// Not JSON, or not of a lease's form.
-    #[error("the lease is not of the expected form: {0}")]
-    Form(String),
-    /// Another version wrote it.
-    #[error("the lease is of version {0}; this node reads version {VERSION}")]
-    Version(u32),
+    /// It cannot be read.
+    #[error("the lease {0}")]
+    Json(#[from] JsonError),
     /// A number out of its range.
     #[error("the lease's `{0}` is out of range")]
     Range(&'static str),
     /// The state is not complete.
     #[error("the lease's state `{0}` needs `last`, and `granted` also `to`")]
     State(&'static str),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,17 +124,8 @@ impl LeaseValue {
     /// # Errors
     /// [`ValueError`] for anything that a node of this version would not write.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ValueError> {
-        if bytes.len() > VALUE_BYTES_MAX {
-            return Err(ValueError::Length(bytes.len()));
-        }
-        let form = |error: serde_json::Error| ValueError::Form(error.to_string());
-        // First alone: another version may have another form.
-        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
-        if v != VERSION {
-            return Err(ValueError::Version(v));
-        }
-        let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(form)?;
-        let name = |text: &str| text.parse::<NodeName>().map_err(|error| ValueError::Form(error.to_string()));
+        let wire: Wire<'_> = json::read(bytes, VALUE_BYTES_MAX, VERSION)?;
+        let name = |text: &str| text.parse::<NodeName>().map_err(JsonError::form);
         let in_range = |name, number: u64, range: std::ops::Range<u64>| {
             if range.contains(&number) { Ok(number) } else { Err(ValueError::Range(name)) }
         };
@@ -256,14 +237,15 @@ mod tests {
             &good.replace("gw-1", "g w"),
             &good.replace("held", "lost").replace("granted", "lost"),
         ] {
-            assert!(matches!(LeaseValue::from_json(text.as_bytes()), Err(ValueError::Form(_))), "{text}");
+            assert!(matches!(LeaseValue::from_json(text.as_bytes()), Err(ValueError::Json(JsonError::Form(_)))), "{text}");
         }
     }
 
     #[test]
     fn rule_10_a_lease_is_short() {
         let long = format!("{}{}", " ".repeat(VALUE_BYTES_MAX), "{}");
-        assert_eq!(LeaseValue::from_json(long.as_bytes()), Err(ValueError::Length(VALUE_BYTES_MAX + 2)));
+        let error = LeaseValue::from_json(long.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the lease has 1026 bytes; it may have at most 1024");
         let longest = LeaseValue {
             node: "n".repeat(64).parse().unwrap(),
             instance: Instance::new(u64::MAX),

@@ -34,6 +34,9 @@ pub const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// An owner that could not publish for so long gives the shard away, and tries again as often.
 pub const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
+/// A machine was stopped from outside if its wall clock has counted so much more than the other one since the last event.
+const LOST_TIME: Duration = Duration::from_millis(250);
+
 /// What does not change while a node runs.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
@@ -67,14 +70,10 @@ pub struct ShardNode {
     /// Whether the node has ever had the shard's state.
     has_had_state: bool,
     stops: bool,
-    /// What the lease and the follower were told.
-    told: Told,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    standing: Option<Standing>,
-    floor: Option<Token>,
+    /// What the lease was told.
+    told: Option<Standing>,
+    /// When the last event came.
+    last_at: Moment,
 }
 
 /// What an owner has, besides its lease.
@@ -103,7 +102,8 @@ impl ShardNode {
             unheard_at: None,
             has_had_state: false,
             stops: false,
-            told: Told::default(),
+            told: None,
+            last_at: now,
         }
     }
 
@@ -124,6 +124,11 @@ impl ShardNode {
     /// Takes an event; returns what to do, in this order.
     pub fn on(&mut self, event: Event, now: Moment, book: &mut impl Book) -> Vec<Action> {
         let mut actions = Vec::new();
+        let since = now.boot.since(self.last_at.boot);
+        let lost = now.longest_since(std::mem::replace(&mut self.last_at, now)).saturating_sub(since);
+        if lost >= LOST_TIME {
+            self.follow(follower::Event::LostTime, now, book, &mut actions);
+        }
         if let Event::Connected(connected) = event {
             self.set_connected(connected, now, book, &mut actions);
         }
@@ -196,11 +201,8 @@ impl ShardNode {
         self.settle_leaving(now, book, actions);
         // A connection that is up again may make the shard fresh, which no time announces.
         self.follow(follower::Event::Due, now, book, actions);
-        if self.lease.highest() > self.told.floor {
-            self.told.floor = self.lease.highest();
-            if let Some(floor) = self.told.floor {
-                self.follow(follower::Event::Lease(floor), now, book, actions);
-            }
+        if let Some(highest) = self.lease.highest() {
+            self.follower.fence(highest);
         }
         self.tell_standing(now, book, actions);
     }
@@ -214,8 +216,8 @@ impl ShardNode {
         self.has_had_state |= applied.is_some();
         let of = |rank| Standing { rank, synced: self.has_had_state, applied };
         let standing = self.rank.as_ref().filter(|_| self.can_publish()).map(|(rank, _)| of(*rank));
-        if standing != self.told.standing {
-            self.told.standing = standing;
+        if standing != self.told {
+            self.told = standing;
             let event = standing.map_or(lease::Event::Unable, lease::Event::Standing);
             self.tell_lease(event, now, book, actions);
         }

@@ -1,6 +1,9 @@
 //! A node's message about the symbols that it wants, as JSON.
 
-use super::super::names::{Instance, NameError, NodeName};
+use super::super::{
+    json::{self, JsonError},
+    names::{Instance, NodeName},
+};
 use crate::market::Symbol;
 use serde::{Deserialize, Serialize};
 
@@ -50,15 +53,9 @@ pub enum Wants {
 /// Why bytes are not such a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WantsError {
-    /// More bytes than a message has.
-    #[error("the message has {0} bytes; it may have at most {MESSAGE_BYTES_MAX}")]
-    Length(usize),
-    /// Not JSON, or not of the form.
-    #[error("the message is not of the expected form: {0}")]
-    Form(String),
-    /// Another version wrote it.
-    #[error("the message is of version {0}; this node reads version {VERSION}")]
-    Version(u32),
+    /// It cannot be read.
+    #[error("the message {0}")]
+    Json(#[from] JsonError),
     /// More symbols than a message has.
     #[error("the message has {0} symbols; it may have at most {MESSAGE_SYMBOLS_MAX}")]
     Symbols(usize),
@@ -70,11 +67,6 @@ pub enum WantsError {
         /// How many the message names.
         parts: u32,
     },
-}
-
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,15 +106,7 @@ impl WantsMessage {
     /// # Errors
     /// [`WantsError`] for anything that a node of this version would not write.
     pub fn from_json(bytes: &[u8]) -> Result<Self, WantsError> {
-        if bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(WantsError::Length(bytes.len()));
-        }
-        let form = |error: serde_json::Error| WantsError::Form(error.to_string());
-        let Version { v } = serde_json::from_slice(bytes).map_err(form)?;
-        if v != VERSION {
-            return Err(WantsError::Version(v));
-        }
-        let wire: Wire = serde_json::from_slice(bytes).map_err(form)?;
+        let wire: Wire = json::read(bytes, MESSAGE_BYTES_MAX, VERSION)?;
         let count = match &wire.wants {
             WireWants::All { symbols, .. } => symbols.len(),
             WireWants::Changes { added, removed } => added.len() + removed.len(),
@@ -140,21 +124,17 @@ impl WantsMessage {
             }
         };
         Ok(Self {
-            node: wire.node.parse().map_err(|error: NameError| WantsError::Form(error.to_string()))?,
+            node: wire.node.parse().map_err(JsonError::form)?,
             instance: Instance::from_bits(wire.instance)
-                .ok_or_else(|| WantsError::Form("an instance has 48 bits".into()))?,
+                .ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             number: wire.number,
             wants,
         })
     }
 }
 
-fn parsed(names: &[String]) -> Result<Vec<Symbol>, WantsError> {
-    names
-        .iter()
-        .map(|name| name.parse())
-        .collect::<Result<_, _>>()
-        .map_err(|error: crate::market::SymbolError| WantsError::Form(error.to_string()))
+fn parsed(names: &[String]) -> Result<Vec<Symbol>, JsonError> {
+    names.iter().map(|name| name.parse().map_err(JsonError::form)).collect()
 }
 
 #[cfg(test)]
@@ -198,10 +178,10 @@ mod tests {
         for (from, to) in [("AAPL", "aapl"), ("gw-1", "g w"), (":9,", ":281474976710656,"), ("all", "some"), ("[", "{")]
         {
             let wrong = good.replace(from, to);
-            assert!(matches!(WantsMessage::from_json(wrong.as_bytes()), Err(WantsError::Form(_))), "{wrong}");
+            assert!(matches!(WantsMessage::from_json(wrong.as_bytes()), Err(WantsError::Json(JsonError::Form(_)))), "{wrong}");
         }
         for (from, to, error) in [
-            (r#""v":1"#, r#""v":2"#, WantsError::Version(2)),
+            (r#""v":1"#, r#""v":2"#, WantsError::Json(JsonError::Version { found: 2, reads: 1 })),
             (r#""part":0"#, r#""part":1"#, WantsError::Part { part: 1, parts: 1 }),
             (r#""parts":1"#, r#""parts":17"#, WantsError::Part { part: 0, parts: 17 }),
         ] {
@@ -225,7 +205,8 @@ mod tests {
         let more = message(Wants::Changes { added: short, removed: symbols(&["B"]) });
         assert_eq!(WantsMessage::from_json(&more.to_json()), Err(WantsError::Symbols(MESSAGE_SYMBOLS_MAX + 1)));
         let long = vec![b' '; MESSAGE_BYTES_MAX + 1];
-        assert_eq!(WantsMessage::from_json(&long), Err(WantsError::Length(MESSAGE_BYTES_MAX + 1)));
+        let too_long = JsonError::Length { length: MESSAGE_BYTES_MAX + 1, length_max: MESSAGE_BYTES_MAX };
+        assert_eq!(WantsMessage::from_json(&long), Err(too_long.into()));
     }
 
     proptest! {
