@@ -80,6 +80,7 @@ impl Rig {
             lease: LEASE,
             stale_after: Duration::from_secs(1),
             batch: Duration::from_millis(1),
+            ..Cluster::default()
         });
         let bus = self.broker.connect();
         let leases = NodeLeases { store: self.leases.clone(), fails: Arc::default() };
