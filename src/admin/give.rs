@@ -41,5 +41,5 @@ pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response
 }
 
 fn problem(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Problem {
-    Problem { status, kind, title, detail, limit: None, header: None }
+    Problem::new(status, kind, title, detail)
 }

@@ -299,8 +299,8 @@ mod tests {
     async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
         for hangs_in in 0..4 {
             let mut gateway = start(Vec::new());
-            gateway.runtimes = Runtimes::start(["test"].into_iter(), true).unwrap();
-            let Runtimes { feeds, delay, clients, operators } = &gateway.runtimes;
+            gateway.runtimes = Runtimes::start(["test"].into_iter(), true, None).unwrap();
+            let Runtimes { feeds, delay, clients, operators, .. } = &gateway.runtimes;
             let delay = delay.as_ref().unwrap();
             let runtime = [&feeds[0], delay, clients, operators][hangs_in].handle().clone();
             // As a look-up of the system hangs.
@@ -361,7 +361,8 @@ mod tests {
                 _ => &feeds[0],
             };
             let threads = take_threads(runtime.handle()).await;
-            let mut second = gateway.feeds[1].feed.status();
+            let FeedRun::Alone(second) = &gateway.feeds[1] else { panic!("a gateway alone") };
+            let mut second = second.feed.status();
             let (address, admin_address) = (gateway.address(), gateway.admin_address());
             let (stop_tx, stop_rx) = oneshot::channel::<()>();
             let others = async {

@@ -51,7 +51,7 @@ impl FeedRun {
 
 /// A feed, and a sink for each of its connections.
 pub(super) struct FeedTask {
-    feed: Feed,
+    pub(super) feed: Feed,
     sinks: Vec<Ingest>,
     metrics: FeedMetrics,
     recording: Option<Recording>,
