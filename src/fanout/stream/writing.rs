@@ -83,7 +83,7 @@ impl<T: Transport> Stream<T> {
             self.last_write = now.instant; // the tail of a block, or an event, proves the same
             return Ok(None);
         }
-        self.early_by_micros = 0;
+        self.early_by_millis = 0;
         self.write_block(&heartbeat(), now).map(Some)
     }
 
