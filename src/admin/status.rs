@@ -77,10 +77,10 @@ impl GatewayStatus for RunningGateway {
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
             keys_awaited: self.needed_keys.as_ref().and_then(IssuerKeys::awaited),
-            cluster: self.cluster.as_ref().map(|inputs| NodeHealth {
-                cluster: inputs.handle.health(),
-                ring_age: inputs.ring_age,
-            }),
+            cluster: self
+                .cluster
+                .as_ref()
+                .map(|inputs| NodeHealth { cluster: inputs.handle.health(), ring_age: inputs.ring_age }),
         }
     }
 

@@ -100,7 +100,6 @@ impl<B: Bus> ingest::Outlet for Outlet<B> {
         self.began.store(Moment::read().boot.0, Ordering::Relaxed);
     }
 
-
     fn flush(&self) {
         self.send(Moment::read());
         let due = self.tape().due().map_or(u64::MAX, |due| due.0);

@@ -38,8 +38,8 @@ use crate::{
     wire::Epoch,
 };
 pub use certificates::expiring;
-use cluster::{Joined, Joining, RunNode};
 pub use cluster::Membership;
+use cluster::{Joined, Joining, RunNode};
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
@@ -119,18 +119,6 @@ impl Gateway {
             return Self::start_with(reloader.clone(), metrics, Some(joined));
         }
         Self::start_with(reloader, metrics, None::<Joined<memory::MemoryBus, memory::MemoryLeases>>)
-    }
-
-    /// As [`Gateway::start`], as a node of the configured cluster, over another bus.
-    ///
-    /// # Errors
-    /// As [`Gateway::start`].
-    pub fn start_in<B: Bus, L: Leases>(
-        reloader: Arc<Reloader>,
-        metrics: Metrics,
-        membership: Membership<B, L>,
-    ) -> Result<Self, GatewayError> {
-        Self::start_with(reloader, metrics, Some(Joined::new(membership)?))
     }
 
     fn start_with<B: Bus, L: Leases>(

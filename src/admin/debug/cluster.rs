@@ -105,7 +105,9 @@ fn named<const N: usize>(names: [&str; N], counts: [u64; N]) -> Value {
 
 /// The counts by name, without zeros.
 fn counted(counts: impl Iterator<Item = (String, u64)>) -> Value {
-    Value::Object(counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.into())).collect::<Map<_, _>>())
+    Value::Object(
+        counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.into())).collect::<Map<_, _>>(),
+    )
 }
 
 fn millis(time: std::time::Duration) -> u64 {

@@ -65,9 +65,9 @@ fn an_owner_that_dies_is_replaced_and_open_streams_are_greeted_again() {
     }
     let mut connection = rig.grant();
     connection.send(&trade("BTCUSDT", 2, PRICES[1]));
-    let after = readers.each_mut().map(|reader| {
-        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]))
-    });
+    let after = readers
+        .each_mut()
+        .map(|reader| reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1])));
     assert_eq!((after[0].id.clone(), &after[0].fields), (after[1].id.clone(), &after[1].fields));
     for (reader, (before, after)) in readers.iter().zip(before.iter().zip(&after)) {
         assert!(reader.hellos.len() >= 2 && reader.hellos.last() != reader.hellos.first());
@@ -144,9 +144,9 @@ fn an_owner_whose_lease_is_not_renewed_says_nothing_more_and_follows_its_heir() 
     connection.send(&trade("BTCUSDT", 2, PRICES[2]));
     let mut heirs = rig.grant();
     heirs.send(&trade("BTCUSDT", 3, PRICES[1]));
-    let after = readers.each_mut().map(|reader| {
-        reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]))
-    });
+    let after = readers
+        .each_mut()
+        .map(|reader| reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1])));
     assert_eq!((&after[0].id, &after[0].fields), (&after[1].id, &after[1].fields));
     for reader in &readers {
         assert!(reader.ticks.iter().all(|tick| tick.text("price") != shown(PRICES[2])));

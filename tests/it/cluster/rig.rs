@@ -109,7 +109,9 @@ impl Node {
     pub(super) fn sees_synced(&self, count: usize) {
         let deadline = Instant::now() + PATIENCE;
         let synced = |node: &serde_json::Value| node["synced"] == serde_json::json!(["crypto.0"]);
-        while self.get("/debug/cluster").json()["others"].as_array().unwrap().iter().filter(|node| synced(node)).count() < count {
+        while self.get("/debug/cluster").json()["others"].as_array().unwrap().iter().filter(|node| synced(node)).count()
+            < count
+        {
             assert!(Instant::now() < deadline, "the others do not follow: {}", self.get("/debug/cluster").body);
             std::thread::sleep(Duration::from_millis(5));
         }
