@@ -219,4 +219,24 @@ mod tests {
             assert_eq!(judge(60, &[Live], false, streams), Err(NotReady::Full { streams, limit: 1_000 }));
         }
     }
+
+    #[test]
+    fn a_node_of_a_cluster_waits_for_the_state_of_its_shards_and_for_rings_and_needs_a_broker() {
+        let shard: ShardName = "crypto.0".parse().unwrap();
+        let seconds = Duration::from_secs;
+        let node = |uptime, synced: Option<u64>, down: Option<u64>| {
+            let unsynced = if synced.is_none() { vec![shard.clone()] } else { Vec::new() };
+            let cluster = ClusterHealth { unsynced, synced_for: synced.map(seconds), down_for: down.map(seconds) };
+            let cluster = Some(NodeHealth { cluster, ring_age: seconds(10) });
+            HealthInputs { cluster, ..inputs(uptime, vec![FeedHealth { feed: "a".into(), state: Live }], false, 0) }
+                .judge()
+        };
+        assert_eq!(node(29, None, None), Err(NotReady::Unsynced(vec![shard.clone()])));
+        assert_eq!(node(30, None, None), Ok(()), "an owner that does not come is no reason for ever");
+        assert_eq!(node(60, Some(9), None), Err(NotReady::YoungRings { has: seconds(9), needs: seconds(10) }));
+        assert_eq!(node(60, Some(10), Some(9)), Ok(()));
+        assert_eq!(node(60, Some(10), Some(10)), Err(NotReady::NoBrokers(seconds(10))));
+        let young = node(60, Some(9), None).unwrap_err().to_string();
+        assert_eq!(young, "not long enough in the cluster: its rings are 9.0s old, and have to reach back 10.0s");
+    }
 }

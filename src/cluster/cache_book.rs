@@ -29,11 +29,12 @@ impl CacheBook {
         shard: Arc<cache::Shard>,
         symbols: impl IntoIterator<Item = Arc<SymbolState>>,
         announcer: Announcer,
+        now: Now,
     ) -> Self {
         let symbols: Arc<[_]> = symbols.into_iter().collect();
         let names = symbols.iter().map(|state| Box::from(state.symbol().as_str()));
         let places = names.zip((0..).map(Place)).collect();
-        Self { shard, symbols, places, announcer, now: Now::read() }
+        Self { shard, symbols, places, announcer, now }
     }
 
     /// The states, by their places.

@@ -241,3 +241,27 @@ async fn forward_answers<B: Bus>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::memory::{MemoryBroker, MemoryLeases},
+        *,
+    };
+
+    #[tokio::test]
+    async fn rule_10_a_shard_has_64_asks_and_answers_at_a_time() {
+        let (inbox, _inbox_rx) = mpsc::channel(INBOX_MAX);
+        let (bus, leases) = (MemoryBroker::default().connect(), MemoryLeases::default());
+        let shard: ShardName = "x.0".parse().unwrap();
+        let mut io = ShardIo::new(shard, bus, leases, Subjects::new("test"), inbox, Arc::default());
+        let first = io.spawn(std::future::pending()).unwrap();
+        for _ in 1..ASKS_MAX {
+            assert!(io.spawn(std::future::pending()).is_some());
+        }
+        assert!(io.spawn(std::future::pending()).is_none());
+        first.abort();
+        io.asks.join_next().await.unwrap().unwrap_err();
+        assert!(io.spawn(std::future::pending()).is_some());
+    }
+}

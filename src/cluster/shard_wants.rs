@@ -33,7 +33,7 @@ impl ShardWants {
     }
 
     /// Looks which symbols of the next part the streams of this node want, and forgets nodes that are silent.
-    pub(super) fn look(&mut self, book: &CacheBook, now: Boot) {
+    pub(super) fn look(&mut self, book: &CacheBook, now: Boot, at: Now) {
         let symbols = book.symbols();
         let part = symbols.len().div_ceil(PARTS).max(1);
         let from = if self.next < symbols.len() { self.next } else { 0 };
@@ -52,7 +52,7 @@ impl ShardWants {
         }
         self.next = to;
         let Taken { removed, .. } = self.elsewhere.forget(now);
-        set_wanted(book, &removed, false);
+        set_wanted(book, &removed, false, at);
     }
 
     /// When messages are due.
@@ -66,10 +66,10 @@ impl ShardWants {
     }
 
     /// Another node says what it wants: the rings of those symbols are kept.
-    pub(super) fn take_message(&mut self, message: WantsMessage, book: &CacheBook, now: Boot) {
+    pub(super) fn take_message(&mut self, message: WantsMessage, book: &CacheBook, now: Boot, at: Now) {
         let Taken { added, removed, .. } = self.elsewhere.take(message, now);
-        set_wanted(book, &added, true);
-        set_wanted(book, &removed, false);
+        set_wanted(book, &added, true, at);
+        set_wanted(book, &removed, false, at);
     }
 
     /// How many symbols other nodes want.
@@ -78,8 +78,8 @@ impl ShardWants {
     }
 }
 
-fn set_wanted(book: &CacheBook, symbols: &[Symbol], is_wanted: bool) {
+fn set_wanted(book: &CacheBook, symbols: &[Symbol], is_wanted: bool, at: Now) {
     for place in symbols.iter().filter_map(|symbol| book.find(symbol.as_str())) {
-        book.symbols()[place.0 as usize].set_wanted_elsewhere(is_wanted, Now::read());
+        book.symbols()[place.0 as usize].set_wanted_elsewhere(is_wanted, at);
     }
 }

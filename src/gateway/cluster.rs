@@ -2,7 +2,7 @@
 //! and a task for the node.
 
 use super::{
-    GatewayError,
+    Gateway, GatewayError, Reloader,
     runtimes::Background,
     wiring::{FeedRun, register},
 };
@@ -25,7 +25,7 @@ use crate::{
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing},
     ingest::{Ingest, Outlet},
     market::Now,
-    telemetry::CacheMetrics,
+    telemetry::{CacheMetrics, Metrics},
     wire::Epoch,
 };
 use futures_util::{
@@ -45,6 +45,20 @@ pub struct Membership<B, L> {
     pub bus: B,
     /// The store of leases.
     pub leases: L,
+}
+
+impl Gateway {
+    /// As [`Gateway::start`], as a node of the configured cluster, over another bus.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_in<B: Bus, L: Leases>(
+        reloader: Arc<Reloader>,
+        metrics: Metrics,
+        membership: Membership<B, L>,
+    ) -> Result<Self, GatewayError> {
+        Self::start_with(reloader, metrics, Some(Joined::new(membership)?))
+    }
 }
 
 /// What a gateway has once it has joined its cluster.
@@ -164,7 +178,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             bus: self.membership.bus.clone(),
             leases: self.membership.leases.clone(),
             subjects: self.subjects.clone(),
-            book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone())),
+            book: CacheBook::new(shard, symbols.iter().cloned(), Announcer::new(workers.clone()), now),
             feed: owned,
             journal: self.journal.clone(),
             changed: self.changed.clone(),

@@ -121,18 +121,6 @@ impl Gateway {
         Self::start_with(reloader, metrics, None::<Joined<memory::MemoryBus, memory::MemoryLeases>>)
     }
 
-    /// As [`Gateway::start`], as a node of the configured cluster, over another bus.
-    ///
-    /// # Errors
-    /// As [`Gateway::start`].
-    pub fn start_in<B: Bus, L: Leases>(
-        reloader: Arc<Reloader>,
-        metrics: Metrics,
-        membership: Membership<B, L>,
-    ) -> Result<Self, GatewayError> {
-        Self::start_with(reloader, metrics, Some(Joined::new(membership)?))
-    }
-
     fn start_with<B: Bus, L: Leases>(
         reloader: Arc<Reloader>,
         metrics: Metrics,

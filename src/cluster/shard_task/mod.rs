@@ -4,12 +4,13 @@
 //! [`OwnedFeed`] the connection to the venue. Whatever may take long is a task of its own, whose answer comes into the
 //! inbox.
 
+mod owning;
+
 use super::{
     bus::{Bus, Connection, Incoming, Leases, Subjects, Subscription},
     cache_book::CacheBook,
     clock::{Boot, Moment},
     follower,
-    lease::{Former, LeaveReason, Start},
     message::{Kind, Message},
     names::{NodeName, ShardName},
     owned_feed::OwnedFeed,
@@ -18,7 +19,6 @@ use super::{
     shard::{Action, Event, ShardConfig, ShardNode},
     shard_io::{INBOX_MAX, Input, ShardIo},
     shard_wants::ShardWants,
-    token::Token,
 };
 use crate::market::Now;
 use std::{io, sync::Arc, time::Duration};
@@ -167,7 +167,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 Some(input) = self.inbox.recv() => self.take(input),
                 Ok(()) = self.connected.changed() => self.connection_changed(),
                 Ok(()) = self.ranks.changed() => self.ranked(),
-                _ = looks.tick() => self.wants.look(&self.book, Moment::read().boot),
+                _ = looks.tick() => self.wants.look(&self.book, Moment::read().boot, Now::read()),
                 () = self.wake.notified() => {}
                 message = live.next() => match message {
                     Some(message) => self.live(message),
@@ -231,7 +231,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                     self.on(Event::FeedClosed { last }, now);
                 }
             }
-            Input::Wants(message) => self.wants.take_message(message, &self.book, now.boot),
+            Input::Wants(message) => self.wants.take_message(message, &self.book, now.boot, Now::read()),
         }
     }
 
@@ -314,77 +314,6 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 self.note("cut off", CUT_OFFS[reason]);
             }
             Action::Fresh => self.note("fresh", "its owner is heard in time"),
-        }
-    }
-
-    fn own(&mut self, token: Token, former: &Former, start: Start, now: Moment) {
-        let change = if matches!(start, Start::NewEpoch) { "claimed" } else { "granted" };
-        self.facts.count_change(change);
-        self.note("owned", change);
-        self.tenures += 1;
-        let mut tape = Tenure::<B>::tape(token, self.book.symbols().len(), start, self.window);
-        tape.set_lease(self.machine.validity(), self.machine.lease().revision());
-        tape.set_connected(*self.connected.borrow());
-        self.book.remember(former);
-        match start {
-            Start::NewEpoch => tape.open(|push| self.book.open(token.epoch, push), now.boot),
-            Start::After(_) => self.book.go_on(token.epoch),
-        }
-        self.book.flush();
-        let (bus, live) = (self.io.bus().clone(), self.io.subjects().live(&self.shard));
-        let tenure = Tenure::new(self.tenures, tape, bus, live, self.traffic.clone(), self.wake.clone());
-        tenure.outlet.send(now);
-        self.io.listen();
-        self.feed.start(tenure.outlet.clone());
-        self.tenure = Some(tenure);
-    }
-
-    /// The connection to the venue is closed: the last batch says that all symbols are stale.
-    fn feed_closed(&mut self, number: u64, now: Moment) {
-        let Some(tenure) = self.tenure.as_ref().filter(|tenure| tenure.number == number) else { return };
-        if self.machine.owns() {
-            self.book.begin(Now::read());
-            let last = tenure.close(&mut self.book, now);
-            self.book.flush();
-            self.io.flush(number, last, FLUSH_MAX);
-        }
-    }
-
-    fn handed_over(&mut self, to: Option<NodeName>, is_clean: bool, now: Moment) {
-        self.end_suspension(now.boot);
-        self.facts.count_change("drained");
-        let to = to.map_or_else(|| "any node may follow".to_owned(), |to| format!("to {to}"));
-        self.note("handed over", &if is_clean { to } else { format!("{to}; the feed was not closed in time") });
-        if is_clean && let Some(tenure) = &self.tenure {
-            tenure.retire(now);
-        } else {
-            self.drop_tenure();
-        }
-    }
-
-    fn leave(&mut self, reason: LeaveReason, now: Boot) {
-        self.end_suspension(now);
-        let change = match reason {
-            LeaveReason::Expired => "expired",
-            LeaveReason::Outranked => "outranked",
-        };
-        self.facts.count_change(change);
-        self.note("left", change);
-        self.drop_tenure();
-    }
-
-    /// Ingest makes no tick from now on, and the connection to the venue closes.
-    fn drop_tenure(&mut self) {
-        if let Some(tenure) = self.tenure.take() {
-            tenure.outlet.close();
-        }
-        self.io.stop_listening();
-        drop(self.feed.stop());
-    }
-
-    fn end_suspension(&mut self, now: Boot) {
-        if let Some(since) = self.suspended_since.take() {
-            self.facts.suspended += now.since(since);
         }
     }
 
