@@ -2,6 +2,7 @@
 //! are not. A contradiction stops the start. What only this machine makes impossible is a warning, because the file may
 //! be right elsewhere. The table of `docs/running.md` is checked against this one.
 
+mod cluster;
 mod counts;
 mod lengths;
 mod machine;
@@ -157,6 +158,12 @@ pub const PAIRS: &[Pair] = &[
         weight: Weight::Warned,
         rule: "not every user of the machine can read a private key of `certificates`",
         check: tls::keys,
+    },
+    Pair {
+        keys: &["cluster.name", "delay"],
+        weight: Weight::Refused,
+        rule: "feeds of a cluster have no `delay`",
+        check: cluster::delay,
     },
     Pair {
         keys: &["streams", "connections", "ulimit -n"],

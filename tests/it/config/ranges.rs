@@ -61,11 +61,13 @@ fn each_list_has_its_limit() {
             let entry = |n: usize| match key.name {
                 "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
                 "hosts" => format!("\"h{n}\""),
+                "servers" => format!("\"nats://h{n}\""),
                 _ if key.section.starts_with("auth") => format!("\"S{n}\""),
                 _ => format!("\"http://h{n}\""),
             };
             let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
-            load_text(key.name, format!("[{}]\n{} = [{entries}]", key.section, key.name))
+            let name = if key.section == "cluster" { "name = \"prod\"\nnode = \"gw-1\"\n" } else { "" };
+            load_text(key.name, format!("[{}]\n{name}{} = [{entries}]", key.section, key.name))
         };
         assert!(entries(max).is_ok());
         assert!(entries(max + 1).unwrap_err().contains(&format!("at most {max}")));
