@@ -20,7 +20,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-use support::{Fanout, Session, Updates, alpaca, cache, http2::Http2, keep_ticks, recording::Recording, token::Token, venues};
+use support::{
+    Fanout, Session, Updates, alpaca, cache, http2::Http2, keep_ticks, recording::Recording, token::Token, venues,
+};
 use tickfan::{
     market::Now,
     venue::{self, Batch},

@@ -10,7 +10,8 @@ use tickfan::{
 
 const SECRET: [u8; 32] = [7; 32];
 const HEADER: &str = r#"{"alg":"HS256","kid":"one"}"#;
-const CLAIMS: &str = r#"{"aud":"tickfan","sub":"a crowd","exp":253402300799,"tickfan":{"live":["*"],"streams":100000}}"#;
+const CLAIMS: &str =
+    r#"{"aud":"tickfan","sub":"a crowd","exp":253402300799,"tickfan":{"live":["*"],"streams":100000}}"#;
 
 pub struct Token {
     text: String,

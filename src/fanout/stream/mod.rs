@@ -28,11 +28,8 @@ use crate::{
 };
 use bytes::Bytes;
 use changes::Changes;
-<<<<<<< HEAD
 pub(super) use greeting::Greeting;
-=======
 use rights_end::RightsEnd;
->>>>>>> main
 use std::{
     io, mem,
     net::SocketAddr,

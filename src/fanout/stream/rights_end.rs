@@ -6,7 +6,7 @@ use std::time::Instant;
 /// When a client's rights end: by the wall clock, which may step, or by the one that does not, whichever is earlier.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RightsEnd {
-    unix: UnixMicros,
+    pub(super) unix: UnixMicros,
     pub(super) instant: Instant,
 }
 

@@ -139,19 +139,8 @@ impl<T: Transport> Stream<T> {
         Ok(taken.bytes)
     }
 
-<<<<<<< HEAD
-    /// Offers the tail of the block that was begun last, and blocks behind it.
-    pub(super) fn offer<'a>(
-        &'a mut self,
-        more: impl IntoIterator<Item = &'a Bytes>,
-        now: Now,
-    ) -> Result<Taken, CloseReason> {
-        let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
-        // The tail, and most often a tick or two: these cost no allocation.
-        let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
-=======
     /// Offers the tail of the block that was begun last, a block behind it, and ticks behind that.
-    fn offer<'a>(
+    pub(super) fn offer<'a>(
         &'a mut self,
         block: Option<&'a Bytes>,
         ticks: impl IntoIterator<Item = &'a Bytes>,
@@ -162,7 +151,6 @@ impl<T: Transport> Stream<T> {
         blocks.extend(Some(&self.tail).filter(|tail| !tail.is_empty()));
         blocks.extend(block);
         blocks.extend(ticks);
->>>>>>> main
         self.transport.try_write(&blocks, now.instant).map_err(|error| CloseReason::from(&error))
     }
 
