@@ -1,9 +1,6 @@
 //! An epoch that begins while streams are open, over each protocol.
 
-use super::{
-    streams::{Carried, each_protocol},
-    *,
-};
+use super::{streams::each_protocol, *};
 
 impl Live {
     /// All symbols begin an epoch.
@@ -38,7 +35,7 @@ fn hellos(text: &str) -> (Vec<Value>, Vec<(String, u64)>) {
 #[test]
 fn hello_comes_again_in_a_new_epoch_and_the_newest_of_each_symbol_over_each_protocol() {
     let mut gateway = Live::start();
-    ["AAPL", "MSFT", "AAPL"].map(|symbol| gateway.publish(symbol));
+    ["AAPL", "MSFT", "AAPL"].iter().for_each(|symbol| _ = gateway.publish(symbol));
     let epoch = Epoch::from_bits(77).unwrap();
     let mut streams = each_protocol(&gateway, "AAPL,MSFT");
     gateway.begin(epoch);
