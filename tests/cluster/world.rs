@@ -16,7 +16,7 @@ use tickfan::{
         follower::{BUFFER_BYTES_MAX, State as Following},
         history::HISTORY_BYTES_MAX,
         lease::{LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer},
-        message::HEAD_BYTES,
+        message::{HEAD_BYTES, Kind},
         shard::{Action, Event},
         token::Token,
     },
@@ -379,6 +379,10 @@ impl World {
             Input::Message { message: Message::Live { shard, bytes, sent }, .. } => {
                 live = Some((*shard, bytes.slice(8..HEAD_BYTES), *sent));
             }
+            // The answer to an ask for a beat shows the shard as a live one does.
+            Input::Message { message: Message::Answer { shard, bytes, sent, .. }, .. } if bytes[3] == Kind::Beat as u8 => {
+                live = Some((*shard, bytes.slice(8..HEAD_BYTES), *sent));
+            }
             _ => {}
         }
         let out = node.on(input, now);
@@ -633,7 +637,10 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, message: Message) {
+    fn send(&mut self, from: usize, to: usize, mut message: Message) {
+        if let Message::Answer { sent, .. } = &mut message {
+            *sent = self.now;
+        }
         let (sender, receiver) = (self.machines[from].sends(&message), self.machines[to].cut(&message));
         if sender.is_down(self.now) || receiver.is_down(self.now) {
             return;
