@@ -173,7 +173,11 @@ impl GiveMessage {
             }
             (Says::Granted, ..) => return Err(JsonError::form("`granted` needs `revision` and `lease`").into()),
         };
-        Ok(Self { from: wire.from.parse().map_err(JsonError::form)?, shard: wire.shard.parse().map_err(JsonError::form)?, says })
+        Ok(Self {
+            from: wire.from.parse().map_err(JsonError::form)?,
+            shard: wire.shard.parse().map_err(JsonError::form)?,
+            says,
+        })
     }
 }
 
@@ -277,7 +281,10 @@ mod tests {
             assert_eq!(GiveMessage::from_json(wrong.as_bytes()).unwrap_err().to_string(), error);
         }
         for wrong in ["", "[]", r#"{"v":1}"#, r#"{"v":1,"from":"a.b","shard":"x.0","says":"ask"}"#] {
-            assert!(matches!(GiveMessage::from_json(wrong.as_bytes()), Err(GiveError::Json(JsonError::Form(_)))), "{wrong}");
+            assert!(
+                matches!(GiveMessage::from_json(wrong.as_bytes()), Err(GiveError::Json(JsonError::Form(_)))),
+                "{wrong}"
+            );
         }
         let error = GiveMessage::from_json(&[b' '; 2_049]).unwrap_err();
         assert_eq!(error.to_string(), "the message has 2049 bytes; it may have at most 2048");

@@ -92,11 +92,10 @@ impl NodeReport {
         if wire.synced.len() > SHARDS_MAX {
             return Err(ReportError::Shards(wire.synced.len()));
         }
-                let shards = wire.synced.iter().map(|shard| shard.parse().map_err(JsonError::form));
+        let shards = wire.synced.iter().map(|shard| shard.parse().map_err(JsonError::form));
         Ok(Self {
             node: wire.node.parse().map_err(JsonError::form)?,
-            instance: Instance::from_bits(wire.instance)
-                .ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
+            instance: Instance::from_bits(wire.instance).ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             reads: wire.reads,
             owned: wire.owned,
             drains: wire.drains,
@@ -341,7 +340,10 @@ mod tests {
             [("gw-1", "g w"), ("x.0", "x"), (":9", ":281474976710656"), ("\"v\"", "\"w\""), ("false", "0")]
         {
             let wrong = json.replace(from, to);
-            assert!(matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Json(JsonError::Form(_)))), "{wrong}");
+            assert!(
+                matches!(NodeReport::from_json(wrong.as_bytes()), Err(ReportError::Json(JsonError::Form(_)))),
+                "{wrong}"
+            );
         }
     }
 

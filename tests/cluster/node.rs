@@ -137,22 +137,47 @@ pub(crate) struct Asker {
 #[derive(Debug)]
 pub(crate) enum Output {
     /// A read or a write of a lease.
-    Lease { shard: usize, action: Action },
+    Lease {
+        shard: usize,
+        action: Action,
+    },
     /// To one node, or to all others.
-    Send { to: Option<usize>, message: Message },
+    Send {
+        to: Option<usize>,
+        message: Message,
+    },
     /// Ask whatever answers for the shard.
-    Ask { shard: usize, id: AskId, ask: Ask },
+    Ask {
+        shard: usize,
+        id: AskId,
+        ask: Ask,
+    },
     /// A message of an owner.
-    Live { shard: usize, bytes: Bytes },
+    Live {
+        shard: usize,
+        bytes: Bytes,
+    },
     /// Connect to the venue under this number.
-    Connect { shard: usize, connection: u64 },
+    Connect {
+        shard: usize,
+        connection: u64,
+    },
     /// The next symbol of a snapshot is to be read.
     Read(Input),
     /// The feed is closed once this input comes.
     Closes(Input),
-    Owns { shard: usize, token: Token, start: Start },
-    Left { reason: LeaveReason },
-    HandedOver { clean: bool, granted: bool },
+    Owns {
+        shard: usize,
+        token: Token,
+        start: Start,
+    },
+    Left {
+        reason: LeaveReason,
+    },
+    HandedOver {
+        clean: bool,
+        granted: bool,
+    },
     Exit,
 }
 
@@ -399,11 +424,9 @@ impl Node {
         let of = &mut self.shards[shard];
         let Some(tape) = &mut of.tape else { return };
         let validity = match self.planted {
-            Some(Planted::NoLookAtTheClock) => of.node.lease().held().map(|token| Validity {
-                token,
-                counts_from: now,
-                hold: Duration::MAX,
-            }),
+            Some(Planted::NoLookAtTheClock) => {
+                of.node.lease().held().map(|token| Validity { token, counts_from: now, hold: Duration::MAX })
+            }
             _ => of.node.validity(),
         };
         tape.set_lease(validity, of.node.lease().revision());

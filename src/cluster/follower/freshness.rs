@@ -69,9 +69,8 @@ pub(super) enum Change {
 pub(super) struct Freshness {
     stale_after: Duration,
     anchor: Option<Anchor>,
-    /// When the newest of what was applied was sent, by the owner's clock, and when it arrived, by ours. It is no younger
-    /// than by either: the clock of an owner that was stopped from outside has lost time, and an anchor from before does
-    /// not hold.
+    /// When the newest of what was applied was sent, by the owner's clock, and when it arrived, by ours. The older of
+    /// the two counts: the clock of an owner that was stopped from outside has lost time.
     newest: Option<(Boot, Boot)>,
     /// A message that the owner sent before this cannot be dated: before the first answer, or before its clock was seen
     /// to have lost time.

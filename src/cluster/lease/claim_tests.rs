@@ -235,7 +235,9 @@ fn an_absent_key_of_a_shard_that_had_an_owner_is_claimed_after_a_whole_lease() {
 
 #[test]
 fn garbage_is_overwritten_after_a_whole_lease_and_another_version_never() {
-    for (error, claims) in [(ValueError::Range("term"), true), (ValueError::Json(JsonError::Version { found: 2, reads: 1 }), false)] {
+    for (error, claims) in
+        [(ValueError::Range("term"), true), (ValueError::Json(JsonError::Version { found: 2, reads: 1 }), false)]
+    {
         let mut node = Node::started();
         node.read(1, ReadAnswer::Found { revision: 5, value: Err(error) });
         if claims {

@@ -237,7 +237,10 @@ mod tests {
             &good.replace("gw-1", "g w"),
             &good.replace("held", "lost").replace("granted", "lost"),
         ] {
-            assert!(matches!(LeaseValue::from_json(text.as_bytes()), Err(ValueError::Json(JsonError::Form(_)))), "{text}");
+            assert!(
+                matches!(LeaseValue::from_json(text.as_bytes()), Err(ValueError::Json(JsonError::Form(_)))),
+                "{text}"
+            );
         }
     }
 

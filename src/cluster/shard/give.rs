@@ -32,13 +32,7 @@ impl Leaving {
 
 impl ShardNode {
     /// Begins to give the shard away, if the node owns it.
-    pub(super) fn give_away(
-        &mut self,
-        to: Option<NodeName>,
-        stays: bool,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn give_away(&mut self, to: Option<NodeName>, stays: bool, now: Moment, actions: &mut Vec<Action>) {
         let Some(owning) = &mut self.owning else { return };
         if owning.leaving.is_some() {
             return;

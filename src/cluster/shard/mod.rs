@@ -34,7 +34,7 @@ pub const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// An owner that could not publish for so long gives the shard away, and tries again as often.
 pub const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
-/// A machine was stopped from outside if its wall clock has counted so much more than the other one since the last event.
+/// A machine was stopped from outside if its wall clock has counted so much more than the other one between events.
 const LOST_TIME: Duration = Duration::from_millis(250);
 
 /// What does not change while a node runs.
@@ -109,7 +109,11 @@ impl ShardNode {
 
     /// The same node with a bug.
     #[doc(hidden)]
-    pub fn with_faults(self, of_lease: Option<lease::PlantedFault>, of_follower: Option<follower::PlantedFault>) -> Self {
+    pub fn with_faults(
+        self,
+        of_lease: Option<lease::PlantedFault>,
+        of_follower: Option<follower::PlantedFault>,
+    ) -> Self {
         let lease = match of_lease {
             Some(fault) => self.lease.with_fault(fault),
             None => self.lease,
@@ -189,7 +193,8 @@ impl ShardNode {
 
     fn set_heard(&mut self, connected: bool, heard: bool, now: Boot) {
         (self.connected, self.heard) = (connected, heard);
-        self.unheard_at = if self.can_publish() { None } else { Some(self.unheard_at.unwrap_or(now.after(UNHEARD_MAX))) };
+        self.unheard_at =
+            if self.can_publish() { None } else { Some(self.unheard_at.unwrap_or(now.after(UNHEARD_MAX))) };
     }
 
     fn can_publish(&self) -> bool {

@@ -125,8 +125,7 @@ impl WantsMessage {
         };
         Ok(Self {
             node: wire.node.parse().map_err(JsonError::form)?,
-            instance: Instance::from_bits(wire.instance)
-                .ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
+            instance: Instance::from_bits(wire.instance).ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             number: wire.number,
             wants,
         })
@@ -178,7 +177,10 @@ mod tests {
         for (from, to) in [("AAPL", "aapl"), ("gw-1", "g w"), (":9,", ":281474976710656,"), ("all", "some"), ("[", "{")]
         {
             let wrong = good.replace(from, to);
-            assert!(matches!(WantsMessage::from_json(wrong.as_bytes()), Err(WantsError::Json(JsonError::Form(_)))), "{wrong}");
+            assert!(
+                matches!(WantsMessage::from_json(wrong.as_bytes()), Err(WantsError::Json(JsonError::Form(_)))),
+                "{wrong}"
+            );
         }
         for (from, to, error) in [
             (r#""v":1"#, r#""v":2"#, WantsError::Json(JsonError::Version { found: 2, reads: 1 })),
