@@ -45,7 +45,7 @@ pub struct Tape {
     next: u64,
     /// When the newest message was published.
     published_at: Option<Boot>,
-    /// When [`Tape::take`] was last called.
+    /// When the owner last looked at the clock here.
     looked_at: Option<Moment>,
     /// Until when nothing is published after a stop.
     waking_until: Option<Boot>,
@@ -138,11 +138,7 @@ impl Tape {
 
     /// The messages that are to be published now, in this order: batches, and a beat if there is none.
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
-        if self.looked_at.replace(now).is_some_and(|looked_at| now.longest_since(looked_at) >= STOPPED) {
-            self.waking_until = Some(now.boot.after(WAKING));
-        }
-        self.waking_until = self.waking_until.filter(|until| *until > now.boot);
-        if !self.may_take(now) || self.waking_until.is_some() {
+        if !self.is_current(now) {
             return Vec::new();
         }
         if self.open.due().is_some_and(|due| due <= now.boot) {
@@ -165,6 +161,15 @@ impl Tape {
             self.published_at = Some(now.boot);
         }
         messages
+    }
+
+    /// Whether the owner may say that the shard is as of now: it may publish, and was not stopped just before.
+    fn is_current(&mut self, now: Moment) -> bool {
+        if self.looked_at.replace(now).is_some_and(|looked_at| now.longest_since(looked_at) >= STOPPED) {
+            self.waking_until = Some(now.boot.after(WAKING));
+        }
+        self.waking_until = self.waking_until.filter(|until| *until > now.boot);
+        self.may_take(now) && self.waking_until.is_none()
     }
 
     /// When [`Tape::take`] has something; `None` while nothing may be published.
@@ -193,6 +198,9 @@ impl Tape {
             if self.is_over(now.boot) || self.history.get(epoch, from, to).is_none() {
                 return None;
             }
+        }
+        if ask == Ask::Beat && !self.is_current(now) {
+            return None;
         }
         let (beat, sender) = (self.beat(now.wall), self.sender(now.boot));
         Some(self.answers.answer(ask, &self.history, &beat, &sender))

@@ -7,9 +7,11 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
+mod bus;
 mod checks;
 mod clock;
 mod faults;
+mod inspection;
 mod market;
 mod node;
 mod shelf;

@@ -50,12 +50,13 @@ pub(crate) enum Message {
         life: u64,
         bytes: Vec<u8>,
     },
-    /// An answer, for that process.
+    /// An answer, for that process, and when it was sent, by true time.
     Answer {
         shard: usize,
         id: AskId,
         life: u64,
         bytes: Bytes,
+        sent: u64,
     },
     Report(Vec<u8>),
     Give(Vec<u8>),
@@ -533,7 +534,7 @@ impl Node {
 fn reply(shard: usize, to: Asker, messages: impl IntoIterator<Item = Bytes>, out: &mut Vec<Output>) {
     out.extend(messages.into_iter().map(|bytes| Output::Send {
         to: Some(to.machine),
-        message: Message::Answer { shard, id: to.id, life: to.life, bytes },
+        message: Message::Answer { shard, id: to.id, life: to.life, bytes, sent: 0 },
     }));
 }
 

@@ -2,25 +2,20 @@
 
 use crate::{
     Planted, Settings,
-    checks::{Checked, Checks, Rule, Violation, violated},
+    bus::{Cut, Link},
+    checks::{Checked, Checks, Violation},
     clock::Clock,
-    market::{Market, SYMBOLS, shown},
-    node::{Input, Message, Node, Output, node_name, symbol_name},
+    market::{Market, SYMBOLS},
+    node::{Input, Message, Node, Output},
     store::{Operation, Store},
     streams::Client,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{collections::BTreeMap, time::Duration};
-use tickfan::{
-    cluster::{
-        follower::{BUFFER_BYTES_MAX, State as Following},
-        history::HISTORY_BYTES_MAX,
-        lease::{LeaseTiming, LeaveReason, ReadAnswer, Start, WriteAnswer},
-        message::HEAD_BYTES,
-        shard::{Action, Event},
-        token::Token,
-    },
-    market::State,
+use tickfan::cluster::{
+    lease::{LeaseTiming, LeaveReason, Start},
+    message::{HEAD_BYTES, Kind},
+    shard::Event,
 };
 
 pub(crate) const MILLI: u64 = 1_000;
@@ -40,10 +35,6 @@ const LEASE: Duration = Duration::from_secs(9);
 const MARKET: std::ops::Range<u64> = 60..140;
 /// How long the venue takes to accept a connection.
 const CONNECT: u64 = 300 * MILLI;
-/// What is shown as live was true so lately.
-const OLD: u64 = 2_500 * MILLI;
-/// After a stop from outside each shard has an event within this time.
-const WAKING: u64 = 1_100 * MILLI;
 const CLIENTS: usize = 3;
 
 /// What a run saw, to show that it saw something.
@@ -75,10 +66,10 @@ pub(crate) struct World {
     queue: BTreeMap<(u64, u64), Box<Item>>,
     pub(crate) store: Store,
     pub(crate) machines: Vec<Machine>,
-    markets: Vec<Market>,
+    pub(crate) markets: Vec<Market>,
     /// The venue is silent.
     pub(crate) settles: bool,
-    clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
     pub(crate) checks: Checks,
     lives: u64,
     /// Machines are stopped from outside, and clocks are set back: never both, for then no clock tells the time.
@@ -115,23 +106,7 @@ pub(crate) struct Machine {
     /// For each shard the connection to the venue, and when the last news over it arrives.
     feeds: Vec<Option<(u64, u64)>>,
     /// For each shard, when the newest message was sent that its follower has heard.
-    heard: Vec<u64>,
-}
-
-/// A connection that is cut.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cut {
-    pub(crate) until: u64,
-    /// Messages are delivered later; otherwise they are dropped.
-    pub(crate) holds: bool,
-    /// Counts connections: what was on its way over one that is gone is lost.
-    pub(crate) connection: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Link {
-    last: u64,
-    pub(crate) held_until: u64,
+    pub(crate) heard: Vec<u64>,
 }
 
 pub(crate) enum Item {
@@ -382,6 +357,12 @@ impl World {
             Input::Message { message: Message::Live { shard, bytes, sent }, .. } => {
                 live = Some((*shard, bytes.slice(8..HEAD_BYTES), *sent));
             }
+            // The answer to an ask for a beat shows the shard as a live one does.
+            Input::Message { message: Message::Answer { shard, bytes, sent, .. }, .. }
+                if bytes[3] == Kind::Beat as u8 =>
+            {
+                live = Some((*shard, bytes.slice(8..HEAD_BYTES), *sent));
+            }
             _ => {}
         }
         let out = node.on(input, now);
@@ -396,61 +377,6 @@ impl World {
         self.checked(machine, life)?;
         self.wake(machine);
         Ok(())
-    }
-
-    /// Checks a node after its step, and passes on what its streams are sent.
-    fn checked(&mut self, machine: usize, life: u64) -> Checked {
-        let of = &mut self.machines[machine];
-        let now = of.clock.read(self.now);
-        let Some(node) = of.node.as_mut().filter(|_| of.life == life) else { return Ok(()) };
-        for (shard, of_node) in node.shards.iter_mut().enumerate() {
-            for record in of_node.shelf.records.drain(..) {
-                self.checks.record(shard, record)?;
-            }
-            let sent = std::mem::take(&mut of_node.shelf.sent);
-            self.seen.sent += sent.len();
-            for client in
-                self.clients.iter_mut().filter(|client| client.shard == shard && client.at == Some((machine, life)))
-            {
-                sent.iter().try_for_each(|event| client.take(*event, &mut self.checks))?;
-            }
-            let node = &of_node.node;
-            let token = if node.owns() { node.lease().held() } else { node.follower().token() };
-            if let Some(token) = token {
-                self.checks.took(shard, life, token)?;
-            }
-            let buffered = node.follower().buffered_bytes();
-            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX)
-            {
-                return violated(Rule::Limits, format!("gw-{machine} keeps too much"));
-            }
-            if node.owns() {
-                of.heard[shard] = self.now;
-                continue;
-            }
-            // After a pause it takes its timer to show what time has changed. After a stop from outside, which its clock
-            // has not counted, it takes the shard's next event, of which there is one a second.
-            let is_due = node.due().is_some_and(|due| due <= now.boot);
-            let wakes = self.now < of.stopped_until + WAKING;
-            if !of_node.shelf.is_live || is_due || wakes {
-                continue;
-            }
-            let silent = self.now - of.heard[shard];
-            if silent > OLD {
-                return violated(
-                    Rule::Age,
-                    format!("gw-{machine} is live {silent} µs after the last message was sent"),
-                );
-            }
-            for state in of_node.shelf.states.iter().filter(|state| state.shown.state() == State::Live) {
-                let age = self.markets[shard].age(state.symbol, shown(&state.shown), self.now);
-                if age > OLD {
-                    let symbol = symbol_name(state.symbol);
-                    return violated(Rule::Age, format!("gw-{machine} shows {symbol} as live, {age} µs old"));
-                }
-            }
-        }
-        self.one_owner()
     }
 
     /// A client opens its stream on some node, behind what it had.
@@ -564,243 +490,13 @@ impl World {
     }
 
     /// Chances are higher in slow times.
-    fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.slow_until > self.now
-    }
-
-    /// How long a message takes.
-    fn delay(&mut self) -> u64 {
-        let slow = self.is_slow();
-        if slow && self.random.random_ratio(1, 4) {
-            let longest = (FAULTS_END.saturating_sub(self.now)).clamp(2 * MILLI, 3 * SECOND);
-            self.random.random_range(MILLI..longest)
-        } else {
-            self.random.random_range(100..2 * MILLI)
-        }
-    }
-
-    fn request(&mut self, machine: usize, life: u64, shard: usize, action: Action) {
-        let (request, operation) = match action {
-            Action::Read { request } => (request, Operation::Read),
-            Action::Write { request, expected, value } => {
-                (request, Operation::Write { expected, value: value.to_json() })
-            }
-            other => panic!("not a request: {other:?}"),
-        };
-        let lost =
-            self.machines[machine].store_cut_until > self.now || self.is_slow() && self.random.random_ratio(1, 20);
-        if lost {
-            self.seen.unanswered += 1;
-            return;
-        }
-        let at = self.now + self.delay();
-        self.push(at, Item::Operation { machine, life, shard, request, operation });
-    }
-
-    fn operate(&mut self, order: u64, machine: usize, life: u64, shard: usize, request: u64, operation: Operation) {
-        let at = self.now + self.delay();
-        if self.store.leaderless_until > self.now {
-            // Dropped, with or without an error, or applied once there is a leader.
-            match self.random.random_range(0..3) {
-                0 => {}
-                1 => self.answer(at, machine, life, shard, unknown(request, &operation)),
-                _ => {
-                    let at = self.store.leaderless_until;
-                    let item = Item::Operation { machine, life, shard, request, operation };
-                    self.queue.insert((at, order), Box::new(item));
-                }
-            }
-            return;
-        }
-        let stale = if self.settings.faults && self.now < FAULTS_END { 0.03 } else { 0.0 };
-        let event = match &operation {
-            Operation::Read => {
-                let answer = self.store.read(shard, stale, &mut self.random);
-                Event::Read { request, answer }
-            }
-            Operation::Write { expected, value } => {
-                let answer = self.store.write(shard, *expected, value);
-                Event::Write { request, answer }
-            }
-        };
-        let is_cut = self.machines[machine].store_cut_until > self.now;
-        match self.random.random_range(0..20) {
-            0 if self.is_slow() => self.answer(at, machine, life, shard, unknown(request, &operation)),
-            1 if self.is_slow() => self.seen.unanswered += 1,
-            _ if is_cut => self.seen.unanswered += 1,
-            _ => self.answer(at, machine, life, shard, event),
-        }
-    }
-
-    fn answer(&mut self, at: u64, machine: usize, life: u64, shard: usize, event: Event) {
-        self.push(at, Item::Input { machine, life, input: Input::Event { shard, event } });
-    }
-
-    fn send_to_others(&mut self, from: usize, message: &Message) {
-        for to in (0..self.machines.len()).filter(|to| *to != from) {
-            self.send(from, to, message.clone());
-        }
-    }
-
-    fn send(&mut self, from: usize, to: usize, message: Message) {
-        let (sender, receiver) = (self.machines[from].sends(&message), self.machines[to].cut(&message));
-        if sender.is_down(self.now) || receiver.is_down(self.now) {
-            return;
-        }
-        let at = self.now + self.delay();
-        let life = match &message {
-            Message::Answer { life, .. } => *life,
-            _ => self.machines[to].life,
-        };
-        let link = &mut self.machines[from].links[to][message.channel() as usize];
-        let at = at.max(sender.until).max(receiver.until).max(link.held_until).max(link.last);
-        link.last = at;
-        self.push(at, Item::Deliver { machine: to, life, connection: receiver.connection, from, message });
-    }
-
-    /// The one owner of a shard.
-    pub(crate) fn owner(&self, shard: usize) -> Option<usize> {
-        self.owners(shard).next()
-    }
-
-    /// The token of a shard's owner.
-    pub(crate) fn token(&self, shard: usize) -> Token {
-        let owner = self.owner(shard).expect("the shard has an owner");
-        let now = self.machines[owner].clock.read(self.now);
-        let node = self.machines[owner].node.as_ref().expect("an owner runs");
-        node.shards[shard].node.publishing(now).expect("an owner may publish")
     }
 
     pub(crate) fn drain(&mut self, machine: usize) {
         let life = self.machines[machine].life;
         self.push(self.now, Item::Input { machine, life, input: Input::Drain });
-    }
-
-    /// The nodes that may publish a shard right now, by their own clocks. A paused node counts: it may wake now.
-    fn owners(&self, shard: usize) -> impl Iterator<Item = usize> {
-        let may = move |machine: &Machine| {
-            let Some(node) = &machine.node else { return false };
-            let node = &node.shards[shard].node;
-            node.owns() && node.publishing(machine.clock.read(self.now)).is_some()
-        };
-        (0..self.machines.len()).filter(move |&machine| may(&self.machines[machine]))
-    }
-
-    fn one_owner(&self) -> Checked {
-        for shard in 0..self.settings.shards {
-            if !self.settings.loses && self.owners(shard).count() > 1 {
-                let owners: Vec<_> = self.owners(shard).collect();
-                return violated(Rule::OneOwner, format!("{owners:?} may publish feed-{shard}.0"));
-            }
-        }
-        Ok(())
-    }
-
-    /// While a node publishes, no other may.
-    fn alone(&self, machine: usize, shard: usize) -> Checked {
-        let others = self.owners(shard).filter(|other| *other != machine).count();
-        if others > 0 && !self.settings.loses {
-            return violated(Rule::OneOwner, format!("gw-{machine} publishes feed-{shard}.0, and {others} others may"));
-        }
-        Ok(())
-    }
-
-    /// All nodes are up and follow the one owner of each shard, and all is live.
-    fn agrees(&self) -> Checked {
-        let wrong = |text: String| violated(Rule::Agreement, text);
-        for shard in 0..self.settings.shards {
-            let owners: Vec<_> = self.owners(shard).collect();
-            let [owner] = owners[..] else { return wrong(format!("{owners:?} own feed-{shard}.0")) };
-            let token = self.token(shard);
-            if self.store.newest(shard).map(|value| (value.node, value.token)) != Some((node_name(owner), token)) {
-                return wrong(format!("the store does not name gw-{owner} for feed-{shard}.0"));
-            }
-            for (index, machine) in self.machines.iter().enumerate() {
-                let Some(node) = &machine.node else { return wrong(format!("gw-{index} is down")) };
-                let of = &node.shards[shard];
-                let follower = of.node.follower();
-                let follows = follower.token() == Some(token) && follower.state() == Following::Live;
-                if index != owner && !follows {
-                    return wrong(format!(
-                        "gw-{index} does not follow gw-{owner}, feed-{shard}.0: {}",
-                        of.node.state()
-                    ));
-                }
-                if !of.node.is_fresh() || !of.shelf.is_live {
-                    return wrong(format!("gw-{index} is not fresh, feed-{shard}.0"));
-                }
-                if let Some(state) = of.shelf.states.iter().find(|state| state.shown.state() != State::Live) {
-                    let (symbol, state) = (symbol_name(state.symbol), state.shown.state());
-                    return wrong(format!("gw-{index} shows {symbol} of feed-{shard}.0 as {state:?}"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// How many ticks followers have missed, and how many batches a snapshot replaced.
-    pub(crate) fn missed(&self) -> u64 {
-        let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
-        shards.map(|shard| shard.node.follower().counts()).map(|counts| counts.lost + counts.replaced).sum()
-    }
-
-    /// All books are as the owner's, and all know what is wanted.
-    fn equal(&self) -> Checked {
-        let wrong = |text: String| violated(Rule::Agreement, text);
-        for shard in 0..self.settings.shards {
-            let owner = self.owner(shard).expect("they agree");
-            let shards =
-                || self.machines.iter().map(|machine| &machine.node.as_ref().expect("they agree").shards[shard]);
-            let owners = &shards().nth(owner).expect("an owner is a node").shelf;
-            for (index, of) in shards().enumerate() {
-                for state in &of.shelf.states {
-                    let owners = &owners.states[owners.place_of(state.symbol)];
-                    if (state.have, state.shown) != (owners.have, owners.shown) {
-                        let symbol = symbol_name(state.symbol);
-                        return wrong(format!(
-                            "gw-{index} has {:?} of {symbol}, the owner {:?}",
-                            state.have, owners.have
-                        ));
-                    }
-                    if shown(&state.shown) != self.markets[shard].newest()[state.symbol].number {
-                        return wrong(format!("gw-{index} lacks the last trade of {}", symbol_name(state.symbol)));
-                    }
-                }
-            }
-            for (client, of) in self.clients.iter().enumerate().filter(|(_, client)| client.shard == shard) {
-                let is_open = of.at.is_some_and(|(machine, life)| self.machines[machine].life == life);
-                let symbol = symbol_name(client / self.settings.shards);
-                if let Some(index) = shards().position(|of| is_open && !of.wanted.is_wanted(&symbol)) {
-                    return wrong(format!("gw-{index} does not know that {symbol} is wanted"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Machine {
-    /// The connection on which a message leaves.
-    fn sends(&self, message: &Message) -> Cut {
-        if matches!(message, Message::Live { .. }) { self.live } else { self.asks }
-    }
-
-    /// The connection on which it arrives.
-    fn cut(&self, message: &Message) -> Cut {
-        if matches!(message, Message::Live { .. } | Message::Report(_)) { self.live } else { self.asks }
-    }
-}
-
-impl Cut {
-    fn is_down(&self, now: u64) -> bool {
-        self.until > now && !self.holds
-    }
-}
-
-fn unknown(request: u64, operation: &Operation) -> Event {
-    match operation {
-        Operation::Read => Event::Read { request, answer: ReadAnswer::Failed },
-        Operation::Write { .. } => Event::Write { request, answer: WriteAnswer::Unknown },
     }
 }
 

@@ -43,7 +43,11 @@ impl Follower {
             self.freshness.answered(asked, head.sent, now);
         }
         match (&mut self.stage, head.kind) {
-            (_, Kind::Beat) => {
+            (stage, Kind::Beat) => {
+                // It shows the shard as a live beat does.
+                if matches!(stage, Stage::Live) && head.batch + 1 == self.next {
+                    self.freshness.applied(head.sent, now, now);
+                }
                 self.next_probe = now.after(if self.freshness.is_anchored() { PROBE_EVERY } else { PROBE_AGAIN });
             }
             (Stage::Asking(asking), Kind::Snapshot) => {

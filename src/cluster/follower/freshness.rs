@@ -69,11 +69,11 @@ pub(super) enum Change {
 pub(super) struct Freshness {
     stale_after: Duration,
     anchor: Option<Anchor>,
-    /// When the newest of what was applied was sent, by the owner's clock, and when it arrived, by ours. It is no younger
-    /// than by either: the clock of an owner that was stopped from outside has lost time, and an anchor from before does
-    /// not hold.
+    /// When the newest of what was applied was sent, by the owner's clock, and when it arrived, by ours. The older of
+    /// the two counts: the clock of an owner that was stopped from outside has lost time.
     newest: Option<(Boot, Boot)>,
-    /// The owner's clock has lost time: a message that it sent before this cannot be dated.
+    /// A message that the owner sent before this cannot be dated: before the first answer, or before its clock was seen
+    /// to have lost time.
     not_before: Option<Boot>,
     /// Until when that is young enough, by our clock.
     until: Option<Boot>,
@@ -143,9 +143,12 @@ impl Freshness {
     pub(super) fn answered(&mut self, asked: Boot, sent: Boot, now: Boot) {
         let ahead_micros = i128::from(asked.0) - i128::from(sent.0);
         let has_lost_time = self.anchor.is_some_and(|anchor| ahead_micros > anchor.ahead_at_most(now));
-        if has_lost_time && !self.ignores_backlogs {
-            (self.newest, self.until) = (None, None);
+        if (has_lost_time || self.anchor.is_none()) && !self.ignores_backlogs {
+            self.newest = None;
             self.not_before = Some(sent);
+        }
+        if has_lost_time && !self.ignores_backlogs {
+            self.until = None;
             self.has_jumped = true;
         }
         if self.anchor.is_none_or(|anchor| ahead_micros >= anchor.ahead_at(now)) {
@@ -291,7 +294,9 @@ mod tests {
         assert_eq!(freshness.change(ours(1_200)), Some(Change::CutOff(CutOff::Clock)));
         freshness.answered(ours(1_200), owners(9_010), ours(1_220));
         freshness.applied(owners(9_000), ours(1_221), ours(1_221));
-        assert_eq!(freshness.change(ours(1_221)), Some(Change::Fresh));
+        assert_eq!(freshness.change(ours(1_221)), None, "sent before the answer");
+        freshness.applied(owners(9_020), ours(1_222), ours(1_222));
+        assert_eq!(freshness.change(ours(1_222)), Some(Change::Fresh));
     }
 
     #[test]

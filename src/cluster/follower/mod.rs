@@ -61,6 +61,7 @@ mod table;
 mod applying;
 mod live;
 mod answers;
+mod own;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -72,11 +73,7 @@ pub use counts::Counts;
 pub use event::{Action, AskId, Cause, Event, State};
 pub use freshness::{CutOff, DISCONNECTED_MAX};
 
-use super::{
-    clock::Boot,
-    message::{Ask, Message},
-    token::Token,
-};
+use super::{clock::Boot, message::Ask, token::Token};
 use crate::wire::Epoch;
 use buffer::Buffer;
 use freshness::{Change, Freshness};
@@ -230,48 +227,6 @@ impl Follower {
     /// The token and the lease's revision of a live message that counted, once for each event.
     pub fn take_heard(&mut self) -> Option<(Token, u64)> {
         self.heard.take()
-    }
-
-    /// No message of a lower token counts, as after [`Event::Lease`].
-    pub fn fence(&mut self, below: Token) {
-        self.floor = self.floor.max(Some(below));
-    }
-
-    /// Follows from the beginning, as a node that has owned the shard and lost it. The book is cut off. What it has
-    /// counted, the highest token and the state of the connection stay.
-    pub fn start_over(&mut self) {
-        self.token = None;
-        self.stage = Stage::Cold;
-        self.buffer.clear();
-        self.table.clear();
-        self.freshness.start_over();
-        (self.heard, self.probe) = (None, None);
-    }
-
-    /// Follows behind `last`, the last batch of this node itself, which owned the shard under the token until `now`.
-    /// The book is as the node published it, and `shown` unless it is cut off.
-    pub fn follow_self(&mut self, token: Token, last: u64, shown: bool, now: Boot) {
-        self.start_over();
-        (self.floor, self.token) = (self.floor.max(Some(token)), Some(token));
-        (self.stage, self.next) = (Stage::Live, last + 1);
-        self.freshness.owned(shown, now);
-        self.next_probe = now.after(PROBE_EVERY);
-    }
-
-    /// What an owner does with a live message of another node: the message's token and revision if the token is
-    /// higher than its own. Any other message is counted.
-    pub fn outranked_by(&mut self, bytes: &[u8], own: Token) -> Option<(Token, u64)> {
-        match Message::open(bytes) {
-            Ok(message) if message.head.token > own => Some((message.head.token, message.head.revision)),
-            Ok(_) => {
-                self.counts.fenced += 1;
-                None
-            }
-            Err(error) => {
-                self.counts.drop(error);
-                None
-            }
-        }
     }
 
     /// Its state.

@@ -20,10 +20,12 @@ mod claim;
 mod event;
 mod knowledge;
 mod timing;
+mod validity;
 mod value;
 
 pub use event::{Action, Event, LeaveReason, ReadAnswer, Standing, Start, WriteAnswer};
 pub use timing::LeaseTiming;
+pub use validity::Validity;
 pub use value::{FORMER_MAX, Former, LeaseState, LeaseValue, VALUE_BYTES_MAX, ValueError};
 
 use super::{
@@ -114,24 +116,6 @@ struct Pending {
     request: u64,
     is_read: bool,
     until: Boot,
-}
-
-/// Until when an owner may publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// The shard's token.
-    pub token: Token,
-    /// When the newest write that succeeded was sent.
-    pub counts_from: Moment,
-    /// It is valid for this long, by each of the two clocks.
-    pub hold: Duration,
-}
-
-impl Validity {
-    /// Whether the owner may publish now.
-    pub fn holds(&self, now: Moment) -> bool {
-        now.longest_since(self.counts_from) < self.hold
-    }
 }
 
 /// A write that was sent.

@@ -34,7 +34,7 @@ pub const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// An owner that could not publish for so long gives the shard away, and tries again as often.
 pub const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
-/// A machine was stopped from outside if its wall clock has counted so much more than the other one since the last event.
+/// A machine was stopped from outside if its wall clock has counted so much more than the other one between events.
 const LOST_TIME: Duration = Duration::from_millis(250);
 
 /// What does not change while a node runs.
