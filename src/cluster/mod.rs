@@ -16,6 +16,7 @@ pub mod history;
 pub mod follower;
 pub mod bus;
 pub mod memory;
+pub mod metrics;
 #[cfg(feature = "cluster")]
 pub mod nats;
 #[cfg(test)]
