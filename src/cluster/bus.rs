@@ -99,6 +99,12 @@ impl Subjects {
         self.subject("node", node.as_str(), Connection::Control)
     }
 
+    /// A node's report, on the connection that does not send it: to subscribe only. What comes back to the node itself
+    /// shows that messages pass from one connection to the other.
+    pub fn echo(&self, node: &NodeName) -> Subject {
+        self.subject("node", node.as_str(), Connection::Live)
+    }
+
     /// All nodes' reports: to subscribe only.
     pub fn all_nodes(&self) -> Subject {
         self.subject("node", "*", Connection::Control)
@@ -189,7 +195,7 @@ pub trait Answers: Send + 'static {
 
 /// A node's access to the bus. Clones share its connections.
 ///
-/// A node does not hear what it publishes itself.
+/// A node does not hear on a connection what it publishes on the same one.
 pub trait Bus: Clone + Send + Sync + 'static {
     /// The messages of a subject.
     type Subscription: Subscription;
@@ -244,6 +250,7 @@ mod tests {
             (subjects.ask(&shard), "tickfan.prod.ask.us-stocks.0", Connection::Control),
             (subjects.want(&shard), "tickfan.prod.want.us-stocks.0", Connection::Control),
             (subjects.node(&node), "tickfan.prod.node.gw-1", Connection::Control),
+            (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.all_nodes(), "tickfan.prod.node.*", Connection::Control),
             (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.give(&node), "tickfan.prod.give.gw-1", Connection::Control),

@@ -19,6 +19,7 @@ pub mod follower;
 pub mod shard;
 pub mod bus;
 pub mod memory;
+pub mod metrics;
 #[cfg(feature = "cluster")]
 pub mod nats;
 pub mod report;

@@ -80,6 +80,19 @@ async fn a_node_hears_the_reports_of_all_others_in_one_subscription() {
 }
 
 #[tokio::test]
+async fn a_node_hears_its_own_report_on_the_other_connection() {
+    let node = MemoryBroker::default().connect();
+    let (subjects, name) = (Subjects::new("prod"), "gw-1".parse().unwrap());
+    let mut echo = node.subscribe(&subjects.echo(&name)).await;
+    let mut reports = node.subscribe(&subjects.all_nodes()).await;
+    assert_eq!(node.publish(&subjects.node(&name), text("report")), Sent::Sent);
+    assert_eq!((come(&mut echo).await, come(&mut reports).await), (vec!["report".to_owned()], Vec::new()));
+    node.set_connected(Connection::Live, false);
+    assert_eq!(node.publish(&subjects.node(&name), text("report")), Sent::Sent);
+    assert_eq!(come(&mut echo).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_published_while_a_connection_is_down_is_dropped_and_never_comes() {
     let (owner, follower, mut subscription) = pair().await;
     let mut connected = owner.connected(Connection::Live);

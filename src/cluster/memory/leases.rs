@@ -16,23 +16,29 @@ pub enum WriteFault {
     Unanswered,
 }
 
-/// A store in memory, with one sequence of revisions for all shards. Clones are the same store.
+/// A node's access to a store in memory, which has one sequence of revisions for all shards. Clones are of the same
+/// node.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLeases {
-    state: Arc<Mutex<State>>,
+    store: Arc<Mutex<Store>>,
+    faults: Arc<Mutex<Faults>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Store {
     /// The writes of all shards, oldest first. The revision of each is its place, counted from 1.
     writes: Vec<(ShardName, Vec<u8>)>,
-    write_fault: Option<WriteFault>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Faults {
+    write: Option<WriteFault>,
     fails_reads: bool,
     /// Reads show the value of so many writes ago.
     stale_by: usize,
 }
 
-impl State {
+impl Store {
     fn revisions(&self, shard: &ShardName) -> impl DoubleEndedIterator<Item = u64> {
         let is_of_shard = move |(_, (name, _)): &(usize, &(ShardName, Vec<u8>))| name == shard;
         self.writes.iter().enumerate().filter(is_of_shard).map(|(place, _)| place as u64 + 1)
@@ -40,63 +46,75 @@ impl State {
 }
 
 impl MemoryLeases {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Another node's access to the same store. What fails for one node does not fail for the other.
+    pub fn other_node(&self) -> Self {
+        Self { store: self.store.clone(), faults: Arc::default() }
     }
 
-    /// What goes wrong with writes from now on, on all clones.
+    /// What goes wrong with the node's writes from now on.
     pub fn set_write_fault(&self, fault: Option<WriteFault>) {
-        self.state().write_fault = fault;
+        locked(&self.faults).write = fault;
     }
 
-    /// Whether reads fail from now on.
+    /// Whether the node's reads fail from now on.
     pub fn set_failing_reads(&self, fails: bool) {
-        self.state().fails_reads = fails;
+        locked(&self.faults).fails_reads = fails;
     }
 
-    /// From now on reads show the value of so many of the shard's writes ago, where there were as many.
+    /// Whether the node reaches the store at all.
+    pub fn set_connected(&self, is_connected: bool) {
+        self.set_failing_reads(!is_connected);
+        self.set_write_fault((!is_connected).then_some(WriteFault::Lost));
+    }
+
+    /// From now on the node's reads show the value of so many of the shard's writes ago, where there were as many.
     pub fn set_stale_by(&self, writes: usize) {
-        self.state().stale_by = writes;
+        locked(&self.faults).stale_by = writes;
     }
 
-    /// Forgets the last writes of all shards; all of them if there are not as many.
+    /// The store forgets the last writes of all shards; all of them if there are not as many.
     pub fn forget(&self, writes: usize) {
-        let mut state = self.state();
-        let kept = state.writes.len().saturating_sub(writes);
-        state.writes.truncate(kept);
+        let mut store = locked(&self.store);
+        let kept = store.writes.len().saturating_sub(writes);
+        store.writes.truncate(kept);
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Leases for MemoryLeases {
     async fn read(&self, shard: &ShardName) -> ReadAnswer {
-        let state = self.state();
-        if state.fails_reads {
+        let faults = *locked(&self.faults);
+        if faults.fails_reads {
             return ReadAnswer::Failed;
         }
-        let newest_first: Vec<u64> = state.revisions(shard).rev().take(state.stale_by + 1).collect();
+        let store = locked(&self.store);
+        let newest_first: Vec<u64> = store.revisions(shard).rev().take(faults.stale_by + 1).collect();
         match newest_first.last() {
             None => ReadAnswer::Absent,
             Some(revision) => {
-                let (_, value) = &state.writes[*revision as usize - 1];
+                let (_, value) = &store.writes[*revision as usize - 1];
                 ReadAnswer::Found { revision: *revision, value: LeaseValue::from_json(value) }
             }
         }
     }
 
     async fn write(&self, shard: &ShardName, expected: Option<u64>, value: &LeaseValue) -> WriteAnswer {
-        let mut state = self.state();
-        let fault = state.write_fault;
+        let fault = locked(&self.faults).write;
         if fault == Some(WriteFault::Lost) {
             return WriteAnswer::Unknown;
         }
-        let newest = state.revisions(shard).next_back();
+        let mut store = locked(&self.store);
+        let newest = store.revisions(shard).next_back();
         if newest == expected {
-            state.writes.push((shard.clone(), value.to_json()));
+            store.writes.push((shard.clone(), value.to_json()));
         }
         match fault {
             Some(_) => WriteAnswer::Unknown,
             None if newest != expected => WriteAnswer::Conflict,
-            None => WriteAnswer::Written(state.writes.len() as u64),
+            None => WriteAnswer::Written(store.writes.len() as u64),
         }
     }
 }
@@ -163,5 +181,18 @@ mod tests {
         assert_eq!(leases.read(&a).await, found(1, 1));
         leases.forget(9);
         assert_eq!(leases.read(&a).await, ReadAnswer::Absent);
+    }
+
+    #[tokio::test]
+    async fn what_fails_for_one_node_does_not_fail_for_another() {
+        let first = MemoryLeases::default();
+        let second = first.other_node();
+        let a = shard("a.0");
+        first.set_connected(false);
+        assert_eq!((first.read(&a).await, second.read(&a).await), (ReadAnswer::Failed, ReadAnswer::Absent));
+        assert_eq!(first.write(&a, None, &value(1)).await, WriteAnswer::Unknown);
+        assert_eq!(second.write(&a, None, &value(2)).await, WriteAnswer::Written(1));
+        first.set_connected(true);
+        assert_eq!(first.clone().read(&a).await, found(1, 2));
     }
 }
