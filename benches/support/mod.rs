@@ -11,7 +11,6 @@
 pub mod http2;
 #[path = "../../tests/support/recording.rs"]
 pub mod recording;
-pub mod token;
 pub mod venues;
 
 use bytes::Bytes;
