@@ -31,7 +31,16 @@ struct Anchor {
 impl Anchor {
     /// Our clock less the owner's by now, at least.
     fn ahead_at(&self, now: Boot) -> i128 {
-        self.ahead_micros - i128::from(now.0.saturating_sub(self.at.0)) / DRIFT_INVERSE
+        self.ahead_micros - self.drift(now)
+    }
+
+    /// Our clock less the owner's by now, at most, unless the owner's has lost time since.
+    fn ahead_at_most(&self, now: Boot) -> i128 {
+        self.ahead_micros + self.width.as_micros().cast_signed() + self.drift(now) + TOLERANCE_MICROS
+    }
+
+    fn drift(&self, now: Boot) -> i128 {
+        i128::from(now.0.saturating_sub(self.at.0)) / DRIFT_INVERSE
     }
 }
 
@@ -64,6 +73,8 @@ pub(super) struct Freshness {
     /// than by either: the clock of an owner that was stopped from outside has lost time, and an anchor from before does
     /// not hold.
     newest: Option<(Boot, Boot)>,
+    /// The owner's clock has lost time: a message that it sent before this cannot be dated.
+    not_before: Option<Boot>,
     /// Until when that is young enough, by our clock.
     until: Option<Boot>,
     disconnected: Option<Boot>,
@@ -79,6 +90,7 @@ impl Freshness {
             stale_after,
             anchor: None,
             newest: None,
+            not_before: None,
             until: None,
             disconnected: None,
             has_jumped: false,
@@ -105,6 +117,7 @@ impl Freshness {
     pub(super) fn change_owner(&mut self) {
         self.anchor = None;
         self.newest = None;
+        self.not_before = None;
     }
 
     /// This node itself was the owner until now, and all was as it said: `shown` if that was live.
@@ -129,6 +142,12 @@ impl Freshness {
     /// The owner has answered at `sent` of its clock what was asked at `asked` of ours.
     pub(super) fn answered(&mut self, asked: Boot, sent: Boot, now: Boot) {
         let ahead_micros = i128::from(asked.0) - i128::from(sent.0);
+        let has_lost_time = self.anchor.is_some_and(|anchor| ahead_micros > anchor.ahead_at_most(now));
+        if has_lost_time && !self.ignores_backlogs {
+            (self.newest, self.until) = (None, None);
+            self.not_before = Some(sent);
+            self.has_jumped = true;
+        }
         if self.anchor.is_none_or(|anchor| ahead_micros >= anchor.ahead_at(now)) {
             self.anchor = Some(Anchor { ahead_micros, at: now, width: now.since(asked) });
             self.extend(now);
@@ -151,6 +170,9 @@ impl Freshness {
 
     /// The shard is as the owner had it at `sent` of its clock, in a message that arrived at `arrived` of ours.
     pub(super) fn applied(&mut self, sent: Boot, arrived: Boot, now: Boot) {
+        if Some(sent) < self.not_before {
+            return;
+        }
         self.newest = self.newest.max(Some((sent, arrived)));
         self.extend(now);
     }
@@ -281,6 +303,9 @@ mod tests {
         // Its clock has lost 8 s, and it answers before it has sent anything else.
         freshness.answered(ours(9_000), owners(1_010), ours(9_020));
         assert_eq!(freshness.change(ours(9_020)), None);
+        // What it sent before that comes late, and its date says nothing.
+        freshness.applied(owners(1_005), ours(9_025), ours(9_025));
+        assert_eq!(freshness.change(ours(9_025)), None);
         freshness.applied(owners(1_020), ours(9_030), ours(9_030));
         assert_eq!(freshness.change(ours(9_030)), Some(Change::Fresh));
     }
