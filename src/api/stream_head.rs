@@ -42,12 +42,7 @@ pub(super) fn response_head(headers: &HeaderMap, now: UnixMicros) -> ResponseHea
 }
 
 /// The first block of a stream's body, but for the name by which it is changed.
-pub(super) fn hello_draft(
-    name: StreamName,
-    selection: &Selection,
-    rights: &Rights,
-    now: Now,
-) -> HelloDraft {
+pub(super) fn hello_draft(name: StreamName, selection: &Selection, rights: &Rights, now: Now) -> HelloDraft {
     let symbols: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
     let delayed = selection.delayed();
     hello(&Hello {

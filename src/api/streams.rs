@@ -165,7 +165,9 @@ impl Streams for ClientStreams {
             symbols: selection.known.into_boxed_slice(),
             unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
-            resume: params.after(|epoch| self.cache.knows(epoch)).map(|after| Resume { after, bytes: config.limits.replay_bytes }),
+            resume: params
+                .after(|epoch| self.cache.knows(epoch))
+                .map(|after| Resume { after, bytes: config.limits.replay_bytes }),
             has_rights: matches!(rights, Rights::Granted(_)),
             until,
             permit: Box::new(permit),

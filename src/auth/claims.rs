@@ -2,7 +2,7 @@
 
 use super::{
     error::TokenError,
-    object::{Object, WrongType},
+    object::{Object, Text, WrongType},
     pattern::Pattern,
 };
 use crate::market::UnixMicros;
@@ -49,31 +49,13 @@ pub struct Claims {
     pub rate: Option<f64>,
 }
 
-/// `aud` is a string or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn has(&self, name: &str) -> bool {
-        match self {
-            Self::One(one) => one == name,
-            Self::Many(many) => many.iter().any(|one| one == name),
-        }
-    }
-}
-
 /// Reads and checks the claims.
 pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
-    let issuer: Option<String> = claim(claims, "iss")?;
+    let issuer: Option<Text<'_>> = claim(claims, "iss")?;
     if !expected.issuer.is_empty() && issuer.as_deref() != Some(expected.issuer) {
         return Err(TokenError::Issuer);
     }
-    let audience: Audience = claim(claims, "aud")?.ok_or(TokenError::Audience)?;
-    if !audience.has(expected.audience) {
+    if !is_for(claims, expected.audience)? {
         return Err(TokenError::Audience);
     }
     let expires = claim(claims, "exp")?.map(|seconds: f64| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
@@ -107,6 +89,15 @@ fn claim<'a, T: Deserialize<'a>>(claims: &Object<'a>, name: &'static str) -> Res
     claims.get(name).map_err(|WrongType| TokenError::Claim(name))
 }
 
+/// Whether `aud`, a string or a list of them, has this name.
+fn is_for(claims: &Object<'_>, name: &str) -> Result<bool, TokenError> {
+    if let Ok(one) = claims.get::<Text<'_>>("aud") {
+        return Ok(one.is_some_and(|one| *one == *name));
+    }
+    let many: Option<Vec<Text<'_>>> = claim(claims, "aud")?;
+    Ok(many.is_some_and(|many| many.iter().any(|one| **one == *name)))
+}
+
 fn leeway() -> i64 {
     i64::try_from(LEEWAY.as_micros()).unwrap_or(i64::MAX)
 }
@@ -119,7 +110,7 @@ fn micros(seconds: f64) -> UnixMicros {
 
 /// A list of patterns; `None` if it is not one. An issuer's mistake must not look like a smaller grant.
 fn list(ours: &Object<'_>, name: &str) -> Option<Option<Vec<Pattern>>> {
-    let Some(texts) = ours.get::<Vec<String>>(name).ok()? else { return Some(None) };
+    let Some(texts) = ours.get::<Vec<Text<'_>>>(name).ok()? else { return Some(None) };
     if texts.len() > LIST_MAX {
         return None;
     }

@@ -127,7 +127,8 @@ impl SymbolState {
         if inner.cut_off.is_some() {
             return self.say_cut_off(&mut inner, Arc::new(tick), Parts::ALL, now);
         }
-        let numbers = if is_of_epoch { Numbers::Jump } else { Numbers::Begin { generation: self.shard().generation() } };
+        let numbers =
+            if is_of_epoch { Numbers::Jump } else { Numbers::Begin { generation: self.shard().generation() } };
         self.add(&mut inner, tick, Parts::ALL, numbers)
     }
 

@@ -186,8 +186,7 @@ impl Cache {
             return Err(RegisterError::Full);
         }
         let id = SymbolId::new(states.len());
-        let (shard, shared) = (shard.clone(), self.shared.clone());
-        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, shard, shared, now));
+        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, shard.clone(), now));
         states.insert(place, state.clone());
         *delayed += usize::from(tier == Tier::Delayed);
         map.insert(symbol, state.clone());

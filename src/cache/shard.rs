@@ -94,6 +94,10 @@ impl Shard {
         }
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Its name; empty in a single gateway.
     pub fn name(&self) -> &str {
         &self.name

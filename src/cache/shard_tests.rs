@@ -98,9 +98,8 @@ fn the_epoch_of_several_shards_stands_for_all_of_theirs_in_any_order() {
     assert_eq!(Cache::epoch_of(&states[..1]), epoch(7));
     assert_eq!(Cache::epoch_of(&states[1..]), epoch(6));
     let bytes = [6_u64, 7].iter().flat_map(|bits| bits.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     assert_eq!(Cache::epoch_of(&states), epoch(hash >> 16), "x.0 comes before y.0");
     let mut backwards = states.clone();
     backwards.reverse();

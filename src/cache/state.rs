@@ -62,9 +62,9 @@ impl SymbolState {
         origin: Origin,
         delay: Option<NonZero<u32>>,
         shard: Arc<Shard>,
-        shared: Arc<Shared>,
         now: Now,
     ) -> Self {
+        let shared = shard.shared().clone();
         let snapshot = Snapshot::waiting(origin, now.unix);
         let first = Arc::new(Tick {
             snapshot,

@@ -190,7 +190,7 @@ impl World {
 
     /// The `n` of a symbol's tick.
     pub(crate) fn n(&self, symbol: usize, seq: u64) -> u64 {
-        self.history[symbol][seq as usize].n
+        self.history[symbol][seq as usize].id.n
     }
 
     pub(crate) fn now(&self) -> Now {

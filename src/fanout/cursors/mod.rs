@@ -211,7 +211,8 @@ impl Cursors {
     /// The ticks that a stream whose transport is full will not get if it ends now.
     pub(super) fn given_up(&self, symbols: &Symbols) -> Missed {
         let lagged = self.slots.iter().filter(|slot| slot.begun && slot.lagged);
-        let unsent = |slot: &Slot| (symbols.get(slot.symbol).recent.newest().version + 1).saturating_sub(slot.cursor.next);
+        let unsent =
+            |slot: &Slot| (symbols.get(slot.symbol).recent.newest().version + 1).saturating_sub(slot.cursor.next);
         Missed { lag: lagged.map(unsent).sum(), ..Missed::default() }
     }
 

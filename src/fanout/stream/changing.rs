@@ -71,7 +71,13 @@ impl<T> Stream<T> {
         }
         let before = self.options;
         self.options = changed(before, change);
-        let relisted = Relisted { stream: key, options: &self.options, generation: self.generation, before: &before, opened: self.joined };
+        let relisted = Relisted {
+            stream: key,
+            options: &self.options,
+            generation: self.generation,
+            before: &before,
+            opened: self.joined,
+        };
         let mut moved = Vec::new();
         match &list {
             Some(list) => moved = self.cursors.relist(symbols, list, relisted, &mut changes.removed, now),

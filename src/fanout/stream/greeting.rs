@@ -1,6 +1,6 @@
 //! The `hello` that a stream gets again once the numbers of a symbol have begun again: from there on all starts over.
 
-use super::{CloseReason, NEVER, Stream, Symbols};
+use super::{CloseReason, Stream, Symbols};
 use crate::{
     cache::Cache,
     fanout::{transport::Transport, written::Written},
@@ -35,7 +35,7 @@ impl<T: Transport> Stream<T> {
         let hello = self.hello(symbols, greeting, now);
         let event = self.event().cloned();
         let before = self.tail.len() + event.as_ref().map_or(0, Bytes::len);
-        let taken = self.offer(event.iter().chain([&hello]), now)?;
+        let taken = self.offer(event.as_ref(), [&hello], now)?;
         self.advance(taken.bytes, event, &[], |_| {});
         if taken.bytes > before {
             self.tail = hello.slice(taken.bytes - before..);
@@ -55,7 +55,7 @@ impl<T: Transport> Stream<T> {
         let delayed = states().filter(|state| state.tier() == Tier::Delayed);
         let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
         let unlisted = self.changes.as_ref().map(|changes| &changes.unlisted);
-        let until = Some(self.until).filter(|until| *until != NEVER);
+        let until = self.rights_end.map(|end| end.unix);
         let denied = unlisted.map_or(&[][..], |unlisted| &unlisted.denied);
         let hello = hello(&Hello {
             retry: greeting.retry,

@@ -4,6 +4,7 @@ mod changes;
 mod changing;
 mod greeting;
 mod leaving;
+mod rights_end;
 mod writing;
 
 use super::{
@@ -28,16 +29,12 @@ use crate::{
 use bytes::Bytes;
 use changes::Changes;
 pub(super) use greeting::Greeting;
+use rights_end::RightsEnd;
 use std::{
     io, mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
-
-/// The end of rights that do not end.
-const NEVER: UnixMicros = UnixMicros(i64::MAX);
-/// The end of rights that have ended.
-const ENDED: UnixMicros = UnixMicros(i64::MIN);
 
 /// One client's open stream.
 pub(super) struct Stream<T> {
@@ -47,10 +44,8 @@ pub(super) struct Stream<T> {
     transport: T,
     cursors: Cursors,
     options: Options,
-    /// When its client's rights end by the wall clock, which may step. [`NEVER`] where they do not end.
-    until: UnixMicros,
-    /// When they end by the clock that does not step. From the earlier of both on no tick is written.
-    ends_at: Option<Instant>,
+    /// When its client's rights end, if they do: from then on no tick is written.
+    rights_end: Option<RightsEnd>,
     phase: Phase,
     /// What its goodbye says.
     bye: Bye,
@@ -58,8 +53,8 @@ pub(super) struct Stream<T> {
     /// Before this moment its `max_rate` allows no write, except of a changed status.
     not_before: Instant,
     last_write: Instant,
-    /// By how many µs its first heartbeat comes early: streams that were opened together do not beat together.
-    early_by_micros: u32,
+    /// By how many ms its first heartbeat comes early: streams that were opened together do not beat together.
+    early_by_millis: u16,
     /// The generation of its last `hello`: a tick of a higher one starts all over.
     generation: u32,
     joined: Instant,
@@ -107,21 +102,20 @@ pub(super) struct StreamInit {
 
 impl<T: Transport> Stream<T> {
     pub(super) fn new(transport: T, cursors: Cursors, init: StreamInit, now: Now) -> Self {
-        let ends_at = init.until.map(|until| now.instant_of(until));
+        let rights_end = init.until.map(|until| RightsEnd::at(until, now));
         Self {
             name: init.name,
             client: init.client,
             transport,
             cursors,
             options: init.options,
-            until: init.until.unwrap_or(NEVER),
-            ends_at,
-            phase: Phase::Open { until: ends_at },
+            rights_end,
+            phase: Phase::Open { until: rights_end.map(|end| end.instant) },
             bye: Bye::Shutdown,
             room: Room::Free,
             not_before: now.instant,
             last_write: now.instant,
-            early_by_micros: u32::try_from(init.early_by.as_micros()).unwrap_or(u32::MAX),
+            early_by_millis: u16::try_from(init.early_by.as_millis()).unwrap_or(u16::MAX),
             generation: init.generation,
             joined: now.instant,
             tail: init.first_block,
@@ -303,7 +297,7 @@ impl<T> Stream<T> {
         Deadlines {
             full_since: self.room.full_since(),
             last_write: self.last_write,
-            early_by: Duration::from_micros(u64::from(self.early_by_micros)),
+            early_by: Duration::from_millis(u64::from(self.early_by_millis)),
             write: self.is_waiting.then_some(self.not_before),
             end: self.phase.deadline(),
         }

@@ -1,6 +1,7 @@
 //! Lists and options of open streams change by requests, over HTTP/1.1, TLS and HTTP/2, with real workers.
 
 mod answers;
+mod epochs;
 mod streams;
 
 use crate::support::{
@@ -22,7 +23,7 @@ use tickfan::{
     config,
     fanout::{Announcer, WorkerPool, WorkerThreads},
     limits::{Fitted, Permits},
-    market::{Decimal, Field, Now, Origin, TradeUpdate, Update},
+    market::{Decimal, Field, Now, Origin, Reason, TradeUpdate, Update},
     wire::Epoch,
 };
 use tokio::{

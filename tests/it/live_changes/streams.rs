@@ -3,7 +3,7 @@
 use super::*;
 
 /// A stream on some connection, and a way to change it.
-trait Carried {
+pub(super) trait Carried {
     /// Changes the stream; returns status and JSON.
     fn change(&mut self, body: &str) -> (u16, Value);
 
@@ -83,7 +83,7 @@ impl Carried for Http2 {
     }
 }
 
-fn each_protocol(gateway: &Live, symbols: &str) -> [Box<dyn Carried>; 3] {
+pub(super) fn each_protocol(gateway: &Live, symbols: &str) -> [Box<dyn Carried>; 3] {
     let (stream, control) = open(gateway, symbols);
     let plain = Http1 { stream, other: gateway.client(), control };
     let tls = || Client::over(gateway.tls_client(b"http/1.1"));

@@ -8,7 +8,7 @@ use tickfan::{
     cache::Tick,
     fanout::{CloseMode, Missed, Options, Wait},
     market::{Part, Parts},
-    wire::{EventId, tick_frame},
+    wire::tick_frame,
 };
 
 /// Which ticks of one of its symbols a client may be sent.
@@ -28,7 +28,7 @@ pub(super) struct Wish {
 
 impl Wish {
     fn is_for(&self, tick: &Tick) -> bool {
-        let is_missed = tick.seq >= self.from && self.after.is_none_or(|after| tick.n > after);
+        let is_missed = tick.seq >= self.from && self.after.is_none_or(|after| tick.id.n > after);
         (is_missed && tick.changed.intersects(self.parts))
             || tick.seq == self.initial
             || self.alone_from.is_some_and(|from| tick.seq >= from)
@@ -85,7 +85,7 @@ impl World {
         let seed = self.seed;
         let (symbol, tick) = self.find(block);
         let state = &self.symbols[symbol];
-        let id = (tick.n > 0).then_some(EventId { epoch: self.cache.epoch(), n: tick.n });
+        let id = (tick.id.n > 0).then_some(tick.id);
         assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame carries what was published");
         let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
         assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
@@ -93,7 +93,7 @@ impl World {
         let mut borrowed = self.clients[client].borrow_mut();
         assert!(borrowed.changed.is_none(), "seed {seed}: the list that holds from a change on comes before its ticks");
         self.check_rights(&borrowed, Some(symbol));
-        borrowed.last_n = borrowed.last_n.max(tick.n);
+        borrowed.last_n = borrowed.last_n.max(tick.id.n);
         let options = borrowed.options;
         let progress = borrowed.symbols.get_mut(&symbol);
         let progress =
