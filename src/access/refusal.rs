@@ -167,7 +167,7 @@ impl From<Refusal> for Problem {
             _ => None,
         };
         let claim = if let Refusal::Token(error) = refusal { error.claim() } else { None };
-        let refused = Some(Refused { reason: refusal.reason().label(), claim, expected: None });
+        let refused = Some(Box::new(Refused { reason: refusal.reason().label(), claim, expected: None }));
         Self { header, refused, ..Self::new(status, kind, title, refusal.to_string()) }
     }
 }

@@ -63,20 +63,16 @@ impl Gateway {
 
 /// What a gateway has once it has joined its cluster.
 pub(super) struct Joined<B, L> {
-    membership: Membership<B, L>,
-    runtime: Background,
-    brokers: Option<Box<dyn Send>>,
+    pub(super) membership: Membership<B, L>,
+    pub(super) runtime: Background,
+    /// What keeps the connections to the brokers.
+    pub(super) brokers: Option<Box<dyn Send>>,
 }
 
 impl<B, L> Joined<B, L> {
     /// A place in a cluster whose bus needs no runtime.
     pub(super) fn new(membership: Membership<B, L>) -> io::Result<Self> {
         Ok(Self { membership, runtime: Background::of_cluster()?, brokers: None })
-    }
-
-    /// The place, the runtime, and what keeps the connections to the brokers.
-    pub(super) fn split(self) -> (Option<Membership<B, L>>, Option<Background>, Option<Box<dyn Send>>) {
-        (Some(self.membership), Some(self.runtime), self.brokers)
     }
 }
 

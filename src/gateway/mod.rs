@@ -135,7 +135,10 @@ impl Gateway {
         let settings = &config.history;
         let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;
-        let (membership, cluster_runtime, brokers) = joined.map(Joined::split).unwrap_or_default();
+        let (membership, cluster_runtime, brokers) = match joined {
+            Some(Joined { membership, runtime, brokers }) => (Some(membership), Some(runtime), brokers),
+            None => (None, None, None),
+        };
         let mut joining = match (&config.cluster, membership) {
             (Some(settings), Some(membership)) => Some(Joining::new(settings, membership)),
             _ => None,

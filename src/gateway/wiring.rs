@@ -23,7 +23,7 @@ use tracing::{info, warn};
 /// How a feed runs.
 pub(super) enum FeedRun {
     /// All the time: the gateway is alone.
-    Alone(FeedTask),
+    Alone(Box<FeedTask>),
     /// While the gateway owns its shard.
     Clustered(Box<dyn RunShard>),
 }
@@ -32,7 +32,7 @@ impl FeedRun {
     /// The same feed with other waits.
     pub(super) fn with_timing(self, timing: Timing) -> Self {
         match self {
-            Self::Alone(task) => Self::Alone(FeedTask { feed: task.feed.with_timing(timing), ..task }),
+            Self::Alone(task) => Self::Alone(Box::new(FeedTask { feed: task.feed.with_timing(timing), ..*task })),
             Self::Clustered(mut shard) => {
                 shard.set_timing(timing);
                 Self::Clustered(shard)
@@ -134,7 +134,7 @@ pub(super) fn wire_feed(
         Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
     let status = runs.status();
-    Ok((FeedRun::Alone(FeedTask { feed: runs, sinks, metrics, recording }), status, symbols))
+    Ok((FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, metrics, recording })), status, symbols))
 }
 
 /// Registers the symbols that a feed's updates go to, in a cluster as those of the feed's shard.

@@ -26,7 +26,7 @@ pub(crate) struct Problem {
     /// A header that this answer needs beside those of every answer.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
     /// Why the request's credentials do not count, for the log.
-    pub(crate) refused: Option<Refused>,
+    pub(crate) refused: Option<Box<Refused>>,
 }
 
 /// Why credentials do not count. It holds nothing of them.
