@@ -19,7 +19,6 @@ pub mod follower;
 pub mod shard;
 pub mod bus;
 pub mod memory;
-pub mod metrics;
 #[cfg(feature = "cluster")]
 pub mod nats;
 pub mod report;

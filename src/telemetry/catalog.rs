@@ -3,10 +3,7 @@
 //!
 //! A new metric is one entry here, and the place that counts.
 
-use super::{
-    cluster_catalog,
-    metric::{Counter, Gauge, Kind, Label, Metric, Samples},
-};
+use super::metric::{Counter, Gauge, Kind, Label, Metric, Samples};
 use metrics::Unit;
 
 /// Makes a constant for each metric, and [`SECTIONS`], from entries of this form:
@@ -50,8 +47,6 @@ macro_rules! kind {
         Kind::Histogram
     };
 }
-
-pub(super) use {catalog, kind};
 
 catalog! {
     "Feeds" {
@@ -371,7 +366,7 @@ const fn process(name: &'static str, kind: Kind, unit: Unit, help: &'static str,
 
 /// Gives the installed recorder the help of every metric.
 pub(super) fn describe() {
-    for metric in SECTIONS.iter().chain(cluster_catalog::SECTIONS).flat_map(|(_, metrics)| *metrics) {
+    for metric in SECTIONS.iter().flat_map(|(_, metrics)| *metrics) {
         metric.describe();
     }
 }

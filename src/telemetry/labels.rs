@@ -106,11 +106,6 @@ impl<L: Label> Counters<L> {
         self.handles[label.index()].increment(1);
     }
 
-    /// Adds a count.
-    pub fn add(&self, label: L, count: u64) {
-        self.handles[label.index()].increment(count);
-    }
-
     /// Moves the counts of a tally into the counters.
     pub fn publish(&self, tally: &mut Tally<L>) {
         for (handle, count) in self.handles.iter().zip(&mut tally.counts) {

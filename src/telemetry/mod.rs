@@ -3,7 +3,6 @@
 mod cache;
 mod client_name;
 pub mod catalog;
-pub mod cluster_catalog;
 mod histogram;
 pub mod labels;
 mod log_filter;

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use tickfan::telemetry::{
     Kind, Label, Metric,
     catalog::{PROCESS, SECTIONS},
-    cluster_catalog,
 };
 
 /// A label, with its values where they are a closed set.
@@ -33,7 +32,7 @@ fn row(metric: &Metric) -> String {
 #[test]
 fn the_documents_tables_follow_from_the_catalog() {
     let mut expected = "\n".to_owned();
-    let own = SECTIONS.iter().chain(cluster_catalog::SECTIONS).map(|(title, metrics)| (*title, metrics.to_vec()));
+    let own = SECTIONS.iter().map(|(title, metrics)| (*title, metrics.to_vec()));
     for (title, metrics) in own.chain([("From the system", PROCESS.iter().collect())]) {
         write!(expected, "## {title}\n\n| metric | type | labels | measures | does not measure |\n").unwrap();
         expected += "|---|---|---|---|---|\n";
@@ -45,7 +44,7 @@ fn the_documents_tables_follow_from_the_catalog() {
 
 #[test]
 fn names_are_unique_and_end_in_their_unit() {
-    let metrics: Vec<_> = SECTIONS.iter().chain(cluster_catalog::SECTIONS).flat_map(|(_, metrics)| *metrics).collect();
+    let metrics: Vec<_> = SECTIONS.iter().flat_map(|(_, metrics)| *metrics).collect();
     let names: BTreeSet<_> = metrics.iter().map(|metric| metric.name).collect();
     assert_eq!(names.len(), metrics.len());
     for metric in metrics {
