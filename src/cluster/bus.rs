@@ -110,11 +110,6 @@ impl Subjects {
         self.subject("node", "*", Connection::Control)
     }
 
-    /// Where a node's own reports come back, on the connection that carries ticks: to subscribe only.
-    pub fn echo(&self, node: &NodeName) -> Subject {
-        self.subject("node", node.as_str(), Connection::Live)
-    }
-
     /// Where a node is asked to take over a shard.
     pub fn give(&self, node: &NodeName) -> Subject {
         self.subject("give", node.as_str(), Connection::Control)
@@ -250,7 +245,6 @@ mod tests {
             (subjects.ask(&shard), "tickfan.prod.ask.us-stocks.0", Connection::Control),
             (subjects.want(&shard), "tickfan.prod.want.us-stocks.0", Connection::Control),
             (subjects.node(&node), "tickfan.prod.node.gw-1", Connection::Control),
-            (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.all_nodes(), "tickfan.prod.node.*", Connection::Control),
             (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.give(&node), "tickfan.prod.give.gw-1", Connection::Control),
