@@ -125,7 +125,7 @@ impl HealthInputs {
         Ok(())
     }
 
-    /// Judges a node of a cluster. A shard that is stale is no reason: the others would be as stale.
+    /// Judges a node of a cluster. A stale shard does not count: the other nodes would be as stale.
     fn judge_node(&self, NodeHealth { cluster, ring_age }: &NodeHealth) -> Result<(), NotReady> {
         if let Some(down) = cluster.down_for.filter(|down| *down >= BROKERS_DOWN_MAX) {
             return Err(NotReady::NoBrokers(down));
@@ -232,7 +232,7 @@ mod tests {
                 .judge()
         };
         assert_eq!(node(29, None, None), Err(NotReady::Unsynced(vec![shard.clone()])));
-        assert_eq!(node(30, None, None), Ok(()), "an owner that does not come is no reason for ever");
+        assert_eq!(node(30, None, None), Ok(()), "it does not wait for an owner for ever");
         assert_eq!(node(60, Some(9), None), Err(NotReady::YoungRings { has: seconds(9), needs: seconds(10) }));
         assert_eq!(node(60, Some(10), Some(9)), Ok(()));
         assert_eq!(node(60, Some(10), Some(10)), Err(NotReady::NoBrokers(seconds(10))));

@@ -55,7 +55,7 @@ impl<B: Bus> Outlet<B> {
         due
     }
 
-    /// The tape. Whoever locks it must not lock a symbol.
+    /// The tape. No symbol may be locked while it is.
     pub(super) fn tape(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -87,7 +87,7 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
 pub const CHANGES: [&str; 5] = ["claimed", "granted", "expired", "outranked", "drained"];
 
 impl ShardFacts {
-    /// Whether others have to know of the difference at once: owners, readiness, and whoever waits for a drain.
+    /// Whether others have to know of the difference at once: the other nodes, readiness, and a drain that waits.
     pub(super) fn differs_much(&self, before: &Self) -> bool {
         (self.owns, self.synced, self.fresh, self.has_left, self.token)
             != (before.owns, before.synced, before.fresh, before.has_left, before.token)

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-/// As many inputs wait for the task of a shard. Whoever has more waits; whatever may be lost is dropped.
+/// As many inputs wait for the task of a shard. A sender of more waits, or drops what may be lost.
 pub(super) const INBOX_MAX: usize = 256;
 /// A read or a write of the lease takes no longer: the lease's machine has given it up by then.
 const LEASE_REQUEST_MAX: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`, `/debug/keys`, `/debug/cluster`: what is slow, hot or stale right
-//! now, as JSON for people and `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
+//! `/debug/streams`, `/debug/symbols`, `/debug/feeds`, `/debug/keys`, `/debug/cluster`: what is slow, hot or stale, as
+//! JSON for people and `tickfan top`. Each list is sorted, the worst first, and truncated to `?limit=`.
 
 mod sources;
 mod cluster;

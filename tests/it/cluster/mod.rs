@@ -140,7 +140,7 @@ fn an_owner_whose_lease_is_not_renewed_says_nothing_more_and_follows_its_heir() 
     owner.set_leases_fail(true);
     let stale = readers[0].until(|tick| tick.text("symbol") == "BTC-USDT" && tick.text("state") == "stale");
     assert_eq!(stale.text("reason"), "no_owner");
-    // Whoever reads from a socket that its owner may not read from is told of a price that is no longer the newest.
+    // An owner that still read from its socket would show this price.
     connection.send(&trade("BTCUSDT", 2, PRICES[2]));
     let mut heirs = rig.grant();
     heirs.send(&trade("BTCUSDT", 3, PRICES[1]));
