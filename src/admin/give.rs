@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde_json::json as value;
 
 /// Begins the hand-over. The answer says that it was begun: `/debug/cluster` shows how it goes on.
+#[expect(clippy::result_large_err, reason = "an error is made once per request of an operator")]
 pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response, Problem> {
     if is_of_a_page(&request.headers) {
         return Err(problem(
