@@ -20,7 +20,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
-use support::{Fanout, Session, Updates, alpaca, cache, http2::Http2, keep_ticks, recording::Recording, venues};
+use support::{
+    Fanout, Session, Updates, alpaca, cache, http2::Http2, keep_ticks, recording::Recording, token::Token, venues,
+};
 use tickfan::{
     market::Now,
     venue::{self, Batch},
@@ -55,6 +57,7 @@ fn steps() -> Vec<Step> {
         step("publish", 1, publish),
         step("encode", 1, encode),
         step("write a DATA frame of HTTP/2", 1, write_data),
+        step("grant what a token of HS256 says", 1, grant),
         step("publish, encode, deliver to one stream", 1, |times| deliver(1, times)),
         step("deliver to each of a hundred", STREAMS, |times| deliver(STREAMS, times)),
     ];
@@ -123,6 +126,14 @@ fn write_data(times: usize) {
     let tick = Bytes::from(vec![b'x'; 239]);
     for _ in 0..times {
         assert_eq!(black_box(http2.write(black_box(&[&tick]))), tick.len());
+    }
+}
+
+/// A signature of HS256 takes the least time: the rest is what each token takes.
+fn grant(times: usize) {
+    let token = Token::new();
+    for _ in 0..times {
+        black_box(token.grant());
     }
 }
 

@@ -125,6 +125,19 @@ find_browsers() {
   export CHROMIUM FIREFOX
 }
 
+nats_server=v2.12.10 # the broker of clusters, a Go module; it needs Go 1.25, which an older Go fetches
+
+# Installs the broker into a folder, unless NATS_SERVER names one.
+install_nats_server() { # folder
+  local folder=$1/nats-server-$nats_server
+  [ -n "${NATS_SERVER:-}" ] || [ -x "$folder/nats-server" ] || GOBIN=$folder GOTOOLCHAIN=auto go install "github.com/nats-io/nats-server/v2@$nats_server"
+}
+
+find_nats_server() { # folder
+  NATS_SERVER=${NATS_SERVER:-$1/nats-server-$nats_server/nats-server}
+  export NATS_SERVER
+}
+
 # One file after the other: a small machine has room for one browser.
 node_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@"; }
 

@@ -2,7 +2,7 @@
 
 use super::{
     error::TokenError,
-    object::{Object, WrongType},
+    object::{Object, Text, WrongType},
     pattern::Pattern,
 };
 use crate::market::UnixMicros;
@@ -56,31 +56,13 @@ pub struct Claims {
     pub rate: Option<f64>,
 }
 
-/// `aud` is a string or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn has(&self, name: &str) -> bool {
-        match self {
-            Self::One(one) => one == name,
-            Self::Many(many) => many.iter().any(|one| one == name),
-        }
-    }
-}
-
 /// Reads and checks the claims.
 pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
-    let issuer: Option<String> = claim(claims, "iss")?;
+    let issuer: Option<Text<'_>> = claim(claims, "iss")?;
     if !expected.issuer.is_empty() && issuer.as_deref() != Some(expected.issuer) {
         return Err(TokenError::Issuer);
     }
-    let audience: Audience = claim(claims, "aud")?.ok_or(TokenError::Audience)?;
-    if !audience.has(expected.audience) {
+    if !is_for(claims, expected.audience)? {
         return Err(TokenError::Audience);
     }
     let expires = time(claims, "exp")?.map(|seconds| micros(seconds.floor())).ok_or(TokenError::Claim("exp"))?;
@@ -123,6 +105,15 @@ fn time(claims: &Object<'_>, name: &'static str) -> Result<Option<f64>, TokenErr
     Ok(seconds)
 }
 
+/// Whether `aud`, a string or a list of them, has this name.
+fn is_for(claims: &Object<'_>, name: &str) -> Result<bool, TokenError> {
+    if let Ok(one) = claims.get::<Text<'_>>("aud") {
+        return Ok(one.is_some_and(|one| *one == *name));
+    }
+    let many: Option<Vec<Text<'_>>> = claim(claims, "aud")?;
+    Ok(many.is_some_and(|many| many.iter().any(|one| **one == *name)))
+}
+
 fn leeway() -> i64 {
     i64::try_from(LEEWAY.as_micros()).unwrap_or(i64::MAX)
 }
@@ -142,7 +133,7 @@ fn list(ours: &Object<'_>, name: &str, claim: &'static str) -> Result<Option<Vec
         return Err(not_a(AT_MOST_64));
     }
     let pattern = |(index, entry): (usize, &&RawValue)| {
-        let text: Option<String> = serde_json::from_str(entry.get()).ok();
+        let text: Option<Text<'_>> = serde_json::from_str(entry.get()).ok();
         text.and_then(|text| text.parse().ok()).ok_or(TokenError::Entry { claim, number: index + 1 })
     };
     entries.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(Some)

@@ -4,7 +4,7 @@ use super::{
     claims::{self, Claims, Expected},
     error::{TOKEN_BYTES_MAX, TokenError},
     keys::KeySet,
-    object::{Object, base64url},
+    object::{Object, Text, base64url},
 };
 use crate::market::UnixMicros;
 
@@ -40,8 +40,8 @@ pub(super) fn signed_payload(token: &[u8], keys: &KeySet) -> Result<Vec<u8>, Tok
     if header.has("crit") {
         return Err(TokenError::Critical);
     }
-    let algorithm: String = header.get("alg").ok().flatten().ok_or(TokenError::Malformed)?;
-    let id = header.get::<String>("kid").map_err(|_| TokenError::Malformed)?;
+    let algorithm: Text<'_> = header.get("alg").ok().flatten().ok_or(TokenError::Malformed)?;
+    let id = header.get::<Text<'_>>("kid").map_err(|_| TokenError::Malformed)?;
     let key = keys.find(id.as_deref()).map_err(TokenError::Key)?;
     if !key.algorithm().is_called(&algorithm) {
         return Err(TokenError::Algorithm);

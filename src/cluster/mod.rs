@@ -16,6 +16,8 @@ pub mod history;
 pub mod follower;
 pub mod bus;
 pub mod memory;
+#[cfg(feature = "cluster")]
+pub mod nats;
 #[cfg(test)]
 #[path = "support_tests.rs"]
 mod support;

@@ -1,20 +1,20 @@
 //! A configuration without a file. The defaults stand in the table of keys; what stands here is replaced.
 
 use super::{
-    Auth, Config, Fanout, History, Limits, Server, Tls,
+    Auth, BrokerAccess, Cluster, Config, Fanout, History, Limits, Server, Tls,
     keys::{KEYS, loopback},
 };
 use crate::{telemetry::LogFilter, tls::TlsVersion};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 impl Default for Config {
-    /// The default of every key, no feeds, and no `[tls]`.
+    /// The default of every key, no feeds, no `[tls]` and no `[cluster]`.
     fn default() -> Self {
-        Self { tls: None, ..every_default() }
+        Self { tls: None, cluster: None, ..every_default() }
     }
 }
 
-/// The default of every key, those of `[tls]` too, and no feeds.
+/// The default of every key, those of `[tls]` and `[cluster]` too, and no feeds.
 pub(super) fn every_default() -> Config {
     let nowhere = loopback(0);
     let mut config = Config {
@@ -68,6 +68,23 @@ pub(super) fn every_default() -> Config {
             hsts: Duration::ZERO,
         }),
         auth: Auth::empty(),
+        cluster: Some(Cluster {
+            name: String::new(),
+            node: String::new(),
+            servers: Vec::new(),
+            credentials_file: PathBuf::new(),
+            user_env: String::new(),
+            password_env: String::new(),
+            token_env: String::new(),
+            ca_file: PathBuf::new(),
+            cert_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            lease: Duration::ZERO,
+            stale_after: Duration::ZERO,
+            batch: Duration::ZERO,
+            replicas: 0,
+            access: BrokerAccess::Anonymous,
+        }),
     };
     KEYS.iter().for_each(|key| key.setting.reset(&mut config));
     config.auth.compile();
@@ -78,5 +95,12 @@ impl Default for Tls {
     /// The default of every key, and no certificates.
     fn default() -> Self {
         every_default().tls.expect("every default is there")
+    }
+}
+
+impl Default for Cluster {
+    /// The default of every key, and neither a name nor brokers.
+    fn default() -> Self {
+        every_default().cluster.expect("every default is there")
     }
 }

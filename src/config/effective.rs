@@ -8,6 +8,7 @@ use super::{
     load::{feed_section, lines_of_file},
     print::value,
     reload::name,
+    setting::has_section,
     variables::variable_name,
 };
 use std::fmt::Write as _;
@@ -23,14 +24,12 @@ pub struct KeyInForce {
     pub applies: Applies,
 }
 
-/// Every key of all tables but `[[feed]]`, with its value; those of `[tls]` if there is one.
+/// Every key of all tables but `[[feed]]`, with its value; those of an optional table if there is one.
 pub fn keys_in_force(config: &Config) -> Vec<KeyInForce> {
-    let mut config = config.clone();
-    let has_tls = config.tls.is_some();
+    let mut copy = config.clone();
     let in_force =
-        |key: &super::Key| KeyInForce { key: name(key), value: value(&key.setting, &mut config), applies: key.applies };
-    let is_there = |key: &&super::Key| key.section != "tls" || has_tls;
-    KEYS.iter().filter(is_there).map(in_force).collect()
+        |key: &super::Key| KeyInForce { key: name(key), value: value(&key.setting, &mut copy), applies: key.applies };
+    KEYS.iter().filter(|key| has_section(config, key.section)).map(in_force).collect()
 }
 
 impl Loader {
@@ -42,9 +41,11 @@ impl Loader {
         let mut config = self.load()?;
         let lines = self.file.as_deref().map_or_else(|| Ok(Vec::new()), lines_of_file)?;
         let mut text = String::new();
-        let has_tls = config.tls.is_some();
         let mut section = "";
-        for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
+        for key in KEYS {
+            if !has_section(&config, key.section) {
+                continue;
+            }
             if key.section != section {
                 section = key.section;
                 let gap = if text.is_empty() { "" } else { "\n" };

@@ -4,7 +4,8 @@
 use super::{
     Config,
     auth_values::{self, GROUPS_MAX},
-    names,
+    cluster::{SERVERS_MAX, table as cluster},
+    cluster_values, names,
     setting::{Applies, Key, Read, Setting},
     tls::table as tls,
 };
@@ -439,6 +440,113 @@ pub const KEYS: &[Key] = &[
         applies: Applies::Reload,
         reason: "all of it some time after, as exchanges let vendors show it to people who have not signed",
     },
+    Key {
+        section: "cluster",
+        name: "name",
+        setting: text("", "1 to 32 characters of a-z, 0-9 and '-'", Read(cluster_values::name), |config| {
+            &mut cluster(config).name
+        }),
+        applies: Applies::Restart,
+        reason: "the same on all nodes; clusters of different names can share brokers",
+    },
+    Key {
+        section: "cluster",
+        name: "node",
+        setting: text("", "1 to 64 letters, digits, '_' and '-'", Read(cluster_values::node), |config| {
+            &mut cluster(config).node
+        }),
+        applies: Applies::Restart,
+        reason: "another on each node; without it, the host's name up to its first dot",
+    },
+    Key {
+        section: "cluster",
+        name: "servers",
+        setting: Setting::Strings {
+            default: &[],
+            max: SERVERS_MAX,
+            read: Read(cluster_values::server),
+            field: |config| &mut cluster(config).servers,
+        },
+        applies: Applies::Restart,
+        reason: "all brokers, such as tls://n1:4222, so that the loss of one only costs a reconnect; tls:// requires TLS, and nats:// uses it where the broker does",
+    },
+    Key {
+        section: "cluster",
+        name: "credentials_file",
+        setting: Setting::Path { field: |config| &mut cluster(config).credentials_file },
+        applies: Applies::Restart,
+        reason: "the credentials of a user as nsc writes them; without them, and without user_env and token_env, the node connects anonymously",
+    },
+    Key {
+        section: "cluster",
+        name: "user_env",
+        setting: broker_variable(|config| &mut cluster(config).user_env),
+        applies: Applies::Restart,
+        reason: "the variable with the name of a user, together with password_env",
+    },
+    Key {
+        section: "cluster",
+        name: "password_env",
+        setting: broker_variable(|config| &mut cluster(config).password_env),
+        applies: Applies::Restart,
+        reason: "the variable with the password of that user",
+    },
+    Key {
+        section: "cluster",
+        name: "token_env",
+        setting: broker_variable(|config| &mut cluster(config).token_env),
+        applies: Applies::Restart,
+        reason: "the variable with a token, for brokers that are opened by one",
+    },
+    Key {
+        section: "cluster",
+        name: "ca_file",
+        setting: Setting::Path { field: |config| &mut cluster(config).ca_file },
+        applies: Applies::Restart,
+        reason: "certificates in PEM form of the CAs that may have signed the brokers' certificates; without it, those that the machine trusts",
+    },
+    Key {
+        section: "cluster",
+        name: "cert_file",
+        setting: Setting::Path { field: |config| &mut cluster(config).cert_file },
+        applies: Applies::Restart,
+        reason: "the certificate of this node in PEM form, where brokers verify the nodes' certificates",
+    },
+    Key {
+        section: "cluster",
+        name: "key_file",
+        setting: Setting::Path { field: |config| &mut cluster(config).key_file },
+        applies: Applies::Restart,
+        reason: "the private key of cert_file",
+    },
+    Key {
+        section: "cluster",
+        name: "lease",
+        setting: time(secs(9), secs(5)..=secs(60), |config| &mut cluster(config).lease),
+        applies: Applies::Restart,
+        reason: "the same on all nodes: so long after an owner's crash another node takes over; shorter ones would not outlast an election among the brokers, of up to 8 s",
+    },
+    Key {
+        section: "cluster",
+        name: "stale_after",
+        setting: time(secs(2), millis(500)..=secs(10), |config| &mut cluster(config).stale_after),
+        applies: Applies::Restart,
+        reason: "an owner says something at least four times a second; prices that are not followed for longer are stale, because the market may have moved",
+    },
+    Key {
+        section: "cluster",
+        name: "batch",
+        setting: time(millis(1), secs(0)..=millis(20), |config| &mut cluster(config).batch),
+        applies: Applies::Restart,
+        reason: "under load an owner gathers ticks for this long, which costs a third of the processor time of single messages; a tick after silence leaves at once",
+    },
+    Key {
+        section: "cluster",
+        name: "replicas",
+        setting: count(3, 1..=5, |config| &mut cluster(config).replicas),
+        applies: Applies::Restart,
+        reason: "so many brokers keep the leases: with 3, one may fail; 1 where there is one broker; it counts when the bucket is made",
+    },
 ];
 
 /// A year, as durations are written.
@@ -472,6 +580,10 @@ const fn bytes(default: usize, range: RangeInclusive<usize>, field: fn(&mut Conf
 
 const fn text(default: &'static str, what: &'static str, read: Read, field: fn(&mut Config) -> &mut String) -> Setting {
     Setting::Text { default, read, what, field }
+}
+
+const fn broker_variable(field: fn(&mut Config) -> &mut String) -> Setting {
+    text("", "The name of a variable, or \"\" for none", Read(cluster_values::variable), field)
 }
 
 const fn patterns(default: &'static [&'static str], field: fn(&mut Config) -> &mut Vec<Pattern>) -> Setting {

@@ -4,13 +4,13 @@
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, auth_files,
     certificates::{self, EXAMPLE},
-    check_together,
+    check_together, cluster,
     environment::Variables,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
     raw::{Raw, kind},
-    setting::Setting,
-    tls, value,
+    setting::{OPTIONAL_SECTIONS, Setting},
+    value,
     variables::{self, CERTIFICATES_VARIABLE, CONFIG_VARIABLE, variable_name},
 };
 use crate::{market::Now, suggest::nearest};
@@ -32,7 +32,7 @@ use toml::{
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// The tables of the file.
-const SECTIONS: [&str; 7] = ["server", "feed", "fanout", "limits", "history", "tls", "auth"];
+const SECTIONS: [&str; 8] = ["server", "feed", "fanout", "limits", "history", "tls", "auth", "cluster"];
 /// The table within `[auth]` that has keys of its own. `[auth.groups]` is a key.
 const ANONYMOUS: &str = "auth.anonymous";
 
@@ -113,17 +113,13 @@ pub fn load(
         let wrong = Wrong::new("[auth] requires `mode`: without it clients do not sign on, and its other keys do nothing")
             .help("write mode = \"required\", or \"optional\" to serve clients without credentials what [auth.anonymous] allows")
             .help("write mode = \"off\" to serve all symbols to all clients");
-        return Err(match places.auth {
-            Some(table) => source.error(wrong.at(table)),
-            None => wrong.help("in the environment: TICKFAN_AUTH_MODE=required").nowhere(),
-        });
+        let in_file = places.tables.iter().any(|(name, _)| *name == "auth");
+        let wrong = if in_file { wrong } else { wrong.help("in the environment: TICKFAN_AUTH_MODE=required") };
+        return Err(places.error(source, "auth", wrong));
     }
     if config.tls.as_ref().is_some_and(|tls| tls.certificates.is_empty()) {
         let wrong = Wrong::new("[tls] requires `certificates`").help(format!("write certificates = {EXAMPLE}"));
-        return Err(match places.tls {
-            Some(table) => source.error(wrong.at(table)),
-            None => wrong.nowhere(),
-        });
+        return Err(places.error(source, "tls", wrong));
     }
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
@@ -136,6 +132,16 @@ pub fn load(
             Some((_, place)) => source.error(wrong.at(place.clone())),
             None => wrong.nowhere(),
         });
+    }
+    if let Some(cluster) = &mut config.cluster {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if let Err(cluster::Of(name, wrong)) = cluster::load(cluster, &variables, &host) {
+            let of_key = |(key, _): &&(&Key, Range<usize>)| key.section == "cluster" && Some(key.name) == name;
+            return Err(match places.keys.iter().find(of_key) {
+                Some((_, place)) => source.error(wrong.at(place.clone())),
+                None => places.error(source, "cluster", *wrong),
+            });
+        }
     }
     let Some((wrong, keys)) = contradiction(&config) else {
         load_certificates(&mut config, source, &places.certificates, certificates_variable)?;
@@ -184,12 +190,20 @@ fn load_certificates(
 struct Places {
     /// Its keys, with the places of their values.
     keys: Vec<(&'static Key, Range<usize>)>,
-    /// Its `[tls]`.
-    tls: Option<Range<usize>>,
-    /// Its `[auth]`.
-    auth: Option<Range<usize>>,
+    /// Its optional tables, and `[auth]`.
+    tables: Vec<(&'static str, Range<usize>)>,
     /// The entries of its `certificates`.
     certificates: Vec<Range<usize>>,
+}
+
+impl Places {
+    /// An error of a table, which only variables may have.
+    fn error(&self, source: Source<'_>, section: &str, wrong: Wrong) -> ConfigError {
+        match self.tables.iter().find(|(name, _)| *name == section) {
+            Some((_, table)) => source.error(wrong.at(table.clone())),
+            None => wrong.nowhere(),
+        }
+    }
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {
@@ -301,12 +315,16 @@ fn read_section(
             .help(format!("write [{section}]"))
             .at(value.span())
     })?;
-    if section == "tls" {
-        places.tls = Some(value.span());
-        tls::table(config);
+    if let Some(optional) = OPTIONAL_SECTIONS.into_iter().find(|optional| *optional == section) {
+        places.tables.push((optional, value.span()));
+        // A table without keys is there, too.
+        match optional {
+            "tls" => drop(config.tls.get_or_insert_default()),
+            _ => drop(config.cluster.get_or_insert_default()),
+        }
     }
     if section == "auth" {
-        places.auth = Some(value.span());
+        places.tables.push(("auth", value.span()));
     }
     let set = in_order(table).into_iter().map(|(name, value)| {
         if section == "auth" && name.get_ref() == "anonymous" {
@@ -353,7 +371,7 @@ fn unknown_section(name: &str, at: Range<usize>, value: &DeValue<'_>) -> Wrong {
     }
     wrong
         .did_you_mean(nearest(name, SECTIONS))
-        .help("the tables are [server], [[feed]], [fanout], [limits], [history], [tls] and [auth]")
+        .help("the tables are [server], [[feed]], [fanout], [limits], [history], [tls], [auth] and [cluster]")
 }
 
 /// Finds values that contradict each other, and their keys.

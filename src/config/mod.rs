@@ -6,6 +6,8 @@ mod auth_files;
 mod auth_values;
 mod ca_file;
 mod certificates;
+mod cluster;
+mod cluster_values;
 mod defaults;
 mod effective;
 mod environment;
@@ -41,6 +43,7 @@ pub use crate::tls::{CertificateFiles, TlsVersion};
 pub use auth::{Auth, AuthMode, Group, KeySource, KeysAddress};
 pub use auth_values::{GROUP_PATTERNS_MAX, GROUPS_MAX};
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
+pub use cluster::{BrokerAccess, Cluster};
 pub use effective::{KeyInForce, keys_in_force};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};
@@ -55,7 +58,7 @@ pub use print::print_defaults;
 pub use proxy::Proxy;
 pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder, parse_record_limit};
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
-pub use setting::{Applies, Key, Setting};
+pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
 pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
@@ -89,6 +92,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// `[auth]`
     pub auth: Auth,
+    /// `[cluster]`, if there is one.
+    pub cluster: Option<Cluster>,
 }
 
 /// `[server]`: the listeners.

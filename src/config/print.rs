@@ -7,7 +7,7 @@ use super::{
     defaults::every_default,
     feed_keys::feed_keys,
     keys::KEYS,
-    setting::{Applies, Key, Setting},
+    setting::{Applies, Key, OPTIONAL_SECTIONS, Setting},
     units::{show_bytes, show_duration},
     variables::variable_name,
 };
@@ -37,6 +37,13 @@ const TLS_HEAD: &str = "
 
 ";
 
+const CLUSTER_HEAD: &str = "
+# Many gateways that share each venue's connection over NATS. Without this table there is one
+# gateway. Name and servers are required.
+#[cluster]
+
+";
+
 /// The defaults as TOML, each key with its unit, its range and its reason. As a configuration file, it changes nothing.
 pub fn print_defaults() -> String {
     let mut text = HEAD.to_owned();
@@ -47,7 +54,11 @@ pub fn print_defaults() -> String {
             if section == "fanout" {
                 text.push_str(&feed_section());
             }
-            text.push_str(&if section == "tls" { TLS_HEAD.to_owned() } else { format!("\n[{section}]\n") });
+            text.push_str(&match section {
+                "tls" => TLS_HEAD.to_owned(),
+                "cluster" => CLUSTER_HEAD.to_owned(),
+                section => format!("\n[{section}]\n"),
+            });
         } else {
             text.push('\n');
         }
@@ -67,7 +78,7 @@ fn one_key(key: &Key) -> String {
         Setting::Certificates { .. } => EXAMPLE.to_owned(),
         setting => value(setting, &mut every_default()),
     };
-    let mark = if key.section == "tls" { "#" } else { "" };
+    let mark = if OPTIONAL_SECTIONS.contains(&key.section) { "#" } else { "" };
     format!("# {variable}, {applies}\n{about}{mark}{} = {value}\n", key.name)
 }
 

@@ -1,7 +1,10 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
 use super::{
-    Applies, Config, ConfigError, Feed, Machine, Tls, Weight, check_together, keys::KEYS, print::value, setting::Key,
+    Applies, Config, ConfigError, Feed, Machine, Tls, Weight, check_together,
+    keys::KEYS,
+    print::value,
+    setting::{Key, has_section},
 };
 use crate::tls::show_time;
 use std::{io, time::Duration};
@@ -75,11 +78,18 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
         report.at_restart.push(Change { key: "tls".to_owned(), from, to });
         loaded.tls.clone_from(&running.tls);
     }
+    // So does a cluster.
+    if running.cluster.is_some() != loaded.cluster.is_some() {
+        let [from, to] = if running.cluster.is_some() { ["a cluster", "removed"] } else { ["", "added"] };
+        report.at_restart.push(Change { key: "cluster".to_owned(), from: from.to_owned(), to: to.to_owned() });
+        loaded.cluster.clone_from(&running.cluster);
+    }
     // So do keys that verify tokens, with the mode.
     if running.auth.source.is_some() != loaded.auth.source.is_some() {
         loaded.auth.take_source(&running.auth);
     }
-    for key in KEYS.iter().filter(|key| key.section != "tls" || has_tls) {
+    let is_there: Vec<bool> = KEYS.iter().map(|key| has_section(&running, key.section)).collect();
+    for (key, _) in KEYS.iter().zip(is_there).filter(|(_, is_there)| *is_there) {
         let from = value(&key.setting, &mut running);
         let to = value(&key.setting, &mut loaded);
         if from == to && key.setting.is_same(&mut running, &mut loaded) {
@@ -188,14 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_for_https_comes_and_goes_at_a_restart() {
+    fn a_listener_for_https_and_a_cluster_come_and_go_at_a_restart() {
         let without = Config::default();
-        let with = every_default();
-        for (running, loaded, to) in [(&without, &with, "added"), (&with, &without, "removed")] {
+        let with_tls = Config { cluster: None, ..every_default() };
+        let with_cluster = Config { tls: None, ..every_default() };
+        for (running, loaded, key, to) in [
+            (&without, &with_tls, "tls", "added"),
+            (&with_tls, &without, "tls", "removed"),
+            (&without, &with_cluster, "cluster", "added"),
+            (&with_cluster, &without, "cluster", "removed"),
+        ] {
             let (next, report) = reload(running, loaded.clone());
-            assert_eq!(next.tls.is_some(), running.tls.is_some());
+            let tables = |config: &Config| (config.tls.is_some(), config.cluster.is_some());
+            assert_eq!(tables(&next), tables(running));
             let change = &report.at_restart[0];
-            assert_eq!((change.key.as_str(), change.to.as_str(), report.changed.len()), ("tls", to, 0));
+            assert_eq!((change.key.as_str(), change.to.as_str(), report.changed.len()), (key, to, 0));
             assert_eq!(report.at_restart.len(), 1);
         }
     }

@@ -17,7 +17,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 /// One key of the file.
 #[derive(Debug)]
 pub struct Key {
-    /// Its table: `server`, `fanout`, `limits`, `history`, `tls`, `auth` or `auth.anonymous`.
+    /// Its table: `server`, `fanout`, `limits`, `history`, `tls`, `auth`, `auth.anonymous` or `cluster`.
     pub section: &'static str,
     /// Its name in the table.
     pub name: &'static str,
@@ -37,6 +37,18 @@ impl Key {
             Some((section, name)) => (self.section, self.name) == (section, name),
             None => self.name == name && (self.section, self.name) != ("tls", "listen"),
         }
+    }
+}
+
+/// The tables that are optional: without them what they set up does not exist, and their keys have no values.
+pub const OPTIONAL_SECTIONS: [&str; 2] = ["tls", "cluster"];
+
+/// Whether a configuration has a table.
+pub(super) fn has_section(config: &Config, section: &str) -> bool {
+    match section {
+        "tls" => config.tls.is_some(),
+        "cluster" => config.cluster.is_some(),
+        _ => true,
     }
 }
 

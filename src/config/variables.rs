@@ -61,7 +61,7 @@ fn unknown(name: &str) -> ConfigError {
     let of_log = name.ends_with("_LOG").then_some(LOG_VARIABLE);
     Wrong::new(format!("unknown variable {}", shown(name)))
         .did_you_mean(of_log.or_else(|| nearest(name, known.iter().map(String::as_str))))
-        .help("a variable sets a key of [server], [fanout], [limits], [history], [tls] or [auth], such as TICKFAN_LIMITS_STREAMS=1000")
+        .help("a variable sets a key of [server], [fanout], [limits], [history], [tls], [auth] or [cluster], such as TICKFAN_LIMITS_STREAMS=1000")
         .nowhere()
 }
 

@@ -10,11 +10,12 @@ pub const LOG_ENTRIES_MAX: usize = 32;
 /// The crate whose lines are logged at every level: it redacts untrusted bytes before it logs them.
 const OURS: &str = "tickfan";
 /// Our modules that may log. A test compares them with `lib.rs`.
-const MODULES: [&str; 20] = [
+const MODULES: [&str; 21] = [
     "admin",
     "api",
     "cache",
     "cli",
+    "cluster",
     "config",
     "delay",
     "fanout",
@@ -33,8 +34,10 @@ const MODULES: [&str; 20] = [
     "wire",
 ];
 /// The libraries that log, or may once they are built so.
-const LIBRARIES: [&str; 9] =
-    ["h2", "hyper", "hyper_util", "mio", "rustls", "tokio", "tokio_tungstenite", "tungstenite", "warp"];
+const LIBRARIES: [&str; 10] =
+    ["async_nats", "h2", "hyper", "hyper_util", "mio", "rustls", "tokio", "tokio_tungstenite", "tungstenite", "warp"];
+/// It logs each try to connect. What it tells is logged by us, at a limited rate.
+const SILENT: &str = "async_nats";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// What other programs call a level.
 const SYNONYMS: [(&str, &str); 9] = [
@@ -74,15 +77,16 @@ impl LogFilter {
     /// whatever the filter selects: the websocket library's other lines would contain our keys, and a venue's bytes
     /// unredacted.
     pub(super) fn selects(&self, target: &str, level: Level) -> bool {
-        let library = crate_of(target);
-        let most = if library == OURS {
+        let root = crate_of(target);
+        let most = if root == OURS {
             Level::TRACE
-        } else if self.targets.iter().any(|(named, _)| crate_of(named) == library) {
+        } else if self.targets.iter().any(|(named, _)| crate_of(named) == root) {
             Level::WARN
         } else {
             Level::ERROR
         };
-        level <= most && self.targets.would_enable(target, &level)
+        let may_log = level <= most && root != SILENT;
+        may_log && self.targets.would_enable(target, &level)
     }
 
     /// The most that is logged of any module.
@@ -268,6 +272,7 @@ mod tests {
             ("tickfan::api", Level::WARN, true),
             ("hyper", Level::INFO, false),
             ("hyper", Level::WARN, true),
+            ("async_nats::connector", Level::ERROR, false),
         ] {
             assert_eq!(filter.selects(target, level), selected, "{target} {level}");
         }
@@ -307,7 +312,7 @@ mod tests {
         let declared = root.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
         let declared: Vec<&str> = declared.map(|name| name.trim_end_matches(';')).collect();
         // These log nothing.
-        let silent = ["access", "auth", "cluster", "dial", "h2", "history", "suggest", "sync"];
+        let silent = ["access", "auth", "dial", "h2", "history", "suggest", "sync"];
         for module in &declared {
             assert!(MODULES.contains(module) != silent.contains(module), "{module}");
         }

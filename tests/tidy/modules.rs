@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("history", &["market", "cache"]),
     ("wire", &["market"]),
     ("h2", &[]),
-    ("cluster", &["market", "feed", "cache", "wire"]),
+    ("cluster", &["market", "feed", "cache", "wire", "config", "telemetry"]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("auth", &["market"]),
     ("issuer", &["market", "config", "dial", "auth", "telemetry"]),
@@ -118,6 +118,7 @@ const WITH_RUNTIME: &[(&str, &str)] = &[
     ("src/venue/replay/player.rs", "it reads files on a thread, ahead of that websocket"),
     ("src/cluster/bus.rs", "its users are tasks, and wait for what it brings"),
     ("src/cluster/memory/", "it is such a bus"),
+    ("src/cluster/nats/", "so is it"),
 ];
 
 #[test]
@@ -277,6 +278,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
     let edges = [
         "config/load.rs",
         "feed/connection/",
+        "cluster/nats/",
         "dial/connect.rs",
         "issuer/keeper.rs",
         "recording/write/thread.rs",

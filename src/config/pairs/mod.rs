@@ -3,6 +3,7 @@
 //! be right elsewhere. The table of `docs/running.md` is checked against this one.
 
 mod auth;
+mod cluster;
 mod counts;
 mod lengths;
 mod machine;
@@ -164,6 +165,12 @@ pub const PAIRS: &[Pair] = &[
         weight: Weight::Warned,
         rule: "`auth.mode` is not `off` where `auth.keys`, `auth.secret_env` or `auth.secret_file` is set: with `off` no token is verified, and all clients may read all",
         check: auth::mode,
+    },
+    Pair {
+        keys: &["cluster.name", "delay"],
+        weight: Weight::Refused,
+        rule: "feeds of a cluster have no `delay`",
+        check: cluster::delay,
     },
     Pair {
         keys: &["streams", "connections", "ulimit -n"],

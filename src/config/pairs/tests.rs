@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{AuthMode, DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
+    config::{AuthMode, Cluster, DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
     venue,
 };
 use std::time::Duration;
@@ -178,6 +178,14 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         }
     };
     check(&["delay", "delay_step", "symbols"], line(2_500), line(2_501));
+    let delayed = |is_cluster: bool| {
+        move |config: &mut Config, _: &mut Machine| {
+            let line = DelayLine { delay: Duration::from_secs(10), step: Duration::from_secs(1) };
+            config.feeds[0].tier = FeedTier::LiveAndDelayed(line);
+            config.cluster = is_cluster.then(|| Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "delay"], delayed(false), delayed(true));
     let drain =
         |seconds| move |config: &mut Config, _: &mut Machine| config.server.drain = Duration::from_secs(seconds);
     check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));

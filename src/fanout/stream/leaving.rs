@@ -1,6 +1,6 @@
 //! How a stream ends: the ticks that it lacks, its goodbye, and the wait for its client to leave.
 
-use super::{CloseReason, ENDED, Farewell, NEVER, Phase, Stream};
+use super::{CloseReason, Farewell, Phase, RightsEnd, Stream};
 use crate::{
     fanout::{
         missed::Missed,
@@ -19,11 +19,13 @@ impl<T: Transport> Stream<T> {
         self.phase.drain(until);
     }
 
-    /// Ends the stream at once if its transport must end.
-    pub(in crate::fanout) fn drain_worn(&mut self, now: Now) {
-        if self.transport.is_worn() {
+    /// Ends the stream at once if its transport must end; returns whether it must.
+    pub(in crate::fanout) fn drain_worn(&mut self, now: Now) -> bool {
+        let is_worn = self.transport.is_worn();
+        if is_worn {
             self.drain(now.instant);
         }
+        is_worn
     }
 
     /// Whether the stream lives until its share of the drain is over.
@@ -107,7 +109,7 @@ impl<T: Transport> Stream<T> {
 impl<T> Stream<T> {
     /// Whether its client's rights have ended: from then on no tick is written.
     pub(in crate::fanout) fn is_expired(&self, now: Now) -> bool {
-        self.until <= now.unix || self.ends_at.is_some_and(|at| at <= now.instant)
+        self.rights_end.is_some_and(|end| end.has_come(now))
     }
 
     /// Its end begins. If that is since its rights end, by either clock, they stay ended: a wall clock that is set back
@@ -115,21 +117,20 @@ impl<T> Stream<T> {
     fn note_expiry(&mut self, now: Now) {
         if self.bye == Bye::Shutdown && self.phase.is_before_end() && self.is_expired(now) {
             self.bye = Bye::Expired;
-            self.until = ENDED;
+            self.rights_end = Some(RightsEnd::past(now));
         }
     }
 
     /// Its client's rights leave none of its symbols: only its goodbye is still to come.
     pub(super) fn deny(&mut self, now: Now) {
         self.bye = Bye::Denied;
-        self.until = ENDED;
+        self.rights_end = Some(RightsEnd::past(now));
         self.phase.drain(now.instant);
     }
 
     /// Its client has new rights, which end then.
     pub(super) fn renew(&mut self, until: Option<UnixMicros>, now: Now) {
-        self.until = until.unwrap_or(NEVER);
-        self.ends_at = until.map(|until| now.instant_of(until));
-        self.phase.renew(self.ends_at);
+        self.rights_end = until.map(|until| RightsEnd::at(until, now));
+        self.phase.renew(self.rights_end.map(|end| end.instant));
     }
 }

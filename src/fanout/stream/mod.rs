@@ -3,6 +3,7 @@
 mod changes;
 mod changing;
 mod leaving;
+mod rights_end;
 mod writing;
 
 use super::{
@@ -26,16 +27,12 @@ use crate::{
 };
 use bytes::Bytes;
 use changes::Changes;
+use rights_end::RightsEnd;
 use std::{
     io, mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
-
-/// The end of rights that do not end.
-const NEVER: UnixMicros = UnixMicros(i64::MAX);
-/// The end of rights that have ended.
-const ENDED: UnixMicros = UnixMicros(i64::MIN);
 
 /// One client's open stream.
 pub(super) struct Stream<T> {
@@ -45,10 +42,8 @@ pub(super) struct Stream<T> {
     transport: T,
     cursors: Cursors,
     options: Options,
-    /// When its client's rights end by the wall clock, which may step. [`NEVER`] where they do not end.
-    until: UnixMicros,
-    /// When they end by the clock that does not step. From the earlier of both on no tick is written.
-    ends_at: Option<Instant>,
+    /// When its client's rights end, if they do: from then on no tick is written.
+    rights_end: Option<RightsEnd>,
     phase: Phase,
     /// What its goodbye says.
     bye: Bye,
@@ -97,16 +92,15 @@ pub(super) struct StreamInit {
 
 impl<T: Transport> Stream<T> {
     pub(super) fn new(transport: T, cursors: Cursors, init: StreamInit, now: Now) -> Self {
-        let ends_at = init.until.map(|until| now.instant_of(until));
+        let rights_end = init.until.map(|until| RightsEnd::at(until, now));
         Self {
             name: init.name,
             client: init.client,
             transport,
             cursors,
             options: init.options,
-            until: init.until.unwrap_or(NEVER),
-            ends_at,
-            phase: Phase::Open { until: ends_at },
+            rights_end,
+            phase: Phase::Open { until: rights_end.map(|end| end.instant) },
             bye: Bye::Shutdown,
             room: Room::Free,
             not_before: now.instant,

@@ -47,7 +47,7 @@ impl<T: Transport> Stream<T> {
         }
         let event = self.event().cloned();
         let before_ticks = self.tail.len() + event.as_ref().map_or(0, Bytes::len);
-        let taken = self.offer(event.iter().chain(plan.iter().map(|planned| planned.frame)), now)?;
+        let taken = self.offer(event.as_ref(), plan.iter().map(|planned| planned.frame), now)?;
         let missed = self.advance(taken.bytes, event, &plan, |since| sent(since, had_room));
         self.missed.add(missed);
         let is_first = !plan.is_empty() && taken.bytes > before_ticks && !mem::replace(&mut self.has_ticked, true);
@@ -124,7 +124,7 @@ impl<T: Transport> Stream<T> {
     /// many bytes were taken. A block that is not begun is dropped: it is only worth sending now.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
         let tail_before = self.tail.len();
-        let taken = self.offer(Some(block).filter(|block| !block.is_empty()), now)?;
+        let taken = self.offer(Some(block).filter(|block| !block.is_empty()), [], now)?;
         if taken.bytes > tail_before {
             self.tail = block.slice(taken.bytes - tail_before..);
         } else {
@@ -134,11 +134,18 @@ impl<T: Transport> Stream<T> {
         Ok(taken.bytes)
     }
 
-    /// Offers the tail of the block that was begun last, and blocks behind it.
-    fn offer<'a>(&'a mut self, more: impl IntoIterator<Item = &'a Bytes>, now: Now) -> Result<Taken, CloseReason> {
-        let tail = Some(&self.tail).filter(|tail| !tail.is_empty());
-        // The tail, and most often a tick or two: these cost no allocation.
-        let blocks: SmallVec<[&Bytes; 5]> = tail.into_iter().chain(more).collect();
+    /// Offers the tail of the block that was begun last, a block behind it, and ticks behind that.
+    fn offer<'a>(
+        &'a mut self,
+        block: Option<&'a Bytes>,
+        ticks: impl IntoIterator<Item = &'a Bytes>,
+        now: Now,
+    ) -> Result<Taken, CloseReason> {
+        // These, and most often a tick or two, cost no allocation.
+        let mut blocks = SmallVec::<[&Bytes; 5]>::new();
+        blocks.extend(Some(&self.tail).filter(|tail| !tail.is_empty()));
+        blocks.extend(block);
+        blocks.extend(ticks);
         self.transport.try_write(&blocks, now.instant).map_err(|error| CloseReason::from(&error))
     }
 

@@ -61,6 +61,7 @@ fn each_list_has_its_limit() {
             let entry = |n: usize| match key.name {
                 "trusted_proxies" => format!("\"10.0.{}.{}\"", n / 256, n % 256),
                 "hosts" => format!("\"h{n}\""),
+                "servers" => format!("\"nats://h{n}\""),
                 _ if key.section.starts_with("auth") => format!("\"S{n}\""),
                 _ => format!("\"http://h{n}\""),
             };
@@ -68,6 +69,7 @@ fn each_list_has_its_limit() {
             let table = match key.section {
                 "auth" => "[auth]\nmode = \"off\"".to_owned(),
                 "auth.anonymous" => "[auth]\nmode = \"off\"\n[auth.anonymous]".to_owned(),
+                "cluster" => "[cluster]\nname = \"prod\"\nnode = \"gw-1\"".to_owned(),
                 section => format!("[{section}]"),
             };
             load_text(key.name, format!("{table}\n{} = [{entries}]", key.name))

@@ -1,0 +1,215 @@
+//! A broker in a process of its own, and a proxy in front of one.
+
+use super::PATIENCE;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::copy_bidirectional,
+    sync::{oneshot, watch},
+};
+
+/// A running broker. Dropping it kills it and deletes its files.
+pub(crate) struct Broker {
+    child: Child,
+    pub(crate) port: u16,
+    folder: PathBuf,
+}
+
+/// A port that is free now. Another process may take it before the broker does, so brokers that choose their own port
+/// are better; those of a cluster must know each other's.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A folder that no other test has.
+pub(crate) fn new_folder() -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nats-{}-{count}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+impl Broker {
+    /// Starts one that keeps leases.
+    pub(crate) fn start(tool: &Path) -> Self {
+        Self::start_with(tool, "", true)
+    }
+
+    /// Starts one with these lines in its configuration.
+    pub(crate) fn start_with(tool: &Path, lines: &str, has_jetstream: bool) -> Self {
+        let folder = new_folder();
+        let jetstream = format!("jetstream {{ store_dir: {:?}, max_file_store: 64MB }}\n", folder.join("store"));
+        let jetstream = if has_jetstream { &jetstream } else { "" };
+        let config = format!("host: 127.0.0.1\nport: {}\n{jetstream}{lines}\n", free_port());
+        fs::write(folder.join("broker.conf"), config).unwrap();
+        Self::start_in(tool, folder)
+    }
+
+    /// Starts one whose `broker.conf` stands in the folder.
+    pub(crate) fn start_in(tool: &Path, folder: PathBuf) -> Self {
+        let config = folder.join("broker.conf").to_str().unwrap().to_owned();
+        Self::launch(tool, folder, &["--config".to_owned(), config], &[])
+    }
+
+    /// Starts one with these arguments.
+    pub(crate) fn launch(tool: &Path, folder: PathBuf, arguments: &[String], variables: &[(&str, String)]) -> Self {
+        let mut command = Command::new(tool);
+        command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let (port, said) = port_of(&mut child);
+        let port = port.unwrap_or_else(|| panic!("the broker does not start: {said}"));
+        Self { child, port, folder }
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after [`Broker::kill`], on the same port and with the same files.
+    pub(crate) fn restart(&mut self, tool: &Path) {
+        let again = Self::start_in(tool, self.folder.clone());
+        let mut old = std::mem::replace(self, again);
+        // What it would clean up is the new one's.
+        old.folder = PathBuf::new();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !self.folder.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Waits until a broker is ready, by its log. Returns its port for clients, and what it logged.
+fn port_of(child: &mut Child) -> (Option<u16>, String) {
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let (mut said, mut port) = (String::new(), None);
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let mut line = String::new();
+        if lines.read_line(&mut line).unwrap() == 0 {
+            return (None, said);
+        }
+        if let Some((_, address)) = line.split_once("Listening for client connections on ") {
+            port = address.trim().parse::<SocketAddr>().ok().map(|address| address.port());
+        }
+        said.push_str(&line);
+        if line.contains("Server is ready") {
+            // Whatever else it says must not fill the pipe.
+            std::thread::spawn(move || drop(lines.read_to_end(&mut Vec::new())));
+            return (port, said);
+        }
+    }
+    (None, said)
+}
+
+/// A proxy that can be mute: its sockets stay open, and nothing passes.
+pub(crate) struct Proxy {
+    pub(crate) address: String,
+    mute: watch::Sender<bool>,
+    _ends: oneshot::Sender<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = format!("nats://{}", listener.local_addr().unwrap());
+        let (mute, is_mute) = watch::channel(false);
+        let (ends, mut ended) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let (client, _) = accepted.unwrap();
+                        tokio::spawn(pass(client, port, is_mute.clone()));
+                    }
+                    _ = &mut ended => return,
+                }
+            }
+        });
+        Self { address, mute, _ends: ends }
+    }
+
+    /// Nothing passes from now on.
+    pub(crate) fn mute(&self) {
+        self.mute.send_replace(true);
+    }
+
+    /// New connections pass again. Those that were muted stay so.
+    pub(crate) fn pass(&self) {
+        self.mute.send_replace(false);
+    }
+}
+
+async fn pass(mut client: tokio::net::TcpStream, port: u16, mut is_mute: watch::Receiver<bool>) {
+    let began_mute = *is_mute.borrow();
+    if !began_mute {
+        let Ok(mut broker) = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
+        let ended = tokio::select! {
+            _ = copy_bidirectional(&mut client, &mut broker) => true,
+            _ = is_mute.wait_for(|is_mute| *is_mute) => false,
+        };
+        if ended {
+            return;
+        }
+    }
+    // The socket stays open until the client closes it.
+    let mut rest = [0; 1 << 12];
+    loop {
+        match client.try_read(&mut rest) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                if client.readable().await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Whether a port accepts connections.
+pub(crate) fn accepts(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(1)).is_ok()
+}
+
+/// Publishes a message past all that is tested, and waits until the broker has taken it.
+pub(crate) fn raw(port: u16, subject: &str, header: Option<&str>, payload: &str) {
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let message = match header {
+        Some(header) => {
+            let head = format!("NATS/1.0\r\n{header}\r\n\r\n");
+            format!("HPUB {subject} {} {}\r\n{head}{payload}\r\n", head.len(), head.len() + payload.len())
+        }
+        None => format!("PUB {subject} {}\r\n{payload}\r\n", payload.len()),
+    };
+    let connect = r#"CONNECT {"verbose":false,"pedantic":false,"headers":true}"#;
+    socket.write_all(format!("{connect}\r\n{message}PING\r\n").as_bytes()).unwrap();
+    let mut lines = BufReader::new(socket);
+    let mut line = String::new();
+    while !line.starts_with("PONG") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0 && !line.starts_with("-ERR"), "{line}");
+    }
+}
