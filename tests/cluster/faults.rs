@@ -1,8 +1,9 @@
 //! What goes wrong in the world.
 
 use crate::{
+    bus::Cut,
     node::Input,
-    world::{Cut, FAULTS_END, Item, MILLI, SECOND, World},
+    world::{FAULTS_END, Item, MILLI, SECOND, World},
 };
 use rand::{RngExt, rngs::SmallRng};
 

@@ -63,7 +63,7 @@ pub(crate) struct World {
     pub(crate) planted: Option<Planted>,
     pub(crate) now: u64,
     order: u64,
-    queue: BTreeMap<(u64, u64), Box<Item>>,
+    pub(crate) queue: BTreeMap<(u64, u64), Box<Item>>,
     pub(crate) store: Store,
     pub(crate) machines: Vec<Machine>,
     pub(crate) markets: Vec<Market>,

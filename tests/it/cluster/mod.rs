@@ -19,7 +19,7 @@ fn shown(price: &str) -> &str {
 fn one_node_has_the_connection_and_the_streams_of_all_carry_the_same_ticks() {
     let rig = Rig::start();
     let nodes = ["a", "b", "c"].map(|name| rig.node(name));
-    let mut readers = nodes.each_ref().map(|node| Reader::open(node));
+    let mut readers = nodes.each_ref().map(Reader::open);
     let mut connection = rig.grant();
     connection.send(&trade("BTCUSDT", 1, PRICES[0]));
     for reader in &mut readers {
@@ -52,7 +52,7 @@ fn an_owner_that_dies_is_replaced_and_open_streams_are_greeted_again() {
     let nodes = ["a", "b", "c"].map(|name| rig.node(name));
     let mut connection = rig.grant();
     let (owner, others) = rig::split(nodes);
-    let mut readers = others.each_ref().map(|node| Reader::open(node));
+    let mut readers = others.each_ref().map(Reader::open);
     connection.send(&trade("BTCUSDT", 1, PRICES[0]));
     let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
     readers.iter_mut().for_each(|reader| reader.hellos.clear());
@@ -82,7 +82,7 @@ fn a_node_that_stops_hands_its_shard_over_and_the_epoch_goes_on() {
     let nodes = ["a", "b", "c"].map(|name| rig.node(name));
     let mut connection = rig.grant();
     let (owner, others) = rig::split(nodes);
-    let mut readers = others.each_ref().map(|node| Reader::open(node));
+    let mut readers = others.each_ref().map(Reader::open);
     connection.send(&trade("BTCUSDT", 1, PRICES[0]));
     let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
     readers.iter_mut().for_each(|reader| reader.hellos.clear());
