@@ -245,7 +245,6 @@ mod tests {
             (subjects.ask(&shard), "tickfan.prod.ask.us-stocks.0", Connection::Control),
             (subjects.want(&shard), "tickfan.prod.want.us-stocks.0", Connection::Control),
             (subjects.node(&node), "tickfan.prod.node.gw-1", Connection::Control),
-            (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.all_nodes(), "tickfan.prod.node.*", Connection::Control),
             (subjects.echo(&node), "tickfan.prod.node.gw-1", Connection::Live),
             (subjects.give(&node), "tickfan.prod.give.gw-1", Connection::Control),
