@@ -1,8 +1,8 @@
 //! How a symbol of a cluster's shard takes what its owner says, and what it shows while it is cut off from it.
 //!
 //! What the owner says and what is shown are two things. [`Inner::said`] is the owner's last tick, and the snapshot and
-//! the guards go with it; so does what an owner's own feed publishes. While the symbol is cut off, the ring has ticks of
-//! this node's own: what was said, made stale. Each time the numbers of what is shown begin, so does the ring.
+//! the guards go with it; so does what an owner's own feed publishes. While the symbol is cut off, the ring has ticks
+//! of this node's own: what was said, made stale. Each time the numbers of what is shown begin, so does the ring.
 
 use super::{
     published::Published,
@@ -149,7 +149,7 @@ impl SymbolState {
         self.add(&mut inner, tick, Parts::ALL, Numbers::Begin { generation })
     }
 
-    /// The symbol is no longer cut off: it is as its owner says, under its owner's numbers.
+    /// Ends the cut-off: the symbol is as its owner says, under its owner's numbers.
     pub fn restore(&self, now: Now) -> Published {
         let mut inner = self.lock();
         let generation = self.shard().generation();

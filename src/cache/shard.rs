@@ -162,7 +162,7 @@ impl Shard {
         });
     }
 
-    /// The shard is no longer cut off: what its owner says in this epoch is shown. [`SymbolState::restore`] follows for
+    /// Ends the cut-off: what the owner says in this epoch is shown. [`SymbolState::restore`] follows for
     /// each state.
     pub fn restore(&self, epoch: Epoch) {
         self.begin(epoch);

@@ -31,7 +31,7 @@ impl Shared {
         self.encoded.load(Ordering::Relaxed)
     }
 
-    /// The newest generation. Whoever reads it finds at each shard what has changed with it.
+    /// The newest generation. After a look at it, each shard shows what has changed with it.
     pub(super) fn generation(&self) -> u32 {
         self.generation.load(Ordering::Acquire)
     }

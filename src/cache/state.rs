@@ -237,7 +237,8 @@ impl SymbolState {
         append(&self.lock().ring, next, recent);
     }
 
-    /// When the oldest tick from this version on that changed one of these parts was published, as far as the ring holds it.
+    /// When the oldest tick from this version on that changed one of these parts was published, as far as the ring
+    /// holds it.
     pub fn oldest_from(&self, version: u64, parts: Parts) -> Option<Instant> {
         let inner = self.lock();
         inner.ring.from(version).find(|tick| tick.changed.intersects(parts)).map(|tick| tick.published)

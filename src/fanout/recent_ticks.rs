@@ -19,8 +19,8 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 /// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The version up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks, which
-    /// the other streams are not marked for yet.
+    /// The version up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks,
+    /// which the other streams are not marked for yet.
     reported: u64,
     /// Before this time [`RecentTicks::trim`] ignores the age of ticks: the stream that joined last starts at one.
     keep_until: Instant,
