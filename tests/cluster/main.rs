@@ -152,7 +152,7 @@ fn a_node_that_drains_hands_over_within_a_second_without_a_hole() {
 
 #[test]
 fn the_checks_find_an_owner_that_holds_as_long_as_the_others_wait() {
-    finds(Planted::HoldsAsLongAsOthersWait, &[Rule::OneOwner]);
+    finds_from(45, FAULTY, Planted::HoldsAsLongAsOthersWait, &[Rule::OneOwner]);
 }
 
 #[test]
