@@ -11,6 +11,9 @@ use tickfan::cluster::{
     shard::{Action, Event},
 };
 
+/// How long an answer takes at most where the store answers late: less than its node waits.
+const ANSWER_MAX: u64 = 1_400 * MILLI;
+
 /// A connection that is cut.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cut {
@@ -67,7 +70,10 @@ impl World {
         request: u64,
         operation: Operation,
     ) {
-        let at = self.now + self.delay();
+        let mut at = self.now + self.delay();
+        if self.settings.answers_late && self.now + ANSWER_MAX < FAULTS_END {
+            at = at.max(self.now + self.random.random_range(0..ANSWER_MAX));
+        }
         if self.store.leaderless_until > self.now {
             // Dropped, with or without an error, or applied once there is a leader.
             match self.random.random_range(0..3) {
