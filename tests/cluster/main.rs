@@ -117,6 +117,11 @@ fn after_a_loss_of_the_store_tokens_order_the_owners_and_all_agree() {
 }
 
 #[test]
+fn answers_of_the_store_that_come_late_change_nothing() {
+    simulate(20_000..20_020, LATE_ANSWERS);
+}
+
+#[test]
 fn a_cluster_without_faults_has_one_owner_from_its_start() {
     for seed in 0..20 {
         let mut world = World::new(seed, Settings { faults: false, ..FAULTY }, None);
