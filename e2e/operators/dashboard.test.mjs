@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { alerts, cluster, dashboard, expressionsOf, grafana, panels, read } from "./files.mjs";
+import { alerts, cluster, clusterAlerts, dashboard, expressionsOf, grafana, panels, read } from "./files.mjs";
 
 const DASHBOARDS = [dashboard, cluster];
 const panelsOf = ({ panels }) => panels.filter(({ type }) => type !== "row");
@@ -101,15 +101,21 @@ test("every metric of a cluster is on a panel of its dashboard, and no panel ask
 
 test("README names every panel, and every alert has a page that says what to look at and what to do", () => {
   for (const { title, description } of DASHBOARDS.flatMap(panelsOf)) assert.ok(read("grafana/README.md").includes(`| ${title} | ${description} |`), title);
-  assert.ok(alerts.length >= 10);
-  for (const alert of alerts) {
-    assert.ok(read("grafana/alerts.yml").includes(`runbook_url: runbooks/${alert}.md`), alert);
-    assert.ok(existsSync(join(grafana, "runbooks", `${alert}.md`)), alert);
-    const page = read("grafana/runbooks", `${alert}.md`);
-    for (const part of [`# ${alert}`, "## What to look at", "## What to do", "## When to escalate"]) assert.ok(page.includes(part), alert);
-    for (const [, panel] of page.matchAll(/Panels? \*([^*]+)\*/g)) {
-      assert.ok(panels.some(({ title }) => title === panel), `${alert} names the panel ${panel}`);
+  assert.ok(alerts.length >= 10 && clusterAlerts.length >= 5);
+  const files = [
+    { names: alerts, rules: "alerts.yml", cases: "alerts_test.yml", shown: panels },
+    { names: clusterAlerts, rules: "cluster_alerts.yml", cases: "cluster_alerts_test.yml", shown: DASHBOARDS.flatMap(panelsOf) },
+  ];
+  for (const { names, rules, cases, shown } of files) {
+    for (const alert of names) {
+      assert.ok(read("grafana", rules).includes(`runbook_url: runbooks/${alert}.md`), alert);
+      assert.ok(existsSync(join(grafana, "runbooks", `${alert}.md`)), alert);
+      const page = read("grafana/runbooks", `${alert}.md`);
+      for (const part of [`# ${alert}`, "## What to look at", "## What to do", "## When to escalate"]) assert.ok(page.includes(part), alert);
+      for (const [, panel] of page.matchAll(/Panels? \*([^*]+)\*/g)) {
+        assert.ok(shown.some(({ title }) => title === panel), `${alert} names the panel ${panel}`);
+      }
+      for (const how of ["fires", "is quiet"]) assert.ok(read("grafana", cases).includes(`${alert} ${how}`), alert);
     }
-    for (const how of ["fires", "is quiet"]) assert.ok(read("grafana/alerts_test.yml").includes(`${alert} ${how}`), alert);
   }
 });

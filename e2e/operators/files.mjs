@@ -21,4 +21,6 @@ export const expressions = expressionsOf(dashboard);
 export const cluster = JSON.parse(read("grafana", "cluster.json"));
 
 /** The names of the alerts. */
-export const alerts = [...read("grafana", "alerts.yml").matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+const alertsOf = (file) => [...read("grafana", file).matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+export const alerts = alertsOf("alerts.yml");
+export const clusterAlerts = alertsOf("cluster_alerts.yml");

@@ -33,7 +33,8 @@ const LEFT_OUT = {
 
 test("promtool finds nothing wrong with configs, rules and their tests", () => {
   for (const args of [["check", "config", "prometheus.yml"], ["check", "config", "prometheus.compose.yml"],
-    ["check", "rules", "alerts.yml", "rules.yml"], ["test", "rules", "alerts_test.yml"]]) {
+    ["check", "rules", "alerts.yml", "rules.yml", "cluster_alerts.yml"],
+    ["test", "rules", "alerts_test.yml", "cluster_alerts_test.yml"]]) {
     const ran = spawnSync("promtool", args, { cwd: grafana, encoding: "utf8" });
     assert.equal(ran.status, 0, `promtool ${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
   }

@@ -5,6 +5,7 @@
 //! of this node's own: what was said, made stale. Each time the numbers of what is shown begin, so does the ring.
 
 use super::{
+    cut_off::CutOff,
     published::Published,
     state::{Inner, SymbolState},
     tap::{Tap, Tapped},
@@ -15,14 +16,6 @@ use crate::{
     wire::{Epoch, EventId},
 };
 use std::sync::Arc;
-
-/// A symbol that is cut off from its owner.
-pub(super) struct CutOff {
-    /// The owner's last tick. Its version does not count.
-    pub(super) said: Arc<Tick>,
-    pub(super) reason: Reason,
-    pub(super) since: Now,
-}
 
 /// The newest tick that a symbol has from its shard's owner, which may be this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,12 +226,6 @@ impl SymbolState {
         }
         inner.ring.keep_only(tick);
         Published::Tick { interest: inner.interest.in_parts(changed) }
-    }
-}
-
-impl CutOff {
-    fn make_stale(&self, snapshot: &mut Snapshot) {
-        snapshot.outage(self.reason, &mut Guards::default(), self.since);
     }
 }
 

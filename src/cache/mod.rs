@@ -14,6 +14,7 @@ mod shard;
 mod interest;
 mod published;
 mod tap;
+mod cut_off;
 mod following;
 mod publisher;
 mod state;
@@ -242,7 +243,7 @@ impl Cache {
     /// The epoch that clients of these states are told: that of their shards if they have the same, else one that
     /// stands for all of theirs. It is the same on every node of a cluster.
     pub fn epoch_of<'a>(states: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Epoch {
-        shard::epoch_of(states)
+        shard::epoch_of(states.into_iter().map(|state| state.shard()))
     }
 
     /// Whether ids of this epoch are of ticks that this gateway knows, or did: of any shard's current epoch or of a

@@ -111,6 +111,54 @@ impl<'a> Publisher<'a> {
 }
 
 impl SymbolState {
+    /// Its way to new ticks, each of which `tap` is given: that of the node that owns its shard in a cluster.
+    pub fn through<'a>(&'a self, tap: Option<&'a dyn Tap>) -> Publisher<'a> {
+        Publisher::new(self, tap)
+    }
+
+    /// As [`Publisher::publish`], without a tap.
+    pub fn publish(&self, update: &Update, now: Now) -> Published {
+        self.through(None).publish(update, now)
+    }
+
+    /// As [`Publisher::outage`], without a tap.
+    pub fn outage(&self, reason: Reason, now: Now) -> Published {
+        self.through(None).outage(reason, now)
+    }
+
+    /// As [`Publisher::start_over`], without a tap.
+    pub fn start_over(&self, now: Now) -> Published {
+        self.through(None).start_over(now)
+    }
+
+    /// As [`Publisher::mark_stale`], without a tap.
+    pub fn mark_stale(&self, parts: Parts, reason: Reason, now: Now) -> Published {
+        self.through(None).mark_stale(parts, reason, now)
+    }
+
+    /// As [`Publisher::set_closed`], without a tap.
+    pub fn set_closed(&self, closed: bool, now: Now) -> Published {
+        self.through(None).set_closed(closed, now)
+    }
+
+    /// As [`Publisher::set_refused`], without a tap.
+    pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
+        self.through(None).set_refused(refused, now)
+    }
+
+    /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
+    /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
+    /// a client of this state. The venue's times stay.
+    pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
+        self.through(None).set(now, |snapshot, _| {
+            let Snapshot { recv, origin, .. } = *snapshot;
+            *snapshot = *live;
+            snapshot.recv = if is_heard { Some(now.unix) } else { recv };
+            snapshot.origin = origin;
+            changed
+        })
+    }
+
     /// Gives a tap what comes after [`Inner::said`].
     pub(super) fn tap(&self, inner: &mut Inner, tap: &dyn Tap, tick: &Tick) {
         let said = inner.said().clone();

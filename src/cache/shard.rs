@@ -3,7 +3,7 @@
 //! A shard is what has one order of ticks: a feed, in a cluster of gateways. A single gateway has one shard for all its
 //! feeds, which counts from 1 and whose epoch never changes.
 
-use super::{shared::Shared, state::SymbolState};
+use super::shared::Shared;
 use crate::{market::Now, wire::Epoch};
 use smallvec::SmallVec;
 use std::sync::{
@@ -228,12 +228,11 @@ impl Shard {
     }
 }
 
-/// The epoch that clients of these states are told: that of their shards if they have the same, else one that stands
-/// for all of theirs. It is the same on every node.
-pub(super) fn epoch_of<'a>(states: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Epoch {
+/// The epoch that clients of these shards are told: that of the shards if they have the same, else one that stands for
+/// all of theirs. It is the same on every node. A shard counts once, however often it is named.
+pub(super) fn epoch_of<'a>(named: impl IntoIterator<Item = &'a Arc<Shard>>) -> Epoch {
     let mut shards: SmallVec<[&Arc<Shard>; 4]> = SmallVec::new();
-    for state in states {
-        let shard = state.shard();
+    for shard in named {
         if !shards.iter().any(|known| Arc::ptr_eq(known, shard)) {
             shards.push(shard);
         }

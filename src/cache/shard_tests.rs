@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    cache::{Cache, RegisterError, RingLimits, SHARDS_MAX},
+    cache::{Cache, RegisterError, RingLimits, SHARDS_MAX, SymbolState},
     market::{Origin, UnixMicros},
 };
 use std::time::{Duration, Instant};

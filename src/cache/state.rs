@@ -1,21 +1,19 @@
 //! One symbol's shared state.
 
 use super::{
-    following::CutOff,
+    cut_off::CutOff,
     ids::SymbolId,
     interest::{Demand, Interest},
     marks::Marks,
     published::Published,
-    publisher::Publisher,
     ring::Ring,
     shard::Shard,
     shared::Shared,
-    tap::Tap,
     tick::Tick,
     worker_mask::WorkerMask,
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier, Update},
+    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
     wire::{EventId, TickFields, tick_frame},
 };
 use bytes::Bytes;
@@ -130,54 +128,6 @@ impl SymbolState {
     /// Which workers already know that it has changed.
     pub fn marks(&self) -> &Marks {
         &self.marks
-    }
-
-    /// Its way to new ticks, each of which `tap` is given: that of the node that owns its shard in a cluster.
-    pub fn through<'a>(&'a self, tap: Option<&'a dyn Tap>) -> Publisher<'a> {
-        Publisher::new(self, tap)
-    }
-
-    /// As [`Publisher::publish`], without a tap.
-    pub fn publish(&self, update: &Update, now: Now) -> Published {
-        self.through(None).publish(update, now)
-    }
-
-    /// As [`Publisher::outage`], without a tap.
-    pub fn outage(&self, reason: Reason, now: Now) -> Published {
-        self.through(None).outage(reason, now)
-    }
-
-    /// As [`Publisher::start_over`], without a tap.
-    pub fn start_over(&self, now: Now) -> Published {
-        self.through(None).start_over(now)
-    }
-
-    /// As [`Publisher::mark_stale`], without a tap.
-    pub fn mark_stale(&self, parts: Parts, reason: Reason, now: Now) -> Published {
-        self.through(None).mark_stale(parts, reason, now)
-    }
-
-    /// As [`Publisher::set_closed`], without a tap.
-    pub fn set_closed(&self, closed: bool, now: Now) -> Published {
-        self.through(None).set_closed(closed, now)
-    }
-
-    /// As [`Publisher::set_refused`], without a tap.
-    pub fn set_refused(&self, refused: Option<Reason>, now: Now) -> Published {
-        self.through(None).set_refused(refused, now)
-    }
-
-    /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
-    /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
-    /// a client of this state. The venue's times stay.
-    pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
-        self.through(None).set(now, |snapshot, _| {
-            let Snapshot { recv, origin, .. } = *snapshot;
-            *snapshot = *live;
-            snapshot.recv = if is_heard { Some(now.unix) } else { recv };
-            snapshot.origin = origin;
-            changed
-        })
     }
 
     /// Adds a worker's interest in some parts, and brings `recent`, the ticks that the worker already holds, up to the

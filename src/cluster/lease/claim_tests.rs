@@ -29,6 +29,16 @@ fn a_node_that_does_not_know_its_rank_claims_nothing() {
 }
 
 #[test]
+fn the_owner_stays_known_while_messages_name_newer_revisions_of_its_lease() {
+    let mut node = Node::watching(5, value("b", 3, LeaseState::Held));
+    assert_eq!(node.lease.owner(), Some(node_name("b")));
+    node.heard(3, 6);
+    assert_eq!(node.lease.owner(), Some(node_name("b")), "it has renewed");
+    node.heard(4, 7);
+    assert_eq!(node.lease.owner(), None, "another one, whose value was not read yet");
+}
+
+#[test]
 fn an_expired_lease_is_claimed_in_order_of_rank_with_a_new_epoch() {
     for (standing, millis) in [
         (RANKED_FIRST, 9_000),

@@ -23,6 +23,8 @@ const OLDER_READS: u32 = 3;
 pub(super) struct Knowledge {
     started: Boot,
     known: Option<Known>,
+    /// Who wrote the newest value that was read, and under which token. Messages name newer revisions of it.
+    holder: Option<(Token, NodeName)>,
     /// The highest token that was read or heard.
     highest: Option<Token>,
     /// The newest message's token and arrival.
@@ -93,7 +95,16 @@ pub(super) struct Basis {
 
 impl Knowledge {
     pub(super) fn new(started: Boot) -> Self {
-        Self { started, known: None, highest: None, message: None, refuted: false, older_reads: 0, fenced_since: None }
+        Self {
+            started,
+            known: None,
+            holder: None,
+            highest: None,
+            message: None,
+            refuted: false,
+            older_reads: 0,
+            fenced_since: None,
+        }
     }
 
     /// The highest token that was read or heard.
@@ -106,10 +117,11 @@ impl Knowledge {
         self.known.as_ref().and_then(|known| known.revision)
     }
 
-    /// Who holds the shard by the value that is known.
+    /// Who holds the shard, as far as is known.
     pub(super) fn owner(&self) -> Option<NodeName> {
         match &self.known.as_ref()?.content {
             Content::Value(value) if value.state == LeaseState::Held => Some(value.node.clone()),
+            Content::Unread(token) => self.holder.as_ref().filter(|held| held.0 == *token).map(|held| held.1.clone()),
             _ => None,
         }
     }
@@ -122,6 +134,11 @@ impl Knowledge {
     /// Takes what a read found.
     pub(super) fn read(&mut self, revision: Option<u64>, content: Content, now: Boot) {
         self.raise(content.token());
+        if let Content::Value(value) = &content
+            && value.state == LeaseState::Held
+        {
+            self.holder = Some((value.token, value.node.clone()));
+        }
         if content.token().is_some_and(|token| Some(token) < self.highest) {
             self.fenced_since.get_or_insert(now);
         }

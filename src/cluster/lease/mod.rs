@@ -19,6 +19,7 @@ mod answers;
 mod claim;
 mod event;
 mod knowledge;
+mod requests;
 mod timing;
 mod validity;
 mod value;
@@ -35,11 +36,9 @@ use super::{
 };
 use knowledge::Knowledge;
 use rand::{SeedableRng, rngs::SmallRng};
+use requests::{Pending, Sent};
 use std::{collections::VecDeque, time::Duration};
-use timing::{POLL, RENEW, RETRY, WAIT};
-
-/// As many writes without an answer are remembered. Each waits for [`WAIT`], so older ones are too old to count.
-const UNANSWERED_MAX: usize = 16;
+use timing::{POLL, RENEW, RETRY};
 
 /// A known bug, for the simulation that has to find it.
 #[doc(hidden)]
@@ -109,22 +108,6 @@ struct Tenure {
 struct Handing {
     state: LeaseState,
     stays: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    request: u64,
-    is_read: bool,
-    until: Boot,
-}
-
-/// A write that was sent.
-#[derive(Debug)]
-struct Sent {
-    value: LeaseValue,
-    at: Moment,
-    /// Where the batches begin, if it is a claim.
-    claims: Option<Start>,
 }
 
 impl Lease {
@@ -353,43 +336,6 @@ impl Lease {
         };
         let (token, former, expected) = (tenure.token, tenure.former.clone(), tenure.revision);
         self.write(token, former, state, expected, None, now, actions);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a value's members, each of its own type")]
-    fn write(
-        &mut self,
-        token: Token,
-        former: Former,
-        state: LeaseState,
-        expected: Option<u64>,
-        claims: Option<Start>,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) -> u64 {
-        self.requests += 1;
-        let request = self.requests;
-        let (node, instance) = (self.node.clone(), self.instance);
-        let value = LeaseValue { node, instance, token, former, beat: request, state };
-        if self.unanswered.len() == UNANSWERED_MAX {
-            self.unanswered.pop_front();
-        }
-        self.unanswered.push_back(Sent { value: value.clone(), at: now, claims });
-        self.pending = Some(Pending { request, is_read: false, until: now.boot.after(WAIT) });
-        actions.push(Action::Write { request, expected, value });
-        request
-    }
-
-    fn read(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.requests += 1;
-        let request = self.requests;
-        self.pending = Some(Pending { request, is_read: true, until: now.boot.after(WAIT) });
-        self.read_at = Some(now.boot);
-        actions.push(Action::Read { request });
-    }
-
-    /// The write of this number, while its answer has not come.
-    fn sent(&self, request: u64) -> Option<&Sent> {
-        self.unanswered.iter().find(|sent| sent.value.beat == request)
     }
 }
 

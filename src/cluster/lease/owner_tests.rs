@@ -1,6 +1,6 @@
 //! How an owner keeps its lease, and how it leaves.
 
-use super::{super::json::JsonError, testing::*, *};
+use super::{super::json::JsonError, requests::UNANSWERED_MAX, testing::*, *};
 
 #[test]
 fn an_owner_writes_every_half_second_counted_from_the_sending() {

@@ -351,4 +351,6 @@ impl ShardNode {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

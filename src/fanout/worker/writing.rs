@@ -72,8 +72,7 @@ impl<T: Transport> Worker<T> {
             return Ok(());
         }
         let gathers = self.limits.flush_interval.is_some();
-        let was_full = stream.full_since().is_some();
-        if stream.options().leave_out() || (gathers && was_full) {
+        if stream.options().leave_out() || (gathers && stream.full_since().is_some()) {
             self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);
         }
         let counts = &mut self.counts;
@@ -91,17 +90,14 @@ impl<T: Transport> Worker<T> {
             counts.first_tick.record(wait);
         }
         counts.full += u64::from(stream.is_full());
-        // A write puts a heartbeat off, which needs no entry in the schedule. Any other deadline may come sooner by it.
-        let must_arm = was_full || stream.full_since().is_some() || stream.drain_worn(now);
+        stream.drain_worn(now);
         if stream.holds_bytes() {
             self.written(key);
         }
         if written.more {
             self.table.queue_again(key, now);
         }
-        if must_arm {
-            self.table.arm(key);
-        }
+        self.table.arm(key);
         Ok(())
     }
 

@@ -199,7 +199,11 @@ fn rule_7_a_rare_stock_is_stale_after_each_silence_and_its_feed_does_not_reconne
 #[test]
 fn rule_7_a_channel_that_stops_while_another_flows_makes_its_part_stale_until_it_flows_again() {
     for (stopped, flowing) in [("trade", "quote"), ("quote", "trade")] {
-        let mut rig = Rig::new(&format!("{stopped}-stops"), |feed| Feed { part_mute_after: Some(MUTE_AFTER), ..feed });
+        let mut rig = Rig::new(&format!("{stopped}-stops"), |feed| Feed {
+            part_mute_after: Some(MUTE_AFTER),
+            mute_after: Some(PATIENCE), // a machine that stops for longer than a part may is no outage
+            ..feed
+        });
         let mut connection = rig.connect();
         let frame = |part: &str, symbol: &str, count| if part == "trade" { price(symbol) } else { bid(symbol, count) };
         rig.send(&mut connection, &each(|symbol| frame(stopped, symbol, 1)));
