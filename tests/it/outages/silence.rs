@@ -201,7 +201,7 @@ fn rule_7_a_channel_that_stops_while_another_flows_makes_its_part_stale_until_it
     for (stopped, flowing) in [("trade", "quote"), ("quote", "trade")] {
         let mut rig = Rig::new(&format!("{stopped}-stops"), |feed| Feed {
             part_mute_after: Some(MUTE_AFTER),
-            mute_after: Some(PATIENCE), // a machine that stops for longer than a part may is no outage
+            mute_after: Some(PATIENCE), // a machine that stops for longer than a part may does not count as an outage
             ..feed
         });
         let mut connection = rig.connect();
