@@ -138,8 +138,8 @@ impl Shard {
         epochs.former.truncate(FORMER_EPOCHS_MAX);
     }
 
-    /// This node owns the shard from now on, in this epoch. [`SymbolState::open`] follows for each state if the epoch
-    /// is new, and [`SymbolState::restore`] if it goes on but the shard is cut off.
+    /// This node owns the shard from now on, in this epoch. [`open`](super::SymbolState::open) follows for each state if
+    /// the epoch is new, and [`restore`](super::SymbolState::restore) if it goes on but the shard is cut off.
     pub fn begin(&self, epoch: Epoch) {
         self.change(|epochs| {
             if epochs.owner == Some(epoch) && !epochs.is_cut_off {
@@ -153,7 +153,7 @@ impl Shard {
     }
 
     /// The shard is cut off from its owner, or as its owner: `drawn` is an epoch of this node's own.
-    /// [`SymbolState::show_cut_off`] follows for each state.
+    /// [`show_cut_off`](super::SymbolState::show_cut_off) follows for each state.
     pub fn cut_off(&self, drawn: Epoch) {
         self.change(|epochs| {
             epochs.shown = drawn;
@@ -162,7 +162,7 @@ impl Shard {
         });
     }
 
-    /// Ends the cut-off: what the owner says in this epoch is shown. [`SymbolState::restore`] follows for
+    /// Ends the cut-off: what the owner says in this epoch is shown. [`restore`](super::SymbolState::restore) follows for
     /// each state.
     pub fn restore(&self, epoch: Epoch) {
         self.begin(epoch);

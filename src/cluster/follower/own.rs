@@ -4,7 +4,7 @@ use super::{Follower, PROBE_EVERY, Stage};
 use crate::cluster::{clock::Boot, message::Message, token::Token};
 
 impl Follower {
-    /// No message of a lower token counts, as after [`Event::Lease`].
+    /// No message of a lower token counts, as after [`Event::Lease`](super::Event::Lease).
     pub fn fence(&mut self, below: Token) {
         self.floor = self.floor.max(Some(below));
     }

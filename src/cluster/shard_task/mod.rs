@@ -1,6 +1,6 @@
 //! The task of one shard on one node: it does the I/O that the shard's machine asks for, and never waits for streams.
 //!
-//! The machine decides; the [`CacheBook`] has the symbols, the tape of a [`Tenure`] the owner's batches, and the
+//! The machine decides; the [`CacheBook`] has the symbols, the tape of a `Tenure` the owner's batches, and the
 //! [`OwnedFeed`] the connection to the venue. Whatever may take long is a task of its own, whose answer comes into the
 //! inbox.
 
