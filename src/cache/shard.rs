@@ -138,8 +138,8 @@ impl Shard {
         epochs.former.truncate(FORMER_EPOCHS_MAX);
     }
 
-    /// This node owns the shard from now on, in this epoch. [`open`](super::SymbolState::open) follows for each state if
-    /// the epoch is new, and [`restore`](super::SymbolState::restore) if it goes on but the shard is cut off.
+    /// This node owns the shard from now on, in this epoch. [`open`](super::SymbolState::open) follows for each state
+    /// if the epoch is new, and [`restore`](super::SymbolState::restore) if it goes on but the shard is cut off.
     pub fn begin(&self, epoch: Epoch) {
         self.change(|epochs| {
             if epochs.owner == Some(epoch) && !epochs.is_cut_off {
@@ -162,8 +162,8 @@ impl Shard {
         });
     }
 
-    /// Ends the cut-off: what the owner says in this epoch is shown. [`restore`](super::SymbolState::restore) follows for
-    /// each state.
+    /// Ends the cut-off: what the owner says in this epoch is shown. [`restore`](super::SymbolState::restore) follows
+    /// for each state.
     pub fn restore(&self, epoch: Epoch) {
         self.begin(epoch);
     }
