@@ -67,7 +67,9 @@ fn a_body_that_is_a_request_behind_one_that_is_refused() {
                 client.send(request);
                 assert_eq!((client.answer(false).status, client.rest().as_str()), (400, ""));
             } else {
-                assert_ends(&gateway, &request, 400);
+                // A path that takes a body says so by any method, but not to a preflight.
+                let is_change = target == "/v1/streams/x" && method != "OPTIONS";
+                assert_ends(&gateway, &request, if is_change { 405 } else { 400 });
             }
         }
     }
