@@ -24,7 +24,7 @@ test("each state has words and a look of its own", TEST, async (t) => {
   const states = {
     LIVE: [{}, "live"],
     SIM: [{ origin: "sim" }, "live"],
-    DELAYED: [{ origin: "delayed" }, "live"],
+    DELAYED: [{ origin: "delayed", delay_seconds: 900 }, "live"],
     STALE: [{ state: "stale", reason: "connection_lost", stale: ["trade", "quote"] }, "stale: connection lost"],
     HALTED: [{ state: "halted", reason: "volatility" }, "halted: volatility"],
     CLOSED: [{ state: "closed", reason: "outside_hours" }, "closed: outside hours"],
@@ -43,6 +43,9 @@ test("each state has words and a look of its own", TEST, async (t) => {
   await says(page, "NONE", "state", "no feed has it");
   await row(page, "REFUSED").locator("button.symbol").click();
   await page.waitForFunction(() => document.querySelector("#facts .fact-state dd").textContent.startsWith("refused: not entitled since"));
+  await row(page, "DELAYED").locator("button.symbol").click();
+  await page.waitForFunction(() => document.querySelector("#facts .fact-state dd").textContent.endsWith(", delayed by 15 min"));
+  await row(page, "REFUSED").locator("button.symbol").click();
   await keepScreenshot(page, "states");
 
   const looks = await page.locator("#watchlist tbody tr").evaluateAll((lines) => lines.map((line) => {

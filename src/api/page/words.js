@@ -21,6 +21,11 @@ export function origin(name) {
   return name === "sim" ? "simulated" : name === "replay" ? "replayed" : name;
 }
 
+/** How late a tick's prices are, " by 15 min"; nothing where the gateway does not delay them. */
+export function lateness({ delay_seconds }) {
+  return delay_seconds === undefined ? "" : ` by ${age(Number(delay_seconds) * 1_000)}`;
+}
+
 /** The base of a change: the previous close, else the open; undefined if the venue gives neither. */
 export function base(tick) {
   const usable = (text) => text !== undefined && Number(text) !== 0;

@@ -248,6 +248,9 @@ fn nothing_younger_than_the_delay_is_shown_to_a_client_with_delayed_rights_besid
     let mut market = Market::open();
     let mut seqs = Vec::new();
     while seqs.len() < 8 {
+        if seqs.len() == 4 {
+            market.site.reload_with("heartbeat = \"5s\"");
+        }
         let event = market.trade_until(|event| tick(event).is_some());
         let tick = tick(&event).unwrap();
         assert_eq!((tick.text("state"), tick.text("origin"), tick.number("delay_seconds")), ("live", "delayed", 1));

@@ -18,16 +18,28 @@ use crate::support::{
 use std::{
     fs,
     ops::Deref,
-    sync::atomic::{AtomicUsize, Ordering},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tickfan::config::{Overrides, load};
+use tickfan::{
+    config::{Loader, Overrides},
+    feed::Timing,
+    gateway::Reloader,
+};
+use tokio::runtime::Builder;
 
 /// A gateway of simulated symbols, whose clients sign on, and its issuer.
 struct Site {
     gateway: Running,
     place: Place,
     issuer: Issuer,
+    /// The configuration.
+    file: PathBuf,
+    reloader: Arc<Reloader>,
 }
 
 impl Deref for Site {
@@ -78,14 +90,25 @@ impl Site {
              [auth]\n{keys}\nissuer = \"https://login.example\"\n{auth}\n"
         );
         fs::write(&file, text).unwrap();
-        let mut config = load(Some(&file), Vec::new(), &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        let loader = Loader::new(Some(file.clone()), Vec::new(), Overrides::default());
+        let mut config = loader.load().unwrap_or_else(|error| panic!("{error}"));
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
         config.server.drain = Duration::ZERO;
         let ca = serve_https(&mut config, &name);
-        let gateway = Running::start(&config);
+        let reloader = Reloader::new(config, loader, None);
+        let gateway = Running::start_reloadable(reloader.clone(), Timing::default());
         let place = Place { plain: gateway.address, tls: gateway.tls.unwrap(), trusted: ca.der() };
-        Self { gateway, place, issuer }
+        Self { gateway, place, issuer, file, reloader }
+    }
+
+    /// Writes another line under `[server]`, and reloads the configuration.
+    fn reload_with(&self, line: &str) {
+        let text = fs::read_to_string(&self.file).unwrap();
+        fs::write(&self.file, text.replacen("[server]\n", &format!("[server]\n{line}\n"), 1)).unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let report = runtime.block_on(self.reloader.reload()).unwrap();
+        assert!(!report.changed.is_empty(), "{report:?}");
     }
 
     /// Asks with a bearer token.

@@ -1,7 +1,7 @@
 // The details of one symbol, beside the list: its fields, its chart and its tape.
 
 import { decimals, grouped, percent, signed, subtract } from "../numbers.js";
-import { base, origin, standing, timeOfDay } from "../words.js";
+import { base, lateness, origin, standing, timeOfDay } from "../words.js";
 import { Chart } from "./chart.js";
 import { Styled, Text, element, mark } from "./dom.js";
 import { Tape } from "./tape.js";
@@ -70,7 +70,7 @@ export class Detail {
     write("ext", withSize(tick.ext_price, tick.ext_size));
     write("trades", tick.trades === undefined ? NONE : grouped(tick.trades));
     const since = row.cut === null && tick.since !== undefined && row.absent === null ? ` since ${timeOfDay(Number(tick.since) / 1000)}` : "";
-    write("state", `${text}${since}${tick.origin === undefined ? "" : `, ${origin(tick.origin)}`}`);
+    write("state", `${text}${since}${tick.origin === undefined ? "" : `, ${origin(tick.origin)}${lateness(tick)}`}`);
     const venueTime = tick.trade_ts ?? tick.quote_ts;
     write("window", tick.window ?? NONE);
     write("time", venueTime === undefined ? NONE : timeOfDay(Number(venueTime) / 1000, true));

@@ -1,6 +1,6 @@
 // The line above the list: the state of the connection, the origin of the prices, the rate and the delay of ticks.
 
-import { delay, origin, timeOfDay } from "../words.js";
+import { delay, lateness, origin, timeOfDay } from "../words.js";
 import { Text, mark } from "./dom.js";
 
 const byId = (id) => document.getElementById(id);
@@ -26,11 +26,13 @@ export class Status {
     mark(this.#pill, "some", stale > 0 ? "stale" : "");
     this.#pillText.write(this.#text(link, stale, allStale, now));
 
-    const origins = new Set([...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick.origin));
+    const ticks = [...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick);
+    const origins = new Set(ticks.map((tick) => tick.origin));
+    const late = [...new Set(ticks.map(lateness))].filter((by) => by !== "");
     const named = [...origins].filter((name) => name !== undefined).map(origin);
     const unnamed = named.length === 0;
     if (this.#origin.hidden !== unnamed) this.#origin.hidden = unnamed;
-    this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices`);
+    this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices${late.join(",")}`);
   }
 
   #text({ name, at, why = "", since }, stale, allStale, now) {
