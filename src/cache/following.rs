@@ -54,9 +54,13 @@ enum Numbers {
 }
 
 impl SymbolState {
-    /// The newest tick that the symbol has from its shard's owner, which may be this node; `None` before the first.
+    /// The newest tick that the symbol has from its shard's owner, which may be this node; `None` before the first, and
+    /// while the owner does not have the symbol.
     pub fn have(&self) -> Option<Have> {
         let inner = self.lock();
+        if inner.absent.is_some() {
+            return None;
+        }
         let said = inner.said();
         let is_of_owner = said.seq > 0 || self.shard().owner_epoch() == Some(said.id.epoch);
         is_of_owner.then_some(Have { epoch: said.id.epoch, seq: said.seq })
@@ -68,6 +72,7 @@ impl SymbolState {
         let mut inner = self.lock();
         let said = inner.said().clone();
         let is_of_epoch = said.id.epoch == tick.epoch;
+        inner.absent = None;
         if is_of_epoch && tick.seq <= said.seq {
             return Published::Late;
         }
@@ -102,27 +107,30 @@ impl SymbolState {
         self.add(&mut inner, tick, changed, numbers)
     }
 
-    /// The shard's owner does not have the symbol: it waits for data.
+    /// The shard's owner does not have the symbol: it waits for data. Numbers of the owner's epoch are not this node's to
+    /// draw, so the symbol's begin again with 0, and its streams are greeted again.
     pub fn absent(&self, now: Now) -> Published {
         let mut inner = self.lock();
         let said = inner.said().clone();
         let epoch = self.shard().owner_epoch().unwrap_or(said.id.epoch);
         let is_of_epoch = said.id.epoch == epoch;
+        let known = Have { epoch: said.id.epoch, seq: said.seq };
+        let known = inner.absent.filter(|known| known.epoch == epoch).unwrap_or(known);
+        inner.absent = Some(known);
         let is_waiting = said.snapshot.state() == State::Waiting && said.snapshot.recv.is_none();
-        if is_of_epoch && is_waiting {
+        if is_of_epoch && is_waiting && said.seq == 0 {
             return Published::Unchanged;
         }
         inner.snapshot = Snapshot::waiting(inner.snapshot.origin, now.unix);
         inner.guards = Guards::default();
         inner.changed_at = [0; Part::ALL.len()];
-        let (seq, n) = if is_of_epoch { (said.seq + 1, said.id.n) } else { (0, 0) };
-        let tick = said.next(inner.snapshot, seq, EventId { epoch, n }, Parts::STATUS, now);
+        let tick = said.next(inner.snapshot, 0, EventId { epoch, n: 0 }, Parts::STATUS, now);
         if inner.cut_off.is_some() {
             return self.say_cut_off(&mut inner, Arc::new(tick), Parts::ALL, now);
         }
-        let numbers =
-            if is_of_epoch { Numbers::Jump } else { Numbers::Begin { generation: self.shard().generation() } };
-        self.add(&mut inner, tick, Parts::ALL, numbers)
+        let generation =
+            if is_of_epoch { self.shard().shared().next_generation() } else { self.shard().generation() };
+        self.add(&mut inner, tick, Parts::ALL, Numbers::Begin { generation })
     }
 
     /// The symbol is cut off from its owner, for a reason of [`State::Stale`]: it is stale from now on, in the epoch of
@@ -130,7 +138,7 @@ impl SymbolState {
     pub fn show_cut_off(&self, reason: Reason, now: Now) -> Published {
         let mut inner = self.lock();
         let generation = self.shard().generation();
-        if inner.cut_off.is_some() && inner.ring.newest().generation == generation {
+        if inner.cut_off.is_some() && inner.ring.newest().generation >= generation {
             return Published::Unchanged;
         }
         let said = inner.said().clone();
@@ -146,7 +154,7 @@ impl SymbolState {
     pub fn restore(&self, now: Now) -> Published {
         let mut inner = self.lock();
         let generation = self.shard().generation();
-        if inner.cut_off.is_none() && inner.ring.newest().generation == generation {
+        if inner.cut_off.is_none() && inner.ring.newest().generation >= generation {
             return Published::Unchanged;
         }
         let said = inner.said().clone();
@@ -170,6 +178,7 @@ impl SymbolState {
         let (seq, n) = if said.seq == 0 { (0, 0) } else { (said.seq + 1, self.shard().next_n(now)) };
         let id = EventId { epoch: self.shard().epoch(), n };
         let tick = said.next(inner.snapshot, seq, id, changed, now);
+        inner.absent = None;
         if let Some(tap) = tap {
             self.tap(&mut inner, tap, &tick);
         } else {

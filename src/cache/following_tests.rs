@@ -192,20 +192,46 @@ fn a_tap_sees_each_tick_of_an_owner_whatever_is_shown() {
 }
 
 #[test]
-fn a_symbol_that_its_owner_does_not_have_waits() {
+fn a_symbol_that_its_owner_does_not_have_waits_and_draws_no_number_of_its_owner() {
     let now = Now::read();
     let (shard, state) = live(now);
+    assert_eq!(state.absent(now), Published::Tick { interest: worker() });
+    assert_eq!((shown(&state), state.have()), ((0, 0, 7, 2, State::Waiting), None), "its streams are greeted again");
+    assert_eq!((state.generation(), shard.generation()), (2, 1), "the other symbols go on");
+    assert_eq!((state.absent(now), state.restore(now)), (Published::Unchanged, Published::Unchanged));
+    // It was only left out for a while: what the owner says of it counts, whatever its number.
+    follow(&state, owners(epoch(7), 409, 999, Some([408; 4])), now);
+    let have = Some(Have { epoch: epoch(7), seq: 409 });
+    assert_eq!((shown(&state), state.have()), ((409, 999, 7, 2, State::Live), have));
     state.absent(now);
-    assert_eq!(shown(&state), (411, 1_000, 7, 1, State::Waiting), "in the same epoch it goes on");
-    assert_eq!(state.absent(now), Published::Unchanged);
+    follow(&state, owners(epoch(7), 0, 0, Some([0; 4])), now);
+    assert_eq!(state.have(), Some(Have { epoch: epoch(7), seq: 0 }), "the owner has it, and no tick yet");
     shard.follow(epoch(8));
     state.absent(now);
-    assert_eq!((shown(&state), state.have()), ((0, 0, 8, 2, State::Waiting), Some(Have { epoch: epoch(8), seq: 0 })));
+    assert_eq!((shown(&state), state.have()), ((0, 0, 8, 4, State::Waiting), None));
     let tap = Kept::default();
     shard.begin(epoch(9));
     state.open(Reason::Reconnect, now, Some(&tap));
     assert_eq!(tap.take(), [(0, 0, Parts::STATUS, [0; 4], State::Waiting, State::Waiting)]);
-    assert_eq!(shown(&state), (0, 0, 9, 3, State::Waiting));
+    assert_eq!(shown(&state), (0, 0, 9, 5, State::Waiting));
+    assert_eq!(state.have(), Some(Have { epoch: epoch(9), seq: 0 }));
+}
+
+#[test]
+fn an_heir_whose_owner_did_not_have_a_symbol_goes_on_behind_the_numbers_of_the_epoch_that_it_knows() {
+    let now = Now::read();
+    for is_cut_off in [false, true] {
+        let (shard, state) = live(now);
+        if is_cut_off {
+            shard.cut_off(epoch(50));
+            state.show_cut_off(Reason::NoOwner, now);
+        }
+        assert_eq!([state.absent(now), state.absent(now)][1], Published::Unchanged);
+        let tap = Kept::default();
+        state.through(Some(&tap)).publish(&trade(), now);
+        assert_eq!(tap.take()[0].0, 411, "410 of the epoch is another tick");
+        assert_eq!(state.have(), Some(Have { epoch: epoch(7), seq: 411 }));
+    }
 }
 
 #[test]
@@ -293,12 +319,16 @@ proptest! {
                     shard.restore(owner);
                     state.restore(now);
                 }
-                Step::Absent => _ = state.absent(now),
+                Step::Absent => {
+                    state.absent(now);
+                    prop_assert!(state.have().is_none());
+                    prop_assert!(shard.is_cut_off() || state.newest().seq == 0);
+                }
                 _ => {}
             }
             let newest = state.newest();
             prop_assert!(newest.version - before.version <= 1);
-            prop_assert_eq!(newest.generation, shard.generation());
+            prop_assert!(newest.generation >= shard.generation() && newest.generation <= state.generation());
             if newest.version > before.version {
                 let begins = newest.generation > before.generation;
                 prop_assert!(begins || newest.seq > before.seq, "seq {} after {}", newest.seq, before.seq);
@@ -311,6 +341,8 @@ proptest! {
             let have = state.have();
             if shard.is_cut_off() {
                 prop_assert!(matches!(newest.snapshot.state(), State::Stale | State::Waiting));
+            } else if have.is_none() {
+                prop_assert_eq!((newest.seq, newest.snapshot.state()), (0, State::Waiting));
             } else {
                 prop_assert_eq!(have, Some(Have { epoch: newest.id.epoch, seq: newest.seq }));
                 prop_assert_eq!(Some(newest.id.epoch), shard.owner_epoch());

@@ -253,7 +253,7 @@ impl Cache {
         self.shard.knows(epoch) || shards.iter().any(|shard| shard.knows(epoch))
     }
 
-    /// Counts the changes of any shard's epoch on this node. A client that was greeted in a generation has to be
+    /// Counts how often numbers begin again on this node, as with a change of a shard's epoch. A client that was greeted in a generation has to be
     /// greeted again before it gets a tick of a higher one. Read it before the epochs that the client is told.
     pub fn generation(&self) -> u32 {
         self.shared.generation()

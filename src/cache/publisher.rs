@@ -1,6 +1,7 @@
 //! How what the venue and the feed say becomes ticks: on the node that has the connection.
 
 use super::{
+    following::Have,
     published::Published,
     state::{Inner, SymbolState},
     tap::{Tap, Tapped},
@@ -76,8 +77,9 @@ impl<'a> Publisher<'a> {
         if inner.cut_off.is_some() {
             return self.push_cut_off(inner, changed, n, now);
         }
+        let known = inner.absent.take();
         let newest = inner.ring.newest();
-        let seq = newest.seq + 1;
+        let seq = next_seq(newest, known);
         let tick = Arc::new(Tick {
             snapshot: inner.snapshot,
             version: newest.version + 1,
@@ -100,14 +102,21 @@ impl<'a> Publisher<'a> {
     /// The node owns the shard, and is cut off from the others: the venue's last word is noted, and shown as stale.
     #[cold]
     fn push_cut_off(self, inner: &mut Inner, changed: Parts, n: u64, now: Now) -> Published {
+        let known = inner.absent.take();
         let said = inner.said();
         let id = EventId { epoch: said.id.epoch, n };
-        let tick = Arc::new(said.next(inner.snapshot, said.seq + 1, id, changed, now));
+        let tick = Arc::new(said.next(inner.snapshot, next_seq(said, known), id, changed, now));
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
         }
         self.state.say_cut_off(inner, tick, changed, now)
     }
+}
+
+/// The number of the tick after an owner's newest. `known` is what is known of a symbol that the owner before did not
+/// have: the epoch may go on, and in it that number is taken.
+fn next_seq(newest: &Tick, known: Option<Have>) -> u64 {
+    known.filter(|known| known.epoch == newest.id.epoch).map_or(newest.seq, |known| known.seq.max(newest.seq)) + 1
 }
 
 impl SymbolState {

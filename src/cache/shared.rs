@@ -11,7 +11,7 @@ use std::sync::{
 pub(super) struct Shared {
     pub(super) ring: RingLimits,
     encoded: AtomicU64,
-    /// Counts the changes of any shard's epoch.
+    /// Counts how often numbers of any symbol began again: with a shard's epoch, as a rule.
     generation: AtomicU32,
     /// Held while one begins.
     beginning: Mutex<()>,
@@ -36,7 +36,17 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Begins the next generation, if `change` says so, which changes a shard's epoch.
+    /// Begins the next generation, for one symbol whose numbers begin again in its shard's epoch.
+    pub(super) fn next_generation(&self) -> u32 {
+        let mut begun = 0;
+        self.begin_generation(|next| {
+            begun = next;
+            true
+        });
+        begun
+    }
+
+    /// Begins the next generation, if `change` says so, which may change a shard's epoch.
     pub(super) fn begin_generation(&self, change: impl FnOnce(u32) -> bool) {
         let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.generation() + 1;

@@ -2,6 +2,7 @@
 
 use super::{
     cut_off::CutOff,
+    following::Have,
     ids::SymbolId,
     interest::{Demand, Interest},
     marks::Marks,
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) interest: Interest,
     /// The `seq` that last changed each part, where a tap or an owner tells it.
     pub(super) changed_at: [u64; Part::ALL.len()],
+    /// While the shard's owner does not have the symbol: the newest number that this node knows of it.
+    pub(super) absent: Option<Have>,
     /// While the symbol is cut off from its owner.
     pub(super) cut_off: Option<Box<CutOff>>,
 }
@@ -84,6 +87,7 @@ impl SymbolState {
             ring: Ring::new(first),
             interest: Interest::default(),
             changed_at: [0; Part::ALL.len()],
+            absent: None,
             cut_off: shard.is_cut_off().then(|| Box::new(cut_off)),
         };
         let place = shard.next_place();

@@ -57,6 +57,13 @@ impl<B: Bus> Tenure<B> {
         self.outlet.tape().set_feed(feed);
     }
 
+    /// The connection to the venue is gone: all symbols are stale.
+    pub(super) fn make_stale(&self, book: &mut CacheBook, now: Moment) {
+        self.outlet.begin();
+        book.close(&*self.outlet);
+        self.outlet.send(now);
+    }
+
     /// The connection to the venue is closed: seals the last batch, in which all symbols are stale, and publishes it.
     /// Returns its number.
     pub(super) fn close(&self, book: &mut CacheBook, now: Moment) -> u64 {
@@ -129,11 +136,8 @@ async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolS
         }
         yield_now().await;
     }
-    let (last, sender) = {
-        let tape = outlet.tape();
-        (tape.last(), tape.sender(Moment::read().boot))
-    };
-    for message in writer.finish(last, &sender) {
+    let messages = outlet.tape().end_snapshot(writer, Moment::read().boot);
+    for message in messages {
         if bus.reply(&to, message).await == Sent::Dropped {
             return;
         }

@@ -39,6 +39,15 @@ pub(super) enum Input {
     Answered,
     /// The connection to the venue is closed; the number says which one.
     FeedClosed(u64),
+    /// The connection to the venue has ended by itself.
+    FeedEnded {
+        /// Which one.
+        feed: u64,
+        /// Why.
+        why: String,
+    },
+    /// A feed was stopped, and has ended.
+    FeedStopped,
     /// The last batch is on its way.
     Flushed {
         /// Which connection's.

@@ -10,7 +10,7 @@
 use super::{
     batch::{NewTick, OpenBatch},
     clock::{Boot, Moment},
-    history::{Answer, Answers, HISTORY_AGE_MAX, History},
+    history::{Answer, Answers, HISTORY_AGE_MAX, History, SnapshotWriter},
     lease::{Start, Validity},
     message::{Ask, Beat, Sender, write_beat},
     token::Token,
@@ -134,6 +134,13 @@ impl Tape {
         if let Some(sealed) = self.open.seal(self.revision, now) {
             self.history.push(&sealed, now);
         }
+    }
+
+    /// The messages that are left of a snapshot. Before its end the open batch is sealed, so that each tick that was read
+    /// is in one of the batches up to that of the end.
+    pub fn end_snapshot(&mut self, writer: SnapshotWriter, now: Boot) -> Vec<Bytes> {
+        self.seal(now);
+        writer.finish(self.last(), &self.sender(now))
     }
 
     /// The messages that are to be published now, in this order: batches, and a beat if there is none.

@@ -15,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+/// The most feeds of a cluster: each is a shard.
+pub const CLUSTER_FEEDS_MAX: usize = 64;
 /// The most brokers that a node may know.
 pub(super) const SERVERS_MAX: usize = 16;
 /// The longest file of credentials or of a key, in bytes. One of credentials has some 1,200.

@@ -43,7 +43,7 @@ pub use crate::tls::{CertificateFiles, TlsVersion};
 pub use auth::{Auth, AuthMode, Group, KeySource, KeysAddress};
 pub use auth_values::{GROUP_PATTERNS_MAX, GROUPS_MAX};
 pub use ca_file::{CA_FILE_BYTES_MAX, CaFile};
-pub use cluster::{BrokerAccess, Cluster};
+pub use cluster::{BrokerAccess, CLUSTER_FEEDS_MAX, Cluster};
 pub use effective::{KeyInForce, keys_in_force};
 pub use error::{ConfigError, ERRORS_SHOWN_MAX};
 pub use events::{EVENT_TIME_RANGE, EVENTS_MAX};

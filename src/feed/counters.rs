@@ -23,7 +23,7 @@ pub(super) struct FeedCounters {
     /// Whether the connection that there is has been granted something.
     is_up: bool,
     kinds: Tally<MessageKind>,
-    /// All since the start, as of the last publishing.
+    /// All since the gateway's start, as of the last publishing.
     counts: FeedCounts,
     last_message: Option<UnixMicros>,
     skew_micros: Option<i64>,
@@ -33,14 +33,15 @@ pub(super) struct FeedCounters {
 }
 
 impl FeedCounters {
-    pub(super) fn new(metrics: FeedMetrics, is_delayed: bool) -> Self {
+    /// `counts` are those of the connection's runs before this one.
+    pub(super) fn new(metrics: FeedMetrics, is_delayed: bool, counts: FeedCounts) -> Self {
         metrics.up.add();
         Self {
             metrics,
             is_delayed,
             is_up: false,
             kinds: Tally::default(),
-            counts: FeedCounts::default(),
+            counts,
             last_message: None,
             skew_micros: None,
             implausible: None,
@@ -152,6 +153,14 @@ impl FeedCounters {
     }
 }
 
+impl Drop for FeedCounters {
+    /// The run has ended: the connection no longer counts among the feed's.
+    fn drop(&mut self) {
+        self.down();
+        self.metrics.up.remove();
+    }
+}
+
 /// The venue's times of all parts of an update.
 fn times(update: &Update) -> [Option<UnixMicros>; 4] {
     [
@@ -175,11 +184,31 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     #[test]
+    fn a_feed_that_runs_again_is_up_again_and_counts_on() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = metrics::with_local_recorder(&recorder, || FeedMetrics::register("x"));
+        let is_up = || recorder.handle().render().contains("tickfan_feed_up{feed=\"x\"} 1\n");
+        let mut counts = FeedCounts::default();
+        for run in 1..=3 {
+            let mut connections = [0, 1].map(|_| FeedCounters::new(metrics.clone(), false, counts.clone()));
+            connections[0].up();
+            assert!(!is_up(), "one of two, run {run}");
+            connections[1].up();
+            assert!(is_up(), "run {run}");
+            connections[0].connect(ConnectResult::Connected);
+            counts = connections[0].publish(&mut Tally::default(), Now::read()).clone();
+            assert_eq!(counts.connects.of(ConnectResult::Connected), run);
+            drop(connections);
+            assert!(!is_up(), "it rests after run {run}");
+        }
+    }
+
+    #[test]
     fn the_age_of_data_that_are_delayed_by_contract_is_not_a_lag() {
         for (is_delayed, samples) in [(false, 1), (true, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
             let mut counters =
-                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), is_delayed));
+                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), is_delayed, FeedCounts::default()));
             let now = Now::read();
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };
@@ -205,7 +234,7 @@ mod tests {
             ("our clock is hours ahead", -5 * HOUR, 5 * HOUR, 0),
         ] {
             let recorder = PrometheusBuilder::new().build_recorder();
-            let register = || FeedCounters::new(FeedMetrics::register("x"), false);
+            let register = || FeedCounters::new(FeedMetrics::register("x"), false, FeedCounts::default());
             let mut counters = metrics::with_local_recorder(&recorder, register);
             let now = Now::read();
             let mut tells = |micros| {

@@ -63,6 +63,11 @@ impl UpGauge {
         self.change(|(all, _)| *all += 1);
     }
 
+    /// Takes back a connection that is down, as its run has ended.
+    pub(super) fn remove(&self) {
+        self.change(|(all, _)| *all -= 1);
+    }
+
     /// A connection is up.
     pub(super) fn up(&self) {
         self.change(|(_, up)| *up += 1);
@@ -76,7 +81,7 @@ impl UpGauge {
     fn change(&self, change: impl FnOnce(&mut (usize, usize))) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut connections);
-        let all_are_up = connections.0 == connections.1;
+        let all_are_up = connections.0 > 0 && connections.0 == connections.1;
         self.gauge.set(f64::from(u8::from(all_are_up)));
     }
 }

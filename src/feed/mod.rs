@@ -76,7 +76,7 @@ pub trait Sink: Send {
     /// The symbols that have had no data since then, except those that the venue refuses or that are closed.
     fn unheard(&self, since: UnixMicros) -> Unheard;
 
-    /// The feed's hours have ended, or, where `closed` is false, begun.
+    /// The feed's hours have ended, or, where `closed` is false, begun. Each run says first how they are.
     fn closed(&mut self, closed: bool, now: Now);
 
     /// The symbols that the venue refuses, and why. All others are granted.
@@ -162,6 +162,13 @@ impl Feed {
     pub fn rest(&self, why: &str, now: Now) {
         for writer in &self.writers {
             writer.set(FeedState::Connecting, Some(why.to_owned()), now.unix);
+        }
+    }
+
+    /// Notes that the feed has ended by itself, and why.
+    pub fn fail(&self, why: &str, now: Now) {
+        for writer in &self.writers {
+            writer.set(FeedState::Failed, Some(why.to_owned()), now.unix);
         }
     }
 

@@ -288,6 +288,11 @@ impl StatusWriter {
         lock(self.journal()).unheard = unheard;
     }
 
+    /// What was counted before this run of the connection.
+    pub(super) fn counts(&self) -> FeedCounts {
+        lock(self.journal()).counts.clone()
+    }
+
     /// All that was counted so far.
     pub(super) fn count(&self, counts: &FeedCounts) {
         lock(self.journal()).counts.clone_from(counts);

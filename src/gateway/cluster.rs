@@ -13,6 +13,7 @@ use crate::{
         cache_book::CacheBook,
         handle::ClusterHandle,
         lease::LeaseTiming,
+        members::SHARDS_MAX,
         names::{Instance, NodeName, ShardName},
         node::{NodeSetup, NodeTask},
         owned_feed::OwnedFeed,
@@ -33,11 +34,13 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use std::{io, ops::Range, sync::Arc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::error;
 
 /// Why a feed does not run.
 const RESTS: &str = "another gateway owns the shard";
+
+const _: () = assert!(config::CLUSTER_FEEDS_MAX == SHARDS_MAX, "each feed is a shard");
 
 /// A gateway's place in a cluster: its bus, and the store of leases.
 pub struct Membership<B, L> {
@@ -236,7 +239,7 @@ struct Run {
 }
 
 impl OwnedFeed for GatewayFeed {
-    fn start(&mut self, outlet: Arc<dyn Outlet>) {
+    fn start(&mut self, outlet: Arc<dyn Outlet>) -> BoxFuture<'static, Option<String>> {
         let before = self.stop();
         let sink = |range: &Range<usize>| {
             let announcer = Announcer::new(self.workers.clone());
@@ -248,17 +251,31 @@ impl OwnedFeed for GatewayFeed {
         let rests = self.feed.again();
         let metrics = self.metrics.clone();
         let (stop_tx, stop_rx) = watch::channel(false);
-        let runs = tokio::spawn(async move {
+        let (why_tx, why_rx) = oneshot::channel();
+        let mut stopped = stop_rx.clone();
+        let runs = async move {
             // The venue may allow one connection.
             before.await;
-            if let Err(error) = runs.run(sinks, metrics, stop_rx).await {
-                error!("the feed has ended: {error}");
+            runs.run(sinks, metrics, stop_rx).await
+        };
+        let runs = tokio::spawn(async move {
+            // A task of its own: a panic of the feed is an end, too.
+            let why = match tokio::spawn(runs).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(panic) => Some(panic.to_string()),
+            };
+            if let Some(why) = why {
+                error!("the feed has ended: {why}");
+                rests.fail(&why, Now::read());
+                let _ = why_tx.send(why);
+                let _ = stopped.wait_for(|stop| *stop).await;
             }
             rests.rest(RESTS, Now::read());
         });
-        // A feed that panicked has ended too; the panic was shown.
         let ended = runs.map(drop).boxed().shared();
         self.run = Some(Run { stop: stop_tx, ended });
+        async { why_rx.await.ok() }.boxed()
     }
 
     fn stop(&mut self) -> BoxFuture<'static, ()> {

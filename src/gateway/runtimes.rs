@@ -27,7 +27,8 @@ pub(super) struct Runtimes {
     /// Where delayed prices are shown, on one thread, if there are any.
     pub(super) delay: Option<Background>,
     /// Where the node of a cluster runs, and its connections to the brokers: no flood of a feed, of clients or of
-    /// operators holds up a lease's renewal.
+    /// operators holds those up. The task of a shard, which renews the lease, runs on the thread of the shard's feed: a
+    /// flood of that feed may delay its own renewal, and no other.
     pub(super) cluster: Option<Background>,
     /// Where clients' requests are answered.
     pub(super) clients: Background,

@@ -62,6 +62,8 @@ pub(crate) enum Planted {
     AgeWithoutBacklog,
     /// A follower takes the ticks of a snapshot and of a batch without a look at their numbers.
     MergesWithoutSeq,
+    /// A follower takes a snapshot without the batches of its ticks.
+    SnapshotAlone,
 }
 
 fn simulate(seeds: Range<u64>, settings: Settings) {
@@ -196,4 +198,11 @@ fn the_checks_find_a_follower_that_merges_without_a_look_at_seq() {
     // an outage that began later, stays, so that its number means another tick here. A node's ticks are compared before
     // its streams get them.
     finds_from(115, FAULTY, Planted::MergesWithoutSeq, &[Rule::SeqRises, Rule::SameTick]);
+}
+
+#[test]
+fn the_checks_find_a_follower_that_takes_a_snapshot_without_the_batches_of_its_ticks() {
+    // Its streams get a newer tick of one symbol before an older one of another, and are resumed behind the newer one.
+    let forgetful = Settings { loses: true, ..FAULTY };
+    finds_from(10_448, forgetful, Planted::SnapshotAlone, &[Rule::Resume]);
 }

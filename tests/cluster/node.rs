@@ -237,6 +237,7 @@ impl Node {
                 Some(Planted::LowerTokenTaken) => Some(follower::PlantedFault::TakesLowerTokens),
                 Some(Planted::AgeWithoutBacklog) => Some(follower::PlantedFault::AgesWithoutBacklog),
                 Some(Planted::MergesWithoutSeq) => Some(follower::PlantedFault::MergesWithoutSeq),
+                Some(Planted::SnapshotAlone) => Some(follower::PlantedFault::TakesSnapshotsAlone),
                 _ => None,
             };
             let mut shelf = Shelf::new(index, SmallRng::seed_from_u64(!seed));
@@ -499,7 +500,7 @@ impl Node {
         let sender = tape.sender(now.boot);
         if next == of.shelf.states.len() {
             tape.answered();
-            return reply(shard, to, writer.finish(tape.last(), &sender), out);
+            return reply(shard, to, tape.end_snapshot(writer, now.boot), out);
         }
         writer.prepare(tape.last());
         reply(shard, to, writer.push(&of.shelf.read(next), &sender), out);

@@ -1,7 +1,7 @@
 //! How a follower takes the answers to its asks.
 
 use super::{
-    Asking, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, Stage,
+    Asking, BUFFER_AGE_MAX, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, PlantedFault, Stage,
     book::Book,
     event::{Action, AskId},
     request::{ANSWER_MAX, Request},
@@ -10,17 +10,18 @@ use crate::cluster::{
     clock::Boot,
     message::{Kind, Message},
 };
+use bytes::Bytes;
 
 impl Follower {
     pub(super) fn take_answer(
         &mut self,
         id: AskId,
-        bytes: &[u8],
+        bytes: Bytes,
         now: Boot,
         book: &mut impl Book,
         actions: &mut Vec<Action>,
     ) {
-        let message = match Message::open(bytes) {
+        let message = match Message::open(&bytes) {
             Ok(message) => message,
             Err(error) => return self.counts.drop(error),
         };
@@ -51,13 +52,14 @@ impl Follower {
                 self.next_probe = now.after(if self.freshness.is_anchored() { PROBE_EVERY } else { PROBE_AGAIN });
             }
             (Stage::Asking(asking), Kind::Snapshot) => {
-                asking.first.get_or_insert(head.batch);
-                asking.parts = asking.parts.saturating_add(1);
-                self.apply(&message, book);
+                asking.parts.add(head.batch, bytes.clone());
             }
             (Stage::Asking(asking), Kind::End) => {
-                let first = asking.first.filter(|_| asking.parts == head.count);
-                self.complete(first, now, book, actions);
+                asking.snapshot = std::mem::take(&mut asking.parts).complete(head.count, head.batch);
+                asking.request = match &asking.snapshot {
+                    Some(_) => Request::rest(now.after(BUFFER_AGE_MAX)),
+                    None => Request::pause(&mut self.asks, now),
+                };
             }
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
             (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
@@ -75,19 +77,24 @@ impl Follower {
         }
     }
 
-    /// The snapshot has ended. `first` is the batch of its first part, if all parts came.
-    fn complete(&mut self, first: Option<u64>, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
-        let after = first.map(|first| first + 1);
-        if let Some(after) = after {
-            // Without a message since, none can be missing: the subscription is older than the snapshot.
-            self.buffer.begin_at(after);
+    /// If a snapshot is here with the batches of all its ticks, applies all at once.
+    pub(super) fn complete(&mut self, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
+        let Stage::Asking(asking) = &mut self.stage else { return };
+        let Some(snapshot) = asking.snapshot.take() else { return };
+        let after = snapshot.first + 1;
+        // Without a message since, none can be missing: the subscription is older than the snapshot.
+        self.buffer.begin_at(after);
+        let is_joined = self.buffer.first() <= Some(after);
+        let is_early = self.buffer.next() <= Some(snapshot.last);
+        if is_joined && is_early && self.fault != Some(PlantedFault::TakesSnapshotsAlone) {
+            asking.snapshot = Some(snapshot);
+            return;
         }
-        let is_joined = after.is_some() && self.buffer.first() <= after;
         let shown = self.buffer.newest();
-        if is_joined && self.apply_kept(book) {
+        if is_joined && self.apply_snapshot(&snapshot.parts, book) && self.apply_kept(book) {
             return self.become_live(Cause::Complete, shown, true, now, book, actions);
         }
-        self.stage = Stage::Asking(Asking { request: Request::pause(&mut self.asks, now), first: None, parts: 0 });
+        self.stage = Stage::Asking(Asking::new(Request::pause(&mut self.asks, now)));
     }
 
     /// Applies a batch that was missing.

@@ -23,6 +23,11 @@ impl Follower {
         is_applied
     }
 
+    /// Applies the parts of a snapshot. Returns false if one cannot be applied.
+    pub(super) fn apply_snapshot(&mut self, parts: &[Bytes], book: &mut impl Book) -> bool {
+        parts.iter().all(|bytes| Message::open(bytes).is_ok_and(|message| self.apply(&message, book)))
+    }
+
     /// Applies the batches that were kept behind the one that was applied last, or behind a snapshot. Returns false if
     /// one cannot be applied.
     pub(super) fn apply_kept(&mut self, book: &mut impl Book) -> bool {

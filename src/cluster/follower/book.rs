@@ -45,13 +45,14 @@ pub trait Book {
     /// The place of a symbol; `None` if this node does not have it.
     fn find(&self, name: &str) -> Option<Place>;
 
-    /// The newest tick that the symbol has from an owner, which may be this node itself; `None` before the first.
+    /// The newest tick that the symbol has from an owner, which may be this node itself; `None` before the first, and
+    /// while the owner does not have the symbol.
     fn have(&self, place: Place) -> Option<Have>;
 
     /// Merges a tick of this epoch into the symbol's state, with [`Tick::merge_into`], and publishes it.
     fn take(&mut self, place: Place, epoch: Epoch, tick: &Tick<'_>, step: Step);
 
-    /// The owner does not have the symbol: it waits for data.
+    /// The owner does not have the symbol: it waits for data, and [has](Self::have) nothing.
     fn absent(&mut self, place: Place);
 
     /// The symbols are stale from now on, and so are the ticks that the book takes.

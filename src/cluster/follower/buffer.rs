@@ -39,6 +39,11 @@ impl Buffer {
         self.range.map(|(first, _)| first)
     }
 
+    /// The number of the batch that comes next.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.range.map(|(_, next)| next)
+    }
+
     pub(super) fn newest(&self) -> Option<(Boot, Boot)> {
         self.newest
     }

@@ -27,8 +27,10 @@
 //!
 //! | state | answer, or time | does | then |
 //! |---|---|---|---|
-//! | Asking | part of the snapshot | a symbol takes its tick if that is newer, or of another epoch | Asking |
-//! | Asking | end, all parts came, and they join the kept batches (2) | applies those | Live |
+//! | Asking | part of the snapshot | keeps it, if there is room | Asking |
+//! | Asking | end, all parts came, and they join the kept batches (2) | waits for the batch that the end names (4) | Asking |
+//! | Asking | that batch, or it is here | applies the parts and the kept batches at once | Live |
+//! | Asking | a batch before it is missing, or 5 s pass | asks again, after 100 to 500 ms where one is missing | Asking |
 //! | Asking | another end; gone, busy; no owner; no answer for 1 s | asks again after 100 to 500 ms | Asking |
 //! | Asking | too many batches wait, or one for too long | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
@@ -39,7 +41,9 @@
 //!
 //! (2) The first of them is at most the one after the snapshot's. Of a symbol only the tick after the one that it has
 //! counts: older ones are in the snapshot. (3) No tick is lost. Repairing goes on if more is missing; a tick that
-//! stands on a missing one leads to Asking.
+//! stands on a missing one leads to Asking. (4) No tick of the snapshot is in a later batch. Without those batches it
+//! would bring a tick of one symbol before an older tick of another: a client that left just then, and resumed at
+//! another node behind the newer tick, would miss the older one.
 //!
 //! Two answers to the same ask cannot be mixed: each ask has a number.
 //!
@@ -57,6 +61,7 @@ mod counts;
 mod freshness;
 mod event;
 mod request;
+mod snapshot;
 mod table;
 mod applying;
 mod live;
@@ -71,6 +76,7 @@ pub use book::{Book, Have, Place, Step};
 pub use buffer::{BUFFER_AGE_MAX, BUFFER_BYTES_MAX};
 pub use counts::Counts;
 pub use event::{Action, AskId, Cause, Event, State};
+pub use snapshot::SNAPSHOT_BYTES_MAX;
 pub use freshness::{CutOff, DISCONNECTED_MAX};
 
 use super::{clock::Boot, message::Ask, token::Token};
@@ -79,6 +85,7 @@ use buffer::Buffer;
 use freshness::{Change, Freshness};
 use rand::{SeedableRng, rngs::SmallRng};
 use request::{ANSWER_MAX, Asks, Request};
+use snapshot::{Parts, Snapshot};
 use std::time::Duration;
 use table::Table;
 
@@ -97,6 +104,8 @@ pub enum PlantedFault {
     AgesWithoutBacklog,
     /// A symbol takes each tick, whatever it has.
     MergesWithoutSeq,
+    /// A snapshot counts without the batches of its ticks.
+    TakesSnapshotsAlone,
 }
 
 /// A follower of one shard.
@@ -136,10 +145,15 @@ enum Stage {
 #[derive(Debug)]
 struct Asking {
     request: Request,
-    /// The batch of its first part.
-    first: Option<u64>,
-    /// How many parts have come.
-    parts: u16,
+    parts: Parts,
+    /// Once all parts are here: it waits for the batches of its ticks.
+    snapshot: Option<Snapshot>,
+}
+
+impl Asking {
+    fn new(request: Request) -> Self {
+        Self { request, parts: Parts::default(), snapshot: None }
+    }
 }
 
 /// Waits for batches that are missing: those from `next` to the buffer's first.
@@ -189,7 +203,7 @@ impl Follower {
         self.settle_freshness(now, book, &mut actions);
         match event {
             Event::Live(bytes) => self.take_live(bytes, now, book, &mut actions),
-            Event::Answer(id, bytes) => self.take_answer(id, &bytes, now, book, &mut actions),
+            Event::Answer(id, bytes) => self.take_answer(id, bytes, now, book, &mut actions),
             Event::Unanswered(id) => self.give_up(id, now),
             Event::Lease(token) => self.fence(token),
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
@@ -200,6 +214,7 @@ impl Follower {
             Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
         }
+        self.complete(now, book, &mut actions);
         self.settle(now, &mut actions);
         self.settle_freshness(now, book, &mut actions);
         actions
@@ -295,7 +310,7 @@ impl Follower {
     fn ask_for_snapshot(&mut self, now: Boot, actions: &mut Vec<Action>) -> Asking {
         // It names all symbols.
         self.table.clear();
-        Asking { request: Request::send(&mut self.asks, Ask::Snapshot, now, actions), first: None, parts: 0 }
+        Asking::new(Request::send(&mut self.asks, Ask::Snapshot, now, actions))
     }
 
     /// Asks for the batches before those in the buffer.

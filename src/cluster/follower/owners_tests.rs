@@ -177,11 +177,15 @@ impl World {
         let sender = owner.sender(time);
         if next == OWNERS.len() {
             owner.answers.done();
+            let sealed = owner.batch.seal(1, owner.clock.at(time));
             let messages = writer.finish(owner.batch.last(), &sender);
+            if let Some(sealed) = sealed {
+                self.send(index, sealed);
+            }
             return self.answer(id, messages);
         }
         writer.prepare(owner.batch.last());
-        // What was changed but not sealed is in the snapshot and in the next batch.
+        // What was changed but not sealed is in the snapshot and in a batch up to that of its end.
         let message = writer.push(&owner.symbols[next].tick(), &sender);
         self.answer(id, message.into_iter().collect());
         let after = self.random.random_range(0..20_000);

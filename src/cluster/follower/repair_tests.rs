@@ -136,3 +136,19 @@ fn rule_10_repairing_gives_up_before_more_waits_than_may() {
     assert_eq!((pair.state(), pair.cause()), (State::Asking, Cause::Overflow));
     assert!(pair.follower.buffered_bytes() <= BUFFER_BYTES_MAX);
 }
+
+#[test]
+fn a_snapshot_waits_for_the_batches_of_its_ticks() {
+    let mut pair = Pair::new();
+    pair.opening();
+    let beat = pair.beat();
+    pair.hear(beat);
+    let batches = [pair.trade(), pair.trade()];
+    let snapshot = pair.snapshot(1);
+    pair.answer(snapshot);
+    pair.hear(batches[0].clone());
+    assert_eq!((pair.state(), pair.taken()), (State::Asking, vec![]), "B may have an older tick in the next batch");
+    pair.hear(batches[1].clone());
+    assert_eq!((pair.state(), pair.taken()), (State::Live, vec![2]));
+    assert_eq!(pair.follower.applied(), Some((pair.token.epoch, 3)));
+}

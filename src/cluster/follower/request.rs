@@ -57,6 +57,11 @@ impl Request {
         Self::Pausing { until: now.after(asks.pause()) }
     }
 
+    /// Nothing is asked for until then.
+    pub(super) fn rest(until: Boot) -> Self {
+        Self::Pausing { until }
+    }
+
     /// When it was sent, if it has this number. An answer to it has come now.
     pub(super) fn hear(&mut self, answer: AskId, now: Boot) -> Option<Boot> {
         match self {

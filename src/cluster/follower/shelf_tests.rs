@@ -125,6 +125,7 @@ impl Book for Shelf {
 
     fn absent(&mut self, place: Place) {
         self.is_absent[place.0 as usize] = true;
+        self.symbols[place.0 as usize] = None;
     }
 
     fn cut_off(&mut self, _: CutOff) {

@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const FLUSH_MAX: Duration = Duration::from_millis(250);
 /// At the end of the process the connection to the venue may take so long to close.
 const CLOSE_MAX: Duration = Duration::from_millis(500);
+/// A feed that has ended is started again after so long, unless another node took the shard. It is long enough for two
+/// nodes to answer.
+const FEED_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where a node stands among those that could own a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +93,8 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     tenure: Option<Tenure<B>>,
     /// Counts the tenures.
     tenures: u64,
+    /// When the tenure's feed ended by itself.
+    feed_ended: Option<Boot>,
     wants: ShardWants,
     connected: watch::Receiver<bool>,
     ranks: watch::Receiver<Ranked>,
@@ -125,6 +130,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             inbox,
             tenure: None,
             tenures: 0,
+            feed_ended: None,
             connected,
             ranks,
             wake: Arc::default(),
@@ -195,6 +201,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         if self.machine.due().is_some_and(|due| due <= now.boot) {
             self.on(Event::Due, now);
         }
+        self.look_at_feed(now);
         if let Some(tenure) = &self.tenure {
             tenure.set_feed(self.feed.state());
             tenure.outlet.send(now);
@@ -226,6 +233,8 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 }
             }
             Input::FeedClosed(number) => self.feed_closed(number, now),
+            Input::FeedEnded { feed, why } => self.feed_ended(feed, &why, now),
+            Input::FeedStopped => {}
             Input::Flushed { feed, last } => {
                 if self.tenure.as_ref().is_some_and(|tenure| tenure.number == feed) {
                     self.on(Event::FeedClosed { last }, now);

@@ -1,6 +1,6 @@
 //! How the task of a shard begins and ceases to own it.
 
-use super::{FLUSH_MAX, ShardTask};
+use super::{FEED_PAUSE, FLUSH_MAX, ShardTask};
 use crate::{
     cluster::{
         bus::{Bus, Leases},
@@ -9,6 +9,8 @@ use crate::{
         names::NodeName,
         owned_feed::OwnedFeed,
         owner::Tenure,
+        shard::Event,
+        shard_io::Input,
         token::Token,
     },
     market::Now,
@@ -33,8 +35,39 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         let tenure = Tenure::new(self.tenures, tape, bus, live, self.traffic.clone(), self.wake.clone());
         tenure.outlet.send(now);
         self.io.listen();
-        self.feed.start(tenure.outlet.clone());
         self.tenure = Some(tenure);
+        self.start_feed();
+    }
+
+    fn start_feed(&mut self) {
+        self.feed_ended = None;
+        let Some(tenure) = &self.tenure else { return };
+        let feed = tenure.number;
+        let ended = self.feed.start(tenure.outlet.clone());
+        self.io.request(async move { ended.await.map_or(Input::FeedStopped, |why| Input::FeedEnded { feed, why }) });
+    }
+
+    /// The feed has ended by itself, which a lost connection is not: another node is to own the shard.
+    pub(super) fn feed_ended(&mut self, number: u64, why: &str, now: Moment) {
+        let Some(tenure) = self.tenure.as_ref().filter(|tenure| tenure.number == number) else { return };
+        if !self.machine.owns() {
+            return;
+        }
+        self.book.begin(Now::read());
+        tenure.make_stale(&mut self.book, now);
+        self.book.flush();
+        self.note("feed ended", why);
+        self.feed_ended = Some(now.boot);
+        self.on(Event::GiveAway { to: None }, now);
+    }
+
+    /// If no node took the shard of a feed that has ended, starts the feed again.
+    pub(super) fn look_at_feed(&mut self, now: Moment) {
+        let is_over = self.feed_ended.is_some_and(|ended| now.boot.since(ended) >= FEED_PAUSE);
+        if is_over && self.machine.state() == "owning" {
+            self.note("feed started", "no other node took the shard");
+            self.start_feed();
+        }
     }
 
     /// The connection to the venue is closed: the last batch says that all symbols are stale.

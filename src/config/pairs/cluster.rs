@@ -1,7 +1,7 @@
 //! What a cluster cannot do.
 
 use super::{Found, found};
-use crate::config::{Config, Machine};
+use crate::config::{CLUSTER_FEEDS_MAX, Config, Machine};
 
 pub(super) fn delay(config: &Config, _: &Machine) -> Option<Found> {
     let name = &config.cluster.as_ref()?.name;
@@ -9,5 +9,26 @@ pub(super) fn delay(config: &Config, _: &Machine) -> Option<Found> {
     found(
         format!("feed `{}` has a `delay`, and `cluster.name` is set (`{name}`)", feed.name),
         "nodes do not share delay lines: a client that changes its node would see old prices twice; remove `delay`, or serve the feed from a single gateway",
+    )
+}
+
+pub(super) fn record(config: &Config, _: &Machine) -> Option<Found> {
+    let name = &config.cluster.as_ref()?.name;
+    let feed = config.feeds.iter().find(|feed| feed.record.is_some())?;
+    found(
+        format!("feed `{}` has a `record`, and `cluster.name` is set (`{name}`)", feed.name),
+        "the connection to the venue moves from node to node, and no node has all of its frames; remove `record`, and record the feed with `tickfan record`",
+    )
+}
+
+pub(super) fn shards(config: &Config, _: &Machine) -> Option<Found> {
+    let name = &config.cluster.as_ref()?.name;
+    let feeds = config.feeds.len();
+    if feeds <= CLUSTER_FEEDS_MAX {
+        return None;
+    }
+    found(
+        format!("there are {feeds} `[[feed]]`, and `cluster.name` is set (`{name}`)"),
+        format!("a feed is a shard, and a cluster has at most {CLUSTER_FEEDS_MAX}; merge feeds of one venue, or start another cluster"),
     )
 }

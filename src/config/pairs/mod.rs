@@ -173,6 +173,18 @@ pub const PAIRS: &[Pair] = &[
         check: cluster::delay,
     },
     Pair {
+        keys: &["cluster.name", "record"],
+        weight: Weight::Refused,
+        rule: "feeds of a cluster have no `record`",
+        check: cluster::record,
+    },
+    Pair {
+        keys: &["cluster.name", "[[feed]]"],
+        weight: Weight::Refused,
+        rule: "a cluster has at most 64 feeds",
+        check: cluster::shards,
+    },
+    Pair {
         keys: &["streams", "connections", "ulimit -n"],
         weight: Weight::Warned,
         rule: "each stream, each connection and up to 4096 newcomers that wait for one have a descriptor; where too few are left, all are lowered",

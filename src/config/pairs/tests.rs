@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{AuthMode, Cluster, DelayLine, Feed, FeedTier, KEYS, Tls, feed_keys},
+    config::{AuthMode, Cluster, DelayLine, Feed, FeedTier, KEYS, Record, Tls, feed_keys},
     venue,
 };
 use std::time::Duration;
@@ -186,6 +186,20 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         }
     };
     check(&["cluster.name", "delay"], delayed(false), delayed(true));
+    let recorded = |is_cluster: bool| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds[0].record = Some(Record { folder: "recordings".into(), bytes_max: 1 << 30 });
+            config.cluster = is_cluster.then(|| Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "record"], recorded(false), recorded(true));
+    let feeds = |count: usize| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds = (0..count).map(|_| feed("sim", 1, 4)).collect();
+            config.cluster = Some(Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "[[feed]]"], feeds(64), feeds(65));
     let drain =
         |seconds| move |config: &mut Config, _: &mut Machine| config.server.drain = Duration::from_secs(seconds);
     check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
@@ -249,7 +263,7 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
 
 #[test]
 fn the_keys_of_a_pair_are_keys_of_the_configuration_or_of_the_system() {
-    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec=", "chmod"];
+    let of_system = ["ulimit -n", "memory", "net.core.somaxconn", "TimeoutStopSec=", "chmod", "[[feed]]"];
     let of_feeds = feed_keys();
     for key in PAIRS.iter().flat_map(|pair| pair.keys) {
         let is_key = KEYS.iter().any(|known| known.is_called(key)) || of_feeds.iter().any(|known| known.name == *key);

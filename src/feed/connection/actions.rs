@@ -98,7 +98,7 @@ impl<S: Sink> Connection<S> {
         self.counters.up();
         self.sink.refused(&refused, now);
         self.unheard.subscribed(Some(now));
-        self.reporter.subscribed(self.closed, requests.len(), refused.len(), now);
+        self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
         None
     }
 

@@ -56,7 +56,7 @@ impl<S: Sink> Connection<S> {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
-            self.reporter.data(self.closed, now);
+            self.reporter.data(self.is_closed(), now);
             self.judge_parts(now);
             self.batch.updates.clear();
         }

@@ -63,8 +63,8 @@ pub(super) struct Connection<S> {
     counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
-    /// Whether the sink takes the feed for closed.
-    closed: bool,
+    /// Whether the feed is closed, as the sink was told last; `None` before the first look at the calendar.
+    closed: Option<bool>,
     /// Why the venue denies access, if the last message said so.
     denied: Option<Reason>,
     /// How many symbols the connection has.
@@ -128,10 +128,10 @@ impl<S: Sink> Connection<S> {
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            counters: FeedCounters::new(setup.metrics, setup.is_delayed),
+            counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
             session: Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now),
             hours: HoursWatch::new(setup.schedule, now),
-            closed: false,
+            closed: None,
             denied: None,
             symbols: setup.symbols,
             dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
@@ -201,6 +201,10 @@ impl<S: Sink> Connection<S> {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.closed.unwrap_or(false)
+    }
+
     async fn input(&mut self) -> Input {
         let due = sleep_until(self.session.deadline().into());
         let hours = sleep_until(self.hours.deadline().into());
@@ -250,8 +254,12 @@ impl<S: Sink> Connection<S> {
         let now = Now::read();
         let Some(phase) = self.hours.look(now) else { return };
         let closed = phase == Phase::Closed;
-        if std::mem::replace(&mut self.closed, closed) != closed {
+        let before = self.closed.replace(closed);
+        if before != Some(closed) {
+            // The first phase, too: the symbols may be as another owner of a cluster's shard left them.
             self.sink.closed(closed, now);
+        }
+        if before.unwrap_or(false) != closed {
             self.reporter.hours(closed, now);
         }
         // It never ends a connection, so there is nothing to do: outside its hours a feed stays connected, as before

@@ -75,6 +75,7 @@ impl Venue for Scripted {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
+    Closed(bool),
     Outage(Reason),
     Mute(Parts),
     Refused(Vec<(FeedSymbol, Reason)>),
@@ -110,7 +111,9 @@ impl Sink for Collector {
         Unheard::default()
     }
 
-    fn closed(&mut self, _: bool, _: Now) {}
+    fn closed(&mut self, closed: bool, _: Now) {
+        self.0.send(Seen::Closed(closed)).unwrap();
+    }
 
     fn refused(&mut self, refused: &[(FeedSymbol, Reason)], _: Now) {
         self.0.send(Seen::Refused(refused.to_vec())).unwrap();
@@ -156,7 +159,9 @@ impl Rig {
         let (stream, _) = listener.accept().await.unwrap();
         let mut peer = accept_async(stream).await.unwrap();
         peer.next().await.unwrap().unwrap(); // the first request
-        Self { seen_rx, peer, is_full, _shutdown_tx: shutdown_tx }
+        let mut rig = Self { seen_rx, peer, is_full, _shutdown_tx: shutdown_tx };
+        assert_eq!(rig.seen().await, Seen::Closed(false), "each run says first how the hours are");
+        rig
     }
 
     async fn says(&mut self, frame: &str) {

@@ -4,8 +4,12 @@
 mod rig;
 
 use rig::{Reader, Rig};
-use std::collections::BTreeSet;
-use tickfan::cluster::bus::Connection;
+use std::{collections::BTreeSet, io};
+use tickfan::{
+    cluster::bus::Connection,
+    market::{Date, Hours, Now, Schedule},
+    venue::{self, Spec, StartServer},
+};
 use venue_sim::binance::{quote, trade};
 
 const PRICES: [&str; 4] = ["61837.63000000", "61837.64000000", "61837.65000000", "61837.66000000"];
@@ -100,6 +104,50 @@ fn a_node_that_stops_hands_its_shard_over_and_the_epoch_goes_on() {
         assert_eq!(after.number("trades"), 2);
     }
     stops.join().unwrap();
+}
+
+#[test]
+fn an_heir_whose_feed_is_within_its_hours_opens_the_symbols_that_the_owner_closed() {
+    let today = Date::of(Now::read().unix);
+    let closed_days = (-2..=2).map(|days| today.plus(days)).collect();
+    let rig = Rig::start();
+    let owner = rig.node_with("a", |feed| feed.schedule = Schedule::new(Hours::UsEquities, closed_days));
+    let mut connection = rig.grant();
+    // Its hours were corrected; or the night is over.
+    let heir = rig.node("b");
+    let mut reader = Reader::open(&heir);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    reader.until(|tick| tick.text("state") == "closed" && tick.text("price") == shown(PRICES[0]));
+    owner.sees_synced(1);
+    let stops = std::thread::spawn(move || owner.stop());
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    let opened = reader.until(|tick| tick.text("price") == shown(PRICES[1]));
+    assert_eq!(opened.text("state"), "live");
+    stops.join().unwrap();
+}
+
+/// A venue whose server in the process cannot start.
+fn dead_venue() -> &'static Spec {
+    let start = StartServer::Simulator(|_, _| Err(io::Error::other("no port is left")));
+    Box::leak(Box::new(Spec { local_server: Some(start), ..*venue::find("sim").unwrap() }))
+}
+
+#[test]
+fn an_owner_whose_feed_ends_says_so_and_gives_the_shard_to_a_node_that_can_run_it() {
+    let rig = Rig::start();
+    let owner = rig.node_with("a", |feed| {
+        feed.venue = dead_venue();
+        feed.url = None;
+    });
+    let mut reader = Reader::open(&owner);
+    owner.notes("feed ended", "no port is left");
+    owner.notes("feed started", "no other node took the shard");
+    let heir = rig.node("b");
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[0]));
+    assert_eq!((&owner.shard()["owns"], &heir.shard()["owns"]), (&false.into(), &true.into()));
 }
 
 #[test]

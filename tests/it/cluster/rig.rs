@@ -21,7 +21,7 @@ use tickfan::{
         memory::{MemoryBroker, MemoryBus, MemoryLeases},
         names::ShardName,
     },
-    config::Cluster,
+    config::{Cluster, Feed},
     gateway::Membership,
 };
 use venue_sim::blocking::{Connection, Venue};
@@ -71,7 +71,13 @@ impl Rig {
     }
 
     pub(super) fn node(&self, name: &'static str) -> Node {
+        self.node_with(name, |_| {})
+    }
+
+    /// A node with another feed than the others.
+    pub(super) fn node_with(&self, name: &'static str, change: impl FnOnce(&mut Feed)) -> Node {
         let mut config = config(vec![binance("crypto", &self.venue.url, SYMBOLS)]);
+        change(&mut config.feeds[0]);
         // A machine that is busy with other tests must not make holes.
         config.fanout.max_lag = Duration::from_secs(10);
         config.cluster = Some(Cluster {
@@ -114,6 +120,16 @@ impl Node {
         {
             assert!(Instant::now() < deadline, "the others do not follow: {}", self.get("/debug/cluster").body);
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until this transition of the shard is noted.
+    pub(super) fn notes(&self, to: &str, cause: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let is_it = |noted: &serde_json::Value| noted["to"] == to && noted["cause"] == cause;
+        while !self.get("/debug/cluster").json()["transitions"].as_array().unwrap().iter().any(is_it) {
+            assert!(Instant::now() < deadline, "{to}: {}", self.get("/debug/cluster").body);
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

@@ -169,6 +169,7 @@ impl Rig {
             match within("an update", self.seen_rx.recv()).await {
                 Some(Seen::Updates(updates)) => prices.extend(updates.iter().filter_map(price)),
                 Some(Seen::Refused(refused)) if refused.is_empty() => {}
+                Some(Seen::Closed(false)) => {} // how the hours are at first
                 other => panic!("{other:?} in place of an update"),
             }
         }

@@ -90,6 +90,7 @@ async fn rule_7_a_mute_venue_is_told_apart_from_a_lost_connection() {
         match within("silence", rig.seen_rx.recv()).await.unwrap() {
             Seen::Mute(parts) => break parts,
             Seen::Refused(none) => assert_eq!(none, []),
+            Seen::Closed(false) => {} // how the hours are at first
             other => panic!("{other:?}"),
         }
     };
