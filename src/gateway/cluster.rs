@@ -142,6 +142,9 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         if feed.record.is_some() {
             return Err(unfit(feed, "`record` does not work in a cluster: `tickfan record` records a feed alone"));
         }
+        if feed.standby.is_some() {
+            return Err(unfit(feed, "`standby_for` does not work in a cluster yet"));
+        }
         if feed.tier != FeedTier::Live {
             return Err(unfit(feed, "`delay` does not work in a cluster"));
         }

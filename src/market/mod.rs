@@ -5,6 +5,7 @@
 
 mod date;
 mod decimal;
+mod failover;
 mod feed_symbol;
 mod guard;
 mod hours;
@@ -22,6 +23,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
+pub use failover::{Cause, Failover, FailoverLimits, Said, Source, Switch};
 pub use feed_symbol::FeedSymbol;
 pub(crate) use guard::Guard;
 pub use guard::Guards;

@@ -1,11 +1,12 @@
 //! Where the debug routes look.
 
 use crate::{
-    cache::{Cache, SymbolState, WorkerIndex},
+    cache::{Cache, FailoverCounts, SymbolState, WorkerIndex},
     cluster::handle::ClusterHandle,
     fanout::{Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
+    market::{Snapshot, Source},
 };
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -37,6 +38,25 @@ pub struct DebugFeed {
     pub status: FeedStatus,
     /// Its symbols.
     pub symbols: Vec<Arc<SymbolState>>,
+    /// The name of its primary, where it is a standby, and how often one took over from the other.
+    pub standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
+}
+
+impl DebugFeed {
+    /// Which of its symbols' feeds it is.
+    pub fn source(&self) -> Source {
+        if self.standby_for.is_some() { Source::Standby } else { Source::Primary }
+    }
+
+    /// What it says of each of its symbols.
+    pub fn said(&self) -> impl Iterator<Item = Snapshot> {
+        self.symbols.iter().map(|symbol| symbol.said_by(self.source()))
+    }
+
+    /// How many of its symbols are shown as it says.
+    pub fn active_symbols(&self) -> usize {
+        self.symbols.iter().filter(|symbol| symbol.newest().snapshot.source == self.source()).count()
+    }
 }
 
 /// Reports of the workers on their streams: in a gateway the worker pool's.
