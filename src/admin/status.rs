@@ -103,8 +103,9 @@ impl GatewayStatus for RunningGateway {
         for standby in self.feeds.iter() {
             let Some((primary, counts)) = &standby.standby_for else { continue };
             for feed in self.feeds.iter().filter(|feed| feed.name == standby.name || feed.name == *primary) {
+                let role = if feed.name == *primary { "primary" } else { "standby" };
                 let active = feed.active_symbols() as f64;
-                catalog::FEED_ACTIVE_SYMBOLS.handle([feed.name.clone().into()]).set(active);
+                catalog::FEED_ACTIVE_SYMBOLS.handle([feed.name.clone().into(), role.into()]).set(active);
             }
             for (source, cause, count) in counts.each() {
                 let [from, to] = match source {

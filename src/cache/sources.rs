@@ -1,6 +1,6 @@
 //! What each of the two feeds of a symbol says.
 
-use crate::market::{Failover, Guards, Snapshot, Source, Switch};
+use crate::market::{Cause, Failover, Guards, Snapshot, Source, Switch};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -43,11 +43,12 @@ impl FailoverCounts {
         *switches.entry((to == Source::Standby, cause.name())).or_default() += 1;
     }
 
-    /// How often each source took over, and why: the causes by name.
+    /// How often each source took over, by each of [`Cause::NAMES`].
     pub fn each(&self) -> Vec<(Source, &'static str, u64)> {
         let switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
-        let source = |to_standby| if to_standby { Source::Standby } else { Source::Primary };
-        switches.iter().map(|(&(to_standby, cause), &count)| (source(to_standby), cause, count)).collect()
+        let count = |to, cause| switches.get(&(to == Source::Standby, cause)).copied().unwrap_or_default();
+        let each = Source::ALL.into_iter().flat_map(|to| Cause::NAMES.map(|cause| (to, cause)));
+        each.map(|(to, cause)| (to, cause, count(to, cause))).collect()
     }
 }
 

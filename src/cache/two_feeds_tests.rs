@@ -7,8 +7,7 @@ use crate::{
 use Source::{Primary, Standby as Second};
 use std::time::Duration;
 
-const LIMITS: FailoverLimits =
-    FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+const LIMITS: FailoverLimits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
 
 struct World {
     state: Arc<SymbolState>,
@@ -62,6 +61,10 @@ fn price_of(source: Source, price: u64) -> Decimal {
     (price + 1_000 * source as u64).to_string().parse().unwrap()
 }
 
+fn counted(world: &World) -> Vec<(Source, &'static str, u64)> {
+    world.counts.each().into_iter().filter(|(_, _, count)| *count > 0).collect()
+}
+
 fn is_tick(published: Published) -> bool {
     matches!(published, Published::Tick { .. })
 }
@@ -80,7 +83,7 @@ fn the_tick_of_a_switch_is_of_the_status_and_says_whose_it_is() {
         assert!(frame.contains(field), "{frame}");
     }
     assert!(!frame.contains("\"bid\""), "the standby has said none");
-    assert_eq!(world.counts.each(), [(Second, "connection_lost", 1)]);
+    assert_eq!(counted(&world), [(Second, "connection_lost", 1)]);
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn trades_and_seq_go_on_and_each_feed_has_its_own_order() {
     let tick = world.state.newest();
     assert_eq!((tick.seq, tick.kind, tick.snapshot.source), (6, Parts::STATUS, Primary));
     assert_eq!((tick.snapshot.trades, tick.snapshot.trade.price), (4, Some(price_of(Primary, 2))));
-    assert_eq!(world.counts.each(), [(Primary, "failback", 1), (Second, "gap", 1)]);
+    assert_eq!(counted(&world), [(Primary, "failback", 1), (Second, "gap", 1)]);
 }
 
 #[test]

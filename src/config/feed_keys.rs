@@ -101,7 +101,7 @@ fn example(name: &str) -> String {
         "tier" => "\"delayed\"".to_owned(),
         "delayed_by" | "delay" => "\"15m\"".to_owned(),
         "delay_step" | "standby_age" => "\"5s\"".to_owned(),
-        "standby_for" => "\"binance\"".to_owned(),
+        "standby_for" => "\"us-stocks\"".to_owned(),
         "event" => "[{ at = \"10s\", do = \"halt\", symbol = \"AAPL\", lasts = \"5s\" }]".to_owned(),
         "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
         "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),

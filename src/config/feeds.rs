@@ -123,7 +123,9 @@ fn read_feed(
     let standby = wrongs.take(standby::read(fields));
     let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
     let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
-    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))));
+    let symbols = wrongs.take(symbols.and_then(|symbols| {
+        known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))
+    }));
     if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));

@@ -184,7 +184,10 @@ impl Known {
                 continue; // said already
             }
             let (what, help) = match tier {
-                Tier::Live => ("is listed twice", "a symbol belongs to one feed, which lists it once; a second feed of it needs `standby_for`"),
+                Tier::Live => (
+                    "is listed twice",
+                    "a symbol belongs to one feed, which lists it once; a second feed of it needs `standby_for`",
+                ),
                 Tier::Delayed => {
                     ("is delayed twice", "a symbol belongs to one feed with tier = \"delayed\", or to one with `delay`")
                 }

@@ -4,7 +4,7 @@
 use super::{
     Gateway, GatewayError, Reloader,
     runtimes::Background,
-    wiring::{FeedRun, register},
+    wiring::{FeedRun, Wired, register},
 };
 use crate::{
     cache::{Cache, SymbolState},
@@ -138,7 +138,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         limits: &config::Limits,
         cache: &Cache,
         workers: &Arc<WorkerPool>,
-    ) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+    ) -> Result<Wired, GatewayError> {
         if feed.record.is_some() {
             return Err(unfit(feed, "`record` does not work in a cluster: `tickfan record` records a feed alone"));
         }
@@ -184,7 +184,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok((FeedRun::Clustered(Box::new(task)), status, symbols))
+        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, standby_for: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.

@@ -144,20 +144,15 @@ impl Gateway {
             _ => None,
         };
         let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
-        let runtimes = {
-            let names = primaries_first(&config.feeds).map(|feed| feed.name.as_str());
-            Runtimes::start(names, has_delay, cluster_runtime)?
-        };
+        let configured: Vec<_> = primaries_first(&config.feeds).collect();
+        let runtimes = Runtimes::start(configured.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         let mut delay_lines = Vec::new();
-        for feed in primaries_first(&config.feeds) {
+        for feed in configured {
             let Wired { task, status, symbols, standby_for } = match &mut joining {
                 None => wire_feed(feed, config, &cache, &workers)?,
-                Some(joining) => {
-                    let (task, status, symbols) = joining.wire_feed(feed, &config.limits, &cache, &workers)?;
-                    Wired { task, status, symbols, standby_for: None }
-                }
+                Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
             };
             let name: Arc<str> = feed.name.as_str().into();
             let line = delay_line(feed, &symbols, &cache)?;

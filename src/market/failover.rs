@@ -1,30 +1,7 @@
 //! Which of the two feeds of a symbol is shown: its primary, or the standby.
 
-use super::{Parts, Reason, Snapshot, State};
+use super::{Parts, Reason, Snapshot, Source, State};
 use std::time::{Duration, Instant};
-
-/// One of the feeds that a symbol can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The feed that lists it, or lists it without `standby_for`.
-    Primary,
-    /// The feed that stands in for its primary.
-    Standby,
-}
-
-impl Source {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Primary, Self::Standby];
-
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Primary => Self::Standby,
-            Self::Standby => Self::Primary,
-        }
-    }
-}
 
 /// When one source takes over from the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +33,24 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The names of all that can happen: the reasons of a symbol that is waiting, stale or refused, and the two others.
+    pub const NAMES: [&'static str; 14] = [
+        Reason::NoData.name(),
+        Reason::ConnectionLost.name(),
+        Reason::Mute.name(),
+        Reason::Gap.name(),
+        Reason::Restart.name(),
+        Reason::Opening.name(),
+        Reason::Reconnect.name(),
+        Reason::Ended.name(),
+        Reason::Unauthorized.name(),
+        Reason::NotEntitled.name(),
+        Reason::SymbolLimit.name(),
+        Reason::NotGranted.name(),
+        "failback",
+        "preferred",
+    ];
+
     /// Its name for operators.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,12 +1,9 @@
 use super::*;
-use crate::market::{
-    Field, Guards, Now, Origin, Part, QuoteUpdate, StatsUpdate, TradeUpdate, Update,
-};
+use crate::market::{Field, Guards, Now, Origin, Part, QuoteUpdate, StatsUpdate, TradeUpdate, Update};
 use Cause::{Failback, Lost, Preferred};
 use Source::{Primary, Standby};
 
-const LIMITS: FailoverLimits =
-    FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+const LIMITS: FailoverLimits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
 const TRADE: [Part; 1] = [Part::Trade];
 
 /// Two feeds of a symbol, and a clock.
@@ -35,7 +32,12 @@ impl World {
         self
     }
 
-    fn on(&mut self, source: Source, is_heard: bool, change: impl FnOnce(&mut Snapshot, &mut Guards, Now)) -> Option<Switch> {
+    fn on(
+        &mut self,
+        source: Source,
+        is_heard: bool,
+        change: impl FnOnce(&mut Snapshot, &mut Guards, Now),
+    ) -> Option<Switch> {
         let (snapshot, guards) = &mut self.said[source as usize];
         let stale = snapshot.stale();
         change(snapshot, guards, self.now);

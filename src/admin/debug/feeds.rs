@@ -2,8 +2,8 @@
 
 use super::sources::{DebugFeed, DebugSources};
 use crate::{
-    cache::FailoverCounts,
     admin::state_counts::by_state_json,
+    cache::FailoverCounts,
     feed::{FeedCounts, FeedReport, FeedState, Note, Unheard},
     market::{Now, Symbol},
     telemetry::labels::{Label, Tally},
@@ -70,7 +70,7 @@ fn unheard(unheard: &Unheard) -> Value {
 /// How often the standby took over, and how often its primary, by cause.
 fn failovers(counts: &FailoverCounts) -> Value {
     let mut to = [Map::new(), Map::new()];
-    for (source, cause, count) in counts.each() {
+    for (source, cause, count) in counts.each().into_iter().filter(|(_, _, count)| *count > 0) {
         to[source as usize].insert(cause.to_owned(), count.into());
     }
     let [back, over] = to;

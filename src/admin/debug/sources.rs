@@ -3,7 +3,7 @@
 use crate::{
     cache::{Cache, FailoverCounts, SymbolState, WorkerIndex},
     cluster::handle::ClusterHandle,
-    fanout::{Counts, SlowestStreams, WorkerPool},
+    fanout::{Announcer, Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
     market::{Snapshot, Source},
@@ -59,7 +59,7 @@ impl DebugFeed {
     }
 }
 
-/// Reports of the workers on their streams: in a gateway the worker pool's.
+/// The workers, as operators ask and wake them: in a gateway the worker pool.
 pub trait WorkerReports: Send + Sync {
     /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the
     /// receiver of the answers and the number of workers asked. A stuck worker does not answer.
@@ -67,6 +67,9 @@ pub trait WorkerReports: Send + Sync {
 
     /// The counts of one worker, at most a second old: for a worker that does not answer.
     fn counts_of(&self, worker: WorkerIndex) -> Counts;
+
+    /// The way of changed symbols to the workers.
+    fn announcer(self: Arc<Self>) -> Announcer;
 }
 
 impl WorkerReports for WorkerPool {
@@ -76,5 +79,9 @@ impl WorkerReports for WorkerPool {
 
     fn counts_of(&self, worker: WorkerIndex) -> Counts {
         Self::counts_of(self, worker)
+    }
+
+    fn announcer(self: Arc<Self>) -> Announcer {
+        Announcer::new(self)
     }
 }
