@@ -65,7 +65,7 @@ fn read_wait(key: &str, default: Duration, fields: &DeTable<'_>) -> Result<Durat
     }
     let [min, max] = [STANDBY_WAIT_RANGE.start(), STANDBY_WAIT_RANGE.end()].map(|bound| units::show_duration(*bound));
     let help = match key {
-        "standby_age" => "an update of the standby that is no older than this is shown at once",
+        "standby_age" => "an update of the standby that is at most as old is shown at once",
         _ => "once the primary has been well for so long, its prices are shown again",
     };
     Err(out_of_range(key, min, max).help(help).at(value.span()))
@@ -85,7 +85,7 @@ fn check_one(feed: &Feed, standby: &Standby, feeds: &[Feed]) -> Result<(), Wrong
     let name = &standby.primary;
     let Some(primary) = feeds.iter().find(|other| other.name == *name) else {
         let others = feeds.iter().filter(|other| other.name != feed.name).map(|other| other.name.as_str());
-        return Err(Wrong::new(format!("there is no feed `{}`", shown(name)))
+        return Err(Wrong::new(format!("no feed has the name `{}`", shown(name)))
             .did_you_mean(nearest(name, others))
             .help("`standby_for` names another [[feed]], which lists the same symbols"));
     };

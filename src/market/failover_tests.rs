@@ -163,7 +163,7 @@ fn where_both_begin_or_open_the_primary_has_some_time_to_be_first() {
 }
 
 #[test]
-fn a_halt_and_closed_hours_are_no_reason_to_leave() {
+fn a_halt_and_closed_hours_change_nothing() {
     let mut world = World::live();
     assert_eq!(world.closed(Primary, true), None);
     assert_eq!(world.pass(60.0).trade(Standby), None);

@@ -166,7 +166,7 @@ fn a_standby_that_does_not_fit_stops_the_start() {
     let main = "[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"A\", \"B\"]\n";
     let file = folder("standby-config").join("tickfan.toml");
     for (spare, says) in [
-        ("standby_for = \"mian\"\nsymbols = [\"A\"]", "there is no feed `mian`"),
+        ("standby_for = \"mian\"\nsymbols = [\"A\"]", "no feed has the name `mian`"),
         ("standby_for = \"mian\"\nsymbols = [\"A\"]", "did you mean `main`"),
         ("standby_for = \"spare\"\nsymbols = [\"A\"]", "a feed cannot stand in for itself"),
         ("standby_for = \"main\"\nsymbols = [\"A\", \"C\"]", "`C` is not a symbol of `main`"),
