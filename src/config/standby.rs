@@ -34,6 +34,13 @@ pub struct Standby {
     pub(super) place: Range<usize>,
 }
 
+impl Standby {
+    /// That a feed stands in for this one.
+    pub fn new(primary: &str, limits: FailoverLimits) -> Self {
+        Self { primary: primary.to_owned(), limits, place: 0..0 }
+    }
+}
+
 /// Reads the keys of a feed.
 pub(super) fn read(fields: &DeTable<'_>) -> Result<Option<Standby>, Wrong> {
     let mut wrongs = Wrongs::default();

@@ -3,15 +3,22 @@
 use crate::support::{
     Client, PATIENCE,
     certificates::folder,
-    running::Running,
-    stream::{Stream, Tick},
+    running::{self, Running},
+    stream::{Event, Stream, Tick},
 };
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
 use std::{
-    fs,
+    collections::HashMap,
+    fs, thread,
     time::{Duration, Instant},
 };
-use tickfan::config::{Config, Overrides, load};
+use tickfan::{
+    config::{Config, Feed, Overrides, Standby, load},
+    market::{FailoverLimits, Schedule},
+    venue::{self, Credentials, ListedSymbol},
+};
+use tickfan_loadtest::venue::{Command, Door, Flow, Load, Protocol, Setup, Venue as Lab};
 use venue_sim::{
     binance::{quote, trade},
     blocking::{Connection, Venue},
@@ -189,5 +196,143 @@ fn a_standby_that_does_not_fit_stops_the_start() {
         fs::write(&file, format!("{main}[[feed]]\nname = \"spare\"\nvenue = \"sim\"\n{spare}\n")).unwrap();
         let error = load(Some(&file), Vec::new(), &Overrides::default()).expect_err(spare).to_string();
         assert!(error.contains(says), "{spare}: {error}");
+    }
+}
+
+/// How long the primary of the chaos may be silent.
+const MUTE_AFTER: Duration = Duration::from_secs(2);
+const FAILBACK_AFTER: Duration = Duration::from_secs(2);
+/// A machine that is busy is late.
+const LATE: Duration = Duration::from_secs(5);
+/// How far behind the standby's clock is.
+const BEHIND: Duration = Duration::from_secs(20);
+const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
+
+/// What one client sees of a symbol.
+#[derive(Default)]
+struct Seen {
+    seq: u64,
+    trades: u64,
+    source: String,
+    /// When the feed that is shown took over.
+    since: Option<Instant>,
+    /// When the last live tick came.
+    live: Option<Instant>,
+    switches: usize,
+}
+
+impl Seen {
+    fn take(&mut self, tick: &Tick) {
+        let seq = tick.number("seq");
+        assert!(self.seq == 0 || seq == self.seq + 1, "{seq} after {}: {tick:?}", self.seq);
+        let trades = tick.text("trades").parse().unwrap_or(0);
+        assert!(trades >= self.trades, "{tick:?}");
+        let now = Instant::now();
+        let source = tick.text("source");
+        self.check_parts(tick, source);
+        if !self.source.is_empty() && self.source != source {
+            assert_eq!(tick.text("kind"), "status", "{tick:?}");
+            let waited = self.since.map_or(Duration::MAX, |since| now - since);
+            // This client may have learned of the switch late, and of the return in time.
+            assert!(source == "spare" || waited >= FAILBACK_AFTER / 2, "back after {waited:?}: {tick:?}");
+            (self.since, self.switches) = (Some(now), self.switches + 1);
+        }
+        if tick.text("state") == "live" {
+            let gap = self.live.map_or(Duration::ZERO, |live| now - live);
+            assert!(gap <= MUTE_AFTER + LATE, "nothing live for {gap:?}: {tick:?}");
+            self.live = Some(now);
+        }
+        (self.seq, self.trades) = (seq, trades);
+        source.clone_into(&mut self.source);
+    }
+
+    /// Only the primary says a trade's side, and only the standby the time of a quote, by a clock that is behind.
+    fn check_parts(&self, tick: &Tick, source: &str) {
+        let has = |field: &str| tick.fields.contains_key(field);
+        if source == "main" {
+            assert!(!has("price") || has("side"), "{tick:?}");
+            assert!(!has("quote_ts"), "{tick:?}");
+        } else {
+            assert!(!has("side") && (!has("bid") || has("quote_ts")), "{tick:?}");
+            if tick.text("state") == "live" && !has("stale") && has("quote_ts") {
+                let age = tick.number("recv").saturating_sub(tick.number("quote_ts"));
+                assert!(Duration::from_micros(age) >= BEHIND / 2, "{tick:?}");
+            }
+        }
+    }
+}
+
+/// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
+/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, and something
+/// live is never far.
+fn chaos(seed: u64, lasts: Duration, clients: usize) {
+    let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate: 200.0 })).unwrap();
+    let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];
+    spare.command(Command::Clock(-i64::try_from(BEHIND.as_micros()).unwrap()));
+    // It has names of its own for them.
+    let listed = SYMBOLS.map(|name| ListedSymbol { symbol: name.parse().unwrap(), venue_name: Some(name.to_owned()) });
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: FAILBACK_AFTER };
+    let primary = Feed { mute_after: Some(MUTE_AFTER), ..running::binance("main", &main.url(), &SYMBOLS) };
+    let standby = Feed {
+        name: "spare".to_owned(),
+        url: Some(spare.url()),
+        schedule: Schedule::always(),
+        credentials: Some(Credentials::new("key", "secret")),
+        standby: Some(Standby::new("main", limits)),
+        ..Feed::new(venue::find("alpaca").unwrap(), listed.to_vec())
+    };
+    let mut config = running::config(vec![primary, standby]);
+    // A machine that is busy with other tests must not make holes.
+    config.fanout.max_lag = Duration::from_secs(30);
+    config.fanout.ring_age = Duration::from_secs(60);
+    config.fanout.ring = 65_536;
+    let gateway = Running::start(&config);
+    let target = format!("/v1/stream?symbols={}", SYMBOLS.join(","));
+    let ends = Instant::now() + lasts;
+    thread::scope(|scope| {
+        let follow = || {
+            let mut stream = Stream::open(gateway.address, &target);
+            let mut seen = HashMap::<String, Seen>::new();
+            while Instant::now() < ends {
+                let Some(Event::Tick(tick)) = stream.next() else { continue };
+                if tick.id.is_some() {
+                    seen.entry(tick.text("symbol").to_owned()).or_default().take(&tick);
+                }
+            }
+            seen
+        };
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(follow)).collect();
+        let mut random = SmallRng::seed_from_u64(seed);
+        while Instant::now() < ends {
+            let faults: &[Command] = match random.random_range(0..6) {
+                0 => &[Command::Break],
+                1 => &[Command::Door(Door::Shut), Command::Break],
+                2 => &[Command::Door(Door::KeyRefused), Command::Break],
+                3 => &[Command::Flow(Flow::Mute)],
+                4 => &[Command::Flow(Flow::Drip)],
+                _ => &[Command::Flow(Flow::Repeat), Command::Break],
+            };
+            faults.iter().for_each(|fault| main.command(*fault));
+            let lasts = Duration::from_millis(random.random_range(20..3_000));
+            thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
+            main.command(Command::Door(Door::Open));
+            main.command(Command::Flow(Flow::Steady));
+            thread::sleep(Duration::from_millis(random.random_range(0..2_000)));
+        }
+        for client in clients {
+            let seen = client.join().unwrap();
+            assert_eq!(seen.len(), SYMBOLS.len());
+            assert!(seen.values().all(|seen| seen.switches > 0), "seed {seed}: nothing has failed");
+        }
+    });
+    gateway.stop().unwrap();
+}
+
+/// Eight seconds with ten clients, and nightly `TEST_STANDBY_ROUNDS` minutes with 500.
+#[test]
+fn whatever_the_primary_does_clients_see_one_feed_at_a_time_and_no_gap() {
+    match std::env::var("TEST_STANDBY_ROUNDS") {
+        Ok(rounds) => (0..rounds.parse().unwrap()).for_each(|seed| chaos(seed, Duration::from_secs(60), 500)),
+        Err(_) => chaos(1, Duration::from_secs(8), 10),
     }
 }
