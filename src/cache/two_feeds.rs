@@ -27,7 +27,7 @@ impl SymbolState {
         counts: Arc<FailoverCounts>,
         now: Now,
     ) -> Result<(), HasStandby> {
-        self.standby.set(Standby { feed }).map_err(|_| HasStandby)?;
+        self.name_standby(feed)?;
         let mut inner = self.lock();
         let primary = Own { snapshot: inner.snapshot, guards: inner.guards };
         let waiting = Snapshot { source: Source::Standby, ..Snapshot::waiting(origin, now.unix) };
@@ -35,6 +35,14 @@ impl SymbolState {
         let failover = Failover::new(limits, now.instant);
         inner.sources = Some(Box::new(Sources { own: [primary, standby], failover, counts }));
         Ok(())
+    }
+
+    /// Names the second feed of a symbol that is shown as another state of it: the delayed one of a live one.
+    ///
+    /// # Errors
+    /// [`HasStandby`]: it has one already.
+    pub fn name_standby(&self, feed: Arc<str>) -> Result<(), HasStandby> {
+        self.standby.set(Standby { feed }).map_err(|_| HasStandby)
     }
 
     /// What one of its feeds says. Of a symbol with one feed that is what is shown.

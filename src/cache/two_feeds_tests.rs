@@ -61,6 +61,20 @@ fn price_of(source: Source, price: u64) -> Decimal {
     (price + 1_000 * source as u64).to_string().parse().unwrap()
 }
 
+#[test]
+fn a_delayed_state_says_whose_prices_it_shows() {
+    let world = World::new();
+    let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
+    let delay = std::num::NonZero::new(900).unwrap();
+    let symbol = world.state.symbol().clone();
+    let delayed = cache.register_delayed(symbol, "kraken".into(), Origin::Delayed, delay, world.now).unwrap();
+    delayed.name_standby("coinbase".into()).unwrap();
+    world.trade(Second, 1, 1);
+    delayed.show(&world.state.said_by(Second), Parts::ALL, true, world.now);
+    let frame = String::from_utf8(delayed.frame(&delayed.newest()).to_vec()).unwrap();
+    assert!(frame.contains("\"source\":\"coinbase\"") && frame.contains("\"delay_seconds\":900"), "{frame}");
+}
+
 fn counted(world: &World) -> Vec<(Source, &'static str, u64)> {
     world.counts.each().into_iter().filter(|(_, _, count)| *count > 0).collect()
 }

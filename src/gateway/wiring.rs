@@ -180,6 +180,10 @@ fn stand_in(
         state
             .add_standby(name.clone(), feed.origin(), standby.limits, counts.clone(), now)
             .map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
+        // The delay line of the primary, not another venue's delayed feed.
+        if let Some(delayed) = cache.delayed(&entry.symbol).filter(|delayed| delayed.feed() == state.feed()) {
+            delayed.name_standby(name.clone()).map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
+        }
         Ok(state)
     };
     feed.symbols.iter().map(one).collect()
