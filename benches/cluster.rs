@@ -143,7 +143,14 @@ fn cluster(criterion: &mut Criterion) {
     group.bench_function("encode its ticks as frames", |bencher| {
         bencher.iter(|| {
             for Own { name, seq, changed, snapshot, .. } in &ticks {
-                let fields = TickFields { symbol: name, seq: *seq, changed: *changed, delay_seconds: None, snapshot };
+                let fields = TickFields {
+                    symbol: name,
+                    seq: *seq,
+                    changed: *changed,
+                    delay_seconds: None,
+                    source: None,
+                    snapshot,
+                };
                 black_box(tick_frame(black_box(fields), None));
             }
         });

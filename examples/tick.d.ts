@@ -30,6 +30,11 @@ export interface Tick {
   origin?: "sim" | "delayed" | "replay";
   /** How late the data are at least, in seconds. Present when the data are delayed. */
   delay_seconds?: number;
+  /**
+   * The feed that the data come from: the symbol's own or its standby. The parts of a tick are never of two feeds.
+   * Present when the symbol has a standby feed.
+   */
+  source?: string;
   /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */
   recv?: Micros;
   /** The price of the last eligible trade of the regular session. */

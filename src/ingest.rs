@@ -5,7 +5,7 @@ use crate::{
     cache::{Published, Publisher, SymbolState, Tap},
     fanout::Announcer,
     feed::{Sink, Unheard},
-    market::{FeedSymbol, Now, Parts, Reason, State, UnixMicros, Update},
+    market::{FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -30,6 +30,10 @@ pub trait Outlet: Tap + Send + Sync {
 pub struct Ingest {
     /// In the order of the connection's list, by which updates name them.
     symbols: Vec<Arc<SymbolState>>,
+    /// Which of the symbols' feeds the connection belongs to.
+    source: Source,
+    /// Whether the symbols have two.
+    has_standby: bool,
     announcer: Announcer,
     metrics: CacheMetrics,
     /// Where other gateways follow this one.
@@ -39,7 +43,12 @@ pub struct Ingest {
 impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, announcer, metrics, outlet: None }
+        Self { symbols, source: Source::Primary, has_standby: false, announcer, metrics, outlet: None }
+    }
+
+    /// The same way, of one of the two feeds that its symbols have.
+    pub fn of_two(self, source: Source) -> Self {
+        Self { source, has_standby: true, ..self }
     }
 
     /// The same way, whose ticks also go through an outlet.
@@ -53,7 +62,8 @@ impl Ingest {
             return;
         }
         for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
-            if let Published::Tick { interest } = set(place, state.through(tap(&self.outlet))) {
+            let publisher = state.through(tap(&self.outlet)).of(self.source);
+            if let Published::Tick { interest } = set(place, publisher) {
                 self.announcer.add(state, interest);
             }
         }
@@ -93,7 +103,7 @@ impl Sink for Ingest {
         let mut late = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
-            match state.through(tap(&self.outlet)).publish(update, now) {
+            match state.through(tap(&self.outlet)).of(self.source).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
                     self.announcer.add(state, interest);
@@ -119,11 +129,11 @@ impl Sink for Ingest {
     }
 
     fn is_halted(&self) -> bool {
-        are_halted(&self.symbols)
+        are_halted(&self.symbols, self.source)
     }
 
     fn unheard(&self, since: UnixMicros) -> Unheard {
-        unheard(&self.symbols, since)
+        unheard(&self.symbols, self.source, since)
     }
 
     fn closed(&mut self, closed: bool, now: Now) {
@@ -134,11 +144,17 @@ impl Sink for Ingest {
         let reasons: HashMap<FeedSymbol, Reason> = refused.iter().copied().collect();
         self.set_each(|place, state| state.set_refused(reasons.get(&place).copied(), now));
     }
+
+    fn due(&mut self, now: Now) {
+        if self.has_standby {
+            self.set_each(|_, state| state.due(now));
+        }
+    }
 }
 
 /// Whether each of these symbols that is not refused is halted, or closed by the venue.
-fn are_halted(symbols: &[Arc<SymbolState>]) -> bool {
-    let mut states = symbols.iter().map(|state| state.newest().snapshot.state());
+fn are_halted(symbols: &[Arc<SymbolState>], source: Source) -> bool {
+    let mut states = symbols.iter().map(|state| state.said_by(source).state());
     let mut is_any_halted = false;
     states.all(|state| {
         let is_halted = matches!(state, State::Halted | State::Closed);
@@ -148,10 +164,10 @@ fn are_halted(symbols: &[Arc<SymbolState>]) -> bool {
 }
 
 /// The symbols without data since then: those that wait, and those that have been stale for longer.
-fn unheard(symbols: &[Arc<SymbolState>], since: UnixMicros) -> Unheard {
+fn unheard(symbols: &[Arc<SymbolState>], source: Source, since: UnixMicros) -> Unheard {
     let mut unheard = Unheard::default();
     for state in symbols {
-        let snapshot = state.newest().snapshot;
+        let snapshot = state.said_by(source);
         let is_unheard = match (snapshot.state(), snapshot.not_live_since()) {
             (State::Waiting, _) => true,
             (State::Stale, Some((stale_since, _))) => stale_since <= since,
@@ -196,7 +212,7 @@ mod tests {
     fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unheard() {
         let symbols = symbols();
         let names = |since: Now| {
-            let unheard = unheard(&symbols, since.unix);
+            let unheard = unheard(&symbols, Source::Primary, since.unix);
             let names: Vec<_> = unheard.examples.iter().map(|symbol| symbol.as_str().to_owned()).collect();
             assert_eq!(unheard.count, names.len());
             names.concat()
@@ -219,23 +235,23 @@ mod tests {
     #[test]
     fn rule_7_a_connection_is_halted_when_each_symbol_that_is_not_refused_is() {
         let symbols = symbols();
-        assert!(!are_halted(&symbols));
+        assert!(!are_halted(&symbols, Source::Primary));
         symbols[3].set_refused(Some(Reason::NotGranted), Now::read());
         symbols[..2].iter().for_each(|symbol| halt(symbol));
-        assert!(!are_halted(&symbols), "one trades");
+        assert!(!are_halted(&symbols, Source::Primary), "one trades");
         halt(&symbols[2]);
-        assert!(are_halted(&symbols));
+        assert!(are_halted(&symbols, Source::Primary));
         symbols[0].set_closed(true, Now::read());
-        assert!(are_halted(&symbols), "a symbol whose session is over sends nothing either");
+        assert!(are_halted(&symbols, Source::Primary), "a symbol whose session is over sends nothing either");
         symbols[0].set_closed(false, Now::read());
-        assert!(!are_halted(&symbols), "one has opened");
+        assert!(!are_halted(&symbols, Source::Primary), "one has opened");
         symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(true, Now::read()));
-        assert!(are_halted(&symbols), "all sessions are over");
+        assert!(are_halted(&symbols, Source::Primary), "all sessions are over");
         symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(false, Now::read()));
         symbols[..3].iter().for_each(|symbol| halt(symbol));
         symbols[0].outage(Reason::ConnectionLost, Now::read());
-        assert!(!are_halted(&symbols), "a halt from before an outage may be over");
+        assert!(!are_halted(&symbols, Source::Primary), "a halt from before an outage may be over");
         symbols.iter().for_each(|symbol| _ = symbol.set_refused(Some(Reason::NotGranted), Now::read()));
-        assert!(!are_halted(&symbols), "nothing is halted where all is refused");
+        assert!(!are_halted(&symbols, Source::Primary), "nothing is halted where all is refused");
     }
 }

@@ -11,6 +11,7 @@ mod debug;
 mod reload;
 mod state_counts;
 mod give;
+mod prefer;
 
 pub use debug::{DebugFeed, DebugSources, WorkerReports};
 pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NodeHealth, NotReady};

@@ -4,6 +4,7 @@ use super::{
     debug::{self, DebugSources},
     give,
     health::NotReady,
+    prefer,
     reload::{self, Reload},
     status::GatewayStatus,
 };
@@ -79,6 +80,7 @@ pub(super) fn routes(context: Context) -> Routes<Infallible> {
         .get(Route::Debug, "/debug/cluster", debug_cluster)
         .get(Route::Debug, "/debug/config", debug_config)
         .post_async(Route::Debug, "/debug/cluster/{shard}/give", give_shard)
+        .post_async(Route::Debug, "/debug/feeds/{name}/prefer", prefer_feed)
         .post_async(Route::Reload, "/reload", reload_config)
         .build()
 }
@@ -186,6 +188,13 @@ fn debug_cluster(context: &Context, _: Request) -> OperatorAnswer {
 
 async fn give_shard(context: Arc<Context>, request: Request) -> OperatorAnswer {
     match give::give(&context.sources, &request) {
+        Ok(response) => Answer::Whole(response),
+        Err(problem) => Answer::Problem(problem),
+    }
+}
+
+async fn prefer_feed(context: Arc<Context>, request: Request) -> OperatorAnswer {
+    match prefer::prefer(&context.sources, &request) {
         Ok(response) => Answer::Whole(response),
         Err(problem) => Answer::Problem(problem),
     }

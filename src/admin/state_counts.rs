@@ -1,12 +1,9 @@
 //! Symbols counted by state. The states have the names of the wire, except that a planned outage has its own: no
 //! operator should be woken for it.
 
-use crate::{
-    cache::SymbolState,
-    market::{Reason, Snapshot, State},
-};
+use crate::market::{Reason, Snapshot, State};
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// The name of a snapshot's state. For a planned outage it is the outage's reason.
 pub(super) fn state_label(snapshot: &Snapshot) -> &'static str {
@@ -15,17 +12,17 @@ pub(super) fn state_label(snapshot: &Snapshot) -> &'static str {
 }
 
 /// How many symbols are in each state, with zeros.
-pub(super) fn by_state<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> BTreeMap<&'static str, u32> {
+pub(super) fn by_state(symbols: impl IntoIterator<Item = Snapshot>) -> BTreeMap<&'static str, u32> {
     let names = State::NAMES.into_iter().map(|(_, name)| name).chain(Reason::PLANNED.map(Reason::name));
     let mut counts: BTreeMap<_, _> = names.map(|name| (name, 0)).collect();
     for symbol in symbols {
-        counts.entry(state_label(&symbol.newest().snapshot)).and_modify(|count| *count += 1);
+        counts.entry(state_label(&symbol)).and_modify(|count| *count += 1);
     }
     counts
 }
 
-/// How many symbols are in each state as JSON, without zeros.
-pub(super) fn by_state_json<'a>(symbols: impl IntoIterator<Item = &'a Arc<SymbolState>>) -> Value {
+/// The same as JSON, without zeros.
+pub(super) fn by_state_json(symbols: impl IntoIterator<Item = Snapshot>) -> Value {
     let counted = by_state(symbols).into_iter().filter(|(_, count)| *count > 0);
     Value::Object(counted.map(|(name, count)| (name.to_owned(), count.into())).collect())
 }
@@ -51,7 +48,7 @@ mod tests {
         }
         symbols[2].outage(Reason::Reconnect, Now::read());
         symbols[3].outage(Reason::Mute, Now::read());
-        let counts = by_state(&symbols);
+        let counts = by_state(symbols.iter().map(|symbol| symbol.newest().snapshot));
         let counted: Vec<_> =
             counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| (*name, *count)).collect();
         assert_eq!(counted, [("live", 1), ("reconnect", 1), ("stale", 1), ("waiting", 1)]);

@@ -11,6 +11,7 @@ use crate::{
     fanout::{StreamMetrics, WorkerPool},
     issuer::IssuerKeys,
     limits::Permits,
+    market::Source,
     telemetry::catalog,
 };
 use std::{
@@ -85,7 +86,8 @@ impl GatewayStatus for RunningGateway {
     }
 
     fn publish_metrics(&self, rendered: &mut String) {
-        let symbols: usize = self.feeds.iter().map(|feed| feed.symbols.len()).sum();
+        let own = self.feeds.iter().filter(|feed| feed.standby_for.is_none());
+        let symbols: usize = own.map(|feed| feed.symbols.len()).sum();
         catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
         catalog::SUBSCRIPTIONS.handle([]).set(self.permits.subscriptions.in_use() as f64);
         catalog::SUBSCRIPTIONS_LIMIT.handle([]).set(self.permits.subscriptions.limit() as f64);
@@ -94,8 +96,24 @@ impl GatewayStatus for RunningGateway {
         catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
         for feed in self.feeds.iter() {
             catalog::FEED_SYMBOLS_UNHEARD.handle([feed.name.clone().into()]).set(feed.status.unheard() as f64);
-            for (state, count) in by_state(&feed.symbols) {
+            for (state, count) in by_state(feed.said()) {
                 catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
+            }
+        }
+        for standby in self.feeds.iter() {
+            let Some((primary, counts)) = &standby.standby_for else { continue };
+            for feed in self.feeds.iter().filter(|feed| feed.name == standby.name || feed.name == *primary) {
+                let role = if feed.name == *primary { "primary" } else { "standby" };
+                let active = feed.active_symbols() as f64;
+                catalog::FEED_ACTIVE_SYMBOLS.handle([feed.name.clone().into(), role.into()]).set(active);
+            }
+            for (source, cause, count) in counts.each() {
+                let [from, to] = match source {
+                    Source::Standby => [primary, &standby.name],
+                    Source::Primary => [&standby.name, primary],
+                };
+                let labels = [from.clone().into(), to.clone().into(), cause.into()];
+                catalog::FEED_FAILOVERS.handle(labels).absolute(count);
             }
         }
         if let Some(inputs) = &self.cluster {

@@ -11,12 +11,14 @@ mod tick;
 mod ring;
 mod shared;
 mod shard;
+mod sources;
 mod interest;
 mod published;
 mod tap;
 mod cut_off;
 mod following;
 mod publisher;
+mod two_feeds;
 mod state;
 #[cfg(test)]
 mod state_tests;
@@ -29,6 +31,7 @@ pub use published::Published;
 pub use publisher::Publisher;
 pub use ring::RingLimits;
 pub use shard::{FORMER_EPOCHS_MAX, FormerEpochs, Shard};
+pub use sources::{FailoverCounts, HasStandby};
 pub use state::SymbolState;
 pub use tap::{Tap, Tapped};
 pub use tick::Tick;
@@ -83,6 +86,9 @@ pub enum RegisterError {
     /// It is registered already.
     #[error("{0} is registered already: a symbol has one live feed and one delayed one")]
     Twice(Symbol),
+    /// It is of a standby, and no other feed has it.
+    #[error("{0} is in a standby feed alone")]
+    NoPrimary(Symbol),
     /// There are [`SYMBOLS_MAX`] of its tier.
     #[error("more than {SYMBOLS_MAX} symbols")]
     Full,

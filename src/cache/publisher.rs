@@ -8,7 +8,7 @@ use super::{
     tick::Tick,
 };
 use crate::{
-    market::{Guards, Now, Part, Parts, Reason, Snapshot, Update},
+    market::{Guards, Now, Part, Parts, Reason, Snapshot, Source, Update},
     wire::EventId,
 };
 use std::sync::{Arc, OnceLock};
@@ -16,18 +16,28 @@ use std::sync::{Arc, OnceLock};
 /// A symbol's way to new ticks.
 #[derive(Clone, Copy)]
 pub struct Publisher<'a> {
-    state: &'a SymbolState,
+    pub(super) state: &'a SymbolState,
     tap: Option<&'a dyn Tap>,
+    pub(super) source: Source,
 }
 
 impl<'a> Publisher<'a> {
     pub(super) fn new(state: &'a SymbolState, tap: Option<&'a dyn Tap>) -> Self {
-        Self { state, tap }
+        Self { state, tap, source: Source::Primary }
     }
 
-    /// Merges an update that was received `now`. An update that changes anything becomes the symbol's next tick.
+    /// The same way for what this feed of the symbol says.
+    pub fn of(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Merges an update that was received `now`. An update that changes anything becomes the symbol's next tick, if its
+    /// feed is the one that is shown.
     pub fn publish(self, update: &Update, now: Now) -> Published {
         let mut inner = self.state.lock();
+        if inner.sources.is_some() {
+            return self.publish_as_source(&mut inner, update, now);
+        }
         let Inner { snapshot, guards, .. } = &mut *inner;
         let applied = snapshot.apply(update, guards, now);
         if !applied.changed.is_empty() {
@@ -66,12 +76,20 @@ impl<'a> Publisher<'a> {
 
     pub(super) fn set(self, now: Now, set: impl FnOnce(&mut Snapshot, &mut Guards) -> Parts) -> Published {
         let mut inner = self.state.lock();
+        if inner.sources.is_some() {
+            return self.set_as_source(&mut inner, now, set);
+        }
         let Inner { snapshot, guards, .. } = &mut *inner;
         let changed = set(snapshot, guards);
         if changed.is_empty() { Published::Unchanged } else { self.push(&mut inner, changed, now) }
     }
 
     fn push(self, inner: &mut Inner, changed: Parts, now: Now) -> Published {
+        self.push_kind(inner, changed, changed, now)
+    }
+
+    /// Adds a tick of the parts of `kind`, in which these parts have changed.
+    pub(super) fn push_kind(self, inner: &mut Inner, kind: Parts, changed: Parts, now: Now) -> Published {
         // Drawn under the lock: within a symbol `n` rises with `seq`.
         let n = self.state.shard().next_n(now);
         if inner.cut_off.is_some() {
@@ -86,7 +104,7 @@ impl<'a> Publisher<'a> {
             seq,
             id: EventId { epoch: newest.id.epoch, n },
             generation: newest.generation,
-            kind: changed,
+            kind,
             changed,
             prior: newest.last_changes(),
             published: now.instant,

@@ -10,6 +10,7 @@ use super::{
     ring::Ring,
     shard::Shard,
     shared::Shared,
+    sources::{Sources, Standby},
     tick::Tick,
     worker_mask::WorkerMask,
 };
@@ -37,6 +38,8 @@ pub struct SymbolState {
     place: u32,
     shared: Arc<Shared>,
     marks: Marks,
+    /// The second feed, where it has one. Set before any stream reads it.
+    pub(super) standby: OnceLock<Standby>,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
@@ -53,6 +56,8 @@ pub(super) struct Inner {
     pub(super) absent: Option<Have>,
     /// While the symbol is cut off from its owner.
     pub(super) cut_off: Option<Box<CutOff>>,
+    /// What each of its two feeds says, where it has two.
+    pub(super) sources: Option<Box<Sources>>,
 }
 
 impl SymbolState {
@@ -89,9 +94,11 @@ impl SymbolState {
             changed_at: [0; Part::ALL.len()],
             absent: None,
             cut_off: shard.is_cut_off().then(|| Box::new(cut_off)),
+            sources: None,
         };
         let place = shard.next_place();
-        Self { id, symbol, feed, delay, shard, place, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+        let (marks, standby) = (Marks::default(), OnceLock::new());
+        Self { id, symbol, feed, delay, shard, place, shared, marks, standby, inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -109,9 +116,14 @@ impl SymbolState {
         if self.delay.is_some() { Tier::Delayed } else { Tier::Live }
     }
 
-    /// The feed that speaks of it.
+    /// The feed that speaks of it; where it has two, its primary.
     pub fn feed(&self) -> Arc<str> {
         self.feed.clone()
+    }
+
+    /// The same, borrowed.
+    pub(super) fn feed_name(&self) -> &str {
+        &self.feed
     }
 
     /// The shard whose numbers it has.
@@ -228,7 +240,8 @@ impl SymbolState {
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
         let Tick { seq, kind, snapshot, .. } = tick;
         let delay_seconds = self.delay_seconds();
-        TickFields { symbol: &self.symbol, seq: *seq, changed: *kind, delay_seconds, snapshot }
+        let source = self.source_of(snapshot);
+        TickFields { symbol: &self.symbol, seq: *seq, changed: *kind, delay_seconds, source, snapshot }
     }
 
     /// How many ticks the ring holds.

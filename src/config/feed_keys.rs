@@ -15,7 +15,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 20] = [
+const COMMON: [&str; 23] = [
     "name",
     "venue",
     "url",
@@ -31,6 +31,9 @@ const COMMON: [&str; 20] = [
     "delayed_by",
     "delay",
     "delay_step",
+    "standby_for",
+    "standby_age",
+    "failback_after",
     "event",
     "proxy",
     "ca_file",
@@ -97,7 +100,8 @@ fn example(name: &str) -> String {
         "part_mute_after" => "\"1m\"".to_owned(),
         "tier" => "\"delayed\"".to_owned(),
         "delayed_by" | "delay" => "\"15m\"".to_owned(),
-        "delay_step" => "\"5s\"".to_owned(),
+        "delay_step" | "standby_age" => "\"5s\"".to_owned(),
+        "standby_for" => "\"us-stocks\"".to_owned(),
         "event" => "[{ at = \"10s\", do = \"halt\", symbol = \"AAPL\", lasts = \"5s\" }]".to_owned(),
         "proxy" => "\"http://proxy.example.com:3128\"".to_owned(),
         "ca_file" => "\"/etc/ssl/private-ca.pem\"".to_owned(),
@@ -126,6 +130,18 @@ fn about(name: &str) -> String {
         }
         "connections_max" => {
             "The most connections that a long symbol list is spread over, from 1 to 64. Default: 8, or the venue's own limit."
+        }
+        "standby_for" => {
+            "The feed that this one stands in for: its symbols are those of that feed, or some of them. While the other \
+             feed's price of a symbol is stale, this feed's is shown, and each tick says its `source`. Default: none."
+        }
+        "standby_age" => {
+            "How old the standby's last update of a symbol may be for it to take over at once, from 100ms to 1day; \
+             otherwise it takes over with its next update. Only with standby_for. Default: 5s."
+        }
+        "failback_after" => {
+            "For how long the primary must have been well, without a break, until its prices are shown again, from 100ms \
+             to 1day. Only with standby_for. Default: 30s."
         }
         "hours" => {
             "When it trades: always, us-equities (04:00 to 20:00 New York, without the exchange's holidays), or \

@@ -8,7 +8,7 @@ use super::{
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, outbound, playback,
     raw::kind,
-    record, symbols, tier, times,
+    record, standby, symbols, tier, times,
     value::{out_of_range, text},
 };
 use crate::suggest::nearest;
@@ -59,6 +59,7 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables, folder: 
             feeds.push(feed);
         }
     }
+    wrongs.take(standby::check(&feeds));
     wrongs.none().map(|()| feeds)
 }
 
@@ -119,9 +120,12 @@ fn read_feed(
     let connections_max = wrongs.take(connections_max.transpose());
     let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
     let tier = wrongs.take(tier::read(fields, venue, speaks, endpoint.map(|(_, url)| url)));
+    let standby = wrongs.take(standby::read(fields));
     let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
     let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
-    let symbols = wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live))));
+    let symbols = wrongs.take(symbols.and_then(|symbols| {
+        known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))
+    }));
     if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
@@ -151,6 +155,7 @@ fn read_feed(
             mute_after: mute_after?,
             part_mute_after: part_mute_after?,
             tier: tier?,
+            standby: standby?,
             proxy,
             ca_file,
             record: record?,

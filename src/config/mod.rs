@@ -32,6 +32,7 @@ mod reload;
 mod setting;
 mod shown_address;
 mod symbols;
+mod standby;
 mod tier;
 mod times;
 mod tls;
@@ -60,6 +61,7 @@ pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder,
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
+pub use standby::{STANDBY_WAIT_RANGE, Standby};
 pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
@@ -152,6 +154,8 @@ pub struct Feed {
     pub part_mute_after: Option<Duration>,
     /// Whether its prices are live or late.
     pub tier: FeedTier,
+    /// The feed that it stands in for, where it does.
+    pub standby: Option<Standby>,
     /// Where it is recorded to while it serves.
     pub record: Option<Record>,
     /// The variable that holds the key.
@@ -180,6 +184,7 @@ impl Feed {
             ca_file: None,
             part_mute_after: None,
             tier: (venue.delay)(None).map_or(FeedTier::Live, |by| FeedTier::Delayed { by }),
+            standby: None,
             record: None,
             key_env: None,
             secret_env: None,

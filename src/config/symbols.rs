@@ -120,26 +120,29 @@ fn likely(text: &str, fits: impl Fn(&Symbol) -> bool) -> Option<Symbol> {
 pub(super) struct Known {
     live: Places,
     delayed: Places,
+    /// Those that have a standby.
+    stood_in_for: Places,
 }
 
 type Places = HashMap<Symbol, Option<Range<usize>>>;
 
 impl Known {
-    /// Takes a feed's symbols. Each must be new, at the venue and in the feed's tiers.
+    /// Takes a feed's symbols. Each must be new, at the venue and in the feed's tiers, or among those of standbys.
     pub(super) fn take(
         &mut self,
         symbols: Vec<Placed>,
         venue: &Spec,
         tier: FeedTier,
+        is_standby: bool,
     ) -> Result<Vec<ListedSymbol>, Wrong> {
         let mut wrongs = Wrongs::default();
         let mut listed = Vec::with_capacity(symbols.len());
         for placed in &symbols {
-            if tier.tiers().iter().any(|tier| self.of(*tier).len() == SYMBOLS_MAX) {
+            if !is_standby && tier.tiers().iter().any(|tier| self.of(*tier).len() == SYMBOLS_MAX) {
                 let help = format!("at most {SYMBOLS_MAX} in all feeds");
                 return Err(at(Wrong::new("too many symbols"), placed.at.clone()).help(help));
             }
-            match self.add(placed, tier) {
+            match if is_standby { self.add_standby(placed) } else { self.add(placed, tier) } {
                 Ok(()) => listed.push(placed.listed.clone()),
                 Err(wrong) => wrongs.push(wrong),
             }
@@ -163,6 +166,14 @@ impl Known {
         }
     }
 
+    /// Adds a symbol of a standby.
+    fn add_standby(&mut self, placed: &Placed) -> Result<(), Wrong> {
+        let symbol = &placed.listed.symbol;
+        let Some(first) = self.stood_in_for.insert(symbol.clone(), placed.at.clone()) else { return Ok(()) };
+        let wrong = at(Wrong::new(format!("`{symbol}` has two standbys")), placed.at.clone());
+        Err(also(wrong, first).help("a symbol has two feeds at most: its primary and one standby"))
+    }
+
     /// Adds a symbol in each tier.
     fn add(&mut self, placed: &Placed, tier: FeedTier) -> Result<(), Wrong> {
         let symbol = &placed.listed.symbol;
@@ -173,7 +184,10 @@ impl Known {
                 continue; // said already
             }
             let (what, help) = match tier {
-                Tier::Live => ("is listed twice", "a symbol belongs to one feed, which lists it once"),
+                Tier::Live => (
+                    "is listed twice",
+                    "a symbol belongs to one feed, which lists it once; a second feed of it needs `standby_for`",
+                ),
                 Tier::Delayed => {
                     ("is delayed twice", "a symbol belongs to one feed with tier = \"delayed\", or to one with `delay`")
                 }

@@ -81,6 +81,9 @@ pub trait Sink: Send {
 
     /// The symbols that the venue refuses, and why. All others are granted.
     fn refused(&mut self, refused: &[(FeedSymbol, Reason)], now: Now);
+
+    /// Some time has passed, about a second: what depends on time alone may be due.
+    fn due(&mut self, _: Now) {}
 }
 
 /// A feed whose settings fit its venue, and that does not run yet.

@@ -4,7 +4,7 @@
 use super::{
     Gateway, GatewayError, Reloader,
     runtimes::Background,
-    wiring::{FeedRun, register},
+    wiring::{FeedRun, Wired, register},
 };
 use crate::{
     cache::{Cache, SymbolState},
@@ -141,9 +141,12 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         limits: &config::Limits,
         cache: &Cache,
         workers: &Arc<WorkerPool>,
-    ) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+    ) -> Result<Wired, GatewayError> {
         if feed.record.is_some() {
             return Err(unfit(feed, "`record` does not work in a cluster: `tickfan record` records a feed alone"));
+        }
+        if feed.standby.is_some() {
+            return Err(unfit(feed, "`standby_for` does not work in a cluster yet"));
         }
         if feed.tier != FeedTier::Live {
             return Err(unfit(feed, "`delay` does not work in a cluster"));
@@ -184,7 +187,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok((FeedRun::Clustered(Box::new(task)), status, symbols))
+        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, standby_for: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.

@@ -50,7 +50,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedRun, delay_line, permits, tls_services, wire_feed};
+use wiring::{FeedRun, Wired, delay_line, permits, primaries_first, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -144,19 +144,20 @@ impl Gateway {
             _ => None,
         };
         let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
-        let runtimes = Runtimes::start(config.feeds.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
+        let configured: Vec<_> = primaries_first(&config.feeds).collect();
+        let runtimes = Runtimes::start(configured.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         let mut delay_lines = Vec::new();
-        for feed in &config.feeds {
-            let (task, status, symbols) = match &mut joining {
-                None => wire_feed(feed, &config.limits, &cache, &workers)?,
+        for feed in configured {
+            let Wired { task, status, symbols, standby_for } = match &mut joining {
+                None => wire_feed(feed, config, &cache, &workers)?,
                 Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
             };
             let name: Arc<str> = feed.name.as_str().into();
             let line = delay_line(feed, &symbols, &cache)?;
             delay_lines.extend(line.map(|line| (name.clone(), line)));
-            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols });
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols, standby_for });
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();

@@ -3,14 +3,14 @@
 use super::{GatewayError, Reloader, cluster::RunShard, record::record_while_serving};
 use crate::{
     api::TlsServices,
-    cache::{Cache, RegisterError, Shard, SymbolState},
+    cache::{Cache, FailoverCounts, RegisterError, Shard, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics, FeedStatus, Timing},
     ingest::Ingest,
     limits::{self, Permits, TooFewDescriptors},
-    market::Now,
+    market::{Now, Source},
     recording::Recording,
     telemetry::CacheMetrics,
     tls,
@@ -115,26 +115,78 @@ pub(super) fn tls_services(
     Ok(Some(TlsServices { config: protocols, http2: tls.http2.then(|| workers.clone()) }))
 }
 
-/// Registers a feed's symbols, and connects the feed to the cache and the workers.
+/// A feed that is connected to the cache and the workers.
+pub(super) struct Wired {
+    pub(super) task: FeedRun,
+    pub(super) status: FeedStatus,
+    pub(super) symbols: Vec<Arc<SymbolState>>,
+    /// The name of its primary, where it is a standby, and how often one took over from the other.
+    pub(super) standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
+}
+
+/// The feeds in the order of the configuration, standbys last: their symbols are those of other feeds.
+pub(super) fn primaries_first(feeds: &[config::Feed]) -> impl Iterator<Item = &config::Feed> {
+    let (standbys, primaries): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| feed.standby.is_some());
+    primaries.into_iter().chain(standbys)
+}
+
+/// Registers a feed's symbols, and connects the feed to the cache and the workers. A primary comes before its standby.
 pub(super) fn wire_feed(
     feed: &config::Feed,
-    limits: &config::Limits,
+    config: &Config,
     cache: &Cache,
     workers: &Arc<WorkerPool>,
-) -> Result<(FeedRun, FeedStatus, Vec<Arc<SymbolState>>), GatewayError> {
+) -> Result<Wired, GatewayError> {
     let now = Now::read();
-    let symbols = register(feed, cache, None, now)?;
+    let (symbols, standby_for) = match &feed.standby {
+        None => (register(feed, cache, None, now)?, None),
+        Some(standby) => {
+            let counts = Arc::<FailoverCounts>::default();
+            let symbols = stand_in(feed, standby, &counts, cache, now)?;
+            (symbols, Some((standby.primary.as_str().into(), counts)))
+        }
+    };
+    let is_primary = |other: &config::Feed| other.standby.as_ref().is_some_and(|standby| standby.primary == feed.name);
+    let source = match standby_for {
+        Some(_) => Some(Source::Standby),
+        None => config.feeds.iter().any(is_primary).then_some(Source::Primary),
+    };
     let mut sinks = Vec::new();
     for range in feed.connections() {
         let announcer = Announcer::new(workers.clone());
-        sinks.push(Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register()));
+        let sink = Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register());
+        sinks.push(if let Some(source) = source { sink.of_two(source) } else { sink });
     }
     let metrics = FeedMetrics::register(&feed.name);
-    let runs =
-        Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+    let runs = Feed::new(feed, &config.limits, now)
+        .map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
     let status = runs.status();
-    Ok((FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, metrics, recording })), status, symbols))
+    let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, metrics, recording }));
+    Ok(Wired { task, status, symbols, standby_for })
+}
+
+/// Gives the symbols of a standby to it as their second feed.
+fn stand_in(
+    feed: &config::Feed,
+    standby: &config::Standby,
+    counts: &Arc<FailoverCounts>,
+    cache: &Cache,
+    now: Now,
+) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
+    let name: Arc<str> = feed.name.as_str().into();
+    let one = |entry: &ListedSymbol| {
+        let state = cache.get(&entry.symbol).ok_or_else(|| RegisterError::NoPrimary(entry.symbol.clone()))?;
+        state
+            .add_standby(name.clone(), feed.origin(), standby.limits, counts.clone(), now)
+            .map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
+        // The delay line of the primary, not another venue's delayed feed.
+        if let Some(delayed) = cache.delayed(&entry.symbol).filter(|delayed| delayed.feed() == state.feed()) {
+            delayed.name_standby(name.clone()).map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
+        }
+        Ok(state)
+    };
+    feed.symbols.iter().map(one).collect()
 }
 
 /// Registers the symbols that a feed's updates go to, in a cluster as those of the feed's shard.

@@ -5,6 +5,7 @@
 
 mod date;
 mod decimal;
+mod failover;
 mod feed_symbol;
 mod guard;
 mod hours;
@@ -13,6 +14,7 @@ mod names;
 mod new_york;
 mod part;
 mod snapshot;
+mod source;
 mod state;
 mod status;
 mod symbol;
@@ -22,6 +24,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
+pub use failover::{Cause, Failover, FailoverLimits, Said, Switch};
 pub use feed_symbol::FeedSymbol;
 pub(crate) use guard::Guard;
 pub use guard::Guards;
@@ -29,6 +32,7 @@ pub use hours::{Hours, Phase, Schedule};
 pub use latest::{Quote, Stats, Trade};
 pub use part::{Kind, Part, Parts};
 pub use snapshot::{Applied, Origin, Snapshot};
+pub use source::Source;
 pub use state::{Reason, State};
 pub(crate) use status::{HaltEnd, Since, Status};
 pub use symbol::{Symbol, SymbolError};

@@ -9,7 +9,7 @@ macro_rules! names {
                 [$((Self::$value $(($inner))?, $name)),+];
 
             /// Its name.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Self::$value $(($inner))? => $name,)+ }
             }
         }

@@ -1,7 +1,7 @@
 //! The latest known state of a symbol, and how an update is merged into it.
 
 use super::{
-    Correction, Field, Now, Part, Parts, Quote, Reason, Sequence, State, Stats, StatusUpdate, Trade, TradeKey,
+    Correction, Field, Now, Part, Parts, Quote, Reason, Sequence, Source, State, Stats, StatusUpdate, Trade, TradeKey,
     TradeUpdate, TradingSession, UnixMicros, Update,
     guard::{Guard, Guards, Judgement},
     status::{HaltEnd, Status},
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub recv: Option<UnixMicros>,
     /// Where the data come from.
     pub origin: Origin,
+    /// Which of the symbol's feeds says all this.
+    pub source: Source,
     pub(crate) status: Status,
 }
 
@@ -107,6 +109,7 @@ impl Snapshot {
             stats: Stats::default(),
             recv: None,
             origin,
+            source: Source::Primary,
             status: Status::waiting(since),
         }
     }

@@ -94,6 +94,14 @@ catalog! {
             "Symbols of the feed without data for 5 minutes since their connection subscribed, within hours.",
             details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",
             excludes "symbols that fell silent later, and refused ones";
+        FEED_ACTIVE_SYMBOLS: Gauge "tickfan_feed_active_symbols" Count [feed, role in ["primary", "standby"]],
+            "Symbols of the feed whose prices are the feed's own, not those of its standby or primary.",
+            details "Only for a feed with a standby, and for the standby.";
+        FEED_FAILOVERS: Counter "tickfan_feed_failovers_total" Count [from, to, reason in [
+            "no_data", "connection_lost", "mute", "gap", "restart", "opening", "reconnect", "ended", "unauthorized",
+            "not_entitled", "symbol_limit", "not_granted", "failback", "preferred"]],
+            "Symbols that passed from one feed to its standby, or back, by the reason.",
+            details "The reason is why the first feed's price could not be shown, as on the wire, or `failback`: the primary has been well for `failback_after`, or `preferred`: an operator prefers the feed.";
         FEED_RECORDING: Gauge "tickfan_feed_recording" Count [feed],
             "1 while the feed is recorded, 0 once its recording has failed.",
             details "Missing where the feed is not recorded. A recording that failed, as on a full disk, begins again at the next start.";

@@ -90,8 +90,17 @@ fn feed_row(before: &Sample, now: &Sample, feed: &Value) -> Vec<String> {
         age(&now.feeds, &feed["last_message"]),
         rate_cell(rate("/counters/messages"), 0),
         rate_cell(rate("/counters/decode_errors"), 1),
-        states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", "),
+        states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ") + &shown(feed),
     ]
+}
+
+/// How many of a feed's symbols are shown as it says, where that is not all: the others are shown from its standby or
+/// its primary.
+fn shown(feed: &Value) -> String {
+    match (feed["active_symbols"].as_u64(), feed["symbols"].as_u64()) {
+        (Some(active), Some(all)) if active < all => format!(" ({active} shown)"),
+        _ => String::new(),
+    }
 }
 
 /// The growth per second of a count, or of the sum of counts by label, between two responses. `at` points to the time
@@ -211,6 +220,13 @@ mod tests {
         assert_eq!(rate(&response(5, 1_000_000), &response(5, 1_000_000)), None, "no new count");
         assert_eq!(rate(&response(5, 1_000_000), &response(1, 2_000_000)), None, "a restart");
         assert_eq!(rate(&Value::Null, &response(1, 2_000_000)), None, "a feed that was not listed");
+    }
+
+    #[test]
+    fn a_feed_says_how_many_symbols_are_shown_from_another() {
+        let shown = |active: u64| super::shown(&serde_json::json!({"active_symbols": active, "symbols": 3}));
+        assert_eq!([shown(3), shown(1)], ["", " (1 shown)"]);
+        assert_eq!(super::shown(&serde_json::json!({"symbols": 3})), "");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct TickFields<'a> {
     pub changed: Parts,
     /// How late the symbol's data are at least, in seconds, where they are delayed.
     pub delay_seconds: Option<u64>,
+    /// The name of the feed that says all this, where the symbol has two.
+    pub source: Option<&'a str>,
     /// The symbol's whole latest state.
     pub snapshot: &'a Snapshot,
 }
@@ -41,6 +43,8 @@ pub struct TickField {
 pub enum ValueType {
     /// A string: a canonical symbol.
     Symbol,
+    /// A string: the name of a feed.
+    Feed,
     /// A whole number, not below zero.
     Count,
     /// A whole number: µs since 1970.
@@ -83,6 +87,9 @@ const STALE_PARTS: [&str; 3] = ["trade", "quote", "stats"];
 macro_rules! value_type {
     (symbol) => {
         ValueType::Symbol
+    };
+    (feed) => {
+        ValueType::Feed
     };
     (count) => {
         ValueType::Count
@@ -153,6 +160,7 @@ tick_fields! {
     stale: words(STALE_PARTS), Status, When("an outage made a part old"), snapshot.stale(), "The parts that an outage made old and that no update has renewed yet.";
     origin: word(Origin::NAMES), tick, When("the data are not the live market"), snapshot.origin.name(), "Where the data come from.";
     delay_seconds: count, tick, When("the data are delayed"), tick.delay_seconds, "How late the data are at least, in seconds.";
+    source: feed, tick, When("the symbol has a standby feed"), tick.source, "The feed that the data come from: the symbol's own or its standby. The parts of a tick are never of two feeds.";
     recv: micros, tick, When("`seq` is above 0"), snapshot.recv, "When the gateway received the last update, by its own clock.";
 
     price: decimal, Trade, Known, snapshot.trade.price, "The price of the last eligible trade of the regular session.";

@@ -59,7 +59,14 @@ mod tests {
         let symbol = "AAPL".parse().unwrap();
         let id = (seq > 0).then_some(EventId { epoch: Epoch::new(u64::MAX), n: 81723 });
         let bytes = tick_frame(
-            TickFields { symbol: &symbol, seq, changed, delay_seconds: delay_seconds(snapshot), snapshot },
+            TickFields {
+                symbol: &symbol,
+                seq,
+                changed,
+                delay_seconds: delay_seconds(snapshot),
+                source: None,
+                snapshot,
+            },
             id,
         );
         String::from_utf8(bytes.to_vec()).unwrap()

@@ -36,6 +36,13 @@ pub(super) fn word(out: &mut Vec<u8>, key: &str, value: Option<&'static str>) {
     }
 }
 
+pub(super) fn feed(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        out.extend_from_slice(key.as_bytes());
+        string(out, value);
+    }
+}
+
 pub(super) use word as open_word;
 
 pub(super) fn words(out: &mut Vec<u8>, key: &str, parts: Parts) {
@@ -50,7 +57,7 @@ pub(super) fn words(out: &mut Vec<u8>, key: &str, parts: Parts) {
     out.push(b']');
 }
 
-/// `value` holds nothing that JSON escapes: it is a symbol, or a word of a closed set.
+/// `value` holds nothing that JSON escapes: it is a symbol, the name of a feed, or a word of a closed set.
 fn string(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
     out.extend_from_slice(value.as_bytes());

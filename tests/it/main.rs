@@ -32,6 +32,7 @@ mod request_shapes;
 mod restarts;
 mod resume;
 mod simulator;
+mod standby;
 mod tables;
 mod tls;
 mod trial;

@@ -84,6 +84,23 @@ fn the_rules_hold_where_streams_share_connections() {
     simulate(2_100..2_150, Settings { sharing: true, flush_interval, ..Settings::default() });
 }
 
+/// Each of a symbol's two feeds speaks and fails at random: every rule holds for what is shown, and no tick mixes them.
+#[test]
+fn the_rules_hold_where_two_feeds_of_a_symbol_fail() {
+    let failing = Settings { failing: true, ..Settings::default() };
+    let kinds = [
+        (80, failing),
+        (60, Settings { choosy: true, ..failing }),
+        (40, Settings { sharing: true, choosy: true, ..failing }),
+        (40, Settings { changing: true, ..failing }),
+    ];
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    for (kind, (count, settings)) in (0..).zip(kinds) {
+        let from = 100_000 + 10_000 * kind;
+        simulate(from..from + count + more / kinds.len() as u64, settings);
+    }
+}
+
 /// Lists change at any moment: while a transport is full, in the middle of a cut block, before the first write, twice
 /// in a turn, in a drain. No tick of a removed symbol comes behind the event, and none of an added one before it.
 #[test]

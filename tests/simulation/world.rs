@@ -4,6 +4,7 @@ mod changes;
 mod checks;
 mod connections;
 mod rights;
+mod sources;
 mod tiers;
 
 use crate::{
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) signing: bool,
     /// Symbols have delayed states too, and rights are to one or the other.
     pub(crate) delayed: bool,
+    /// Symbols have two feeds, which fail.
+    pub(crate) failing: bool,
 }
 
 impl Default for Settings {
@@ -80,6 +83,7 @@ impl Default for Settings {
             changing: false,
             signing: false,
             delayed: false,
+            failing: false,
         }
     }
 }
@@ -134,6 +138,9 @@ impl World {
         let cache = Cache::new(Epoch::new(EPOCH_SEED), RingLimits { count: settings.ring, age: RING_AGE });
         let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
         let mut symbols: Vec<_> = (0..settings.symbols).map(register).collect();
+        if settings.failing {
+            sources::add_standbys(&symbols, now);
+        }
         let mut delay = None;
         if settings.delayed {
             let (late, of_late) = tiers::delay(&cache, &symbols, now);
@@ -408,7 +415,8 @@ impl World {
     pub(crate) fn publish_part(&mut self, symbol: usize, part: Part) {
         let state = self.symbols[symbol].clone();
         let update = self.some_update(part);
-        let Published::Tick { interest } = state.publish(&update, self.now) else { return };
+        let heard = if self.settings.failing { self.hear(&state, &update) } else { state.publish(&update, self.now) };
+        let Published::Tick { interest } = heard else { return };
         self.note_published(symbol);
         self.announce(symbol, interest);
     }

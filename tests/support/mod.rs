@@ -38,7 +38,10 @@ use tickfan::{
     api::{self, StreamSink},
     cache::{Cache, RingLimits, WorkerIndex},
     config,
-    fanout::{Change, ChangeRefused, ChangeReply, Counts, NewStream, SlowestStreams, StreamAddress, http1_first_block},
+    fanout::{
+        Announcer, Change, ChangeRefused, ChangeReply, Counts, NewStream, SlowestStreams, StreamAddress, WorkerPool,
+        http1_first_block,
+    },
     gateway::Reloader,
     history::History,
     limits::{Fitted, Gate, Permits},
@@ -279,6 +282,10 @@ impl WorkerReports for NoWorkers {
 
     fn counts_of(&self, _: WorkerIndex) -> Counts {
         Counts::default()
+    }
+
+    fn announcer(self: Arc<Self>) -> Announcer {
+        Announcer::new(WorkerPool::start(&config::Config::default().fanout).unwrap().0)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::sources::{DebugFeed, DebugSources};
 use crate::{
     admin::state_counts::by_state_json,
+    cache::FailoverCounts,
     feed::{FeedCounts, FeedReport, FeedState, Note, Unheard},
     market::{Now, Symbol},
     telemetry::labels::{Label, Tally},
@@ -44,7 +45,10 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.symbols.len(),
         "unheard": unheard(&report.unheard),
-        "symbol_states": by_state_json(&feed.symbols),
+        "symbol_states": by_state_json(feed.said()),
+        "standby_for": feed.standby_for.as_ref().map(|(primary, _)| &**primary),
+        "active_symbols": feed.active_symbols(),
+        "failovers": feed.standby_for.as_ref().map(|(_, counts)| failovers(counts)),
         "counters": {
             "connects": tallied(connects),
             "disconnects": tallied(disconnects),
@@ -61,6 +65,16 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
 fn unheard(unheard: &Unheard) -> Value {
     let symbols: Vec<_> = unheard.examples.iter().map(Symbol::as_str).collect();
     json!({"count": unheard.count, "symbols": symbols})
+}
+
+/// How often the standby took over, and how often its primary, by cause.
+fn failovers(counts: &FailoverCounts) -> Value {
+    let mut to = [Map::new(), Map::new()];
+    for (source, cause, count) in counts.each().into_iter().filter(|(_, _, count)| *count > 0) {
+        to[source as usize].insert(cause.to_owned(), count.into());
+    }
+    let [back, over] = to;
+    json!({"to_standby": over, "to_primary": back})
 }
 
 fn note(note: &Note) -> Value {

@@ -1,11 +1,12 @@
 //! Where the debug routes look.
 
 use crate::{
-    cache::{Cache, SymbolState, WorkerIndex},
+    cache::{Cache, FailoverCounts, SymbolState, WorkerIndex},
     cluster::handle::ClusterHandle,
-    fanout::{Counts, SlowestStreams, WorkerPool},
+    fanout::{Announcer, Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
+    market::{Snapshot, Source},
 };
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -37,9 +38,28 @@ pub struct DebugFeed {
     pub status: FeedStatus,
     /// Its symbols.
     pub symbols: Vec<Arc<SymbolState>>,
+    /// The name of its primary, where it is a standby, and how often one took over from the other.
+    pub standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
 }
 
-/// Reports of the workers on their streams: in a gateway the worker pool's.
+impl DebugFeed {
+    /// Which of its symbols' feeds it is.
+    pub fn source(&self) -> Source {
+        if self.standby_for.is_some() { Source::Standby } else { Source::Primary }
+    }
+
+    /// What it says of each of its symbols.
+    pub fn said(&self) -> impl Iterator<Item = Snapshot> {
+        self.symbols.iter().map(|symbol| symbol.said_by(self.source()))
+    }
+
+    /// How many of its symbols are shown as it says.
+    pub fn active_symbols(&self) -> usize {
+        self.symbols.iter().filter(|symbol| symbol.newest().snapshot.source == self.source()).count()
+    }
+}
+
+/// The workers, as operators ask and wake them: in a gateway the worker pool.
 pub trait WorkerReports: Send + Sync {
     /// Asks every worker for its `limit` slowest streams, as far as it has looked at them by `until`. Returns the
     /// receiver of the answers and the number of workers asked. A stuck worker does not answer.
@@ -47,6 +67,9 @@ pub trait WorkerReports: Send + Sync {
 
     /// The counts of one worker, at most a second old: for a worker that does not answer.
     fn counts_of(&self, worker: WorkerIndex) -> Counts;
+
+    /// The way of changed symbols to the workers.
+    fn announcer(self: Arc<Self>) -> Announcer;
 }
 
 impl WorkerReports for WorkerPool {
@@ -56,5 +79,9 @@ impl WorkerReports for WorkerPool {
 
     fn counts_of(&self, worker: WorkerIndex) -> Counts {
         Self::counts_of(self, worker)
+    }
+
+    fn announcer(self: Arc<Self>) -> Announcer {
+        Announcer::new(self)
     }
 }

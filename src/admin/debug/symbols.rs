@@ -17,7 +17,8 @@ const RATE_SPAN: Duration = Duration::from_millis(500);
 
 /// The symbols with the most ticks a second, and those with the oldest last update.
 pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> Value {
-    let symbols: Vec<_> = sources.feeds.iter().flat_map(|feed| &feed.symbols).collect();
+    let symbols: Vec<_> =
+        sources.feeds.iter().filter(|feed| feed.standby_for.is_none()).flat_map(|feed| &feed.symbols).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().version).collect();
     let start = Instant::now();
     tokio::time::sleep(RATE_SPAN).await;
@@ -34,7 +35,7 @@ pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> V
         "now": Now::read().unix.0,
         "totals": {
             "symbols": symbols.len(),
-            "states": by_state_json(symbols),
+            "states": by_state_json(symbols.iter().map(|symbol| symbol.newest().snapshot)),
             "ticks_per_second": ticks as f64 / seconds,
             "frames_encoded": sources.cache.frames_encoded(),
         },

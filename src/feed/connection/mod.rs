@@ -174,8 +174,10 @@ impl<S: Sink> Connection<S> {
                     continue;
                 }
                 Input::Publish => {
+                    let now = Now::read();
                     self.publish();
-                    self.look_for_unheard(Now::read());
+                    self.sink.due(now);
+                    self.look_for_unheard(now);
                     continue;
                 }
                 Input::Opened(opened) => {

@@ -29,8 +29,8 @@ fn the_printed_configuration_is_the_defaults() {
     assert!(print_defaults().lines().all(|line| line.chars().count() <= 100));
 }
 
-/// Keys that a feed like the printed example cannot have, or that name a file.
-const OF_OTHER_FEEDS: [&str; 11] = [
+/// Keys that a feed like the printed example cannot have, or that name a file or another feed.
+const OF_OTHER_FEEDS: [&str; 14] = [
     "rate",
     "event",
     "ca_file",
@@ -42,6 +42,9 @@ const OF_OTHER_FEEDS: [&str; 11] = [
     "loop",
     "tier",
     "delayed_by",
+    "standby_for",
+    "standby_age",
+    "failback_after",
 ];
 
 #[test]

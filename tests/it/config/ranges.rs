@@ -162,6 +162,12 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         let path = format!("{}/tests/fixtures/recordings/sim.txt", env!("CARGO_MANIFEST_DIR"));
         format!("venue = \"replay\"\nfiles = [{path:?}]\n{line}")
     };
+    let standby = |primary: &str, line: &str| {
+        format!(
+            "name = \"{primary}\"\nsymbols = [\"A\"]\n[[feed]]\nname = \"spare\"\nstandby_for = \"{primary}\"\n\
+             symbols = [\"A\"]\n{line}"
+        )
+    };
     let with = |line: &dyn Fn(usize) -> String, max: usize| (line(max), line(max + 1));
     let ((most, over), said) = match key.name {
         "name" => (with(&|count| format!("name = \"{}\"", "n".repeat(count)), 32), "1 to 32 characters"),
@@ -208,6 +214,13 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         "delay_step" => {
             let step = |seconds| format!("delay = \"1day\"\ndelay_step = \"{seconds}s\"");
             (with(&step, 3_600), "from 100ms to 1h")
+        }
+        "standby_for" => (with(&|count| standby(&"p".repeat(count), ""), 32), "1 to 32 characters"),
+        "standby_age" => {
+            (with(&|seconds| standby("p", &format!("standby_age = \"{seconds}s\"")), 86_400), "from 100ms to 1day")
+        }
+        "failback_after" => {
+            (with(&|seconds| standby("p", &format!("failback_after = \"{seconds}s\"")), 86_400), "from 100ms to 1day")
         }
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "event" => {

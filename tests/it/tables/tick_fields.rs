@@ -23,6 +23,7 @@ fn quoted(words: &[&str], quote: &str, separator: &str) -> String {
 fn schema(field: &TickField) -> Value {
     let mut schema = match field.value {
         ValueType::Symbol => json!({"$ref": "#/components/schemas/Symbol"}),
+        ValueType::Feed => json!({"type": "string"}),
         ValueType::Count => json!({"type": "integer", "minimum": 0}),
         ValueType::Micros => json!({"type": "integer"}),
         ValueType::Decimal => json!({"type": "number"}),
@@ -62,7 +63,7 @@ fn the_openapi_schema_follows_from_the_table() {
 
 fn typescript(value: ValueType) -> String {
     match value {
-        ValueType::Symbol | ValueType::OpenWord(_) => "string".to_owned(),
+        ValueType::Symbol | ValueType::Feed | ValueType::OpenWord(_) => "string".to_owned(),
         ValueType::Count | ValueType::Decimal => "number".to_owned(),
         ValueType::Micros => "Micros".to_owned(),
         ValueType::Word(words) => quoted(words, "\"", " | "),
@@ -103,7 +104,7 @@ fn the_typescript_type_follows_from_the_table() {
 
 fn for_readers(value: ValueType) -> String {
     match value {
-        ValueType::Symbol | ValueType::OpenWord(_) => "string".to_owned(),
+        ValueType::Symbol | ValueType::Feed | ValueType::OpenWord(_) => "string".to_owned(),
         ValueType::Count => "integer".to_owned(),
         ValueType::Micros => "µs since 1970".to_owned(),
         ValueType::Decimal => "decimal".to_owned(),

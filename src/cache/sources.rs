@@ -1,0 +1,59 @@
+//! What each of the two feeds of a symbol says.
+
+use crate::market::{Cause, Failover, Guards, Snapshot, Source, Switch};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What the feeds of a symbol say.
+pub(super) struct Sources {
+    /// In the order of [`Source::ALL`].
+    pub(super) own: [Own; 2],
+    pub(super) failover: Failover,
+    pub(super) counts: Arc<FailoverCounts>,
+}
+
+/// What one feed says.
+pub(super) struct Own {
+    pub(super) snapshot: Snapshot,
+    pub(super) guards: Guards,
+}
+
+/// The second feed of a symbol.
+pub(super) struct Standby {
+    pub(super) feed: Arc<str>,
+}
+
+/// Why a symbol cannot have a standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a symbol has one standby")]
+pub struct HasStandby;
+
+/// Counts how often the symbols of a feed passed to its standby, and back.
+#[derive(Debug, Default)]
+pub struct FailoverCounts {
+    /// By the source that took over and the cause. A std mutex: a switch is rare.
+    switches: Mutex<BTreeMap<(bool, &'static str), u64>>,
+}
+
+impl FailoverCounts {
+    pub(super) fn count(&self, Switch { to, cause }: Switch) {
+        let mut switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
+        *switches.entry((to == Source::Standby, cause.name())).or_default() += 1;
+    }
+
+    /// How often each source took over, by each of [`Cause::NAMES`].
+    pub fn each(&self) -> Vec<(Source, &'static str, u64)> {
+        let switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |to, cause| switches.get(&(to == Source::Standby, cause)).copied().unwrap_or_default();
+        let each = Source::ALL.into_iter().flat_map(|to| Cause::NAMES.map(|cause| (to, cause)));
+        each.map(|(to, cause)| (to, cause, count(to, cause))).collect()
+    }
+}
+
+impl Sources {
+    pub(super) fn of(&self, source: Source) -> &Own {
+        &self.own[source as usize]
+    }
+}

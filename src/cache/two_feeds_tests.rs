@@ -1,0 +1,179 @@
+use super::*;
+use crate::{
+    cache::{Cache, RingLimits},
+    market::{Decimal, Field, QuoteUpdate, Reason, Sequence, State, TradeUpdate},
+    wire::Epoch,
+};
+use Source::{Primary, Standby as Second};
+use std::time::Duration;
+
+const LIMITS: FailoverLimits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+
+struct World {
+    state: Arc<SymbolState>,
+    counts: Arc<FailoverCounts>,
+    now: Now,
+}
+
+impl World {
+    fn new() -> Self {
+        let cache = Cache::new(Epoch::new(1), RingLimits { count: 1_000, age: Duration::from_secs(60) });
+        let now = Now::read();
+        let state = cache.register("BTC-USD".parse().unwrap(), "kraken".into(), Origin::Market, now).unwrap();
+        let counts = Arc::<FailoverCounts>::default();
+        let stands_in = || state.add_standby("coinbase".into(), Origin::Market, LIMITS, counts.clone(), now);
+        assert_eq!((stands_in(), stands_in()), (Ok(()), Err(HasStandby)));
+        Self { state, counts, now }
+    }
+
+    fn pass(&mut self, seconds: u64) -> &mut Self {
+        self.now = self.now.after(Duration::from_secs(seconds));
+        self
+    }
+
+    /// The prices of a feed say whose they are: the primary's are below 1,000.
+    fn trade(&self, source: Source, price: u64, id: u64) -> Published {
+        let price = Field::Set(price_of(source, price));
+        let sequence = Sequence { id: Some(id), ..Sequence::default() };
+        let trade = Some(TradeUpdate { price, sequence, ..TradeUpdate::default() });
+        self.publish(source, Update { trade, ..Update::default() })
+    }
+
+    fn quote(&self, source: Source, bid: u64) -> Published {
+        let quote = Some(QuoteUpdate { bid: Field::Set(price_of(source, bid)), ..QuoteUpdate::default() });
+        self.publish(source, Update { quote, ..Update::default() })
+    }
+
+    fn publish(&self, source: Source, update: Update) -> Published {
+        self.state.through(None).of(source).publish(&update, self.now)
+    }
+
+    fn outage(&self, source: Source, reason: Reason) -> Published {
+        self.state.through(None).of(source).outage(reason, self.now)
+    }
+
+    fn frame(&self) -> String {
+        String::from_utf8(self.state.frame(&self.state.newest()).to_vec()).unwrap()
+    }
+}
+
+fn price_of(source: Source, price: u64) -> Decimal {
+    (price + 1_000 * source as u64).to_string().parse().unwrap()
+}
+
+#[test]
+fn a_delayed_state_says_whose_prices_it_shows() {
+    let world = World::new();
+    let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
+    let delay = std::num::NonZero::new(900).unwrap();
+    let symbol = world.state.symbol().clone();
+    let delayed = cache.register_delayed(symbol, "kraken".into(), Origin::Delayed, delay, world.now).unwrap();
+    delayed.name_standby("coinbase".into()).unwrap();
+    world.trade(Second, 1, 1);
+    delayed.show(&world.state.said_by(Second), Parts::ALL, true, world.now);
+    let frame = String::from_utf8(delayed.frame(&delayed.newest()).to_vec()).unwrap();
+    assert!(frame.contains("\"source\":\"coinbase\"") && frame.contains("\"delay_seconds\":900"), "{frame}");
+}
+
+fn counted(world: &World) -> Vec<(Source, &'static str, u64)> {
+    world.counts.each().into_iter().filter(|(_, _, count)| *count > 0).collect()
+}
+
+fn is_tick(published: Published) -> bool {
+    matches!(published, Published::Tick { .. })
+}
+
+#[test]
+fn the_tick_of_a_switch_is_of_the_status_and_says_whose_it_is() {
+    let world = World::new();
+    assert!(world.frame().contains("\"state\":\"waiting\"") && world.frame().contains("\"source\":\"kraken\""));
+    assert!(is_tick(world.trade(Primary, 1, 70)) && is_tick(world.quote(Primary, 2)));
+    assert_eq!(world.trade(Second, 3, 7), Published::Unchanged, "it is not shown");
+    assert!(is_tick(world.outage(Primary, Reason::ConnectionLost)));
+    let tick = world.state.newest();
+    assert_eq!((tick.seq, tick.kind, tick.changed, tick.snapshot.state()), (3, Parts::STATUS, Parts::ALL, State::Live));
+    let frame = world.frame();
+    for field in ["\"kind\":\"status\"", "\"source\":\"coinbase\"", "\"price\":1003", "\"trades\":1"] {
+        assert!(frame.contains(field), "{frame}");
+    }
+    assert!(!frame.contains("\"bid\""), "the standby has said none");
+    assert_eq!(counted(&world), [(Second, "connection_lost", 1)]);
+}
+
+#[test]
+fn trades_and_seq_go_on_and_each_feed_has_its_own_order() {
+    let mut world = World::new();
+    world.trade(Primary, 1, 1_000);
+    world.trade(Second, 1, 5);
+    world.outage(Primary, Reason::Gap);
+    // Lower ids than the primary's, and none of them is late.
+    for id in 6..9 {
+        assert!(is_tick(world.trade(Second, id, id)));
+    }
+    assert_eq!(world.trade(Second, 9, 8), Published::Late);
+    assert_eq!(world.trade(Primary, 2, 1_001), Published::Unchanged);
+    let tick = world.state.newest();
+    assert_eq!((tick.seq, tick.snapshot.trades, tick.snapshot.trade.price), (5, 4, Some(price_of(Second, 8))));
+    world.pass(30);
+    assert!(is_tick(world.state.through(None).due(world.now)));
+    let tick = world.state.newest();
+    assert_eq!((tick.seq, tick.kind, tick.snapshot.source), (6, Parts::STATUS, Primary));
+    assert_eq!((tick.snapshot.trades, tick.snapshot.trade.price), (4, Some(price_of(Primary, 2))));
+    assert_eq!(counted(&world), [(Primary, "failback", 1), (Second, "gap", 1)]);
+}
+
+#[test]
+fn a_standby_that_takes_over_with_an_update_counts_its_trade_once() {
+    let mut world = World::new();
+    world.trade(Primary, 1, 1);
+    world.trade(Second, 1, 1);
+    world.pass(6);
+    assert!(is_tick(world.outage(Primary, Reason::Mute)));
+    assert_eq!(world.state.newest().snapshot.state(), State::Stale);
+    assert!(is_tick(world.trade(Second, 2, 2)));
+    let tick = world.state.newest();
+    assert_eq!((tick.kind, tick.snapshot.trades, tick.snapshot.state()), (Parts::STATUS, 2, State::Live));
+}
+
+#[test]
+fn an_operator_moves_a_symbol_and_both_feeds_outages_are_told() {
+    let world = World::new();
+    world.trade(Primary, 1, 1);
+    assert_eq!(world.state.through(None).of(Second).prefer(world.now), Published::Unchanged, "it has said nothing");
+    world.trade(Second, 1, 1);
+    assert!(is_tick(world.state.through(None).of(Second).prefer(world.now)));
+    assert_eq!(world.outage(Primary, Reason::Gap), Published::Unchanged);
+    assert!(is_tick(world.outage(Second, Reason::Mute)));
+    assert_eq!(world.state.newest().snapshot.not_live_since().unwrap().1, Reason::Mute);
+    assert_eq!(world.state.said_by(Primary).not_live_since().unwrap().1, Reason::Gap);
+}
+
+/// Random updates and outages of both: each tick is of one feed alone, `seq` rises by one and `trades` never falls.
+#[test]
+fn parts_of_two_feeds_are_never_mixed() {
+    use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+    for seed in 0..300 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut world = World::new();
+        let (mut seq, mut trades) = (0, 0);
+        for step in 1..200 {
+            world.pass(random.random_range(0..3));
+            let source = Source::ALL[random.random_range(0..2)];
+            let published = match random.random_range(0..8) {
+                0 => world.outage(source, Reason::ConnectionLost),
+                1 => world.state.through(None).of(source).due(world.now),
+                2 => world.state.through(None).of(source).prefer(world.now),
+                3..5 => world.quote(source, step % 900),
+                _ => world.trade(source, step % 900, step),
+            };
+            let tick = world.state.newest();
+            assert_eq!(tick.seq, seq + u64::from(is_tick(published)), "seed {seed}");
+            assert!(tick.snapshot.trades >= trades, "seed {seed}");
+            (seq, trades) = (tick.seq, tick.snapshot.trades);
+            for number in [tick.snapshot.trade.price, tick.snapshot.quote.bid].into_iter().flatten() {
+                let is_of_second = number.to_string().parse::<u64>().unwrap() >= 1_000;
+                assert_eq!(is_of_second, tick.snapshot.source == Second, "seed {seed}: {:?}", tick.snapshot);
+            }
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! A symbol with a primary and a standby, from the venues' sockets to the client's.
+
+use crate::support::{
+    Client, PATIENCE,
+    certificates::folder,
+    running::{self, Running},
+    stream::{Event, Stream, Tick},
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
+use tickfan::{
+    config::{Config, Feed, Overrides, Standby, load},
+    market::{FailoverLimits, Schedule},
+    venue::{self, Credentials, ListedSymbol},
+};
+use tickfan_loadtest::venue::{Command, Door, Flow, Load, Protocol, Setup, Venue as Lab};
+use venue_sim::{
+    binance::{quote, trade},
+    blocking::{Connection, Venue},
+};
+
+const NO_BODY: &str = "content-length: 0\r\n";
+
+/// Two venues of the same kind, whose ids and prices are far apart, and a client.
+struct Rig {
+    primary: Venue,
+    standby: Venue,
+    gateway: Running,
+    stream: Stream,
+    /// The `seq` of the last tick.
+    seq: u64,
+}
+
+fn config(name: &str, feeds: &str) -> Config {
+    let file = folder(name).join("tickfan.toml");
+    fs::write(&file, feeds).unwrap();
+    let mut config = load(Some(&file), Vec::new(), &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+    config.server.drain = Duration::ZERO;
+    config
+}
+
+impl Rig {
+    /// The standby stands first in the file: the order does not matter.
+    fn start(name: &str, waits: &str) -> Self {
+        let [primary, standby] = [Venue::bind(), Venue::bind()];
+        let feed = |name: &str, venue: &Venue| {
+            let url = &venue.url;
+            format!("[[feed]]\nname = \"{name}\"\nvenue = \"binance\"\nurl = \"{url}\"\nsymbols = [\"BTC-USDT\"]\n")
+        };
+        let feeds = format!("{}standby_for = \"main\"\n{waits}\n{}", feed("spare", &standby), feed("main", &primary));
+        let gateway = Running::start(&config(name, &feeds));
+        let mut stream = Stream::open(gateway.address, "/v1/stream/BTC-USDT");
+        stream.named("hello");
+        let waiting = stream.tick();
+        assert_eq!([waiting.text("state"), waiting.text("source")], ["waiting", "main"]);
+        Self { primary, standby, gateway, stream, seq: 0 }
+    }
+
+    /// The next tick, whose `seq` is the next one.
+    fn tick(&mut self) -> Tick {
+        let tick = self.stream.tick();
+        self.seq += 1;
+        assert_eq!(tick.number("seq"), self.seq, "{tick:?}");
+        tick
+    }
+
+    /// The next tick says so.
+    #[track_caller]
+    fn says(&mut self, kind: &str, state: &str, source: &str, price: &str) -> Tick {
+        let tick = self.tick();
+        let said = ["kind", "state", "source", "price"].map(|field| tick.text(field));
+        assert_eq!(said, [kind, state, source, price], "{tick:?}");
+        tick
+    }
+
+    /// Waits until a feed has taken what its venue has sent: no tick shows it.
+    fn taken(&self, feed: &str, messages: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.feed(feed)["counters"]["messages"]["trade"].as_u64().unwrap_or(0) < messages {
+            assert!(Instant::now() < deadline, "{feed} takes nothing: {}", self.feed(feed));
+        }
+    }
+
+    fn feed(&self, name: &str) -> Value {
+        let all = Client::connect(self.gateway.admin).get("/debug/feeds").json();
+        all["feeds"].as_array().unwrap().iter().find(|feed| feed["feed"] == name).unwrap().clone()
+    }
+}
+
+fn trades(connection: &mut Connection, id: u64, price: &str) {
+    connection.send(&trade("BTCUSDT", id, price));
+}
+
+#[test]
+fn while_the_primary_is_gone_the_standby_s_prices_are_shown() {
+    let mut rig = Rig::start("standby", "standby_age = \"10s\"\nfailback_after = \"1s\"");
+    let mut main = rig.primary.grant(&["btcusdt"]);
+    let mut spare = rig.standby.grant(&["btcusdt"]);
+    trades(&mut main, 9_000, "1");
+    rig.says("trade", "live", "main", "1");
+    main.send(&quote("BTCUSDT", 9_000, "2", "3"));
+    assert_eq!(rig.tick().text("bid"), "2");
+    // Lower ids than the primary's, and nothing of it is shown.
+    trades(&mut spare, 7, "100");
+    rig.taken("spare", 1);
+    trades(&mut main, 9_001, "4");
+    rig.says("trade", "live", "main", "4");
+
+    main.cut();
+    let tick = rig.says("status", "live", "spare", "100");
+    assert!(!tick.fields.contains_key("bid"), "the standby has not said one: {tick:?}");
+    assert_eq!(tick.number("trades"), 2, "its trade came before it was shown");
+    trades(&mut spare, 8, "101");
+    assert_eq!(rig.says("trade", "live", "spare", "101").number("trades"), 3);
+    assert_eq!([&rig.feed("main")["active_symbols"], &rig.feed("spare")["active_symbols"]], [0, 1]);
+    assert_eq!(rig.feed("main")["symbol_states"], json!({"stale": 1}), "of the feed, not of what is shown");
+
+    // The primary comes back, and is shown once it has been well for a second.
+    let mut main = rig.primary.grant(&["btcusdt"]);
+    trades(&mut main, 9_002, "5");
+    rig.taken("main", 3);
+    rig.says("status", "live", "main", "5");
+
+    // An operator moves it.
+    let prefer = |feed: &str| {
+        Client::connect(rig.gateway.admin).request("POST", &format!("/debug/feeds/{feed}/prefer"), NO_BODY)
+    };
+    assert_eq!(prefer("spare").json()["moved"], 1);
+    assert_eq!(prefer("nothing").status, 404);
+    rig.says("status", "live", "spare", "101");
+    let metrics = Client::connect(rig.gateway.admin).get("/metrics").body;
+    for (from, to, reason) in
+        [("main", "spare", "connection_lost"), ("spare", "main", "failback"), ("main", "spare", "preferred")]
+    {
+        let line = format!("tickfan_feed_failovers_total{{from=\"{from}\",to=\"{to}\",reason=\"{reason}\"}} 1");
+        assert!(metrics.contains(&line), "no {line}");
+    }
+    assert!(metrics.contains("tickfan_feed_active_symbols{feed=\"spare\",role=\"standby\"} 1"));
+    assert!(metrics.contains("\ntickfan_cache_symbols 1\n"));
+    rig.gateway.stop().unwrap();
+}
+
+#[test]
+fn an_old_price_of_the_standby_is_not_shown_and_its_next_one_is() {
+    let mut rig = Rig::start("standby-age", "standby_age = \"100ms\"");
+    let mut main = rig.primary.grant(&["btcusdt"]);
+    let mut spare = rig.standby.grant(&["btcusdt"]);
+    trades(&mut spare, 7, "100");
+    rig.taken("spare", 1);
+    // Meanwhile that price is older than 100 ms.
+    let (taken, mut id) = (Instant::now(), 0);
+    while taken.elapsed() < Duration::from_millis(150) {
+        id += 1;
+        trades(&mut main, id, "1");
+        rig.says("trade", "live", "main", "1");
+    }
+    main.cut();
+    rig.says("status", "stale", "main", "1");
+    trades(&mut spare, 8, "101");
+    assert_eq!(rig.says("status", "live", "spare", "101").number("trades"), id + 1);
+    rig.gateway.stop().unwrap();
+}
+
+#[test]
+fn a_standby_that_does_not_fit_stops_the_start() {
+    let main = "[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"A\", \"B\"]\n";
+    let file = folder("standby-config").join("tickfan.toml");
+    for (spare, says) in [
+        ("standby_for = \"mian\"\nsymbols = [\"A\"]", "no feed has the name `mian`"),
+        ("standby_for = \"mian\"\nsymbols = [\"A\"]", "did you mean `main`"),
+        ("standby_for = \"spare\"\nsymbols = [\"A\"]", "a feed cannot stand in for itself"),
+        ("standby_for = \"main\"\nsymbols = [\"A\", \"C\"]", "`C` is not a symbol of `main`"),
+        ("standby_for = \"main\"\nsymbols = [\"A\"]\ndelay = \"1s\"", "a standby has live prices"),
+        ("symbols = [\"C\"]\nstandby_age = \"1s\"", "`standby_age` requires `standby_for`"),
+        ("symbols = [\"C\"]\nfailback_after = \"1s\"", "`failback_after` requires `standby_for`"),
+        ("standby_for = \"main\"\nsymbols = [\"A\"]\nfailback_after = \"1ms\"", "`failback_after` is out of range"),
+        ("symbols = [\"A\"]", "a second feed of it needs `standby_for`"),
+        (
+            "standby_for = \"main\"\nsymbols = [\"A\"]\n[[feed]]\nname = \"third\"\nvenue = \"sim\"\n\
+             standby_for = \"main\"\nsymbols = [\"A\"]",
+            "`A` has two standbys",
+        ),
+        (
+            "standby_for = \"main\"\nsymbols = [\"A\"]\n[[feed]]\nname = \"third\"\nvenue = \"sim\"\n\
+             standby_for = \"spare\"\nsymbols = [\"B\"]",
+            "`spare` is a standby itself",
+        ),
+    ] {
+        fs::write(&file, format!("{main}[[feed]]\nname = \"spare\"\nvenue = \"sim\"\n{spare}\n")).unwrap();
+        let error = load(Some(&file), Vec::new(), &Overrides::default()).expect_err(spare).to_string();
+        assert!(error.contains(says), "{spare}: {error}");
+    }
+}
+
+/// How long the primary of the chaos may be silent.
+const MUTE_AFTER: Duration = Duration::from_secs(2);
+const FAILBACK_AFTER: Duration = Duration::from_secs(2);
+/// A machine that is busy is late.
+const LATE: Duration = Duration::from_secs(5);
+/// How far behind the standby's clock is.
+const BEHIND: Duration = Duration::from_secs(20);
+const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
+
+/// What one client sees of a symbol.
+#[derive(Default)]
+struct Seen {
+    seq: u64,
+    trades: u64,
+    source: String,
+    /// When the feed that is shown took over.
+    since: Option<Instant>,
+    /// When the last live tick came.
+    live: Option<Instant>,
+    switches: usize,
+}
+
+impl Seen {
+    fn take(&mut self, tick: &Tick) {
+        let seq = tick.number("seq");
+        assert!(self.seq == 0 || seq == self.seq + 1, "{seq} after {}: {tick:?}", self.seq);
+        let trades = tick.text("trades").parse().unwrap_or(0);
+        assert!(trades >= self.trades, "{tick:?}");
+        let now = Instant::now();
+        let source = tick.text("source");
+        self.check_parts(tick, source);
+        if !self.source.is_empty() && self.source != source {
+            assert_eq!(tick.text("kind"), "status", "{tick:?}");
+            let waited = self.since.map_or(Duration::MAX, |since| now - since);
+            // This client may have learned of the switch late, and of the return in time.
+            assert!(source == "spare" || waited >= FAILBACK_AFTER / 2, "back after {waited:?}: {tick:?}");
+            (self.since, self.switches) = (Some(now), self.switches + 1);
+        }
+        if tick.text("state") == "live" {
+            let gap = self.live.map_or(Duration::ZERO, |live| now - live);
+            assert!(gap <= MUTE_AFTER + LATE, "nothing live for {gap:?}: {tick:?}");
+            self.live = Some(now);
+        }
+        (self.seq, self.trades) = (seq, trades);
+        source.clone_into(&mut self.source);
+    }
+
+    /// Only the primary says a trade's side, and only the standby the time of a quote, by a clock that is behind.
+    fn check_parts(&self, tick: &Tick, source: &str) {
+        let has = |field: &str| tick.fields.contains_key(field);
+        if source == "main" {
+            assert!(!has("price") || has("side"), "{tick:?}");
+            assert!(!has("quote_ts"), "{tick:?}");
+        } else {
+            assert!(!has("side") && (!has("bid") || has("quote_ts")), "{tick:?}");
+            if tick.text("state") == "live" && !has("stale") && has("quote_ts") {
+                let age = tick.number("recv").saturating_sub(tick.number("quote_ts"));
+                assert!(Duration::from_micros(age) >= BEHIND / 2, "{tick:?}");
+            }
+        }
+    }
+}
+
+/// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
+/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, and something
+/// live is never far.
+fn chaos(seed: u64, lasts: Duration, clients: usize) {
+    let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate: 200.0 })).unwrap();
+    let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];
+    spare.command(Command::Clock(-i64::try_from(BEHIND.as_micros()).unwrap()));
+    // It has names of its own for them.
+    let listed = SYMBOLS.map(|name| ListedSymbol { symbol: name.parse().unwrap(), venue_name: Some(name.to_owned()) });
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: FAILBACK_AFTER };
+    let primary = Feed { mute_after: Some(MUTE_AFTER), ..running::binance("main", &main.url(), &SYMBOLS) };
+    let standby = Feed {
+        name: "spare".to_owned(),
+        url: Some(spare.url()),
+        schedule: Schedule::always(),
+        credentials: Some(Credentials::new("key", "secret")),
+        standby: Some(Standby::new("main", limits)),
+        ..Feed::new(venue::find("alpaca").unwrap(), listed.to_vec())
+    };
+    let mut config = running::config(vec![primary, standby]);
+    // A machine that is busy with other tests must not make holes.
+    config.fanout.max_lag = Duration::from_secs(30);
+    config.fanout.ring_age = Duration::from_secs(60);
+    config.fanout.ring = 65_536;
+    let gateway = Running::start(&config);
+    let target = format!("/v1/stream?symbols={}", SYMBOLS.join(","));
+    let ends = Instant::now() + lasts;
+    thread::scope(|scope| {
+        let follow = || {
+            let mut stream = Stream::open(gateway.address, &target);
+            let mut seen = HashMap::<String, Seen>::new();
+            while Instant::now() < ends {
+                let Some(Event::Tick(tick)) = stream.next() else { continue };
+                if tick.id.is_some() {
+                    seen.entry(tick.text("symbol").to_owned()).or_default().take(&tick);
+                }
+            }
+            seen
+        };
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(follow)).collect();
+        let mut random = SmallRng::seed_from_u64(seed);
+        while Instant::now() < ends {
+            let faults: &[Command] = match random.random_range(0..6) {
+                0 => &[Command::Break],
+                1 => &[Command::Door(Door::Shut), Command::Break],
+                2 => &[Command::Door(Door::KeyRefused), Command::Break],
+                3 => &[Command::Flow(Flow::Mute)],
+                4 => &[Command::Flow(Flow::Drip)],
+                _ => &[Command::Flow(Flow::Repeat), Command::Break],
+            };
+            faults.iter().for_each(|fault| main.command(*fault));
+            let lasts = Duration::from_millis(random.random_range(20..3_000));
+            thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
+            main.command(Command::Door(Door::Open));
+            main.command(Command::Flow(Flow::Steady));
+            thread::sleep(Duration::from_millis(random.random_range(0..2_000)));
+        }
+        for client in clients {
+            let seen = client.join().unwrap();
+            assert_eq!(seen.len(), SYMBOLS.len());
+            assert!(seen.values().all(|seen| seen.switches > 0), "seed {seed}: nothing has failed");
+        }
+    });
+    gateway.stop().unwrap();
+}
+
+/// Eight seconds with ten clients, and nightly `TEST_STANDBY_ROUNDS` minutes with 500.
+#[test]
+fn whatever_the_primary_does_clients_see_one_feed_at_a_time_and_no_gap() {
+    match std::env::var("TEST_STANDBY_ROUNDS") {
+        Ok(rounds) => (0..rounds.parse().unwrap()).for_each(|seed| chaos(seed, Duration::from_secs(60), 500)),
+        Err(_) => chaos(1, Duration::from_secs(8), 10),
+    }
+}
