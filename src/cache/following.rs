@@ -6,6 +6,7 @@
 
 use super::{
     cut_off::CutOff,
+    have::Have,
     published::Published,
     state::{Inner, SymbolState},
     tap::{Tap, Tapped},
@@ -16,15 +17,6 @@ use crate::{
     wire::{Epoch, EventId},
 };
 use std::sync::Arc;
-
-/// The newest tick that a symbol has from its shard's owner, which may be this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Have {
-    /// The epoch of its number.
-    pub epoch: Epoch,
-    /// Its number; 0 for a symbol that has not had a tick in this epoch.
-    pub seq: u64,
-}
 
 /// The numbers of a tick of the shard's owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +99,8 @@ impl SymbolState {
         self.add(&mut inner, tick, changed, numbers)
     }
 
-    /// The shard's owner does not have the symbol: it waits for data. Numbers of the owner's epoch are not this node's to
-    /// draw, so the symbol's begin again with 0, and its streams are greeted again.
+    /// The shard's owner does not have the symbol: it waits for data. Numbers of the owner's epoch are not this node's
+    /// to draw, so the symbol's begin again with 0, and its streams are greeted again.
     pub fn absent(&self, now: Now) -> Published {
         let mut inner = self.lock();
         let said = inner.said().clone();
@@ -128,8 +120,7 @@ impl SymbolState {
         if inner.cut_off.is_some() {
             return self.say_cut_off(&mut inner, Arc::new(tick), Parts::ALL, now);
         }
-        let generation =
-            if is_of_epoch { self.shard().shared().next_generation() } else { self.shard().generation() };
+        let generation = if is_of_epoch { self.shard().shared().next_generation() } else { self.shard().generation() };
         self.add(&mut inner, tick, Parts::ALL, Numbers::Begin { generation })
     }
 

@@ -17,13 +17,15 @@ mod published;
 mod tap;
 mod cut_off;
 mod following;
+mod have;
 mod publisher;
 mod two_feeds;
 mod state;
 #[cfg(test)]
 mod state_tests;
 
-pub use following::{Have, OwnersTick};
+pub use following::OwnersTick;
+pub use have::Have;
 pub use ids::{SymbolId, WORKERS_MAX, WorkerIndex};
 pub use interest::Demand;
 pub use marks::Marks;
@@ -259,8 +261,9 @@ impl Cache {
         self.shard.knows(epoch) || shards.iter().any(|shard| shard.knows(epoch))
     }
 
-    /// Counts how often numbers begin again on this node, as with a change of a shard's epoch. A client that was greeted in a generation has to be
-    /// greeted again before it gets a tick of a higher one. Read it before the epochs that the client is told.
+    /// Counts how often numbers begin again on this node, as with a change of a shard's epoch. A client that was
+    /// greeted in a generation has to be greeted again before it gets a tick of a higher one. Read it before the epochs
+    /// that the client is told.
     pub fn generation(&self) -> u32 {
         self.shared.generation()
     }

@@ -1,7 +1,7 @@
 //! How what the venue and the feed say becomes ticks: on the node that has the connection.
 
 use super::{
-    following::Have,
+    have::Have,
     published::Published,
     state::{Inner, SymbolState},
     tap::{Tap, Tapped},

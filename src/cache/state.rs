@@ -2,7 +2,7 @@
 
 use super::{
     cut_off::CutOff,
-    following::Have,
+    have::Have,
     ids::SymbolId,
     interest::{Demand, Interest},
     marks::Marks,

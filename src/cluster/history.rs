@@ -159,8 +159,8 @@ impl SnapshotWriter {
         self.draft.is_full().then(|| self.finish_message(sender))
     }
 
-    /// The messages that are left: the last symbols, if there are any, and the end of the answer. `last` is the number of
-    /// the batch that was sealed last, and all that was read is in batches up to it.
+    /// The messages that are left: the last symbols, if there are any, and the end of the answer. `last` is the number
+    /// of the batch that was sealed last, and all that was read is in batches up to it.
     pub fn finish(mut self, last: u64, sender: &Sender) -> Vec<Bytes> {
         let mut messages = Vec::new();
         if self.draft.count() > 0 || self.count == 0 {

@@ -136,8 +136,8 @@ impl Tape {
         }
     }
 
-    /// The messages that are left of a snapshot. Before its end the open batch is sealed, so that each tick that was read
-    /// is in one of the batches up to that of the end.
+    /// The messages that are left of a snapshot. Before its end the open batch is sealed, so that each tick that was
+    /// read is in one of the batches up to that of the end.
     pub fn end_snapshot(&mut self, writer: SnapshotWriter, now: Boot) -> Vec<Bytes> {
         self.seal(now);
         writer.finish(self.last(), &self.sender(now))

@@ -28,9 +28,9 @@
 //! | state | answer, or time | does | then |
 //! |---|---|---|---|
 //! | Asking | part of the snapshot | keeps it, if there is room | Asking |
-//! | Asking | end, all parts came, and they join the kept batches (2) | waits for the batch that the end names (4) | Asking |
+//! | Asking | end, all parts came, and they join the kept batches (2) | waits for the batch of the end (4) | Asking |
 //! | Asking | that batch, or it is here | applies the parts and the kept batches at once | Live |
-//! | Asking | a batch before it is missing, or 5 s pass | asks again, after 100 to 500 ms where one is missing | Asking |
+//! | Asking | one before that batch is missing; it does not come for 5 s | asks again, as below, or at once | Asking |
 //! | Asking | another end; gone, busy; no owner; no answer for 1 s | asks again after 100 to 500 ms | Asking |
 //! | Asking | too many batches wait, or one for too long | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
@@ -58,6 +58,7 @@
 mod book;
 mod buffer;
 mod counts;
+mod fault;
 mod freshness;
 mod event;
 mod request;
@@ -76,8 +77,10 @@ pub use book::{Book, Have, Place, Step};
 pub use buffer::{BUFFER_AGE_MAX, BUFFER_BYTES_MAX};
 pub use counts::Counts;
 pub use event::{Action, AskId, Cause, Event, State};
-pub use snapshot::SNAPSHOT_BYTES_MAX;
+#[doc(hidden)]
+pub use fault::PlantedFault;
 pub use freshness::{CutOff, DISCONNECTED_MAX};
+pub use snapshot::SNAPSHOT_BYTES_MAX;
 
 use super::{clock::Boot, message::Ask, token::Token};
 use crate::wire::Epoch;
@@ -85,7 +88,7 @@ use buffer::Buffer;
 use freshness::{Change, Freshness};
 use rand::{SeedableRng, rngs::SmallRng};
 use request::{ANSWER_MAX, Asks, Request};
-use snapshot::{Parts, Snapshot};
+use snapshot::Asking;
 use std::time::Duration;
 use table::Table;
 
@@ -93,20 +96,6 @@ use table::Table;
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// The same while ages are not known well.
 const PROBE_AGAIN: Duration = Duration::from_millis(500);
-
-/// A known bug, for the simulation that has to find it.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlantedFault {
-    /// A lower token counts.
-    TakesLowerTokens,
-    /// The first message of an owner counts as if it had come at once.
-    AgesWithoutBacklog,
-    /// A symbol takes each tick, whatever it has.
-    MergesWithoutSeq,
-    /// A snapshot counts without the batches of its ticks.
-    TakesSnapshotsAlone,
-}
 
 /// A follower of one shard.
 #[derive(Debug)]
@@ -139,21 +128,6 @@ enum Stage {
     Live,
     Repairing(Repairing),
     Opening,
-}
-
-/// Waits for a snapshot.
-#[derive(Debug)]
-struct Asking {
-    request: Request,
-    parts: Parts,
-    /// Once all parts are here: it waits for the batches of its ticks.
-    snapshot: Option<Snapshot>,
-}
-
-impl Asking {
-    fn new(request: Request) -> Self {
-        Self { request, parts: Parts::default(), snapshot: None }
-    }
 }
 
 /// Waits for batches that are missing: those from `next` to the buffer's first.

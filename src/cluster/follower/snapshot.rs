@@ -1,10 +1,26 @@
 //! A snapshot, until all that it needs is here.
 
+use super::request::Request;
 use bytes::Bytes;
 
 /// The most bytes of a snapshot's parts: a hundred thousand symbols, as many as a cache may have, take 13 MB. A longer
 /// snapshot counts as incomplete.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+
+/// Waits for a snapshot.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) request: Request,
+    pub(super) parts: Parts,
+    /// Once all parts are here: it waits for the batches of its ticks.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+impl Asking {
+    pub(super) fn new(request: Request) -> Self {
+        Self { request, parts: Parts::default(), snapshot: None }
+    }
+}
 
 /// The parts of a snapshot that have come.
 #[derive(Debug, Default)]

@@ -29,6 +29,8 @@ pub(super) fn shards(config: &Config, _: &Machine) -> Option<Found> {
     }
     found(
         format!("there are {feeds} `[[feed]]`, and `cluster.name` is set (`{name}`)"),
-        format!("a feed is a shard, and a cluster has at most {CLUSTER_FEEDS_MAX}; merge feeds of one venue, or start another cluster"),
+        format!(
+            "a feed is a shard, and a cluster has at most {CLUSTER_FEEDS_MAX}; merge feeds of one venue, or start another cluster"
+        ),
     )
 }
