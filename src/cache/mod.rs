@@ -11,6 +11,7 @@ mod tick;
 mod ring;
 mod shared;
 mod shard;
+mod wants;
 mod interest;
 mod published;
 mod tap;

@@ -110,6 +110,9 @@ impl<B: Bus> Tenure<B> {
 async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolState>]>, bus: B, to: ReplyTo) {
     let mut writer = SnapshotWriter::default();
     for slice in symbols.chunks(SLICE) {
+        if !outlet.is_open() {
+            return; // the symbols are those of another owner by now
+        }
         let mut messages = Vec::new();
         {
             let (last, sender) = {
@@ -129,6 +132,9 @@ async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolS
         }
         yield_now().await;
     }
+    if !outlet.is_open() {
+        return;
+    }
     let (last, sender) = {
         let tape = outlet.tape();
         (tape.last(), tape.sender(Moment::read().boot))
@@ -139,3 +145,7 @@ async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolS
         }
     }
 }
+
+#[cfg(test)]
+#[path = "owner_tests.rs"]
+mod tests;

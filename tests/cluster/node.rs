@@ -341,6 +341,7 @@ impl Node {
             instance: self.instance,
             reads: 1,
             owned: self.owned(),
+            streams: 0,
             drains: self.stops_since.is_some(),
             synced: synced.map(|shard| shard.name.clone()).collect(),
         };
