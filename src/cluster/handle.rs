@@ -157,7 +157,7 @@ pub enum GiveRefused {
     /// The node that is named stops.
     #[error("{0} is stopping")]
     Stops(NodeName),
-    /// There is no node to give it to.
+    /// No node could take it.
     #[error("no other node has the state of {0} and goes on")]
     NoneAble(ShardName),
     /// It is being given away.

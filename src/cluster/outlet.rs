@@ -69,6 +69,9 @@ impl<B: Bus> Outlet<B> {
     pub(super) fn send(&self, now: Moment) {
         let mut tape = self.tape();
         let mut messages = tape.take(now).into_iter();
+        if messages.len() == 0 {
+            return;
+        }
         let mut left = 0;
         while let Some(message) = messages.next() {
             let length = message.len();

@@ -92,6 +92,9 @@ async fn an_opening_that_the_connection_has_no_room_for_is_sent_whole_and_in_ord
         bus.room.store(2, Ordering::Relaxed);
         outlet.send(now);
         came.extend(drain(&mut live));
+        bus.room.store(2, Ordering::Relaxed);
+        outlet.send(now);
+        assert!(drain(&mut live).is_empty(), "ingest does not try again at once");
         assert!(
             came.len() as u64 == last
                 || outlet.due().is_some_and(|due| due == now.boot.after(Duration::from_millis(1)))
@@ -100,6 +103,17 @@ async fn an_opening_that_the_connection_has_no_room_for_is_sent_whole_and_in_ord
     }
     assert_eq!(came, (1..=last).collect::<Vec<_>>());
     assert_eq!(traffic.refused.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn rule_10_a_connection_that_has_no_room_for_a_second_skips_however_often_ingest_comes() {
+    let bus = Narrow { bus: MemoryBroker::default().connect(), room: Arc::default() };
+    let (outlet, traffic) = opened(bus, 1);
+    let begins = Moment::read();
+    for step in 0..=2_010 {
+        outlet.send(Moment { boot: begins.boot.after(Duration::from_micros(500 * step)), ..begins });
+    }
+    assert_eq!(traffic.refused.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

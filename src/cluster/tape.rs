@@ -151,6 +151,7 @@ impl Tape {
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
         self.history.sweep(now.boot);
         if !self.is_current(now) {
+            self.no_room = None;
             return Vec::new();
         }
         if self.open.due().is_some_and(|due| due <= now.boot) {
@@ -162,6 +163,7 @@ impl Tape {
         let (from, last) = (self.next.max(self.history.first()), self.last());
         self.next = last + 1;
         if !self.connected {
+            self.no_room = None;
             return Vec::new();
         }
         let batches = self.history.get(self.token.epoch, from, last);
@@ -180,8 +182,8 @@ impl Tape {
         messages
     }
 
-    /// The connection has taken all messages of the last [`Tape::take`] but for `left` at the end, for which it has no
-    /// room. Returns how many of them are skipped; [`Tape::take`] returns the others again.
+    /// The connection has taken all messages of a [`Tape::take`] that returned some, but for `left` at the end, for
+    /// which it has no room. Returns how many of them are skipped; [`Tape::take`] returns the others again.
     pub fn published(&mut self, left: usize, now: Boot) -> usize {
         let since = self.no_room.take().map_or(now, |(since, _)| since);
         // A beat is not sent again: the next one says more.

@@ -416,7 +416,8 @@ impl Node {
                 });
                 out.push(Output::HandedOver { clean: is_clean, granted: to.is_some() });
             }
-            Action::Suspend | Action::Resume | Action::Entered { .. } | Action::CutOff(_) | Action::Fresh => {}
+            Action::Suspend | Action::Resume | Action::Entered { .. } => {}
+            Action::GiveFailed(_) | Action::CutOff(_) | Action::Fresh => {}
         }
     }
 

@@ -259,8 +259,8 @@ impl Follower {
         }
     }
 
-    /// How long the newest live message of the owner was on its way, if one has come since the last call and the owner's
-    /// clock is known: too high by at most the journey of an ask.
+    /// How long the newest live message of the owner was on its way, if one has come since the last call and the clock
+    /// of the owner is known: too high by at most the journey of an ask.
     pub fn take_delay(&mut self) -> Option<Duration> {
         self.freshness.take_delay()
     }

@@ -124,8 +124,8 @@ impl Link {
         }
     }
 
-    /// Publishes an answer, if it is up and has room within [`ROOM_WAIT`]. Few bytes of answers wait for the socket at a
-    /// time, so that a lease's renewal does not stand behind a snapshot.
+    /// Publishes an answer, if it is up and has room within [`ROOM_WAIT`]. Few bytes of answers wait for the socket at
+    /// a time, so that a lease's renewal does not stand behind a snapshot.
     pub(super) async fn answer(&self, subject: &str, payload: Bytes) -> Sent {
         if !self.is_connected() {
             return Sent::Dropped;

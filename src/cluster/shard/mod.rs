@@ -12,8 +12,8 @@
 //! | [`Action::CloseFeed`] | [`Event::FeedClosed`] | [`CLOSE_MAX`], then the next owner begins a new epoch |
 //! | write `granted` or `free` into the lease | [`Action::HandedOver`], and the successor is told | the lease |
 //!
-//! A node that stops leaves in any case. One that stays keeps the shard if no other is ready, and tells its operators if
-//! they had asked.
+//! A node that stops leaves in any case. One that stays keeps the shard if no other is ready, and tells its operators
+//! if they had asked.
 
 mod event;
 mod give;
