@@ -222,8 +222,8 @@ impl Default for Journal {
 
 impl Journal {
     /// Notes a transition, and logs it.
-    pub fn note(&self, transition: Transition) {
-        self.log(&transition);
+    pub fn note(&self, transition: Transition, now: Instant) {
+        self.log(&transition, now);
         let mut kept = self.lock();
         let number = kept.next;
         kept.next += 1;
@@ -237,11 +237,11 @@ impl Journal {
         transitions.push_back((number, transition));
     }
 
-    fn log(&self, transition: &Transition) {
+    fn log(&self, transition: &Transition, now: Instant) {
         let Transition { role, shard, to, cause, token, revision, .. } = transition;
         let held_back = match role {
             Role::Owner => None,
-            Role::Follower => match self.follower_lines.admit(Instant::now()) {
+            Role::Follower => match self.follower_lines.admit(now) {
                 Some(held_back) => Some(held_back).filter(|held_back| *held_back > 0),
                 None => return,
             },
@@ -271,10 +271,10 @@ mod tests {
 
     #[test]
     fn rule_10_the_last_50_transitions_of_owners_and_of_followers_are_kept_in_order() {
-        let journal = Journal::default();
+        let (journal, now) = (Journal::default(), Instant::now());
         for number in 0..160 {
             let role = if number < 60 { Role::Owner } else { Role::Follower };
-            journal.note(Transition {
+            let transition = Transition {
                 at: UnixMicros(number),
                 role,
                 shard: "x.0".parse().unwrap(),
@@ -282,7 +282,8 @@ mod tests {
                 cause: "hole filled".into(),
                 token: None,
                 revision: None,
-            });
+            };
+            journal.note(transition, now);
         }
         let kept: Vec<_> = journal.transitions().iter().map(|transition| transition.at.0).collect();
         assert_eq!(kept, (10..60).chain(110..160).collect::<Vec<_>>(), "those of owners stay");

@@ -334,15 +334,17 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     }
 
     fn note_as(&self, role: Role, to: &'static str, cause: &str) {
-        self.journal.note(Transition {
-            at: Now::read().unix,
+        let now = Now::read();
+        let transition = Transition {
+            at: now.unix,
             role,
             shard: self.shard.clone(),
             to,
             cause: cause.to_owned(),
             token: self.machine.lease().highest(),
             revision: self.machine.lease().revision(),
-        });
+        };
+        self.journal.note(transition, now.instant);
     }
 
     fn show(&mut self, now: Moment) {
