@@ -2,6 +2,7 @@
 
 use crate::{
     cluster::{
+        bus::LinkCounts,
         handle::{ClusterHandle, ClusterReport, ShardReport},
         message::DecodeError,
         report::{CHANGES, CUT_OFFS, WRITES},
@@ -11,15 +12,23 @@ use crate::{
 use metrics::SharedString;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Publishes what the node knows of its cluster.
-pub(super) fn publish(cluster: &ClusterHandle) {
+/// Publishes what the node knows of its cluster; appends to `rendered` what the recorder does not hold.
+pub(super) fn publish(cluster: &ClusterHandle, rendered: &mut String) {
     let report = cluster.report();
     catalog::CLUSTER_NODES.handle([]).set((report.others.len() + 1) as f64);
     for (connection, is_up) in report.connected {
         catalog::BUS_CONNECTED.handle([connection.label().into()]).set(f64::from(u8::from(is_up)));
     }
+    catalog::CLUSTER_SHARES_NAME.handle([]).set(f64::from(u8::from(report.has_twin)));
+    for (connection, LinkCounts { connects, overflows }) in report.counts.into_iter().flatten() {
+        let connection = || SharedString::from(connection.label());
+        catalog::BUS_RECONNECTS.handle([connection()]).absolute(connects.saturating_sub(1));
+        catalog::BUS_OVERFLOWS.handle([connection()]).absolute(overflows);
+    }
     report.shards.iter().for_each(publish_shard);
     publish_sums(&report);
+    let delays: Vec<_> = report.shards.iter().map(|shard| ([shard.name.as_str()], &shard.facts.delay)).collect();
+    catalog::BUS_DELAY.render(&delays, rendered);
 }
 
 fn publish_shard(ShardReport { name, facts, .. }: &ShardReport) {

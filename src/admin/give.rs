@@ -8,7 +8,7 @@ use crate::{
 use http::StatusCode;
 use serde_json::json as value;
 
-/// Begins the hand-over. The answer says that it was begun: `/debug/cluster` shows how it goes on.
+/// Begins the hand-over. The answer says that it was begun: the transitions of `/debug/cluster` say how it ended.
 #[expect(clippy::result_large_err, reason = "an error is made once per request of an operator")]
 pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response, Problem> {
     if is_of_a_page(&request.headers) {
@@ -32,6 +32,9 @@ pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response
             GiveRefused::NotOwner { .. } => (StatusCode::CONFLICT, "not-owner"),
             GiveRefused::UnknownNode(_) => (StatusCode::NOT_FOUND, "unknown-node"),
             GiveRefused::Unsynced { .. } => (StatusCode::CONFLICT, "not-synced"),
+            GiveRefused::Stops(_) => (StatusCode::CONFLICT, "draining"),
+            GiveRefused::NoneAble(_) => (StatusCode::CONFLICT, "no-successor"),
+            GiveRefused::Running(_) => (StatusCode::CONFLICT, "hand-over-runs"),
             GiveRefused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         };
         problem(status, kind, "The shard is not given away", refused.to_string())

@@ -117,7 +117,7 @@ impl GatewayStatus for RunningGateway {
             }
         }
         if let Some(inputs) = &self.cluster {
-            cluster_metrics::publish(&inputs.handle);
+            cluster_metrics::publish(&inputs.handle, rendered);
         }
         self.streams.publish(&self.workers.counts(), rendered);
     }

@@ -12,6 +12,7 @@ mod ring;
 mod shared;
 mod shard;
 mod sources;
+mod wants;
 mod interest;
 mod published;
 mod tap;

@@ -3,7 +3,7 @@
 //! A shard is what has one order of ticks: a feed, in a cluster of gateways. A single gateway has one shard for all its
 //! feeds, which counts from 1 and whose epoch never changes.
 
-use super::shared::Shared;
+use super::{shared::Shared, wants::WantChanges};
 use crate::{market::Now, wire::Epoch};
 use smallvec::SmallVec;
 use std::sync::{
@@ -32,6 +32,7 @@ pub struct Shard {
     /// The generation in which its epoch was set.
     generation: AtomicU32,
     epochs: RwLock<Epochs>,
+    wants: WantChanges,
     shared: Arc<Shared>,
 }
 
@@ -90,6 +91,7 @@ impl Shard {
             states: AtomicU32::new(0),
             generation: AtomicU32::new(shared.generation()),
             epochs: RwLock::new(epochs),
+            wants: WantChanges::default(),
             shared,
         }
     }
@@ -101,6 +103,11 @@ impl Shard {
     /// Its name; empty in a single gateway.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which of its symbols the streams of this node begin and cease to want.
+    pub fn wants(&self) -> &WantChanges {
+        &self.wants
     }
 
     /// The epoch that clients see.

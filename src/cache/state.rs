@@ -152,7 +152,11 @@ impl SymbolState {
     /// Both happen under one lock: no tick can fall between the snapshot and what comes next.
     pub fn join(&self, worker: WorkerMask, parts: Parts, recent: &mut VecDeque<Arc<Tick>>) {
         let mut inner = self.lock();
+        let was_wanted = inner.interest.is_wanted_here();
         inner.interest.add(worker, parts);
+        if !was_wanted {
+            self.shard.wants().note(self.place);
+        }
         let next = recent.back().map_or(inner.ring.newest().version, |newest| newest.version + 1);
         append(&inner.ring, next, recent);
     }
@@ -173,7 +177,11 @@ impl SymbolState {
 
     /// Takes back a worker's interest in some parts.
     pub fn leave(&self, worker: WorkerMask, parts: Parts, now: Now) {
-        self.lock().interest.remove(worker, parts, now.instant);
+        let mut inner = self.lock();
+        inner.interest.remove(worker, parts, now.instant);
+        if !inner.interest.is_wanted_here() {
+            self.shard.wants().note(self.place);
+        }
     }
 
     /// Notes whether streams of other nodes want it: then its ring is kept as if a stream of this node did.

@@ -148,6 +148,15 @@ pub enum Sent {
     Dropped,
 }
 
+/// What a connection has counted since the node's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// How often it was made, the first time included.
+    pub connects: u64,
+    /// Messages that were dropped because their subscription was full.
+    pub overflows: u64,
+}
+
 /// A message that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
@@ -204,7 +213,7 @@ pub trait Bus: Clone + Send + Sync + 'static {
     fn subscribe(&self, subject: &Subject) -> impl Future<Output = Self::Subscription> + Send;
 
     /// Answers. Waits while the connection has no room, a second at most, so that a long answer is sent as fast as the
-    /// connection takes it.
+    /// connection takes it, and little of it is ahead of a lease's renewal.
     fn reply(&self, to: &ReplyTo, payload: Bytes) -> impl Future<Output = Sent> + Send;
 
     /// Asks all that have subscribed to a subject.
@@ -216,6 +225,9 @@ pub trait Bus: Clone + Send + Sync + 'static {
 
     /// Whether this connection is up, and each change of it.
     fn connected(&self, connection: Connection) -> watch::Receiver<bool>;
+
+    /// What this connection has counted.
+    fn counts(&self, connection: Connection) -> LinkCounts;
 }
 
 /// The store of leases: a key for each shard, which can be compared and set. Clones share its connection.

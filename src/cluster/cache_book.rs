@@ -42,6 +42,16 @@ impl CacheBook {
         &self.symbols
     }
 
+    /// From now on [`CacheBook::take_want_changes`] has what has changed, and `wake` is called.
+    pub(super) fn keep_want_changes(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.shard.wants().keep(wake);
+    }
+
+    /// The places of the symbols that streams of this node have begun or ceased to want.
+    pub(super) fn take_want_changes(&self) -> Vec<u32> {
+        self.shard.wants().take()
+    }
+
     /// What comes next happens now.
     pub(super) fn begin(&mut self, now: Now) {
         self.now = now;

@@ -1,7 +1,7 @@
 //! The cluster as the other parts of its node see it: for operators, for readiness, and for the stop.
 
 use super::{
-    bus::Connection,
+    bus::{Connection, LinkCounts},
     members::NodeReport,
     names::{Instance, NodeName, ShardName},
     report::{Journal, ShardFacts, Traffic, Transition},
@@ -52,10 +52,17 @@ struct Shard {
     inbox: mpsc::Sender<Input>,
 }
 
+/// What a node's task sees when it looks around.
+pub(super) struct Look {
+    pub(super) others: Vec<NodeSeen>,
+    pub(super) has_twin: bool,
+    pub(super) streams: usize,
+    pub(super) counts: [(Connection, LinkCounts); 2],
+}
+
 #[derive(Default)]
 struct Seen {
-    others: Vec<NodeSeen>,
-    has_twin: bool,
+    newest: Option<Look>,
     /// When the node had the state of all shards for the first time.
     synced: Option<Instant>,
     /// Since when all connections are down.
@@ -97,6 +104,10 @@ pub struct ClusterReport {
     pub instance: Instance,
     /// Whether each connection to the brokers is up.
     pub connected: [(Connection, bool); 2],
+    /// What each has counted; `None` before the node's task runs.
+    pub counts: Option<[(Connection, LinkCounts); 2]>,
+    /// How many streams the node has.
+    pub streams: usize,
     /// Whether another process reports under the node's name.
     pub has_twin: bool,
     /// The other nodes.
@@ -143,6 +154,15 @@ pub enum GiveRefused {
         /// The shard.
         shard: ShardName,
     },
+    /// The node that is named stops.
+    #[error("{0} is stopping")]
+    Stops(NodeName),
+    /// No node could take it.
+    #[error("no other node has the state of {0} and goes on")]
+    NoneAble(ShardName),
+    /// It is being given away.
+    #[error("{0} is being given away already")]
+    Running(ShardName),
     /// The shard's task has too much to do.
     #[error("the shard's task is busy; try again")]
     Busy,
@@ -170,13 +190,12 @@ impl ClusterHandle {
     }
 
     /// The node's task has looked around.
-    pub(super) fn look(&self, others: Vec<NodeSeen>, has_twin: bool) {
+    pub(super) fn look(&self, look: Look) {
         let is_up = self.0.connected.iter().any(|(_, connected)| *connected.borrow());
         let is_synced = self.0.shards.iter().all(|shard| shard.facts.borrow().synced);
         let now = Instant::now();
         let mut seen = self.seen();
-        seen.others = others;
-        seen.has_twin = has_twin;
+        seen.newest = Some(look);
         seen.down = if is_up { None } else { Some(seen.down.unwrap_or(now)) };
         if is_synced && seen.synced.is_none() {
             seen.synced = Some(now);
@@ -192,13 +211,16 @@ impl ClusterHandle {
             traffic: shard.traffic.clone(),
         });
         let seen = self.seen();
+        let newest = seen.newest.as_ref();
         ClusterReport {
             cluster: cluster.clone(),
             node: node.clone(),
             instance: *instance,
             connected: connected.each_ref().map(|(connection, up)| (*connection, *up.borrow())),
-            has_twin: seen.has_twin,
-            others: seen.others.clone(),
+            counts: newest.map(|look| look.counts),
+            streams: newest.map_or(0, |look| look.streams),
+            has_twin: newest.is_some_and(|look| look.has_twin),
+            others: newest.map_or_else(Vec::new, |look| look.others.clone()),
             shards: shards.collect(),
             transitions: journal.transitions(),
         }
@@ -227,7 +249,7 @@ impl ClusterHandle {
     }
 
     /// Gives a shard that the node owns to another node, or to the best. The hand-over follows; the node keeps the
-    /// shard if the other is not ready.
+    /// shard if the other is not ready, and notes that as a transition.
     ///
     /// # Errors
     /// [`GiveRefused`]: nothing happens.
@@ -239,18 +261,12 @@ impl ClusterHandle {
         if !facts.owns {
             return Err(GiveRefused::NotOwner { shard: name, owner: facts.owner });
         }
-        let to = match to {
-            None => None,
-            Some(to) => {
-                let seen = self.seen();
-                let other = seen.others.iter().find(|other| other.report.node.as_str() == to);
-                let other = &other.ok_or_else(|| GiveRefused::UnknownNode(to.to_owned()))?.report;
-                if !other.synced.contains(&name) {
-                    return Err(GiveRefused::Unsynced { node: other.node.clone(), shard: name });
-                }
-                Some(other.node.clone())
-            }
-        };
+        if facts.hands_over {
+            return Err(GiveRefused::Running(name));
+        }
+        let seen = self.seen();
+        let others = seen.newest.as_ref().map_or(&[][..], |look| &look.others);
+        let to = successor(others, &name, to)?;
         let event = Input::Machine(Event::GiveAway { to });
         known.inbox.try_send(event).map_err(|_| GiveRefused::Busy)
     }
@@ -273,5 +289,56 @@ impl ClusterHandle {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The node that is named, if it could own the shard; `None` if none is named and any could.
+fn successor(others: &[NodeSeen], shard: &ShardName, named: Option<&str>) -> Result<Option<NodeName>, GiveRefused> {
+    let Some(named) = named else {
+        let is_able = |other: &NodeSeen| !other.report.drains && other.report.synced.contains(shard);
+        return if others.iter().any(is_able) { Ok(None) } else { Err(GiveRefused::NoneAble(shard.clone())) };
+    };
+    let other = others.iter().find(|other| other.report.node.as_str() == named);
+    let other = &other.ok_or_else(|| GiveRefused::UnknownNode(named.to_owned()))?.report;
+    let node = other.node.clone();
+    if other.drains {
+        return Err(GiveRefused::Stops(node));
+    }
+    if !other.synced.contains(shard) {
+        return Err(GiveRefused::Unsynced { node, shard: shard.clone() });
+    }
+    Ok(Some(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn other(node: &str, drains: bool, synced: bool) -> NodeSeen {
+        let report = NodeReport {
+            node: node.parse().unwrap(),
+            instance: Instance::new(1),
+            reads: 1,
+            owned: 0,
+            streams: 0,
+            drains,
+            synced: synced.then(|| "x.0".parse().unwrap()).into_iter().collect(),
+        };
+        NodeSeen::new(&report, Duration::ZERO)
+    }
+
+    #[test]
+    fn a_shard_goes_to_a_node_that_has_its_state_and_goes_on() {
+        let shard: ShardName = "x.0".parse().unwrap();
+        let name = |node: &str| node.parse::<NodeName>().unwrap();
+        let unable = [other("b", true, true), other("c", false, false)];
+        let find = |named| successor(&unable, &shard, named);
+        assert_eq!(find(None), Err(GiveRefused::NoneAble(shard.clone())));
+        assert_eq!(find(Some("b")), Err(GiveRefused::Stops(name("b"))));
+        assert_eq!(find(Some("c")), Err(GiveRefused::Unsynced { node: name("c"), shard: shard.clone() }));
+        assert_eq!(find(Some("d")), Err(GiveRefused::UnknownNode("d".to_owned())));
+        let able = [other("b", true, true), other("c", false, true)];
+        assert_eq!(successor(&able, &shard, None), Ok(None));
+        assert_eq!(successor(&able, &shard, Some("c")), Ok(Some(name("c"))));
     }
 }

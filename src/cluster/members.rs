@@ -40,6 +40,8 @@ pub struct NodeReport {
     pub reads: u8,
     /// How many shards it owns.
     pub owned: u32,
+    /// How many streams it has; 0 from a node that does not say.
+    pub streams: u32,
     /// Whether it is stopping.
     pub drains: bool,
     /// The shards whose state it has.
@@ -64,6 +66,8 @@ struct Wire {
     instance: u64,
     reads: u8,
     owned: u32,
+    #[serde(default)]
+    streams: u32,
     drains: bool,
     synced: Vec<String>,
 }
@@ -77,6 +81,7 @@ impl NodeReport {
             instance: self.instance.bits(),
             reads: self.reads,
             owned: self.owned,
+            streams: self.streams,
             drains: self.drains,
             synced: self.synced.iter().take(SHARDS_MAX).map(|shard| shard.as_str().into()).collect(),
         };
@@ -98,6 +103,7 @@ impl NodeReport {
             instance: Instance::from_bits(wire.instance).ok_or_else(|| JsonError::form("an instance has 48 bits"))?,
             reads: wire.reads,
             owned: wire.owned,
+            streams: wire.streams,
             drains: wire.drains,
             synced: shards.collect::<Result<_, _>>()?,
         })
@@ -243,7 +249,8 @@ mod tests {
 
     fn report(node: &str, owned: u32, synced: &[&str]) -> NodeReport {
         let synced = synced.iter().map(|name| shard(name)).collect();
-        NodeReport { node: node.parse().unwrap(), instance: instance(9), reads: 1, owned, drains: false, synced }
+        let (node, instance) = (node.parse().unwrap(), instance(9));
+        NodeReport { node, instance, reads: 1, owned, streams: 7, drains: false, synced }
     }
 
     fn members(reports: &[NodeReport]) -> Members {
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(members.heard(report("late", 0, &[]), Boot(3_000_000)), Heard::Taken, "the dead make room");
         let long_names: Vec<_> = (0..SHARDS_MAX).map(|number| format!("{}{number:02}.100", "f".repeat(30))).collect();
         let long_names: Vec<_> = long_names.iter().map(String::as_str).collect();
-        let longest = report(&"n".repeat(64), u32::MAX, &long_names);
+        let longest = NodeReport { streams: u32::MAX, ..report(&"n".repeat(64), u32::MAX, &long_names) };
         assert_eq!(NodeReport::from_json(&longest.to_json()), Ok(longest));
         let many = format!(
             r#"{{"v":1,"node":"a","instance":1,"reads":1,"owned":0,"drains":false,"synced":[{}"x.0"]}}"#,
@@ -335,10 +342,15 @@ mod tests {
     #[test]
     fn a_report_is_json_and_comes_back() {
         let report = report("gw-1", 2, &["x.0", "y.0"]);
-        let json = r#"{"v":1,"node":"gw-1","instance":9,"reads":1,"owned":2,"drains":false,"synced":["x.0","y.0"]}"#;
+        let json = concat!(
+            r#"{"v":1,"node":"gw-1","instance":9,"reads":1,"owned":2,"streams":7,"drains":false,"#,
+            r#""synced":["x.0","y.0"]}"#
+        );
         assert_eq!(String::from_utf8(report.to_json()).unwrap(), json);
-        let appended = json.replace('}', r#","streams":7}"#);
-        assert_eq!(NodeReport::from_json(appended.as_bytes()), Ok(report));
+        let appended = json.replace('}', r#","later":7}"#);
+        assert_eq!(NodeReport::from_json(appended.as_bytes()), Ok(report.clone()));
+        let without = json.replace(r#""streams":7,"#, "");
+        assert_eq!(NodeReport::from_json(without.as_bytes()), Ok(NodeReport { streams: 0, ..report }));
         let version = json.replace(r#""v":1"#, r#""v":3"#);
         let error = NodeReport::from_json(version.as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "the report is of version 3; this node reads version 1");

@@ -5,7 +5,7 @@ use super::{
     bus::{Bus, Connection, Incoming, Subjects, Subscription},
     clock::{Boot, Moment},
     give::GiveMessage,
-    handle::{ClusterHandle, Command, NodeSeen},
+    handle::{ClusterHandle, Command, Look, NodeSeen},
     members::{Heard, Members, NodeReport, REPORT_INTERVAL},
     message::READS,
     names::{Instance, NodeName},
@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Operators are told again of a node of the same name, or of too many, after so long.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 
+/// Says how many streams the node has.
+pub type StreamCount = Box<dyn Fn() -> usize + Send + Sync>;
+
 /// The task of a node.
 pub struct NodeTask<B: Bus> {
     bus: B,
@@ -37,6 +40,7 @@ pub struct NodeTask<B: Bus> {
     commands: mpsc::Receiver<Command>,
     handle: ClusterHandle,
     changed: Arc<Notify>,
+    streams: StreamCount,
     drains: bool,
     warned: Option<Boot>,
 }
@@ -59,12 +63,14 @@ pub struct NodeSetup<B> {
     pub journal: Arc<Journal>,
     /// The shards tell it that the node's report is another.
     pub changed: Arc<Notify>,
+    /// For its reports.
+    pub streams: StreamCount,
 }
 
 impl<B: Bus> NodeTask<B> {
     /// A task that has yet to run, and the handle by which others see the cluster.
     pub fn new(setup: NodeSetup<B>) -> (Self, ClusterHandle) {
-        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal, changed } = setup;
+        let NodeSetup { cluster, node, instance, bus, subjects, shards, journal, changed, streams } = setup;
         let connected = Connection::ALL.map(|connection| (connection, bus.connected(connection)));
         let (handle, commands) = ClusterHandle::new(cluster, node.clone(), instance, &shards, connected, journal);
         let members = Members::new(node.clone(), instance);
@@ -78,6 +84,7 @@ impl<B: Bus> NodeTask<B> {
             commands,
             handle: handle.clone(),
             changed,
+            streams,
             drains: false,
             warned: None,
         };
@@ -143,6 +150,7 @@ impl<B: Bus> NodeTask<B> {
             node: self.node.clone(),
             instance: self.instance,
             reads: READS,
+            streams: u32::try_from((self.streams)()).unwrap_or(u32::MAX),
             owned: u32::try_from(owned).expect("a cluster has few shards"),
             drains: self.drains,
             synced,
@@ -166,7 +174,13 @@ impl<B: Bus> NodeTask<B> {
     fn look(&self) {
         let now = Moment::read().boot;
         let nodes = self.members.others(now).map(|(report, age)| NodeSeen::new(report, age));
-        self.handle.look(nodes.collect(), self.members.has_twin(now));
+        let counts = Connection::ALL.map(|connection| (connection, self.bus.counts(connection)));
+        self.handle.look(Look {
+            others: nodes.collect(),
+            has_twin: self.members.has_twin(now),
+            streams: (self.streams)(),
+            counts,
+        });
     }
 
     fn heard(&mut self, message: &Incoming) {

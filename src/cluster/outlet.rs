@@ -1,7 +1,7 @@
 //! Where the ticks of an owner go: into its tape, and from there to the bus.
 //!
-//! The feed's ingest and the shard's task share it. Ingest never waits for the bus: whatever the connection does not
-//! take is dropped, and followers ask for it.
+//! The feed's ingest and the shard's task share it. Ingest never waits for the bus: whatever the connection has no room
+//! for is published a moment later, in order, or skipped, and followers ask for it.
 
 use super::{
     bus::{Bus, Sent, Subject},
@@ -68,15 +68,22 @@ impl<B: Bus> Outlet<B> {
     /// Publishes whatever is due by now, in order: under the lock, since ingest does the same.
     pub(super) fn send(&self, now: Moment) {
         let mut tape = self.tape();
-        for message in tape.take(now) {
-            let length = message.len();
-            match self.bus.publish(&self.live, message) {
-                Sent::Sent => self.traffic.sent.add(length, 0),
-                Sent::Dropped => {
-                    self.traffic.refused.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+        let mut messages = tape.take(now).into_iter();
+        if messages.len() == 0 {
+            return;
         }
+        let mut left = 0;
+        while let Some(message) = messages.next() {
+            let length = message.len();
+            if self.bus.publish(&self.live, message) == Sent::Dropped {
+                // The others would only make the hole larger.
+                left = messages.len() + 1;
+                break;
+            }
+            self.traffic.sent.add(length, 0);
+        }
+        let skipped = tape.published(left, now.boot);
+        self.traffic.refused.fetch_add(skipped as u64, Ordering::Relaxed);
     }
 }
 

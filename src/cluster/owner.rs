@@ -117,6 +117,9 @@ impl<B: Bus> Tenure<B> {
 async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolState>]>, bus: B, to: ReplyTo) {
     let mut writer = SnapshotWriter::default();
     for slice in symbols.chunks(SLICE) {
+        if !outlet.is_open() {
+            return; // the symbols are those of another owner by now
+        }
         let mut messages = Vec::new();
         {
             let (last, sender) = {
@@ -136,6 +139,9 @@ async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolS
         }
         yield_now().await;
     }
+    if !outlet.is_open() {
+        return;
+    }
     let messages = outlet.tape().end_snapshot(writer, Moment::read().boot);
     for message in messages {
         if bus.reply(&to, message).await == Sent::Dropped {
@@ -143,3 +149,7 @@ async fn send_snapshot<B: Bus>(outlet: Arc<Outlet<B>>, symbols: Arc<[Arc<SymbolS
         }
     }
 }
+
+#[cfg(test)]
+#[path = "owner_tests.rs"]
+mod tests;

@@ -4,21 +4,31 @@ use super::{
     follower::{self, Cause},
     lease::WriteAnswer,
     names::{NodeName, ShardName},
+    shard::GiveFailure,
     token::Token,
 };
-use crate::{feed::FeedState, market::UnixMicros};
+use crate::{
+    feed::FeedState,
+    market::UnixMicros,
+    telemetry::{Histogram, SharedLogLimit},
+};
 use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tracing::info;
 
-/// As many transitions of a node are kept.
+/// As many transitions of a node are kept, those of owners and of followers each: a follower that loses messages has
+/// many a second, and must not displace the ones that explain who owns what.
 pub const TRANSITIONS_MAX: usize = 50;
+/// Lost messages can cause a line of a follower at will.
+const FOLLOWER_LINES_EVERY: Duration = Duration::from_secs(1);
+/// As many such lines pass at once: a node with many shards starts, or loses its brokers.
+const FOLLOWER_LINES_BURST: u32 = 200;
 
 /// How a shard is doing on a node.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +37,8 @@ pub struct ShardFacts {
     pub owns: bool,
     /// Whether the node may publish: it owns the shard, and its lease is valid.
     pub publishes: bool,
+    /// Whether the node is giving it away.
+    pub hands_over: bool,
     /// Whether the node has had the shard's state.
     pub synced: bool,
     /// Whether its symbols are shown as the owner says.
@@ -51,6 +63,8 @@ pub struct ShardFacts {
     pub feed: Option<FeedState>,
     /// By how much the owner's wall clock is ahead of this node's, in µs, with the time that a beat was on its way.
     pub clock_ahead_micros: Option<i64>,
+    /// How long the owner's live messages were on their way.
+    pub delay: Histogram,
     /// What the follower has counted.
     pub counts: follower::Counts,
     /// How long an owner was suspended, in all.
@@ -83,14 +97,23 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
+/// Why a shard is not given away, in words.
+pub(super) fn failure_name(failure: GiveFailure) -> &'static str {
+    match failure {
+        GiveFailure::NotOwner => "this node does not own it by now",
+        GiveFailure::Running => "it is being given away already",
+        GiveFailure::NotReady => "no node that was asked is ready to own it",
+    }
+}
+
 /// The ways in which a node begins or ceases to own a shard, as labels.
 pub const CHANGES: [&str; 5] = ["claimed", "granted", "expired", "outranked", "drained"];
 
 impl ShardFacts {
     /// Whether others have to know of the difference at once: the other nodes, readiness, and a drain that waits.
     pub(super) fn differs_much(&self, before: &Self) -> bool {
-        (self.owns, self.synced, self.fresh, self.has_left, self.token)
-            != (before.owns, before.synced, before.fresh, before.has_left, before.token)
+        (self.owns, self.hands_over, self.synced, self.fresh, self.has_left, self.token)
+            != (before.owns, before.hands_over, before.synced, before.fresh, before.has_left, before.token)
     }
 
     pub(super) fn count_change(&mut self, change: &str) {
@@ -146,11 +169,22 @@ impl Volume {
     }
 }
 
+/// As what a node has a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// As the shard's owner, before and after.
+    Owner,
+    /// As a follower of its owner.
+    Follower,
+}
+
 /// A change of a shard on this node.
 #[derive(Debug, Clone)]
 pub struct Transition {
     /// When.
     pub at: UnixMicros,
+    /// As what.
+    pub role: Role,
     /// The shard.
     pub shard: ShardName,
     /// What the shard is from then on.
@@ -164,33 +198,70 @@ pub struct Transition {
 }
 
 /// The last transitions of a node's shards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Journal {
     /// A std mutex: transitions are rare.
-    transitions: Mutex<VecDeque<Transition>>,
+    kept: Mutex<Kept>,
+    follower_lines: SharedLogLimit,
+}
+
+/// Transitions with their numbers.
+#[derive(Debug, Default)]
+struct Kept {
+    owners: VecDeque<(u64, Transition)>,
+    followers: VecDeque<(u64, Transition)>,
+    next: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let follower_lines = SharedLogLimit::with_burst(FOLLOWER_LINES_EVERY, FOLLOWER_LINES_BURST);
+        Self { kept: Mutex::default(), follower_lines }
+    }
 }
 
 impl Journal {
     /// Notes a transition, and logs it.
-    pub fn note(&self, transition: Transition) {
-        let Transition { shard, to, cause, token, revision, .. } = &transition;
-        let term = token.map(|token| token.term);
-        let epoch = token.map(|token| tracing::field::display(token.epoch));
-        info!(%shard, term, epoch, revision, cause, "shard {to}");
-        let mut transitions = self.lock();
+    pub fn note(&self, transition: Transition, now: Instant) {
+        self.log(&transition, now);
+        let mut kept = self.lock();
+        let number = kept.next;
+        kept.next += 1;
+        let transitions = match transition.role {
+            Role::Owner => &mut kept.owners,
+            Role::Follower => &mut kept.followers,
+        };
         if transitions.len() == TRANSITIONS_MAX {
             transitions.pop_front();
         }
-        transitions.push_back(transition);
+        transitions.push_back((number, transition));
+    }
+
+    fn log(&self, transition: &Transition, now: Instant) {
+        let Transition { role, shard, to, cause, token, revision, .. } = transition;
+        let held_back = match role {
+            Role::Owner => None,
+            Role::Follower => match self.follower_lines.admit(now) {
+                Some(held_back) => Some(held_back).filter(|held_back| *held_back > 0),
+                None => return,
+            },
+        };
+        let term = token.map(|token| token.term);
+        let epoch = token.map(|token| tracing::field::display(token.epoch));
+        info!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
     }
 
     /// The last transitions, the newest last.
     pub fn transitions(&self) -> Vec<Transition> {
-        self.lock().iter().cloned().collect()
+        let kept = self.lock();
+        let mut all: Vec<_> = kept.owners.iter().chain(&kept.followers).cloned().collect();
+        drop(kept);
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, transition)| transition).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Transition>> {
-        self.transitions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,19 +270,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_10_the_last_50_transitions_are_kept() {
-        let journal = Journal::default();
-        for number in 0..60 {
-            journal.note(Transition {
+    fn rule_10_the_last_50_transitions_of_owners_and_of_followers_are_kept_in_order() {
+        let (journal, now) = (Journal::default(), Instant::now());
+        for number in 0..160 {
+            let role = if number < 60 { Role::Owner } else { Role::Follower };
+            let transition = Transition {
                 at: UnixMicros(number),
+                role,
                 shard: "x.0".parse().unwrap(),
                 to: "live",
                 cause: "hole filled".into(),
                 token: None,
                 revision: None,
-            });
+            };
+            journal.note(transition, now);
         }
         let kept: Vec<_> = journal.transitions().iter().map(|transition| transition.at.0).collect();
-        assert_eq!(kept, (10..60).collect::<Vec<_>>());
+        assert_eq!(kept, (10..60).chain(110..160).collect::<Vec<_>>(), "those of owners stay");
     }
 }

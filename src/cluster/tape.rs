@@ -28,6 +28,11 @@ const STOPPED: Duration = Duration::from_millis(400);
 /// sent meanwhile still waits in the socket.
 pub const WAKING: Duration = Duration::from_millis(250);
 
+/// A message that the connection had no room for is published again after this.
+pub const ROOM_AGAIN: Duration = Duration::from_millis(1);
+/// A connection that has had no room for so long is too slow: what waits is skipped, and followers ask for it.
+pub const ROOM_MAX: Duration = Duration::from_secs(1);
+
 /// The batches of a shard's owner.
 #[derive(Debug)]
 pub struct Tape {
@@ -43,6 +48,10 @@ pub struct Tape {
     feed: FeedState,
     /// The first batch that was neither published nor skipped.
     next: u64,
+    /// While the connection has no room: since when, and when to try again.
+    no_room: Option<(Boot, Boot)>,
+    /// How many batches were taken last.
+    taken: usize,
     /// When the newest message was published.
     published_at: Option<Boot>,
     /// When the owner last looked at the clock here.
@@ -69,6 +78,8 @@ impl Tape {
             connected: false,
             feed: FeedState::Connecting,
             next: last + 1,
+            no_room: None,
+            taken: 0,
             published_at: None,
             looked_at: None,
             waking_until: None,
@@ -145,18 +156,26 @@ impl Tape {
 
     /// The messages that are to be published now, in this order: batches, and a beat if there is none.
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
+        self.history.sweep(now.boot);
         if !self.is_current(now) {
+            self.no_room = None;
             return Vec::new();
         }
         if self.open.due().is_some_and(|due| due <= now.boot) {
             self.seal(now.boot);
         }
+        if self.no_room.is_some_and(|(_, again)| again > now.boot) {
+            return Vec::new();
+        }
         let (from, last) = (self.next.max(self.history.first()), self.last());
         self.next = last + 1;
         if !self.connected {
+            self.no_room = None;
             return Vec::new();
         }
-        let messages: Vec<Bytes> = match self.history.get(self.token.epoch, from, last) {
+        let batches = self.history.get(self.token.epoch, from, last);
+        self.taken = batches.as_ref().map_or(0, ExactSizeIterator::len);
+        let messages: Vec<Bytes> = match batches {
             Some(batches) => batches.cloned().collect(),
             None if self.beat_at() <= now.boot => {
                 let beat = self.beat(now.wall);
@@ -168,6 +187,19 @@ impl Tape {
             self.published_at = Some(now.boot);
         }
         messages
+    }
+
+    /// The connection has taken all messages of a [`Tape::take`] that returned some, but for `left` at the end, for
+    /// which it has no room. Returns how many of them are skipped; [`Tape::take`] returns the others again.
+    pub fn published(&mut self, left: usize, now: Boot) -> usize {
+        let since = self.no_room.take().map_or(now, |(since, _)| since);
+        // A beat is not sent again: the next one says more.
+        if left == 0 || left > self.taken || now.since(since) >= ROOM_MAX {
+            return left;
+        }
+        self.next -= left as u64;
+        self.no_room = Some((since, now.after(ROOM_AGAIN)));
+        0
     }
 
     /// Whether the owner may say that the shard is as of now: it may publish, and was not stopped just before.
@@ -182,9 +214,11 @@ impl Tape {
     /// When [`Tape::take`] has something; `None` while nothing may be published.
     pub fn due(&self) -> Option<Boot> {
         self.validity?;
-        let unsent = (self.connected && self.next <= self.last()).then_some(Boot(0));
+        let again = self.no_room.map_or(Boot(0), |(_, again)| again);
+        let unsent = (self.connected && self.next <= self.last()).then_some(again);
         let beat = self.connected.then(|| self.beat_at());
         let due = unsent.into_iter().chain(beat).chain(self.open.due()).min();
+        let due = due.map(|due| due.max(again));
         due.max(self.waking_until.filter(|_| due.is_some()))
     }
 

@@ -141,3 +141,48 @@ fn an_epoch_goes_on_behind_its_last_batch() {
     trade(&mut tape, &mut symbol, 1);
     assert_eq!(heads(&tape.take(at(1))), [(Kind::Batch, 42)]);
 }
+
+#[test]
+fn a_connection_without_room_gets_the_rest_a_moment_later_and_in_order() {
+    let (mut tape, mut symbol) = opened();
+    tape.take(at(0));
+    for millis in 1..=4 {
+        trade(&mut tape, &mut symbol, millis);
+        tape.seal(at(millis).boot);
+    }
+    assert_eq!(heads(&tape.take(at(4))).len(), 4);
+    assert_eq!(tape.published(3, at(4).boot), 0);
+    assert_eq!((tape.take(at(4)), tape.due()), (vec![], Some(at(5).boot)));
+    trade(&mut tape, &mut symbol, 5);
+    assert_eq!(heads(&tape.take(at(5))), [3, 4, 5, 6].map(|batch| (Kind::Batch, batch)));
+    assert_eq!((tape.published(0, at(5).boot), tape.due()), (0, Some(at(255).boot)));
+    // The next beat says what one without room would have said.
+    assert_eq!(heads(&tape.take(at(255))), [(Kind::Beat, 6)]);
+    assert_eq!((tape.published(1, at(255).boot), tape.due()), (1, Some(at(505).boot)));
+}
+
+#[test]
+fn rule_10_a_connection_without_room_for_a_second_skips_what_waits() {
+    let (mut tape, mut symbol) = opened();
+    let mut skipped = 0;
+    for millis in 0..1_000 {
+        assert_eq!(skipped, 0, "at {millis} ms");
+        let left = tape.take(at(millis)).len();
+        skipped = tape.published(left, at(millis).boot);
+    }
+    trade(&mut tape, &mut symbol, 1_000);
+    let left = tape.take(at(1_000)).len();
+    assert_eq!((left, tape.published(left, at(1_000).boot)), (2, 2));
+    assert_eq!(heads(&tape.take(at(1_250))), [(Kind::Beat, 2)], "followers ask for the others");
+}
+
+#[test]
+fn rule_10_a_quiet_shard_forgets_its_history() {
+    let (mut tape, _) = opened();
+    tape.take(at(0));
+    tape.take(at(10_000));
+    assert!(tape.bytes() > 0);
+    tape.set_lease(None, None);
+    tape.take(at(10_001));
+    assert_eq!(tape.bytes(), 0);
+}

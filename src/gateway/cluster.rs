@@ -15,7 +15,7 @@ use crate::{
         lease::LeaseTiming,
         members::SHARDS_MAX,
         names::{Instance, NodeName, ShardName},
-        node::{NodeSetup, NodeTask},
+        node::{NodeSetup, NodeTask, StreamCount},
         owned_feed::OwnedFeed,
         report::Journal,
         shard::ShardConfig,
@@ -191,7 +191,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
     }
 
     /// The node's task, and the cluster as the gateway sees it.
-    pub(super) fn finish(self) -> (RunNode, ClusterHandle) {
+    pub(super) fn finish(self, streams: StreamCount) -> (RunNode, ClusterHandle) {
         let (task, handle) = NodeTask::new(NodeSetup {
             cluster: self.settings.name,
             node: self.node,
@@ -201,6 +201,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             shards: self.shards,
             journal: self.journal,
             changed: self.changed,
+            streams,
         });
         (Box::new(move |stop| Box::pin(task.run(stop))), handle)
     }

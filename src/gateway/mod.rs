@@ -161,7 +161,8 @@ impl Gateway {
             feeds.push(task);
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
-        let node = joining.map(Joining::finish);
+        let streams = permits.streams.clone();
+        let node = joining.map(|joining| joining.finish(Box::new(move || streams.in_use())));
         let cluster = node.as_ref().map(|(_, handle)| handle.clone());
         let stopping = Arc::new(AtomicBool::new(false));
         let draining = Arc::new(AtomicBool::new(false));

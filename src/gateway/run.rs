@@ -24,7 +24,7 @@ use tracing::{debug, info, warn};
 /// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(2);
 /// How much longer than that feeds and listeners may take. Whatever hangs then is left behind: the gateway ends within
-/// the drain and three seconds, with a margin for the end of the process.
+/// the drain and three seconds, in a cluster [`GIVE_MAX`] more, with a margin for the end of the process.
 const AFTER_STREAMS: Duration = Duration::from_millis(750);
 /// How long the shards of a node may take to go to others, before streams drain: 0.9 s for three nodes that do not
 /// answer, a second for the connection to the venue, a write of the lease.
@@ -42,7 +42,8 @@ impl Gateway {
     /// Serves until `stop` is ready, then stops in order: readiness at once, in a cluster the shards once the drain's
     /// delay is over, then streams,
     /// new ones with a `bye` and open ones over the drain while feeds go on, then the clients' listener, then the feeds
-    /// and the operators' listener. What hangs holds up the stop for at most three seconds beyond the drain.
+    /// and the operators' listener. What hangs holds up the stop for at most three seconds beyond the drain, and in a
+    /// cluster for 3.5 s before it.
     ///
     /// It needs a runtime for itself alone: feeds, clients and operators have theirs.
     ///

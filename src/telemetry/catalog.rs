@@ -146,6 +146,9 @@ catalog! {
             details "`silent`: nothing young enough came from the owner. `clock`: a clock has jumped. `lease`: the node itself owned the shard.";
         CLUSTER_NODES: Gauge "tickfan_cluster_nodes" Count [],
             "Nodes that reported themselves within 3 s, this one included.";
+        CLUSTER_SHARES_NAME: Gauge "tickfan_cluster_shares_name" Count [],
+            "1 while another process reports itself under this node's name, otherwise 0.",
+            details "Both say so. It ends 3 s after the other's last report.";
         CLUSTER_CLOCK_OFFSET: Gauge "tickfan_cluster_clock_offset_seconds" Seconds [node],
             "By how much the wall clock of a shard's owner is ahead of this node's.",
             details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing.";
@@ -155,6 +158,11 @@ catalog! {
         BUS_CONNECTED: Gauge "tickfan_bus_connected" Count [connection in ["live", "control"]],
             "1 while the connection to the brokers is up, otherwise 0.",
             details "`live` carries ticks, `control` leases and all else.";
+        BUS_RECONNECTS: Counter "tickfan_bus_reconnects_total" Count [connection in ["live", "control"]],
+            "How often this node has connected to a broker again after its first connection.";
+        BUS_OVERFLOWS: Counter "tickfan_bus_overflows_total" Count [connection in ["live", "control"]],
+            "Messages that this node dropped because it did not read them in time.",
+            details "Of a subscription 1,024 messages wait. A follower asks for the batches that it missed.";
         BUS_BATCHES: Counter "tickfan_bus_batches_total" Count [direction in ["sent", "received"]],
             "Messages of shards' owners that this node published or received: batches and beats.";
         BUS_TICKS: Counter "tickfan_bus_ticks_total" Count [direction in ["sent", "received"]],
@@ -172,6 +180,10 @@ catalog! {
         BUS_TICKS_LOST: Counter "tickfan_bus_ticks_lost_total" Count [],
             "Ticks of owners that this node never got.",
             details "Each symbol goes on with its newest state.";
+        BUS_DELAY: Samples "tickfan_bus_delay_seconds" Seconds [shard],
+            "From the time at which an owner made a batch or a beat until this node, which follows it, had it.",
+            details "The two clocks are compared by the answers to asks, so it is too high by the journey of one, as a rule less than 1 ms. On the shard's owner no samples are added.",
+            excludes "snapshots and history, and messages before the owner's first answer";
     }
     "Delay lines" {
         DELAY_NOTES: Gauge "tickfan_delay_notes" Count [feed],

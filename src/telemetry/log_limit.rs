@@ -44,7 +44,12 @@ pub(crate) struct SharedLogLimit(Mutex<LogLimit>);
 
 impl SharedLogLimit {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self(Mutex::new(LogLimit::new(interval)))
+        Self::with_burst(interval, 1)
+    }
+
+    /// As [`LogLimit::with_burst`].
+    pub(crate) fn with_burst(interval: Duration, burst: u32) -> Self {
+        Self(Mutex::new(LogLimit::with_burst(interval, burst)))
     }
 
     /// As [`LogLimit::admit`].

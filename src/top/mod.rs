@@ -2,7 +2,9 @@
 //!
 //! It knows only what `/metrics` and `/debug` say, so it works from another machine too.
 
+mod cells;
 mod client;
+mod cluster;
 mod sample;
 mod screen;
 mod view;
@@ -40,6 +42,7 @@ fn poll(address: SocketAddr) -> Result<Sample, TopError> {
         feeds: get_json(address, "/debug/feeds?limit=8")?,
         streams: get_json(address, "/debug/streams?limit=10")?,
         symbols: get_json(address, "/debug/symbols?limit=10")?,
+        cluster: get_json(address, "/debug/cluster")?,
     })
 }
 

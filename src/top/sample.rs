@@ -10,6 +10,7 @@ pub(super) struct Sample {
     pub(super) feeds: Value,
     pub(super) streams: Value,
     pub(super) symbols: Value,
+    pub(super) cluster: Value,
 }
 
 /// The values of a scrape, by series: name and labels as Prometheus' text format writes them.

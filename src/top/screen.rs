@@ -1,9 +1,11 @@
 //! Shows a view: in a terminal, each second again, or once as plain text.
 
 use super::{
-    TopError, poll,
+    TopError,
+    cells::Table,
+    poll,
     sample::Sample,
-    view::{Table, View, view},
+    view::{View, view},
 };
 use ratatui::{
     Frame,

@@ -1,14 +1,12 @@
 //! Two samples as lines and tables of strings: the same for a terminal and for plain output.
 
-use super::sample::Sample;
+use super::{
+    cells::{Table, bound, table, text},
+    cluster,
+    sample::Sample,
+};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
-
-/// A table with a title. The first row is the header.
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) rows: Vec<Vec<String>>,
-}
 
 /// The lines that matter most, then the tables.
 pub(super) struct View {
@@ -18,7 +16,10 @@ pub(super) struct View {
 
 /// The rates between two samples, and the current values.
 pub(super) fn view(before: &Sample, now: &Sample) -> View {
-    View { summary: summary(before, now), tables: vec![feeds(before, now), streams(now), hottest(now), stalest(now)] }
+    let of_cluster = cluster::tables(before, now);
+    let others = [streams(now), hottest(now), stalest(now)];
+    let tables = std::iter::once(feeds(before, now)).chain(of_cluster).chain(others);
+    View { summary: summary(before, now), tables: tables.collect() }
 }
 
 fn summary(before: &Sample, now: &Sample) -> Vec<String> {
@@ -168,22 +169,6 @@ fn symbol_row(now: &Sample, symbol: &Value) -> Vec<String> {
     ]
 }
 
-fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Vec<String>) -> Table {
-    let head = head.iter().map(|&name| name.to_owned()).collect();
-    let rows = entries.as_array().into_iter().flatten().map(row);
-    Table { title: title.to_owned(), rows: std::iter::once(head).chain(rows).collect() }
-}
-
-/// A value without control characters: a string from a venue or a client must not control the terminal.
-fn text(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return "–".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    text.chars().filter(|character| !character.is_control()).take(48).collect()
-}
-
 fn age(response: &Value, micros: &Value) -> String {
     match (response["now"].as_i64(), micros.as_i64()) {
         (Some(now), Some(then)) => format!("{:.1} s", (now - then).max(0) as f64 / 1e6),
@@ -193,10 +178,6 @@ fn age(response: &Value, micros: &Value) -> String {
 
 fn seconds(value: &Value) -> String {
     value.as_f64().map_or("–".to_owned(), |seconds| format!("{seconds:.1} s"))
-}
-
-fn bound(seconds: f64) -> String {
-    if seconds.is_infinite() { "over 5 s".to_owned() } else { format!("under {} ms", seconds * 1e3) }
 }
 
 fn bytes(bytes: f64) -> String {
@@ -238,6 +219,7 @@ mod tests {
                 feeds: feeds.clone(),
                 streams: Value::Null,
                 symbols: Value::Null,
+                cluster: Value::Null,
             };
             super::feeds(&none(), &none()).title
         };
@@ -257,12 +239,5 @@ mod tests {
         }
         let gone = serde_json::json!({"client": "192.0.2.7", "client_id": null, "peer": null});
         assert_eq!(client(&gone), "192.0.2.7");
-    }
-
-    #[test]
-    fn a_string_from_outside_cannot_control_the_terminal() {
-        assert_eq!(text(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
-        assert_eq!(text(&Value::Null), "–");
-        assert_eq!(text(&"x".repeat(99).into()).len(), 48);
     }
 }

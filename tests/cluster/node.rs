@@ -342,6 +342,7 @@ impl Node {
             instance: self.instance,
             reads: 1,
             owned: self.owned(),
+            streams: 0,
             drains: self.stops_since.is_some(),
             synced: synced.map(|shard| shard.name.clone()).collect(),
         };
@@ -416,7 +417,8 @@ impl Node {
                 });
                 out.push(Output::HandedOver { clean: is_clean, granted: to.is_some() });
             }
-            Action::Suspend | Action::Resume | Action::Entered { .. } | Action::CutOff(_) | Action::Fresh => {}
+            Action::Suspend | Action::Resume | Action::Entered { .. } => {}
+            Action::GiveFailed(_) | Action::CutOff(_) | Action::Fresh => {}
         }
     }
 

@@ -142,7 +142,7 @@ async fn what_is_published_while_the_broker_is_away_never_comes() {
             comes_up(nats, connection, true).await;
         }
     }
-    let before = owner.bus.connects(Connection::Live);
+    let before = owner.bus.counts(Connection::Live).connects;
     assert!(before >= 2);
     // The subscription is there again, and the first that comes is new.
     comes(&owner, &mut subscription, "hello again").await;
@@ -173,7 +173,7 @@ async fn rule_10_a_subscription_that_is_not_read_drops_what_is_too_much() {
     let mut subscription = follower.bus.subscribe(&live()).await;
     comes(&owner, &mut subscription, "hello").await;
     let mut pause = interval(Duration::from_millis(1));
-    while follower.bus.overflows(Connection::Live) == 0 {
+    while follower.bus.counts(Connection::Live).overflows == 0 {
         let _ = owner.bus.publish(&live(), text("more"));
         in_time(pause.tick()).await;
     }

@@ -120,7 +120,7 @@ const WITH_RUNTIME: &[(&str, &str)] = &[
     ("src/cluster/memory/", "it is such a bus"),
     ("src/cluster/nats/", "so is it"),
     ("src/cluster/outlet.rs", "it wakes the task of a shard"),
-    ("src/cluster/owner.rs", "it answers from a task"),
+    ("src/cluster/owner", "it answers from a task"),
     ("src/cluster/shard_io.rs", "it waits for the bus and for leases"),
     ("src/cluster/shard_task/", "it is a task"),
     ("src/cluster/handle.rs", "it waits for tasks"),

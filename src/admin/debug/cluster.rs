@@ -3,6 +3,7 @@
 use super::sources::DebugSources;
 use crate::{
     cluster::{
+        bus::LinkCounts,
         follower::State,
         handle::{ClusterReport, NodeSeen, ShardReport},
         message::DecodeError,
@@ -17,18 +18,31 @@ use std::sync::atomic::Ordering;
 /// The cluster; `null` for a gateway that is alone.
 pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
     let Some(handle) = &sources.cluster else { return json!({"now": Now::read().unix.0, "cluster": null}) };
-    let ClusterReport { cluster, node, instance, connected, has_twin, others, shards, transitions } = handle.report();
+    let ClusterReport { cluster, node, instance, connected, counts, streams, has_twin, others, shards, transitions } =
+        handle.report();
     let owned = shards.iter().filter(|shard| shard.facts.owns).count();
     let connected = connected.map(|(connection, up)| (connection.label().to_owned(), Value::from(up)));
+    let links = counts.map(|counts| counts.map(|(connection, counts)| (connection.label().to_owned(), link(counts))));
     json!({
         "now": Now::read().unix.0,
         "cluster": cluster,
-        "node": {"name": node.as_str(), "instance": instance.bits(), "owned": owned, "shares_name": has_twin},
+        "node": {
+            "name": node.as_str(),
+            "instance": instance.bits(),
+            "owned": owned,
+            "streams": streams,
+            "shares_name": has_twin,
+        },
+        "links": Value::Object(links.into_iter().flatten().collect()),
         "connected": Value::Object(connected.into_iter().collect()),
         "others": others.iter().map(other).collect::<Vec<_>>(),
         "shards": shards.iter().map(shard).collect::<Vec<_>>(),
         "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
     })
+}
+
+fn link(LinkCounts { connects, overflows }: LinkCounts) -> Value {
+    json!({"connects": connects, "overflows": overflows})
 }
 
 fn other(other: &NodeSeen) -> Value {
@@ -38,6 +52,7 @@ fn other(other: &NodeSeen) -> Value {
         "instance": report.instance.bits(),
         "reported_ms_ago": millis(*age),
         "owned": report.owned,
+        "streams": report.streams,
         "drains": report.drains,
         "synced": report.synced.iter().map(|shard| shard.as_str()).collect::<Vec<_>>(),
     })
@@ -81,7 +96,7 @@ fn shard(shard: &ShardReport) -> Value {
 }
 
 fn transition(transition: &Transition) -> Value {
-    let Transition { at, shard, to, cause, token, revision } = transition;
+    let Transition { at, shard, to, cause, token, revision, .. } = transition;
     json!({
         "at": at.0,
         "shard": shard.as_str(),

@@ -7,6 +7,7 @@
 //! journey at most, and never too low, however late messages come. Each owner needs an anchor of its own; without one
 //! nothing is fresh.
 
+use super::delay::Delay;
 use crate::cluster::clock::Boot;
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ pub(super) struct Freshness {
     disconnected: Option<Boot>,
     has_jumped: bool,
     is_fresh: bool,
+    delay: Delay,
     /// A planted fault.
     ignores_backlogs: bool,
 }
@@ -95,6 +97,7 @@ impl Freshness {
             disconnected: None,
             has_jumped: false,
             is_fresh: false,
+            delay: Delay::default(),
             ignores_backlogs: false,
         }
     }
@@ -118,6 +121,12 @@ impl Freshness {
         self.anchor = None;
         self.newest = None;
         self.not_before = None;
+        self.delay = Delay::default();
+    }
+
+    /// The delay of the message that was heard last, once.
+    pub(super) fn take_delay(&mut self) -> Option<Duration> {
+        self.delay.take()
     }
 
     /// This node itself was the owner until now, and all was as it said: `shown` if that was live.
@@ -141,6 +150,7 @@ impl Freshness {
 
     /// The owner has answered at `sent` of its clock what was asked at `asked` of ours.
     pub(super) fn answered(&mut self, asked: Boot, sent: Boot, now: Boot) {
+        self.delay.answered(asked, sent, now);
         let ahead_micros = i128::from(asked.0) - i128::from(sent.0);
         let has_lost_time = self.anchor.is_some_and(|anchor| ahead_micros > anchor.ahead_at_most(now));
         if (has_lost_time || self.anchor.is_none()) && !self.ignores_backlogs {
@@ -159,6 +169,7 @@ impl Freshness {
 
     /// A message has arrived. Returns whether a clock has jumped: it would have arrived before it was sent.
     pub(super) fn heard(&mut self, sent: Boot, now: Boot) -> bool {
+        self.delay.heard(sent, now);
         let seen = i128::from(now.0) - i128::from(sent.0) + TOLERANCE_MICROS;
         if self.ignores_backlogs && self.anchor.is_none_or(|anchor| seen < anchor.ahead_at(now)) {
             self.anchor = Some(Anchor { ahead_micros: seen, at: now, width: Duration::ZERO });
@@ -183,6 +194,7 @@ impl Freshness {
     /// Our own clock has lost time: no age is known.
     pub(super) fn lost_time(&mut self) {
         (self.anchor, self.newest, self.until) = (None, None, None);
+        self.delay = Delay::default();
         self.has_jumped = true;
     }
 

@@ -59,6 +59,7 @@ mod book;
 mod buffer;
 mod counts;
 mod fault;
+mod delay;
 mod freshness;
 mod event;
 mod request;
@@ -245,6 +246,12 @@ impl Follower {
             Stage::Live | Stage::Repairing(_) => self.token.map(|token| (token.epoch, self.next - 1)),
             Stage::Cold | Stage::Asking(_) | Stage::Opening => None,
         }
+    }
+
+    /// How long the newest live message of the owner was on its way, if one has come since the last call and the clock
+    /// of the owner is known: too high by at most the journey of an ask.
+    pub fn take_delay(&mut self) -> Option<Duration> {
+        self.freshness.take_delay()
     }
 
     /// What it has counted.

@@ -1,7 +1,8 @@
 //! The bus: one broker, nodes with two connections each, and the faults that a test asks for.
 
 use super::super::bus::{
-    Answer, Answers, Bus, Connection, Incoming, ReplyTo, SUBSCRIPTION_MESSAGES_MAX, Sent, Subject, Subscription,
+    Answer, Answers, Bus, Connection, Incoming, LinkCounts, ReplyTo, SUBSCRIPTION_MESSAGES_MAX, Sent, Subject,
+    Subscription,
 };
 use bytes::Bytes;
 use std::{
@@ -59,6 +60,7 @@ struct Link {
     held: Option<VecDeque<(u64, Incoming)>>,
     /// What it publishes is lost on its way.
     loses: bool,
+    counts: LinkCounts,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,8 @@ struct Entry {
 
 impl Link {
     fn new() -> Self {
-        Self { up: watch::Sender::new(true), held: None, loses: false }
+        let counts = LinkCounts { connects: 1, overflows: 0 };
+        Self { up: watch::Sender::new(true), held: None, loses: false, counts }
     }
 }
 
@@ -130,7 +133,7 @@ impl State {
                 Some(held) if held.len() < HELD_MAX => held.push_back((id, message.clone())),
                 Some(_) => {}
                 // A full queue drops the message, as a broker's client does.
-                None => drop(entry.queue.try_send(message.clone())),
+                None => link.counts.overflows += u64::from(entry.queue.try_send(message.clone()).is_err()),
             }
         }
         (Sent::Sent, reached)
@@ -151,7 +154,9 @@ impl MemoryBus {
     pub fn set_connected(&self, connection: Connection, is_up: bool) {
         let mut state = self.broker.state();
         let link = state.link(self.node, connection);
-        link.up.send_replace(is_up);
+        if !link.up.send_replace(is_up) && is_up {
+            link.counts.connects += 1;
+        }
         if !is_up && let Some(held) = &mut link.held {
             held.clear();
         }
@@ -215,6 +220,10 @@ impl Bus for MemoryBus {
 
     fn connected(&self, connection: Connection) -> watch::Receiver<bool> {
         self.broker.state().link(self.node, connection).up.subscribe()
+    }
+
+    fn counts(&self, connection: Connection) -> LinkCounts {
+        self.broker.state().link(self.node, connection).counts
     }
 }
 

@@ -1,7 +1,9 @@
 //! Messages over core NATS.
 
 use super::link::{Link, ROOM_WAIT};
-use crate::cluster::bus::{Answer, Answers, Bus, Connection, Incoming, ReplyTo, Sent, Subject, Subscription};
+use crate::cluster::bus::{
+    Answer, Answers, Bus, Connection, Incoming, LinkCounts, ReplyTo, Sent, Subject, Subscription,
+};
 use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -39,16 +41,6 @@ impl NatsBus {
             Connection::Control => &self.control,
         }
     }
-
-    /// How often a connection was made, the first time included.
-    pub fn connects(&self, connection: Connection) -> u64 {
-        self.link(connection).connects()
-    }
-
-    /// How many messages of a connection were dropped because their subscription was not read.
-    pub fn overflows(&self, connection: Connection) -> u64 {
-        self.link(connection).overflows()
-    }
 }
 
 impl Bus for NatsBus {
@@ -66,7 +58,7 @@ impl Bus for NatsBus {
     }
 
     async fn reply(&self, to: &ReplyTo, payload: Bytes) -> Sent {
-        self.control.publish_with_patience(to.as_str(), payload).await
+        self.control.answer(to.as_str(), payload).await
     }
 
     async fn ask(&self, subject: &Subject, payload: Bytes) -> NatsAnswers {
@@ -88,6 +80,10 @@ impl Bus for NatsBus {
 
     fn connected(&self, connection: Connection) -> watch::Receiver<bool> {
         self.link(connection).connected()
+    }
+
+    fn counts(&self, connection: Connection) -> LinkCounts {
+        self.link(connection).counts()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::access;
 use crate::{
-    cluster::bus::{Connection, Sent},
+    cluster::bus::{Connection, LinkCounts, Sent},
     config::Cluster,
     telemetry::SharedLogLimit,
 };
@@ -24,6 +24,8 @@ use tokio::{
 
 /// How long a message may wait until the connection has room for it, and a flush until it is done.
 pub(super) const ROOM_WAIT: Duration = Duration::from_secs(1);
+/// So many bytes of answers may be ahead of whatever else is published, besides one message of an answer.
+const ANSWER_BYTES_AHEAD: usize = 256 << 10;
 /// An event of the connection may get lost among others. So its state is also looked at this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The brokers, or the network, can cause a line at will.
@@ -35,6 +37,8 @@ pub(super) struct Link {
     pub(super) client: Client,
     watched: Arc<Watched>,
     looks: JoinHandle<()>,
+    /// The bytes of answers that may not have been written to the socket. A tokio mutex: held while they are.
+    ahead: tokio::sync::Mutex<usize>,
 }
 
 /// What the client's events tell of a connection.
@@ -82,7 +86,7 @@ impl Link {
         let client = options.connect(servers).await?;
         watched.look(&client);
         let looks = tokio::spawn(look_often(client.clone(), watched.clone()));
-        Ok(Self { client, watched, looks })
+        Ok(Self { client, watched, looks, ahead: tokio::sync::Mutex::default() })
     }
 
     /// Whether it is up now.
@@ -100,14 +104,11 @@ impl Link {
         self.watched.violation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often it was connected.
-    pub(super) fn connects(&self) -> u64 {
-        self.watched.connects.load(Ordering::Relaxed)
-    }
-
-    /// How many messages were dropped because their subscription was not read.
-    pub(super) fn overflows(&self) -> u64 {
-        self.watched.overflows.load(Ordering::Relaxed)
+    /// What it has counted.
+    pub(super) fn counts(&self) -> LinkCounts {
+        let [connects, overflows] =
+            [&self.watched.connects, &self.watched.overflows].map(|count| count.load(Ordering::Relaxed));
+        LinkCounts { connects, overflows }
     }
 
     /// Publishes, if it is up and has room now.
@@ -123,14 +124,24 @@ impl Link {
         }
     }
 
-    /// Publishes, if it is up and has room within [`ROOM_WAIT`].
-    pub(super) async fn publish_with_patience(&self, subject: &str, payload: Bytes) -> Sent {
+    /// Publishes an answer, if it is up and has room within [`ROOM_WAIT`]. Few bytes of answers wait for the socket at
+    /// a time, so that a lease's renewal does not stand behind a snapshot.
+    pub(super) async fn answer(&self, subject: &str, payload: Bytes) -> Sent {
         if !self.is_connected() {
             return Sent::Dropped;
         }
-        match timeout(ROOM_WAIT, self.client.publish(subject.to_owned(), payload)).await {
-            Ok(Ok(())) => Sent::Sent,
-            Ok(Err(_)) | Err(_) => Sent::Dropped,
+        let publish = async {
+            let mut ahead = self.ahead.lock().await;
+            if *ahead >= ANSWER_BYTES_AHEAD {
+                self.client.flush().await.ok()?;
+                *ahead = 0;
+            }
+            *ahead += payload.len();
+            self.client.publish(subject.to_owned(), payload).await.ok()
+        };
+        match timeout(ROOM_WAIT, publish).await {
+            Ok(Some(())) => Sent::Sent,
+            Ok(None) | Err(_) => Sent::Dropped,
         }
     }
 }
@@ -216,6 +227,50 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::{
+        io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+        net::TcpSocket,
+    };
+
+    /// A broker that greets, and then reads nothing more until it is dropped.
+    async fn mute_broker() -> (String, JoinHandle<()>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serves = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let info = concat!(
+                r#"INFO {"server_id":"x","server_name":"x","version":"2.12.10","go":"","host":"127.0.0.1","#,
+                r#""port":1,"headers":true,"max_payload":1048576,"proto":1,"client_id":1}"#,
+                "\r\n"
+            );
+            stream.write_all(info.as_bytes()).await.unwrap();
+            let (reads, mut writes) = stream.split();
+            let mut lines = BufReader::new(reads).lines();
+            while lines.next_line().await.unwrap().is_some_and(|line| line != "PING") {}
+            writes.write_all(b"PONG\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        (format!("nats://{address}"), serves)
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_renewal_does_not_stand_behind_answers_that_the_broker_does_not_read() {
+        let (server, serves) = mute_broker().await;
+        let cluster = Cluster { name: "test".to_owned(), servers: vec![server], ..Cluster::default() };
+        let link = Link::open(&cluster, Connection::Control, Opening::Once).await.unwrap();
+        let part = Bytes::from(vec![0; ANSWER_BYTES_AHEAD]);
+        let mut sent = 0;
+        while link.answer("to", part.clone()).await == Sent::Sent {
+            sent += 1;
+        }
+        // The kernel's buffers hold at most 4 MiB; the client's 64 messages would hold 16 MiB more.
+        assert!(sent < 40, "{sent} parts");
+        assert_eq!(link.publish("renewal", Bytes::new()), Sent::Sent, "there is room for it");
+        serves.abort();
+    }
 
     #[test]
     fn events_tell_the_state_and_what_a_subscription_has_lost() {

@@ -63,6 +63,17 @@ pub enum Event {
     },
 }
 
+/// Why a shard is not given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveFailure {
+    /// Another node owns it by now.
+    NotOwner,
+    /// It is being given away already.
+    Running,
+    /// No node that was asked is ready to own it.
+    NotReady,
+}
+
 /// What a node does for a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -108,6 +119,8 @@ pub enum Action {
     /// stale; seal the last batch, even while suspended, publish it and flush. Then say [`Event::FeedClosed`], within
     /// [`CLOSE_MAX`](super::CLOSE_MAX). From then on no symbol gets a tick from this node.
     CloseFeed,
+    /// What an operator asked for with [`Event::GiveAway`] does not happen: the node keeps the shard, or had left it.
+    GiveFailed(GiveFailure),
     /// The node does not own the shard any more: close the connection to the venue, drop the tape. The book is cut off.
     Leave(LeaveReason),
     /// The shard is given away. Retire the tape. The node follows from here on, and the book stays as it is; if

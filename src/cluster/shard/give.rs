@@ -1,6 +1,6 @@
 //! How an owner leaves its shard to another node, and how a node is asked to follow.
 
-use super::{Action, CLOSE_MAX, Owning, ShardNode, UNHEARD_MAX};
+use super::{Action, CLOSE_MAX, GiveFailure, Owning, ShardNode, UNHEARD_MAX};
 use crate::cluster::{
     clock::{Boot, Moment},
     follower::Book,
@@ -9,11 +9,29 @@ use crate::cluster::{
     names::NodeName,
 };
 
+/// Why an owner gives its shard away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The node stops.
+    Stop,
+    /// An operator asked for it.
+    Operator,
+    /// The others do not hear the node.
+    Unheard,
+}
+
+impl Why {
+    /// Whether the node stays, and may own the shard again.
+    fn stays(self) -> bool {
+        self != Self::Stop
+    }
+}
+
 /// How far a hand-over has come.
 #[derive(Debug)]
 pub(super) enum Leaving {
     /// Nodes are asked.
-    Asking { give: Give, due: Boot, stays: bool },
+    Asking { give: Give, due: Boot, why: Why },
     /// The feed is being closed.
     Closing { to: Option<NodeName>, stays: bool, until: Boot },
     /// The lease is being written; the last batch, unless the feed was not closed in time, and when that was.
@@ -32,11 +50,20 @@ impl Leaving {
 
 impl ShardNode {
     /// Begins to give the shard away, if the node owns it.
-    pub(super) fn give_away(&mut self, to: Option<NodeName>, stays: bool, now: Moment, actions: &mut Vec<Action>) {
-        let Some(owning) = &mut self.owning else { return };
-        if owning.leaving.is_some() {
-            return;
+    pub(super) fn give_away(&mut self, to: Option<NodeName>, why: Why, now: Moment, actions: &mut Vec<Action>) {
+        let failure = match &self.owning {
+            None => Some(GiveFailure::NotOwner),
+            Some(owning) => owning.leaving.as_ref().map(|_| GiveFailure::Running),
+        };
+        if let Some(failure) = failure {
+            fail(why, failure, actions);
+        } else {
+            self.begin_to_give(to, why, now, actions);
         }
+    }
+
+    fn begin_to_give(&mut self, to: Option<NodeName>, why: Why, now: Moment, actions: &mut Vec<Action>) {
+        let Some(owning) = &mut self.owning else { return };
         let best_first = match (to, &self.rank) {
             (Some(to), _) => vec![to],
             (None, Some((_, successors))) => successors.clone(),
@@ -44,7 +71,7 @@ impl ShardNode {
         };
         let mut give = Give::new(best_first);
         let step = give.due(now.boot);
-        owning.leaving = Some(Leaving::Asking { give, due: now.boot, stays });
+        owning.leaving = Some(Leaving::Asking { give, due: now.boot, why });
         self.step(step, now, actions);
     }
 
@@ -53,7 +80,7 @@ impl ShardNode {
         match self.owning.as_mut().map(|owning| &mut owning.leaving) {
             Some(None) if self.unheard_at.is_some_and(|at| at <= now.boot) => {
                 self.unheard_at = Some(now.boot.after(UNHEARD_MAX));
-                self.give_away(None, true, now, actions);
+                self.give_away(None, Why::Unheard, now, actions);
             }
             Some(Some(Leaving::Asking { give, due, .. })) if *due <= now.boot => {
                 let step = give.due(now.boot);
@@ -69,7 +96,8 @@ impl ShardNode {
     fn step(&mut self, step: Step, now: Moment, actions: &mut Vec<Action>) {
         let stops = self.stops;
         let Some(leaving) = self.owning.as_mut().map(|owning| &mut owning.leaving) else { return };
-        let Some(Leaving::Asking { give, due, stays }) = leaving else { return };
+        let Some(Leaving::Asking { give, due, why }) = leaving else { return };
+        let why = *why;
         match step {
             Step::Ask(node) => {
                 // The dialogue has just begun to wait for it.
@@ -79,9 +107,12 @@ impl ShardNode {
                 self.send_give(node, GiveSays::Ask, actions);
             }
             Step::Wait(until) => *due = until,
-            Step::Successor(None) if *stays && !stops => *leaving = None,
+            Step::Successor(None) if why.stays() && !stops => {
+                *leaving = None;
+                fail(why, GiveFailure::NotReady, actions);
+            }
             Step::Successor(to) => {
-                *leaving = Some(Leaving::Closing { to, stays: *stays, until: now.boot.after(CLOSE_MAX) });
+                *leaving = Some(Leaving::Closing { to, stays: why.stays(), until: now.boot.after(CLOSE_MAX) });
                 actions.push(Action::CloseFeed);
             }
         }
@@ -167,5 +198,12 @@ impl ShardNode {
     fn send_give(&self, to: NodeName, says: GiveSays, actions: &mut Vec<Action>) {
         let message = GiveMessage { from: self.config.node.clone(), shard: self.config.shard.clone(), says };
         actions.push(Action::SendGive { to, message });
+    }
+}
+
+/// Tells operators what becomes of their request. What the node itself has begun, it tries again.
+fn fail(why: Why, failure: GiveFailure, actions: &mut Vec<Action>) {
+    if why == Why::Operator {
+        actions.push(Action::GiveFailed(failure));
     }
 }

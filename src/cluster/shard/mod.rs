@@ -12,12 +12,13 @@
 //! | [`Action::CloseFeed`] | [`Event::FeedClosed`] | [`CLOSE_MAX`], then the next owner begins a new epoch |
 //! | write `granted` or `free` into the lease | [`Action::HandedOver`], and the successor is told | the lease |
 //!
-//! A node that stops leaves in any case. One that stays keeps the shard if no other is ready.
+//! A node that stops leaves in any case. One that stays keeps the shard if no other is ready, and tells its operators
+//! if they had asked.
 
 mod event;
 mod give;
 
-pub use event::{Action, Event};
+pub use event::{Action, Event, GiveFailure};
 
 use super::{
     clock::{Boot, Moment},
@@ -26,7 +27,7 @@ use super::{
     names::{Instance, NodeName, ShardName},
     token::Token,
 };
-use give::Leaving;
+use give::{Leaving, Why};
 use std::time::Duration;
 
 /// An owner whose feed is not closed by then gives the shard to any node, which begins a new epoch.
@@ -163,11 +164,11 @@ impl ShardNode {
                 self.set_heard(self.connected, heard, now.boot);
             }
             Event::Give(message) => self.take_give(message, now, book, &mut actions),
-            Event::GiveAway { to } => self.give_away(to, true, now, &mut actions),
+            Event::GiveAway { to } => self.give_away(to, Why::Operator, now, &mut actions),
             Event::Drain => {
                 self.stops = true;
                 self.tell_lease(lease::Event::Withdraw, now, book, &mut actions);
-                self.give_away(None, false, now, &mut actions);
+                self.give_away(None, Why::Stop, now, &mut actions);
             }
             Event::FeedClosed { last } => self.feed_closed(Some(last), now, book, &mut actions),
         }
@@ -314,6 +315,11 @@ impl ShardNode {
         self.owning.is_some()
     }
 
+    /// Whether the node owns the shard and is giving it away.
+    pub fn hands_over(&self) -> bool {
+        self.owning.as_ref().is_some_and(|owning| owning.leaving.is_some())
+    }
+
     /// Whether the node has the shard's state: as its owner, or up to a batch.
     pub fn is_synced(&self) -> bool {
         self.owns() || self.follower.applied().is_some()
@@ -332,6 +338,11 @@ impl ShardNode {
     /// The follower: its state and counts. It rests while the node owns the shard.
     pub fn follower(&self) -> &Follower {
         &self.follower
+    }
+
+    /// As [`Follower::take_delay`]; `None` while the node owns the shard.
+    pub fn take_delay(&mut self) -> Option<Duration> {
+        self.follower.take_delay()
     }
 
     /// The lease: its owner, revision and highest token.

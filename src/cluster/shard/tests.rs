@@ -133,14 +133,34 @@ fn rule_10_a_feed_that_is_not_closed_in_time_ends_the_epoch() {
 fn a_node_that_stays_keeps_the_shard_if_no_other_is_ready_and_one_that_stops_leaves() {
     let mut node = Node::owning(&[]);
     assert_eq!(node.on(Event::GiveAway { to: Some(name("c")) }), [give_ask("c")]);
-    assert_eq!(node.on(Event::GiveAway { to: Some(name("d")) }), [], "one at a time");
-    assert_eq!(node.give("c", GiveSays::Busy), []);
+    let running = [Action::GiveFailed(GiveFailure::Running)];
+    assert_eq!(node.on(Event::GiveAway { to: Some(name("d")) }), running, "one at a time");
+    assert!(node.shard.hands_over());
+    assert_eq!(node.give("c", GiveSays::Busy), [Action::GiveFailed(GiveFailure::NotReady)]);
+    assert!(!node.shard.hands_over());
     assert_eq!(node.shard.state(), "owning");
     assert_eq!(node.on(Event::Drain), [Action::CloseFeed]);
     let (request, value) = write(&node.on(Event::FeedClosed { last: 4 }));
     assert_eq!(value.state, LeaseState::Free { last: 4 });
     assert_eq!(node.written(request, 3), [Action::HandedOver { to: None, is_clean: true }]);
     assert!(node.shard.has_left());
+}
+
+#[test]
+fn an_operator_learns_that_nothing_becomes_of_a_give() {
+    let (mut node, _) = following();
+    let not_owner = [Action::GiveFailed(GiveFailure::NotOwner)];
+    assert_eq!(node.on(Event::GiveAway { to: None }), not_owner, "it has just left");
+    let mut node = Node::owning(&["b", "c"]);
+    node.on(Event::GiveAway { to: None });
+    node.millis += 300;
+    assert_eq!(gives(&node.on(Event::Due)), [(name("c"), GiveSays::Ask)]);
+    node.actions.clear();
+    let last_may_answer_by = node.millis + 300;
+    while let Some((request, _)) = node.pass(last_may_answer_by) {
+        node.written(request, node.millis);
+    }
+    assert!(node.actions.contains(&Action::GiveFailed(GiveFailure::NotReady)), "{:?}", node.actions);
 }
 
 fn give_ask(to: &str) -> Action {
@@ -172,6 +192,7 @@ fn rule_10_an_owner_that_is_not_heard_for_five_seconds_gives_the_shard_away() {
     assert_eq!(gives(&node.actions), [(name("b"), GiveSays::Ask)]);
     node.give("b", GiveSays::Busy);
     assert_eq!(node.shard.state(), "owning", "a shard that is not heard is better than none");
+    assert!(!node.actions.iter().any(|action| matches!(action, Action::GiveFailed(_))), "no operator has asked");
     node.on(Event::Connected(true));
     assert_eq!(node.shard.due(), node.shard.lease().due());
 }

@@ -10,12 +10,12 @@ use super::{
     bus::{Bus, Connection, Incoming, Leases, Subjects, Subscription},
     cache_book::CacheBook,
     clock::{Boot, Moment},
-    follower,
+    follower::{self, CutOff},
     message::{Kind, Message},
     names::{NodeName, ShardName},
     owned_feed::OwnedFeed,
     owner::Tenure,
-    report::{CUT_OFFS, Journal, ShardFacts, Traffic, Transition, cause_name},
+    report::{CUT_OFFS, Journal, Role, ShardFacts, Traffic, Transition, cause_name, failure_name},
     shard::{Action, Event, ShardConfig, ShardNode},
     shard_io::{INBOX_MAX, Input, ShardIo},
     shard_wants::ShardWants,
@@ -100,6 +100,8 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     ranks: watch::Receiver<Ranked>,
     /// The tape is due earlier than the task knows.
     wake: Arc<Notify>,
+    /// Streams of this node want other symbols.
+    wants_changed: Arc<Notify>,
     facts_tx: watch::Sender<ShardFacts>,
     facts: ShardFacts,
     suspended_since: Option<Boot>,
@@ -119,6 +121,9 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         let traffic = Arc::new(Traffic::default());
         let connected = bus.connected(Connection::Live);
         let name = config.shard.clone();
+        let wants_changed = Arc::new(Notify::new());
+        let wake = wants_changed.clone();
+        book.keep_want_changes(move || wake.notify_one());
         let task = Self {
             shard: name.clone(),
             window,
@@ -134,6 +139,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             connected,
             ranks,
             wake: Arc::default(),
+            wants_changed,
             facts_tx,
             facts: ShardFacts::default(),
             suspended_since: None,
@@ -175,6 +181,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 Ok(()) = self.ranks.changed() => self.ranked(),
                 _ = looks.tick() => self.wants.look(&self.book, Moment::read().boot, Now::read()),
                 () = self.wake.notified() => {}
+                () = self.wants_changed.notified() => self.wants.look_at_changes(&self.book, Moment::read().boot),
                 message = live.next() => match message {
                     Some(message) => self.live(message),
                     None => return Err(io::Error::other("the bus is closed")),
@@ -256,6 +263,9 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             self.facts.clock_ahead_micros = Some(beat.wall.0.saturating_sub(now.wall.0));
         }
         self.on(Event::Live(bytes), now);
+        if let Some(delay) = self.machine.take_delay() {
+            self.facts.delay.record(delay);
+        }
     }
 
     fn connection_changed(&mut self) {
@@ -314,27 +324,36 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             }
             Action::Leave(reason) => self.leave(reason, now.boot),
             Action::HandedOver { to, is_clean } => self.handed_over(to, is_clean, now),
+            Action::GiveFailed(failure) => self.note("not given away", failure_name(failure)),
             Action::Entered { from, to, cause } => {
-                self.note(to.name(), &format!("{}; was {}", cause_name(cause), from.name()));
+                self.note_as(Role::Follower, to.name(), &format!("{}; was {}", cause_name(cause), from.name()));
             }
             Action::CutOff(reason) => {
-                let reason = reason as usize;
-                self.facts.cut_offs[reason] += 1;
-                self.note("cut off", CUT_OFFS[reason]);
+                let role = if reason == CutOff::Lease { Role::Owner } else { Role::Follower };
+                self.facts.cut_offs[reason as usize] += 1;
+                self.note_as(role, "cut off", CUT_OFFS[reason as usize]);
             }
-            Action::Fresh => self.note("fresh", "its owner is heard in time"),
+            Action::Fresh => self.note_as(Role::Follower, "fresh", "its owner is heard in time"),
         }
     }
 
+    /// Notes what the node does as an owner.
     fn note(&self, to: &'static str, cause: &str) {
-        self.journal.note(Transition {
-            at: Now::read().unix,
+        self.note_as(Role::Owner, to, cause);
+    }
+
+    fn note_as(&self, role: Role, to: &'static str, cause: &str) {
+        let now = Now::read();
+        let transition = Transition {
+            at: now.unix,
+            role,
             shard: self.shard.clone(),
             to,
             cause: cause.to_owned(),
             token: self.machine.lease().highest(),
             revision: self.machine.lease().revision(),
-        });
+        };
+        self.journal.note(transition, now.instant);
     }
 
     fn show(&mut self, now: Moment) {
@@ -343,6 +362,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         let facts = &mut self.facts;
         facts.owns = machine.owns();
         facts.publishes = machine.publishing(now).is_some();
+        facts.hands_over = machine.hands_over();
         facts.synced = machine.is_synced();
         facts.fresh = machine.is_fresh();
         facts.has_left = machine.has_left();

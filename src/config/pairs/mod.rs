@@ -221,7 +221,7 @@ pub const PAIRS: &[Pair] = &[
     Pair {
         keys: &["drain_delay", "drain", "TimeoutStopSec="],
         weight: Weight::Told,
-        rule: "`drain_delay`, `drain` and 3 s more pass before a supervisor kills the process; it usually waits 30 s",
+        rule: "`drain_delay`, `drain` and 3 s more, with `[cluster]` 6.5 s, pass before a supervisor kills the process; it usually waits 30 s",
         check: times::drain,
     },
 ];

@@ -203,6 +203,13 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
     let drain =
         |seconds| move |config: &mut Config, _: &mut Machine| config.server.drain = Duration::from_secs(seconds);
     check(&["drain_delay", "drain", "TimeoutStopSec="], drain(27), drain(28));
+    let of_node = |seconds| {
+        move |config: &mut Config, machine: &mut Machine| {
+            config.cluster = Some(Cluster { name: "x".to_owned(), ..Cluster::default() });
+            drain(seconds)(config, machine);
+        }
+    };
+    check(&["drain_delay", "drain", "TimeoutStopSec="], of_node(23), of_node(24));
 }
 
 #[test]

@@ -12,6 +12,8 @@ const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(30);
 const TRAIL_POINTS_MAX: u32 = 86_400;
 /// How much longer than the drain a stop may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
+/// How long a node of a cluster may take to hand its shards over, before its streams drain.
+const HAND_OVER: Duration = Duration::from_millis(3_500);
 
 pub(super) fn listeners(config: &Config, _: &Machine) -> Option<Found> {
     let server = &config.server;
@@ -88,7 +90,8 @@ pub(super) fn history(config: &Config, _: &Machine) -> Option<Found> {
 
 pub(super) fn drain(config: &Config, _: &Machine) -> Option<Found> {
     let server = &config.server;
-    let needed = server.drain_delay + server.drain + AFTER_DRAIN;
+    let hand_over = if config.cluster.is_some() { HAND_OVER } else { Duration::ZERO };
+    let needed = server.drain_delay + hand_over + server.drain + AFTER_DRAIN;
     if needed <= SUPERVISOR_TIMEOUT {
         return None;
     }

@@ -216,6 +216,16 @@ fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     assert_eq!(other.post("/debug/cluster/crypto.0/give").status, 409, "it owns nothing");
     assert_eq!(owner.post("/debug/cluster/other.0/give").status, 404);
     assert_eq!(owner.post("/debug/cluster/crypto.0/give?to=nowhere").status, 404);
+    let metrics = other.get("/metrics").body;
+    for line in [
+        r#"tickfan_bus_delay_seconds_bucket{shard="crypto.0",le="+Inf"}"#,
+        r#"tickfan_bus_reconnects_total{connection="live"} 0"#,
+        r#"tickfan_bus_overflows_total{connection="control"} 0"#,
+        "tickfan_cluster_shares_name 0",
+    ] {
+        assert!(metrics.contains(line), "{line}");
+    }
+    assert!(!metrics.contains(r#"tickfan_bus_delay_seconds_count{shard="crypto.0"} 0"#), "the follower has samples");
     let answer = owner.post(&format!("/debug/cluster/crypto.0/give?to={name}"));
     assert_eq!(answer.status, 202, "{}", answer.body);
     let mut connection = rig.grant();
@@ -234,6 +244,19 @@ fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     ] {
         assert!(metrics.contains(line), "{line}");
     }
+}
+
+#[test]
+fn an_owner_that_has_no_successor_says_so_and_keeps_its_shard() {
+    let rig = Rig::start();
+    let node = rig.node("a");
+    let _connection = rig.grant();
+    let answer = node.post("/debug/cluster/crypto.0/give");
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    assert!(answer.body.contains("no-successor"), "{}", answer.body);
+    assert_eq!(node.shard()["owns"], true);
+    let seen = node.get("/debug/cluster").json();
+    assert_eq!((&seen["node"]["streams"], &seen["links"]["live"]["connects"]), (&0.into(), &1.into()), "{seen}");
 }
 
 #[test]

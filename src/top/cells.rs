@@ -1,0 +1,43 @@
+//! Tables, and values as the strings in their cells.
+
+use serde_json::Value;
+
+/// A table with a title. The first row is the header.
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A table with a row for each entry of a list.
+pub(super) fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Vec<String>) -> Table {
+    let head = head.iter().map(|&name| name.to_owned()).collect();
+    let rows = entries.as_array().into_iter().flatten().map(row);
+    Table { title: title.to_owned(), rows: std::iter::once(head).chain(rows).collect() }
+}
+
+/// A value without control characters: a string from a venue or a client must not control the terminal.
+pub(super) fn text(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.chars().filter(|character| !character.is_control()).take(48).collect()
+}
+
+/// The upper bound of a bucket.
+pub(super) fn bound(seconds: f64) -> String {
+    if seconds.is_infinite() { "over 5 s".to_owned() } else { format!("under {} ms", seconds * 1e3) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_from_outside_cannot_control_the_terminal() {
+        assert_eq!(text(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
+        assert_eq!(text(&Value::Null), "–");
+        assert_eq!(text(&"x".repeat(99).into()).len(), 48);
+    }
+}
