@@ -47,6 +47,13 @@ impl Process {
         Self::launch(name, config, listen, Command::new(env!("CARGO_BIN_EXE_tickfan")))
     }
 
+    /// The same, on this address and with these variables.
+    pub fn start_on_with(name: &str, config: &str, listen: SocketAddr, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+        command.envs(variables.iter().copied());
+        Self::launch(name, config, listen, command)
+    }
+
     /// The same, under a limit of descriptors.
     pub fn start_limited(name: &str, config: &str, descriptors: u32) -> Self {
         let mut command = Command::new("bash");
