@@ -80,10 +80,12 @@ impl Broker {
         Self { child, port, folder, arguments, variables }
     }
 
-    /// Starts one with a configuration of `deploy/nats/` as it is: only addresses and folders are of the test.
+    /// Starts one with a configuration of `deploy/nats/` as it is: only addresses and folders are of the test, and what
+    /// its user may publish besides.
     pub(crate) fn deployed(
         tool: &Path,
         config: &str,
+        rights: &[&str],
         arguments: &[String],
         variables: &[(&'static str, String)],
     ) -> Self {
@@ -91,7 +93,9 @@ impl Broker {
         for name in [config, "common.conf"] {
             let text =
                 fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nats").join(name)).unwrap();
-            fs::write(folder.join(name), text.replace("/var/lib/nats", folder.to_str().unwrap())).unwrap();
+            let text = text.replace("/var/lib/nats", folder.to_str().unwrap());
+            let rights: String = rights.iter().map(|subject| format!("{subject:?}\n")).collect();
+            fs::write(folder.join(name), text.replace("publish: [", &format!("publish: [{rights}"))).unwrap();
         }
         let config = folder.join(config);
         let mut all: Vec<String> =
@@ -115,6 +119,11 @@ impl Broker {
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) {
         self.child.wait().unwrap();
     }
 

@@ -20,7 +20,7 @@ async fn the_configuration_of_a_single_broker_serves_a_cluster() {
     let Some(tool) = tool() else { return };
     let ports = [free_port(), free_port()].map(|port| port.to_string());
     let arguments = ["--port", &ports[0], "--http_port", &ports[1]].map(str::to_owned);
-    let broker = Broker::deployed(&tool, "single.conf", &arguments, &[]);
+    let broker = Broker::deployed(&tool, "single.conf", &[], &arguments, &[]);
     let nats = connect(&node("gw-1", &[&broker.address()], 1)).await;
     written(&nats, None, 1).await;
     messages_pass(&nats, &connect(&node("gw-2", &[&broker.address()], 1)).await).await;
@@ -39,7 +39,7 @@ async fn the_configuration_of_three_brokers_serves_a_cluster_without_any_one_of_
         for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
             variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
         }
-        Broker::deployed(&tool, "three.conf", &arguments, &variables)
+        Broker::deployed(&tool, "three.conf", &[], &arguments, &variables)
     };
     let mut brokers = [0, 1, 2].map(start);
     let addresses: Vec<String> = brokers.iter().map(Broker::address).collect();

@@ -15,6 +15,9 @@ pub(crate) const BROKERS: usize = 3;
 /// Where no broker listens: brokers tell each other this address, so that they only use the lines of the test.
 const NOWHERE: &str = "127.0.0.1:1";
 
+/// What the configuration does not allow, and a test does: to delete the bucket of the leases.
+const DELETE: &str = "$JS.API.STREAM.DELETE.KV_tickfan_prod";
+
 /// Three brokers.
 pub(crate) struct Brokers {
     tool: PathBuf,
@@ -59,7 +62,7 @@ impl Brokers {
                 let port = routes[place][to].as_ref().map_or(route_ports[to], |link| link.port);
                 variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
             }
-            Broker::deployed(tool, "three.conf", &arguments.map(str::to_owned), &variables)
+            Broker::deployed(tool, "three.conf", &[DELETE], &arguments.map(str::to_owned), &variables)
         };
         let brokers = (0..BROKERS).map(start).collect();
         let http = http_ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).into();
@@ -85,6 +88,12 @@ impl Brokers {
 
     pub(crate) fn kill(&mut self, place: usize) {
         self.brokers[place].kill();
+    }
+
+    /// Stops one by SIGTERM and waits for its end.
+    pub(crate) fn stop(&mut self, place: usize) {
+        self.signal(place, Signal::TERM);
+        self.brokers[place].wait();
     }
 
     pub(crate) fn restart(&mut self, place: usize) {

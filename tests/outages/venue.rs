@@ -48,8 +48,7 @@ pub(crate) struct Market {
 #[derive(Debug, Default)]
 struct Connections {
     is_open: bool,
-    /// When each one was accepted.
-    opened: Vec<Instant>,
+    accepted: usize,
 }
 
 impl Market {
@@ -58,10 +57,10 @@ impl Market {
         lock(&self.sent).len() as u64
     }
 
-    /// How old a number is at a moment. A number that was never sent is not the venue's.
-    pub(crate) fn age(&self, number: u64, at: Instant) -> Option<Duration> {
+    /// When a number was sent. A number that was never sent is not the venue's.
+    pub(crate) fn sent(&self, number: u64) -> Option<Instant> {
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
-        lock(&self.sent).get(place).map(|sent| at.saturating_duration_since(*sent))
+        lock(&self.sent).get(place).copied()
     }
 
     /// How many connections it refused, because there was one.
@@ -71,12 +70,7 @@ impl Market {
 
     /// How many connections it accepted.
     pub(crate) fn accepted(&self) -> usize {
-        lock(&self.connections).opened.len()
-    }
-
-    /// When it accepted the last one.
-    pub(crate) fn accepted_last(&self) -> Option<Instant> {
-        lock(&self.connections).opened.last().copied()
+        lock(&self.connections).accepted
     }
 
     #[cfg(test)]
@@ -91,7 +85,7 @@ impl Market {
             return None;
         }
         connections.is_open = true;
-        connections.opened.push(Instant::now());
+        connections.accepted += 1;
         Some(Open(self.clone()))
     }
 

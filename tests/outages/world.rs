@@ -29,11 +29,11 @@ const SHARD: &str = "crypto.0";
 pub(crate) struct Node {
     pub(crate) name: String,
     row: &'static str,
-    config: String,
+    pub(crate) config: String,
     pub(crate) links: Vec<Link>,
     /// `None` once it was killed or stopped.
     process: Option<Process>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) clients: Vec<Client>,
 }
 
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) brokers: Brokers,
     pub(crate) venue: Venue,
     pub(crate) nodes: Vec<Node>,
+    /// Clients that go from node to node.
+    pub(crate) guests: Vec<Client>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -56,7 +58,7 @@ impl World {
         let brokers = Brokers::start(tool).await;
         let venue = Venue::start().await;
         let ledger = Arc::new(Ledger::new(venue.market.clone(), bound(AGE_MAX)));
-        let mut world = Self { row, brokers, venue, nodes: Vec::new(), ledger };
+        let mut world = Self { row, brokers, venue, nodes: Vec::new(), guests: Vec::new(), ledger };
         for place in 0..NODES {
             let config = world.config();
             world.add(&format!("gw-{}", place + 1), &brokers_of(place), &config).await;
@@ -106,9 +108,9 @@ impl World {
         }
     }
 
-    /// The clients of all gateways.
+    /// All clients.
     pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
-        self.nodes.iter().flat_map(|node| &node.clients)
+        self.nodes.iter().flat_map(|node| &node.clients).chain(&self.guests)
     }
 
     /// Waits until all clients show all symbols live with numbers above this one.
@@ -186,6 +188,38 @@ impl World {
         self.nodes[place].clients.clear();
     }
 
+    /// Whether a gateway that was told to stop has ended.
+    pub(crate) fn has_ended(&mut self, place: usize) -> bool {
+        self.nodes[place].process.take_if(|process| process.has_ended()).is_some()
+    }
+
+    /// Tells the owner to give its shard to the next best.
+    pub(crate) fn give_away(&self) {
+        self.give(self.owner(), "");
+    }
+
+    /// Tells the owner to give its shard to a gateway.
+    pub(crate) fn give_to(&self, place: usize) {
+        self.give(self.owner(), &format!("?to={}", self.nodes[place].name));
+    }
+
+    fn give(&self, owner: usize, query: &str) {
+        let admin = self.nodes[owner].process.as_ref().unwrap().admin;
+        let target = format!("/debug/cluster/{SHARD}/give{query}");
+        let answer =
+            block_in_place(|| support::Client::connect(admin).request("POST", &target, "content-length: 0\r\n"));
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+
+    /// Waits until the gateways say this of themselves.
+    pub(crate) fn until_debug(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < until, "it does not come that {what}: {}", self.transitions());
+            pause();
+        }
+    }
+
     /// Waits for the end of a gateway that was told to stop.
     pub(crate) fn stop(&mut self, place: usize) {
         let node = &mut self.nodes[place];
@@ -194,10 +228,17 @@ impl World {
         node.clients.clear();
     }
 
-    /// A gateway that was paused runs again.
-    pub(crate) fn thaw(&self, place: usize) {
+    /// Pauses a gateway.
+    pub(crate) fn pause(&self, place: usize) {
+        self.signal(place, Signal::STOP);
         let now = Instant::now();
-        self.nodes[place].clients.iter().for_each(|client| client.see(|watch| watch.thaw(now)));
+        self.nodes[place].clients.iter().for_each(|client| client.see(|watch| watch.begin_pause(now)));
+    }
+
+    /// A gateway that was paused runs again.
+    pub(crate) fn go_on(&self, place: usize) {
+        let now = Instant::now();
+        self.nodes[place].clients.iter().for_each(|client| client.see(|watch| watch.end_pause(now)));
         self.signal(place, Signal::CONT);
     }
 
@@ -240,7 +281,8 @@ impl World {
     /// The longest silence that clients of all but these gateways have seen since the fault.
     pub(crate) fn silent(&self, but: &[usize]) -> Duration {
         let nodes = self.nodes.iter().enumerate().filter(|(place, _)| !but.contains(place)).map(|(_, node)| node);
-        nodes.flat_map(|node| &node.clients).map(|client| client.see(|watch| watch.silent)).max().unwrap()
+        let clients = nodes.flat_map(|node| &node.clients).chain(&self.guests);
+        clients.map(|client| client.see(|watch| watch.silent)).max().unwrap()
     }
 
     /// Checks that no stream was greeted again since the fault, and that none skipped a tick.
@@ -252,7 +294,12 @@ impl World {
     }
 
     /// Ends the test: checks all that must hold after every fault, and prints what was measured.
-    pub(crate) fn check(&mut self, silent_max: Duration) {
+    pub(crate) fn check(&self, silent_max: Duration) {
+        self.check_others(&[], silent_max);
+    }
+
+    /// The same, where clients of these gateways may have been silent for longer.
+    pub(crate) fn check_others(&self, but: &[usize], silent_max: Duration) {
         let now = Instant::now();
         self.clients().for_each(|client| client.see(|watch| watch.look(now)));
         let faults = self.ledger.faults();
@@ -264,7 +311,7 @@ impl World {
             });
         }
         self.check_holes();
-        let silent = self.silent(&[]);
+        let silent = self.silent(but);
         let oldest = self.clients().map(|client| client.see(|watch| watch.oldest)).max().unwrap();
         let market = &self.venue.market;
         println!(
@@ -278,9 +325,10 @@ impl World {
         assert!(silent <= silent_max, "silent for {silent:?}: {}", self.transitions());
         assert_eq!(market.refused(), 0, "two connections to the venue: {}", self.transitions());
         let owner = self.nodes[self.owner()].name.clone();
-        for place in self.running() {
-            assert_eq!(self.shard(place)["owner"], owner, "{}", self.transitions());
-        }
+        // They read the lease each second, and not without a leader.
+        self.until_debug("all name the owner", |world| {
+            world.running().all(|place| world.shard(place)["owner"] == *owner)
+        });
     }
 
     /// Ticks that a stream skipped are in its gateway's counters.
