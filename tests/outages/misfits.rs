@@ -50,11 +50,7 @@ async fn a_bucket_that_is_deleted_is_made_again() {
     let number = world.fault();
     delete_bucket(world.brokers.port(0));
     world.all_live_after(number + 12 * RATE).await;
-    world.brokers.leader();
-    let owner = world.owner();
-    world.until_debug("the lease is renewed", |world| {
-        world.shard(owner)["lease_left_ms"].as_u64().is_some_and(|left| left > 7_000)
-    });
+    world.brokers_serve();
     world.check(bound(LOST_MAX));
 }
 

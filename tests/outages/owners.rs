@@ -16,7 +16,12 @@ async fn an_owner_that_is_killed_is_replaced() {
     let number = world.fault();
     world.kill(owner);
     world.all_live_after(number).await;
+    // It comes back as another process, and follows.
+    world.nodes[owner].start();
+    world.open_clients(owner).await;
     world.goes_on(2).await;
+    world.synced();
+    assert_ne!(world.owner(), owner);
     world.check(bound(LOST_MAX));
 }
 

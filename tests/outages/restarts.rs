@@ -87,7 +87,7 @@ async fn brokers_that_restart_one_after_the_other_cost_no_tick() {
         world.brokers.stop(place);
         world.brokers.restart(place);
         world.all_live_after(number).await;
-        world.brokers.all_serve();
+        world.brokers_serve();
         world.goes_on(2).await;
         world.assert_same_epoch();
         world.check(bound(Duration::from_secs(1)));

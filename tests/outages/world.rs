@@ -169,6 +169,14 @@ impl World {
         }
     }
 
+    /// Waits until the brokers are as before a fault: all serve, and the owner's lease is renewed.
+    pub(crate) fn brokers_serve(&self) {
+        self.brokers.all_serve();
+        self.until_debug("the lease is renewed", |world| {
+            world.running().any(|place| world.shard(place)["lease_left_ms"].as_u64().is_some_and(|left| left > 7_000))
+        });
+    }
+
     /// A fault begins: what is measured starts over. Returns the newest number.
     pub(crate) fn fault(&self) -> u64 {
         self.clients().for_each(|client| client.see(Watch::reset));
@@ -316,19 +324,30 @@ impl World {
         let market = &self.venue.market;
         println!(
             "measured: {}: silent for {silent:.1?}, at most {oldest:.1?} old as live; {} connections, {} refused; \
-             {} ticks",
+             {} ticks, {} messages fenced",
             self.row,
             market.accepted(),
             market.refused(),
             self.ledger.ticks(),
+            self.fenced(),
         );
         assert!(silent <= silent_max, "silent for {silent:?}: {}", self.transitions());
         assert_eq!(market.refused(), 0, "two connections to the venue: {}", self.transitions());
-        let owner = self.nodes[self.owner()].name.clone();
         // They read the lease each second, and not without a leader.
-        self.until_debug("all name the owner", |world| {
-            world.running().all(|place| world.shard(place)["owner"] == *owner)
+        self.until_debug("all name the same owner", |world| {
+            let owners: Vec<Value> = world.running().map(|place| world.shard(place)["owner"].clone()).collect();
+            owners.iter().all(|owner| owner.is_string() && *owner == owners[0])
         });
+        self.owner();
+    }
+
+    /// How many messages of former owners the gateways have dropped.
+    pub(crate) fn fenced(&self) -> u64 {
+        let of = |place: usize| {
+            let process = self.nodes[place].process.as_ref().unwrap();
+            block_in_place(|| process.metric("tickfan_bus_dropped_total", "fenced"))
+        };
+        self.running().map(of).sum()
     }
 
     /// Ticks that a stream skipped are in its gateway's counters.
