@@ -5,6 +5,7 @@ use super::{
     leases::written,
     *,
 };
+use std::path::Path;
 use tickfan::{
     cluster::bus::{Sent, Subscription},
     venue::Secret,
@@ -26,21 +27,24 @@ async fn the_configuration_of_a_single_broker_serves_a_cluster() {
     messages_pass(&nats, &connect(&node("gw-2", &[&broker.address()], 1)).await).await;
 }
 
+/// Starts the broker at this place of three.
+fn one_of_three(tool: &Path, place: usize, ports: [u16; 3], routes: [u16; 3]) -> Broker {
+    let listen = format!("nats://127.0.0.1:{}", routes[place]);
+    let [port, http] = [ports[place], free_port()].map(|port| port.to_string());
+    let arguments = ["--port", &port, "--http_port", &http, "--cluster", &listen].map(str::to_owned);
+    let mut variables = vec![("BROKER", format!("n{}", place + 1))];
+    for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
+        variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
+    }
+    Broker::deployed(tool, "three.conf", &[], &arguments, &variables)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_configuration_of_three_brokers_serves_a_cluster_without_any_one_of_them() {
     let Some(tool) = tool() else { return };
     let ports = [free_port(), free_port(), free_port()];
-    let routes: [u16; 3] = [free_port(), free_port(), free_port()];
-    let start = |place: usize| {
-        let listen = format!("nats://127.0.0.1:{}", routes[place]);
-        let [port, http] = [ports[place], free_port()].map(|port| port.to_string());
-        let arguments = ["--port", &port, "--http_port", &http, "--cluster", &listen].map(str::to_owned);
-        let mut variables = vec![("BROKER", format!("n{}", place + 1))];
-        for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
-            variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
-        }
-        Broker::deployed(&tool, "three.conf", &[], &arguments, &variables)
-    };
+    let routes = [free_port(), free_port(), free_port()];
+    let start = |place| one_of_three(&tool, place, ports, routes);
     let mut brokers = [0, 1, 2].map(start);
     let addresses: Vec<String> = brokers.iter().map(Broker::address).collect();
     let servers: Vec<&str> = addresses.iter().map(String::as_str).collect();

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     /// Clients that go from node to node.
     pub(crate) guests: Vec<Client>,
+    /// What gateways that have stopped had logged of the shard.
+    last_words: Vec<String>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -58,7 +60,8 @@ impl World {
         let brokers = Brokers::start(tool).await;
         let venue = Venue::start().await;
         let ledger = Arc::new(Ledger::new(venue.market.clone(), bound(AGE_MAX)));
-        let mut world = Self { row, brokers, venue, nodes: Vec::new(), guests: Vec::new(), ledger };
+        let mut world =
+            Self { row, brokers, venue, nodes: Vec::new(), guests: Vec::new(), last_words: Vec::new(), ledger };
         for place in 0..NODES {
             let config = world.config();
             world.add(&format!("gw-{}", place + 1), &brokers_of(place), &config).await;
@@ -232,7 +235,8 @@ impl World {
     pub(crate) fn stop(&mut self, place: usize) {
         let node = &mut self.nodes[place];
         let process = node.process.take().unwrap();
-        assert!(block_in_place(|| process.terminate()).success());
+        let log = block_in_place(|| process.drained_log());
+        self.last_words.extend(log.into_iter().filter(|line| line.contains("shard")));
         node.clients.clear();
     }
 
@@ -283,7 +287,7 @@ impl World {
             let line = |of: &Value| format!("  {} {} {} {}\n", of["at"], of["to"], of["cause"], of["epoch"]);
             format!("{}\n{}", self.nodes[place].name, transitions.iter().map(line).collect::<String>())
         };
-        self.running().map(of).collect()
+        self.running().map(of).chain([self.last_words.join("\n")]).collect()
     }
 
     /// The longest silence that clients of all but these gateways have seen since the fault.
