@@ -32,6 +32,9 @@ const TOOL_VARIABLE: &str = "NATS_SERVER";
 /// Only a broken test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a machine may take longer that is busy with other tests.
+const BUSY: Duration = Duration::from_millis(2_500);
+
 /// The program of the broker. Without it a test says so, and ends.
 fn tool() -> Option<PathBuf> {
     static SAY: Once = Once::new();
@@ -49,5 +52,5 @@ fn runs_all() -> bool {
 
 /// A documented bound, with what a machine may take that is busy with other tests.
 fn bound(documented: Duration) -> Duration {
-    if runs_all() { documented } else { 2 * documented + Duration::from_secs(1) }
+    if runs_all() { documented } else { documented + BUSY }
 }
