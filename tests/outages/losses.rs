@@ -4,10 +4,11 @@ use super::{bound, brokers::BROKERS, runs_all, tool, venue::RATE, world::World};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
-/// Silence while a node goes over to another broker.
-const MOVED_MAX: Duration = Duration::from_millis(500);
-/// Silence while a node finds out that its broker is mute.
-const MUTE_MAX: Duration = Duration::from_millis(2_500);
+/// Silence while a node goes over to another broker: half a second, and the time between two updates of a symbol.
+const MOVED_MAX: Duration = Duration::from_millis(570);
+/// Silence while a node finds out that its broker is mute, and for a second its followers ask the owner in vain, whose
+/// other connection was to the same broker.
+const MUTE_MAX: Duration = Duration::from_millis(3_500);
 /// Silence after an owner is lost.
 const LOST_MAX: Duration = Duration::from_secs(12);
 /// Silence over a short loss of all brokers: they elect a leader again, and the lease may have to run out.

@@ -97,7 +97,7 @@ impl Market {
         let name = format!("S{:02}USDT", number % SYMBOLS);
         let price = |number: u64| format!("{number}.00000000");
         // A symbol's updates are trades and quotes in turn.
-        if number / SYMBOLS % 2 == 0 {
+        if (number / SYMBOLS).is_multiple_of(2) {
             dialect.trade(&name, number, &price(number), "0.02000000")
         } else {
             dialect.quote(&name, number, &price(number), &price(number + 1)).expect("Binance has quotes")

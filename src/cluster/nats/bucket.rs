@@ -20,7 +20,7 @@ const NOT_ENABLED: u64 = 10_076;
 const NOT_ENABLED_FOR_ACCOUNT: u64 = 10_039;
 /// Too few brokers: one that stands alone.
 const ALONE: u64 = 10_074;
-/// Too few brokers: several, of which fewer serve JetStream. Brokers that have just started may not know each other yet.
+/// Too few brokers: several, of which fewer serve JetStream. Those that have just started may not know each other yet.
 const NO_PEERS: u64 = 10_005;
 /// What passes: no leader is elected, or a broker is not up yet.
 const PASSING: [u64; 6] = [10_004, 10_006, 10_007, 10_008, 10_009, 10_058];
