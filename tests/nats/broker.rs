@@ -15,11 +15,16 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
+/// The password of the user in the configurations of `deploy/nats/`.
+pub(crate) const PASSWORD: &str = "as long as it is secret";
+
 /// A running broker. Dropping it kills it and deletes its files.
 pub(crate) struct Broker {
     child: Child,
     pub(crate) port: u16,
     folder: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 /// A port that is free now. Another process may take it before the broker does, so brokers that choose their own port
@@ -60,13 +65,50 @@ impl Broker {
     }
 
     /// Starts one with these arguments.
-    pub(crate) fn launch(tool: &Path, folder: PathBuf, arguments: &[String], variables: &[(&str, String)]) -> Self {
+    pub(crate) fn launch(
+        tool: &Path,
+        folder: PathBuf,
+        arguments: &[String],
+        variables: &[(&'static str, String)],
+    ) -> Self {
+        let (arguments, variables) = (arguments.to_vec(), variables.to_vec());
         let mut command = Command::new(tool);
-        command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        command.args(&arguments).envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let (port, said) = port_of(&mut child);
         let port = port.unwrap_or_else(|| panic!("the broker does not start: {said}"));
-        Self { child, port, folder }
+        Self { child, port, folder, arguments, variables }
+    }
+
+    /// Starts one with a configuration of `deploy/nats/` as it is: only addresses and folders are of the test, and what
+    /// its user may publish besides.
+    pub(crate) fn deployed(
+        tool: &Path,
+        config: &str,
+        rights: &[&str],
+        arguments: &[String],
+        variables: &[(&'static str, String)],
+    ) -> Self {
+        let folder = new_folder();
+        for name in [config, "common.conf"] {
+            let text =
+                fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nats").join(name)).unwrap();
+            let text = text.replace("/var/lib/nats", folder.to_str().unwrap());
+            let rights: String = rights.iter().map(|subject| format!("{subject:?}\n")).collect();
+            fs::write(folder.join(name), text.replace("publish: [", &format!("publish: [{rights}"))).unwrap();
+        }
+        let config = folder.join(config);
+        let mut all: Vec<String> =
+            ["--config", config.to_str().unwrap(), "--addr", "127.0.0.1"].map(str::to_owned).into();
+        all.extend_from_slice(arguments);
+        let mut variables = variables.to_vec();
+        variables.push(("TICKFAN_PASSWORD", format!("{PASSWORD:?}")));
+        Self::launch(tool, folder, &all, &variables)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its address.
@@ -80,9 +122,14 @@ impl Broker {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// Starts it again after [`Broker::kill`], on the same port and with the same files.
     pub(crate) fn restart(&mut self, tool: &Path) {
-        let again = Self::start_in(tool, self.folder.clone());
+        let again = Self::launch(tool, self.folder.clone(), &self.arguments, &self.variables);
         let mut old = std::mem::replace(self, again);
         // What it would clean up is the new one's.
         old.folder = PathBuf::new();

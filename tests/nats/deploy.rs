@@ -1,32 +1,15 @@
 //! The brokers' configurations of `deploy/nats/`, as they are: only addresses and folders are of the test.
 
 use super::{
-    broker::{free_port, new_folder},
+    broker::{PASSWORD, free_port},
     leases::written,
     *,
 };
-use std::{fs, path::Path};
+use std::path::Path;
 use tickfan::{
     cluster::bus::{Sent, Subscription},
     venue::Secret,
 };
-
-const PASSWORD: &str = "as long as it is secret";
-
-fn broker(tool: &Path, config: &str, arguments: &[String], variables: &[(&str, String)]) -> Broker {
-    let folder = new_folder();
-    for name in [config, "common.conf"] {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nats").join(name)).unwrap();
-        fs::write(folder.join(name), text.replace("/var/lib/nats", folder.to_str().unwrap())).unwrap();
-    }
-    let config = folder.join(config);
-    let mut all: Vec<String> = ["--config", config.to_str().unwrap(), "--addr", "127.0.0.1"].map(str::to_owned).into();
-    all.extend(["--http_port".to_owned(), free_port().to_string()]);
-    all.extend_from_slice(arguments);
-    let mut variables = variables.to_vec();
-    variables.push(("TICKFAN_PASSWORD", format!("{PASSWORD:?}")));
-    Broker::launch(tool, folder, &all, &variables)
-}
 
 fn node(name: &str, servers: &[&str], replicas: usize) -> Cluster {
     let access = BrokerAccess::User { user: "tickfan".to_owned(), password: Secret::new(PASSWORD) };
@@ -36,27 +19,32 @@ fn node(name: &str, servers: &[&str], replicas: usize) -> Cluster {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_configuration_of_a_single_broker_serves_a_cluster() {
     let Some(tool) = tool() else { return };
-    let port = free_port();
-    let broker = broker(&tool, "single.conf", &["--port".to_owned(), port.to_string()], &[]);
+    let ports = [free_port(), free_port()].map(|port| port.to_string());
+    let arguments = ["--port", &ports[0], "--http_port", &ports[1]].map(str::to_owned);
+    let broker = Broker::deployed(&tool, "single.conf", &[], &arguments, &[]);
     let nats = connect(&node("gw-1", &[&broker.address()], 1)).await;
     written(&nats, None, 1).await;
     messages_pass(&nats, &connect(&node("gw-2", &[&broker.address()], 1)).await).await;
+}
+
+/// Starts the broker at this place of three.
+fn one_of_three(tool: &Path, place: usize, ports: [u16; 3], routes: [u16; 3]) -> Broker {
+    let listen = format!("nats://127.0.0.1:{}", routes[place]);
+    let [port, http] = [ports[place], free_port()].map(|port| port.to_string());
+    let arguments = ["--port", &port, "--http_port", &http, "--cluster", &listen].map(str::to_owned);
+    let mut variables = vec![("BROKER", format!("n{}", place + 1))];
+    for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
+        variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
+    }
+    Broker::deployed(tool, "three.conf", &[], &arguments, &variables)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_configuration_of_three_brokers_serves_a_cluster_without_any_one_of_them() {
     let Some(tool) = tool() else { return };
     let ports = [free_port(), free_port(), free_port()];
-    let routes: [u16; 3] = [free_port(), free_port(), free_port()];
-    let start = |place: usize| {
-        let listen = format!("nats://127.0.0.1:{}", routes[place]);
-        let arguments = ["--port".to_owned(), ports[place].to_string(), "--cluster".to_owned(), listen];
-        let mut variables = vec![("BROKER", format!("n{}", place + 1))];
-        for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
-            variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
-        }
-        broker(&tool, "three.conf", &arguments, &variables)
-    };
+    let routes = [free_port(), free_port(), free_port()];
+    let start = |place| one_of_three(&tool, place, ports, routes);
     let mut brokers = [0, 1, 2].map(start);
     let addresses: Vec<String> = brokers.iter().map(Broker::address).collect();
     let servers: Vec<&str> = addresses.iter().map(String::as_str).collect();

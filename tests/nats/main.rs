@@ -3,6 +3,7 @@
 #![cfg(feature = "cluster")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
+#[allow(dead_code, reason = "a module of two test binaries, which use their own parts of it")]
 mod broker;
 mod deploy;
 mod leases;

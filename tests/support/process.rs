@@ -47,6 +47,13 @@ impl Process {
         Self::launch(name, config, listen, Command::new(env!("CARGO_BIN_EXE_tickfan")))
     }
 
+    /// The same, on this address and with these variables.
+    pub fn start_on_with(name: &str, config: &str, listen: SocketAddr, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+        command.envs(variables.iter().copied());
+        Self::launch(name, config, listen, command)
+    }
+
     /// The same, under a limit of descriptors.
     pub fn start_limited(name: &str, config: &str, descriptors: u32) -> Self {
         let mut command = Command::new("bash");
@@ -197,6 +204,11 @@ impl Process {
 
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Ends it as `kill -9` does.

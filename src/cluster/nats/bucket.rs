@@ -18,8 +18,10 @@ const MESSAGE_BYTES_MAX: i64 = VALUE_BYTES_MAX as i64 + 1_024;
 const STREAM_NOT_FOUND: u64 = 10_059;
 const NOT_ENABLED: u64 = 10_076;
 const NOT_ENABLED_FOR_ACCOUNT: u64 = 10_039;
-/// Too few brokers: one that stands alone, and several of which fewer serve JetStream.
-const TOO_FEW: [u64; 2] = [10_074, 10_005];
+/// Too few brokers: one that stands alone.
+const ALONE: u64 = 10_074;
+/// Too few brokers: several, of which fewer serve JetStream. Those that have just started may not know each other yet.
+const NO_PEERS: u64 = 10_005;
 /// What passes: no leader is elected, or a broker is not up yet.
 const PASSING: [u64; 6] = [10_004, 10_006, 10_007, 10_008, 10_009, 10_058];
 
@@ -46,8 +48,10 @@ pub(super) enum Unprepared {
     Passing(Failed),
     /// JetStream is off, on this broker or for this account.
     NoJetStream,
-    /// The brokers are too few for the replicas.
-    TooFew,
+    /// The broker stands alone: too few for the replicas.
+    Alone,
+    /// The brokers that know each other so far are too few for the replicas.
+    NoPeers,
     /// A stream of its name is something else, and why.
     Other(&'static str),
     /// The broker refuses it.
@@ -172,7 +176,8 @@ fn unprepared(failed: Failed) -> Unprepared {
     match failed {
         Failed::Error(error) => match error.err_code {
             NOT_ENABLED | NOT_ENABLED_FOR_ACCOUNT => Unprepared::NoJetStream,
-            code if TOO_FEW.contains(&code) => Unprepared::TooFew,
+            ALONE => Unprepared::Alone,
+            NO_PEERS => Unprepared::NoPeers,
             code if PASSING.contains(&code) => Unprepared::Passing(Failed::Error(error)),
             _ => Unprepared::Refused(error),
         },
@@ -214,8 +219,8 @@ mod tests {
         for (code, expected) in [
             (10_076, Unprepared::NoJetStream),
             (10_039, Unprepared::NoJetStream),
-            (10_074, Unprepared::TooFew),
-            (10_005, Unprepared::TooFew),
+            (10_074, Unprepared::Alone),
+            (10_005, Unprepared::NoPeers),
             (10_008, Unprepared::Passing(error(10_008))),
             (10_047, Unprepared::Refused(ApiError { err_code: 10_047, description: String::new() })),
         ] {

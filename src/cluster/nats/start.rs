@@ -166,10 +166,13 @@ async fn check(link: &Link, bucket: &Bucket, cluster: &Cluster) -> Result<(), St
             Ok(Err(unprepared)) => unprepared,
             Err(_) => Unprepared::Passing(Failed::TimedOut),
         };
-        if let Some(error) = for_a_person(&unprepared, link, &info, cluster) {
+        let is_last = Instant::now() + AGAIN_FIRST >= until;
+        if !is_of_a_start(&unprepared, is_last)
+            && let Some(error) = for_a_person(&unprepared, link, &info, cluster)
+        {
             return Err(error);
         }
-        if Instant::now() + AGAIN_FIRST >= until {
+        if is_last {
             tracing::warn!(error = ?unprepared, "the brokers do not keep leases yet; the node waits for them");
             return Ok(());
         }
@@ -201,6 +204,12 @@ fn say_prepared(prepared: &Prepared, cluster: &Cluster) {
     }
 }
 
+/// Whether brokers that have just started would say the same: a node may start together with them. The last attempt
+/// counts.
+fn is_of_a_start(unprepared: &Unprepared, is_last: bool) -> bool {
+    *unprepared == Unprepared::NoPeers && !is_last
+}
+
 /// What a person has to change so that there is a bucket; `None` if it may pass.
 fn for_a_person(unprepared: &Unprepared, link: &Link, info: &ServerInfo, cluster: &Cluster) -> Option<StartError> {
     let bucket = |why: String| StartError::Bucket { bucket: format!("tickfan_{}", cluster.name), why };
@@ -214,7 +223,7 @@ fn for_a_person(unprepared: &Unprepared, link: &Link, info: &ServerInfo, cluster
             None => None,
         },
         Unprepared::NoJetStream => Some(StartError::NoJetStream),
-        Unprepared::TooFew => Some(StartError::TooFewBrokers(cluster.replicas)),
+        Unprepared::Alone | Unprepared::NoPeers => Some(StartError::TooFewBrokers(cluster.replicas)),
         Unprepared::Other(why) => Some(bucket((*why).to_owned())),
         Unprepared::Refused(error) => Some(bucket(format!("{:?} ({})", error.description, error.err_code))),
     }
@@ -269,6 +278,13 @@ mod tests {
         assert!(check_broker(&info(PAYLOAD_MIN), true).is_ok() && check_broker(&info(PAYLOAD_MIN), false).is_ok());
         let error = check_broker(&info(PAYLOAD_MIN - 1), true).unwrap_err().to_string();
         assert!(error.contains("is 1048575 bytes") && error.contains("max_payload: 1MB"), "{error}");
+    }
+
+    #[test]
+    fn a_node_that_starts_with_its_brokers_waits_until_they_know_each_other() {
+        assert!(is_of_a_start(&Unprepared::NoPeers, false));
+        assert!(!is_of_a_start(&Unprepared::NoPeers, true), "they are too few");
+        assert!(!is_of_a_start(&Unprepared::Alone, false), "a single broker stays alone");
     }
 
     #[test]
