@@ -2,13 +2,17 @@
 //! announced.
 
 use crate::{
-    cache::{Published, Publisher, SymbolState, Tap},
+    cache::{FailoverCounts, Published, Publisher, SymbolState, Tap},
     fanout::Announcer,
     feed::{Sink, Unheard},
     market::{FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+use tracing::info;
 
 /// Where ticks go besides the cache: to the gateways that follow this one. It never waits.
 pub trait Outlet: Tap + Send + Sync {
@@ -25,6 +29,28 @@ pub trait Outlet: Tap + Send + Sync {
     fn flush(&self);
 }
 
+/// Tells operators in the log how many symbols passed from one feed to the other, a line for each reason in a second.
+pub struct FailoverLog {
+    /// The names of the primary and of the standby.
+    names: [Arc<str>; 2],
+    counts: Arc<FailoverCounts>,
+    told: BTreeMap<(Source, &'static str), u64>,
+}
+
+impl FailoverLog {
+    /// Of a primary and its standby.
+    pub fn new(primary: Arc<str>, standby: Arc<str>, counts: Arc<FailoverCounts>) -> Self {
+        Self { names: [primary, standby], counts, told: BTreeMap::new() }
+    }
+
+    fn tell(&mut self) {
+        for (to, reason, symbols) in self.counts.news(&mut self.told) {
+            let [from, to] = [to.other(), to].map(|source| &*self.names[source as usize]);
+            info!(from, to, reason, symbols, "failover");
+        }
+    }
+}
+
 /// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks
 /// them up.
 pub struct Ingest {
@@ -34,6 +60,8 @@ pub struct Ingest {
     source: Source,
     /// Whether the symbols have two.
     has_standby: bool,
+    /// Tells of failovers, where this connection does.
+    failovers: Option<FailoverLog>,
     announcer: Announcer,
     metrics: CacheMetrics,
     /// Where other gateways follow this one.
@@ -43,12 +71,12 @@ pub struct Ingest {
 impl Ingest {
     /// Takes the states of a connection's symbols, in the order of its list.
     pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, source: Source::Primary, has_standby: false, announcer, metrics, outlet: None }
+        Self { symbols, source: Source::Primary, has_standby: false, failovers: None, announcer, metrics, outlet: None }
     }
 
-    /// The same way, of one of the two feeds that its symbols have.
-    pub fn of_two(self, source: Source) -> Self {
-        Self { source, has_standby: true, ..self }
+    /// The same way, of one of the two feeds that its symbols have; with a log, it tells of their failovers.
+    pub fn of_two(self, source: Source, failovers: Option<FailoverLog>) -> Self {
+        Self { source, has_standby: true, failovers, ..self }
     }
 
     /// The same way, whose ticks also go through an outlet.
@@ -101,6 +129,7 @@ impl Sink for Ingest {
         let mut ticks = 0;
         let mut unchanged = 0;
         let mut late = 0;
+        let mut hidden = 0;
         for update in updates {
             let state = &self.symbols[update.symbol.index()];
             match state.through(tap(&self.outlet)).of(self.source).publish(update, now) {
@@ -110,10 +139,11 @@ impl Sink for Ingest {
                 }
                 Published::Unchanged => unchanged += 1,
                 Published::Late => late += 1,
+                Published::Hidden => hidden += 1,
             }
         }
         self.flush();
-        self.metrics.count(ticks, unchanged, late);
+        self.metrics.count(ticks, unchanged, late, hidden);
     }
 
     fn outage(&mut self, reason: Reason, now: Now) {
@@ -148,6 +178,9 @@ impl Sink for Ingest {
     fn due(&mut self, now: Now) {
         if self.has_standby {
             self.set_each(|_, state| state.due(now));
+        }
+        if let Some(failovers) = &mut self.failovers {
+            failovers.tell();
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::{
 };
 use http::StatusCode;
 use serde_json::json as value;
+use tracing::info;
 
-/// Prefers the feed for each of its symbols that has two. Those for which it is well pass to it at once, and the others
-/// once it has been well for long enough.
+/// Prefers the feed for each of its symbols that has two. Those for which it is up pass to it at once, and the others
+/// once it has been healthy for long enough.
 #[expect(clippy::result_large_err, reason = "an error is made once per request of an operator")]
 pub(super) fn prefer(sources: &DebugSources, request: &Request) -> Result<Response, Problem> {
     let problem = |status, kind, detail| Err(Problem::new(status, kind, "The feed is not preferred", detail));
@@ -42,8 +43,8 @@ pub(super) fn prefer(sources: &DebugSources, request: &Request) -> Result<Respon
         }
     }
     announcer.flush();
-    let active = feed.active_symbols();
-    Ok(json(
-        value!({"feed": name, "symbols": feed.symbols.len(), "moved": moved, "active_symbols": active}).to_string(),
-    ))
+    info!(feed = name, moved, "an operator prefers this feed to the other one of its symbols");
+    let (symbols, active) = (feed.symbols_of_two(), feed.active_symbols());
+    let answer = value!({"feed": name, "symbols_with_standby": symbols, "moved": moved, "active_symbols": active});
+    Ok(json(answer.to_string()))
 }

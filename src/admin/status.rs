@@ -9,6 +9,7 @@ use super::{
 use crate::{
     cluster::handle::ClusterHandle,
     fanout::{StreamMetrics, WorkerPool},
+    feed::FeedState,
     issuer::IssuerKeys,
     limits::Permits,
     market::Source,
@@ -74,7 +75,7 @@ impl GatewayStatus for RunningGateway {
         HealthInputs {
             uptime: self.started.elapsed(),
             draining: self.draining.load(Ordering::Relaxed),
-            feeds: self.feeds.iter().enumerate().map(|(place, feed)| self.feed_health(place, feed)).collect(),
+            feeds: self.feeds.iter().enumerate().filter_map(|(place, feed)| self.feed_health(place, feed)).collect(),
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
             keys_awaited: self.needed_keys.as_ref().and_then(IssuerKeys::awaited),
@@ -125,9 +126,11 @@ impl GatewayStatus for RunningGateway {
 
 impl RunningGateway {
     /// In a cluster the verdict of the shard's owner counts.
-    fn feed_health(&self, place: usize, feed: &DebugFeed) -> FeedHealth {
+    fn feed_health(&self, place: usize, feed: &DebugFeed) -> Option<FeedHealth> {
         let own = || feed.status.verdict();
         let state = self.cluster.as_ref().map_or_else(own, |inputs| inputs.handle.feed_state(place));
-        FeedHealth { feed: feed.name.clone(), state }
+        // The start does not wait for a standby.
+        let is_awaited = feed.standby_for.is_none() || state != FeedState::Connecting;
+        is_awaited.then(|| FeedHealth { feed: feed.name.clone(), state })
     }
 }

@@ -14,4 +14,6 @@ pub enum Published {
     Unchanged,
     /// The update is older than what is known.
     Late,
+    /// The update changed what a feed says of a symbol whose other feed is shown.
+    Hidden,
 }

@@ -175,15 +175,20 @@ impl SymbolState {
 
     /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
     /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
-    /// a client of this state. The venue's times stay.
+    /// a client of this state. The venue's times stay. Where the live one has passed to its other feed, that is a change
+    /// of the status, as it was there.
     pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
-        self.through(None).set(now, |snapshot, _| {
-            let Snapshot { recv, origin, .. } = *snapshot;
-            *snapshot = *live;
-            snapshot.recv = if is_heard { Some(now.unix) } else { recv };
-            snapshot.origin = origin;
-            changed
-        })
+        let mut inner = self.lock();
+        let Snapshot { recv, origin, source, .. } = inner.snapshot;
+        let is_switch = source != live.source;
+        inner.snapshot = *live;
+        inner.snapshot.recv = if is_heard && !is_switch { Some(now.unix) } else { recv };
+        inner.snapshot.origin = origin;
+        match changed {
+            Parts::NONE => Published::Unchanged,
+            _ if is_switch => self.through(None).push_kind(&mut inner, Parts::STATUS, Parts::ALL, now),
+            _ => self.through(None).push(&mut inner, changed, now),
+        }
     }
 
     /// Gives a tap what comes after [`Inner::said`].

@@ -33,20 +33,33 @@ pub struct HasStandby;
 /// Counts how often the symbols of a feed passed to its standby, and back.
 #[derive(Debug, Default)]
 pub struct FailoverCounts {
-    /// By the source that took over and the cause. A std mutex: a switch is rare.
-    switches: Mutex<BTreeMap<(bool, &'static str), u64>>,
+    /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often, and
+    /// is rare.
+    switches: Mutex<BTreeMap<(Source, &'static str), u64>>,
 }
 
 impl FailoverCounts {
     pub(super) fn count(&self, Switch { to, cause }: Switch) {
         let mut switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
-        *switches.entry((to == Source::Standby, cause.name())).or_default() += 1;
+        *switches.entry((to, cause.name())).or_default() += 1;
+    }
+
+    /// What was counted since the last call of the caller, who keeps `told`: the source that took over, why and how often.
+    pub fn news(&self, told: &mut BTreeMap<(Source, &'static str), u64>) -> Vec<(Source, &'static str, u64)> {
+        let mut news = Vec::new();
+        for (to, cause, count) in self.each() {
+            let before = told.insert((to, cause), count).unwrap_or_default();
+            if count > before {
+                news.push((to, cause, count - before));
+            }
+        }
+        news
     }
 
     /// How often each source took over, by each of [`Cause::NAMES`].
     pub fn each(&self) -> Vec<(Source, &'static str, u64)> {
         let switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |to, cause| switches.get(&(to == Source::Standby, cause)).copied().unwrap_or_default();
+        let count = |to, cause| switches.get(&(to, cause)).copied().unwrap_or_default();
         let each = Source::ALL.into_iter().flat_map(|to| Cause::NAMES.map(|cause| (to, cause)));
         each.map(|(to, cause)| (to, cause, count(to, cause))).collect()
     }

@@ -9,9 +9,7 @@ use super::{
     sources::{FailoverCounts, HasStandby, Own, Sources, Standby},
     state::{Inner, SymbolState},
 };
-use crate::market::{
-    Applied, Failover, FailoverLimits, Guards, Now, Origin, Parts, Said, Snapshot, Source, Switch, Update,
-};
+use crate::market::{Applied, Failover, FailoverLimits, Guards, Now, Origin, Parts, Snapshot, Source, Switch, Update};
 use std::sync::Arc;
 
 impl SymbolState {
@@ -45,6 +43,11 @@ impl SymbolState {
         self.standby.set(Standby { feed }).map_err(|_| HasStandby)
     }
 
+    /// Whether it has two feeds.
+    pub fn has_standby(&self) -> bool {
+        self.standby.get().is_some()
+    }
+
     /// What one of its feeds says. Of a symbol with one feed that is what is shown.
     pub fn said_by(&self, source: Source) -> Snapshot {
         let inner = self.lock();
@@ -69,8 +72,9 @@ impl Publisher<'_> {
     pub(super) fn publish_as_source(self, inner: &mut Inner, update: &Update, now: Now) -> Published {
         self.change(inner, now, |own| {
             let applied = own.snapshot.apply(update, &mut own.guards, now);
-            let is_heard = !applied.changed.is_empty() || applied.late.is_empty();
-            (applied, is_heard)
+            let is_price = update.trade.is_some() || update.quote.is_some() || update.stats.is_some();
+            let is_new = !applied.changed.is_empty() || applied.late.is_empty();
+            (applied, is_price && is_new)
         })
     }
 
@@ -86,14 +90,14 @@ impl Publisher<'_> {
         })
     }
 
-    /// Some time has passed: a source may have been well for long enough. Nothing for a symbol with one feed.
+    /// Some time has passed: a source may have been healthy for long enough. Nothing for a symbol with one feed.
     pub fn due(self, now: Now) -> Published {
         self.decide(now, |failover| failover.due(now.instant))
     }
 
-    /// Prefers this feed of the symbol from now on, and shows it at once if it is well.
+    /// Prefers this feed of the symbol from now on, and shows it at once if it is up.
     pub fn prefer(self, now: Now) -> Published {
-        self.decide(now, |failover| failover.prefer(self.source))
+        self.decide(now, |failover| failover.prefer(self.source, now.instant))
     }
 
     fn decide(self, now: Now, decide: impl FnOnce(&mut Failover) -> Option<Switch>) -> Published {
@@ -109,17 +113,18 @@ impl Publisher<'_> {
     fn change(self, inner: &mut Inner, now: Now, change: impl FnOnce(&mut Own) -> (Applied, bool)) -> Published {
         let Some(sources) = &mut inner.sources else { return Published::Unchanged };
         let own = &mut sources.own[self.source as usize];
-        let (trades, stale) = (own.snapshot.trades, own.snapshot.stale());
+        let trades = own.snapshot.trades;
         let (Applied { changed, late }, is_heard) = change(own);
         let trades = own.snapshot.trades - trades;
-        let newly_stale = own.snapshot.stale().without(stale);
-        let said = Said { snapshot: &own.snapshot, newly_stale, is_heard };
-        if let Some(switch) = sources.failover.on(self.source, said, now.instant) {
+        if let Some(switch) = sources.failover.on(self.source, &own.snapshot, is_heard, now.instant) {
             let seen = if switch.to == self.source { trades } else { 0 };
             return self.show(inner, switch, seen, now);
         }
-        if changed.is_empty() || self.source != sources.failover.shown() {
-            return if changed.is_empty() && !late.is_empty() { Published::Late } else { Published::Unchanged };
+        if changed.is_empty() {
+            return if late.is_empty() { Published::Unchanged } else { Published::Late };
+        }
+        if self.source != sources.failover.shown() {
+            return Published::Hidden;
         }
         self.take(inner, self.source, trades);
         self.push_kind(inner, changed, changed, now)

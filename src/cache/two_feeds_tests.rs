@@ -69,8 +69,18 @@ fn a_delayed_state_says_whose_prices_it_shows() {
     let symbol = world.state.symbol().clone();
     let delayed = cache.register_delayed(symbol, "kraken".into(), Origin::Delayed, delay, world.now).unwrap();
     delayed.name_standby("coinbase".into()).unwrap();
+    let trade = Parts::from_iter([crate::market::Part::Trade]);
+    world.trade(Primary, 1, 1);
+    delayed.show(&world.state.said_by(Primary), trade, true, world.now);
+    let heard = delayed.newest().snapshot.recv;
     world.trade(Second, 1, 1);
-    delayed.show(&world.state.said_by(Second), Parts::ALL, true, world.now);
+    delayed.show(&world.state.said_by(Second), trade, true, world.now.after(Duration::from_secs(1)));
+    let tick = delayed.newest();
+    assert_eq!(
+        (tick.kind, tick.changed, tick.snapshot.recv),
+        (Parts::STATUS, Parts::ALL, heard),
+        "a switch is no price"
+    );
     let frame = String::from_utf8(delayed.frame(&delayed.newest()).to_vec()).unwrap();
     assert!(frame.contains("\"source\":\"coinbase\"") && frame.contains("\"delay_seconds\":900"), "{frame}");
 }
@@ -88,7 +98,7 @@ fn the_tick_of_a_switch_is_of_the_status_and_says_whose_it_is() {
     let world = World::new();
     assert!(world.frame().contains("\"state\":\"waiting\"") && world.frame().contains("\"source\":\"kraken\""));
     assert!(is_tick(world.trade(Primary, 1, 70)) && is_tick(world.quote(Primary, 2)));
-    assert_eq!(world.trade(Second, 3, 7), Published::Unchanged, "it is not shown");
+    assert_eq!(world.trade(Second, 3, 7), Published::Hidden);
     assert!(is_tick(world.outage(Primary, Reason::ConnectionLost)));
     let tick = world.state.newest();
     assert_eq!((tick.seq, tick.kind, tick.changed, tick.snapshot.state()), (3, Parts::STATUS, Parts::ALL, State::Live));
@@ -111,14 +121,15 @@ fn trades_and_seq_go_on_and_each_feed_has_its_own_order() {
         assert!(is_tick(world.trade(Second, id, id)));
     }
     assert_eq!(world.trade(Second, 9, 8), Published::Late);
-    assert_eq!(world.trade(Primary, 2, 1_001), Published::Unchanged);
+    assert_eq!(world.trade(Primary, 2, 1_001), Published::Hidden);
     let tick = world.state.newest();
     assert_eq!((tick.seq, tick.snapshot.trades, tick.snapshot.trade.price), (5, 4, Some(price_of(Second, 8))));
     world.pass(30);
-    assert!(is_tick(world.state.through(None).due(world.now)));
+    assert_eq!(world.state.through(None).due(world.now), Published::Unchanged, "its last price is old");
+    assert!(is_tick(world.trade(Primary, 3, 1_002)));
     let tick = world.state.newest();
     assert_eq!((tick.seq, tick.kind, tick.snapshot.source), (6, Parts::STATUS, Primary));
-    assert_eq!((tick.snapshot.trades, tick.snapshot.trade.price), (4, Some(price_of(Primary, 2))));
+    assert_eq!((tick.snapshot.trades, tick.snapshot.trade.price), (5, Some(price_of(Primary, 3))));
     assert_eq!(counted(&world), [(Primary, "failback", 1), (Second, "gap", 1)]);
 }
 
@@ -142,7 +153,7 @@ fn an_operator_moves_a_symbol_and_both_feeds_outages_are_told() {
     assert_eq!(world.state.through(None).of(Second).prefer(world.now), Published::Unchanged, "it has said nothing");
     world.trade(Second, 1, 1);
     assert!(is_tick(world.state.through(None).of(Second).prefer(world.now)));
-    assert_eq!(world.outage(Primary, Reason::Gap), Published::Unchanged);
+    assert_eq!(world.outage(Primary, Reason::Gap), Published::Hidden);
     assert!(is_tick(world.outage(Second, Reason::Mute)));
     assert_eq!(world.state.newest().snapshot.not_live_since().unwrap().1, Reason::Mute);
     assert_eq!(world.state.said_by(Primary).not_live_since().unwrap().1, Reason::Gap);

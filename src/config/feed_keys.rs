@@ -140,7 +140,7 @@ fn about(name: &str) -> String {
              otherwise it takes over with its next update. Only with standby_for. Default: 5s."
         }
         "failback_after" => {
-            "For how long the primary must have been well, without a break, until its prices are shown again, from 100ms \
+            "For how long the primary must have been live, without a break, until its prices are shown again, from 100ms \
              to 1day. Only with standby_for. Default: 30s."
         }
         "hours" => {

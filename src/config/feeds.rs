@@ -59,8 +59,9 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables, folder: 
             feeds.push(feed);
         }
     }
-    wrongs.take(standby::check(&feeds));
-    wrongs.none().map(|()| feeds)
+    wrongs.none()?;
+    standby::check(&feeds, tables)?;
+    Ok(feeds)
 }
 
 /// Checks that the feeds of one account at one address stay within its venue's limit together.

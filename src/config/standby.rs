@@ -7,12 +7,11 @@ use super::{
     value::{out_of_range, text},
 };
 use crate::{market::FailoverLimits, suggest::nearest};
-use std::{
-    collections::HashSet,
-    ops::{Range, RangeInclusive},
-    time::Duration,
+use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
 };
-use toml::de::DeTable;
 
 /// The keys besides `standby_for`.
 const WAITS: [&str; 2] = ["standby_age", "failback_after"];
@@ -30,15 +29,6 @@ pub struct Standby {
     pub primary: String,
     /// When one takes over from the other.
     pub limits: FailoverLimits,
-    /// Where the file names the primary.
-    pub(super) place: Range<usize>,
-}
-
-impl Standby {
-    /// That a feed stands in for this one.
-    pub fn new(primary: &str, limits: FailoverLimits) -> Self {
-        Self { primary: primary.to_owned(), limits, place: 0..0 }
-    }
 }
 
 /// Reads the keys of a feed.
@@ -58,7 +48,7 @@ pub(super) fn read(fields: &DeTable<'_>) -> Result<Option<Standby>, Wrong> {
     let primary = wrongs.take(text("standby_for", value, "us-stocks"));
     let standby = || {
         let limits = FailoverLimits { age: age?, failback_after: failback_after? };
-        Some(Some(Standby { primary: primary?.to_owned(), limits, place: value.span() }))
+        Some(Some(Standby { primary: primary?.to_owned(), limits }))
     };
     wrongs.value(standby())
 }
@@ -73,17 +63,19 @@ fn read_wait(key: &str, default: Duration, fields: &DeTable<'_>) -> Result<Durat
     let [min, max] = [STANDBY_WAIT_RANGE.start(), STANDBY_WAIT_RANGE.end()].map(|bound| units::show_duration(*bound));
     let help = match key {
         "standby_age" => "an update of the standby that is at most as old is shown at once",
-        _ => "once the primary has been well for so long, its prices are shown again",
+        _ => "once the primary has been healthy for so long, its prices are shown again",
     };
     Err(out_of_range(key, min, max).help(help).at(value.span()))
 }
 
-/// Checks that each standby stands in for a feed that there is, and for symbols of it.
-pub(super) fn check(feeds: &[Feed]) -> Result<(), Wrong> {
+/// Checks that each standby stands in for a feed that there is, and for symbols of it. The tables are those of the feeds.
+pub(super) fn check(feeds: &[Feed], tables: &[Spanned<DeValue<'_>>]) -> Result<(), Wrong> {
     let mut wrongs = Wrongs::default();
-    for feed in feeds {
+    for (feed, table) in feeds.iter().zip(tables) {
         let Some(standby) = &feed.standby else { continue };
-        wrongs.take(check_one(feed, standby, feeds).map_err(|wrong| wrong.at(standby.place.clone())));
+        let named = table.get_ref().as_table().and_then(|fields| fields.get("standby_for"));
+        let place = named.map_or(table.span(), Spanned::span);
+        wrongs.take(check_one(feed, standby, feeds).map_err(|wrong| wrong.at(place)));
     }
     wrongs.none()
 }
@@ -109,6 +101,10 @@ fn check_one(feed: &Feed, standby: &Standby, feeds: &[Feed]) -> Result<(), Wrong
     }
     if primary.tier.tier() != feed.tier.tier() {
         return Err(Wrong::new(format!("`{name}` has delayed prices")).help("a standby stands in for a live feed"));
+    }
+    if primary.origin() != feed.origin() {
+        return Err(Wrong::new(format!("the prices of this feed are not of the same origin as those of `{name}`"))
+            .help("simulated and recorded prices cannot stand in for those of a market"));
     }
     let listed: HashSet<_> = primary.symbols.iter().map(|listed| &listed.symbol).collect();
     match feed.symbols.iter().find(|own| !listed.contains(&own.symbol)) {

@@ -8,7 +8,7 @@ use crate::{
     delay::{DelayMetrics, Followed, Line},
     fanout::{Announcer, WorkerPool, worker_count},
     feed::{Feed, FeedMetrics, FeedStatus, Timing},
-    ingest::Ingest,
+    ingest::{FailoverLog, Ingest},
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source},
     recording::Recording,
@@ -152,10 +152,18 @@ pub(super) fn wire_feed(
         None => config.feeds.iter().any(is_primary).then_some(Source::Primary),
     };
     let mut sinks = Vec::new();
+    // The first connection of the standby logs the failovers of both.
+    let mut log = standby_for.clone();
     for range in feed.connections() {
         let announcer = Announcer::new(workers.clone());
         let sink = Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register());
-        sinks.push(if let Some(source) = source { sink.of_two(source) } else { sink });
+        sinks.push(match (source, log.take()) {
+            (None, _) => sink,
+            (Some(source), None) => sink.of_two(source, None),
+            (Some(source), Some((primary, counts))) => {
+                sink.of_two(source, Some(FailoverLog::new(primary, feed.name.as_str().into(), counts)))
+            }
+        });
     }
     let metrics = FeedMetrics::register(&feed.name);
     let runs = Feed::new(feed, &config.limits, now)

@@ -1,6 +1,6 @@
 //! Which of the two feeds of a symbol is shown: its primary, or the standby.
 
-use super::{Parts, Reason, Snapshot, Source, State};
+use super::{Part, Parts, Reason, Snapshot, Source, State};
 use std::time::{Duration, Instant};
 
 /// When one source takes over from the other.
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct FailoverLimits {
     /// How old the last update of a source may be if it is to take over at once.
     pub age: Duration,
-    /// For how long the preferred source has to be well before the symbol comes back to it.
+    /// For how long the preferred source has to be healthy before the symbol comes back to it.
     pub failback_after: Duration,
 }
 
@@ -24,9 +24,9 @@ pub struct Switch {
 /// Why a source takes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The other one is not well, for this reason.
+    /// The other one is down, or some of its parts are stale, for this reason.
     Lost(Reason),
-    /// It is the preferred one, and has been well for long enough.
+    /// It is the preferred one, and has been healthy for long enough.
     Failback,
     /// An operator prefers it.
     Preferred,
@@ -61,19 +61,10 @@ impl Cause {
     }
 }
 
-/// What one source says of the symbol, after it has said something new.
-#[derive(Debug, Clone, Copy)]
-pub struct Said<'a> {
-    /// All that it has said, merged.
-    pub snapshot: &'a Snapshot,
-    /// The parts that have turned stale just now.
-    pub newly_stale: Parts,
-    /// Whether an update has come: not one that is late, and not a change that the gateway made.
-    pub is_heard: bool,
-}
-
-/// Decides which source is shown. A source is well while its symbol is neither stale nor refused nor waiting, and none
-/// of its parts is mute.
+/// Decides which source is shown.
+///
+/// A source is *down* while its symbol is waiting, stale or refused. One that is up may still *lack* parts, which are
+/// stale while others flow. A source that is outside its hours is *closed*: it is neither left nor taken.
 #[derive(Debug, Clone)]
 pub struct Failover {
     limits: FailoverLimits,
@@ -87,19 +78,36 @@ pub struct Failover {
 /// How a source is doing.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    /// Since then it is well, or, with a reason, not.
+    state: Health,
+    /// Since when it is in that state; a part that turns stale begins it anew.
     since: Instant,
-    ill: Option<Reason>,
-    /// When its last update came.
+    /// When its last price came.
     heard: Option<Instant>,
-    /// The parts that have stopped while others flow.
-    mute: Parts,
+    /// The parts that are known and not stale.
+    live: Parts,
+    /// Trade and quote, as far as they are stale. Statistics may come once a day.
+    lacks: Parts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Up,
+    /// Up, and trading is halted.
+    Halted,
+    Closed,
+    Down(Reason),
 }
 
 impl Failover {
     /// Shows the primary, of which nothing is known yet.
     pub fn new(limits: FailoverLimits, now: Instant) -> Self {
-        let waiting = Standing { since: now, ill: Some(Reason::NoData), heard: None, mute: Parts::NONE };
+        let waiting = Standing {
+            state: Health::Down(Reason::NoData),
+            since: now,
+            heard: None,
+            live: Parts::NONE,
+            lacks: Parts::NONE,
+        };
         Self { limits, preferred: Source::Primary, shown: Source::Primary, standings: [waiting; 2] }
     }
 
@@ -108,49 +116,54 @@ impl Failover {
         self.shown
     }
 
-    /// The source that it comes back to.
-    pub fn preferred(&self) -> Source {
-        self.preferred
-    }
-
-    /// Notes what a source says of the symbol.
-    pub fn on(&mut self, source: Source, said: Said<'_>, now: Instant) -> Option<Switch> {
-        self.standings[source as usize].on(said, now);
-        self.decide(said.is_heard.then_some(source), now)
+    /// Notes what a source says of the symbol: all that it has said, merged. `is_heard`: a price has just come.
+    pub fn on(&mut self, source: Source, snapshot: &Snapshot, is_heard: bool, now: Instant) -> Option<Switch> {
+        self.standings[source as usize].on(snapshot, is_heard, now);
+        self.due(now)
     }
 
     /// Some time has passed.
     pub fn due(&mut self, now: Instant) -> Option<Switch> {
-        self.decide(None, now)
+        let [shown, other] = [self.of(self.shown), self.of(self.shown.other())];
+        let is_fresh = other.heard.is_some_and(|heard| now <= heard + self.limits.age);
+        if !is_fresh || matches!(other.state, Health::Closed | Health::Down(_)) {
+            return None;
+        }
+        let cause = match shown.state {
+            Health::Closed => None,
+            // Both sources begin, or open, at about the same time: which is first says nothing of the other.
+            Health::Down(Reason::NoData | Reason::Opening) if now < shown.since + self.limits.age => None,
+            Health::Down(reason) => Some(Cause::Lost(reason)),
+            Health::Up | Health::Halted => {
+                // The other one has all that this one has or had.
+                let wanted = shown.lacks.union(shown.live).without(Parts::from_iter([Part::Stats]));
+                let is_better = !shown.lacks.is_empty() && wanted.without(other.live).is_empty();
+                is_better.then_some(Cause::Lost(Reason::Mute))
+            }
+        };
+        let cause = cause.or_else(|| self.comes_back(shown, other, now).then_some(Cause::Failback));
+        cause.map(|cause| self.switch(self.shown.other(), cause))
     }
 
-    /// Prefers a source from now on, and shows it at once if it is well.
-    pub fn prefer(&mut self, source: Source) -> Option<Switch> {
+    /// Whether the other source is the preferred one, has been healthy for long enough, and has all that is shown now.
+    fn comes_back(&self, shown: &Standing, other: &Standing, now: Instant) -> bool {
+        self.shown != self.preferred
+            && other.state == Health::Up
+            && now >= other.since + self.limits.failback_after
+            && !other.lacks.intersects(shown.live)
+    }
+
+    /// Prefers a source from now on, and shows it at once if it is up and its last price is young.
+    pub fn prefer(&mut self, source: Source, now: Instant) -> Option<Switch> {
         self.preferred = source;
-        (self.shown != source && self.of(source).ill.is_none()).then(|| self.switch(source, Cause::Preferred))
+        let standing = self.of(source);
+        let is_fresh = standing.heard.is_some_and(|heard| now <= heard + self.limits.age);
+        let is_ready = is_fresh && matches!(standing.state, Health::Up | Health::Halted);
+        (self.shown != source && is_ready).then(|| self.switch(source, Cause::Preferred))
     }
 
     fn of(&self, source: Source) -> &Standing {
         &self.standings[source as usize]
-    }
-
-    /// `heard` is the source whose update has just come.
-    fn decide(&mut self, heard: Option<Source>, now: Instant) -> Option<Switch> {
-        let preferred = self.of(self.preferred);
-        let is_back = preferred.ill.is_none() && now >= preferred.since + self.limits.failback_after;
-        if self.shown != self.preferred && is_back {
-            return Some(self.switch(self.preferred, Cause::Failback));
-        }
-        let shown = self.of(self.shown);
-        let reason = shown.ill?;
-        // Both sources begin, or open, at about the same time: which is first says nothing of the other.
-        if matches!(reason, Reason::NoData | Reason::Opening) && now < shown.since + self.limits.age {
-            return None;
-        }
-        let to = self.shown.other();
-        let other = self.of(to);
-        let is_fresh = heard == Some(to) || other.heard.is_some_and(|heard| now <= heard + self.limits.age);
-        (other.ill.is_none() && is_fresh).then(|| self.switch(to, Cause::Lost(reason)))
     }
 
     fn switch(&mut self, to: Source, cause: Cause) -> Switch {
@@ -160,23 +173,30 @@ impl Failover {
 }
 
 impl Standing {
-    fn on(&mut self, Said { snapshot, newly_stale, is_heard }: Said<'_>, now: Instant) {
+    fn on(&mut self, snapshot: &Snapshot, is_heard: bool, now: Instant) {
         if is_heard {
             self.heard = Some(now);
         }
-        let state = snapshot.state();
-        let is_out = matches!(state, State::Stale | State::Refused | State::Waiting);
-        // A part that was mute in an outage need not be so after it.
-        let mute = if is_out { Parts::NONE } else { self.mute.union(newly_stale) };
-        self.mute = mute.without(mute.without(snapshot.stale()));
-        let ill = match snapshot.not_live_since() {
-            Some((_, reason)) if is_out => Some(reason),
-            _ => (!self.mute.is_empty()).then_some(Reason::Mute),
+        let stale = snapshot.stale();
+        let prices = Parts::from_iter([Part::Trade, Part::Quote, Part::Stats]);
+        self.live = snapshot.known().without(stale).without(Parts::STATUS);
+        let lacks = stale.without(prices.without(Parts::from_iter([Part::Trade, Part::Quote])));
+        let reason = snapshot.not_live_since().map_or(Reason::NoData, |(_, reason)| reason);
+        let state = match snapshot.state() {
+            State::Refused => Health::Down(reason),
+            _ if snapshot.is_closed() => Health::Closed,
+            State::Waiting | State::Stale => Health::Down(reason),
+            // A status alone is not a price.
+            _ if self.live.is_empty() => Health::Down(Reason::NoData),
+            State::Halted => Health::Halted,
+            State::Live | State::Closed => Health::Up,
         };
-        if self.ill.is_some() != ill.is_some() {
+        let is_down = |state| matches!(state, Health::Down(_));
+        let is_another = self.state != state && !(is_down(self.state) && is_down(state));
+        if is_another || !lacks.without(self.lacks).is_empty() {
             self.since = now;
         }
-        self.ill = ill;
+        (self.state, self.lacks) = (state, lacks);
     }
 }
 

@@ -24,7 +24,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
-pub use failover::{Cause, Failover, FailoverLimits, Said, Switch};
+pub use failover::{Cause, Failover, FailoverLimits, Switch};
 pub use feed_symbol::FeedSymbol;
 pub(crate) use guard::Guard;
 pub use guard::Guards;

@@ -218,6 +218,16 @@ impl Snapshot {
         self.status.not_live_since()
     }
 
+    /// The parts that the venue has ever sent.
+    pub fn known(&self) -> Parts {
+        self.status.known
+    }
+
+    /// Whether it is outside the hours of its feed, or closed by the venue, whatever its state is.
+    pub fn is_closed(&self) -> bool {
+        self.status.is_closed()
+    }
+
     /// The parts that no update has renewed since an outage.
     pub fn stale(&self) -> Parts {
         self.status.stale

@@ -1,7 +1,7 @@
 //! Which of a symbol's feeds.
 
 /// One of the feeds that a symbol can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The feed that lists it, or lists it without `standby_for`.
     Primary,

@@ -95,13 +95,13 @@ catalog! {
             details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",
             excludes "symbols that fell silent later, and refused ones";
         FEED_ACTIVE_SYMBOLS: Gauge "tickfan_feed_active_symbols" Count [feed, role in ["primary", "standby"]],
-            "Symbols of the feed whose prices are the feed's own, not those of its standby or primary.",
+            "Symbols with two feeds whose shown price comes from this one.",
             details "Only for a feed with a standby, and for the standby.";
         FEED_FAILOVERS: Counter "tickfan_feed_failovers_total" Count [from, to, reason in [
             "no_data", "connection_lost", "mute", "gap", "restart", "opening", "reconnect", "ended", "unauthorized",
             "not_entitled", "symbol_limit", "not_granted", "failback", "preferred"]],
             "Symbols that passed from one feed to its standby, or back, by the reason.",
-            details "The reason is why the first feed's price could not be shown, as on the wire, or `failback`: the primary has been well for `failback_after`, or `preferred`: an operator prefers the feed.";
+            details "The reason is why the first feed's price could not be shown, as on the wire, or `failback`: the primary has been live for `failback_after`, or `preferred`: an operator prefers the feed.";
         FEED_RECORDING: Gauge "tickfan_feed_recording" Count [feed],
             "1 while the feed is recorded, 0 once its recording has failed.",
             details "Missing where the feed is not recorded. A recording that failed, as on a full disk, begins again at the next start.";
@@ -118,8 +118,9 @@ catalog! {
     "Cache" {
         CACHE_SYMBOLS: Gauge "tickfan_cache_symbols" Count [],
             "Symbols that the gateway knows.";
-        CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late"]],
-            "Updates, by result: became a tick, changed nothing, or arrived late.";
+        CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late", "hidden"]],
+            "Updates, by result: became a tick, changed nothing, arrived late, or came from the feed that is not shown.",
+            details "`hidden` is a symbol's standby while its primary is shown, or the reverse.";
     }
     "Cluster" {
         CLUSTER_OWNED: Gauge "tickfan_cluster_owned" Count [shard],

@@ -95,10 +95,9 @@ fn feed_row(before: &Sample, now: &Sample, feed: &Value) -> Vec<String> {
     ]
 }
 
-/// How many of a feed's symbols are shown as it says, where that is not all: the others are shown from its standby or
-/// its primary.
+/// How many of a feed's symbols with a standby show its prices, where that is not all of them.
 fn shown(feed: &Value) -> String {
-    match (feed["active_symbols"].as_u64(), feed["symbols"].as_u64()) {
+    match (feed["active_symbols"].as_u64(), feed["symbols_with_standby"].as_u64()) {
         (Some(active), Some(all)) if active < all => format!(" ({active} shown)"),
         _ => String::new(),
     }
@@ -205,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_feed_says_how_many_symbols_are_shown_from_another() {
-        let shown = |active: u64| super::shown(&serde_json::json!({"active_symbols": active, "symbols": 3}));
+        let shown =
+            |active: u64| super::shown(&serde_json::json!({"active_symbols": active, "symbols_with_standby": 3}));
         assert_eq!([shown(3), shown(1)], ["", " (1 shown)"]);
         assert_eq!(super::shown(&serde_json::json!({"symbols": 3})), "");
     }

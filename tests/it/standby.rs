@@ -192,6 +192,7 @@ fn a_standby_that_does_not_fit_stops_the_start() {
              standby_for = \"spare\"\nsymbols = [\"B\"]",
             "`spare` is a standby itself",
         ),
+        ("standby_for = \"main\"\nsymbols = [\"A-B\"]\nurl = \"ws://a\"", "not of the same origin"),
     ] {
         fs::write(&file, format!("{main}[[feed]]\nname = \"spare\"\nvenue = \"sim\"\n{spare}\n")).unwrap();
         let error = load(Some(&file), Vec::new(), &Overrides::default()).expect_err(spare).to_string();
@@ -278,7 +279,7 @@ fn chaos(seed: u64, lasts: Duration, clients: usize) {
         url: Some(spare.url()),
         schedule: Schedule::always(),
         credentials: Some(Credentials::new("key", "secret")),
-        standby: Some(Standby::new("main", limits)),
+        standby: Some(Standby { primary: "main".to_owned(), limits }),
         ..Feed::new(venue::find("alpaca").unwrap(), listed.to_vec())
     };
     let mut config = running::config(vec![primary, standby]);

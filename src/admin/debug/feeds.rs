@@ -47,6 +47,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "unheard": unheard(&report.unheard),
         "symbol_states": by_state_json(feed.said()),
         "standby_for": feed.standby_for.as_ref().map(|(primary, _)| &**primary),
+        "symbols_with_standby": feed.symbols_of_two(),
         "active_symbols": feed.active_symbols(),
         "failovers": feed.standby_for.as_ref().map(|(_, counts)| failovers(counts)),
         "counters": {

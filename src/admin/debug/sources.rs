@@ -53,9 +53,15 @@ impl DebugFeed {
         self.symbols.iter().map(|symbol| symbol.said_by(self.source()))
     }
 
-    /// How many of its symbols are shown as it says.
+    /// How many of its symbols that have two feeds show prices of this one.
     pub fn active_symbols(&self) -> usize {
-        self.symbols.iter().filter(|symbol| symbol.newest().snapshot.source == self.source()).count()
+        let of_two = self.symbols.iter().filter(|symbol| symbol.has_standby());
+        of_two.filter(|symbol| symbol.newest().snapshot.source == self.source()).count()
+    }
+
+    /// How many of its symbols have two feeds.
+    pub fn symbols_of_two(&self) -> usize {
+        self.symbols.iter().filter(|symbol| symbol.has_standby()).count()
     }
 }
 
