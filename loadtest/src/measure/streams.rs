@@ -61,6 +61,10 @@ pub struct StreamMeasures {
     pub bytes: u64,
     /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
+    /// Of them, those of streams without options.
+    pub holes_of_whole: u64,
+    /// The times between two live ticks of an open stream without options, since all streams have been open.
+    pub live_gap: Histogram,
     /// How the streams of each group ended.
     pub ended: Vec<BTreeMap<Ended, u64>>,
     /// Trades whose venue time is more precise than a millisecond.

@@ -48,7 +48,8 @@ impl EventLoop {
         let connection = &mut self.connections[index as usize];
         let receive_buffer = self.groups[connection.group].reads.receive_buffer();
         let begun = unix_micros();
-        let dialled = dial(self.target, source(self.target.ip(), index), receive_buffer).and_then(|mut socket| {
+        let target = self.targets[(index as usize + connection.generation as usize) % self.targets.len()];
+        let dialled = dial(target, source(target.ip(), index), receive_buffer).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(index as usize), interest)?;
             Ok(socket)

@@ -38,7 +38,7 @@ const LATE_MAX: Duration = Duration::from_millis(200);
 
 /// All streams, and what the loop around them needs.
 pub(super) struct EventLoop {
-    pub(super) target: SocketAddr,
+    pub(super) targets: Vec<SocketAddr>,
     pub(super) tls: Option<ClientTls>,
     pub(super) poll: Poll,
     pub(super) connections: Vec<Connection>,
@@ -83,7 +83,7 @@ impl EventLoop {
         let streams = planned_streams(setup, &places, &mut observer.seen_ticks);
         let begun = Instant::now();
         Ok(Self {
-            target: setup.target,
+            targets: setup.targets.clone(),
             tls: setup.tls.clone(),
             poll: Poll::new()?,
             timers: first_connects(&streams, setup.connect_rate, begun),

@@ -112,6 +112,13 @@ impl Observer {
         }
     }
 
+    /// Measures the time between two live ticks of a stream.
+    pub(super) fn measure_live_gap(&mut self, before: i64, now: i64) {
+        if self.is_measuring && before != 0 && !self.is_after_load(now) {
+            self.measures.live_gap.record(now - before);
+        }
+    }
+
     fn is_after_load(&self, time: i64) -> bool {
         self.load_ended != 0 && time > self.load_ended
     }

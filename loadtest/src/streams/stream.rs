@@ -46,6 +46,8 @@ pub(super) struct Stream {
     /// The holes in its `seq` so far.
     pub(super) holes: u64,
     has_tick: bool,
+    /// When it got its last live tick, in µs since 1970; 0: none since it opened.
+    live_at: i64,
     /// The start of an incomplete block or head.
     partial: Vec<u8>,
     last: Option<Rc<SeenTick>>,
@@ -84,6 +86,7 @@ impl Stream {
             name: "".into(),
             holes: 0,
             has_tick: false,
+            live_at: 0,
             partial: Vec::new(),
             last: None,
             retry: RETRY,
@@ -98,6 +101,7 @@ impl Stream {
         self.begun = now;
         self.taken = 0;
         self.has_tick = false;
+        self.live_at = 0;
         self.partial.clear();
         self.bye = None;
         self.slots = Slots::default();
@@ -258,6 +262,12 @@ impl Stream {
         self.holes += read.missed;
         if let Some(age) = observer.measure(read.symbol, tick, read.missed, reader) {
             self.ages.add(age);
+        }
+        if group.is_whole() {
+            observer.measures.holes_of_whole += read.missed;
+            if tick.state == State::Live {
+                observer.measure_live_gap(std::mem::replace(&mut self.live_at, at), at);
+            }
         }
         if tick.seq == 0 {
             return;
