@@ -39,6 +39,8 @@ pub struct StreamMeasures {
     pub first_tick: Histogram,
     /// From the venue's scheduled time of a trade to the read, of streams that read at once.
     pub latency: Histogram,
+    /// The same by the target of the stream, where there are several.
+    pub latency_by_target: Vec<Histogram>,
     /// From the gateway's receipt to the read, of streams that read at once.
     pub age: Histogram,
     /// The same for slow readers.

@@ -218,6 +218,8 @@ pub struct ClusterSummary {
     pub restart_longest: u64,
     /// Why the restarts ended early.
     pub failure: Option<String>,
+    /// Latency by gateway, of streams that read at once.
+    pub latency: Vec<Option<Percentiles>>,
     /// The processes that ran from the beginning of the load to its end.
     pub processes: Vec<NodeSummary>,
 }
@@ -231,6 +233,19 @@ pub struct NodeSummary {
     pub cpu_cores: f64,
     /// Its memory at the end.
     pub memory: u64,
+    /// What it published to the others, if it is a gateway that owned a feed.
+    pub bus: Option<BusSummary>,
+}
+
+/// What a gateway published to the others.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BusSummary {
+    /// Ticks per second.
+    pub ticks_per_second: f64,
+    /// Ticks of a message, beats included.
+    pub ticks_per_message: f64,
+    /// Bytes of a tick, heads included.
+    pub bytes_per_tick: f64,
 }
 
 /// The bare loop of a run.

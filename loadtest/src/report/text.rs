@@ -1,6 +1,8 @@
 //! The report for a terminal.
 
-use super::{ClusterSummary, ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time};
+use super::{
+    BusSummary, ClusterSummary, ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time,
+};
 use crate::measure::Percentiles;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -148,7 +150,15 @@ fn write_cluster(cluster: &ClusterSummary, out: &mut String) -> std::fmt::Result
     )?;
     for process in &cluster.processes {
         let memory = size(process.memory as f64);
-        writeln!(out, "  process     {}: {:.3} cores, {memory}", process.name, process.cpu_cores)?;
+        let bus = process.bus.map_or(String::new(), |bus| {
+            let BusSummary { ticks_per_second, ticks_per_message, bytes_per_tick } = bus;
+            let ticks = number(ticks_per_second as u64);
+            format!("; publishes {ticks} ticks/s, {ticks_per_message:.1} a message, {bytes_per_tick:.1} bytes each")
+        });
+        writeln!(out, "  process     {}: {:.3} cores, {memory}{bus}", process.name, process.cpu_cores)?;
+    }
+    for (number, latency) in cluster.latency.iter().enumerate() {
+        line(out, &format!("on gw-{}", number + 1), *latency)?;
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use super::{limits, observed::Observed};
 use crate::{
     check::{Rule, Violations},
-    measure::{Counters, Ended, micros_per, unix_micros},
+    measure::{Counters, Ended, Histogram, micros_per, unix_micros},
     report::{
-        ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary,
-        VenueSummary, ViolationsSummary,
+        ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary,
+        Summary, VenueSummary, ViolationsSummary,
     },
     streams::{Group, Outcome, Stayed, Wire},
 };
@@ -37,6 +37,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     if !has_exact_times && measures.latency.percentiles().is_some() {
         warnings.push("latency is not measured, since the venue's times are in whole milliseconds".to_owned());
     }
+    let latency = measures.latency_by_target.iter().map(Histogram::percentiles).collect();
     let mut summary = Summary {
         name: observed.run.name.to_owned(),
         about: observed.run.about.to_owned(),
@@ -63,7 +64,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         gateway,
         generator,
         venue,
-        cluster: observed.cluster,
+        cluster: observed.cluster.map(|cluster| ClusterSummary { latency, ..cluster }),
         floor: None,
         cpu_to_floor: None,
         warnings: std::mem::take(warnings),

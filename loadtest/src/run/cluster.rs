@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     measure::{Process, Usage},
-    report::{ClusterSummary, NodeSummary},
+    report::{BusSummary, ClusterSummary, NodeSummary},
     scenario::ClusterSetup,
 };
 use std::{
@@ -49,8 +49,21 @@ struct Restarts {
     failure: Option<String>,
 }
 
-/// What the processes of a cluster have used, by their names and process ids.
-pub(super) type Used = Vec<(String, u32, Usage)>;
+/// What a process of a cluster has used and published so far.
+#[derive(Debug, Clone)]
+pub(super) struct Used {
+    name: String,
+    pid: u32,
+    usage: Usage,
+    published: Option<Published>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Published {
+    messages: f64,
+    ticks: f64,
+    bytes: f64,
+}
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -117,22 +130,31 @@ impl Cluster {
     }
 
     /// What each process has used so far.
-    pub(super) fn usage(&self) -> Used {
-        let gateways =
-            self.nodes.iter().filter_map(|node| Some((node.name.clone(), lock(&node.gateway).as_ref()?.pid())));
-        let brokers = self.brokers.pids().enumerate().map(|(number, pid)| (format!("broker {}", number + 1), pid));
-        let named = gateways.chain(brokers);
-        named.filter_map(|(name, pid)| Some((name, pid, Process::new(pid).ok()?.usage().ok()?))).collect()
+    pub(super) fn usage(&self) -> Vec<Used> {
+        let gateways = self.nodes.iter().filter_map(|node| {
+            let gateway = lock(&node.gateway);
+            let gateway = gateway.as_ref()?;
+            Used::of(node.name.clone(), gateway.pid(), published(gateway))
+        });
+        let brokers = self.brokers.pids().enumerate();
+        gateways
+            .chain(brokers.filter_map(|(number, pid)| Used::of(format!("broker {}", number + 1), pid, None)))
+            .collect()
     }
 
     /// The summary of a load of so many seconds, with what was used before and after it. Of a gateway that was
     /// restarted meanwhile, nothing is known.
-    pub(super) fn summary(&self, before: &Used, after: &Used, seconds: f64) -> ClusterSummary {
+    pub(super) fn summary(&self, before: &[Used], after: &[Used], seconds: f64) -> ClusterSummary {
         let done = lock(&self.done).clone();
-        let nodes = after.iter().filter_map(|(name, pid, after)| {
-            let (_, _, before) = before.iter().find(|(_, before, _)| before == pid)?;
-            let cpu_cores = after.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
-            Some(NodeSummary { name: name.clone(), cpu_cores, memory: after.memory_bytes })
+        let seconds = seconds.max(f64::MIN_POSITIVE);
+        let nodes = after.iter().filter_map(|after| {
+            let before = before.iter().find(|before| before.pid == after.pid)?;
+            Some(NodeSummary {
+                name: after.name.clone(),
+                cpu_cores: after.usage.cpu.saturating_sub(before.usage.cpu).as_secs_f64() / seconds,
+                memory: after.usage.memory_bytes,
+                bus: before.published.zip(after.published).and_then(|(before, after)| after.since(before, seconds)),
+            })
         });
         ClusterSummary {
             nodes: self.setup.nodes,
@@ -140,6 +162,7 @@ impl Cluster {
             restarts: u64::from(done.count),
             restart_longest: u64::try_from(done.longest.as_micros()).unwrap_or(u64::MAX),
             failure: done.failure,
+            latency: Vec::new(),
             processes: nodes.collect(),
         }
     }
@@ -151,6 +174,33 @@ impl Cluster {
         // All of them, even after one that fails.
         gateways.fold(true, |all, gateway| gateway.is_none_or(Gateway::stop) && all)
     }
+}
+
+impl Used {
+    fn of(name: String, pid: u32, published: Option<Published>) -> Option<Self> {
+        let usage = Process::new(pid).ok()?.usage().ok()?;
+        Some(Self { name, pid, usage, published })
+    }
+}
+
+impl Published {
+    /// What was published since; `None`: no tick.
+    fn since(self, before: Self, seconds: f64) -> Option<BusSummary> {
+        let ticks = self.ticks - before.ticks;
+        (ticks > 0.0).then(|| BusSummary {
+            ticks_per_second: ticks / seconds,
+            ticks_per_message: ticks / (self.messages - before.messages).max(1.0),
+            bytes_per_tick: (self.bytes - before.bytes) / ticks,
+        })
+    }
+}
+
+fn published(gateway: &Gateway) -> Option<Published> {
+    let counters = gateway.admin.counters().ok()?;
+    let sent =
+        |name| counters.by_label(name).into_iter().find(|(label, _)| label == "sent").map(|(_, count)| count as f64);
+    let messages = sent("tickfan_bus_batches_total")?;
+    Some(Published { messages, ticks: sent("tickfan_bus_ticks_total")?, bytes: sent("tickfan_bus_bytes_total")? })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     check::{SeenTicks, VenueState},
-    measure::{Ended, Second, StreamTotals, unix_micros},
+    measure::{Ended, Histogram, Second, StreamTotals, unix_micros},
     tls::ClientTls,
 };
 use mio::{Events, Poll, event::Event};
@@ -77,6 +77,9 @@ pub(super) struct Unread {
 impl EventLoop {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
         let mut observer = Observer::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        if setup.targets.len() > 1 {
+            observer.measures.latency_by_target = vec![Histogram::default(); setup.targets.len()];
+        }
         observer.headers = setup.headers.clone();
         observer.seen_ticks = SeenTicks::new(setup.history.clone());
         let places = plan_connections(&setup.groups);

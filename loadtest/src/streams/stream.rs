@@ -32,6 +32,8 @@ pub(super) struct Stream {
     symbols: Box<[u32]>,
     /// The index of its connection.
     pub(super) connection: u32,
+    /// The number of the target that it is connected to.
+    pub(super) target: usize,
     pub(super) phase: Phase,
     /// Counts its requests: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
@@ -77,6 +79,7 @@ impl Stream {
             group,
             symbols,
             connection,
+            target: 0,
             phase: Phase::Away,
             generation: 0,
             slots: Slots::default(),
@@ -246,7 +249,8 @@ impl Stream {
     }
 
     fn block(&mut self, block: &[u8], at: i64, observer: &mut Observer, group: &GroupSettings) {
-        let reader = Reader { now: at, opened: self.opened, reads_at_once: group.reads == Reads::AtOnce };
+        let reader =
+            Reader { now: at, opened: self.opened, reads_at_once: group.reads == Reads::AtOnce, target: self.target };
         if observer.wire != Wire::Tickfan {
             return observer.count(block, reader);
         }
