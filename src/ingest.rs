@@ -19,13 +19,14 @@ pub trait Outlet: Tap + Send + Sync {
     /// Whether this gateway still makes the ticks of these symbols. Once it does not, another does.
     fn is_open(&self) -> bool;
 
-    /// Whether updates may be taken right now: not while it is uncertain that no other gateway makes the same ticks.
+    /// Whether updates may be taken right now: not while it is uncertain that no other gateway makes the same ticks. If
+    /// they may, they become ticks of this moment.
     fn may_take(&self) -> bool;
 
-    /// Ticks follow, all of this moment.
+    /// Ticks that no update brings follow, all of this moment.
     fn begin(&self);
 
-    /// The ticks since [`Outlet::begin`] are complete.
+    /// The ticks since [`Outlet::may_take`] or [`Outlet::begin`] are complete.
     fn flush(&self);
 }
 
@@ -123,7 +124,8 @@ impl Sink for Ingest {
     }
 
     fn updates(&mut self, updates: &[Update], now: Now) {
-        if !self.begin() {
+        // The feed has asked whether it may take them, which was a look at the clock.
+        if self.outlet.as_ref().is_some_and(|outlet| !outlet.is_open()) {
             return;
         }
         let mut ticks = 0;

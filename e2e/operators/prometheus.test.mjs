@@ -36,6 +36,7 @@ const LEFT_OUT = {
 
 test("promtool finds nothing wrong with configs, rules and their tests", () => {
   for (const args of [["check", "config", "prometheus.yml"], ["check", "config", "prometheus.compose.yml"],
+    ["check", "config", "prometheus.cluster.yml"],
     ["check", "rules", "alerts.yml", "rules.yml", "cluster_alerts.yml"],
     ["test", "rules", "alerts_test.yml", "cluster_alerts_test.yml"]]) {
     const ran = spawnSync("promtool", args, { cwd: grafana, encoding: "utf8" });

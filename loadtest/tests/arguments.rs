@@ -50,6 +50,18 @@ fn too_few_descriptors_are_reported_before_anything_is_opened() {
 }
 
 #[test]
+fn a_cluster_without_brokers_says_how_to_name_them() {
+    let run = |args: &[&str]| Command::new(PROGRAM).env_remove("NATS_SERVER").args(args).output().unwrap();
+    let says = ["this scenario starts brokers: give the path of nats-server with --nats-server, or in NATS_SERVER"];
+    check(&run(&["run", "cluster"]), 64, &says);
+    let missing = ["run", "cluster", "--nats-server", "/nowhere/nats-server"];
+    check(&run(&missing), 1, &["no broker at /nowhere/nats-server"]);
+    let with = |option| run(&["run", "cluster", "--nats-server", "/bin/true", option]);
+    check(&with("--tls"), 64, &["the gateways of a cluster are loaded without TLS"]);
+    check(&run(&["floor", "cluster"]), 64, &["it has a cluster, and the bare loop is a single server"]);
+}
+
+#[test]
 fn an_invalid_threshold_is_a_usage_error() {
     let with = |threshold| run(&["run", "smoke", "--threshold", threshold]);
     check(&with("latency_p99=fast"), 64, &["`fast` is not a time", "\"50ms\""]);

@@ -57,6 +57,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
             admin: Some(gateway.admin).filter(|_| is_watched),
         },
         venue: Some(&venue),
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };
@@ -68,7 +69,7 @@ fn load_through(gateway: &str, groups: Vec<Group>, outages: &[&str], is_watched:
 
 fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group>) -> Setup {
     Setup {
-        target,
+        targets: vec![target],
         host: target.to_string(),
         tls: None,
         headers: Vec::new(),
@@ -148,6 +149,7 @@ fn the_floor_sends_each_tick_to_the_streams_of_its_symbol() {
         outages: &[],
         server: Server::default(),
         venue: None,
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };
@@ -191,6 +193,7 @@ fn load_other(events: &'static str, groups: Vec<Group>) -> Summary {
         outages: &[],
         server: Server::default(),
         venue: None,
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };

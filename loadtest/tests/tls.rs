@@ -36,7 +36,7 @@ const LOAD: Duration = Duration::from_secs(3);
 
 fn setup(target: SocketAddr, tls: ClientTls, groups: Vec<Group>) -> Setup {
     Setup {
-        target,
+        targets: vec![target],
         host: format!("localhost:{}", target.port()),
         tls: Some(tls),
         headers: Vec::new(),
@@ -76,6 +76,7 @@ fn run_against(gateway: &Gateway, venue: &Venue, streams: Setup) -> Summary {
         outages: &[],
         server: Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) },
         venue: Some(venue),
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };
@@ -196,6 +197,7 @@ fn load_other(streams: Setup) -> Summary {
         outages: &[],
         server: Server::default(),
         venue: None,
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };

@@ -37,7 +37,7 @@ fn smoke_with(violation: Violation, churn: f64) -> Summary {
     let proxy = Proxy::start(gateway.address, violation);
     let server = Server { process: Some(Process::new(gateway.pid()).unwrap()), admin: Some(gateway.admin) };
     let streams = Setup {
-        target: proxy.address,
+        targets: vec![proxy.address],
         host: gateway.address.to_string(),
         tls: None,
         headers: Vec::new(),
@@ -57,6 +57,7 @@ fn smoke_with(violation: Violation, churn: f64) -> Summary {
         outages: &[],
         server,
         venue: Some(&venue),
+        cluster: None,
         thresholds: &[],
         stop: Stop::default(),
     };

@@ -226,7 +226,7 @@ impl Inner {
 impl Tick {
     /// The version that last changed each part.
     pub(super) fn last_changes(&self) -> [u64; Part::ALL.len()] {
-        Part::ALL.map(|part| self.last_change(Parts::from_iter([part])))
+        Part::ALL.map(|part| self.changed_at(part))
     }
 
     /// A tick with these numbers, in place of the next version.

@@ -1,6 +1,6 @@
 //! The clocks of a cluster's machines, which are always passed in.
 
-use crate::market::{Now, UnixMicros};
+use crate::market::UnixMicros;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
@@ -34,10 +34,7 @@ pub struct Moment {
 impl Moment {
     /// Reads both clocks. Only tasks call this.
     pub fn read() -> Self {
-        let boot = clock_gettime(ClockId::Boottime);
-        let seconds = u64::try_from(boot.tv_sec).unwrap_or_default();
-        let micros = u64::try_from(boot.tv_nsec).unwrap_or_default() / 1_000;
-        Self { boot: Boot(seconds.saturating_mul(1_000_000).saturating_add(micros)), wall: Now::read().unix }
+        Self { boot: Boot(micros(ClockId::Boottime)), wall: UnixMicros(micros(ClockId::Realtime).cast_signed()) }
     }
 
     /// The time since an earlier reading, by the clock that counted more.
@@ -48,6 +45,12 @@ impl Moment {
         let wall = u64::try_from(self.wall.0.saturating_sub(earlier.wall.0)).unwrap_or_default();
         self.boot.since(earlier.boot).max(Duration::from_micros(wall))
     }
+}
+
+fn micros(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or_default() / 1_000)
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use super::{
     bus::{Bus, Sent, Subject},
     cache_book::new_tick,
     clock::{Boot, Moment},
+    lease::Validity,
     report::Traffic,
     tape::Tape,
 };
 use crate::{
     cache::{Tap, Tapped},
     ingest,
+    market::UnixMicros,
 };
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -29,6 +31,9 @@ pub(super) struct Outlet<B> {
     tape: Mutex<Tape>,
     /// When ingest began with the updates that it publishes: one look at the clock for all of them.
     began: AtomicU64,
+    /// Until when ingest may take updates, in µs of the boot clock and of the wall clock; zero: it may not. Ingest asks
+    /// with each message, and would contend for the tape.
+    valid_until: [AtomicU64; 2],
     bus: B,
     live: Subject,
     traffic: Arc<Traffic>,
@@ -42,8 +47,20 @@ impl<B: Bus> Outlet<B> {
     /// The way of an owner that has just opened its tape.
     pub(super) fn new(tape: Tape, bus: B, live: Subject, traffic: Arc<Traffic>, wake: Arc<Notify>) -> Self {
         let began = AtomicU64::new(Moment::read().boot.0);
+        let valid_until = until(&tape).map(AtomicU64::new);
         let wakes_at = AtomicU64::new(u64::MAX);
-        Self { is_open: AtomicBool::new(true), tape: Mutex::new(tape), began, bus, live, traffic, wakes_at, wake }
+        let (is_open, tape) = (AtomicBool::new(true), Mutex::new(tape));
+        Self { is_open, tape, began, valid_until, bus, live, traffic, wakes_at, wake }
+    }
+
+    /// What the lease says by now.
+    pub(super) fn set_lease(&self, validity: Option<Validity>, revision: Option<u64>) {
+        let mut tape = self.tape();
+        tape.set_lease(validity, revision);
+        // A reader may see one of them alone: it needs both, and either ends when a lease ends.
+        for (until, new) in self.valid_until.iter().zip(until(&tape)) {
+            until.store(new, Ordering::Release);
+        }
     }
 
     /// When the tape has something to publish. The shard's task wakes then, or as soon as that is earlier.
@@ -87,6 +104,16 @@ impl<B: Bus> Outlet<B> {
     }
 }
 
+/// Until when the tape's owner may publish, as [`Outlet::valid_until`].
+fn until(tape: &Tape) -> [u64; 2] {
+    let until = tape.validity().map(Validity::until);
+    until.map_or([0; 2], |until| [until.boot.0, wall_micros(until.wall)])
+}
+
+fn wall_micros(wall: UnixMicros) -> u64 {
+    u64::try_from(wall.0).unwrap_or_default()
+}
+
 impl<B: Bus> Tap for Outlet<B> {
     fn tick(&self, tick: &Tapped<'_>) {
         self.tape().push(&new_tick(tick), Boot(self.began.load(Ordering::Relaxed)));
@@ -100,7 +127,13 @@ impl<B: Bus> ingest::Outlet for Outlet<B> {
     }
 
     fn may_take(&self) -> bool {
-        self.is_open() && self.tape().may_take(Moment::read())
+        let now = Moment::read();
+        let [boot, wall] = self.valid_until.each_ref().map(|until| until.load(Ordering::Acquire));
+        let may_take = self.is_open() && now.boot.0 < boot && wall_micros(now.wall) < wall;
+        if may_take {
+            self.began.store(now.boot.0, Ordering::Relaxed);
+        }
+        may_take
     }
 
     fn begin(&self) {

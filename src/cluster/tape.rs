@@ -126,6 +126,11 @@ impl Tape {
         Sender { token: self.token, revision: self.revision, table: self.table, sent: now }
     }
 
+    /// Until when the owner may publish; `None` while nothing may be published.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
+
     /// Whether the owner may read from the venue's socket and publish. Ingest asks before it takes updates.
     pub fn may_take(&self, now: Moment) -> bool {
         self.validity.is_some_and(|validity| validity.holds(now))

@@ -118,10 +118,7 @@ impl RecentTicks {
     pub(super) fn refresh(&mut self, state: &SymbolState, now: Instant, limits: RecentLimits) -> Parts {
         self.catch_up(state, now, limits);
         let newest = self.newest();
-        let changed = Part::ALL
-            .into_iter()
-            .filter(|&part| newest.last_change(Parts::from_iter([part])) > self.reported)
-            .collect();
+        let changed = Part::ALL.into_iter().filter(|&part| newest.changed_at(part) > self.reported).collect();
         self.reported = newest.version;
         changed
     }

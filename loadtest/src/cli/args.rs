@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 64 wrong argument or scenario, \
 1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
-opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, or a file.";
+opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, cluster, or a file.";
 
 /// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
 #[derive(Debug, Parser)]
@@ -58,6 +58,9 @@ pub struct RunArgs {
     /// The gateway's program [default: `tickfan` in the folder of this program].
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     pub gateway: Option<PathBuf>,
+    /// The program of the brokers, for a scenario with a cluster [default: NATS_SERVER].
+    #[arg(long, value_name = "PATH", conflicts_with = "url")]
+    pub nats_server: Option<PathBuf>,
     /// What the streams speak.
     #[command(flatten)]
     pub protocol: ProtocolArgs,

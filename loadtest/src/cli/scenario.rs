@@ -9,14 +9,17 @@ use super::{
 use crate::{
     measure::Process,
     report::Summary,
-    run::{Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
-    scenario::{self, Scenario, Span, Threshold, check_streams},
+    run::{Cluster, Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
+    scenario::{self, ClusterSetup, Scenario, Span, Threshold, check_streams},
     streams::{Header, Setup, Wire},
 };
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+
+/// The variable that names the program of the brokers.
+const BROKER_VARIABLE: &str = "NATS_SERVER";
 
 /// A scenario as a command line asks for it.
 pub(super) struct Request<'a> {
@@ -72,6 +75,7 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
         duration: scenario.duration.0,
         outages: &scenario.outages,
         server: Server { process: Some(Process::new(gateway.pid())?), admin: Some(gateway.admin) },
+        cluster: None,
         venue: Some(&venue),
         thresholds: request.thresholds,
         stop: request.stop.clone(),
@@ -82,10 +86,55 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
     Ok(summary)
 }
 
+/// Starts a cluster for the scenario, loads it while its gateways are restarted, and stops it.
+pub(super) fn load_own_cluster(
+    request: &Request<'_>,
+    setup: ClusterSetup,
+    nats: &Path,
+    program: &Path,
+) -> Result<Summary, Failure> {
+    let scenario = request.scenario;
+    if scenario.uses_tls() {
+        return Err(Failure::usage("the gateways of a cluster are loaded without TLS"));
+    }
+    let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
+    let cluster = Cluster::start(setup, nats, program, &gateway_config(scenario, &symbols, &venue.url(), None))?;
+    let addresses = cluster.addresses();
+    let target = Target { headers: request.headers.clone(), ..Target::plain(addresses[0]) };
+    let streams = Setup { targets: addresses, history: venue.history(), ..stream_setup(scenario, symbols, target) };
+    let mut summary = run_with_progress(&Run {
+        name: request.name,
+        about: &scenario.about,
+        streams,
+        duration: scenario.duration.0,
+        outages: &scenario.outages,
+        server: Server::default(),
+        cluster: Some(&cluster),
+        venue: Some(&venue),
+        thresholds: request.thresholds,
+        stop: request.stop.clone(),
+    })?;
+    if !cluster.stop() {
+        summary.warnings.push("a gateway did not shut down cleanly".to_owned());
+    }
+    Ok(summary)
+}
+
+/// The program of the brokers, which the command line or the environment names.
+pub(super) fn broker_program(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    let of_environment = || std::env::var_os(BROKER_VARIABLE).map(PathBuf::from);
+    named.cloned().or_else(of_environment).ok_or_else(|| {
+        Failure::usage(format!(
+            "this scenario starts brokers: give the path of nats-server with --nats-server, or in {BROKER_VARIABLE}; it is one \
+             file, from https://github.com/nats-io/nats-server/releases"
+        ))
+    })
+}
+
 /// The streams of a scenario against a server.
 pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: Target) -> Setup {
     Setup {
-        target: target.address,
+        targets: vec![target.address],
         host: target.host,
         tls: target.tls,
         headers: target.headers,

@@ -39,6 +39,8 @@ pub struct StreamMeasures {
     pub first_tick: Histogram,
     /// From the venue's scheduled time of a trade to the read, of streams that read at once.
     pub latency: Histogram,
+    /// The same by the target of the stream, where there are several.
+    pub latency_by_target: Vec<Histogram>,
     /// From the gateway's receipt to the read, of streams that read at once.
     pub age: Histogram,
     /// The same for slow readers.
@@ -61,6 +63,10 @@ pub struct StreamMeasures {
     pub bytes: u64,
     /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
+    /// Of them, those of streams without options.
+    pub holes_of_whole: u64,
+    /// The times between two live ticks of an open stream without options, since all streams have been open.
+    pub live_gap: Histogram,
     /// How the streams of each group ended.
     pub ended: Vec<BTreeMap<Ended, u64>>,
     /// Trades whose venue time is more precise than a millisecond.

@@ -8,8 +8,8 @@ mod units;
 
 pub use page::page;
 pub use summary::{
-    ConnectionsSummary, FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary,
-    VenueSummary, ViolationsSummary,
+    BusSummary, ClusterSummary, ConnectionsSummary, FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary,
+    NodeSummary, Sample, StreamsSummary, Summary, VenueSummary, ViolationsSummary,
 };
 pub use text::text;
 pub use units::{number, size, time};

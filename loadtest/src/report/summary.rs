@@ -50,6 +50,8 @@ pub struct Summary {
     pub symbol_age_spread: Option<f64>,
     /// The age at the read of slow readers.
     pub slow_age: Option<Percentiles>,
+    /// The times between two live ticks of a stream without options, while it was open.
+    pub live_gap: Option<Percentiles>,
     /// From the end of the load until all streams had caught up, in µs. `None`: the load is not ours.
     pub recovery: Option<u64>,
     /// The violations.
@@ -60,6 +62,8 @@ pub struct Summary {
     pub generator: GeneratorSummary,
     /// The venue, if it is ours.
     pub venue: Option<VenueSummary>,
+    /// The cluster that was loaded, if it was one.
+    pub cluster: Option<ClusterSummary>,
     /// The bare loop under the same load, if it was run.
     pub floor: Option<FloorSummary>,
     /// The gateway's processor time per tick, divided by the bare loop's.
@@ -97,6 +101,8 @@ pub struct StreamsSummary {
     pub bytes: u64,
     /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
+    /// Of them, those of streams without options.
+    pub holes_of_whole: u64,
     /// By group.
     pub groups: Vec<GroupSummary>,
     /// The first answer that did not open a stream.
@@ -193,6 +199,53 @@ pub struct VenueSummary {
     pub lost: u64,
     /// The longest time that it was behind its schedule, in µs.
     pub latest: u64,
+    /// Connections that subscribed, one after the other or at a time.
+    pub subscriptions: u64,
+    /// The most connections that it had at a time.
+    pub connections_max: u64,
+}
+
+/// The cluster of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ClusterSummary {
+    /// Gateways.
+    pub nodes: usize,
+    /// Brokers.
+    pub brokers: usize,
+    /// Gateways that were restarted, and became ready.
+    pub restarts: u64,
+    /// The longest restart, from SIGTERM until the new process was ready, in µs.
+    pub restart_longest: u64,
+    /// Why the restarts ended early.
+    pub failure: Option<String>,
+    /// Latency by gateway, of streams that read at once.
+    pub latency: Vec<Option<Percentiles>>,
+    /// The processes that ran from the beginning of the load to its end.
+    pub processes: Vec<NodeSummary>,
+}
+
+/// A process of a cluster.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeSummary {
+    /// Its name.
+    pub name: String,
+    /// Processor time while the load lasted, in cores.
+    pub cpu_cores: f64,
+    /// Its memory at the end.
+    pub memory: u64,
+    /// What it published to the others, if it is a gateway that owned a feed.
+    pub bus: Option<BusSummary>,
+}
+
+/// What a gateway published to the others.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BusSummary {
+    /// Ticks per second.
+    pub ticks_per_second: f64,
+    /// Ticks of a message, beats included.
+    pub ticks_per_message: f64,
+    /// Bytes of a tick, heads included.
+    pub bytes_per_tick: f64,
 }
 
 /// The bare loop of a run.
@@ -243,6 +296,14 @@ impl Summary {
     /// Whether there is neither a violation nor a crossed threshold, and the bare loop is sound.
     pub fn has_passed(&self) -> bool {
         self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorSummary::is_sound)
+    }
+}
+
+impl StreamsSummary {
+    /// How many streams ended without a goodbye.
+    pub fn broken(&self) -> u64 {
+        let ended = self.groups.iter().flat_map(|group| &group.ended);
+        ended.filter(|(how, _)| matches!(how, Ended::Ended | Ended::Reset)).map(|(_, count)| count).sum()
     }
 }
 

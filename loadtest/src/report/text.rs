@@ -1,6 +1,8 @@
 //! The report for a terminal.
 
-use super::{ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time};
+use super::{
+    BusSummary, ClusterSummary, ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time,
+};
 use crate::measure::Percentiles;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -51,13 +53,19 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
             "  evenness    mean age of the worst stream {stream:.2} times the average, of the worst symbol {symbol:.2} times"
         )?;
     }
+    if let Some(cluster) = &of.cluster {
+        line(out, "live gap", of.live_gap)?;
+        write_cluster(cluster, out)?;
+    }
     if of.slow_age.is_some() {
         line(out, "age, slow", of.slow_age)?;
     }
     if let Some(micros) = of.recovery {
         writeln!(out, "  recovery    all streams had caught up {} after the end of the load", time(micros as f64))?;
     }
-    write_gateway(of, out)?;
+    if of.cluster.is_none() {
+        write_gateway(of, out)?;
+    }
     if let Some(venue) = of.venue {
         let latest = time(venue.latest as f64);
         let updates = number(venue.updates);
@@ -71,6 +79,10 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
             ),
         };
         writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
+        if of.cluster.is_some() {
+            let (all, max) = (number(venue.subscriptions), number(venue.connections_max));
+            writeln!(out, "  connected   {all} times to the venue, at most {max} at a time")?;
+        }
     }
     writeln!(
         out,
@@ -128,6 +140,29 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
+fn write_cluster(cluster: &ClusterSummary, out: &mut String) -> std::fmt::Result {
+    let ClusterSummary { nodes, brokers, restarts, restart_longest, .. } = cluster;
+    writeln!(
+        out,
+        "  cluster     {nodes} gateways, brokers: {brokers}; {} restarts, the longest in {}",
+        number(*restarts),
+        time(*restart_longest as f64)
+    )?;
+    for process in &cluster.processes {
+        let memory = size(process.memory as f64);
+        let bus = process.bus.map_or(String::new(), |bus| {
+            let BusSummary { ticks_per_second, ticks_per_message, bytes_per_tick } = bus;
+            let ticks = number(ticks_per_second as u64);
+            format!("; publishes {ticks} ticks/s, {ticks_per_message:.1} a message, {bytes_per_tick:.1} bytes each")
+        });
+        writeln!(out, "  process     {}: {:.3} cores, {memory}{bus}", process.name, process.cpu_cores)?;
+    }
+    for (number, latency) in cluster.latency.iter().enumerate() {
+        line(out, &format!("on gw-{}", number + 1), *latency)?;
+    }
+    Ok(())
+}
+
 fn per_tick(micros: Option<f64>) -> String {
     micros.map_or("not measured".to_owned(), time) + " per tick"
 }
@@ -147,7 +182,8 @@ mod tests {
     #[test]
     fn the_updates_that_the_gateway_took_are_reported_unless_it_took_all() {
         let with = |taken, taken_per_second| {
-            let venue = VenueSummary { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7 };
+            let venue =
+                VenueSummary { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7, ..VenueSummary::default() };
             text(&Summary { venue: Some(venue), ..Summary::default() })
         };
         let line = "  venue       5,000 updates, at most 7.0 µs behind its schedule";

@@ -3,10 +3,10 @@
 use super::{limits, observed::Observed};
 use crate::{
     check::{Rule, Violations},
-    measure::{Counters, Ended, micros_per, unix_micros},
+    measure::{Counters, Ended, Histogram, micros_per, unix_micros},
     report::{
-        ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary, Summary,
-        VenueSummary, ViolationsSummary,
+        ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary,
+        Summary, VenueSummary, ViolationsSummary,
     },
     streams::{Group, Outcome, Stayed, Wire},
 };
@@ -17,7 +17,9 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     let seconds = observed.seconds();
     let gateway = gateway(&observed);
     // A load that goes on moves both counts between the two reads, so only an ended load can be compared.
-    if observed.run.venue.is_some() && observed.run.streams.wire == Wire::Tickfan {
+    // The counters of a cluster's gateways end with their processes.
+    let has_counters = observed.run.venue.is_some() && observed.run.cluster.is_none();
+    if has_counters && observed.run.streams.wire == Wire::Tickfan {
         match gateway.as_ref().filter(|gateway| !gateway.missed.is_empty()) {
             Some(gateway) => check_holes(&mut observed.outcome, gateway.missed.values().sum()),
             None => {
@@ -35,6 +37,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     if !has_exact_times && measures.latency.percentiles().is_some() {
         warnings.push("latency is not measured, since the venue's times are in whole milliseconds".to_owned());
     }
+    let latency = measures.latency_by_target.iter().map(Histogram::percentiles).collect();
     let mut summary = Summary {
         name: observed.run.name.to_owned(),
         about: observed.run.about.to_owned(),
@@ -55,11 +58,13 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         age_spread: measures.age_spread,
         symbol_age_spread: measures.symbol_age_spread,
         slow_age: measures.slow_age.percentiles(),
+        live_gap: measures.live_gap.percentiles(),
         recovery: observed.recovery,
         violations: violations(&observed.outcome.violations),
         gateway,
         generator,
         venue,
+        cluster: observed.cluster.map(|cluster| ClusterSummary { latency, ..cluster }),
         floor: None,
         cpu_to_floor: None,
         warnings: std::mem::take(warnings),
@@ -84,6 +89,8 @@ fn venue(observed: &Observed<'_>) -> Option<VenueSummary> {
         taken_per_second: per_second(observed.start.taken, observed.end.taken, observed.seconds()),
         lost: sent.lost,
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
+        subscriptions: sent.subscriptions,
+        connections_max: sent.connections_max,
     })
 }
 
@@ -108,6 +115,7 @@ fn streams(observed: &Observed<'_>) -> StreamsSummary {
         named: measures.named,
         bytes: measures.bytes,
         holes: measures.holes,
+        holes_of_whole: measures.holes_of_whole,
         groups,
         refusal: observed.outcome.refusal.clone(),
     }

@@ -65,6 +65,9 @@ impl Floor {
         let LoadSetup::Steady { rate } = scenario.venue.load else {
             return Err("its load is not steady, and the bare loop sends only at a steady rate".to_owned());
         };
+        if scenario.cluster.is_some() {
+            return Err("it has a cluster, and the bare loop is a single server".to_owned());
+        }
         if !scenario.outages.is_empty() {
             return Err("it has outages, and the bare loop has no venue".to_owned());
         }
@@ -265,6 +268,7 @@ mod tests {
         for (name, expected) in [
             ("opening-bell", "not steady"),
             ("smoke", "outages"),
+            ("cluster", "a cluster"),
             ("churn", "group `pages` leaves and comes back"),
             ("stalled", "group `stalled` reads slowly"),
         ] {

@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::VecDeque,
     io::{self, BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
@@ -36,9 +36,25 @@ pub struct Gateway {
     tls: Option<SocketAddr>,
     /// Its admin listener.
     pub admin: Admin,
+    place: Place,
     child: Child,
     config: PathBuf,
     lines: Lines,
+}
+
+/// Where a gateway listens, for clients and for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) listen: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+impl Place {
+    /// Any free ports.
+    pub(super) fn any() -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { listen: any, admin: any }
+    }
 }
 
 type Lines = Arc<Mutex<VecDeque<String>>>;
@@ -79,6 +95,19 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`]; then the process has ended.
     pub fn start(program: &Path, config: &str) -> Result<Self, GatewayError> {
+        Self::start_at(program, config, &Place::any(), &[])
+    }
+
+    /// Starts one that listens there, with these variables.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub(super) fn start_at(
+        program: &Path,
+        config: &str,
+        place: &Place,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, GatewayError> {
         let path = program.display().to_string();
         if !program.is_file() {
             return Err(GatewayError::Missing { path });
@@ -87,9 +116,10 @@ impl Gateway {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let file = std::env::temp_dir().join(format!("tickfan-loadtest-{}-{number}.toml", std::process::id()));
         std::fs::write(&file, config).map_err(start_error)?;
-        let any_port = "127.0.0.1:0";
         let mut command = Command::new(program);
-        command.arg("--config").arg(&file).args(["--listen", any_port, "--admin-listen", any_port]);
+        let (listen, admin) = (place.listen.to_string(), place.admin.to_string());
+        command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", &admin]);
+        command.envs(variables.iter().copied());
         // The venue accepts any key, but the gateway refuses a configuration without one.
         command.env("LOADTEST_KEY", "key").env("LOADTEST_SECRET", "secret");
         // Ctrl-C must reach only the load tester, which stops the gateway after it has read the gateway's counters.
@@ -104,9 +134,15 @@ impl Gateway {
             let _ = std::fs::remove_file(&file);
             return Err(GatewayError::Failed { what: "does not serve", log: last_lines(&lines) });
         };
-        let gateway = Self { address, tls, admin: Admin::new(admin), child, config: file, lines };
+        let place = Place { listen: address, admin };
+        let gateway = Self { address, tls, admin: Admin::new(admin), place, child, config: file, lines };
         gateway.wait_until_ready()?;
         Ok(gateway)
+    }
+
+    /// Where it listens.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// Its process id.

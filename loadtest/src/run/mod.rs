@@ -6,6 +6,8 @@ mod outages;
 mod tls_folder;
 mod gateway;
 mod gateway_config;
+mod broker;
+mod cluster;
 mod sampler;
 mod checkpoint;
 mod observed;
@@ -15,6 +17,8 @@ mod phases;
 mod floor;
 mod venue;
 
+pub use broker::BrokerError;
+pub use cluster::{Cluster, ClusterError};
 pub use floor::{Floor, FloorSetup};
 pub use gateway::{Gateway, GatewayError};
 pub use gateway_config::gateway_config;

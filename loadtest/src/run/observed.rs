@@ -3,7 +3,7 @@
 use super::{checkpoint::Checkpoint, setup::Run};
 use crate::{
     measure::{Counters, Usage},
-    report::Sample,
+    report::{ClusterSummary, Sample},
     streams::Outcome,
 };
 use std::{collections::HashMap, time::Instant};
@@ -20,6 +20,7 @@ pub(super) struct Observed<'a> {
     pub(super) before: Option<Usage>,
     pub(super) start: Checkpoint,
     pub(super) end: Checkpoint,
+    pub(super) cluster: Option<ClusterSummary>,
     pub(super) outcome: Outcome,
     pub(super) samples: Vec<Sample>,
     /// The gateway's counters before and after the run.

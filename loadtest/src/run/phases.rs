@@ -3,6 +3,7 @@
 use super::{
     assess::assess,
     checkpoint::Checkpoint,
+    cluster::Cluster,
     observed::Observed,
     outages::{Step, Steps, venue_state},
     sampler::{self, Sampler},
@@ -53,8 +54,11 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
     let pool = StreamPool::start(run.streams.clone())?;
     wait_until_open(run, &pool, watch);
     let start = Checkpoint::now(run, &pool);
+    let used = run.cluster.map(Cluster::usage);
     load(run, &pool, start.at, watch);
     let end = Checkpoint::now(run, &pool);
+    let seconds = (end.at - start.at).as_secs_f64();
+    let cluster = run.cluster.zip(used).map(|(cluster, used)| cluster.summary(&used, &cluster.usage(), seconds));
     let is_stopped = run.stop.is_requested();
     let load_ended = unix_micros();
     pool.progress.load_ended.store(load_ended, Ordering::Relaxed);
@@ -62,10 +66,10 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
     let last_tick = pool.progress.last_tick.load(Ordering::Relaxed);
     let recovery = run.venue.and_then(|_| u64::try_from(last_tick - load_ended).ok());
     if is_stopped {
-        let loaded = (end.at - start.at).as_secs_f64();
         let asked = Span(run.duration);
-        warnings.push(format!("the run was stopped by a signal: it loaded {loaded:.1} s of {asked}"));
+        warnings.push(format!("the run was stopped by a signal: it loaded {seconds:.1} s of {asked}"));
     }
+    warnings.extend(cluster.as_ref().and_then(|cluster| cluster.failure.clone()));
     // A gateway that has crashed meanwhile is a result of the run, not an error.
     let counters_after =
         run.server.admin.and_then(|admin| admin.counters().map_err(|error| warnings.push(error.to_string())).ok());
@@ -86,6 +90,7 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
         before,
         start,
         end,
+        cluster,
         outcome,
         samples: sampler.finish(),
         counters: counters_before.zip(counters_after),
@@ -109,21 +114,32 @@ fn wait_until_open(run: &Run<'_>, pool: &StreamPool, watch: Watch<'_>) {
     }
 }
 
+/// Loads for the run's time, and until the gateways of a cluster are restarted.
 fn load(run: &Run<'_>, pool: &StreamPool, start: Instant, watch: Watch<'_>) {
-    let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
-    while start.elapsed() < run.duration && pool.is_running() && !run.stop.is_requested() {
-        let elapsed = start.elapsed();
-        while let Some(step) = steps.take(elapsed) {
-            execute(step, run.venue, pool);
-        }
-        let share = elapsed.as_secs_f64() / run.duration.as_secs_f64();
-        watch(RunProgress { phase: "loading", share, streams: &pool.progress });
-        std::thread::sleep(POLL_INTERVAL.min(run.duration.saturating_sub(elapsed)));
-    }
+    std::thread::scope(|scope| {
+        let restarts = run.cluster.map(|cluster| scope.spawn(|| cluster.restart_all(&run.stop)));
+        let is_restarting = || restarts.as_ref().is_some_and(|restarts| !restarts.is_finished());
+        load_until(run, pool, start, &is_restarting, watch);
+    });
     // An outage ends with the load at the latest. Otherwise the last states could not be checked.
     if let Some(venue) = run.venue {
         venue.command(Command::Door(Door::Open));
         venue.command(Command::Flow(Flow::Steady));
+    }
+}
+
+/// Loads for the run's time, and as long as there is `more`.
+fn load_until(run: &Run<'_>, pool: &StreamPool, start: Instant, more: &dyn Fn() -> bool, watch: Watch<'_>) {
+    let mut steps = Steps::of(run.venue.map_or(&[], |_| run.outages));
+    while (start.elapsed() < run.duration || more()) && pool.is_running() && !run.stop.is_requested() {
+        let elapsed = start.elapsed();
+        while let Some(step) = steps.take(elapsed) {
+            execute(step, run.venue, pool);
+        }
+        let share = (elapsed.as_secs_f64() / run.duration.as_secs_f64()).min(1.0);
+        watch(RunProgress { phase: "loading", share, streams: &pool.progress });
+        let left = run.duration.saturating_sub(elapsed);
+        std::thread::sleep(if left.is_zero() { POLL_INTERVAL } else { POLL_INTERVAL.min(left) });
     }
 }
 

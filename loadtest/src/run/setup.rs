@@ -1,6 +1,6 @@
 //! A run: what it loads, for how long, and under which thresholds.
 
-use super::stop::Stop;
+use super::{cluster::Cluster, stop::Stop};
 use crate::{
     measure::{Admin, AdminError, Process},
     scenario::{Outage, Threshold},
@@ -32,6 +32,8 @@ pub struct Run<'a> {
     pub outages: &'a [Outage],
     /// The server under load.
     pub server: Server,
+    /// The cluster under load, whose gateways are restarted meanwhile; then the server is not measured by itself.
+    pub cluster: Option<&'a Cluster>,
     /// The venue behind the server, if this process runs it.
     pub venue: Option<&'a Venue>,
     /// The thresholds.

@@ -1,6 +1,7 @@
 //! A scenario as its TOML file defines it.
 
 use super::{
+    cluster::ClusterSetup,
     outage::{MUTE_AFTER, Outage},
     units::Span,
     venue_setup::VenueSetup,
@@ -21,6 +22,8 @@ pub struct Scenario {
     /// its feeds.
     #[serde(default)]
     pub gateway: BTreeMap<String, toml::Table>,
+    /// The cluster that the gateway is a node of; `None`: it is on its own.
+    pub cluster: Option<ClusterSetup>,
     /// Whether the streams of HTTP/1.1 use TLS; those of HTTP/2 always do.
     #[serde(default)]
     pub tls: bool,

@@ -1,6 +1,7 @@
 //! The ranges of a load's numbers, in scenarios and in arguments. Beyond them a run would load nothing or never end.
 
 use super::{
+    cluster::ClusterSetup,
     units::Span,
     venue_setup::{LoadSetup, VenueSetup},
 };
@@ -21,6 +22,13 @@ const CONNECT_RATE: RangeInclusive<f64> = 0.1..=1_000_000.0;
 const TIMES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 /// The shortest time of a load.
 const TIME_MIN: Span = Span(Duration::from_millis(1));
+
+/// Gateways of a cluster: more than a machine can start.
+const NODES: RangeInclusive<f64> = 2.0..=16.0;
+/// Restarts of gateways: a day of them.
+const RESTARTS: RangeInclusive<f64> = 0.0..=10_000.0;
+/// Sizes of a cluster of brokers.
+const BROKERS: [usize; 2] = [1, 3];
 
 /// As many streams as a server allows on a connection at most.
 const STREAMS_PER_CONNECTION: RangeInclusive<f64> = 1.0..=1_000.0;
@@ -150,6 +158,20 @@ fn check_beside(group: &Group, groups: &[Group]) -> Result<(), StreamsError> {
         Reads::AtOnce | Reads::BlockedAfter(_) => Ok(()),
         Reads::BytesPerSecond(_) | Reads::Never => Err(StreamsError::BesideReads(group.name.clone())),
     }
+}
+
+/// Checks the size of a cluster.
+///
+/// # Errors
+/// [`OutOfRange`].
+pub fn check_cluster(cluster: ClusterSetup) -> Result<(), OutOfRange> {
+    within("the number of gateways", cluster.nodes as f64, NODES)?;
+    within("the number of restarts", f64::from(cluster.restarts), RESTARTS)?;
+    if BROKERS.contains(&cluster.brokers) {
+        return Ok(());
+    }
+    let must = "1, or 3 of which any one may fail".to_owned();
+    Err(OutOfRange { what: "the number of brokers", is: cluster.brokers.to_string(), must })
 }
 
 /// Checks the duration of a load.

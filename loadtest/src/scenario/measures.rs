@@ -41,13 +41,14 @@ macro_rules! measures {
 }
 
 /// All measures.
-pub const MEASURES: [Measure; 31] = measures! {
+pub const MEASURES: [Measure; 36] = measures! {
     "violations", "violations of any rule", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, |of| Some(of.ticks_per_second);
     "opened", "opened streams; one that comes back counts again", Count, AtLeast, |of| Some(of.streams.opened as f64);
     "failed", "attempts that did not become streams", Count, AtMost, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended unexpectedly", Count, AtMost, |of| Some(of.streams.lost as f64);
+    "broken", "streams that ended without a goodbye", Count, AtMost, |of| Some(of.streams.broken() as f64);
     "closed_stalled", "streams that the gateway closed because they did not read", Count, AtLeast, |of| of.gateway.as_ref()?.closed("stalled");
     "missed_ring", "ticks that streams missed by the gateway's fault", Count, AtMost, |of| of.gateway.as_ref()?.missed("ring");
     "missed_lag", "ticks that streams missed because their clients were slow", Count, AtMost, |of| of.gateway.as_ref()?.missed("lag");
@@ -64,10 +65,14 @@ pub const MEASURES: [Measure; 31] = measures! {
     "age_spread", "the mean age of the worst-served stream divided by the average", Count, AtMost, |of| of.age_spread;
     "symbol_age_spread", "the mean age of the worst-served symbol divided by the average", Count, AtMost, |of| of.symbol_age_spread;
     "slow_age_p99", "from the gateway's receipt to the read, of slow readers", Time, AtMost, |of| Some(of.slow_age?.p99 as f64);
+    "holes", "ticks that streams without options missed, by the holes in their seq", Count, AtMost, |of| Some(of.streams.holes_of_whole as f64);
+    "live_gap_max", "the longest time in which a stream without options got no live tick, while it was open", Time, AtMost, |of| Some(of.live_gap?.max as f64);
+    "restarts", "gateways that were restarted", Count, AtLeast, |of| Some(of.cluster.as_ref()?.restarts as f64);
     "recovery", "from the end of the load until all streams have caught up", Time, AtMost, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
     "cpu_per_connect", "the gateway's processor time per stream while they opened, snapshots included", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_connect;
     "cpu_per_update", "the gateway's processor time per update taken from the venue", Time, AtMost, |of| of.gateway.as_ref()?.cpu_micros_per_update;
+    "venue_connections", "connections that the venue had at a time", Count, AtMost, |of| Some(of.venue?.connections_max as f64);
     "venue_lost", "batches of updates that the gateway did not read from the venue in time", Count, AtMost, |of| Some(of.venue?.lost as f64);
     "cpu_to_floor", "the gateway's processor time per tick, divided by the bare loop's", Count, AtMost, |of| of.cpu_to_floor;
     "memory_per_stream", "the growth of the gateway's memory while streams opened, per stream", Bytes, AtMost, |of| Some(of.gateway.as_ref()?.memory_per_stream? as f64);

@@ -2,7 +2,7 @@
 
 use super::{
     definition::Scenario,
-    limits::{OutOfRange, StreamsError, check_duration, check_streams, check_venue},
+    limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_streams, check_venue},
     thresholds::{Threshold, ThresholdError},
 };
 use std::{
@@ -15,7 +15,7 @@ use std::{
 const BYTES_MAX: u64 = 1_000_000;
 
 /// The shipped scenarios by their names.
-pub const SHIPPED: [(&str, &str); 17] = [
+pub const SHIPPED: [(&str, &str); 18] = [
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
     ("watchlists", include_str!("../../scenarios/watchlists.toml")),
@@ -33,6 +33,7 @@ pub const SHIPPED: [(&str, &str); 17] = [
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("stalled", include_str!("../../scenarios/stalled.toml")),
     ("blocked-tab", include_str!("../../scenarios/blocked-tab.toml")),
+    ("cluster", include_str!("../../scenarios/cluster.toml")),
 ];
 
 /// Why a scenario cannot be loaded.
@@ -129,6 +130,7 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError>
     let scenario: Scenario = toml::from_str(text).map_err(|source| LoadError::Toml { name: name(), source })?;
     check_venue(&scenario.venue)
         .and_then(|()| check_duration(scenario.duration))
+        .and_then(|()| scenario.cluster.map_or(Ok(()), check_cluster))
         .map_err(|source| LoadError::OutOfRange { name: name(), source })?;
     check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate)
         .map_err(|source| LoadError::Streams { name: name(), source })?;

@@ -16,6 +16,8 @@ const UNSENT_MAX: usize = 1024 * 1024;
 pub(super) struct Connection {
     /// The group whose settings it has.
     pub(super) group: usize,
+    /// The number of its target.
+    pub(super) target: usize,
     /// The streams that use it.
     pub(super) streams: Vec<u32>,
     pub(super) state: State,

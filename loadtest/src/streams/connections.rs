@@ -48,7 +48,9 @@ impl EventLoop {
         let connection = &mut self.connections[index as usize];
         let receive_buffer = self.groups[connection.group].reads.receive_buffer();
         let begun = unix_micros();
-        let dialled = dial(self.target, source(self.target.ip(), index), receive_buffer).and_then(|mut socket| {
+        connection.target = (index as usize + connection.generation as usize) % self.targets.len();
+        let target = self.targets[connection.target];
+        let dialled = dial(target, source(target.ip(), index), receive_buffer).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(index as usize), interest)?;
             Ok(socket)
@@ -146,6 +148,7 @@ impl EventLoop {
             } else {
                 out.extend_from_slice(stream.request_h1(&mut self.observer, group).as_bytes());
             }
+            stream.target = connection.target;
             stream.phase = Phase::Requested;
         }
         if let Err(failure) = connection.send(&out) {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     check::{SeenTicks, VenueState},
-    measure::{Ended, Second, StreamTotals, unix_micros},
+    measure::{Ended, Histogram, Second, StreamTotals, unix_micros},
     tls::ClientTls,
 };
 use mio::{Events, Poll, event::Event};
@@ -38,7 +38,7 @@ const LATE_MAX: Duration = Duration::from_millis(200);
 
 /// All streams, and what the loop around them needs.
 pub(super) struct EventLoop {
-    pub(super) target: SocketAddr,
+    pub(super) targets: Vec<SocketAddr>,
     pub(super) tls: Option<ClientTls>,
     pub(super) poll: Poll,
     pub(super) connections: Vec<Connection>,
@@ -77,13 +77,16 @@ pub(super) struct Unread {
 impl EventLoop {
     pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
         let mut observer = Observer::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
+        if setup.targets.len() > 1 {
+            observer.measures.latency_by_target = vec![Histogram::default(); setup.targets.len()];
+        }
         observer.headers = setup.headers.clone();
         observer.seen_ticks = SeenTicks::new(setup.history.clone());
         let places = plan_connections(&setup.groups);
         let streams = planned_streams(setup, &places, &mut observer.seen_ticks);
         let begun = Instant::now();
         Ok(Self {
-            target: setup.target,
+            targets: setup.targets.clone(),
             tls: setup.tls.clone(),
             poll: Poll::new()?,
             timers: first_connects(&streams, setup.connect_rate, begun),

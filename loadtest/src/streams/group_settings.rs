@@ -27,4 +27,9 @@ impl GroupSettings {
             windows: group.windows,
         }
     }
+
+    /// Whether its streams get each tick as it comes.
+    pub(super) fn is_whole(&self) -> bool {
+        self.query.is_empty() && self.reads == Reads::AtOnce
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Reader {
     /// When the stream opened, in µs since 1970.
     pub(super) opened: i64,
     pub(super) reads_at_once: bool,
+    /// The number of its target.
+    pub(super) target: usize,
 }
 
 /// What all streams share.
@@ -91,7 +93,7 @@ impl Observer {
             self.age_of_symbol(symbol).add(age);
         }
         if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
-            self.measure_trade(trade_ts, reader.now);
+            self.measure_trade(trade_ts, reader);
         }
         self.is_measuring.then_some(age)
     }
@@ -108,7 +110,14 @@ impl Observer {
         self.measures.ticks_measured += u64::from(self.is_measuring && is_measured);
         let is_trade = is_measured && memmem::find(block, b"\"kind\":\"trade\"").is_some();
         if let Some(trade_ts) = trade_ts(block).filter(|&trade_ts| is_trade && trade_ts >= reader.opened) {
-            self.measure_trade(trade_ts, reader.now);
+            self.measure_trade(trade_ts, reader);
+        }
+    }
+
+    /// Measures the time between two live ticks of a stream.
+    pub(super) fn measure_live_gap(&mut self, before: i64, now: i64) {
+        if self.is_measuring && before != 0 && !self.is_after_load(now) {
+            self.measures.live_gap.record(now - before);
         }
     }
 
@@ -116,11 +125,15 @@ impl Observer {
         self.load_ended != 0 && time > self.load_ended
     }
 
-    fn measure_trade(&mut self, trade_ts: i64, now: i64) {
+    fn measure_trade(&mut self, trade_ts: i64, reader: Reader) {
+        let now = reader.now;
         self.measures.exact_times += u64::from(trade_ts % 1_000 != 0);
         self.latency.record(now - trade_ts);
         if self.is_measuring {
             self.measures.latency.record(now - trade_ts);
+            if let Some(latency) = self.measures.latency_by_target.get_mut(reader.target) {
+                latency.record(now - trade_ts);
+            }
         }
     }
 
@@ -165,7 +178,8 @@ mod tests {
             (r#"data: {"kind":"trade","trade_ts":999999}"#, 4, 1),
             (r#"data: {"kind":"trade","trade_ts":null}"#, 5, 1),
         ] {
-            observer.count(block.as_bytes(), Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true });
+            observer
+                .count(block.as_bytes(), Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true, target: 0 });
             let measured_now = observer.measures.latency.percentiles().map_or(0, |latency| latency.count);
             assert_eq!((observer.measures.ticks, measured_now), (ticks, measured), "{block}");
         }
@@ -179,7 +193,7 @@ mod tests {
         for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
             observer.load_ended = load_ended;
             let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
-            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true });
+            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true, target: 0 });
             assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
         }
         assert_eq!(observer.measures.ticks, 3);

@@ -74,7 +74,7 @@ pub fn probe(setup: &Setup) -> Result<(), ProbeError> {
     }
     let ended = event_loop.observer.measures.ended.first().and_then(|ended| ended.keys().next().copied());
     let what = event_loop.observer.refusal;
-    let address = setup.target;
+    let address = setup.targets[0];
     Err(match ended {
         Some(Ended::Handshake) => ProbeError::Handshake { host: setup.host.clone(), what: what.unwrap_or_default() },
         None | Some(Ended::Refused) => {

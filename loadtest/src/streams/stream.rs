@@ -32,6 +32,8 @@ pub(super) struct Stream {
     symbols: Box<[u32]>,
     /// The index of its connection.
     pub(super) connection: u32,
+    /// The number of the target that it is connected to.
+    pub(super) target: usize,
     pub(super) phase: Phase,
     /// Counts its requests: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
@@ -46,6 +48,8 @@ pub(super) struct Stream {
     /// The holes in its `seq` so far.
     pub(super) holes: u64,
     has_tick: bool,
+    /// When it got its last live tick, in µs since 1970; 0: none since it opened.
+    live_at: i64,
     /// The start of an incomplete block or head.
     partial: Vec<u8>,
     last: Option<Rc<SeenTick>>,
@@ -75,6 +79,7 @@ impl Stream {
             group,
             symbols,
             connection,
+            target: 0,
             phase: Phase::Away,
             generation: 0,
             slots: Slots::default(),
@@ -84,6 +89,7 @@ impl Stream {
             name: "".into(),
             holes: 0,
             has_tick: false,
+            live_at: 0,
             partial: Vec::new(),
             last: None,
             retry: RETRY,
@@ -98,6 +104,7 @@ impl Stream {
         self.begun = now;
         self.taken = 0;
         self.has_tick = false;
+        self.live_at = 0;
         self.partial.clear();
         self.bye = None;
         self.slots = Slots::default();
@@ -242,7 +249,8 @@ impl Stream {
     }
 
     fn block(&mut self, block: &[u8], at: i64, observer: &mut Observer, group: &GroupSettings) {
-        let reader = Reader { now: at, opened: self.opened, reads_at_once: group.reads == Reads::AtOnce };
+        let reader =
+            Reader { now: at, opened: self.opened, reads_at_once: group.reads == Reads::AtOnce, target: self.target };
         if observer.wire != Wire::Tickfan {
             return observer.count(block, reader);
         }
@@ -258,6 +266,12 @@ impl Stream {
         self.holes += read.missed;
         if let Some(age) = observer.measure(read.symbol, tick, read.missed, reader) {
             self.ages.add(age);
+        }
+        if group.is_whole() {
+            observer.measures.holes_of_whole += read.missed;
+            if tick.state == State::Live {
+                observer.measure_live_gap(std::mem::replace(&mut self.live_at, at), at);
+            }
         }
         if tick.seq == 0 {
             return;

@@ -131,8 +131,10 @@ async fn serve_connection(
         subscribed: Vec::new(),
         wants: Vec::new(),
     };
+    connection.shared.counts.connected();
     // The gateway reports why a connection ended.
     let _ = connection.run().await;
+    connection.shared.counts.disconnected();
     connection.shared.market().unsubscribe(&connection.subscribed);
 }
 

@@ -26,6 +26,8 @@ pub struct Sent {
     pub latest: Duration,
     /// Connections that have ever subscribed.
     pub subscriptions: u64,
+    /// The most connections at a time, beyond their handshake.
+    pub connections_max: u64,
 }
 
 /// The counts as the venue's threads keep them.
@@ -37,11 +39,24 @@ pub(super) struct Counts {
     pub(super) lost: AtomicU64,
     pub(super) latest_micros: AtomicU64,
     pub(super) subscriptions: AtomicU64,
+    connections: AtomicU64,
+    connections_max: AtomicU64,
 }
 
 impl Counts {
     pub(super) fn note_lateness(&self, late: Duration) {
         self.latest_micros.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// A connection begins.
+    pub(super) fn connected(&self) {
+        let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.connections_max.fetch_max(count, Ordering::Relaxed);
+    }
+
+    /// A connection has ended.
+    pub(super) fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Sent {
@@ -54,6 +69,7 @@ impl Counts {
             lost: self.lost.load(Ordering::Relaxed),
             latest: Duration::from_micros(self.latest_micros.load(Ordering::Relaxed)),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
+            connections_max: self.connections_max.load(Ordering::Relaxed),
         }
     }
 }

@@ -287,7 +287,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         let actions = self.machine.on(event, now, &mut self.book);
         self.book.flush();
         if let Some(tenure) = &self.tenure {
-            tenure.outlet.tape().set_lease(self.machine.validity(), self.machine.lease().revision());
+            tenure.outlet.set_lease(self.machine.validity(), self.machine.lease().revision());
         }
         for action in actions {
             self.perform(action, now);

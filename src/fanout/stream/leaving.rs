@@ -19,11 +19,13 @@ impl<T: Transport> Stream<T> {
         self.phase.drain(until);
     }
 
-    /// Ends the stream at once if its transport must end.
-    pub(in crate::fanout) fn drain_worn(&mut self, now: Now) {
-        if self.transport.is_worn() {
+    /// Ends the stream at once if its transport must end; returns whether it must.
+    pub(in crate::fanout) fn drain_worn(&mut self, now: Now) -> bool {
+        let is_worn = self.transport.is_worn();
+        if is_worn {
             self.drain(now.instant);
         }
+        is_worn
     }
 
     /// Whether the stream lives until its share of the drain is over.

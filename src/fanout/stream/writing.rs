@@ -146,11 +146,17 @@ impl<T: Transport> Stream<T> {
         ticks: impl IntoIterator<Item = &'a Bytes>,
         now: Now,
     ) -> Result<Taken, CloseReason> {
-        // These, and most often a tick or two, cost no allocation.
+        // These, and most often a tick or two, cost no allocation. A push takes fewer instructions than `extend`.
         let mut blocks = SmallVec::<[&Bytes; 5]>::new();
-        blocks.extend(Some(&self.tail).filter(|tail| !tail.is_empty()));
-        blocks.extend(block);
-        blocks.extend(ticks);
+        if !self.tail.is_empty() {
+            blocks.push(&self.tail);
+        }
+        if let Some(block) = block {
+            blocks.push(block);
+        }
+        for tick in ticks {
+            blocks.push(tick);
+        }
         self.transport.try_write(&blocks, now.instant).map_err(|error| CloseReason::from(&error))
     }
 

@@ -72,7 +72,8 @@ impl<T: Transport> Worker<T> {
             return Ok(());
         }
         let gathers = self.limits.flush_interval.is_some();
-        if stream.options().leave_out() || (gathers && stream.full_since().is_some()) {
+        let was_full = stream.full_since().is_some();
+        if stream.options().leave_out() || (gathers && was_full) {
             self.symbols.catch_up(stream.slots().iter().map(|slot| slot.symbol), now);
         }
         let counts = &mut self.counts;
@@ -90,14 +91,18 @@ impl<T: Transport> Worker<T> {
             counts.first_tick.record(wait);
         }
         counts.full += u64::from(stream.is_full());
-        stream.drain_worn(now);
+        let is_worn = stream.drain_worn(now);
+        // A write puts a heartbeat off, for which the entry in the schedule serves. Other deadlines may come sooner by it.
+        let must_arm = is_worn || was_full || stream.full_since().is_some();
         if stream.holds_bytes() {
             self.written(key);
         }
         if written.more {
             self.table.queue_again(key, now);
         }
-        self.table.arm(key);
+        if must_arm {
+            self.table.arm(key);
+        }
         Ok(())
     }
 

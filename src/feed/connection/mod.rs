@@ -216,7 +216,9 @@ impl<S: Sink> Connection<S> {
                 None => std::future::pending().await,
             }
         };
-        let may_take = self.sink.may_take();
+        // What is not read yet waits in the socket: with the next frame `take_ready` asks.
+        let has_held = self.held.is_some() || !self.batch.updates.is_empty();
+        let may_take = !has_held || self.sink.may_take();
         let frame = async {
             if !may_take {
                 sleep(HELD).await;

@@ -243,6 +243,17 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
 }
 
 #[test]
+fn the_configurations_for_docker_compose_start_a_gateway() {
+    let one = "ok: 1 feed(s), 30 symbols\n";
+    check_exit(&tickfan(&["check", "grafana/tickfan.toml"], &[]), 0, one, "");
+    // The compose file gives each gateway these.
+    let compose = fs::read_to_string("grafana/docker-compose.cluster.yml").unwrap();
+    let variables = ["NATS_USER", "TICKFAN_PASSWORD", "TICKFAN_CLUSTER_NODE"].map(|name| (name, "gateway-2"));
+    assert!(variables.iter().all(|(name, _)| compose.contains(&format!("{name}: "))));
+    check_exit(&tickfan(&["check", "grafana/tickfan.cluster.toml"], &variables), 0, one, "");
+}
+
+#[test]
 fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
     let dockerfile = fs::read_to_string("deploy/Dockerfile").unwrap();
     let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();

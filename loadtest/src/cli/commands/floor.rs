@@ -68,6 +68,7 @@ fn load_floor(scenario: &Scenario, rate: f64, flush_interval: Duration, stop: St
         duration: scenario.duration.0,
         outages: &[],
         server: Server::default(),
+        cluster: None,
         venue: None,
         thresholds: &[],
         stop,

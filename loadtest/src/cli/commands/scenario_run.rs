@@ -6,8 +6,8 @@ use crate::{
         args::RunArgs,
         output::{check_report_file, write_results},
         scenario::{
-            Request, gateway_program, load_own_gateway, load_scenario, merged_thresholds, run_with_progress,
-            stream_setup,
+            Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, load_scenario,
+            merged_thresholds, run_with_progress, stream_setup,
         },
         server::{Target, headers, watched_server, wire},
     },
@@ -28,9 +28,16 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
         headers: headers(&args.client)?,
         stop: &Stop::on_signals()?,
     };
-    let summary = match &args.url {
-        None => load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?,
-        Some(url) => load_running_server(url, args, &request)?,
+    let summary = match (&args.url, scenario.cluster) {
+        (None, None) => load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?,
+        (None, Some(setup)) => {
+            let nats = broker_program(args.nats_server.as_ref())?;
+            load_own_cluster(&request, setup, &nats, &gateway_program(args.gateway.as_ref()))?
+        }
+        (Some(url), None) => load_running_server(url, args, &request)?,
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage("a scenario with a cluster starts its own gateways: leave out --url"));
+        }
     };
     Ok(write_results(&summary, &args.output)?)
 }
@@ -48,6 +55,7 @@ fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Resu
         duration: scenario.duration.0,
         outages: &scenario.outages,
         server: watched_server(&args.watched)?,
+        cluster: None,
         venue: Some(&venue),
         thresholds: request.thresholds,
         stop: request.stop.clone(),

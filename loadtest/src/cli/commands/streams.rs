@@ -25,7 +25,7 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
     let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
     need_descriptors(u64::from(args.count).div_ceil(args.streams_per_connection as u64))?;
     let streams = Setup {
-        target: target.address,
+        targets: vec![target.address],
         host: target.host,
         tls: target.tls,
         headers: target.headers,
@@ -45,6 +45,7 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         duration: args.duration.0,
         outages: &[],
         server: watched_server(&args.watched)?,
+        cluster: None,
         venue: None,
         thresholds: &thresholds,
         stop: Stop::on_signals()?,
