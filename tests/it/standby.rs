@@ -192,9 +192,10 @@ fn a_standby_that_does_not_fit_stops_the_start() {
              standby_for = \"spare\"\nsymbols = [\"B\"]",
             "`spare` is a standby itself",
         ),
-        ("standby_for = \"main\"\nsymbols = [\"A-B\"]\nurl = \"ws://a\"", "not of the same origin"),
+        ("standby_for = \"main\"\nvenue = \"binance\"\nsymbols = { A = \"X\" }", "not of the same origin"),
     ] {
-        fs::write(&file, format!("{main}[[feed]]\nname = \"spare\"\nvenue = \"sim\"\n{spare}\n")).unwrap();
+        let venue = if spare.contains("venue = \"binance\"") { "" } else { "venue = \"sim\"\n" };
+        fs::write(&file, format!("{main}[[feed]]\nname = \"spare\"\n{venue}{spare}\n")).unwrap();
         let error = load(Some(&file), Vec::new(), &Overrides::default()).expect_err(spare).to_string();
         assert!(error.contains(says), "{spare}: {error}");
     }
@@ -323,7 +324,11 @@ fn chaos(seed: u64, lasts: Duration, clients: usize) {
         for client in clients {
             let seen = client.join().unwrap();
             assert_eq!(seen.len(), SYMBOLS.len());
-            assert!(seen.values().all(|seen| seen.switches > 0), "seed {seed}: nothing has failed");
+            for (symbol, Seen { switches, live, .. }) in seen {
+                assert!(switches > 0, "seed {seed}: nothing of {symbol} has failed");
+                let silent = live.map_or(Duration::MAX, |live| live.elapsed());
+                assert!(silent <= MUTE_AFTER + LATE, "seed {seed}: nothing of {symbol} was live for {silent:?}");
+            }
         }
     });
     gateway.stop().unwrap();

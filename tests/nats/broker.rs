@@ -102,7 +102,7 @@ impl Broker {
             ["--config", config.to_str().unwrap(), "--addr", "127.0.0.1"].map(str::to_owned).into();
         all.extend_from_slice(arguments);
         let mut variables = variables.to_vec();
-        variables.push(("TICKFAN_PASSWORD", format!("{PASSWORD:?}")));
+        variables.push(("NATS_PASSWORD", format!("{PASSWORD:?}")));
         Self::launch(tool, folder, &all, &variables)
     }
 

@@ -248,7 +248,7 @@ fn the_configurations_for_docker_compose_start_a_gateway() {
     check_exit(&tickfan(&["check", "grafana/tickfan.toml"], &[]), 0, one, "");
     // The compose file gives each gateway these.
     let compose = fs::read_to_string("grafana/docker-compose.cluster.yml").unwrap();
-    let variables = ["NATS_USER", "TICKFAN_PASSWORD", "TICKFAN_CLUSTER_NODE"].map(|name| (name, "gateway-2"));
+    let variables = ["NATS_USER", "NATS_PASSWORD", "TICKFAN_CLUSTER_NODE"].map(|name| (name, "gateway-2"));
     assert!(variables.iter().all(|(name, _)| compose.contains(&format!("{name}: "))));
     check_exit(&tickfan(&["check", "grafana/tickfan.cluster.toml"], &variables), 0, one, "");
 }
