@@ -169,10 +169,12 @@ impl Cluster {
 
     /// Stops the gateways; returns whether all of them exited successfully.
     pub fn stop(self) -> bool {
-        let gateways =
-            self.nodes.into_iter().map(|node| node.gateway.into_inner().unwrap_or_else(PoisonError::into_inner));
-        // All of them, even after one that fails.
-        gateways.fold(true, |all, gateway| gateway.is_none_or(Gateway::stop) && all)
+        let mut all_stopped = true;
+        for node in self.nodes {
+            let gateway = node.gateway.into_inner().unwrap_or_else(PoisonError::into_inner);
+            all_stopped &= gateway.is_none_or(Gateway::stop);
+        }
+        all_stopped
     }
 }
 
