@@ -175,8 +175,8 @@ impl SymbolState {
 
     /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
     /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
-    /// a client of this state. The venue's times stay. Where the live one has passed to its other feed, that is a change
-    /// of the status, as it was there.
+    /// a client of this state. The venue's times stay. Where the live state has passed to its other feed, that is a
+    /// change of the status, as it was there.
     pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
         let mut inner = self.lock();
         let Snapshot { recv, origin, source, .. } = inner.snapshot;

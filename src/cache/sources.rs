@@ -33,8 +33,8 @@ pub struct HasStandby;
 /// Counts how often the symbols of a feed passed to its standby, and back.
 #[derive(Debug, Default)]
 pub struct FailoverCounts {
-    /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often, and
-    /// is rare.
+    /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often,
+    /// and is rare.
     switches: Mutex<BTreeMap<(Source, &'static str), u64>>,
 }
 
@@ -44,7 +44,8 @@ impl FailoverCounts {
         *switches.entry((to, cause.name())).or_default() += 1;
     }
 
-    /// What was counted since the last call of the caller, who keeps `told`: the source that took over, why and how often.
+    /// What was counted since the caller's last call, for which it keeps `told`: the source that took over, why and how
+    /// often.
     pub fn news(&self, told: &mut BTreeMap<(Source, &'static str), u64>) -> Vec<(Source, &'static str, u64)> {
         let mut news = Vec::new();
         for (to, cause, count) in self.each() {

@@ -79,7 +79,7 @@ fn a_delayed_state_says_whose_prices_it_shows() {
     assert_eq!(
         (tick.kind, tick.changed, tick.snapshot.recv),
         (Parts::STATUS, Parts::ALL, heard),
-        "a switch is no price"
+        "a switch brings no price"
     );
     let frame = String::from_utf8(delayed.frame(&delayed.newest()).to_vec()).unwrap();
     assert!(frame.contains("\"source\":\"coinbase\"") && frame.contains("\"delay_seconds\":900"), "{frame}");

@@ -68,7 +68,8 @@ fn read_wait(key: &str, default: Duration, fields: &DeTable<'_>) -> Result<Durat
     Err(out_of_range(key, min, max).help(help).at(value.span()))
 }
 
-/// Checks that each standby stands in for a feed that there is, and for symbols of it. The tables are those of the feeds.
+/// Checks that each standby stands in for a feed that there is, and for symbols of it. The tables are those of the
+/// feeds.
 pub(super) fn check(feeds: &[Feed], tables: &[Spanned<DeValue<'_>>]) -> Result<(), Wrong> {
     let mut wrongs = Wrongs::default();
     for (feed, table) in feeds.iter().zip(tables) {

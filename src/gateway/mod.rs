@@ -164,8 +164,7 @@ impl Gateway {
         let streams = permits.streams.clone();
         let node = joining.map(|joining| joining.finish(Box::new(move || streams.in_use())));
         let cluster = node.as_ref().map(|(_, handle)| handle.clone());
-        let stopping = Arc::new(AtomicBool::new(false));
-        let draining = Arc::new(AtomicBool::new(false));
+        let [stopping, draining] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let services = api::Services {
             cache: cache.clone(),
             history: history.clone(),

@@ -79,7 +79,7 @@ pub struct Failover {
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     state: Health,
-    /// Since when it is in that state; a part that turns stale begins it anew.
+    /// Since when it is in that state; a part that turns stale begins it again.
     since: Instant,
     /// When its last price came.
     heard: Option<Instant>,

@@ -23,7 +23,7 @@ pub(super) struct Brokers {
     folder: PathBuf,
 }
 
-/// Why there are no brokers.
+/// Why the brokers could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The program does not exist.

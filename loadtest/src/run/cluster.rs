@@ -65,10 +65,10 @@ struct Published {
     bytes: f64,
 }
 
-/// Why there is no cluster.
+/// Why the cluster could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// There are no brokers.
+    /// The brokers could not be started.
     #[error(transparent)]
     Broker(#[from] BrokerError),
     /// A gateway does not run.

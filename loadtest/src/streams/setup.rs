@@ -7,8 +7,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 /// The settings of all streams of a run.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The server's address, or those of several servers that are the same to clients: a connection that comes back goes
-    /// to the next of them.
+    /// The server's address, or those of several servers that are the same to clients: a connection that comes back
+    /// goes to the next of them.
     pub targets: Vec<SocketAddr>,
     /// The `host` header.
     pub host: String,

@@ -92,7 +92,8 @@ impl<T: Transport> Worker<T> {
         }
         counts.full += u64::from(stream.is_full());
         let is_worn = stream.drain_worn(now);
-        // A write puts a heartbeat off, for which the entry in the schedule serves. Other deadlines may come sooner by it.
+        // A write puts a heartbeat off, for which the entry in the schedule serves. Other deadlines may come sooner by
+        // it.
         let must_arm = is_worn || was_full || stream.full_since().is_some();
         if stream.holds_bytes() {
             self.written(key);
