@@ -57,7 +57,7 @@ impl Follower {
         let before = self.token.replace(head.token);
         self.floor = self.floor.max(self.token);
         self.freshness.change_owner();
-        self.probe = None;
+        self.probes.clear();
         self.next_probe = now;
         self.table.clear();
         let is_same_epoch = before.is_some_and(|before| before.epoch == head.token.epoch);
