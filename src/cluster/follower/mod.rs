@@ -190,7 +190,7 @@ impl Follower {
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
             Event::LostTime => {
                 self.freshness.lost_time();
-                self.next_probe = now;
+                self.forget_probes(now);
             }
             Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
@@ -204,6 +204,12 @@ impl Follower {
     /// Notes whether the live connection is up, as [`Event::Connected`] does. An event has to follow.
     pub fn set_connected(&mut self, connected: bool, now: Boot) {
         self.freshness.set_connected(connected, now);
+    }
+
+    /// A clock has lost time: what was asked before shows its owner's clock to be further behind than it is.
+    fn forget_probes(&mut self, now: Boot) {
+        self.probes.clear();
+        self.next_probe = now;
     }
 
     /// When time alone changes something.

@@ -49,6 +49,24 @@ fn an_answer_that_takes_longer_than_the_pause_between_asks_counts() {
 }
 
 #[test]
+fn an_answer_to_what_was_asked_before_the_clock_lost_time_does_not_count() {
+    let mut follower = Follower::new(STALE_AFTER, 1);
+    let mut pair = Pair::new();
+    let opening = pair.opening();
+    let mut book = Notes::default();
+    let before = probes(follower.on(Event::Live(opening[0].clone()), millis(0), &mut book));
+    // The machine is stopped from outside while the answer waits for it: its clock does not count that.
+    let beat = pair.beat();
+    let after = probes(follower.on(Event::LostTime, millis(10), &mut book));
+    assert_eq!(after.len(), 1);
+    follower.on(Event::Answer(before[0], beat), millis(10), &mut book);
+    assert!(!follower.is_fresh());
+    pair.now = 10;
+    follower.on(Event::Answer(after[0], pair.beat()), millis(11), &mut book);
+    assert!(follower.is_fresh());
+}
+
+#[test]
 fn rule_10_four_asks_wait_for_an_answer() {
     let mut follower = Follower::new(STALE_AFTER, 1);
     let mut pair = Pair::new();
