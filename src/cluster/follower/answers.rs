@@ -40,7 +40,8 @@ impl Follower {
         };
         let Some(asked) = asked else { return };
         // The others are batches as they were sent before.
-        if matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy) {
+        let has_time = matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy);
+        if has_time && asked >= self.asked_from {
             self.freshness.answered(asked, head.sent, now);
         }
         match (&mut self.stage, head.kind) {

@@ -26,7 +26,7 @@ impl Follower {
             self.follow(&head, now, book, actions);
         }
         if self.freshness.heard(head.sent, now) {
-            self.forget_probes(now);
+            self.ask_for_clock(now);
         }
         match &self.stage {
             Stage::Cold => {}

@@ -125,6 +125,8 @@ pub struct Follower {
     /// The newest asks for a beat, oldest first, and when each was sent: at most [`PROBES_MAX`].
     probes: VecDeque<(AskId, Boot)>,
     next_probe: Boot,
+    /// An answer to what was asked before this says nothing of the owner's clock.
+    asked_from: Boot,
     counts: Counts,
 }
 
@@ -164,6 +166,7 @@ impl Follower {
             heard: None,
             probes: VecDeque::new(),
             next_probe: Boot(0),
+            asked_from: Boot(0),
             counts: Counts::default(),
         }
     }
@@ -190,7 +193,7 @@ impl Follower {
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
             Event::LostTime => {
                 self.freshness.lost_time();
-                self.forget_probes(now);
+                self.ask_for_clock(now);
             }
             Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
@@ -206,10 +209,11 @@ impl Follower {
         self.freshness.set_connected(connected, now);
     }
 
-    /// A clock has lost time: what was asked before shows its owner's clock to be further behind than it is.
-    fn forget_probes(&mut self, now: Boot) {
+    /// A clock has lost time: the answers to what was asked before show the owner's clock further behind than it is,
+    /// and what is old as new.
+    fn ask_for_clock(&mut self, now: Boot) {
         self.probes.clear();
-        self.next_probe = now;
+        (self.next_probe, self.asked_from) = (now, now);
     }
 
     /// When time alone changes something.

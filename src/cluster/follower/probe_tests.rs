@@ -67,6 +67,27 @@ fn an_answer_to_what_was_asked_before_the_clock_lost_time_does_not_count() {
 }
 
 #[test]
+fn a_snapshot_that_was_asked_for_before_the_clock_lost_time_does_not_count_for_it() {
+    let mut follower = Follower::new(STALE_AFTER, 1);
+    let mut pair = Pair::new();
+    pair.opening();
+    let mut book = Notes::default();
+    let actions = follower.on(Event::Live(pair.beat()), millis(0), &mut book);
+    let snapshot = actions.iter().find_map(|action| match action {
+        Action::Ask(id, Ask::Snapshot) => Some(*id),
+        _ => None,
+    });
+    let parts = pair.snapshot(1);
+    let after = probes(follower.on(Event::LostTime, millis(10), &mut book));
+    for part in parts {
+        follower.on(Event::Answer(snapshot.unwrap(), part), millis(11), &mut book);
+    }
+    assert_eq!((follower.state(), follower.is_fresh()), (State::Live, false));
+    follower.on(Event::Answer(after[0], pair.beat()), millis(12), &mut book);
+    assert!(follower.is_fresh());
+}
+
+#[test]
 fn rule_10_four_asks_wait_for_an_answer() {
     let mut follower = Follower::new(STALE_AFTER, 1);
     let mut pair = Pair::new();
