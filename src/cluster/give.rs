@@ -1,6 +1,7 @@
 //! The dialogue by which an owner finds a successor before it leaves.
 //!
-//! The owner asks the best node on `give.<node>`. A node that is ready answers at once; after 300 ms the next is asked.
+//! The owner asks the best node on `give.<node>`. A node that is ready answers at once; after 300 ms the next is asked,
+//! too, and the first of them that is ready follows: an answer binds its node to nothing.
 //! Once the owner has left, it sends the successor what it wrote into the lease, so that it need not wait for a read.
 
 use super::{
@@ -13,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{collections::VecDeque, time::Duration};
 
-/// A node that has not answered for this long is not asked any more.
+/// If no node has answered for this long, the next is asked.
 const ANSWER: Duration = Duration::from_millis(300);
-/// As many nodes are asked. A drain must not take longer than a second.
+/// As many nodes are asked.
 pub const ASKED_MAX: usize = 3;
+/// The dialogue takes no longer. The owner goes on meanwhile: nothing is gained by an end before.
+const DIALOGUE_MAX: Duration = Duration::from_millis(900);
 /// The longest message in bytes.
 pub const GIVE_BYTES_MAX: usize = 2_048;
 /// The version of messages.
@@ -26,8 +29,10 @@ const VERSION: u32 = 1;
 #[derive(Debug)]
 pub struct Give {
     next: VecDeque<NodeName>,
-    /// Who was asked last, and until when it may answer.
-    asked: Option<(NodeName, Boot)>,
+    /// Who was asked and has not answered.
+    asked: Vec<NodeName>,
+    /// When the next node is asked, and when the dialogue ends; `None` before its begin.
+    times: Option<(Boot, Boot)>,
 }
 
 /// What the dialogue does next.
@@ -44,32 +49,37 @@ pub enum Step {
 impl Give {
     /// A dialogue with the first [`ASKED_MAX`] of these.
     pub fn new(best_first: Vec<NodeName>) -> Self {
-        Self { next: best_first.into_iter().take(ASKED_MAX).collect(), asked: None }
+        Self { next: best_first.into_iter().take(ASKED_MAX).collect(), asked: Vec::new(), times: None }
     }
 
     /// What time asks for: at the begin, and when a wait is over.
     pub fn due(&mut self, now: Boot) -> Step {
-        match &self.asked {
-            Some((_, until)) if *until > now => Step::Wait(*until),
-            _ => self.ask_next(now),
+        let (next_at, end) = *self.times.get_or_insert((now, now.after(DIALOGUE_MAX)));
+        if now >= end || (self.next.is_empty() && self.asked.is_empty()) {
+            return Step::Successor(None);
+        }
+        match self.next.front() {
+            Some(_) if next_at > now => Step::Wait(next_at.min(end)),
+            Some(_) => self.ask_next(now),
+            None => Step::Wait(end),
         }
     }
 
-    /// Takes a node's answer. One that comes after another node was asked does not count: that node may be ready too.
+    /// Takes a node's answer. One that was not asked, or has answered, does not count.
     pub fn answered(&mut self, node: &NodeName, ready: bool, now: Boot) -> Step {
-        match &self.asked {
-            Some((asked, _)) if asked == node && ready => Step::Successor(Some(node.clone())),
-            Some((asked, _)) if asked == node => self.ask_next(now),
-            _ => self.due(now),
+        let Some(place) = self.asked.iter().position(|asked| asked == node) else { return self.due(now) };
+        if ready {
+            return Step::Successor(Some(node.clone()));
         }
+        self.asked.remove(place);
+        if self.asked.is_empty() { self.ask_next(now) } else { self.due(now) }
     }
 
     fn ask_next(&mut self, now: Boot) -> Step {
-        self.asked = self.next.pop_front().map(|node| (node, now.after(ANSWER)));
-        match &self.asked {
-            Some((node, _)) => Step::Ask(node.clone()),
-            None => Step::Successor(None),
-        }
+        let Some(node) = self.next.pop_front() else { return Step::Successor(None) };
+        self.times = self.times.map(|(_, end)| (now.after(ANSWER), end));
+        self.asked.push(node.clone());
+        Step::Ask(node)
     }
 }
 
@@ -210,27 +220,42 @@ mod tests {
         assert_eq!(give.due(at(299)), Step::Wait(at(300)));
         assert_eq!(give.answered(&names[1], true, at(299)), Step::Wait(at(300)), "it was not asked yet");
         assert_eq!(give.due(at(300)), Step::Ask(names[1].clone()));
-        assert_eq!(give.answered(&names[0], true, at(310)), Step::Wait(at(600)), "it is late");
-        assert_eq!(give.answered(&names[1], false, at(320)), Step::Ask(names[2].clone()));
-        assert_eq!(give.answered(&names[2], true, at(330)), Step::Successor(Some(names[2].clone())));
+        assert_eq!(give.answered(&names[1], false, at(310)), Step::Wait(at(600)), "the first may still answer");
+        assert_eq!(give.answered(&names[1], true, at(320)), Step::Wait(at(600)), "it has answered");
+        assert_eq!(give.answered(&names[0], false, at(330)), Step::Ask(names[2].clone()));
+        assert_eq!(give.due(at(331)), Step::Wait(at(900)));
+        assert_eq!(give.answered(&names[2], true, at(899)), Step::Successor(Some(names[2].clone())));
+        assert_eq!(give.answered(&names[2], false, at(899)), Step::Successor(None), "all have refused");
     }
 
     #[test]
-    fn rule_10_three_nodes_are_asked_for_300_ms_each() {
-        let mut give = Give::new(nodes(&["a", "b", "c", "d"]));
-        let mut asked = Vec::new();
-        let mut millis = 0;
-        loop {
-            match give.due(at(millis)) {
-                Step::Ask(node) => asked.push((node.to_string(), millis)),
-                Step::Wait(until) => millis = until.0 / 1_000,
-                Step::Successor(successor) => {
-                    assert_eq!((successor, millis), (None, 900));
-                    break;
+    fn a_busy_machine_may_answer_late_while_the_owner_goes_on() {
+        let names = nodes(&["a", "b"]);
+        let mut give = Give::new(names.clone());
+        for (millis, asked) in [(0, 0), (300, 1)] {
+            assert_eq!(give.due(at(millis)), Step::Ask(names[asked].clone()));
+        }
+        assert_eq!(give.answered(&names[0], true, at(890)), Step::Successor(Some(names[0].clone())));
+    }
+
+    #[test]
+    fn rule_10_three_nodes_are_asked_within_900_ms() {
+        for (count, asks) in [(4, 3), (2, 2), (1, 1)] {
+            let mut give = Give::new(nodes(&["a", "b", "c", "d"][..count]));
+            let mut asked = Vec::new();
+            let mut millis = 0;
+            loop {
+                match give.due(at(millis)) {
+                    Step::Ask(node) => asked.push((node.to_string(), millis)),
+                    Step::Wait(until) => millis = until.0 / 1_000,
+                    Step::Successor(successor) => {
+                        assert_eq!((successor, millis), (None, 900));
+                        break;
+                    }
                 }
             }
+            assert_eq!(asked, [("a".into(), 0), ("b".into(), 300), ("c".into(), 600)][..asks]);
         }
-        assert_eq!(asked, [("a".into(), 0), ("b".into(), 300), ("c".into(), 600)]);
         assert_eq!(Give::new(Vec::new()).due(at(0)), Step::Successor(None));
     }
 

@@ -3,7 +3,7 @@
 
 use super::{
     bus::{Answer, Answers, Bus, Connection, Incoming, Leases, ReplyTo, Subjects, Subscription},
-    follower::AskId,
+    follower::{AskId, PROBES_MAX},
     lease::{LeaseValue, ReadAnswer, WriteAnswer},
     message::{Ask, Kind},
     names::ShardName,
@@ -12,7 +12,7 @@ use super::{
     wants::WantsMessage,
 };
 use bytes::Bytes;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -69,8 +69,8 @@ pub(super) struct ShardIo<B, L> {
     traffic: Arc<Traffic>,
     requests: JoinSet<()>,
     asks: JoinSet<()>,
-    /// The follower's asks: for a beat, and for the rest. A new one takes the place of the one before.
-    asking: [Option<AbortHandle>; 2],
+    /// The follower's asks: for the rest, and for beats. A new one takes the place of the oldest.
+    asking: [VecDeque<AbortHandle>; 2],
     /// Forwards what followers ask, while the node answers.
     listening: Option<AbortHandle>,
 }
@@ -93,7 +93,7 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
             traffic,
             requests: JoinSet::new(),
             asks: JoinSet::new(),
-            asking: [None, None],
+            asking: [VecDeque::new(), VecDeque::new()],
             listening: None,
         }
     }
@@ -133,8 +133,11 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
         let subject = self.subjects.ask(&self.shard);
         let forwards = forward_answers(self.bus.clone(), subject, id, ask, self.inbox.clone());
         let Some(handle) = self.spawn(forwards) else { return };
-        if let Some(before) = self.asking[place].replace(handle) {
-            before.abort();
+        self.asking[place].push_back(handle);
+        if self.asking[place].len() > [1, PROBES_MAX][place]
+            && let Some(oldest) = self.asking[place].pop_front()
+        {
+            oldest.abort();
         }
     }
 

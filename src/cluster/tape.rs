@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// An owner that has published nothing for so long publishes a beat.
 pub const BEAT: Duration = Duration::from_millis(250);
+/// An owner that publishes batches all the time publishes a beat so long after the last one: beats alone say how its
+/// feed and its wall clock are.
+pub const BEAT_AMONG_BATCHES: Duration = Duration::from_secs(1);
 
 /// An owner that did not look at the tape for so long was stopped.
 const STOPPED: Duration = Duration::from_millis(400);
@@ -50,10 +53,12 @@ pub struct Tape {
     next: u64,
     /// While the connection has no room: since when, and when to try again.
     no_room: Option<(Boot, Boot)>,
-    /// How many batches were taken last.
-    taken: usize,
+    /// Whether the messages that were taken last end with a beat.
+    ends_with_beat: bool,
     /// When the newest message was published.
     published_at: Option<Boot>,
+    /// When the newest beat was, and before the first one, the first batch.
+    beat_at: Option<Boot>,
     /// When the owner last looked at the clock here.
     looked_at: Option<Moment>,
     /// Until when nothing is published after a stop.
@@ -79,8 +84,9 @@ impl Tape {
             feed: FeedState::Connecting,
             next: last + 1,
             no_room: None,
-            taken: 0,
+            ends_with_beat: false,
             published_at: None,
+            beat_at: None,
             looked_at: None,
             waking_until: None,
             retired: None,
@@ -159,7 +165,8 @@ impl Tape {
         writer.finish(self.last(), &self.sender(now))
     }
 
-    /// The messages that are to be published now, in this order: batches, and a beat if there is none.
+    /// The messages that are to be published now, in this order: batches, and a beat if there is none, or the last one
+    /// is old.
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
         self.history.sweep(now.boot);
         if !self.is_current(now) {
@@ -179,15 +186,20 @@ impl Tape {
             return Vec::new();
         }
         let batches = self.history.get(self.token.epoch, from, last);
-        self.taken = batches.as_ref().map_or(0, ExactSizeIterator::len);
-        let messages: Vec<Bytes> = match batches {
-            Some(batches) => batches.cloned().collect(),
-            None if self.beat_at() <= now.boot => {
-                let beat = self.beat(now.wall);
-                vec![write_beat(&beat, last, &self.sender(now.boot))]
-            }
-            None => Vec::new(),
-        };
+        let mut messages: Vec<Bytes> = batches.into_iter().flatten().cloned().collect();
+        let is_silent = messages.is_empty();
+        if !is_silent {
+            self.beat_at.get_or_insert(now.boot);
+        }
+        // The time of one among batches wakes none: they come.
+        let due = if is_silent { self.beat_due() } else { self.beat_among_batches_due() };
+        // What waits for room comes first.
+        self.ends_with_beat = due <= now.boot && self.no_room.is_none();
+        if self.ends_with_beat {
+            // Behind the batches: it names the last one, and a follower asks for those that it does not have.
+            messages.push(write_beat(&self.beat(now.wall), last, &self.sender(now.boot)));
+            self.beat_at = Some(now.boot);
+        }
         if !messages.is_empty() {
             self.published_at = Some(now.boot);
         }
@@ -198,13 +210,15 @@ impl Tape {
     /// which it has no room. Returns how many of them are skipped; [`Tape::take`] returns the others again.
     pub fn published(&mut self, left: usize, now: Boot) -> usize {
         let since = self.no_room.take().map_or(now, |(since, _)| since);
-        // A beat is not sent again: the next one says more.
-        if left == 0 || left > self.taken || now.since(since) >= ROOM_MAX {
+        // A beat is the last message, and not sent again: the next one says more.
+        let beats = usize::from(left > 0 && self.ends_with_beat);
+        let batches = left - beats;
+        if batches == 0 || now.since(since) >= ROOM_MAX {
             return left;
         }
-        self.next -= left as u64;
+        self.next -= batches as u64;
         self.no_room = Some((since, now.after(ROOM_AGAIN)));
-        0
+        beats
     }
 
     /// Whether the owner may say that the shard is as of now: it may publish, and was not stopped just before.
@@ -221,14 +235,18 @@ impl Tape {
         self.validity?;
         let again = self.no_room.map_or(Boot(0), |(_, again)| again);
         let unsent = (self.connected && self.next <= self.last()).then_some(again);
-        let beat = self.connected.then(|| self.beat_at());
+        let beat = self.connected.then(|| self.beat_due());
         let due = unsent.into_iter().chain(beat).chain(self.open.due()).min();
         let due = due.map(|due| due.max(again));
         due.max(self.waking_until.filter(|_| due.is_some()))
     }
 
-    fn beat_at(&self) -> Boot {
+    fn beat_due(&self) -> Boot {
         self.published_at.map_or(Boot(0), |at| at.after(BEAT))
+    }
+
+    fn beat_among_batches_due(&self) -> Boot {
+        self.beat_at.map_or(Boot(0), |at| at.after(BEAT_AMONG_BATCHES))
     }
 
     fn beat(&self, wall: UnixMicros) -> Beat {

@@ -56,6 +56,37 @@ fn batches_are_published_in_order_and_a_beat_after_silence() {
 }
 
 #[test]
+fn a_beat_among_batches_tells_each_second_how_the_feed_and_the_clock_are() {
+    let (mut tape, mut symbol) = opened();
+    tape.take(at(0));
+    tape.set_feed(FeedState::Live);
+    let mut beats = Vec::new();
+    for step in 1..=2_500 {
+        trade(&mut tape, &mut symbol, step);
+        let messages = tape.take(at(step));
+        let batch = (Kind::Batch, step + 1);
+        if messages.len() == 1 {
+            assert_eq!(heads(&messages), [batch]);
+            continue;
+        }
+        assert_eq!(heads(&messages), [batch, (Kind::Beat, step + 1)], "behind the batch that it names");
+        let beat = Message::open(&messages[1]).unwrap().beat;
+        assert_eq!(beat, Some(Beat { wall: at(step).wall, feed: FeedState::Live }));
+        beats.push(step);
+    }
+    assert_eq!(beats, [1_000, 2_000]);
+    // A beat that has no room is not sent again; the batches before it are.
+    tape.take(at(2_700));
+    trade(&mut tape, &mut symbol, 2_999);
+    tape.seal(at(2_999).boot);
+    trade(&mut tape, &mut symbol, 3_000);
+    tape.seal(at(3_000).boot);
+    assert_eq!(heads(&tape.take(at(3_000))).len(), 3);
+    assert_eq!(tape.published(2, at(3_000).boot), 1);
+    assert_eq!(heads(&tape.take(at(3_001))), [(Kind::Batch, 2_503)]);
+}
+
+#[test]
 fn a_full_batch_is_sealed_before_the_next_tick() {
     let (mut tape, mut symbol) = opened();
     for _ in 0..=crate::cluster::batch::BATCH_TICKS_MAX {

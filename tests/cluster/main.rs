@@ -86,7 +86,7 @@ fn simulate(seeds: Range<u64>, settings: Settings) {
     // While the store forgets nothing, an owner that is replaced has nearly always seen its lease expire before, and a
     // feed is nearly always closed in time: that both happen at all is what can be asked for.
     let happens = |count: usize| seeds.len() == 1 || count > 0;
-    let is_outranked = if settings.loses { least(all.outranked) } else { happens(all.outranked) };
+    let is_outranked = if settings.loses { all.outranked * 20 > seeds.len() } else { happens(all.outranked) };
     assert!(is_outranked && happens(all.unclean), "{all:?}");
     assert!(least(all.replayed) && least(all.filled as usize) && least(all.replaced as usize), "{all:?}");
     assert!(least(all.fenced as usize) && least(all.lost as usize), "{all:?}");

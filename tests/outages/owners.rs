@@ -28,25 +28,15 @@ async fn an_owner_that_is_killed_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_stops_hands_over_without_a_loss() {
     let Some(tool) = tool() else { return };
-    // A node answers within 300 ms whether it takes over, or another is asked: a machine that is busy with other tests
-    // has a second and a third try.
-    for tries_left in (0..if runs_all() { 1 } else { 3 }).rev() {
-        let mut world = World::start("owner drains", &tool).await;
-        let owner = world.owner();
-        let number = world.fault();
-        world.send_away(owner);
-        world.all_live_after(number).await;
-        world.stop(owner);
-        world.goes_on(1).await;
-        if tries_left > 0 && world.greeted_again().is_some() {
-            println!("the hand-over was not in time: {}", world.transitions());
-            world.check(bound(LOST_MAX));
-            continue;
-        }
-        world.assert_same_epoch();
-        world.check(bound(HANDED_OVER_MAX));
-        return;
-    }
+    let mut world = World::start("owner drains", &tool).await;
+    let owner = world.owner();
+    let number = world.fault();
+    world.send_away(owner);
+    world.all_live_after(number).await;
+    world.stop(owner);
+    world.goes_on(1).await;
+    world.assert_same_epoch();
+    world.check(bound(HANDED_OVER_MAX));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,10 @@
 //! How a follower takes the answers to its asks.
 
 use super::{
-    Asking, BUFFER_AGE_MAX, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, PlantedFault, Stage,
+    Asking, BUFFER_AGE_MAX, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, PlantedFault, REPAIR_MAX, Stage,
     book::Book,
     event::{Action, AskId},
-    request::{ANSWER_MAX, Request},
+    request::Request,
 };
 use crate::cluster::{
     clock::Boot,
@@ -33,14 +33,15 @@ impl Follower {
             return;
         }
         let asked = match &mut self.stage {
-            _ if self.probe.is_some_and(|(probe, _)| probe == id) => self.probe.take().map(|(_, at)| at),
+            _ if self.probes.iter().any(|(probe, _)| *probe == id) => self.take_probe(id),
             Stage::Asking(asking) => asking.request.hear(id, now),
             Stage::Repairing(repairing) => repairing.request.hear(id, now),
             Stage::Cold | Stage::Live | Stage::Opening => None,
         };
         let Some(asked) = asked else { return };
         // The others are batches as they were sent before.
-        if matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy) {
+        let has_time = matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy);
+        if has_time && asked >= self.asked_from {
             self.freshness.answered(asked, head.sent, now);
         }
         match (&mut self.stage, head.kind) {
@@ -77,6 +78,16 @@ impl Follower {
         }
     }
 
+    /// When an ask for a beat was sent that has its answer now. Those before it have none any more.
+    fn take_probe(&mut self, id: AskId) -> Option<Boot> {
+        while let Some((probe, at)) = self.probes.pop_front() {
+            if probe == id {
+                return Some(at);
+            }
+        }
+        None
+    }
+
     /// If a snapshot is here with the batches of all its ticks, applies all at once.
     pub(super) fn complete(&mut self, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
         let Stage::Asking(asking) = &mut self.stage else { return };
@@ -107,7 +118,7 @@ impl Follower {
             return self.ask(Cause::Damage, now, actions);
         }
         if let Stage::Repairing(repairing) = &mut self.stage {
-            repairing.until = now.after(ANSWER_MAX);
+            repairing.until = now.after(REPAIR_MAX);
         }
         if self.buffer.first().is_some_and(|first| first <= self.next) {
             let shown = self.buffer.newest();

@@ -11,7 +11,7 @@ pub struct Counts {
     pub ticks: u64,
     /// Messages of a token lower than one that is known.
     pub fenced: u64,
-    /// Batches that came again.
+    /// Batches that came again, and what came back to the owner that had sent it.
     pub duplicates: u64,
     /// Ticks of symbols that this node does not have.
     pub unknown: u64,

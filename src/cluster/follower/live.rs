@@ -26,7 +26,7 @@ impl Follower {
             self.follow(&head, now, book, actions);
         }
         if self.freshness.heard(head.sent, now) {
-            self.next_probe = now;
+            self.ask_for_clock(now);
         }
         match &self.stage {
             Stage::Cold => {}
@@ -57,7 +57,7 @@ impl Follower {
         let before = self.token.replace(head.token);
         self.floor = self.floor.max(self.token);
         self.freshness.change_owner();
-        self.probe = None;
+        self.probes.clear();
         self.next_probe = now;
         self.table.clear();
         let is_same_epoch = before.is_some_and(|before| before.epoch == head.token.epoch);

@@ -35,8 +35,8 @@
 //! | Asking | too many batches wait, or one for too long | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
 //! | Repairing | end, and more is missing by now | asks for the rest | Repairing |
-//! | Repairing | busy, no owner | asks again after 100 to 500 ms | Repairing |
-//! | Repairing | gone; another end; no batch for 1 s; a kept one goes | asks for a snapshot | Asking |
+//! | Repairing | busy, no owner, no answer for 1 s | asks again after 100 to 500 ms | Repairing |
+//! | Repairing | gone; another end; no batch for 3 s; a kept one goes | asks for a snapshot | Asking |
 //! | any | answer to an ask that was given up, or of another owner | nothing | |
 //!
 //! (2) The first of them is at most the one after the snapshot's. Of a symbol only the tick after the one that it has
@@ -88,15 +88,21 @@ use crate::wire::Epoch;
 use buffer::Buffer;
 use freshness::{Change, Freshness};
 use rand::{SeedableRng, rngs::SmallRng};
-use request::{ANSWER_MAX, Asks, Request};
+use request::{Asks, Request};
 use snapshot::Asking;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 use table::Table;
 
 /// How often the owner is asked for a beat: its clock and ours drift apart.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// The same while ages are not known well.
 const PROBE_AGAIN: Duration = Duration::from_millis(500);
+/// As many of these asks may be answered: where each answer takes longer than the pause, one that gives up the ask
+/// before would never have any. An answer that took longer than these all makes nothing fresh.
+pub const PROBES_MAX: usize = 4;
+/// A hole of which no batch came for so long is not repaired. The owner has the batches for longer, and its connection
+/// for answers may take so long to leave a broker that is mute.
+const REPAIR_MAX: Duration = Duration::from_secs(3);
 
 /// A follower of one shard.
 #[derive(Debug)]
@@ -116,9 +122,11 @@ pub struct Follower {
     freshness: Freshness,
     /// The token and the revision of the last live message that counted, until they are taken.
     heard: Option<(Token, u64)>,
-    /// An ask for a beat, and when it was sent.
-    probe: Option<(AskId, Boot)>,
+    /// The newest asks for a beat, oldest first, and when each was sent: at most [`PROBES_MAX`].
+    probes: VecDeque<(AskId, Boot)>,
     next_probe: Boot,
+    /// An answer to what was asked before this says nothing of the owner's clock.
+    asked_from: Boot,
     counts: Counts,
 }
 
@@ -137,7 +145,7 @@ struct Repairing {
     request: Request,
     /// The first batch that the request asked for.
     from: u64,
-    /// When it gives up, unless a batch comes.
+    /// When it gives up, unless a missing batch comes.
     until: Boot,
 }
 
@@ -156,8 +164,9 @@ impl Follower {
             asks: Asks::new(SmallRng::seed_from_u64(seed)),
             freshness: Freshness::new(stale_after),
             heard: None,
-            probe: None,
+            probes: VecDeque::new(),
             next_probe: Boot(0),
+            asked_from: Boot(0),
             counts: Counts::default(),
         }
     }
@@ -184,7 +193,7 @@ impl Follower {
             Event::Last { epoch, batch } => self.take_last(epoch, batch, now, &mut actions),
             Event::LostTime => {
                 self.freshness.lost_time();
-                self.next_probe = now;
+                self.ask_for_clock(now);
             }
             Event::Connected(connected) => self.set_connected(connected, now),
             Event::Due => {}
@@ -200,15 +209,19 @@ impl Follower {
         self.freshness.set_connected(connected, now);
     }
 
+    /// A clock has lost time: the answers to what was asked before show the owner's clock further behind than it is,
+    /// and what is old as new.
+    fn ask_for_clock(&mut self, now: Boot) {
+        self.probes.clear();
+        (self.next_probe, self.asked_from) = (now, now);
+    }
+
     /// When time alone changes something.
     pub fn due(&self) -> Option<Boot> {
         let of_stage = match &self.stage {
             Stage::Cold | Stage::Live | Stage::Opening => None,
             Stage::Asking(asking) => Some(asking.request.due()),
-            Stage::Repairing(Repairing { request, until, .. }) if request.is_pausing() => {
-                Some(request.due().min(*until))
-            }
-            Stage::Repairing(repairing) => Some(repairing.until),
+            Stage::Repairing(repairing) => Some(repairing.request.due().min(repairing.until)),
         };
         let probe = self.token.map(|_| self.next_probe);
         of_stage.into_iter().chain(probe).chain(self.buffer.due()).chain(self.freshness.due()).min()
@@ -296,7 +309,7 @@ impl Follower {
 
     /// Asks for the batches before those in the buffer.
     fn repair(&mut self, now: Boot, actions: &mut Vec<Action>) {
-        let until = now.after(ANSWER_MAX);
+        let until = now.after(REPAIR_MAX);
         let Some(request) = self.ask_for_missing(now, actions) else { return };
         self.enter(Stage::Repairing(Repairing { request, from: self.next, until }), Cause::Hole, actions);
     }
@@ -355,7 +368,10 @@ impl Follower {
             }
             Stage::Repairing(_) if was_trimmed => self.ask(Cause::Overflow, now, actions),
             Stage::Repairing(repairing) if now >= repairing.until => self.ask(Cause::Timeout, now, actions),
-            Stage::Repairing(repairing) if repairing.request.is_pausing() && now >= repairing.request.due() => {
+            Stage::Repairing(repairing) if now >= repairing.request.due() && !repairing.request.is_pausing() => {
+                repairing.request = Request::pause(&mut self.asks, now);
+            }
+            Stage::Repairing(repairing) if now >= repairing.request.due() => {
                 if let Some(request) = self.ask_for_missing(now, actions)
                     && let Stage::Repairing(repairing) = &mut self.stage
                 {
@@ -365,7 +381,10 @@ impl Follower {
             _ => {}
         }
         if self.token.is_some() && now >= self.next_probe {
-            self.probe = Some((self.asks.send(Ask::Beat, actions), now));
+            if self.probes.len() == PROBES_MAX {
+                self.probes.pop_front();
+            }
+            self.probes.push_back((self.asks.send(Ask::Beat, actions), now));
             self.next_probe = now.after(PROBE_AGAIN);
         }
     }

@@ -17,7 +17,8 @@ impl Follower {
         self.buffer.clear();
         self.table.clear();
         self.freshness.start_over();
-        (self.heard, self.probe) = (None, None);
+        self.heard = None;
+        self.probes.clear();
     }
 
     /// Follows behind `last`, the last batch of this node itself, which owned the shard under the token until `now`.
@@ -31,12 +32,15 @@ impl Follower {
     }
 
     /// What an owner does with a live message of another node: the message's token and revision if the token is
-    /// higher than its own. Any other message is counted.
+    /// higher than its own. Any other message is counted: as fenced only where it is another owner's. Its own comes back
+    /// once a broker that was mute hands it on, though the connection asks for none.
     pub fn outranked_by(&mut self, bytes: &[u8], own: Token) -> Option<(Token, u64)> {
         match Message::open(bytes) {
             Ok(message) if message.head.token > own => Some((message.head.token, message.head.revision)),
-            Ok(_) => {
-                self.counts.fenced += 1;
+            Ok(message) => {
+                let is_own = message.head.token == own;
+                let count = if is_own { &mut self.counts.duplicates } else { &mut self.counts.fenced };
+                *count += 1;
                 None
             }
             Err(error) => {

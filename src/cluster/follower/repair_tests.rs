@@ -61,7 +61,7 @@ fn repairing_gives_up_and_what_a_snapshot_skips_is_counted() {
     let ways: [(Give, Cause); 3] = [
         (|pair| pair.answer([write_gone(4, &pair.sender())]), Cause::Gone),
         (|pair| pair.answer([write_end(0, 4, &pair.sender())]), Cause::Gone),
-        (|pair| pair.pass(1_000), Cause::Timeout),
+        (|pair| (0..6).for_each(|_| pair.pass(500)), Cause::Timeout),
     ];
     for (give, cause) in ways {
         let mut pair = repairing();
@@ -107,10 +107,29 @@ fn a_busy_owner_is_asked_again_after_a_pause() {
 }
 
 #[test]
+fn an_owner_that_does_not_answer_is_asked_for_the_hole_again_for_three_seconds() {
+    let mut pair = repairing();
+    let (first, _) = pair.ask();
+    pair.pass(999);
+    assert_eq!(pair.ask().0, first);
+    pair.pass(1);
+    pair.pass(499);
+    let (second, ask) = pair.ask();
+    assert_eq!((pair.state(), ask, second != first), (State::Repairing, pair.missing(3, 3), true));
+    pair.pass(1_000);
+    pair.pass(499);
+    assert_eq!((pair.state(), pair.ask().1, pair.ask().0 != second), (State::Repairing, pair.missing(3, 3), true));
+    let missing: Vec<_> = pair.history.get(pair.token.epoch, 3, 3).unwrap().cloned().collect();
+    pair.answer(missing);
+    assert_eq!((pair.state(), pair.cause(), pair.taken()), (State::Live, Cause::Filled, vec![2, 3]));
+    assert_eq!(pair.follower.counts().lost, 0);
+}
+
+#[test]
 fn an_answer_to_an_ask_that_was_given_up_is_ignored() {
     let mut pair = repairing();
     let (old, _) = pair.ask();
-    pair.pass(1_000);
+    pair.pass(3_000);
     let missing: Vec<_> = pair.history.get(pair.token.epoch, 3, 3).unwrap().cloned().collect();
     pair.on(Event::Answer(old, missing[0].clone()));
     assert_eq!((pair.state(), pair.taken()), (State::Asking, vec![]));

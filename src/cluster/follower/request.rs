@@ -6,7 +6,7 @@ use rand::{RngExt, rngs::SmallRng};
 use std::time::Duration;
 
 /// An ask without an answer, or whose answer pauses, for so long is given up.
-pub(super) const ANSWER_MAX: Duration = Duration::from_secs(1);
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// An ask that was not answered is repeated after a pause between these, in ms: many followers ask at once.
 const PAUSE_MILLIS: std::ops::Range<u64> = 100..500;
 

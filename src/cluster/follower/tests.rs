@@ -13,6 +13,8 @@ use crate::{
 };
 use bytes::Bytes;
 
+#[path = "probe_tests.rs"]
+mod probes;
 #[path = "repair_tests.rs"]
 mod repairs;
 #[path = "token_tests.rs"]
@@ -366,29 +368,6 @@ fn rule_7_a_follower_that_was_stopped_is_cut_off_before_it_takes_what_waits() {
     let beat = pair.beat();
     pair.hear(beat);
     assert_eq!(pair.actions[1..], [Action::Fresh]);
-}
-
-#[test]
-fn the_owner_is_asked_for_its_clock_at_once_and_then_every_few_seconds() {
-    let mut follower = Follower::new(STALE_AFTER, 1);
-    let mut pair = Pair::new();
-    let opening = pair.opening();
-    let mut book = Notes::default();
-    let probes = |actions: Vec<Action>| -> Vec<AskId> {
-        let id = |action: &Action| if let Action::Ask(id, Ask::Beat) = action { Some(*id) } else { None };
-        actions.iter().filter_map(id).collect()
-    };
-    assert_eq!(follower.due(), None);
-    let first = probes(follower.on(Event::Live(opening[0].clone()), millis(0), &mut book));
-    assert_eq!((first.len(), follower.due()), (1, Some(millis(500))));
-    assert!(!follower.is_fresh(), "no age is known");
-    let again = probes(follower.on(Event::Due, millis(500), &mut book));
-    assert_eq!(again.len(), 1);
-    pair.now = 500;
-    let actions = follower.on(Event::Answer(again[0], pair.beat()), millis(510), &mut book);
-    assert_eq!(actions, [Action::Fresh]);
-    assert!(follower.on(Event::Due, millis(5_509), &mut book).iter().all(|action| !matches!(action, Action::Ask(..))));
-    assert_eq!(probes(follower.on(Event::Due, millis(5_510), &mut book)).len(), 1);
 }
 
 #[test]

@@ -268,7 +268,9 @@ mod tests {
         }
         // The kernel's buffers hold at most 4 MiB; the client's 64 messages would hold 16 MiB more.
         assert!(sent < 40, "{sent} parts");
-        assert_eq!(link.publish("renewal", Bytes::new()), Sent::Sent, "there is room for it");
+        // Whether the link knows by now that the broker is mute does not matter.
+        let renewal = unconstrained(link.client.publish("renewal", Bytes::new())).now_or_never();
+        assert!(matches!(renewal, Some(Ok(()))), "there is room for it");
         serves.abort();
     }
 

@@ -67,7 +67,12 @@ fn an_owner_fences_lower_tokens_and_leaves_for_a_higher_one_which_it_follows() {
     let low = publish(&mut tape(token(1, 9), node.millis), node.millis);
     node.on(Event::Live(low[0].clone()));
     node.on(Event::Live(Bytes::from_static(b"tf")));
-    assert!(node.actions.is_empty() && node.shard.follower().counts().fenced == 1, "{:?}", node.actions);
+    // A broker that was mute hands an owner's messages back to it.
+    for bytes in publish(&mut tape(own, node.millis), node.millis) {
+        node.on(Event::Live(bytes));
+    }
+    let counts = node.shard.follower().counts();
+    assert_eq!((node.actions.as_slice(), counts.fenced, counts.duplicates), (&[][..], 1, 1));
     let mut higher = tape(token(own.term + 1, 9), node.millis);
     for bytes in publish(&mut higher, node.millis) {
         node.on(Event::Live(bytes));
@@ -156,7 +161,7 @@ fn an_operator_learns_that_nothing_becomes_of_a_give() {
     node.millis += 300;
     assert_eq!(gives(&node.on(Event::Due)), [(name("c"), GiveSays::Ask)]);
     node.actions.clear();
-    let last_may_answer_by = node.millis + 300;
+    let last_may_answer_by = node.millis + 600;
     while let Some((request, _)) = node.pass(last_may_answer_by) {
         node.written(request, node.millis);
     }
