@@ -107,8 +107,8 @@ impl SymbolState {
         let epoch = self.shard().owner_epoch().unwrap_or(said.id.epoch);
         let is_of_epoch = said.id.epoch == epoch;
         let known = Have { epoch: said.id.epoch, seq: said.seq };
-        let known = inner.absent.filter(|known| known.epoch == epoch).unwrap_or(known);
-        inner.absent = Some(known);
+        let known = inner.absent.as_deref().filter(|known| known.epoch == epoch).copied().unwrap_or(known);
+        inner.absent = Some(Box::new(known));
         let is_waiting = said.snapshot.state() == State::Waiting && said.snapshot.recv.is_none();
         if is_of_epoch && is_waiting && said.seq == 0 {
             return Published::Unchanged;

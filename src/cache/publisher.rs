@@ -95,9 +95,11 @@ impl<'a> Publisher<'a> {
         if inner.cut_off.is_some() {
             return self.push_cut_off(inner, changed, n, now);
         }
-        let known = inner.absent.take();
         let newest = inner.ring.newest();
-        let seq = next_seq(newest, known);
+        let mut seq = newest.seq + 1;
+        if inner.absent.is_some() {
+            seq = next_seq(newest, inner.absent.take().as_deref());
+        }
         let tick = Arc::new(Tick {
             snapshot: inner.snapshot,
             version: newest.version + 1,
@@ -123,7 +125,7 @@ impl<'a> Publisher<'a> {
         let known = inner.absent.take();
         let said = inner.said();
         let id = EventId { epoch: said.id.epoch, n };
-        let tick = Arc::new(said.next(inner.snapshot, next_seq(said, known), id, changed, now));
+        let tick = Arc::new(said.next(inner.snapshot, next_seq(said, known.as_deref()), id, changed, now));
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
         }
@@ -133,7 +135,8 @@ impl<'a> Publisher<'a> {
 
 /// The number of the tick after an owner's newest. `known` is what is known of a symbol that the owner before did not
 /// have: the epoch may go on, and in it that number is taken.
-fn next_seq(newest: &Tick, known: Option<Have>) -> u64 {
+#[cold]
+fn next_seq(newest: &Tick, known: Option<&Have>) -> u64 {
     known.filter(|known| known.epoch == newest.id.epoch).map_or(newest.seq, |known| known.seq.max(newest.seq)) + 1
 }
 

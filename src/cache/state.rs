@@ -53,7 +53,7 @@ pub(super) struct Inner {
     /// The `seq` that last changed each part, where a tap or an owner tells it.
     pub(super) changed_at: [u64; Part::ALL.len()],
     /// While the shard's owner does not have the symbol: the newest number that this node knows of it.
-    pub(super) absent: Option<Have>,
+    pub(super) absent: Option<Box<Have>>,
     /// While the symbol is cut off from its owner.
     pub(super) cut_off: Option<Box<CutOff>>,
     /// What each of its two feeds says, where it has two.

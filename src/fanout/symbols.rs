@@ -132,6 +132,16 @@ impl Symbols {
         }
     }
 
+    /// Reads the newest ticks of all these symbols.
+    pub(super) fn read_new(&mut self, symbols: impl Iterator<Item = SymbolId>, now: Now) {
+        let limits = self.limits;
+        for id in symbols {
+            if let Some(symbol) = self.find(id) {
+                symbol.recent.catch_up(&symbol.state, now.instant, limits);
+            }
+        }
+    }
+
     /// Adds a subscriber, whose stream was greeted in this generation.
     pub(super) fn subscribe(
         &mut self,

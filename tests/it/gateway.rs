@@ -14,7 +14,8 @@ use std::{
 };
 use tickfan::{
     auth::KeySet,
-    config::{AuthMode, Config, DelayLine, Feed, FeedTier, KeySource, Record},
+    config::{AuthMode, Config, DelayLine, Feed, FeedTier, KeySource, Record, Standby},
+    market::FailoverLimits,
     telemetry::{
         Metric,
         catalog::{HTTP_REQUESTS, PROCESS, SECTIONS},
@@ -227,7 +228,10 @@ fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let line = DelayLine { delay: Duration::from_secs(900), step: Duration::from_secs(5) };
     let tier = FeedTier::LiveAndDelayed(line);
     let feed = Feed { record, tier, ..binance("catalog", &venue.url, &["BTC-USDT"]) };
-    let mut config = config(vec![feed]);
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+    let standby = Some(Standby { primary: "catalog".to_owned(), limits });
+    let spare = Feed { standby, ..binance("catalog-spare", &venue.url, &["BTC-USDT"]) };
+    let mut config = config(vec![feed, spare]);
     serve_https(&mut config, "catalog-tls");
     sign_on(&mut config);
     let gateway = Running::start(&config);

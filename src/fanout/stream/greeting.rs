@@ -26,12 +26,14 @@ impl<T: Transport> Stream<T> {
     /// The reason to end the stream.
     pub(in crate::fanout) fn greet(
         &mut self,
-        symbols: &Symbols,
+        symbols: &mut Symbols,
         greeting: &Greeting,
         now: Now,
     ) -> Result<Written, CloseReason> {
         // Before the epochs: what begins meanwhile has a higher one.
         let generation = symbols.get(self.cursors.slots()[0].symbol).state.generation();
+        // Behind it: what has begun by now, and was not announced yet, must not come behind the `hello`.
+        symbols.read_new(self.cursors.slots().iter().map(|slot| slot.symbol), now);
         let hello = self.hello(symbols, greeting, now);
         let event = self.event().cloned();
         let before = self.tail.len() + event.as_ref().map_or(0, Bytes::len);

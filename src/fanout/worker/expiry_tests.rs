@@ -1,71 +1,23 @@
 //! How streams end whose clients' rights end, by a wall clock that may be set.
 
-use super::Worker;
+use super::{
+    Worker,
+    testing::{IsApplied, Page},
+};
 use crate::{
     cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
-        Change, ChangeRefused, ChangeReply, ChangeRights, ClientSide, CloseMode, CloseReason, Command, NewStream,
-        Options, Ready, ResponseHead, Taken, Transport, TransportError, Unlisted, Wait, WorkerInbox, WorkerLimits,
+        Change, ChangeRights, CloseReason, Command, NewStream, Options, Ready, ResponseHead, Unlisted, Wait,
+        WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
 };
 use bytes::Bytes;
 use std::{
-    io,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
-
-/// Takes all, unless it is full.
-#[derive(Clone, Default)]
-struct Page {
-    text: Arc<Mutex<String>>,
-    is_full: bool,
-    has_left: Arc<AtomicBool>,
-    key: Arc<AtomicU64>,
-}
-
-impl Transport for Page {
-    fn attach(&mut self, key: u64) -> io::Result<()> {
-        self.key.store(key, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
-        hello
-    }
-
-    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
-        if self.is_full {
-            return Ok(Taken { bytes: 0, full: true });
-        }
-        let mut text = self.text.lock().unwrap();
-        blocks.iter().for_each(|block| text.push_str(std::str::from_utf8(block).unwrap()));
-        Ok(Taken { bytes: blocks.iter().map(|block| block.len()).sum(), full: false })
-    }
-
-    fn flush(&mut self) -> io::Result<bool> {
-        if self.has_left.load(Ordering::Relaxed) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(true) }
-    }
-
-    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
-        Ok(ClientSide::Open)
-    }
-
-    fn close(&mut self, _: CloseMode) {}
-}
-
-struct IsApplied;
-
-impl ChangeReply for IsApplied {
-    fn reply(self: Box<Self>, outcome: Result<Bytes, ChangeRefused>) {
-        outcome.unwrap();
-    }
-}
 
 /// For how long the client has rights.
 const RIGHTS: Duration = Duration::from_secs(10);
@@ -92,7 +44,7 @@ impl Fixture {
         let limits =
             WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
         let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
-        let page = Page { is_full, ..Page::default() };
+        let page = Page::new(if is_full { 0 } else { usize::MAX / 2 });
         let stream = NewStream {
             name: StreamName::new(1),
             client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
@@ -159,7 +111,7 @@ impl Fixture {
 
     /// How many ticks came, and whether the goodbye is the last.
     fn seen(&self) -> (usize, bool) {
-        let text = self.page.text.lock().unwrap();
+        let text = self.page.text();
         (text.matches("\"seq\":").count(), text.ends_with("event: bye\ndata: {\"reason\":\"expired\"}\n\n"))
     }
 

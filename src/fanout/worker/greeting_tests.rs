@@ -1,69 +1,23 @@
 //! How an open stream is greeted again where the numbers of a symbol begin again.
 
-use super::Worker;
+use super::{
+    Worker,
+    testing::{IsApplied, Page},
+};
 use crate::{
     cache::{Cache, Published, RingLimits, Shard, SymbolState, WorkerIndex},
     fanout::{
-        Change, ChangeRefused, ChangeReply, ClientSide, CloseMode, Command, ControlNames, FirstBlock, NewStream,
-        Options, RETRY_MILLIS, Ready, ResponseHead, Resume, StreamAddress, Taken, Transport, TransportError, Unlisted,
-        Wait, WorkerInbox, WorkerLimits,
+        Change, Command, ControlNames, FirstBlock, NewStream, Options, RETRY_MILLIS, Ready, ResponseHead, Resume,
+        StreamAddress, Unlisted, Wait, WorkerInbox, WorkerLimits,
     },
     market::{Field, Now, Origin, Part, Reason, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
 use bytes::Bytes;
 use std::{
-    io,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
-
-/// Takes as many bytes as there is room for.
-#[derive(Clone)]
-struct Page {
-    text: Arc<Mutex<Vec<u8>>>,
-    room: Arc<AtomicUsize>,
-    key: Arc<AtomicU64>,
-}
-
-impl Transport for Page {
-    fn attach(&mut self, key: u64) -> io::Result<()> {
-        self.key.store(key, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn start(&mut self, _: &ResponseHead, hello: Bytes) -> Bytes {
-        hello
-    }
-
-    fn try_write(&mut self, blocks: &[&Bytes], _: Instant) -> io::Result<Taken> {
-        let mut text = self.text.lock().unwrap();
-        let mut bytes = 0;
-        for block in blocks {
-            let taken = block.len().min(self.room.load(Ordering::Relaxed));
-            text.extend_from_slice(&block[..taken]);
-            self.room.fetch_sub(taken, Ordering::Relaxed);
-            bytes += taken;
-            if taken < block.len() {
-                return Ok(Taken { bytes, full: true });
-            }
-        }
-        Ok(Taken { bytes, full: false })
-    }
-
-    fn flush(&mut self) -> io::Result<bool> {
-        Ok(true)
-    }
-
-    fn drain_input(&mut self, _: Instant) -> Result<ClientSide, TransportError> {
-        Ok(ClientSide::Open)
-    }
-
-    fn close(&mut self, _: CloseMode) {}
-}
 
 /// The first `hello`, and names for later ones.
 struct First;
@@ -83,14 +37,6 @@ struct Named;
 impl ControlNames for Named {
     fn name(&self, stream: StreamName, address: StreamAddress) -> String {
         format!("{stream}-{}", address.worker)
-    }
-}
-
-struct IsApplied;
-
-impl ChangeReply for IsApplied {
-    fn reply(self: Box<Self>, outcome: Result<Bytes, ChangeRefused>) {
-        outcome.unwrap();
     }
 }
 
@@ -125,7 +71,7 @@ impl Fixture {
         let limits =
             WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
         let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
-        let page = Page { text: Arc::default(), room: Arc::new(AtomicUsize::new(usize::MAX / 2)), key: Arc::default() };
+        let page = Page::new(usize::MAX / 2);
         let mut fixture = Self { now, cache, shards, states, inbox, worker, page, read: 0 };
         for shard in 0..2 {
             fixture.begin(shard, 2);
@@ -223,7 +169,7 @@ impl Fixture {
     }
 
     fn events(&mut self) -> Vec<String> {
-        let text = String::from_utf8(self.page.text.lock().unwrap().clone()).unwrap();
+        let text = self.page.text();
         let field = |block: &str, name: &str| {
             let start = block.find(name).map(|at| at + name.len());
             start.map(|start| block[start..].split(['"', ',', '}']).next().unwrap().to_owned()).unwrap_or_default()
@@ -314,7 +260,7 @@ fn a_second_hello_is_whole() {
     fixture.begin(1, 3);
     fixture.open(2);
     fixture.turn();
-    let text = String::from_utf8(fixture.page.text.lock().unwrap().clone()).unwrap();
+    let text = fixture.page.text();
     let hello = text.split_terminator("\n\n").filter(|block| block.contains("event: hello")).nth(1).unwrap();
     let (retry, hello) = hello.split_once("\nevent: hello\ndata: ").unwrap();
     assert!(RETRY_MILLIS.contains(&retry.strip_prefix("retry: ").unwrap().parse().unwrap()), "{retry}");
@@ -366,6 +312,18 @@ fn a_cut_off_and_its_end_are_greeted_alike() {
     }
     assert_eq!(fixture.epoch(), normal);
     assert_eq!(fixture.turn(), [&*hello(&fixture), "B 1", "C 1", "A 2"]);
+}
+
+#[test]
+fn numbers_that_begin_again_before_their_announcement_come_with_the_hello_of_another_shard() {
+    let mut fixture = Fixture::joined();
+    let absent = fixture.states[1].absent(fixture.now);
+    fixture.begin(1, 4);
+    fixture.open(2);
+    let hello = format!("hello {}", fixture.epoch());
+    assert_eq!(fixture.turn(), [&*hello, "B 0", "A 1", "C 2"]);
+    fixture.announce(1, absent);
+    assert_eq!(fixture.turn(), [""; 0], "they have come");
 }
 
 /// A full transport is cut at each byte, with a tick that waits, a change, and two epochs that begin meanwhile.

@@ -10,6 +10,8 @@ mod writing;
 mod expiry_tests;
 #[cfg(test)]
 mod greeting_tests;
+#[cfg(test)]
+mod testing;
 
 pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
 

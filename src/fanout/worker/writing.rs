@@ -84,7 +84,7 @@ impl<T: Transport> Worker<T> {
             let address = StreamAddress { worker: self.index, key: key.data().as_ffi() };
             let control = self.names.as_ref().map(|names| names.name(stream.name(), address)).unwrap_or_default();
             let retry = Duration::from_millis(self.random.random_range(RETRY_MILLIS));
-            written = stream.greet(&self.symbols, &Greeting { retry, control }, now)?;
+            written = stream.greet(&mut self.symbols, &Greeting { retry, control }, now)?;
         }
         counts.count_write(written.bytes, written.missed);
         if let Some(wait) = written.first_tick {
