@@ -209,13 +209,6 @@ impl Follower {
         self.freshness.set_connected(connected, now);
     }
 
-    /// A clock has lost time: the answers to what was asked before show the owner's clock further behind than it is,
-    /// and what is old as new.
-    fn ask_for_clock(&mut self, now: Boot) {
-        self.probes.clear();
-        (self.next_probe, self.asked_from) = (now, now);
-    }
-
     /// When time alone changes something.
     pub fn due(&self) -> Option<Boot> {
         let of_stage = match &self.stage {

@@ -31,9 +31,16 @@ impl Follower {
         self.next_probe = now.after(PROBE_EVERY);
     }
 
+    /// A clock has lost time: the answers to what was asked before show the owner's clock further behind than it is,
+    /// and what is old as new.
+    pub(super) fn ask_for_clock(&mut self, now: Boot) {
+        self.probes.clear();
+        (self.next_probe, self.asked_from) = (now, now);
+    }
+
     /// What an owner does with a live message of another node: the message's token and revision if the token is
-    /// higher than its own. Any other message is counted: as fenced only where it is another owner's. Its own comes back
-    /// once a broker that was mute hands it on, though the connection asks for none.
+    /// higher than its own. Any other message is counted: as fenced only where it is another owner's. Its own
+    /// comes back once a broker that was mute hands it on, though the connection asks for none.
     pub fn outranked_by(&mut self, bytes: &[u8], own: Token) -> Option<(Token, u64)> {
         match Message::open(bytes) {
             Ok(message) if message.head.token > own => Some((message.head.token, message.head.revision)),
