@@ -31,6 +31,9 @@ pub struct Timing {
     /// The longest wait after many: an outage of a venue should not last a minute longer for us. The feed's connections
     /// share the venue's limit on attempts, which [`Spec::between_connects`](crate::venue::Spec) keeps.
     pub backoff_max: Duration,
+    /// For a new connection to speak for each symbol, once it is live, before the one that it replaces is dropped. Most
+    /// symbols are quoted within seconds; the others do not change.
+    pub overlap: Duration,
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue
     /// that is asked again and again with a wrong key may lock the account.
     pub denied: Duration,
@@ -57,6 +60,7 @@ impl Default for Timing {
             stable_after: seconds(60),
             backoff_first: seconds(1),
             backoff_max: seconds(60),
+            overlap: seconds(10),
             denied: seconds(300),
             unheard_after: seconds(300),
             publish_every: seconds(1),
