@@ -29,6 +29,7 @@ mod proxy;
 mod raw;
 mod record;
 mod reload;
+mod rotate_at;
 mod setting;
 mod shown_address;
 mod symbols;
@@ -62,6 +63,7 @@ pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
 pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
 pub use standby::{STANDBY_WAIT_RANGE, Standby};
+pub use rotate_at::DailyMinute;
 pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
@@ -152,6 +154,8 @@ pub struct Feed {
     pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
+    /// When its connections are replaced, where the venue ends them after a time anyway.
+    pub rotate_at: Option<DailyMinute>,
     /// Whether its prices are live or late.
     pub tier: FeedTier,
     /// The feed that it stands in for, where it does.
@@ -183,6 +187,7 @@ impl Feed {
             proxy: None,
             ca_file: None,
             part_mute_after: None,
+            rotate_at: None,
             tier: (venue.delay)(None).map_or(FeedTier::Live, |by| FeedTier::Delayed { by }),
             standby: None,
             record: None,

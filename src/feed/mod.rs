@@ -118,7 +118,10 @@ impl Feed {
         }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
-            venue(config, config.url.as_deref(), range.clone())?;
+            let venue = venue(config, config.url.as_deref(), range.clone())?;
+            if config.rotate_at.is_some() && venue.rules().lifetime.is_none() {
+                return Err(VenueError::NoLifetime { venue: config.venue.name });
+            }
         }
         let (writers, status) = FeedStatus::new(ranges.len(), secrets(config), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
@@ -214,6 +217,7 @@ impl Feed {
                 },
                 new_venue: new_venue(config.clone(), url.clone(), range.clone()),
                 overlaps,
+                rotate_at: config.rotate_at,
                 is_delayed: config.playback.is_some() || config.origin() == Origin::Delayed,
                 schedule: config.schedule.clone(),
                 patience: Patience {

@@ -82,6 +82,11 @@ impl Session {
         Self { overlap: Some(symbols), ..self }
     }
 
+    /// The next connection is replaced at this age.
+    pub(super) fn replace_after(&mut self, age: Duration) {
+        self.rules.lifetime = Some(age);
+    }
+
     /// Takes an event; says what to do. Several things may be due at once: each [`Event::Due`] gives one of them.
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
         if matches!(event, Event::Due)
@@ -343,3 +348,7 @@ mod answer_tests;
 #[cfg(test)]
 #[path = "turn_tests.rs"]
 mod turn_tests;
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod rotation_tests;

@@ -18,6 +18,8 @@ pub struct Timing {
     pub ping_after: Duration,
     /// For anything to arrive after a ping.
     pub pong: Duration,
+    /// Instead of the age at which a connection is replaced, where the venue has one.
+    pub lifetime: Option<Duration>,
     /// Instead of the interval of the venue's own pings.
     pub venue_ping: Option<Duration>,
     /// Instead of the venue's own limit between heartbeats.
@@ -54,6 +56,7 @@ impl Default for Timing {
             send: seconds(5),
             ping_after: seconds(15),
             pong: seconds(10),
+            lifetime: None,
             venue_ping: None,
             venue_heartbeat: None,
             close: seconds(1),

@@ -79,9 +79,13 @@ impl<S: Sink> Connection<S> {
             Ok(socket) => {
                 self.reporter.connected(self.venue.url(), &self.dialer.tried());
                 self.socket = Some(socket);
-                self.succeed(Now::read());
+                let now = Now::read();
+                self.succeed(now);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.opened(Now::read());
+                    recorder.opened(now);
+                }
+                if let (Some(longest), Some(at)) = (self.lifetime, self.rotate_at) {
+                    self.session.replace_after(longest.min(at.wait(now.unix)));
                 }
                 Event::Connected(self.venue.open())
             }

@@ -22,6 +22,7 @@ use super::{
     unheard::{Unheard, UnheardWatch},
 };
 use crate::{
+    config::DailyMinute,
     dial::Dialing,
     market::{Now, Phase, Reason, Schedule},
     recording::Recorder,
@@ -63,6 +64,9 @@ pub(super) struct Connection<S> {
     dialer: Dialer,
     /// A connection that is being opened.
     attempt: Option<Attempt>,
+    /// The longest age of a connection.
+    lifetime: Option<Duration>,
+    rotate_at: Option<DailyMinute>,
     socket: Option<Socket>,
     /// The connection that serves on until this one has taken over.
     predecessor: Option<Predecessor>,
@@ -112,6 +116,8 @@ pub(super) struct ConnectionSetup {
     pub(super) new_venue: NewVenue,
     /// Whether the venue lets a connection serve on until the next one has taken over.
     pub(super) overlaps: bool,
+    /// When it is replaced, instead of as late as the venue allows.
+    pub(super) rotate_at: Option<DailyMinute>,
     /// Whether the data are old on purpose.
     pub(super) is_delayed: bool,
     pub(super) schedule: Schedule,
@@ -137,7 +143,9 @@ impl<S: Sink> Connection<S> {
         let venue = (setup.new_venue)();
         let rules = venue.rules();
         let rules = Rules {
-            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
+            lifetime: rules.lifetime.map(|lifetime| {
+                staggered(setup.timing.lifetime.unwrap_or(lifetime), setup.place, setup.connections)
+            }),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
             ..rules
@@ -154,6 +162,8 @@ impl<S: Sink> Connection<S> {
             symbols: setup.symbols,
             dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
             attempt: None,
+            lifetime: rules.lifetime,
+            rotate_at: setup.rotate_at,
             socket: None,
             predecessor: None,
             batch: Batch::default(),

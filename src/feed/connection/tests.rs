@@ -141,6 +141,7 @@ impl Rig {
                 Box::new(Scripted { url: url.clone(), requests: requests.clone(), refused: refused.clone() })
             }),
             overlaps: false,
+            rotate_at: None,
             is_delayed: false,
             schedule: Schedule::always(),
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },

@@ -226,7 +226,6 @@ impl Rig {
         let told = self.lost().await;
         let expected = match reason {
             "no_data" => Reason::Mute,
-            "closing" => Reason::Reconnect,
             "gap" => Reason::Gap,
             _ => Reason::ConnectionLost,
         };

@@ -180,3 +180,156 @@ async fn a_connection_whose_end_is_announced_is_replaced_without_a_gap() {
         played.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_reaches_its_lifetime_is_replaced_without_a_gap() {
+    let manner = DIALECTS.iter().find(|manner| manner.venue == "binance").unwrap();
+    let lifetime = Some(Duration::from_millis(500));
+    let mut played = Played::start(manner, Timing { lifetime, ..timing() }).await;
+    let done = rotations("seamless", 3);
+    played.trades_until("the rotations", |metrics| metrics.contains(&done)).await;
+    played.saw_all();
+    played.rig.counted("gaps_total{feed=\"test\"}", "0").await;
+    played.stop().await;
+}
+
+#[tokio::test]
+async fn attempts_that_fail_are_repeated_while_the_old_connection_serves() {
+    for manner in planners() {
+        let mut played = Played::start(manner, timing()).await;
+        played.cut.store(2, Ordering::Relaxed);
+        played.announces_the_end().await;
+        let done = rotations("seamless", 1);
+        played.trades_until("the rotation", |metrics| metrics.contains(&done)).await;
+        played.saw_all();
+        played.rig.counted("connects_total{feed=\"test\",result=\"failed\"}", "2").await;
+        played.rig.counted("gaps_total{feed=\"test\"}", "0").await;
+        assert_eq!(played.rig.status.state(), FeedState::Live);
+        played.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_connection_that_breaks_before_the_next_one_is_up_is_one_gap() {
+    for manner in planners() {
+        let mut played = Played::start(manner, timing()).await;
+        played.cut.store(usize::MAX, Ordering::Relaxed);
+        played.announces_the_end().await;
+        let failing = "connects_total{feed=\"test\",result=\"failed\"} 2\n";
+        played.trades_until("two failures", |metrics| metrics.contains(failing)).await;
+        played.saw_all();
+        played.lines.lock().await.clear();
+        assert_eq!(played.rig.lost().await, Reason::ConnectionLost, "{}", manner.venue);
+        played.rig.reached(FeedState::Failed).await;
+        played.cut.store(0, Ordering::Relaxed);
+        played.rig.reached(FeedState::Live).await;
+        played.trades_until("the next trades", |_| true).await;
+        played.rig.counted(&rotations("gap", 1)["tickfan_feed_".len()..].replace(" 1\n", ""), "1").await;
+        played.rig.counted("gaps_total{feed=\"test\"}", "1").await;
+        played.rig.counted("up{feed=\"test\"}", "1").await;
+        played.stop().await;
+    }
+}
+
+#[test]
+fn a_feed_chooses_when_its_connections_are_replaced_only_where_the_venue_ends_them() {
+    for (venue, is_right) in [("binance", true), ("binance-usdm", true), ("okx", false), ("sim", false)] {
+        let spec = venue::find(venue).unwrap();
+        let feed = config::Feed {
+            rotate_at: Some("05:00 UTC".parse().unwrap()),
+            ..config::Feed::new(spec, listed(&spec.examples[..1]))
+        };
+        let error = Feed::new(&feed, &limits(), Now::read()).err().map(|error| error.to_string());
+        let expected = format!("{venue} does not end connections after a time: remove `rotate_at`");
+        assert_eq!(error, (!is_right).then_some(expected));
+    }
+}
+
+/// Trades of AAPL and MSFT of the simulator.
+fn trades(number: u32) -> [String; 2] {
+    ["AAPL", "MSFT"].map(|symbol| {
+        format!(r#"{{"type":"trade","symbol":"{symbol}","id":{number},"price":"{number}","size":1,"side":"buy"}}"#)
+    })
+}
+
+#[tokio::test]
+async fn a_symbol_that_is_silent_keeps_the_old_connection_for_so_long_and_is_not_lost() {
+    let overlap = Duration::from_millis(300);
+    let (mut rig, venue) = Rig::against(Timing { overlap, ..timing() }).await;
+    let mut old = grant(&venue).await;
+    for trade in trades(1) {
+        old.send(&trade).await;
+    }
+    assert_eq!(rig.prices(2).await, ["1", "1"]);
+    old.send(r#"{"op":"closing"}"#).await;
+    let mut new = grant(&venue).await;
+    let began = Instant::now();
+    send_trade(&mut new, 2).await;
+    send_trade(&mut old, 2).await;
+    assert_eq!(rig.prices(2).await, ["2", "2"], "both are read");
+    rig.counted("rotations_total{feed=\"test\",result=\"seamless\"}", "1").await;
+    assert!(began.elapsed() >= overlap / 2, "{:?}", began.elapsed());
+    send_trade(&mut new, 3).await;
+    assert_eq!(rig.prices(1).await, ["3"], "nothing was lost before");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_symbol_whose_new_subscription_brings_nothing_is_stale_when_the_old_one_goes() {
+    let (mut rig, venue) = Rig::against(Timing { overlap: Duration::from_millis(500), ..timing() }).await;
+    let mut old = grant(&venue).await;
+    rig.reached(FeedState::Live).await;
+    old.send(r#"{"op":"closing"}"#).await;
+    let mut new = grant(&venue).await;
+    send_trade(&mut new, 1).await;
+    rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
+    let trades_until_lost = async {
+        for number in 1.. {
+            old.send(&trades(number)[0]).await;
+            if let Some(Seen::Lost(reason)) = within("a loss", rig.seen_rx.recv()).await {
+                return reason;
+            }
+        }
+        unreachable!()
+    };
+    assert_eq!(trades_until_lost.await, Reason::Reconnect);
+    rig.counted("rotations_total{feed=\"test\",result=\"gap\"}", "1").await;
+    rig.counted("disconnects_total{feed=\"test\",reason=\"closing\"}", "1").await;
+    rig.counted("up{feed=\"test\"}", "1").await;
+    send_trade(&mut new, 2).await;
+    assert_eq!(rig.prices(1).await, ["2"], "the new one serves");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_new_connection_refuses_is_served_by_the_old_one_until_it_goes() {
+    let (mut rig, venue) = Rig::against(timing()).await;
+    let mut old = grant(&venue).await;
+    assert_eq!(rig.refused().await, []);
+    old.send(r#"{"op":"closing"}"#).await;
+    let mut new = venue.accept().await;
+    new.text().await;
+    new.send(r#"{"op":"ack","id":1,"symbol":"AAPL"}"#).await;
+    new.send(r#"{"op":"refuse","id":1,"symbol":"MSFT"}"#).await;
+    rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
+    send_trade(&mut old, 7).await;
+    assert_eq!(rig.prices(1).await, ["7"], "nothing is refused yet");
+    new.send(&trades(8)[0]).await;
+    assert_eq!(rig.refused().await, refusals([1], Reason::NotGranted));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_stops_takes_leave_of_both_connections() {
+    let (rig, venue) = Rig::against(timing()).await;
+    let mut old = grant(&venue).await;
+    rig.counted("up{feed=\"test\"}", "1").await;
+    old.send(r#"{"op":"closing"}"#).await;
+    let mut new = grant(&venue).await;
+    rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
+    rig.shutdown_tx.send_replace(true);
+    for peer in [&mut old, &mut new] {
+        assert!(matches!(within("a close", peer.socket.next()).await, Some(Ok(Message::Close(_)))));
+    }
+    within("the end", rig.task).await.unwrap().unwrap();
+}
