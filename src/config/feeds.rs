@@ -167,6 +167,7 @@ fn read_feed(
         })
     };
     let mut feed = wrongs.value(feed())?;
+    rotate_at::check(&feed, fields)?;
     outbound::check(&mut feed, fields, table, variables)?;
     Ok(feed)
 }

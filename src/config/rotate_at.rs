@@ -1,10 +1,14 @@
 //! `rotate_at` of `[[feed]]`: the time of day at which its connections are replaced.
 
 use super::{
+    Feed,
     error::{Wrong, shown},
     value::text,
 };
-use crate::market::UnixMicros;
+use crate::{
+    market::UnixMicros,
+    venue::{self, Setup},
+};
 use std::{fmt, str::FromStr, time::Duration};
 use toml::de::DeTable;
 
@@ -59,6 +63,25 @@ pub(super) fn read(fields: &DeTable<'_>) -> Result<Option<DailyMinute>, Wrong> {
             .help("write a time from 00:00 to 23:59, such as \"05:00 UTC\"")
             .at(value.span())
     })
+}
+
+/// Checks that the feed's venue ends connections: others are never replaced as planned.
+pub(super) fn check(feed: &Feed, fields: &DeTable<'_>) -> Result<(), Wrong> {
+    let (Some(value), Some(range)) = (fields.get("rotate_at"), feed.connections().next()) else { return Ok(()) };
+    let setup = Setup {
+        url: feed.url.as_deref(),
+        symbols: &feed.symbols[range],
+        credentials: feed.credentials.as_ref(),
+        playback: feed.playback.as_ref(),
+    };
+    // Other mistakes of the settings are told elsewhere.
+    if venue::new(feed.venue, &setup).map_or(true, |venue| venue.rules().lifetime.is_some()) {
+        return Ok(());
+    }
+    let venue = feed.venue.name;
+    Err(Wrong::new(format!("{venue} does not end connections after a time"))
+        .help("remove `rotate_at`: connections are replaced only where the venue ends them")
+        .at(value.span()))
 }
 
 #[cfg(test)]

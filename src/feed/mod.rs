@@ -118,10 +118,7 @@ impl Feed {
         }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
-            let venue = venue(config, config.url.as_deref(), range.clone())?;
-            if config.rotate_at.is_some() && venue.rules().lifetime.is_none() {
-                return Err(VenueError::NoLifetime { venue: config.venue.name });
-            }
+            venue(config, config.url.as_deref(), range.clone())?;
         }
         let (writers, status) = FeedStatus::new(ranges.len(), secrets(config), now.unix);
         let message_bytes_max = limits.venue_message_bytes;

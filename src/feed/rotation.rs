@@ -102,8 +102,8 @@ impl Predecessor {
     ) -> Result<(), DisconnectReason> {
         match event {
             Event::Disconnected { reason, .. } => Err(reason),
-            // Neither a repeated announcement nor a late refusal asks for anything.
-            Event::Message(Message::Closing | Message::Refused(_)) => Ok(()),
+            // It asks for nothing any more, whatever the venue repeats.
+            Event::Ask(_) | Event::Message(Message::Closing | Message::Refused(_)) => Ok(()),
             event => self.link.on(event, timing, rules, now).map(|_| ()).map_err(|ending| ending.reason),
         }
     }

@@ -60,12 +60,6 @@ pub enum VenueError {
         /// The venue.
         venue: &'static str,
     },
-    /// A feed chooses when its connections are replaced, and the venue does not end them.
-    #[error("{venue} does not end connections after a time: remove `rotate_at`")]
-    NoLifetime {
-        /// The venue.
-        venue: &'static str,
-    },
     /// The venue requires a key, and the feed has none.
     #[error("{venue} requires a key: {}", rule.how_to_set())]
     NoCredentials {

@@ -45,6 +45,7 @@ const OF_OTHER_FEEDS: [&str; 14] = [
     "standby_for",
     "standby_age",
     "failback_after",
+    "rotate_at",
 ];
 
 #[test]

@@ -231,20 +231,6 @@ async fn an_old_connection_that_breaks_before_the_next_one_is_up_is_one_gap() {
     }
 }
 
-#[test]
-fn a_feed_chooses_when_its_connections_are_replaced_only_where_the_venue_ends_them() {
-    for (venue, is_right) in [("binance", true), ("binance-usdm", true), ("okx", false), ("sim", false)] {
-        let spec = venue::find(venue).unwrap();
-        let feed = config::Feed {
-            rotate_at: Some("05:00 UTC".parse().unwrap()),
-            ..config::Feed::new(spec, listed(&spec.examples[..1]))
-        };
-        let error = Feed::new(&feed, &limits(), Now::read()).err().map(|error| error.to_string());
-        let expected = format!("{venue} does not end connections after a time: remove `rotate_at`");
-        assert_eq!(error, (!is_right).then_some(expected));
-    }
-}
-
 /// Trades of AAPL and MSFT of the simulator.
 fn trades(number: u32) -> [String; 2] {
     ["AAPL", "MSFT"].map(|symbol| {
