@@ -93,7 +93,9 @@ mod tests {
         for text in ["00:00 UTC", "05:00 UTC", "23:59 UTC"] {
             assert_eq!(text.parse::<DailyMinute>().unwrap().to_string(), text);
         }
-        for text in ["", "5:00 UTC", "05:00", "05:00UTC", "24:00 UTC", "05:60 UTC", "+5:00 UTC", "05:00 utc", "05:00:00 UTC"] {
+        for text in
+            ["", "5:00 UTC", "05:00", "05:00UTC", "24:00 UTC", "05:60 UTC", "+5:00 UTC", "05:00 utc", "05:00:00 UTC"]
+        {
             assert_eq!(text.parse::<DailyMinute>(), Err(()), "{text}");
         }
     }

@@ -222,8 +222,9 @@ mod tests {
     fn the_age_of_data_that_are_delayed_by_contract_is_not_a_lag() {
         for (is_delayed, samples) in [(false, 1), (true, 0)] {
             let recorder = PrometheusBuilder::new().build_recorder();
-            let mut counters =
-                metrics::with_local_recorder(&recorder, || FeedCounters::new(FeedMetrics::register("x"), is_delayed, FeedCounts::default()));
+            let mut counters = metrics::with_local_recorder(&recorder, || {
+                FeedCounters::new(FeedMetrics::register("x"), is_delayed, FeedCounts::default())
+            });
             let now = Now::read();
             let sequence = Sequence { time: Some(UnixMicros(now.unix.0 - 900_000_000)), ..Sequence::default() };
             let trade = TradeUpdate { price: Field::Set("1".parse().unwrap()), sequence, ..TradeUpdate::default() };

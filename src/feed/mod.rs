@@ -207,20 +207,13 @@ impl Feed {
             let symbols = &config.symbols[range.clone()];
             let message_bytes_max = self.message_bytes_max.unwrap_or_else(|| spec.message_bytes_max(symbols));
             let setup = ConnectionSetup {
-                name: if ranges.len() == 1 {
-                    config.name.clone()
-                } else {
-                    format!("{}/{}", config.name, place + 1)
-                },
+                name: if ranges.len() == 1 { config.name.clone() } else { format!("{}/{}", config.name, place + 1) },
                 new_venue: new_venue(config.clone(), url.clone(), range.clone()),
                 overlaps,
                 rotate_at: config.rotate_at,
                 is_delayed: config.playback.is_some() || config.origin() == Origin::Delayed,
                 schedule: config.schedule.clone(),
-                patience: Patience {
-                    mute_after: config.mute_limit(),
-                    part_mute_after: config.part_mute_after,
-                },
+                patience: Patience { mute_after: config.mute_limit(), part_mute_after: config.part_mute_after },
                 symbols: range.len(),
                 timing: self.timing,
                 dialing: self.dialing.clone(),

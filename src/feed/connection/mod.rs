@@ -143,9 +143,9 @@ impl<S: Sink> Connection<S> {
         let venue = (setup.new_venue)();
         let rules = venue.rules();
         let rules = Rules {
-            lifetime: rules.lifetime.map(|lifetime| {
-                staggered(setup.timing.lifetime.unwrap_or(lifetime), setup.place, setup.connections)
-            }),
+            lifetime: rules
+                .lifetime
+                .map(|lifetime| staggered(setup.timing.lifetime.unwrap_or(lifetime), setup.place, setup.connections)),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
             ..rules

@@ -117,9 +117,7 @@ impl<S: Sink> Connection<S> {
             Some(Ok(Frame::Close(_))) | None => {
                 Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None }
             }
-            Some(Err(error)) => {
-                Event::Disconnected { reason: SocketError::from(error).reason(), retry_after: None }
-            }
+            Some(Err(error)) => Event::Disconnected { reason: SocketError::from(error).reason(), retry_after: None },
         };
         self.session.on_predecessor(event, now.instant)
     }
