@@ -90,17 +90,15 @@ impl<S: Sink> Connection<S> {
         }
         old.batches += 1;
         let now = Now::read();
-        let mut frame = first;
-        let mut action = Action::Nothing;
-        for _ in 0..MESSAGES_PER_BATCH {
-            action = self.read_predecessor(frame, now);
+        let mut action = self.read_predecessor(first, now);
+        for _ in 1..MESSAGES_PER_BATCH {
             if action != Action::Nothing || self.batch.is_full() {
                 break;
             }
             let Some(old) = &mut self.predecessor else { break };
             // It leaves no waker behind, and needs none: the socket is polled again before the task sleeps.
-            let Some(next) = old.socket.next().now_or_never() else { break };
-            frame = next;
+            let Some(frame) = old.socket.next().now_or_never() else { break };
+            action = self.read_predecessor(frame, now);
         }
         self.hand_on(now);
         action

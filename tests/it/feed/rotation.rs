@@ -12,8 +12,8 @@ use tickfan::market::{Guards, Origin, Snapshot};
 use tokio::sync::Mutex;
 use venue_sim::{DIALECTS, Dialect, Line, Manner};
 
-/// Trades of each symbol in a row, before it is looked which of them are shown.
-const BURST: u64 = 25;
+/// Trades of each symbol in a row, before it is looked which of them are shown: more than a connection takes at once.
+const BURST: u64 = 100;
 
 /// What clients would see: each symbol's snapshot, with its guards, and the prices of its trades that were shown.
 #[derive(Default)]
